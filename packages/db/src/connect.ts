@@ -1,0 +1,87 @@
+import { sql as fragment } from "drizzle-orm";
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { scrubDatabaseError } from "./errors.ts";
+import { assertApplicationRole } from "./roles.ts";
+
+/** Runs statements: drizzle's builder, inside or outside a transaction. */
+export type Statements = Pick<PostgresJsDatabase, "select" | "insert" | "update" | "delete" | "execute">;
+
+export interface DatabaseOptions {
+  /** The role that serves requests: neither owner, superuser nor BYPASSRLS. */
+  readonly applicationUrl: string;
+  /** The role that works across companies: registry of keys, companies, operators. */
+  readonly maintenanceUrl: string;
+  /** Connections of the application's pool. Default 10. */
+  readonly maxConnections?: number;
+}
+
+/**
+ * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
+ * whatever the caller's own function throws.
+ */
+export interface Database {
+  /**
+   * One transaction in the scope of one company: row-level security shows its rows and no others.
+   * `work` may wait for nothing but its own statements; a transaction that waits for anything else can
+   * outlive its connection.
+   */
+  inCompany<T>(companyId: string, work: (statements: Statements) => Promise<T>): Promise<T>;
+  /** Statements outside any company: the listed look-ups, and appending to the record. */
+  outsideCompanies<T>(work: (sql: postgres.Sql, statements: Statements) => Promise<T>): Promise<T>;
+  /** One transaction across companies. For the modules that manage companies, keys and operators. */
+  acrossCompanies<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
+  /** Resolves when the application's pool answers and its role is one that row-level security binds. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens nothing yet: connections are made by the first statements. */
+export function connectDatabase(options: DatabaseOptions): Database {
+  const application = connect(options.applicationUrl, options.maxConnections ?? 10, "tenant-secrets");
+  const maintenance = connect(options.maintenanceUrl, 3, "tenant-secrets maintenance");
+  const applicationStatements = drizzle({ client: application });
+  const maintenanceStatements = drizzle({ client: maintenance });
+  let roleChecked = false;
+
+  return {
+    inCompany: (companyId, work) =>
+      scrubbed(() =>
+        applicationStatements.transaction(async (transaction) => {
+          await transaction.execute(fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`);
+          return work(transaction);
+        }),
+      ),
+    outsideCompanies: (work) => scrubbed(() => work(application, applicationStatements)),
+    acrossCompanies: (work) => scrubbed(() => maintenanceStatements.transaction(work)),
+    check: () =>
+      scrubbed(async () => {
+        if (!roleChecked) await assertApplicationRole(application);
+        roleChecked = true;
+        await application`select 1`;
+      }),
+    close: async () => {
+      // `end` can wait for ever for a connection that is being lost, so it gets a deadline of its own.
+      await Promise.all([application.end({ timeout: 5 }), maintenance.end({ timeout: 5 })]);
+    },
+  };
+}
+
+function connect(url: string, max: number, applicationName: string): postgres.Sql {
+  return postgres(url, {
+    max,
+    connect_timeout: 5,
+    idle_timeout: 300,
+    debug: false,
+    onnotice: () => {},
+    connection: { application_name: applicationName },
+  });
+}
+
+async function scrubbed<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw scrubDatabaseError(thrown);
+  }
+}

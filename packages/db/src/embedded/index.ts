@@ -1,0 +1,3 @@
+export { usableDataDir } from "./own-directory.ts";
+export { startEmbeddedPostgres } from "./server.ts";
+export type { EmbeddedPostgres, EmbeddedPostgresOptions } from "./server.ts";

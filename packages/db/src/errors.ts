@@ -1,0 +1,49 @@
+import postgres from "postgres";
+
+export type DatabaseErrorKind = "unavailable" | "constraint" | "other";
+
+/**
+ * What is left of a database error once everything that can hold data is gone: PostgreSQL's `detail` quotes rows
+ * and drizzle's message quotes parameters, so neither is kept, nor the error itself as a cause.
+ */
+export class DatabaseError extends Error {
+  override readonly name = "DatabaseError";
+  readonly kind: DatabaseErrorKind;
+  /** SQLSTATE (PostgreSQL, appendix A) or the driver's own code, such as CONNECTION_CLOSED. */
+  readonly code: string;
+  readonly constraint: string | undefined;
+
+  constructor(kind: DatabaseErrorKind, code: string, constraint?: string) {
+    super(`database error ${code}${constraint === undefined ? "" : ` (${constraint})`}`);
+    this.kind = kind;
+    this.code = code;
+    this.constraint = constraint;
+  }
+}
+
+/** Classes and codes after which the same call may succeed later: lost, full, read-only or overloaded servers. */
+const unavailable = /^(08|53|57P|57014|55P03|40001|40P01|25006|25P03|58)|^(CONNECT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST)/;
+
+/** Returns a {@link DatabaseError} for whatever the driver or drizzle threw, and anything else unchanged. */
+export function scrubDatabaseError(thrown: unknown): unknown {
+  const root = rootOf(thrown);
+  if (root instanceof postgres.PostgresError) {
+    const kind = unavailable.test(root.code) ? "unavailable" : root.code.startsWith("23") ? "constraint" : "other";
+    return new DatabaseError(kind, root.code, root.constraint_name);
+  }
+  const code = codeOf(root);
+  if (code !== undefined && unavailable.test(code)) return new DatabaseError("unavailable", code);
+  if (root !== thrown || code !== undefined) return new DatabaseError("other", code ?? "QUERY_FAILED");
+  return thrown;
+}
+
+function rootOf(thrown: unknown): unknown {
+  const wrapped = thrown instanceof Error && thrown.message.startsWith("Failed query:");
+  return wrapped ? (thrown.cause ?? new Error("query failed")) : thrown;
+}
+
+/** The driver's and the socket's errors carry a string code; errors of ours are not this package's to judge. */
+function codeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || thrown.constructor !== Error || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}

@@ -1,0 +1,49 @@
+import { fileURLToPath } from "node:url";
+import { drizzle } from "drizzle-orm/postgres-js";
+import { migrate } from "drizzle-orm/postgres-js/migrator";
+import postgres from "postgres";
+import { connectOnce } from "./provision.ts";
+
+const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
+const MIGRATION_LOCK = 7_274_002;
+const LOCK_TIMEOUT_MS = 60_000;
+const LOCK_NOT_AVAILABLE = "55P03";
+
+/**
+ * Brings a database that `provisionDatabase` made to the newest version of its tables. Processes that start together
+ * may all call it: the first does the work, the others wait for it.
+ *
+ * @param migrationUrl of the role that owns the database
+ * @param lockTimeoutMs how long to wait for another process's migrations
+ * @throws {Error} when another process still migrates after that time; drizzle's own when a migration fails, of
+ * which then nothing is kept
+ */
+export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<void> {
+  // One connection, because the lock is its session's and ends with it.
+  const client = connectOnce(migrationUrl);
+  try {
+    await client`select set_config('lock_timeout', ${String(lockTimeoutMs)}, false)`;
+    await acquireLock(client, lockTimeoutMs);
+    await client`reset lock_timeout`;
+    await migrate(drizzle({ client }), {
+      migrationsFolder: MIGRATIONS,
+      migrationsSchema: "drizzle",
+      migrationsTable: "migrations",
+    });
+  } finally {
+    await client.end({ timeout: 5 });
+  }
+}
+
+async function acquireLock(client: postgres.Sql, lockTimeoutMs: number): Promise<void> {
+  try {
+    await client`select pg_advisory_lock(${MIGRATION_LOCK})`;
+  } catch (cause) {
+    if (!(cause instanceof postgres.PostgresError) || cause.code !== LOCK_NOT_AVAILABLE) throw cause;
+    throw new Error(
+      `Another process has been migrating this database for more than ${lockTimeoutMs / 1_000} s. ` +
+        "See pg_locks (locktype advisory) for who it is.",
+      { cause },
+    );
+  }
+}

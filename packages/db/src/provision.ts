@@ -1,0 +1,156 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import postgres from "postgres";
+
+export interface DatabaseUrls {
+  /** Serves requests; row-level security binds it. */
+  readonly application: string;
+  /** Works across companies. */
+  readonly maintenance: string;
+  /** Owns the database and its objects. */
+  readonly migration: string;
+  /** Waits for notifications, and may read nothing. */
+  readonly listener: string;
+}
+
+type Role = keyof DatabaseUrls;
+
+const ROLES = ["application", "maintenance", "migration", "listener"] as const satisfies readonly Role[];
+const nameOf = (role: Role): string => `tenant_secrets_${role}`;
+
+// 0 is "never". What a migration does may take long; what it waits for may not.
+const TIMEOUTS: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
+  application: { statement_timeout: "5s", lock_timeout: "5s", idle_in_transaction_session_timeout: "10s" },
+  maintenance: { statement_timeout: "30s", lock_timeout: "5s", idle_in_transaction_session_timeout: "30s" },
+  migration: { statement_timeout: "0", lock_timeout: "30s", idle_in_transaction_session_timeout: "60s" },
+  listener: { statement_timeout: "5s", lock_timeout: "5s", idle_in_transaction_session_timeout: "10s" },
+};
+
+const PROVISION_LOCK = 7_274_001;
+
+export interface ProvisionOptions {
+  /** Of a database that always exists, such as `postgres`. */
+  readonly superuserUrl: string;
+  /** Lower-case letters, digits and `_`. */
+  readonly database: string;
+  /**
+   * Printable ASCII. A role without one gets 32 random bytes. Roles belong to the whole server: a password set
+   * here ends the one before, for all its databases.
+   */
+  readonly passwords?: Partial<Readonly<Record<Role, string>>>;
+}
+
+/**
+ * Makes the four roles and an empty database for them, or brings what is there back into that state. Several may
+ * run at once. Only what `migrateDatabase` runs then fills it.
+ *
+ * @returns the URLs of the database, one for each role, with their passwords
+ * @throws {RangeError} for a database name or password of another form than above
+ */
+export async function provisionDatabase(options: ProvisionOptions): Promise<DatabaseUrls> {
+  const { superuserUrl, database } = options;
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(database)) {
+    throw new RangeError("A database is named with lower-case letters, digits and _, at most 63 of them.");
+  }
+  const passwords = withRandom(options.passwords ?? {});
+  const sql = connectOnce(superuserUrl);
+  try {
+    await sql`set lock_timeout = '60s'`;
+    await sql`select pg_advisory_lock(${PROVISION_LOCK})`;
+    for (const role of ROLES) await ensureRole(sql, nameOf(role), passwords[role]);
+    // Functions that run as the maintenance role are made by the migration role and then handed over.
+    await execute(sql, "grant %I to %I", nameOf("maintenance"), nameOf("migration"));
+    const existing = await sql`select from pg_database where datname = ${database}`;
+    await (existing.length === 0
+      ? execute(sql, "create database %I owner %I encoding 'UTF8' template template0", database, nameOf("migration"))
+      : execute(sql, "alter database %I owner to %I", database, nameOf("migration")));
+    await restrictDatabase(sql, database);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+  const inside = connectOnce(databaseUrl(superuserUrl, database));
+  try {
+    await inside`revoke create on schema public from public`;
+  } finally {
+    await inside.end({ timeout: 5 });
+  }
+  const url = (role: Role): string => databaseUrl(superuserUrl, database, nameOf(role), passwords[role]);
+  return {
+    application: url("application"),
+    maintenance: url("maintenance"),
+    migration: url("migration"),
+    listener: url("listener"),
+  };
+}
+
+/** Sets who may connect to `database`, and the roles' timeouts in it: what `create database … template` does not copy. */
+export async function restrictDatabase(sql: postgres.Sql, database: string): Promise<void> {
+  await execute(sql, "revoke all on database %I from public", database);
+  for (const role of ROLES) {
+    await execute(sql, "grant connect on database %I to %I", database, nameOf(role));
+    for (const [setting, value] of Object.entries(TIMEOUTS[role])) {
+      await execute(sql, "alter role %I in database %I set %I = %L", nameOf(role), database, setting, value);
+    }
+  }
+}
+
+/** The same server's URL for another database and, where given, another role. */
+export function databaseUrl(url: string, database: string, user?: string, password?: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  if (user !== undefined) changed.username = encodeURIComponent(user);
+  if (password !== undefined) changed.password = encodeURIComponent(password);
+  return changed.href;
+}
+
+/** One connection, for a job that ends it. */
+export function connectOnce(url: string): postgres.Sql {
+  return postgres(url, { max: 1, connect_timeout: 10, onnotice: () => {} });
+}
+
+/** Runs a statement that takes no parameters, quoted by the server's own `format`: %I an identifier, %L a literal. */
+export async function execute(sql: postgres.Sql, template: string, ...values: readonly string[]): Promise<void> {
+  // As JSON, because the driver learns what an array is only with the first answer on a connection.
+  const [row] = await sql<{ statement: string }[]>`
+    select format(${template}, variadic array(select jsonb_array_elements_text(${JSON.stringify(values)}::text::jsonb)))
+      as statement`;
+  if (row !== undefined) await sql.unsafe(row.statement);
+}
+
+async function ensureRole(sql: postgres.Sql, name: string, password: string): Promise<void> {
+  const attributes = "login nosuperuser nobypassrls nocreaterole nocreatedb noreplication";
+  const [found] = await sql<{ elevated: boolean }[]>`
+    select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication or not rolcanlogin as elevated
+    from pg_roles where rolname = ${name}`;
+  if (found === undefined) await execute(sql, `create role %I ${attributes}`, name);
+  else if (found.elevated) await execute(sql, `alter role %I ${attributes}`, name);
+  await execute(sql, "alter role %I password %L", name, scramVerifier(password));
+}
+
+/**
+ * What PostgreSQL stores for a password (RFC 5803). Computed here, so that a server that logs its statements does not
+ * log the password.
+ */
+function scramVerifier(password: string): string {
+  const iterations = 4_096;
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
+  const clientKey = createHmac("sha256", salted).update("Client Key").digest();
+  const storedKey = createHash("sha256").update(clientKey).digest("base64");
+  const serverKey = createHmac("sha256", salted).update("Server Key").digest("base64");
+  return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${storedKey}:${serverKey}`;
+}
+
+function withRandom(given: Partial<Readonly<Record<Role, string>>>): Readonly<Record<Role, string>> {
+  const choose = (role: Role): string => {
+    const password = given[role] ?? randomBytes(32).toString("base64url");
+    // Anything else would have to be normalised (SASLprep), which drivers do differently.
+    if (!/^[\x21-\x7e]+$/.test(password)) throw new RangeError(`The password for ${role} is not printable ASCII.`);
+    return password;
+  };
+  return {
+    application: choose("application"),
+    maintenance: choose("maintenance"),
+    migration: choose("migration"),
+    listener: choose("listener"),
+  };
+}

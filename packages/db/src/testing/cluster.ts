@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { TestProject } from "vitest/node";
+import { startEmbeddedPostgres } from "../embedded/index.ts";
+import type { EmbeddedPostgres } from "../embedded/index.ts";
+import { migrateDatabase } from "../migrate.ts";
+import { connectOnce, execute, provisionDatabase } from "../provision.ts";
+import type { DatabaseUrls } from "../provision.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly testCluster: {
+      readonly superuserUrl: string;
+      /** The migrated database that test databases are copies of. */
+      readonly template: string;
+      /** Of the template; a copy has the same roles and passwords. */
+      readonly urls: DatabaseUrls;
+    };
+  }
+}
+
+// The data lives for one run: nothing has to survive a power cut.
+const SETTINGS = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "300" };
+
+let directory: string | undefined;
+let server: EmbeddedPostgres | undefined;
+
+/** Vitest's global set-up: one server for all test files of a run. */
+export async function setup(project: TestProject): Promise<void> {
+  directory = mkdtempSync(path.join(tmpdir(), "tenant-secrets-test-"));
+  server = await startEmbeddedPostgres({ dataDir: directory, settings: SETTINGS });
+  const { superuserUrl } = server;
+  const template = "tenant_secrets_template";
+  const urls = await provisionDatabase({ superuserUrl, database: template });
+  await migrateDatabase(urls.migration);
+  const sql = connectOnce(superuserUrl);
+  try {
+    // A template that somebody is connected to cannot be copied.
+    await execute(sql, "alter database %I with allow_connections false", template);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+  project.provide("testCluster", { superuserUrl, template, urls });
+}
+
+export async function teardown(): Promise<void> {
+  await server?.stop();
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from "node:crypto";
+import { inject } from "vitest";
+import type {} from "./cluster.ts";
+import { connectOnce, databaseUrl, execute, restrictDatabase } from "../provision.ts";
+import type { DatabaseUrls } from "../provision.ts";
+
+export interface TestDatabase {
+  readonly urls: DatabaseUrls;
+  /** Of this database. The superuser is not bound by row-level security. */
+  readonly superuserUrl: string;
+  /** Ends whatever is connected to it, and removes it. */
+  drop(): Promise<void>;
+}
+
+/** A migrated, empty database of a test file's own. The file is one of the vitest project that has the cluster. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const cluster = inject("testCluster");
+  const database = `test_${randomBytes(8).toString("hex")}`;
+  await asSuperuser(cluster.superuserUrl, async (sql) => {
+    await execute(sql, "create database %I template %I owner tenant_secrets_migration", database, cluster.template);
+    await restrictDatabase(sql, database);
+  });
+  return {
+    urls: {
+      application: databaseUrl(cluster.urls.application, database),
+      maintenance: databaseUrl(cluster.urls.maintenance, database),
+      migration: databaseUrl(cluster.urls.migration, database),
+      listener: databaseUrl(cluster.urls.listener, database),
+    },
+    superuserUrl: databaseUrl(cluster.superuserUrl, database),
+    drop: () =>
+      asSuperuser(cluster.superuserUrl, (sql) => execute(sql, "drop database if exists %I with (force)", database)),
+  };
+}
+
+async function asSuperuser(url: string, work: (sql: ReturnType<typeof connectOnce>) => Promise<void>): Promise<void> {
+  const sql = connectOnce(url);
+  try {
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}

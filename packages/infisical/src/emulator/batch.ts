@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { badRequest, notFound } from "./refusal.ts";
+import {
+  createSecret,
+  createSecretBody,
+  deleteSecret,
+  deleteSecretBody,
+  enter,
+  updateSecret,
+  updateSecretBody,
+} from "./secrets.ts";
+import type { State, StoredFolder, StoredIdentity } from "./state.ts";
+
+const place = deleteSecretBody.shape;
+const named = { secretKey: z.string().trim().min(1) };
+export const createBatchBody = z.object({
+  ...place,
+  secrets: z.array(createSecretBody.pick({ secretValue: true, secretComment: true }).extend(named)).min(1),
+});
+export const updateBatchBody = z.object({
+  ...place,
+  mode: z.enum(["failOnNotFound", "upsert", "ignore"]).default("failOnNotFound"),
+  secrets: z.array(updateSecretBody.pick({ secretValue: true, secretComment: true }).extend(named)).min(1),
+});
+export const deleteBatchBody = z.object({ ...place, secrets: z.array(z.object(named)).min(1) });
+
+export function createBatch(state: State, identity: StoredIdentity, body: z.output<typeof createBatchBody>) {
+  const { folder } = enter(state, identity, body, "CreateManySecret");
+  const taken = body.secrets.filter(({ secretKey }) => has(folder, secretKey));
+  if (taken.length > 0) throw badRequest(`Secret already exists: ${namesOf(taken)}`);
+  return allOrNothing(folder, () =>
+    body.secrets.map((item) => createSecret(state, identity, item.secretKey, { ...body, ...item }).secret),
+  );
+}
+
+export function updateBatch(state: State, identity: StoredIdentity, body: z.output<typeof updateBatchBody>) {
+  const { folder } = enter(state, identity, body, "UpdateManySecret");
+  const missing = body.secrets.filter(({ secretKey }) => !has(folder, secretKey));
+  if (missing.length > 0 && body.mode === "failOnNotFound") {
+    throw notFound(
+      `Secret does not exist: ${namesOf(missing)} in path ${body.secretPath}`,
+      "UpdateManySecret",
+    );
+  }
+  const wanted =
+    body.mode === "ignore" ? body.secrets.filter((item) => !missing.includes(item)) : body.secrets;
+  return allOrNothing(folder, () =>
+    wanted.map((item) => {
+      if (has(folder, item.secretKey))
+        return updateSecret(state, identity, item.secretKey, { ...body, ...item }).secret;
+      const created = createSecret(state, identity, item.secretKey, {
+        ...body,
+        ...item,
+        secretValue: item.secretValue ?? "",
+      });
+      return { ...created.secret, secretValueHidden: false };
+    }),
+  );
+}
+
+export function deleteBatch(state: State, identity: StoredIdentity, body: z.output<typeof deleteBatchBody>) {
+  const { folder } = enter(state, identity, body, "DeleteManySecret");
+  return allOrNothing(folder, () =>
+    body.secrets.map(({ secretKey }) => deleteSecret(state, identity, secretKey, body).secret),
+  );
+}
+
+function allOrNothing<Secret>(folder: StoredFolder, change: () => Secret[]): { secrets: Secret[] } {
+  const before = structuredClone(folder.secrets);
+  try {
+    return { secrets: change() };
+  } catch (error) {
+    folder.secrets = before;
+    throw error;
+  }
+}
+
+const has = (folder: StoredFolder, secretKey: string) =>
+  folder.secrets.some(({ name }) => name === secretKey);
+const namesOf = (items: readonly { secretKey: string }[]) =>
+  items.map(({ secretKey }) => secretKey).join(",");

@@ -1,0 +1,20 @@
+/** An answer that is not a success, in Infisical's error envelope. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly label: string;
+  readonly told: unknown;
+  readonly details: unknown;
+
+  constructor(status: number, label: string, told: unknown, details?: unknown) {
+    super(label);
+    this.status = status;
+    this.label = label;
+    this.told = told;
+    this.details = details;
+  }
+}
+
+export const badRequest = (message: string, label = "BadRequest") => new Refusal(400, label, message);
+export const unauthorized = (message: string) => new Refusal(401, "UnauthorizedError", message);
+export const tokenRefused = (message: string) => new Refusal(403, "TokenError", message);
+export const notFound = (message: string, label = "NotFound") => new Refusal(404, label, message);

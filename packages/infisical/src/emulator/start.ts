@@ -1,0 +1,115 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { createFaultQueue } from "./faults.ts";
+import type { InfisicalFaults } from "./faults.ts";
+import { createLogIn } from "./login.ts";
+import { createRateLimiter } from "./rate-limit.ts";
+import { createRoutes } from "./routes.ts";
+import { createEmulatorServer } from "./server.ts";
+import type { RecordedRequest } from "./server.ts";
+import { openStore } from "./state.ts";
+import type { Credentials, Store } from "./state.ts";
+import { createTokens } from "./tokens.ts";
+
+export interface InfisicalEmulatorOptions extends Partial<Credentials> {
+  /** Default: any free port. */
+  port?: number;
+  /** Where everything is kept, credentials too; readable by its owner only. Default: in memory. */
+  dataFile?: string;
+  /** Default 30 days. */
+  tokenTtlMs?: number;
+  /** How long a token can be kept alive by renewing. Default: `tokenTtlMs`. */
+  tokenMaxTtlMs?: number;
+  /** A rate limit for each kind of request. Default: none, as on a server of one's own. */
+  requestsPerMinute?: number;
+  /** Told of every request when it is answered. */
+  onRequest?: (request: RecordedRequest) => void;
+}
+
+export interface InfisicalEmulator extends Credentials {
+  readonly siteUrl: string;
+  /** An identity that may enter a second project and not the first. */
+  readonly outsider: Credentials;
+  /** The last 10,000 requests, oldest first. */
+  requests(): readonly RecordedRequest[];
+  readonly faults: InfisicalFaults;
+  stop(): Promise<void>;
+}
+
+const maxRecorded = 10_000;
+const monthMs = 30 * 24 * 60 * 60 * 1_000;
+
+/**
+ * Starts a local Infisical on 127.0.0.1, for development and tests. It knows the routes that the official SDK uses,
+ * projects with the environments dev, staging and prod, and answers as a server of 2025 does.
+ *
+ * With `dataFile`, a change is on disk before it is answered; credentials and project id that are given count only
+ * when the file is new.
+ *
+ * @throws {Error} when the port is taken or the data file is unreadable
+ */
+export async function startInfisicalEmulator(
+  options: InfisicalEmulatorOptions = {},
+): Promise<InfisicalEmulator> {
+  const { tokenTtlMs = monthMs, tokenMaxTtlMs = tokenTtlMs } = options;
+  const store = await openStore(options.dataFile, options);
+  const tokens = createTokens(store.state, tokenTtlMs, tokenMaxTtlMs);
+  const queue = createFaultQueue(() => tokens.expireAll());
+  const recorded: RecordedRequest[] = [];
+  const server = createEmulatorServer({
+    routes: createRoutes(store.state, tokens, createLogIn(store.state, tokens)),
+    tokens,
+    store,
+    queue,
+    limit: createRateLimiter(options.requestsPerMinute),
+    record(request) {
+      const entry = { ...request, status: 0 };
+      recorded.push(entry);
+      if (recorded.length > maxRecorded) recorded.shift();
+      return (status) => {
+        entry.status = status;
+        options.onRequest?.({ ...entry });
+      };
+    },
+  });
+  const port = await listen(server, options.port ?? 0);
+  return {
+    siteUrl: `http://127.0.0.1:${port}`,
+    ...credentialsOf(store, 0),
+    outsider: credentialsOf(store, 1),
+    requests: () => recorded.map((entry) => ({ ...entry })),
+    faults: queue.faults,
+    async stop() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+      await store.save();
+    },
+  };
+}
+
+function credentialsOf({ state }: Store, index: number): Credentials {
+  const identity = state.identities[index];
+  const projectId = identity?.projectIds[0];
+  if (identity === undefined || projectId === undefined)
+    throw new Error("The data file has no such identity");
+  return { clientId: identity.clientId, clientSecret: identity.clientSecret, projectId };
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(port, "127.0.0.1", resolve);
+  try {
+    await promise;
+  } catch (error) {
+    const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    if (isTaken)
+      throw new Error(`Port ${port} is taken, so the local Infisical cannot start there`, { cause: error });
+    throw error;
+  }
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The local Infisical has no port");
+  return address.port;
+}

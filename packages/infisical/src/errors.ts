@@ -1,0 +1,45 @@
+export type InfisicalErrorCode =
+  | "UNREACHABLE"
+  | "TIMEOUT"
+  | "RATE_LIMITED"
+  | "UNAUTHORIZED"
+  | "FORBIDDEN"
+  | "NOT_FOUND"
+  | "INVALID_RESPONSE"
+  | "INVALID_INPUT"
+  | "AMBIGUOUS"
+  | "SERVER_ERROR";
+
+const sentences: Readonly<Record<InfisicalErrorCode, string>> = {
+  UNREACHABLE: "Infisical could not be reached; check its address and the network",
+  TIMEOUT: "Infisical did not answer in time; try again",
+  RATE_LIMITED: "Infisical limits the rate of requests; try again later",
+  UNAUTHORIZED:
+    "Infisical refused the log-in; check the client id and the client secret of the machine identity",
+  FORBIDDEN: "the machine identity may not do this; check its role in the Infisical project",
+  NOT_FOUND: "Infisical does not know the project or the environment; check both",
+  INVALID_RESPONSE:
+    "the answer is not one of Infisical's API; check the address and what stands in front of it",
+  INVALID_INPUT: "Infisical refused the input",
+  AMBIGUOUS:
+    "it is not known whether Infisical applied the change; read the current state before trying again",
+  SERVER_ERROR: "Infisical failed to handle the request; try again, then look at its log",
+};
+
+/**
+ * Everything that this package throws. The message is a sentence of ours that says what to do; it never
+ * holds an address, a path, a value, an id or a token, and there is no `cause`, because the SDK's errors
+ * quote whole URLs.
+ */
+export class InfisicalError extends Error {
+  override readonly name = "InfisicalError";
+  readonly code: InfisicalErrorCode;
+  /** Only with `RATE_LIMITED`: how long the server asked us to stay away. */
+  readonly retryAfterMs?: number;
+
+  constructor(code: InfisicalErrorCode, options: { sentence?: string; retryAfterMs?: number } = {}) {
+    super(options.sentence ?? sentences[code]);
+    this.code = code;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+  }
+}

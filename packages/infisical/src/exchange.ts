@@ -1,0 +1,100 @@
+import { createSlots } from "./concurrency.ts";
+import type { Deadline } from "./deadline.ts";
+import { InfisicalError } from "./errors.ts";
+import { send } from "./http.ts";
+import type { HttpRequest } from "./http.ts";
+import { errorOf, meaningOf, waitOf } from "./outcome.ts";
+import type { Outcome, Refusal } from "./outcome.ts";
+import { callSdk } from "./sdk.ts";
+import { createSessions } from "./session.ts";
+import type { Credentials, Session } from "./session.ts";
+
+export interface Request extends Pick<HttpRequest, "method" | "body"> {
+  /** Below the server's address, with its query. */
+  readonly path: string;
+}
+
+/** Ways to ask the server, logged in and within a deadline. Refused tokens and rate limits are dealt with inside. */
+export interface Exchange {
+  /** A read by the SDK. */
+  read(deadline: Deadline, work: (sdk: Session["sdk"]) => Promise<unknown>): Promise<Outcome>;
+  /** A request by our own fetch. A write is given up early enough for a re-read to fit in. */
+  request(deadline: Deadline, request: Request): Promise<Outcome>;
+}
+
+// What a write may take of the time that is left; the rest is for learning what became of it.
+const writeShare = 0.6;
+
+export function createExchange(
+  credentials: Credentials,
+  limits: { deadlineMs: number; maxConcurrency: number },
+): Exchange {
+  const slots = createSlots(limits.maxConcurrency);
+  const sessions = createSessions(credentials, limits.deadlineMs, slots);
+
+  const persist = async (
+    deadline: Deadline,
+    perform: (session: Session) => Promise<Outcome>,
+  ): Promise<Outcome> => {
+    let isLoggedInAnew = false;
+    for (;;) {
+      const session = await sessions.current(deadline);
+      const outcome = await perform(session);
+      if (outcome.kind !== "refused") return outcome;
+      const meaning = meaningOf(outcome.refusal);
+      if (meaning === "RATE_LIMITED") await waitOut(outcome.refusal, deadline);
+      else if (meaning === "TOKEN_REFUSED" && !isLoggedInAnew) {
+        sessions.discard(session);
+        isLoggedInAnew = true;
+      } else return outcome;
+    }
+  };
+
+  return {
+    read: (deadline, work) => persist(deadline, ({ sdk }) => callSdk(slots, deadline, () => work(sdk))),
+    request: (deadline, { method, path, body }) =>
+      persist(deadline, ({ token }) =>
+        slots.run(deadline, () => {
+          const patience =
+            method === "GET" ? [] : [AbortSignal.timeout(Math.ceil(deadline.remainingMs() * writeShare))];
+          const signal = AbortSignal.any([deadline.signal, ...patience]);
+          return send({ method, url: credentials.siteUrl + path, token, body, signal });
+        }),
+      ),
+  };
+}
+
+/** Waits as long as the server asks, and a random while longer, so that callers do not come back together. */
+async function waitOut(refusal: Refusal, deadline: Deadline): Promise<void> {
+  const waitMs = waitOf(refusal);
+  const slackMs = deadline.remainingMs() - waitMs;
+  if (slackMs <= 0) throw errorOf(refusal);
+  const jitterMs = Math.random() * Math.min(Math.max(waitMs, 100), slackMs / 2);
+  await new Promise((resolve) => setTimeout(resolve, waitMs + jitterMs));
+}
+
+/** The answer's body, or the error that the outcome stands for. */
+export function bodyOf(outcome: Outcome): unknown {
+  if (outcome.kind === "answered") return outcome.body;
+  throw outcome.kind === "refused" ? errorOf(outcome.refusal) : outcome.failure;
+}
+
+/**
+ * Learns what became of a write that has no final answer.
+ *
+ * @param find what a re-read shows: the result if the write was applied, undefined if there is no trace of it
+ * @throws {InfisicalError} the outcome's own failure if there is no trace; `AMBIGUOUS` if the re-read fails too
+ */
+export async function settle<Result>(
+  outcome: Extract<Outcome, { kind: "unknown" }>,
+  find: () => Promise<Result | undefined>,
+): Promise<Result> {
+  let found: Result | undefined;
+  try {
+    found = await find();
+  } catch {
+    throw new InfisicalError("AMBIGUOUS");
+  }
+  if (found === undefined) throw outcome.failure;
+  return found;
+}

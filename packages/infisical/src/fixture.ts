@@ -1,0 +1,75 @@
+import { createInfisicalClient } from "./client.ts";
+import type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "./client.ts";
+import { startInfisicalEmulator } from "./emulator/index.ts";
+import type { InfisicalEmulator, InfisicalEmulatorOptions } from "./emulator/index.ts";
+import { InfisicalError } from "./errors.ts";
+
+export interface Fixture extends AsyncDisposable {
+  readonly emulator: InfisicalEmulator;
+  readonly client: InfisicalClient;
+  clientWith(options: Partial<InfisicalOptions>): InfisicalClient;
+}
+
+/** An emulator and a client of its main project. For tests: `await using`. */
+export async function startFixture(
+  options: { emulator?: InfisicalEmulatorOptions; client?: Partial<InfisicalOptions> } = {},
+): Promise<Fixture> {
+  const emulator = await startInfisicalEmulator(options.emulator);
+  const environment: InfisicalEnvironment = "dev";
+  const { siteUrl, clientId, clientSecret, projectId } = emulator;
+  const clientWith = (more: Partial<InfisicalOptions>) =>
+    createInfisicalClient({
+      siteUrl,
+      clientId,
+      clientSecret,
+      projectId,
+      environment,
+      ...options.client,
+      ...more,
+    });
+  return { emulator, client: clientWith({}), clientWith, [Symbol.asyncDispose]: () => emulator.stop() };
+}
+
+/** Logs in and sends one request by hand, as a caller other than our client would. */
+export async function ask(
+  emulator: InfisicalEmulator,
+  method: string,
+  path: string,
+  body?: unknown,
+  token?: string,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(emulator.siteUrl + path, {
+    method,
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: asRecord(await response.json()) };
+}
+
+export async function tokenFor(emulator: InfisicalEmulator, who: { clientId: string; clientSecret: string }) {
+  const { clientId, clientSecret } = who;
+  const { body } = await ask(emulator, "POST", "/api/v1/auth/universal-auth/login", {
+    clientId,
+    clientSecret,
+  });
+  return String(body["accessToken"]);
+}
+
+export function asRecord(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw new Error("not an object");
+  return { ...value };
+}
+
+/** The error that a call ends with. */
+export async function failureOf(call: Promise<unknown>): Promise<InfisicalError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof InfisicalError))
+    throw new Error("did not fail with an InfisicalError", { cause: error });
+  return error;
+}

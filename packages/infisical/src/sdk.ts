@@ -1,0 +1,76 @@
+import type { Slots } from "./concurrency.ts";
+import type { Deadline } from "./deadline.ts";
+import { InfisicalError } from "./errors.ts";
+import { waitOf } from "./outcome.ts";
+import type { Outcome, Refusal } from "./outcome.ts";
+import { witnessed } from "./sighting.ts";
+import type { Sighting } from "./sighting.ts";
+
+/**
+ * Makes one call of the SDK under our deadline. The SDK retries network failures and 429 for up to 65 s and
+ * cannot be cancelled, so a call that we give up on runs on in the background and keeps its slot.
+ *
+ * @returns the answer as the SDK hands it on (not validated), or the refusal
+ * @throws {InfisicalError} `TIMEOUT`, `UNREACHABLE`, `RATE_LIMITED`, `INVALID_RESPONSE`
+ */
+export async function callSdk(
+  slots: Slots,
+  deadline: Deadline,
+  work: () => Promise<unknown>,
+): Promise<Outcome> {
+  let last: Sighting | undefined;
+  let hasRedirect = false;
+  const { promise: hopeless, reject: giveUp } = Promise.withResolvers<never>();
+  hopeless.catch(() => undefined);
+  const witness = (sighting: Sighting) => {
+    last = sighting;
+    if (sighting.kind !== "status") return;
+    if (sighting.status >= 300 && sighting.status < 400) hasRedirect = true;
+    if (sighting.status === 429 && (sighting.retryAfterMs ?? 0) > deadline.remainingMs())
+      giveUp(limited(sighting));
+  };
+  try {
+    const body = await Promise.race([slots.run(deadline, () => witnessed(witness, work)), hopeless]);
+    if (!hasRedirect) return { kind: "answered", body };
+  } catch (error) {
+    if (!hasRedirect) return refusedOrThrow(error, last);
+  }
+  throw new InfisicalError("INVALID_RESPONSE", {
+    sentence: "the address of Infisical answers with a redirect; set the final address",
+  });
+}
+
+function refusedOrThrow(error: unknown, last: Sighting | undefined): Outcome {
+  if (error instanceof InfisicalError) {
+    if (error.code !== "TIMEOUT") throw error;
+    if (last?.kind === "network-failure") throw new InfisicalError("UNREACHABLE");
+    if (last?.kind === "status" && last.status === 429) throw limited(last);
+    throw error;
+  }
+  const message = error instanceof Error ? error.message : "";
+  const told = /^\[URL=.*?\] \[Method=[A-Z]+\] \[StatusCode=(\d{3})\] ([\s\S]*)$/.exec(message);
+  const bare = /^Request failed with status (\d{3})$/.exec(message);
+  const status = Number(told?.[1] ?? bare?.[1]);
+  if (Number.isNaN(status))
+    throw new InfisicalError(last?.kind === "status" ? "INVALID_RESPONSE" : "UNREACHABLE");
+  const retryAfterMs = last?.kind === "status" ? last.retryAfterMs : undefined;
+  return {
+    kind: "refused",
+    refusal: {
+      status,
+      message: told?.[2] ?? "",
+      label: "",
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+  };
+}
+
+function limited({ status, retryAfterMs }: { status: number; retryAfterMs?: number }): InfisicalError {
+  const refusal: Refusal = {
+    status,
+    message: "",
+    label: "",
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+  return new InfisicalError("RATE_LIMITED", { retryAfterMs: waitOf(refusal) });
+}

@@ -1,0 +1,122 @@
+import { checkDeleted, parseSecret, parseSecrets, parseSummaries, parseWritten } from "./answers.ts";
+import type { InfisicalSecret, InfisicalSecretSummary, Scope } from "./answers.ts";
+import type { Turns } from "./concurrency.ts";
+import type { Deadline } from "./deadline.ts";
+import { InfisicalError } from "./errors.ts";
+import { bodyOf, settle } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Folders } from "./folders.ts";
+import { errorOf, meaningOf } from "./outcome.ts";
+
+export interface Secrets {
+  list(deadline: Deadline, path: string): Promise<InfisicalSecret[]>;
+  listSummaries(deadline: Deadline, path: string): Promise<InfisicalSecretSummary[]>;
+  find(deadline: Deadline, path: string, name: string): Promise<InfisicalSecret | undefined>;
+  put(
+    deadline: Deadline,
+    path: string,
+    name: string,
+    value: string,
+  ): Promise<{ created: boolean; version: number }>;
+  remove(deadline: Deadline, path: string, name: string): Promise<boolean>;
+}
+
+// Rounds of update-or-create before a secret that others keep creating and deleting is given up on.
+const maxRounds = 3;
+
+export function createSecrets(
+  exchange: Exchange,
+  folders: Folders,
+  place: Omit<Scope, "path">,
+  turns: Turns,
+): Secrets {
+  const { projectId, environment } = place;
+  // References stay text: the server would expand a company's `${prod.tenants.other.KEY}` with the service's rights.
+  const literally = { projectId, environment, expandSecretReferences: false, includeImports: false };
+
+  const listBody = async (deadline: Deadline, secretPath: string, viewSecretValue: boolean) => {
+    const outcome = await exchange.read(deadline, (sdk) =>
+      sdk.secrets().listSecrets({ ...literally, secretPath, viewSecretValue, recursive: false }),
+    );
+    // The older server answers an empty list here, so the newer one's 404 becomes one too.
+    if (outcome.kind === "refused" && meaningOf(outcome.refusal) === "MISSING_FOLDER") return { secrets: [] };
+    return bodyOf(outcome);
+  };
+
+  const find = async (deadline: Deadline, secretPath: string, secretName: string) => {
+    const outcome = await exchange.read(deadline, (sdk) =>
+      sdk.secrets().getSecret({ ...literally, secretPath, secretName, viewSecretValue: true }),
+    );
+    if (outcome.kind === "refused") {
+      const meaning = meaningOf(outcome.refusal);
+      if (meaning === "MISSING_SECRET" || meaning === "MISSING_FOLDER") return undefined;
+    }
+    return parseSecret(bodyOf(outcome), { ...place, path: secretPath }, secretName);
+  };
+
+  const write = (
+    deadline: Deadline,
+    method: "POST" | "PATCH" | "DELETE",
+    path: string,
+    name: string,
+    value?: string,
+  ) =>
+    exchange.request(deadline, {
+      method,
+      path: `/api/v3/secrets/raw/${encodeURIComponent(name)}`,
+      body: { workspaceId: projectId, environment, secretPath: path, type: "shared", secretValue: value },
+    });
+
+  const put = async (deadline: Deadline, path: string, name: string, value: string) => {
+    const written = async (method: "POST" | "PATCH") => {
+      const outcome = await write(deadline, method, path, name, value);
+      if (outcome.kind === "answered") return parseWritten(outcome.body, { ...place, path }, name);
+      if (outcome.kind === "refused") return outcome.refusal;
+      return settle(outcome, async () => {
+        const found = await find(deadline, path, name);
+        return found?.value === value ? { version: found.version } : undefined;
+      });
+    };
+    for (let round = 0; round < maxRounds; round += 1) {
+      const update = await written("PATCH");
+      if ("version" in update) return { created: false, version: update.version };
+      const meaning = meaningOf(update);
+      if (meaning === "MISSING_FOLDER" && path !== "/") await folders.create(deadline, path);
+      else if (meaning !== "MISSING_SECRET") throw errorOf(update);
+
+      const create = await written("POST");
+      if ("version" in create) return { created: true, version: create.version };
+      // Someone else created it, or deleted the folder, in between: round again.
+      if (meaningOf(create) !== "ALREADY_EXISTS" && meaningOf(create) !== "MISSING_FOLDER")
+        throw errorOf(create);
+    }
+    throw new InfisicalError("SERVER_ERROR", { sentence: "others keep changing this secret; try again" });
+  };
+
+  const remove = async (deadline: Deadline, path: string, name: string) => {
+    const outcome = await write(deadline, "DELETE", path, name);
+    if (outcome.kind === "unknown") {
+      return settle(outcome, async () =>
+        (await find(deadline, path, name)) === undefined ? true : undefined,
+      );
+    }
+    if (outcome.kind === "refused") {
+      const meaning = meaningOf(outcome.refusal);
+      if (meaning === "MISSING_SECRET" || meaning === "MISSING_FOLDER") return false;
+    }
+    checkDeleted(bodyOf(outcome), "secret");
+    return true;
+  };
+
+  // One write at a time for each secret: the older server makes two secrets of one name out of two creates at once.
+  const turnOf = (path: string, name: string) => `${path} ${name}`;
+  return {
+    list: async (deadline, path) => parseSecrets(await listBody(deadline, path, true), { ...place, path }),
+    listSummaries: async (deadline, path) =>
+      parseSummaries(await listBody(deadline, path, false), { ...place, path }),
+    find,
+    put: (deadline, path, name, value) =>
+      turns(turnOf(path, name), deadline, () => put(deadline, path, name, value)),
+    remove: (deadline, path, name) => turns(turnOf(path, name), deadline, () => remove(deadline, path, name)),
+  };
+}

@@ -1,0 +1,106 @@
+import { InfisicalSDK } from "@infisical/sdk";
+import { z } from "zod";
+import type { Slots } from "./concurrency.ts";
+import { startDeadline } from "./deadline.ts";
+import type { Deadline } from "./deadline.ts";
+import { InfisicalError } from "./errors.ts";
+import { send } from "./http.ts";
+import { errorOf, meaningOf } from "./outcome.ts";
+import type { Refusal } from "./outcome.ts";
+import { callSdk } from "./sdk.ts";
+
+export interface Credentials {
+  readonly siteUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+/** One log-in: an SDK instance that holds a token, and when that token is to be replaced. */
+export interface Session {
+  readonly sdk: InfisicalSDK;
+  readonly token: string;
+  readonly renewAt: number;
+  readonly expiresAt: number;
+}
+
+export interface Sessions {
+  /** The session to use now; concurrent callers share one log-in. */
+  current(deadline: Deadline): Promise<Session>;
+  /** Forgets a session whose token the server refused. */
+  discard(session: Session): void;
+}
+
+const claims = z.object({ iat: z.number().optional(), exp: z.number().optional() });
+
+/**
+ * Keeps the client logged in. Always by a new log-in, never by renewing: a renewal beyond the maximum life
+ * makes the server kill the token that still worked. And always with a new SDK instance: the old one sends its
+ * expired token along with the log-in, and the server refuses the log-in for it.
+ */
+export function createSessions(credentials: Credentials, deadlineMs: number, slots: Slots): Sessions {
+  let session: Session | undefined;
+  let pending: Promise<Session> | undefined;
+
+  const logIn = () => {
+    pending ??= openSession(credentials, startDeadline(deadlineMs), slots)
+      .then((opened) => (session = opened))
+      .finally(() => (pending = undefined));
+    return pending;
+  };
+
+  return {
+    async current(deadline) {
+      const now = performance.now();
+      if (session === undefined || now >= session.expiresAt) return deadline.race(logIn());
+      // The old token still works, so nobody waits for the new one, and a failure is for a later call to meet.
+      if (now >= session.renewAt) logIn().catch(() => undefined);
+      return session;
+    },
+    discard(refused) {
+      if (session === refused) session = undefined;
+    },
+  };
+}
+
+async function openSession(credentials: Credentials, deadline: Deadline, slots: Slots): Promise<Session> {
+  const { siteUrl, clientId, clientSecret } = credentials;
+  // The SDK follows redirects, and a 307 would make it hand the client secret to another host. So a request without
+  // credentials goes first, which refuses them.
+  const probe = { method: "GET", url: `${siteUrl}/api/status`, signal: deadline.signal } as const;
+  await slots.run(deadline, () => send(probe));
+  const sdk = new InfisicalSDK({ siteUrl });
+  const openedAt = performance.now();
+  const outcome = await callSdk(slots, deadline, async () => {
+    await sdk.auth().universalAuth.login({ clientId, clientSecret });
+    return sdk.auth().getAccessToken();
+  });
+  if (outcome.kind === "refused") throw logInError(outcome.refusal);
+  const token = outcome.kind === "answered" ? z.string().min(1).safeParse(outcome.body).data : undefined;
+  if (token === undefined) throw new InfisicalError("INVALID_RESPONSE");
+  const lifeMs = lifeOf(token);
+  return { sdk, token, renewAt: openedAt + lifeMs * 0.75, expiresAt: openedAt + lifeMs };
+}
+
+/** An older server answers 404 for an unknown client id, and any 4xx here is about the credentials. */
+function logInError(refusal: Refusal): InfisicalError {
+  const isUnknownIdentity = refusal.status === 404 && /^no identity\b/i.test(refusal.message);
+  const isRefused =
+    isUnknownIdentity || ["FORBIDDEN", "INVALID_INPUT", "TOKEN_REFUSED"].includes(meaningOf(refusal));
+  return isRefused ? new InfisicalError("UNAUTHORIZED") : errorOf(refusal);
+}
+
+/** The life of a token in ms, from its own two dates, so that a clock that differs from the server's does no harm. */
+function lifeOf(token: string): number {
+  const { iat, exp } = readClaims(token);
+  if (exp === undefined) return Infinity;
+  return Math.max(0, (exp - (iat ?? Date.now() / 1_000)) * 1_000);
+}
+
+function readClaims(token: string): z.output<typeof claims> {
+  try {
+    return claims.parse(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")));
+  } catch {
+    // Not a JWT that we can read: used until the server refuses it.
+    return {};
+  }
+}

@@ -1,0 +1,34 @@
+import { DatabaseError } from "@repo/db";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+
+/**
+ * Runs something that speaks to the database, and turns what the database did into an error of ours.
+ *
+ * @throws {TenantSecretsError} DATABASE_UNAVAILABLE when the same call may succeed later, else INTERNAL
+ */
+export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asTenantSecretsError(error);
+  }
+}
+
+/** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */
+export function asTenantSecretsError(error: unknown): TenantSecretsError {
+  if (error instanceof TenantSecretsError) return error;
+  if (error instanceof DatabaseError && error.kind === "unavailable") {
+    return new TenantSecretsError("DATABASE_UNAVAILABLE", "The database cannot be reached. Try again in a moment.", {
+      retryAfterMs: 1000,
+    });
+  }
+  return new TenantSecretsError("INTERNAL", "Something went wrong on our side. Give an operator the request id.", {
+    diagnosis: diagnosisOf(error),
+  });
+}
+
+/** An error's class and code. Its message may hold a value, and is left behind. */
+function diagnosisOf(error: unknown): string {
+  if (error instanceof DatabaseError) return error.message;
+  return error instanceof Error ? error.name : typeof error;
+}

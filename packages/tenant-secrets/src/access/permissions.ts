@@ -1,0 +1,72 @@
+import type { Actor, Grant, Role, Verb } from "../vocabulary/actor.ts";
+import { forbidden, notFound, type TenantSecretsError } from "../vocabulary/errors.ts";
+import { patternCovers, type CompanyId } from "../vocabulary/names.ts";
+
+/** Who may do what, at most. What is not here is refused; an API key or a job also needs the verb in its grant. */
+export const permissions = {
+  owner: ["describe", "use", "reveal", "write", "rotate", "delete", "audit", "members"],
+  admin: ["describe", "use", "reveal", "write", "rotate", "delete", "audit", "members"],
+  member: ["describe", "use", "write"],
+  auditor: ["describe", "audit"],
+  service: ["describe", "use", "write", "delete"],
+  job: ["describe", "use", "write", "rotate", "delete"],
+  operator: ["describe", "rotate", "audit", "members", "companies", "operators"],
+} as const satisfies Readonly<Record<Role | Exclude<Actor["kind"], "user">, readonly Verb[]>>;
+
+/** Whether an actor may know that a company exists. */
+export function entersCompany(actor: Actor, companyId: string): boolean {
+  switch (actor.kind) {
+    case "user":
+      return [...actor.roles.keys()].some((id) => id === companyId);
+    case "service":
+      return actor.companyIds.some((id) => id === companyId);
+    case "operator":
+    case "job":
+      return true;
+  }
+}
+
+/** Whether an actor may do `verb` in a company: to `secretKey`, or without one, to at least some. */
+export function permits(actor: Actor, verb: Verb, companyId: CompanyId, secretKey?: string): boolean {
+  switch (actor.kind) {
+    case "user": {
+      const role = actor.roles.get(companyId);
+      return role !== undefined && includes(permissions[role], verb);
+    }
+    case "service":
+      return (
+        entersCompany(actor, companyId) && includes(permissions.service, verb) && grants(actor.grant, verb, secretKey)
+      );
+    case "job":
+      return includes(permissions.job, verb) && grants(actor.grant, verb, secretKey);
+    case "operator":
+      return includes(permissions.operator, verb);
+  }
+}
+
+/** Whether an actor may do something to the platform itself. */
+export function permitsOnPlatform(actor: Actor, verb: "companies" | "operators" | "members"): boolean {
+  return actor.kind === "operator" && includes(permissions.operator, verb);
+}
+
+/** Whether a secret is inside what the actor's grant covers; one outside is not visible to it at all. */
+export function covers(actor: Actor, secretKey: string): boolean {
+  return actor.kind === "user" || actor.kind === "operator" || coversKey(actor.grant, secretKey);
+}
+
+/** The refusal for an actor that {@link permits} nothing: outside its names a secret does not exist for it. */
+export function refusal(actor: Actor, verb: Verb, secretKey?: string): TenantSecretsError {
+  return secretKey !== undefined && !covers(actor, secretKey) ? notFound() : forbidden(verb);
+}
+
+function grants(grant: Grant, verb: Verb, secretKey: string | undefined): boolean {
+  return includes(grant.verbs, verb) && (secretKey === undefined || coversKey(grant, secretKey));
+}
+
+function coversKey(grant: Grant, secretKey: string): boolean {
+  return grant.secretKeys.some((pattern) => patternCovers(pattern, secretKey));
+}
+
+function includes(list: readonly Verb[], verb: Verb): boolean {
+  return list.includes(verb);
+}

@@ -1,0 +1,80 @@
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { SecretKey } from "../vocabulary/names.ts";
+import { customSecret } from "./custom.ts";
+import type { CatalogEntry } from "./entry.ts";
+
+type Entries = Readonly<Record<string, CatalogEntry>>;
+
+/** The secrets that a product knows: the one source of names, types, checks and labels. */
+export interface Catalog<E extends Entries = Entries> {
+  readonly entries: E;
+  /** @returns what the catalogue says of a secret key, `CUSTOM_…` included; undefined for one that is not listed */
+  find(secretKey: string): CatalogEntry | undefined;
+  /** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, with the nearest listed one where there is one */
+  get(secretKey: string): CatalogEntry;
+}
+
+/** The secret keys that `get` and `set` take at compile time. */
+export type SecretKeyOf<C extends Catalog> = (keyof C["entries"] & string) | `CUSTOM_${string}`;
+
+/** What the value of a secret key is: a string, or what its entry's schema makes. */
+export type ValueOf<C extends Catalog, K extends SecretKeyOf<C>> = K extends keyof C["entries"]
+  ? C["entries"][K] extends CatalogEntry<infer Value>
+    ? Value
+    : never
+  : string;
+
+/**
+ * @param entries secret keys and their entries; `CUSTOM_…` needs none
+ * @throws {TypeError} when a secret key has a form that no store accepts
+ */
+export function defineCatalog<const E extends Entries>(entries: E): Catalog<E> {
+  const listed = new Map<string, CatalogEntry>(Object.entries(entries));
+  for (const secretKey of listed.keys()) {
+    if (!SecretKey.safeParse(secretKey).success) throw new TypeError(`${secretKey} cannot be a secret key`);
+  }
+  const find = (secretKey: string): CatalogEntry | undefined => {
+    if (!SecretKey.safeParse(secretKey).success) return undefined;
+    return listed.get(secretKey) ?? (/^CUSTOM_./.test(secretKey) ? customSecret : undefined);
+  };
+  return {
+    entries,
+    find,
+    get: (secretKey) => {
+      const entry = find(secretKey);
+      if (entry !== undefined) return entry;
+      throw unknownSecretKey(secretKey, [...listed.keys()]);
+    },
+  };
+}
+
+function unknownSecretKey(secretKey: string, listed: readonly string[]): TenantSecretsError {
+  if (!SecretKey.safeParse(secretKey).success) {
+    return new TenantSecretsError(
+      "UNKNOWN_SECRET_KEY",
+      "A secret key is a letter, then up to 99 letters, digits or underscores, such as STRIPE_SECRET_KEY.",
+    );
+  }
+  const nearest = listed
+    .map((name) => ({ name, distance: editDistance(secretKey.toUpperCase(), name.toUpperCase()) }))
+    .toSorted((a, b) => a.distance - b.distance)[0];
+  const hint =
+    nearest !== undefined && nearest.distance <= Math.max(2, nearest.name.length / 4)
+      ? `did you mean ${nearest.name}?`
+      : "add it to the catalogue, or give it a name that begins with CUSTOM_.";
+  return new TenantSecretsError("UNKNOWN_SECRET_KEY", `${secretKey} is not in the catalogue: ${hint}`);
+}
+
+/** Levenshtein's distance, for names of at most 100 characters. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,106 @@
+import { createTRPCClient, httpBatchLink, TRPCClientError, type HTTPBatchLinkOptions, type TRPCClient } from "@trpc/client";
+import superjson from "superjson";
+import { z } from "zod";
+import type { Catalog } from "./catalog/catalog.ts";
+import { companySecrets, type CompanySecrets } from "./catalog/company-secrets.ts";
+import type { AppRouter } from "./router/router.ts";
+import { errorCodes, TenantSecretsError } from "./vocabulary/errors.ts";
+
+export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
+export type {
+  Capabilities,
+  CompanySecrets,
+  SecretDescription,
+  SecretList,
+  WriteOptions,
+  WriteResult,
+} from "./catalog/company-secrets.ts";
+export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
+export { jsonSecret, textSecret, type CatalogEntry } from "./catalog/entry.ts";
+export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
+export { sendgridApiKey } from "./catalog/sendgrid.ts";
+export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
+export { maxValueBytes } from "./catalog/value.ts";
+export { webhookSigningSecret } from "./catalog/webhook.ts";
+export type { AppRouter } from "./router/router.ts";
+export { ApiKeyVerb } from "./vocabulary/actor.ts";
+export { errorCodes, TenantSecretsError, type ErrorCode } from "./vocabulary/errors.ts";
+export { SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./vocabulary/names.ts";
+
+/** The server runs no more calls than this of one request. */
+export const maxBatchSize = 10;
+
+/** What sends a request; `globalThis.fetch` is one. */
+export type Fetch = NonNullable<HTTPBatchLinkOptions<AppRouter["_def"]["_config"]["$types"]>["fetch"]>;
+
+export interface ClientOptions<C extends Catalog> {
+  /** Where the API is, such as "https://secrets.example.com". */
+  readonly url: string;
+  /** An API key or an operator's token. */
+  readonly credential: string;
+  readonly catalog: C;
+  /** Another way to send a request: in process, through a proxy. */
+  readonly fetch?: Fetch;
+}
+
+export interface TenantSecretsClient<C extends Catalog> {
+  /** One company's secrets, typed by the catalogue. */
+  company(subdomain: string): CompanySecrets<C>;
+  /** Every procedure of the API, as tRPC types it. Rejects with tRPC's own error: see {@link asTenantSecretsError}. */
+  readonly trpc: TRPCClient<AppRouter>;
+}
+
+/** A typed client of the API. It opens nothing before its first call. */
+export function createTenantSecretsClient<C extends Catalog>(options: ClientOptions<C>): TenantSecretsClient<C> {
+  const trpc = createTRPCClient<AppRouter>({
+    links: [
+      httpBatchLink({
+        url: `${options.url.replace(/\/+$/, "")}/trpc`,
+        transformer: superjson,
+        maxItems: maxBatchSize,
+        headers: { authorization: `Bearer ${options.credential}` },
+        ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      }),
+    ],
+  });
+  return {
+    trpc,
+    company: (company) =>
+      companySecrets(options.catalog, {
+        read: async (secretKey) => (await ours(trpc.secrets.read.mutate({ company, secretKey }))).value,
+        write: (secretKey, value, writeOptions) =>
+          ours(trpc.secrets.write.mutate({ company, secretKey, value, ...writeOptions })),
+        list: () => ours(trpc.secrets.list.query({ company })),
+        remove: (secretKey, removeOptions) =>
+          ours(trpc.secrets.remove.mutate({ company, secretKey, ...removeOptions })),
+      }),
+  };
+}
+
+async function ours<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw asTenantSecretsError(error);
+  }
+}
+
+const ErrorData = z.object({
+  reason: z.enum(errorCodes),
+  retryAfterMs: z.number().optional(),
+  currentVersion: z.number().optional(),
+});
+
+/** The error that a call of the API stands for: the server's own, or STORE_UNAVAILABLE where no answer of it came. */
+export function asTenantSecretsError(error: unknown): unknown {
+  if (!(error instanceof TRPCClientError)) return error;
+  const data = ErrorData.safeParse(error.data);
+  if (!data.success) {
+    return new TenantSecretsError("STORE_UNAVAILABLE", "The secrets API could not be reached, or what answered is not it.");
+  }
+  const { reason, retryAfterMs, currentVersion } = data.data;
+  return new TenantSecretsError(reason, error.message, {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(currentVersion === undefined ? {} : { currentVersion }),
+  });
+}

@@ -1,0 +1,195 @@
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { permits, permitsOnPlatform } from "../access/permissions.ts";
+import { ApiKeyVerb, type Caller } from "../vocabulary/actor.ts";
+import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { SecretKeyPattern } from "../vocabulary/names.ts";
+import type { Companies, Company } from "./companies.ts";
+import { makeCredential } from "./credential.ts";
+
+export interface NewApiKey {
+  readonly name: string;
+  /** One subdomain with `platform` false: a company's own key. Otherwise the companies that a platform key may enter. */
+  readonly companies: readonly string[];
+  readonly platform: boolean;
+  readonly verbs: readonly ApiKeyVerb[];
+  /** Secret keys, or beginnings of them: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. */
+  readonly secretKeys: readonly string[];
+  readonly expiresAt: Date;
+}
+
+export interface ApiKeyDescription {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly platform: boolean;
+  readonly companies: readonly string[];
+  readonly verbs: readonly string[];
+  readonly secretKeys: readonly string[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date | undefined;
+  readonly revokedAt: Date | undefined;
+}
+
+export interface ApiKeys {
+  /**
+   * @returns the key itself, this once, and its description
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT
+   */
+  create(caller: Caller, key: NewApiKey): Promise<{ readonly apiKey: string; readonly description: ApiKeyDescription }>;
+  /** A company's own keys, and the platform's keys that may enter it. */
+  list(caller: Caller, company: string): Promise<readonly ApiKeyDescription[]>;
+  /** Ends a key at once. Ending one that has ended changes nothing. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
+  revoke(caller: Caller, company: string, id: string): Promise<void>;
+}
+
+const longestLifeMs = 366 * 24 * 3600 * 1000;
+
+export function createApiKeys(database: Database, companies: Companies, audit: AuditLog): ApiKeys {
+  const enter = async (caller: Caller, subdomain: string, action: AuditAction) => {
+    const company = await companies.enter(caller, subdomain, action);
+    if (permits(caller.actor, "members", company.id)) return company;
+    await audit.add(caller, { action, outcome: "refused", reason: "FORBIDDEN", companyId: company.id });
+    throw forbidden("manage API keys");
+  };
+
+  return {
+    create: async (caller, key) => {
+      const action = "api-key.create";
+      checkNewApiKey(key);
+      if (key.platform && !permitsOnPlatform(caller.actor, "members")) {
+        await audit.add(caller, { action, outcome: "refused", reason: "FORBIDDEN" });
+        throw forbidden("make platform keys");
+      }
+      const entered: Company[] = [];
+      for (const subdomain of new Set(key.companies)) entered.push(await enter(caller, subdomain, action));
+      const companyIds = entered.map((company) => company.id);
+      const { text, prefix, hash } = makeCredential("tsk");
+      await audit.ready();
+      const description = await onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const [row] = await statements
+            .insert(tables.apiKeys)
+            .values({
+              companyId: key.platform ? null : (companyIds[0] ?? null),
+              name: key.name,
+              prefix,
+              hash,
+              verbs: [...new Set(key.verbs)],
+              keyPatterns: [...new Set(key.secretKeys)],
+              createdByKind: caller.actor.kind,
+              createdById: caller.actor.id,
+              expiresAt: key.expiresAt,
+            })
+            .returning();
+          if (row === undefined) throw new Error("an insert returned no row");
+          if (key.platform) {
+            await statements
+              .insert(tables.apiKeyCompanies)
+              .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
+          }
+          for (const companyId of companyIds) {
+            await audit.addTo(statements, caller, { action, outcome: "allowed", companyId, subject: row.id });
+          }
+          return describe(
+            row,
+            entered.map((company) => company.subdomain),
+          );
+        }),
+      );
+      return { apiKey: text, description };
+    },
+
+    list: async (caller, subdomain) => {
+      const company = await enter(caller, subdomain, "api-key.list");
+      await audit.add(caller, { action: "api-key.list", outcome: "allowed", companyId: company.id });
+      return onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const rows = await statements
+            .select()
+            .from(tables.apiKeys)
+            .where(ofCompany(company.id))
+            .orderBy(desc(tables.apiKeys.createdAt));
+          const subdomains = await platformSubdomains(statements, rows);
+          return rows.map((row) =>
+            describe(row, row.companyId === null ? (subdomains.get(row.id) ?? []) : [company.subdomain]),
+          );
+        }),
+      );
+    },
+
+    revoke: async (caller, subdomain, id) => {
+      const action = "api-key.revoke";
+      const company = await enter(caller, subdomain, action);
+      // A platform key reaches other companies too, so only whoever could have made it may end it.
+      const reachable = permitsOnPlatform(caller.actor, "members")
+        ? ofCompany(company.id)
+        : eq(tables.apiKeys.companyId, company.id);
+      await audit.ready();
+      await onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const [row] = await statements
+            .update(tables.apiKeys)
+            .set({ revokedAt: sql`coalesce(${tables.apiKeys.revokedAt}, now())` })
+            .where(and(eq(tables.apiKeys.id, id), reachable))
+            .returning({ id: tables.apiKeys.id });
+          if (row === undefined) throw notFound();
+          await audit.addTo(statements, caller, { action, outcome: "allowed", companyId: company.id, subject: row.id });
+        }),
+      );
+    },
+  };
+}
+
+function ofCompany(companyId: string) {
+  return sql`(${tables.apiKeys.companyId} = ${companyId} or exists (select from ${tables.apiKeyCompanies} where ${tables.apiKeyCompanies.apiKeyId} = ${tables.apiKeys.id} and ${tables.apiKeyCompanies.companyId} = ${companyId}))`;
+}
+
+async function platformSubdomains(
+  statements: Statements,
+  rows: readonly (typeof tables.apiKeys.$inferSelect)[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const ids = rows.filter((row) => row.companyId === null).map((row) => row.id);
+  if (ids.length === 0) return new Map();
+  const links = await statements
+    .select({ apiKeyId: tables.apiKeyCompanies.apiKeyId, subdomain: tables.companies.subdomain })
+    .from(tables.apiKeyCompanies)
+    .innerJoin(tables.companies, eq(tables.companies.id, tables.apiKeyCompanies.companyId))
+    .where(and(inArray(tables.apiKeyCompanies.apiKeyId, ids), isNull(tables.companies.deletedAt)))
+    .orderBy(tables.companies.subdomain);
+  return new Map(ids.map((id) => [id, links.filter((link) => link.apiKeyId === id).map((link) => link.subdomain)]));
+}
+
+function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly string[]): ApiKeyDescription {
+  return {
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    platform: row.companyId === null,
+    companies: subdomains,
+    verbs: row.verbs,
+    secretKeys: row.keyPatterns,
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    lastUsedAt: row.lastUsedAt ?? undefined,
+    revokedAt: row.revokedAt ?? undefined,
+  };
+}
+
+function checkNewApiKey(key: NewApiKey): void {
+  const refuse = (rule: string) => new TenantSecretsError("INVALID_INPUT", `The API key was refused: ${rule}.`);
+  if (key.name.trim() === "" || key.name.length > 100) throw refuse("its name has 1 to 100 characters");
+  if (key.companies.length === 0) throw refuse("it names no company");
+  if (!key.platform && key.companies.length > 1) throw refuse("only a platform key may enter several companies");
+  if (key.verbs.length === 0) throw refuse("it has no verb; choose from describe, use, write, delete");
+  if (key.verbs.some((verb) => !ApiKeyVerb.safeParse(verb).success)) throw refuse("a verb is unknown");
+  const patterns = key.secretKeys.every((pattern) => SecretKeyPattern.safeParse(pattern).success);
+  if (key.secretKeys.length === 0 || !patterns) {
+    throw refuse("its secret keys are names such as STRIPE_SECRET_KEY, beginnings such as STRIPE_*, or *");
+  }
+  const lifeMs = key.expiresAt.getTime() - Date.now();
+  if (!(lifeMs > 0 && lifeMs <= longestLifeMs)) throw refuse("it expires in the future, at most 366 days from now");
+}

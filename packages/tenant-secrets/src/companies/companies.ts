@@ -1,0 +1,148 @@
+import { and, asc, eq, isNull, sql } from "drizzle-orm";
+import { DatabaseError, findCompanyRow, tables, type CompanyRow, type Database } from "@repo/db";
+import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { entersCompany, permitsOnPlatform } from "../access/permissions.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { companyIdOf } from "./company-id.ts";
+import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { Subdomain, type CompanyId, type SecretStoreName } from "../vocabulary/names.ts";
+
+/** A company that the caller was found to belong to. */
+export interface Company {
+  readonly id: CompanyId;
+  readonly subdomain: string;
+  readonly infisicalFolder: string;
+  readonly secretStore: SecretStoreName;
+}
+
+export interface CompanyDescription {
+  readonly id: string;
+  readonly subdomain: string;
+  readonly secretStore: SecretStoreName;
+  readonly status: "active" | "suspended" | "deleted";
+  readonly createdAt: Date;
+}
+
+export interface NewCompany {
+  readonly subdomain: string;
+  /** Where its secrets live. */
+  readonly secretStore: SecretStoreName;
+}
+
+export interface Companies {
+  /**
+   * The company that a subdomain names, for a caller that may enter it.
+   *
+   * @param action what the caller is about to do, for the record of a refusal
+   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown company and a foreign one
+   */
+  enter(caller: Caller, subdomain: string, action: AuditAction): Promise<Company>;
+  /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
+  create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
+  list(caller: Caller): Promise<readonly CompanyDescription[]>;
+  /** Changes the subdomain; the id and the folder in Infisical stay. @throws as `create`, and NOT_FOUND */
+  rename(caller: Caller, subdomain: string, newSubdomain: string): Promise<CompanyDescription>;
+}
+
+export function createCompanies(database: Database, audit: AuditLog): Companies {
+  const forOperators = async (caller: Caller, action: AuditAction): Promise<void> => {
+    if (permitsOnPlatform(caller.actor, "companies")) return;
+    await audit.add(caller, { action, outcome: "refused", reason: "FORBIDDEN" });
+    throw forbidden("manage companies");
+  };
+
+  return {
+    enter: async (caller, subdomain, action) => {
+      const row = await onDatabase(() => findCompanyRow(database, subdomain));
+      const company = row === undefined ? undefined : verified(caller, row);
+      if (company !== undefined) return company;
+      await audit.add(caller, { action, outcome: "refused", reason: "NOT_FOUND" });
+      throw notFound();
+    },
+
+    create: async (caller, { subdomain, secretStore }) => {
+      await forOperators(caller, "company.create");
+      checkSubdomain(subdomain);
+      await audit.ready();
+      return onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const [row] = await statements
+            .insert(tables.companies)
+            .values({ subdomain, secretStore, infisicalFolder: subdomain })
+            .onConflictDoNothing()
+            .returning();
+          if (row === undefined) throw subdomainTaken();
+          await audit.addTo(statements, caller, { action: "company.create", outcome: "allowed", companyId: row.id });
+          return describe(row);
+        }),
+      );
+    },
+
+    list: async (caller) => {
+      await forOperators(caller, "company.list");
+      await audit.add(caller, { action: "company.list", outcome: "allowed" });
+      const rows = await onDatabase(() =>
+        database.acrossCompanies((statements) =>
+          statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
+        ),
+      );
+      return rows.map(describe);
+    },
+
+    rename: async (caller, subdomain, newSubdomain) => {
+      await forOperators(caller, "company.rename");
+      checkSubdomain(newSubdomain);
+      await audit.ready();
+      return onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const [row] = await statements
+            .update(tables.companies)
+            .set({ subdomain: newSubdomain, updatedAt: sql`now()` })
+            .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
+            .returning();
+          if (row === undefined) throw notFound();
+          await audit.addTo(statements, caller, { action: "company.rename", outcome: "allowed", companyId: row.id });
+          return describe(row);
+        }).catch((error: unknown) => {
+          throw isTaken(error) ? subdomainTaken() : error;
+        }),
+      );
+    },
+  };
+}
+
+/** The company of a row that is active and that the caller may enter. */
+function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
+  if (row.status !== "active" || !entersCompany(actor, row.id)) return undefined;
+  return {
+    id: companyIdOf(row),
+    subdomain: row.subdomain,
+    infisicalFolder: row.infisicalFolder,
+    secretStore: row.secretStore,
+  };
+}
+
+function describe(row: typeof tables.companies.$inferSelect): CompanyDescription {
+  const { id, subdomain, secretStore, status, createdAt } = row;
+  return { id, subdomain, secretStore, status, createdAt };
+}
+
+function checkSubdomain(subdomain: string): void {
+  if (Subdomain.safeParse(subdomain).success) return;
+  throw new TenantSecretsError(
+    "INVALID_INPUT",
+    "A subdomain has 1 to 63 lower-case letters, digits or hyphens, and neither begins nor ends with a hyphen.",
+  );
+}
+
+function subdomainTaken(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "That subdomain is taken, or names a folder that belonged to a company before: choose another.",
+  );
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof DatabaseError && error.constraint === "companies_subdomain_key";
+}

@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { ApiKeyVerb } from "../vocabulary/actor.ts";
+import { SecretKeyPattern, Subdomain } from "../vocabulary/names.ts";
+import { procedure, router } from "./trpc.ts";
+
+const ApiKey = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  prefix: z.string(),
+  platform: z.boolean(),
+  companies: z.array(z.string()).readonly(),
+  verbs: z.array(z.string()).readonly(),
+  secretKeys: z.array(z.string()).readonly(),
+  createdAt: z.date(),
+  expiresAt: z.date(),
+  lastUsedAt: z.date().optional(),
+  revokedAt: z.date().optional(),
+});
+
+export const apiKeysRouter = router({
+  list: procedure("members")
+    .input(z.strictObject({ company: Subdomain }))
+    .output(z.array(ApiKey).readonly())
+    .query(({ ctx, input }) => ctx.secrets.apiKeys.list(ctx.caller, input.company)),
+
+  /** Answers with the key itself, this once. */
+  create: procedure("members")
+    .input(
+      z.strictObject({
+        name: z.string().min(1).max(100),
+        companies: z.array(Subdomain).min(1).max(1000),
+        platform: z.boolean(),
+        verbs: z.array(ApiKeyVerb).min(1),
+        secretKeys: z.array(SecretKeyPattern).min(1).max(100),
+        expiresAt: z.date(),
+      }),
+    )
+    .output(z.object({ apiKey: z.string(), description: ApiKey }))
+    .mutation(({ ctx, input }) => ctx.secrets.apiKeys.create(ctx.caller, input)),
+
+  revoke: procedure("members")
+    .input(z.strictObject({ company: Subdomain, id: z.uuid() }))
+    .output(z.null())
+    .mutation(async ({ ctx, input }) => {
+      await ctx.secrets.apiKeys.revoke(ctx.caller, input.company, input.id);
+      return null;
+    }),
+});

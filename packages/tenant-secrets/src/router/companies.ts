@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { SecretStoreName, Subdomain } from "../vocabulary/names.ts";
+import { apiKeysRouter } from "./api-keys.ts";
+import { procedure, router } from "./trpc.ts";
+
+const Company = z.object({
+  id: z.uuid(),
+  subdomain: z.string(),
+  secretStore: SecretStoreName,
+  status: z.enum(["active", "suspended", "deleted"]),
+  createdAt: z.date(),
+});
+
+/** For operators, but for a company's own API keys. */
+export const companiesRouter = router({
+  apiKeys: apiKeysRouter,
+
+  list: procedure("companies")
+    .output(z.array(Company).readonly())
+    .query(({ ctx }) => ctx.secrets.companies.list(ctx.caller)),
+
+  create: procedure("companies")
+    .input(z.strictObject({ subdomain: Subdomain, secretStore: SecretStoreName }))
+    .output(Company)
+    .mutation(({ ctx, input }) => ctx.secrets.companies.create(ctx.caller, input)),
+
+  rename: procedure("companies")
+    .input(z.strictObject({ subdomain: Subdomain, newSubdomain: Subdomain }))
+    .output(Company)
+    .mutation(({ ctx, input }) => ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain)),
+});

@@ -1,0 +1,32 @@
+import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import { maxBatchSize, type Fetch } from "../client.ts";
+import type { Services } from "../tenant-secrets.ts";
+import { appRouter } from "./router.ts";
+import { createContext } from "./trpc.ts";
+
+/**
+ * What the typed client can send its requests to instead of a server: the same router, checks and errors, without a
+ * socket in between. The record shows no address.
+ */
+export function inProcessFetch(services: Services): Fetch {
+  return (input, init) => {
+    const request = new Request(input instanceof URL ? input.href : input, asRequestInit(init));
+    return fetchRequestHandler({
+      endpoint: "/trpc",
+      req: request,
+      router: appRouter,
+      maxBatchSize,
+      createContext: () => createContext(services, bearerOf(request.headers.get("authorization")), {}),
+    });
+  };
+}
+
+/** tRPC's own type differs from the platform's only in allowing `undefined` where the platform has nothing. */
+function asRequestInit(init: Parameters<Fetch>[1]): RequestInit {
+  return (init ?? {}) as RequestInit;
+}
+
+/** The credential of an `authorization: Bearer …` header (RFC 6750, 2.1); undefined where there is none. */
+export function bearerOf(header: string | null | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
+}

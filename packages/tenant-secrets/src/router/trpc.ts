@@ -1,0 +1,137 @@
+import { initTRPC, TRPCError, type TRPC_ERROR_CODE_KEY } from "@trpc/server";
+import { getHTTPStatusCodeFromError } from "@trpc/server/http";
+import superjson from "superjson";
+import { z } from "zod";
+import { asTenantSecretsError } from "../access/database-errors.ts";
+import type { RequestOrigin } from "../companies/authenticate.ts";
+import type { Services } from "../tenant-secrets.ts";
+import type { Caller, Verb } from "../vocabulary/actor.ts";
+import { TenantSecretsError, type ErrorCode } from "../vocabulary/errors.ts";
+
+/** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
+export interface Context {
+  readonly secrets: Services;
+  readonly caller: () => Promise<Caller>;
+  readonly requestId: string | undefined;
+}
+
+/** A context for a request that carries a credential, or none. */
+export function createContext(secrets: Services, credential: string | undefined, origin: RequestOrigin): Context {
+  let caller: Promise<Caller> | undefined;
+  return {
+    secrets,
+    caller: () => (caller ??= secrets.authenticate(credential, origin)),
+    requestId: origin.requestId,
+  };
+}
+
+/** A context for a caller that is already known: code of the product, or a request that was checked before. */
+export function createCallerContext(secrets: Services, caller: Caller): Context {
+  return { secrets, caller: () => Promise.resolve(caller), requestId: caller.requestId };
+}
+
+export interface ProcedureMeta {
+  /** What a caller needs; enforced where the work is done, and declared here so that a procedure without it is found. */
+  readonly verb: Verb;
+}
+
+/** What a client gets of an error, beside tRPC's own fields. Everything is chosen here; nothing passes through. */
+export interface ErrorData {
+  readonly reason: ErrorCode;
+  readonly requestId: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly currentVersion: number | undefined;
+}
+
+const trpcCodes = {
+  UNAUTHENTICATED: "UNAUTHORIZED",
+  FORBIDDEN: "FORBIDDEN",
+  NOT_FOUND: "NOT_FOUND",
+  UNKNOWN_SECRET_KEY: "BAD_REQUEST",
+  INVALID_INPUT: "BAD_REQUEST",
+  INVALID_VALUE: "BAD_REQUEST",
+  CONFLICT: "CONFLICT",
+  NOT_SUPPORTED: "UNPROCESSABLE_CONTENT",
+  INTEGRITY_FAILURE: "INTERNAL_SERVER_ERROR",
+  MASTER_KEY_MISSING: "SERVICE_UNAVAILABLE",
+  MASTER_KEY_MALFORMED: "SERVICE_UNAVAILABLE",
+  MASTER_KEY_WRONG: "SERVICE_UNAVAILABLE",
+  KEY_UNAVAILABLE: "SERVICE_UNAVAILABLE",
+  STORE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
+  DATABASE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
+  AUDIT_UNAVAILABLE: "SERVICE_UNAVAILABLE",
+  INTERNAL: "INTERNAL_SERVER_ERROR",
+} as const satisfies Record<ErrorCode, TRPC_ERROR_CODE_KEY>;
+
+const t = initTRPC
+  .context<Context>()
+  .meta<ProcedureMeta>()
+  .create({
+    transformer: superjson,
+    isDev: false,
+    errorFormatter: ({ shape, error, ctx }) => {
+      const known = publicError(error);
+      const data: ErrorData = {
+        reason: known.code,
+        requestId: ctx?.requestId,
+        retryAfterMs: known.retryAfterMs,
+        currentVersion: known.currentVersion,
+      };
+      const { code, httpStatus, path } = shape.data;
+      return { code: shape.code, message: known.message, data: { code, httpStatus, path, ...data } };
+    },
+  });
+
+/** Our own error that stands for whatever tRPC raises, in a procedure or before one is reached. */
+export function publicError(error: TRPCError): TenantSecretsError {
+  if (error.cause instanceof TenantSecretsError) return error.cause;
+  switch (error.code) {
+    case "BAD_REQUEST":
+      return new TenantSecretsError("INVALID_INPUT", inputRule(error.cause));
+    case "PARSE_ERROR":
+      return new TenantSecretsError("INVALID_INPUT", "The request is not well-formed JSON.");
+    case "NOT_FOUND":
+      return new TenantSecretsError("NOT_FOUND", "There is no such procedure: check its name.");
+    case "METHOD_NOT_SUPPORTED":
+      return new TenantSecretsError("INVALID_INPUT", "Queries are sent with GET, mutations with POST.");
+    case "UNSUPPORTED_MEDIA_TYPE":
+      return new TenantSecretsError("INVALID_INPUT", "Send the content type application/json.");
+    default:
+      return asTenantSecretsError(error.cause ?? error);
+  }
+}
+
+/** The HTTP status of an error, for what is not a procedure. */
+export function httpStatusOf(error: TenantSecretsError): number {
+  return getHTTPStatusCodeFromError(new TRPCError({ code: trpcCodes[error.code] }));
+}
+
+/** Names the fields that do not fit. zod's own sentences can quote what was sent, so they stay behind. */
+function inputRule(cause: unknown): string {
+  const paths = cause instanceof z.ZodError ? cause.issues.map((issue) => issue.path.map(String).join(".")) : [];
+  const fields = [...new Set(paths.filter((path) => /^[A-Za-z0-9.]{1,60}$/.test(path)))];
+  return fields.length === 0
+    ? "The request does not have the form that this procedure takes."
+    : `The request was refused: ${fields.join(", ")} does not have the form that this procedure takes.`;
+}
+
+export const router = t.router;
+export const createCallerFactory = t.createCallerFactory;
+
+/**
+ * The outermost layer. `next()` does not reject: what went wrong inside comes back as a result, and is replaced
+ * here, so that no other error ever leaves a procedure, over HTTP or in process.
+ */
+const withOurErrors = t.middleware(async ({ next }) => {
+  const result = await next();
+  if (result.ok) return result;
+  const known = publicError(result.error);
+  return { ...result, error: new TRPCError({ code: trpcCodes[known.code], message: known.message, cause: known }) };
+});
+
+const withCaller = t.middleware(async ({ ctx, next }) => next({ ctx: { caller: await ctx.caller() } }));
+
+/** A procedure for whoever has a credential; which one will do, the part that does the work decides. */
+export function procedure(verb: Verb) {
+  return t.procedure.meta({ verb }).use(withOurErrors).use(withCaller);
+}

@@ -1,0 +1,102 @@
+import { InfisicalError, survivesInfisical, type InfisicalClient } from "@repo/infisical";
+import type { AuditLog } from "../access/audit.ts";
+import type { Capabilities } from "../catalog/company-secrets.ts";
+import type { Company } from "../companies/companies.ts";
+import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { SecretKey } from "../vocabulary/names.ts";
+import { Plaintext } from "../vocabulary/plaintext.ts";
+import type { SecretStore } from "./store.ts";
+
+const capabilities: Capabilities = {
+  conditionalWrites: false,
+  requestIds: false,
+  recovery: false,
+  surroundingWhiteSpace: false,
+};
+
+/** Strategy A: a folder for each company, `/tenants/<folder>`. */
+export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog): SecretStore {
+  return {
+    name: "infisical",
+    capabilities,
+
+    read: async (company, secretKey) => {
+      const secret = await onInfisical(() => infisical.findSecret(pathOf(company), secretKey));
+      return secret && { plaintext: Plaintext.fromText(secret.value), version: secret.version };
+    },
+
+    list: async (company) => {
+      const secrets = await onInfisical(() => infisical.listSecretSummaries(pathOf(company)));
+      return secrets
+        // A name that no catalogue could hold was not put there by us, and cannot be asked for.
+        .filter(({ secretKey }) => SecretKey.safeParse(secretKey).success)
+        .map(({ secretKey, version, createdAt, updatedAt }) => ({
+          secretKey,
+          version,
+          place: "infisical" as const,
+          hint: undefined,
+          fingerprint: undefined,
+          createdAt,
+          updatedAt,
+        }))
+        .toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+    },
+
+    write: async (company, { secretKey, plaintext, options }, caller) => {
+      refuseUnsupported(options.expectedVersion !== undefined, "a conditional write (expectedVersion)");
+      refuseUnsupported(options.requestId !== undefined, "a request id");
+      refuseUnsupported(options.note !== undefined, "a note");
+      const value = plaintext.reveal();
+      if (!survivesInfisical(value)) {
+        throw new TenantSecretsError(
+          "INVALID_VALUE",
+          `The value of ${secretKey} was refused: it begins or ends with white space, which Infisical cuts off. Move the company to the hybrid or database store first.`,
+        );
+      }
+      const entry = { action: "secret.write", companyId: company.id, secretKey } as const;
+      // The call and its event cannot commit together, so the record first says that something may have changed.
+      await audit.add(caller, { ...entry, outcome: "attempted" });
+      const { version } = await onInfisical(() => infisical.putSecret(pathOf(company), secretKey, value));
+      await audit.add(caller, { ...entry, outcome: "allowed", version });
+      return { version };
+    },
+
+    remove: async (company, secretKey, options, caller) => {
+      refuseUnsupported(options.expectedVersion !== undefined, "a conditional removal (expectedVersion)");
+      const entry = { action: "secret.remove", companyId: company.id, secretKey } as const;
+      await audit.add(caller, { ...entry, outcome: "attempted" });
+      const removed = await onInfisical(() => infisical.deleteSecret(pathOf(company), secretKey));
+      if (!removed) throw notFound();
+      await audit.add(caller, { ...entry, outcome: "allowed" });
+      return { recoverUntil: undefined };
+    },
+  };
+}
+
+function pathOf(company: Company): string {
+  return `/tenants/${company.infisicalFolder}`;
+}
+
+function refuseUnsupported(asked: boolean, what: string): void {
+  if (!asked) return;
+  throw new TenantSecretsError(
+    "NOT_SUPPORTED",
+    `This company's secrets live in Infisical, which cannot do ${what}. Leave it out, or move the company to the hybrid or database store.`,
+  );
+}
+
+async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof InfisicalError)) throw error;
+    if (error.code === "INVALID_INPUT") {
+      throw new TenantSecretsError("INVALID_VALUE", `Infisical does not take this: ${error.message}`);
+    }
+    throw new TenantSecretsError(
+      "STORE_UNAVAILABLE",
+      "Infisical, where this company's secrets live, did not answer as it should. Try again in a moment.",
+      { retryAfterMs: error.retryAfterMs ?? 1000, diagnosis: `InfisicalError ${error.code}` },
+    );
+  }
+}

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import type { CompanyId } from "./names.ts";
+
+/** What can be asked for. The first eight concern one company, the last two the platform. */
+export const verbs = [
+  "describe",
+  "use",
+  "reveal",
+  "write",
+  "rotate",
+  "delete",
+  "audit",
+  "members",
+  "companies",
+  "operators",
+] as const;
+export type Verb = (typeof verbs)[number];
+
+/** The verbs that an API key can be given. */
+export const ApiKeyVerb = z.enum(["describe", "use", "write", "delete"]);
+export type ApiKeyVerb = z.infer<typeof ApiKeyVerb>;
+
+export type Role = "owner" | "admin" | "member" | "auditor";
+
+/** Verbs, on the secret keys that the patterns cover. */
+export interface Grant {
+  readonly verbs: readonly Verb[];
+  readonly secretKeys: readonly string[];
+}
+
+/** A person who belongs to companies. */
+export interface UserActor {
+  readonly kind: "user";
+  readonly id: string;
+  readonly roles: ReadonlyMap<CompanyId, Role>;
+}
+
+/** An API key: a company's own, or the platform's with a list of companies. */
+export interface ServiceActor {
+  readonly kind: "service";
+  readonly id: string;
+  readonly companyIds: readonly CompanyId[];
+  readonly grant: Grant;
+}
+
+/** Who runs the platform: companies, keys, migrations. Reads no value. */
+export interface OperatorActor {
+  readonly kind: "operator";
+  readonly id: string;
+}
+
+/** Code of the product itself, named, with a grant of its own. Enters every company. */
+export interface JobActor {
+  readonly kind: "job";
+  readonly id: string;
+  readonly grant: Grant;
+}
+
+export type Actor = UserActor | ServiceActor | OperatorActor | JobActor;
+
+/** Who asks, and for the record from where. */
+export interface Caller {
+  readonly actor: Actor;
+  readonly requestId?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+/**
+ * @param name what the record shows, such as "payments"
+ * @param grant the verbs and secret-key patterns that this code needs, and no more
+ */
+export function job(name: string, grant: Grant): Caller {
+  return { actor: { kind: "job", id: name, grant } };
+}

@@ -1,0 +1,66 @@
+/** Every way in which a call can be refused or fail. The union is closed: a new code is a new line here. */
+export const errorCodes = [
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "NOT_FOUND",
+  "UNKNOWN_SECRET_KEY",
+  "INVALID_INPUT",
+  "INVALID_VALUE",
+  "CONFLICT",
+  "NOT_SUPPORTED",
+  "INTEGRITY_FAILURE",
+  "MASTER_KEY_MISSING",
+  "MASTER_KEY_MALFORMED",
+  "MASTER_KEY_WRONG",
+  "KEY_UNAVAILABLE",
+  "STORE_UNAVAILABLE",
+  "DATABASE_UNAVAILABLE",
+  "AUDIT_UNAVAILABLE",
+  "INTERNAL",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+export interface ErrorDetails {
+  /** When the same call may succeed, in milliseconds from now. */
+  readonly retryAfterMs?: number;
+  /** With CONFLICT: the version that the secret has now; 0 where it does not exist. */
+  readonly currentVersion?: number;
+  /** For the log, never for the caller: an error's class and code, such as "DatabaseError 42P01". */
+  readonly diagnosis?: string;
+}
+
+/**
+ * The one error of this package. Its message says what to do and never holds a value, a key or a statement; it has
+ * no `cause`, because causes hold all three.
+ */
+export class TenantSecretsError extends Error {
+  override readonly name = "TenantSecretsError";
+  readonly code: ErrorCode;
+  readonly retryAfterMs: number | undefined;
+  readonly currentVersion: number | undefined;
+  readonly diagnosis: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message);
+    this.code = code;
+    this.retryAfterMs = details.retryAfterMs;
+    this.currentVersion = details.currentVersion;
+    this.diagnosis = details.diagnosis;
+  }
+}
+
+/**
+ * Someone else's secret, a missing one, an unknown company and one that this credential may not enter: the answer
+ * is the same to the byte, so that nothing can be learnt by asking.
+ */
+export function notFound(): TenantSecretsError {
+  return new TenantSecretsError(
+    "NOT_FOUND",
+    "Not found, or not visible to this credential: check the company's subdomain and the secret key.",
+  );
+}
+
+export function forbidden(verb: string): TenantSecretsError {
+  return new TenantSecretsError("FORBIDDEN", `This credential may not ${verb}: ask for one that is allowed to.`);
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+const everywhere = ["packages", "apps", "tooling"];
+const sources = (suffix: string) => everywhere.map((folder) => `${folder}/*/src/**/*${suffix}`);
+const contract = sources(".contract.test.ts");
+const database = sources(".db.test.ts");
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: sources(".test.ts"), exclude: [...contract, ...database] } },
+      // The one project that can also be pointed at a real Infisical server: see docs/configuration.md.
+      { test: { name: "infisical", include: contract, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "db",
+          include: database,
+          globalSetup: ["packages/db/src/testing/cluster.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
