@@ -48,7 +48,9 @@ export function connectDatabase(options: DatabaseOptions): Database {
     inCompany: (companyId, work) =>
       scrubbed(() =>
         applicationStatements.transaction(async (transaction) => {
-          await transaction.execute(fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`);
+          await transaction.execute(
+            fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
+          );
           return work(transaction);
         }),
       ),

@@ -22,13 +22,18 @@ export class DatabaseError extends Error {
 }
 
 /** Classes and codes after which the same call may succeed later: lost, full, read-only or overloaded servers. */
-const unavailable = /^(08|53|57P|57014|55P03|40001|40P01|25006|25P03|58)|^(CONNECT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST)/;
+const unavailable =
+  /^(08|53|57P|57014|55P03|40001|40P01|25006|25P03|58)|^(CONNECT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST)/;
 
 /** Returns a {@link DatabaseError} for whatever the driver or drizzle threw, and anything else unchanged. */
 export function scrubDatabaseError(thrown: unknown): unknown {
   const root = rootOf(thrown);
   if (root instanceof postgres.PostgresError) {
-    const kind = unavailable.test(root.code) ? "unavailable" : root.code.startsWith("23") ? "constraint" : "other";
+    const kind = unavailable.test(root.code)
+      ? "unavailable"
+      : root.code.startsWith("23")
+        ? "constraint"
+        : "other";
     return new DatabaseError(kind, root.code, root.constraint_name);
   }
   const code = codeOf(root);
@@ -42,8 +47,12 @@ function rootOf(thrown: unknown): unknown {
   return wrapped ? (thrown.cause ?? new Error("query failed")) : thrown;
 }
 
-/** The driver's and the socket's errors carry a string code; errors of ours are not this package's to judge. */
+/**
+ * The driver's and the socket's errors are plain ones with a string code (an AggregateError where a host name has
+ * several addresses); subclasses are somebody else's.
+ */
 function codeOf(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error) || thrown.constructor !== Error || !("code" in thrown)) return undefined;
+  const plain = thrown instanceof AggregateError || (thrown instanceof Error && thrown.constructor === Error);
+  if (!plain || !("code" in thrown)) return undefined;
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }

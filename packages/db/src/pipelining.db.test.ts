@@ -25,7 +25,9 @@ test("a statement that cannot be sent does not shift the answers of the others",
     sql`select 'd' as answer`,
   ]);
   expect(
-    answers.map((answer) => (answer.status === "fulfilled" ? String(answer.value[0]?.["answer"]) : "rejected")),
+    answers.map((answer) =>
+      answer.status === "fulfilled" ? String(answer.value[0]?.["answer"]) : "rejected",
+    ),
   ).toEqual(["a", "rejected", "c", "d"]);
 });
 
@@ -52,6 +54,8 @@ test("a handle that outlives its transaction cannot be used any more", async () 
     await inside`select 1`;
   });
   await sql.begin(async () => {
-    await expect(leaked === undefined ? undefined : leaked`select 1`).rejects.toMatchObject({ code: "TRANSACTION_ENDED" });
+    await expect(leaked === undefined ? undefined : leaked`select 1`).rejects.toMatchObject({
+      code: "TRANSACTION_ENDED",
+    });
   });
 });

@@ -40,8 +40,8 @@ export interface ProvisionOptions {
 }
 
 /**
- * Makes the four roles and an empty database for them, or brings what is there back into that state. Several may
- * run at once. Only what `migrateDatabase` runs then fills it.
+ * Makes the four roles and an empty database for them. Where they exist, sets anew what the roles are, who owns the
+ * database, what everybody may do there, and the time limits. Several may run at once. `migrateDatabase` fills it.
  *
  * @returns the URLs of the database, one for each role, with their passwords
  * @throws {RangeError} for a database name or password of another form than above
@@ -61,7 +61,12 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
     await execute(sql, "grant %I to %I", nameOf("maintenance"), nameOf("migration"));
     const existing = await sql`select from pg_database where datname = ${database}`;
     await (existing.length === 0
-      ? execute(sql, "create database %I owner %I encoding 'UTF8' template template0", database, nameOf("migration"))
+      ? execute(
+          sql,
+          "create database %I owner %I encoding 'UTF8' template template0",
+          database,
+          nameOf("migration"),
+        )
       : execute(sql, "alter database %I owner to %I", database, nameOf("migration")));
     await restrictDatabase(sql, database);
   } finally {
@@ -108,7 +113,11 @@ export function connectOnce(url: string): postgres.Sql {
 }
 
 /** Runs a statement that takes no parameters, quoted by the server's own `format`: %I an identifier, %L a literal. */
-export async function execute(sql: postgres.Sql, template: string, ...values: readonly string[]): Promise<void> {
+export async function execute(
+  sql: postgres.Sql,
+  template: string,
+  ...values: readonly string[]
+): Promise<void> {
   // As JSON, because the driver learns what an array is only with the first answer on a connection.
   const [row] = await sql<{ statement: string }[]>`
     select format(${template}, variadic array(select jsonb_array_elements_text(${JSON.stringify(values)}::text::jsonb)))
@@ -144,7 +153,8 @@ function withRandom(given: Partial<Readonly<Record<Role, string>>>): Readonly<Re
   const choose = (role: Role): string => {
     const password = given[role] ?? randomBytes(32).toString("base64url");
     // Anything else would have to be normalised (SASLprep), which drivers do differently.
-    if (!/^[\x21-\x7e]+$/.test(password)) throw new RangeError(`The password for ${role} is not printable ASCII.`);
+    if (!/^[\x21-\x7e]+$/.test(password))
+      throw new RangeError(`The password for ${role} is not printable ASCII.`);
     return password;
   };
   return {

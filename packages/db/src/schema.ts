@@ -31,7 +31,9 @@ export const companies = pgTable(
     secretStore: text("secret_store", { enum: ["infisical", "hybrid", "database"] }).notNull(),
     /** Raised by every change of `secret_store`, so that work begun under the old one can be noticed. */
     storeEpoch: integer("store_epoch").notNull().default(1),
-    status: text("status", { enum: ["active", "suspended", "deleted"] }).notNull().default("active"),
+    status: text("status", { enum: ["active", "suspended", "deleted"] })
+      .notNull()
+      .default("active"),
     homeRegion: text("home_region").notNull().default("default"),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
@@ -39,7 +41,9 @@ export const companies = pgTable(
   },
   (t) => [
     primaryKey({ name: "companies_pkey", columns: [t.id] }),
-    uniqueIndex("companies_subdomain_key").on(t.subdomain).where(sql`${t.deletedAt} is null`),
+    uniqueIndex("companies_subdomain_key")
+      .on(t.subdomain)
+      .where(sql`${t.deletedAt} is null`),
     unique("companies_infisical_folder_key").on(t.infisicalFolder),
     check("companies_subdomain_check", sql`${t.subdomain} ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'`),
     check("companies_infisical_folder_check", sql`${t.infisicalFolder} ~ '^[A-Za-z0-9_-]{1,255}$'`),
@@ -66,7 +70,9 @@ export const masterKeys = pgTable(
   },
   (t) => [
     primaryKey({ name: "master_keys_pkey", columns: [t.region, t.version] }),
-    uniqueIndex("master_keys_one_active").on(t.region).where(sql`${t.status} = 'active'`),
+    uniqueIndex("master_keys_one_active")
+      .on(t.region)
+      .where(sql`${t.status} = 'active'`),
     check("master_keys_region_check", sql`${t.region} ~ '^[a-z][a-z0-9-]{0,31}$'`),
     check("master_keys_version_check", sql`${t.version} > 0`),
     check(
@@ -89,10 +95,14 @@ export const companyKeys = pgTable(
   },
   (t) => [
     primaryKey({ name: "company_keys_pkey", columns: [t.companyId, t.no] }),
-    foreignKey({ name: "company_keys_company_fkey", columns: [t.companyId], foreignColumns: [companies.id] }).onDelete(
-      "restrict",
-    ),
-    uniqueIndex("company_keys_one_active").on(t.companyId).where(sql`${t.status} = 'active'`),
+    foreignKey({
+      name: "company_keys_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    uniqueIndex("company_keys_one_active")
+      .on(t.companyId)
+      .where(sql`${t.status} = 'active'`),
     check("company_keys_no_check", sql`${t.no} > 0`),
     check("company_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired', 'destroyed')`),
   ],
@@ -110,7 +120,10 @@ export const companyKeyWraps = pgTable(
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
-    primaryKey({ name: "company_key_wraps_pkey", columns: [t.companyId, t.no, t.region, t.masterKeyVersion] }),
+    primaryKey({
+      name: "company_key_wraps_pkey",
+      columns: [t.companyId, t.no, t.region, t.masterKeyVersion],
+    }),
     foreignKey({
       name: "company_key_wraps_key_fkey",
       columns: [t.companyId, t.no],
@@ -289,11 +302,16 @@ export const apiKeys = pgTable(
   (t) => [
     primaryKey({ name: "api_keys_pkey", columns: [t.id] }),
     unique("api_keys_prefix_key").on(t.prefix),
-    foreignKey({ name: "api_keys_company_fkey", columns: [t.companyId], foreignColumns: [companies.id] }).onDelete(
-      "restrict",
-    ),
+    foreignKey({
+      name: "api_keys_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
     index("api_keys_company").on(t.companyId),
-    check("api_keys_verbs_check", sql`cardinality(${t.verbs}) > 0 and ${t.verbs} <@ '{describe,use,write,delete}'`),
+    check(
+      "api_keys_verbs_check",
+      sql`cardinality(${t.verbs}) > 0 and ${t.verbs} <@ '{describe,use,write,delete}'`,
+    ),
     check("api_keys_key_patterns_check", sql`cardinality(${t.keyPatterns}) > 0`),
   ],
 );
@@ -333,7 +351,9 @@ export const auditKeys = pgTable(
   },
   (t) => [
     primaryKey({ name: "audit_keys_pkey", columns: [t.purpose, t.no] }),
-    uniqueIndex("audit_keys_one_active").on(t.purpose).where(sql`${t.status} = 'active'`),
+    uniqueIndex("audit_keys_one_active")
+      .on(t.purpose)
+      .where(sql`${t.status} = 'active'`),
     check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing')`),
     check("audit_keys_status_check", sql`${t.status} in ('active', 'retired')`),
   ],
@@ -386,7 +406,9 @@ export const auditEvents = pgTable(
     address: text("address"),
     count: integer("count").notNull().default(1),
     lastAt: at("last_at"),
-    xid: xid8("xid").notNull().default(sql`pg_current_xact_id()`),
+    xid: xid8("xid")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
     nonce: bytea("nonce").notNull(),
     macKeyNo: smallint("mac_key_no").notNull(),
     mac: bytea("mac").notNull(),

@@ -23,29 +23,38 @@ export function readEnvironment<Shape extends z.ZodRawShape>(
   shape: Shape,
   source: Variables,
 ): z.output<z.ZodObject<Shape>> {
-  const problems: string[] = [];
+  const problems = new Map<string, string>();
   const raw: Record<string, string> = {};
   for (const name of Object.keys(shape)) {
     const direct = source[name] || undefined;
     const file = source[`${name}_FILE`] || undefined;
-    if (direct !== undefined && file !== undefined) problems.push(`${name} and ${name}_FILE are both set; keep one`);
+    if (direct !== undefined && file !== undefined)
+      problems.set(name, `and ${name}_FILE are both set; keep one`);
     else if (direct !== undefined) raw[name] = direct;
     else if (file !== undefined) {
       const content = readOptional(file);
-      if (content === undefined) problems.push(`${name}_FILE names a file that cannot be read`);
+      if (content === undefined) problems.set(name, `cannot be read from the file that ${name}_FILE names`);
       else if (content !== "") raw[name] = content;
     }
   }
   const parsed = z.object(shape).safeParse(raw);
-  if (parsed.success && problems.length === 0) return parsed.data;
+  if (parsed.success && problems.size === 0) return parsed.data;
   for (const issue of parsed.error?.issues ?? []) {
     const name = String(issue.path[0]);
-    if (problems.some((problem) => problem.startsWith(name))) continue;
+    if (problems.has(name)) continue;
     // zod's own texts may quote the input, so only ours are printed, or the bare fact.
-    const rule = name in raw ? (issue.code === "custom" ? issue.message : "has a form that is not accepted") : "is not set";
-    problems.push(`${name} ${rule}`);
+    const rule =
+      name in raw
+        ? issue.code === "custom"
+          ? issue.message
+          : "has a form that is not accepted"
+        : "is not set";
+    problems.set(name, rule);
   }
-  throw new EnvironmentError(`The environment is not complete:\n  ${problems.join("\n  ")}\nSee docs/configuration.md.`);
+  const lines = [...problems].map(([name, problem]) => `${name} ${problem}`);
+  throw new EnvironmentError(
+    `The environment is not complete:\n  ${lines.join("\n  ")}\nSee docs/configuration.md.`,
+  );
 }
 
 function readOptional(path: string): string | undefined {

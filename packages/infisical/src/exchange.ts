@@ -9,7 +9,7 @@ import { callSdk } from "./sdk.ts";
 import { createSessions } from "./session.ts";
 import type { Credentials, Session } from "./session.ts";
 
-export interface Request extends Pick<HttpRequest, "method" | "body"> {
+interface Request extends Pick<HttpRequest, "method" | "body"> {
   /** Below the server's address, with its query. */
   readonly path: string;
 }

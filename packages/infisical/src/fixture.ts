@@ -30,15 +30,43 @@ export async function startFixture(
   return { emulator, client: clientWith({}), clientWith, [Symbol.asyncDispose]: () => emulator.stop() };
 }
 
-/** Logs in and sends one request by hand, as a caller other than our client would. */
+export const path = "/tenants/acmecorp";
+export const name = "STRIPE_SECRET_KEY";
+export const value = "sk_test_fake_codewiser_0001";
+export const html = "<!doctype html><title>Sign in</title>";
+export const login = /universal-auth\/login$/;
+export const business = /folders|secrets/;
+
+type Call = (client: InfisicalClient) => Promise<unknown>;
+
+export const reads: Readonly<Record<string, Call>> = {
+  listFolders: (client) => client.listFolders("/tenants"),
+  listSecrets: (client) => client.listSecrets(path),
+  listSecretSummaries: (client) => client.listSecretSummaries(path),
+  findSecret: (client) => client.findSecret(path, name),
+  ping: (client) => client.ping(),
+};
+export const writes: Readonly<Record<string, Call>> = {
+  createFolder: (client) => client.createFolder(`${path}/new`),
+  deleteFolder: (client) => client.deleteFolder(path),
+  putSecret: (client) => client.putSecret(path, name, "sk_test_fake_codewiser_0002"),
+  deleteSecret: (client) => client.deleteSecret(path, name),
+};
+export const calls = Object.entries({ ...reads, ...writes });
+
+/** How many requests the emulator got. */
+export const count = ({ emulator }: Fixture, method: string, pattern: RegExp) =>
+  emulator.requests().filter((request) => request.method === method && pattern.test(request.path)).length;
+
+/** Sends one request by hand, as a caller other than our client would. */
 export async function ask(
   emulator: InfisicalEmulator,
   method: string,
-  path: string,
+  target: string,
   body?: unknown,
   token?: string,
 ): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(emulator.siteUrl + path, {
+  const response = await fetch(emulator.siteUrl + target, {
     method,
     headers: {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -58,9 +86,9 @@ export async function tokenFor(emulator: InfisicalEmulator, who: { clientId: str
   return String(body["accessToken"]);
 }
 
-export function asRecord(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) throw new Error("not an object");
-  return { ...value };
+export function asRecord(body: unknown): Record<string, unknown> {
+  if (typeof body !== "object" || body === null) throw new Error("not an object");
+  return { ...body };
 }
 
 /** The error that a call ends with. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InfisicalError } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import { parseRetryAfter } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -84,12 +85,4 @@ export async function send(request: HttpRequest): Promise<Outcome> {
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -5,6 +5,7 @@ import { startDeadline } from "./deadline.ts";
 import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
 import { send } from "./http.ts";
+import { parseJson } from "./json.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
 import type { Refusal } from "./outcome.ts";
 import { callSdk } from "./sdk.ts";
@@ -89,18 +90,13 @@ function logInError(refusal: Refusal): InfisicalError {
   return isRefused ? new InfisicalError("UNAUTHORIZED") : errorOf(refusal);
 }
 
-/** The life of a token in ms, from its own two dates, so that a clock that differs from the server's does no harm. */
+/**
+ * The life of a token in ms, from its own two dates, so that a clock that differs from the server's does no harm.
+ * One that cannot be read is used until the server refuses it.
+ */
 function lifeOf(token: string): number {
-  const { iat, exp } = readClaims(token);
+  const payload = Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8");
+  const { iat, exp } = claims.safeParse(parseJson(payload)).data ?? {};
   if (exp === undefined) return Infinity;
   return Math.max(0, (exp - (iat ?? Date.now() / 1_000)) * 1_000);
-}
-
-function readClaims(token: string): z.output<typeof claims> {
-  try {
-    return claims.parse(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")));
-  } catch {
-    // Not a JWT that we can read: used until the server refuses it.
-    return {};
-  }
 }

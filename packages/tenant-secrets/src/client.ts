@@ -1,4 +1,10 @@
-import { createTRPCClient, httpBatchLink, TRPCClientError, type HTTPBatchLinkOptions, type TRPCClient } from "@trpc/client";
+import {
+  createTRPCClient,
+  httpBatchLink,
+  TRPCClientError,
+  type HTTPBatchLinkOptions,
+  type TRPCClient,
+} from "@trpc/client";
 import superjson from "superjson";
 import { z } from "zod";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -51,7 +57,9 @@ export interface TenantSecretsClient<C extends Catalog> {
 }
 
 /** A typed client of the API. It opens nothing before its first call. */
-export function createTenantSecretsClient<C extends Catalog>(options: ClientOptions<C>): TenantSecretsClient<C> {
+export function createTenantSecretsClient<C extends Catalog>(
+  options: ClientOptions<C>,
+): TenantSecretsClient<C> {
   const trpc = createTRPCClient<AppRouter>({
     links: [
       httpBatchLink({
@@ -96,7 +104,10 @@ export function asTenantSecretsError(error: unknown): unknown {
   if (!(error instanceof TRPCClientError)) return error;
   const data = ErrorData.safeParse(error.data);
   if (!data.success) {
-    return new TenantSecretsError("STORE_UNAVAILABLE", "The secrets API could not be reached, or what answered is not it.");
+    return new TenantSecretsError(
+      "STORE_UNAVAILABLE",
+      "The secrets API could not be reached, or what answered is not it.",
+    );
   }
   const { reason, retryAfterMs, currentVersion } = data.data;
   return new TenantSecretsError(reason, error.message, {

@@ -1,6 +1,12 @@
 export type { AuditAction } from "./access/audit.ts";
 export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
-export type { CompanySecrets, SecretDescription, SecretList, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
+export type {
+  CompanySecrets,
+  SecretDescription,
+  SecretList,
+  WriteOptions,
+  WriteResult,
+} from "./catalog/company-secrets.ts";
 export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 export type { ApiKeyDescription, NewApiKey } from "./companies/api-keys.ts";
 export type { RequestOrigin } from "./companies/authenticate.ts";
@@ -9,7 +15,18 @@ export { asTenantSecretsError } from "./access/database-errors.ts";
 export { appRouter, createCaller, type AppRouter } from "./router/router.ts";
 export { serverCaller } from "./router/server-caller.ts";
 export { bearerOf, inProcessFetch } from "./router/in-process.ts";
-export { createCallerContext, createContext, httpStatusOf, publicError, type Context } from "./router/trpc.ts";
-export { createTenantSecrets, type Services, type TenantSecrets, type TenantSecretsOptions } from "./tenant-secrets.ts";
+export {
+  createCallerContext,
+  createContext,
+  httpStatusOf,
+  publicError,
+  type Context,
+} from "./router/trpc.ts";
+export {
+  createTenantSecrets,
+  type Services,
+  type TenantSecrets,
+  type TenantSecretsOptions,
+} from "./tenant-secrets.ts";
 export { job, type Actor, type Caller, type Grant, type Verb } from "./vocabulary/actor.ts";
 export { errorCodes, TenantSecretsError, type ErrorCode } from "./vocabulary/errors.ts";

@@ -2,7 +2,12 @@ import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { createAuditLog } from "./access/audit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
-import { companySecrets, type CompanySecrets, type WriteOptions, type WriteResult } from "./catalog/company-secrets.ts";
+import {
+  companySecrets,
+  type CompanySecrets,
+  type WriteOptions,
+  type WriteResult,
+} from "./catalog/company-secrets.ts";
 import { createApiKeys, type ApiKeys } from "./companies/api-keys.ts";
 import { createAuthenticate, type Authenticate } from "./companies/authenticate.ts";
 import { createCompanies, type Companies } from "./companies/companies.ts";
@@ -52,7 +57,12 @@ export interface TenantSecrets<C extends Catalog> extends Services {
   /** The strategy's own helper, as a job that may use every secret. @returns undefined where there is none */
   getTenantSecret(subdomain: string, secretKey: string): Promise<string | undefined>;
   /** The strategy's own helper, as a job that may write every secret. @throws {TenantSecretsError} as `set` does */
-  setTenantSecret(subdomain: string, secretKey: string, value: string, options?: WriteOptions): Promise<WriteResult>;
+  setTenantSecret(
+    subdomain: string,
+    secretKey: string,
+    value: string,
+    options?: WriteOptions,
+  ): Promise<WriteResult>;
 }
 
 /** Puts the parts together. Nothing is opened or loaded before the first call. */

@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { cpSync, existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { ensureOwnDirectory, SHARED_PARENT } from "./own-directory.ts";
@@ -22,6 +31,9 @@ export function locateBinaries(user: UnprivilegedUser | undefined): string {
   ensureOwnDirectory(copies);
   const copy = path.join(copies, versionOf(packageRoot));
   if (!existsSync(copy)) copyWhole(installed, copy);
+  if (!isReachable(path.join(copy, "bin", "postgres"), user)) {
+    throw new Error(`The user ${user.name} can run PostgreSQL neither in ${installed} nor in ${copy}.`);
+  }
   return path.join(copy, "bin");
 }
 
@@ -30,9 +42,12 @@ function findPackageRoot(): string {
   try {
     return path.dirname(path.dirname(createRequire(import.meta.url).resolve(name)));
   } catch (cause) {
-    throw new Error(`There is no embedded PostgreSQL for this machine: the package ${name} is not installed.`, {
-      cause,
-    });
+    throw new Error(
+      `There is no embedded PostgreSQL for this machine: the package ${name} is not installed.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -50,10 +65,20 @@ function copyWhole(from: string, to: string): void {
   const partial = `${to}.${randomBytes(6).toString("hex")}`;
   try {
     cpSync(from, partial, { recursive: true, verbatimSymlinks: true });
+    makeReadable(partial);
     renameSync(partial, to);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     // Another process that started at the same moment was done first.
     if (!existsSync(to)) throw error;
+  }
+}
+
+// An installation or a copy under a strict umask is readable to root alone.
+function makeReadable(directory: string): void {
+  const names = readdirSync(directory, { encoding: "utf8", recursive: true });
+  for (const file of ["", ...names].map((name) => path.join(directory, name))) {
+    const found = lstatSync(file);
+    if (!found.isSymbolicLink()) chmodSync(file, (found.mode & 0o100) === 0 ? 0o644 : 0o755);
   }
 }

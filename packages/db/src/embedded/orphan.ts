@@ -25,7 +25,9 @@ export async function stopOrphan(cluster: string): Promise<void> {
     return;
   }
   if (server.launcher !== undefined && isAlive(server.launcher)) {
-    throw new Error(`The database in ${cluster} is in use by process ${server.launcher}. Stop that one first.`);
+    throw new Error(
+      `The database in ${cluster} is in use by process ${server.launcher}. Stop that one first.`,
+    );
   }
   for (const signal of ["SIGINT", "SIGQUIT"] as const) {
     process.kill(found.pid, signal);

@@ -14,7 +14,7 @@ export const SHARED_PARENT = "/var/tmp";
  * @throws {Error} when it is a link or a file, belongs to another user, or others may write to it
  */
 export function ensureOwnDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  makeDirectory(directory);
   const found = lstatSync(directory);
   if (!found.isDirectory()) throw new Error(`${directory} is not a directory.`);
   if (found.uid !== process.getuid?.()) {
@@ -25,6 +25,14 @@ export function ensureOwnDirectory(directory: string): void {
   }
   // A directory of mkdtemp's shuts out the user that the server runs as.
   if (found.uid === 0) chmodSync(directory, found.mode | 0o011);
+}
+
+// Every directory that root makes is one that its server's user can pass through, whatever the umask.
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(path.dirname(directory));
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (process.getuid?.() === 0) chmodSync(directory, 0o711);
 }
 
 /**

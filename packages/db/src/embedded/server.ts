@@ -59,7 +59,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const port = await findFreePort(options.port ?? 0);
     try {
       const server = await launch(bin, cluster, port, user, options.settings ?? {});
-      return { superuserUrl: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`, port, ...server };
+      return {
+        superuserUrl: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`,
+        port,
+        ...server,
+      };
     } catch (error) {
       // Somebody took the port between our look and the server's.
       const portTaken = error instanceof Error && error.message.includes("could not bind");
@@ -74,7 +78,9 @@ function readPassword(dataDir: string): string {
   try {
     return readFileSync(passwordFile(dataDir), "utf8").trim();
   } catch (cause) {
-    throw new Error(`${passwordFile(dataDir)} cannot be read; without it the data in ${dataDir} is shut.`, { cause });
+    throw new Error(`${passwordFile(dataDir)} cannot be read; without it the data in ${dataDir} is shut.`, {
+      cause,
+    });
   }
 }
 
@@ -98,7 +104,15 @@ async function initialise(
   const flags = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-instructions"];
   await promisify(execFile)(
     path.join(bin, "initdb"),
-    ["-D", unfinished, "-U", SUPERUSER, `--pwfile=${passwordFile(dataDir)}`, ...flags, ...(sync ? [] : ["--no-sync"])],
+    [
+      "-D",
+      unfinished,
+      "-U",
+      SUPERUSER,
+      `--pwfile=${passwordFile(dataDir)}`,
+      ...flags,
+      ...(sync ? [] : ["--no-sync"]),
+    ],
     { cwd: "/", env: ENVIRONMENT, ...(user && { uid: user.uid, gid: user.gid }) },
   );
   renameSync(unfinished, cluster);

@@ -30,9 +30,14 @@ const HUNG_AFTER_MS = 3_000;
 const APPLICATION_NAME = "chaos";
 
 if (import.meta.main) {
-  console.log(JSON.stringify(await rage(JSON.parse(await text(process.stdin)) as ChaosOrders)));
+  console.log(JSON.stringify(await rage(parseOrders(await text(process.stdin)))));
   // What hung would keep the process.
   process.exit(0);
+}
+
+// Whoever starts this process serialised a ChaosOrders.
+function parseOrders(json: string): ChaosOrders {
+  return JSON.parse(json);
 }
 
 async function rage(orders: ChaosOrders): Promise<ChaosReport> {

@@ -6,19 +6,6 @@ import { startEmbeddedPostgres } from "../embedded/index.ts";
 import type { EmbeddedPostgres } from "../embedded/index.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { connectOnce, execute, provisionDatabase } from "../provision.ts";
-import type { DatabaseUrls } from "../provision.ts";
-
-declare module "vitest" {
-  interface ProvidedContext {
-    readonly testCluster: {
-      readonly superuserUrl: string;
-      /** The migrated database that test databases are copies of. */
-      readonly template: string;
-      /** Of the template; a copy has the same roles and passwords. */
-      readonly urls: DatabaseUrls;
-    };
-  }
-}
 
 // The data lives for one run: nothing has to survive a power cut.
 const SETTINGS = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "300" };

@@ -1,8 +1,21 @@
 import { randomBytes } from "node:crypto";
+import type postgres from "postgres";
 import { inject } from "vitest";
-import type {} from "./cluster.ts";
 import { connectOnce, databaseUrl, execute, restrictDatabase } from "../provision.ts";
 import type { DatabaseUrls } from "../provision.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** See cluster.ts. */
+    readonly testCluster: {
+      readonly superuserUrl: string;
+      /** The migrated database that test databases are copies of. */
+      readonly template: string;
+      /** Of the template; a copy has the same roles and passwords. */
+      readonly urls: DatabaseUrls;
+    };
+  }
+}
 
 export interface TestDatabase {
   readonly urls: DatabaseUrls;
@@ -17,7 +30,12 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const cluster = inject("testCluster");
   const database = `test_${randomBytes(8).toString("hex")}`;
   await asSuperuser(cluster.superuserUrl, async (sql) => {
-    await execute(sql, "create database %I template %I owner tenant_secrets_migration", database, cluster.template);
+    await execute(
+      sql,
+      "create database %I template %I owner tenant_secrets_migration",
+      database,
+      cluster.template,
+    );
     await restrictDatabase(sql, database);
   });
   return {
@@ -29,11 +47,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     },
     superuserUrl: databaseUrl(cluster.superuserUrl, database),
     drop: () =>
-      asSuperuser(cluster.superuserUrl, (sql) => execute(sql, "drop database if exists %I with (force)", database)),
+      asSuperuser(cluster.superuserUrl, (sql) =>
+        execute(sql, "drop database if exists %I with (force)", database),
+      ),
   };
 }
 
-async function asSuperuser(url: string, work: (sql: ReturnType<typeof connectOnce>) => Promise<void>): Promise<void> {
+async function asSuperuser(url: string, work: (sql: postgres.Sql) => Promise<void>): Promise<void> {
   const sql = connectOnce(url);
   try {
     await work(sql);

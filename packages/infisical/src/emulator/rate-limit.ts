@@ -1,4 +1,4 @@
-export interface Allowance {
+interface Allowance {
   readonly headers: Record<string, string>;
   /** The text of the refusal, if the limit is passed. */
   readonly refused?: string;

@@ -17,7 +17,7 @@ import * as secrets from "./secrets.ts";
 import type { State, StoredIdentity } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
 
-export interface Call {
+interface Call {
   readonly query: Readonly<Record<string, string>>;
   readonly body: unknown;
   /** The parameter in the path, decoded; empty where the route has none. */

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { parseJson } from "../json.ts";
 
 const secret = z.object({
   id: z.string(),
@@ -116,7 +117,7 @@ async function readState(dataFile: string): Promise<State | undefined> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
-  const parsed = state.safeParse(JSON.parse(text));
+  const parsed = state.safeParse(parseJson(text));
   // zod's error would quote what the file holds.
   if (!parsed.success)
     throw new Error("The data file of the local Infisical has an unknown form; move it away");

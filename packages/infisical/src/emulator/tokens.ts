@@ -1,5 +1,6 @@
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { parseJson } from "../json.ts";
 import { tokenRefused, unauthorized } from "./refusal.ts";
 import type { State, StoredIdentity } from "./state.ts";
 
@@ -13,7 +14,7 @@ const claims = z.object({
   iat: z.number(),
   exp: z.number(),
 });
-export type Claims = z.output<typeof claims>;
+type Claims = z.output<typeof claims>;
 
 export interface TokenAnswer {
   readonly accessToken: string;
@@ -82,11 +83,6 @@ export function createTokens(state: State, ttlMs: number, maxTtlMs: number): Tok
     return identity;
   };
 
-  const kill = (held: Claims) => {
-    identify(held);
-    state.deadTokens.push(held.identityAccessTokenId);
-  };
-
   return {
     verify,
     identify,
@@ -99,15 +95,19 @@ export function createTokens(state: State, ttlMs: number, maxTtlMs: number): Tok
         creationEpoch: Date.now() / 1_000,
       }),
     renew(token) {
-      const { iat: _iat, exp: _exp, ...held } = verify(token);
-      identify({ ...held, iat: _iat, exp: _exp });
+      const held = verify(token);
+      identify(held);
       if (Date.now() + ttlMs > held.creationEpoch * 1_000 + maxTtlMs) {
         state.deadTokens.push(held.identityAccessTokenId);
         throw unauthorized("Failed to renew MI access token past its Max TTL expiration");
       }
       return answer(held);
     },
-    revoke: (token) => kill(verify(token)),
+    revoke(token) {
+      const held = verify(token);
+      identify(held);
+      state.deadTokens.push(held.identityAccessTokenId);
+    },
     expireAll() {
       validFrom = (Date.now() + 1) / 1_000;
     },
@@ -116,10 +116,4 @@ export function createTokens(state: State, ttlMs: number, maxTtlMs: number): Tok
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-function decode(text: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
-  } catch {
-    return undefined;
-  }
-}
+const decode = (text: string) => parseJson(Buffer.from(text, "base64url").toString("utf8"));

@@ -66,7 +66,12 @@ export interface AuditLog {
 export function createAuditLog(database: Database, loadKey: () => Promise<AuditKey>): AuditLog {
   let current: AuditKey | undefined;
   const ready = async (): Promise<AuditKey> => (current = await loadKey());
-  const insert = async (key: AuditKey, statements: Statements, caller: AuditSubject, entry: AuditEntry): Promise<void> => {
+  const insert = async (
+    key: AuditKey,
+    statements: Statements,
+    caller: AuditSubject,
+    entry: AuditEntry,
+  ): Promise<void> => {
     await statements.insert(tables.auditEvents).values(eventOf(key, caller, entry));
   };
   return {
@@ -74,7 +79,8 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
       await ready();
     },
     addTo: async (statements, caller, entry) => {
-      if (current === undefined) throw new TenantSecretsError("INTERNAL", "The record was used before it was ready.");
+      if (current === undefined)
+        throw new TenantSecretsError("INTERNAL", "The record was used before it was ready.");
       await insert(current, statements, caller, entry);
     },
     add: async (caller, entry) => {
@@ -157,7 +163,7 @@ function printable(text: string): string {
   return text
     .toWellFormed()
     .slice(0, 200)
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (control) => {
+    .replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (control) => {
       return `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`;
     });
 }

@@ -18,13 +18,21 @@ export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
 export function asTenantSecretsError(error: unknown): TenantSecretsError {
   if (error instanceof TenantSecretsError) return error;
   if (error instanceof DatabaseError && error.kind === "unavailable") {
-    return new TenantSecretsError("DATABASE_UNAVAILABLE", "The database cannot be reached. Try again in a moment.", {
-      retryAfterMs: 1000,
-    });
+    return new TenantSecretsError(
+      "DATABASE_UNAVAILABLE",
+      "The database cannot be reached. Try again in a moment.",
+      {
+        retryAfterMs: 1000,
+      },
+    );
   }
-  return new TenantSecretsError("INTERNAL", "Something went wrong on our side. Give an operator the request id.", {
-    diagnosis: diagnosisOf(error),
-  });
+  return new TenantSecretsError(
+    "INTERNAL",
+    "Something went wrong on our side. Give an operator the request id.",
+    {
+      diagnosis: diagnosisOf(error),
+    },
+  );
 }
 
 /** An error's class and code. Its message may hold a value, and is left behind. */

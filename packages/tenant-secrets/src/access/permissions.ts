@@ -35,7 +35,9 @@ export function permits(actor: Actor, verb: Verb, companyId: CompanyId, secretKe
     }
     case "service":
       return (
-        entersCompany(actor, companyId) && includes(permissions.service, verb) && grants(actor.grant, verb, secretKey)
+        entersCompany(actor, companyId) &&
+        includes(permissions.service, verb) &&
+        grants(actor.grant, verb, secretKey)
       );
     case "job":
       return includes(permissions.job, verb) && grants(actor.grant, verb, secretKey);

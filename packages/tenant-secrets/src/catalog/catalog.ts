@@ -62,7 +62,9 @@ function unknownSecretKey(secretKey: string, listed: readonly string[]): TenantS
     nearest !== undefined && nearest.distance <= Math.max(2, nearest.name.length / 4)
       ? `did you mean ${nearest.name}?`
       : "add it to the catalogue, or give it a name that begins with CUSTOM_.";
-  return new TenantSecretsError("UNKNOWN_SECRET_KEY", `${secretKey} is not in the catalogue: ${hint}`);
+  // Somebody who passes a value in place of its name should not find it in a log: values have lower case in them.
+  const shown = /[a-z]/.test(secretKey) ? "This secret key" : secretKey;
+  return new TenantSecretsError("UNKNOWN_SECRET_KEY", `${shown} is not in the catalogue: ${hint}`);
 }
 
 /** Levenshtein's distance, for names of at most 100 characters. */

@@ -68,7 +68,11 @@ export interface CompanySecrets<C extends Catalog> {
   /** As `get`, with undefined in place of NOT_FOUND. */
   find<K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K> | undefined>;
   /** @throws {TenantSecretsError} as `get`, and INVALID_VALUE, CONFLICT, NOT_SUPPORTED */
-  set<K extends SecretKeyOf<C>>(secretKey: K, value: ValueOf<C, K>, options?: WriteOptions): Promise<WriteResult>;
+  set<K extends SecretKeyOf<C>>(
+    secretKey: K,
+    value: ValueOf<C, K>,
+    options?: WriteOptions,
+  ): Promise<WriteResult>;
   list(): Promise<SecretList>;
   /** @throws {TenantSecretsError} as `get`, and CONFLICT, NOT_SUPPORTED */
   remove(secretKey: SecretKeyOf<C>, options?: RemoveOptions): Promise<RemoveResult>;

@@ -23,19 +23,20 @@ export function encodeValue<C extends Catalog, K extends SecretKeyOf<C>>(
   if (!parsed.success) throw invalidValue(secretKey, entry.rule);
   const text = entry.format === "json" ? JSON.stringify(parsed.data) : String(parsed.data);
   checkText(secretKey, text);
+  checkStrings(secretKey, parsed.data);
   return text;
 }
 
 /**
- * Checks text that is about to be kept: 1 to 65,536 bytes of well-formed UTF-8 without NUL, no mask, and what the
- * catalogue asks for.
+ * Checks text that is about to be kept: 1 to 65,536 bytes of well-formed UTF-8 without NUL, no mask (in an object, no
+ * string is one of these either), and what the catalogue asks for.
  *
  * @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or INVALID_VALUE with the rule and never the value
  */
 export function checkValueText(catalog: Catalog, secretKey: string, text: string): void {
   const entry = catalog.get(secretKey);
   checkText(secretKey, text);
-  parseText(entry, secretKey, text);
+  checkStrings(secretKey, parseText(entry, secretKey, text));
 }
 
 /**
@@ -55,6 +56,7 @@ export function decodeValue<C extends Catalog, K extends SecretKeyOf<C>>(
 
 /** ValueOf is inferred from the very schema that `parseText` applied; text entries have a schema of string. */
 function asValueOf<C extends Catalog, K extends SecretKeyOf<C>>(parsed: unknown): ValueOf<C, K> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return parsed as ValueOf<C, K>;
 }
 
@@ -74,10 +76,24 @@ function parseJson(text: string): unknown {
 
 function checkText(secretKey: string, text: string): void {
   if (text === "") throw invalidValue(secretKey, "is not empty; to take a secret away, remove it");
-  if (!text.isWellFormed()) throw invalidValue(secretKey, "is well-formed Unicode; this one has a lone surrogate");
-  if (text.includes("\0")) throw invalidValue(secretKey, "has no NUL character");
+  checkString(secretKey, text);
   const bytes = new TextEncoder().encode(text).length;
-  if (bytes > maxValueBytes) throw invalidValue(secretKey, `is at most ${maxValueBytes} bytes long; this one has ${bytes}`);
+  if (bytes > maxValueBytes)
+    throw invalidValue(secretKey, `is at most ${maxValueBytes} bytes long; this one has ${bytes}`);
+}
+
+/** JSON hides all of these from a check of its text: as an escape, or between quotes. */
+function checkStrings(secretKey: string, value: unknown): void {
+  if (typeof value === "string") checkString(secretKey, value);
+  else if (typeof value === "object" && value !== null) {
+    for (const part of Object.values(value)) checkStrings(secretKey, part);
+  }
+}
+
+function checkString(secretKey: string, text: string): void {
+  if (!text.isWellFormed())
+    throw invalidValue(secretKey, "is well-formed Unicode; this one has a lone surrogate");
+  if (text.includes("\0")) throw invalidValue(secretKey, "has no NUL character");
   if (masks.test(text)) throw invalidValue(secretKey, "is not the mask that is shown in place of one");
 }
 
@@ -87,5 +103,5 @@ function invalidValue(secretKey: string, rule: string): TenantSecretsError {
 
 /** The last four characters, where the entry allows it and the value is long enough to lose nothing by it. */
 export function hintOf(entry: CatalogEntry, text: string): string | undefined {
-  return entry.hint && text.length >= 20 ? text.slice(-4) : undefined;
+  return entry.hint && text.length >= 20 ? [...text.slice(-8)].slice(-4).join("") : undefined;
 }

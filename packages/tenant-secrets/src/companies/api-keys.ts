@@ -39,7 +39,10 @@ export interface ApiKeys {
    * @returns the key itself, this once, and its description
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT
    */
-  create(caller: Caller, key: NewApiKey): Promise<{ readonly apiKey: string; readonly description: ApiKeyDescription }>;
+  create(
+    caller: Caller,
+    key: NewApiKey,
+  ): Promise<{ readonly apiKey: string; readonly description: ApiKeyDescription }>;
   /** A company's own keys, and the platform's keys that may enter it. */
   list(caller: Caller, company: string): Promise<readonly ApiKeyDescription[]>;
   /** Ends a key at once. Ending one that has ended changes nothing. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
@@ -137,7 +140,12 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
             .where(and(eq(tables.apiKeys.id, id), reachable))
             .returning({ id: tables.apiKeys.id });
           if (row === undefined) throw notFound();
-          await audit.addTo(statements, caller, { action, outcome: "allowed", companyId: company.id, subject: row.id });
+          await audit.addTo(statements, caller, {
+            action,
+            outcome: "allowed",
+            companyId: company.id,
+            subject: row.id,
+          });
         }),
       );
     },
@@ -160,7 +168,9 @@ async function platformSubdomains(
     .innerJoin(tables.companies, eq(tables.companies.id, tables.apiKeyCompanies.companyId))
     .where(and(inArray(tables.apiKeyCompanies.apiKeyId, ids), isNull(tables.companies.deletedAt)))
     .orderBy(tables.companies.subdomain);
-  return new Map(ids.map((id) => [id, links.filter((link) => link.apiKeyId === id).map((link) => link.subdomain)]));
+  return new Map(
+    ids.map((id) => [id, links.filter((link) => link.apiKeyId === id).map((link) => link.subdomain)]),
+  );
 }
 
 function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly string[]): ApiKeyDescription {
@@ -180,10 +190,12 @@ function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly 
 }
 
 function checkNewApiKey(key: NewApiKey): void {
-  const refuse = (rule: string) => new TenantSecretsError("INVALID_INPUT", `The API key was refused: ${rule}.`);
+  const refuse = (rule: string) =>
+    new TenantSecretsError("INVALID_INPUT", `The API key was refused: ${rule}.`);
   if (key.name.trim() === "" || key.name.length > 100) throw refuse("its name has 1 to 100 characters");
   if (key.companies.length === 0) throw refuse("it names no company");
-  if (!key.platform && key.companies.length > 1) throw refuse("only a platform key may enter several companies");
+  if (!key.platform && key.companies.length > 1)
+    throw refuse("only a platform key may enter several companies");
   if (key.verbs.length === 0) throw refuse("it has no verb; choose from describe, use, write, delete");
   if (key.verbs.some((verb) => !ApiKeyVerb.safeParse(verb).success)) throw refuse("a verb is unknown");
   const patterns = key.secretKeys.every((pattern) => SecretKeyPattern.safeParse(pattern).success);
@@ -191,5 +203,6 @@ function checkNewApiKey(key: NewApiKey): void {
     throw refuse("its secret keys are names such as STRIPE_SECRET_KEY, beginnings such as STRIPE_*, or *");
   }
   const lifeMs = key.expiresAt.getTime() - Date.now();
-  if (!(lifeMs > 0 && lifeMs <= longestLifeMs)) throw refuse("it expires in the future, at most 366 days from now");
+  if (!(lifeMs > 0 && lifeMs <= longestLifeMs))
+    throw refuse("it expires in the future, at most 366 days from now");
 }

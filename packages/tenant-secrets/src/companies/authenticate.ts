@@ -25,7 +25,8 @@ export function createAuthenticate(database: Database, audit: AuditLog): Authent
   const touched = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
   return async (credential, origin) => {
     const presented = credential === undefined ? undefined : parseCredential(credential);
-    const actor = presented === undefined ? undefined : await onDatabase(() => findActor(database, presented));
+    const actor =
+      presented === undefined ? undefined : await onDatabase(() => findActor(database, presented));
     if (actor?.kind === "service" && !touched.has(actor.id)) {
       touched.set(actor.id, true);
       await onDatabase(() => touchApiKey(database, actor.id));
@@ -63,6 +64,9 @@ function serviceOf(row: ApiKeyRow): ServiceActor {
     id: row.id,
     companyIds: ids.map((id) => companyIdOf({ id })),
     // A verb that this release does not know grants nothing.
-    grant: { verbs: row.verbs.flatMap((verb) => ApiKeyVerb.safeParse(verb).data ?? []), secretKeys: row.keyPatterns },
+    grant: {
+      verbs: row.verbs.flatMap((verb) => ApiKeyVerb.safeParse(verb).data ?? []),
+      secretKeys: row.keyPatterns,
+    },
   };
 }

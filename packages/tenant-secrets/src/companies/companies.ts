@@ -73,7 +73,11 @@ export function createCompanies(database: Database, audit: AuditLog): Companies 
             .onConflictDoNothing()
             .returning();
           if (row === undefined) throw subdomainTaken();
-          await audit.addTo(statements, caller, { action: "company.create", outcome: "allowed", companyId: row.id });
+          await audit.addTo(statements, caller, {
+            action: "company.create",
+            outcome: "allowed",
+            companyId: row.id,
+          });
           return describe(row);
         }),
       );
@@ -95,18 +99,24 @@ export function createCompanies(database: Database, audit: AuditLog): Companies 
       checkSubdomain(newSubdomain);
       await audit.ready();
       return onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const [row] = await statements
-            .update(tables.companies)
-            .set({ subdomain: newSubdomain, updatedAt: sql`now()` })
-            .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
-            .returning();
-          if (row === undefined) throw notFound();
-          await audit.addTo(statements, caller, { action: "company.rename", outcome: "allowed", companyId: row.id });
-          return describe(row);
-        }).catch((error: unknown) => {
-          throw isTaken(error) ? subdomainTaken() : error;
-        }),
+        database
+          .acrossCompanies(async (statements) => {
+            const [row] = await statements
+              .update(tables.companies)
+              .set({ subdomain: newSubdomain, updatedAt: sql`now()` })
+              .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
+              .returning();
+            if (row === undefined) throw notFound();
+            await audit.addTo(statements, caller, {
+              action: "company.rename",
+              outcome: "allowed",
+              companyId: row.id,
+            });
+            return describe(row);
+          })
+          .catch((error: unknown) => {
+            throw isTaken(error) ? subdomainTaken() : error;
+          }),
       );
     },
   };

@@ -5,5 +5,6 @@ import type { CompanyId } from "../vocabulary/names.ts";
  * may enter that company, or that the credential is one of that company's.
  */
 export function companyIdOf(row: { readonly id: string }): CompanyId {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return row.id as CompanyId;
 }

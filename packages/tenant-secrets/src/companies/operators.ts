@@ -13,7 +13,11 @@ export interface Operators {
    * @returns the token, this once
    * @throws {TenantSecretsError} INVALID_INPUT
    */
-  create(caller: Caller, name: string, expiresAt: Date): Promise<{ readonly id: string; readonly token: string }>;
+  create(
+    caller: Caller,
+    name: string,
+    expiresAt: Date,
+  ): Promise<{ readonly id: string; readonly token: string }>;
 }
 
 export function createOperators(database: Database, audit: AuditLog): Operators {
@@ -34,7 +38,11 @@ export function createOperators(database: Database, audit: AuditLog): Operators 
             .values({ name, tokenPrefix: prefix, tokenHash: hash, expiresAt })
             .returning({ id: tables.operators.id });
           if (row === undefined) throw new Error("an insert returned no row");
-          await audit.addTo(statements, caller, { action: "operator.create", outcome: "allowed", subject: row.id });
+          await audit.addTo(statements, caller, {
+            action: "operator.create",
+            outcome: "allowed",
+            subject: row.id,
+          });
           return row.id;
         }),
       );

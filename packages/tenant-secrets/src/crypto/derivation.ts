@@ -1,4 +1,11 @@
-import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  timingSafeEqual,
+  type KeyObject,
+} from "node:crypto";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { encodeFields, toBase64url } from "./encoding.ts";
 
@@ -10,6 +17,11 @@ export interface MasterKey {
   /** Says whether two copies of a master key are the same key, and nothing about its bytes. */
   readonly checkValue: string;
 }
+
+/** SHA-256 of keys that are written down in public: the one of docs/envelope.md, whose own bytes stand only there. */
+const documentedKeys: ReadonlySet<string> = new Set([
+  "0098402a697813dce6c5edb2430ad3cce5c083631540b42e122081caf378326b",
+]);
 
 /**
  * Reads a master key as it stands in Infisical and derives what is used of it (HKDF-SHA256, RFC 5869).
@@ -25,17 +37,29 @@ export function deriveMasterKey(text: string, region: string, version: number): 
     );
   if (!/^[0-9a-fA-F]{64}$/.test(text)) throw refuse("is not exactly 64 hexadecimal digits");
   const secret = Buffer.from(text, "hex");
+  if (isDocumented(secret) || isGuessable(secret)) {
+    secret.fill(0);
+    throw refuse("is a sample or a pattern, not a random key");
+  }
+  return expandMasterKey(secret, region, version);
+}
+
+/** The derivation alone, for bytes that were checked: `deriveMasterKey` is what reads a key. @param secret wiped here */
+export function expandMasterKey(secret: Buffer, region: string, version: number): MasterKey {
   try {
-    if (isGuessable(secret)) throw refuse("is a sample or a pattern, not a random key");
     return {
       region,
       version,
-      wrappingKey: createSecretKey(derive(secret, ["wrap", region, String(version)])),
+      wrappingKey: deriveKey(secret, ["wrap", region, String(version)]),
       checkValue: toBase64url(derive(secret, ["check", region, String(version)]).subarray(0, 16)),
     };
   } finally {
     secret.fill(0);
   }
+}
+
+function isDocumented(secret: Buffer): boolean {
+  return documentedKeys.has(createHash("sha256").update(secret).digest("hex"));
 }
 
 /** Few different bytes, or counting up or down: zeros, repeated words and the keys of examples. */
@@ -63,16 +87,27 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, no: number):
   try {
     return {
       no,
-      valueKey: createSecretKey(derive(secret, ["value", companyId, String(no)])),
-      fingerprintKey: createSecretKey(derive(secret, ["fingerprint", companyId, String(no)])),
+      valueKey: deriveKey(secret, ["value", companyId, String(no)]),
+      fingerprintKey: deriveKey(secret, ["fingerprint", companyId, String(no)]),
     };
   } finally {
     secret.fill(0);
   }
 }
 
+function deriveKey(secret: Buffer, purpose: readonly string[]): KeyObject {
+  const bytes = derive(secret, purpose);
+  try {
+    return createSecretKey(bytes);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 function derive(secret: Buffer, purpose: readonly string[]): Buffer {
-  return Buffer.from(hkdfSync("sha256", secret, Buffer.alloc(0), encodeFields(["tenant-secrets/1", ...purpose]), 32));
+  return Buffer.from(
+    hkdfSync("sha256", secret, Buffer.alloc(0), encodeFields(["tenant-secrets/1", ...purpose]), 32),
+  );
 }
 
 /**
@@ -80,10 +115,18 @@ function derive(secret: Buffer, purpose: readonly string[]): Buffer {
  * nothing can be tried against one.
  */
 export function fingerprint(key: CompanyKey, plaintext: Buffer): string {
-  return toBase64url(createHmac("sha256", key.fingerprintKey).update(encodeFields(["value", plaintext])).digest());
+  return toBase64url(
+    createHmac("sha256", key.fingerprintKey)
+      .update(encodeFields(["value", plaintext]))
+      .digest(),
+  );
 }
 
 /** A MAC over what a write asked for, to tell a retry from another request under the same id. */
 export function requestMac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
-  return toBase64url(createHmac("sha256", key.fingerprintKey).update(encodeFields(["request", ...fields])).digest());
+  return toBase64url(
+    createHmac("sha256", key.fingerprintKey)
+      .update(encodeFields(["request", ...fields]))
+      .digest(),
+  );
 }

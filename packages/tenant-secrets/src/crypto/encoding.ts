@@ -1,6 +1,6 @@
 /**
  * Joins fields so that no two lists of fields give the same bytes: each is preceded by its length in bytes as an
- * unsigned 32-bit big-endian number.
+ * unsigned 32-bit big-endian number. Text counts as its UTF-8; a lone surrogate would count as U+FFFD.
  */
 export function encodeFields(fields: readonly (string | Buffer)[]): Buffer {
   const parts: Buffer[] = [];

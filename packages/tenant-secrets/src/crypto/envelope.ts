@@ -24,11 +24,13 @@ const algorithm = "aes-256-gcm";
 const ivBytes = 12;
 /** Always given to Node, which would otherwise accept a tag of 4 bytes. */
 const tagBytes = 16;
+const keyBytes = 32;
 
 /**
  * Seals a value: `ts1.<company key no>.<iv>.<ciphertext and tag>`, the last two in base64url. docs/envelope.md.
  *
  * @param key the company's value key, 256 bits
+ * @param plaintext at least one byte
  */
 export function sealValue(key: KeyObject, place: ValuePlace, plaintext: Buffer): string {
   return `ts1.${place.companyKeyNo}.${seal(key, valueContext(place), plaintext)}`;
@@ -48,6 +50,7 @@ export function openValue(key: KeyObject, place: ValuePlace, sealed: string): Bu
 
 /** Wraps 32 bytes of key: `tk1.<region>.<master key version>.<iv>.<ciphertext and tag>`. */
 export function wrapKey(wrappingKey: KeyObject, place: KeyPlace, key: Buffer): string {
+  if (key.length !== keyBytes) throw new RangeError(`A key to wrap has ${keyBytes} bytes.`);
   return `tk1.${place.region}.${place.masterKeyVersion}.${seal(wrappingKey, keyContext(place), key)}`;
 }
 
@@ -60,7 +63,10 @@ export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: stri
   const expected = format === "tk1" && region === place.region && version === String(place.masterKeyVersion);
   if (!expected || rest.length > 0) throw integrityFailure();
   const key = open(wrappingKey, keyContext(place), iv, body);
-  if (key.length !== 32) throw integrityFailure();
+  if (key.length !== keyBytes) {
+    key.fill(0);
+    throw integrityFailure();
+  }
   return key;
 }
 
@@ -86,13 +92,20 @@ function keyContext(place: KeyPlace): Buffer {
 }
 
 function seal(key: KeyObject, context: Buffer, plaintext: Buffer): string {
+  // What `open` would refuse is not made: it could never be read again.
+  if (plaintext.length === 0) throw new RangeError("There is nothing to seal.");
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(context);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   return `${toBase64url(iv)}.${toBase64url(body)}`;
 }
 
-function open(key: KeyObject, context: Buffer, ivText: string | undefined, bodyText: string | undefined): Buffer {
+function open(
+  key: KeyObject,
+  context: Buffer,
+  ivText: string | undefined,
+  bodyText: string | undefined,
+): Buffer {
   const iv = fromBase64url(ivText ?? "");
   const body = fromBase64url(bodyText ?? "");
   if (iv?.length !== ivBytes || body === undefined || body.length <= tagBytes) throw integrityFailure();

@@ -46,7 +46,10 @@ async function findKey(database: Database, masterKeys: MasterKeys): Promise<Audi
           masterKeyVersion: auditKeyWraps.masterKeyVersion,
         })
         .from(auditKeys)
-        .innerJoin(auditKeyWraps, and(eq(auditKeyWraps.purpose, auditKeys.purpose), eq(auditKeyWraps.no, auditKeys.no)))
+        .innerJoin(
+          auditKeyWraps,
+          and(eq(auditKeyWraps.purpose, auditKeys.purpose), eq(auditKeyWraps.no, auditKeys.no)),
+        )
         .where(
           and(
             eq(auditKeys.purpose, purpose),

@@ -48,16 +48,24 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
       ),
     );
     if (wrap === undefined) {
-      throw new TenantSecretsError("KEY_UNAVAILABLE", `Key ${no} of this company has no wrap in region ${masterKeys.region}.`);
+      throw new TenantSecretsError(
+        "KEY_UNAVAILABLE",
+        `Key ${no} of this company has no wrap in region ${masterKeys.region}.`,
+      );
     }
     const { wrappingKey } = ring.get(wrap.masterKeyVersion);
-    const secret = unwrapKey(wrappingKey, placeOf(companyId, no, masterKeys.region, wrap.masterKeyVersion), wrap.wrapped);
+    const secret = unwrapKey(
+      wrappingKey,
+      placeOf(companyId, no, masterKeys.region, wrap.masterKeyVersion),
+      wrap.wrapped,
+    );
     return deriveCompanyKey(secret, companyId, no);
   };
 
   const forOpening = async (companyId: CompanyId, no: number): Promise<CompanyKey> => {
     const key = await opened.fetch(`${companyId}/${no}`, { context: { companyId, no } });
-    if (key === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "A company key was not loaded in time.");
+    if (key === undefined)
+      throw new TenantSecretsError("KEY_UNAVAILABLE", "A company key was not loaded in time.");
     return key;
   };
 
@@ -79,7 +87,12 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
         await statements
           .insert(tables.companyKeyWraps)
           .values({ companyId, no: 1, region: active.region, masterKeyVersion: active.version, wrapped });
-        await audit.addTo(statements, keyMaker, { action: "key.create", outcome: "allowed", companyId, version: 1 });
+        await audit.addTo(statements, keyMaker, {
+          action: "key.create",
+          outcome: "allowed",
+          companyId,
+          version: 1,
+        });
       }),
     );
   };
@@ -104,7 +117,8 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
         await makeFirst(companyId);
         no = await findActiveNo(companyId);
       }
-      if (no === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "This company has no active key.");
+      if (no === undefined)
+        throw new TenantSecretsError("KEY_UNAVAILABLE", "This company has no active key.");
       return forOpening(companyId, no);
     },
   };

@@ -52,11 +52,15 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
 
 /** The name of a master key in Infisical. */
 export function masterKeyName(region: string, version: number): string {
-  if (region !== "default") return `MASTER_ENCRYPTION_KEY_${region.toUpperCase().replaceAll("-", "_")}_V${version}`;
+  if (region !== "default")
+    return `MASTER_ENCRYPTION_KEY_${region.toUpperCase().replaceAll("-", "_")}_V${version}`;
   return version === 1 ? "MASTER_ENCRYPTION_KEY" : `MASTER_ENCRYPTION_KEY_V${version}`;
 }
 
-async function readKeyTexts(infisical: InfisicalClient, region: string): Promise<ReadonlyMap<string, string>> {
+async function readKeyTexts(
+  infisical: InfisicalClient,
+  region: string,
+): Promise<ReadonlyMap<string, string>> {
   try {
     const secrets = await infisical.listSecrets(masterKeyFolder);
     return new Map(secrets.map(({ secretKey, value }) => [secretKey, value]));
@@ -93,14 +97,25 @@ async function registerFirst(
     database.acrossCompanies((statements) =>
       statements
         .insert(tables.masterKeys)
-        .values({ region, version: 1, status: "active", derivation: "hkdf-sha256", checkValue, activatedAt: sql`now()` })
+        .values({
+          region,
+          version: 1,
+          status: "active",
+          derivation: "hkdf-sha256",
+          checkValue,
+          activatedAt: sql`now()`,
+        })
         .onConflictDoNothing(),
     ),
   );
   return readRegistry(database, region);
 }
 
-function ringOf(rows: readonly RegistryRow[], texts: ReadonlyMap<string, string>, region: string): MasterKeyRing {
+function ringOf(
+  rows: readonly RegistryRow[],
+  texts: ReadonlyMap<string, string>,
+  region: string,
+): MasterKeyRing {
   const keys = new Map<number, MasterKey>();
   let active: MasterKey | undefined;
   for (const row of rows) {
@@ -116,7 +131,10 @@ function ringOf(rows: readonly RegistryRow[], texts: ReadonlyMap<string, string>
     if (row.status === "active") active = key;
   }
   if (active === undefined) {
-    throw new TenantSecretsError("MASTER_KEY_MISSING", `The registry has no active master key in region ${region}.`);
+    throw new TenantSecretsError(
+      "MASTER_KEY_MISSING",
+      `The registry has no active master key in region ${region}.`,
+    );
   }
   return {
     active,
@@ -140,4 +158,3 @@ function textOf(texts: ReadonlyMap<string, string>, region: string, version: num
     `${name} is not in the folder ${masterKeyFolder} of this environment in Infisical. Put there what this prints: openssl rand -hex 32`,
   );
 }
-

@@ -27,5 +27,7 @@ export const companiesRouter = router({
   rename: procedure("companies")
     .input(z.strictObject({ subdomain: Subdomain, newSubdomain: Subdomain }))
     .output(Company)
-    .mutation(({ ctx, input }) => ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain)),
+    .mutation(({ ctx, input }) =>
+      ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain),
+    ),
 });

@@ -8,7 +8,7 @@ import { createContext } from "./trpc.ts";
  * What the typed client can send its requests to instead of a server: the same router, checks and errors, without a
  * socket in between. The record shows no address.
  */
-export function inProcessFetch(services: Services): Fetch {
+export function inProcessFetch(services: Services): (...request: Parameters<Fetch>) => Promise<Response> {
   return (input, init) => {
     const request = new Request(input instanceof URL ? input.href : input, asRequestInit(init));
     return fetchRequestHandler({
@@ -23,6 +23,7 @@ export function inProcessFetch(services: Services): Fetch {
 
 /** tRPC's own type differs from the platform's only in allowing `undefined` where the platform has nothing. */
 function asRequestInit(init: Parameters<Fetch>[1]): RequestInit {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return (init ?? {}) as RequestInit;
 }
 

@@ -45,7 +45,11 @@ export const secretsRouter = router({
     .input(z.strictObject({ company, secretKey }))
     .output(z.object({ value: z.string(), version }))
     .mutation(async ({ ctx, input }) => {
-      const { text, version: current } = await ctx.secrets.vault.read(ctx.caller, input.company, input.secretKey);
+      const { text, version: current } = await ctx.secrets.vault.read(
+        ctx.caller,
+        input.company,
+        input.secretKey,
+      );
       return { value: text, version: current };
     }),
 
@@ -70,6 +74,8 @@ export const secretsRouter = router({
     .input(z.strictObject({ company, secretKey, expectedVersion: version.optional() }))
     .output(z.object({ recoverUntil: z.date().optional() }))
     .mutation(({ ctx, input }) =>
-      ctx.secrets.vault.remove(ctx.caller, input.company, input.secretKey, { expectedVersion: input.expectedVersion }),
+      ctx.secrets.vault.remove(ctx.caller, input.company, input.secretKey, {
+        expectedVersion: input.expectedVersion,
+      }),
     ),
 });

@@ -18,7 +18,8 @@ export function serverCaller<C extends Catalog>(
   const { secrets: call } = createCaller(createCallerContext(secrets, caller));
   return companySecrets(secrets.catalog, {
     read: async (secretKey) => (await unwrapped(() => call.read({ company, secretKey }))).value,
-    write: (secretKey, value, options) => unwrapped(() => call.write({ company, secretKey, value, ...options })),
+    write: (secretKey, value, options) =>
+      unwrapped(() => call.write({ company, secretKey, value, ...options })),
     list: () => unwrapped(() => call.list({ company })),
     remove: (secretKey, options) => unwrapped(() => call.remove({ company, secretKey, ...options })),
   });

@@ -16,7 +16,11 @@ export interface Context {
 }
 
 /** A context for a request that carries a credential, or none. */
-export function createContext(secrets: Services, credential: string | undefined, origin: RequestOrigin): Context {
+export function createContext(
+  secrets: Services,
+  credential: string | undefined,
+  origin: RequestOrigin,
+): Context {
   let caller: Promise<Caller> | undefined;
   return {
     secrets,
@@ -108,7 +112,8 @@ export function httpStatusOf(error: TenantSecretsError): number {
 
 /** Names the fields that do not fit. zod's own sentences can quote what was sent, so they stay behind. */
 function inputRule(cause: unknown): string {
-  const paths = cause instanceof z.ZodError ? cause.issues.map((issue) => issue.path.map(String).join(".")) : [];
+  const paths =
+    cause instanceof z.ZodError ? cause.issues.map((issue) => issue.path.map(String).join(".")) : [];
   const fields = [...new Set(paths.filter((path) => /^[A-Za-z0-9.]{1,60}$/.test(path)))];
   return fields.length === 0
     ? "The request does not have the form that this procedure takes."
@@ -126,7 +131,10 @@ const withOurErrors = t.middleware(async ({ next }) => {
   const result = await next();
   if (result.ok) return result;
   const known = publicError(result.error);
-  return { ...result, error: new TRPCError({ code: trpcCodes[known.code], message: known.message, cause: known }) };
+  return {
+    ...result,
+    error: new TRPCError({ code: trpcCodes[known.code], message: known.message, cause: known }),
+  };
 });
 
 const withCaller = t.middleware(async ({ ctx, next }) => next({ ctx: { caller: await ctx.caller() } }));

@@ -41,7 +41,11 @@ export interface DatabaseStore extends SecretStore {
   buryUnknown: SecretStore["remove"];
 }
 
-export function createDatabaseStore(database: Database, companyKeys: CompanyKeys, audit: AuditLog): DatabaseStore {
+export function createDatabaseStore(
+  database: Database,
+  companyKeys: CompanyKeys,
+  audit: AuditLog,
+): DatabaseStore {
   const know = async (company: Company, secretKey: string): Promise<Knowledge> => {
     const head = await onDatabase(() => readSecretHead(database, company.id, secretKey));
     if (head === undefined) return { state: "unknown" };
@@ -113,6 +117,7 @@ export function createDatabaseStore(database: Database, companyKeys: CompanyKeys
             )
             .where(and(eq(companySecrets.companyId, company.id), isNull(companySecrets.deletedAt)))
             .orderBy(asc(companySecrets.secretKey));
+          if (rows.some((row) => row.company_secrets.companyId !== company.id)) throw integrityFailure();
           return rows.map(({ company_secrets: head, company_secret_versions: version }) => ({
             secretKey: head.secretKey,
             version: version.version,
@@ -139,9 +144,15 @@ export function createDatabaseStore(database: Database, companyKeys: CompanyKeys
     write: async (company, { secretKey, plaintext, hint, options }, caller) => {
       const key = await companyKeys.forSealing(company.id);
       await audit.ready();
-      const bodyMac = requestMac(key, [secretKey, String(options.expectedVersion), options.note ?? "", plaintext.bytes]);
+      const bodyMac = requestMac(key, [
+        secretKey,
+        String(options.expectedVersion),
+        options.note ?? "",
+        plaintext.bytes,
+      ]);
       const named = fingerprint(key, plaintext.bytes);
-      const request = options.requestId === undefined ? undefined : requestOf(company, caller, options.requestId);
+      const request =
+        options.requestId === undefined ? undefined : requestOf(company, caller, options.requestId);
       const entry = { action: "secret.write", outcome: "allowed", companyId: company.id, secretKey } as const;
       return onDatabase(() =>
         database.inCompany(company.id, async (statements) => {
@@ -150,7 +161,11 @@ export function createDatabaseStore(database: Database, companyKeys: CompanyKeys
             const applied = await findRequest(statements, request);
             if (applied !== undefined) {
               if (applied.bodyMac !== bodyMac || applied.version === null) throw requestIdTaken();
-              await audit.addTo(statements, caller, { ...entry, version: applied.version, reason: "REPLAYED" });
+              await audit.addTo(statements, caller, {
+                ...entry,
+                version: applied.version,
+                reason: "REPLAYED",
+              });
               return { version: applied.version };
             }
           }
@@ -192,8 +207,10 @@ export function createDatabaseStore(database: Database, companyKeys: CompanyKeys
       );
     },
 
-    remove: (company, secretKey, options, caller) => removeHead(company, secretKey, options, caller, getLiveHead),
-    buryUnknown: (company, secretKey, options, caller) => removeHead(company, secretKey, options, caller, lockHead),
+    remove: (company, secretKey, options, caller) =>
+      removeHead(company, secretKey, options, caller, getLiveHead),
+    buryUnknown: (company, secretKey, options, caller) =>
+      removeHead(company, secretKey, options, caller, lockHead),
   };
 }
 
@@ -201,8 +218,16 @@ function ofSecret(company: Company, secretKey: string) {
   return and(eq(companySecrets.companyId, company.id), eq(companySecrets.secretKey, secretKey));
 }
 
-async function selectHead(statements: Statements, company: Company, secretKey: string): Promise<Head | undefined> {
-  const [head] = await statements.select().from(companySecrets).where(ofSecret(company, secretKey)).for("update");
+async function selectHead(
+  statements: Statements,
+  company: Company,
+  secretKey: string,
+): Promise<Head | undefined> {
+  const [head] = await statements
+    .select()
+    .from(companySecrets)
+    .where(ofSecret(company, secretKey))
+    .for("update");
   return head;
 }
 

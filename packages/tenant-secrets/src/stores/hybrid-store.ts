@@ -28,7 +28,9 @@ export function createHybridStore(database: DatabaseStore, infisical: SecretStor
       const known = new Set([...removed, ...kept.map((secret) => secret.secretKey)]);
       return [
         ...kept,
-        ...outside.filter(({ secretKey }) => !known.has(secretKey)).map((secret) => ({ ...secret, version: 0 })),
+        ...outside
+          .filter(({ secretKey }) => !known.has(secretKey))
+          .map((secret) => ({ ...secret, version: 0 })),
       ].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
     },
 

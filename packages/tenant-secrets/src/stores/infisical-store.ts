@@ -27,19 +27,21 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
 
     list: async (company) => {
       const secrets = await onInfisical(() => infisical.listSecretSummaries(pathOf(company)));
-      return secrets
-        // A name that no catalogue could hold was not put there by us, and cannot be asked for.
-        .filter(({ secretKey }) => SecretKey.safeParse(secretKey).success)
-        .map(({ secretKey, version, createdAt, updatedAt }) => ({
-          secretKey,
-          version,
-          place: "infisical" as const,
-          hint: undefined,
-          fingerprint: undefined,
-          createdAt,
-          updatedAt,
-        }))
-        .toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+      return (
+        secrets
+          // A name that no catalogue could hold was not put there by us, and cannot be asked for.
+          .filter(({ secretKey }) => SecretKey.safeParse(secretKey).success)
+          .map(({ secretKey, version, createdAt, updatedAt }) => ({
+            secretKey,
+            version,
+            place: "infisical" as const,
+            hint: undefined,
+            fingerprint: undefined,
+            createdAt,
+            updatedAt,
+          }))
+          .toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1))
+      );
     },
 
     write: async (company, { secretKey, plaintext, options }, caller) => {

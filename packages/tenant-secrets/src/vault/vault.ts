@@ -2,7 +2,13 @@ import type { AuditAction, AuditEntry, AuditLog } from "../access/audit.ts";
 import { asTenantSecretsError } from "../access/database-errors.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { RemoveOptions, RemoveResult, SecretList, WriteOptions, WriteResult } from "../catalog/company-secrets.ts";
+import type {
+  RemoveOptions,
+  RemoveResult,
+  SecretList,
+  WriteOptions,
+  WriteResult,
+} from "../catalog/company-secrets.ts";
 import { checkValueText, hintOf } from "../catalog/value.ts";
 import type { Companies, Company } from "../companies/companies.ts";
 import type { SecretStore } from "../stores/store.ts";
@@ -16,9 +22,19 @@ import { Plaintext } from "../vocabulary/plaintext.ts";
  * writes to the record, in that order; a value leaves only after its event is committed.
  */
 export interface Vault {
-  read(caller: Caller, subdomain: string, secretKey: string): Promise<{ readonly text: string; readonly version: number }>;
+  read(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+  ): Promise<{ readonly text: string; readonly version: number }>;
   list(caller: Caller, subdomain: string): Promise<SecretList>;
-  write(caller: Caller, subdomain: string, secretKey: string, text: string, options: WriteOptions): Promise<WriteResult>;
+  write(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    text: string,
+    options: WriteOptions,
+  ): Promise<WriteResult>;
   remove(caller: Caller, subdomain: string, secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
 }
 
@@ -37,7 +53,10 @@ export function createVault(
   audit: AuditLog,
 ): Vault {
   /** Finds the company, checks the caller, and sees to it that whatever goes wrong is on record. */
-  const perform = async <T>(task: Task, work: (company: Company, store: SecretStore) => Promise<T>): Promise<T> => {
+  const perform = async <T>(
+    task: Task,
+    work: (company: Company, store: SecretStore) => Promise<T>,
+  ): Promise<T> => {
     const { caller, subdomain, secretKey, verb, action } = task;
     const company = await companies.enter(caller, subdomain, action);
     const note = (error: TenantSecretsError, outcome: AuditEntry["outcome"]): Promise<void> =>
@@ -59,23 +78,26 @@ export function createVault(
 
   return {
     read: (caller, subdomain, secretKey) =>
-      perform({ caller, subdomain, secretKey, verb: "use", action: "secret.read" }, async (company, store) => {
-        catalog.get(secretKey);
-        const found = await store.read(company, secretKey);
-        if (found === undefined) throw notFound();
-        try {
-          await audit.add(caller, {
-            action: "secret.read",
-            outcome: "allowed",
-            companyId: company.id,
-            secretKey,
-            version: found.version,
-          });
-          return { text: found.plaintext.reveal(), version: found.version };
-        } finally {
-          found.plaintext.wipe();
-        }
-      }),
+      perform(
+        { caller, subdomain, secretKey, verb: "use", action: "secret.read" },
+        async (company, store) => {
+          catalog.get(secretKey);
+          const found = await store.read(company, secretKey);
+          if (found === undefined) throw notFound();
+          try {
+            await audit.add(caller, {
+              action: "secret.read",
+              outcome: "allowed",
+              companyId: company.id,
+              secretKey,
+              version: found.version,
+            });
+            return { text: found.plaintext.reveal(), version: found.version };
+          } finally {
+            found.plaintext.wipe();
+          }
+        },
+      ),
 
     list: (caller, subdomain) =>
       perform({ caller, subdomain, verb: "describe", action: "secret.list" }, async (company, store) => {
@@ -94,16 +116,19 @@ export function createVault(
       }),
 
     write: (caller, subdomain, secretKey, text, options) =>
-      perform({ caller, subdomain, secretKey, verb: "write", action: "secret.write" }, async (company, store) => {
-        checkValueText(catalog, secretKey, text);
-        const plaintext = Plaintext.fromText(text);
-        try {
-          const hint = hintOf(catalog.get(secretKey), text);
-          return await store.write(company, { secretKey, plaintext, hint, options }, caller);
-        } finally {
-          plaintext.wipe();
-        }
-      }),
+      perform(
+        { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
+        async (company, store) => {
+          checkValueText(catalog, secretKey, text);
+          const plaintext = Plaintext.fromText(text);
+          try {
+            const hint = hintOf(catalog.get(secretKey), text);
+            return await store.write(company, { secretKey, plaintext, hint, options }, caller);
+          } finally {
+            plaintext.wipe();
+          }
+        },
+      ),
 
     remove: (caller, subdomain, secretKey, options) =>
       perform({ caller, subdomain, secretKey, verb: "delete", action: "secret.remove" }, (company, store) => {

@@ -62,5 +62,8 @@ export function notFound(): TenantSecretsError {
 }
 
 export function forbidden(verb: string): TenantSecretsError {
-  return new TenantSecretsError("FORBIDDEN", `This credential may not ${verb}: ask for one that is allowed to.`);
+  return new TenantSecretsError(
+    "FORBIDDEN",
+    `This credential may not ${verb}: ask for one that is allowed to.`,
+  );
 }

@@ -8,14 +8,16 @@ declare const brand: unique symbol;
  */
 export type CompanyId = string & { readonly [brand]: "CompanyId" };
 
-/** A company's name in a URL: a DNS label (RFC 1035, 2.3.1), lower case. */
+/** A company's name in a URL: a DNS label (RFC 1123, 2.1), lower case. */
 export const Subdomain = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/);
 
 /** The form of a secret key. Which keys exist is the catalogue's to say. */
 export const SecretKey = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,99}$/);
 
 /** One secret key, or all that begin alike: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. Case counts, nothing else matches. */
-export const SecretKeyPattern = z.string().regex(/^(?:\*|[A-Za-z][A-Za-z0-9_]{0,98}\*|[A-Za-z][A-Za-z0-9_]{0,99})$/);
+export const SecretKeyPattern = z
+  .string()
+  .regex(/^(?:\*|[A-Za-z][A-Za-z0-9_]{0,98}\*|[A-Za-z][A-Za-z0-9_]{0,99})$/);
 
 /** Whether `pattern` (a {@link SecretKeyPattern}) covers `secretKey`. */
 export function patternCovers(pattern: string, secretKey: string): boolean {

@@ -1,0 +1,116 @@
+import type { Command } from "./command.ts";
+import { exitCodes, failureOf, reportFailure, UsageError } from "./failure.ts";
+import { commandHelp, groupHelp, rootHelp } from "./help.ts";
+import { print } from "./output.ts";
+import { nearest } from "./nearest.ts";
+
+export interface Entry {
+  readonly summary: string;
+  /** Loads the command, and with it no more than it needs: help and refusals of arguments stay quick. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Every command, by the words that call it. */
+export const commands: ReadonlyMap<string, Entry> = new Map(
+  Object.entries<Entry>({
+    get: {
+      summary: "Print the value of a secret, and nothing else",
+      load: async () => (await import("./commands/secrets.ts")).getCommand,
+    },
+    set: {
+      summary: "Write a secret, from standard input or a prompt",
+      load: async () => (await import("./commands/set.ts")).setCommand,
+    },
+    list: {
+      summary: "List a company's secrets, without their values",
+      load: async () => (await import("./commands/secrets.ts")).listCommand,
+    },
+    remove: {
+      summary: "Remove a secret",
+      load: async () => (await import("./commands/secrets.ts")).removeCommand,
+    },
+    "companies list": {
+      summary: "List the companies",
+      load: async () => (await import("./commands/companies.ts")).listCommand,
+    },
+    "companies create": {
+      summary: "Create a company",
+      load: async () => (await import("./commands/companies.ts")).createCommand,
+    },
+    "companies rename": {
+      summary: "Give a company another subdomain",
+      load: async () => (await import("./commands/companies.ts")).renameCommand,
+    },
+    "api-keys create": {
+      summary: "Make an API key, and show it once",
+      load: async () => (await import("./commands/api-keys.ts")).createCommand,
+    },
+    "api-keys list": {
+      summary: "List the API keys that may enter a company",
+      load: async () => (await import("./commands/api-keys.ts")).listCommand,
+    },
+    "api-keys revoke": {
+      summary: "End an API key at once",
+      load: async () => (await import("./commands/api-keys.ts")).revokeCommand,
+    },
+    "operators create": {
+      summary: "Make an operator, and show the token once",
+      load: async () => (await import("./commands/operators.ts")).createCommand,
+    },
+    "database provision": {
+      summary: "Make the database and its four roles on a PostgreSQL server",
+      load: async () => (await import("./commands/database.ts")).provisionCommand,
+    },
+    "database migrate": {
+      summary: "Bring the tables to the newest version",
+      load: async () => (await import("./commands/database.ts")).migrateCommand,
+    },
+  }),
+);
+
+/**
+ * Runs one command. Answers go to standard output, everything else to standard error.
+ *
+ * @param args what was typed after the program's name
+ * @returns the exit code; see `failure.ts`. Never rejects
+ */
+export async function commandLine(args: readonly string[]): Promise<number> {
+  try {
+    await dispatch(args);
+    return exitCodes.ok;
+  } catch (error) {
+    const failure = await failureOf(error);
+    reportFailure(failure, args.includes("--json"));
+    return failure.exitCode;
+  }
+}
+
+async function dispatch(args: readonly string[]): Promise<void> {
+  const [first = "--help", second = "--help"] = args;
+  if (isHelp(first)) return print(rootHelp(commands));
+  for (const [name, words] of [
+    [first, 1],
+    [`${first} ${second}`, 2],
+  ] as const) {
+    const entry = commands.get(name);
+    if (entry === undefined) continue;
+    const command = await entry.load();
+    const rest = args.slice(words);
+    return rest.some(isHelp) ? print(commandHelp(name, entry.summary, command)) : command.run(rest);
+  }
+  const group = [...commands].filter(([name]) => name.startsWith(`${first} `));
+  if (group.length > 0 && isHelp(second)) return print(groupHelp(first, new Map(group)));
+  throw unknownCommand(group.length > 0 ? `${first} ${second}` : first);
+}
+
+function isHelp(arg: string): boolean {
+  return arg === "--help" || arg === "-h";
+}
+
+/** What was typed is not repeated: it may be a value that ended up in the wrong place. */
+function unknownCommand(typed: string): UsageError {
+  const names = [...commands.keys()];
+  const meant = nearest(typed, [...names, ...names.map((name) => name.replace(/ .*/, ""))]);
+  const hint = meant === undefined ? "" : ` Did you mean "${meant}"?`;
+  return new UsageError(`There is no such command.${hint} "pnpm secrets --help" lists all of them.`);
+}

@@ -1,0 +1,67 @@
+import type { ErrorCode } from "@repo/tenant-secrets/client";
+import { printable } from "./output.ts";
+
+/** What a script can tell apart. `secrets --help` says the same. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  conflict: 5,
+  invalid: 6,
+  unavailable: 7,
+} as const;
+
+const byErrorCode = {
+  UNAUTHENTICATED: exitCodes.refused,
+  FORBIDDEN: exitCodes.refused,
+  NOT_FOUND: exitCodes.notFound,
+  UNKNOWN_SECRET_KEY: exitCodes.invalid,
+  INVALID_INPUT: exitCodes.usage,
+  INVALID_VALUE: exitCodes.invalid,
+  CONFLICT: exitCodes.conflict,
+  NOT_SUPPORTED: exitCodes.usage,
+  INTEGRITY_FAILURE: exitCodes.failed,
+  MASTER_KEY_MISSING: exitCodes.failed,
+  MASTER_KEY_MALFORMED: exitCodes.failed,
+  MASTER_KEY_WRONG: exitCodes.failed,
+  KEY_UNAVAILABLE: exitCodes.unavailable,
+  STORE_UNAVAILABLE: exitCodes.unavailable,
+  DATABASE_UNAVAILABLE: exitCodes.unavailable,
+  AUDIT_UNAVAILABLE: exitCodes.unavailable,
+  INTERNAL: exitCodes.failed,
+} as const satisfies Record<ErrorCode, number>;
+
+/** The arguments or the environment do not fit. The message never repeats what was typed. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export interface Failure {
+  readonly code: ErrorCode | "USAGE";
+  readonly message: string;
+  readonly exitCode: number;
+  readonly retryAfterMs?: number | undefined;
+  readonly currentVersion?: number | undefined;
+}
+
+/** What to tell of an error. Of one that nobody foresaw only its class and code: its message may hold anything. */
+export async function failureOf(error: unknown): Promise<Failure> {
+  if (error instanceof UsageError) return { code: "USAGE", message: error.message, exitCode: exitCodes.usage };
+  const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
+  if (error instanceof TenantSecretsError) {
+    const { code, message, retryAfterMs, currentVersion } = error;
+    return { code, message, exitCode: byErrorCode[code], retryAfterMs, currentVersion };
+  }
+  const name = error instanceof Error ? error.name : typeof error;
+  const code = error instanceof Error && "code" in error ? ` ${String(error.code)}` : "";
+  return { code: "INTERNAL", message: `Something unforeseen happened: ${name}${code}.`, exitCode: exitCodes.failed };
+}
+
+export function reportFailure(failure: Failure, json: boolean): void {
+  const { exitCode: _, ...error } = failure;
+  const currently = failure.currentVersion === undefined ? "" : ` (now at version ${failure.currentVersion})`;
+  const text = json ? JSON.stringify({ error }) : `${failure.code}: ${failure.message}${currently}`;
+  process.stderr.write(`${printable(text, "\n")}\n`);
+}

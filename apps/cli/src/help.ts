@@ -1,0 +1,86 @@
+import type { Entry } from "./command-line.ts";
+import type { Command } from "./command.ts";
+import { table } from "./output.ts";
+
+const exitCodesHelp = `Exit codes:
+  0  done
+  1  a server failed, or a key of it does not fit
+  2  the arguments or the environment do not fit, or a question was answered with no
+  3  not found, or not visible to this credential
+  4  refused: the credential is not valid, or may not do this
+  5  conflict: somebody else was first, or the name is taken
+  6  the value or the secret key is not valid
+  7  unavailable for now: the same command may succeed later`;
+
+const environmentHelp = `Environment (each also as NAME_FILE, the path of a file that holds it):
+  TENANT_SECRETS_API_KEY         for get, set, list and remove
+  TENANT_SECRETS_OPERATOR_TOKEN  for companies and api-keys
+  TENANT_SECRETS_URL             the API to work through, such as https://secrets.example.com.
+                                 Without it the work is done in this process, with the server's own
+                                 variables: DATABASE_URL, DATABASE_MAINTENANCE_URL, INFISICAL_SITE_URL,
+                                 INFISICAL_CLIENT_ID, INFISICAL_CLIENT_SECRET, INFISICAL_PROJECT_ID,
+                                 INFISICAL_ENVIRONMENT, MASTER_KEY_REGION ("default" unless set)
+  DATABASE_SUPERUSER_URL         for database provision
+  DATABASE_MIGRATION_URL         for database migrate`;
+
+export function rootHelp(commands: ReadonlyMap<string, Entry>): string {
+  return `Keeps the credentials of companies.
+
+Usage: pnpm secrets <command> [arguments]
+
+Commands:
+${summaries(commands)}
+
+"pnpm secrets <command> --help" explains one, with examples.
+
+${environmentHelp}
+
+${exitCodesHelp}`;
+}
+
+export function groupHelp(group: string, commands: ReadonlyMap<string, Entry>): string {
+  return `Usage: pnpm secrets ${group} <command> [arguments]
+
+Commands:
+${summaries(commands)}
+
+"pnpm secrets ${group} <command> --help" explains one, with examples.`;
+}
+
+export function commandHelp(name: string, summary: string, command: Command): string {
+  const options = Object.entries(command.options);
+  const usage = [
+    `pnpm secrets ${name}`,
+    ...command.positionals.map((positional) => `<${positional}>`),
+    ...options.map(([option, { value, required, multiple }]) => {
+      const spelled = `--${option}${value === undefined ? "" : ` <${value}>`}`;
+      const repeated = multiple === true ? ` [${spelled} …]` : "";
+      return required === true ? `${spelled}${repeated}` : `[${spelled}]`;
+    }),
+  ];
+  const explained = options.map(([option, { value, help }]) => [
+    `  --${option}${value === undefined ? "" : ` <${value}>`}`,
+    help,
+  ]);
+  return `${summary}.
+
+Usage: ${usage.join(" ")}
+
+${command.details}
+
+Options:
+${columns(explained)}
+
+Examples:
+${command.examples.map((example) => `  ${example.includes("pnpm secrets") ? example : `pnpm secrets ${example}`}`).join("\n")}
+
+Exit codes and environment: pnpm secrets --help`;
+}
+
+function summaries(commands: ReadonlyMap<string, Entry>): string {
+  return columns([...commands].map(([name, { summary }]) => [`  ${name}`, summary]));
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  return table(["", ""], rows).replace(/^\n/, "");
+}

@@ -1,0 +1,262 @@
+import postgres from "postgres";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectDatabase, type Database } from "./connect.ts";
+import { DatabaseError } from "./errors.ts";
+import { findCompanyRow, readSecretHead } from "./look-ups.ts";
+import { createTestDatabase, type TestDatabase } from "./testing/index.ts";
+
+const a = "11111111-1111-4111-8111-111111111111";
+const b = "22222222-2222-4222-8222-222222222222";
+
+/** Tables that hold nothing of one company, or whose rows come before a company is known. Nothing else may join them. */
+const withoutCompany = ["audit_key_wraps", "audit_keys", "master_keys", "operators"];
+/** Functions that look beyond the company in scope, each for the one row that a request begins with. */
+const definers = ["find_api_key", "find_company", "find_operator", "touch_api_key"];
+/** Unique across companies, each because it is looked up before the company is known, or reserved for ever. */
+const globallyUnique = [
+  "api_keys_pkey",
+  "api_keys_prefix_key",
+  "audit_events_pkey",
+  "companies_infisical_folder_key",
+  "companies_pkey",
+  "companies_subdomain_key",
+];
+
+let testDatabase: TestDatabase;
+let superuser: postgres.Sql;
+let database: Database;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  const { application, maintenance } = testDatabase.urls;
+  superuser = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
+  database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance, maxConnections: 2 });
+  for (const [id, name] of [
+    [a, "a"],
+    [b, "b"],
+  ] as const) {
+    await superuser`insert into companies (id, subdomain, infisical_folder, secret_store) values (${id}, ${name}, ${name}, 'database')`;
+    await superuser`insert into company_keys (company_id, no, status) values (${id}, 1, 'active')`;
+    await superuser`insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin)
+      values (${id}, 'CUSTOM_KEY', ${`sealed for ${name}`}, 1, 1, 1, 'written')`;
+    await superuser`insert into company_secret_versions (company_id, secret_key, version, actor_kind, actor_id) values (${id}, 'CUSTOM_KEY', 1, 'job', 'test')`;
+  }
+});
+
+afterAll(async () => {
+  await Promise.all([database.close(), superuser.end()]);
+  await testDatabase.drop();
+});
+
+async function names(query: postgres.PendingQuery<postgres.Row[]>): Promise<string[]> {
+  return (await query).map((row) => String(row["name"])).toSorted();
+}
+
+describe("the catalogue of the database", () => {
+  test("has row-level security forced on every table with a company, with a policy that checks reads and writes", async () => {
+    const tables = await superuser`
+      select c.relname as name, c.relrowsecurity and c.relforcerowsecurity as forced,
+        (select count(*)::int from pg_policy p where p.polrelid = c.oid and p.polroles @> array['tenant_secrets_application'::regrole::oid]) as policies,
+        exists (select from pg_policy p where p.polrelid = c.oid and p.polroles @> array['tenant_secrets_application'::regrole::oid] and p.polqual is not null) as reads,
+        exists (select from pg_policy p where p.polrelid = c.oid and p.polroles @> array['tenant_secrets_application'::regrole::oid] and p.polwithcheck is not null) as writes
+      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') order by 1`;
+    const unforced = tables.filter((row) => !row["forced"]).map((row) => String(row["name"]));
+    expect(unforced).toEqual(withoutCompany);
+    for (const row of tables.filter((table) => table["forced"])) {
+      expect(row, String(row["name"])).toMatchObject({ reads: true, writes: true });
+    }
+  });
+
+  test("has no policy for everybody, and none that lets a company's role through unconditionally but to append to the record", async () => {
+    const open = await names(superuser`
+      select polrelid::regclass || ' ' || polname as name from pg_policy
+      where polroles = '{0}' or (polroles @> array['tenant_secrets_application'::regrole::oid]
+        and (pg_get_expr(polqual, polrelid) = 'true' or pg_get_expr(polwithcheck, polrelid) = 'true'))`);
+    expect(open).toEqual(["audit_events append"]);
+  });
+
+  test("begins every key of a company's table with the company, but for the listed ones", async () => {
+    const others = await names(superuser`
+      select i.indexrelid::regclass::text as name from pg_index i join pg_class c on c.oid = i.indrelid
+      where c.relnamespace = 'public'::regnamespace and i.indisunique and c.relforcerowsecurity
+        and (select attname from pg_attribute where attrelid = c.oid and attnum = i.indkey[0]) <> 'company_id'`);
+    expect(others).toEqual(globallyUnique);
+  });
+
+  test("refers from company to company by keys that hold the company, and never deletes in cascade", async () => {
+    const cascading = await names(
+      superuser`select conname as name from pg_constraint where contype = 'f' and confdeltype <> 'r'`,
+    );
+    expect(cascading).toEqual([]);
+    const crossing = await names(superuser`
+      select k.conname as name from pg_constraint k
+      join pg_class t on t.oid = k.confrelid and t.relforcerowsecurity and t.relname <> 'companies'
+      where k.contype = 'f' and not exists (select from pg_attribute where attrelid = k.conrelid and attnum = any(k.conkey) and attname = 'company_id')`);
+    // A platform key belongs to no company, so its link cannot hold one; the row can only be made across companies.
+    expect(crossing).toEqual(["api_key_companies_api_key_fkey"]);
+  });
+
+  test("has no view, and no function with an owner's rights but the listed ones, their search path pinned", async () => {
+    expect(
+      await names(
+        superuser`select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('v', 'm')`,
+      ),
+    ).toEqual([]);
+    expect(
+      await names(
+        superuser`select proname as name from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`,
+      ),
+    ).toEqual(definers);
+    const unpinned = await names(superuser`
+      select proname as name from pg_proc where pronamespace = 'public'::regnamespace
+        and not coalesce('search_path=pg_catalog' = any(proconfig), false)`);
+    expect(unpinned).toEqual([]);
+    const forEverybody = await names(superuser`
+      select proname as name from pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) where pronamespace = 'public'::regnamespace and grantee = 0`);
+    expect(forEverybody).toEqual([]);
+  });
+
+  test("gives the application's role no way to delete, truncate or own, and no look at operators", async () => {
+    const privileges = await names(superuser`
+      select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
+      where grantee = 'tenant_secrets_application' and (privilege_type in ('DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER') or table_name = 'operators')`);
+    expect(privileges).toEqual([]);
+    const updates = await names(superuser`
+      select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
+      where grantee = 'tenant_secrets_application' and privilege_type = 'UPDATE'`);
+    expect(updates).toEqual(["company_secrets UPDATE", "write_requests UPDATE"]);
+  });
+});
+
+describe("the application's role", () => {
+  const run = (text: string) => database.outsideCompanies((sql) => sql.unsafe(text));
+  const codeOf = (call: Promise<unknown>) =>
+    call.then(
+      () => "done",
+      (error: unknown) => (error instanceof DatabaseError ? error.code : String(error)),
+    );
+
+  test("sees nothing with no company in scope, before and after a scope has ended", async () => {
+    expect(await run("select * from company_secrets")).toHaveLength(0);
+    await database.inCompany(a, async () => {});
+    for (let i = 0; i < 4; i++) expect(await run("select * from company_secrets")).toHaveLength(0);
+    expect(await run("select * from companies")).toHaveLength(0);
+  });
+
+  test("sees and writes one company's rows in its scope, and nobody else's", async () => {
+    await database.inCompany(a, async (statements) => {
+      const seen = await statements.execute("select distinct company_id from company_secrets");
+      expect(seen.map((row) => row["company_id"])).toEqual([a]);
+      const changed = await statements.execute(
+        `update company_secrets set updated_at = now() where company_id = '${b}' returning 1`,
+      );
+      expect(changed).toHaveLength(0);
+    });
+    const insert = `insert into company_secrets (company_id, secret_key, last_version, origin, deleted_at) values ('${b}', 'CUSTOM_X', 0, 'written', now())`;
+    expect(await codeOf(database.inCompany(a, (statements) => statements.execute(insert)))).toBe("42501");
+    const move = `update company_secrets set company_id = '${b}'`;
+    expect(await codeOf(database.inCompany(a, (statements) => statements.execute(move)))).toMatch(
+      /^(42501|23000)$/,
+    );
+  });
+
+  test("reads a head in one statement without leaving its company in scope", async () => {
+    expect(await readSecretHead(database, a, "CUSTOM_KEY")).toMatchObject({
+      companyId: a,
+      sealed: "sealed for a",
+    });
+    expect(await readSecretHead(database, a, "CUSTOM_NONE")).toBeUndefined();
+    for (let i = 0; i < 4; i++) expect(await run("select * from company_secrets")).toHaveLength(0);
+    await database.inCompany(b, async (statements) => {
+      await statements.execute(`select * from read_secret('${a}', 'CUSTOM_KEY')`);
+      const seen = await statements.execute("select distinct company_id from company_secrets");
+      expect(seen.map((row) => row["company_id"])).toEqual([b]);
+    });
+  });
+
+  test("finds a company by its subdomain, with anything in it that SQL could choke on", async () => {
+    expect(await findCompanyRow(database, "a")).toMatchObject({
+      id: a,
+      secretStore: "database",
+      status: "active",
+    });
+    for (const name of ["", "%", "_", "' or true --", "a'; drop table companies; --", "*"]) {
+      expect(await findCompanyRow(database, name)).toBeUndefined();
+    }
+  });
+
+  test.each([
+    ["becoming another role", "set role tenant_secrets_maintenance", "42501"],
+    ["becoming the owner", "set role tenant_secrets_migration", "42501"],
+    ["switching row-level security off", "set row_security = off; select * from company_secrets", "42501"],
+    ["truncating", "truncate company_secrets", "42501"],
+    ["reading a file", "copy companies from '/etc/passwd'", "42501"],
+    ["making a table", "create table public.mine ()", "42501"],
+    ["making a temporary table", "create temp table mine ()", "42501"],
+    [
+      "changing a function",
+      "create or replace function public.find_company(text) returns int language sql as 'select 1'",
+      "42501",
+    ],
+  ])("is refused %s", async (_, statement, code) => {
+    expect(await codeOf(run(statement))).toBe(code);
+  });
+});
+
+describe("the rows of versions", () => {
+  test("never change but for what destruction and re-sealing touch, whoever asks", async () => {
+    const change = (set: string) =>
+      superuser.unsafe(`update company_secret_versions set ${set} where company_id = '${a}'`).then(
+        () => "done",
+        (error: unknown) => (error instanceof postgres.PostgresError ? error.code : "?"),
+      );
+    for (const set of [
+      "version = 2",
+      "actor_id = 'x'",
+      "note = 'x'",
+      "created_at = now()",
+      "previous_version_id = null, id = gen_random_uuid()",
+    ]) {
+      expect(await change(set), set).toBe("23000");
+    }
+    expect(await change("sealed = 'x', company_key_no = 1")).toBe("done");
+    expect(await change("destroyed_at = now(), sealed = null")).toBe("done");
+    expect(await change("destroyed_at = null")).toBe("23000");
+    expect(await change("sealed = 'back'")).toBe("23000");
+  });
+
+  test("have gapless numbers that are never used twice", async () => {
+    const change = (set: string) =>
+      superuser.unsafe(`update company_secrets set ${set} where company_id = '${b}'`).then(
+        () => "done",
+        (error: unknown) => (error instanceof postgres.PostgresError ? error.code : "?"),
+      );
+    expect(await change("last_version = 3")).toBe("23000");
+    expect(
+      await change(
+        "last_version = 0, current_version = null, secret_value_encrypted = null, company_key_no = null",
+      ),
+    ).toMatch(/^23/);
+    expect(await change("secret_key = 'CUSTOM_OTHER'")).toBe("23000");
+    expect(await change("current_version = 2")).toBe("23514");
+    expect(await change("last_version = 2")).toBe("done");
+  });
+});
+
+test("what the database or its driver says of an error goes no further than a code", async () => {
+  const failures = [
+    database.outsideCompanies((sql) => sql`select ${"fake-value"}::int`),
+    database.acrossCompanies((statements) =>
+      statements.execute(
+        `insert into companies (subdomain, infisical_folder, secret_store) values ('a', 'fake-value', 'database')`,
+      ),
+    ),
+    database.acrossCompanies((statements) => statements.execute(`select 'fake-value' from nowhere`)),
+  ];
+  for (const result of await Promise.allSettled(failures)) {
+    const error: unknown = result.status === "rejected" ? result.reason : undefined;
+    expect(error).toBeInstanceOf(DatabaseError);
+    expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain("fake-value");
+    expect(error).not.toHaveProperty("cause");
+  }
+});

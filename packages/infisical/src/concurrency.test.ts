@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { createSlots, createTurns } from "./concurrency.ts";
+import { startDeadline } from "./deadline.ts";
+import { failureOf } from "./fixture.ts";
+
+const pause = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs));
+
+test("runs work of one key in order and one at a time, after failures too, and other keys meanwhile", async () => {
+  const turns = createTurns();
+  const log: string[] = [];
+  const work = (key: string, index: number) =>
+    turns(key, startDeadline(1_000), async () => {
+      log.push(`+${key}${index}`);
+      await pause(5);
+      log.push(`-${key}${index}`);
+      if (index === 1) throw new Error("broken");
+    });
+  const results = await Promise.allSettled([work("a", 1), work("a", 2), work("b", 1), work("a", 3)]);
+  expect(results.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "fulfilled"]);
+  expect(log.filter((entry) => entry.includes("a"))).toEqual(["+a1", "-a1", "+a2", "-a2", "+a3", "-a3"]);
+  expect(log.indexOf("+b1")).toBeLessThan(log.indexOf("-a1"));
+});
+
+test("lets a turn that came too late pass to the next without running it", async () => {
+  const turns = createTurns();
+  const log: string[] = [];
+  const slow = turns("a", startDeadline(1_000), () => pause(40));
+  const late = failureOf(turns("a", startDeadline(10), async () => void log.push("late")));
+  const patient = turns("a", startDeadline(1_000), async () => void log.push("patient"));
+  expect((await late).code).toBe("TIMEOUT");
+  await Promise.all([slow, patient]);
+  expect(log).toEqual(["patient"]);
+});
+
+test("gives a slot to those that still wait for it, and loses none to those that gave up", async () => {
+  const slots = createSlots(1);
+  const first = slots.run(startDeadline(1_000), () => pause(30));
+  const gaveUp = failureOf(slots.run(startDeadline(10), () => pause(0)));
+  const waited = slots.run(startDeadline(1_000), async () => "done");
+  expect((await gaveUp).code).toBe("TIMEOUT");
+  await first;
+  expect(await waited).toBe("done");
+  expect(await slots.run(startDeadline(1_000), async () => "again")).toBe("again");
+});

@@ -1,0 +1,214 @@
+import { describe, expect, test } from "vitest";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import type { NewApiKey } from "./api-keys.ts";
+import { makeCredential } from "./credential.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser, infisical } = fixture;
+const soon = () => new Date(Date.now() + 3_600_000);
+
+async function apiKey(companies: string[], grant: Partial<NewApiKey> = {}) {
+  return secrets.apiKeys.create(operator, {
+    name: "test",
+    companies,
+    platform: false,
+    verbs: ["use"],
+    secretKeys: ["*"],
+    expiresAt: soon(),
+    ...grant,
+  });
+}
+
+async function as(credential: string): Promise<Caller> {
+  return secrets.authenticate(credential, {});
+}
+
+describe("companies", () => {
+  test("are made, listed and renamed by operators and nobody else", async () => {
+    expect(
+      await secrets.companies.create(operator, { subdomain: "renamed", secretStore: "hybrid" }),
+    ).toMatchObject({
+      subdomain: "renamed",
+      secretStore: "hybrid",
+      status: "active",
+    });
+    await secrets.companies.rename(operator, "renamed", "new-name");
+    const names = (await secrets.companies.list(operator)).map(({ subdomain }) => subdomain);
+    expect(names).toContain("new-name");
+    expect(names).not.toContain("renamed");
+    const service = await as((await apiKey(["new-name"])).apiKey);
+    for (const caller of [product, service]) {
+      expect(await codeOf(secrets.companies.list(caller))).toBe("FORBIDDEN");
+      expect(await codeOf(secrets.companies.create(caller, { subdomain: "x", secretStore: "hybrid" }))).toBe(
+        "FORBIDDEN",
+      );
+      expect(await codeOf(secrets.companies.rename(caller, "new-name", "x"))).toBe("FORBIDDEN");
+    }
+  });
+
+  test("keep their folder in Infisical under a new name, and never hand it to another company", async () => {
+    await secrets.companies.create(operator, { subdomain: "first", secretStore: "infisical" });
+    await secrets.company("first", product).set("CUSTOM_KEY", "first's own");
+    await secrets.companies.rename(operator, "first", "moved");
+    expect(await secrets.company("moved", product).get("CUSTOM_KEY")).toBe("first's own");
+    expect((await infisical.findSecret("/tenants/first", "CUSTOM_KEY"))?.value).toBe("first's own");
+    expect(
+      await codeOf(secrets.companies.create(operator, { subdomain: "first", secretStore: "infisical" })),
+    ).toBe("CONFLICT");
+    expect(await codeOf(secrets.company("first", product).get("CUSTOM_KEY"))).toBe("NOT_FOUND");
+  });
+
+  test.each(["", "Acme", "a_b", "-a", "a-", "../x", "a.b", "a".repeat(64), "ä"])(
+    "are not called %j",
+    async (subdomain) => {
+      const create = secrets.companies.create(operator, { subdomain, secretStore: "database" });
+      expect(await codeOf(create)).toBe("INVALID_INPUT");
+    },
+  );
+
+  test("have one name each: a second company of it, and a rename to it, are conflicts", async () => {
+    const [a, b] = [await fixture.company("database"), await fixture.company("database")];
+    expect(await codeOf(secrets.companies.create(operator, { subdomain: a, secretStore: "hybrid" }))).toBe(
+      "CONFLICT",
+    );
+    expect(await codeOf(secrets.companies.rename(operator, b, a))).toBe("CONFLICT");
+    expect(await codeOf(secrets.companies.rename(operator, "nobody", "somebody"))).toBe("NOT_FOUND");
+  });
+});
+
+describe("API keys", () => {
+  test("of a company reach it and no other, and do what their verbs and secret keys say", async () => {
+    const [mine, theirs] = [await fixture.company("database"), await fixture.company("database")];
+    for (const subdomain of [mine, theirs])
+      await secrets.company(subdomain, product).set("CUSTOM_A", subdomain);
+    await secrets.company(mine, product).set("CUSTOM_B", "b");
+    const caller = await as(
+      (await apiKey([mine], { verbs: ["use", "describe"], secretKeys: ["CUSTOM_A"] })).apiKey,
+    );
+    expect(await secrets.company(mine, caller).get("CUSTOM_A")).toBe(mine);
+    expect((await secrets.company(mine, caller).list()).secrets.map(({ secretKey }) => secretKey)).toEqual([
+      "CUSTOM_A",
+    ]);
+    expect(await codeOf(secrets.company(mine, caller).get("CUSTOM_B"))).toBe("NOT_FOUND");
+    expect(await codeOf(secrets.company(mine, caller).set("CUSTOM_A", "x"))).toBe("FORBIDDEN");
+    expect(await codeOf(secrets.company(theirs, caller).get("CUSTOM_A"))).toBe("NOT_FOUND");
+    expect(await codeOf(secrets.company(theirs, caller).list())).toBe("NOT_FOUND");
+    const request: NewApiKey = {
+      name: "more",
+      companies: [mine],
+      platform: false,
+      verbs: ["delete"],
+      secretKeys: ["*"],
+      expiresAt: soon(),
+    };
+    expect(await codeOf(secrets.apiKeys.create(caller, request))).toBe("FORBIDDEN");
+    expect(await codeOf(secrets.apiKeys.list(caller, mine))).toBe("FORBIDDEN");
+  });
+
+  test("of the platform reach the companies that they name", async () => {
+    const [a, b, c] = [
+      await fixture.company("database"),
+      await fixture.company("infisical"),
+      await fixture.company("hybrid"),
+    ];
+    for (const subdomain of [a, b, c]) await secrets.company(subdomain, product).set("CUSTOM_A", subdomain);
+    const { apiKey: key, description } = await apiKey([a, b], { platform: true });
+    expect(description).toMatchObject({ platform: true, companies: [a, b] });
+    const caller = await as(key);
+    expect(await secrets.company(a, caller).get("CUSTOM_A")).toBe(a);
+    expect(await secrets.company(b, caller).get("CUSTOM_A")).toBe(b);
+    expect(await codeOf(secrets.company(c, caller).get("CUSTOM_A"))).toBe("NOT_FOUND");
+    expect(await secrets.apiKeys.list(operator, b)).toMatchObject([
+      { id: description.id, companies: [a, b] },
+    ]);
+    expect(await secrets.apiKeys.list(operator, c)).toEqual([]);
+  });
+
+  test("end when they are revoked, and when they expire by the database's clock", async () => {
+    const mine = await fixture.company("database");
+    const { apiKey: revoked, description } = await apiKey([mine]);
+    await as(revoked);
+    await secrets.apiKeys.revoke(operator, mine, description.id);
+    await secrets.apiKeys.revoke(operator, mine, description.id);
+    expect(await codeOf(as(revoked))).toBe("UNAUTHENTICATED");
+    const { apiKey: expired, description: old } = await apiKey([mine]);
+    await superuser`update api_keys set expires_at = now() - interval '1 second' where id = ${old.id}`;
+    expect(await codeOf(as(expired))).toBe("UNAUTHENTICATED");
+    const theirs = await fixture.company("database");
+    const { apiKey: kept, description: foreign } = await apiKey([theirs]);
+    expect(await codeOf(secrets.apiKeys.revoke(operator, mine, foreign.id))).toBe("NOT_FOUND");
+    await as(kept);
+  });
+
+  test("are kept as a hash, and their last use is", async () => {
+    const mine = await fixture.company("database");
+    const { apiKey: key, description } = await apiKey([mine]);
+    expect(description.lastUsedAt).toBeUndefined();
+    await as(key);
+    expect((await secrets.apiKeys.list(operator, mine))[0]?.lastUsedAt).toBeInstanceOf(Date);
+    const [row] = await superuser`select api_keys::text as text from api_keys where id = ${description.id}`;
+    expect(String(row?.["text"])).not.toContain(key.split("_")[2]);
+  });
+
+  test("are refused in one text, whatever is wrong with them", async () => {
+    const mine = await fixture.company("database");
+    const { apiKey: key } = await apiKey([mine]);
+    const wrongSecret = `${key.slice(0, 21)}${makeCredential("tsk").text.slice(21)}`;
+    const attempts = [
+      undefined,
+      "",
+      "x",
+      key.slice(0, -1),
+      `${key} `,
+      key.toUpperCase(),
+      wrongSecret,
+      makeCredential("tsk").text,
+    ];
+    const messages = await Promise.all(
+      attempts.map((attempt) =>
+        secrets.authenticate(attempt, {}).then(
+          () => "",
+          (error: unknown) => String(error),
+        ),
+      ),
+    );
+    expect(new Set(messages).size).toBe(1);
+    expect(messages[0]).toContain("API key");
+  });
+
+  test("are not made without a name, a company, a verb, secret keys or an end", async () => {
+    const mine = await fixture.company("database");
+    const bad: Partial<NewApiKey>[] = [
+      { name: " " },
+      { companies: [] },
+      { companies: [mine, await fixture.company("database")] },
+      { verbs: [] },
+      { secretKeys: [] },
+      { secretKeys: ["STRIPE_*_KEY"] },
+      { secretKeys: ["%"] },
+      { expiresAt: new Date(Date.now() - 1) },
+      { expiresAt: new Date(Date.now() + 400 * 86_400_000) },
+      { expiresAt: new Date(Number.NaN) },
+    ];
+    for (const change of bad)
+      expect(await codeOf(apiKey([mine], change)), JSON.stringify(change)).toBe("INVALID_INPUT");
+    expect(await codeOf(apiKey(["nobody"]))).toBe("NOT_FOUND");
+    expect(await secrets.apiKeys.list(operator, mine)).toEqual([]);
+  });
+});
+
+test("operators have tokens of their own, which read no value", async () => {
+  const subdomain = await fixture.company("database");
+  await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
+  const { token } = await secrets.operators.create(product, "Ada", soon());
+  const caller = await as(token);
+  expect(caller.actor.kind).toBe("operator");
+  expect((await secrets.companies.list(caller)).length).toBeGreaterThan(0);
+  expect((await secrets.company(subdomain, caller).list()).secrets).toHaveLength(1);
+  expect(await codeOf(secrets.company(subdomain, caller).get("CUSTOM_KEY"))).toBe("FORBIDDEN");
+  expect(await codeOf(secrets.company(subdomain, caller).set("CUSTOM_KEY", "x"))).toBe("FORBIDDEN");
+  expect(await codeOf(secrets.company(subdomain, caller).remove("CUSTOM_KEY"))).toBe("FORBIDDEN");
+  await superuser`update operators set revoked_at = now()`;
+  expect(await codeOf(as(token))).toBe("UNAUTHENTICATED");
+});

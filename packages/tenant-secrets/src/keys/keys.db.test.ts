@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { connectDatabase } from "@repo/db";
+import { describe, expect, test } from "vitest";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { createTenantSecrets } from "../tenant-secrets.ts";
+import { createMasterKeys } from "./master-keys.ts";
+
+const name = "MASTER_ENCRYPTION_KEY";
+
+async function withKey(text: string | undefined) {
+  const fixture = await createFixture();
+  if (text === undefined) await fixture.infisical.deleteSecret("/hono-api", name);
+  else await fixture.infisical.putSecret("/hono-api", name, text);
+  return fixture;
+}
+
+describe("the master key", () => {
+  test("is registered on the first start, and every later start is held to it", async () => {
+    const fixture = await createFixture();
+    await Promise.all([fixture.secrets.prepare(), fixture.another().prepare(), fixture.another().prepare()]);
+    const registry = await fixture.superuser`select region, version, status, derivation from master_keys`;
+    expect(registry.map((row) => ({ ...row }))).toEqual([
+      { region: "default", version: 1, status: "active", derivation: "hkdf-sha256" },
+    ]);
+    const right = (await fixture.infisical.findSecret("/hono-api", name))?.value ?? "";
+    await fixture.infisical.putSecret("/hono-api", name, randomBytes(32).toString("hex"));
+    await expect(fixture.another().prepare()).rejects.toMatchObject({
+      code: "MASTER_KEY_WRONG",
+      message: expect.stringContaining("version 1"),
+    });
+    await fixture.infisical.putSecret("/hono-api", name, right);
+    await fixture.another().prepare();
+  });
+
+  test.each([
+    ["missing", undefined, "MASTER_KEY_MISSING"],
+    ["63 digits", "a1".repeat(32).slice(1), "MASTER_KEY_MALFORMED"],
+    ["not hexadecimal", "zz".repeat(32), "MASTER_KEY_MALFORMED"],
+    ["all zero", "00".repeat(32), "MASTER_KEY_MALFORMED"],
+  ])(
+    "that is %s is refused with a sentence that says what to do, and nothing is registered",
+    async (_, text, code) => {
+      const fixture = await withKey(text);
+      const message = await fixture.secrets.prepare().then(
+        () => "",
+        (error: unknown) => String(error),
+      );
+      expect(await codeOf(fixture.secrets.prepare())).toBe(code);
+      expect(message).toContain("openssl rand -hex 32");
+      if (text !== undefined) expect(message).not.toContain(text.slice(0, 8));
+      expect(await fixture.superuser`select from master_keys`).toHaveLength(0);
+      await fixture.infisical.putSecret("/hono-api", name, randomBytes(32).toString("hex"));
+      await fixture.secrets.prepare();
+    },
+  );
+
+  test("is asked for once by 100 callers at once, and again after a failure", async () => {
+    const fixture = await createFixture();
+    const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
+    const listings = () => fixture.emulator.requests().filter(({ path }) => path.includes("secrets")).length;
+    const before = listings();
+    await Promise.all(Array.from({ length: 100 }, () => masterKeys.load()));
+    expect(listings() - before).toBe(1);
+    const { siteUrl } = fixture.emulator;
+    await fixture.emulator.stop();
+    const later = fixture.another();
+    expect(await codeOf(later.prepare())).toBe("KEY_UNAVAILABLE");
+    const message = await later.prepare().then(
+      () => "",
+      (error: unknown) => String(error),
+    );
+    expect(message).not.toContain(siteUrl);
+    await masterKeys.load();
+  });
+});
+
+describe("company keys", () => {
+  test("are made once by 100 first writes at once, of two processes", async () => {
+    const fixture = await createFixture();
+    const other = fixture.another();
+    const subdomain = await fixture.company("database");
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        (i % 2 === 0 ? fixture.secrets : other).company(subdomain, product).set(`CUSTOM_${i}`, "fake"),
+      ),
+    );
+    const keys = await fixture.superuser`select k.no, k.status, count(w.*)::int as wraps from company_keys k
+      join company_key_wraps w using (company_id, no) group by k.no, k.status`;
+    expect(keys.map((row) => ({ ...row }))).toEqual([{ no: 1, status: "active", wraps: 1 }]);
+    const third = fixture.another().company(subdomain, product);
+    expect(await Promise.all([third.get("CUSTOM_0"), third.get("CUSTOM_99")])).toEqual(["fake", "fake"]);
+  });
+
+  test("the record's own key too is made once, by processes that start at once", async () => {
+    const fixture = await createFixture();
+    const processes = [fixture.secrets, fixture.another(), fixture.another(), fixture.another()];
+    await Promise.all(processes.map((secrets) => secrets.prepare()));
+    expect(await fixture.superuser`select from audit_key_wraps`).toHaveLength(1);
+    await fixture.secrets.companies.create(operator, { subdomain: "acme", secretStore: "database" });
+  });
+});
+
+test.each(["127.0.0.1", "localhost"])(
+  "a database that is not there at %s is DATABASE_UNAVAILABLE, without its address",
+  async (host) => {
+    const { infisical } = await createFixture();
+    const url = `postgres://nobody:fake-password@${host}:1/nothing`;
+    const database = connectDatabase({ applicationUrl: url, maintenanceUrl: url });
+    const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+    await expect(secrets.prepare()).rejects.toMatchObject({
+      code: "DATABASE_UNAVAILABLE",
+      message: "The database cannot be reached. Try again in a moment.",
+    });
+    await database.close();
+  },
+);

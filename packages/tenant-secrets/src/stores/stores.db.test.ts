@@ -1,0 +1,230 @@
+import { describe, expect, test } from "vitest";
+import { codeOf, createFixture, product } from "../fixture.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser, infisical } = fixture;
+const handle = (subdomain: string) => secrets.company(subdomain, product);
+
+describe.each(["infisical", "hybrid", "database"] as const)("every store: %s", (store) => {
+  test("gives back what was written, byte for byte", async () => {
+    const acme = handle(await fixture.company(store));
+    const values = ["x", "päss wörd 🔑 \u202e", "line one\nline two", "$HOME {}", "é".repeat(32_768)];
+    for (const value of values) {
+      await acme.set("CUSTOM_KEY", value);
+      expect(await acme.get("CUSTOM_KEY")).toBe(value);
+    }
+    const client = { clientId: "id-1", clientSecret: "fake-client-secret" };
+    await acme.set("OAUTH_GOOGLE", client);
+    expect(await acme.get("OAUTH_GOOGLE")).toEqual(client);
+  });
+
+  test("takes a reference to another company's secret for what it is: text", async () => {
+    const other = await fixture.company(store);
+    await infisical.putSecret(`/tenants/${other}`, "CUSTOM_KEY", "fake-other-company");
+    const acme = handle(await fixture.company(store));
+    const reference = `\${dev.tenants.${other}.CUSTOM_KEY}`;
+    await acme.set("CUSTOM_KEY", reference);
+    expect(await acme.get("CUSTOM_KEY")).toBe(reference);
+  });
+
+  test("raises the version with every write", async () => {
+    const acme = handle(await fixture.company(store));
+    const versions = [];
+    for (const value of ["one", "two", "two"]) versions.push((await acme.set("CUSTOM_KEY", value)).version);
+    expect(versions).toEqual([1, 2, 3]);
+  });
+
+  test("finds nothing where there is nothing, and forgets what is removed", async () => {
+    const acme = handle(await fixture.company(store));
+    expect(await acme.find("CUSTOM_KEY")).toBeUndefined();
+    expect(await codeOf(acme.get("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    expect(await codeOf(acme.remove("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    await acme.set("CUSTOM_KEY", "one");
+    await acme.remove("CUSTOM_KEY");
+    expect(await acme.find("CUSTOM_KEY")).toBeUndefined();
+    expect(await codeOf(acme.remove("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    expect((await acme.list()).secrets).toEqual([]);
+    await acme.set("CUSTOM_KEY", "two");
+    expect(await acme.get("CUSTOM_KEY")).toBe("two");
+  });
+
+  test("lists names, versions and dates in order, and no value", async () => {
+    const acme = handle(await fixture.company(store));
+    await acme.set("STRIPE_SECRET_KEY", "sk_test_fake_listing_0042");
+    await acme.set("CUSTOM_B", "fake-value-b");
+    await acme.set("CUSTOM_A", "fake-value-a");
+    const list = await acme.list();
+    expect(list.store).toBe(store);
+    expect(list.secrets.map(({ secretKey, version, listed }) => [secretKey, version, listed])).toEqual([
+      ["CUSTOM_A", 1, true],
+      ["CUSTOM_B", 1, true],
+      ["STRIPE_SECRET_KEY", 1, true],
+    ]);
+    expect(list.secrets.every(({ createdAt, updatedAt }) => createdAt <= updatedAt)).toBe(true);
+    expect(JSON.stringify(list)).not.toMatch(/fake/);
+  });
+
+  test("keeps two companies' secrets of one name apart", async () => {
+    const acme = handle(await fixture.company(store));
+    const other = handle(await fixture.company(store));
+    await acme.set("CUSTOM_KEY", "acme's");
+    await other.set("CUSTOM_KEY", "other's");
+    await other.remove("CUSTOM_KEY");
+    expect(await acme.get("CUSTOM_KEY")).toBe("acme's");
+    expect(await other.find("CUSTOM_KEY")).toBeUndefined();
+  });
+
+  test("does what its capabilities say, and says NOT_SUPPORTED for the rest before anything is written", async () => {
+    const acme = handle(await fixture.company(store));
+    const { capabilities } = await acme.list();
+    const expected = (able: boolean, otherwise: string) => (able ? "no error" : otherwise);
+    const { conditionalWrites, requestIds, recovery, surroundingWhiteSpace } = capabilities;
+    expect(await codeOf(acme.set("CUSTOM_A", "one", { expectedVersion: 0 }))).toBe(
+      expected(conditionalWrites, "NOT_SUPPORTED"),
+    );
+    expect(await codeOf(acme.set("CUSTOM_B", "one", { requestId: "r-1" }))).toBe(
+      expected(requestIds, "NOT_SUPPORTED"),
+    );
+    expect(await codeOf(acme.set("CUSTOM_C", " spaced\n\n"))).toBe(
+      expected(surroundingWhiteSpace, "INVALID_VALUE"),
+    );
+    const names = (await acme.list()).secrets.map(({ secretKey }) => secretKey);
+    expect(names).toEqual(conditionalWrites ? ["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"] : []);
+    await acme.set("CUSTOM_D", "one");
+    expect((await acme.remove("CUSTOM_D")).recoverUntil !== undefined).toBe(recovery);
+  });
+
+  test("ends 20 writes at once of one secret with one of their values", async () => {
+    const acme = handle(await fixture.company(store));
+    await acme.set("CUSTOM_KEY", "start");
+    await Promise.all(Array.from({ length: 20 }, (_, i) => acme.set("CUSTOM_KEY", `value-${i}`)));
+    expect(await acme.get("CUSTOM_KEY")).toMatch(/^value-\d+$/);
+    expect((await acme.list()).secrets).toHaveLength(1);
+  });
+});
+
+describe("the database store", () => {
+  test("numbers the versions of 50 writers at once without a gap", async () => {
+    const acme = handle(await fixture.company("database"));
+    const written = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => acme.set("CUSTOM_KEY", `value-${i}`)),
+    );
+    const versions = written.map(({ version }) => version).toSorted((a, b) => a - b);
+    expect(versions).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+  });
+
+  test("lets one of two conditional writes through, and tells the other the current version", async () => {
+    const acme = handle(await fixture.company("database"));
+    await acme.set("CUSTOM_KEY", "start");
+    const both = await Promise.allSettled([
+      acme.set("CUSTOM_KEY", "left", { expectedVersion: 1 }),
+      acme.set("CUSTOM_KEY", "right", { expectedVersion: 1 }),
+    ]);
+    const refused = both.find((result) => result.status === "rejected");
+    expect(both.filter((result) => result.status === "fulfilled")).toHaveLength(1);
+    expect(refused?.reason).toMatchObject({ code: "CONFLICT", currentVersion: 2 });
+    await acme.remove("CUSTOM_KEY", { expectedVersion: 2 });
+    expect(await codeOf(acme.set("CUSTOM_KEY", "again", { expectedVersion: 2 }))).toBe("CONFLICT");
+    expect(await acme.set("CUSTOM_KEY", "again", { expectedVersion: 0 })).toEqual({ version: 3 });
+  });
+
+  test("applies a retried write once, and refuses its request id for anything else", async () => {
+    const subdomain = await fixture.company("database");
+    const acme = handle(subdomain);
+    const retry = () => acme.set("CUSTOM_KEY", "once", { requestId: "deploy-17" });
+    const results = await Promise.all(Array.from({ length: 10 }, retry));
+    expect(results).toEqual(Array.from({ length: 10 }, () => ({ version: 1 })));
+    await acme.set("CUSTOM_KEY", "later");
+    expect(await retry()).toEqual({ version: 1 });
+    expect(await acme.get("CUSTOM_KEY")).toBe("later");
+    expect(await codeOf(acme.set("CUSTOM_KEY", "other body", { requestId: "deploy-17" }))).toBe("CONFLICT");
+    expect(await codeOf(acme.set("CUSTOM_OTHER", "once", { requestId: "deploy-17" }))).toBe("CONFLICT");
+    expect(await acme.find("CUSTOM_OTHER")).toBeUndefined();
+    const neighbour = handle(await fixture.company("database"));
+    expect(await neighbour.set("CUSTOM_KEY", "theirs", { requestId: "deploy-17" })).toEqual({ version: 1 });
+    await superuser`update write_requests set created_at = now() - interval '25 hours'`;
+    expect(await retry()).toEqual({ version: 3 });
+  });
+
+  test("keeps a row for every version and one stored copy of every sealed value", async () => {
+    const subdomain = await fixture.company("database");
+    const acme = handle(subdomain);
+    for (const value of ["one", "two", "three"])
+      await acme.set("CUSTOM_KEY", value, { note: `says ${value.length}` });
+    await acme.remove("CUSTOM_KEY");
+    await acme.set("CUSTOM_KEY", "four");
+    const versions = await superuser`
+      select v.version, v.sealed is not null as kept, v.note, p.version as previous from company_secret_versions v
+      left join company_secret_versions p on p.company_id = v.company_id and p.id = v.previous_version_id
+      join companies c on c.id = v.company_id and c.subdomain = ${subdomain} order by v.version`;
+    expect(versions.map((row) => [row["version"], row["previous"], row["kept"], row["note"]])).toEqual([
+      [1, null, true, "says 3"],
+      [2, 1, true, "says 3"],
+      [3, 2, true, "says 5"],
+      [4, 3, false, null],
+    ]);
+    const copies = await superuser`
+      select sealed from (select secret_value_encrypted as sealed from company_secrets
+        union all select sealed from company_secret_versions) s where sealed is not null
+      group by sealed having count(*) > 1`;
+    expect(copies).toHaveLength(0);
+  });
+
+  test("gives equal values of one company equal fingerprints, and those of two companies different ones", async () => {
+    const acme = handle(await fixture.company("database"));
+    const other = handle(await fixture.company("database"));
+    for (const company of [acme, other]) await company.set("CUSTOM_A", "the same");
+    await acme.set("CUSTOM_B", "the same");
+    const [a, b] = (await acme.list()).secrets;
+    const [c] = (await other.list()).secrets;
+    expect(a?.fingerprint).toBe(b?.fingerprint);
+    expect(a?.fingerprint).not.toBe(c?.fingerprint);
+  });
+});
+
+describe("the hybrid store", () => {
+  const outside = (subdomain: string) => `/tenants/${subdomain}`;
+
+  test("looks in the database first, and in Infisical for what the database does not know", async () => {
+    const subdomain = await fixture.company("hybrid");
+    const acme = handle(subdomain);
+    await infisical.putSecret(outside(subdomain), "CUSTOM_KEY", "from Infisical");
+    await infisical.putSecret(outside(subdomain), "CUSTOM_OUTSIDE", "only there");
+    expect(await acme.get("CUSTOM_KEY")).toBe("from Infisical");
+    expect(await acme.set("CUSTOM_KEY", "from the database", { expectedVersion: 0 })).toEqual({ version: 1 });
+    expect(await acme.get("CUSTOM_KEY")).toBe("from the database");
+    expect(
+      (await acme.list()).secrets.map(({ secretKey, place, version }) => [secretKey, place, version]),
+    ).toEqual([
+      ["CUSTOM_KEY", "database", 1],
+      ["CUSTOM_OUTSIDE", "infisical", 0],
+    ]);
+    expect((await infisical.findSecret(outside(subdomain), "CUSTOM_KEY"))?.value).toBe("from Infisical");
+  });
+
+  test("never brings a removed secret back from Infisical, where it leaves the old copy alone", async () => {
+    const subdomain = await fixture.company("hybrid");
+    const acme = handle(subdomain);
+    await infisical.putSecret(outside(subdomain), "CUSTOM_BOTH", "old");
+    await infisical.putSecret(outside(subdomain), "CUSTOM_OUTSIDE", "old");
+    await acme.set("CUSTOM_BOTH", "new");
+    await acme.remove("CUSTOM_BOTH");
+    await acme.remove("CUSTOM_OUTSIDE");
+    expect(await acme.find("CUSTOM_BOTH")).toBeUndefined();
+    expect(await acme.find("CUSTOM_OUTSIDE")).toBeUndefined();
+    expect((await acme.list()).secrets).toEqual([]);
+    expect(await codeOf(acme.remove("CUSTOM_OUTSIDE"))).toBe("NOT_FOUND");
+    expect((await infisical.findSecret(outside(subdomain), "CUSTOM_OUTSIDE"))?.value).toBe("old");
+    expect(await acme.set("CUSTOM_OUTSIDE", "back on purpose", { expectedVersion: 0 })).toEqual({
+      version: 1,
+    });
+  });
+});
+
+test("a name in Infisical that the catalogue does not list is shown as unlisted, and cannot be read", async () => {
+  const subdomain = await fixture.company("infisical");
+  await infisical.putSecret(`/tenants/${subdomain}`, "TWILIO_TOKEN", "fake");
+  const acme = handle(subdomain);
+  expect((await acme.list()).secrets).toMatchObject([{ secretKey: "TWILIO_TOKEN", listed: false }]);
+  expect(await codeOf(secrets.vault.read(product, subdomain, "TWILIO_TOKEN"))).toBe("UNKNOWN_SECRET_KEY");
+});

@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { build, type Rolldown } from "vite";
+import { describe, expect, test } from "vitest";
+
+const root = import.meta.dirname;
+
+/** A file may import from its own folder and from the folders before it, and from no other. */
+const layers = [
+  "vocabulary",
+  "catalog",
+  "crypto",
+  "access",
+  "companies",
+  "keys",
+  "stores",
+  "vault",
+  "lifecycle",
+  "migration",
+  "router",
+];
+
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
+  (file) => file.endsWith(".ts") && !file.endsWith(".test.ts"),
+);
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(path.join(root, file), "utf8");
+  return [...text.matchAll(/(?:from|import) "([^"]+)"/g)].map((match) => match[1] ?? "");
+}
+
+describe("the folders of the package", () => {
+  test("are the known ones", () => {
+    const folders = new Set(
+      files.filter((file) => file.includes(path.sep)).map((file) => file.split(path.sep)[0]),
+    );
+    expect([...folders].filter((folder) => !layers.includes(folder ?? ""))).toEqual([]);
+  });
+
+  test("import only from those before them", () => {
+    const wrong = files.flatMap((file) => {
+      const [folder, ...rest] = file.split(path.sep);
+      if (rest.length === 0) return [];
+      return importsOf(file)
+        .filter((specifier) => specifier.startsWith("../"))
+        .map((specifier) => specifier.split("/")[1] ?? "")
+        .filter((target) => layers.includes(target) && layers.indexOf(target) > layers.indexOf(folder ?? ""))
+        .map((target) => `${file} → ${target}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("hold no drawer for what has no name", () => {
+    const drawers = files.filter((file) =>
+      /(?:^|[/\\])(?:utils?|helpers?|types|common|services?|managers?|misc|shared)\.ts$/.test(file),
+    );
+    expect(drawers).toEqual([]);
+  });
+});
+
+test("what a browser gets of the client holds no cipher, no database and no Infisical", async () => {
+  const output = await build({
+    root,
+    logLevel: "silent",
+    build: {
+      write: false,
+      minify: false,
+      lib: { entry: "client.ts", formats: ["es"] },
+      rollupOptions: { external: [] },
+    },
+  });
+  const [bundle] = [output].flat() as Rolldown.RolldownOutput[];
+  const code = bundle?.output.map((chunk) => ("code" in chunk ? chunk.code : "")).join("\n") ?? "";
+  expect(code).toContain("createTenantSecretsClient");
+  expect(code).toContain("STRIPE_SECRET_KEY");
+  expect(code).not.toMatch(/createDecipheriv|postgres|@infisical|drizzle|node:/);
+});

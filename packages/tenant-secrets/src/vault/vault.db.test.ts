@@ -1,0 +1,326 @@
+import { createSecretKey } from "node:crypto";
+import { tables } from "@repo/db";
+import { drizzle } from "drizzle-orm/postgres-js";
+import { eq } from "drizzle-orm";
+import { describe, expect, test } from "vitest";
+import { isGenuine } from "../access/audit.ts";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createMasterKeys } from "../keys/master-keys.ts";
+import { job, type Caller } from "../vocabulary/actor.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser, infisical } = fixture;
+const rows = drizzle({ client: superuser });
+
+async function idOf(subdomain: string): Promise<string> {
+  const [row] = await superuser`select id from companies where subdomain = ${subdomain}`;
+  return String(row?.["id"]);
+}
+
+async function eventsOf(subdomain: string) {
+  return rows
+    .select()
+    .from(tables.auditEvents)
+    .where(eq(tables.auditEvents.companyId, await idOf(subdomain)))
+    .orderBy(tables.auditEvents.position);
+}
+
+describe("what an attacker who can write to the database does is noticed, and never opened", () => {
+  async function tampered(tamper: (companyId: string, otherId: string) => Promise<unknown>): Promise<string> {
+    const subdomain = await fixture.company("database");
+    const other = await fixture.company("database");
+    await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake-value-one");
+    await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake-value-two");
+    await secrets.company(subdomain, product).set("CUSTOM_OTHER", "fake-value-two");
+    await secrets.company(other, product).set("CUSTOM_KEY", "fake-other-value");
+    await tamper(await idOf(subdomain), await idOf(other));
+    const code = await codeOf(fixture.another().company(subdomain, product).get("CUSTOM_KEY"));
+    const last = (await eventsOf(subdomain)).at(-1);
+    expect(last).toMatchObject({
+      action: "secret.read",
+      outcome: "failed",
+      reason: code,
+      secretKey: "CUSTOM_KEY",
+    });
+    return code;
+  }
+
+  test("a value moved from another company", async () => {
+    const code = await tampered(
+      (id, other) => superuser`update company_secrets s set secret_value_encrypted = o.secret_value_encrypted
+        from company_secrets o where s.company_id = ${id} and o.company_id = ${other}
+        and s.secret_key = 'CUSTOM_KEY' and o.secret_key = 'CUSTOM_KEY'`,
+    );
+    expect(code).toBe("INTEGRITY_FAILURE");
+  });
+
+  test("a value moved from another secret of the company", async () => {
+    const code = await tampered(
+      (id) => superuser`update company_secrets s set secret_value_encrypted = o.secret_value_encrypted
+        from company_secrets o where s.company_id = ${id} and o.company_id = ${id}
+        and s.secret_key = 'CUSTOM_KEY' and o.secret_key = 'CUSTOM_OTHER'`,
+    );
+    expect(code).toBe("INTEGRITY_FAILURE");
+  });
+
+  test("an old version in place of the current one", async () => {
+    const code = await tampered(
+      (id) => superuser`update company_secrets s set secret_value_encrypted = v.sealed
+        from company_secret_versions v where s.company_id = ${id} and v.company_id = ${id}
+        and s.secret_key = 'CUSTOM_KEY' and v.secret_key = 'CUSTOM_KEY' and v.version = 1`,
+    );
+    expect(code).toBe("INTEGRITY_FAILURE");
+  });
+
+  test.each([
+    ["cut", "left(secret_value_encrypted, length(secret_value_encrypted) - 4)"],
+    ["emptied", "''"],
+    [
+      "flipped",
+      "overlay(secret_value_encrypted placing case right(secret_value_encrypted, 1) when 'A' then 'B' else 'A' end from length(secret_value_encrypted))",
+    ],
+    [
+      "in the form of the strategy's own sample code",
+      "'00112233445566778899aabb:c0ffee:00112233445566778899aabbccddeeff'",
+    ],
+    ["plain text", "'fake-value-one'"],
+  ])("a value that is %s", async (_, expression) => {
+    const code = await tampered(
+      (id) =>
+        superuser`update company_secrets set secret_value_encrypted = ${superuser.unsafe(expression)}
+          where company_id = ${id} and secret_key = 'CUSTOM_KEY'`,
+    );
+    expect(code).toBe("INTEGRITY_FAILURE");
+  });
+
+  test("a company key's wrap of another company", async () => {
+    const code = await tampered(
+      (id, other) => superuser`update company_key_wraps w set wrapped = o.wrapped from company_key_wraps o
+        where w.company_id = ${id} and o.company_id = ${other}`,
+    );
+    expect(code).toBe("INTEGRITY_FAILURE");
+  });
+
+  test("a company key that is gone: said as such, and no new one sealed over it", async () => {
+    const code = await tampered((id) => superuser`delete from company_key_wraps where company_id = ${id}`);
+    expect(code).toBe("KEY_UNAVAILABLE");
+  });
+});
+
+describe("the record", () => {
+  test("has one genuine event for every verb, with the version, and none that holds a value", async () => {
+    const subdomain = await fixture.company("database");
+    const caller: Caller = { ...product, requestId: "req-1", address: "192.0.2.7" };
+    const acme = secrets.company(subdomain, caller);
+    await acme.set("CUSTOM_KEY", "fake-value-on-record");
+    await acme.get("CUSTOM_KEY");
+    await acme.find("CUSTOM_NONE");
+    await acme.list();
+    await acme.remove("CUSTOM_KEY");
+    const events = await eventsOf(subdomain);
+    expect(events.map((e) => [e.action, e.outcome, e.secretKey, e.version, e.reason])).toEqual([
+      ["company.create", "allowed", null, null, null],
+      ["key.create", "allowed", null, 1, null],
+      ["secret.write", "allowed", "CUSTOM_KEY", 1, null],
+      ["secret.read", "allowed", "CUSTOM_KEY", 1, null],
+      ["secret.read", "failed", "CUSTOM_NONE", null, "NOT_FOUND"],
+      ["secret.list", "allowed", null, null, null],
+      ["secret.remove", "allowed", "CUSTOM_KEY", 1, null],
+    ]);
+    expect(events[2]).toMatchObject({
+      actorKind: "job",
+      actorId: "test",
+      requestId: "req-1",
+      address: "192.0.2.7",
+    });
+    const text = JSON.stringify(events, (_, value: unknown) =>
+      typeof value === "bigint" ? value.toString() : value,
+    );
+    expect(text).not.toContain("fake-value-on-record");
+
+    const key = await createAuditKeys(
+      fixture.database,
+      createMasterKeys(fixture.database, infisical, "default"),
+    )();
+    expect(events.map((event) => isGenuine(key, event))).toEqual(events.map(() => true));
+    for (const [field, value] of Object.entries({
+      outcome: "refused",
+      secretKey: "CUSTOM_B",
+      version: 2,
+      actorId: "x",
+    })) {
+      expect(isGenuine(key, { ...events[2], [field]: value } as (typeof events)[number]), field).toBe(false);
+    }
+    const otherKey = { no: key.no, macKey: createSecretKey(Buffer.alloc(32, 7)) };
+    expect(isGenuine(otherKey, events[2] as (typeof events)[number])).toBe(false);
+  });
+
+  test("says of a write to Infisical first that it was attempted", async () => {
+    const subdomain = await fixture.company("infisical");
+    await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
+    expect((await eventsOf(subdomain)).map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
+      "company.create allowed",
+      "secret.write attempted",
+      "secret.write allowed",
+    ]);
+  });
+
+  test("has refusals, filed under the actor's own company when it reached for another's", async () => {
+    const mine = await fixture.company("database");
+    const theirs = await fixture.company("database");
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const key = { name: "k", companies: [mine], platform: false, expiresAt } as const;
+    const { apiKey } = await secrets.apiKeys.create(operator, {
+      ...key,
+      verbs: ["use"],
+      secretKeys: ["STRIPE_*"],
+    });
+    const caller = await secrets.authenticate(apiKey, {});
+    expect(await codeOf(secrets.company(theirs, caller).get("STRIPE_SECRET_KEY"))).toBe("NOT_FOUND");
+    expect(await codeOf(secrets.company(mine, caller).get("SENDGRID_API_KEY"))).toBe("NOT_FOUND");
+    expect(
+      await codeOf(secrets.company(mine, caller).set("STRIPE_SECRET_KEY", "sk_test_fake_company_0001")),
+    ).toBe("FORBIDDEN");
+    const refused = (await eventsOf(mine)).filter(({ outcome }) => outcome === "refused");
+    expect(refused.map(({ action, secretKey, reason }) => [action, secretKey, reason])).toEqual([
+      ["secret.read", null, "NOT_FOUND"],
+      ["secret.read", "SENDGRID_API_KEY", "NOT_FOUND"],
+      ["secret.write", "STRIPE_SECRET_KEY", "FORBIDDEN"],
+    ]);
+    expect((await eventsOf(theirs)).filter(({ outcome }) => outcome === "refused")).toEqual([]);
+  });
+
+  test("escapes what could break a line or a terminal", async () => {
+    const subdomain = await fixture.company("database");
+    const hostile: Caller = { ...product, requestId: "a\r\nb\u001b[2J\u202e" };
+    await codeOf(secrets.vault.read(hostile, subdomain, "X\0Y\n../x"));
+    const event = (await eventsOf(subdomain)).at(-1);
+    expect(event).toMatchObject({
+      requestId: String.raw`a\u000d\u000ab\u001b[2J\u202e`,
+      secretKey: String.raw`X\u0000Y\u000a../x`,
+    });
+  });
+
+  test("when it cannot be written to, nothing is read and nothing is changed", async () => {
+    const subdomain = await fixture.company("database");
+    const acme = secrets.company(subdomain, product);
+    await acme.set("CUSTOM_KEY", "before");
+    await superuser`alter table audit_events rename to audit_events_away`;
+    try {
+      expect(await codeOf(acme.get("CUSTOM_KEY"))).toBe("AUDIT_UNAVAILABLE");
+      expect(await codeOf(acme.set("CUSTOM_KEY", "after"))).toBe("AUDIT_UNAVAILABLE");
+      expect(await codeOf(acme.remove("CUSTOM_KEY"))).toBe("AUDIT_UNAVAILABLE");
+      expect(await codeOf(acme.list())).toBe("AUDIT_UNAVAILABLE");
+    } finally {
+      await superuser`alter table audit_events_away rename to audit_events`;
+    }
+    expect(await acme.get("CUSTOM_KEY")).toBe("before");
+    expect((await acme.list()).secrets).toMatchObject([{ version: 1 }]);
+  });
+
+  test("cannot be changed or cleared by the role that writes it", async () => {
+    const statement = (text: string) =>
+      fixture.database
+        .outsideCompanies((sql) => sql.unsafe(text))
+        .then(
+          () => "done",
+          (error: unknown) => (error instanceof Error ? error.message : "?"),
+        );
+    expect(await statement("update audit_events set outcome = 'allowed'")).toContain("42501");
+    expect(await statement("delete from audit_events")).toContain("42501");
+    expect(await statement("truncate audit_events")).toContain("42501");
+  });
+});
+
+describe("bad input", () => {
+  test.each([
+    ["an empty value", ""],
+    ["65,537 bytes", "a".repeat(65_537)],
+    ["65,537 bytes in 21,846 characters", `${"€".repeat(21_845)}é`],
+    ["NUL", "a\0b"],
+    ["a lone surrogate", "a\ud800b"],
+    ["the mask", "••••••••"],
+  ])("%s is refused with a rule, without the value, and with nothing written", async (_, value) => {
+    const subdomain = await fixture.company("database");
+    const write = secrets.vault.write(product, subdomain, "CUSTOM_KEY", value, {});
+    await expect(write).rejects.toMatchObject({
+      code: "INVALID_VALUE",
+      message: expect.stringContaining("CUSTOM_KEY"),
+    });
+    expect((await secrets.company(subdomain, product).list()).secrets).toEqual([]);
+    expect((await eventsOf(subdomain)).at(-2)).toMatchObject({ outcome: "failed", reason: "INVALID_VALUE" });
+  });
+
+  test.each([
+    "STRIPE_SECRT_KEY",
+    "__proto__",
+    "constructor",
+    "../x",
+    "a/b",
+    "A".repeat(101),
+    "",
+    "1ABC",
+    "CUSTOM_",
+  ])("%j is not a secret key, for reading or writing", async (secretKey) => {
+    const subdomain = await fixture.company("database");
+    expect(await codeOf(secrets.vault.read(product, subdomain, secretKey))).toBe("UNKNOWN_SECRET_KEY");
+    expect(await codeOf(secrets.vault.write(product, subdomain, secretKey, "x", {}))).toBe(
+      "UNKNOWN_SECRET_KEY",
+    );
+  });
+
+  test("an unknown company and an unenterable one get the same answer", async () => {
+    const subdomain = await fixture.company("database");
+    await superuser`update companies set status = 'suspended' where subdomain = ${subdomain}`;
+    const messages = await Promise.all(
+      ["nobody", subdomain, "../x", "__proto__", ""].map((name) =>
+        secrets
+          .company(name, product)
+          .get("CUSTOM_KEY")
+          .then(
+            () => "",
+            (error: unknown) => String(error),
+          ),
+      ),
+    );
+    expect(new Set(messages).size).toBe(1);
+    expect(messages[0]).toContain("Not found");
+  });
+
+  test("a job does no more than its grant", async () => {
+    const subdomain = await fixture.company("database");
+    await secrets.company(subdomain, product).set("STRIPE_SECRET_KEY", "sk_test_fake_company_0001");
+    const payments = secrets.company(
+      subdomain,
+      job("payments", { verbs: ["use"], secretKeys: ["STRIPE_SECRET_KEY"] }),
+    );
+    expect(await payments.get("STRIPE_SECRET_KEY")).toBe("sk_test_fake_company_0001");
+    expect(await codeOf(payments.get("STRIPE_WEBHOOK_SECRET"))).toBe("NOT_FOUND");
+    expect(await codeOf(payments.set("STRIPE_SECRET_KEY", "sk_test_fake_company_0002"))).toBe("FORBIDDEN");
+    expect(await codeOf(payments.list())).toBe("FORBIDDEN");
+    expect(await codeOf(secrets.company(subdomain, operator).get("STRIPE_SECRET_KEY"))).toBe("FORBIDDEN");
+  });
+});
+
+test("the strategy's own helpers read and write by subdomain", async () => {
+  const subdomain = await fixture.company("hybrid");
+  expect(await secrets.getTenantSecret(subdomain, "STRIPE_SECRET_KEY")).toBeUndefined();
+  expect(await secrets.setTenantSecret(subdomain, "STRIPE_SECRET_KEY", "sk_test_fake_company_0001")).toEqual({
+    version: 1,
+  });
+  expect(await secrets.getTenantSecret(subdomain, "STRIPE_SECRET_KEY")).toBe("sk_test_fake_company_0001");
+});
+
+test("a company on the database is served while Infisical is away, and one on Infisical gets STORE_UNAVAILABLE", async () => {
+  const [here, there] = [await fixture.company("database"), await fixture.company("infisical")];
+  await secrets.company(here, product).set("CUSTOM_KEY", "fake");
+  await fixture.emulator.stop();
+  expect(await secrets.company(here, product).get("CUSTOM_KEY")).toBe("fake");
+  const started = Date.now();
+  await expect(secrets.company(there, product).get("CUSTOM_KEY")).rejects.toMatchObject({
+    code: "STORE_UNAVAILABLE",
+    retryAfterMs: expect.any(Number),
+  });
+  expect(Date.now() - started).toBeLessThan(8000);
+});

@@ -1,0 +1,55 @@
+import { createWriteStream } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
+/** What the API writes: all of it into a file that begins anew, warnings and errors to the terminal as well. */
+export interface ApiLog {
+  follow(output: Readable): void;
+  /** The newest line, as it is shown to people. */
+  lastLine(): string | undefined;
+}
+
+const warningLevel = 40;
+const notForPeople = new Set(["level", "time", "pid", "hostname", "name", "msg"]);
+
+export function createApiLog(file: string, say: (line: string) => void): ApiLog {
+  const kept = createWriteStream(file, { mode: 0o600 });
+  let last: string | undefined;
+  return {
+    follow: (output) => {
+      createInterface({ input: output }).on("line", (line) => {
+        kept.write(`${line}\n`);
+        const entry = parseEntry(line);
+        last = entry.text;
+        if (entry.level >= warningLevel) say(`API: ${entry.text}`);
+      });
+    },
+    lastLine: () => last,
+  };
+}
+
+function parseEntry(line: string): { readonly level: number; readonly text: string } {
+  const fields = fieldsOf(line);
+  // Whatever is not a log entry was not meant to be written: a crash, a warning of Node's.
+  if (fields === undefined) return { level: warningLevel, text: printable(line) };
+  const { level, msg } = fields;
+  const details = Object.entries(fields)
+    .filter(([name]) => !notForPeople.has(name))
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const text = [String(msg ?? ""), ...details].filter(Boolean).join("  ");
+  return { level: typeof level === "number" ? level : 0, text: printable(text) };
+}
+
+function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    return typeof parsed === "object" && parsed !== null ? { ...parsed } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text without what a terminal would obey. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
+}

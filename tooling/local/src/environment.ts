@@ -1,0 +1,84 @@
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+const checkout = fileURLToPath(new URL("../../../", import.meta.url));
+
+const databaseNames = ["DATABASE_URL", "DATABASE_MAINTENANCE_URL", "DATABASE_MIGRATION_URL"] as const;
+const infisicalNames = [
+  "INFISICAL_SITE_URL",
+  "INFISICAL_CLIENT_ID",
+  "INFISICAL_CLIENT_SECRET",
+  "INFISICAL_PROJECT_ID",
+  "INFISICAL_ENVIRONMENT",
+] as const;
+const stripeName = "STRIPE_API_URL";
+
+/** What the environment asks for: which servers are somebody else's already, and where the rest goes. */
+export interface Settings {
+  /** True where the environment names a server of that kind; then none is started. */
+  readonly given: { readonly database: boolean; readonly infisical: boolean; readonly stripe: boolean };
+  readonly preferredDataDir: string;
+  readonly host: string;
+  readonly preferredPort: number;
+  readonly baseDomain: string;
+}
+
+/**
+ * One variable of a server is enough to mean that server: what is missing, the API then says.
+ *
+ * @throws {Error} when PORT is no port
+ */
+export function readSettings(variables: Variables): Settings {
+  const isGiven = (name: string) => Boolean(variables[name]) || Boolean(variables[`${name}_FILE`]);
+  const preferredPort = Number(variables["PORT"] || 3_000);
+  if (!Number.isInteger(preferredPort) || preferredPort < 1 || preferredPort > 65_535) {
+    throw new Error("PORT is a number from 1 to 65535.");
+  }
+  return {
+    given: {
+      database: databaseNames.some(isGiven),
+      infisical: infisicalNames.some(isGiven),
+      stripe: isGiven(stripeName),
+    },
+    preferredDataDir: path.resolve(variables["TENANT_SECRETS_DATA_DIR"] || path.join(checkout, ".data")),
+    host: variables["HOST"] || "127.0.0.1",
+    preferredPort,
+    baseDomain: variables["BASE_DOMAIN"] || "localhost",
+  };
+}
+
+/** The servers that this start has started; undefined for one that the environment names. */
+export interface LocalServers {
+  readonly database: { readonly application: string; readonly maintenance: string } | undefined;
+  readonly infisical:
+    | {
+        readonly siteUrl: string;
+        readonly clientId: string;
+        readonly clientSecret: string;
+        readonly projectId: string;
+      }
+    | undefined;
+  readonly stripe: { readonly url: string } | undefined;
+}
+
+/** What the API is started with: our own environment, and in it the addresses of the servers that we started. */
+export function apiEnvironment(variables: Variables, servers: LocalServers, port: number): Variables {
+  const { database, infisical, stripe } = servers;
+  const own: Variables = {
+    PORT: String(port),
+    PORT_FILE: undefined,
+    ...(database && { DATABASE_URL: database.application, DATABASE_MAINTENANCE_URL: database.maintenance }),
+    ...(infisical && {
+      INFISICAL_SITE_URL: infisical.siteUrl,
+      INFISICAL_CLIENT_ID: infisical.clientId,
+      INFISICAL_CLIENT_SECRET: infisical.clientSecret,
+      INFISICAL_PROJECT_ID: infisical.projectId,
+      INFISICAL_ENVIRONMENT: "dev",
+      MASTER_KEY_REGION: "default",
+    }),
+    ...(stripe && { [stripeName]: stripe.url }),
+  };
+  return { ...variables, ...own };
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import type { InfisicalClient } from "@repo/infisical";
+import { deliveryChatCatalog, job, TenantSecretsError } from "@repo/tenant-secrets";
+import type { Caller, NewApiKey, TenantSecrets } from "@repo/tenant-secrets";
+
+type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
+
+/** The companies of the demo, and where the secrets of each live. */
+const demoCompanies = { codewiser: "infisical", acmecorp: "hybrid", "another-company": "database" } as const;
+export type DemoCompany = keyof typeof demoCompanies;
+
+/** By whose it is: `operator`, `platform`, or a company's subdomain. */
+export type Credentials = Readonly<Record<string, string>>;
+
+const operator: Caller = { actor: { kind: "operator", id: "local-start" } };
+const product: Caller = job("local-start", { verbs: ["describe", "write"], secretKeys: ["*"] });
+const lifeMs = 90 * 24 * 3_600_000;
+
+/** Makes the master key where there is none. */
+export async function seedMasterKey(infisical: InfisicalClient): Promise<void> {
+  const known = await infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY");
+  if (known !== undefined) return;
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+}
+
+/**
+ * Makes the companies, values and credentials of the demo. What is there is kept, and what an interrupted start did
+ * not come to is made now.
+ *
+ * @param known the credentials of earlier starts; those that are still good are kept
+ * @param keep told of all credentials after each new one, so that none is lost
+ * @returns all credentials
+ * @throws {TenantSecretsError} as `prepare`, `create` and `set` do
+ */
+export async function seedDemo(
+  secrets: DeliveryChat,
+  infisical: InfisicalClient,
+  known: Credentials,
+  keep: (credentials: Credentials) => void,
+): Promise<Credentials> {
+  const credentials = { ...known };
+  const ensure = async (name: string, make: () => Promise<string>): Promise<void> => {
+    if (await isGood(secrets, credentials[name])) return;
+    credentials[name] = await make();
+    keep(credentials);
+  };
+  const apiKey = async (key: Pick<NewApiKey, "companies" | "platform" | "name">): Promise<string> => {
+    const made = await secrets.apiKeys.create(operator, {
+      ...key,
+      verbs: ["describe", "use", "write", "delete"],
+      secretKeys: ["*"],
+      expiresAt: new Date(Date.now() + lifeMs),
+    });
+    return made.apiKey;
+  };
+
+  await ensure("operator", async () => {
+    const expiresAt = new Date(Date.now() + lifeMs);
+    return (await secrets.operators.create(operator, "local start", expiresAt)).token;
+  });
+  for (const [company, secretStore] of Object.entries(demoCompanies)) {
+    // A company's key is made last: where there is one, the values were there, and whatever became of them is wanted.
+    await ensure(company, async () => {
+      const isNew = await createCompany(secrets, company, secretStore);
+      if (isNew || credentials[company] === undefined) await seedValues(secrets, infisical, company);
+      return apiKey({ name: `${company}, local start`, companies: [company], platform: false });
+    });
+  }
+  await ensure("platform", () =>
+    apiKey({ name: "platform, local start", companies: Object.keys(demoCompanies), platform: true }),
+  );
+  return credentials;
+}
+
+async function isGood(secrets: DeliveryChat, credential: string | undefined): Promise<boolean> {
+  if (credential === undefined) return false;
+  try {
+    await secrets.authenticate(credential, {});
+    return true;
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === "UNAUTHENTICATED") return false;
+    throw error;
+  }
+}
+
+/** @returns false where it was there already */
+async function createCompany(
+  secrets: DeliveryChat,
+  subdomain: string,
+  secretStore: (typeof demoCompanies)[DemoCompany],
+): Promise<boolean> {
+  try {
+    await secrets.companies.create(operator, { subdomain, secretStore });
+    return true;
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === "CONFLICT") return false;
+    throw error;
+  }
+}
+
+async function seedValues(secrets: DeliveryChat, infisical: InfisicalClient, company: string): Promise<void> {
+  const handle = secrets.company(company, product);
+  const present = new Set((await handle.list()).secrets.map(({ secretKey }) => secretKey));
+  const values = {
+    STRIPE_SECRET_KEY: `sk_test_fake_${company.replaceAll("-", "_")}_0001`,
+    SENDGRID_API_KEY: `SG.fake_${company}.fake_sendgrid_key_0001`,
+    CUSTOM_API_KEY: `fake_custom_${company}_0001`,
+  } as const;
+  for (const secretKey of ["STRIPE_SECRET_KEY", "SENDGRID_API_KEY", "CUSTOM_API_KEY"] as const) {
+    if (present.has(secretKey)) continue;
+    // The demo's hybrid company has one value that its old folder alone knows, so that the look-up there can be seen.
+    if (company === "acmecorp" && secretKey === "SENDGRID_API_KEY") {
+      await infisical.putSecret(`/tenants/${company}`, secretKey, values[secretKey]);
+    } else {
+      await handle.set(secretKey, values[secretKey]);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** What has to end with this process, and in which order. */
+export interface Shutdown {
+  /** True from the moment that anything asked for the end. */
+  readonly begun: boolean;
+  /** Something was started; it is stopped before everything that was started earlier. */
+  onStop(stop: () => Promise<void>): void;
+  /** Stops everything, says so, and exits. Later calls change nothing. */
+  begin(exitCode: number, reason: string): void;
+}
+
+// npm passes Ctrl-C on to a process that the terminal has sent it to already: one keystroke arrives twice.
+const sameKeystrokeMs = 1_000;
+
+/** Ends this process in order at Ctrl-C, SIGTERM, SIGHUP and when asked to; a second Ctrl-C ends it on the spot. */
+export function createShutdown(say: (line: string) => void): Shutdown {
+  const stops: (() => Promise<void>)[] = [];
+  let begunAt: number | undefined;
+
+  const stopAll = async (exitCode: number): Promise<void> => {
+    let code = exitCode;
+    for (const stop of stops.toReversed()) {
+      try {
+        await stop();
+      } catch (error) {
+        say(error instanceof Error ? error.message : "Something did not stop.");
+        code = 1;
+      }
+    }
+    say("Everything has stopped.");
+    process.exit(code);
+  };
+  const begin = (exitCode: number, reason: string): void => {
+    if (begunAt !== undefined) return;
+    begunAt = performance.now();
+    say(reason);
+    void stopAll(exitCode);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // What is still running is killed by its own `exit` listener.
+      if (begunAt !== undefined && performance.now() - begunAt > sameKeystrokeMs) process.exit(1);
+      begin(0, "Stopping. (Ctrl-C again to kill.)");
+    });
+  }
+  return {
+    get begun() {
+      return begunAt !== undefined;
+    },
+    onStop: (stop) => void stops.push(stop),
+    begin,
+  };
+}
