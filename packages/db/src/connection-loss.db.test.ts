@@ -109,8 +109,9 @@ test("what a lost transaction had queued is rejected and not left waiting", asyn
 test("a reserved connection that was lost is not used again, and giving it back does no harm", async () => {
   const sql = connect();
   const reserved = await sql.reserve();
-  const [row] = await reserved<{ pid: number }[]>`select pg_backend_pid() as pid`;
-  await kill(row?.pid ?? 0);
+  const pid = await enter(reserved, ALPHA);
+  expect(await enter(reserved, ALPHA)).toBe(pid);
+  await kill(pid);
   const other = sql.begin(async (inside) => {
     await enter(inside, BETA);
     expect(await codeOf(reserved`select content from belongings`)).toBe("CONNECTION_CLOSED");

@@ -55,7 +55,7 @@ export function createTurns(): Turns {
     const mine = before.then(() => done);
     last.set(key, mine);
     try {
-      
+      await deadline.race(before);
       return await work();
     } finally {
       finish();

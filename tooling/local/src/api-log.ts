@@ -36,7 +36,7 @@ function parseEntry(line: string): { readonly level: number; readonly text: stri
   const details = Object.entries(fields)
     .filter(([name]) => !notForPeople.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const text = [String(msg ?? ""), ...details].filter(Boolean).join("  ");
+  const text = [typeof msg === "string" ? msg : "", ...details].filter(Boolean).join("  ");
   return { level: typeof level === "number" ? level : 0, text: printable(text) };
 }
 

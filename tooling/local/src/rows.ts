@@ -1,4 +1,4 @@
-import { connectDatabase, tables } from "@repo/db";
+import { connectDatabase } from "@repo/db";
 import { environmentVariables } from "./env.ts";
 
 // Shows what the database has of the secrets, as somebody who got hold of it would see it.
@@ -7,19 +7,14 @@ const url = environmentVariables()["DATABASE_MAINTENANCE_URL"];
 if (url === undefined) throw new Error("DATABASE_MAINTENANCE_URL is not set; the local start prints it.");
 const database = connectDatabase({ applicationUrl: url, maintenanceUrl: url });
 try {
-  const [companies, rows] = await database.acrossCompanies(async (statements) => [
-    await statements.select().from(tables.companies),
-    await statements.select().from(tables.companySecrets),
-  ]);
-  const subdomains = new Map(companies.map(({ id, subdomain }) => [id, subdomain]));
-  for (const row of rows.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime())) {
-    const fields = [
-      subdomains.get(row.companyId) ?? row.companyId,
-      row.secretKey,
-      `version ${row.currentVersion ?? "-"}`,
-      row.secretValueEncrypted ?? "removed",
-    ];
-    console.log(fields.join("  "));
+  const rows = await database.outsideCompanies(
+    (sql) => sql<{ subdomain: string; secret_key: string; version: number | null; sealed: string | null }[]>`
+      select subdomain, secret_key, current_version as version, secret_value_encrypted as sealed
+      from company_secrets join companies on companies.id = company_id
+      order by subdomain, secret_key`,
+  );
+  for (const { subdomain, secret_key, version, sealed } of rows) {
+    console.log(`${subdomain}  ${secret_key}  version ${version ?? "-"}  ${sealed ?? "(removed)"}`);
   }
 } finally {
   await database.close();

@@ -20,6 +20,8 @@ import { startLocalStripe } from "./stripe.ts";
 
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
 
+const credentialsFile = "credentials.json";
+
 const say = (line: string): void => console.log(line);
 const shutdown = createShutdown(say);
 
@@ -42,7 +44,7 @@ async function start(): Promise<void> {
   const servers: LocalServers = { database, infisical, stripe };
 
   const port = await findFreePort(preferredPort);
-  if (port !== preferredPort) say(`Port ${preferredPort} is taken; the API takes ${port}.`);
+  if (port !== preferredPort) say(takenText(preferredPort, "API", port));
   const hostName = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   const url = `http://${hostName.includes(":") ? `[${hostName}]` : hostName}:${port}`;
   const api = startApi({
@@ -75,6 +77,9 @@ function openData(preferred: string, forPostgres: boolean): DataDirectory {
   return openDataDirectory(directory);
 }
 
+const takenText = (wanted: number, server: string, port: number): string =>
+  `Port ${wanted} is taken; ${server} takes ${port}.`;
+
 type Ports = ReturnType<typeof choosePorts>;
 
 /** The ports of the last start, where they can be had again. */
@@ -87,7 +92,7 @@ function choosePorts(data: DataDirectory) {
     find: async (server: string): Promise<number> => {
       const last = lastOf(server);
       const port = await findFreePort(last);
-      if (last !== undefined && port !== last) say(`Port ${last} is taken; the ${server} takes ${port}.`);
+      if (last !== undefined && port !== last) say(takenText(last, server, port));
       return port;
     },
     remember: (server: string, port: number): void => {
@@ -99,16 +104,11 @@ function choosePorts(data: DataDirectory) {
 
 async function startDatabase(data: DataDirectory, ports: Ports) {
   const dataDir = data.at("postgres");
-  if (existsSync(`${dataDir}/cluster`) && !existsSync(data.at("infisical.json"))) {
-    throw new Error(
-      `${data.at("infisical.json")} is gone, and with it the master key: what is in ${dataDir} cannot be opened without. ` +
-        `Put it back, or remove ${data.path} to begin anew.`,
-    );
-  }
   const name = "PostgreSQL";
   const last = ports.lastOf(name);
   const postgres = await startEmbeddedPostgres({ dataDir, ...(last !== undefined && { port: last }) });
   shutdown.onStop(() => postgres.stop());
+  if (last !== undefined && postgres.port !== last) say(takenText(last, name, postgres.port));
   ports.remember(name, postgres.port);
   const urls = await provisionDatabase({ superuserUrl: postgres.superuserUrl, database: "tenant_secrets" });
   await migrateDatabase(urls.migration);
@@ -117,9 +117,17 @@ async function startDatabase(data: DataDirectory, ports: Ports) {
 }
 
 async function startInfisical(data: DataDirectory, ports: Ports) {
-  const name = "local Infisical";
+  const dataFile = data.at("infisical.json");
+  // Credentials were made, so something was sealed under the master key that this file had.
+  if (!existsSync(dataFile) && existsSync(data.at(credentialsFile)) && existsSync(data.at("postgres"))) {
+    throw new Error(
+      `${dataFile} is gone, and the master key with it; without that key the data of PostgreSQL stays shut. ` +
+        `Put it back, or remove ${data.path} to begin anew.`,
+    );
+  }
+  const name = "Infisical";
   const port = await ports.find(name);
-  const emulator = await startInfisicalEmulator({ dataFile: data.at("infisical.json"), port });
+  const emulator = await startInfisicalEmulator({ dataFile, port });
   shutdown.onStop(() => emulator.stop());
   ports.remember(name, port);
   await seedMasterKey(createInfisicalClient({ ...emulator, environment: "dev" }));
@@ -128,7 +136,7 @@ async function startInfisical(data: DataDirectory, ports: Ports) {
 }
 
 async function startStripe(ports: Ports) {
-  const name = "local Stripe";
+  const name = "Stripe";
   const port = await ports.find(name);
   const stripe = await startLocalStripe({ port });
   shutdown.onStop(() => stripe.stop());
@@ -146,9 +154,10 @@ async function seed(
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
-  const file = "credentials.json";
   try {
-    return await seedDemo(secrets, infisical, data.read(file), (credentials) => data.write(file, credentials));
+    return await seedDemo(secrets, infisical, data.read(credentialsFile), (credentials) => {
+      data.write(credentialsFile, credentials);
+    });
   } finally {
     await database.close();
   }

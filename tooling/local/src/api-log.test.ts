@@ -1,0 +1,33 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { PassThrough } from "node:stream";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { createApiLog } from "./api-log.ts";
+
+function startLog() {
+  const directory = mkdtempSync(path.join(tmpdir(), "api-log-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = path.join(directory, "api.log");
+  const output = new PassThrough();
+  const said: string[] = [];
+  const log = createApiLog(file, (line) => said.push(line));
+  log.follow(output);
+  return { file, output, said, log };
+}
+
+test("keeps every line in the file, and shows warnings and errors alone", async () => {
+  const { file, output, said, log } = startLog();
+  output.write('{"level":30,"time":1,"msg":"request","status":201}\n');
+  output.write('{"level":40,"time":2,"pid":7,"msg":"Infisical does not answer","code":"STORE_UNAVAILABLE"}\n');
+  output.write('{"level":30,"time":3,"msg":"listening"}\n');
+  await vi.waitFor(() => expect(log.lastLine()).toBe("listening"));
+  expect(said).toEqual(["API: Infisical does not answer  code=STORE_UNAVAILABLE"]);
+  await vi.waitFor(() => expect(readFileSync(file, "utf8").split("\n")).toHaveLength(4));
+});
+
+test("shows what is no log entry, without what a terminal would obey", async () => {
+  const { output, said } = startLog();
+  output.write("\u{1b}]0;title\u{7} SyntaxError: unexpected\n");
+  await vi.waitFor(() => expect(said).toEqual(["API: \u{fffd}]0;title\u{fffd} SyntaxError: unexpected"]));
+});

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { apiEnvironment, readSettings } from "./environment.ts";
+
+const infisical = {
+  siteUrl: "http://127.0.0.1:8080",
+  clientId: "id",
+  clientSecret: "fake",
+  projectId: "project",
+};
+const database = { application: "postgres://a@127.0.0.1/x", maintenance: "postgres://m@127.0.0.1/x" };
+
+test("starts everything where the environment names no server", () => {
+  expect(readSettings({}).given).toEqual({ database: false, infisical: false, stripe: false });
+});
+
+test.each([
+  ["DATABASE_URL", "database"],
+  ["DATABASE_MAINTENANCE_URL_FILE", "database"],
+  ["INFISICAL_SITE_URL", "infisical"],
+  ["INFISICAL_CLIENT_SECRET_FILE", "infisical"],
+  ["STRIPE_API_URL", "stripe"],
+] as const)("%s alone is enough to start no local %s", (variable, server) => {
+  const { given } = readSettings({ [variable]: "something" });
+  expect(given).toEqual({ database: false, infisical: false, stripe: false, [server]: true });
+});
+
+test("gives the API the addresses of what was started, and the rest of its own environment as it is", () => {
+  const variables = { STRIPE_API_URL: "https://stripe.example.com", LOG_LEVEL: "debug", PORT: "3000" };
+  const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, 3001);
+  expect(given).toMatchObject({ ...variables, PORT: "3001", INFISICAL_ENVIRONMENT: "dev" });
+  expect(given).toMatchObject({ DATABASE_URL: database.application, INFISICAL_CLIENT_SECRET: "fake" });
+});
+
+test("touches no variable of a server that the environment names", () => {
+  const variables = { DATABASE_URL: "postgres://real", INFISICAL_ENVIRONMENT: "prod", MASTER_KEY_REGION: "eu" };
+  const given = apiEnvironment(variables, { database: undefined, infisical: undefined, stripe: undefined }, 3000);
+  expect(given).toMatchObject(variables);
+});
+
+test.each(["0", "65536", "http"])("refuses the port %s", (port) => {
+  expect(() => readSettings({ PORT: port })).toThrow("PORT is a number from 1 to 65535");
+});

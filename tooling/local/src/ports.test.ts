@@ -1,0 +1,25 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Server } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { findFreePort } from "./ports.ts";
+
+async function listenAt(host: string, port = 0): Promise<number> {
+  const server: Server = createServer();
+  onTestFinished(() => void server.close());
+  await once(server.listen(port, host), "listening");
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+test("takes the preferred port when nobody has it", async () => {
+  const port = await findFreePort(undefined);
+  expect(await findFreePort(port)).toBe(port);
+});
+
+test.each(["127.0.0.1", "::1", "::"])("takes a later port when somebody listens at %s", async (host) => {
+  const taken = await listenAt(host);
+  const found = await findFreePort(taken);
+  expect(found).not.toBe(taken);
+  await listenAt("127.0.0.1", found);
+});
