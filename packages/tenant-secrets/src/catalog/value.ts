@@ -103,5 +103,5 @@ function invalidValue(secretKey: string, rule: string): TenantSecretsError {
 
 /** The last four characters, where the entry allows it and the value is long enough to lose nothing by it. */
 export function hintOf(entry: CatalogEntry, text: string): string | undefined {
-  return entry.hint && text.length >= 20 ? [...text.slice(-8)].slice(-4).join("") : undefined;
+  return entry.hint && text.length >= 20 ? Array.from(text.slice(-8)).slice(-4).join("") : undefined;
 }

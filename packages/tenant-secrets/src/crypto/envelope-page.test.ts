@@ -95,7 +95,8 @@ async function openedWith(key: Buffer, head: string, context: Buffer, text: stri
   if (!text.startsWith(`${head}.`)) throw new Error("another head");
   const parts = text.slice(head.length + 1).split(".");
   const [iv, body] = parts.map(decoded);
-  if (parts.length !== 2 || iv?.length !== 12 || body === undefined || body.length <= 16) throw new Error("another form");
+  if (parts.length !== 2 || iv?.length !== 12 || body === undefined || body.length <= 16)
+    throw new Error("another form");
   const subtleKey = await webcrypto.subtle.importKey("raw", key, "AES-GCM", false, ["decrypt"]);
   const parameters = { name: "AES-GCM", iv, additionalData: context, tagLength: 128 };
   return Buffer.from(await webcrypto.subtle.decrypt(parameters, subtleKey, body));
@@ -132,33 +133,42 @@ describe.for(vectors.masterKeys)("the page's master key as version $version of r
 
   test("derives so by the page's text alone", () => {
     expect(derived(text, "wrap", region, version).toString("hex")).toBe(vector.wrappingKey);
-    expect(derived(text, "check", region, version).subarray(0, 16).toString("base64url")).toBe(vector.checkValue);
+    expect(derived(text, "check", region, version).subarray(0, 16).toString("base64url")).toBe(
+      vector.checkValue,
+    );
   });
 
   test("is refused as a key of the product", () => {
     for (const spelling of [text, text.toUpperCase()]) {
-      expect(() => deriveMasterKey(spelling, region, version)).toThrow("is a sample or a pattern, not a random key");
+      expect(() => deriveMasterKey(spelling, region, version)).toThrow(
+        "is a sample or a pattern, not a random key",
+      );
     }
   });
 });
 
-describe.for(vectors.wraps)("the page's $kind under version $masterKeyVersion of region $region", (vector) => {
-  const { kind, owner, no, region, masterKeyVersion, wrapped } = vector;
-  const master = vectors.masterKeys.find((key) => key.region === region && key.version === masterKeyVersion);
-  const wrappingKey = hex(master?.wrappingKey ?? "");
-  const context = encoded("tk1", kind, owner, no, region, masterKeyVersion);
+describe.for(vectors.wraps)(
+  "the page's $kind under version $masterKeyVersion of region $region",
+  (vector) => {
+    const { kind, owner, no, region, masterKeyVersion, wrapped } = vector;
+    const master = vectors.masterKeys.find(
+      (key) => key.region === region && key.version === masterKeyVersion,
+    );
+    const wrappingKey = hex(master?.wrappingKey ?? "");
+    const context = encoded("tk1", kind, owner, no, region, masterKeyVersion);
 
-  test("unwraps", () => {
-    const place = { kind, owner, no, region, masterKeyVersion };
-    expect(unwrapKey(createSecretKey(wrappingKey), place, wrapped)).toEqual(hex(vector.secret));
-  });
+    test("unwraps", () => {
+      const place = { kind, owner, no, region, masterKeyVersion };
+      expect(unwrapKey(createSecretKey(wrappingKey), place, wrapped)).toEqual(hex(vector.secret));
+    });
 
-  test("is unwrapped by a second reader, and wrapped again to the same bytes", async () => {
-    const head = `tk1.${region}.${masterKeyVersion}`;
-    expect(await openedWith(wrappingKey, head, context, wrapped)).toEqual(hex(vector.secret));
-    expect(`${head}.${sealedWith(wrappingKey, hex(vector.iv), context, hex(vector.secret))}`).toBe(wrapped);
-  });
-});
+    test("is unwrapped by a second reader, and wrapped again to the same bytes", async () => {
+      const head = `tk1.${region}.${masterKeyVersion}`;
+      expect(await openedWith(wrappingKey, head, context, wrapped)).toEqual(hex(vector.secret));
+      expect(`${head}.${sealedWith(wrappingKey, hex(vector.iv), context, hex(vector.secret))}`).toBe(wrapped);
+    });
+  },
+);
 
 test("the page's company key derives to the two keys of the page, also by its text alone", () => {
   const { secret, companyId, no, valueKey, fingerprintKey } = companyKey;
@@ -182,11 +192,15 @@ describe.for(vectors.values)("the page's value of $secretKey, version $version",
 
   test("is opened by a second reader, and sealed again to the same bytes", async () => {
     expect(await openedWith(hex(companyKey.valueKey), `ts1.${no}`, context, sealed)).toEqual(plaintext);
-    expect(`ts1.${no}.${sealedWith(hex(companyKey.valueKey), hex(vector.iv), context, plaintext)}`).toBe(sealed);
+    expect(`ts1.${no}.${sealedWith(hex(companyKey.valueKey), hex(vector.iv), context, plaintext)}`).toBe(
+      sealed,
+    );
   });
 
   test("has the fingerprint of the page, also by its text alone", () => {
-    expect(fingerprint(deriveCompanyKey(hex(companyKey.secret), companyId, no), plaintext)).toBe(vector.fingerprint);
+    expect(fingerprint(deriveCompanyKey(hex(companyKey.secret), companyId, no), plaintext)).toBe(
+      vector.fingerprint,
+    );
     const byText = hmac(hex(companyKey.fingerprintKey), encoded("value", vector.plaintext));
     expect(byText.toString("base64url")).toBe(vector.fingerprint);
   });
@@ -253,8 +267,11 @@ test.for([
     plaintext: gcmPlaintext.slice(0, -8),
     body: `${gcmCiphertext.slice(0, -8)}76fc6ece0f4e1768cddf8853bb2d551b`,
   },
-])("the two ciphers of this test are the standard's: $body", async ({ key, iv, context, plaintext, body }) => {
-  const text = sealedWith(hex(key), hex(iv), hex(context), hex(plaintext));
-  expect(text).toBe(`${hex(iv).toString("base64url")}.${hex(body).toString("base64url")}`);
-  expect(await openedWith(hex(key), "x", hex(context), `x.${text}`)).toEqual(hex(plaintext));
-});
+])(
+  "the two ciphers of this test are the standard's: $body",
+  async ({ key, iv, context, plaintext, body }) => {
+    const text = sealedWith(hex(key), hex(iv), hex(context), hex(plaintext));
+    expect(text).toBe(`${hex(iv).toString("base64url")}.${hex(body).toString("base64url")}`);
+    expect(await openedWith(hex(key), "x", hex(context), `x.${text}`)).toEqual(hex(plaintext));
+  },
+);

@@ -1,5 +1,5 @@
 import { createCipheriv, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import {
@@ -92,29 +92,71 @@ describe.for(formats)("$name", ({ text, open }) => {
   });
 
   test("is refused with anything appended, prepended or put twice", () => {
-    const strange = ["A", "AA", "AAAA", "=", "==", ".", "..", ".A", "\n", "\r\n", " ", "\t", "\0", "-", `.${text}`, text];
-    expect(endings(strange.flatMap((more) => [() => open(text + more), () => open(more + text)]))).toEqual(refused);
-    expect(endings([() => open(text.replace(".", "..")), () => open(text.replaceAll(".", ".."))])).toEqual(refused);
-    expect(endings([() => open(text.replaceAll(".", ":")), () => open(text.replaceAll(".", ""))])).toEqual(refused);
+    const strange = [
+      "A",
+      "AA",
+      "AAAA",
+      "=",
+      "==",
+      ".",
+      "..",
+      ".A",
+      "\n",
+      "\r\n",
+      " ",
+      "\t",
+      "\0",
+      "-",
+      `.${text}`,
+      text,
+    ];
+    expect(endings(strange.flatMap((more) => [() => open(text + more), () => open(more + text)]))).toEqual(
+      refused,
+    );
+    expect(endings([() => open(text.replace(".", "..")), () => open(text.replaceAll(".", ".."))])).toEqual(
+      refused,
+    );
+    expect(endings([() => open(text.replaceAll(".", ":")), () => open(text.replaceAll(".", ""))])).toEqual(
+      refused,
+    );
   });
 
   test("is refused in any spelling of the same bytes but the canonical one", () => {
     const padded = Buffer.from(body, "base64url").toString("base64");
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const same = (bodyText: string) => Buffer.from(bodyText, "base64url").equals(bodyBytes) && bodyText !== body;
+    const same = (bodyText: string) =>
+      Buffer.from(bodyText, "base64url").equals(bodyBytes) && bodyText !== body;
     const stray = Array.from(alphabet, (last) => body.slice(0, -1) + last).filter(same);
-    const spellings = [`${body}=`, `${body}==`, padded, `${body}\n`, ` ${body}`, `${body}%`, body.replace(/^./, "$& ")];
-    expect(endings([...spellings, ...stray].filter(same).map((bodyText) => respell(iv, bodyText)))).toEqual(refused);
+    const spellings = [
+      `${body}=`,
+      `${body}==`,
+      padded,
+      `${body}\n`,
+      ` ${body}`,
+      `${body}%`,
+      body.replace(/^./, "$& "),
+    ];
+    expect(endings([...spellings, ...stray].filter(same).map((bodyText) => respell(iv, bodyText)))).toEqual(
+      refused,
+    );
     expect(endings([`${iv}=`, ` ${iv}`, `${iv}\n`].map((ivText) => respell(ivText, body)))).toEqual(refused);
   });
 
   test("is refused under another name of the format", () => {
-    const names = [head.toUpperCase(), head.replace("1", "2"), head.replace("1", ""), head.replace("1", "01"), ` ${head}`];
+    const names = [
+      head.toUpperCase(),
+      head.replace("1", "2"),
+      head.replace("1", ""),
+      head.replace("1", "01"),
+      ` ${head}`,
+    ];
     expect(endings(names.map((name) => () => open(`${name}.${iv}.${body}`)))).toEqual(refused);
   });
 
   test("is refused with its tag cut short, also to the lengths that the cipher itself would take", () => {
-    const cut = [0, 4, 8, 12, 13, 14, 15].map((tagBytes) => bodyBytes.subarray(0, bodyBytes.length - 16 + tagBytes));
+    const cut = [0, 4, 8, 12, 13, 14, 15].map((tagBytes) =>
+      bodyBytes.subarray(0, bodyBytes.length - 16 + tagBytes),
+    );
     expect(endings(cut.map((bytes) => respell(iv, bytes.toString("base64url"))))).toEqual(refused);
   });
 
@@ -124,13 +166,34 @@ describe.for(formats)("$name", ({ text, open }) => {
   });
 
   test("is refused without ciphertext", () => {
-    expect(endings([respell(iv, ""), respell(iv, bodyBytes.subarray(-16).toString("base64url"))])).toEqual(refused);
+    expect(endings([respell(iv, ""), respell(iv, bodyBytes.subarray(-16).toString("base64url"))])).toEqual(
+      refused,
+    );
   });
 });
 
 test("refuses text that is no envelope at all", () => {
-  const texts = ["", ".", "...", "....", "ts1", "ts1.3", "ts1.3.", "ts1.3..", "tk1.default.21..", "null", "{}", "[redacted]"];
-  const attempts = texts.flatMap((text) => formats.map(({ open }) => () => open(text)));
+  const texts = [
+    "",
+    ".",
+    "...",
+    "....",
+    "ts1",
+    "ts1.3",
+    "ts1.3.",
+    "ts1.3..",
+    "tk1.default.21..",
+    "null",
+    "{}",
+    "[redacted]",
+  ];
+  const attempts = texts.flatMap((text) =>
+    formats.map(
+      ({ open }) =>
+        () =>
+          open(text),
+    ),
+  );
   expect(endings(attempts)).toEqual(refused);
 });
 
@@ -139,7 +202,9 @@ test("refuses the hexadecimal iv:ciphertext:tag of older code", () => {
   const cipher = createCipheriv("aes-256-gcm", key, iv);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final()]).toString("hex");
   const older = `${iv.toString("hex")}:${body}:${cipher.getAuthTag().toString("hex")}`;
-  expect(endings(formats.flatMap(({ open }) => [() => open(older), () => open(older.replaceAll(":", "."))]))).toEqual(refused);
+  expect(
+    endings(formats.flatMap(({ open }) => [() => open(older), () => open(older.replaceAll(":", "."))])),
+  ).toEqual(refused);
 });
 
 test("refuses a sealed value that was moved to another company, secret key, version or key number", () => {
@@ -154,7 +219,9 @@ test("refuses a sealed value that was moved to another company, secret key, vers
     { companyKeyNo: 2 },
     { companyKeyNo: 33 },
   ];
-  expect(endings(places.map((other) => () => openValue(key, { ...place, ...other }, sealed)))).toEqual(refused);
+  expect(endings(places.map((other) => () => openValue(key, { ...place, ...other }, sealed)))).toEqual(
+    refused,
+  );
 });
 
 test("refuses a sealed value whose text was relabelled to another key number", () => {
@@ -199,7 +266,9 @@ test("refuses a wrapped key where a value belongs, and a value where a wrapped k
 
 test("keeps the border between company and secret key: a·bc is not ab·c", () => {
   const text = sealValue(key, { ...place, companyId: "a", secretKey: "bc" }, plaintext);
-  expect(endings([() => openValue(key, { ...place, companyId: "ab", secretKey: "c" }, text)])).toEqual(refused);
+  expect(endings([() => openValue(key, { ...place, companyId: "ab", secretKey: "c" }, text)])).toEqual(
+    refused,
+  );
 });
 
 test("never uses an IV twice, nor makes the same text twice, in 10,000 seals", () => {
@@ -247,7 +316,11 @@ test("opens any bytes at any place, and at no other", () => {
       const text = sealValue(key, here, Buffer.from(bytes));
       expect(text).toMatch(/^ts1\.[1-9]\d*\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{23,}$/);
       expect(openValue(key, here, text).equals(bytes)).toBe(true);
-      for (const other of [there, { ...here, version: here.version + 1 }, { ...here, companyId: there.companyId }]) {
+      for (const other of [
+        there,
+        { ...here, version: here.version + 1 },
+        { ...here, companyId: there.companyId },
+      ]) {
         if (JSON.stringify(other) !== JSON.stringify(here)) {
           expect(endings([() => openValue(key, other, text)])).toEqual(refused);
         }
@@ -257,13 +330,20 @@ test("opens any bytes at any place, and at no other", () => {
 });
 
 test("never throws anything but the one refusal, whatever text it is given", () => {
-  const alphabet = fc.constantFrom(..."ts1k.3AZaz09-_=+/ \n");
+  const alphabet = fc.constantFrom(...Array.from("ts1k.3AZaz09-_=+/ \n\0ä🔑"));
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.string({ unit: alphabet })), (text) => {
-      expect(endings(formats.map(({ open }) => () => open(text)))).toEqual(refused);
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: alphabet })), (text) => {
+      expect(
+        endings(
+          formats.map(
+            ({ open }) =>
+              () =>
+                open(text),
+          ),
+        ),
+      ).toEqual(refused);
       expect(endings([() => openValue(key, place, `ts1.3.${text}`)])).toEqual(refused);
     }),
-    { numRuns: 500 },
   );
 });
 
@@ -274,7 +354,9 @@ function sealRaw(under: KeyObject, fields: readonly string[], bytes: Buffer): st
     return Buffer.concat([length, Buffer.from(field)]);
   });
   const iv = randomBytes(12);
-  const cipher = createCipheriv("aes-256-gcm", under, iv, { authTagLength: 16 }).setAAD(Buffer.concat(context));
+  const cipher = createCipheriv("aes-256-gcm", under, iv, { authTagLength: 16 }).setAAD(
+    Buffer.concat(context),
+  );
   const body = Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
   return `${iv.toString("base64url")}.${body.toString("base64url")}`;
 }

@@ -270,6 +270,22 @@ describe("bad input", () => {
     );
   });
 
+  test.each([
+    { expectedVersion: -1 },
+    { expectedVersion: 1.5 },
+    { expectedVersion: 2 ** 53 },
+    { requestId: "" },
+    { requestId: "a\nb" },
+    { requestId: "r".repeat(101) },
+    { note: "n".repeat(501) },
+    { note: "\ud800" },
+    { note: "a\0b" },
+  ])("%j is refused by its rule, and nothing is written", async (options) => {
+    const acme = secrets.company(await fixture.company("database"), product);
+    expect(await codeOf(acme.set("CUSTOM_KEY", "fake", options))).toBe("INVALID_INPUT");
+    expect((await acme.list()).secrets).toEqual([]);
+  });
+
   test("an unknown company and an unenterable one get the same answer", async () => {
     const subdomain = await fixture.company("database");
     await superuser`update companies set status = 'suspended' where subdomain = ${subdomain}`;

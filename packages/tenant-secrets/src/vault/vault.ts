@@ -13,7 +13,7 @@ import { checkValueText, hintOf } from "../catalog/value.ts";
 import type { Companies, Company } from "../companies/companies.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
-import { notFound, type TenantSecretsError } from "../vocabulary/errors.ts";
+import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { SecretStoreName } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 
@@ -120,6 +120,7 @@ export function createVault(
         { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
         async (company, store) => {
           checkValueText(catalog, secretKey, text);
+          checkOptions(options);
           const plaintext = Plaintext.fromText(text);
           try {
             const hint = hintOf(catalog.get(secretKey), text);
@@ -132,8 +133,23 @@ export function createVault(
 
     remove: (caller, subdomain, secretKey, options) =>
       perform({ caller, subdomain, secretKey, verb: "delete", action: "secret.remove" }, (company, store) => {
+        checkOptions(options);
         // Not held to the catalogue: what it no longer lists can still be cleared away.
         return store.remove(company, secretKey, options, caller);
       }),
   };
+}
+
+function checkOptions({ expectedVersion, requestId, note }: WriteOptions): void {
+  const refuse = (rule: string) =>
+    new TenantSecretsError("INVALID_INPUT", `The request was refused: ${rule}.`);
+  if (expectedVersion !== undefined && !(Number.isSafeInteger(expectedVersion) && expectedVersion >= 0)) {
+    throw refuse("expectedVersion is a whole number, 0 for none yet");
+  }
+  if (requestId !== undefined && !/^[\x21-\x7e]{1,100}$/.test(requestId)) {
+    throw refuse("a requestId has 1 to 100 visible ASCII characters");
+  }
+  if (note !== undefined && (note.length > 500 || !note.isWellFormed() || note.includes("\0"))) {
+    throw refuse("a note is at most 500 characters of well-formed text without NUL");
+  }
 }
