@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Fault } from "./emulator/index.ts";
 import {
   business,
@@ -14,6 +14,9 @@ import {
   startFixture,
   value,
 } from "./fixture.ts";
+
+// Real time passes here; a busy machine may take its own on top.
+vi.setConfig({ testTimeout: 20_000 });
 
 const secret = {
   workspace: "PROJECT",

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { createSlots, createTurns } from "./concurrency.ts";
 import { startDeadline } from "./deadline.ts";
+import type { Deadline } from "./deadline.ts";
+import { InfisicalError } from "./errors.ts";
 import { failureOf } from "./fixture.ts";
 
 const pause = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs));
@@ -41,4 +43,32 @@ test("gives a slot to those that still wait for it, and loses none to those that
   await first;
   expect(await waited).toBe("done");
   expect(await slots.run(startDeadline(1_000), async () => "again")).toBe("again");
+});
+
+test("gives back a slot that was handed over just as the deadline passed", async () => {
+  const slots = createSlots(1);
+  const first = slots.run(startDeadline(1_000), () => pause(5));
+  const passed = new InfisicalError("TIMEOUT");
+  const tooLate: Deadline = {
+    ...startDeadline(1_000),
+    race: async (work) => {
+      await work;
+      throw passed;
+    },
+  };
+  await expect(slots.run(tooLate, () => pause(0))).rejects.toBe(passed);
+  await first;
+  expect(await slots.run(startDeadline(100), async () => "free")).toBe("free");
+});
+
+test("keeps the slot of work that was given up on until that work has ended", async () => {
+  const slots = createSlots(1);
+  const { promise: abandoned, resolve: end } = Promise.withResolvers<void>();
+  expect((await failureOf(slots.run(startDeadline(5), () => abandoned))).code).toBe("TIMEOUT");
+  let isStarted = false;
+  const second = slots.run(startDeadline(5), async () => void (isStarted = true));
+  expect((await failureOf(second)).code).toBe("TIMEOUT");
+  expect(isStarted).toBe(false);
+  end();
+  expect(await slots.run(startDeadline(1_000), async () => "free")).toBe("free");
 });

@@ -73,8 +73,19 @@ async function waitOut(refusal: Refusal, deadline: Deadline): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, waitMs + jitterMs));
 }
 
+/** Reads the answer to a write. One that does not fit leaves open whether the write was applied. */
+export function believe<Body>(outcome: Outcome, parse: (body: unknown) => Body): Outcome<Body> {
+  if (outcome.kind !== "answered") return outcome;
+  try {
+    return { kind: "answered", body: parse(outcome.body) };
+  } catch (error) {
+    if (error instanceof InfisicalError) return { kind: "unknown", failure: error };
+    throw error;
+  }
+}
+
 /** The answer's body, or the error that the outcome stands for. */
-export function bodyOf(outcome: Outcome): unknown {
+export function bodyOf<Body>(outcome: Outcome<Body>): Body {
   if (outcome.kind === "answered") return outcome.body;
   throw outcome.kind === "refused" ? errorOf(outcome.refusal) : outcome.failure;
 }

@@ -2,7 +2,7 @@ import { checkDeleted, checkFolder, parseFolders } from "./answers.ts";
 import type { InfisicalFolder, Scope } from "./answers.ts";
 import type { Turns } from "./concurrency.ts";
 import type { Deadline } from "./deadline.ts";
-import { bodyOf, settle } from "./exchange.ts";
+import { believe, bodyOf, settle } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import { splitPath } from "./input.ts";
 import { meaningOf } from "./outcome.ts";
@@ -32,23 +32,25 @@ export function createFolders(exchange: Exchange, place: Place, turns: Turns): F
 
   const create = async (deadline: Deadline, path: string) => {
     const { parent, leaf } = splitPath(path);
-    const outcome = await exchange.request(deadline, {
+    const answer = await exchange.request(deadline, {
       method: "POST",
       path: "/api/v1/folders",
       body: { workspaceId, environment, name: leaf, path: parent },
     });
-    if (outcome.kind !== "unknown") return checkFolder(bodyOf(outcome), leaf);
+    const outcome = believe(answer, (body) => checkFolder(body, leaf));
+    if (outcome.kind !== "unknown") return bodyOf(outcome);
     await settle(outcome, async () => (await named(deadline, path))[0]);
   };
 
   const removeById = async (deadline: Deadline, path: string, id: string) => {
-    const outcome = await exchange.request(deadline, {
+    const answer = await exchange.request(deadline, {
       method: "DELETE",
       path: `/api/v1/folders/${encodeURIComponent(id)}`,
       body: { workspaceId, environment, path: splitPath(path).parent },
     });
+    const outcome = believe(answer, (body) => checkDeleted(body, "folder"));
     if (outcome.kind === "refused" && meaningOf(outcome.refusal) === "MISSING_FOLDER") return;
-    if (outcome.kind !== "unknown") return checkDeleted(bodyOf(outcome), "folder");
+    if (outcome.kind !== "unknown") return bodyOf(outcome);
     await settle(outcome, async () => {
       const left = await named(deadline, path);
       return left.some((folder) => folder.id === id) ? undefined : true;

@@ -1,9 +1,12 @@
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createInfisicalClient } from "./client.ts";
 import { InfisicalError } from "./errors.ts";
 import { failureOf, name, path, startFixture, value } from "./fixture.ts";
 import { checkName, checkPath, normalizeSiteUrl, survivesInfisical } from "./input.ts";
+
+// Real time passes here; a busy machine may take its own on top.
+vi.setConfig({ testTimeout: 20_000 });
 
 const accepted = (check: () => void) => {
   try {
@@ -84,7 +87,7 @@ test("says that a value survives only where the emulator gives it back", async (
     return (await fixture.client.findSecret(path, name))?.value === sample;
   };
   const property = fc.asyncProperty(spaces, fc.string({ unit: "binary", maxLength: 5 }), spaces, isKept);
-  expect((await fc.check(property, { numRuns: 60 })).failed).toBe(false);
+  expect((await fc.check(property, { numRuns: 20 })).failed).toBe(false);
 });
 
 test.for([

@@ -10,8 +10,8 @@ export interface Refusal {
 }
 
 /** `unknown`: the request left us, and no final answer came back. `failure` is what to throw if a re-read finds no trace of it. */
-export type Outcome =
-  | { readonly kind: "answered"; readonly body: unknown }
+export type Outcome<Body = unknown> =
+  | { readonly kind: "answered"; readonly body: Body }
   | { readonly kind: "refused"; readonly refusal: Refusal }
   | { readonly kind: "unknown"; readonly failure: InfisicalError };
 

@@ -3,7 +3,7 @@ import type { InfisicalSecret, InfisicalSecretSummary, Scope } from "./answers.t
 import type { Turns } from "./concurrency.ts";
 import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
-import { bodyOf, settle } from "./exchange.ts";
+import { believe, bodyOf, settle } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Folders } from "./folders.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
@@ -69,8 +69,10 @@ export function createSecrets(
 
   const put = async (deadline: Deadline, path: string, name: string, value: string) => {
     const written = async (method: "POST" | "PATCH") => {
-      const outcome = await write(deadline, method, path, name, value);
-      if (outcome.kind === "answered") return parseWritten(outcome.body, { ...place, path }, name);
+      const outcome = believe(await write(deadline, method, path, name, value), (body) =>
+        parseWritten(body, { ...place, path }, name),
+      );
+      if (outcome.kind === "answered") return outcome.body;
       if (outcome.kind === "refused") return outcome.refusal;
       return settle(outcome, async () => {
         const found = await find(deadline, path, name);
@@ -94,7 +96,9 @@ export function createSecrets(
   };
 
   const remove = async (deadline: Deadline, path: string, name: string) => {
-    const outcome = await write(deadline, "DELETE", path, name);
+    const outcome = believe(await write(deadline, "DELETE", path, name), (body) =>
+      checkDeleted(body, "secret"),
+    );
     if (outcome.kind === "unknown") {
       return settle(outcome, async () =>
         (await find(deadline, path, name)) === undefined ? true : undefined,
@@ -104,7 +108,7 @@ export function createSecrets(
       const meaning = meaningOf(outcome.refusal);
       if (meaning === "MISSING_SECRET" || meaning === "MISSING_FOLDER") return false;
     }
-    checkDeleted(bodyOf(outcome), "secret");
+    bodyOf(outcome);
     return true;
   };
 
