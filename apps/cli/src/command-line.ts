@@ -85,7 +85,8 @@ export async function commandLine(args: readonly string[]): Promise<number> {
   }
 }
 
-async function dispatch(args: readonly string[]): Promise<void> {
+/** @throws what the command throws; {@link UsageError} where there is none */
+export async function dispatch(args: readonly string[]): Promise<void> {
   const [first = "--help", second = "--help"] = args;
   if (isHelp(first)) return print(rootHelp(commands));
   for (const [name, words] of [

@@ -49,7 +49,10 @@ export interface Command extends Description {
 }
 
 const everywhere = {
-  json: { type: "boolean", help: "Machine-readable: JSON on standard output, errors as JSON on standard error" },
+  json: {
+    type: "boolean",
+    help: "Machine-readable: JSON on standard output, errors as JSON on standard error",
+  },
 } as const satisfies Options;
 
 /** A command whose `run` gets its arguments typed by what it declares. `--json` and `--help` come with every one. */
@@ -66,7 +69,9 @@ export function defineCommand<const O extends Options, const P extends string>(
       const missing = positionals[raw.positionals.length];
       if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`);
       if (raw.positionals.length > positionals.length) {
-        throw new UsageError(surplus ?? `There are too many arguments: this command takes ${positionals.length}.`);
+        throw new UsageError(
+          surplus ?? `There are too many arguments: this command takes ${positionals.length}.`,
+        );
       }
       const named = Object.fromEntries(positionals.map((name, index) => [name, raw.positionals[index]]));
       return definition.run(asValues<O, P>({ ...named, ...raw.values }));
@@ -75,7 +80,8 @@ export function defineCommand<const O extends Options, const P extends string>(
 }
 
 /** `parse` filled in every option in the form that it declares, and every positional was found to be there. */
-function asValues<O extends Options, P extends string>(values: object): Values<O, P> {
+function asValues<O extends Options, P extends string>(values: unknown): Values<O, P> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return values as Values<O, P>;
 }
 
@@ -115,7 +121,9 @@ function refusal(message: string, names: readonly string[]): UsageError {
   const unknown = /^Unknown option '(--[a-z][a-z-]{0,30})'/.exec(message)?.[1];
   if (unknown !== undefined) {
     const meant = nearest(unknown.slice(2), names);
-    return new UsageError(`There is no option ${unknown}.${meant === undefined ? "" : ` Did you mean --${meant}?`}`);
+    return new UsageError(
+      `There is no option ${unknown}.${meant === undefined ? "" : ` Did you mean --${meant}?`}`,
+    );
   }
   const known = names.find((name) => message.startsWith(`Option '--${name}`));
   if (known === undefined) return new UsageError("There is an option that this command does not have.");

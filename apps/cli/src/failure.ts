@@ -48,7 +48,8 @@ export interface Failure {
 
 /** What to tell of an error. Of one that nobody foresaw only its class and code: its message may hold anything. */
 export async function failureOf(error: unknown): Promise<Failure> {
-  if (error instanceof UsageError) return { code: "USAGE", message: error.message, exitCode: exitCodes.usage };
+  if (error instanceof UsageError)
+    return { code: "USAGE", message: error.message, exitCode: exitCodes.usage };
   const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
   if (error instanceof TenantSecretsError) {
     const { code, message, retryAfterMs, currentVersion } = error;
@@ -56,7 +57,11 @@ export async function failureOf(error: unknown): Promise<Failure> {
   }
   const name = error instanceof Error ? error.name : typeof error;
   const code = error instanceof Error && "code" in error ? ` ${String(error.code)}` : "";
-  return { code: "INTERNAL", message: `Something unforeseen happened: ${name}${code}.`, exitCode: exitCodes.failed };
+  return {
+    code: "INTERNAL",
+    message: `Something unforeseen happened: ${name}${code}.`,
+    exitCode: exitCodes.failed,
+  };
 }
 
 export function reportFailure(failure: Failure, json: boolean): void {

@@ -52,11 +52,13 @@ export function commandHelp(name: string, summary: string, command: Command): st
   const usage = [
     `pnpm secrets ${name}`,
     ...command.positionals.map((positional) => `<${positional}>`),
-    ...options.map(([option, { value, required, multiple }]) => {
-      const spelled = `--${option}${value === undefined ? "" : ` <${value}>`}`;
-      const repeated = multiple === true ? ` [${spelled} …]` : "";
-      return required === true ? `${spelled}${repeated}` : `[${spelled}]`;
-    }),
+    ...options
+      .filter(([, { required }]) => required === true)
+      .map(([option, { value, multiple }]) => {
+        const spelled = `--${option} <${value ?? "value"}>`;
+        return multiple === true ? `${spelled} [${spelled} …]` : spelled;
+      }),
+    "[options]",
   ];
   const explained = options.map(([option, { value, help }]) => [
     `  --${option}${value === undefined ? "" : ` <${value}>`}`,

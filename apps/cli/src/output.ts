@@ -2,7 +2,7 @@
 export function quietWhenNobodyReads(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (error.code !== "EPIPE") process.exit(1);
     });
   }
 }
@@ -53,7 +53,12 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   const lines = [headings, ...rows].map((row) => row.map((cell) => printable(cell)));
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
     .join("\n");
 }
 

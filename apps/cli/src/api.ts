@@ -1,0 +1,62 @@
+import type { ClientOptions, deliveryChatCatalog, TenantSecretsClient } from "@repo/tenant-secrets/client";
+import { readApiUrl, readCredential, type CredentialName } from "./env.ts";
+import { UsageError } from "./failure.ts";
+
+export type Api = TenantSecretsClient<typeof deliveryChatCatalog>["trpc"];
+
+type Transport = Pick<ClientOptions<typeof deliveryChatCatalog>, "url" | "fetch"> & AsyncDisposable;
+
+const timeoutMs = 60_000;
+const orThroughAnApi = "Or set TENANT_SECRETS_URL, to work through an API instead.";
+
+/**
+ * Does something with the API: the one at TENANT_SECRETS_URL, or without that, the same procedures in this process.
+ *
+ * @param credentialName the variable that holds who asks
+ * @throws {UsageError} when the environment does not fit
+ * @throws {TenantSecretsError} what the API answered, or STORE_UNAVAILABLE when it did not
+ */
+export async function withApi<T>(credentialName: CredentialName, work: (api: Api) => Promise<T>): Promise<T> {
+  const credential = readCredential(credentialName);
+  const {
+    asTenantSecretsError,
+    createTenantSecretsClient,
+    deliveryChatCatalog: catalog,
+  } = await import("@repo/tenant-secrets/client");
+  const url = readApiUrl();
+  await using transport = url === undefined ? await inProcess() : overHttp(url);
+  try {
+    return await work(createTenantSecretsClient({ ...transport, credential, catalog }).trpc);
+  } catch (error) {
+    throw asTenantSecretsError(error);
+  }
+}
+
+/** A redirect is refused: it would take the credential, and a value with it, to where nobody meant it to go. */
+function overHttp(url: string): Transport {
+  return {
+    url,
+    fetch: (input, init) =>
+      fetch(input, {
+        method: init?.method ?? "GET",
+        headers: new Headers(init?.headers),
+        body: typeof init?.body === "string" ? init.body : null,
+        redirect: "error",
+        signal: AbortSignal.timeout(timeoutMs),
+      }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function inProcess(): Promise<Transport> {
+  const { openServices } = await import("./in-process.ts");
+  const opened = await openServices().catch((error: unknown) => {
+    throw error instanceof UsageError ? new UsageError(`${error.message}\n${orThroughAnApi}`) : error;
+  });
+  const { inProcessFetch } = await import("@repo/tenant-secrets");
+  return {
+    url: "http://in-process",
+    fetch: inProcessFetch(opened.secrets),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}

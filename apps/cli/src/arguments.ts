@@ -1,0 +1,50 @@
+import { UsageError } from "./failure.ts";
+import { printable } from "./output.ts";
+
+const dayMs = 24 * 3600 * 1000;
+const unitsMs = new Map([
+  ["m", 60 * 1000],
+  ["h", 3600 * 1000],
+  ["d", dayMs],
+]);
+
+/** @returns when something expires that lasts for `duration` ("90d", "12h", "30m"). @throws {UsageError} */
+export function expiryAfter(duration: string): Date {
+  const [, count, unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(duration) ?? [];
+  const unitMs = unitsMs.get(unit);
+  if (count === undefined || unitMs === undefined) {
+    throw new UsageError("--expires-in is a number and m, h or d: 30m, 12h, 90d.");
+  }
+  return new Date(Date.now() + Number(count) * unitMs);
+}
+
+/** @throws {UsageError} */
+export function versionOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,9}$/.test(text))
+    throw new UsageError("--expected-version is a version number, or 0 for none yet.");
+  return Number(text);
+}
+
+/** "a,b" as a list, without empty items. */
+export function commaSeparated(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+/**
+ * Asks before something that cannot be undone, or not easily.
+ *
+ * @param yes whether that was answered beforehand, with `--yes`
+ * @throws {UsageError} when the answer is no, or there is nobody to ask
+ */
+export async function confirm(question: string, yes: boolean): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY) throw new UsageError("There is no terminal to ask at: confirm with --yes.");
+  const prompts = await import("@clack/prompts");
+  const message = printable(question);
+  const answer = await prompts.confirm({ message, initialValue: false, output: process.stderr });
+  if (answer !== true) throw new UsageError("Cancelled: nothing was changed.");
+}

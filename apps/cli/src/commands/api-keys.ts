@@ -1,0 +1,118 @@
+import { withApi } from "../api.ts";
+import { commaSeparated, expiryAfter } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { UsageError } from "../failure.ts";
+import { minute, print, printJson, remark, table } from "../output.ts";
+import { company } from "./company-option.ts";
+
+export const createCommand = defineCommand({
+  positionals: [],
+  options: {
+    company: {
+      ...company,
+      multiple: true,
+      help: "The company; with --platform, once for each that it may enter",
+    },
+    platform: { type: "boolean", help: "A key of the platform, which may enter several companies" },
+    name: { type: "string", required: true, value: "text", help: "What it is for, for lists and the record" },
+    verbs: {
+      type: "string",
+      required: true,
+      value: "verbs",
+      help: "What it may do, with commas: describe, use, write, delete",
+    },
+    "secret-keys": {
+      type: "string",
+      required: true,
+      value: "patterns",
+      help: "Which secrets it may know of, with commas: names, beginnings such as STRIPE_*, or *",
+    },
+    "expires-in": {
+      type: "string",
+      required: true,
+      value: "duration",
+      help: "How long it is valid, at most 366d: 30m, 12h, 90d",
+    },
+  },
+  details: `Prints the key to standard output, this once: it is kept nowhere. Quote patterns, or the shell may replace
+them by names of files. "use" reads values, "describe" lists without them. For operators.`,
+  examples: [
+    "api-keys create --company acmecorp --name billing --verbs use --secret-keys 'STRIPE_*' --expires-in 90d",
+    `api-keys create --platform --company acmecorp --company codewiser --name worker \\
+    --verbs use,describe --secret-keys '*' --expires-in 30d > worker.key`,
+  ],
+  run: async (values) => {
+    const { ApiKeyVerb } = await import("@repo/tenant-secrets/client");
+    const verbs = commaSeparated(values.verbs).map((verb) => {
+      const known = ApiKeyVerb.safeParse(verb).data;
+      if (known === undefined) throw new UsageError(`--verbs is a list of ${ApiKeyVerb.options.join(", ")}.`);
+      return known;
+    });
+    const request = {
+      name: values.name,
+      companies: [...values.company],
+      platform: values.platform,
+      verbs,
+      secretKeys: commaSeparated(values["secret-keys"]),
+      expiresAt: expiryAfter(values["expires-in"]),
+    };
+    const created = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.apiKeys.create.mutate(request),
+    );
+    if (values.json) return printJson(created);
+    const { id, companies, expiresAt } = created.description;
+    print(created.apiKey);
+    remark(
+      `This API key will not be shown again: keep it now. It is ${id}, for ${companies.join(", ")}, ` +
+        `valid until ${minute(expiresAt)}.`,
+    );
+  },
+});
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: { company },
+  details: `Shows the company's own keys, and the platform's that may enter it; never a key itself. For operators.`,
+  examples: ["api-keys list --company acmecorp"],
+  run: async ({ company: subdomain, json }) => {
+    const list = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.apiKeys.list.query({ company: subdomain }),
+    );
+    if (json) return printJson(list);
+    if (list.length === 0) return print(`No API key may enter ${subdomain}.`);
+    print(
+      table(
+        ["ID", "NAME", "BEGINS", "COMPANIES", "VERBS", "SECRET KEYS", "LAST USED", "EXPIRES", ""],
+        list.map((key) => [
+          key.id,
+          key.name,
+          `tsk_${key.prefix}`,
+          key.companies.join(","),
+          key.verbs.join(","),
+          key.secretKeys.join(","),
+          key.lastUsedAt === undefined ? "never" : minute(key.lastUsedAt),
+          minute(key.expiresAt),
+          key.revokedAt === undefined ? "" : `revoked ${minute(key.revokedAt)}`,
+        ]),
+      ),
+    );
+  },
+});
+
+export const revokeCommand = defineCommand({
+  positionals: ["id"],
+  options: { company },
+  details: `Takes the id that "api-keys list" shows, not the key. Ending a key that has ended changes nothing. A key of the
+platform ends for all its companies. For operators.`,
+  examples: ["api-keys revoke 0198f2c4-0000-7000-8000-000000000001 --company acmecorp"],
+  run: async ({ id, company: subdomain, json }) => {
+    if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
+      throw new UsageError('An API key is revoked by its id, which "api-keys list" shows.');
+    }
+    await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.apiKeys.revoke.mutate({ company: subdomain, id }),
+    );
+    if (json) printJson({ company: subdomain, id, revoked: true });
+    else print(`The API key ${id} is revoked.`);
+  },
+});

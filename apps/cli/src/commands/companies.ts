@@ -1,0 +1,72 @@
+import { withApi } from "../api.ts";
+import { defineCommand } from "../command.ts";
+import { UsageError } from "../failure.ts";
+import { minute, print, printJson, table } from "../output.ts";
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Shows all companies, with the place where each one's secrets live. For operators.`,
+  examples: ["companies list", "companies list --json"],
+  run: async ({ json }) => {
+    const list = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.companies.list.query());
+    if (json) return printJson(list);
+    if (list.length === 0) return print('There are no companies yet; "companies create" makes one.');
+    print(
+      table(
+        ["SUBDOMAIN", "STORE", "STATUS", "CREATED", "ID"],
+        list.map(({ subdomain, secretStore, status, createdAt, id }) => [
+          subdomain,
+          secretStore,
+          status,
+          minute(createdAt),
+          id,
+        ]),
+      ),
+    );
+  },
+});
+
+export const createCommand = defineCommand({
+  positionals: ["subdomain"],
+  options: {
+    store: {
+      type: "string",
+      required: true,
+      value: "infisical|hybrid|database",
+      help: "Where its secrets live: a folder in Infisical, encrypted rows, or rows first and then the folder",
+    },
+  },
+  details: `A subdomain has 1 to 63 lower-case letters, digits or hyphens, and neither begins nor ends with a hyphen. One
+that ever named a folder in Infisical is not given to another company. For operators.`,
+  examples: ["companies create acmecorp --store database"],
+  run: async ({ subdomain, store, json }) => {
+    const { SecretStoreName } = await import("@repo/tenant-secrets/client");
+    const secretStore = SecretStoreName.safeParse(store).data;
+    if (secretStore === undefined)
+      throw new UsageError(`--store is one of ${SecretStoreName.options.join(", ")}.`);
+    const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.create.mutate({ subdomain, secretStore }),
+    );
+    if (json) printJson(company);
+    else
+      print(
+        `Created ${company.subdomain} (${company.id}); its secrets live in the ${company.secretStore} store.`,
+      );
+  },
+});
+
+export const renameCommand = defineCommand({
+  positionals: ["subdomain", "newSubdomain"],
+  options: {},
+  details: `The company keeps its id, its secrets and its folder in Infisical. Its old subdomain answers "not found" from
+then on. For operators.`,
+  examples: ["companies rename acmecorp acme"],
+  run: async ({ subdomain, newSubdomain, json }) => {
+    const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.rename.mutate({ subdomain, newSubdomain }),
+    );
+    if (json) printJson(company);
+    else print(`${subdomain} is now ${company.subdomain} (${company.id}).`);
+  },
+});

@@ -1,0 +1,115 @@
+import type { DatabaseUrls } from "@repo/db";
+import { open, rm } from "node:fs/promises";
+import { confirm } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { readVariables } from "../env.ts";
+import { UsageError } from "../failure.ts";
+import { print, printJson } from "../output.ts";
+
+export const provisionCommand = defineCommand({
+  positionals: [],
+  options: {
+    database: { type: "string", value: "name", help: "The database; tenant_secrets unless given" },
+    output: {
+      type: "string",
+      value: "file",
+      help: "Write the URLs to a new file that only its owner can read",
+    },
+    yes: { type: "boolean", help: "Do not ask" },
+  },
+  details: `Connects as DATABASE_SUPERUSER_URL, makes the database and the roles tenant_secrets_application, _maintenance,
+_migration and _listener, and prints their URLs as variables for the server. Run again, it brings what is
+there back into that state, with new passwords: roles belong to the whole server, so every URL that was given
+out before, for any of its databases, stops working. That is why it asks first; where there is no terminal
+to ask at, --yes is needed.`,
+  examples: [
+    "database provision --output production.env",
+    "database provision --database tenant_secrets_staging --yes",
+  ],
+  run: async ({ database = "tenant_secrets", output, yes, json }) => {
+    await confirm("This ends the passwords that the four roles may have now. Go on?", yes);
+    const { databaseVariables, provisionDatabase } = await import("@repo/db");
+    const { DATABASE_SUPERUSER_URL: superuserUrl } = readVariables({
+      DATABASE_SUPERUSER_URL: databaseVariables.DATABASE_URL,
+    });
+    const provision = (): Promise<DatabaseUrls> =>
+      onServer(() => provisionDatabase({ superuserUrl, database }));
+    if (output === undefined)
+      return json ? printJson(asVariables(await provision())) : print(asLines(await provision()));
+    await writeNew(output, async () => `${asLines(await provision())}\n`);
+    if (json) printJson({ output });
+    else print(`The URLs are in ${output}. Next: "database migrate", with its DATABASE_MIGRATION_URL.`);
+  },
+});
+
+export const migrateCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Connects as DATABASE_MIGRATION_URL. Several may run at once: one does the work and the others wait. A migration
+that fails leaves nothing of itself behind.`,
+  examples: ["database migrate"],
+  run: async ({ json }) => {
+    const { databaseVariables, migrateDatabase } = await import("@repo/db");
+    const { DATABASE_MIGRATION_URL: migrationUrl } = readVariables({
+      DATABASE_MIGRATION_URL: databaseVariables.DATABASE_URL,
+    });
+    await onServer(() => migrateDatabase(migrationUrl));
+    if (json) printJson({ migrated: true });
+    else print("The tables are at the newest version.");
+  },
+});
+
+function asVariables(urls: DatabaseUrls): Readonly<Record<string, string>> {
+  return {
+    DATABASE_URL: urls.application,
+    DATABASE_MAINTENANCE_URL: urls.maintenance,
+    DATABASE_MIGRATION_URL: urls.migration,
+    DATABASE_LISTENER_URL: urls.listener,
+  };
+}
+
+function asLines(urls: DatabaseUrls): string {
+  return Object.entries(asVariables(urls))
+    .map(([name, url]) => `${name}=${url}`)
+    .join("\n");
+}
+
+/** The file is made before the content is: passwords that could not be written down would be lost. */
+async function writeNew(path: string, content: () => Promise<string>): Promise<void> {
+  const file = await open(path, "wx", 0o600).catch(() => {
+    throw new UsageError("--output names a file that exists already, or cannot be made.");
+  });
+  try {
+    await file.writeFile(await content());
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+const unreachable = /^(?:ECONN|EHOST|ENOTFOUND|EAI_|ETIMEDOUT|CONNECT|57P|53)/;
+
+/** PostgreSQL's message names roles, tables and rules; its detail, which quotes rows, is left behind. */
+async function onServer<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    const root = error instanceof Error && error.message.startsWith("Failed query") ? error.cause : error;
+    const code = root instanceof Error && "code" in root ? String(root.code) : "";
+    const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
+    if (unreachable.test(code)) {
+      throw new TenantSecretsError(
+        "DATABASE_UNAVAILABLE",
+        `The database server cannot be reached (${code}).`,
+      );
+    }
+    const message = root instanceof Error ? root.message : "no reason given";
+    throw new TenantSecretsError(
+      "INTERNAL",
+      `The database server refused: ${message}${code && ` (${code})`}.`,
+    );
+  }
+}

@@ -1,0 +1,73 @@
+import { withApi } from "../api.ts";
+import { confirm } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { minute, print, printJson, printValue, table } from "../output.ts";
+import { company } from "./company-option.ts";
+
+export const getCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: { company },
+  details: `Writes the value to standard output byte for byte, and nothing after it. On a terminal a newline follows,
+and characters that would act on the terminal are escaped. Every read is on record.`,
+  examples: [
+    "get STRIPE_SECRET_KEY --company acmecorp",
+    'export STRIPE_SECRET_KEY="$(pnpm secrets get STRIPE_SECRET_KEY --company acmecorp)"',
+    "get OAUTH_GOOGLE --company acmecorp --json",
+  ],
+  run: async ({ secretKey, company: subdomain, json }) => {
+    const { value, version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.read.mutate({ company: subdomain, secretKey }),
+    );
+    if (json) printJson({ company: subdomain, secretKey, version, value });
+    else printValue(value);
+  },
+});
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: { company },
+  details: `Shows what the credential may know of, never a value. The hint is the end of a value, where its kind allows
+one. "not in the catalogue" marks what is there but can be neither read nor written here, only removed.`,
+  examples: ["list --company acmecorp", "list --company acmecorp --json"],
+  run: async ({ company: subdomain, json }) => {
+    const list = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.list.query({ company: subdomain }),
+    );
+    if (json) return printJson({ company: subdomain, ...list });
+    if (list.secrets.length === 0)
+      return print(`${subdomain} has no secrets that this credential may know of.`);
+    print(
+      table(
+        ["SECRET KEY", "VERSION", "PLACE", "HINT", "UPDATED", ""],
+        list.secrets.map(({ secretKey, version, place, hint, updatedAt, listed }) => [
+          secretKey,
+          String(version),
+          place,
+          hint === undefined ? "" : `…${hint}`,
+          minute(updatedAt),
+          listed ? "" : "not in the catalogue",
+        ]),
+      ),
+    );
+  },
+});
+
+export const removeCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: { company, yes: { type: "boolean", help: "Do not ask" } },
+  details: `Asks before it does so; where there is no terminal to ask at, --yes is needed. In the database a removed
+secret can be restored for a while, and the answer says until when. Infisical forgets it at once.`,
+  examples: ["remove STRIPE_SECRET_KEY --company acmecorp", "remove CUSTOM_OLD_KEY --company acmecorp --yes"],
+  run: async ({ secretKey, company: subdomain, yes, json }) => {
+    await confirm(`Remove ${secretKey} of ${subdomain}?`, yes);
+    const { recoverUntil } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.remove.mutate({ company: subdomain, secretKey }),
+    );
+    if (json) return printJson({ company: subdomain, secretKey, recoverUntil });
+    const fate =
+      recoverUntil === undefined
+        ? "gone for good: Infisical keeps nothing to restore it from"
+        : `removed, and can be restored until ${minute(recoverUntil)}`;
+    print(`${secretKey} of ${subdomain} is ${fate}.`);
+  },
+});

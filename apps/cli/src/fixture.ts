@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { text } from "node:stream/consumers";
+import { connectDatabase } from "@repo/db";
+import { createTestDatabase } from "@repo/db/testing";
+import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator } from "@repo/infisical/emulator";
+import {
+  createTenantSecrets,
+  deliveryChatCatalog,
+  inProcessFetch,
+  job,
+  type Caller,
+  type NewApiKey,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import { afterAll } from "vitest";
+import type { Environment } from "./run-cli.ts";
+
+export interface Fixture {
+  /** For a command that works through a real HTTP server. */
+  readonly remote: Environment;
+  /** For a command that does the work by itself. */
+  readonly local: Environment;
+  readonly superuserUrl: string;
+  readonly infisical: InfisicalClient;
+  readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
+  readonly operatorToken: string;
+  /** An API key that may do everything that one can, to all secrets of some companies. */
+  apiKey(companies: readonly string[], narrower?: Partial<NewApiKey>): Promise<string>;
+}
+
+export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
+
+/** Code of the product, to look at what a command did. */
+export const product: Caller = job("test", { verbs: ["describe", "use", "write"], secretKeys: ["*"] });
+
+function inAnHour(): Date {
+  return new Date(Date.now() + 3_600_000);
+}
+
+/** A database, an Infisical, an operator and an HTTP server, for one test file. Ends with it. */
+export async function createFixture(): Promise<Fixture> {
+  const testDatabase = await createTestDatabase();
+  const { application, maintenance } = testDatabase.urls;
+  const emulator = await startInfisicalEmulator();
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const server = createServer(serve(inProcessFetch(secrets)));
+  const url = await listen(server);
+  afterAll(async () => {
+    server.close();
+    server.closeAllConnections();
+    await database.close();
+    await emulator.stop();
+    await testDatabase.drop();
+  });
+  const { token: operatorToken } = await secrets.operators.create(operator, "test", inAnHour());
+  return {
+    secrets,
+    infisical,
+    operatorToken,
+    superuserUrl: testDatabase.superuserUrl,
+    remote: { TENANT_SECRETS_URL: url, TENANT_SECRETS_OPERATOR_TOKEN: operatorToken },
+    local: {
+      DATABASE_URL: application,
+      DATABASE_MAINTENANCE_URL: maintenance,
+      INFISICAL_SITE_URL: emulator.siteUrl,
+      INFISICAL_CLIENT_ID: emulator.clientId,
+      INFISICAL_CLIENT_SECRET: emulator.clientSecret,
+      INFISICAL_PROJECT_ID: emulator.projectId,
+      INFISICAL_ENVIRONMENT: "dev",
+    },
+    apiKey: async (companies, narrower = {}) => {
+      const created = await secrets.apiKeys.create(operator, {
+        name: "test",
+        companies,
+        platform: companies.length > 1,
+        verbs: ["describe", "use", "write", "delete"],
+        secretKeys: ["*"],
+        expiresAt: inAnHour(),
+        ...narrower,
+      });
+      return created.apiKey;
+    },
+  };
+}
+
+/** The API on a socket: what the in-process way answers, sent over HTTP. */
+function serve(handle: ReturnType<typeof inProcessFetch>): RequestListener {
+  return (request, response) => {
+    void (async () => {
+      const body = await text(request);
+      const answer = await handle(`http://127.0.0.1${request.url ?? "/"}`, {
+        method: request.method ?? "GET",
+        headers: {
+          authorization: request.headers.authorization ?? "",
+          "content-type": request.headers["content-type"] ?? "",
+        },
+        ...(request.method === "POST" ? { body } : {}),
+      });
+      response.writeHead(answer.status, { "content-type": "application/json" });
+      response.end(JSON.stringify(await answer.json()));
+    })();
+  };
+}
+
+/** Starts a server on a port of its own. @returns its URL */
+export async function listen(server: ReturnType<typeof createServer>): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return `http://127.0.0.1:${address.port}`;
+}

@@ -1,0 +1,69 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createFixture, operator, product, type Fixture } from "./fixture.ts";
+import { cli, failing } from "./run-cli.ts";
+
+let fixture: Fixture;
+let directory: string;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  directory = await mkdtemp(path.join(tmpdir(), "secrets-cli-"));
+  await fixture.secrets.companies.create(operator, { subdomain: "acmecorp", secretStore: "hybrid" });
+});
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+test("without an API the same commands do the work by themselves, with credentials from files", async () => {
+  const file = path.join(directory, "api-key");
+  await writeFile(file, `${await fixture.apiKey(["acmecorp"])}\n`);
+  const environment = { ...fixture.local, TENANT_SECRETS_API_KEY_FILE: file };
+  const secret = ["STRIPE_SECRET_KEY", "--company", "acmecorp"];
+  expect(await cli(["set", ...secret], environment, "sk_test_fake_acmecorp_0001\n")).toEqual({
+    exitCode: 0,
+    stdout: "STRIPE_SECRET_KEY of acmecorp is now at version 1.\n",
+    stderr: "",
+  });
+  expect(await fixture.secrets.company("acmecorp", product).get("STRIPE_SECRET_KEY")).toBe(
+    "sk_test_fake_acmecorp_0001",
+  );
+});
+
+test("an operator is made next to the database, and works at once", async () => {
+  const create = ["operators", "create", "alice", "--expires-in", "90d"];
+  const made = await cli(create, fixture.local);
+  expect(made).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^tso_\S+\n$/) });
+  expect(made.stderr).toMatch(/will not be shown again/);
+  expect(made.stderr).not.toContain(made.stdout.trim());
+  expect(await failing(create, { ...fixture.local, ...fixture.remote })).toMatchObject({
+    exitCode: 2,
+    message: expect.stringContaining("unset TENANT_SECRETS_URL"),
+  });
+  const { actor } = await fixture.secrets.authenticate(made.stdout.trim(), {});
+  expect(actor.kind).toBe("operator");
+});
+
+test("what does not fit is told apart: environment, master key, a role that sees everything, a lost database", async () => {
+  const environment = { ...fixture.local, TENANT_SECRETS_API_KEY: await fixture.apiKey(["acmecorp"]) };
+  const list = ["list", "--company", "acmecorp"];
+  const gone = "postgres://nobody:canary-password@127.0.0.1:1/nothing";
+
+  expect(await failing(list, { ...environment, DATABASE_URL: "" })).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/DATABASE_URL is not set[^]*set TENANT_SECRETS_URL/),
+  });
+  expect(await failing(list, { ...environment, DATABASE_URL: fixture.superuserUrl })).toMatchObject({
+    exitCode: 2,
+    message: expect.stringContaining("is a superuser"),
+  });
+  const away = await failing(list, { ...environment, DATABASE_URL: gone });
+  expect(away).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
+  expect(away.message).not.toContain("canary-password");
+  const create = ["operators", "create", "bob", "--expires-in", "1h"];
+  expect(await failing(create, { ...environment, MASTER_KEY_REGION: "nowhere" })).toMatchObject({
+    exitCode: 1,
+    code: "MASTER_KEY_MISSING",
+  });
+});

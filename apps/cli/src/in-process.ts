@@ -1,0 +1,72 @@
+import { connectDatabase, DatabaseError, databaseVariables, type Database } from "@repo/db";
+import { createInfisicalClient, infisicalVariables } from "@repo/infisical";
+import {
+  asTenantSecretsError,
+  createTenantSecrets,
+  deliveryChatCatalog,
+  TenantSecretsError,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import { z } from "zod";
+import { readVariables } from "./env.ts";
+import { UsageError } from "./failure.ts";
+
+export interface OpenServices extends AsyncDisposable {
+  readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
+}
+
+const shape = {
+  DATABASE_URL: databaseVariables.DATABASE_URL,
+  DATABASE_MAINTENANCE_URL: databaseVariables.DATABASE_MAINTENANCE_URL,
+  ...infisicalVariables,
+  MASTER_KEY_REGION: z.string().default("default"),
+};
+
+/**
+ * What a server would run, built from the same variables.
+ *
+ * @throws {UsageError} when a variable does not fit, or DATABASE_URL's role is one that may see every company
+ * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, or INTERNAL when the database does not let us in
+ */
+export async function openServices(): Promise<OpenServices> {
+  const variables = readVariables(shape);
+  const database = connectDatabase({
+    applicationUrl: variables.DATABASE_URL,
+    maintenanceUrl: variables.DATABASE_MAINTENANCE_URL,
+    maxConnections: 2,
+  });
+  try {
+    await checkDatabase(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const infisical = createInfisicalClient({
+    siteUrl: variables.INFISICAL_SITE_URL,
+    clientId: variables.INFISICAL_CLIENT_ID,
+    clientSecret: variables.INFISICAL_CLIENT_SECRET,
+    projectId: variables.INFISICAL_PROJECT_ID,
+    environment: variables.INFISICAL_ENVIRONMENT,
+  });
+  const secrets = createTenantSecrets({
+    database,
+    infisical,
+    catalog: deliveryChatCatalog,
+    region: variables.MASTER_KEY_REGION,
+  });
+  return { secrets, [Symbol.asyncDispose]: () => database.close() };
+}
+
+async function checkDatabase(database: Database): Promise<void> {
+  try {
+    await database.check();
+  } catch (error) {
+    // What is not the database's own doing is the sentence about the role.
+    if (!(error instanceof DatabaseError)) throw new UsageError(error instanceof Error ? error.message : "");
+    if (error.kind === "unavailable") throw asTenantSecretsError(error);
+    throw new TenantSecretsError(
+      "INTERNAL",
+      `The database of DATABASE_URL does not let us in: ${error.message}.`,
+    );
+  }
+}
