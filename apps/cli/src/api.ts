@@ -19,7 +19,7 @@ const orThroughAnApi = "Or set TENANT_SECRETS_URL, to work through an API instea
 export async function withApi<T>(credentialName: CredentialName, work: (api: Api) => Promise<T>): Promise<T> {
   const credential = readCredential(credentialName);
   const {
-    asTenantSecretsError,
+    errorOfAnswer,
     createTenantSecretsClient,
     deliveryChatCatalog: catalog,
   } = await import("@repo/tenant-secrets/client");
@@ -28,7 +28,7 @@ export async function withApi<T>(credentialName: CredentialName, work: (api: Api
   try {
     return await work(createTenantSecretsClient({ ...transport, credential, catalog }).trpc);
   } catch (error) {
-    throw asTenantSecretsError(error);
+    throw errorOfAnswer(error);
   }
 }
 

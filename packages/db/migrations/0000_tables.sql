@@ -47,7 +47,7 @@ CREATE TABLE "audit_events" (
 	"mac" "bytea" NOT NULL,
 	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	CONSTRAINT "audit_events_pkey" PRIMARY KEY("id"),
-	CONSTRAINT "audit_events_outcome_check" CHECK ("audit_events"."outcome" in ('allowed', 'refused', 'attempted', 'failed')),
+	CONSTRAINT "audit_events_outcome_check" CHECK ("audit_events"."outcome" in ('allowed', 'refused', 'attempted', 'failed', 'unknown')),
 	CONSTRAINT "audit_events_count_check" CHECK ("audit_events"."count" > 0),
 	CONSTRAINT "audit_events_mac_check" CHECK (octet_length("audit_events"."nonce") = 16 and octet_length("audit_events"."mac") = 32)
 );
@@ -198,7 +198,7 @@ CREATE TABLE "write_requests" (
 	"actor_id" text NOT NULL,
 	"request_id" text NOT NULL,
 	"body_mac" text NOT NULL,
-	"version" integer,
+	"version" integer NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "write_requests_pkey" PRIMARY KEY("company_id","actor_kind","actor_id","request_id"),
 	CONSTRAINT "write_requests_request_id_check" CHECK (length("write_requests"."request_id") between 1 and 100)

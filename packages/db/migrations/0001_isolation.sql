@@ -52,13 +52,7 @@ grant select, insert on company_secret_versions to tenant_secrets_application;
 --> statement-breakpoint
 grant update (sealed, company_key_no, fingerprint, hint, destroyed_at) on company_secret_versions to tenant_secrets_application;
 --> statement-breakpoint
-grant select, insert, update on write_requests to tenant_secrets_application;
---> statement-breakpoint
-grant select, insert on api_keys to tenant_secrets_application;
---> statement-breakpoint
-grant update (revoked_at) on api_keys to tenant_secrets_application;
---> statement-breakpoint
-grant select on api_key_companies, master_keys, audit_keys, audit_key_wraps to tenant_secrets_application;
+grant select, insert, update, delete on write_requests to tenant_secrets_application;
 --> statement-breakpoint
 grant select, insert on audit_events to tenant_secrets_application;
 --> statement-breakpoint
@@ -119,7 +113,7 @@ create trigger gapless_versions before update on company_secrets
 create function read_secret(company uuid, wanted text)
   returns table (
     company_id uuid, secret_key text, secret_value_encrypted text, company_key_no integer, current_version integer,
-    last_version integer, origin text, created_at timestamptz, updated_at timestamptz, deleted_at timestamptz)
+    removed boolean)
   language plpgsql volatile
   set search_path = pg_catalog
 as $$
@@ -129,7 +123,7 @@ begin
   perform set_config('tenant_secrets.company_id', company::text, true);
   return query
     select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_no, s.current_version,
-      s.last_version, s.origin, s.created_at, s.updated_at, s.deleted_at
+      s.deleted_at is not null
     from public.company_secrets s
     where s.company_id = company and s.secret_key = wanted;
   perform set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
@@ -139,11 +133,11 @@ end $$;
 -- The look-ups that come before a company is known. They run as the maintenance role, which the policies let
 -- through, with a pinned search_path, and answer exactly one row or none.
 create function find_company(wanted text)
-  returns table (id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text)
+  returns table (id uuid, subdomain text, infisical_folder text, secret_store text, status text)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status
+  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.status
   from public.companies c where c.subdomain = wanted and c.deleted_at is null
 $$;
 --> statement-breakpoint
@@ -192,7 +186,7 @@ revoke create on schema public from tenant_secrets_maintenance;
 --> statement-breakpoint
 revoke execute on all functions in schema public from public;
 --> statement-breakpoint
-alter default privileges in schema public revoke execute on functions from public;
+alter default privileges revoke execute on functions from public;
 --> statement-breakpoint
 grant execute on function read_secret(uuid, text), find_company(text), find_api_key(text),
   find_operator(text), touch_api_key(uuid) to tenant_secrets_application, tenant_secrets_maintenance;

@@ -1,7 +1,7 @@
 import { sql as fragment } from "drizzle-orm";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import { scrubDatabaseError } from "./errors.ts";
+import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 import { assertApplicationRole } from "./roles.ts";
 
 /** Runs statements: drizzle's builder, inside or outside a transaction. */
@@ -14,11 +14,14 @@ export interface DatabaseOptions {
   readonly maintenanceUrl: string;
   /** Connections of the application's pool. Default 10. */
   readonly maxConnections?: number;
+  /** How long a call of the application's pool may take, in milliseconds. Default 10,000. */
+  readonly deadlineMs?: number;
 }
 
 /**
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
- * whatever the caller's own function throws.
+ * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
+ * on with it: a connection that is half open would otherwise be waited for until the system gives it up.
  */
 export interface Database {
   /**
@@ -36,17 +39,21 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
+const maintenanceDeadlineMs = 40_000;
+
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const application = connect(options.applicationUrl, options.maxConnections ?? 10, "tenant-secrets");
   const maintenance = connect(options.maintenanceUrl, 3, "tenant-secrets maintenance");
   const applicationStatements = drizzle({ client: application });
   const maintenanceStatements = drizzle({ client: maintenance });
+  const deadlineMs = options.deadlineMs ?? 10_000;
   let roleChecked = false;
 
   return {
     inCompany: (companyId, work) =>
-      scrubbed(() =>
+      scrubbed(deadlineMs, () =>
         applicationStatements.transaction(async (transaction) => {
           await transaction.execute(
             fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
@@ -54,10 +61,10 @@ export function connectDatabase(options: DatabaseOptions): Database {
           return work(transaction);
         }),
       ),
-    outsideCompanies: (work) => scrubbed(() => work(application, applicationStatements)),
-    acrossCompanies: (work) => scrubbed(() => maintenanceStatements.transaction(work)),
+    outsideCompanies: (work) => scrubbed(deadlineMs, () => work(application, applicationStatements)),
+    acrossCompanies: (work) => scrubbed(maintenanceDeadlineMs, () => maintenanceStatements.transaction(work)),
     check: () =>
-      scrubbed(async () => {
+      scrubbed(deadlineMs, async () => {
         if (!roleChecked) await assertApplicationRole(application);
         roleChecked = true;
         await application`select 1`;
@@ -80,10 +87,16 @@ function connect(url: string, max: number, applicationName: string): postgres.Sq
   });
 }
 
-async function scrubbed<T>(work: () => Promise<T>): Promise<T> {
+async function scrubbed<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DatabaseError("unavailable", "TIMEOUT")), deadlineMs);
+  });
   try {
-    return await work();
+    return await Promise.race([work(), late]);
   } catch (thrown) {
     throw scrubDatabaseError(thrown);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectDatabase, type Database } from "./connect.ts";
@@ -116,11 +118,11 @@ describe("the catalogue of the database", () => {
     expect(forEverybody).toEqual([]);
   });
 
-  test("gives the application's role no way to delete, truncate or own, and no look at operators", async () => {
+  test("gives the application's role no way to truncate or own, to delete but old request ids, or to look at operators", async () => {
     const privileges = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and (privilege_type in ('DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER') or table_name = 'operators')`);
-    expect(privileges).toEqual([]);
+    expect(privileges).toEqual(["write_requests DELETE"]);
     const updates = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and privilege_type = 'UPDATE'`);
@@ -241,6 +243,41 @@ describe("the rows of versions", () => {
     expect(await change("current_version = 2")).toBe("23514");
     expect(await change("last_version = 2")).toBe("done");
   });
+});
+
+test("a connection that has gone silent is given up at the deadline, and said to be unavailable", async () => {
+  let silent = false;
+  const target = new URL(testDatabase.urls.application);
+  const { port, hostname } = target;
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    client
+      .on("data", (bytes) => silent || server.write(bytes))
+      .on("close", () => server.destroy())
+      .on("error", () => {});
+    server
+      .on("data", (bytes) => silent || client.write(bytes))
+      .on("close", () => client.destroy())
+      .on("error", () => {});
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const address = proxy.address();
+  target.port = String(typeof address === "object" ? address?.port : "");
+  const through = connectDatabase({
+    applicationUrl: target.href,
+    maintenanceUrl: testDatabase.urls.maintenance,
+    deadlineMs: 2000,
+  });
+  await through.outsideCompanies((sql) => sql`select 1`);
+  silent = true;
+  await expect(through.outsideCompanies((sql) => sql`select 1`)).rejects.toMatchObject({
+    kind: "unavailable",
+    code: "TIMEOUT",
+  });
+  proxy.close();
+  const closed = through.close();
+  await superuser`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tenant-secrets'`;
+  await closed;
 });
 
 test("what the database or its driver says of an error goes no further than a code", async () => {

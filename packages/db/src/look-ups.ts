@@ -5,7 +5,6 @@ export interface CompanyRow {
   readonly subdomain: string;
   readonly infisicalFolder: string;
   readonly secretStore: "infisical" | "hybrid" | "database";
-  readonly storeEpoch: number;
   readonly status: "active" | "suspended" | "deleted";
 }
 
@@ -36,9 +35,7 @@ export interface SecretHeadRow {
   readonly sealed: string | null;
   readonly companyKeyNo: number | null;
   readonly currentVersion: number | null;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  readonly deletedAt: Date | null;
+  readonly removed: boolean;
 }
 
 /** The company that a subdomain names now, found before any company is known. */
@@ -46,7 +43,7 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        store_epoch as "storeEpoch", status from find_company(${subdomain})`;
+        status from find_company(${subdomain})`;
     return row;
   });
 }
@@ -80,21 +77,10 @@ export function readSecretHead(
   secretKey: string,
 ): Promise<SecretHeadRow | undefined> {
   return database.outsideCompanies(async (sql) => {
-    const [row] = await sql<StringDates<SecretHeadRow>[]>`
+    const [row] = await sql<SecretHeadRow[]>`
       select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-        company_key_no as "companyKeyNo", current_version as "currentVersion", created_at as "createdAt",
-        updated_at as "updatedAt", deleted_at as "deletedAt" from read_secret(${companyId}, ${secretKey})`;
-    if (row === undefined) return undefined;
-    return {
-      ...row,
-      createdAt: new Date(row.createdAt),
-      updatedAt: new Date(row.updatedAt),
-      deletedAt: row.deletedAt === null ? null : new Date(row.deletedAt),
-    };
+        company_key_no as "companyKeyNo", current_version as "currentVersion", removed
+      from read_secret(${companyId}, ${secretKey})`;
+    return row;
   });
 }
-
-/** drizzle makes the driver hand times over as text. */
-type StringDates<Row> = {
-  [K in keyof Row]: Row[K] extends Date ? string : Row[K] extends Date | null ? string | null : Row[K];
-};

@@ -50,6 +50,12 @@ test("refuses the owner of the tables", async () => {
   );
 });
 
+test("refuses the role that works across companies", async () => {
+  await expect(assertApplicationRole(connect(database.urls.maintenance))).rejects.toThrow(
+    "may see every company",
+  );
+});
+
 test("refuses a role with BYPASSRLS", async () => {
   const { url } = await roleWith("bypassrls");
   await expect(assertApplicationRole(connect(url))).rejects.toThrow("has BYPASSRLS");

@@ -5,14 +5,15 @@ interface RoleFindings {
   readonly superuser: boolean;
   readonly bypasses: boolean;
   readonly owner: boolean;
+  readonly crosses: boolean;
 }
 
 /**
  * Row-level security binds neither superusers nor roles with BYPASSRLS, and owners can end it. A role counts as what
  * any role is that it is a member of, directly or not: it can become that one.
  *
- * @throws {Error} when the role that `sql` connects as, or one it is a member of, is a superuser, has BYPASSRLS or
- * owns a table in schema public
+ * @throws {Error} when the role that `sql` connects as, or one it is a member of, is a superuser, has BYPASSRLS, owns a
+ * table in schema public, or is one that a policy lets see every company
  */
 export async function assertApplicationRole(sql: postgres.Sql): Promise<void> {
   // session_user too: a connection that did `set role` can always go back.
@@ -25,13 +26,16 @@ export async function assertApplicationRole(sql: postgres.Sql): Promise<void> {
       bool_or(rolsuper) as superuser,
       bool_or(rolbypassrls) as bypasses,
       bool_or(exists (select from pg_class c where c.relowner = pg_roles.oid
-        and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p'))) as owner
+        and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p'))) as owner,
+      bool_or(exists (select from pg_policy p where pg_roles.oid = any(p.polroles)
+        and pg_get_expr(p.polqual, p.polrelid) = 'true')) as crosses
     from reachable join pg_roles using (oid)`;
   if (found === undefined) throw new Error("The database does not say which role this connection has.");
   const reasons = [
     found.superuser && "is a superuser",
     found.bypasses && "has BYPASSRLS",
     found.owner && "owns tables in schema public",
+    found.crosses && "may see every company",
   ].filter((reason) => reason !== false);
   if (reasons.length === 0) return;
   throw new Error(

@@ -244,7 +244,7 @@ export const writeRequests = pgTable(
     actorId: text("actor_id").notNull(),
     requestId: text("request_id").notNull(),
     bodyMac: text("body_mac").notNull(),
-    version: integer("version"),
+    version: integer("version").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
@@ -399,7 +399,7 @@ export const auditEvents = pgTable(
     action: text("action").notNull(),
     secretKey: text("secret_key"),
     version: integer("version"),
-    outcome: text("outcome", { enum: ["allowed", "refused", "attempted", "failed"] }).notNull(),
+    outcome: text("outcome", { enum: ["allowed", "refused", "attempted", "failed", "unknown"] }).notNull(),
     reason: text("reason"),
     subject: text("subject"),
     requestId: text("request_id"),
@@ -418,7 +418,10 @@ export const auditEvents = pgTable(
   (t) => [
     primaryKey({ name: "audit_events_pkey", columns: [t.id] }),
     index("audit_events_company").on(t.companyId, t.position),
-    check("audit_events_outcome_check", sql`${t.outcome} in ('allowed', 'refused', 'attempted', 'failed')`),
+    check(
+      "audit_events_outcome_check",
+      sql`${t.outcome} in ('allowed', 'refused', 'attempted', 'failed', 'unknown')`,
+    ),
     check("audit_events_count_check", sql`${t.count} > 0`),
     check("audit_events_mac_check", sql`octet_length(${t.nonce}) = 16 and octet_length(${t.mac}) = 32`),
   ],

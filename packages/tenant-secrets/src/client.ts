@@ -52,7 +52,7 @@ export interface ClientOptions<C extends Catalog> {
 export interface TenantSecretsClient<C extends Catalog> {
   /** One company's secrets, typed by the catalogue. */
   company(subdomain: string): CompanySecrets<C>;
-  /** Every procedure of the API, as tRPC types it. Rejects with tRPC's own error: see {@link asTenantSecretsError}. */
+  /** Every procedure of the API, as tRPC types it. Rejects with tRPC's own error: see {@link errorOfAnswer}. */
   readonly trpc: TRPCClient<AppRouter>;
 }
 
@@ -81,6 +81,7 @@ export function createTenantSecretsClient<C extends Catalog>(
         list: () => ours(trpc.secrets.list.query({ company })),
         remove: (secretKey, removeOptions) =>
           ours(trpc.secrets.remove.mutate({ company, secretKey, ...removeOptions })),
+        restore: (secretKey) => ours(trpc.secrets.restore.mutate({ company, secretKey })),
       }),
   };
 }
@@ -89,7 +90,7 @@ async function ours<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
-    throw asTenantSecretsError(error);
+    throw errorOfAnswer(error);
   }
 }
 
@@ -97,10 +98,11 @@ const ErrorData = z.object({
   reason: z.enum(errorCodes),
   retryAfterMs: z.number().optional(),
   currentVersion: z.number().optional(),
+  requestId: z.string().optional(),
 });
 
 /** The error that a call of the API stands for: the server's own, or STORE_UNAVAILABLE where no answer of it came. */
-export function asTenantSecretsError(error: unknown): unknown {
+export function errorOfAnswer(error: unknown): unknown {
   if (!(error instanceof TRPCClientError)) return error;
   const data = ErrorData.safeParse(error.data);
   if (!data.success) {
@@ -109,9 +111,6 @@ export function asTenantSecretsError(error: unknown): unknown {
       "The secrets API could not be reached, or what answered is not it.",
     );
   }
-  const { reason, retryAfterMs, currentVersion } = data.data;
-  return new TenantSecretsError(reason, error.message, {
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(currentVersion === undefined ? {} : { currentVersion }),
-  });
+  const { reason, ...details } = data.data;
+  return new TenantSecretsError(reason, error.message, details);
 }

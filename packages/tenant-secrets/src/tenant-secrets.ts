@@ -100,6 +100,7 @@ export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOpt
         write: (secretKey, text, writeOptions) => vault.write(as, subdomain, secretKey, text, writeOptions),
         list: () => vault.list(as, subdomain),
         remove: (secretKey, removeOptions) => vault.remove(as, subdomain, secretKey, removeOptions),
+        restore: (secretKey) => vault.restore(as, subdomain, secretKey),
       }),
     getTenantSecret: async (subdomain, secretKey) => {
       try {

@@ -106,18 +106,14 @@ async function launch(
   return { child, url: lines[0] ?? "", lines };
 }
 
-test(
-  "starts on an empty directory, and on its data the next time",
-  { timeout: TIMEOUT_MS },
-  async () => {
-    const dataDir = temporaryDirectory();
-    const first = await start(dataDir);
-    await query(first.superuserUrl, "create table kept as select 42 as answer");
-    await first.stop();
-    const second = await start(dataDir);
-    expect(await query(second.superuserUrl, "select answer from kept")).toEqual([{ answer: 42 }]);
-  },
-);
+test("starts on an empty directory, and on its data the next time", { timeout: TIMEOUT_MS }, async () => {
+  const dataDir = temporaryDirectory();
+  const first = await start(dataDir);
+  await query(first.superuserUrl, "create table kept as select 42 as answer");
+  await first.stop();
+  const second = await start(dataDir);
+  expect(await query(second.superuserUrl, "select answer from kept")).toEqual([{ answer: 42 }]);
+});
 
 test(
   "lets nobody in without the password, and listens nowhere but on 127.0.0.1",

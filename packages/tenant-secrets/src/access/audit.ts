@@ -10,6 +10,7 @@ export type AuditAction =
   | "secret.list"
   | "secret.write"
   | "secret.remove"
+  | "secret.restore"
   | "company.create"
   | "company.list"
   | "company.rename"
@@ -17,11 +18,16 @@ export type AuditAction =
   | "api-key.list"
   | "api-key.revoke"
   | "operator.create"
+  | "operator.list"
+  | "operator.revoke"
   | "credential.check"
   | "key.create";
 
-/** `attempted` stands before a call that cannot commit together with its event; another event follows it. */
-export type AuditOutcome = "allowed" | "refused" | "attempted" | "failed";
+/**
+ * `attempted` stands before a call that cannot commit together with its event; another event follows it. `unknown`: a
+ * change whose answer was lost, so that it may have been made.
+ */
+export type AuditOutcome = "allowed" | "refused" | "attempted" | "failed" | "unknown";
 
 export interface AuditEntry {
   readonly action: AuditAction;
@@ -55,7 +61,8 @@ export interface AuditLog {
   /**
    * Adds an event on its own, and resolves once it is committed.
    *
-   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be; before the record's key is
+   *   at hand, whatever loading it throws
    */
   add(caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /** Resolves once the record's key is at hand, so that a transaction need not wait for it. */

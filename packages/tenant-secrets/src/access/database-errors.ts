@@ -28,7 +28,7 @@ export function asTenantSecretsError(error: unknown): TenantSecretsError {
   }
   return new TenantSecretsError(
     "INTERNAL",
-    "Something went wrong on our side. Give an operator the request id.",
+    "Something went wrong on our side. Tell an operator, with the request id if there is one.",
     {
       diagnosis: diagnosisOf(error),
     },

@@ -123,11 +123,11 @@ describe("defining a catalogue", () => {
     expect(() => defineCatalog(Object.fromEntries([["__proto__", entry]]))).toThrow(TypeError);
   });
 
-  test("gives text a hint and JSON none, and lets both be adopted, unless told otherwise", () => {
+  test("gives text a hint and JSON none, unless told otherwise", () => {
     const json = jsonSecret(z.strictObject({}), { label: "x", rule: "x" });
-    expect([entry.hint, entry.adopt, json.hint, json.adopt]).toEqual([true, true, false, true]);
-    const told = textSecret(z.string(), { label: "x", rule: "x", hint: false, adopt: false });
-    expect([told.hint, told.adopt]).toEqual([false, false]);
+    expect([entry.hint, json.hint]).toEqual([true, false]);
+    const told = textSecret(z.string(), { label: "x", rule: "x", hint: false });
+    expect(told.hint).toBe(false);
   });
 
   test("has a label and a rule that completes the sentence for every entry of Delivery Chat", () => {

@@ -29,6 +29,9 @@ function inMemory(): SecretTransport & { readonly texts: Map<string, string>; re
       texts.delete(secretKey);
       return {};
     },
+    restore: async () => {
+      throw notFound();
+    },
   };
 }
 

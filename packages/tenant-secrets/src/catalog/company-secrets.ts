@@ -11,6 +11,8 @@ export interface Capabilities {
   readonly requestIds: boolean;
   /** A removed secret can be restored for a while, and stays removed until then. */
   readonly recovery: boolean;
+  /** A write can say why, for the history. */
+  readonly notes: boolean;
   /** Values may begin or end with white space. */
   readonly surroundingWhiteSpace: boolean;
 }
@@ -76,6 +78,11 @@ export interface CompanySecrets<C extends Catalog> {
   list(): Promise<SecretList>;
   /** @throws {TenantSecretsError} as `get`, and CONFLICT, NOT_SUPPORTED */
   remove(secretKey: SecretKeyOf<C>, options?: RemoveOptions): Promise<RemoveResult>;
+  /**
+   * Undoes a removal, until the time that `remove` answered. @returns the version that is current again
+   * @throws {TenantSecretsError} as `get`, and NOT_SUPPORTED; NOT_FOUND where there is nothing removed, or the time is over
+   */
+  restore(secretKey: SecretKeyOf<C>): Promise<WriteResult>;
 }
 
 /** The same in text, before the catalogue's types: what the vault does, and what travels over HTTP. */
@@ -84,6 +91,7 @@ export interface SecretTransport {
   write(secretKey: string, text: string, options: WriteOptions): Promise<WriteResult>;
   list(): Promise<SecretList>;
   remove(secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
+  restore(secretKey: string): Promise<WriteResult>;
 }
 
 /** Puts the catalogue's types on a transport. */
@@ -106,5 +114,6 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
       transport.write(secretKey, encodeValue(catalog, secretKey, value), options),
     list: () => transport.list(),
     remove: (secretKey, options = {}) => transport.remove(secretKey, options),
+    restore: (secretKey) => transport.restore(secretKey),
   };
 }

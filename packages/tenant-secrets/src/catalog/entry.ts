@@ -11,15 +11,13 @@ export interface CatalogEntry<Value = unknown> {
   readonly schema: z.ZodType<Value>;
   /** Whether lists may show the last four characters of a long value. */
   readonly hint: boolean;
-  /** Whether a hybrid company's value is taken over into the database when it is found in Infisical. */
-  readonly adopt: boolean;
 }
 
-type Description = Pick<CatalogEntry, "label" | "rule"> & Partial<Pick<CatalogEntry, "hint" | "adopt">>;
+type Description = Pick<CatalogEntry, "label" | "rule"> & Partial<Pick<CatalogEntry, "hint">>;
 
 /** An entry whose value is a string. */
 export function textSecret(schema: z.ZodType<string>, description: Description): CatalogEntry<string> {
-  return { hint: true, adopt: true, ...description, format: "text", schema };
+  return { hint: true, ...description, format: "text", schema };
 }
 
 /** An entry whose value is an object, kept as JSON. */
@@ -27,5 +25,5 @@ export function jsonSecret<Value extends object>(
   schema: z.ZodType<Value>,
   description: Description,
 ): CatalogEntry<Value> {
-  return { hint: false, adopt: true, ...description, format: "json", schema };
+  return { hint: false, ...description, format: "json", schema };
 }

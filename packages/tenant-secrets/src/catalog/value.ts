@@ -77,9 +77,20 @@ function parseJson(text: string): unknown {
 function checkText(secretKey: string, text: string): void {
   if (text === "") throw invalidValue(secretKey, "is not empty; to take a secret away, remove it");
   checkString(secretKey, text);
-  const bytes = new TextEncoder().encode(text).length;
+  const bytes = utf8Bytes(text);
   if (bytes > maxValueBytes)
     throw invalidValue(secretKey, `is at most ${maxValueBytes} bytes long; this one has ${bytes}`);
+}
+
+/** Counted, not encoded: an encoded copy would stay behind in memory. The text is well-formed. */
+function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // Each half of a surrogate pair stands for two of the four bytes of its character.
+    bytes += unit < 0x80 ? 1 : unit < 0x8_00 || (unit >= 0xd8_00 && unit <= 0xdf_ff) ? 2 : 3;
+  }
+  return bytes;
 }
 
 /** JSON hides all of these from a check of its text: as an escape, or between quotes. */

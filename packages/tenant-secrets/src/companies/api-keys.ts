@@ -1,11 +1,13 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
-import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { z } from "zod";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permits, permitsOnPlatform } from "../access/permissions.ts";
 import { ApiKeyVerb, type Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { SecretKeyPattern } from "../vocabulary/names.ts";
+import { displayNameRule, isDisplayName, SecretKeyPattern } from "../vocabulary/names.ts";
 import type { Companies, Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
 
@@ -52,102 +54,114 @@ export interface ApiKeys {
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
 export function createApiKeys(database: Database, companies: Companies, audit: AuditLog): ApiKeys {
-  const enter = async (caller: Caller, subdomain: string, action: AuditAction) => {
-    const company = await companies.enter(caller, subdomain, action);
-    if (permits(caller.actor, "members", company.id)) return company;
-    await audit.add(caller, { action, outcome: "refused", reason: "FORBIDDEN", companyId: company.id });
-    throw forbidden("manage API keys");
+  /** The company of a caller that manages its API keys. */
+  const enter = async (attempt: Attempt, subdomain: string): Promise<Company> => {
+    const company = await companies.enter(attempt, subdomain);
+    if (permits(attempt.caller.actor, "members", company.id)) return company;
+    return refuse(audit, { ...attempt, companyId: company.id }, forbidden("manage API keys"));
   };
 
   return {
     create: async (caller, key) => {
-      const action = "api-key.create";
-      checkNewApiKey(key);
+      const attempt = { caller, action: "api-key.create", changes: true } as const;
       if (key.platform && !permitsOnPlatform(caller.actor, "members")) {
-        await audit.add(caller, { action, outcome: "refused", reason: "FORBIDDEN" });
-        throw forbidden("make platform keys");
+        return refuse(audit, attempt, forbidden("make platform keys"));
       }
       const entered: Company[] = [];
-      for (const subdomain of new Set(key.companies)) entered.push(await enter(caller, subdomain, action));
+      for (const subdomain of new Set(key.companies)) entered.push(await enter(attempt, subdomain));
       const companyIds = entered.map((company) => company.id);
       const { text, prefix, hash } = makeCredential("tsk");
-      await audit.ready();
-      const description = await onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const [row] = await statements
-            .insert(tables.apiKeys)
-            .values({
-              companyId: key.platform ? null : (companyIds[0] ?? null),
-              name: key.name,
-              prefix,
-              hash,
-              verbs: [...new Set(key.verbs)],
-              keyPatterns: [...new Set(key.secretKeys)],
-              createdByKind: caller.actor.kind,
-              createdById: caller.actor.id,
-              expiresAt: key.expiresAt,
-            })
-            .returning();
-          if (row === undefined) throw new Error("an insert returned no row");
-          if (key.platform) {
-            await statements
-              .insert(tables.apiKeyCompanies)
-              .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
-          }
-          for (const companyId of companyIds) {
-            await audit.addTo(statements, caller, { action, outcome: "allowed", companyId, subject: row.id });
-          }
-          return describe(
-            row,
-            entered.map((company) => company.subdomain),
-          );
-        }),
-      );
-      return { apiKey: text, description };
+      const insert = async (statements: Statements): Promise<ApiKeyDescription> => {
+        const [row] = await statements
+          .insert(tables.apiKeys)
+          .values({
+            companyId: key.platform ? null : (companyIds[0] ?? null),
+            name: key.name,
+            prefix,
+            hash,
+            verbs: [...new Set(key.verbs)],
+            keyPatterns: [...new Set(key.secretKeys)],
+            createdByKind: caller.actor.kind,
+            createdById: caller.actor.id,
+            expiresAt: key.expiresAt,
+          })
+          .returning();
+        if (row === undefined) throw new Error("an insert returned no row");
+        if (key.platform) {
+          await statements
+            .insert(tables.apiKeyCompanies)
+            .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
+        }
+        for (const companyId of companyIds) {
+          await audit.addTo(statements, caller, {
+            action: attempt.action,
+            outcome: "allowed",
+            companyId,
+            subject: row.id,
+          });
+        }
+        return describe(
+          row,
+          entered.map((company) => company.subdomain),
+        );
+      };
+      return perform(audit, { ...attempt, companyId: companyIds[0] }, async () => {
+        checkNewApiKey(key);
+        await audit.ready();
+        return { apiKey: text, description: await onDatabase(() => database.acrossCompanies(insert)) };
+      });
     },
 
     list: async (caller, subdomain) => {
-      const company = await enter(caller, subdomain, "api-key.list");
-      await audit.add(caller, { action: "api-key.list", outcome: "allowed", companyId: company.id });
-      return onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const rows = await statements
-            .select()
-            .from(tables.apiKeys)
-            .where(ofCompany(company.id))
-            .orderBy(desc(tables.apiKeys.createdAt));
-          const subdomains = await platformSubdomains(statements, rows);
-          return rows.map((row) =>
-            describe(row, row.companyId === null ? (subdomains.get(row.id) ?? []) : [company.subdomain]),
-          );
-        }),
-      );
+      const attempt = { caller, action: "api-key.list" } as const;
+      const company = await enter(attempt, subdomain);
+      return perform(audit, { ...attempt, companyId: company.id }, async () => {
+        await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company.id });
+        return onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            const rows = await statements
+              .select()
+              .from(tables.apiKeys)
+              .where(ofCompany(company.id))
+              .orderBy(desc(tables.apiKeys.createdAt));
+            const subdomains = await platformSubdomains(statements, rows);
+            return rows.map((row) =>
+              describe(row, row.companyId === null ? (subdomains.get(row.id) ?? []) : [company.subdomain]),
+            );
+          }),
+        );
+      });
     },
 
     revoke: async (caller, subdomain, id) => {
-      const action = "api-key.revoke";
-      const company = await enter(caller, subdomain, action);
+      const subject = z.uuid().safeParse(id).data;
+      const attempt = { caller, action: "api-key.revoke", subject, changes: true } as const;
+      const company = await enter(attempt, subdomain);
       // A platform key reaches other companies too, so only whoever could have made it may end it.
       const reachable = permitsOnPlatform(caller.actor, "members")
         ? ofCompany(company.id)
         : eq(tables.apiKeys.companyId, company.id);
-      await audit.ready();
-      await onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const [row] = await statements
-            .update(tables.apiKeys)
-            .set({ revokedAt: sql`coalesce(${tables.apiKeys.revokedAt}, now())` })
-            .where(and(eq(tables.apiKeys.id, id), reachable))
-            .returning({ id: tables.apiKeys.id });
-          if (row === undefined) throw notFound();
-          await audit.addTo(statements, caller, {
-            action,
-            outcome: "allowed",
-            companyId: company.id,
-            subject: row.id,
-          });
-        }),
-      );
+      await perform(audit, { ...attempt, companyId: company.id }, async () => {
+        if (subject === undefined) throw notFound();
+        await audit.ready();
+        await onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            const [row] = await statements
+              .update(tables.apiKeys)
+              .set({ revokedAt: sql`coalesce(${tables.apiKeys.revokedAt}, now())` })
+              .where(and(eq(tables.apiKeys.id, subject), reachable))
+              .returning({ id: tables.apiKeys.id });
+            if (row === undefined) throw notFound();
+            const entry = {
+              action: attempt.action,
+              outcome: "allowed",
+              companyId: company.id,
+              subject,
+            } as const;
+            await audit.addTo(statements, caller, entry);
+          }),
+        );
+      });
     },
   };
 }
@@ -190,19 +204,19 @@ function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly 
 }
 
 function checkNewApiKey(key: NewApiKey): void {
-  const refuse = (rule: string) =>
+  const refused = (rule: string) =>
     new TenantSecretsError("INVALID_INPUT", `The API key was refused: ${rule}.`);
-  if (key.name.trim() === "" || key.name.length > 100) throw refuse("its name has 1 to 100 characters");
-  if (key.companies.length === 0) throw refuse("it names no company");
+  if (!isDisplayName(key.name)) throw refused(`its name has ${displayNameRule}`);
+  if (key.companies.length === 0) throw refused("it names no company");
   if (!key.platform && key.companies.length > 1)
-    throw refuse("only a platform key may enter several companies");
-  if (key.verbs.length === 0) throw refuse("it has no verb; choose from describe, use, write, delete");
-  if (key.verbs.some((verb) => !ApiKeyVerb.safeParse(verb).success)) throw refuse("a verb is unknown");
+    throw refused("only a platform key may enter several companies");
+  if (key.verbs.length === 0) throw refused("it has no verb; choose from describe, use, write, delete");
+  if (key.verbs.some((verb) => !ApiKeyVerb.safeParse(verb).success)) throw refused("a verb is unknown");
   const patterns = key.secretKeys.every((pattern) => SecretKeyPattern.safeParse(pattern).success);
   if (key.secretKeys.length === 0 || !patterns) {
-    throw refuse("its secret keys are names such as STRIPE_SECRET_KEY, beginnings such as STRIPE_*, or *");
+    throw refused("its secret keys are names such as STRIPE_SECRET_KEY, beginnings such as STRIPE_*, or *");
   }
   const lifeMs = key.expiresAt.getTime() - Date.now();
   if (!(lifeMs > 0 && lifeMs <= longestLifeMs))
-    throw refuse("it expires in the future, at most 366 days from now");
+    throw refused("it expires in the future, at most 366 days from now");
 }

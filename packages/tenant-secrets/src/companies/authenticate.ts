@@ -54,7 +54,8 @@ async function findActor(database: Database, presented: PresentedCredential): Pr
   }
   const row = await findApiKeyRow(database, presented.prefix);
   const matches = sameHash(presented.hash, row?.hash ?? noHash);
-  return row !== undefined && matches && row.valid ? serviceOf(row) : undefined;
+  // A list of addresses is not checked yet, so a key that has one is good for none.
+  return row !== undefined && matches && row.valid && row.addresses === null ? serviceOf(row) : undefined;
 }
 
 function serviceOf(row: ApiKeyRow): ServiceActor {

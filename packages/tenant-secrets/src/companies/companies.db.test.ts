@@ -151,6 +151,13 @@ describe("API keys", () => {
     expect(String(row?.["text"])).not.toContain(key.split("_")[2]);
   });
 
+  test("with a list of addresses, which is not checked yet, are good for none", async () => {
+    const mine = await fixture.company("database");
+    const { apiKey: key, description } = await apiKey([mine]);
+    await superuser`update api_keys set addresses = '{192.0.2.1}' where id = ${description.id}`;
+    expect(await codeOf(as(key))).toBe("UNAUTHENTICATED");
+  });
+
   test("are refused in one text, whatever is wrong with them", async () => {
     const mine = await fixture.company("database");
     const { apiKey: key } = await apiKey([mine]);
@@ -181,6 +188,7 @@ describe("API keys", () => {
     const mine = await fixture.company("database");
     const bad: Partial<NewApiKey>[] = [
       { name: " " },
+      { name: "a\0b" },
       { companies: [] },
       { companies: [mine, await fixture.company("database")] },
       { verbs: [] },
@@ -198,6 +206,35 @@ describe("API keys", () => {
   });
 });
 
+test("what fails is on record too", async () => {
+  const subdomain = await fixture.company("database");
+  const attempts = [
+    () => secrets.companies.create(operator, { subdomain, secretStore: "database" }),
+    () => secrets.companies.rename(operator, "nobody", "somebody"),
+    () => secrets.apiKeys.revoke(operator, subdomain, "00000000-0000-4000-8000-000000000000"),
+    () => secrets.apiKeys.revoke(operator, subdomain, "no id"),
+    () => apiKey([subdomain], { verbs: [] }),
+    () => secrets.operators.create(product, "a\0b", soon()),
+    () => secrets.operators.revoke(product, "no id"),
+  ];
+  const codes = [];
+  for (const attempt of attempts) codes.push(await codeOf(attempt()));
+  expect(codes).toEqual([
+    "CONFLICT",
+    "NOT_FOUND",
+    "NOT_FOUND",
+    "NOT_FOUND",
+    "INVALID_INPUT",
+    "INVALID_INPUT",
+    "NOT_FOUND",
+  ]);
+  const events =
+    await superuser`select outcome || ' ' || reason as text from audit_events order by position desc limit ${codes.length}`;
+  expect(events.map((row) => String(row["text"])).toSorted()).toEqual(
+    codes.map((code) => `failed ${code}`).toSorted(),
+  );
+});
+
 test("operators have tokens of their own, which read no value", async () => {
   const subdomain = await fixture.company("database");
   await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
@@ -209,6 +246,9 @@ test("operators have tokens of their own, which read no value", async () => {
   expect(await codeOf(secrets.company(subdomain, caller).get("CUSTOM_KEY"))).toBe("FORBIDDEN");
   expect(await codeOf(secrets.company(subdomain, caller).set("CUSTOM_KEY", "x"))).toBe("FORBIDDEN");
   expect(await codeOf(secrets.company(subdomain, caller).remove("CUSTOM_KEY"))).toBe("FORBIDDEN");
-  await superuser`update operators set revoked_at = now()`;
+  const [ada] = (await secrets.operators.list(product)).filter(({ name }) => name === "Ada");
+  await secrets.operators.revoke(product, ada?.id ?? "");
   expect(await codeOf(as(token))).toBe("UNAUTHENTICATED");
+  const far = new Date(Date.now() + 400 * 86_400_000);
+  expect(await codeOf(secrets.operators.create(product, "Eve", far))).toBe("INVALID_INPUT");
 });

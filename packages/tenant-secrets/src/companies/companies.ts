@@ -1,5 +1,13 @@
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
-import { DatabaseError, findCompanyRow, tables, type CompanyRow, type Database } from "@repo/db";
+import {
+  DatabaseError,
+  findCompanyRow,
+  tables,
+  type CompanyRow,
+  type Database,
+  type Statements,
+} from "@repo/db";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { entersCompany, permitsOnPlatform } from "../access/permissions.ts";
@@ -34,91 +42,85 @@ export interface Companies {
   /**
    * The company that a subdomain names, for a caller that may enter it.
    *
-   * @param action what the caller is about to do, for the record of a refusal
+   * @param attempt what the caller is about to do, for the record of a refusal
    * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown company and a foreign one
    */
-  enter(caller: Caller, subdomain: string, action: AuditAction): Promise<Company>;
+  enter(attempt: Attempt, subdomain: string): Promise<Company>;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
   create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
+  /** @throws {TenantSecretsError} FORBIDDEN */
   list(caller: Caller): Promise<readonly CompanyDescription[]>;
   /** Changes the subdomain; the id and the folder in Infisical stay. @throws as `create`, and NOT_FOUND */
   rename(caller: Caller, subdomain: string, newSubdomain: string): Promise<CompanyDescription>;
 }
 
 export function createCompanies(database: Database, audit: AuditLog): Companies {
-  const forOperators = async (caller: Caller, action: AuditAction): Promise<void> => {
-    if (permitsOnPlatform(caller.actor, "companies")) return;
-    await audit.add(caller, { action, outcome: "refused", reason: "FORBIDDEN" });
-    throw forbidden("manage companies");
+  const asOperator = async <T>(
+    caller: Caller,
+    action: AuditAction,
+    work: (statements: Statements) => Promise<T>,
+  ): Promise<T> => {
+    const attempt = { caller, action, changes: action !== "company.list" };
+    if (!permitsOnPlatform(caller.actor, "companies"))
+      return refuse(audit, attempt, forbidden("manage companies"));
+    return perform(audit, attempt, async () => {
+      await audit.ready();
+      return onDatabase(() => database.acrossCompanies(work).catch(nameTaken));
+    });
   };
 
   return {
-    enter: async (caller, subdomain, action) => {
-      const row = await onDatabase(() => findCompanyRow(database, subdomain));
-      const company = row === undefined ? undefined : verified(caller, row);
-      if (company !== undefined) return company;
-      await audit.add(caller, { action, outcome: "refused", reason: "NOT_FOUND" });
-      throw notFound();
+    enter: async (attempt, subdomain) => {
+      const row = Subdomain.safeParse(subdomain).success
+        ? await onDatabase(() => findCompanyRow(database, subdomain))
+        : undefined;
+      const company = row === undefined ? undefined : verified(attempt.caller, row);
+      return company ?? refuse(audit, { ...attempt, subject: row?.id }, notFound());
     },
 
-    create: async (caller, { subdomain, secretStore }) => {
-      await forOperators(caller, "company.create");
-      checkSubdomain(subdomain);
-      await audit.ready();
-      return onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const [row] = await statements
-            .insert(tables.companies)
-            .values({ subdomain, secretStore, infisicalFolder: subdomain })
-            .onConflictDoNothing()
-            .returning();
-          if (row === undefined) throw subdomainTaken();
-          await audit.addTo(statements, caller, {
-            action: "company.create",
-            outcome: "allowed",
-            companyId: row.id,
-          });
-          return describe(row);
-        }),
-      );
-    },
+    create: (caller, { subdomain, secretStore }) =>
+      asOperator(caller, "company.create", async (statements) => {
+        checkSubdomain(subdomain);
+        const [row] = await statements
+          .insert(tables.companies)
+          .values({ subdomain, secretStore, infisicalFolder: subdomain })
+          .onConflictDoNothing()
+          .returning();
+        if (row === undefined) throw subdomainTaken();
+        await audit.addTo(statements, caller, {
+          action: "company.create",
+          outcome: "allowed",
+          companyId: row.id,
+        });
+        return describe(row);
+      }),
 
-    list: async (caller) => {
-      await forOperators(caller, "company.list");
-      await audit.add(caller, { action: "company.list", outcome: "allowed" });
-      const rows = await onDatabase(() =>
-        database.acrossCompanies((statements) =>
-          statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
-        ),
-      );
-      return rows.map(describe);
-    },
+    list: (caller) =>
+      asOperator(caller, "company.list", async (statements) => {
+        const rows = await statements
+          .select()
+          .from(tables.companies)
+          .orderBy(asc(tables.companies.subdomain));
+        await audit.addTo(statements, caller, { action: "company.list", outcome: "allowed" });
+        return rows.map(describe);
+      }),
 
-    rename: async (caller, subdomain, newSubdomain) => {
-      await forOperators(caller, "company.rename");
-      checkSubdomain(newSubdomain);
-      await audit.ready();
-      return onDatabase(() =>
-        database
-          .acrossCompanies(async (statements) => {
-            const [row] = await statements
-              .update(tables.companies)
-              .set({ subdomain: newSubdomain, updatedAt: sql`now()` })
-              .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
-              .returning();
-            if (row === undefined) throw notFound();
-            await audit.addTo(statements, caller, {
-              action: "company.rename",
-              outcome: "allowed",
-              companyId: row.id,
-            });
-            return describe(row);
-          })
-          .catch((error: unknown) => {
-            throw isTaken(error) ? subdomainTaken() : error;
-          }),
-      );
-    },
+    rename: (caller, subdomain, newSubdomain) =>
+      asOperator(caller, "company.rename", async (statements) => {
+        checkSubdomain(newSubdomain);
+        const [row] = await statements
+          .update(tables.companies)
+          .set({ subdomain: newSubdomain, updatedAt: sql`now()` })
+          .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
+          .returning();
+        if (row === undefined) throw notFound();
+        await audit.addTo(statements, caller, {
+          action: "company.rename",
+          outcome: "allowed",
+          companyId: row.id,
+        });
+        return describe(row);
+      }),
   };
 }
 
@@ -153,6 +155,7 @@ function subdomainTaken(): TenantSecretsError {
   );
 }
 
-function isTaken(error: unknown): boolean {
-  return error instanceof DatabaseError && error.constraint === "companies_subdomain_key";
+function nameTaken(error: unknown): never {
+  const taken = error instanceof DatabaseError && error.constraint === "companies_subdomain_key";
+  throw taken ? subdomainTaken() : error;
 }

@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { encodeFields, toBase64url } from "./encoding.ts";
+import { encodeFields, encodeLength, toBase64url } from "./encoding.ts";
 
 export interface MasterKey {
   readonly region: string;
@@ -115,18 +115,20 @@ function derive(secret: Buffer, purpose: readonly string[]): Buffer {
  * nothing can be tried against one.
  */
 export function fingerprint(key: CompanyKey, plaintext: Buffer): string {
-  return toBase64url(
-    createHmac("sha256", key.fingerprintKey)
-      .update(encodeFields(["value", plaintext]))
-      .digest(),
-  );
+  return mac(key, ["value", plaintext]);
 }
 
 /** A MAC over what a write asked for, to tell a retry from another request under the same id. */
 export function requestMac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
-  return toBase64url(
-    createHmac("sha256", key.fingerprintKey)
-      .update(encodeFields(["request", ...fields]))
-      .digest(),
-  );
+  return mac(key, ["request", ...fields]);
+}
+
+/** The MAC of the encoded fields, fed in pieces: a joined copy of a value would stay behind in memory. */
+function mac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
+  const hmac = createHmac("sha256", key.fingerprintKey);
+  for (const field of fields) {
+    const bytes = typeof field === "string" ? Buffer.from(field, "utf8") : field;
+    hmac.update(encodeLength(bytes)).update(bytes);
+  }
+  return toBase64url(hmac.digest());
 }

@@ -6,11 +6,16 @@ export function encodeFields(fields: readonly (string | Buffer)[]): Buffer {
   const parts: Buffer[] = [];
   for (const field of fields) {
     const bytes = typeof field === "string" ? Buffer.from(field, "utf8") : field;
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    parts.push(length, bytes);
+    parts.push(encodeLength(bytes), bytes);
   }
   return Buffer.concat(parts);
+}
+
+/** What stands before a field. */
+export function encodeLength(field: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(field.length);
+  return length;
 }
 
 /** base64url without padding (RFC 4648, 5). */

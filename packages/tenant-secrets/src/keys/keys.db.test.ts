@@ -55,6 +55,22 @@ describe("the master key", () => {
     },
   );
 
+  test("of another region is not set up beside the one that the database has", async () => {
+    const fixture = await createFixture();
+    await fixture.secrets.prepare();
+    await fixture.infisical.putSecret(
+      "/hono-api",
+      "MASTER_ENCRYPTION_KEY_EU_V1",
+      randomBytes(32).toString("hex"),
+    );
+    const eu = createMasterKeys(fixture.database, fixture.infisical, "eu");
+    await expect(eu.load()).rejects.toMatchObject({
+      code: "MASTER_KEY_WRONG",
+      message: expect.stringContaining("MASTER_KEY_REGION"),
+    });
+    expect(await fixture.superuser`select from master_keys`).toHaveLength(1);
+  });
+
   test("is asked for once by 100 callers at once, and again after a failure", async () => {
     const fixture = await createFixture();
     const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");

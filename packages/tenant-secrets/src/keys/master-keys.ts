@@ -1,4 +1,4 @@
-import { asc, eq, sql } from "drizzle-orm";
+import { asc, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import { onDatabase } from "../access/database-errors.ts";
@@ -34,9 +34,15 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
   let loading: Promise<MasterKeyRing> | undefined;
   const load = async (): Promise<MasterKeyRing> => {
     const texts = await readKeyTexts(infisical, region);
-    const registered = await readRegistry(database, region);
-    const rows = registered.length > 0 ? registered : await registerFirst(database, texts, region);
-    return ringOf(rows, texts, region);
+    const registered = await readRegistry(database);
+    const own = registered.filter((row) => row.region === region);
+    if (own.length > 0) return ringOf(own, texts, region);
+    const [other] = registered;
+    if (other === undefined) return ringOf(await registerFirst(database, texts, region), texts, region);
+    throw new TenantSecretsError(
+      "MASTER_KEY_WRONG",
+      `This database was set up for region ${other.region} and has no master key of region ${region}: check MASTER_KEY_REGION.`,
+    );
   };
   return {
     region,
@@ -74,14 +80,13 @@ async function readKeyTexts(
   }
 }
 
-function readRegistry(database: Database, region: string): Promise<RegistryRow[]> {
+function readRegistry(database: Database): Promise<RegistryRow[]> {
   return onDatabase(() =>
     database.acrossCompanies((statements) =>
       statements
         .select()
         .from(tables.masterKeys)
-        .where(eq(tables.masterKeys.region, region))
-        .orderBy(asc(tables.masterKeys.version)),
+        .orderBy(asc(tables.masterKeys.region), asc(tables.masterKeys.version)),
     ),
   );
 }
@@ -108,7 +113,7 @@ async function registerFirst(
         .onConflictDoNothing(),
     ),
   );
-  return readRegistry(database, region);
+  return (await readRegistry(database)).filter((row) => row.region === region);
 }
 
 function ringOf(

@@ -129,7 +129,7 @@ describe("errors", () => {
       const { status, text } = await post("secrets.write", input(write));
       expect(status).toBe(500);
       expect(text).not.toMatch(/CANARY|origin|column|select|insert/i);
-      expect(text).toContain("Give an operator the request id");
+      expect(text).toContain("Tell an operator");
       await expect(secrets.company(mine, product).set("CUSTOM_KEY", "CANARY-7f3a")).rejects.toMatchObject({
         code: "INTERNAL",
         diagnosis: expect.stringContaining("42703"),

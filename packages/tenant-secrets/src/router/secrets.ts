@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { maxValueBytes } from "../catalog/value.ts";
-import { SecretStoreName, Subdomain } from "../vocabulary/names.ts";
+import { SecretStoreName } from "../vocabulary/names.ts";
 import { procedure, router } from "./trpc.ts";
 
-const company = Subdomain;
-/** Any text: what is wrong with a secret key is the catalogue's to say, and to put on record. */
+/** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put on record. */
+const company = z.string().max(1000);
 const secretKey = z.string().max(1000);
 const version = z.int().min(0);
 
@@ -14,6 +14,7 @@ const SecretList = z.object({
     conditionalWrites: z.boolean(),
     requestIds: z.boolean(),
     recovery: z.boolean(),
+    notes: z.boolean(),
     surroundingWhiteSpace: z.boolean(),
   }),
   secrets: z
@@ -78,4 +79,9 @@ export const secretsRouter = router({
         expectedVersion: input.expectedVersion,
       }),
     ),
+
+  restore: procedure("delete")
+    .input(z.strictObject({ company, secretKey }))
+    .output(z.object({ version }))
+    .mutation(({ ctx, input }) => ctx.secrets.vault.restore(ctx.caller, input.company, input.secretKey)),
 });

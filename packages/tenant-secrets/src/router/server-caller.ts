@@ -22,6 +22,7 @@ export function serverCaller<C extends Catalog>(
       unwrapped(() => call.write({ company, secretKey, value, ...options })),
     list: () => unwrapped(() => call.list({ company })),
     remove: (secretKey, options) => unwrapped(() => call.remove({ company, secretKey, ...options })),
+    restore: (secretKey) => unwrapped(() => call.restore({ company, secretKey })),
   });
 }
 

@@ -1,44 +1,57 @@
-import { randomUUID } from "node:crypto";
-import { and, asc, eq, gt, isNotNull, isNull, lte, sql } from "drizzle-orm";
-import { readSecretHead, tables, type Database, type Statements } from "@repo/db";
+import { and, asc, eq, sql } from "drizzle-orm";
+import { readSecretHead, tables, type Database, type SecretHeadRow, type Statements } from "@repo/db";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
-import type { Capabilities, RemoveOptions, RemoveResult } from "../catalog/company-secrets.ts";
+import type { Capabilities } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
-import { fingerprint, requestMac } from "../crypto/derivation.ts";
+import { fingerprint, requestMac, type CompanyKey } from "../crypto/derivation.ts";
 import { integrityFailure, openValue, sealValue } from "../crypto/envelope.ts";
 import type { CompanyKeys } from "../keys/company-keys.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { notFound } from "../vocabulary/errors.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
-import type { SecretStore, StoredSecret } from "./store.ts";
+import {
+  expectVersion,
+  keepCurrentVersion,
+  lockHead,
+  lockLiveHead,
+  lockOrMakeHead,
+  ofSecret,
+  type Head,
+} from "./secret-head.ts";
+import type { SecretStore, StoredDescription, StoredSecret, Write } from "./store.ts";
+import { findApplied, keepApplied } from "./write-requests.ts";
 
-const { companySecrets, companySecretVersions, writeRequests } = tables;
-type Head = typeof companySecrets.$inferSelect;
+const { companySecrets, companySecretVersions } = tables;
 
 /** How long a removed secret can be restored. */
 const recoveryDays = 30;
 
-export const databaseCapabilities: Capabilities = {
+const capabilities: Capabilities = {
   conditionalWrites: true,
   requestIds: true,
   recovery: true,
+  notes: true,
   surroundingWhiteSpace: true,
 };
 
-/** What the database knows of a secret: its value, that it was removed, or nothing at all. */
-export type Knowledge =
-  | { readonly state: "present"; readonly secret: StoredSecret }
+/** What the database knows of a secret: that it is here, that it was removed, or nothing at all. */
+export type Knowledge<Present> =
+  | { readonly state: "present"; readonly secret: Present }
   | { readonly state: "removed" }
   | { readonly state: "unknown" };
 
 /** Strategy B, and what the hybrid store needs of it beyond the port. */
 export interface DatabaseStore extends SecretStore {
-  know(company: Company, secretKey: string): Promise<Knowledge>;
-  /** Secret keys that were removed: an old copy elsewhere must not bring them back. */
-  removedKeys(company: Company): Promise<ReadonlySet<string>>;
-  /** Removes a secret that this database never held, so that it stays removed wherever else it is. */
-  buryUnknown: SecretStore["remove"];
+  /** As `read`, telling a removed secret from one that was never here. */
+  know(company: Company, secretKey: string): Promise<Knowledge<StoredSecret>>;
+  /** As `know`, without opening anything. */
+  look(company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>>;
+  /** As `list`, with the secret keys that were removed: an old copy elsewhere must not bring them back. */
+  survey(
+    company: Company,
+  ): Promise<{ readonly live: readonly StoredDescription[]; readonly removed: ReadonlySet<string> }>;
+  /** Removes a secret that was never here, so that it stays removed wherever else it is; nothing can be restored. */
+  bury: SecretStore["remove"];
 }
 
 export function createDatabaseStore(
@@ -46,30 +59,104 @@ export function createDatabaseStore(
   companyKeys: CompanyKeys,
   audit: AuditLog,
 ): DatabaseStore {
-  const know = async (company: Company, secretKey: string): Promise<Knowledge> => {
+  const inCompany = async <T>(company: Company, work: (statements: Statements) => Promise<T>): Promise<T> => {
+    await audit.ready();
+    return onDatabase(() => database.inCompany(company.id, work));
+  };
+
+  const look = async (company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>> => {
     const head = await onDatabase(() => readSecretHead(database, company.id, secretKey));
     if (head === undefined) return { state: "unknown" };
     if (head.companyId !== company.id || head.secretKey !== secretKey) throw integrityFailure();
-    if (head.deletedAt !== null || head.currentVersion === null) return { state: "removed" };
-    if (head.sealed === null || head.companyKeyNo === null) throw integrityFailure();
-    const key = await companyKeys.forOpening(company.id, head.companyKeyNo);
-    const place = { companyId: company.id, secretKey, version: head.currentVersion, companyKeyNo: key.no };
-    const plaintext = new Plaintext(openValue(key.valueKey, place, head.sealed));
-    return { state: "present", secret: { plaintext, version: head.currentVersion } };
+    return head.removed ? { state: "removed" } : { state: "present", secret: head };
   };
 
-  const removeHead = async (
-    company: Company,
-    secretKey: string,
-    { expectedVersion }: RemoveOptions,
-    caller: Caller,
-    findHead: typeof lockHead,
-  ): Promise<RemoveResult> => {
-    await audit.ready();
-    return onDatabase(() =>
-      database.inCompany(company.id, async (statements) => {
-        const head = await findHead(statements, company, secretKey);
-        expect(expectedVersion, liveVersion(head));
+  const know = async (company: Company, secretKey: string): Promise<Knowledge<StoredSecret>> => {
+    const found = await look(company, secretKey);
+    if (found.state !== "present") return found;
+    const { sealed, companyKeyNo, currentVersion: version } = found.secret;
+    if (sealed === null || companyKeyNo === null || version === null) throw integrityFailure();
+    const key = await companyKeys.forOpening(company.id, companyKeyNo);
+    const place = { companyId: company.id, secretKey, version, companyKeyNo };
+    return {
+      state: "present",
+      secret: { plaintext: new Plaintext(openValue(key.valueKey, place, sealed)), version },
+    };
+  };
+
+  const survey: DatabaseStore["survey"] = async (company) => {
+    const rows = await onDatabase(() =>
+      database.inCompany(company.id, (statements) => selectDescriptions(statements, company)),
+    );
+    if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
+    return {
+      live: rows.flatMap(({ secretKey, version, createdAt, updatedAt, ...row }) =>
+        row.deletedAt !== null || version === null
+          ? []
+          : [
+              {
+                secretKey,
+                version,
+                place: "database",
+                hint: row.hint ?? undefined,
+                fingerprint: row.fingerprint ?? undefined,
+                createdAt,
+                updatedAt,
+              },
+            ],
+      ),
+      removed: new Set(rows.filter((row) => row.deletedAt !== null).map((row) => row.secretKey)),
+    };
+  };
+
+  return {
+    name: "database",
+    capabilities,
+    look,
+    know,
+    survey,
+    read: async (company, secretKey) => {
+      const knowledge = await know(company, secretKey);
+      return knowledge.state === "present" ? knowledge.secret : undefined;
+    },
+    list: async (company) => (await survey(company)).live,
+
+    write: async (company, write, caller) => {
+      const { secretKey, plaintext, options } = write;
+      const key = await companyKeys.forSealing(company.id);
+      const { kind: actorKind, id: actorId } = caller.actor;
+      const request =
+        options.requestId === undefined
+          ? undefined
+          : {
+              name: { companyId: company.id, actorKind, actorId, requestId: options.requestId },
+              bodyMac: requestMac(key, [
+                secretKey,
+                String(options.expectedVersion),
+                options.note ?? "",
+                plaintext.bytes,
+              ]),
+            };
+      const entry = { action: "secret.write", outcome: "allowed", companyId: company.id, secretKey } as const;
+      return inCompany(company, async (statements) => {
+        const { head } = await lockOrMakeHead(statements, company.id, secretKey);
+        const applied = request && (await findApplied(statements, request.name, request.bodyMac));
+        if (applied !== undefined) {
+          await audit.addTo(statements, caller, { ...entry, version: applied, reason: "REPLAYED" });
+          return { version: applied };
+        }
+        expectVersion(head, options.expectedVersion);
+        const version = await addVersion(statements, head, key, write, { actorKind, actorId });
+        if (request !== undefined) await keepApplied(statements, request.name, request.bodyMac, version);
+        await audit.addTo(statements, caller, { ...entry, version });
+        return { version };
+      });
+    },
+
+    remove: (company, secretKey, { expectedVersion }, caller) =>
+      inCompany(company, async (statements) => {
+        const head = await lockLiveHead(statements, company.id, secretKey);
+        expectVersion(head, expectedVersion);
         const [tombstone] = await statements
           .update(companySecrets)
           .set({
@@ -77,261 +164,105 @@ export function createDatabaseStore(
             recoverUntil: sql`now() + make_interval(days => ${recoveryDays})`,
             updatedAt: sql`now()`,
           })
-          .where(ofSecret(company, secretKey))
+          .where(ofSecret(company.id, secretKey))
           .returning({ recoverUntil: companySecrets.recoverUntil });
+        const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, {
-          action: "secret.remove",
-          outcome: "allowed",
-          companyId: company.id,
+          ...entry,
           secretKey,
           version: head.currentVersion ?? undefined,
         });
         return { recoverUntil: tombstone?.recoverUntil ?? undefined };
       }),
-    );
-  };
 
-  return {
-    name: "database",
-    capabilities: databaseCapabilities,
-    know,
+    bury: (company, secretKey, { expectedVersion }, caller) =>
+      inCompany(company, async (statements) => {
+        const { head, made } = await lockOrMakeHead(statements, company.id, secretKey);
+        // It came here, or was buried, since the caller looked: that is a removal of its own, or none.
+        if (!made) throw notFound();
+        expectVersion(head, expectedVersion);
+        const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
+        await audit.addTo(statements, caller, { ...entry, secretKey });
+        return { recoverUntil: undefined };
+      }),
 
-    read: async (company, secretKey) => {
-      const knowledge = await know(company, secretKey);
-      return knowledge.state === "present" ? knowledge.secret : undefined;
-    },
-
-    list: (company) =>
-      onDatabase(() =>
-        database.inCompany(company.id, async (statements) => {
-          const rows = await statements
-            .select()
-            .from(companySecrets)
-            .innerJoin(
-              companySecretVersions,
-              and(
-                eq(companySecretVersions.companyId, companySecrets.companyId),
-                eq(companySecretVersions.secretKey, companySecrets.secretKey),
-                eq(companySecretVersions.version, companySecrets.currentVersion),
-              ),
-            )
-            .where(and(eq(companySecrets.companyId, company.id), isNull(companySecrets.deletedAt)))
-            .orderBy(asc(companySecrets.secretKey));
-          if (rows.some((row) => row.company_secrets.companyId !== company.id)) throw integrityFailure();
-          return rows.map(({ company_secrets: head, company_secret_versions: version }) => ({
-            secretKey: head.secretKey,
-            version: version.version,
-            place: "database" as const,
-            hint: version.hint ?? undefined,
-            fingerprint: version.fingerprint ?? undefined,
-            createdAt: head.createdAt,
-            updatedAt: head.updatedAt,
-          }));
-        }),
-      ),
-
-    removedKeys: (company) =>
-      onDatabase(() =>
-        database.inCompany(company.id, async (statements) => {
-          const rows = await statements
-            .select({ secretKey: companySecrets.secretKey })
-            .from(companySecrets)
-            .where(and(eq(companySecrets.companyId, company.id), isNotNull(companySecrets.deletedAt)));
-          return new Set(rows.map((row) => row.secretKey));
-        }),
-      ),
-
-    write: async (company, { secretKey, plaintext, hint, options }, caller) => {
-      const key = await companyKeys.forSealing(company.id);
-      await audit.ready();
-      const bodyMac = requestMac(key, [
-        secretKey,
-        String(options.expectedVersion),
-        options.note ?? "",
-        plaintext.bytes,
-      ]);
-      const named = fingerprint(key, plaintext.bytes);
-      const request =
-        options.requestId === undefined ? undefined : requestOf(company, caller, options.requestId);
-      const entry = { action: "secret.write", outcome: "allowed", companyId: company.id, secretKey } as const;
-      return onDatabase(() =>
-        database.inCompany(company.id, async (statements) => {
-          const head = await lockHead(statements, company, secretKey);
-          if (request !== undefined) {
-            const applied = await findRequest(statements, request);
-            if (applied !== undefined) {
-              if (applied.bodyMac !== bodyMac || applied.version === null) throw requestIdTaken();
-              await audit.addTo(statements, caller, {
-                ...entry,
-                version: applied.version,
-                reason: "REPLAYED",
-              });
-              return { version: applied.version };
-            }
-          }
-          expect(options.expectedVersion, liveVersion(head));
-
-          const version = head.lastVersion + 1;
-          const place = { companyId: company.id, secretKey, version, companyKeyNo: key.no };
-          const previousId = await keepCurrent(statements, company, head);
-          await statements.insert(companySecretVersions).values({
-            companyId: company.id,
-            secretKey,
-            version,
-            id: randomUUID(),
-            previousVersionId: previousId,
-            fingerprint: named,
-            hint: hint ?? null,
-            note: options.note ?? null,
-            actorKind: caller.actor.kind,
-            actorId: caller.actor.id,
-          });
-          await statements
-            .update(companySecrets)
-            .set({
-              secretValueEncrypted: sealValue(key.valueKey, place, plaintext.bytes),
-              companyKeyNo: key.no,
-              currentVersion: version,
-              lastVersion: version,
-              origin: "written",
-              deletedAt: null,
-              recoverUntil: null,
-              purgedAt: null,
-              updatedAt: sql`now()`,
-            })
-            .where(ofSecret(company, secretKey));
-          if (request !== undefined) await keepRequest(statements, { ...request, bodyMac, version });
-          await audit.addTo(statements, caller, { ...entry, version });
-          return { version };
-        }),
-      );
-    },
-
-    remove: (company, secretKey, options, caller) =>
-      removeHead(company, secretKey, options, caller, getLiveHead),
-    buryUnknown: (company, secretKey, options, caller) =>
-      removeHead(company, secretKey, options, caller, lockHead),
+    restore: (company, secretKey, caller) =>
+      inCompany(company, async (statements) => {
+        const head = await lockHead(statements, company.id, secretKey);
+        if (head?.currentVersion == null) throw notFound();
+        const restored = await statements
+          .update(companySecrets)
+          .set({ deletedAt: null, recoverUntil: null, updatedAt: sql`now()` })
+          .where(and(ofSecret(company.id, secretKey), sql`${companySecrets.recoverUntil} > now()`))
+          .returning({ id: companySecrets.id });
+        if (restored.length === 0) throw notFound();
+        const entry = { action: "secret.restore", outcome: "allowed", companyId: company.id } as const;
+        await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
+        return { version: head.currentVersion };
+      }),
   };
 }
 
-function ofSecret(company: Company, secretKey: string) {
-  return and(eq(companySecrets.companyId, company.id), eq(companySecrets.secretKey, secretKey));
-}
-
-async function selectHead(
+/** Seals the value as the next version, and makes that the current one. Waits for nothing but its statements. */
+async function addVersion(
   statements: Statements,
-  company: Company,
-  secretKey: string,
-): Promise<Head | undefined> {
-  const [head] = await statements
-    .select()
-    .from(companySecrets)
-    .where(ofSecret(company, secretKey))
-    .for("update");
-  return head;
-}
-
-async function getLiveHead(statements: Statements, company: Company, secretKey: string): Promise<Head> {
-  const head = await selectHead(statements, company, secretKey);
-  if (head === undefined || head.deletedAt !== null) throw notFound();
-  return head;
-}
-
-/** The head, locked; where there is none, one that reads as removed, which the same transaction fills. */
-async function lockHead(statements: Statements, company: Company, secretKey: string): Promise<Head> {
-  const found = await selectHead(statements, company, secretKey);
-  if (found !== undefined) return found;
+  head: Head,
+  key: CompanyKey,
+  { plaintext, hint, options }: Write,
+  actor: { readonly actorKind: string; readonly actorId: string },
+): Promise<number> {
+  const { companyId, secretKey } = head;
+  const version = head.lastVersion + 1;
+  const place = { companyId, secretKey, version, companyKeyNo: key.no };
+  await statements.insert(companySecretVersions).values({
+    companyId,
+    secretKey,
+    version,
+    previousVersionId: await keepCurrentVersion(statements, head),
+    fingerprint: fingerprint(key, plaintext.bytes),
+    hint: hint ?? null,
+    note: options.note ?? null,
+    ...actor,
+  });
   await statements
-    .insert(companySecrets)
-    .values({ companyId: company.id, secretKey, lastVersion: 0, origin: "written", deletedAt: sql`now()` })
-    .onConflictDoNothing();
-  const head = await selectHead(statements, company, secretKey);
-  if (head === undefined) throw new Error("the head of a secret is permanent");
-  return head;
+    .update(companySecrets)
+    .set({
+      secretValueEncrypted: sealValue(key.valueKey, place, plaintext.bytes),
+      companyKeyNo: key.no,
+      currentVersion: version,
+      lastVersion: version,
+      origin: "written",
+      deletedAt: null,
+      recoverUntil: null,
+      purgedAt: null,
+      updatedAt: sql`now()`,
+    })
+    .where(and(eq(companySecrets.companyId, companyId), eq(companySecrets.secretKey, secretKey)));
+  return version;
 }
 
-/** Moves the sealed value of the version that is current now to that version's own row. @returns the row's id */
-async function keepCurrent(statements: Statements, company: Company, head: Head): Promise<string | null> {
-  if (head.currentVersion === null) return null;
-  const [row] = await statements
-    .update(companySecretVersions)
-    .set({ sealed: head.secretValueEncrypted, companyKeyNo: head.companyKeyNo })
-    .where(
+/** What lists show, of all secrets in one statement, and no sealed value. */
+function selectDescriptions(statements: Statements, company: Company) {
+  return statements
+    .select({
+      companyId: companySecrets.companyId,
+      secretKey: companySecrets.secretKey,
+      deletedAt: companySecrets.deletedAt,
+      createdAt: companySecrets.createdAt,
+      updatedAt: companySecrets.updatedAt,
+      version: companySecretVersions.version,
+      hint: companySecretVersions.hint,
+      fingerprint: companySecretVersions.fingerprint,
+    })
+    .from(companySecrets)
+    .leftJoin(
+      companySecretVersions,
       and(
-        eq(companySecretVersions.companyId, company.id),
-        eq(companySecretVersions.secretKey, head.secretKey),
-        eq(companySecretVersions.version, head.currentVersion),
+        eq(companySecretVersions.companyId, companySecrets.companyId),
+        eq(companySecretVersions.secretKey, companySecrets.secretKey),
+        eq(companySecretVersions.version, companySecrets.currentVersion),
       ),
     )
-    .returning({ id: companySecretVersions.id });
-  if (row === undefined) throw new Error("every version has a row");
-  return row.id;
-}
-
-function liveVersion(head: Head): number {
-  return head.deletedAt === null ? (head.currentVersion ?? 0) : 0;
-}
-
-function expect(expectedVersion: number | undefined, currentVersion: number): void {
-  if (expectedVersion === undefined || expectedVersion === currentVersion) return;
-  throw new TenantSecretsError(
-    "CONFLICT",
-    `The secret is at version ${currentVersion}, not ${expectedVersion}: somebody else changed it. Look at it again, then decide.`,
-    { currentVersion },
-  );
-}
-
-interface RequestName {
-  readonly companyId: string;
-  readonly actorKind: string;
-  readonly actorId: string;
-  readonly requestId: string;
-}
-
-function requestOf(company: Company, caller: Caller, requestId: string): RequestName {
-  return { companyId: company.id, actorKind: caller.actor.kind, actorId: caller.actor.id, requestId };
-}
-
-/** A request is remembered for this long. */
-const remembered = sql`now() - interval '24 hours'`;
-
-async function findRequest(statements: Statements, name: RequestName) {
-  const [row] = await statements
-    .select()
-    .from(writeRequests)
-    .where(
-      and(
-        eq(writeRequests.companyId, name.companyId),
-        eq(writeRequests.actorKind, name.actorKind),
-        eq(writeRequests.actorId, name.actorId),
-        eq(writeRequests.requestId, name.requestId),
-        gt(writeRequests.createdAt, remembered),
-      ),
-    );
-  return row;
-}
-
-/** Takes the place of a forgotten request of the same name; one that came in between is another secret's. */
-async function keepRequest(
-  statements: Statements,
-  request: RequestName & { readonly bodyMac: string; readonly version: number },
-): Promise<void> {
-  const { companyId, actorKind, actorId, requestId, createdAt } = writeRequests;
-  const kept = await statements
-    .insert(writeRequests)
-    .values(request)
-    .onConflictDoUpdate({
-      target: [companyId, actorKind, actorId, requestId],
-      set: { bodyMac: request.bodyMac, version: request.version, createdAt: sql`now()` },
-      setWhere: lte(createdAt, remembered),
-    })
-    .returning({ version: writeRequests.version });
-  if (kept.length === 0) throw requestIdTaken();
-}
-
-function requestIdTaken(): TenantSecretsError {
-  return new TenantSecretsError(
-    "CONFLICT",
-    "This request id was used for another write within the last 24 hours: send a new id.",
-  );
+    .where(eq(companySecrets.companyId, company.id))
+    .orderBy(asc(companySecrets.secretKey));
 }

@@ -1,3 +1,4 @@
+import { notFound } from "../vocabulary/errors.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import type { SecretStore } from "./store.ts";
 
@@ -20,14 +21,12 @@ export function createHybridStore(database: DatabaseStore, infisical: SecretStor
     },
 
     list: async (company) => {
-      const [kept, removed, outside] = await Promise.all([
-        database.list(company),
-        database.removedKeys(company),
-        infisical.list(company),
-      ]);
-      const known = new Set([...removed, ...kept.map((secret) => secret.secretKey)]);
+      // Infisical first: what moves into the database meanwhile is then in both, and shown once.
+      const outside = await infisical.list(company);
+      const { live, removed } = await database.survey(company);
+      const known = new Set([...removed, ...live.map((secret) => secret.secretKey)]);
       return [
-        ...kept,
+        ...live,
         ...outside
           .filter(({ secretKey }) => !known.has(secretKey))
           .map((secret) => ({ ...secret, version: 0 })),
@@ -37,14 +36,14 @@ export function createHybridStore(database: DatabaseStore, infisical: SecretStor
     write: (company, write, caller) => database.write(company, write, caller),
 
     remove: async (company, secretKey, options, caller) => {
-      const knowledge = await database.know(company, secretKey);
-      if (knowledge.state === "present") knowledge.secret.plaintext.wipe();
-      if (knowledge.state !== "unknown") return database.remove(company, secretKey, options, caller);
+      const { state } = await database.look(company, secretKey);
+      if (state !== "unknown") return database.remove(company, secretKey, options, caller);
       const outside = await infisical.read(company, secretKey);
-      outside?.plaintext.wipe();
-      return outside === undefined
-        ? database.remove(company, secretKey, options, caller)
-        : database.buryUnknown(company, secretKey, options, caller);
+      if (outside === undefined) throw notFound();
+      outside.plaintext.wipe();
+      return database.bury(company, secretKey, options, caller);
     },
+
+    restore: (company, secretKey, caller) => database.restore(company, secretKey, caller),
   };
 }

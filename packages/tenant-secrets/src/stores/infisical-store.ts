@@ -11,6 +11,7 @@ const capabilities: Capabilities = {
   conditionalWrites: false,
   requestIds: false,
   recovery: false,
+  notes: false,
   surroundingWhiteSpace: false,
 };
 
@@ -72,6 +73,8 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
       await audit.add(caller, { ...entry, outcome: "allowed" });
       return { recoverUntil: undefined };
     },
+
+    restore: () => Promise.reject(unsupported("a restoration")),
   };
 }
 
@@ -80,8 +83,11 @@ function pathOf(company: Company): string {
 }
 
 function refuseUnsupported(asked: boolean, what: string): void {
-  if (!asked) return;
-  throw new TenantSecretsError(
+  if (asked) throw unsupported(what);
+}
+
+function unsupported(what: string): TenantSecretsError {
+  return new TenantSecretsError(
     "NOT_SUPPORTED",
     `This company's secrets live in Infisical, which cannot do ${what}. Leave it out, or move the company to the hybrid or database store.`,
   );
@@ -97,7 +103,9 @@ async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
     }
     throw new TenantSecretsError(
       "STORE_UNAVAILABLE",
-      "Infisical, where this company's secrets live, did not answer as it should. Try again in a moment.",
+      error.code === "AMBIGUOUS"
+        ? "It is not known whether Infisical made this change. Look at the secret before you try again."
+        : "Infisical, where this company's secrets live, did not answer as it should. Try again in a moment.",
       { retryAfterMs: error.retryAfterMs ?? 1000, diagnosis: `InfisicalError ${error.code}` },
     );
   }

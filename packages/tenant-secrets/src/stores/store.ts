@@ -41,4 +41,6 @@ export interface SecretStore {
   write(company: Company, write: Write, caller: Caller): Promise<WriteResult>;
   /** @throws {TenantSecretsError} NOT_FOUND, CONFLICT, NOT_SUPPORTED, and what the store's servers cause */
   remove(company: Company, secretKey: string, options: RemoveOptions, caller: Caller): Promise<RemoveResult>;
+  /** Undoes a removal while that can be done. @throws {TenantSecretsError} NOT_FOUND, NOT_SUPPORTED */
+  restore(company: Company, secretKey: string, caller: Caller): Promise<WriteResult>;
 }

@@ -78,7 +78,7 @@ describe.each(["infisical", "hybrid", "database"] as const)("every store: %s", (
     const acme = handle(await fixture.company(store));
     const { capabilities } = await acme.list();
     const expected = (able: boolean, otherwise: string) => (able ? "no error" : otherwise);
-    const { conditionalWrites, requestIds, recovery, surroundingWhiteSpace } = capabilities;
+    const { conditionalWrites, requestIds, notes, recovery, surroundingWhiteSpace } = capabilities;
     expect(await codeOf(acme.set("CUSTOM_A", "one", { expectedVersion: 0 }))).toBe(
       expected(conditionalWrites, "NOT_SUPPORTED"),
     );
@@ -90,8 +90,11 @@ describe.each(["infisical", "hybrid", "database"] as const)("every store: %s", (
     );
     const names = (await acme.list()).secrets.map(({ secretKey }) => secretKey);
     expect(names).toEqual(conditionalWrites ? ["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"] : []);
-    await acme.set("CUSTOM_D", "one");
+    expect(await codeOf(acme.set("CUSTOM_D", "one", { note: "why" }))).toBe(expected(notes, "NOT_SUPPORTED"));
+    await acme.set("CUSTOM_D", "two");
     expect((await acme.remove("CUSTOM_D")).recoverUntil !== undefined).toBe(recovery);
+    expect(await codeOf(acme.restore("CUSTOM_D"))).toBe(expected(recovery, "NOT_SUPPORTED"));
+    expect(await acme.find("CUSTOM_D")).toBe(recovery ? "two" : undefined);
   });
 
   test("ends 20 writes at once of one secret with one of their values", async () => {
@@ -182,6 +185,37 @@ describe("the database store", () => {
   });
 });
 
+describe("a removed secret", () => {
+  test("is restored as it was, within its time and once", async () => {
+    const subdomain = await fixture.company("database");
+    const acme = handle(subdomain);
+    expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    await acme.set("CUSTOM_KEY", "one");
+    expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    await acme.set("CUSTOM_KEY", "two");
+    await acme.remove("CUSTOM_KEY");
+    expect(await acme.restore("CUSTOM_KEY")).toEqual({ version: 2 });
+    expect(await acme.get("CUSTOM_KEY")).toBe("two");
+    expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    await acme.remove("CUSTOM_KEY");
+    await superuser`update company_secrets set recover_until = now() - interval '1 second' where recover_until is not null`;
+    expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
+    expect(await acme.set("CUSTOM_KEY", "three", { expectedVersion: 0 })).toEqual({ version: 3 });
+  });
+
+  test.each(["hybrid", "database"] as const)(
+    "of the %s store can be one that no longer opens",
+    async (store) => {
+      const acme = handle(await fixture.company(store));
+      await acme.set("CUSTOM_BROKEN", "one");
+      await superuser`update company_secrets set secret_value_encrypted = 'broken' where secret_key = 'CUSTOM_BROKEN'`;
+      expect(await codeOf(acme.get("CUSTOM_BROKEN"))).toBe("INTEGRITY_FAILURE");
+      await acme.remove("CUSTOM_BROKEN");
+      expect(await acme.find("CUSTOM_BROKEN")).toBeUndefined();
+    },
+  );
+});
+
 describe("the hybrid store", () => {
   const outside = (subdomain: string) => `/tenants/${subdomain}`;
 
@@ -214,11 +248,28 @@ describe("the hybrid store", () => {
     expect(await acme.find("CUSTOM_OUTSIDE")).toBeUndefined();
     expect((await acme.list()).secrets).toEqual([]);
     expect(await codeOf(acme.remove("CUSTOM_OUTSIDE"))).toBe("NOT_FOUND");
+    expect(await codeOf(acme.restore("CUSTOM_OUTSIDE"))).toBe("NOT_FOUND");
     expect((await infisical.findSecret(outside(subdomain), "CUSTOM_OUTSIDE"))?.value).toBe("old");
     expect(await acme.set("CUSTOM_OUTSIDE", "back on purpose", { expectedVersion: 0 })).toEqual({
       version: 1,
     });
   });
+});
+
+test("of removals at once of a secret that is only in Infisical, one succeeds", async () => {
+  const subdomain = await fixture.company("hybrid");
+  await infisical.putSecret(`/tenants/${subdomain}`, "CUSTOM_OUTSIDE", "old");
+  const acme = handle(subdomain);
+  const codes = await Promise.all(Array.from({ length: 5 }, () => codeOf(acme.remove("CUSTOM_OUTSIDE"))));
+  expect(codes.toSorted()).toEqual(["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "no error"]);
+});
+
+test("requests of more than a day ago are forgotten", async () => {
+  const acme = handle(await fixture.company("database"));
+  for (let i = 0; i < 3; i++) await acme.set("CUSTOM_KEY", "fake", { requestId: `old-${i}` });
+  await superuser`update write_requests set created_at = now() - interval '25 hours' where request_id like 'old-%'`;
+  await acme.set("CUSTOM_KEY", "fake", { requestId: "new" });
+  expect(await superuser`select from write_requests where request_id like 'old-%'`).toHaveLength(0);
 });
 
 test("a name in Infisical that the catalogue does not list is shown as unlisted, and cannot be read", async () => {

@@ -184,21 +184,51 @@ describe("the record", () => {
     ).toBe("FORBIDDEN");
     const refused = (await eventsOf(mine)).filter(({ outcome }) => outcome === "refused");
     expect(refused.map(({ action, secretKey, reason }) => [action, secretKey, reason])).toEqual([
-      ["secret.read", null, "NOT_FOUND"],
+      ["secret.read", "STRIPE_SECRET_KEY", "NOT_FOUND"],
       ["secret.read", "SENDGRID_API_KEY", "NOT_FOUND"],
       ["secret.write", "STRIPE_SECRET_KEY", "FORBIDDEN"],
     ]);
+    expect(refused[0]?.subject).toBe(await idOf(theirs));
     expect((await eventsOf(theirs)).filter(({ outcome }) => outcome === "refused")).toEqual([]);
   });
 
   test("escapes what could break a line or a terminal", async () => {
     const subdomain = await fixture.company("database");
     const hostile: Caller = { ...product, requestId: "a\r\nb\u001b[2J\u202e" };
-    await codeOf(secrets.vault.read(hostile, subdomain, "X\0Y\n../x"));
-    const event = (await eventsOf(subdomain)).at(-1);
-    expect(event).toMatchObject({
+    await codeOf(secrets.vault.list(hostile, subdomain));
+    expect((await eventsOf(subdomain)).at(-1)).toMatchObject({
       requestId: String.raw`a\u000d\u000ab\u001b[2J\u202e`,
-      secretKey: String.raw`X\u0000Y\u000a../x`,
+    });
+  });
+
+  test("does not hold a value that was sent in the place of a name", async () => {
+    const subdomain = await fixture.company("database");
+    const swapped = secrets.setTenantSecret(subdomain, "sk_live_fake_swapped_0001", "STRIPE_SECRET_KEY");
+    expect(await codeOf(swapped)).toBe("UNKNOWN_SECRET_KEY");
+    for (const call of ["read", "remove"] as const) {
+      await codeOf(secrets.vault[call](product, subdomain, "sk_live_fake_swapped_0001", {}));
+    }
+    const events = await superuser`select audit_events::text as text from audit_events`;
+    expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
+  });
+
+  test("says of a change whose answer was lost that it is unknown", async () => {
+    const subdomain = await fixture.company("infisical");
+    const acme = secrets.company(subdomain, product);
+    await acme.set("CUSTOM_KEY", "before");
+    fixture.emulator.faults.add({ kind: "reset", afterApply: true }, { method: "PATCH" });
+    fixture.emulator.faults.add(
+      { kind: "answer", status: 503, body: "" },
+      { method: "GET", path: /secrets\/raw/, times: 9 },
+    );
+    await expect(acme.set("CUSTOM_KEY", "after")).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining("It is not known"),
+    });
+    fixture.emulator.faults.clear();
+    expect((await eventsOf(subdomain)).at(-1)).toMatchObject({
+      outcome: "unknown",
+      reason: "STORE_UNAVAILABLE",
     });
   });
 

@@ -1,5 +1,5 @@
-import type { AuditAction, AuditEntry, AuditLog } from "../access/audit.ts";
-import { asTenantSecretsError } from "../access/database-errors.ts";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type {
@@ -14,7 +14,7 @@ import type { Companies, Company } from "../companies/companies.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import type { SecretStoreName } from "../vocabulary/names.ts";
+import { SecretKey, type SecretStoreName } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 
 /**
@@ -36,6 +36,7 @@ export interface Vault {
     options: WriteOptions,
   ): Promise<WriteResult>;
   remove(caller: Caller, subdomain: string, secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
+  restore(caller: Caller, subdomain: string, secretKey: string): Promise<WriteResult>;
 }
 
 interface Task {
@@ -52,55 +53,39 @@ export function createVault(
   stores: Readonly<Record<SecretStoreName, SecretStore>>,
   audit: AuditLog,
 ): Vault {
-  /** Finds the company, checks the caller, and sees to it that whatever goes wrong is on record. */
-  const perform = async <T>(
-    task: Task,
+  const run = async <T>(
+    { caller, subdomain, secretKey, verb, action }: Task,
     work: (company: Company, store: SecretStore) => Promise<T>,
   ): Promise<T> => {
-    const { caller, subdomain, secretKey, verb, action } = task;
-    const company = await companies.enter(caller, subdomain, action);
-    const note = (error: TenantSecretsError, outcome: AuditEntry["outcome"]): Promise<void> =>
-      audit.add(caller, { action, outcome, companyId: company.id, secretKey, reason: error.code });
+    // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
+    const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
+    const asked = { caller, action, secretKey: known, changes: verb === "write" || verb === "delete" };
+    const company = await companies.enter(asked, subdomain);
+    const attempt: Attempt = { ...asked, companyId: company.id };
     if (!permits(caller.actor, verb, company.id, secretKey)) {
-      const error = refusal(caller.actor, verb, secretKey);
-      await note(error, "refused");
-      throw error;
+      return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
     }
-    try {
-      return await work(company, stores[company.secretStore]);
-    } catch (thrown) {
-      const error = asTenantSecretsError(thrown);
-      // Without a record there is nothing to write to; the caller learns of that, not of what came before it.
-      await note(error, "failed");
-      throw error;
-    }
+    return perform(audit, attempt, () => work(company, stores[company.secretStore]));
   };
 
   return {
     read: (caller, subdomain, secretKey) =>
-      perform(
-        { caller, subdomain, secretKey, verb: "use", action: "secret.read" },
-        async (company, store) => {
-          catalog.get(secretKey);
-          const found = await store.read(company, secretKey);
-          if (found === undefined) throw notFound();
-          try {
-            await audit.add(caller, {
-              action: "secret.read",
-              outcome: "allowed",
-              companyId: company.id,
-              secretKey,
-              version: found.version,
-            });
-            return { text: found.plaintext.reveal(), version: found.version };
-          } finally {
-            found.plaintext.wipe();
-          }
-        },
-      ),
+      run({ caller, subdomain, secretKey, verb: "use", action: "secret.read" }, async (company, store) => {
+        catalog.get(secretKey);
+        const found = await store.read(company, secretKey);
+        if (found === undefined) throw notFound();
+        const { plaintext, version } = found;
+        try {
+          const entry = { action: "secret.read", outcome: "allowed", companyId: company.id } as const;
+          await audit.add(caller, { ...entry, secretKey, version });
+          return { text: plaintext.reveal(), version };
+        } finally {
+          plaintext.wipe();
+        }
+      }),
 
     list: (caller, subdomain) =>
-      perform({ caller, subdomain, verb: "describe", action: "secret.list" }, async (company, store) => {
+      run({ caller, subdomain, verb: "describe", action: "secret.list" }, async (company, store) => {
         const descriptions = await store.list(company);
         await audit.add(caller, { action: "secret.list", outcome: "allowed", companyId: company.id });
         return {
@@ -116,40 +101,50 @@ export function createVault(
       }),
 
     write: (caller, subdomain, secretKey, text, options) =>
-      perform(
-        { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
+      run({ caller, subdomain, secretKey, verb: "write", action: "secret.write" }, async (company, store) => {
+        checkValueText(catalog, secretKey, text);
+        checkOptions(options);
+        const plaintext = Plaintext.fromText(text);
+        try {
+          const hint = hintOf(catalog.get(secretKey), text);
+          return await store.write(company, { secretKey, plaintext, hint, options }, caller);
+        } finally {
+          plaintext.wipe();
+        }
+      }),
+
+    // Removing and restoring are not held to the catalogue: what it no longer lists can still be cleared away.
+    remove: (caller, subdomain, secretKey, options) =>
+      run(
+        { caller, subdomain, secretKey, verb: "delete", action: "secret.remove" },
         async (company, store) => {
-          checkValueText(catalog, secretKey, text);
           checkOptions(options);
-          const plaintext = Plaintext.fromText(text);
-          try {
-            const hint = hintOf(catalog.get(secretKey), text);
-            return await store.write(company, { secretKey, plaintext, hint, options }, caller);
-          } finally {
-            plaintext.wipe();
-          }
+          if (!SecretKey.safeParse(secretKey).success) throw notFound();
+          return store.remove(company, secretKey, options, caller);
         },
       ),
 
-    remove: (caller, subdomain, secretKey, options) =>
-      perform({ caller, subdomain, secretKey, verb: "delete", action: "secret.remove" }, (company, store) => {
-        checkOptions(options);
-        // Not held to the catalogue: what it no longer lists can still be cleared away.
-        return store.remove(company, secretKey, options, caller);
-      }),
+    restore: (caller, subdomain, secretKey) =>
+      run(
+        { caller, subdomain, secretKey, verb: "delete", action: "secret.restore" },
+        async (company, store) => {
+          if (!SecretKey.safeParse(secretKey).success) throw notFound();
+          return store.restore(company, secretKey, caller);
+        },
+      ),
   };
 }
 
 function checkOptions({ expectedVersion, requestId, note }: WriteOptions): void {
-  const refuse = (rule: string) =>
+  const refuseRule = (rule: string) =>
     new TenantSecretsError("INVALID_INPUT", `The request was refused: ${rule}.`);
   if (expectedVersion !== undefined && !(Number.isSafeInteger(expectedVersion) && expectedVersion >= 0)) {
-    throw refuse("expectedVersion is a whole number, 0 for none yet");
+    throw refuseRule("expectedVersion is a whole number, 0 for none yet");
   }
   if (requestId !== undefined && !/^[\x21-\x7e]{1,100}$/.test(requestId)) {
-    throw refuse("a requestId has 1 to 100 visible ASCII characters");
+    throw refuseRule("a requestId has 1 to 100 visible ASCII characters");
   }
   if (note !== undefined && (note.length > 500 || !note.isWellFormed() || note.includes("\0"))) {
-    throw refuse("a note is at most 500 characters of well-formed text without NUL");
+    throw refuseRule("a note is at most 500 characters of well-formed text without NUL");
   }
 }

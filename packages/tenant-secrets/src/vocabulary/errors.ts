@@ -23,11 +23,13 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 export interface ErrorDetails {
   /** When the same call may succeed, in milliseconds from now. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** With CONFLICT: the version that the secret has now; 0 where it does not exist. */
-  readonly currentVersion?: number;
+  readonly currentVersion?: number | undefined;
+  /** With an answer of the API: what to give an operator, who finds the request in log and record by it. */
+  readonly requestId?: string | undefined;
   /** For the log, never for the caller: an error's class and code, such as "DatabaseError 42P01". */
-  readonly diagnosis?: string;
+  readonly diagnosis?: string | undefined;
 }
 
 /**
@@ -39,6 +41,7 @@ export class TenantSecretsError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
+  readonly requestId: string | undefined;
   readonly diagnosis: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -46,6 +49,7 @@ export class TenantSecretsError extends Error {
     this.code = code;
     this.retryAfterMs = details.retryAfterMs;
     this.currentVersion = details.currentVersion;
+    this.requestId = details.requestId;
     this.diagnosis = details.diagnosis;
   }
 }

@@ -24,5 +24,11 @@ export function patternCovers(pattern: string, secretKey: string): boolean {
   return pattern.endsWith("*") ? secretKey.startsWith(pattern.slice(0, -1)) : pattern === secretKey;
 }
 
+/** What people call a credential or an operator. */
+export function isDisplayName(text: string): boolean {
+  return /^[^\p{Cc}\p{Cs}\p{Bidi_Control}]{1,100}$/u.test(text) && text.trim() !== "";
+}
+export const displayNameRule = "1 to 100 characters, and no control characters among them";
+
 export const SecretStoreName = z.enum(["infisical", "hybrid", "database"]);
 export type SecretStoreName = z.infer<typeof SecretStoreName>;

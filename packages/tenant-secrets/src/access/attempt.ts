@@ -1,0 +1,48 @@
+import type { Caller } from "../vocabulary/actor.ts";
+import type { TenantSecretsError } from "../vocabulary/errors.ts";
+import type { AuditEntry, AuditLog } from "./audit.ts";
+import { asTenantSecretsError } from "./database-errors.ts";
+
+export interface Attempt extends Omit<AuditEntry, "outcome" | "reason"> {
+  readonly caller: Caller;
+  /** Whether it would change something, so that a lost answer leaves it open whether it did. */
+  readonly changes?: boolean;
+}
+
+/** Puts a refusal on record, and throws it. */
+export async function refuse(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
+  await note(audit, attempt, "refused", error);
+  throw error;
+}
+
+/**
+ * Does what was asked for, and sees to it that a failure is on record. What succeeds has put itself there.
+ *
+ * @throws {TenantSecretsError} what `work` threw, as one of ours; AUDIT_UNAVAILABLE where the record cannot be written to
+ */
+export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = asTenantSecretsError(thrown);
+    const lost = attempt.changes === true && lostAnswers.has(error.code);
+    await note(audit, attempt, lost ? "unknown" : "failed", error);
+    throw error;
+  }
+}
+
+/** After these, a change may have been made: a COMMIT or a call that went out, and whose answer did not come. */
+const lostAnswers: ReadonlySet<TenantSecretsError["code"]> = new Set([
+  "STORE_UNAVAILABLE",
+  "DATABASE_UNAVAILABLE",
+  "AUDIT_UNAVAILABLE",
+]);
+
+function note(
+  audit: AuditLog,
+  { caller, ...entry }: Attempt,
+  outcome: AuditEntry["outcome"],
+  error: TenantSecretsError,
+): Promise<void> {
+  return audit.add(caller, { ...entry, outcome, reason: error.code });
+}
