@@ -29,6 +29,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Remove a secret",
       load: async () => (await import("./commands/secrets.ts")).removeCommand,
     },
+    restore: {
+      summary: "Bring a removed secret back",
+      load: async () => (await import("./commands/secrets.ts")).restoreCommand,
+    },
     "companies list": {
       summary: "List the companies",
       load: async () => (await import("./commands/companies.ts")).listCommand,
@@ -56,6 +60,14 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
     "operators create": {
       summary: "Make an operator, and show the token once",
       load: async () => (await import("./commands/operators.ts")).createCommand,
+    },
+    "operators list": {
+      summary: "List the operators",
+      load: async () => (await import("./commands/operators.ts")).listCommand,
+    },
+    "operators revoke": {
+      summary: "End an operator's token at once",
+      load: async () => (await import("./commands/operators.ts")).revokeCommand,
     },
     "database provision": {
       summary: "Make the database and its four roles on a PostgreSQL server",

@@ -43,6 +43,15 @@ test("an operator is made next to the database, and works at once", async () => 
   });
   const { actor } = await fixture.secrets.authenticate(made.stdout.trim(), {});
   expect(actor.kind).toBe("operator");
+
+  const listed = await cli(["operators", "list", "--json"], fixture.local);
+  expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ id: actor.id, name: "alice" }));
+  expect(listed.stdout).not.toContain(made.stdout.trim());
+  expect(await cli(["operators", "revoke", actor.id], fixture.local)).toMatchObject({ exitCode: 0 });
+  await expect(fixture.secrets.authenticate(made.stdout.trim(), {})).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
+  expect(await failing(["operators", "revoke", "nobody"], fixture.local)).toMatchObject({ exitCode: 3 });
 });
 
 test("what does not fit is told apart: environment, master key, a role that sees everything, a lost database", async () => {
@@ -64,6 +73,6 @@ test("what does not fit is told apart: environment, master key, a role that sees
   const create = ["operators", "create", "bob", "--expires-in", "1h"];
   expect(await failing(create, { ...environment, MASTER_KEY_REGION: "nowhere" })).toMatchObject({
     exitCode: 1,
-    code: "MASTER_KEY_MISSING",
+    code: "MASTER_KEY_WRONG",
   });
 });

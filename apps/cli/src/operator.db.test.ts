@@ -37,7 +37,7 @@ test("an API key is shown once, does what it was made for, and ends when it is r
   const made = await run(
     "api-keys",
     "create",
-    ...options("pay\u001b[31m", "use,describe", "STRIPE_*", "12h"),
+    ...options("pay ☕", "use,describe", "STRIPE_*", "12h"),
     "--company",
     "billing",
   );
@@ -52,10 +52,18 @@ test("an API key is shown once, does what it was made for, and ends when it is r
     run("api-keys", "list", "--company", "billing"),
     run("api-keys", "list", "--company", "billing", "--json"),
   ]);
-  expect(table.stdout).toContain("pay\\u001b[31m");
+  expect(table.stdout).toContain("pay ☕");
   expect(table.stdout + json.stdout).not.toContain(made.stdout.trim());
   const [{ id, name, expiresAt }] = JSON.parse(json.stdout);
-  expect(name).toBe("pay\u001b[31m");
+  expect(name).toBe("pay ☕");
+  const hostile = [
+    "api-keys",
+    "create",
+    ...options("pay\u001b[31m", "use", "*", "12h"),
+    "--company",
+    "billing",
+  ];
+  expect(await failing(hostile, fixture.remote)).toMatchObject({ exitCode: 2, code: "INVALID_INPUT" });
   expect(Date.parse(expiresAt) - Date.now()).toBeLessThanOrEqual(12 * 3_600_000);
 
   expect(await run("api-keys", "revoke", id, "--company", "billing")).toMatchObject({ exitCode: 0 });

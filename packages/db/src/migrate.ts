@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { scrubDatabaseError } from "./errors.ts";
 import { connectOnce } from "./provision.ts";
 
 const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
@@ -30,6 +31,8 @@ export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK
       migrationsSchema: "drizzle",
       migrationsTable: "migrations",
     });
+  } catch (thrown) {
+    throw scrubDatabaseError(thrown);
   } finally {
     await client.end({ timeout: 5 });
   }

@@ -1,6 +1,8 @@
 import {
   createTRPCClient,
   httpBatchLink,
+  httpLink,
+  splitLink,
   TRPCClientError,
   type HTTPBatchLinkOptions,
   type TRPCClient,
@@ -60,14 +62,19 @@ export interface TenantSecretsClient<C extends Catalog> {
 export function createTenantSecretsClient<C extends Catalog>(
   options: ClientOptions<C>,
 ): TenantSecretsClient<C> {
+  const http = {
+    url: `${options.url.replace(/\/+$/, "")}/trpc`,
+    transformer: superjson,
+    headers: { authorization: `Bearer ${options.credential}` },
+    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+  };
   const trpc = createTRPCClient<AppRouter>({
     links: [
-      httpBatchLink({
-        url: `${options.url.replace(/\/+$/, "")}/trpc`,
-        transformer: superjson,
-        maxItems: maxBatchSize,
-        headers: { authorization: `Bearer ${options.credential}` },
-        ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      splitLink({
+        // One request for each: several large values together would be more than a request may hold.
+        condition: (operation) => operation.type === "mutation",
+        true: httpLink(http),
+        false: httpBatchLink({ ...http, maxItems: maxBatchSize }),
       }),
     ],
   });

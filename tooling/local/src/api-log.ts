@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
@@ -9,35 +9,35 @@ export interface ApiLog {
   lastLine(): string | undefined;
 }
 
-const warningLevel = 40;
+const levelsToShow: readonly unknown[] = ["warn", "error", "fatal"];
 const notForPeople = new Set(["level", "time", "pid", "hostname", "name", "msg"]);
 
 export function createApiLog(file: string, say: (line: string) => void): ApiLog {
-  const kept = createWriteStream(file, { mode: 0o600 });
+  const kept = openSync(file, "w", 0o600);
   let last: string | undefined;
   return {
     follow: (output) => {
       createInterface({ input: output }).on("line", (line) => {
-        kept.write(`${line}\n`);
+        writeSync(kept, `${line}\n`);
         const entry = parseEntry(line);
         last = entry.text;
-        if (entry.level >= warningLevel) say(`API: ${entry.text}`);
+        if (entry.isShown) say(`API: ${entry.text}`);
       });
     },
     lastLine: () => last,
   };
 }
 
-function parseEntry(line: string): { readonly level: number; readonly text: string } {
+function parseEntry(line: string): { readonly isShown: boolean; readonly text: string } {
   const fields = fieldsOf(line);
   // Whatever is not a log entry was not meant to be written: a crash, a warning of Node's.
-  if (fields === undefined) return { level: warningLevel, text: printable(line) };
+  if (fields === undefined) return { isShown: true, text: printable(line) };
   const { level, msg } = fields;
   const details = Object.entries(fields)
     .filter(([name]) => !notForPeople.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const text = [typeof msg === "string" ? msg : "", ...details].filter(Boolean).join("  ");
-  return { level: typeof level === "number" ? level : 0, text: printable(text) };
+  return { isShown: levelsToShow.includes(level), text: printable(text) };
 }
 
 function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
@@ -49,7 +49,7 @@ function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** The text without what a terminal would obey. */
+/** The text on one line, without what a terminal would obey. */
 export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
+  return text.replaceAll(/\s*\n\s*/g, " ").replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }

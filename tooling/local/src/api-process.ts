@@ -9,10 +9,10 @@ const followParent = new URL("follow-parent.ts", import.meta.url).href;
 
 const stopTimeoutMs = 4_000;
 const probeTimeoutMs = 3_000;
-const quietMs = 3_000;
+const quietMs = 5_000;
 
 export interface ApiProcess {
-  /** Resolves when /readyz says so, and tells meanwhile what is missing. Never, when the process ends before that. */
+  /** Resolves when /readyz says so, and tells meanwhile what is missing. @throws {Error} when it ends before that */
   ready(): Promise<void>;
   /** Ends it: gently, and after 4 s not so. */
   stop(): Promise<void>;
@@ -48,17 +48,22 @@ export function startApi({ environment, url, logFile, say, onDeath }: ApiProcess
       resolve();
       const how = signal === null ? `exit code ${code}` : signal;
       if (isWanted) onDeath(`The API ended by itself (${how}). Its last line: ${log.lastLine() ?? "none"}`);
+      isWanted = false;
     });
   });
   return {
     ready: async () => {
       let said = "";
-      for (const startedAt = performance.now(); ; await sleep(50)) {
+      const startedAt = performance.now();
+      for (;;) {
         const missing = await whatIsMissing(url);
         if (missing === undefined) return;
-        if (missing === said || performance.now() - startedAt < quietMs) continue;
-        say(`The API is not ready yet: ${missing}`);
-        said = missing;
+        if (!isWanted) throw new Error("The API ended before it was ready.");
+        if (missing !== said && performance.now() - startedAt > quietMs) {
+          say(`The API is not ready yet: ${missing}`);
+          said = missing;
+        }
+        await sleep(50);
       }
     },
     stop: async () => {
@@ -76,8 +81,16 @@ async function whatIsMissing(url: string): Promise<string | undefined> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(probeTimeoutMs) });
     const text = await response.text();
-    return response.ok ? undefined : printable(text);
+    return response.ok ? undefined : sentencesOf(text);
   } catch {
     return "it does not answer";
   }
+}
+
+/** What is wrong, out of the answer of /readyz. */
+function sentencesOf(text: string): string {
+  const parsed: unknown = JSON.parse(text);
+  const checks = typeof parsed === "object" && parsed !== null && "checks" in parsed ? parsed.checks : {};
+  const wrong = Object.values(checks ?? {}).filter((check) => typeof check === "string" && check !== "ok");
+  return printable(wrong.join(" "));
 }

@@ -1,10 +1,10 @@
-import type { Credentials } from "./seed.ts";
+import type { Credentials } from "./credentials.ts";
 
 /** Where everything is, once it runs. */
 export interface Addresses {
   readonly api: string;
   /** The API under the name of one company. */
-  readonly companyApi: (subdomain: string) => string;
+  readonly companyUrl: (subdomain: string) => string;
   /** Of the maintenance role. */
   readonly database: string;
 }
@@ -15,11 +15,11 @@ export interface Addresses {
  * @param stripe whether payments go to the local Stripe, which takes the demo's keys
  */
 export function demoBanner(addresses: Addresses, credentials: Credentials, stripe: boolean): string {
-  const { api, companyApi, database } = addresses;
+  const { api, companyUrl, database } = addresses;
   const bearer = (name: string) => `-H 'authorization: Bearer ${credentials[name] ?? ""}'`;
   const json = (body: unknown) => `-H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
   const pay = (company: string, key: string) =>
-    `curl -sS -X POST ${companyApi(company)}/api/payments/create ${bearer(key)} ${json({ amount: 1999, currency: "eur" })}`;
+    `curl -sS -X POST ${companyUrl(company)}/api/payments/create ${bearer(key)} ${json({ amount: 1999, currency: "eur" })}`;
   const as = (name: string) => `TENANT_SECRETS_URL=${api} TENANT_SECRETS_API_KEY=${credentials[name] ?? ""}`;
   const cli = "npx pnpm --silent secrets";
   const read = { json: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" } };
@@ -29,12 +29,15 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
     ...(stripe
       ? [
           [
-            "Pay with acmecorp's own Stripe key, which then shows up here; the same credential at another company",
+            "Pay with acmecorp's own Stripe key, which then shows up here; and try its credential at another company",
             [pay("acmecorp", "acmecorp"), pay("another-company", "acmecorp")],
           ] as const,
         ]
       : []),
-    ["Read a value over tRPC", [`curl -sS -X POST ${api}/trpc/secrets.read ${bearer("acmecorp")} ${json(read)}`]],
+    [
+      "Read a value over tRPC",
+      [`curl -sS -X POST ${api}/trpc/secrets.read ${bearer("acmecorp")} ${json(read)}`],
+    ],
     [
       "The same from the command line. acmecorp is hybrid: one of its values is still in its Infisical folder",
       [
@@ -76,6 +79,6 @@ export function realServersBanner(api: string): string {
 }
 
 function sections(all: readonly (readonly [title: string, lines: readonly string[]])[]): string {
-  const texts = all.map(([title, lines]) => [`${title}:`, ...lines.map((line) => `  ${line}`), ""].join("\n"));
+  const texts = all.map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`), ""].join("\n"));
   return ["To paste, in this folder (all credentials are of this machine's demo):", "", ...texts].join("\n");
 }

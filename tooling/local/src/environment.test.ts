@@ -7,7 +7,11 @@ const infisical = {
   clientSecret: "fake",
   projectId: "project",
 };
-const database = { application: "postgres://a@127.0.0.1/x", maintenance: "postgres://m@127.0.0.1/x" };
+const database = {
+  application: "postgres://a@127.0.0.1/x",
+  maintenance: "postgres://m@127.0.0.1/x",
+  migration: "postgres://o@127.0.0.1/x",
+};
 
 test("starts everything where the environment names no server", () => {
   expect(readSettings({}).given).toEqual({ database: false, infisical: false, stripe: false });
@@ -26,14 +30,23 @@ test.each([
 
 test("gives the API the addresses of what was started, and the rest of its own environment as it is", () => {
   const variables = { STRIPE_API_URL: "https://stripe.example.com", LOG_LEVEL: "debug", PORT: "3000" };
-  const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, 3001);
+  const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, 3001, "/cache");
   expect(given).toMatchObject({ ...variables, PORT: "3001", INFISICAL_ENVIRONMENT: "dev" });
   expect(given).toMatchObject({ DATABASE_URL: database.application, INFISICAL_CLIENT_SECRET: "fake" });
 });
 
 test("touches no variable of a server that the environment names", () => {
-  const variables = { DATABASE_URL: "postgres://real", INFISICAL_ENVIRONMENT: "prod", MASTER_KEY_REGION: "eu" };
-  const given = apiEnvironment(variables, { database: undefined, infisical: undefined, stripe: undefined }, 3000);
+  const variables = {
+    DATABASE_URL: "postgres://real",
+    INFISICAL_ENVIRONMENT: "prod",
+    MASTER_KEY_REGION: "eu",
+  };
+  const given = apiEnvironment(
+    variables,
+    { database: undefined, infisical: undefined, stripe: undefined },
+    3000,
+    "/cache",
+  );
   expect(given).toMatchObject(variables);
 });
 

@@ -1,5 +1,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import type { RoleUrls } from "./database.ts";
+import type { InfisicalServer } from "./seed.ts";
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -19,6 +21,8 @@ const stripeName = "STRIPE_API_URL";
 export interface Settings {
   /** True where the environment names a server of that kind; then none is started. */
   readonly given: { readonly database: boolean; readonly infisical: boolean; readonly stripe: boolean };
+  /** Whether this is a script that npm runs. */
+  readonly underNpm: boolean;
   readonly preferredDataDir: string;
   readonly host: string;
   readonly preferredPort: number;
@@ -42,6 +46,7 @@ export function readSettings(variables: Variables): Settings {
       infisical: infisicalNames.some(isGiven),
       stripe: isGiven(stripeName),
     },
+    underNpm: isGiven("npm_lifecycle_event"),
     preferredDataDir: path.resolve(variables["TENANT_SECRETS_DATA_DIR"] || path.join(checkout, ".data")),
     host: variables["HOST"] || "127.0.0.1",
     preferredPort,
@@ -51,25 +56,32 @@ export function readSettings(variables: Variables): Settings {
 
 /** The servers that this start has started; undefined for one that the environment names. */
 export interface LocalServers {
-  readonly database: { readonly application: string; readonly maintenance: string } | undefined;
-  readonly infisical:
-    | {
-        readonly siteUrl: string;
-        readonly clientId: string;
-        readonly clientSecret: string;
-        readonly projectId: string;
-      }
-    | undefined;
+  readonly database: RoleUrls | undefined;
+  readonly infisical: InfisicalServer | undefined;
   readonly stripe: { readonly url: string } | undefined;
 }
 
-/** What the API is started with: our own environment, and in it the addresses of the servers that we started. */
-export function apiEnvironment(variables: Variables, servers: LocalServers, port: number): Variables {
+/**
+ * What the API is started with: our own environment, and in it the addresses of the servers that we started.
+ *
+ * @param cacheDir where Node keeps compiled code from one start to the next
+ */
+export function apiEnvironment(
+  variables: Variables,
+  servers: LocalServers,
+  port: number,
+  cacheDir: string,
+): Variables {
   const { database, infisical, stripe } = servers;
   const own: Variables = {
     PORT: String(port),
     PORT_FILE: undefined,
-    ...(database && { DATABASE_URL: database.application, DATABASE_MAINTENANCE_URL: database.maintenance }),
+    NODE_COMPILE_CACHE: cacheDir,
+    ...(database && {
+      DATABASE_URL: database.application,
+      DATABASE_MAINTENANCE_URL: database.maintenance,
+      DATABASE_MIGRATION_URL: database.migration,
+    }),
     ...(infisical && {
       INFISICAL_SITE_URL: infisical.siteUrl,
       INFISICAL_CLIENT_ID: infisical.clientId,

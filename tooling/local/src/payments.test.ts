@@ -16,7 +16,11 @@ test("shows no more of any other key than its last four characters", () => {
 });
 
 test("lets nothing in a request give orders to the terminal", () => {
-  const line = describePayment({ ...request, authorization: undefined, body: "amount=%1b[2J%0a1&currency=eur" });
+  const line = describePayment({
+    ...request,
+    authorization: undefined,
+    body: "amount=%1b[2J%0a1&currency=eur",
+  });
   expect(line).toMatch(/^\P{Cc}+$/u);
   expect(line).toContain("no key");
 });

@@ -2,7 +2,10 @@ import { printable } from "./api-log.ts";
 import type { startLocalStripe } from "./stripe.ts";
 
 type LocalStripe = Awaited<ReturnType<typeof startLocalStripe>>;
-type StripeRequest = ReturnType<LocalStripe["requests"]>[number];
+type StripeRequest = Pick<
+  ReturnType<LocalStripe["requests"]>[number],
+  "method" | "path" | "authorization" | "body"
+>;
 
 const lookEveryMs = 200;
 

@@ -1,4 +1,5 @@
 import { createServer, connect } from "node:net";
+import type { DataDirectory } from "./data-directory.ts";
 
 const loopbacks = ["127.0.0.1", "::1"] as const;
 
@@ -42,4 +43,31 @@ function listenBriefly(host: string, port: number): Promise<number | undefined> 
       server.close(() => resolve(typeof address === "object" ? address?.port : undefined));
     });
   });
+}
+
+const file = "ports.json";
+
+/** The ports of the last start, which are taken again where that is possible. */
+export interface Ports {
+  lastOf(server: string): number | undefined;
+  /** The last one, or where it is taken another. */
+  find(server: string): Promise<number>;
+  /** Keeps it for the next start, and says so where it is not the last one. */
+  remember(server: string, port: number): void;
+}
+
+export function choosePorts(data: DataDirectory, say: (line: string) => void): Ports {
+  const last = data.read(file);
+  const kept = { ...last };
+  const lastOf = (server: string): number | undefined => Number(last[server]) || undefined;
+  return {
+    lastOf,
+    find: (server) => findFreePort(lastOf(server)),
+    remember: (server, port) => {
+      const before = lastOf(server);
+      if (before !== undefined && port !== before) say(`Port ${before} is taken; ${server} takes ${port}.`);
+      kept[server] = String(port);
+      data.write(file, kept);
+    },
+  };
 }

@@ -1,31 +1,31 @@
 import { randomBytes } from "node:crypto";
-import type { InfisicalClient } from "@repo/infisical";
-import { deliveryChatCatalog, job, TenantSecretsError } from "@repo/tenant-secrets";
+import { connectDatabase } from "@repo/db";
+import { createInfisicalClient } from "@repo/infisical";
+import type { InfisicalClient, InfisicalOptions } from "@repo/infisical";
+import { createTenantSecrets, deliveryChatCatalog, job, TenantSecretsError } from "@repo/tenant-secrets";
 import type { Caller, NewApiKey, TenantSecrets } from "@repo/tenant-secrets";
+import { demoCompanies } from "./credentials.ts";
+import type { Credentials, DemoCompany } from "./credentials.ts";
+import type { RoleUrls } from "./database.ts";
 
 type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
-
-/** The companies of the demo, and where the secrets of each live. */
-const demoCompanies = { codewiser: "infisical", acmecorp: "hybrid", "another-company": "database" } as const;
-export type DemoCompany = keyof typeof demoCompanies;
-
-/** By whose it is: `operator`, `platform`, or a company's subdomain. */
-export type Credentials = Readonly<Record<string, string>>;
+export type InfisicalServer = Omit<InfisicalOptions, "environment">;
 
 const operator: Caller = { actor: { kind: "operator", id: "local-start" } };
 const product: Caller = job("local-start", { verbs: ["describe", "write"], secretKeys: ["*"] });
 const lifeMs = 90 * 24 * 3_600_000;
 
 /** Makes the master key where there is none. */
-export async function seedMasterKey(infisical: InfisicalClient): Promise<void> {
+export async function seedMasterKey(server: InfisicalServer): Promise<void> {
+  const infisical = createInfisicalClient({ ...server, environment: "dev" });
   const known = await infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY");
   if (known !== undefined) return;
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
 }
 
 /**
- * Makes the companies, values and credentials of the demo. What is there is kept, and what an interrupted start did
- * not come to is made now.
+ * Makes the companies, values and credentials of the demo in a migrated database. What is there is kept, and what an
+ * interrupted start did not come to is made now.
  *
  * @param known the credentials of earlier starts; those that are still good are kept
  * @param keep told of all credentials after each new one, so that none is lost
@@ -33,6 +33,22 @@ export async function seedMasterKey(infisical: InfisicalClient): Promise<void> {
  * @throws {TenantSecretsError} as `prepare`, `create` and `set` do
  */
 export async function seedDemo(
+  urls: RoleUrls,
+  server: InfisicalServer,
+  known: Credentials,
+  keep: (credentials: Credentials) => void,
+): Promise<Credentials> {
+  const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
+  const infisical = createInfisicalClient({ ...server, environment: "dev" });
+  try {
+    const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+    return await seedCredentials(secrets, infisical, known, keep);
+  } finally {
+    await database.close();
+  }
+}
+
+async function seedCredentials(
   secrets: DeliveryChat,
   infisical: InfisicalClient,
   known: Credentials,

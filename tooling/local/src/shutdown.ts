@@ -50,3 +50,16 @@ export function createShutdown(say: (line: string) => void): Shutdown {
     begin,
   };
 }
+
+const lookEveryMs = 250;
+
+/**
+ * Ends this process in order when its parent is gone. For a start by npm, which puts a shell between itself and us: who
+ * ends npm ends that shell, and the shell passes nothing on.
+ */
+export function endWithParent(shutdown: Shutdown): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) shutdown.begin(0, "npm was ended. Stopping.");
+  }, lookEveryMs).unref();
+}

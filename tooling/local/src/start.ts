@@ -1,21 +1,21 @@
 import { existsSync } from "node:fs";
-import { connectDatabase, migrateDatabase, provisionDatabase } from "@repo/db";
-import { startEmbeddedPostgres, usableDataDir } from "@repo/db/embedded";
-import { createInfisicalClient } from "@repo/infisical";
+import { usableDataDir } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
-import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
+import { areAllGood } from "./credentials.ts";
+import type { Credentials } from "./credentials.ts";
+import { startDatabase } from "./database.ts";
+import type { RoleUrls } from "./database.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { environmentVariables } from "./env.ts";
 import { apiEnvironment, readSettings } from "./environment.ts";
-import type { LocalServers } from "./environment.ts";
 import { announcePayments } from "./payments.ts";
-import { findFreePort } from "./ports.ts";
-import { seedDemo, seedMasterKey } from "./seed.ts";
-import type { Credentials } from "./seed.ts";
-import { createShutdown } from "./shutdown.ts";
+import { choosePorts, findFreePort } from "./ports.ts";
+import type { Ports } from "./ports.ts";
+import type { InfisicalServer } from "./seed.ts";
+import { createShutdown, endWithParent } from "./shutdown.ts";
 import { startLocalStripe } from "./stripe.ts";
 
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
@@ -34,39 +34,45 @@ try {
 
 async function start(): Promise<void> {
   const settings = readSettings(environmentVariables());
-  const { given, host, preferredPort } = settings;
-  const data = openData(settings.preferredDataDir, !given.database);
-  const ports = choosePorts(data);
+  const { given, preferredDataDir, host, preferredPort, baseDomain } = settings;
+  if (settings.underNpm) endWithParent(shutdown);
+  const data = openData(preferredDataDir, !given.database);
+  const ports = choosePorts(data, say);
 
-  const database = given.database ? undefined : await startDatabase(data, ports);
+  // First, because two starts on the same data are told apart here.
+  const database = given.database ? undefined : await startPostgres(data, ports);
   const infisical = given.infisical ? undefined : await startInfisical(data, ports);
   const stripe = given.stripe ? undefined : await startStripe(ports);
-  const servers: LocalServers = { database, infisical, stripe };
 
   const port = await findFreePort(preferredPort);
-  if (port !== preferredPort) say(takenText(preferredPort, "API", port));
-  const hostName = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  const url = `http://${hostName.includes(":") ? `[${hostName}]` : hostName}:${port}`;
+  if (port !== preferredPort) say(`Port ${preferredPort} is taken; the API takes ${port}.`);
+  const hostInUrl = ["0.0.0.0", "::"].includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const url = `http://${hostInUrl}:${port}`;
   const api = startApi({
-    environment: apiEnvironment(environmentVariables(), servers, port),
+    environment: apiEnvironment(
+      environmentVariables(),
+      { database, infisical, stripe },
+      port,
+      data.at("compile-cache"),
+    ),
     url,
     logFile: data.at("api.log"),
     say,
     onDeath: (reason) => shutdown.begin(1, reason),
   });
   shutdown.onStop(() => api.stop());
+  await api.ready();
+  say(`API          ${url}  (its log: ${data.at("api.log")})\n`);
 
-  const isDemo = database !== undefined && infisical !== undefined;
-  const [credentials] = await Promise.all([isDemo ? seed(data, database, infisical) : undefined, api.ready()]);
-  if (shutdown.begun) return;
-
-  say(`API            ${url}  (log: ${data.at("api.log")})\n`);
-  if (credentials === undefined || database === undefined) say(realServersBanner(url));
+  if (database === undefined || infisical === undefined) say(realServersBanner(url));
   else {
-    const companyApi = (subdomain: string) => `http://${subdomain}.${settings.baseDomain}:${port}`;
-    say(demoBanner({ api: url, companyApi, database: database.maintenance }, credentials, stripe !== undefined));
+    const credentials = await demoCredentials(data, url, database, infisical);
+    const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
+    const addresses = { api: url, companyUrl, database: database.maintenance };
+    say(demoBanner(addresses, credentials, stripe !== undefined));
   }
-  say(`Ready after ${(performance.now() / 1_000).toFixed(1)} s. Ctrl-C ends everything; the data stays in ${data.path}`);
+  const seconds = (performance.now() / 1_000).toFixed(1);
+  say(`Ready after ${seconds} s. Ctrl-C ends everything; the data stays in ${data.path}`);
 }
 
 function openData(preferred: string, forPostgres: boolean): DataDirectory {
@@ -77,88 +83,52 @@ function openData(preferred: string, forPostgres: boolean): DataDirectory {
   return openDataDirectory(directory);
 }
 
-const takenText = (wanted: number, server: string, port: number): string =>
-  `Port ${wanted} is taken; ${server} takes ${port}.`;
-
-type Ports = ReturnType<typeof choosePorts>;
-
-/** The ports of the last start, where they can be had again. */
-function choosePorts(data: DataDirectory) {
-  const file = "ports.json";
-  const ports = { ...data.read(file) };
-  const lastOf = (server: string): number | undefined => Number(ports[server]) || undefined;
-  return {
-    lastOf,
-    find: async (server: string): Promise<number> => {
-      const last = lastOf(server);
-      const port = await findFreePort(last);
-      if (last !== undefined && port !== last) say(takenText(last, server, port));
-      return port;
-    },
-    remember: (server: string, port: number): void => {
-      ports[server] = String(port);
-      data.write(file, ports);
-    },
-  };
+async function startPostgres(data: DataDirectory, ports: Ports): Promise<RoleUrls> {
+  const last = ports.lastOf("PostgreSQL");
+  const database = await startDatabase(data.at("postgres"), last);
+  shutdown.onStop(() => database.stop());
+  ports.remember("PostgreSQL", database.port);
+  say(`PostgreSQL   127.0.0.1:${database.port}`);
+  return database.roleUrls();
 }
 
-async function startDatabase(data: DataDirectory, ports: Ports) {
-  const dataDir = data.at("postgres");
-  const name = "PostgreSQL";
-  const last = ports.lastOf(name);
-  const postgres = await startEmbeddedPostgres({ dataDir, ...(last !== undefined && { port: last }) });
-  shutdown.onStop(() => postgres.stop());
-  if (last !== undefined && postgres.port !== last) say(takenText(last, name, postgres.port));
-  ports.remember(name, postgres.port);
-  const urls = await provisionDatabase({ superuserUrl: postgres.superuserUrl, database: "tenant_secrets" });
-  await migrateDatabase(urls.migration);
-  say(`PostgreSQL     127.0.0.1:${postgres.port}`);
-  return urls;
-}
-
-async function startInfisical(data: DataDirectory, ports: Ports) {
+async function startInfisical(data: DataDirectory, ports: Ports): Promise<InfisicalServer> {
   const dataFile = data.at("infisical.json");
+  const isFirstStart = !existsSync(data.at(credentialsFile));
   // Credentials were made, so something was sealed under the master key that this file had.
-  if (!existsSync(dataFile) && existsSync(data.at(credentialsFile)) && existsSync(data.at("postgres"))) {
+  if (!isFirstStart && !existsSync(dataFile) && existsSync(data.at("postgres"))) {
     throw new Error(
       `${dataFile} is gone, and the master key with it; without that key the data of PostgreSQL stays shut. ` +
         `Put it back, or remove ${data.path} to begin anew.`,
     );
   }
-  const name = "Infisical";
-  const port = await ports.find(name);
+  const port = await ports.find("Infisical");
   const emulator = await startInfisicalEmulator({ dataFile, port });
   shutdown.onStop(() => emulator.stop());
-  ports.remember(name, port);
-  await seedMasterKey(createInfisicalClient({ ...emulator, environment: "dev" }));
-  say(`Infisical      ${emulator.siteUrl}  (a local stand-in)`);
+  ports.remember("Infisical", port);
+  say(`Infisical    ${emulator.siteUrl}  (a local stand-in)`);
+  if (isFirstStart) await (await import("./seed.ts")).seedMasterKey(emulator);
   return emulator;
 }
 
-async function startStripe(ports: Ports) {
-  const name = "Stripe";
-  const port = await ports.find(name);
+async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
+  const port = await ports.find("Stripe");
   const stripe = await startLocalStripe({ port });
   shutdown.onStop(() => stripe.stop());
-  ports.remember(name, port);
+  ports.remember("Stripe", port);
   announcePayments(stripe, say);
-  say(`Stripe         ${stripe.url}  (a local stand-in)`);
+  say(`Stripe       ${stripe.url}  (a local stand-in)`);
   return stripe;
 }
 
-async function seed(
+async function demoCredentials(
   data: DataDirectory,
-  urls: { readonly application: string; readonly maintenance: string },
-  emulator: Awaited<ReturnType<typeof startInfisical>>,
+  url: string,
+  database: RoleUrls,
+  infisical: InfisicalServer,
 ): Promise<Credentials> {
-  const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
-  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
-  try {
-    return await seedDemo(secrets, infisical, data.read(credentialsFile), (credentials) => {
-      data.write(credentialsFile, credentials);
-    });
-  } finally {
-    await database.close();
-  }
+  const known = data.read(credentialsFile);
+  if (await areAllGood(known, url)) return known;
+  const { seedDemo } = await import("./seed.ts");
+  return seedDemo(database, infisical, known, (credentials) => data.write(credentialsFile, credentials));
 }

@@ -1,8 +1,11 @@
+import type { Caller, Services } from "@repo/tenant-secrets";
 import { expiryAfter } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { readApiUrl } from "../env.ts";
 import { UsageError } from "../failure.ts";
-import { minute, print, printJson, remark } from "../output.ts";
+import { minute, print, printJson, remark, table } from "../output.ts";
+
+type Operators = Services["operators"];
 
 export const createCommand = defineCommand({
   positionals: ["name"],
@@ -19,18 +22,8 @@ not through an API, and needs no credential but the database's: that is how the 
   examples: ["operators create alice --expires-in 90d"],
   run: async ({ name, json, ...values }) => {
     const expiresAt = expiryAfter(values["expires-in"]);
-    if (readApiUrl() !== undefined) {
-      throw new UsageError(
-        "Operators are not made through an API: unset TENANT_SECRETS_URL, and run this with the database's variables.",
-      );
-    }
-    const { openServices } = await import("../in-process.ts");
-    const { job } = await import("@repo/tenant-secrets");
-    await using opened = await openServices();
-    const { id, token } = await opened.secrets.operators.create(
-      job("command-line", { verbs: [], secretKeys: [] }),
-      name,
-      expiresAt,
+    const { id, token } = await withOperators((operators, caller) =>
+      operators.create(caller, name, expiresAt),
     );
     if (json) return printJson({ id, name, expiresAt, token });
     print(token);
@@ -39,3 +32,51 @@ not through an API, and needs no credential but the database's: that is how the 
     );
   },
 });
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: "Shows who has a token, and since when and until when it is valid. Works on the database itself.",
+  examples: ["operators list"],
+  run: async ({ json }) => {
+    const list = await withOperators((operators, caller) => operators.list(caller));
+    if (json) return printJson(list);
+    print(
+      table(
+        ["ID", "NAME", "CREATED", "EXPIRES", "REVOKED"],
+        list.map(({ id, name, createdAt, expiresAt, revokedAt }) => [
+          id,
+          name,
+          minute(createdAt),
+          minute(expiresAt),
+          revokedAt === undefined ? "" : minute(revokedAt),
+        ]),
+      ),
+    );
+  },
+});
+
+export const revokeCommand = defineCommand({
+  positionals: ["id"],
+  options: {},
+  details:
+    "Ends an operator's token at once. Works on the database itself, as the token may be in the wrong hands.",
+  examples: ["operators revoke 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10"],
+  run: async ({ id, json }) => {
+    await withOperators((operators, caller) => operators.revoke(caller, id));
+    if (json) printJson({ id, revoked: true });
+    else print(`The operator's token ${id} is good for nothing from now on.`);
+  },
+});
+
+async function withOperators<T>(work: (operators: Operators, caller: Caller) => Promise<T>): Promise<T> {
+  if (readApiUrl() !== undefined) {
+    throw new UsageError(
+      "Operators are not managed through an API: unset TENANT_SECRETS_URL, and run this with the database's variables.",
+    );
+  }
+  const { openServices } = await import("../in-process.ts");
+  const { job } = await import("@repo/tenant-secrets");
+  await using opened = await openServices();
+  return await work(opened.secrets.operators, job("command-line", { verbs: [], secretKeys: [] }));
+}

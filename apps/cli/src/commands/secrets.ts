@@ -56,7 +56,7 @@ export const removeCommand = defineCommand({
   positionals: ["secretKey"],
   options: { company, yes: { type: "boolean", help: "Do not ask" } },
   details: `Asks before it does so; where there is no terminal to ask at, --yes is needed. In the database a removed
-secret can be restored for a while, and the answer says until when. Infisical forgets it at once.`,
+secret can be restored for a while, and the answer says until when: see "restore". Infisical forgets it at once.`,
   examples: ["remove STRIPE_SECRET_KEY --company acmecorp", "remove CUSTOM_OLD_KEY --company acmecorp --yes"],
   run: async ({ secretKey, company: subdomain, yes, json }) => {
     await confirm(`Remove ${secretKey} of ${subdomain}?`, yes);
@@ -66,8 +66,23 @@ secret can be restored for a while, and the answer says until when. Infisical fo
     if (json) return printJson({ company: subdomain, secretKey, recoverUntil });
     const fate =
       recoverUntil === undefined
-        ? "gone for good: Infisical keeps nothing to restore it from"
+        ? "gone for good: nothing was kept to restore it from"
         : `removed, and can be restored until ${minute(recoverUntil)}`;
     print(`${secretKey} of ${subdomain} is ${fate}.`);
+  },
+});
+
+export const restoreCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: { company },
+  details: `Undoes "remove", until the time that it said: the version that was current is current again. There is nothing to
+restore on Infisical.`,
+  examples: ["restore STRIPE_SECRET_KEY --company acmecorp"],
+  run: async ({ secretKey, company: subdomain, json }) => {
+    const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.restore.mutate({ company: subdomain, secretKey }),
+    );
+    if (json) printJson({ company: subdomain, secretKey, version });
+    else print(`${secretKey} of ${subdomain} is back, at version ${version}.`);
   },
 });

@@ -1,0 +1,77 @@
+import type { MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { secureHeaders } from "hono/secure-headers";
+import { invalidInput } from "./refusal.ts";
+
+const maxBodyBytes = 512 * 1024;
+const maxUrlLength = 8192;
+const maxNesting = 20;
+
+/** Answers are data for programs: a browser that is led to one runs, frames, caches and passes on nothing. */
+export const answerHeaders = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    frameAncestors: ["'none'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+  },
+  strictTransportSecurity: "max-age=31536000; includeSubDomains",
+  xFrameOptions: "DENY",
+});
+
+export const limitUrl: MiddlewareHandler = async (c, next) => {
+  if (c.req.url.length > maxUrlLength) throw invalidInput("The URL is too long: send less at once.", 414);
+  await next();
+};
+
+export const limitBody = bodyLimit({
+  maxSize: maxBodyBytes,
+  onError: () => {
+    throw invalidInput(`The body is larger than ${maxBodyBytes} bytes: send less at once.`, 413);
+  },
+});
+
+/**
+ * A body is JSON that says so, well-formed down to its bytes, and not nested deeper than anything here is: a browser's
+ * form cannot send it, and no byte of a value is silently replaced.
+ */
+export const acceptJsonOnly: MiddlewareHandler = async (c, next) => {
+  if (c.req.method !== "GET" && c.req.method !== "HEAD") {
+    if (!/^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(c.req.header("content-type") ?? "")) {
+      throw invalidInput("Send the content type application/json.", 415);
+    }
+    checkJson(await c.req.arrayBuffer());
+  }
+  await next();
+};
+
+function checkJson(bytes: ArrayBuffer): void {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (nestsDeeper(text, maxNesting)) throw invalidInput(`The JSON nests deeper than ${maxNesting} levels.`);
+    JSON.parse(text);
+  } catch (error) {
+    // The parser's own message quotes the text.
+    throw error instanceof SyntaxError || error instanceof TypeError
+      ? invalidInput("The body is not well-formed JSON in UTF-8.")
+      : error;
+  }
+}
+
+/** Looked at before the parser makes an object of it. */
+function nestsDeeper(json: string, limit: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i];
+    if (quoted) {
+      if (character === "\\") i += 1;
+      else if (character === '"') quoted = false;
+    } else if (character === '"') quoted = true;
+    else if (character === "[" || character === "{") {
+      depth += 1;
+      if (depth > limit) return true;
+    } else if (character === "]" || character === "}") depth -= 1;
+  }
+  return false;
+}

@@ -1,0 +1,35 @@
+import { databaseVariables } from "@repo/db";
+import { readEnvironment } from "@repo/environment";
+import { infisicalVariables } from "@repo/infisical";
+import { z } from "zod";
+import { logLevels } from "./log.ts";
+
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,5}$/)
+  .transform(Number);
+
+/** The environment variables of this process. docs/configuration.md says what they are. */
+export const apiVariables = {
+  ...databaseVariables,
+  DATABASE_MAX_CONNECTIONS: wholeNumber.pipe(z.int().min(1).max(500)).default(10),
+  ...infisicalVariables,
+  MASTER_KEY_REGION: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/)
+    .default("default"),
+  HOST: z.string().min(1).default("127.0.0.1"),
+  PORT: wholeNumber.pipe(z.int().max(65_535)).default(3000),
+  /** `acmecorp.<BASE_DOMAIN>` is the host of the company acmecorp. */
+  BASE_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{0,180}$/)
+    .default("localhost"),
+  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
+  LOG_LEVEL: z.enum(logLevels).default("info"),
+} as const;
+
+/** @throws {EnvironmentError} which names what is missing or malformed, and quotes nothing */
+export function readApiEnvironment() {
+  return readEnvironment(apiVariables, process.env);
+}

@@ -1,0 +1,136 @@
+import { randomBytes } from "node:crypto";
+import { connectDatabase } from "@repo/db";
+import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
+import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
+import {
+  createTenantSecrets,
+  deliveryChatCatalog,
+  job,
+  type Caller,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import { afterAll } from "vitest";
+import { createApp } from "./app.ts";
+import type { DeliveryChatCatalog } from "./company.ts";
+import { listen } from "./http-server.ts";
+import { createLog } from "./log.ts";
+import { createStartUp } from "./start-up.ts";
+
+export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
+
+/** The companies of every test: one for each place that secrets can live in. */
+export const companies = {
+  codewiser: { secretStore: "infisical", stripeKey: "sk_test_fake_codewiser_0001" },
+  acmecorp: { secretStore: "hybrid", stripeKey: "sk_test_fake_acmecorp_0002" },
+  "another-company": { secretStore: "database", stripeKey: "sk_test_fake_another_0003" },
+} as const;
+export type Subdomain = keyof typeof companies;
+export const subdomains: readonly Subdomain[] = ["codewiser", "acmecorp", "another-company"];
+
+export interface Backends {
+  readonly database: TestDatabase;
+  readonly emulator: InfisicalEmulator;
+  readonly stripe: LocalStripe;
+  readonly infisical: InfisicalClient;
+  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  /** An API key that may do everything a service can, in these companies. */
+  apiKey(...companies: readonly Subdomain[]): Promise<{ readonly apiKey: string; readonly id: string }>;
+  /** Ends the life of an API key as time would. */
+  expire(apiKeyId: string): Promise<void>;
+}
+
+/** Everything that the API stands on, with three companies and their keys. Ends with the test file. */
+export async function createBackends(): Promise<Backends> {
+  const database = await createTestDatabase();
+  const emulator = await startInfisicalEmulator();
+  const stripe = await startLocalStripe();
+  const { application, maintenance } = database.urls;
+  const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  afterAll(async () => {
+    await connection.close();
+    await Promise.all([emulator.stop(), stripe.stop()]);
+    await database.drop();
+  });
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const secrets = createTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
+  const product = job("test", { verbs: ["write"], secretKeys: ["*"] });
+  for (const subdomain of subdomains) {
+    const { secretStore, stripeKey } = companies[subdomain];
+    await secrets.companies.create(operator, { subdomain, secretStore });
+    await secrets.company(subdomain, product).set("STRIPE_SECRET_KEY", stripeKey);
+  }
+  return {
+    database,
+    emulator,
+    stripe,
+    infisical,
+    secrets,
+    apiKey: async (...entered) => {
+      const { apiKey, description } = await secrets.apiKeys.create(operator, {
+        name: "test",
+        companies: entered,
+        platform: entered.length > 1,
+        verbs: ["describe", "use", "write", "delete"],
+        secretKeys: ["*"],
+        expiresAt: new Date(Date.now() + 3_600_000),
+      });
+      return { apiKey, id: description.id };
+    },
+    expire: async (apiKeyId) => {
+      const expiry = `update api_keys set expires_at = now() - interval '1 second' where id = '${apiKeyId}'`;
+      await connection.acrossCompanies((statements) => statements.execute(expiry));
+    },
+  };
+}
+
+export interface Api {
+  readonly url: string;
+  /** The log, a line each. */
+  readonly lines: readonly string[];
+}
+
+export interface ApiOptions {
+  readonly backends?: Backends;
+  /** Whether the start is complete. Default true. */
+  readonly started?: boolean;
+}
+
+/** The API on a socket, in this process. Without backends nothing that it stands on can be reached. */
+export async function startApi({ backends, started = true }: ApiOptions = {}): Promise<Api> {
+  const away = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
+  const database = connectDatabase({
+    applicationUrl: backends?.database.urls.application ?? away,
+    maintenanceUrl: backends?.database.urls.maintenance ?? away,
+  });
+  const elsewhere = {
+    siteUrl: "http://127.0.0.1:1",
+    clientId: "none",
+    clientSecret: "none",
+    projectId: "none",
+  };
+  const infisical = createInfisicalClient({ ...(backends?.emulator ?? elsewhere), environment: "dev" });
+  const lines: string[] = [];
+  const log = createLog("debug", { write: (line) => void lines.push(line) });
+  const startUp = createStartUp(log);
+  if (started) await startUp.run(async () => {}, new AbortController().signal);
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
+  const app = createApp({
+    secrets,
+    database,
+    infisical,
+    startUp,
+    log,
+    baseDomain: "localhost",
+    stripeApiUrl,
+  });
+  const server = await listen(app, "127.0.0.1", 0);
+  afterAll(async () => {
+    await server.stop(1000);
+    await database.close();
+  });
+  return { url: server.url, lines };
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import type { ApiEnv } from "./observe.ts";
+import { StartRefused } from "./start-up.ts";
+
+export interface HttpServer {
+  readonly url: string;
+  /** Accepts nothing new, and resolves when what runs is answered, or `deadlineMs` later. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * @param port 0 for any free one
+ * @throws {StartRefused} when the address cannot be had
+ */
+export async function listen(app: Hono<ApiEnv>, host: string, port: number): Promise<HttpServer> {
+  // The listener answers by itself, and catches what goes wrong on the way.
+  const listener = getRequestListener(app.fetch, { errorHandler: unreadable });
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, (incoming, outgoing) => {
+    void listener(incoming, outgoing);
+  });
+  try {
+    server.listen(port, host);
+    await once(server, "listening");
+  } catch (error) {
+    throw new StartRefused(reasonOf(error, host, port));
+  }
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new StartRefused("The server has no port.");
+  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return { url: `http://${name}:${address.port}`, stop: (deadlineMs) => stop(server, deadlineMs) };
+}
+
+async function stop(server: Server, deadlineMs: number): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  // A kept-alive connection falls idle after its last answer, and would hold the server up until its own timeout.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(deadline);
+}
+
+/** A request that no URL can be made of (a host that is none, say) gets here instead of to the routes. */
+function unreadable(): Response {
+  const requestId = randomUUID();
+  const error = { reason: "INVALID_INPUT", message: "The request's address cannot be read.", requestId };
+  return Response.json(
+    { error },
+    {
+      status: 400,
+      headers: {
+        "x-request-id": requestId,
+        "cache-control": "no-store",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "x-content-type-options": "nosniff",
+      },
+    },
+  );
+}
+
+function reasonOf(error: unknown, host: string, port: number): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE") return `Port ${port} of ${host} is taken: set PORT to a free one.`;
+  if (code === "EACCES") return `Port ${port} of ${host} is not for this user: set PORT to one above 1023.`;
+  return `The server cannot listen on ${host}, port ${port} (${typeof code === "string" ? code : "unknown reason"}): check HOST.`;
+}

@@ -1,0 +1,42 @@
+import { pino, type DestinationStream } from "pino";
+
+export const logLevels = ["fatal", "error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+const allowed = [
+  "requestId",
+  "method",
+  "route",
+  "status",
+  "durationMs",
+  "company",
+  "actor",
+  "code",
+  "diagnosis",
+  "url",
+] as const;
+
+type LogFields = Readonly<Partial<Record<(typeof allowed)[number], string | number | undefined>>>;
+
+/** Whatever else an object carries is left out at run time too: a spread error or request cannot reach a line. */
+export type Log = (level: LogLevel, sentence: string, fields?: LogFields) => void;
+
+/**
+ * One line of JSON an event.
+ *
+ * @param destination default: standard output, written before the call returns
+ */
+export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination ?? pino.destination({ fd: 1, sync: true }),
+  );
+  return (at, sentence, fields = {}) => {
+    logger[at](Object.fromEntries(allowed.map((name) => [name, fields[name]])), sentence);
+  };
+}

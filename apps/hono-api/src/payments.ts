@@ -1,0 +1,97 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { Hono } from "hono";
+import { Stripe } from "stripe";
+import { z } from "zod";
+import type { GetCompanyFromRequest } from "./company.ts";
+import type { ApiEnv } from "./observe.ts";
+import { invalidInput, Refusal } from "./refusal.ts";
+
+const NewPayment = z.strictObject({
+  /** In the currency's smallest unit: cents. */
+  amount: z.int().min(1).max(99_999_999),
+  currency: z.string().regex(/^[a-z]{3}$/),
+});
+
+/** Payments on the company's own Stripe account, with the company's own key. */
+export function paymentRoutes(
+  getCompanyFromRequest: GetCompanyFromRequest,
+  stripeApiUrl: string,
+): Hono<ApiEnv> {
+  const stripeWith = createStripeWith(new URL(stripeApiUrl));
+
+  return new Hono<ApiEnv>().post("/create", async (c) => {
+    const company = await getCompanyFromRequest(c);
+    const payment = NewPayment.safeParse(await c.req.json());
+    if (!payment.success) {
+      throw invalidInput(
+        "Send an amount in the currency's smallest unit and a currency such as eur, and nothing else.",
+      );
+    }
+    const idempotencyKey = idempotencyKeyOf(c.req.header("idempotency-key"));
+    const stripe = stripeWith(await company.secrets.get("STRIPE_SECRET_KEY"));
+    try {
+      const { id, status, amount, currency } = await stripe.paymentIntents.create(payment.data, {
+        ...idempotencyKey,
+      });
+      return c.json({ id, status, amount, currency }, 201);
+    } catch (error) {
+      throw stripeRefusal(error);
+    }
+  });
+}
+
+/** One pool of connections, however many keys it serves. */
+function createStripeWith({ protocol, hostname, port }: URL): (secretKey: string) => Stripe {
+  const isPlain = protocol === "http:";
+  const agent = isPlain ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true });
+  const httpClient = Stripe.createNodeHttpClient(agent);
+  return (secretKey) =>
+    new Stripe(secretKey, {
+      protocol: isPlain ? "http" : "https",
+      host: hostname,
+      ...(port === "" ? {} : { port }),
+      httpClient,
+      maxNetworkRetries: 1,
+      timeout: 10_000,
+      telemetry: false,
+    });
+}
+
+/** A malformed one is refused: who sent it counts on it. */
+function idempotencyKeyOf(header: string | undefined): { readonly idempotencyKey?: string } {
+  if (header === undefined) return {};
+  if (!/^[\x21-\x7e]{1,255}$/.test(header)) {
+    throw invalidInput("An Idempotency-Key has 1 to 255 visible ASCII characters.");
+  }
+  return { idempotencyKey: header };
+}
+
+/** Stripe's own message stays behind: it quotes part of the key. */
+function stripeRefusal(error: unknown): unknown {
+  if (!(error instanceof Stripe.errors.StripeError)) return error;
+  const diagnosis = `${error.type} ${error.statusCode ?? "without an answer"}`;
+  switch (error.type) {
+    case "StripeAuthenticationError":
+    case "StripePermissionError":
+      return new Refusal(
+        502,
+        "PROVIDER_REFUSED",
+        "Stripe does not accept this company's STRIPE_SECRET_KEY for this: check it with Stripe, and replace it.",
+        { diagnosis },
+      );
+    case "StripeConnectionError":
+    case "StripeAPIError":
+    case "StripeRateLimitError":
+      return new Refusal(
+        502,
+        "PROVIDER_UNAVAILABLE",
+        "Stripe did not answer as it should. Try again in a moment, with the same Idempotency-Key.",
+        { diagnosis, retryAfterMs: 1000 },
+      );
+    default:
+      return new Refusal(502, "PROVIDER_REFUSED", "Stripe refused this payment: check amount and currency.", {
+        diagnosis,
+      });
+  }
+}

@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+export interface ServerProcess {
+  /** Everything that it wrote, to either stream. */
+  output(): string;
+  /** Resolves with the first match in what it wrote. @throws {Error} when it ends before that */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
+  url(): Promise<string>;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+const server = fileURLToPath(new URL("server.ts", import.meta.url));
+
+/** The server as it is deployed, with these variables and no others. For tests; whoever starts it sees to its end. */
+export function startServer(variables: Readonly<Record<string, string>>): ServerProcess {
+  const child = spawn(process.execPath, [server], { env: { PORT: "0", ...variables }, stdio: "pipe" });
+  let output = "";
+  const watching = new Set<() => void>();
+  const changed = () => watching.forEach((look) => look());
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      changed();
+    });
+  }
+  let isOver = false;
+  const ended = once(child, "close").then(() => {
+    isOver = true;
+    changed();
+    return child.exitCode ?? child.signalCode;
+  });
+  const says = (pattern: RegExp): Promise<RegExpExecArray> => {
+    const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
+    const look = () => {
+      const match = pattern.exec(output);
+      if (match === null && !isOver) return;
+      watching.delete(look);
+      if (match === null) reject(new Error(`The server ended without saying ${String(pattern)}:\n${output}`));
+      else resolve(match);
+    };
+    watching.add(look);
+    look();
+    return promise;
+  };
+  return {
+    output: () => output,
+    says,
+    url: async () => String((await says(/"url":"(http[^"]+)"/))[1]),
+    kill: (signal) => void child.kill(signal),
+    ended,
+  };
+}

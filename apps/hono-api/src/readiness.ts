@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseError, type Database } from "@repo/db";
+import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import type { StartUp } from "./start-up.ts";
+
+/** "ok", or a sentence that says what is wrong. */
+interface ReadinessChecks {
+  readonly database: string;
+  readonly masterKey: string;
+  readonly infisical: string;
+}
+
+interface ReadinessReport {
+  /** `starting` until everything was there once; `degraded` when only Infisical is away; `unavailable` otherwise. */
+  readonly status: "ready" | "degraded" | "starting" | "unavailable";
+  readonly checks: ReadinessChecks;
+}
+
+export interface ReadinessOptions {
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly startUp: Pick<StartUp, "problem">;
+}
+
+const boundMs = 2000;
+const sharedForMs = 1000;
+
+/** @returns what /readyz says. Probes of the same second share one look, so that they cannot wear out what they look at. */
+export function createReadiness({
+  database,
+  infisical,
+  startUp,
+}: ReadinessOptions): () => Promise<ReadinessReport> {
+  const checkDatabase = bounded("The database", () => database.check());
+  const checkInfisical = bounded("Infisical", () => infisical.ping());
+  const look = async (): Promise<ReadinessReport> => {
+    const [databaseSays, infisicalSays] = await Promise.all([checkDatabase(), checkInfisical()]);
+    const problem = startUp.problem();
+    const checks = {
+      database: databaseSays,
+      masterKey: problem?.masterKey ?? "ok",
+      infisical: infisicalSays,
+    };
+    if (problem !== undefined) return { status: "starting", checks };
+    if (databaseSays !== "ok") return { status: "unavailable", checks };
+    return { status: infisicalSays === "ok" ? "ready" : "degraded", checks };
+  };
+  let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
+  return () => {
+    if (shared === undefined || performance.now() > shared.until) {
+      shared = { report: look(), until: performance.now() + sharedForMs };
+    }
+    return shared.report;
+  };
+}
+
+/** A call that outlives its bound is waited for by the next look, not joined by another one. */
+function bounded(name: string, check: () => Promise<void>): () => Promise<string> {
+  let pending: Promise<string> | undefined;
+  return async () => {
+    pending ??= check()
+      .then(() => "ok", sentenceOf)
+      .finally(() => (pending = undefined));
+    const giveUp = new AbortController();
+    try {
+      return await Promise.race([
+        pending,
+        sleep(boundMs, `${name} did not answer within ${boundMs / 1000} s.`, { signal: giveUp.signal }),
+      ]);
+    } finally {
+      giveUp.abort();
+    }
+  };
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof DatabaseError) {
+    return error.kind === "unavailable"
+      ? "The database cannot be reached."
+      : `The database refuses: ${error.message}.`;
+  }
+  if (error instanceof InfisicalError) return error.message;
+  return "The check failed.";
+}

@@ -1,0 +1,209 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
+import { createInfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { pay, send, sendJson } from "./exchange.ts";
+import { companies, createBackends, subdomains, type Backends } from "./fixture.ts";
+import { startServer, type ServerProcess } from "./process.ts";
+
+// Each start of a process costs a busy machine seconds.
+const slow = { timeout: 120_000, concurrent: true };
+
+let backends: Backends;
+let empty: TestDatabase;
+const processes: ServerProcess[] = [];
+
+beforeAll(async () => {
+  [backends, empty] = await Promise.all([createBackends(), createTestDatabase()]);
+});
+afterAll(async () => {
+  for (const child of processes) child.kill("SIGKILL");
+  await Promise.all(processes.map(({ ended }) => ended));
+  await empty.drop();
+});
+
+function start(
+  { urls }: TestDatabase,
+  emulator: InfisicalEmulator,
+  more: Record<string, string> = {},
+): ServerProcess {
+  const child = startServer({
+    DATABASE_URL: urls.application,
+    DATABASE_MAINTENANCE_URL: urls.maintenance,
+    DATABASE_MIGRATION_URL: urls.migration,
+    INFISICAL_SITE_URL: emulator.siteUrl,
+    INFISICAL_CLIENT_ID: emulator.clientId,
+    INFISICAL_CLIENT_SECRET: emulator.clientSecret,
+    INFISICAL_PROJECT_ID: emulator.projectId,
+    INFISICAL_ENVIRONMENT: "dev",
+    STRIPE_API_URL: backends.stripe.url,
+    LOG_LEVEL: "debug",
+    ...more,
+  });
+  processes.push(child);
+  return child;
+}
+
+async function putMasterKey(emulator: InfisicalEmulator, masterKey: string): Promise<void> {
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", masterKey);
+}
+
+async function untilReady(url: string): Promise<void> {
+  while ((await send(url, { path: "/readyz" })).status !== 200) await sleep(100);
+}
+
+const unusable: readonly (readonly [string, string | undefined, RegExp])[] = [
+  ["is missing", undefined, /MASTER_ENCRYPTION_KEY is not in the folder \/hono-api .*openssl rand -hex 32/],
+  ["is malformed", "canary-not-a-key", /not exactly 64 hexadecimal digits.*openssl rand -hex 32/],
+  ["is all zeros", "0".repeat(64), /not a random key.*openssl rand -hex 32/],
+];
+it.each(unusable)(
+  "exits with 1 and one line that says what to do when the master key %s",
+  slow,
+  async (_, masterKey, sentence) => {
+    const emulator = await startInfisicalEmulator();
+    try {
+      if (masterKey !== undefined) await putMasterKey(emulator, masterKey);
+      const child = start(empty, emulator);
+      expect(await child.ended).toBe(1);
+      expect(child.output()).toMatch(sentence);
+      expect(child.output()).not.toMatch(/canary|0{64}|\n +at /);
+      expect(child.output().match(/"level":"fatal"/g)).toHaveLength(1);
+    } finally {
+      await emulator.stop();
+    }
+  },
+);
+
+it(
+  "waits for Infisical, says so once, is ready when it comes up, and ends at once on a second signal",
+  slow,
+  async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), "hono-api-"));
+    const dataFile = path.join(directory, "infisical.json");
+    const away = await startInfisicalEmulator({ dataFile });
+    await putMasterKey(away, randomBytes(32).toString("hex"));
+    await away.stop();
+    const child = start(empty, away);
+    const url = await child.url();
+    await child.says(/waiting: The master key/);
+    const { status, body } = await send(url, { path: "/readyz" });
+    expect([status, JSON.parse(body)]).toMatchObject([
+      503,
+      {
+        status: "starting",
+        checks: { database: "ok", infisical: expect.stringContaining("could not be reached") },
+      },
+    ]);
+    expect((await sendJson(url, "/trpc/secrets.read", {})).status).toBe(503);
+
+    const emulator = await startInfisicalEmulator({ dataFile, port: Number(new URL(away.siteUrl).port) });
+    try {
+      await untilReady(url);
+      expect(child.output().match(/waiting:/g)).toHaveLength(1);
+    } finally {
+      await emulator.stop();
+      rmSync(directory, { recursive: true });
+    }
+
+    // A request whose body does not come holds the first signal up.
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname).on("error", () => {});
+    socket.write(
+      "POST /none HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n",
+    );
+    await sleep(200);
+    child.kill("SIGINT");
+    await child.says(/stopping/);
+    child.kill("SIGINT");
+    expect(await child.ended).toBe(1);
+    socket.destroy();
+  },
+);
+
+it("ends with 1 after an error that nobody expected, and writes its class only", slow, async () => {
+  const surprise = "process.once('SIGUSR2',()=>{throw(new(TypeError)('a-canary'))})";
+  const child = start(backends.database, backends.emulator, {
+    NODE_OPTIONS: `--import=data:text/javascript,${surprise}`,
+  });
+  await untilReady(await child.url());
+  child.kill("SIGUSR2");
+  expect(await child.ended).toBe(1);
+  expect(child.output()).toContain('"diagnosis":"TypeError"');
+  expect(child.output()).not.toContain("canary");
+});
+
+it(
+  "finishes what runs after SIGTERM, exits with 0, and has written no value, key or credential by then",
+  slow,
+  async () => {
+    const child = start(backends.database, backends.emulator);
+    const url = await child.url();
+    await untilReady(url);
+    const { apiKey: credential } = await backends.apiKey(...subdomains);
+    const client = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog });
+    for (const subdomain of subdomains) {
+      const company = client.company(subdomain);
+      await company.set("CUSTOM_NOTE", "a-canary");
+      expect(await company.get("CUSTOM_NOTE")).toBe("a-canary");
+      await company.remove("CUSTOM_NOTE");
+      expect((await pay(url, { host: `${subdomain}.localhost`, credential })).status).toBe(201);
+    }
+    for (const body of [
+      '{"json":{"company":"acmecorp","secretKey":"STRIPE_SECRET_KEY","value":"a-canary"}}',
+      '{"json":{"company":"acmecorp","secretKey":"a-canary","value":"a-canary"}}',
+      '{"json":{"company":"acmecorp","secretKey":"CUSTOM_A","value":"a-canary\\u0000"}}',
+      '{"json":{"company":"acmecorp","a-canary":"a-canary"}}',
+      '{"json":"a-canary',
+    ]) {
+      expect(
+        (await sendJson(url, "/trpc/secrets.write", body, { authorization: `Bearer ${credential}` })).status,
+      ).toBe(400);
+    }
+    await send(url, {
+      path: "/a-canary?a-canary",
+      headers: { "x-request-id": "a-canary", "user-agent": "a-canary" },
+    });
+    await send(url, { path: "/trpc/a-canary", headers: { authorization: "Bearer a-canary" } });
+    await pay(url, { host: "a-canary.localhost", credential });
+
+    const seen = backends.emulator.requests().length;
+    backends.emulator.faults.add({ kind: "delay", durationMs: 1000 }, { path: /secrets/ });
+    const running = pay(url, { host: "codewiser.localhost", credential });
+    while (
+      backends.emulator
+        .requests()
+        .slice(seen)
+        .every((request) => !request.path.includes("secrets"))
+    )
+      await sleep(20);
+    child.kill("SIGTERM");
+    await child.says(/stopping/);
+    await expect(send(url, { path: "/healthz" })).rejects.toThrow(/ECONNREFUSED|ECONNRESET/);
+    expect((await running).status).toBe(201);
+    expect(backends.stripe.requests().at(-1)?.authorization).toBe(`Bearer ${companies.codewiser.stripeKey}`);
+    expect(await child.ended).toBe(0);
+
+    const passwords = Object.values(backends.database.urls).map(
+      (databaseUrl) => new URL(databaseUrl).password,
+    );
+    expect(child.output()).toContain('"code":"INVALID_VALUE"');
+    for (const secret of [
+      "canary",
+      "sk_test",
+      credential.slice(4, 40),
+      backends.emulator.clientSecret,
+      ...passwords,
+    ]) {
+      expect(child.output()).not.toContain(secret);
+    }
+  },
+);

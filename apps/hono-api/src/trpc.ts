@@ -1,0 +1,43 @@
+import { trpcServer } from "@hono/trpc-server";
+import { appRouter, bearerOf, createContext, publicError, type Services } from "@repo/tenant-secrets";
+import { maxBatchSize } from "@repo/tenant-secrets/client";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Log } from "./log.ts";
+import { originOf, type ApiEnv } from "./observe.ts";
+import { invalidInput, logRefusal, retryAfter } from "./refusal.ts";
+
+/** The typed API. Errors leave as the router formats them; here they are logged, and get their `retry-after`. */
+export function serveTrpc(secrets: Services, log: Log): MiddlewareHandler<ApiEnv> {
+  return (c, next) => {
+    // tRPC refuses this too, but before it has a context, and so without the request's id.
+    if (c.req.path.split(",").length > maxBatchSize) {
+      throw invalidInput(`A request carries at most ${maxBatchSize} calls.`);
+    }
+    return trpcServer({
+      endpoint: "/trpc",
+      router: appRouter,
+      maxBatchSize,
+      createContext: () => ({ ...contextOf(secrets, c) }),
+      onError: ({ error }) => {
+        const { code: reason, diagnosis } = publicError(error);
+        logRefusal(log, c.get("requestId"), { reason, details: { diagnosis } });
+      },
+      responseMeta: ({ errors }) => {
+        const waits = errors.flatMap((error) => publicError(error).retryAfterMs ?? []);
+        return waits.length === 0 ? {} : { headers: retryAfter(Math.max(...waits)) };
+      },
+    })(c, next);
+  };
+}
+
+function contextOf(secrets: Services, c: Context<ApiEnv>): ReturnType<typeof createContext> {
+  const context = createContext(secrets, bearerOf(c.req.header("authorization")), originOf(c));
+  return {
+    ...context,
+    caller: async () => {
+      const caller = await context.caller();
+      c.set("actor", caller.actor.kind);
+      return caller;
+    },
+  };
+}

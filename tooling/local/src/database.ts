@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { startEmbeddedPostgres } from "@repo/db/embedded";
+import type { EmbeddedPostgres } from "@repo/db/embedded";
+import { openDataDirectory } from "./data-directory.ts";
+
+/** The URLs of the roles that somebody connects as. */
+export interface RoleUrls {
+  readonly application: string;
+  readonly maintenance: string;
+  readonly migration: string;
+}
+
+export interface LocalDatabase extends Pick<EmbeddedPostgres, "port" | "stop"> {
+  /** Makes roles and database on a first start; later gives them as they are. */
+  roleUrls(): Promise<RoleUrls>;
+}
+
+/**
+ * Starts the embedded PostgreSQL.
+ *
+ * @param dataDir its own; `roles.json` in it ends with the data that it belongs to
+ * @param lastPort taken again where it is free
+ */
+export async function startDatabase(dataDir: string, lastPort: number | undefined): Promise<LocalDatabase> {
+  const isFirstStart = !existsSync(path.join(dataDir, "cluster"));
+  const server = await startEmbeddedPostgres({ dataDir, ...(lastPort !== undefined && { port: lastPort }) });
+  const file = "roles.json";
+  return {
+    port: server.port,
+    stop: () => server.stop(),
+    roleUrls: async () => {
+      const data = openDataDirectory(dataDir);
+      const { application, maintenance, migration } = isFirstStart ? {} : data.read(file);
+      if (application !== undefined && maintenance !== undefined && migration !== undefined) {
+        return {
+          application: atPort(application, server.port),
+          maintenance: atPort(maintenance, server.port),
+          migration: atPort(migration, server.port),
+        };
+      }
+      // A second start does without this package: it takes longer to load than PostgreSQL to start.
+      const { provisionDatabase } = await import("@repo/db");
+      const urls = await provisionDatabase({ superuserUrl: server.superuserUrl, database: "tenant_secrets" });
+      data.write(file, { ...urls });
+      return urls;
+    },
+  };
+}
+
+function atPort(url: string, port: number): string {
+  const moved = new URL(url);
+  moved.port = String(port);
+  return moved.href;
+}

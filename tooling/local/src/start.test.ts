@@ -1,0 +1,235 @@
+import { execFile, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
+import { environmentVariables } from "./env.ts";
+import { findFreePort } from "./ports.ts";
+
+const checkout = fileURLToPath(new URL("../../../", import.meta.url));
+const startFile = fileURLToPath(new URL("start.ts", import.meta.url));
+const run = promisify(execFile);
+
+// A start takes a second or two; several at once on a busy machine take much longer.
+const limit = { timeout: 180_000 };
+
+let parent: string;
+let dataDir: string;
+let port: number;
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  parent = mkdtempSync(path.join(tmpdir(), "local-start-"));
+  chmodSync(parent, 0o755);
+  dataDir = path.join(parent, "data");
+  port = await findFreePort(undefined);
+});
+afterEach(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
+afterAll(async () => {
+  await gone(() => processesOf(dataDir));
+  rmSync(parent, { recursive: true, force: true });
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly exit: Promise<number | null>;
+}
+
+function launch(
+  command: readonly [string, ...string[]] = [process.execPath, startFile],
+  byNpm = false,
+): Started {
+  const [file, ...args] = command;
+  const child = spawn(file, args, {
+    env: {
+      ...environmentVariables(),
+      TENANT_SECRETS_DATA_DIR: dataDir,
+      PORT: String(port),
+      npm_lifecycle_event: byNpm ? "start" : undefined,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (text: Buffer) => (output += text.toString()));
+  const exit = once(child, "close").then(([code]) => {
+    running.delete(child);
+    return typeof code === "number" ? code : null;
+  });
+  return { child, output: () => output, exit };
+}
+
+async function launchUntilReady(...how: Parameters<typeof launch>): Promise<Started> {
+  const started = launch(...how);
+  await waitFor(() => started.output().includes("Ready after") || !running.has(started.child));
+  expect(started.output()).toContain("Ready after");
+  return started;
+}
+
+async function waitFor(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!condition() && performance.now() < deadline) await sleep(20);
+}
+
+/** The lines to paste, by what is in them. */
+function linesOf(started: Started): readonly string[] {
+  return started
+    .output()
+    .split("\n")
+    .filter((line) => /^ {2}\S/.test(line))
+    .map((line) => line.trim());
+}
+
+const pasted = new Set<string>();
+
+async function paste(lines: readonly string[], part: string): Promise<string> {
+  const line = lines.find((candidate) => candidate.includes(part));
+  expect(line, `a line with ${part}`).toBeDefined();
+  pasted.add(line ?? "");
+  const { stdout } = await run("bash", ["-c", line ?? "false"], { cwd: checkout });
+  return stdout;
+}
+
+/** The processes that this data directory's start has left, or is. Linux only; elsewhere none are seen. */
+function processesOf(directory: string): readonly number[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 1 && pid !== process.pid && mentions(pid, directory));
+}
+
+function mentions(pid: number, directory: string): boolean {
+  try {
+    const texts = ["cmdline", "environ"].map((file) => readFileSync(`/proc/${pid}/${file}`, "latin1"));
+    return texts.some((text) => text.includes(directory));
+  } catch {
+    return false;
+  }
+}
+
+async function gone(find: () => readonly number[]): Promise<void> {
+  await waitFor(() => find().length === 0, 12_000);
+  expect(find()).toEqual([]);
+}
+
+test(
+  "starts everything, every line that it prints works as pasted, and all of it is kept",
+  limit,
+  async () => {
+    const started = await launchUntilReady();
+    const lines = linesOf(started);
+
+    expect(JSON.parse(await paste(lines, "/readyz"))).toMatchObject({ status: "ready" });
+    expect(JSON.parse(await paste(lines, "acmecorp.localhost"))).toMatchObject({
+      amount: 1999,
+      currency: "eur",
+    });
+    await waitFor(() => started.output().includes("Local Stripe:"));
+    expect(started.output()).toContain("1999 eur, with key sk_test_fake_acmecorp_0001");
+    expect(JSON.parse(await paste(lines, "another-company.localhost"))).toMatchObject({
+      error: { reason: "NOT_FOUND" },
+    });
+    expect(await paste(lines, "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0001");
+
+    const [hybrid, inFolder, inInfisical, ofPlatform, companies] = await Promise.all([
+      paste(lines, "list --company acmecorp"),
+      paste(lines, "get SENDGRID_API_KEY"),
+      paste(lines, "list --company codewiser"),
+      paste(lines, "get STRIPE_SECRET_KEY --company another-company"),
+      paste(lines, "companies list"),
+    ]);
+    expect(hybrid).toMatch(/SENDGRID_API_KEY.*infisical/);
+    expect(hybrid).toMatch(/STRIPE_SECRET_KEY.*database/);
+    expect(inFolder.trim()).toBe("SG.fake_acmecorp.fake_sendgrid_key_0001");
+    expect(inInfisical).toMatch(/STRIPE_SECRET_KEY.*infisical/);
+    expect(ofPlatform.trim()).toBe("sk_test_fake_another_company_0001");
+    for (const company of ["codewiser", "acmecorp", "another-company"]) expect(companies).toContain(company);
+
+    await paste(lines, "set STRIPE_SECRET_KEY");
+    expect(await paste(lines, "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
+    const rows = await paste(lines, "rows");
+    expect(rows).toMatch(/acmecorp {2}STRIPE_SECRET_KEY {2}version 2 {2}ts1\./);
+    expect(rows).not.toContain("_fake_");
+    expect([...pasted].toSorted(), "the lines run here, and the lines printed").toEqual(lines.toSorted());
+
+    expect(statSync(path.join(dataDir, "credentials.json")).mode & 0o777).toBe(0o600);
+    started.child.kill("SIGINT");
+    expect(await started.exit).toBe(0);
+    await gone(() => processesOf(dataDir));
+
+    // The second start: the same data and credentials, another port.
+    const kept = readFileSync(path.join(dataDir, "credentials.json"), "utf8");
+    const occupier = createServer();
+    await once(occupier.listen(port, "127.0.0.1"), "listening");
+    onTestFinished(() => void occupier.close());
+    const second = await launchUntilReady();
+    expect(second.output()).toContain(`Port ${port} is taken; the API takes `);
+    expect(await paste(linesOf(second), "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
+    expect(readFileSync(path.join(dataDir, "credentials.json"), "utf8")).toBe(kept);
+    // npm passes on what the terminal has sent already.
+    second.child.kill("SIGINT");
+    await sleep(30);
+    second.child.kill("SIGINT");
+    expect(await second.exit).toBe(0);
+  },
+);
+
+test("shares its data with no other start, and when it is killed leaves all to the next", limit, async () => {
+  const killed = await launchUntilReady();
+  const refused = launch();
+  expect(await refused.exit).toBe(1);
+  expect(refused.output()).toContain(`is in use by process ${killed.child.pid}`);
+  killed.child.kill("SIGKILL");
+  await killed.exit;
+  await gone(() => processesOf(dataDir).filter((pid) => mentions(pid, "hono-api")));
+  const started = await launchUntilReady();
+  expect(await paste(linesOf(started), "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_");
+
+  const [api] = processesOf(dataDir).filter((pid) => mentions(pid, "hono-api"));
+  if (api !== undefined) process.kill(api, "SIGKILL");
+  expect(await started.exit).toBe(1);
+  expect(started.output()).toContain("The API ended by itself (SIGKILL)");
+  await gone(() => processesOf(dataDir));
+});
+
+test("kills what does not stop at a second Ctrl-C", limit, async () => {
+  const started = await launchUntilReady();
+  const [api] = processesOf(dataDir).filter((pid) => mentions(pid, "hono-api"));
+  if (api !== undefined) process.kill(api, "SIGSTOP");
+  started.child.kill("SIGINT");
+  await sleep(1_200);
+  started.child.kill("SIGINT");
+  expect(await started.exit).toBe(1);
+  await gone(() => processesOf(dataDir));
+});
+
+test("ends when npm is ended, whose shell passes nothing on", limit, async () => {
+  const started = await launchUntilReady(["sh", "-c", '"$0" "$1"; exit', process.execPath, startFile], true);
+  started.child.kill("SIGTERM");
+  await started.exit;
+  expect(started.output()).toContain("Everything has stopped.");
+  await gone(() => processesOf(dataDir));
+});
+
+test("does not start without the master key that the data was sealed with", limit, async () => {
+  if (!existsSync(path.join(dataDir, "credentials.json"))) {
+    const first = await launchUntilReady();
+    first.child.kill("SIGTERM");
+    expect(await first.exit).toBe(0);
+  }
+  rmSync(path.join(dataDir, "infisical.json"));
+  const started = launch();
+  expect(await started.exit).toBe(1);
+  expect(started.output()).toContain("infisical.json is gone");
+  expect(existsSync(path.join(dataDir, "infisical.json"))).toBe(false);
+});

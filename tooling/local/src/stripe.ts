@@ -1,0 +1,102 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
+
+export interface StripeRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly body: string;
+}
+
+export interface LocalStripe {
+  readonly url: string;
+  /** What came in since the start, oldest first. */
+  requests(): readonly StripeRequest[];
+  stop(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+/**
+ * Stands in for Stripe's API on 127.0.0.1: makes payment intents out of nothing, refuses a key that says "revoked" as
+ * Stripe refuses one, and charges nobody.
+ *
+ * @param options.port default: any free one
+ * @throws {Error} when the port is taken
+ */
+export async function startLocalStripe(options: { readonly port?: number } = {}): Promise<LocalStripe> {
+  const received: StripeRequest[] = [];
+  const server = createServer((incoming, outgoing) => {
+    // A client that goes away in the middle of its body gets no answer, and ends nothing here.
+    void respond(incoming, outgoing, received).catch(() => outgoing.destroy());
+  });
+  server.listen(options.port ?? 0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The local Stripe has no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    requests: () => [...received],
+    stop: async () => {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function respond(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  received: StripeRequest[],
+): Promise<void> {
+  const { method = "GET", url: path = "/", headers } = incoming;
+  const { authorization, "idempotency-key": idempotencyHeader } = headers;
+  const body = await text(incoming);
+  const idempotencyKey = typeof idempotencyHeader === "string" ? idempotencyHeader : undefined;
+  received.push({ method, path, authorization, idempotencyKey, body });
+  const no = received.length;
+  const answer = answerTo({ method, path, authorization, idempotencyKey, body }, no);
+  outgoing.writeHead(answer.status, { "content-type": "application/json", "request-id": `req_local_${no}` });
+  outgoing.end(JSON.stringify(answer.body));
+}
+
+function answerTo({ method, path, authorization, body }: StripeRequest, no: number): Answer {
+  const key = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
+  if (key === undefined) return refusal(401, "You did not provide an API key.");
+  // Stripe quotes the key too, all but its middle.
+  if (key.includes("revoked"))
+    return refusal(401, `Invalid API Key provided: ${key.slice(0, 8)}***${key.slice(-4)}`);
+  if (method !== "POST" || path !== "/v1/payment_intents") {
+    return refusal(404, `Unrecognized request URL (${method}: ${path}).`);
+  }
+  const form = new URLSearchParams(body);
+  const amount = Number(form.get("amount"));
+  const currency = form.get("currency");
+  if (!Number.isInteger(amount) || amount <= 0) return refusal(400, "Invalid integer: amount");
+  if (currency === null) return refusal(400, "Missing required param: currency.");
+  return {
+    status: 200,
+    body: {
+      id: `pi_local_${no}`,
+      object: "payment_intent",
+      amount,
+      currency,
+      status: "requires_payment_method",
+      client_secret: `pi_local_${no}_secret_fake`,
+      created: Math.floor(Date.now() / 1000),
+      livemode: false,
+      metadata: {},
+    },
+  };
+}
+
+function refusal(status: number, message: string): Answer {
+  return { status, body: { error: { type: "invalid_request_error", message } } };
+}
