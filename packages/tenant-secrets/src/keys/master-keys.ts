@@ -57,7 +57,7 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
 }
 
 /** The name of a master key in Infisical. */
-export function masterKeyName(region: string, version: number): string {
+function masterKeyName(region: string, version: number): string {
   if (region !== "default")
     return `MASTER_ENCRYPTION_KEY_${region.toUpperCase().replaceAll("-", "_")}_V${version}`;
   return version === 1 ? "MASTER_ENCRYPTION_KEY" : `MASTER_ENCRYPTION_KEY_V${version}`;
