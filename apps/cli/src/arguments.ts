@@ -48,3 +48,35 @@ export async function confirm(question: string, yes: boolean): Promise<void> {
   const answer = await prompts.confirm({ message, initialValue: false, output: process.stderr });
   if (answer !== true) throw new UsageError("Cancelled: nothing was changed.");
 }
+
+/** Something that cannot be undone: a name has to be typed, at the terminal or beforehand. */
+export interface TypedConfirmation {
+  readonly question: string;
+  readonly expected: string;
+  /** Whether there is nobody to ask (`--yes`), so that the name is in an option. */
+  readonly yes: boolean;
+  readonly typed: string | undefined;
+  /** That option's name. */
+  readonly option: string;
+}
+
+/** @throws {UsageError} unless the name is typed */
+export async function confirmTyped({
+  question,
+  expected,
+  yes,
+  typed,
+  option,
+}: TypedConfirmation): Promise<void> {
+  if (yes || typed !== undefined) {
+    if (!yes || typed === undefined) throw new UsageError(`--yes and --${option} go together.`);
+    if (typed !== expected) throw new UsageError(`--${option} is not the same name: nothing was changed.`);
+    return;
+  }
+  if (!process.stdin.isTTY) {
+    throw new UsageError(`There is no terminal to ask at: confirm with --yes and --${option}.`);
+  }
+  const prompts = await import("@clack/prompts");
+  const answer = await prompts.text({ message: printable(question), output: process.stderr });
+  if (answer !== expected) throw new UsageError("That is not the name: nothing was changed.");
+}

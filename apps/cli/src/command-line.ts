@@ -57,6 +57,66 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End an API key at once",
       load: async () => (await import("./commands/api-keys.ts")).revokeCommand,
     },
+    "import-legacy": {
+      summary: "Import the rows that the strategy's sample code encrypted",
+      load: async () => (await import("./commands/import-legacy.ts")).importLegacyCommand,
+    },
+    "keys status": {
+      summary: "Show the versions of the master key, and who has them loaded",
+      load: async () => (await import("./commands/keys.ts")).statusCommand,
+    },
+    "keys rotate": {
+      summary: "Rotate the master key, or go on with a rotation",
+      load: async () => (await import("./commands/keys.ts")).rotateCommand,
+    },
+    "keys report": {
+      summary: "Get the report of a rotation again",
+      load: async () => (await import("./commands/keys.ts")).reportCommand,
+    },
+    "keys verify-report": {
+      summary: "Check the report of a rotation",
+      load: async () => (await import("./commands/keys.ts")).verifyReportCommand,
+    },
+    "keys destroy": {
+      summary: "Destroy a retired version of the master key for good",
+      load: async () => (await import("./commands/keys.ts")).destroyCommand,
+    },
+    "keys backup": {
+      summary: "Write all master keys to an encrypted file",
+      load: async () => (await import("./commands/keys-backup.ts")).backupCommand,
+    },
+    "keys check-backup": {
+      summary: "Compare a backup of the master keys with the registry",
+      load: async () => (await import("./commands/keys-backup.ts")).checkCommand,
+    },
+    "keys restore": {
+      summary: "Put master keys from a backup back into Infisical",
+      load: async () => (await import("./commands/keys-backup.ts")).restoreCommand,
+    },
+    "keys shred": {
+      summary: "Destroy a company's keys for good, and get a signed receipt",
+      load: async () => (await import("./commands/keys-shred.ts")).shredCommand,
+    },
+    "keys receipt": {
+      summary: "Get the receipt of a company that was shredded again",
+      load: async () => (await import("./commands/keys-shred.ts")).receiptCommand,
+    },
+    "keys verify-receipt": {
+      summary: "Check a receipt",
+      load: async () => (await import("./commands/keys-shred.ts")).verifyReceiptCommand,
+    },
+    "keys public-key": {
+      summary: "Print the public key that receipts are checked with",
+      load: async () => (await import("./commands/keys-shred.ts")).publicKeyCommand,
+    },
+    "keys rotate-company": {
+      summary: "Give a company a new key, and seal its values anew",
+      load: async () => (await import("./commands/keys-company.ts")).rotateCompanyCommand,
+    },
+    "keys compromise": {
+      summary: "Replace every key, and list the credentials to replace elsewhere",
+      load: async () => (await import("./commands/keys-compromise.ts")).compromiseCommand,
+    },
     "operators create": {
       summary: "Make an operator, and show the token once",
       load: async () => (await import("./commands/operators.ts")).createCommand,

@@ -1,5 +1,6 @@
 import { EnvironmentError, readEnvironment } from "@repo/environment";
 import { z } from "zod";
+import { commaSeparated } from "./arguments.ts";
 import { UsageError } from "./failure.ts";
 
 /** @throws {UsageError} when a variable is missing or malformed; names it, and never its value */
@@ -26,4 +27,33 @@ export function readCredential(name: CredentialName): string {
 export function readApiUrl(): string | undefined {
   const url = z.url({ protocol: /^https?$/ }).optional();
   return readVariables({ TENANT_SECRETS_URL: url }).TENANT_SECRETS_URL;
+}
+
+/** Where a rotation's backup goes and who can open it, as far as the environment says. @throws {UsageError} */
+export function readBackupVariables(): {
+  readonly recipients: string[];
+  readonly directory: string | undefined;
+} {
+  const { KEY_BACKUP_RECIPIENTS, KEY_BACKUP_DIR: directory } = readVariables({
+    KEY_BACKUP_RECIPIENTS: z.string().default(""),
+    KEY_BACKUP_DIR: z.string().min(1).optional(),
+  });
+  return { recipients: commaSeparated(KEY_BACKUP_RECIPIENTS), directory };
+}
+
+/**
+ * Where rows of the strategy's sample code are: LEGACY_DATABASE_URL, or what a file holds.
+ *
+ * @throws {UsageError}
+ */
+export function readLegacyDatabaseUrl(file: string | undefined): string {
+  const shape = { LEGACY_DATABASE_URL: z.string().regex(/^postgres(?:ql)?:\/\/.+/) };
+  if (file === undefined) return readVariables(shape).LEGACY_DATABASE_URL;
+  try {
+    return readEnvironment(shape, { LEGACY_DATABASE_URL_FILE: file }).LEGACY_DATABASE_URL;
+  } catch {
+    throw new UsageError(
+      "--source-url-file names a file that cannot be read, or holds no URL of PostgreSQL.",
+    );
+  }
 }

@@ -27,6 +27,7 @@ const byErrorCode = {
   MASTER_KEY_MALFORMED: exitCodes.failed,
   MASTER_KEY_WRONG: exitCodes.failed,
   KEY_UNAVAILABLE: exitCodes.unavailable,
+  KEY_DESTROYED: exitCodes.failed,
   STORE_UNAVAILABLE: exitCodes.unavailable,
   DATABASE_UNAVAILABLE: exitCodes.unavailable,
   AUDIT_UNAVAILABLE: exitCodes.unavailable,
@@ -38,8 +39,13 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Everything was tried, and some of it was left undone, as the answer on standard output says. */
+export class IncompleteError extends Error {
+  override readonly name = "IncompleteError";
+}
+
 export interface Failure {
-  readonly code: ErrorCode | "USAGE";
+  readonly code: ErrorCode | "USAGE" | "INCOMPLETE";
   readonly message: string;
   readonly exitCode: number;
   readonly retryAfterMs?: number | undefined;
@@ -50,6 +56,8 @@ export interface Failure {
 export async function failureOf(error: unknown): Promise<Failure> {
   if (error instanceof UsageError)
     return { code: "USAGE", message: error.message, exitCode: exitCodes.usage };
+  if (error instanceof IncompleteError)
+    return { code: "INCOMPLETE", message: error.message, exitCode: exitCodes.failed };
   const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
   if (error instanceof TenantSecretsError) {
     const { code, message, retryAfterMs, currentVersion } = error;

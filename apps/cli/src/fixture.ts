@@ -24,6 +24,8 @@ export interface Fixture {
   /** For a command that does the work by itself. */
   readonly local: Environment;
   readonly superuserUrl: string;
+  /** For a process that serves. */
+  readonly listenerUrl: string;
   readonly infisical: InfisicalClient;
   readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
   readonly operatorToken: string;
@@ -64,6 +66,7 @@ export async function createFixture(): Promise<Fixture> {
     infisical,
     operatorToken,
     superuserUrl: testDatabase.superuserUrl,
+    listenerUrl: testDatabase.urls.listener,
     remote: { TENANT_SECRETS_URL: url, TENANT_SECRETS_OPERATOR_TOKEN: operatorToken },
     local: {
       DATABASE_URL: application,

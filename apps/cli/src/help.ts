@@ -4,7 +4,7 @@ import { table } from "./output.ts";
 
 const exitCodesHelp = `Exit codes:
   0  done
-  1  a server failed, or a key of it does not fit
+  1  a server failed, a key of it does not fit, or rows of an import were left alone
   2  the arguments or the environment do not fit, or a question was answered with no
   3  not found, or not visible to this credential
   4  refused: the credential is not valid, or may not do this
@@ -14,12 +14,15 @@ const exitCodesHelp = `Exit codes:
 
 const environmentHelp = `Environment (each also as NAME_FILE, the path of a file that holds it):
   TENANT_SECRETS_API_KEY         for get, set, list and remove
-  TENANT_SECRETS_OPERATOR_TOKEN  for companies and api-keys
+  TENANT_SECRETS_OPERATOR_TOKEN  for companies, api-keys, keys and import-legacy
   TENANT_SECRETS_URL             the API to work through, such as https://secrets.example.com.
                                  Without it the work is done in this process, with the server's own
                                  variables: DATABASE_URL, DATABASE_MAINTENANCE_URL, INFISICAL_SITE_URL,
                                  INFISICAL_CLIENT_ID, INFISICAL_CLIENT_SECRET, INFISICAL_PROJECT_ID,
                                  INFISICAL_ENVIRONMENT, MASTER_KEY_REGION ("default" unless set)
+  LEGACY_DATABASE_URL            for import-legacy: the old database
+  KEY_BACKUP_RECIPIENTS          for keys rotate: public keys of age, separated by commas
+  KEY_BACKUP_DIR                 for keys rotate: where backups are kept
   DATABASE_SUPERUSER_URL         for database provision
   DATABASE_MIGRATION_URL         for database migrate`;
 

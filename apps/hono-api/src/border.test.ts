@@ -183,6 +183,7 @@ it("serves nothing before the start is complete, but says that it is alive and w
         database: "The database cannot be reached.",
         masterKey: "The master key is not loaded yet.",
         infisical: "Infisical could not be reached; check its address and the network",
+        notifications: "ok",
       },
     },
   ]);

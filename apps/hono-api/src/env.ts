@@ -18,6 +18,12 @@ export const apiVariables = {
     .string()
     .regex(/^[a-z][a-z0-9-]{0,30}$/)
     .default("default"),
+  /** Of age, separated by commas; with KEY_BACKUP_DIR, operators may start rotations here. */
+  KEY_BACKUP_RECIPIENTS: z
+    .string()
+    .transform((text) => text.split(",").map((recipient) => recipient.trim()))
+    .optional(),
+  KEY_BACKUP_DIR: z.string().min(1).optional(),
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: wholeNumber.pipe(z.int().max(65_535)).default(3000),
   /** `acmecorp.<BASE_DOMAIN>` is the host of the company acmecorp. */
@@ -27,9 +33,12 @@ export const apiVariables = {
     .default("localhost"),
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   LOG_LEVEL: z.enum(logLevels).default("info"),
+  JOBS: z.enum(["in-process", "none"]).default("in-process"),
 } as const;
 
+export type ApiEnvironment = z.output<z.ZodObject<typeof apiVariables>>;
+
 /** @throws {EnvironmentError} which names what is missing or malformed, and quotes nothing */
-export function readApiEnvironment() {
+export function readApiEnvironment(): ApiEnvironment {
   return readEnvironment(apiVariables, process.env);
 }

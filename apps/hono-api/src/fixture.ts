@@ -123,6 +123,7 @@ export async function startApi({ backends, started = true }: ApiOptions = {}): P
     database,
     infisical,
     startUp,
+    hears: () => true,
     log,
     baseDomain: "localhost",
     stripeApiUrl,

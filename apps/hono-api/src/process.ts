@@ -13,11 +13,16 @@ export interface ServerProcess {
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 
-const server = fileURLToPath(new URL("server.ts", import.meta.url));
-
-/** The server as it is deployed, with these variables and no others. For tests; whoever starts it sees to its end. */
-export function startServer(variables: Readonly<Record<string, string>>): ServerProcess {
-  const child = spawn(process.execPath, [server], { env: { PORT: "0", ...variables }, stdio: "pipe" });
+/**
+ * The server, or the worker, as it is deployed, with these variables and no others. For tests; whoever starts it sees
+ * to its end.
+ */
+export function startServer(
+  variables: Readonly<Record<string, string>>,
+  program: "server" | "worker" = "server",
+): ServerProcess {
+  const file = fileURLToPath(new URL(`${program}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [file], { env: { PORT: "0", ...variables }, stdio: "pipe" });
   let output = "";
   const watching = new Set<() => void>();
   const changed = () => watching.forEach((look) => look());

@@ -8,10 +8,11 @@ interface ReadinessChecks {
   readonly database: string;
   readonly masterKey: string;
   readonly infisical: string;
+  readonly notifications: string;
 }
 
 interface ReadinessReport {
-  /** `starting` until everything was there once; `degraded` when only Infisical is away; `unavailable` otherwise. */
+  /** `starting` until everything was there once; `degraded` when only Infisical or the news of other processes are away; `unavailable` otherwise. */
   readonly status: "ready" | "degraded" | "starting" | "unavailable";
   readonly checks: ReadinessChecks;
 }
@@ -20,6 +21,8 @@ export interface ReadinessOptions {
   readonly database: Database;
   readonly infisical: InfisicalClient;
   readonly startUp: Pick<StartUp, "problem">;
+  /** Whether news of what other processes change arrive. */
+  readonly hears: () => boolean;
 }
 
 const boundMs = 2000;
@@ -30,6 +33,7 @@ export function createReadiness({
   database,
   infisical,
   startUp,
+  hears,
 }: ReadinessOptions): () => Promise<ReadinessReport> {
   const checkDatabase = bounded("The database", () => database.check());
   const checkInfisical = bounded("Infisical", () => infisical.ping());
@@ -40,10 +44,14 @@ export function createReadiness({
       database: databaseSays,
       masterKey: problem?.masterKey ?? "ok",
       infisical: infisicalSays,
+      notifications: hears()
+        ? "ok"
+        : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
     };
     if (problem !== undefined) return { status: "starting", checks };
     if (databaseSays !== "ok") return { status: "unavailable", checks };
-    return { status: infisicalSays === "ok" ? "ready" : "degraded", checks };
+    const all = infisicalSays === "ok" && checks.notifications === "ok";
+    return { status: all ? "ready" : "degraded", checks };
   };
   let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
   return () => {

@@ -38,6 +38,7 @@ function start(
     DATABASE_URL: urls.application,
     DATABASE_MAINTENANCE_URL: urls.maintenance,
     DATABASE_MIGRATION_URL: urls.migration,
+    DATABASE_LISTENER_URL: urls.listener,
     INFISICAL_SITE_URL: emulator.siteUrl,
     INFISICAL_CLIENT_ID: emulator.clientId,
     INFISICAL_CLIENT_SECRET: emulator.clientSecret,

@@ -181,7 +181,7 @@ it("is ready while everything is there, and degraded while only Infisical is awa
   const ready = await send(api.url, { path: "/readyz" });
   expect([ready.status, JSON.parse(ready.body)]).toEqual([
     200,
-    { status: "ready", checks: { database: "ok", masterKey: "ok", infisical: "ok" } },
+    { status: "ready", checks: { database: "ok", masterKey: "ok", infisical: "ok", notifications: "ok" } },
   ]);
   const fresh = await startApi({ backends });
   backends.emulator.faults.add({ kind: "answer", status: 503 }, { times: 100 });
@@ -190,7 +190,7 @@ it("is ready while everything is there, and degraded while only Infisical is awa
   for (let i = 0; i < 20; i++) looks.push(await send(fresh.url, { path: "/readyz" }));
   expect(new Set(looks.map(({ status, body }) => `${status} ${body}`))).toEqual(
     new Set([
-      `200 {"status":"degraded","checks":{"database":"ok","masterKey":"ok","infisical":"Infisical failed to handle the request; try again, then look at its log"}}`,
+      `200 {"status":"degraded","checks":{"database":"ok","masterKey":"ok","infisical":"Infisical failed to handle the request; try again, then look at its log","notifications":"ok"}}`,
     ]),
   );
   // One look of a few calls, however many probes.

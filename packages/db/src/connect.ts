@@ -5,7 +5,10 @@ import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 import { assertApplicationRole } from "./roles.ts";
 
 /** Runs statements: drizzle's builder, inside or outside a transaction. */
-export type Statements = Pick<PostgresJsDatabase, "select" | "insert" | "update" | "delete" | "execute">;
+export type Statements = Pick<
+  PostgresJsDatabase,
+  "select" | "selectDistinctOn" | "insert" | "update" | "delete" | "execute"
+>;
 
 export interface DatabaseOptions {
   /** The role that serves requests: neither owner, superuser nor BYPASSRLS. */

@@ -1,5 +1,7 @@
+export { listenForChanges, type Change, type ChangeListener } from "./changes.ts";
 export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
+export { readLegacyRows } from "./legacy-rows.ts";
 export {
   findApiKeyRow,
   findCompanyRow,
@@ -11,7 +13,9 @@ export {
   type OperatorRow,
   type SecretHeadRow,
 } from "./look-ups.ts";
+export { enqueueJob, type EnqueueOptions, type TaskName } from "./jobs/enqueue.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { databaseVariables } from "./variables.ts";
+export { encryptedColumns } from "./schema.ts";
 export * as tables from "./schema.ts";

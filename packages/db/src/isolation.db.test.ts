@@ -11,9 +11,29 @@ const a = "11111111-1111-4111-8111-111111111111";
 const b = "22222222-2222-4222-8222-222222222222";
 
 /** Tables that hold nothing of one company, or whose rows come before a company is known. Nothing else may join them. */
-const withoutCompany = ["audit_key_wraps", "audit_keys", "master_keys", "operators"];
-/** Functions that look beyond the company in scope, each for the one row that a request begins with. */
-const definers = ["find_api_key", "find_company", "find_operator", "touch_api_key"];
+const withoutCompany = [
+  "audit_key_wraps",
+  "audit_keys",
+  "key_rotations",
+  "master_keys",
+  "operators",
+  "processes",
+];
+/**
+ * Functions that look beyond the company in scope: for the one row that a request begins with, in triggers
+ * for the state of the keys, and to add a job, because the application's role may not touch the queue itself.
+ */
+const definers = [
+  "enqueue_job",
+  "find_api_key",
+  "find_company",
+  "find_operator",
+  "refuse_company_key",
+  "refuse_company_wrap",
+  "refuse_sealing",
+  "refuse_wrap",
+  "touch_api_key",
+];
 /** Unique across companies, each because it is looked up before the company is known, or reserved for ever. */
 const globallyUnique = [
   "api_keys_pkey",

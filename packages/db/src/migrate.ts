@@ -26,6 +26,9 @@ export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK
     await client`select set_config('lock_timeout', ${String(lockTimeoutMs)}, false)`;
     await acquireLock(client, lockTimeoutMs);
     await client`reset lock_timeout`;
+    // The job runner speaks another driver, which nobody else has to load.
+    const { migrateJobs } = await import("./jobs/schema.ts");
+    await migrateJobs(migrationUrl);
     await migrate(drizzle({ client }), {
       migrationsFolder: MIGRATIONS,
       migrationsSchema: "drizzle",

@@ -426,3 +426,89 @@ export const auditEvents = pgTable(
     check("audit_events_mac_check", sql`octet_length(${t.nonce}) = 16 and octet_length(${t.mac}) = 32`),
   ],
 );
+
+/** The processes that hold keys, and which versions each has loaded: what a rotation waits for. */
+export const processes = pgTable(
+  "processes",
+  {
+    id: uuid("id").notNull(),
+    region: text("region").notNull(),
+    masterKeyVersions: integer("master_key_versions").array().notNull(),
+    startedAt: at("started_at").notNull().defaultNow(),
+    seenAt: at("seen_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "processes_pkey", columns: [t.id] }),
+    index("processes_seen_at").on(t.region, t.seenAt),
+  ],
+);
+
+/** Rotations of master keys. One at a time in a region; whoever drives it holds a lease on it. */
+export const keyRotations = pgTable(
+  "key_rotations",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    region: text("region").notNull(),
+    fromVersion: integer("from_version").notNull(),
+    toVersion: integer("to_version").notNull(),
+    phase: text("phase", {
+      enum: ["stage", "backup", "distribute", "activate", "rewrap", "verify", "retire", "report", "done"],
+    })
+      .notNull()
+      .default("stage"),
+    startedByKind: text("started_by_kind").notNull(),
+    startedById: text("started_by_id").notNull(),
+    leaseHolder: uuid("lease_holder"),
+    leaseUntil: at("lease_until"),
+    /** What the report needs of the time before. */
+    before: jsonb("before").notNull(),
+    backupChecksum: text("backup_checksum"),
+    report: text("report"),
+    reportMac: text("report_mac"),
+    startedAt: at("started_at").notNull().defaultNow(),
+    finishedAt: at("finished_at"),
+  },
+  (t) => [
+    primaryKey({ name: "key_rotations_pkey", columns: [t.id] }),
+    uniqueIndex("key_rotations_one_running")
+      .on(t.region)
+      .where(sql`${t.finishedAt} is null`),
+    check("key_rotations_versions_check", sql`${t.toVersion} > ${t.fromVersion}`),
+    check("key_rotations_done_check", sql`(${t.phase} = 'done') = (${t.finishedAt} is not null)`),
+    foreignKey({
+      name: "key_rotations_from_fkey",
+      columns: [t.region, t.fromVersion],
+      foreignColumns: [masterKeys.region, masterKeys.version],
+    }).onDelete("restrict"),
+  ],
+);
+
+/** Companies whose keys were destroyed for good, each with its signed receipt. */
+export const shreddings = pgTable(
+  "shreddings",
+  {
+    companyId: uuid("company_id").notNull(),
+    receipt: text("receipt").notNull(),
+    signature: text("signature").notNull(),
+    shreddedAt: at("shredded_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "shreddings_pkey", columns: [t.companyId] }),
+    foreignKey({
+      name: "shreddings_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+  ],
+);
+
+/**
+ * Every column that holds something sealed: a wrapped key, or a value. Rotation, its report and shredding go through this
+ * list, and a test holds it against what is found in the tables.
+ */
+export const encryptedColumns = [
+  { table: "company_key_wraps", column: "wrapped", wraps: true },
+  { table: "audit_key_wraps", column: "wrapped", wraps: true },
+  { table: "company_secrets", column: "secret_value_encrypted", wraps: false },
+  { table: "company_secret_versions", column: "sealed", wraps: false },
+] as const;

@@ -7,4 +7,5 @@ export const databaseVariables = {
   DATABASE_URL: url,
   DATABASE_MAINTENANCE_URL: url,
   DATABASE_MIGRATION_URL: url.optional(),
+  DATABASE_LISTENER_URL: url,
 } as const;

@@ -30,6 +30,8 @@ export interface Fixture {
   readonly superuser: postgres.Sql;
   /** Another process's view of the same database and Infisical: nothing cached, pools of its own. */
   another(): DeliveryChat;
+  /** The database as it is now, restored elsewhere. @returns as `another`, on that one */
+  copy(): Promise<() => DeliveryChat>;
   /** Makes a company of a name not used before. */
   company(secretStore: SecretStoreName): Promise<string>;
 }
@@ -39,11 +41,12 @@ export async function createFixture(): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const emulator = await startInfisicalEmulator();
   const closing: (() => Promise<unknown>)[] = [];
-  const connect = (): { database: Database; infisical: InfisicalClient } => {
-    const { application, maintenance } = testDatabase.urls;
-    const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-    closing.push(() => database.close());
-    return { database, infisical: createInfisicalClient({ ...emulator, environment: "dev" }) };
+  const copies: TestDatabase[] = [];
+  const connect = ({ urls } = testDatabase): { database: Database; infisical: InfisicalClient } => {
+    const { application, maintenance } = urls;
+    const opened = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+    closing.push(() => opened.close());
+    return { database: opened, infisical: createInfisicalClient({ ...emulator, environment: "dev" }) };
   };
   const { database, infisical } = connect();
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
@@ -53,7 +56,7 @@ export async function createFixture(): Promise<Fixture> {
   afterAll(async () => {
     await Promise.all(closing.map((close) => close()));
     await emulator.stop();
-    await testDatabase.drop();
+    await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
   });
   let companies = 0;
   return {
@@ -64,6 +67,11 @@ export async function createFixture(): Promise<Fixture> {
     urls: testDatabase.urls,
     superuser,
     another: () => createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog }),
+    copy: async () => {
+      const copy = await testDatabase.copy();
+      copies.push(copy);
+      return () => createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog });
+    },
     company: async (secretStore) => {
       const subdomain = `company-${++companies}`;
       await secrets.companies.create(operator, { subdomain, secretStore });

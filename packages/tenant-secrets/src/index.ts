@@ -12,6 +12,19 @@ export type { ApiKeyDescription, NewApiKey } from "./companies/api-keys.ts";
 export type { RequestOrigin } from "./companies/authenticate.ts";
 export type { CompanyDescription } from "./companies/companies.ts";
 export { asTenantSecretsError } from "./access/database-errors.ts";
+export {
+  readReceipt,
+  verifyReceipt,
+  type ShreddingReceipt,
+  type SignedReceipt,
+} from "./keys/shredding-receipt.ts";
+export { rotationInterrupted, type BackgroundRotationOptions } from "./keys/background-rotation.ts";
+export { checkBackupDestination, type BackupDestination } from "./keys/kept-backup.ts";
+export type { ServingProcess } from "./keys/processes.ts";
+export type { RotationReport } from "./keys/report.ts";
+export { createTasks, schedule } from "./lifecycle/jobs.ts";
+export type { LegacyOutcome, LegacyResult } from "./migration/legacy-outcome.ts";
+export type { LegacyRow } from "./migration/legacy-row.ts";
 export { appRouter, createCaller, type AppRouter } from "./router/router.ts";
 export { serverCaller } from "./router/server-caller.ts";
 export { bearerOf, inProcessFetch } from "./router/in-process.ts";

@@ -9,10 +9,11 @@ export interface RoleUrls {
   readonly application: string;
   readonly maintenance: string;
   readonly migration: string;
+  readonly listener: string;
 }
 
 export interface LocalDatabase extends Pick<EmbeddedPostgres, "port" | "stop"> {
-  /** Makes roles and database on a first start; later gives them as they are. */
+  /** Makes roles and database where they are not known, all of them; later gives them as they are. */
   roleUrls(): Promise<RoleUrls>;
 }
 
@@ -31,12 +32,13 @@ export async function startDatabase(dataDir: string, lastPort: number | undefine
     stop: () => server.stop(),
     roleUrls: async () => {
       const data = openDataDirectory(dataDir);
-      const { application, maintenance, migration } = isFirstStart ? {} : data.read(file);
-      if (application !== undefined && maintenance !== undefined && migration !== undefined) {
+      const { application, maintenance, migration, listener } = isFirstStart ? {} : data.read(file);
+      if (application && maintenance && migration && listener) {
         return {
           application: atPort(application, server.port),
           maintenance: atPort(maintenance, server.port),
           migration: atPort(migration, server.port),
+          listener: atPort(listener, server.port),
         };
       }
       // A second start does without this package: it takes longer to load than PostgreSQL to start.

@@ -11,6 +11,7 @@ const database = {
   application: "postgres://a@127.0.0.1/x",
   maintenance: "postgres://m@127.0.0.1/x",
   migration: "postgres://o@127.0.0.1/x",
+  listener: "postgres://l@127.0.0.1/x",
 };
 
 test("starts everything where the environment names no server", () => {
@@ -20,6 +21,7 @@ test("starts everything where the environment names no server", () => {
 test.each([
   ["DATABASE_URL", "database"],
   ["DATABASE_MAINTENANCE_URL_FILE", "database"],
+  ["DATABASE_LISTENER_URL", "database"],
   ["INFISICAL_SITE_URL", "infisical"],
   ["INFISICAL_CLIENT_SECRET_FILE", "infisical"],
   ["STRIPE_API_URL", "stripe"],
@@ -33,6 +35,7 @@ test("gives the API the addresses of what was started, and the rest of its own e
   const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, 3001, "/cache");
   expect(given).toMatchObject({ ...variables, PORT: "3001", INFISICAL_ENVIRONMENT: "dev" });
   expect(given).toMatchObject({ DATABASE_URL: database.application, INFISICAL_CLIENT_SECRET: "fake" });
+  expect(given).toMatchObject({ DATABASE_LISTENER_URL: database.listener });
 });
 
 test("touches no variable of a server that the environment names", () => {

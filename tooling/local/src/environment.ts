@@ -7,7 +7,12 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 const checkout = fileURLToPath(new URL("../../../", import.meta.url));
 
-const databaseNames = ["DATABASE_URL", "DATABASE_MAINTENANCE_URL", "DATABASE_MIGRATION_URL"] as const;
+const databaseNames = [
+  "DATABASE_URL",
+  "DATABASE_MAINTENANCE_URL",
+  "DATABASE_MIGRATION_URL",
+  "DATABASE_LISTENER_URL",
+] as const;
 const infisicalNames = [
   "INFISICAL_SITE_URL",
   "INFISICAL_CLIENT_ID",
@@ -81,6 +86,7 @@ export function apiEnvironment(
       DATABASE_URL: database.application,
       DATABASE_MAINTENANCE_URL: database.maintenance,
       DATABASE_MIGRATION_URL: database.migration,
+      DATABASE_LISTENER_URL: database.listener,
     }),
     ...(infisical && {
       INFISICAL_SITE_URL: infisical.siteUrl,

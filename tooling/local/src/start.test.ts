@@ -1,7 +1,16 @@
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -167,7 +176,10 @@ test(
     expect(await started.exit).toBe(0);
     await gone(() => processesOf(dataDir));
 
-    // The second start: the same data and credentials, another port.
+    // The second start: the same data and credentials, another port, and roles of a release that had no listener.
+    const rolesFile = path.join(dataDir, "postgres", "roles.json");
+    const { listener: _, ...olderRoles } = JSON.parse(readFileSync(rolesFile, "utf8"));
+    writeFileSync(rolesFile, JSON.stringify(olderRoles));
     const kept = readFileSync(path.join(dataDir, "credentials.json"), "utf8");
     const occupier = createServer();
     await once(occupier.listen(port, "127.0.0.1"), "listening");

@@ -1,9 +1,9 @@
 import type { DatabaseUrls } from "@repo/db";
-import { open, rm } from "node:fs/promises";
 import { confirm } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { readVariables } from "../env.ts";
 import { UsageError } from "../failure.ts";
+import { writeNewFile } from "../new-file.ts";
 import { print, printJson } from "../output.ts";
 
 export const provisionCommand = defineCommand({
@@ -36,7 +36,7 @@ to ask at, --yes is needed.`,
       onServer(() => provisionDatabase({ superuserUrl, database }));
     if (output === undefined)
       return json ? printJson(asVariables(await provision())) : print(asLines(await provision()));
-    await writeNew(output, async () => `${asLines(await provision())}\n`);
+    await writeNewFile(output, async () => `${asLines(await provision())}\n`);
     if (json) printJson({ output });
     else print(`The URLs are in ${output}. Next: "database migrate", with its DATABASE_MIGRATION_URL.`);
   },
@@ -72,21 +72,6 @@ function asLines(urls: DatabaseUrls): string {
   return Object.entries(asVariables(urls))
     .map(([name, url]) => `${name}=${url}`)
     .join("\n");
-}
-
-/** The file is made before the content is: passwords that could not be written down would be lost. */
-async function writeNew(path: string, content: () => Promise<string>): Promise<void> {
-  const file = await open(path, "wx", 0o600).catch(() => {
-    throw new UsageError("--output names a file that exists already, or cannot be made.");
-  });
-  try {
-    await file.writeFile(await content());
-  } catch (error) {
-    await rm(path, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
 }
 
 const unreachable = /^(?:ECONN|EHOST|ENOTFOUND|EAI_|ETIMEDOUT|CONNECT|57P|53)/;

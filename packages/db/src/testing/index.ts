@@ -21,21 +21,23 @@ export interface TestDatabase {
   readonly urls: DatabaseUrls;
   /** Of this database. The superuser is not bound by row-level security. */
   readonly superuserUrl: string;
+  /** The database as it is now, as another one. Whatever is connected to this one loses its connection. */
+  copy(): Promise<TestDatabase>;
   /** Ends whatever is connected to it, and removes it. */
   drop(): Promise<void>;
 }
 
 /** A migrated, empty database of a test file's own. The file is one of the vitest project that has the cluster. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+export function createTestDatabase(): Promise<TestDatabase> {
+  return cloneDatabase(inject("testCluster").template);
+}
+
+async function cloneDatabase(template: string): Promise<TestDatabase> {
   const cluster = inject("testCluster");
   const database = `test_${randomBytes(8).toString("hex")}`;
   await asSuperuser(cluster.superuserUrl, async (sql) => {
-    await execute(
-      sql,
-      "create database %I template %I owner tenant_secrets_migration",
-      database,
-      cluster.template,
-    );
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${template}`;
+    await execute(sql, "create database %I template %I owner tenant_secrets_migration", database, template);
     await restrictDatabase(sql, database);
   });
   return {
@@ -46,6 +48,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       listener: databaseUrl(cluster.urls.listener, database),
     },
     superuserUrl: databaseUrl(cluster.superuserUrl, database),
+    copy: () => cloneDatabase(database),
     drop: () =>
       asSuperuser(cluster.superuserUrl, (sql) =>
         execute(sql, "drop database if exists %I with (force)", database),

@@ -11,6 +11,8 @@ export type AuditAction =
   | "secret.write"
   | "secret.remove"
   | "secret.restore"
+  | "secret.import"
+  | "secret.compare"
   | "company.create"
   | "company.list"
   | "company.rename"
@@ -21,7 +23,25 @@ export type AuditAction =
   | "operator.list"
   | "operator.revoke"
   | "credential.check"
-  | "key.create";
+  | "key.backup"
+  | "key.restore"
+  | "key.check-backup"
+  | "key.create"
+  | "key.rotate"
+  | "key.activate"
+  | "key.retire"
+  | "key.destroy"
+  | "key.rotate-company"
+  | "key.destroy-company"
+  | "key.rotate-record"
+  | "key.compromise"
+  | "key.status"
+  | "key.report"
+  | "key.verify-report"
+  | "key.shred"
+  | "key.shred-folder"
+  | "key.shred-receipt"
+  | "key.public-key";
 
 /**
  * `attempted` stands before a call that cannot commit together with its event; another event follows it. `unknown`: a

@@ -1,5 +1,5 @@
 import { DatabaseError } from "@repo/db";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 
 /**
  * Runs something that speaks to the database, and turns what the database did into an error of ours.
@@ -26,6 +26,8 @@ export function asTenantSecretsError(error: unknown): TenantSecretsError {
       },
     );
   }
+  // The database refuses to seal under a destroyed key, whoever still has it in memory.
+  if (error instanceof DatabaseError && error.constraint === "company_key_destroyed") return keyDestroyed();
   return new TenantSecretsError(
     "INTERNAL",
     "Something went wrong on our side. Tell an operator, with the request id if there is one.",

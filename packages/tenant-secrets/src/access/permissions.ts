@@ -47,7 +47,10 @@ export function permits(actor: Actor, verb: Verb, companyId: CompanyId, secretKe
 }
 
 /** Whether an actor may do something to the platform itself. */
-export function permitsOnPlatform(actor: Actor, verb: "companies" | "operators" | "members"): boolean {
+export function permitsOnPlatform(
+  actor: Actor,
+  verb: "companies" | "operators" | "members" | "rotate",
+): boolean {
   return actor.kind === "operator" && includes(permissions.operator, verb);
 }
 

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from "node:crypto";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 import { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
 
 /** Where a sealed value stands. All of it is authenticated, and all of it comes from the request and the row. */
@@ -36,13 +36,17 @@ export function sealValue(key: KeyObject, place: ValuePlace, plaintext: Buffer):
   return `ts1.${place.companyKeyNo}.${seal(key, valueContext(place), plaintext)}`;
 }
 
+/** What shredding leaves where a sealed value stood. */
+export const destroyedValue = "destroyed";
+
 /**
  * Opens what {@link sealValue} made, at the very place it was made for.
  *
  * @returns the plaintext; the caller wipes it
- * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause; KEY_DESTROYED where nothing is left
  */
 export function openValue(key: KeyObject, place: ValuePlace, sealed: string): Buffer {
+  if (sealed === destroyedValue) throw keyDestroyed();
   const [format, no, iv, body, ...rest] = sealed.split(".");
   if (format !== "ts1" || no !== String(place.companyKeyNo) || rest.length > 0) throw integrityFailure();
   return open(key, valueContext(place), iv, body);

@@ -1,41 +1,124 @@
-import { createSecretKey, randomBytes } from "node:crypto";
+import { createPrivateKey, createPublicKey, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { and, desc, eq } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditKey } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
+import type { MasterKey } from "../crypto/derivation.ts";
 import { unwrapKey, wrapKey, type KeyPlace } from "../crypto/envelope.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import type { MasterKeys } from "./master-keys.ts";
+import { ringWith, wrapping } from "./company-keys.ts";
+import type { MasterKeyRing, MasterKeys } from "./master-keys.ts";
 
-const purpose = "mac";
+type Purpose = "mac" | "signing";
+
+/** Loads the record's key that is in use or, with a number, one that may have been. Each is loaded once. */
+export interface AuditKeys {
+  (no?: number): Promise<AuditKey>;
+  /** Forgets which key is in use: another process may have changed it. */
+  forget(): void;
+}
 
 /**
- * The key of the record's MACs: random and wrapped like a company's, so that the end of a master key leaves old events
- * verifiable. Made on first use.
- *
- * @returns a function that loads it once; callers at the same time share one load, and a failed one is forgotten
+ * The keys of the record's MACs: random and wrapped like a company's, so that the end of a master key leaves old events
+ * verifiable. The first is made on first use. Callers at the same time share one load, and a failed one is forgotten.
  */
-export function createAuditKeys(database: Database, masterKeys: MasterKeys): () => Promise<AuditKey> {
-  let loading: Promise<AuditKey> | undefined;
-  const load = async (): Promise<AuditKey> => {
-    const found = await findKey(database, masterKeys);
+export function createAuditKeys(database: Database, masterKeys: MasterKeys): AuditKeys {
+  const loading = new Map<number | undefined, Promise<AuditKey>>();
+  const load = async (no: number | undefined): Promise<AuditKey> => {
+    const found = await findKey(database, masterKeys, "mac", no, macKeyOf);
     if (found !== undefined) return found;
-    await makeFirst(database, masterKeys);
-    const made = await findKey(database, masterKeys);
-    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "The record has no key.");
+    if (no === undefined)
+      await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(database, ring, "mac")));
+    const made = await findKey(database, masterKeys, "mac", no, macKeyOf);
+    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "The record has no such key.");
     return made;
   };
-  return () => {
-    loading ??= load().catch((error: unknown) => {
-      loading = undefined;
-      throw error;
+  const loadOnce = (no?: number): Promise<AuditKey> => {
+    const known = loading.get(no);
+    if (known !== undefined) return known;
+    const key = load(no);
+    loading.set(no, key);
+    key.catch(() => {
+      if (loading.get(no) === key) loading.delete(no);
     });
-    return loading;
+    return key;
+  };
+  return Object.assign(loadOnce, {
+    forget: () => {
+      loading.delete(undefined);
+    },
+  });
+}
+
+/**
+ * Replaces the key of a purpose, unless the one in use was made after `madeUntil` or there is none. What was made with the
+ * old one can still be checked: it is kept, retired and wrapped.
+ */
+export async function rotateAuditKey(
+  database: Database,
+  masterKeys: MasterKeys,
+  purpose: Purpose,
+  madeUntil: Date,
+  addEvent: (statements: Statements, no: number) => Promise<void>,
+): Promise<void> {
+  const { auditKeys } = tables;
+  await onDatabase(() =>
+    wrapping(masterKeys, ({ active }) =>
+      database.acrossCompanies(async (statements) => {
+        const [current] = await statements
+          .select()
+          .from(auditKeys)
+          .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.status, "active")))
+          .for("update");
+        if (current === undefined || current.createdAt > madeUntil) return;
+        const no = current.no + 1;
+        await statements
+          .update(auditKeys)
+          .set({ status: "retired" })
+          .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.no, current.no)));
+        await insertKey(statements, active, purpose, no);
+        await addEvent(statements, no);
+      }),
+    ),
+  );
+}
+
+/** An Ed25519 pair. What it signs can be checked by anybody who has the public half. */
+export interface SigningKey {
+  readonly no: number;
+  readonly privateKey: KeyObject;
+  /** PEM (SubjectPublicKeyInfo). Computed from the private half: a row in the database proves nothing. */
+  readonly publicKey: string;
+}
+
+/**
+ * The pairs that sign receipts. Private halves are wrapped as the keys of the MACs are.
+ *
+ * @returns a function that loads the pair in use, made on first use, or the one of a number
+ */
+export function createSigningKeys(
+  database: Database,
+  masterKeys: MasterKeys,
+): (no?: number) => Promise<SigningKey> {
+  return async (no) => {
+    const find = () => findKey(database, masterKeys, "signing", no, signingKeyOf);
+    const found = await find();
+    if (found !== undefined) return found;
+    if (no === undefined)
+      await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(database, ring, "signing")));
+    const made = await find();
+    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "There is no such signing key.");
+    return made;
   };
 }
 
-async function findKey(database: Database, masterKeys: MasterKeys): Promise<AuditKey | undefined> {
-  const ring = await masterKeys.load();
+async function findKey<K>(
+  database: Database,
+  masterKeys: MasterKeys,
+  purpose: Purpose,
+  no: number | undefined,
+  build: (no: number, secret: Buffer) => K,
+): Promise<K | undefined> {
   const { auditKeys, auditKeyWraps } = tables;
   const [row] = await onDatabase(() =>
     database.acrossCompanies((statements) =>
@@ -53,7 +136,7 @@ async function findKey(database: Database, masterKeys: MasterKeys): Promise<Audi
         .where(
           and(
             eq(auditKeys.purpose, purpose),
-            eq(auditKeys.status, "active"),
+            no === undefined ? eq(auditKeys.status, "active") : eq(auditKeys.no, no),
             eq(auditKeyWraps.region, masterKeys.region),
           ),
         )
@@ -62,35 +145,64 @@ async function findKey(database: Database, masterKeys: MasterKeys): Promise<Audi
     ),
   );
   if (row === undefined) return undefined;
-  const place = placeOf(row.no, masterKeys.region, row.masterKeyVersion);
+  const place = placeOf(purpose, row.no, masterKeys.region, row.masterKeyVersion);
+  const ring = await ringWith(masterKeys, row.masterKeyVersion);
   const secret = unwrapKey(ring.get(row.masterKeyVersion).wrappingKey, place, row.wrapped);
   try {
-    return { no: row.no, macKey: createSecretKey(secret) };
+    return build(row.no, secret);
   } finally {
     secret.fill(0);
   }
 }
 
-async function makeFirst(database: Database, masterKeys: MasterKeys): Promise<void> {
-  const { active } = await masterKeys.load();
-  const secret = randomBytes(32);
-  const wrapped = wrapKey(active.wrappingKey, placeOf(1, active.region, active.version), secret);
-  secret.fill(0);
-  await onDatabase(() =>
-    database.acrossCompanies(async (statements) => {
-      const made = await statements
-        .insert(tables.auditKeys)
-        .values({ purpose, no: 1, status: "active" })
-        .onConflictDoNothing()
-        .returning({ no: tables.auditKeys.no });
-      if (made.length === 0) return;
-      await statements
-        .insert(tables.auditKeyWraps)
-        .values({ purpose, no: 1, region: active.region, masterKeyVersion: active.version, wrapped });
-    }),
-  );
+async function makeFirst(database: Database, { active }: MasterKeyRing, purpose: Purpose): Promise<void> {
+  await database.acrossCompanies((statements) => insertKey(statements, active, purpose, 1));
 }
 
-function placeOf(no: number, region: string, masterKeyVersion: number): KeyPlace {
+/** Makes the active key of a number, unless it is there. */
+async function insertKey(
+  statements: Statements,
+  active: MasterKey,
+  purpose: Purpose,
+  no: number,
+): Promise<void> {
+  const secret = randomBytes(32);
+  const wrapped = wrapKey(active.wrappingKey, placeOf(purpose, no, active.region, active.version), secret);
+  const publicKey = purpose === "signing" ? signingKeyOf(no, secret).publicKey : null;
+  secret.fill(0);
+  const made = await statements
+    .insert(tables.auditKeys)
+    .values({ purpose, no, status: "active", publicKey })
+    .onConflictDoNothing()
+    .returning({ no: tables.auditKeys.no });
+  if (made.length === 0) return;
+  await statements
+    .insert(tables.auditKeyWraps)
+    .values({ purpose, no, region: active.region, masterKeyVersion: active.version, wrapped });
+}
+
+function macKeyOf(no: number, secret: Buffer): AuditKey {
+  return { no, macKey: createSecretKey(secret) };
+}
+
+function signingKeyOf(no: number, seed: Buffer): SigningKey {
+  const privateKey = ed25519KeyOf(seed);
+  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "pem" }).toString();
+  return { no, privateKey, publicKey };
+}
+
+/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, 7). */
+const pkcs8Prefix = Buffer.from("302e020100300506032b657004220420", "hex");
+
+function ed25519KeyOf(seed: Buffer): KeyObject {
+  const key = Buffer.concat([pkcs8Prefix, seed]);
+  try {
+    return createPrivateKey({ key, format: "der", type: "pkcs8" });
+  } finally {
+    key.fill(0);
+  }
+}
+
+function placeOf(purpose: Purpose, no: number, region: string, masterKeyVersion: number): KeyPlace {
   return { kind: "audit-key", owner: purpose, no, region, masterKeyVersion };
 }

@@ -1,127 +1,188 @@
 import { randomBytes } from "node:crypto";
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
-import { tables, type Database } from "@repo/db";
+import { DatabaseError, tables, type Database } from "@repo/db";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { deriveCompanyKey, type CompanyKey } from "../crypto/derivation.ts";
 import { unwrapKey, wrapKey, type KeyPlace } from "../crypto/envelope.ts";
 import { job } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
-import type { MasterKeys } from "./master-keys.ts";
+import type { MasterKeyRing, MasterKeys } from "./master-keys.ts";
+
+const { companyKeys, companyKeyWraps } = tables;
 
 export interface CompanyKeys {
-  /** The key that seals now; made where the company has none. @throws {TenantSecretsError} KEY_UNAVAILABLE and others */
+  /** The key that seals now; made where the company never had one. @throws {TenantSecretsError} as `forOpening` */
   forSealing(companyId: CompanyId): Promise<CompanyKey>;
-  /** The key of a number that something is sealed under. @throws {TenantSecretsError} KEY_UNAVAILABLE, INTEGRITY_FAILURE */
+  /** Every key that is not destroyed, the one that seals now first. @throws {TenantSecretsError} as `forSealing` */
+  living(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
+  /**
+   * The key of a number that something is sealed under.
+   *
+   * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and what loading master keys throws
+   */
   forOpening(companyId: CompanyId, no: number): Promise<CompanyKey>;
+  /** Forgets the keys of one company, or of all. What is being loaded is not kept either. */
+  forget(companyId?: string): void;
 }
+
+/** How long a process keeps an opened key at most: what a lost notification costs. */
+export const companyKeysTtlMs = 300_000;
 
 const keyMaker = job("company-keys", { verbs: [], secretKeys: [] });
 
+type Opened = Map<number, Promise<CompanyKey>>;
+
 export function createCompanyKeys(database: Database, masterKeys: MasterKeys, audit: AuditLog): CompanyKeys {
-  // Both parts of a name have one spelling and a fixed place, so that no two keys share one.
-  const opened = new LRUCache<string, CompanyKey, { companyId: CompanyId; no: number }>({
-    max: 10_000,
-    ttl: 300_000,
-    ignoreFetchAbort: true,
-    fetchMethod: (_name, _stale, { context }) => unwrap(context.companyId, context.no),
-  });
+  const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
 
   const unwrap = async (companyId: CompanyId, no: number): Promise<CompanyKey> => {
-    const ring = await masterKeys.load();
     const [wrap] = await onDatabase(() =>
       database.inCompany(companyId, (statements) =>
         statements
-          .select()
-          .from(tables.companyKeyWraps)
-          .where(
+          .select({ status: companyKeys.status, wrap: companyKeyWraps })
+          .from(companyKeys)
+          .leftJoin(
+            companyKeyWraps,
             and(
-              eq(tables.companyKeyWraps.companyId, companyId),
-              eq(tables.companyKeyWraps.no, no),
-              eq(tables.companyKeyWraps.region, masterKeys.region),
+              eq(companyKeyWraps.companyId, companyKeys.companyId),
+              eq(companyKeyWraps.no, companyKeys.no),
+              eq(companyKeyWraps.region, masterKeys.region),
             ),
           )
-          .orderBy(desc(tables.companyKeyWraps.masterKeyVersion))
+          .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.no, no)))
+          .orderBy(desc(companyKeyWraps.masterKeyVersion))
           .limit(1),
       ),
     );
-    if (wrap === undefined) {
+    if (wrap?.status === "destroyed") throw keyDestroyed();
+    if (wrap?.wrap == null) {
       throw new TenantSecretsError(
         "KEY_UNAVAILABLE",
         `Key ${no} of this company has no wrap in region ${masterKeys.region}.`,
       );
     }
-    const { wrappingKey } = ring.get(wrap.masterKeyVersion);
-    const secret = unwrapKey(
-      wrappingKey,
-      placeOf(companyId, no, masterKeys.region, wrap.masterKeyVersion),
-      wrap.wrapped,
-    );
-    return deriveCompanyKey(secret, companyId, no);
+    const { masterKeyVersion, wrapped } = wrap.wrap;
+    const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
+    const place = placeOf(companyId, no, masterKeys.region, masterKeyVersion);
+    return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, no);
   };
 
-  const forOpening = async (companyId: CompanyId, no: number): Promise<CompanyKey> => {
-    const key = await opened.fetch(`${companyId}/${no}`, { context: { companyId, no } });
-    if (key === undefined)
-      throw new TenantSecretsError("KEY_UNAVAILABLE", "A company key was not loaded in time.");
-    return key;
+  const forOpening = (companyId: CompanyId, no: number): Promise<CompanyKey> => {
+    const keys = opened.get(companyId) ?? new Map<number, Promise<CompanyKey>>();
+    if (!opened.has(companyId)) opened.set(companyId, keys);
+    const loading = keys.get(no) ?? unwrap(companyId, no);
+    keys.set(no, loading);
+    loading.catch(() => keys.delete(no));
+    return loading;
   };
 
   /** Whoever commits first has made it; everybody else's random bytes are forgotten. */
-  const makeFirst = async (companyId: CompanyId): Promise<void> => {
-    const { active } = await masterKeys.load();
+  const makeFirst = async (companyId: CompanyId, { active }: MasterKeyRing): Promise<void> => {
     await audit.ready();
     const secret = randomBytes(32);
     const wrapped = wrapKey(active.wrappingKey, placeOf(companyId, 1, active.region, active.version), secret);
     secret.fill(0);
-    await onDatabase(() =>
-      database.inCompany(companyId, async (statements) => {
-        const made = await statements
-          .insert(tables.companyKeys)
-          .values({ companyId, no: 1, status: "active" })
-          .onConflictDoNothing()
-          .returning({ no: tables.companyKeys.no });
-        if (made.length === 0) return;
-        await statements
-          .insert(tables.companyKeyWraps)
-          .values({ companyId, no: 1, region: active.region, masterKeyVersion: active.version, wrapped });
-        await audit.addTo(statements, keyMaker, {
-          action: "key.create",
-          outcome: "allowed",
-          companyId,
-          version: 1,
-        });
-      }),
-    );
+    await database.inCompany(companyId, async (statements) => {
+      const made = await statements
+        .insert(companyKeys)
+        .values({ companyId, no: 1, status: "active" })
+        .onConflictDoNothing()
+        .returning({ no: companyKeys.no });
+      if (made.length === 0) return;
+      await statements
+        .insert(companyKeyWraps)
+        .values({ companyId, no: 1, region: active.region, masterKeyVersion: active.version, wrapped });
+      await audit.addTo(statements, keyMaker, {
+        action: "key.create",
+        outcome: "allowed",
+        companyId,
+        version: 1,
+      });
+    });
   };
 
-  const findActiveNo = async (companyId: CompanyId): Promise<number | undefined> => {
-    const [row] = await onDatabase(() =>
+  /** The numbers of the keys that are not destroyed, the active one first. None where the company never had a key. */
+  const findLivingNos = async (companyId: CompanyId): Promise<number[]> => {
+    const rows = await onDatabase(() =>
       database.inCompany(companyId, (statements) =>
         statements
-          .select({ no: tables.companyKeys.no })
-          .from(tables.companyKeys)
-          .where(and(eq(tables.companyKeys.companyId, companyId), eq(tables.companyKeys.status, "active"))),
+          .select({ no: companyKeys.no, status: companyKeys.status })
+          .from(companyKeys)
+          .where(eq(companyKeys.companyId, companyId))
+          .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.no)),
       ),
     );
-    return row?.no;
+    const [first] = rows;
+    if (first !== undefined && first.status !== "active") throw keyDestroyed();
+    return rows.filter(({ status }) => status !== "destroyed").map(({ no }) => no);
+  };
+
+  const findOrMakeNos = async (companyId: CompanyId): Promise<readonly [number, ...number[]]> => {
+    const [no, ...older] = await findLivingNos(companyId);
+    if (no !== undefined) return [no, ...older];
+    await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(companyId, ring)));
+    return [1];
   };
 
   return {
     forOpening,
     forSealing: async (companyId) => {
-      let no = await findActiveNo(companyId);
-      if (no === undefined) {
-        await makeFirst(companyId);
-        no = await findActiveNo(companyId);
-      }
-      if (no === undefined)
-        throw new TenantSecretsError("KEY_UNAVAILABLE", "This company has no active key.");
+      const [no] = await findOrMakeNos(companyId);
       return forOpening(companyId, no);
     },
+    living: async (companyId) => {
+      const [no, ...older] = await findOrMakeNos(companyId);
+      const keys = await Promise.all(older.map((old) => forOpening(companyId, old).catch(ifDestroyed)));
+      return [await forOpening(companyId, no), ...keys.filter((key) => key !== undefined)];
+    },
+    forget: (companyId) => {
+      if (companyId === undefined) opened.clear();
+      else opened.delete(companyId);
+    },
   };
+}
+
+/** One that was destroyed since it was found is none. */
+function ifDestroyed(error: unknown): undefined {
+  if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
+}
+
+/**
+ * Does something with a company's keys, and once more with those of now where it ends in KEY_DESTROYED: a rotation may have
+ * destroyed the key that was at hand, and everything is under the next one.
+ */
+export async function withKeysOfNow<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
+    return work();
+  }
+}
+
+/** PostgreSQL's object_not_in_prerequisite_state: the key that would wrap is not the active one any more. */
+const notActive = "55000";
+
+/** Wraps under the active master key; once more with what the registry says now, when that has changed meanwhile. */
+export async function wrapping<T>(
+  masterKeys: MasterKeys,
+  work: (ring: MasterKeyRing) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(await masterKeys.load());
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== notActive) throw error;
+    return work(await masterKeys.refresh());
+  }
+}
+
+/** A ring that has a version, read anew where the one at hand is older than the version. */
+export async function ringWith(masterKeys: MasterKeys, version: number): Promise<MasterKeyRing> {
+  const ring = await masterKeys.load();
+  return ring.versions.includes(version) ? ring : masterKeys.refresh();
 }
 
 function placeOf(companyId: CompanyId, no: number, region: string, masterKeyVersion: number): KeyPlace {

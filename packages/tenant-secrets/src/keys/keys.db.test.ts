@@ -55,6 +55,27 @@ describe("the master key", () => {
     },
   );
 
+  test("may be a passphrase, which every process derives the same key from", async () => {
+    const fixture = await withKey("passphrase:seven fake words that nobody would ever guess");
+    const subdomain = await fixture.company("database");
+    await Promise.all([fixture.secrets.prepare(), fixture.another().prepare()]);
+    await fixture.secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
+    expect(await fixture.another().company(subdomain, product).get("CUSTOM_KEY")).toBe("fake");
+    const [row] = await fixture.superuser`select derivation, parameters from master_keys`;
+    expect(row).toMatchObject({
+      derivation: "argon2id",
+      parameters: { algorithm: "argon2id", memoryKiB: 65_536 },
+    });
+    await fixture.infisical.putSecret(
+      "/hono-api",
+      name,
+      "passphrase:seven fake words that nobody would ever guesS",
+    );
+    expect(await codeOf(fixture.another().prepare())).toBe("MASTER_KEY_WRONG");
+    await fixture.infisical.putSecret("/hono-api", name, "passphrase:too short");
+    expect(await codeOf(fixture.another().prepare())).toBe("MASTER_KEY_MALFORMED");
+  });
+
   test("of another region is not set up beside the one that the database has", async () => {
     const fixture = await createFixture();
     await fixture.secrets.prepare();

@@ -2,37 +2,50 @@ import { asc, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import { onDatabase } from "../access/database-errors.ts";
-import { deriveMasterKey, sameCheckValue, type MasterKey } from "../crypto/derivation.ts";
+import { sameCheckValue, type MasterKey } from "../crypto/derivation.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { derivationFor, readMasterKey } from "./master-key-text.ts";
 
 /** Where in Infisical the master keys are. */
-const masterKeyFolder = "/hono-api";
+export const masterKeyFolder = "/hono-api";
+
+export type MasterKeyRow = typeof tables.masterKeys.$inferSelect;
 
 export interface MasterKeys {
   readonly region: string;
   /**
-   * Loads the keys that the registry names, unless that is done. Callers at the same time share one load, and a
-   * failed one is forgotten.
+   * The keys that the registry names, loaded once. Callers at the same time share one load, and a failed one is
+   * forgotten.
    *
    * @throws {TenantSecretsError} KEY_UNAVAILABLE where Infisical cannot be asked, MASTER_KEY_MISSING,
    *   MASTER_KEY_MALFORMED or MASTER_KEY_WRONG where what it has will not do
    */
   load(): Promise<MasterKeyRing>;
+  /**
+   * Loads them anew. Callers during a refresh wait for one that begins after it, so that what they know of is in it.
+   * The keys that were loaded stay in use when this fails.
+   *
+   * @throws {TenantSecretsError} as `load`
+   */
+  refresh(): Promise<MasterKeyRing>;
 }
 
 export interface MasterKeyRing {
   /** The key that wraps now. */
   readonly active: MasterKey;
+  /** Every version that is loaded, those included that nothing is wrapped under yet. */
+  readonly versions: readonly number[];
   /** The key of a version that something is wrapped under. @throws {TenantSecretsError} KEY_UNAVAILABLE */
   get(version: number): MasterKey;
 }
 
-type RegistryRow = typeof tables.masterKeys.$inferSelect;
-
 /** @param region the part of the key's name; "default" is the strategy's own name, MASTER_ENCRYPTION_KEY */
 export function createMasterKeys(database: Database, infisical: InfisicalClient, region: string): MasterKeys {
-  let loading: Promise<MasterKeyRing> | undefined;
-  const load = async (): Promise<MasterKeyRing> => {
+  let ring: Promise<MasterKeyRing> | undefined;
+  let refreshing: Promise<MasterKeyRing> | undefined;
+  let next: Promise<MasterKeyRing> | undefined;
+
+  const read = async (): Promise<MasterKeyRing> => {
     const texts = await readKeyTexts(infisical, region);
     const registered = await readRegistry(database);
     const own = registered.filter((row) => row.region === region);
@@ -44,43 +57,43 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
       `This database was set up for region ${other.region} and has no master key of region ${region}: check MASTER_KEY_REGION.`,
     );
   };
+
+  const refresh = (): Promise<MasterKeyRing> => {
+    if (refreshing !== undefined) {
+      // What is being read may be older than what the caller knows of, so one more reading serves all that wait.
+      next ??= refreshing.then(refresh, refresh);
+      return next;
+    }
+    next = undefined;
+    refreshing = read().finally(() => (refreshing = undefined));
+    return refreshing.then((loaded) => {
+      ring = Promise.resolve(loaded);
+      return loaded;
+    });
+  };
+
   return {
     region,
+    refresh,
     load: () => {
-      loading ??= load().catch((error: unknown) => {
-        loading = undefined;
+      ring ??= read().catch((error: unknown) => {
+        ring = undefined;
         throw error;
       });
-      return loading;
+      return ring;
     },
   };
 }
 
 /** The name of a master key in Infisical. */
-function masterKeyName(region: string, version: number): string {
+export function masterKeyName(region: string, version: number): string {
   if (region !== "default")
     return `MASTER_ENCRYPTION_KEY_${region.toUpperCase().replaceAll("-", "_")}_V${version}`;
   return version === 1 ? "MASTER_ENCRYPTION_KEY" : `MASTER_ENCRYPTION_KEY_V${version}`;
 }
 
-async function readKeyTexts(
-  infisical: InfisicalClient,
-  region: string,
-): Promise<ReadonlyMap<string, string>> {
-  try {
-    const secrets = await infisical.listSecrets(masterKeyFolder);
-    return new Map(secrets.map(({ secretKey, value }) => [secretKey, value]));
-  } catch (error) {
-    if (!(error instanceof InfisicalError)) throw error;
-    throw new TenantSecretsError(
-      "KEY_UNAVAILABLE",
-      `The master key of region ${region} could not be read: Infisical answered ${error.code}. Check that it is up, and the INFISICAL_… settings.`,
-      { retryAfterMs: error.retryAfterMs ?? 1000 },
-    );
-  }
-}
-
-function readRegistry(database: Database): Promise<RegistryRow[]> {
+/** The registry: every master key of every region that this database has ever known. */
+export function readRegistry(database: Database): Promise<MasterKeyRow[]> {
   return onDatabase(() =>
     database.acrossCompanies((statements) =>
       statements
@@ -91,13 +104,37 @@ function readRegistry(database: Database): Promise<RegistryRow[]> {
   );
 }
 
+/** Asks Infisical about master keys. @throws {TenantSecretsError} KEY_UNAVAILABLE */
+export async function askInfisical<T>(region: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof InfisicalError)) throw error;
+    throw new TenantSecretsError(
+      "KEY_UNAVAILABLE",
+      `The master key of region ${region} is out of reach: Infisical answered ${error.code}. Check that it is up, and the INFISICAL_… settings.`,
+      { retryAfterMs: error.retryAfterMs ?? 1000 },
+    );
+  }
+}
+
+async function readKeyTexts(
+  infisical: InfisicalClient,
+  region: string,
+): Promise<ReadonlyMap<string, string>> {
+  const secrets = await askInfisical(region, () => infisical.listSecrets(masterKeyFolder));
+  return new Map(secrets.map(({ secretKey, value }) => [secretKey, value]));
+}
+
 /** On the very first start: whatever Infisical has as version 1 becomes the key that all others are held to. */
 async function registerFirst(
   database: Database,
   texts: ReadonlyMap<string, string>,
   region: string,
-): Promise<RegistryRow[]> {
-  const { checkValue } = deriveMasterKey(textOf(texts, region, 1), region, 1);
+): Promise<MasterKeyRow[]> {
+  const text = textOf(texts, region, 1);
+  const derivation = derivationFor(text);
+  const { checkValue } = await readMasterKey(text, region, 1, derivation);
   await onDatabase(() =>
     database.acrossCompanies((statements) =>
       statements
@@ -106,7 +143,7 @@ async function registerFirst(
           region,
           version: 1,
           status: "active",
-          derivation: "hkdf-sha256",
+          ...derivation,
           checkValue,
           activatedAt: sql`now()`,
         })
@@ -116,16 +153,16 @@ async function registerFirst(
   return (await readRegistry(database)).filter((row) => row.region === region);
 }
 
-function ringOf(
-  rows: readonly RegistryRow[],
+async function ringOf(
+  rows: readonly MasterKeyRow[],
   texts: ReadonlyMap<string, string>,
   region: string,
-): MasterKeyRing {
+): Promise<MasterKeyRing> {
   const keys = new Map<number, MasterKey>();
   let active: MasterKey | undefined;
   for (const row of rows) {
     if (row.status === "retired" || row.status === "destroyed") continue;
-    const key = deriveMasterKey(textOf(texts, region, row.version), region, row.version);
+    const key = await readMasterKey(textOf(texts, region, row.version), region, row.version, row);
     if (!sameCheckValue(key.checkValue, row.checkValue)) {
       throw new TenantSecretsError(
         "MASTER_KEY_WRONG",
@@ -143,6 +180,7 @@ function ringOf(
   }
   return {
     active,
+    versions: [...keys.keys()],
     get: (version) => {
       const key = keys.get(version);
       if (key !== undefined) return key;

@@ -1,8 +1,9 @@
 import { companiesRouter } from "./companies.ts";
+import { keysRouter } from "./keys.ts";
 import { secretsRouter } from "./secrets.ts";
 import { createCallerFactory, router } from "./trpc.ts";
 
-export const appRouter = router({ secrets: secretsRouter, companies: companiesRouter });
+export const appRouter = router({ secrets: secretsRouter, companies: companiesRouter, keys: keysRouter });
 export type AppRouter = typeof appRouter;
 
 /** Calls procedures in process, with a context of `createContext` or `createCallerContext`. */

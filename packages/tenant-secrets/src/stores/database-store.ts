@@ -2,11 +2,12 @@ import { and, asc, eq, sql } from "drizzle-orm";
 import { readSecretHead, tables, type Database, type SecretHeadRow, type Statements } from "@repo/db";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
-import type { Capabilities } from "../catalog/company-secrets.ts";
+import type { Capabilities, WriteResult } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
 import { fingerprint, requestMac, type CompanyKey } from "../crypto/derivation.ts";
 import { integrityFailure, openValue, sealValue } from "../crypto/envelope.ts";
-import type { CompanyKeys } from "../keys/company-keys.ts";
+import { withKeysOfNow, type CompanyKeys } from "../keys/company-keys.ts";
+import type { Caller } from "../vocabulary/actor.ts";
 import { notFound } from "../vocabulary/errors.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import {
@@ -19,7 +20,7 @@ import {
   type Head,
 } from "./secret-head.ts";
 import type { SecretStore, StoredDescription, StoredSecret, Write } from "./store.ts";
-import { findApplied, keepApplied } from "./write-requests.ts";
+import { findApplied, keepApplied, type RequestBody } from "./write-requests.ts";
 
 const { companySecrets, companySecretVersions } = tables;
 
@@ -52,6 +53,16 @@ export interface DatabaseStore extends SecretStore {
   ): Promise<{ readonly live: readonly StoredDescription[]; readonly removed: ReadonlySet<string> }>;
   /** Removes a secret that was never here, so that it stays removed wherever else it is; nothing can be restored. */
   bury: SecretStore["remove"];
+  /**
+   * Writes a secret that comes from somewhere else, where the database knows nothing of it: neither a value nor a removal.
+   *
+   * @returns undefined where it does know something, which stays as it is
+   */
+  adopt(company: Company, adoption: Adoption, caller: Caller): Promise<WriteResult | undefined>;
+}
+
+interface Adoption extends Omit<Write, "options"> {
+  readonly origin: "legacy";
 }
 
 export function createDatabaseStore(
@@ -71,7 +82,7 @@ export function createDatabaseStore(
     return head.removed ? { state: "removed" } : { state: "present", secret: head };
   };
 
-  const know = async (company: Company, secretKey: string): Promise<Knowledge<StoredSecret>> => {
+  const open = async (company: Company, secretKey: string): Promise<Knowledge<StoredSecret>> => {
     const found = await look(company, secretKey);
     if (found.state !== "present") return found;
     const { sealed, companyKeyNo, currentVersion: version } = found.secret;
@@ -83,6 +94,9 @@ export function createDatabaseStore(
       secret: { plaintext: new Plaintext(openValue(key.valueKey, place, sealed)), version },
     };
   };
+
+  const know = (company: Company, secretKey: string): Promise<Knowledge<StoredSecret>> =>
+    withKeysOfNow(() => open(company, secretKey));
 
   const survey: DatabaseStore["survey"] = async (company) => {
     const rows = await onDatabase(() =>
@@ -121,37 +135,49 @@ export function createDatabaseStore(
     },
     list: async (company) => (await survey(company)).live,
 
-    write: async (company, write, caller) => {
-      const { secretKey, plaintext, options } = write;
-      const key = await companyKeys.forSealing(company.id);
-      const { kind: actorKind, id: actorId } = caller.actor;
-      const request =
-        options.requestId === undefined
-          ? undefined
-          : {
-              name: { companyId: company.id, actorKind, actorId, requestId: options.requestId },
-              bodyMac: requestMac(key, [
-                secretKey,
-                String(options.expectedVersion),
-                options.note ?? "",
-                plaintext.bytes,
-              ]),
-            };
-      const entry = { action: "secret.write", outcome: "allowed", companyId: company.id, secretKey } as const;
-      return inCompany(company, async (statements) => {
-        const { head } = await lockOrMakeHead(statements, company.id, secretKey);
-        const applied = request && (await findApplied(statements, request.name, request.bodyMac));
-        if (applied !== undefined) {
-          await audit.addTo(statements, caller, { ...entry, version: applied, reason: "REPLAYED" });
-          return { version: applied };
-        }
-        expectVersion(head, options.expectedVersion);
-        const version = await addVersion(statements, head, key, write, { actorKind, actorId });
-        if (request !== undefined) await keepApplied(statements, request.name, request.bodyMac, version);
-        await audit.addTo(statements, caller, { ...entry, version });
-        return { version };
-      });
-    },
+    write: (company, write, caller) =>
+      withKeysOfNow(async () => {
+        const { secretKey, options } = write;
+        const { kind: actorKind, id: actorId } = caller.actor;
+        const { requestId } = options;
+        const keys: readonly [CompanyKey, ...CompanyKey[]] =
+          requestId === undefined
+            ? [await companyKeys.forSealing(company.id)]
+            : await companyKeys.living(company.id);
+        const request =
+          requestId === undefined
+            ? undefined
+            : {
+                name: { companyId: company.id, actorKind, actorId, requestId },
+                body: bodyOf(keys, write),
+              };
+        const entry = {
+          action: "secret.write",
+          outcome: "allowed",
+          companyId: company.id,
+          secretKey,
+        } as const;
+        return inCompany(company, async (statements) => {
+          const { head } = await lockOrMakeHead(statements, company.id, secretKey);
+          const applied = request && (await findApplied(statements, request.name, request.body));
+          if (applied !== undefined) {
+            await audit.addTo(statements, caller, { ...entry, version: applied, reason: "REPLAYED" });
+            return { version: applied };
+          }
+          expectVersion(head, options.expectedVersion);
+          const version = await addVersion(
+            statements,
+            head,
+            keys[0],
+            write,
+            { actorKind, actorId },
+            "written",
+          );
+          if (request !== undefined) await keepApplied(statements, request.name, request.body, version);
+          await audit.addTo(statements, caller, { ...entry, version });
+          return { version };
+        });
+      }),
 
     remove: (company, secretKey, { expectedVersion }, caller) =>
       inCompany(company, async (statements) => {
@@ -186,6 +212,28 @@ export function createDatabaseStore(
         return { recoverUntil: undefined };
       }),
 
+    adopt: (company, { origin, ...adoption }, caller) =>
+      withKeysOfNow(async () => {
+        const key = await companyKeys.forSealing(company.id);
+        const { secretKey } = adoption;
+        const actor = { actorKind: caller.actor.kind, actorId: caller.actor.id };
+        return inCompany(company, async (statements) => {
+          const { head, made } = await lockOrMakeHead(statements, company.id, secretKey);
+          if (!made) return undefined;
+          const version = await addVersion(
+            statements,
+            head,
+            key,
+            { ...adoption, options: {} },
+            actor,
+            origin,
+          );
+          const entry = { action: "secret.import", outcome: "allowed", companyId: company.id } as const;
+          await audit.addTo(statements, caller, { ...entry, secretKey, version });
+          return { version };
+        });
+      }),
+
     restore: (company, secretKey, caller) =>
       inCompany(company, async (statements) => {
         const head = await lockHead(statements, company.id, secretKey);
@@ -210,6 +258,7 @@ async function addVersion(
   key: CompanyKey,
   { plaintext, hint, options }: Write,
   actor: { readonly actorKind: string; readonly actorId: string },
+  origin: Head["origin"],
 ): Promise<number> {
   const { companyId, secretKey } = head;
   const version = head.lastVersion + 1;
@@ -231,7 +280,7 @@ async function addVersion(
       companyKeyNo: key.no,
       currentVersion: version,
       lastVersion: version,
-      origin: "written",
+      origin,
       deletedAt: null,
       recoverUntil: null,
       purgedAt: null,
@@ -239,6 +288,24 @@ async function addVersion(
     })
     .where(and(eq(companySecrets.companyId, companyId), eq(companySecrets.secretKey, secretKey)));
   return version;
+}
+
+function bodyOf(
+  keys: readonly [CompanyKey, ...CompanyKey[]],
+  { secretKey, plaintext, options }: Write,
+): RequestBody {
+  const { expectedVersion, note } = options;
+  const macOf = (key: CompanyKey) => ({
+    no: key.no,
+    mac: requestMac(key, [secretKey, String(expectedVersion), note ?? "", plaintext.bytes]),
+  });
+  const [key, ...older] = keys;
+  return {
+    macs: [macOf(key), ...older.map(macOf)],
+    secretKey,
+    note,
+    fingerprints: keys.map((each) => fingerprint(each, plaintext.bytes)),
+  };
 }
 
 /** What lists show, of all secrets in one statement, and no sealed value. */

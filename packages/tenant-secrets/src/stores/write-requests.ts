@@ -1,8 +1,8 @@
 import { and, eq, gt, lte, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 
-const { writeRequests } = tables;
+const { companySecretVersions, writeRequests } = tables;
 const { companyId, actorKind, actorId, requestId, createdAt } = writeRequests;
 
 /** Whose request it is: an id of one actor means nothing to another. */
@@ -16,14 +16,30 @@ export interface RequestName {
 /** A request is remembered for this long. */
 const remembered = sql`now() - interval '24 hours'`;
 
+/** What a request asked for, to tell a retry from another request. */
+export interface RequestBody {
+  /** Its MAC under each key of the company that is not destroyed, the one that seals now first. */
+  readonly macs: readonly [KeyedMac, ...KeyedMac[]];
+  readonly secretKey: string;
+  readonly note: string | undefined;
+  /** Under the same keys. */
+  readonly fingerprints: readonly string[];
+}
+
+interface KeyedMac {
+  readonly no: number;
+  readonly mac: string;
+}
+
 /**
  * @returns the version that an earlier request of this name made; undefined where there was none
- * @throws {TenantSecretsError} CONFLICT where it asked for something else
+ * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the keys at hand are older
+ *   than the request's
  */
 export async function findApplied(
   statements: Statements,
   name: RequestName,
-  bodyMac: string,
+  body: RequestBody,
 ): Promise<number | undefined> {
   const [row] = await statements
     .select()
@@ -37,17 +53,48 @@ export async function findApplied(
         gt(createdAt, remembered),
       ),
     );
-  if (row !== undefined && row.bodyMac !== bodyMac) throw requestIdTaken();
-  return row?.version;
+  if (row === undefined) return undefined;
+  const no = Number(row.bodyMac.split(".", 1)[0]);
+  const same = body.macs.find((keyed) => keyed.no === no);
+  if (same === undefined && no > body.macs[0].no) throw keyDestroyed();
+  const applied =
+    same === undefined ? await madeThatVersion(statements, row, body) : row.bodyMac === textOf(same);
+  if (!applied) throw requestIdTaken();
+  return row.version;
+}
+
+/**
+ * Whether the version that a request made holds what another one asks for. For when the key of its MAC is destroyed: a
+ * version's fingerprint was computed anew under the next key. What cannot be compared any more is `expectedVersion`.
+ */
+async function madeThatVersion(
+  statements: Statements,
+  row: typeof writeRequests.$inferSelect,
+  { secretKey, note, fingerprints }: RequestBody,
+): Promise<boolean> {
+  const [made] = await statements
+    .select({ note: companySecretVersions.note, fingerprint: companySecretVersions.fingerprint })
+    .from(companySecretVersions)
+    .where(
+      and(
+        eq(companySecretVersions.companyId, row.companyId),
+        eq(companySecretVersions.secretKey, secretKey),
+        eq(companySecretVersions.version, row.version),
+        // One transaction made both, so that they have one time.
+        eq(companySecretVersions.createdAt, row.createdAt),
+      ),
+    );
+  return made !== undefined && fingerprints.includes(made.fingerprint ?? "") && made.note === (note ?? null);
 }
 
 /** Remembers a request, and forgets some of the company's old ones. @throws {TenantSecretsError} CONFLICT */
 export async function keepApplied(
   statements: Statements,
   name: RequestName,
-  bodyMac: string,
+  { macs }: RequestBody,
   version: number,
 ): Promise<void> {
+  const bodyMac = textOf(macs[0]);
   // Rows that somebody else is forgetting are passed over, so that two writers never wait for each other here.
   await statements.execute(sql`
     delete from ${writeRequests} where ctid in (
@@ -64,6 +111,10 @@ export async function keepApplied(
     .returning({ version: writeRequests.version });
   // It came in between, for another secret: the lock on this one's head keeps its own apart.
   if (kept.length === 0) throw requestIdTaken();
+}
+
+function textOf({ no, mac }: KeyedMac): string {
+  return `${no}.${mac}`;
 }
 
 function requestIdTaken(): TenantSecretsError {

@@ -103,7 +103,12 @@ describe("what an attacker who can write to the database does is noticed, and ne
   });
 
   test("a company key that is gone: said as such, and no new one sealed over it", async () => {
-    const code = await tampered((id) => superuser`delete from company_key_wraps where company_id = ${id}`);
+    const code = await tampered((id) =>
+      superuser.begin(async (sql) => {
+        await sql`set local session_replication_role = replica`;
+        await sql`delete from company_key_wraps where company_id = ${id}`;
+      }),
+    );
     expect(code).toBe("KEY_UNAVAILABLE");
   });
 });

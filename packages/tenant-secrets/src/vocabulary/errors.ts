@@ -13,6 +13,7 @@ export const errorCodes = [
   "MASTER_KEY_MALFORMED",
   "MASTER_KEY_WRONG",
   "KEY_UNAVAILABLE",
+  "KEY_DESTROYED",
   "STORE_UNAVAILABLE",
   "DATABASE_UNAVAILABLE",
   "AUDIT_UNAVAILABLE",
@@ -69,5 +70,12 @@ export function forbidden(verb: string): TenantSecretsError {
   return new TenantSecretsError(
     "FORBIDDEN",
     `This credential may not ${verb}: ask for one that is allowed to.`,
+  );
+}
+
+export function keyDestroyed(): TenantSecretsError {
+  return new TenantSecretsError(
+    "KEY_DESTROYED",
+    "The keys of this company were destroyed on purpose: its secrets cannot be read any more, by anybody.",
   );
 }

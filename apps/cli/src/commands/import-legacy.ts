@@ -1,0 +1,156 @@
+import type { LegacyOutcome, LegacyResult, LegacyRow } from "@repo/tenant-secrets";
+import { defineCommand } from "../command.ts";
+import { readApiUrl, readCredential, readLegacyDatabaseUrl } from "../env.ts";
+import { IncompleteError, UsageError } from "../failure.ts";
+import { print, printJson, remark, table } from "../output.ts";
+
+type Counts = Record<LegacyResult, number>;
+
+interface Report {
+  readonly counts: Counts;
+  /** Those that were left alone; in a dry run, all. */
+  readonly rows: readonly LegacyOutcome[];
+}
+
+export const importLegacyCommand = defineCommand({
+  positionals: [],
+  options: {
+    input: {
+      type: "string",
+      value: "file",
+      help: 'JSON Lines, each {"company": subdomain or id, "secretKey": …, "sealed": …}, in place of a database',
+    },
+    "source-url-file": {
+      type: "string",
+      value: "file",
+      help: "The file that holds the old database's URL, in place of LEGACY_DATABASE_URL",
+    },
+    "key-name": {
+      type: "string",
+      value: "name",
+      help: "The raw key's name in /hono-api in Infisical; MASTER_ENCRYPTION_KEY unless given",
+    },
+    "custom-unknown": {
+      type: "boolean",
+      help: "Take names that the catalogue does not list, as CUSTOM_ and the name in capitals",
+    },
+    "dry-run": { type: "boolean", help: "Say of every row what would become of it, and write no secret" },
+    batch: { type: "string", value: "rows", help: "How many rows are read at a time; 500 unless given" },
+  },
+  details: `Reads rows in the form ivHex:ciphertextHex:tagHex, sealed with AES-256-GCM under the raw master key, from the tables
+company_secrets and companies of the old database or from a file. Seals each value anew, reads it back and compares
+it. Never changes what is there: a value that is equal is "unchanged", anything else a "conflict". A row that was left
+alone is listed with the reason, and makes the exit code 1. Run again after an interruption, it completes the rest.
+Works on the database itself and not through an API. For operators. docs/import-legacy.md explains the reasons.`,
+  examples: [
+    "import-legacy --dry-run",
+    "import-legacy --source-url-file /run/secrets/old-database-url --custom-unknown",
+    "import-legacy --input rows.jsonl --key-name OLD_ENCRYPTION_KEY --json > report.json",
+  ],
+  run: async (values) => {
+    const batchSize = batchSizeOf(values.batch);
+    const source = await sourceOf(values.input, values["source-url-file"], batchSize);
+    const dryRun = values["dry-run"];
+    const outcomes = importRows(source, {
+      keyName: values["key-name"] ?? "MASTER_ENCRYPTION_KEY",
+      customUnknown: values["custom-unknown"],
+      dryRun,
+    });
+    const { counts, rows } = await collect(outcomes, dryRun);
+    if (values.json) printJson({ dryRun, counts, rows });
+    else {
+      if (rows.length > 0) print(tableOf(rows));
+      print(summaryOf(counts, dryRun));
+    }
+    const leftAlone = counts.conflict + counts.bad;
+    if (leftAlone > 0) {
+      throw new IncompleteError(
+        `${leftAlone} ${leftAlone === 1 ? "row is" : "rows are"} left alone, each listed with its reason. docs/import-legacy.md says what to do.`,
+      );
+    }
+  },
+});
+
+function batchSizeOf(text = "500"): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new UsageError("--batch is a number of rows, 1 to 9999.");
+  return Number(text);
+}
+
+async function sourceOf(
+  input: string | undefined,
+  urlFile: string | undefined,
+  batchSize: number,
+): Promise<AsyncIterable<readonly LegacyRow[]>> {
+  if (input !== undefined && urlFile !== undefined) {
+    throw new UsageError("Rows come from one place: give --input or --source-url-file.");
+  }
+  if (input === undefined) return readDatabase(readLegacyDatabaseUrl(urlFile), batchSize);
+  const { readLegacyLines } = await import("../legacy-lines.ts");
+  return readLegacyLines(input, batchSize);
+}
+
+async function* readDatabase(url: string, batchSize: number): AsyncGenerator<readonly LegacyRow[], void> {
+  const { DatabaseError, readLegacyRows } = await import("@repo/db");
+  try {
+    yield* readLegacyRows(url, batchSize);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    const { TenantSecretsError } = await import("@repo/tenant-secrets");
+    throw error.kind === "unavailable"
+      ? new TenantSecretsError("DATABASE_UNAVAILABLE", `The old database cannot be reached (${error.code}).`)
+      : new TenantSecretsError(
+          "INTERNAL",
+          `The old database does not let us read company_secrets and companies as they should be: ${error.message}.`,
+        );
+  }
+}
+
+async function* importRows(
+  source: AsyncIterable<readonly LegacyRow[]>,
+  options: { readonly keyName: string; readonly customUnknown: boolean; readonly dryRun: boolean },
+): AsyncGenerator<LegacyOutcome, void> {
+  if (readApiUrl() !== undefined) {
+    throw new UsageError(
+      "Rows are not imported through an API: unset TENANT_SECRETS_URL, and run this with the database's variables.",
+    );
+  }
+  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
+  const { openServices } = await import("../in-process.ts");
+  await using opened = await openServices();
+  const caller = await opened.secrets.authenticate(token, {});
+  yield* opened.secrets.importLegacy(caller, source, options);
+}
+
+async function collect(outcomes: AsyncIterable<LegacyOutcome>, all: boolean): Promise<Report> {
+  const counts: Counts = { imported: 0, unchanged: 0, conflict: 0, bad: 0 };
+  const rows: LegacyOutcome[] = [];
+  try {
+    for await (const outcome of outcomes) {
+      counts[outcome.result]++;
+      if (all || outcome.reason !== undefined) rows.push(outcome);
+    }
+  } catch (error) {
+    if (Object.values(counts).some((count) => count > 0)) {
+      remark(`Stopped early. Until then: ${summaryOf(counts, all)} Run it again for the rest.`);
+    }
+    throw error;
+  }
+  return { counts, rows };
+}
+
+function tableOf(rows: readonly LegacyOutcome[]): string {
+  return table(
+    ["COMPANY", "SECRET KEY", "HERE", "RESULT", "REASON"],
+    rows.map(({ company, secretKey, target, result, reason }) => [
+      company,
+      secretKey,
+      target ?? "",
+      result,
+      reason ?? "",
+    ]),
+  );
+}
+
+function summaryOf({ imported, unchanged, conflict, bad }: Counts, dryRun: boolean): string {
+  return `${dryRun ? "Would be imported" : "Imported"}: ${imported}, unchanged: ${unchanged}, conflict: ${conflict}, bad: ${bad}.`;
+}

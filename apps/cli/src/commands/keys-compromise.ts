@@ -1,0 +1,130 @@
+import type { BackupDestination, Services } from "@repo/tenant-secrets";
+import { confirmTyped } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { readApiUrl, readCredential } from "../env.ts";
+import { IncompleteError, UsageError } from "../failure.ts";
+import { writeNewFile } from "../new-file.ts";
+import { minute, print, printJson, remark, table } from "../output.ts";
+import { destinationOf } from "./keys.ts";
+
+type Result = Awaited<ReturnType<Services["compromise"]>>;
+type Options = Pick<Parameters<Services["compromise"]>[1], "revokeCredentials" | "anew">;
+
+const word = "replace-all-keys";
+
+export const compromiseCommand = defineCommand({
+  positionals: [],
+  options: {
+    output: {
+      type: "string",
+      required: true,
+      value: "file",
+      help: "Write the list of exposed credentials, as JSON, to a new file that only its owner can read",
+    },
+    "revoke-credentials": {
+      type: "boolean",
+      help: "End every API key and operator's token that was made before this began, yours included",
+    },
+    anew: {
+      type: "boolean",
+      help: "Begin with another new master key, where an earlier run was not finished",
+    },
+    "backup-recipient": {
+      type: "string",
+      multiple: true,
+      value: "age1…",
+      help: "Who can open the backup of the new master key. KEY_BACKUP_RECIPIENTS unless given",
+    },
+    "backup-dir": {
+      type: "string",
+      value: "directory",
+      help: "Where the backup is kept. KEY_BACKUP_DIR unless given",
+    },
+    yes: { type: "boolean", help: "Do not ask; needs --confirm" },
+    confirm: { type: "string", value: word, help: `With --yes: ${word}` },
+  },
+  details: `For when somebody may have had a key, the values or a process. Makes a new master key, a new key for the record and
+for every company, seals everything anew, and destroys the old companies' keys. Then lists what no key can mend: every
+company's third-party credentials, each to be replaced at its provider. Interrupted anywhere, it goes on where it was
+when it is run again, with another --output. Works on the database and Infisical themselves and not through an API. For
+operators. docs/compromise.md has the whole procedure.`,
+  examples: [
+    "keys compromise --output list.json --revoke-credentials",
+    `keys compromise --output list.json --yes --confirm ${word}`,
+  ],
+  run: async ({ output, anew, yes, confirm, json, ...values }) => {
+    if (readApiUrl() !== undefined) {
+      throw new UsageError(
+        "A compromise is not answered through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
+      );
+    }
+    const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
+    const { checkBackupDestination } = await import("@repo/tenant-secrets");
+    await checkBackupDestination(destination);
+    await confirmTyped({
+      question: `This replaces every key there is. Type ${word} to go on`,
+      expected: word,
+      yes,
+      typed: confirm,
+      option: "confirm",
+    });
+    let result: Result | undefined;
+    await writeNewFile(output, async () => {
+      result = await answer(destination, { revokeCredentials: values["revoke-credentials"], anew });
+      return `${JSON.stringify(result, null, 2)}\n`;
+    });
+    if (result === undefined) throw new Error("the list was written");
+    if (json) printJson({ output, ...result });
+    else print(`${textOf(result)}\n\nThe list is in ${output}.`);
+    if (result.remainders.length > 0) {
+      throw new IncompleteError(
+        `Something is left undone for ${result.remainders.length} of the companies, each listed with its reason. docs/compromise.md says what to do.`,
+      );
+    }
+  },
+});
+
+async function answer(destination: BackupDestination, options: Options): Promise<Result> {
+  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
+  const { openServices } = await import("../in-process.ts");
+  await using opened = await openServices();
+  const { authenticate, compromise, keepBackup } = opened.secrets;
+  const caller = await authenticate(token, {});
+  return await compromise(caller, {
+    ...options,
+    onStep: remark,
+    rotation: {
+      backup: async () => {
+        const { file, checksum } = await keepBackup(caller, destination);
+        remark(`backup: ${file}, ${checksum}`);
+        return checksum;
+      },
+      onStep: ([phase, done]) => remark(`master key, ${phase}: ${done}`),
+    },
+  });
+}
+
+function textOf({ masterKeyVersion, companies, revoked, credentials, remainders }: Result): string {
+  const parts = [
+    `Version ${masterKeyVersion} of the master key is in use, and ${companies} companies have new keys.`,
+  ];
+  if (revoked !== undefined) {
+    parts.push(`Revoked: ${revoked.apiKeys} API keys, ${revoked.operators} operators' tokens.`);
+  }
+  if (remainders.length > 0) {
+    const rows = remainders.map(({ company, undone, message }) => [company, undone, message]);
+    parts.push(`Left undone:\n${table(["COMPANY", "WHAT", "WHY"], rows)}`);
+  }
+  if (credentials.length > 0) parts.push("To be replaced at their providers, now:");
+  for (const [company, secrets] of Map.groupBy(credentials, (credential) => credential.company)) {
+    const rows = secrets.map(({ secretKey, label, version, updatedAt, hint }) => [
+      secretKey,
+      label ?? "",
+      version === 0 ? "" : String(version),
+      minute(updatedAt),
+      hint === undefined ? "" : `…${hint}`,
+    ]);
+    parts.push(`${company}\n${table(["SECRET KEY", "LABEL", "VERSION", "UPDATED", "ENDS WITH"], rows)}`);
+  }
+  return parts.join("\n\n");
+}

@@ -1,0 +1,176 @@
+import { readFile } from "node:fs/promises";
+import type { Caller, ShreddingReceipt, Services, SignedReceipt } from "@repo/tenant-secrets";
+import { confirmTyped } from "../arguments.ts";
+import { defineCommand, type Option } from "../command.ts";
+import { readApiUrl, readCredential } from "../env.ts";
+import { UsageError } from "../failure.ts";
+import { writeNewFile } from "../new-file.ts";
+import { print, printJson, remark } from "../output.ts";
+
+const output = {
+  type: "string",
+  value: "file",
+  help: "Write the receipt to a new file that only its owner can read",
+} as const satisfies Option;
+
+export const shredCommand = defineCommand({
+  positionals: ["subdomain"],
+  options: {
+    "backups-kept-days": {
+      type: "string",
+      required: true,
+      value: "days",
+      help: "How long you keep backups of the database: until then they hold the wraps of the keys",
+    },
+    "with-infisical-folder": {
+      type: "boolean",
+      help: "Delete the company's folder in Infisical too; needed where its store is infisical",
+    },
+    output,
+    yes: { type: "boolean", help: "Do not ask; needs --confirm" },
+    confirm: { type: "string", value: "subdomain", help: "With --yes: the company's subdomain once more" },
+  },
+  details: `Destroys a company's keys, so that nobody can read its values any more, and with them hints, fingerprints and the
+company's own API keys. This cannot be undone. Prints a signed receipt that says what was destroyed, what is left where
+(backups of the database above all), and by when that is gone. Run again, it changes nothing and gives the same receipt.
+Works on the database itself and not through an API. For operators. docs/shredding.md has the whole procedure.`,
+  examples: [
+    "keys shred acmecorp --backups-kept-days 30 --output receipt.json",
+    "keys shred acmecorp --backups-kept-days 30 --with-infisical-folder --yes --confirm acmecorp",
+  ],
+  run: async ({ subdomain, json, yes, confirm, ...values }) => {
+    const backupsKeptDays = daysOf(values["backups-kept-days"]);
+    await confirmTyped({
+      question: `This destroys every secret of ${subdomain}, for good. Type the subdomain to go on`,
+      expected: subdomain,
+      yes,
+      typed: confirm,
+      option: "confirm",
+    });
+    await give(values.output, json, (shredding, caller) =>
+      shredding.shred(caller, subdomain, {
+        backupsKeptDays,
+        withInfisicalFolder: values["with-infisical-folder"],
+      }),
+    );
+  },
+});
+
+export const receiptCommand = defineCommand({
+  positionals: ["subdomain"],
+  options: { output },
+  details: `Gives the receipt of a company that was shredded once more, as "keys shred" did. Works on the database itself and
+not through an API. For operators.`,
+  examples: ["keys receipt acmecorp --output receipt.json"],
+  run: ({ subdomain, json, ...values }) =>
+    give(values.output, json, (shredding, caller) => shredding.receipt(caller, subdomain)),
+});
+
+export const verifyReceiptCommand = defineCommand({
+  positionals: [],
+  options: {
+    input: { type: "string", required: true, value: "file", help: "The receipt, as keys shred gave it" },
+    "public-key": {
+      type: "string",
+      value: "file",
+      help: "The public key, as keys public-key printed it: needs no database and no credential",
+    },
+  },
+  details: `Says whether a receipt is as it was signed, and what it says. With --public-key anybody can do this anywhere;
+without it, the key is this deployment's own, which is for operators.`,
+  examples: [
+    "keys verify-receipt --input receipt.json --public-key public-key.pem",
+    "keys verify-receipt --input receipt.json",
+  ],
+  run: async ({ input, json, ...values }) => {
+    const text = await readText("input", input);
+    const keyFile = values["public-key"];
+    const content =
+      keyFile === undefined
+        ? await withShredding((shredding, caller) => shredding.verifyReceipt(caller, text))
+        : (await import("@repo/tenant-secrets")).verifyReceipt(text, await readText("public-key", keyFile));
+    if (json) printJson(content);
+    else print(`The receipt is genuine.\n${sentencesOf(content)}`);
+  },
+});
+
+export const publicKeyCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Prints the public key that receipts can be checked with, in PEM. Publish it where whoever gets a receipt can find
+it without asking you. Works on the database itself and not through an API. For operators.`,
+  examples: ["keys public-key > public-key.pem"],
+  run: async ({ json }) => {
+    const publicKey = await withShredding((shredding, caller) => shredding.publicKey(caller));
+    if (json) printJson({ publicKey });
+    else print(publicKey.trimEnd());
+  },
+});
+
+type Shredding = Services["shredding"];
+
+/** The receipt goes to a file or standard output; what it says, to whoever sits there. */
+async function give(
+  path: string | undefined,
+  json: boolean,
+  work: (shredding: Shredding, caller: Caller) => Promise<SignedReceipt>,
+): Promise<void> {
+  if (path === undefined) {
+    const signed = await withShredding(work);
+    printJson(signed);
+    if (!json) remark(sentencesOf(await contentOf(signed)));
+    return;
+  }
+  let signed: SignedReceipt | undefined;
+  await writeNewFile(path, async () => {
+    signed = await withShredding(work);
+    return `${JSON.stringify(signed)}\n`;
+  });
+  if (json) printJson({ output: path });
+  else if (signed !== undefined) print(`The receipt is in ${path}.\n${sentencesOf(await contentOf(signed))}`);
+}
+
+async function contentOf({ receipt }: SignedReceipt): Promise<ShreddingReceipt> {
+  const { readReceipt } = await import("@repo/tenant-secrets");
+  return readReceipt(receipt);
+}
+
+function sentencesOf({
+  company,
+  shreddedAt,
+  shreddedBy,
+  destroyed,
+  completeBy,
+  remains,
+}: ShreddingReceipt): string {
+  return [
+    `${company.subdomain} (${company.id}) was shredded at ${shreddedAt} by ${shreddedBy}: keys ${destroyed.companyKeys.join(", ") || "none"}, ${destroyed.currentValues} current and ${destroyed.earlierValues} earlier values.`,
+    ...remains,
+    completeBy === null
+      ? "It is not complete: values are left in Infisical."
+      : `Nothing of it is left by ${completeBy}.`,
+  ].join("\n");
+}
+
+function daysOf(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new UsageError("--backups-kept-days is a number of days, such as 30.");
+  return Number(text);
+}
+
+async function readText(option: string, path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => {
+    throw new UsageError(`--${option} names a file that cannot be read.`);
+  });
+}
+
+async function withShredding<T>(work: (shredding: Shredding, caller: Caller) => Promise<T>): Promise<T> {
+  if (readApiUrl() !== undefined) {
+    throw new UsageError(
+      "Companies are not shredded through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
+    );
+  }
+  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
+  const { openServices } = await import("../in-process.ts");
+  await using opened = await openServices();
+  return await work(opened.secrets.shredding, await opened.secrets.authenticate(token, {}));
+}

@@ -1,0 +1,13 @@
+import { startJobs, type Jobs } from "@repo/db/jobs";
+import { createTasks, schedule } from "@repo/tenant-secrets";
+import type { Program } from "./program.ts";
+
+/** Runs the product's jobs in this process. For when the start is complete: some jobs need the keys. */
+export function startProductJobs({ env, database, log }: Program): Promise<Jobs> {
+  return startJobs({
+    maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
+    tasks: createTasks({ database, log }),
+    cron: schedule,
+    log,
+  });
+}

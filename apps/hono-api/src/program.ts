@@ -1,0 +1,114 @@
+import { connectDatabase, type Database } from "@repo/db";
+import { EnvironmentError } from "@repo/environment";
+import { createInfisicalClient, InfisicalError, type InfisicalClient } from "@repo/infisical";
+import {
+  createTenantSecrets,
+  deliveryChatCatalog,
+  type BackgroundRotationOptions,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import type { DeliveryChatCatalog } from "./company.ts";
+import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
+import { createLog, type Log } from "./log.ts";
+import { StartRefused } from "./start-up.ts";
+
+export interface Program {
+  readonly env: ApiEnvironment;
+  readonly log: Log;
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  /** Aborts with the first signal to stop. A second one ends the process at once. */
+  readonly stopping: AbortSignal;
+  /** Before `main` returns or waits: what to end, in order, after that signal. The database is closed after it. */
+  onStop(end: () => Promise<void>): void;
+}
+
+/** A process of this deployment: reads the environment, opens what is common to all, and sees to its end. */
+export async function runProgram(main: (program: Program) => Promise<void>): Promise<void> {
+  try {
+    const env = readApiEnvironment();
+    const log = createLog(env.LOG_LEVEL);
+    endOnSurprise(log);
+    const database = connectDatabase({
+      applicationUrl: env.DATABASE_URL,
+      maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
+      maxConnections: env.DATABASE_MAX_CONNECTIONS,
+    });
+    const infisical = createInfisicalClient({
+      siteUrl: env.INFISICAL_SITE_URL,
+      clientId: env.INFISICAL_CLIENT_ID,
+      clientSecret: env.INFISICAL_CLIENT_SECRET,
+      projectId: env.INFISICAL_PROJECT_ID,
+      environment: env.INFISICAL_ENVIRONMENT,
+    });
+    const secrets = createTenantSecrets({
+      database,
+      infisical,
+      catalog: deliveryChatCatalog,
+      region: env.MASTER_KEY_REGION,
+      backgroundRotation: backgroundRotationOf(env, log),
+    });
+    const { stopping, onStop } = handleSignals(log, database);
+    await main({ env, log, database, infisical, secrets, stopping, onStop });
+  } catch (error) {
+    refuseStart(error);
+  }
+}
+
+/** @returns undefined where the environment does not say where backups of the master keys go */
+function backgroundRotationOf(env: ApiEnvironment, log: Log): BackgroundRotationOptions | undefined {
+  const { KEY_BACKUP_RECIPIENTS: recipients, KEY_BACKUP_DIR: directory } = env;
+  if (recipients === undefined || directory === undefined) return undefined;
+  return {
+    backup: { recipients, directory },
+    onEnd: (error) => {
+      if (error === undefined) log("info", "the rotation of the master key is finished");
+      else
+        log("error", `the rotation of the master key stopped: ${error.message}`, {
+          code: error.code,
+          diagnosis: error.diagnosis,
+        });
+    },
+  };
+}
+
+function handleSignals(log: Log, database: Database): Pick<Program, "stopping" | "onStop"> {
+  const stopping = new AbortController();
+  let end = async (): Promise<void> => {};
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    const ended = end();
+    log("info", "stopping: finishing what runs");
+    await ended;
+    await database.close();
+    log("info", "stopped");
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(1);
+      void stop();
+    });
+  }
+  return { stopping: stopping.signal, onStop: (work) => (end = work) };
+}
+
+/** After an error that nobody expected, nothing that is in memory can be relied on. Its text may hold anything. */
+function endOnSurprise(log: Log): void {
+  const end = (kind: string) => (thrown: unknown) => {
+    log("fatal", kind, { diagnosis: thrown instanceof Error ? thrown.constructor.name : typeof thrown });
+    process.exit(1);
+  };
+  process.on("uncaughtException", end("uncaught exception"));
+  process.on("unhandledRejection", end("unhandled rejection"));
+}
+
+function refuseStart(error: unknown): never {
+  const speaks = [StartRefused, EnvironmentError, InfisicalError].some((known) => error instanceof known);
+  const diagnosis = error instanceof Error ? error.constructor.name : typeof error;
+  const sentence = speaks && error instanceof Error ? error.message : "The start failed.";
+  // Before the environment is read there is no level to keep to.
+  createLog("info")("fatal", sentence, speaks ? {} : { diagnosis });
+  process.exit(1);
+}

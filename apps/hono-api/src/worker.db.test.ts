@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectDatabase, enqueueJob, type Database } from "@repo/db";
+import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
+import { createInfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startServer, type ServerProcess } from "./process.ts";
+
+// Each start of a process costs a busy machine seconds.
+const slow = { timeout: 120_000 };
+
+let testDatabase: TestDatabase;
+let database: Database;
+let emulator: InfisicalEmulator;
+const directory = mkdtempSync(path.join(tmpdir(), "hono-api-"));
+const dataFile = path.join(directory, "infisical.json");
+const processes: ServerProcess[] = [];
+
+beforeAll(async () => {
+  [testDatabase, emulator] = await Promise.all([createTestDatabase(), startInfisicalEmulator({ dataFile })]);
+  const { application, maintenance } = testDatabase.urls;
+  database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+});
+afterAll(async () => {
+  for (const child of processes) child.kill("SIGKILL");
+  await Promise.all(processes.map(({ ended }) => ended));
+  await Promise.all([emulator.stop(), database.close()]);
+  await testDatabase.drop();
+  rmSync(directory, { recursive: true });
+});
+
+function start(program: "server" | "worker", more: Record<string, string> = {}): ServerProcess {
+  const { urls } = testDatabase;
+  const child = startServer(
+    {
+      DATABASE_URL: urls.application,
+      DATABASE_MAINTENANCE_URL: urls.maintenance,
+      DATABASE_LISTENER_URL: urls.listener,
+      INFISICAL_SITE_URL: emulator.siteUrl,
+      INFISICAL_CLIENT_ID: emulator.clientId,
+      INFISICAL_CLIENT_SECRET: emulator.clientSecret,
+      INFISICAL_PROJECT_ID: emulator.projectId,
+      INFISICAL_ENVIRONMENT: "dev",
+      ...more,
+    },
+    program,
+  );
+  processes.push(child);
+  return child;
+}
+
+const enqueue = () =>
+  database.acrossCompanies((statements) => enqueueJob(statements, "forget-processes", {}));
+const done = /job forget-processes done/;
+
+async function end(child: ServerProcess): Promise<void> {
+  child.kill("SIGTERM");
+  expect(await child.ended).toBe(0);
+  expect(child.output()).toContain('"msg":"stopped"');
+  for (const url of Object.values(testDatabase.urls)) {
+    expect(child.output()).not.toContain(new URL(url).password);
+  }
+}
+
+it("jobs run in a worker and not in an API that has JOBS=none, and both stop in order", slow, async () => {
+  const api = start("server", { JOBS: "none" });
+  await api.says(/"msg":"ready/);
+  await enqueue();
+  const worker = start("worker", { JOBS: "none" });
+  await worker.says(done);
+  await end(worker);
+  await end(api);
+  expect(api.output()).not.toMatch(done);
+});
+
+it("jobs run in the API, once its start is complete", slow, async () => {
+  const { siteUrl } = emulator;
+  await emulator.stop();
+  const api = start("server");
+  await enqueue();
+  await api.says(/waiting: /);
+  await sleep(1000);
+  expect(api.output()).not.toMatch(/\bjob/);
+  emulator = await startInfisicalEmulator({ dataFile, port: Number(new URL(siteUrl).port) });
+  await api.says(done);
+  await end(api);
+});

@@ -1,0 +1,22 @@
+import type { Jobs } from "@repo/db/jobs";
+import { startProductJobs } from "./jobs.ts";
+import { createMembership } from "./membership.ts";
+import { runProgram } from "./program.ts";
+import { createStartUp, prepareToServe } from "./start-up.ts";
+
+// Jobs in a process of their own, next to APIs that have JOBS=none. It takes the API's environment, and serves nothing.
+
+await runProgram(async (program) => {
+  const { env, log, database, secrets, stopping } = program;
+  const membership = createMembership(program);
+  let jobs: Promise<Jobs> | undefined;
+  program.onStop(async () => {
+    await jobs?.then((running) => running.stop());
+    await membership.stop();
+  });
+  await createStartUp(log).run(async () => {
+    await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
+    await membership.join();
+  }, stopping);
+  if (!stopping.aborted) jobs = startProductJobs(program);
+});

@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { scrubDatabaseError } from "./errors.ts";
+
+/** What changed: a company or its secrets, its keys, the registry of master keys, or somebody's credential. */
+export type Change =
+  | { readonly subject: "company" | "company-keys"; readonly companyId: string }
+  | { readonly subject: "master-keys" }
+  | { readonly subject: "credentials" };
+
+export interface ChangeListenerOptions {
+  /** Of the role that may connect and nothing else. */
+  readonly listenerUrl: string;
+  readonly onChange: (change: Change) => void;
+  /** Changes may have been missed: at the first connection, and at every one after a loss. */
+  readonly onGap: () => void;
+  /** How often it is tried whether notifications still arrive, in milliseconds. Default 5000. */
+  readonly heartbeatMs?: number;
+}
+
+export interface ChangeListener {
+  /** Whether notifications arrived within the last two heartbeats. */
+  hears(): boolean;
+  stop(): Promise<void>;
+}
+
+const channel = "tenant_secrets";
+
+/**
+ * Listens for what other processes commit. A connection can be dead without anybody being told, so that silence proves
+ * nothing: a heartbeat goes through the server and has to come back, or the connection is replaced.
+ *
+ * @returns once the first connection listens; a lost one is replaced for as long as it takes
+ * @throws {DatabaseError} when the first connection fails
+ */
+export async function listenForChanges(options: ChangeListenerOptions): Promise<ChangeListener> {
+  const heartbeatMs = options.heartbeatMs ?? 5000;
+  // A channel of its own for the heartbeat, so that processes do not wake each other.
+  const echo = `${channel}_${randomUUID().replaceAll("-", "")}`;
+  let heardAt = performance.now();
+  let connection = connect(options.listenerUrl);
+  let replacing = false;
+  let stopped = false;
+
+  const open = async (): Promise<void> => {
+    const { onChange, onGap } = options;
+    await connection.listen(echo, () => (heardAt = performance.now()));
+    await connection.listen(
+      channel,
+      (payload) => {
+        const change = parseChange(payload);
+        if (change !== undefined) onChange(change);
+      },
+      onGap,
+    );
+    heardAt = performance.now();
+  };
+
+  const replace = async (): Promise<void> => {
+    if (replacing || stopped) return;
+    replacing = true;
+    const old = connection;
+    connection = connect(options.listenerUrl);
+    void old.end({ timeout: 0 }).catch(() => {});
+    try {
+      await open();
+    } catch {
+      // The next heartbeat tries again.
+    } finally {
+      replacing = false;
+    }
+  };
+
+  const beat = (): void => {
+    if (performance.now() - heardAt > 2 * heartbeatMs) void replace();
+    else void connection.notify(echo, "").catch(() => {});
+  };
+
+  try {
+    await open();
+  } catch (error) {
+    await connection.end({ timeout: 0 }).catch(() => {});
+    throw scrubDatabaseError(error);
+  }
+  const timer = setInterval(beat, heartbeatMs);
+  return {
+    hears: () => performance.now() - heardAt <= 2 * heartbeatMs,
+    stop: async () => {
+      stopped = true;
+      clearInterval(timer);
+      await connection.end({ timeout: 2 }).catch(() => {});
+    },
+  };
+}
+
+function connect(url: string): postgres.Sql {
+  return postgres(url, {
+    max: 1,
+    connect_timeout: 5,
+    // Without these the driver would replace the connection by itself now and then, with a gap each time.
+    max_lifetime: null,
+    onnotice: () => {},
+    connection: { application_name: "tenant-secrets listener" },
+  });
+}
+
+function parseChange(payload: string): Change | undefined {
+  if (payload === "master-keys" || payload === "credentials") return { subject: payload };
+  const [, subject, companyId] = /^(company|company-keys) ([0-9a-f-]{36})$/.exec(payload) ?? [];
+  if (companyId === undefined || (subject !== "company" && subject !== "company-keys")) return undefined;
+  return { subject, companyId };
+}

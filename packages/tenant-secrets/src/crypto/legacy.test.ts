@@ -1,0 +1,97 @@
+import { createCipheriv, createSecretKey, randomBytes } from "node:crypto";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { openLegacyValue } from "./legacy.ts";
+
+const rawKey = createSecretKey(randomBytes(32));
+
+function seal(value: Buffer, key = rawKey, ivBytes = 12, tagBytes = 16): string {
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: tagBytes });
+  const body = Buffer.concat([cipher.update(value), cipher.final()]);
+  return [iv, body, cipher.getAuthTag()].map((part) => part.toString("hex")).join(":");
+}
+
+function codeOf(text: string, key = rawKey): unknown {
+  try {
+    openLegacyValue(key, text);
+    return "opened";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? error.code : error;
+  }
+}
+
+const value = Buffer.from("sk_test_fake_legacy_0001 é 👩");
+const [iv = "", body = "", tag = ""] = seal(value).split(":");
+
+test("a row opens, in lower case and in upper case", () => {
+  expect(openLegacyValue(rawKey, `${iv}:${body}:${tag}`)).toEqual(value);
+  expect(openLegacyValue(rawKey, `${iv}:${body}:${tag}`.toUpperCase())).toEqual(value);
+  expect(openLegacyValue(rawKey, seal(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
+});
+
+test("a public vector of the cipher opens (GCM specification, test case 14)", () => {
+  const zeros = createSecretKey(Buffer.alloc(32));
+  const text = `${"0".repeat(24)}:cea7403d4d606b6e074ec5d3baf39d18:d0d1c8a799996bf0265b98b5d48ab919`;
+  expect(openLegacyValue(zeros, text)).toEqual(Buffer.alloc(16));
+});
+
+test("any bytes that were sealed are opened", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      expect(openLegacyValue(rawKey, seal(Buffer.from(bytes)))).toEqual(Buffer.from(bytes));
+    }),
+  );
+});
+
+describe("another form is INVALID_INPUT:", () => {
+  test.each([
+    ["nothing", ""],
+    ["colons alone", "::"],
+    ["two parts", `${iv}:${body}`],
+    ["four parts", `${iv}:${body}:${tag}:${tag}`],
+    ["a colon at the end", `${iv}:${body}:${tag}:`],
+    ["an odd number of digits", `${iv}:${body}a:${tag}`],
+    ["what is no digit", `${iv}:${body.slice(0, -2)}zz:${tag}`],
+    ["white space", ` ${iv}:${body}:${tag}`],
+    ["a line break", `${iv}:${body}:${tag}\n`],
+    ["two cases mixed", `${iv}:${body.toUpperCase()}:${tag}`],
+    ["an IV of 16 bytes", seal(value, rawKey, 16)],
+    ["an IV of 11 bytes", seal(value, rawKey, 11)],
+    ["a tag of 4 bytes", seal(value, rawKey, 12, 4)],
+    ["the tag cut to 4 bytes", `${iv}:${body}:${tag.slice(0, 8)}`],
+    ["a tag of 15 bytes", `${iv}:${body}:${tag.slice(0, 30)}`],
+    ["a tag of 17 bytes", `${iv}:${body}:${tag}00`],
+    ["our own format", "ts1.1.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+  ])("%s", (_, text) => {
+    expect(codeOf(text)).toBe("INVALID_INPUT");
+  });
+});
+
+describe("what does not open is INTEGRITY_FAILURE:", () => {
+  const flip = (hex: string, at: number) =>
+    `${hex.slice(0, at)}${hex[at] === "0" ? "1" : "0"}${hex.slice(at + 1)}`;
+  const other = seal(Buffer.from(value.toString("utf8").toUpperCase())).split(":");
+  test.each([
+    ["a flipped bit of the IV", `${flip(iv, 3)}:${body}:${tag}`],
+    ["a flipped bit of the ciphertext", `${iv}:${flip(body, 5)}:${tag}`],
+    ["a flipped bit of the tag", `${iv}:${body}:${flip(tag, 31)}`],
+    ["a shortened ciphertext", `${iv}:${body.slice(2)}:${tag}`],
+    ["an emptied ciphertext", `${iv}::${tag}`],
+    ["the ciphertext of another row", `${iv}:${other[1]}:${tag}`],
+  ])("%s", (_, text) => {
+    expect(codeOf(text)).toBe("INTEGRITY_FAILURE");
+  });
+
+  test("another key", () => {
+    expect(codeOf(seal(value), createSecretKey(randomBytes(32)))).toBe("INTEGRITY_FAILURE");
+  });
+});
+
+test("no refusal repeats what it refused", () => {
+  for (const text of [`${iv}:${body}`, `${iv}:${body}:${"0".repeat(32)}`]) {
+    expect(() => openLegacyValue(rawKey, text)).toThrow(
+      expect.objectContaining({ message: expect.not.stringMatching(new RegExp(body.slice(0, 8))) }),
+    );
+  }
+});

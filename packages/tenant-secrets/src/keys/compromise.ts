@@ -1,0 +1,286 @@
+import { and, asc, desc, eq, inArray, isNull, lte, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { perform, refuse } from "../access/attempt.ts";
+import type { AuditEntry, AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { permitsOnPlatform } from "../access/permissions.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { SecretDescription } from "../catalog/company-secrets.ts";
+import type { Company } from "../companies/companies.ts";
+import { companyIdOf } from "../companies/company-id.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { forbidden, TenantSecretsError, type ErrorCode } from "../vocabulary/errors.ts";
+import { rotateAuditKey, type AuditKeys } from "./audit-keys.ts";
+import type { CompanyKeyRotation } from "./company-key-rotation.ts";
+import { readRegistry, type MasterKeys } from "./master-keys.ts";
+import type { KeyRotation, RotationOptions } from "./rotation.ts";
+import { findUnfinished } from "./rotation-row.ts";
+
+/** Something that whoever got in may know, and that only its provider can make worthless. */
+export interface ExposedCredential {
+  readonly company: string;
+  readonly secretKey: string;
+  readonly label: string | undefined;
+  readonly version: number;
+  readonly place: "infisical" | "database";
+  readonly updatedAt: Date;
+  readonly hint: string | undefined;
+}
+
+/** What could not be done for one company. */
+export interface Remainder {
+  readonly company: string;
+  readonly undone: "keys" | "list";
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface CompromiseResult {
+  readonly startedAt: Date;
+  readonly masterKeyVersion: number;
+  /** Companies whose values are all under a key that was made since. */
+  readonly companies: number;
+  /** How many were revoked by this call; undefined where that was not asked for. */
+  readonly revoked: { readonly apiKeys: number; readonly operators: number } | undefined;
+  /** Every company's credentials, by company and secret key: to be replaced at their providers. */
+  readonly credentials: readonly ExposedCredential[];
+  readonly remainders: readonly Remainder[];
+}
+
+export interface CompromiseOptions {
+  /** For the rotation of the master key. */
+  readonly rotation: RotationOptions;
+  /** Ends every API key and operator's token that was made before this began, the caller's included. */
+  readonly revokeCredentials: boolean;
+  /** Begins with a new master key even though an answer to an earlier compromise was not finished. */
+  readonly anew?: boolean;
+  /** Called with what was just done; what it throws stops the work there. */
+  readonly onStep?: (done: string) => void | Promise<void>;
+}
+
+/**
+ * The answer to a compromise: a new master key, a new key for the record and for every company, everything sealed under
+ * them, and the list of what has to be replaced elsewhere. An answer that was interrupted is gone on with: whatever was
+ * made since the new master key became active is left as it is.
+ *
+ * @throws {TenantSecretsError} FORBIDDEN, and as a rotation of the master key; what the database causes
+ */
+export type Compromise = (caller: Caller, options: CompromiseOptions) => Promise<CompromiseResult>;
+
+interface Dependencies {
+  readonly database: Database;
+  readonly catalog: Catalog;
+  readonly masterKeys: MasterKeys;
+  readonly keyRotation: KeyRotation;
+  readonly companyKeyRotation: CompanyKeyRotation;
+  readonly auditKeys: AuditKeys;
+  readonly audit: AuditLog;
+  /** What is in a company's store. */
+  readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "listed" | "label">[]>;
+}
+
+interface Start {
+  readonly startedAt: Date;
+  /** The version of the master key that may be known. */
+  readonly version: number;
+}
+
+const revocations = { apiKeys: "api-key.revoke", operators: "operator.revoke" } as const;
+const batchSize = 200;
+
+export function createCompromise(dependencies: Dependencies): Compromise {
+  const { database, catalog, masterKeys, keyRotation, companyKeyRotation, auditKeys, audit, list } =
+    dependencies;
+
+  const findBegun = async (): Promise<Start | undefined> => {
+    const { auditEvents } = tables;
+    const [event] = await onDatabase(() =>
+      database.acrossCompanies((statements) =>
+        statements
+          .select()
+          .from(auditEvents)
+          .where(
+            and(
+              isNull(auditEvents.companyId),
+              eq(auditEvents.action, "key.compromise"),
+              inArray(auditEvents.outcome, ["attempted", "allowed"]),
+            ),
+          )
+          .orderBy(desc(auditEvents.position))
+          .limit(1),
+      ),
+    );
+    if (event?.outcome !== "attempted" || event.version === null) return undefined;
+    return { startedAt: event.occurredAt, version: event.version };
+  };
+
+  /** The answer that was begun and not finished, or a new one. The record has it. */
+  const begin = async (caller: Caller, { rotation, anew }: CompromiseOptions): Promise<Start> => {
+    const begun = anew === true ? undefined : await findBegun();
+    if (begun !== undefined) return begun;
+    // The next master key of a rotation that was begun before may be known as well.
+    if ((await findUnfinished(database, masterKeys.region)) !== undefined)
+      await keyRotation.rotate(caller, rotation);
+    const { active } = await masterKeys.refresh();
+    await audit.add(caller, { action: "key.compromise", outcome: "attempted", version: active.version });
+    const recorded = await findBegun();
+    if (recorded === undefined) throw new Error("the record forgets nothing");
+    return recorded;
+  };
+
+  const revoke = async (caller: Caller, kind: keyof typeof revocations, madeUntil: Date): Promise<number> => {
+    const action = revocations[kind];
+    let total = 0;
+    for (;;) {
+      await audit.ready();
+      const revoked = await onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const rows = await revokeBatch(statements, kind, madeUntil);
+          for (const { id, companyId } of rows) {
+            const entry: AuditEntry = { action, outcome: "allowed", subject: id };
+            await audit.addTo(statements, caller, companyId === null ? entry : { ...entry, companyId });
+          }
+          return rows.length;
+        }),
+      );
+      total += revoked;
+      if (revoked < batchSize) return total;
+    }
+  };
+
+  /** @returns when the master key became active that nobody knew before */
+  const replaceMasterKey = async (caller: Caller, version: number, rotation: RotationOptions) => {
+    while ((await masterKeys.refresh()).active.version <= version) await keyRotation.rotate(caller, rotation);
+    const rows = await readRegistry(database);
+    const active = rows.find((row) => row.region === masterKeys.region && row.status === "active");
+    if (active?.activatedAt == null) throw new Error("a rotation leaves an active key");
+    return { version: active.version, activatedAt: active.activatedAt };
+  };
+
+  const replaceRecordKeys = async (caller: Caller, madeUntil: Date): Promise<void> => {
+    for (const purpose of ["mac", "signing"] as const) {
+      await audit.ready();
+      await rotateAuditKey(database, masterKeys, purpose, madeUntil, (statements, no) =>
+        audit.addTo(statements, caller, { action: "key.rotate-record", outcome: "allowed", version: no }),
+      );
+    }
+    auditKeys.forget();
+  };
+
+  return (caller, options) => {
+    const attempt = { caller, action: "key.compromise", changes: true } as const;
+    if (!permitsOnPlatform(caller.actor, "rotate")) {
+      return refuse(audit, attempt, forbidden("answer a compromise"));
+    }
+    const { revokeCredentials } = options;
+    const say = async (done: string): Promise<void> => options.onStep?.(done);
+    return perform(audit, attempt, async () => {
+      const { startedAt, version } = await begin(caller, options);
+      await say(
+        `begun at ${startedAt.toISOString()}, with version ${version} of the master key taken for known`,
+      );
+      const apiKeys = revokeCredentials ? await revoke(caller, "apiKeys", startedAt) : 0;
+      if (revokeCredentials) await say(`${apiKeys} API keys revoked`);
+      const masterKey = await replaceMasterKey(caller, version, options.rotation);
+      await say(`version ${masterKey.version} of the master key is in use`);
+      await replaceRecordKeys(caller, masterKey.activatedAt);
+      await say("the record has a new key");
+
+      const companies = await selectCompanies(database);
+      const remainders: Remainder[] = [];
+      let rotated = 0;
+      for (const [index, { id, subdomain }] of companies.entries()) {
+        try {
+          if (await companyKeyRotation.replaceOldKeys(caller, id, masterKey.activatedAt)) rotated++;
+        } catch (error) {
+          remainders.push(remainderOf(subdomain, "keys", error, ["INTEGRITY_FAILURE", "KEY_DESTROYED"]));
+        }
+        await say(`${index + 1} of ${companies.length} companies: ${subdomain}`);
+      }
+
+      const credentials: ExposedCredential[] = [];
+      for (const company of companies) {
+        try {
+          for (const secret of await list(company)) credentials.push(exposedOf(catalog, company, secret));
+        } catch (error) {
+          remainders.push(
+            remainderOf(company.subdomain, "list", error, ["STORE_UNAVAILABLE", "INTEGRITY_FAILURE"]),
+          );
+        }
+      }
+      const operators = revokeCredentials ? await revoke(caller, "operators", startedAt) : 0;
+      // What a repetition cannot mend does not hold it open.
+      if (remainders.every(({ undone }) => undone === "keys")) {
+        await audit.add(caller, {
+          action: "key.compromise",
+          outcome: "allowed",
+          version: masterKey.version,
+        });
+      }
+      return {
+        startedAt,
+        masterKeyVersion: masterKey.version,
+        companies: rotated,
+        revoked: revokeCredentials ? { apiKeys, operators } : undefined,
+        credentials,
+        remainders: remainders.filter(({ code }) => code !== "KEY_DESTROYED"),
+      };
+    });
+  };
+}
+
+async function revokeBatch(
+  statements: Statements,
+  kind: keyof typeof revocations,
+  madeUntil: Date,
+): Promise<readonly { readonly id: string; readonly companyId: string | null }[]> {
+  const { apiKeys, operators } = tables;
+  const table = kind === "apiKeys" ? apiKeys : operators;
+  const live = statements
+    .select({ id: table.id })
+    .from(table)
+    .where(and(isNull(table.revokedAt), lte(table.createdAt, madeUntil)))
+    .limit(batchSize);
+  const companyId = kind === "apiKeys" ? apiKeys.companyId : sql<null>`null`;
+  return statements
+    .update(table)
+    .set({ revokedAt: sql`now()` })
+    .where(inArray(table.id, live))
+    .returning({ id: table.id, companyId });
+}
+
+/** All of them: what belongs to one that is suspended or deleted is as exposed as anything else. */
+async function selectCompanies(database: Database): Promise<Company[]> {
+  const { companies } = tables;
+  const rows = await onDatabase(() =>
+    database.acrossCompanies((statements) =>
+      statements.select().from(companies).orderBy(asc(companies.subdomain), asc(companies.id)),
+    ),
+  );
+  return rows.map((row) => ({
+    id: companyIdOf(row),
+    subdomain: row.subdomain,
+    infisicalFolder: row.infisicalFolder,
+    secretStore: row.secretStore,
+  }));
+}
+
+function exposedOf(
+  catalog: Catalog,
+  company: Company,
+  { secretKey, version, place, updatedAt, hint }: Omit<SecretDescription, "listed" | "label">,
+): ExposedCredential {
+  const label = catalog.find(secretKey)?.label;
+  return { company: company.subdomain, secretKey, label, version, place, updatedAt, hint };
+}
+
+/** @throws what is no failure of this one company */
+function remainderOf(
+  company: string,
+  undone: Remainder["undone"],
+  error: unknown,
+  codes: readonly ErrorCode[],
+): Remainder {
+  if (!(error instanceof TenantSecretsError) || !codes.includes(error.code)) throw error;
+  return { company, undone, code: error.code, message: error.message };
+}

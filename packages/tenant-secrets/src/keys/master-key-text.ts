@@ -1,0 +1,30 @@
+import { deriveMasterKey, expandMasterKey, type MasterKey } from "../crypto/derivation.ts";
+import { deriveFromPassphrase, isPassphrase, newArgon2Parameters } from "../crypto/passphrase.ts";
+
+/** How a version becomes a key, as the registry has it. */
+export interface Derivation {
+  readonly derivation: "hkdf-sha256" | "argon2id";
+  readonly parameters: unknown;
+}
+
+/** How a key that is not registered yet will be derived, by its form: a passphrase gets a salt of its own. */
+export function derivationFor(text: string): Derivation {
+  return isPassphrase(text)
+    ? { derivation: "argon2id", parameters: newArgon2Parameters() }
+    : { derivation: "hkdf-sha256", parameters: {} };
+}
+
+/**
+ * Reads a master key as it stands in Infisical, in the way that is registered for it.
+ *
+ * @throws {TenantSecretsError} MASTER_KEY_MALFORMED
+ */
+export async function readMasterKey(
+  text: string,
+  region: string,
+  version: number,
+  { derivation, parameters }: Derivation,
+): Promise<MasterKey> {
+  if (derivation === "hkdf-sha256") return deriveMasterKey(text, region, version);
+  return expandMasterKey(await deriveFromPassphrase(text, parameters), region, version);
+}

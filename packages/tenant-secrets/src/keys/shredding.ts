@@ -1,0 +1,368 @@
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, or, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { permitsOnPlatform } from "../access/permissions.ts";
+import { destroyedValue } from "../crypto/envelope.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import type { SigningKey } from "./audit-keys.ts";
+import { companyKeysTtlMs, type CompanyKeys } from "./company-keys.ts";
+import { goneAfterSeconds } from "./processes.ts";
+import {
+  readReceipt,
+  signingKeyNoOf,
+  signReceipt,
+  verifyReceipt,
+  type ShreddingFacts,
+  type ShreddingReceipt,
+  type SignedReceipt,
+} from "./shredding-receipt.ts";
+
+const { apiKeys, companies, companyKeys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
+const { masterKeys, processes, shreddings, writeRequests } = tables;
+
+export interface ShredOptions {
+  /** How long backups of the database are kept, in days: until then they hold the wraps. */
+  readonly backupsKeptDays: number;
+  /** Deletes what the company has in Infisical too; for good, as far as Infisical's own history does not hold it. */
+  readonly withInfisicalFolder?: boolean;
+}
+
+export interface Shredding {
+  /**
+   * Destroys the keys of a company, and with them every value, hint and fingerprint that the database has of it. Nobody
+   * can undo this. Again, it changes nothing and answers with the same receipt; only a folder in Infisical that was left
+   * is deleted where that is asked for now.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT; NOT_SUPPORTED where the values live in Infisical and
+   *   its folder is not to be deleted; STORE_UNAVAILABLE, where the keys may be gone and the folder not: once more
+   */
+  shred(caller: Caller, subdomain: string, options: ShredOptions): Promise<SignedReceipt>;
+  /** The receipt of a company that was shredded. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
+  receipt(caller: Caller, subdomain: string): Promise<SignedReceipt>;
+  /** As the function of that name, with this deployment's own keys. @throws as that, and FORBIDDEN, KEY_UNAVAILABLE */
+  verifyReceipt(caller: Caller, text: string): Promise<ShreddingReceipt>;
+  /** What anybody can check a receipt with, as PEM. @throws {TenantSecretsError} FORBIDDEN */
+  publicKey(caller: Caller): Promise<string>;
+}
+
+interface Dependencies {
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly companyKeys: CompanyKeys;
+  readonly audit: AuditLog;
+  readonly loadSigningKey: (no?: number) => Promise<SigningKey>;
+}
+
+type CompanyRow = typeof companies.$inferSelect;
+
+export function createShredding(dependencies: Dependencies): Shredding {
+  const { database, infisical, audit, loadSigningKey } = dependencies;
+
+  const asOperator = <T>(caller: Caller, action: AuditAction, work: () => Promise<T>): Promise<T> => {
+    const attempt: Attempt = { caller, action, changes: action === "key.shred" };
+    if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("manage keys"));
+    return perform(audit, attempt, work);
+  };
+
+  const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
+    onDatabase(() => database.acrossCompanies(work));
+
+  /** Deletes the folder, and has the receipt say so. Nothing happens where that was done before. */
+  const deleteFolder = async (
+    caller: Caller,
+    company: CompanyRow,
+    stored: SignedReceipt,
+  ): Promise<SignedReceipt> => {
+    const { format: _, completeBy: __, remains: ___, ...facts } = readReceipt(stored.receipt);
+    const path = facts.infisical.folder;
+    const found = await countOutside(infisical, path);
+    if (found === 0 && (facts.infisical.secrets === 0 || facts.infisical.deletedAt !== null)) return stored;
+    const entry = { action: "key.shred-folder", companyId: company.id } as const;
+    await audit.add(caller, { ...entry, outcome: "attempted" });
+    await onInfisical(() => infisical.deleteFolder(path));
+    if ((await countOutside(infisical, path)) > 0) {
+      throw new TenantSecretsError(
+        "CONFLICT",
+        `The keys are destroyed, but ${path} was written to while it was deleted. Shred the company again.`,
+      );
+    }
+    const secrets =
+      facts.infisical.deletedAt === null
+        ? Math.max(found, facts.infisical.secrets)
+        : facts.infisical.secrets + found;
+    const deletedAt = new Date().toISOString();
+    const signed = signReceipt(
+      { ...facts, infisical: { folder: path, secrets, deletedAt } },
+      await loadSigningKey(),
+    );
+    await across(async (statements) => {
+      await statements.update(shreddings).set(signed).where(eq(shreddings.companyId, company.id));
+      await audit.addTo(statements, caller, { ...entry, outcome: "allowed" });
+    });
+    return signed;
+  };
+
+  const shred = async (
+    caller: Caller,
+    subdomain: string,
+    { backupsKeptDays, withInfisicalFolder = false }: ShredOptions,
+  ): Promise<SignedReceipt> => {
+    if (!Number.isSafeInteger(backupsKeptDays) || backupsKeptDays < 0 || backupsKeptDays > 36_500) {
+      throw new TenantSecretsError(
+        "INVALID_INPUT",
+        "Backups are kept for a whole number of days, 0 to 36500.",
+      );
+    }
+    const seen = await across((statements) => findCompany(statements, subdomain));
+    if (seen === undefined) throw notFound();
+    const folder = `/tenants/${seen.infisicalFolder}`;
+    const secrets = await countOutside(infisical, folder);
+    // What the transaction needs and would have to wait for is loaded before it.
+    const signingKey = await loadSigningKey();
+    await audit.ready();
+    const done = await across(async (statements) => {
+      const [company] = await statements
+        .select()
+        .from(companies)
+        .where(eq(companies.id, seen.id))
+        .for("update");
+      if (company === undefined) throw notFound();
+      const earlier = await findReceipt(statements, company.id);
+      if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
+        throw new TenantSecretsError(
+          "NOT_SUPPORTED",
+          "This company's values live in Infisical, under no key of ours that could be destroyed: its folder can be deleted with them, which has to be asked for (--with-infisical-folder).",
+        );
+      }
+      if (withInfisicalFolder && company.secretStore !== "database") {
+        // From now on nothing of it is written to Infisical, and writes to the database are refused.
+        await statements
+          .update(companies)
+          .set({
+            secretStore: "database",
+            storeEpoch: sql`${companies.storeEpoch} + 1`,
+            updatedAt: sql`now()`,
+          })
+          .where(eq(companies.id, company.id));
+      }
+      if (earlier !== undefined) {
+        await audit.addTo(statements, caller, {
+          action: "key.shred-receipt",
+          outcome: "allowed",
+          companyId: company.id,
+        });
+        return { company, signed: earlier };
+      }
+      const destroyed = await destroy(statements, company.id);
+      const shreddedAt = new Date();
+      const receipt = signReceipt(
+        {
+          company: { id: company.id, subdomain: company.subdomain },
+          shreddedAt: shreddedAt.toISOString(),
+          shreddedBy: `${caller.actor.kind} ${caller.actor.id}`,
+          destroyed,
+          processes: {
+            alive: await countAlive(statements),
+            keysForgottenBy: after(shreddedAt, companyKeysTtlMs),
+          },
+          infisical: { folder, secrets, deletedAt: null },
+          backups: {
+            // A backup that began before this transaction committed does not have it.
+            madeBefore: after(shreddedAt, 60_000),
+            keptDays: backupsKeptDays,
+            expiredBy: after(shreddedAt, 60_000 + backupsKeptDays * 86_400_000),
+            masterKeyVersions: await findMasterKeys(statements, company.id),
+          },
+        },
+        signingKey,
+      );
+      await statements.insert(shreddings).values({ companyId: company.id, shreddedAt, ...receipt });
+      await audit.addTo(statements, caller, {
+        action: "key.shred",
+        outcome: "allowed",
+        companyId: company.id,
+      });
+      return { company, signed: receipt };
+    });
+    dependencies.companyKeys.forget(seen.id);
+    return withInfisicalFolder ? deleteFolder(caller, done.company, done.signed) : done.signed;
+  };
+
+  return {
+    shred: (caller, subdomain, options) =>
+      asOperator(caller, "key.shred", () => shred(caller, subdomain, options)),
+
+    receipt: (caller, subdomain) =>
+      asOperator(caller, "key.shred-receipt", async () => {
+        await audit.ready();
+        return across(async (statements) => {
+          const company = await findCompany(statements, subdomain);
+          const signed = company && (await findReceipt(statements, company.id));
+          if (signed === undefined) throw notFound();
+          await audit.addTo(statements, caller, {
+            action: "key.shred-receipt",
+            outcome: "allowed",
+            companyId: company?.id,
+          });
+          return signed;
+        });
+      }),
+
+    verifyReceipt: (caller, text) =>
+      asOperator(caller, "key.verify-report", async () => {
+        const { publicKey } = await loadSigningKey(signingKeyNoOf(text));
+        const content = verifyReceipt(text, publicKey);
+        await audit.add(caller, { action: "key.verify-report", outcome: "allowed" });
+        return content;
+      }),
+
+    publicKey: (caller) =>
+      asOperator(caller, "key.public-key", async () => {
+        const { publicKey } = await loadSigningKey();
+        await audit.add(caller, { action: "key.public-key", outcome: "allowed" });
+        return publicKey;
+      }),
+  };
+}
+
+/**
+ * Locks in the order in which a writer does, secrets before keys, so that a write that is under way either commits before
+ * this and is destroyed with the rest, or finds the key gone.
+ */
+async function destroy(statements: Statements, companyId: string): Promise<ShreddingFacts["destroyed"]> {
+  const heads = await statements
+    .select({ sealed: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
+    .from(companySecrets)
+    .where(eq(companySecrets.companyId, companyId))
+    .orderBy(asc(companySecrets.secretKey))
+    .for("update");
+  const keys = await statements
+    .select({ no: companyKeys.no })
+    .from(companyKeys)
+    .where(eq(companyKeys.companyId, companyId))
+    .orderBy(asc(companyKeys.no))
+    .for("update");
+  const [versions] = await statements
+    .select({ all: count(), sealed: count(companySecretVersions.sealed) })
+    .from(companySecretVersions)
+    .where(eq(companySecretVersions.companyId, companyId));
+  await statements
+    .update(companyKeys)
+    .set({ status: "destroyed", destroyedAt: sql`coalesce(${companyKeys.destroyedAt}, now())` })
+    .where(eq(companyKeys.companyId, companyId));
+  const wraps = await statements
+    .delete(companyKeyWraps)
+    .where(eq(companyKeyWraps.companyId, companyId))
+    .returning({ region: companyKeyWraps.region, masterKeyVersion: companyKeyWraps.masterKeyVersion });
+  await statements
+    .update(companySecrets)
+    .set({ secretValueEncrypted: destroyedValue })
+    .where(and(eq(companySecrets.companyId, companyId), isNotNull(companySecrets.secretValueEncrypted)));
+  await statements
+    .update(companySecretVersions)
+    .set({
+      sealed: null,
+      companyKeyNo: null,
+      fingerprint: null,
+      hint: null,
+      destroyedAt: sql`coalesce(${companySecretVersions.destroyedAt}, now())`,
+    })
+    .where(eq(companySecretVersions.companyId, companyId));
+  const requests = await statements
+    .delete(writeRequests)
+    .where(eq(writeRequests.companyId, companyId))
+    .returning({ version: writeRequests.version });
+  const revoked = await statements
+    .update(apiKeys)
+    .set({ revokedAt: sql`now()` })
+    .where(and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt)))
+    .returning({ id: apiKeys.id });
+  return {
+    companyKeys: keys.map(({ no }) => no),
+    wraps: countEach(wraps),
+    currentValues: heads.filter(({ sealed }) => sealed).length,
+    earlierValues: versions?.sealed ?? 0,
+    versions: versions?.all ?? 0,
+    writeRequests: requests.length,
+    apiKeys: revoked.length,
+  };
+}
+
+function countEach(
+  wraps: readonly { readonly region: string; readonly masterKeyVersion: number }[],
+): ShreddingFacts["destroyed"]["wraps"] {
+  const groups = Map.groupBy(wraps, ({ region, masterKeyVersion }) => `${region} ${masterKeyVersion}`);
+  return [...groups.values()].flatMap((group) =>
+    group.slice(0, 1).map((wrap) => ({ ...wrap, count: group.length })),
+  );
+}
+
+async function findCompany(statements: Statements, subdomain: string): Promise<CompanyRow | undefined> {
+  const [row] = await statements
+    .select()
+    .from(companies)
+    .where(and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)));
+  return row;
+}
+
+async function findReceipt(statements: Statements, companyId: string): Promise<SignedReceipt | undefined> {
+  const [row] = await statements
+    .select({ receipt: shreddings.receipt, signature: shreddings.signature })
+    .from(shreddings)
+    .where(eq(shreddings.companyId, companyId));
+  return row;
+}
+
+async function countAlive(statements: Statements): Promise<number> {
+  const [row] = await statements
+    .select({ alive: count() })
+    .from(processes)
+    .where(gt(processes.seenAt, sql`now() - make_interval(secs => ${goneAfterSeconds})`));
+  return row?.alive ?? 0;
+}
+
+/** The versions under which a backup can hold a wrap of this company: of its time, and not destroyed. */
+function findMasterKeys(statements: Statements, companyId: string) {
+  const madeAt = sql`(select min(created_at) from company_keys where company_id = ${companyId})`;
+  return statements
+    .select({ region: masterKeys.region, version: masterKeys.version })
+    .from(masterKeys)
+    .where(
+      and(
+        inArray(masterKeys.status, ["active", "retiring", "retired"]),
+        or(isNull(masterKeys.retiredAt), sql`${masterKeys.retiredAt} >= ${madeAt}`),
+        sql`${madeAt} is not null`,
+      ),
+    )
+    .orderBy(asc(masterKeys.region), asc(masterKeys.version));
+}
+
+/** The secrets in a folder and everything below it; 0 where it is missing. */
+async function countOutside(infisical: InfisicalClient, path: string): Promise<number> {
+  const here = await onInfisical(() => infisical.listSecretSummaries(path));
+  const folders = await onInfisical(() => infisical.listFolders(path));
+  let total = here.length;
+  for (const { name } of folders) total += await countOutside(infisical, `${path}/${name}`);
+  return total;
+}
+
+async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof InfisicalError)) throw error;
+    throw new TenantSecretsError(
+      "STORE_UNAVAILABLE",
+      "Infisical, where values of this company may be, did not answer as it should. Shred the company again in a moment.",
+      { retryAfterMs: error.retryAfterMs ?? 1000, diagnosis: `InfisicalError ${error.code}` },
+    );
+  }
+}
+
+function after(date: Date, ms: number): string {
+  return new Date(date.getTime() + ms).toISOString();
+}

@@ -1,0 +1,107 @@
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { perform } from "../access/attempt.ts";
+import type { AuditLog } from "../access/audit.ts";
+import type { Company } from "../companies/companies.ts";
+import type { DatabaseStore } from "../stores/database-store.ts";
+import type { SecretStore, StoredSecret } from "../stores/store.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import type { Plaintext } from "../vocabulary/plaintext.ts";
+import { bad, conflict, imported, unchanged, type Verdict } from "./legacy-outcome.ts";
+import type { LegacyValue } from "./legacy-row.ts";
+
+export interface LegacyPlaceParts {
+  readonly databaseStore: DatabaseStore;
+  readonly infisicalStore: SecretStore;
+  readonly audit: AuditLog;
+}
+
+/** A company that rows can be imported into. */
+export interface Destination {
+  readonly company: Company;
+  /** The secret keys in a hybrid company's folder in Infisical. */
+  readonly outside: ReadonlySet<string>;
+}
+
+type Place = (destination: Destination, secretKey: string, value: LegacyValue) => Promise<Verdict>;
+
+/**
+ * Puts values where nothing stands.
+ *
+ * A comparison with what does stand there is put on record before its result is known to anybody: whoever can make rows
+ * could guess with it.
+ */
+export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boolean): Place {
+  const { databaseStore, infisicalStore, audit } = parts;
+  const wouldBeThere = dryRun ? rememberValues() : undefined;
+
+  const compare = async (
+    company: Company,
+    secretKey: string,
+    value: Plaintext,
+    stored: StoredSecret,
+  ): Promise<boolean> => {
+    const same = isSame(value, stored.plaintext);
+    stored.plaintext.wipe();
+    const entry = { action: "secret.compare", outcome: "allowed", companyId: company.id, secretKey } as const;
+    await audit.add(caller, { ...entry, version: stored.version });
+    return same;
+  };
+
+  /** @returns undefined where nothing stands in the way */
+  const obstacle: (...at: Parameters<Place>) => Promise<Verdict | undefined> = async (
+    { company, outside },
+    secretKey,
+    { plaintext },
+  ) => {
+    const known = await databaseStore.know(company, secretKey);
+    if (known.state === "removed") return conflict("REMOVED");
+    if (known.state === "present") {
+      return (await compare(company, secretKey, plaintext, known.secret)) ? unchanged : conflict("DIFFERENT");
+    }
+    if (!outside.has(secretKey)) return undefined;
+    const stored = await infisicalStore.read(company, secretKey);
+    const same = stored === undefined || (await compare(company, secretKey, plaintext, stored));
+    return same ? undefined : conflict("DIFFERENT_IN_INFISICAL");
+  };
+
+  return async (destination, secretKey, value) => {
+    const { company } = destination;
+    const found = await obstacle(destination, secretKey, value);
+    if (found !== undefined) return found;
+    if (wouldBeThere !== undefined) return wouldBeThere(company, secretKey, value.plaintext);
+    const attempt = {
+      caller,
+      action: "secret.import",
+      companyId: company.id,
+      secretKey,
+      changes: true,
+    } as const;
+    const written = await perform(audit, attempt, () =>
+      databaseStore.adopt(company, { secretKey, ...value, origin: "legacy" }, caller),
+    );
+    // Somebody wrote or removed it since it was looked for.
+    if (written === undefined) return (await obstacle(destination, secretKey, value)) ?? bad("NOT_VERIFIED");
+    const stored = await databaseStore.read(company, secretKey);
+    const verified = stored?.version === written.version && isSame(value.plaintext, stored.plaintext);
+    stored?.plaintext.wipe();
+    return verified ? imported : bad("NOT_VERIFIED");
+  };
+}
+
+function isSame(a: Plaintext, b: Plaintext): boolean {
+  return a.bytes.length === b.bytes.length && timingSafeEqual(a.bytes, b.bytes);
+}
+
+/** What a dry run would have written by now, for rows that come to the same secret: under a key of its own, not as text. */
+function rememberValues(): (company: Company, secretKey: string, value: Plaintext) => Verdict {
+  const key = randomBytes(32);
+  const remembered = new Map<string, string>();
+  return (company, secretKey, value) => {
+    const name = `${company.id}/${secretKey}`;
+    const mac = createHmac("sha256", key).update(value.bytes).digest("base64");
+    const earlier = remembered.get(name);
+    if (earlier !== undefined) return earlier === mac ? unchanged : conflict("DIFFERENT");
+    remembered.set(name, mac);
+    return imported;
+  };
+}

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { deliveryChatCatalog as catalog } from "../catalog/delivery-chat.ts";
+import { secretKeyOf } from "./legacy-row.ts";
+
+test.each([
+  ["STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY"],
+  ["stripe_secret_key", "STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY"],
+  ["Sendgrid_Api_Key", "SENDGRID_API_KEY", "SENDGRID_API_KEY"],
+  ["custom_crm", "CUSTOM_CRM", "CUSTOM_CRM"],
+  ["CUSTOM_Crm", "CUSTOM_Crm", "CUSTOM_Crm"],
+  ["twilio_token", undefined, "CUSTOM_TWILIO_TOKEN"],
+  ["constructor", undefined, "CUSTOM_CONSTRUCTOR"],
+  ["twilio-token", undefined, undefined],
+  ["", undefined, undefined],
+  ["_private", undefined, undefined],
+  ["../STRIPE_SECRET_KEY", undefined, undefined],
+  ["STRIPE_SECRET_KEY ", undefined, undefined],
+  // Its capital is an S.
+  ["ſtripe_secret_key", undefined, undefined],
+  // With CUSTOM_ before it, it is longer than a secret key can be.
+  [`t${"x".repeat(99)}`, undefined, undefined],
+])("the secret key of %j is %j, or where unknown ones are taken, %j", (name, strict, custom) => {
+  expect(secretKeyOf(catalog, name, false)).toBe(strict);
+  expect(secretKeyOf(catalog, name, true)).toBe(custom);
+});

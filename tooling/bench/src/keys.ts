@@ -1,0 +1,139 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { job, type Caller } from "@repo/tenant-secrets";
+import postgres from "postgres";
+import { z } from "zod";
+import { startDeployment, type Deployment } from "./deployment.ts";
+import { percentile, row, type Row } from "./row.ts";
+
+const companies = 10_000;
+const operator: Caller = { actor: { kind: "operator", id: "bench" } };
+const writer = job("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
+
+const Sample = z.object({ at: z.number(), ms: z.number() });
+
+/**
+ * Re-wrapping and verifying the keys of 10,000 companies, against one bulk INSERT of as many wraps into the same table; and
+ * what reads of another process notice of it.
+ */
+export async function benchKeys(): Promise<Row[]> {
+  const deployment = await startDeployment();
+  try {
+    await fill(deployment);
+    const reader = await startReader(deployment);
+    await sleep(6000);
+    const times = await rotate(deployment);
+    const samples = await reader.stop();
+
+    const during = samples
+      .filter(({ at }) => at >= times.rewrapAt && at <= times.verifiedAt)
+      .map(({ ms }) => ms);
+    const idle = samples.filter(({ at }) => at < times.startedAt).map(({ ms }) => ms);
+    const wrapMs = times.verifiedAt - times.rewrapAt;
+    console.log(
+      `${companies} company keys: re-wrapped and verified in ${wrapMs.toFixed(0)} ms, bulk INSERT ${times.insertMs.toFixed(0)} ms; ` +
+        `reads p99 ${percentile(idle, 0.99).toFixed(2)} ms idle (${idle.length}), ${percentile(during, 0.99).toFixed(2)} ms meanwhile (${during.length})`,
+    );
+    return [
+      row(
+        "keys.rewrap",
+        `re-wrapping and verifying ${companies} company keys`,
+        "one bulk INSERT of as many wraps",
+        wrapMs / times.insertMs,
+        4,
+      ),
+      row(
+        "keys.reads",
+        "p99 of another process's reads meanwhile",
+        "the same, idle",
+        percentile(during, 0.99) / percentile(idle, 0.99),
+        2,
+      ),
+    ];
+  } finally {
+    await deployment.stop();
+  }
+}
+
+/** Companies made in bulk; each gets its key by its first write, as in use. */
+async function fill({ urls, secrets }: Deployment): Promise<void> {
+  const sql = postgres(urls.maintenance, { max: 1, onnotice: () => {} });
+  await sql`insert into companies (subdomain, infisical_folder, secret_store)
+    select 'company-' || i, 'company-' || i, 'database' from generate_series(1, ${companies}) i`;
+  let next = 1;
+  const lanes = Array.from({ length: 8 }, async () => {
+    while (next <= companies)
+      await secrets.company(`company-${next++}`, writer).set("CUSTOM_KEY", "fake-value-of-a-bench");
+  });
+  await Promise.all(lanes);
+  await sql`vacuum analyze company_key_wraps`.catch(() => {});
+  await sql.end();
+}
+
+interface Times {
+  readonly startedAt: number;
+  readonly rewrapAt: number;
+  readonly verifiedAt: number;
+  readonly insertMs: number;
+}
+
+async function rotate({ secrets, urls }: Deployment): Promise<Times> {
+  const startedAt = Date.now();
+  let [rewrapAt, verifiedAt, insertMs] = [0, 0, 0];
+  await secrets.keyRotation.rotate(operator, {
+    backup: () => Promise.resolve("bench"),
+    onStep: async ([phase, done]) => {
+      if (phase === "rewrap" && done === "begins") {
+        insertMs = await bulkInsert(urls.maintenance);
+        rewrapAt = Date.now();
+      }
+      if (phase === "verify" && done === "is done") verifiedAt = Date.now();
+    },
+  });
+  return { startedAt, rewrapAt, verifiedAt, insertMs };
+}
+
+/** As many wraps as there are keys, in one statement, under the same triggers; undone instead of committed. */
+async function bulkInsert(maintenanceUrl: string): Promise<number> {
+  const sql = postgres(maintenanceUrl, { max: 1, onnotice: () => {} });
+  const wraps = await sql<
+    { companyId: string; wrapped: string }[]
+  >`select company_id as "companyId", wrapped from company_key_wraps`;
+  const companyIds = wraps.map(({ companyId }) => companyId);
+  const texts = wraps.map(({ wrapped }) => wrapped);
+  let ms = Number.NaN;
+  await sql
+    .begin(async (transaction) => {
+      const startedAt = performance.now();
+      await transaction`insert into company_key_wraps (company_id, no, region, master_key_version, wrapped)
+        select company_id, 1, 'default', 2, wrapped from unnest(${companyIds}::uuid[], ${texts}::text[]) as w (company_id, wrapped)`;
+      ms = performance.now() - startedAt;
+      throw new Undone();
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof Undone)) throw error;
+    });
+  await sql.end();
+  return ms;
+}
+
+/** The rotation has to find the wraps missing. */
+class Undone extends Error {}
+
+async function startReader({ urls, infisical }: Deployment) {
+  const child = fork(fileURLToPath(new URL("./reader.ts", import.meta.url)), { serialization: "json" });
+  const samples: z.infer<typeof Sample>[] = [];
+  child.send({ urls, infisical, companies });
+  // The first word is that it reads; the second, at the end, is what it measured.
+  await once(child, "message");
+  child.on("message", (batch) => samples.push(...z.array(Sample).parse(batch)));
+  return {
+    stop: async () => {
+      child.send("stop");
+      await once(child, "exit");
+      return samples;
+    },
+  };
+}

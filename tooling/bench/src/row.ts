@@ -1,0 +1,20 @@
+/** One comparison, both sides measured in one run on the same data. */
+export interface Row {
+  readonly name: string;
+  readonly what: string;
+  readonly against: string;
+  readonly ratio: number;
+  /** The largest ratio that is good enough. */
+  readonly target: number;
+  readonly holds: boolean;
+}
+
+export function row(name: string, what: string, against: string, ratio: number, target: number): Row {
+  return { name, what, against, ratio, target, holds: ratio <= target };
+}
+
+/** @param share 0.99 for the 99th percentile */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
