@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const everywhere = ["packages", "apps", "tooling"];
@@ -7,6 +8,8 @@ const database = sources(".db.test.ts");
 
 export default defineConfig({
   test: {
+    // The default leaves a core to whoever watches; on two cores that is half of them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       { test: { name: "unit", include: sources(".test.ts"), exclude: [...contract, ...database] } },
       // The one project that can also be pointed at a real Infisical server: see docs/configuration.md.

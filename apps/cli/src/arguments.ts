@@ -1,3 +1,4 @@
+import type { Role } from "@repo/tenant-secrets/client";
 import { UsageError } from "./failure.ts";
 import { printable } from "./output.ts";
 
@@ -8,14 +9,24 @@ const unitsMs = new Map([
   ["d", dayMs],
 ]);
 
-/** @returns when something expires that lasts for `duration` ("90d", "12h", "30m"). @throws {UsageError} */
-export function expiryAfter(duration: string): Date {
+/** @param duration "90d", "12h" or "30m" @throws {UsageError} */
+function durationMs(option: string, duration: string): number {
   const [, count, unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(duration) ?? [];
   const unitMs = unitsMs.get(unit);
   if (count === undefined || unitMs === undefined) {
-    throw new UsageError("--expires-in is a number and m, h or d: 30m, 12h, 90d.");
+    throw new UsageError(`--${option} is a number and m, h or d: 30m, 12h, 90d.`);
   }
-  return new Date(Date.now() + Number(count) * unitMs);
+  return Number(count) * unitMs;
+}
+
+/** @returns when something expires that lasts for `duration`. @throws {UsageError} */
+export function expiryAfter(duration: string): Date {
+  return new Date(Date.now() + durationMs("expires-in", duration));
+}
+
+/** @returns `--grace` in seconds. @throws {UsageError} */
+export function graceSecondsOf(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : durationMs("grace", duration) / 1000;
 }
 
 /** @throws {UsageError} */
@@ -24,6 +35,23 @@ export function versionOf(text: string | undefined): number | undefined {
   if (!/^\d{1,9}$/.test(text))
     throw new UsageError("--expected-version is a version number, or 0 for none yet.");
   return Number(text);
+}
+
+export function wholeNumber(option: string, text: string): number;
+export function wholeNumber(option: string, text: string | undefined): number | undefined;
+/** @throws {UsageError} */
+export function wholeNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`--${option} takes whole numbers, 1 or more.`);
+  return Number(text);
+}
+
+/** @throws {UsageError} */
+export async function roleOf(text: string): Promise<Role> {
+  const { Role: known } = await import("@repo/tenant-secrets/client");
+  const role = known.safeParse(text).data;
+  if (role === undefined) throw new UsageError(`--role is one of ${known.options.join(", ")}.`);
+  return role;
 }
 
 /** "a,b" as a list, without empty items. */

@@ -33,6 +33,46 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Bring a removed secret back",
       load: async () => (await import("./commands/secrets.ts")).restoreCommand,
     },
+    versions: {
+      summary: "Show the versions of a secret, without their values",
+      load: async () => (await import("./commands/versions.ts")).versionsCommand,
+    },
+    rollback: {
+      summary: "Make the value of an earlier version current again",
+      load: async () => (await import("./commands/versions.ts")).rollbackCommand,
+    },
+    stage: {
+      summary: "Keep a next value beside the current one",
+      load: async () => (await import("./commands/stage.ts")).stageCommand,
+    },
+    promote: {
+      summary: "Make the pending version the current one",
+      load: async () => (await import("./commands/versions.ts")).promoteCommand,
+    },
+    discard: {
+      summary: "Destroy the pending version",
+      load: async () => (await import("./commands/versions.ts")).discardCommand,
+    },
+    expire: {
+      summary: "Say when a credential ends at its provider",
+      load: async () => (await import("./commands/versions.ts")).expireCommand,
+    },
+    purge: {
+      summary: "Destroy every value of a removed secret for good",
+      load: async () => (await import("./commands/versions.ts")).purgeCommand,
+    },
+    import: {
+      summary: "Write the secrets of a .env or JSON file, after showing what that changes",
+      load: async () => (await import("./commands/import.ts")).importCommand,
+    },
+    export: {
+      summary: "Write all values to a .env or JSON file",
+      load: async () => (await import("./commands/export.ts")).exportCommand,
+    },
+    check: {
+      summary: "Ask a provider whether a credential works",
+      load: async () => (await import("./commands/check.ts")).checkCommand,
+    },
     "companies list": {
       summary: "List the companies",
       load: async () => (await import("./commands/companies.ts")).listCommand,
@@ -44,6 +84,34 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
     "companies rename": {
       summary: "Give a company another subdomain",
       load: async () => (await import("./commands/companies.ts")).renameCommand,
+    },
+    search: {
+      summary: "Say whose a leaked value is",
+      load: async () => (await import("./commands/search.ts")).searchCommand,
+    },
+    "members list": {
+      summary: "List the people who belong to a company",
+      load: async () => (await import("./commands/members.ts")).listCommand,
+    },
+    "members add": {
+      summary: "Add a person to a company",
+      load: async () => (await import("./commands/members.ts")).addCommand,
+    },
+    "members role": {
+      summary: "Give a member another role",
+      load: async () => (await import("./commands/members.ts")).roleCommand,
+    },
+    "members remove": {
+      summary: "Take a person out of a company",
+      load: async () => (await import("./commands/members.ts")).removeCommand,
+    },
+    "users disable": {
+      summary: "Shut a person out, everywhere",
+      load: async () => (await import("./commands/users.ts")).disableCommand,
+    },
+    "users enable": {
+      summary: "Let a person in again",
+      load: async () => (await import("./commands/users.ts")).enableCommand,
     },
     "api-keys create": {
       summary: "Make an API key, and show it once",
@@ -116,6 +184,26 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
     "keys compromise": {
       summary: "Replace every key, and list the credentials to replace elsewhere",
       load: async () => (await import("./commands/keys-compromise.ts")).compromiseCommand,
+    },
+    "audit list": {
+      summary: "Show the record, the newest events first",
+      load: async () => (await import("./commands/audit.ts")).listCommand,
+    },
+    "audit verify": {
+      summary: "Check that nothing in the record was changed, removed or inserted",
+      load: async () => (await import("./commands/audit-verify.ts")).verifyCommand,
+    },
+    "audit export": {
+      summary: "Write a company's events to a file, each with its proof",
+      load: async () => (await import("./commands/audit-export.ts")).exportCommand,
+    },
+    "audit verify-export": {
+      summary: "Check such a file",
+      load: async () => (await import("./commands/audit-export.ts")).verifyExportCommand,
+    },
+    "audit public-key": {
+      summary: "Print the public keys that the record is checked with",
+      load: async () => (await import("./commands/audit.ts")).publicKeyCommand,
     },
     "operators create": {
       summary: "Make an operator, and show the token once",

@@ -22,9 +22,9 @@ type OptionValue<O extends Option> = O extends { readonly type: "boolean" }
       ? string
       : string | undefined;
 
-type Values<O extends Options, P extends string> = { readonly [K in keyof O]: OptionValue<O[K]> } & {
-  readonly [K in P]: string;
-} & { readonly json: boolean };
+type Values<O extends Options, P extends string, Q extends string> = {
+  readonly [K in keyof O]: OptionValue<O[K]>;
+} & { readonly [K in P]: string } & { readonly [K in Q]: string | undefined } & { readonly json: boolean };
 
 interface Description {
   /** What to know before using it; whole lines. */
@@ -33,16 +33,19 @@ interface Description {
   readonly examples: readonly string[];
 }
 
-interface Definition<O extends Options, P extends string> extends Description {
+interface Definition<O extends Options, P extends string, Q extends string> extends Description {
   readonly positionals: readonly P[];
+  /** A last positional that may be left out. */
+  readonly optional?: Q;
   readonly options: O;
   /** Why there may not be more positionals, where that needs saying. */
   readonly surplus?: string;
-  readonly run: (values: Values<O, P>) => Promise<void>;
+  readonly run: (values: Values<O, P, Q>) => Promise<void>;
 }
 
 export interface Command extends Description {
   readonly positionals: readonly string[];
+  readonly optional?: string;
   readonly options: Options;
   /** @throws {UsageError} before anything is done, when the arguments do not fit */
   run(args: readonly string[]): Promise<void>;
@@ -56,33 +59,34 @@ const everywhere = {
 } as const satisfies Options;
 
 /** A command whose `run` gets its arguments typed by what it declares. `--json` and `--help` come with every one. */
-export function defineCommand<const O extends Options, const P extends string>(
-  definition: Definition<O, P>,
-): Command {
+export function defineCommand<
+  const O extends Options,
+  const P extends string,
+  const Q extends string = never,
+>(definition: Definition<O, P, Q>): Command {
   const options: Options = { ...definition.options, ...everywhere };
   return {
     ...definition,
     options,
     run: (args) => {
       const raw = parse(args, options);
-      const { positionals, surplus } = definition;
+      const { positionals, optional, surplus } = definition;
+      const names = optional === undefined ? positionals : [...positionals, optional];
       const missing = positionals[raw.positionals.length];
       if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`);
-      if (raw.positionals.length > positionals.length) {
-        throw new UsageError(
-          surplus ?? `There are too many arguments: this command takes ${positionals.length}.`,
-        );
+      if (raw.positionals.length > names.length) {
+        throw new UsageError(surplus ?? `There are too many arguments: this command takes ${names.length}.`);
       }
-      const named = Object.fromEntries(positionals.map((name, index) => [name, raw.positionals[index]]));
-      return definition.run(asValues<O, P>({ ...named, ...raw.values }));
+      const named = Object.fromEntries(names.map((name, index) => [name, raw.positionals[index]]));
+      return definition.run(asValues<O, P, Q>({ ...named, ...raw.values }));
     },
   };
 }
 
 /** `parse` filled in every option in the form that it declares, and every positional was found to be there. */
-function asValues<O extends Options, P extends string>(values: unknown): Values<O, P> {
+function asValues<O extends Options, P extends string, Q extends string>(values: unknown): Values<O, P, Q> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return values as Values<O, P>;
+  return values as Values<O, P, Q>;
 }
 
 function parse(args: readonly string[], options: Options) {

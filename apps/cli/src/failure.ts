@@ -21,6 +21,7 @@ const byErrorCode = {
   INVALID_INPUT: exitCodes.usage,
   INVALID_VALUE: exitCodes.invalid,
   CONFLICT: exitCodes.conflict,
+  RATE_LIMITED: exitCodes.unavailable,
   NOT_SUPPORTED: exitCodes.usage,
   INTEGRITY_FAILURE: exitCodes.failed,
   MASTER_KEY_MISSING: exitCodes.failed,

@@ -12,6 +12,7 @@ import {
   inProcessFetch,
   job,
   type Caller,
+  type CredentialChecks,
   type NewApiKey,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
@@ -42,15 +43,19 @@ function inAnHour(): Date {
   return new Date(Date.now() + 3_600_000);
 }
 
-/** A database, an Infisical, an operator and an HTTP server, for one test file. Ends with it. */
-export async function createFixture(): Promise<Fixture> {
+/**
+ * A database, an Infisical, an operator and an HTTP server, for one test file. Ends with it.
+ *
+ * @param checks who is asked about credentials in place of the providers
+ */
+export async function createFixture(checks?: CredentialChecks): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const { application, maintenance } = testDatabase.urls;
   const emulator = await startInfisicalEmulator();
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
   const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, checks });
   const server = createServer(serve(inProcessFetch(secrets)));
   const url = await listen(server);
   afterAll(async () => {

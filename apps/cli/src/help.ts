@@ -13,8 +13,8 @@ const exitCodesHelp = `Exit codes:
   7  unavailable for now: the same command may succeed later`;
 
 const environmentHelp = `Environment (each also as NAME_FILE, the path of a file that holds it):
-  TENANT_SECRETS_API_KEY         for get, set, list and remove
-  TENANT_SECRETS_OPERATOR_TOKEN  for companies, api-keys, keys and import-legacy
+  TENANT_SECRETS_API_KEY         for get, set, list, remove, check, import, export and what is about versions
+  TENANT_SECRETS_OPERATOR_TOKEN  for companies, members, users, api-keys, search, keys and import-legacy
   TENANT_SECRETS_URL             the API to work through, such as https://secrets.example.com.
                                  Without it the work is done in this process, with the server's own
                                  variables: DATABASE_URL, DATABASE_MAINTENANCE_URL, INFISICAL_SITE_URL,
@@ -55,6 +55,7 @@ export function commandHelp(name: string, summary: string, command: Command): st
   const usage = [
     `pnpm secrets ${name}`,
     ...command.positionals.map((positional) => `<${positional}>`),
+    ...(command.optional === undefined ? [] : [`[${command.optional}]`]),
     ...options
       .filter(([, { required }]) => required === true)
       .map(([option, { value, multiple }]) => {

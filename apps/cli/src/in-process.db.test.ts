@@ -41,14 +41,14 @@ test("an operator is made next to the database, and works at once", async () => 
     exitCode: 2,
     message: expect.stringContaining("unset TENANT_SECRETS_URL"),
   });
-  const { actor } = await fixture.secrets.authenticate(made.stdout.trim(), {});
+  const { actor } = await fixture.secrets.authenticate({ credential: made.stdout.trim() });
   expect(actor.kind).toBe("operator");
 
   const listed = await cli(["operators", "list", "--json"], fixture.local);
   expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ id: actor.id, name: "alice" }));
   expect(listed.stdout).not.toContain(made.stdout.trim());
   expect(await cli(["operators", "revoke", actor.id], fixture.local)).toMatchObject({ exitCode: 0 });
-  await expect(fixture.secrets.authenticate(made.stdout.trim(), {})).rejects.toMatchObject({
+  await expect(fixture.secrets.authenticate({ credential: made.stdout.trim() })).rejects.toMatchObject({
     code: "UNAUTHENTICATED",
   });
   expect(await failing(["operators", "revoke", "nobody"], fixture.local)).toMatchObject({ exitCode: 3 });

@@ -4,6 +4,7 @@ import {
   asTenantSecretsError,
   createTenantSecrets,
   deliveryChatCatalog,
+  providerChecks,
   TenantSecretsError,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
@@ -20,6 +21,8 @@ const shape = {
   DATABASE_MAINTENANCE_URL: databaseVariables.DATABASE_MAINTENANCE_URL,
   ...infisicalVariables,
   MASTER_KEY_REGION: z.string().default("default"),
+  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
 };
 
 /**
@@ -53,8 +56,18 @@ export async function openServices(): Promise<OpenServices> {
     infisical,
     catalog: deliveryChatCatalog,
     region: variables.MASTER_KEY_REGION,
+    checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
   });
-  return { secrets, [Symbol.asyncDispose]: () => database.close() };
+  return {
+    secrets,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await secrets.stop();
+      } finally {
+        await database.close();
+      }
+    },
+  };
 }
 
 async function checkDatabase(database: Database): Promise<void> {

@@ -1,21 +1,34 @@
-import { open, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import path from "node:path";
 import { UsageError } from "./failure.ts";
 
 /**
- * Writes a file that only its owner can read. It is made before the content is, so that nothing is done whose outcome
- * could not be written down; where there is no content, it goes again.
+ * Writes a file that only its owner can read. It has its name when it is whole, and another one beside it before: made before
+ * the content is, so that nothing is done whose outcome could not be written down.
  *
  * @throws {UsageError} where there is such a file, or it cannot be made
  */
-export async function writeNewFile(path: string, content: () => Promise<string>): Promise<void> {
-  const file = await open(path, "wx", 0o600).catch(() => {
-    throw new UsageError("--output names a file that exists already, or cannot be made.");
+export async function writeNewFile(
+  target: string,
+  content: () => Promise<string | AsyncIterable<string>>,
+): Promise<void> {
+  const refused = () => new UsageError("--output names a file that exists already, or cannot be made.");
+  if (existsSync(target)) throw refused();
+  const unfinished = path.join(
+    path.dirname(target),
+    `.${path.basename(target)}.${randomBytes(6).toString("hex")}`,
+  );
+  const file = await open(unfinished, "wx", 0o600).catch(() => {
+    throw refused();
   });
   try {
     await file.writeFile(await content());
     await file.sync();
+    await rename(unfinished, target);
   } catch (error) {
-    await rm(path, { force: true });
+    await rm(unfinished, { force: true });
     throw error;
   } finally {
     await file.close();

@@ -93,7 +93,9 @@ describe("list and remove", () => {
       codewiser("list", "--json"),
       codewiser("remove", "OLD_THING"),
     ]);
-    expect(listed.stdout).toMatch(/^SECRET KEY +VERSION +PLACE +HINT +UPDATED$/m);
+    expect(listed.stdout).toMatch(
+      /^SECRET KEY +VERSION +PENDING +PLACE +HINT +UPDATED +EXPIRES +LAST USED +CHECK$/m,
+    );
     expect(listed.stdout).toMatch(/^OLD_THING +1 +infisical .*not in the catalogue$/m);
     expect(listed.stdout).toMatch(/^STRIPE_SECRET_KEY +1 +infisical +\d{4}-\d\d-\d\d \d\d:\d\dZ$/m);
     expect(JSON.parse(json.stdout)).toMatchObject({

@@ -1,6 +1,6 @@
 import type { TenantSecrets } from "@repo/tenant-secrets";
 import { Hono, type MiddlewareHandler } from "hono";
-import { acceptJsonOnly, answerHeaders, limitBody, limitUrl } from "./border.ts";
+import { acceptJsonOnly, answerHeaders, limitBody, limitUrl, refuseForeignPages } from "./border.ts";
 import { createGetCompanyFromRequest, type DeliveryChatCatalog } from "./company.ts";
 import type { Log } from "./log.ts";
 import { observe, type ApiEnv } from "./observe.ts";
@@ -15,6 +15,10 @@ export interface AppOptions extends ReadinessOptions {
   readonly log: Log;
   readonly baseDomain: string;
   readonly stripeApiUrl: string;
+  /** How many proxies of ours a request passes. */
+  readonly trustedProxies: number;
+  /** Whose pages may send requests that change something. */
+  readonly allowedOrigins: readonly string[];
 }
 
 /** The routes and what stands before them. Opens nothing. */
@@ -28,7 +32,14 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.notFound((c) =>
     refuse(log, c, new Refusal(404, "NOT_FOUND", "There is no such route: check method and path.")),
   );
-  app.use(observe(log), answerHeaders, limitUrl, limitBody, acceptJsonOnly);
+  app.use(
+    observe(log, options.trustedProxies),
+    answerHeaders,
+    limitUrl,
+    refuseForeignPages(options.allowedOrigins),
+    limitBody,
+    acceptJsonOnly,
+  );
 
   app.get("/healthz", (c) => c.json({ status: "alive" }));
   app.get("/readyz", async (c) => {

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
-import { invalidInput } from "./refusal.ts";
+import { invalidInput, Refusal } from "./refusal.ts";
 
 const maxBodyBytes = 512 * 1024;
 const maxUrlLength = 8192;
@@ -23,6 +23,26 @@ export const limitUrl: MiddlewareHandler = async (c, next) => {
   if (c.req.url.length > maxUrlLength) throw invalidInput("The URL is too long: send less at once.", 414);
   await next();
 };
+
+const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/**
+ * What may change something is not taken from other people's pages. A browser says by itself which page sends a request,
+ * and no page can have it say otherwise; whatever is no browser says nothing.
+ */
+export function refuseForeignPages(allowedOrigins: readonly string[]): MiddlewareHandler {
+  return async (c, next) => {
+    const site = c.req.header("sec-fetch-site");
+    const origin = c.req.header("origin");
+    const isForeign =
+      (site !== undefined && site !== "same-origin" && site !== "none") ||
+      (origin !== undefined && !allowedOrigins.includes(origin));
+    if (isForeign && !safeMethods.has(c.req.method)) {
+      throw new Refusal(403, "FORBIDDEN", "Requests from pages of this origin are not taken.");
+    }
+    await next();
+  };
+}
 
 export const limitBody = bodyLimit({
   maxSize: maxBodyBytes,

@@ -1,4 +1,4 @@
-import { bearerOf, serverCaller, type CompanySecrets, type TenantSecrets } from "@repo/tenant-secrets";
+import { requestOf, serverCaller, type CompanySecrets, type TenantSecrets } from "@repo/tenant-secrets";
 import { Subdomain, type deliveryChatCatalog } from "@repo/tenant-secrets/client";
 import type { Context } from "hono";
 import { originOf, type ApiEnv } from "./observe.ts";
@@ -26,7 +26,7 @@ export function createGetCompanyFromRequest(
   baseDomain: string,
 ): GetCompanyFromRequest {
   return async (c) => {
-    const caller = await secrets.authenticate(bearerOf(c.req.header("authorization")), originOf(c));
+    const caller = await secrets.authenticate(requestOf(c.req.raw.headers, originOf(c)));
     c.set("actor", caller.actor.kind);
     const named = subdomainOf(c.req.header("host"), baseDomain);
     if (named === undefined) throw invalidInput(`Send the request to <company's subdomain>.${baseDomain}.`);

@@ -9,6 +9,13 @@ const wholeNumber = z
   .regex(/^\d{1,5}$/)
   .transform(Number);
 
+const rate = z
+  .string()
+  .regex(/^\d{1,7}$/)
+  .transform(Number)
+  .pipe(z.int().min(1))
+  .optional();
+
 /** The environment variables of this process. docs/configuration.md says what they are. */
 export const apiVariables = {
   ...databaseVariables,
@@ -31,7 +38,31 @@ export const apiVariables = {
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{0,180}$/)
     .default("localhost"),
+  /** How many proxies of ours a request passes: that many addresses of X-Forwarded-For are theirs to say. */
+  TRUSTED_PROXIES: wholeNumber.pipe(z.int().max(10)).default(0),
+  /** Whose pages may send requests that change something, separated by commas. */
+  ALLOWED_ORIGINS: z
+    .string()
+    .transform((text) => text.split(",").map((origin) => origin.trim()))
+    .pipe(
+      z.array(
+        z
+          .string()
+          .refine(
+            (origin) => URL.parse(origin)?.origin === origin,
+            "holds more or less than origins such as https://admin.example.com",
+          ),
+      ),
+    )
+    .default([]),
+  /** How much is too much: see RateLimitOptions, which has the defaults. */
+  RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE: rate,
+  RATE_LIMIT_REFUSALS_PER_MINUTE: rate,
+  RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE: rate,
+  RATE_LIMIT_CALLS_PER_SECOND: rate,
+  RATE_LIMIT_COMPANY_CALLS_PER_SECOND: rate,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
+  SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.sendgrid.com"),
   LOG_LEVEL: z.enum(logLevels).default("info"),
   JOBS: z.enum(["in-process", "none"]).default("in-process"),
 } as const;

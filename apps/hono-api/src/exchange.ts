@@ -1,4 +1,5 @@
 import { request, type IncomingHttpHeaders } from "node:http";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 
 /** For tests: requests as no browser and no `fetch` would send them. */
@@ -34,6 +35,14 @@ export async function send(url: string, message: Message): Promise<Answer> {
     outgoing.end();
   } else outgoing.end(body);
   return promise;
+}
+
+/** Bytes as they are, down a socket. @returns all that comes back until the server closes it */
+export async function sendRaw(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write(bytes);
+  return text(socket);
 }
 
 export function sendJson(

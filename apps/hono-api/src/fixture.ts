@@ -9,6 +9,7 @@ import {
   deliveryChatCatalog,
   job,
   type Caller,
+  type RateLimitOptions,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
 import { afterAll } from "vitest";
@@ -28,6 +29,13 @@ export const companies = {
 } as const;
 export type Subdomain = keyof typeof companies;
 export const subdomains: readonly Subdomain[] = ["codewiser", "acmecorp", "another-company"];
+
+/** A test asks for more in a minute than anybody would. */
+const lax: RateLimitOptions = {
+  failedCredentialsPerMinute: 100_000,
+  refusalsPerMinute: 100_000,
+  sensitiveCallsPerMinute: 100_000,
+};
 
 export interface Backends {
   readonly database: TestDatabase;
@@ -96,10 +104,17 @@ export interface ApiOptions {
   readonly backends?: Backends;
   /** Whether the start is complete. Default true. */
   readonly started?: boolean;
+  readonly limits?: RateLimitOptions;
+  readonly trustedProxies?: number;
 }
 
 /** The API on a socket, in this process. Without backends nothing that it stands on can be reached. */
-export async function startApi({ backends, started = true }: ApiOptions = {}): Promise<Api> {
+export async function startApi({
+  backends,
+  started = true,
+  limits = lax,
+  trustedProxies = 0,
+}: ApiOptions = {}): Promise<Api> {
   const away = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
   const database = connectDatabase({
     applicationUrl: backends?.database.urls.application ?? away,
@@ -116,7 +131,7 @@ export async function startApi({ backends, started = true }: ApiOptions = {}): P
   const log = createLog("debug", { write: (line) => void lines.push(line) });
   const startUp = createStartUp(log);
   if (started) await startUp.run(async () => {}, new AbortController().signal);
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
   const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
   const app = createApp({
     secrets,
@@ -127,6 +142,8 @@ export async function startApi({ backends, started = true }: ApiOptions = {}): P
     log,
     baseDomain: "localhost",
     stripeApiUrl,
+    trustedProxies,
+    allowedOrigins: ["https://admin.example.com"],
   });
   const server = await listen(app, "127.0.0.1", 0);
   afterAll(async () => {

@@ -1,6 +1,7 @@
+import { connect } from "node:net";
 import { Hono } from "hono";
-import { afterEach, expect, it } from "vitest";
-import { send } from "./exchange.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { send, sendRaw } from "./exchange.ts";
 import { listen, type HttpServer } from "./http-server.ts";
 import type { ApiEnv } from "./observe.ts";
 
@@ -9,8 +10,12 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.stop(0)));
 });
 
-async function start(app: Hono<ApiEnv>, port = 0): Promise<HttpServer> {
-  const server = await listen(app, "127.0.0.1", port);
+async function start(
+  app: Hono<ApiEnv>,
+  port = 0,
+  timeouts?: Parameters<typeof listen>[3],
+): Promise<HttpServer> {
+  const server = await listen(app, "127.0.0.1", port, timeouts);
   servers.push(server);
   return server;
 }
@@ -35,4 +40,37 @@ it("gives up on a request that is still running at the deadline", async () => {
   ]);
   expect(request.status).toBe("rejected");
   expect(performance.now() - startedAt).toBeLessThan(5000);
+});
+
+describe("what does not become a request", () => {
+  const post = "POST / HTTP/1.1\r\nhost: a\r\n";
+  it.each([
+    ["headers that do not end", "GET / HTTP/1.1\r\nhost: a\r\n", 408],
+    ["a body that does not come", `${post}content-length: 9\r\n\r\n`, 408],
+    ["a body in pieces that does not end", `${post}transfer-encoding: chunked\r\n\r\n1\r\na\r\n`, 408],
+    ["headers without end", `GET / HTTP/1.1\r\nx: ${"a".repeat(20_000)}\r\n`, 431],
+    ["no HTTP at all", "\u0016\u0003\u0001\u0002", 400],
+    ["two lengths", `${post}content-length: 1\r\ncontent-length: 2\r\n\r\na`, 400],
+    ["a length and pieces", `${post}content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+  ])("is answered soon, closed, and cached by nobody: %s", async (_, bytes, status) => {
+    const app = new Hono<ApiEnv>().post("/", async (c) => c.text(await c.req.text()));
+    app.onError((_error, c) => c.text("left", 400));
+    const { url } = await start(app, 0, { headersMs: 200, requestMs: 400 });
+    const answer = await sendRaw(url, bytes);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer).toContain("\r\ncache-control: no-store\r\n");
+  });
+});
+
+it("goes on when hundreds of clients connect and send nothing, or leave in the middle", async () => {
+  const app = new Hono<ApiEnv>().get("/", (c) => c.text("here"));
+  const { url } = await start(app);
+  const { hostname, port } = new URL(url);
+  const idle = Array.from({ length: 300 }, () => connect(Number(port), hostname).on("error", () => {}));
+  for (const [i, socket] of idle.entries()) {
+    if (i % 3 === 1) socket.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf");
+    if (i % 3 === 2) socket.once("connect", () => socket.resetAndDestroy());
+  }
+  expect((await send(url, { path: "/" })).body).toBe("here");
+  for (const socket of idle) socket.destroy();
 });

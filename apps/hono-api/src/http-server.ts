@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { ApiEnv } from "./observe.ts";
@@ -12,16 +13,35 @@ export interface HttpServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** How long a client may take to send a request. */
+interface HttpTimeouts {
+  readonly headersMs: number;
+  readonly requestMs: number;
+}
+
+const patience: HttpTimeouts = { headersMs: 10_000, requestMs: 30_000 };
+
 /**
  * @param port 0 for any free one
  * @throws {StartRefused} when the address cannot be had
  */
-export async function listen(app: Hono<ApiEnv>, host: string, port: number): Promise<HttpServer> {
+export async function listen(
+  app: Hono<ApiEnv>,
+  host: string,
+  port: number,
+  { headersMs, requestMs } = patience,
+): Promise<HttpServer> {
   // The listener answers by itself, and catches what goes wrong on the way.
   const listener = getRequestListener(app.fetch, { errorHandler: unreadable });
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, (incoming, outgoing) => {
-    void listener(incoming, outgoing);
-  });
+  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs };
+  const server = createServer(
+    // Node looks at the clock only as often as this.
+    { ...timeouts, connectionsCheckingInterval: headersMs / 4 },
+    (incoming, outgoing) => {
+      void listener(incoming, outgoing);
+    },
+  );
+  server.on("clientError", answerMalformed);
   try {
     server.listen(port, host);
     await once(server, "listening");
@@ -43,6 +63,19 @@ async function stop(server: Server, deadlineMs: number): Promise<void> {
   await closed;
   clearInterval(sweep);
   clearTimeout(deadline);
+}
+
+const malformed: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+};
+
+/** What is no HTTP, or too slow or large to become a request, never gets to the routes. */
+function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return;
+  const status = malformed[error.code ?? ""] ?? "400 Bad Request";
+  const headers = ["cache-control: no-store", "content-length: 0", "connection: close"];
+  socket.end([`HTTP/1.1 ${status}`, ...headers, "", ""].join("\r\n"), () => socket.destroy());
 }
 
 /** A request that no URL can be made of (a host that is none, say) gets here instead of to the routes. */

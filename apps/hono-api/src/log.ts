@@ -14,6 +14,9 @@ const allowed = [
   "code",
   "diagnosis",
   "url",
+  "batch",
+  "events",
+  "head",
 ] as const;
 
 type LogFields = Readonly<Partial<Record<(typeof allowed)[number], string | number | undefined>>>;

@@ -35,7 +35,6 @@ beforeAll(async () => {
     INFISICAL_ENVIRONMENT: "dev",
     KEY_BACKUP_RECIPIENTS: `${recipient}, ${recipient}`,
     KEY_BACKUP_DIR: backups,
-    JOBS: "none",
   });
   url = await api.url();
 });
@@ -86,7 +85,7 @@ it("a rotation that is started over HTTP runs in the API, which serves all the w
   while ((await keys.status.query()).rotation !== undefined) {
     expect(await company.get("STRIPE_SECRET_KEY")).toBe(companies["another-company"].stripeKey);
   }
-  await api.says(/the rotation of the master key is finished/);
+  await api.says(/job rotate-master-key done/);
   expect(await company.get("STRIPE_SECRET_KEY")).toBe(companies["another-company"].stripeKey);
   const { versions, processes } = await keys.status.query();
   expect(versions.map(({ status }) => status)).toEqual(["retired", "active"]);

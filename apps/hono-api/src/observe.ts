@@ -4,12 +4,14 @@ import { getConnInfo } from "@hono/node-server/conninfo";
 import type { Actor, RequestOrigin } from "@repo/tenant-secrets";
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
+import { clientAddress } from "./client-address.ts";
 import type { Log } from "./log.ts";
 
 export interface ApiEnv {
   readonly Bindings: HttpBindings;
   readonly Variables: {
     requestId: string;
+    address: string | undefined;
     /** Both only once they are known to be true, for the log. */
     actor?: Actor["kind"];
     company?: string;
@@ -18,13 +20,15 @@ export interface ApiEnv {
 
 const probes = new Set(["/healthz", "/readyz"]);
 
-/** The outermost layer: gives the request its id, and writes its line when it is answered. */
-export function observe(log: Log): MiddlewareHandler<ApiEnv> {
+/** The outermost layer: gives the request its id and address, and writes its line when it is answered. */
+export function observe(log: Log, trustedProxies: number): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     // A caller's own id would let it write into our log and pass for another request.
     const requestId = randomUUID();
     c.set("requestId", requestId);
+    const { address } = getConnInfo(c).remote;
+    c.set("address", clientAddress(address, c.req.header("x-forwarded-for"), trustedProxies));
     await next();
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
@@ -41,7 +45,7 @@ export function observe(log: Log): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** For the record. The address is the socket's: a header of the client's can say anything. */
+/** For the record, the limits and the addresses that an API key is for. */
 export function originOf(c: Context<ApiEnv>): RequestOrigin {
-  return { requestId: c.get("requestId"), address: getConnInfo(c).remote.address };
+  return { requestId: c.get("requestId"), address: c.get("address") };
 }

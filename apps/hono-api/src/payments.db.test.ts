@@ -1,4 +1,7 @@
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
 import { pay, send, withoutRequestId } from "./exchange.ts";
 import {
   companies,
@@ -148,7 +151,7 @@ describe("a credential", () => {
 describe("when Stripe", () => {
   it("does not accept the key, the answer says so without Stripe's words, which quote it", async () => {
     const { apiKey: credential } = await backends.apiKey("another-company");
-    const caller = await backends.secrets.authenticate(credential, {});
+    const caller = await backends.secrets.authenticate({ credential });
     const company = backends.secrets.company("another-company", caller);
     await company.set("STRIPE_SECRET_KEY", "sk_test_fake_revoked_canary");
     const answer = await pay(api.url, { host: "another-company.localhost", credential });
@@ -169,6 +172,26 @@ describe("when Stripe", () => {
     expect([answer.status, answer.headers["retry-after"]]).toEqual([502, "1"]);
     expect(answer.body).toContain("PROVIDER_UNAVAILABLE");
   });
+});
+
+it.each(['"no"', "null", "7", "[]"])("an answer of %s in Stripe's place ends no process", async (body) => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "application/json" }).end(body);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = z.object({ port: z.int() }).parse(server.address());
+  const stripe = { ...backends.stripe, url: `http://127.0.0.1:${port}` };
+  const odd = await startApi({ backends: { ...backends, stripe } });
+  const answer = await pay(odd.url, { host: "acmecorp.localhost", credential: acmecorp.apiKey });
+  expect([answer.status, JSON.parse(answer.body)]).toMatchObject([
+    502,
+    { error: { reason: "PROVIDER_UNAVAILABLE" } },
+  ]);
 });
 
 it("logs who asked, where and how it ended, and nothing that was sent", async () => {

@@ -45,7 +45,7 @@ export function paymentRoutes(
 function createStripeWith({ protocol, hostname, port }: URL): (secretKey: string) => Stripe {
   const isPlain = protocol === "http:";
   const agent = isPlain ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true });
-  const httpClient = Stripe.createNodeHttpClient(agent);
+  const httpClient = objectsOnly(Stripe.createNodeHttpClient(agent));
   return (secretKey) =>
     new Stripe(secretKey, {
       protocol: isPlain ? "http" : "https",
@@ -56,6 +56,24 @@ function createStripeWith({ protocol, hostname, port }: URL): (secretKey: string
       timeout: 10_000,
       telemetry: false,
     });
+}
+
+type StripeHttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
+
+/**
+ * Fails where the answer is no JSON object: of other JSON, the library makes a rejection that nobody can catch and that
+ * ends the process.
+ */
+function objectsOnly(client: StripeHttpClient): StripeHttpClient {
+  return {
+    getClientName: () => client.getClientName(),
+    makeRequest: async (...request) => {
+      const response = await client.makeRequest(...request);
+      const readJson = response.toJSON.bind(response);
+      response.toJSON = async () => z.looseObject({}).parse(await readJson());
+      return response;
+    },
+  };
 }
 
 /** A malformed one is refused: who sent it counts on it. */

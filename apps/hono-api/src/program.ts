@@ -2,9 +2,11 @@ import { connectDatabase, type Database } from "@repo/db";
 import { EnvironmentError } from "@repo/environment";
 import { createInfisicalClient, InfisicalError, type InfisicalClient } from "@repo/infisical";
 import {
+  asTenantSecretsError,
   createTenantSecrets,
   deliveryChatCatalog,
-  type BackgroundRotationOptions,
+  providerChecks,
+  type BackupDestination,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
 import type { DeliveryChatCatalog } from "./company.ts";
@@ -20,7 +22,7 @@ export interface Program {
   readonly secrets: TenantSecrets<DeliveryChatCatalog>;
   /** Aborts with the first signal to stop. A second one ends the process at once. */
   readonly stopping: AbortSignal;
-  /** Before `main` returns or waits: what to end, in order, after that signal. The database is closed after it. */
+  /** Before `main` returns or waits: what to end, in order, after that signal. The record and the database are ended after it. */
   onStop(end: () => Promise<void>): void;
 }
 
@@ -47,9 +49,17 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
       infisical,
       catalog: deliveryChatCatalog,
       region: env.MASTER_KEY_REGION,
-      backgroundRotation: backgroundRotationOf(env, log),
+      limits: {
+        failedCredentialsPerMinute: env.RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE,
+        refusalsPerMinute: env.RATE_LIMIT_REFUSALS_PER_MINUTE,
+        sensitiveCallsPerMinute: env.RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE,
+        callsPerSecond: env.RATE_LIMIT_CALLS_PER_SECOND,
+        companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
+      },
+      backupDestination: backupDestinationOf(env),
+      checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
     });
-    const { stopping, onStop } = handleSignals(log, database);
+    const { stopping, onStop } = handleSignals(log, database, secrets);
     await main({ env, log, database, infisical, secrets, stopping, onStop });
   } catch (error) {
     refuseStart(error);
@@ -57,23 +67,16 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
 }
 
 /** @returns undefined where the environment does not say where backups of the master keys go */
-function backgroundRotationOf(env: ApiEnvironment, log: Log): BackgroundRotationOptions | undefined {
+function backupDestinationOf(env: ApiEnvironment): BackupDestination | undefined {
   const { KEY_BACKUP_RECIPIENTS: recipients, KEY_BACKUP_DIR: directory } = env;
-  if (recipients === undefined || directory === undefined) return undefined;
-  return {
-    backup: { recipients, directory },
-    onEnd: (error) => {
-      if (error === undefined) log("info", "the rotation of the master key is finished");
-      else
-        log("error", `the rotation of the master key stopped: ${error.message}`, {
-          code: error.code,
-          diagnosis: error.diagnosis,
-        });
-    },
-  };
+  return recipients === undefined || directory === undefined ? undefined : { recipients, directory };
 }
 
-function handleSignals(log: Log, database: Database): Pick<Program, "stopping" | "onStop"> {
+function handleSignals(
+  log: Log,
+  database: Database,
+  secrets: Pick<Program["secrets"], "stop">,
+): Pick<Program, "stopping" | "onStop"> {
   const stopping = new AbortController();
   let end = async (): Promise<void> => {};
   const stop = async (): Promise<void> => {
@@ -81,6 +84,7 @@ function handleSignals(log: Log, database: Database): Pick<Program, "stopping" |
     const ended = end();
     log("info", "stopping: finishing what runs");
     await ended;
+    await secrets.stop().catch(lostEvents(log));
     await database.close();
     log("info", "stopped");
     process.exit(0);
@@ -92,6 +96,12 @@ function handleSignals(log: Log, database: Database): Pick<Program, "stopping" |
     });
   }
   return { stopping: stopping.signal, onStop: (work) => (end = work) };
+}
+
+/** The record could not be written to until the very end. */
+function lostEvents(log: Log): (error: unknown) => void {
+  return (error) =>
+    log("error", "the last events of the record are lost", { code: asTenantSecretsError(error).code });
 }
 
 /** After an error that nobody expected, nothing that is in memory can be relied on. Its text may hold anything. */

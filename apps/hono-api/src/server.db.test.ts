@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connectDatabase } from "@repo/db";
 import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
@@ -55,6 +56,20 @@ function start(
 async function putMasterKey(emulator: InfisicalEmulator, masterKey: string): Promise<void> {
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", masterKey);
+}
+
+/** How often an API key read what. */
+async function readsOnRecord(apiKeyId: string): Promise<Record<string, number>> {
+  const { application, maintenance } = backends.database.urls;
+  const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  const rows = await database.acrossCompanies((statements) =>
+    statements.execute<{ secret_key: string; reads: number }>(
+      `select secret_key, sum(count)::int as reads from audit_events
+       where action = 'secret.read' and outcome = 'allowed' and actor_id = '${apiKeyId}' group by secret_key`,
+    ),
+  );
+  await database.close();
+  return Object.fromEntries(rows.map((row) => [row.secret_key, row.reads]));
 }
 
 async function untilReady(url: string): Promise<void> {
@@ -143,13 +158,13 @@ it("ends with 1 after an error that nobody expected, and writes its class only",
 });
 
 it(
-  "finishes what runs after SIGTERM, exits with 0, and has written no value, key or credential by then",
+  "finishes what runs after SIGTERM, exits with 0 and every read on record, and has written no value, key or credential",
   slow,
   async () => {
     const child = start(backends.database, backends.emulator);
     const url = await child.url();
     await untilReady(url);
-    const { apiKey: credential } = await backends.apiKey(...subdomains);
+    const { apiKey: credential, id: apiKeyId } = await backends.apiKey(...subdomains);
     const client = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog });
     for (const subdomain of subdomains) {
       const company = client.company(subdomain);
@@ -192,6 +207,7 @@ it(
     expect((await running).status).toBe(201);
     expect(backends.stripe.requests().at(-1)?.authorization).toBe(`Bearer ${companies.codewiser.stripeKey}`);
     expect(await child.ended).toBe(0);
+    expect(await readsOnRecord(apiKeyId)).toEqual({ CUSTOM_NOTE: 3, STRIPE_SECRET_KEY: 4 });
 
     const passwords = Object.values(backends.database.urls).map(
       (databaseUrl) => new URL(databaseUrl).password,

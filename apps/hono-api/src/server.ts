@@ -1,9 +1,11 @@
 import type { Jobs } from "@repo/db/jobs";
+import type { RunningSealer } from "@repo/tenant-secrets";
 import { createApp } from "./app.ts";
 import { listen } from "./http-server.ts";
 import { startProductJobs } from "./jobs.ts";
 import { createMembership } from "./membership.ts";
 import { runProgram } from "./program.ts";
+import { startSealing } from "./sealing.ts";
 import { createStartUp, prepareToServe } from "./start-up.ts";
 
 const drainMs = 10_000;
@@ -21,16 +23,16 @@ await runProgram(async (program) => {
     log,
     baseDomain: env.BASE_DOMAIN,
     stripeApiUrl: env.STRIPE_API_URL,
+    trustedProxies: env.TRUSTED_PROXIES,
+    allowedOrigins: env.ALLOWED_ORIGINS,
   });
 
   const server = await listen(app, env.HOST, env.PORT);
   let jobs: Promise<Jobs> | undefined;
+  let sealing: RunningSealer | undefined;
   program.onStop(async () => {
-    await Promise.all([
-      server.stop(drainMs),
-      jobs?.then((running) => running.stop()),
-      secrets.backgroundRotation.stop(),
-    ]);
+    await Promise.all([server.stop(drainMs), jobs?.then((running) => running.stop())]);
+    await sealing?.stop();
     await membership.stop();
   });
   log("info", "listening", { url: server.url });
@@ -39,5 +41,7 @@ await runProgram(async (program) => {
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
     await membership.join();
   }, stopping);
-  if (env.JOBS === "in-process" && !stopping.aborted) jobs = startProductJobs(program);
+  if (stopping.aborted) return;
+  sealing = startSealing(program);
+  if (env.JOBS === "in-process") jobs = startProductJobs(program);
 });

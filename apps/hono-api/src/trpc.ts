@@ -1,5 +1,5 @@
 import { trpcServer } from "@hono/trpc-server";
-import { appRouter, bearerOf, createContext, publicError, type Services } from "@repo/tenant-secrets";
+import { appRouter, createContext, publicError, requestOf, type Services } from "@repo/tenant-secrets";
 import { maxBatchSize } from "@repo/tenant-secrets/client";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Log } from "./log.ts";
@@ -31,7 +31,7 @@ export function serveTrpc(secrets: Services, log: Log): MiddlewareHandler<ApiEnv
 }
 
 function contextOf(secrets: Services, c: Context<ApiEnv>): ReturnType<typeof createContext> {
-  const context = createContext(secrets, bearerOf(c.req.header("authorization")), originOf(c));
+  const context = createContext(secrets, requestOf(c.req.raw.headers, originOf(c)));
   return {
     ...context,
     caller: async () => {

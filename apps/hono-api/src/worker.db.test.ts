@@ -70,7 +70,7 @@ async function end(child: ServerProcess): Promise<void> {
 
 it("jobs run in a worker and not in an API that has JOBS=none, and both stop in order", slow, async () => {
   const api = start("server", { JOBS: "none" });
-  await api.says(/"msg":"ready/);
+  await api.says(/"batch":\d+,"events":\d+,"head":"[0-9a-f]{64}","msg":"record sealed"/);
   await enqueue();
   const worker = start("worker", { JOBS: "none" });
   await worker.says(done);

@@ -4,11 +4,17 @@ import postgres from "postgres";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 import { assertApplicationRole } from "./roles.ts";
 
-/** Runs statements: drizzle's builder, inside or outside a transaction. */
-export type Statements = Pick<
+/** Runs the statements of one transaction: drizzle's builder. */
+export interface Statements extends Pick<
   PostgresJsDatabase,
   "select" | "selectDistinctOn" | "insert" | "update" | "delete" | "execute"
->;
+> {
+  /**
+   * Calls back, once, when the transaction did not end with a COMMIT that was answered: it was undone, or it is not known
+   * whether it was. At once where that is so already, and never after a COMMIT.
+   */
+  whenLost(callback: () => void): void;
+}
 
 export interface DatabaseOptions {
   /** The role that serves requests: neither owner, superuser nor BYPASSRLS. */
@@ -34,7 +40,9 @@ export interface Database {
    */
   inCompany<T>(companyId: string, work: (statements: Statements) => Promise<T>): Promise<T>;
   /** Statements outside any company: the listed look-ups, and appending to the record. */
-  outsideCompanies<T>(work: (sql: postgres.Sql, statements: Statements) => Promise<T>): Promise<T>;
+  outsideCompanies<T>(
+    work: (sql: postgres.Sql, statements: Omit<Statements, "whenLost">) => Promise<T>,
+  ): Promise<T>;
   /** One transaction across companies. For the modules that manage companies, keys and operators. */
   acrossCompanies<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
   /** Resolves when the application's pool answers and its role is one that row-level security binds. */
@@ -56,16 +64,14 @@ export function connectDatabase(options: DatabaseOptions): Database {
 
   return {
     inCompany: (companyId, work) =>
-      scrubbed(deadlineMs, () =>
-        applicationStatements.transaction(async (transaction) => {
-          await transaction.execute(
-            fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
-          );
-          return work(transaction);
-        }),
-      ),
+      inTransaction(applicationStatements, deadlineMs, async (statements) => {
+        await statements.execute(
+          fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
+        );
+        return work(statements);
+      }),
     outsideCompanies: (work) => scrubbed(deadlineMs, () => work(application, applicationStatements)),
-    acrossCompanies: (work) => scrubbed(maintenanceDeadlineMs, () => maintenanceStatements.transaction(work)),
+    acrossCompanies: (work) => inTransaction(maintenanceStatements, maintenanceDeadlineMs, work),
     check: () =>
       scrubbed(deadlineMs, async () => {
         if (!roleChecked) await assertApplicationRole(application);
@@ -88,6 +94,29 @@ function connect(url: string, max: number, applicationName: string): postgres.Sq
     onnotice: () => {},
     connection: { application_name: applicationName },
   });
+}
+
+async function inTransaction<T>(
+  pool: PostgresJsDatabase,
+  deadlineMs: number,
+  work: (statements: Statements) => Promise<T>,
+): Promise<T> {
+  const callbacks: (() => void)[] = [];
+  let lost = false;
+  // What is late may go on in the driver, and register then.
+  const whenLost = (callback: () => void): void => {
+    if (lost) callback();
+    else callbacks.push(callback);
+  };
+  try {
+    return await scrubbed(deadlineMs, () =>
+      pool.transaction((transaction) => work(Object.assign(transaction, { whenLost }))),
+    );
+  } catch (error) {
+    lost = true;
+    for (const callback of callbacks) callback();
+    throw error;
+  }
 }
 
 async function scrubbed<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {

@@ -6,12 +6,14 @@ export {
   findApiKeyRow,
   findCompanyRow,
   findOperatorRow,
+  findUserRow,
   readSecretHead,
   touchApiKey,
   type ApiKeyRow,
   type CompanyRow,
   type OperatorRow,
   type SecretHeadRow,
+  type UserRow,
 } from "./look-ups.ts";
 export { enqueueJob, type EnqueueOptions, type TaskName } from "./jobs/enqueue.ts";
 export { migrateDatabase } from "./migrate.ts";

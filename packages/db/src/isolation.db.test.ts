@@ -12,12 +12,15 @@ const b = "22222222-2222-4222-8222-222222222222";
 
 /** Tables that hold nothing of one company, or whose rows come before a company is known. Nothing else may join them. */
 const withoutCompany = [
+  "audit_batches",
   "audit_key_wraps",
   "audit_keys",
   "key_rotations",
   "master_keys",
   "operators",
   "processes",
+  "rate_limits",
+  "users",
 ];
 /**
  * Functions that look beyond the company in scope: for the one row that a request begins with, in triggers
@@ -28,6 +31,7 @@ const definers = [
   "find_api_key",
   "find_company",
   "find_operator",
+  "find_user",
   "refuse_company_key",
   "refuse_company_wrap",
   "refuse_sealing",
@@ -142,11 +146,16 @@ describe("the catalogue of the database", () => {
     const privileges = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and (privilege_type in ('DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER') or table_name = 'operators')`);
-    expect(privileges).toEqual(["write_requests DELETE"]);
+    expect(privileges).toEqual(["rate_limits DELETE", "write_requests DELETE"]);
     const updates = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and privilege_type = 'UPDATE'`);
-    expect(updates).toEqual(["company_secrets UPDATE", "write_requests UPDATE"]);
+    expect(updates).toEqual([
+      "company_secrets UPDATE",
+      "rate_limits UPDATE",
+      "secret_uses UPDATE",
+      "write_requests UPDATE",
+    ]);
   });
 });
 

@@ -29,6 +29,16 @@ export interface OperatorRow {
   readonly valid: boolean;
 }
 
+export interface UserRow {
+  readonly id: string;
+  readonly email: string;
+  /** Not disabled. */
+  readonly valid: boolean;
+  /** The companies that the person belongs to, and in the same order what they are there. */
+  readonly companyIds: readonly string[];
+  readonly roles: readonly ("owner" | "admin" | "member" | "auditor")[];
+}
+
 export interface SecretHeadRow {
   readonly companyId: string;
   readonly secretKey: string;
@@ -61,6 +71,15 @@ export function findOperatorRow(database: Database, prefix: string): Promise<Ope
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<OperatorRow[]>`
       select id, name, token_hash as "tokenHash", valid from find_operator(${prefix})`;
+    return row;
+  });
+}
+
+/** @param id of a row of `users`; undefined where there is none */
+export function findUserRow(database: Database, id: string): Promise<UserRow | undefined> {
+  return database.outsideCompanies(async (sql) => {
+    const [row] = await sql<UserRow[]>`
+      select id, email, valid, company_ids as "companyIds", roles from find_user(${id})`;
     return row;
   });
 }

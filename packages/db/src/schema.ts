@@ -35,6 +35,8 @@ export const companies = pgTable(
       .notNull()
       .default("active"),
     homeRegion: text("home_region").notNull().default("default"),
+    /** How long a removed secret can be restored. */
+    recoveryDays: integer("recovery_days").notNull().default(30),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
     deletedAt: at("deleted_at"),
@@ -49,6 +51,7 @@ export const companies = pgTable(
     check("companies_infisical_folder_check", sql`${t.infisicalFolder} ~ '^[A-Za-z0-9_-]{1,255}$'`),
     check("companies_secret_store_check", sql`${t.secretStore} in ('infisical', 'hybrid', 'database')`),
     check("companies_status_check", sql`${t.status} in ('active', 'suspended', 'deleted')`),
+    check("companies_recovery_days_check", sql`${t.recoveryDays} between 7 and 90`),
     check("companies_deleted_check", sql`(${t.status} = 'deleted') = (${t.deletedAt} is not null)`),
   ],
 );
@@ -156,7 +159,9 @@ export const companySecrets = pgTable(
     lastVersion: integer("last_version").notNull(),
     origin: text("origin", { enum: ["written", "infisical", "legacy"] }).notNull(),
     expiresAt: at("expires_at"),
-    lastUsedAt: at("last_used_at"),
+    /** At how many days before `expires_at` somebody is reminded, and the fewest for which that was done. */
+    reminderDays: integer("reminder_days").array().notNull().default([30, 7, 1]),
+    remindedDays: integer("reminded_days"),
     deletedAt: at("deleted_at"),
     recoverUntil: at("recover_until"),
     purgedAt: at("purged_at"),
@@ -210,6 +215,9 @@ export const companySecretVersions = pgTable(
     actorKind: text("actor_kind").notNull(),
     actorId: text("actor_id").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
+    /** What its provider last said of it: `unknown` where the provider could not be asked. */
+    checkResult: text("check_result", { enum: ["accepted", "rejected", "unknown"] }),
+    checkedAt: at("checked_at"),
     destroyedAt: at("destroyed_at"),
   },
   (t) => [
@@ -232,6 +240,28 @@ export const companySecretVersions = pgTable(
     }).onDelete("restrict"),
     check("company_secret_versions_version_check", sql`${t.version} > 0`),
     check("company_secret_versions_note_check", sql`length(${t.note}) <= 500`),
+    check(
+      "company_secret_versions_check_check",
+      sql`(${t.checkResult} is null) = (${t.checkedAt} is null) and ${t.checkResult} in ('accepted', 'rejected', 'unknown')`,
+    ),
+  ],
+);
+
+/** When a secret was last used, to the hour. Apart from its head, so that a read neither locks nor invalidates that one. */
+export const secretUses = pgTable(
+  "secret_uses",
+  {
+    companyId: uuid("company_id").notNull(),
+    secretKey: text("secret_key").notNull(),
+    lastUsedAt: at("last_used_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "secret_uses_pkey", columns: [t.companyId, t.secretKey] }),
+    foreignKey({
+      name: "secret_uses_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
   ],
 );
 
@@ -245,6 +275,8 @@ export const writeRequests = pgTable(
     requestId: text("request_id").notNull(),
     bodyMac: text("body_mac").notNull(),
     version: integer("version").notNull(),
+    /** Of several secrets at once: the versions that it made, in the order of the secret keys. */
+    versions: integer("versions").array(),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
@@ -280,6 +312,55 @@ export const operators = pgTable(
   ],
 );
 
+/** People. They belong to companies by memberships; how they sign in is kept elsewhere. */
+export const users = pgTable(
+  "users",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    /** Lower case: the name by which a person is added to a company. */
+    email: text("email").notNull(),
+    name: text("name").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    disabledAt: at("disabled_at"),
+  },
+  (t) => [
+    primaryKey({ name: "users_pkey", columns: [t.id] }),
+    unique("users_email_key").on(t.email),
+    check(
+      "users_email_check",
+      sql`${t.email} = lower(${t.email}) and length(${t.email}) between 3 and 254 and ${t.email} ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'`,
+    ),
+    check("users_name_check", sql`length(${t.name}) between 1 and 100`),
+  ],
+);
+
+/** What a person is in a company. */
+export const memberships = pgTable(
+  "memberships",
+  {
+    companyId: uuid("company_id").notNull(),
+    userId: uuid("user_id").notNull(),
+    role: text("role", { enum: ["owner", "admin", "member", "auditor"] }).notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "memberships_pkey", columns: [t.companyId, t.userId] }),
+    foreignKey({
+      name: "memberships_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "memberships_user_fkey",
+      columns: [t.userId],
+      foreignColumns: [users.id],
+    }).onDelete("restrict"),
+    index("memberships_user").on(t.userId),
+    check("memberships_role_check", sql`${t.role} in ('owner', 'admin', 'member', 'auditor')`),
+  ],
+);
+
 /** Credentials of services. `company_id` null is a platform key, whose companies are in `api_key_companies`. */
 export const apiKeys = pgTable(
   "api_keys",
@@ -310,7 +391,7 @@ export const apiKeys = pgTable(
     index("api_keys_company").on(t.companyId),
     check(
       "api_keys_verbs_check",
-      sql`cardinality(${t.verbs}) > 0 and ${t.verbs} <@ '{describe,use,write,delete}'`,
+      sql`cardinality(${t.verbs}) > 0 and ${t.verbs} <@ '{describe,use,write,delete,export}'`,
     ),
     check("api_keys_key_patterns_check", sql`cardinality(${t.keyPatterns}) > 0`),
   ],
@@ -406,6 +487,9 @@ export const auditEvents = pgTable(
     address: text("address"),
     count: integer("count").notNull().default(1),
     lastAt: at("last_at"),
+    /** The process that wrote it, which numbers its events: a number that is missing is an event that was taken away. */
+    stream: uuid("stream"),
+    streamNo: bigint("stream_no", { mode: "number" }),
     xid: xid8("xid")
       .notNull()
       .default(sql`pg_current_xact_id()`),
@@ -418,12 +502,64 @@ export const auditEvents = pgTable(
   (t) => [
     primaryKey({ name: "audit_events_pkey", columns: [t.id] }),
     index("audit_events_company").on(t.companyId, t.position),
+    index("audit_events_xid").on(t.xid),
     check(
       "audit_events_outcome_check",
       sql`${t.outcome} in ('allowed', 'refused', 'attempted', 'failed', 'unknown')`,
     ),
     check("audit_events_count_check", sql`${t.count} > 0`),
+    check(
+      "audit_events_stream_check",
+      sql`(${t.stream} is null) = (${t.streamNo} is null) and ${t.streamNo} > 0`,
+    ),
     check("audit_events_mac_check", sql`octet_length(${t.nonce}) = 16 and octet_length(${t.mac}) = 32`),
+  ],
+);
+
+/**
+ * Sealed batches of the record, each with the events of an interval of transactions: a Merkle tree over them, chained to the
+ * batch before, and signed. Never changed.
+ */
+export const auditBatches = pgTable(
+  "audit_batches",
+  {
+    no: integer("no").notNull(),
+    /** The system identifier of the PostgreSQL cluster that it was sealed in: a restore elsewhere shows. */
+    cluster: text("cluster").notNull(),
+    /** Events up to this position came from a cluster before; the interval of transactions is about those after it. */
+    floor: bigint("floor", { mode: "bigint" }).notNull(),
+    /** The interval of transactions, from the first on and before the second. */
+    fromXid: xid8("from_xid").notNull(),
+    toXid: xid8("to_xid").notNull(),
+    size: integer("size").notNull(),
+    /** For each event in its order, 16 bytes of its id and 32 of its leaf's hash. */
+    leaves: bytea("leaves").notNull(),
+    /** What is signed: a text that holds the root, the size and the hash of the head before. */
+    head: text("head").notNull(),
+    signature: text("signature").notNull(),
+    sealedAt: at("sealed_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "audit_batches_pkey", columns: [t.no] }),
+    check("audit_batches_no_check", sql`${t.no} > 0`),
+    check("audit_batches_size_check", sql`${t.size} >= 0 and octet_length(${t.leaves}) = 48 * ${t.size}`),
+    check("audit_batches_interval_check", sql`${t.fromXid} <= ${t.toXid}`),
+  ],
+);
+
+/** Counters that hold across processes and restarts: failures, and what else is limited strictly. */
+export const rateLimits = pgTable(
+  "rate_limits",
+  {
+    key: text("key").notNull(),
+    points: integer("points").notNull(),
+    /** In milliseconds since 1970, as the library that counts writes it; its statements name no column but these three. */
+    expire: bigint("expire", { mode: "number" }),
+  },
+  (t) => [
+    primaryKey({ name: "rate_limits_pkey", columns: [t.key] }),
+    index("rate_limits_expire").on(t.expire),
+    check("rate_limits_key_check", sql`length(${t.key}) between 1 and 200`),
   ],
 );
 

@@ -10,7 +10,9 @@ import {
 import superjson from "superjson";
 import { z } from "zod";
 import type { Catalog } from "./catalog/catalog.ts";
-import { companySecrets, type CompanySecrets } from "./catalog/company-secrets.ts";
+import type { CompanySecrets } from "./catalog/company-secrets.ts";
+import { openValueOf } from "./catalog/live-value.ts";
+import { companySecrets } from "./catalog/typed-secrets.ts";
 import type { AppRouter } from "./router/router.ts";
 import { errorCodes, TenantSecretsError } from "./vocabulary/errors.ts";
 
@@ -19,20 +21,28 @@ export type {
   Capabilities,
   CompanySecrets,
   SecretDescription,
+  SecretHistory,
   SecretList,
+  SecretVersion,
   WriteOptions,
   WriteResult,
 } from "./catalog/company-secrets.ts";
 export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
-export { jsonSecret, textSecret, type CatalogEntry } from "./catalog/entry.ts";
+export { jsonSecret, textSecret, type CatalogEntry, type SignatureScheme } from "./catalog/entry.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
 export { sendgridApiKey } from "./catalog/sendgrid.ts";
 export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
+export { parseEnvFile, writeEnvFile } from "./transfer/env-file.ts";
+export type { FileEntry } from "./transfer/file-text.ts";
+export { parseJsonFile, writeJsonFile } from "./transfer/json-file.ts";
+export type { PlannedEntry } from "./transfer/import-plan.ts";
+export { CredentialRejected } from "./vocabulary/credential-rejected.ts";
+export { maxBatchSecrets } from "./catalog/company-secrets.ts";
 export { maxValueBytes } from "./catalog/value.ts";
 export { webhookSigningSecret } from "./catalog/webhook.ts";
 export type { AppRouter } from "./router/router.ts";
-export { ApiKeyVerb } from "./vocabulary/actor.ts";
-export { errorCodes, TenantSecretsError, type ErrorCode } from "./vocabulary/errors.ts";
+export { ApiKeyVerb, RevealPurpose, Role } from "./vocabulary/actor.ts";
+export { errorCodes, TenantSecretsError, type ErrorCode, type SecretFailure } from "./vocabulary/errors.ts";
 export { SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./vocabulary/names.ts";
 
 /** The server runs no more calls than this of one request. */
@@ -83,12 +93,41 @@ export function createTenantSecretsClient<C extends Catalog>(
     company: (company) =>
       companySecrets(options.catalog, {
         read: async (secretKey) => (await ours(trpc.secrets.read.mutate({ company, secretKey }))).value,
+        readMany: (secretKeys) =>
+          ours(trpc.secrets.readMany.mutate({ company, secretKeys: [...secretKeys] })),
+        open: async (secretKey) => openValueOf(await ours(trpc.secrets.read.mutate({ company, secretKey }))),
+        openLive: async (secretKey) =>
+          (await ours(trpc.secrets.readLive.mutate({ company, secretKey }))).map(openValueOf),
+        reportOutcome: (secretKey, version, result) =>
+          ours(trpc.secrets.reportOutcome.mutate({ company, secretKey, version, result })),
         write: (secretKey, value, writeOptions) =>
           ours(trpc.secrets.write.mutate({ company, secretKey, value, ...writeOptions })),
+        writeMany: (writes, batchOptions) =>
+          ours(trpc.secrets.writeMany.mutate({ company, writes: [...writes], ...batchOptions })),
         list: () => ours(trpc.secrets.list.query({ company })),
+        capabilities: () => ours(trpc.secrets.capabilities.query({ company })),
+        history: (secretKey, page) => ours(trpc.secrets.history.query({ company, secretKey, ...page })),
+        stage: (secretKey, value, stageOptions) =>
+          ours(trpc.secrets.stage.mutate({ company, secretKey, value, ...stageOptions })),
+        promote: (secretKey, promoteOptions) =>
+          ours(trpc.secrets.promote.mutate({ company, secretKey, ...promoteOptions })),
+        discard: (secretKey) => ours(trpc.secrets.discard.mutate({ company, secretKey })),
+        rollback: (secretKey, rollbackOptions) =>
+          ours(trpc.secrets.rollback.mutate({ company, secretKey, ...rollbackOptions })),
+        setExpiry: (secretKey, { expiresAt, reminderDays }) =>
+          ours(
+            trpc.secrets.setExpiry.mutate({
+              company,
+              secretKey,
+              expiresAt,
+              reminderDays: reminderDays && [...reminderDays],
+            }),
+          ),
         remove: (secretKey, removeOptions) =>
           ours(trpc.secrets.remove.mutate({ company, secretKey, ...removeOptions })),
         restore: (secretKey) => ours(trpc.secrets.restore.mutate({ company, secretKey })),
+        purge: (secretKey, purgeOptions) =>
+          ours(trpc.secrets.purge.mutate({ company, secretKey, ...purgeOptions })),
       }),
   };
 }
@@ -105,6 +144,16 @@ const ErrorData = z.object({
   reason: z.enum(errorCodes),
   retryAfterMs: z.number().optional(),
   currentVersion: z.number().optional(),
+  failures: z
+    .array(
+      z.object({
+        secretKey: z.string(),
+        code: z.enum(errorCodes),
+        message: z.string(),
+        currentVersion: z.number().optional(),
+      }),
+    )
+    .optional(),
   requestId: z.string().optional(),
 });
 

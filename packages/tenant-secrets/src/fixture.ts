@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { connectDatabase, type Database } from "@repo/db";
 import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
@@ -6,8 +6,9 @@ import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
 import { afterAll } from "vitest";
 import { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
-import { createTenantSecrets, type TenantSecrets } from "./tenant-secrets.ts";
-import { job, type Caller } from "./vocabulary/actor.ts";
+import type { CredentialChecks } from "./providers/credential-check.ts";
+import { createTenantSecrets, type TenantSecrets, type TenantSecretsOptions } from "./tenant-secrets.ts";
+import { job, type Caller, type Role } from "./vocabulary/actor.ts";
 import type { SecretStoreName } from "./vocabulary/names.ts";
 
 type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
@@ -20,6 +21,18 @@ export const product: Caller = job("test", {
 });
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 
+/** A test asks for more in a minute than anybody would. */
+const lax = {
+  failedCredentialsPerMinute: 100_000,
+  refusalsPerMinute: 100_000,
+  sensitiveCallsPerMinute: 100_000,
+};
+
+/** A session of a person is the id of one: what a real sign-in finds out is somebody else's to test. */
+async function signIn(headers: Headers): Promise<string | undefined> {
+  return headers.get("x-test-user") ?? undefined;
+}
+
 export interface Fixture {
   readonly secrets: DeliveryChat;
   readonly database: Database;
@@ -29,15 +42,27 @@ export interface Fixture {
   /** Bound by nothing: for looking at rows, and for what an attacker with the database would do. */
   readonly superuser: postgres.Sql;
   /** Another process's view of the same database and Infisical: nothing cached, pools of its own. */
-  another(): DeliveryChat;
+  another(options?: Partial<TenantSecretsOptions<typeof deliveryChatCatalog>>): DeliveryChat;
   /** The database as it is now, restored elsewhere. @returns as `another`, on that one */
   copy(): Promise<() => DeliveryChat>;
   /** Makes a company of a name not used before. */
   company(secretStore: SecretStoreName): Promise<string>;
+  /** Somebody new, who has this role in a company. */
+  person(subdomain: string, role: Role): Promise<Person>;
 }
 
-/** A database, an Infisical and the whole on top, for one test file. Ends with it. */
-export async function createFixture(): Promise<Fixture> {
+export interface Person extends Caller {
+  readonly userId: string;
+  /** What a request of theirs carries. */
+  readonly headers: Headers;
+}
+
+/**
+ * A database, an Infisical and the whole on top, for one test file. Ends with it.
+ *
+ * @param checks who is asked about credentials in place of the providers
+ */
+export async function createFixture(checks?: CredentialChecks): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const emulator = await startInfisicalEmulator();
   const closing: (() => Promise<unknown>)[] = [];
@@ -50,7 +75,14 @@ export async function createFixture(): Promise<Fixture> {
   };
   const { database, infisical } = connect();
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const secrets = createTenantSecrets({
+    database,
+    infisical,
+    catalog: deliveryChatCatalog,
+    limits: lax,
+    signIn,
+    checks,
+  });
   const superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
   closing.push(() => superuser.end());
   afterAll(async () => {
@@ -66,16 +98,24 @@ export async function createFixture(): Promise<Fixture> {
     emulator,
     urls: testDatabase.urls,
     superuser,
-    another: () => createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog }),
+    another: (options = {}) =>
+      createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits: lax, signIn, ...options }),
     copy: async () => {
       const copy = await testDatabase.copy();
       copies.push(copy);
-      return () => createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog });
+      return () =>
+        createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits: lax, signIn });
     },
     company: async (secretStore) => {
       const subdomain = `company-${++companies}`;
       await secrets.companies.create(operator, { subdomain, secretStore });
       return subdomain;
+    },
+    person: async (subdomain, role) => {
+      const newMember = { email: `${randomUUID()}@example.com`, name: `Test ${role}`, role };
+      const { userId } = await secrets.members.add(operator, subdomain, newMember);
+      const headers = new Headers({ "x-test-user": userId });
+      return { ...(await secrets.authenticate({ headers })), userId, headers };
     },
   };
 }

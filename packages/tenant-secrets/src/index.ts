@@ -1,4 +1,5 @@
 export type { AuditAction } from "./access/audit.ts";
+export type { RateLimitOptions } from "./access/rate-limits.ts";
 export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export type {
   CompanySecrets,
@@ -9,8 +10,16 @@ export type {
 } from "./catalog/company-secrets.ts";
 export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 export type { ApiKeyDescription, NewApiKey } from "./companies/api-keys.ts";
-export type { RequestOrigin } from "./companies/authenticate.ts";
+export type { AuthenticationRequest, RequestOrigin, SignIn } from "./companies/authenticate.ts";
 export type { CompanyDescription } from "./companies/companies.ts";
+export { CredentialRejected } from "./vocabulary/credential-rejected.ts";
+export {
+  checkDeadlineMs,
+  type CredentialCheck,
+  type CredentialChecks,
+} from "./providers/credential-check.ts";
+export { providerChecks, type ProviderUrls } from "./providers/provider-checks.ts";
+export type { WebhookRequest } from "./providers/webhook-verification.ts";
 export { asTenantSecretsError } from "./access/database-errors.ts";
 export {
   readReceipt,
@@ -18,25 +27,31 @@ export {
   type ShreddingReceipt,
   type SignedReceipt,
 } from "./keys/shredding-receipt.ts";
-export { rotationInterrupted, type BackgroundRotationOptions } from "./keys/background-rotation.ts";
 export { checkBackupDestination, type BackupDestination } from "./keys/kept-backup.ts";
 export type { ServingProcess } from "./keys/processes.ts";
 export type { RotationReport } from "./keys/report.ts";
+export { rotationInterrupted } from "./keys/rotation.ts";
+export { createExportVerifier, type ExportedEvent, type ExportVerifier } from "./record/export-lines.ts";
+export type { RecordedEvent } from "./record/reader.ts";
+export type { RunningSealer, SealedBatch, Sealer, SealerAlarm, SealerOptions } from "./record/sealer.ts";
+export type { RecordVerification } from "./record/verify.ts";
 export { createTasks, schedule } from "./lifecycle/jobs.ts";
 export type { LegacyOutcome, LegacyResult } from "./migration/legacy-outcome.ts";
 export type { LegacyRow } from "./migration/legacy-row.ts";
 export { appRouter, createCaller, type AppRouter } from "./router/router.ts";
 export { serverCaller } from "./router/server-caller.ts";
-export { bearerOf, inProcessFetch } from "./router/in-process.ts";
+export { inProcessFetch } from "./router/in-process.ts";
 export {
   createCallerContext,
   createContext,
   httpStatusOf,
   publicError,
+  requestOf,
   type Context,
 } from "./router/trpc.ts";
 export {
   createTenantSecrets,
+  type CompanySecretsOnServer,
   type Services,
   type TenantSecrets,
   type TenantSecretsOptions,

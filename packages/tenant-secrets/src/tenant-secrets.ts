@@ -1,36 +1,42 @@
 import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { createAuditLog } from "./access/audit.ts";
-import type { Catalog } from "./catalog/catalog.ts";
-import {
-  companySecrets,
-  type CompanySecrets,
-  type WriteOptions,
-  type WriteResult,
-} from "./catalog/company-secrets.ts";
+import { createAuditLog } from "./access/audit-log.ts";
+import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
+import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
+import type { CompanySecrets, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
+import { companySecrets } from "./catalog/typed-secrets.ts";
 import { createApiKeys, type ApiKeys } from "./companies/api-keys.ts";
-import { createAuthenticate, type Authenticate } from "./companies/authenticate.ts";
+import { createAuthentication, type Authenticate, type SignIn } from "./companies/authenticate.ts";
 import { createCompanies, type Companies } from "./companies/companies.ts";
+import { limitedAuthenticate, limitedCompanies } from "./companies/limited.ts";
+import { createMembers, type Members } from "./companies/members.ts";
 import { createOperators, type Operators } from "./companies/operators.ts";
+import { createUsers, type Users } from "./companies/users.ts";
 import { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
-import {
-  createBackgroundRotation,
-  type BackgroundRotation,
-  type BackgroundRotationOptions,
-} from "./keys/background-rotation.ts";
 import { createKeyBackups, type KeyBackups } from "./keys/backup.ts";
 import { createCompanyKeyRotation, type CompanyKeyRotation } from "./keys/company-key-rotation.ts";
 import { createCompanyKeys } from "./keys/company-keys.ts";
 import { createCompromise, type Compromise } from "./keys/compromise.ts";
-import { createKeepBackup, type KeepBackup } from "./keys/kept-backup.ts";
+import { createKeepBackup, type BackupDestination, type KeepBackup } from "./keys/kept-backup.ts";
 import { createMasterKeyRegistry, type MasterKeyRegistry } from "./keys/master-key-registry.ts";
 import { createMasterKeys } from "./keys/master-keys.ts";
 import { joinProcesses, type ServingProcess } from "./keys/processes.ts";
+import { createRequestedRotation, type RequestedRotation } from "./keys/requested-rotation.ts";
 import { createKeyRotation, type KeyRotation } from "./keys/rotation.ts";
 import { createShredding, type Shredding } from "./keys/shredding.ts";
+import { requireChecks, type CredentialChecks } from "./providers/credential-check.ts";
+import { providerChecks } from "./providers/provider-checks.ts";
+import { createRecordReader, type RecordReader } from "./record/reader.ts";
+import { createSealer, type Sealer, type SealerOptions } from "./record/sealer.ts";
+import type { WebhookRequest } from "./providers/webhook-verification.ts";
 import { createDatabaseStore } from "./stores/database-store.ts";
 import { createHybridStore } from "./stores/hybrid-store.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
+import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
+import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
+import { vaultTransport } from "./vault/transport.ts";
+import { createSecretChecks, type SecretChecks } from "./vault/checks.ts";
+import { createSecretFiles, type SecretFiles } from "./vault/secret-files.ts";
 import { createVault, type Vault } from "./vault/vault.ts";
 import { createLegacyImport, type ImportLegacy } from "./migration/legacy-import.ts";
 import { job, type Caller } from "./vocabulary/actor.ts";
@@ -42,26 +48,52 @@ export interface TenantSecretsOptions<C extends Catalog> {
   readonly catalog: C;
   /** The region whose master key this deployment wraps with. "default" is MASTER_ENCRYPTION_KEY itself. */
   readonly region?: string;
-  /** Lets operators start rotations in this process without waiting for their end: for a server. */
-  readonly backgroundRotation?: BackgroundRotationOptions | undefined;
+  /** Who has signed in, for people who send requests; without it there are no people, only credentials. */
+  readonly signIn?: SignIn | undefined;
+  /** Where rotations that a request asks for keep their backup; without it, there are none of those. */
+  readonly backupDestination?: BackupDestination | undefined;
+  /** How providers are asked whether a credential works, by the names in the catalogue. Default: {@link providerChecks} */
+  readonly checks?: CredentialChecks | undefined;
+  /** How much one caller, company or address may ask for. */
+  readonly limits?: RateLimitOptions | undefined;
 }
 
 /** What does the work behind procedures and commands. Each checks its caller and writes to the record by itself. */
 export interface Services {
   readonly authenticate: Authenticate;
+  readonly limits: RateLimits;
   readonly companies: Companies;
   readonly apiKeys: ApiKeys;
+  readonly members: Members;
+  readonly users: Users;
   readonly operators: Operators;
   readonly masterKeys: MasterKeyRegistry;
   readonly keyRotation: KeyRotation;
-  readonly backgroundRotation: BackgroundRotation;
+  readonly requestedRotation: RequestedRotation;
   readonly keyBackups: KeyBackups;
   readonly keepBackup: KeepBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly compromise: Compromise;
   readonly shredding: Shredding;
   readonly vault: Vault;
+  readonly files: SecretFiles;
+  readonly checks: SecretChecks;
+  readonly upkeep: SecretUpkeep;
+  readonly searchValues: SearchValues;
   readonly importLegacy: ImportLegacy;
+  readonly record: RecordReader;
+}
+
+/** One company's secrets in the process that has the keys. */
+export interface CompanySecretsOnServer<C extends Catalog> extends CompanySecrets<C> {
+  /**
+   * Verifies that a webhook was signed with this secret, by any of its versions that count now. On record as a use.
+   *
+   * @returns the version that it was signed with
+   * @throws {TenantSecretsError} as `get`; UNAUTHENTICATED: refuse the request; NOT_SUPPORTED where the catalogue names no
+   *   way of signing
+   */
+  verifyWebhook(secretKey: SecretKeyOf<C>, request: WebhookRequest): Promise<{ readonly version: number }>;
 }
 
 export interface TenantSecrets<C extends Catalog> extends Services {
@@ -71,7 +103,7 @@ export interface TenantSecrets<C extends Catalog> extends Services {
    *
    * @param as who asks: {@link job} for code of the product, or what `authenticate` answered
    */
-  company(subdomain: string, as: Caller): CompanySecrets<C>;
+  company(subdomain: string, as: Caller): CompanySecretsOnServer<C>;
   /**
    * Loads and checks the keys that everything needs, making the record's on the very first start.
    *
@@ -79,6 +111,19 @@ export interface TenantSecrets<C extends Catalog> extends Services {
    *   KEY_UNAVAILABLE, DATABASE_UNAVAILABLE: try again
    */
   prepare(): Promise<void>;
+  /**
+   * Commits what the record has taken and not yet written, which it does by itself four times a second.
+   *
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: it is kept for another try
+   */
+  flush(): Promise<void>;
+  /**
+   * For the end of the process, when nothing calls any more and before the database is closed: as `flush`, for ten seconds
+   * if need be. Reads by services and jobs are refused from now on.
+   */
+  stop(): Promise<void>;
+  /** Seals the record in batches. For whatever runs for longer than a command, each a sealer of its own. */
+  createSealer(sealerOptions: SealerOptions): Sealer;
   /**
    * Joins the processes that serve this database: follows the registry of master keys, and hears what others change.
    * For whatever runs for longer than a command.
@@ -98,14 +143,29 @@ export interface TenantSecrets<C extends Catalog> extends Services {
   ): Promise<WriteResult>;
 }
 
-/** Puts the parts together. Nothing is opened or loaded before the first call. */
+/**
+ * Puts the parts together. Nothing is opened or loaded before the first call.
+ *
+ * @throws {TypeError} when the catalogue names a check that is not there
+ */
 export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOptions<C>): TenantSecrets<C> {
+  return assembleTenantSecrets(options, createAuditLog);
+}
+
+/** As {@link createTenantSecrets} with another record, to measure what it costs. Not for use. */
+export function assembleTenantSecrets<C extends Catalog>(
+  options: TenantSecretsOptions<C>,
+  openRecord: typeof createAuditLog,
+): TenantSecrets<C> {
   const { database, infisical, catalog } = options;
   const masterKeys = createMasterKeys(database, infisical, options.region ?? "default");
   const auditKeys = createAuditKeys(database, masterKeys);
-  const audit = createAuditLog(database, auditKeys);
+  const audit = openRecord(database, auditKeys);
+  const loadSigningKey = createSigningKeys(database, masterKeys);
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
-  const companies = createCompanies(database, audit);
+  const limits = createRateLimits(database, audit, options.limits);
+  const companies = limitedCompanies(createCompanies(database, audit), limits);
+  const authentication = createAuthentication(database, audit, options.signIn);
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
   const stores = {
@@ -113,7 +173,12 @@ export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOpt
     hybrid: createHybridStore(databaseStore, infisicalStore),
     database: databaseStore,
   };
-  const vault = createVault(catalog, companies, stores, audit);
+  const vaultParts = { catalog, companies, stores, audit };
+  const providers = options.checks ?? providerChecks();
+  requireChecks(catalog, providers);
+  const unchecked = createVault(vaultParts);
+  const checks = createSecretChecks({ ...vaultParts, database, checks: providers, vault: unchecked });
+  const vault = { ...unchecked, write: checks.write };
   const keyRotation = createKeyRotation(database, infisical, masterKeys, audit, auditKeys);
   const keyBackups = createKeyBackups(database, infisical, audit);
   const keepBackup = createKeepBackup(masterKeys.region, keyBackups);
@@ -129,9 +194,16 @@ export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOpt
   return {
     catalog,
     vault,
+    files: createSecretFiles({ ...vaultParts, database }),
+    checks,
+    upkeep: createSecretUpkeep(database, audit),
+    searchValues: createValueSearch(database, companies, companyKeys, audit),
     companies,
-    authenticate: createAuthenticate(database, audit),
+    authenticate: limitedAuthenticate(authentication.authenticate, limits),
+    limits,
     apiKeys: createApiKeys(database, companies, audit),
+    members: createMembers(database, companies, audit),
+    users: createUsers(database, audit),
     operators: createOperators(database, audit),
     importLegacy: createLegacyImport({
       database,
@@ -146,14 +218,7 @@ export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOpt
     keyRotation,
     keyBackups,
     keepBackup,
-    backgroundRotation: createBackgroundRotation(
-      database,
-      masterKeys.region,
-      keyRotation,
-      keepBackup,
-      audit,
-      options.backgroundRotation,
-    ),
+    requestedRotation: createRequestedRotation(keyRotation, keepBackup, audit, options.backupDestination),
     companyKeyRotation,
     compromise: createCompromise({
       database,
@@ -170,27 +235,40 @@ export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOpt
       infisical,
       companyKeys,
       audit,
-      loadSigningKey: createSigningKeys(database, masterKeys),
+      loadSigningKey,
     }),
-    serve: (listenerUrl, onAlarm) =>
-      joinProcesses(database, masterKeys, {
+    record: createRecordReader({ database, companies, audit, loadMacKey: auditKeys, loadSigningKey }),
+    createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
+    serve: async (listenerUrl, onAlarm) => {
+      const member = await joinProcesses(database, masterKeys, {
         listenerUrl,
         onAlarm,
         onChange: (change) => {
+          if (change === undefined || change.subject === "credentials") authentication.forget();
           if (change === undefined) companyKeys.forget();
           if (change === undefined || change.subject === "master-keys") auditKeys.forget();
           else if (change.subject === "company-keys") companyKeys.forget(change.companyId);
         },
-      }),
+      });
+      authentication.keep();
+      return {
+        ...member,
+        stop: async () => {
+          authentication.stopKeeping();
+          await member.stop();
+        },
+      };
+    },
     prepare: () => audit.ready(),
-    company: (subdomain, as) =>
-      companySecrets(catalog, {
-        read: async (secretKey) => (await vault.read(as, subdomain, secretKey)).text,
-        write: (secretKey, text, writeOptions) => vault.write(as, subdomain, secretKey, text, writeOptions),
-        list: () => vault.list(as, subdomain),
-        remove: (secretKey, removeOptions) => vault.remove(as, subdomain, secretKey, removeOptions),
-        restore: (secretKey) => vault.restore(as, subdomain, secretKey),
-      }),
+    flush: () => audit.flush(),
+    stop: async () => {
+      await databaseStore.uses.flush();
+      await audit.stop();
+    },
+    company: (subdomain, as) => ({
+      ...companySecrets(catalog, vaultTransport(vault, as, subdomain)),
+      verifyWebhook: (secretKey, request) => vault.verifyWebhook(as, subdomain, secretKey, request),
+    }),
     getTenantSecret: async (subdomain, secretKey) => {
       try {
         return (await vault.read(product, subdomain, secretKey)).text;

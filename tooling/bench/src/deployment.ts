@@ -15,6 +15,8 @@ import { createTenantSecrets, deliveryChatCatalog, type TenantSecrets } from "@r
 
 export interface Deployment {
   readonly urls: DatabaseUrls;
+  /** Of the database `postgres`, and bound by nothing. */
+  readonly superuserUrl: string;
   readonly infisical: {
     readonly siteUrl: string;
     readonly clientId: string;
@@ -42,6 +44,7 @@ export async function startDeployment(): Promise<Deployment> {
   await secrets.prepare();
   return {
     urls,
+    superuserUrl: server.superuserUrl,
     infisical,
     database,
     secrets,

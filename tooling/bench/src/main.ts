@@ -1,9 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { benchAudit } from "./audit.ts";
 import { benchKeys } from "./keys.ts";
+import { benchKills } from "./kills.ts";
 import type { Row } from "./row.ts";
 
-const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = { keys: benchKeys };
+const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  keys: benchKeys,
+  audit: benchAudit,
+  kills: benchKills,
+};
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });
 const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
@@ -19,9 +25,10 @@ for (const name of wanted) {
 }
 
 console.log("| what | against | ratio | target | holds |\n|---|---|---|---|---|");
-for (const { what, against, ratio, target, holds } of rows) {
+for (const { what, against, ratio, target, holds, unit } of rows) {
+  const bound = unit === "time" ? "≤" : "≥";
   console.log(
-    `| ${what} | ${against} | ${ratio.toFixed(2)} × | ≤ ${target} × | ${holds ? "yes" : "**no**"} |`,
+    `| ${what} | ${against} | ${ratio.toFixed(2)} × | ${bound} ${target} × | ${holds ? "yes" : "**no**"} |`,
   );
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -4,13 +4,24 @@ export interface Row {
   readonly what: string;
   readonly against: string;
   readonly ratio: number;
-  /** The largest ratio that is good enough. */
+  /** The largest ratio that is good enough; of throughput, the smallest. */
   readonly target: number;
   readonly holds: boolean;
+  readonly unit: "time" | "throughput";
 }
 
 export function row(name: string, what: string, against: string, ratio: number, target: number): Row {
-  return { name, what, against, ratio, target, holds: ratio <= target };
+  return { name, what, against, ratio, target, holds: ratio <= target, unit: "time" };
+}
+
+export function throughputRow(
+  name: string,
+  what: string,
+  against: string,
+  ratio: number,
+  target: number,
+): Row {
+  return { name, what, against, ratio, target, holds: ratio >= target, unit: "throughput" };
 }
 
 /** @param share 0.99 for the 99th percentile */

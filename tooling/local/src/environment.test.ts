@@ -38,6 +38,12 @@ test("gives the API the addresses of what was started, and the rest of its own e
   expect(given).toMatchObject({ DATABASE_LISTENER_URL: database.listener });
 });
 
+test("the fake keys of the demo are checked at the local provider, and nowhere else", () => {
+  const stripe = { url: "http://127.0.0.1:4000" };
+  const given = apiEnvironment({}, { database, infisical, stripe }, 3000, "/cache");
+  expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: stripe.url });
+});
+
 test("touches no variable of a server that the environment names", () => {
   const variables = {
     DATABASE_URL: "postgres://real",

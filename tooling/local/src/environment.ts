@@ -96,6 +96,8 @@ export function apiEnvironment(
       INFISICAL_ENVIRONMENT: "dev",
       MASTER_KEY_REGION: "default",
     }),
+    // The fake keys of the demo are checked where they are known, and not at a provider.
+    ...(stripe && { SENDGRID_API_URL: stripe.url, SENDGRID_API_URL_FILE: undefined }),
     ...(stripe && { [stripeName]: stripe.url }),
   };
   return { ...variables, ...own };

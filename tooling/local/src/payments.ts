@@ -14,7 +14,8 @@ export function announcePayments(stripe: LocalStripe, say: (line: string) => voi
   let seen = 0;
   setInterval(() => {
     const requests = stripe.requests();
-    for (const request of requests.slice(seen)) say(describePayment(request));
+    const payments = requests.slice(seen).filter(({ method }) => method === "POST");
+    for (const request of payments) say(describePayment(request));
     seen = requests.length;
   }, lookEveryMs).unref();
 }

@@ -91,7 +91,7 @@ async function seedCredentials(
 async function isGood(secrets: DeliveryChat, credential: string | undefined): Promise<boolean> {
   if (credential === undefined) return false;
   try {
-    await secrets.authenticate(credential, {});
+    await secrets.authenticate({ credential });
     return true;
   } catch (error) {
     if (error instanceof TenantSecretsError && error.code === "UNAUTHENTICATED") return false;

@@ -24,7 +24,7 @@ interface Answer {
 
 /**
  * Stands in for Stripe's API on 127.0.0.1: makes payment intents out of nothing, refuses a key that says "revoked" as
- * Stripe refuses one, and charges nobody.
+ * Stripe refuses one, and charges nobody. It also answers the calls that tell whether a key works, SendGrid's as well.
  *
  * @param options.port default: any free one
  * @throws {Error} when the port is taken
@@ -69,10 +69,18 @@ async function respond(
 
 function answerTo({ method, path, authorization, body }: StripeRequest, no: number): Answer {
   const key = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
+  if (method === "GET" && path === "/v3/scopes") {
+    return key === undefined || key.includes("revoked")
+      ? { status: 401, body: { errors: [{ field: null, message: "authorization required" }] } }
+      : { status: 200, body: { scopes: ["mail.send"] } };
+  }
   if (key === undefined) return refusal(401, "You did not provide an API key.");
   // Stripe quotes the key too, all but its middle.
   if (key.includes("revoked"))
     return refusal(401, `Invalid API Key provided: ${key.slice(0, 8)}***${key.slice(-4)}`);
+  if (method === "GET" && path === "/v1/balance") {
+    return { status: 200, body: { object: "balance", available: [], pending: [], livemode: false } };
+  }
   if (method !== "POST" || path !== "/v1/payment_intents") {
     return refusal(404, `Unrecognized request URL (${method}: ${path}).`);
   }

@@ -19,13 +19,19 @@ export const createCommand = defineCommand({
       type: "string",
       required: true,
       value: "verbs",
-      help: "What it may do, with commas: describe, use, write, delete",
+      help: "What it may do, with commas: describe, use, write, delete, export",
     },
     "secret-keys": {
       type: "string",
       required: true,
       value: "patterns",
       help: "Which secrets it may know of, with commas: names, beginnings such as STRIPE_*, or *",
+    },
+    address: {
+      type: "string",
+      multiple: true,
+      value: "address",
+      help: "Where it may be used from, an IP address or a network such as 192.0.2.0/24, each; without: from anywhere",
     },
     "expires-in": {
       type: "string",
@@ -35,11 +41,13 @@ export const createCommand = defineCommand({
     },
   },
   details: `Prints the key to standard output, this once: it is kept nowhere. Quote patterns, or the shell may replace
-them by names of files. "use" reads values, "describe" lists without them. For operators.`,
+them by names of files. "use" reads values, "describe" lists without them, "export"
+takes all of them at once and is left out unless somebody needs it. A key with an address is refused where no
+address is known, such as in a command that does its work by itself. For operators.`,
   examples: [
     "api-keys create --company acmecorp --name billing --verbs use --secret-keys 'STRIPE_*' --expires-in 90d",
     `api-keys create --platform --company acmecorp --company codewiser --name worker \\
-    --verbs use,describe --secret-keys '*' --expires-in 30d > worker.key`,
+    --verbs use,describe --secret-keys '*' --expires-in 30d --address 192.0.2.0/24 > worker.key`,
   ],
   run: async (values) => {
     const { ApiKeyVerb } = await import("@repo/tenant-secrets/client");
@@ -54,6 +62,7 @@ them by names of files. "use" reads values, "describe" lists without them. For o
       platform: values.platform,
       verbs,
       secretKeys: commaSeparated(values["secret-keys"]),
+      addresses: values.address.length === 0 ? undefined : [...values.address],
       expiresAt: expiryAfter(values["expires-in"]),
     };
     const created = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
@@ -82,7 +91,7 @@ export const listCommand = defineCommand({
     if (list.length === 0) return print(`No API key may enter ${subdomain}.`);
     print(
       table(
-        ["ID", "NAME", "BEGINS", "COMPANIES", "VERBS", "SECRET KEYS", "LAST USED", "EXPIRES", ""],
+        ["ID", "NAME", "BEGINS", "COMPANIES", "VERBS", "SECRET KEYS", "FROM", "LAST USED", "EXPIRES", ""],
         list.map((key) => [
           key.id,
           key.name,
@@ -90,6 +99,7 @@ export const listCommand = defineCommand({
           key.companies.join(","),
           key.verbs.join(","),
           key.secretKeys.join(","),
+          key.addresses?.join(",") ?? "anywhere",
           key.lastUsedAt === undefined ? "never" : minute(key.lastUsedAt),
           minute(key.expiresAt),
           key.revokedAt === undefined ? "" : `revoked ${minute(key.revokedAt)}`,

@@ -117,7 +117,7 @@ async function* importRows(
   const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
   const { openServices } = await import("../in-process.ts");
   await using opened = await openServices();
-  const caller = await opened.secrets.authenticate(token, {});
+  const caller = await opened.secrets.authenticate({ credential: token });
   yield* opened.secrets.importLegacy(caller, source, options);
 }
 

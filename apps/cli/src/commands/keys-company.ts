@@ -21,7 +21,7 @@ through an API. For operators.`,
     const { openServices } = await import("../in-process.ts");
     await using opened = await openServices();
     const { authenticate, companyKeyRotation } = opened.secrets;
-    const caller = await authenticate(token, {});
+    const caller = await authenticate({ credential: token });
     const rotated = await companyKeyRotation.rotateCompanyKey(caller, subdomain, (values) => {
       remark(`${values} values sealed under the new key`);
     });

@@ -89,7 +89,7 @@ async function answer(destination: BackupDestination, options: Options): Promise
   const { openServices } = await import("../in-process.ts");
   await using opened = await openServices();
   const { authenticate, compromise, keepBackup } = opened.secrets;
-  const caller = await authenticate(token, {});
+  const caller = await authenticate({ credential: token });
   return await compromise(caller, {
     ...options,
     onStep: remark,

@@ -172,5 +172,5 @@ async function withShredding<T>(work: (shredding: Shredding, caller: Caller) => 
   const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
   const { openServices } = await import("../in-process.ts");
   await using opened = await openServices();
-  return await work(opened.secrets.shredding, await opened.secrets.authenticate(token, {}));
+  return await work(opened.secrets.shredding, await opened.secrets.authenticate({ credential: token }));
 }

@@ -220,7 +220,7 @@ async function rotate(destination: BackupDestination): Promise<RotationReport> {
   const say = await createProgress();
   await using opened = await openServices();
   const { authenticate, keepBackup, keyRotation } = opened.secrets;
-  const caller = await authenticate(token, {});
+  const caller = await authenticate({ credential: token });
   using interruption = listenForInterruption();
   let stopped = false;
   try {

@@ -27,7 +27,7 @@ export const listCommand = defineCommand({
   positionals: [],
   options: { company },
   details: `Shows what the credential may know of, never a value. The hint is the end of a value, where its kind allows
-one. "not in the catalogue" marks what is there but can be neither read nor written here, only removed.`,
+one; PENDING is the version that "promote" would make current, LAST USED is to the hour. "not in the catalogue" marks what is there but can be neither read nor written here, only removed.`,
   examples: ["list --company acmecorp", "list --company acmecorp --json"],
   run: async ({ company: subdomain, json }) => {
     const list = await withApi("TENANT_SECRETS_API_KEY", (api) =>
@@ -38,14 +38,18 @@ one. "not in the catalogue" marks what is there but can be neither read nor writ
       return print(`${subdomain} has no secrets that this credential may know of.`);
     print(
       table(
-        ["SECRET KEY", "VERSION", "PLACE", "HINT", "UPDATED", ""],
-        list.secrets.map(({ secretKey, version, place, hint, updatedAt, listed }) => [
-          secretKey,
-          String(version),
-          place,
-          hint === undefined ? "" : `…${hint}`,
-          minute(updatedAt),
-          listed ? "" : "not in the catalogue",
+        ["SECRET KEY", "VERSION", "PENDING", "PLACE", "HINT", "UPDATED", "EXPIRES", "LAST USED", "CHECK", ""],
+        list.secrets.map((secret) => [
+          secret.secretKey,
+          String(secret.version),
+          secret.pendingVersion === undefined ? "" : String(secret.pendingVersion),
+          secret.place,
+          secret.hint === undefined ? "" : `…${secret.hint}`,
+          minute(secret.updatedAt),
+          secret.expiresAt === undefined ? "" : minute(secret.expiresAt),
+          secret.lastUsedAt === undefined ? "" : minute(secret.lastUsedAt),
+          secret.check === undefined ? "" : `${secret.check.result} ${minute(secret.check.checkedAt)}`,
+          secret.listed ? "" : "not in the catalogue",
         ]),
       ),
     );

@@ -25,6 +25,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** Settings as in postgresql.conf, for this start only. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Gets what the server logs. It quotes statements, and statements may hold what is secret. */
+  readonly onLog?: (text: string) => void;
 }
 
 export interface EmbeddedPostgres {
@@ -58,7 +60,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   for (let attempt = 1; ; attempt += 1) {
     const port = await findFreePort(options.port ?? 0);
     try {
-      const server = await launch(bin, cluster, port, user, options.settings ?? {});
+      const server = await launch(bin, cluster, port, user, options);
       return {
         superuserUrl: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`,
         port,
@@ -123,7 +125,7 @@ async function launch(
   cluster: string,
   port: number,
   user: UnprivilegedUser | undefined,
-  settings: Readonly<Record<string, string>>,
+  { settings = {}, onLog = () => {} }: EmbeddedPostgresOptions,
 ): Promise<Pick<EmbeddedPostgres, "stop">> {
   const all = ["listen_addresses=127.0.0.1", "unix_socket_directories=", launcherSetting()].concat(
     Object.entries(settings).map(([name, value]) => `${name}=${value}`),
@@ -150,6 +152,7 @@ async function launch(
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= terminate(child, exited));
+  child.stderr?.setEncoding("utf8").on("data", onLog);
   try {
     await ready(child);
   } catch (error) {
@@ -166,7 +169,7 @@ function ready(child: ChildProcess): Promise<void> {
     const timer = setTimeout(() => {
       reject(new Error(`PostgreSQL was not ready after ${READY_TIMEOUT_MS / 1_000} s.`));
     }, READY_TIMEOUT_MS);
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.on("data", (text: string) => {
       // After the start the log is let go: it quotes statements, and statements may hold what is secret.
       if (settled) return;
       output += text;

@@ -3,11 +3,17 @@ import type { Statements } from "../connect.ts";
 
 /** What a job can do. The function `enqueue_job` of the database has the same list: a new name needs a migration. */
 export const taskNames = [
+  "check-credential",
+  "check-credentials",
   "check-master-key-age",
+  "destroy-old-versions",
   "forget-processes",
+  "forget-rate-limits",
   "forget-write-requests",
+  "purge-removed-secrets",
+  "remind-of-expiry",
   "reseal-company",
-  "rewrap-keys",
+  "rotate-master-key",
 ] as const;
 export type TaskName = (typeof taskNames)[number];
 

@@ -74,7 +74,7 @@ async function startHangingProcess(): Promise<{
     const { startJobs } = await import(${JSON.stringify(new URL("./index.ts", import.meta.url).href)});
     process.stdin.once("data", (url) => void startJobs({
       maintenanceUrl: url.toString(), cron: {}, log: console.log,
-      tasks: { "rewrap-keys": () => { console.log("begun"); return new Promise(() => {}); } },
+      tasks: { "rotate-master-key": () => { console.log("begun"); return new Promise(() => {}); } },
     }));
     console.log("ready");`;
   const child = spawn(process.execPath, ["--eval", program], { stdio: "pipe" });
@@ -130,7 +130,7 @@ describe("who may do what with jobs", () => {
           (error: unknown) => (error instanceof DatabaseError ? error.code : String(error)),
         );
     expect(await codeOf("select * from graphile_worker._private_jobs")).toBe("42501");
-    expect(await codeOf("select graphile_worker.add_job('rewrap-keys')")).toBe("42501");
+    expect(await codeOf("select graphile_worker.add_job('rotate-master-key')")).toBe("42501");
     expect(await codeOf("select enqueue_job('drop-everything', '{}', null, null)")).toBe("22023");
     expect(await codeOf("select enqueue_job(null, '{}', null, null)")).toBe("22023");
     for (const payload of [
@@ -140,11 +140,11 @@ describe("who may do what with jobs", () => {
       "null::json",
       `json_build_object('a', repeat('x', 9000))`,
     ]) {
-      expect(await codeOf(`select enqueue_job('rewrap-keys', ${payload}, null, null)`), payload).toBe(
+      expect(await codeOf(`select enqueue_job('rotate-master-key', ${payload}, null, null)`), payload).toBe(
         "22023",
       );
     }
-    expect(await codeOf("select enqueue_job('rewrap-keys', '{}', null, null)")).toBe("done");
+    expect(await codeOf("select enqueue_job('rotate-master-key', '{}', null, null)")).toBe("done");
   });
 
   test("every task that the code names is one that the database lets in", async () => {
@@ -155,11 +155,11 @@ describe("who may do what with jobs", () => {
   test("a key replaces a job of the same task that waits, and of no other", async () => {
     const add = (task: TaskName) =>
       database.inCompany(company, (statements) => enqueueJob(statements, task, {}, { jobKey: "one" }));
-    await add("rewrap-keys");
-    await add("rewrap-keys");
+    await add("rotate-master-key");
+    await add("rotate-master-key");
     await add("reseal-company");
     expect(new Set((await rows()).map(({ key }) => key))).toEqual(
-      new Set(["reseal-company:one", "rewrap-keys:one"]),
+      new Set(["reseal-company:one", "rotate-master-key:one"]),
     );
   });
 });
@@ -224,13 +224,13 @@ describe("a job", () => {
     let calls = 0;
     const { lines } = await runJobs({
       tasks: {
-        "rewrap-keys": async () => {
+        "rotate-master-key": async () => {
           const error = errors[calls++];
           if (error !== undefined) throw error;
         },
       },
     });
-    await enqueue("rewrap-keys", { value: "a-canary" });
+    await enqueue("rotate-master-key", { value: "a-canary" });
     const diagnoses: unknown[] = [];
     for (const attempts of [1, 2, 3, 4]) {
       await until(async () => expect(await rows()).toMatchObject([{ attempts, lockedBy: null }]));
@@ -241,18 +241,20 @@ describe("a job", () => {
     await untilNoneLeft();
     expect(calls).toBe(5);
     expect(
-      lines.filter((line) => line.startsWith("warn: job rewrap-keys failed, and will run again")),
+      lines.filter((line) => line.startsWith("warn: job rotate-master-key failed, and will run again")),
     ).toHaveLength(4);
     expect(lines.join()).toContain('"diagnosis":"TypeError ERR_FAKE"');
     expect(lines.join()).not.toContain("canary");
   });
 
   test("that fails for the last time is an error in the log, and stays in the table", async () => {
-    await superuser`select graphile_worker.add_job('rewrap-keys', max_attempts => 1)`;
+    await superuser`select graphile_worker.add_job('rotate-master-key', max_attempts => 1)`;
     const { lines } = await runJobs({
-      tasks: { "rewrap-keys": () => Promise.reject(new Error("a-canary")) },
+      tasks: { "rotate-master-key": () => Promise.reject(new Error("a-canary")) },
     });
-    await until(() => expect(lines.join()).toContain("error: job rewrap-keys failed, for the last time"));
+    await until(() =>
+      expect(lines.join()).toContain("error: job rotate-master-key failed, for the last time"),
+    );
     await until(async () => expect(await rows()).toMatchObject([{ attempts: 1, lastError: "Error" }]));
   });
 });
@@ -265,7 +267,7 @@ describe("stopping", () => {
       concurrency: 1,
       drainMs: 10_000,
       tasks: {
-        "rewrap-keys": async () => {
+        "rotate-master-key": async () => {
           steps.push("begun");
           begin();
           await sleep(500);
@@ -273,9 +275,9 @@ describe("stopping", () => {
         },
       },
     });
-    await enqueue("rewrap-keys");
+    await enqueue("rotate-master-key");
     await begun;
-    await enqueue("rewrap-keys");
+    await enqueue("rotate-master-key");
     await stop();
     expect(steps).toEqual(["begun", "done"]);
     expect(await rows()).toMatchObject([{ attempts: 0, lockedBy: null }]);
@@ -286,27 +288,27 @@ describe("stopping", () => {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const { stop } = await runJobs({
       tasks: {
-        "rewrap-keys": (_, { signal }) => {
+        "rotate-master-key": (_, { signal }) => {
           signal.addEventListener("abort", () => told.push(signal.aborted));
           begin();
           return new Promise(() => {});
         },
       },
     });
-    await enqueue("rewrap-keys");
+    await enqueue("rotate-master-key");
     await begun;
     await stop();
     expect(told).toEqual([true]);
     expect(await rows()).toMatchObject([{ attempts: 1, lockedBy: null }]);
     await makeDue();
-    await runJobs({ tasks: { "rewrap-keys": async () => {} } });
+    await runJobs({ tasks: { "rotate-master-key": async () => {} } });
     await untilNoneLeft();
   });
 
   test("is possible while the database is away, which the log says", async () => {
     const { lines, stop } = await runJobs({
       maintenanceUrl: "postgres://nobody:a-canary@127.0.0.1:1/nowhere",
-      tasks: { "rewrap-keys": async () => {} },
+      tasks: { "rotate-master-key": async () => {} },
     });
     expect(lines).toEqual([
       'warn: jobs do not run at the moment, and are started again {"diagnosis":"Error ECONNREFUSED"}',
@@ -318,12 +320,12 @@ describe("stopping", () => {
 describe("when something is lost", () => {
   test("the job of a process that was killed runs again elsewhere", async () => {
     const child = await startHangingProcess();
-    await enqueue("rewrap-keys");
+    await enqueue("rotate-master-key");
     await until(() => expect(child.output()).toContain("begun"));
     let runs = 0;
     const { lines } = await runJobs({
       lookForDeadMs: 200,
-      tasks: { "rewrap-keys": async () => void (runs += 1) },
+      tasks: { "rotate-master-key": async () => void (runs += 1) },
     });
     // Long enough for several looks: a worker that lives keeps its job.
     await sleep(1500);

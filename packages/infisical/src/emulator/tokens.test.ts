@@ -23,7 +23,7 @@ test("issues JWTs that live as long as they say, with the claims of the server",
 });
 
 test("refuses a token that is missing, malformed, forged, unsigned or expired, on the log-in too", async () => {
-  await using fixture = await startFixture({ emulator: { tokenTtlMs: 200 } });
+  await using fixture = await startFixture({ emulator: { tokenTtlMs: 2000 } });
   const { emulator } = fixture;
   const good = await tokenFor(emulator, emulator);
   const [header = "", payload = "", signature = ""] = good.split(".");
@@ -48,7 +48,7 @@ test("refuses a token that is missing, malformed, forged, unsigned or expired, o
     }
   }
   expect((await ask(emulator, "GET", listing, undefined, good)).status).toBe(200);
-  await new Promise((resolve) => setTimeout(resolve, 220));
+  await new Promise((resolve) => setTimeout(resolve, 2100));
   for (const [method, path] of routes) {
     const answer = await ask(emulator, method, path, method === "POST" ? emulator : undefined, good);
     expect([answer.status, answer.body["message"]]).toEqual([403, expired]);

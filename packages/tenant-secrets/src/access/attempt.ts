@@ -26,7 +26,8 @@ export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => 
   } catch (thrown) {
     const error = asTenantSecretsError(thrown);
     const lost = attempt.changes === true && lostAnswers.has(error.code);
-    await note(audit, attempt, lost ? "unknown" : "failed", error);
+    const outcome = error.code === "FORBIDDEN" ? "refused" : "failed";
+    await note(audit, attempt, lost ? "unknown" : outcome, error);
     throw error;
   }
 }

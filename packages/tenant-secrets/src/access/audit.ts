@@ -1,8 +1,10 @@
 import { createHmac, randomBytes, timingSafeEqual, type KeyObject } from "node:crypto";
-import { tables, type Database, type Statements } from "@repo/db";
+import type { Statements, tables } from "@repo/db";
 import { encodeFields } from "../crypto/encoding.ts";
-import type { Actor, Caller } from "../vocabulary/actor.ts";
-import { TenantSecretsError, type ErrorCode } from "../vocabulary/errors.ts";
+import type { CheckResult } from "../catalog/company-secrets.ts";
+import type { Actor, Caller, RevealPurpose, Role } from "../vocabulary/actor.ts";
+import type { ErrorCode } from "../vocabulary/errors.ts";
+import type { EventNumber } from "./event-numbers.ts";
 import { uuidv7 } from "./uuid.ts";
 
 export type AuditAction =
@@ -13,16 +15,41 @@ export type AuditAction =
   | "secret.restore"
   | "secret.import"
   | "secret.compare"
+  | "secret.reveal"
+  | "secret.search"
+  | "secret.stage"
+  | "secret.promote"
+  | "secret.discard"
+  | "secret.rollback"
+  | "secret.purge"
+  | "secret.history"
+  | "secret.set-expiry"
+  | "secret.check"
+  | "secret.export"
+  | "secret.expires-soon"
+  | "secret.expired"
+  | "secret.destroy-versions"
   | "company.create"
   | "company.list"
   | "company.rename"
   | "api-key.create"
   | "api-key.list"
   | "api-key.revoke"
+  | "member.list"
+  | "member.add"
+  | "member.change"
+  | "member.remove"
+  | "user.disable"
+  | "user.enable"
+  | "record.list"
+  | "record.verify"
+  | "record.export"
+  | "record.gap"
   | "operator.create"
   | "operator.list"
   | "operator.revoke"
   | "credential.check"
+  | "call.limit"
   | "key.backup"
   | "key.restore"
   | "key.check-backup"
@@ -56,8 +83,9 @@ export interface AuditEntry {
   readonly companyId?: string | undefined;
   readonly secretKey?: string | undefined;
   readonly version?: number | undefined;
-  readonly reason?: ErrorCode | "REPLAYED" | undefined;
-  /** The id of the API key, operator or company that was acted on. */
+  /** What went wrong; of a reveal or an export its purpose; of a check what the provider said; of a membership the role that was given or taken. */
+  readonly reason?: ErrorCode | "REPLAYED" | RevealPurpose | CheckResult | Role | undefined;
+  /** The id of the API key, operator, user or company that was acted on. */
   readonly subject?: string | undefined;
 }
 
@@ -73,77 +101,99 @@ export interface AuditKey {
 
 type EventRow = typeof tables.auditEvents.$inferSelect;
 type MacFields = Omit<EventRow, "xid" | "position" | "mac">;
+export type NewEvent = Omit<EventRow, "xid" | "position">;
 
 /** The record. An event is made and its MAC computed by the process that saw it; the database adds nothing to it. */
 export interface AuditLog {
   /** Adds an event inside the transaction of the change it is about: both commit, or neither. */
   addTo(statements: Statements, caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /**
-   * Adds an event on its own, and resolves once it is committed.
+   * Adds an event on its own, and resolves once it is committed; but of refused and failed attempts that are alike only
+   * the first twenty in a minute. Any other is counted, and its count committed within five seconds.
    *
    * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be; before the record's key is
    *   at hand, whatever loading it throws
    */
   add(caller: AuditSubject, entry: AuditEntry): Promise<void>;
+  /**
+   * Takes an event that is committed within a quarter of a second, with others: for what is frequent, and changes nothing.
+   * Those of one actor, address, company, secret and version become one event with their number, and with the request id if
+   * it is the same for all. Nothing of it is lost while the database is away; a process that is killed loses what it took
+   * since its last commit.
+   *
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE when too many wait already, or after `stop`; as `add` for the key
+   */
+  note(caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /** Resolves once the record's key is at hand, so that a transaction need not wait for it. */
   ready(): Promise<void>;
+  /**
+   * Commits all that was taken or counted before.
+   *
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE, and everything is kept for another try
+   */
+  flush(): Promise<void>;
+  /**
+   * For the end of a process, when nobody calls any more: takes nothing from now on, and tries for ten seconds to commit
+   * what it has.
+   *
+   * @throws {TenantSecretsError} as `flush`; what is left then is lost with the process
+   */
+  stop(): Promise<void>;
 }
 
-/** @param loadKey the record's current MAC key; asked for at every event, so it caches */
-export function createAuditLog(database: Database, loadKey: () => Promise<AuditKey>): AuditLog {
-  let current: AuditKey | undefined;
-  const ready = async (): Promise<AuditKey> => (current = await loadKey());
-  const insert = async (
-    key: AuditKey,
-    statements: Statements,
-    caller: AuditSubject,
-    entry: AuditEntry,
-  ): Promise<void> => {
-    await statements.insert(tables.auditEvents).values(eventOf(key, caller, entry));
-  };
+/** What an event says, before it has a number and a MAC. */
+export interface EventContent extends Pick<
+  EventRow,
+  "actorKind" | "actorId" | "companyId" | "secretKey" | "version" | "subject" | "requestId" | "address"
+> {
+  readonly action: AuditAction;
+  readonly outcome: AuditOutcome;
+  readonly reason: string | null;
+}
+
+export function contentOf(caller: AuditSubject, entry: AuditEntry): EventContent {
   return {
-    ready: async () => {
-      await ready();
-    },
-    addTo: async (statements, caller, entry) => {
-      if (current === undefined)
-        throw new TenantSecretsError("INTERNAL", "The record was used before it was ready.");
-      await insert(current, statements, caller, entry);
-    },
-    add: async (caller, entry) => {
-      const key = await ready();
-      try {
-        await database.outsideCompanies((_, statements) => insert(key, statements, caller, entry));
-      } catch {
-        throw new TenantSecretsError(
-          "AUDIT_UNAVAILABLE",
-          "The record cannot be written to, so nothing was answered. Try again in a moment.",
-          { retryAfterMs: 1000 },
-        );
-      }
-    },
-  };
-}
-
-function eventOf(key: AuditKey, caller: AuditSubject, entry: AuditEntry): MacFields & { mac: Buffer } {
-  const occurredAt = new Date();
-  const event: MacFields = {
-    id: uuidv7(occurredAt.getTime()),
     companyId: entry.companyId ?? ownCompany(caller.actor) ?? null,
-    occurredAt,
     actorKind: caller.actor.kind,
-    actorId: printable(caller.actor.id),
+    actorId: caller.actor.id,
     action: entry.action,
-    secretKey: entry.secretKey === undefined ? null : printable(entry.secretKey),
+    secretKey: entry.secretKey ?? null,
     version: entry.version ?? null,
     outcome: entry.outcome,
     reason: entry.reason ?? null,
     subject: entry.subject ?? null,
-    requestId: caller.requestId === undefined ? null : printable(caller.requestId),
-    address: caller.address === undefined ? null : printable(caller.address),
-    count: 1,
-    lastAt: null,
-    nonce: randomBytes(16),
+    requestId: caller.requestId ?? null,
+    address: caller.address ?? null,
+  };
+}
+
+/** When it happened: once, or `count` times from `occurredAt` to `lastAt`. */
+export type EventTimes = Pick<EventRow, "occurredAt" | "count" | "lastAt">;
+
+export const nonceBytes = 16;
+
+export function eventOf(
+  key: AuditKey,
+  { stream, no }: EventNumber,
+  content: EventContent,
+  times: EventTimes = { occurredAt: new Date(), count: 1, lastAt: null },
+  nonce: Buffer = randomBytes(nonceBytes),
+): NewEvent {
+  const { actorId, secretKey, version, subject, requestId, address } = content;
+  const event: MacFields = {
+    ...content,
+    ...times,
+    id: uuidv7(times.occurredAt.getTime()),
+    actorId: printable(actorId),
+    secretKey: secretKey === null ? null : printable(secretKey),
+    // A number that was made up by a caller, and that the column does not hold, must not keep its event out.
+    version: version !== null && Number.isInteger(version) && Math.abs(version) < 2 ** 31 ? version : null,
+    subject: subject === null ? null : printable(subject),
+    requestId: requestId === null ? null : printable(requestId),
+    address: address === null ? null : printable(address),
+    stream: stream.id,
+    streamNo: no,
+    nonce,
     macKeyNo: key.no,
   };
   return { ...event, mac: macOf(key.macKey, event) };
@@ -155,10 +205,17 @@ export function isGenuine(key: AuditKey, event: MacFields & Pick<EventRow, "mac"
 }
 
 function macOf(key: KeyObject, event: MacFields): Buffer {
+  return createHmac("sha256", key)
+    .update(encodeFields(macFieldsOf(event)))
+    .digest();
+}
+
+/** What an event says, in the order in which its MAC is over it. Those of before there were numbers have none. */
+export function macFieldsOf(event: MacFields): readonly (string | Buffer)[] {
   const text = (value: string | number | Date | null): string =>
     value === null ? "" : `=${value instanceof Date ? value.toISOString() : value}`;
-  const fields = [
-    "tenant-secrets/audit/1",
+  return [
+    `tenant-secrets/audit/${event.stream === null ? 1 : 2}`,
     event.id,
     text(event.companyId),
     text(event.occurredAt),
@@ -174,19 +231,22 @@ function macOf(key: KeyObject, event: MacFields): Buffer {
     text(event.address),
     text(event.count),
     text(event.lastAt),
+    ...(event.stream === null ? [] : [event.stream, text(event.streamNo)]),
     event.nonce,
     text(event.macKeyNo),
   ];
-  return createHmac("sha256", key).update(encodeFields(fields)).digest();
 }
 
 /** An attempt on another company is filed under the actor's own, where whoever answers for it can see it. */
 function ownCompany(actor: AuditSubject["actor"]): string | undefined {
-  return actor.kind === "service" && actor.companyIds.length === 1 ? actor.companyIds[0] : undefined;
+  const own =
+    actor.kind === "service" ? actor.companyIds : actor.kind === "user" ? [...actor.roles.keys()] : [];
+  return own.length === 1 ? own[0] : undefined;
 }
 
 /** What came from outside cannot break a line, a terminal or a column: controls become escapes, length has an end. */
 function printable(text: string): string {
+  if (/^[\x20-\x7e]{0,200}$/.test(text)) return text;
   return text
     .toWellFormed()
     .slice(0, 200)

@@ -1,8 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { companyIdOf } from "../companies/company-id.ts";
-import { job, verbs, type Actor, type Grant, type Role } from "../vocabulary/actor.ts";
+import { ApiKeyVerb, job, Role, verbs, type Actor, type Grant } from "../vocabulary/actor.ts";
 import { notFound } from "../vocabulary/errors.ts";
-import { covers, entersCompany, permissions, permits, permitsOnPlatform, refusal } from "./permissions.ts";
+import {
+  covers,
+  entersCompany,
+  givesRole,
+  permissions,
+  permits,
+  permitsOnPlatform,
+  refusal,
+} from "./permissions.ts";
 
 const acme = companyIdOf({ id: "0198c0de-5eed-7a11-8bad-0ddba11c0ffe" });
 const other = companyIdOf({ id: "0198c0de-5eed-7a11-8bad-0ddba11c0fff" });
@@ -20,13 +28,21 @@ const operator: Actor = { kind: "operator", id: "o" };
 
 // Spelt out once more, so that a change of the table has to be meant.
 const table = [
-  { who: "owner", actor: user("owner"), may: "describe use reveal write rotate delete audit members" },
-  { who: "admin", actor: user("admin"), may: "describe use reveal write rotate delete audit members" },
+  {
+    who: "owner",
+    actor: user("owner"),
+    may: "describe use reveal export write rotate delete audit search members",
+  },
+  {
+    who: "admin",
+    actor: user("admin"),
+    may: "describe use reveal export write rotate delete audit search members",
+  },
   { who: "member", actor: user("member"), may: "describe use write" },
   { who: "auditor", actor: user("auditor"), may: "describe audit" },
-  { who: "service", actor: service(everything), may: "describe use write delete" },
+  { who: "service", actor: service(everything), may: "describe use export write delete" },
   { who: "job", actor: jobWith(everything), may: "describe use write rotate delete" },
-  { who: "operator", actor: operator, may: "describe rotate audit members companies operators" },
+  { who: "operator", actor: operator, may: "describe rotate audit search members companies operators" },
 ];
 const cells = table.flatMap(({ who, actor, may }) =>
   verbs.map((verb) => ({ who, actor, verb, allowed: may.split(" ").includes(verb) })),
@@ -44,9 +60,31 @@ test.for(cells)("$who, $verb: $allowed", ({ actor, verb, allowed }) => {
 test("nobody but a person reveals, and an operator reads and writes no value at all", () => {
   const revealing = table.filter(({ actor }) => permits(actor, "reveal", acme, "STRIPE_SECRET_KEY"));
   expect(revealing.map(({ who }) => who)).toEqual(["owner", "admin"]);
-  for (const verb of ["use", "reveal", "write", "delete"] as const) {
+  for (const verb of ["use", "reveal", "export", "write", "delete"] as const) {
     expect(permits(operator, verb, acme, "STRIPE_SECRET_KEY")).toBe(false);
   }
+});
+
+test("whoever makes API keys may do all that a key can, so that no scope is stronger than its maker, but for operators", () => {
+  const makers = table.filter(({ actor }) => permits(actor, "members", acme));
+  expect(makers.map(({ who }) => who)).toEqual(["owner", "admin", "operator"]);
+  for (const { actor, who } of makers.filter((maker) => maker.who !== "operator")) {
+    for (const verb of ApiKeyVerb.options) expect(permits(actor, verb, acme), `${who} ${verb}`).toBe(true);
+  }
+});
+
+test("roles are given by owners and operators, all but an owner's by admins, and by nobody else", () => {
+  const given = table.map(({ who, actor }) => [
+    who,
+    Role.options.filter((role) => givesRole(actor, acme, role)),
+    Role.options.filter((role) => givesRole(actor, other, role)),
+  ]);
+  const all = Role.options;
+  expect(given.filter(([, here]) => here?.length !== 0)).toEqual([
+    ["owner", all, []],
+    ["admin", all.filter((role) => role !== "owner"), []],
+    ["operator", all, all],
+  ]);
 });
 
 describe("in a company that is not theirs", () => {

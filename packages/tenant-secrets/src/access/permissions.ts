@@ -4,13 +4,13 @@ import { patternCovers, type CompanyId } from "../vocabulary/names.ts";
 
 /** Who may do what, at most. What is not here is refused; an API key or a job also needs the verb in its grant. */
 export const permissions = {
-  owner: ["describe", "use", "reveal", "write", "rotate", "delete", "audit", "members"],
-  admin: ["describe", "use", "reveal", "write", "rotate", "delete", "audit", "members"],
+  owner: ["describe", "use", "reveal", "export", "write", "rotate", "delete", "audit", "search", "members"],
+  admin: ["describe", "use", "reveal", "export", "write", "rotate", "delete", "audit", "search", "members"],
   member: ["describe", "use", "write"],
   auditor: ["describe", "audit"],
-  service: ["describe", "use", "write", "delete"],
+  service: ["describe", "use", "export", "write", "delete"],
   job: ["describe", "use", "write", "rotate", "delete"],
-  operator: ["describe", "rotate", "audit", "members", "companies", "operators"],
+  operator: ["describe", "rotate", "audit", "search", "members", "companies", "operators"],
 } as const satisfies Readonly<Record<Role | Exclude<Actor["kind"], "user">, readonly Verb[]>>;
 
 /** Whether an actor may know that a company exists. */
@@ -46,10 +46,16 @@ export function permits(actor: Actor, verb: Verb, companyId: CompanyId, secretKe
   }
 }
 
+/** Whether an actor makes people a `role` of a company, and makes those who are one something else: an owner only by owners. */
+export function givesRole(actor: Actor, companyId: CompanyId, role: Role): boolean {
+  if (!permits(actor, "members", companyId)) return false;
+  return role !== "owner" || actor.kind !== "user" || actor.roles.get(companyId) === "owner";
+}
+
 /** Whether an actor may do something to the platform itself. */
 export function permitsOnPlatform(
   actor: Actor,
-  verb: "companies" | "operators" | "members" | "rotate",
+  verb: "companies" | "operators" | "members" | "rotate" | "audit" | "search",
 ): boolean {
   return actor.kind === "operator" && includes(permissions.operator, verb);
 }

@@ -1,14 +1,41 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { createTenantSecretsClient, type OAuthClient } from "../client.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { companySecrets, type CompanySecrets, type SecretTransport } from "./company-secrets.ts";
+import type { CompanySecrets, SecretTransport, SetResult } from "./company-secrets.ts";
+import { companySecrets } from "./typed-secrets.ts";
 import { deliveryChatCatalog } from "./delivery-chat.ts";
 
 /** Keeps secrets in memory, and the names that it was asked for. */
 function inMemory(): SecretTransport & { readonly texts: Map<string, string>; readonly asked: string[] } {
   const texts = new Map<string, string>();
   const asked: string[] = [];
+  const notHere = async (): Promise<never> => {
+    throw new TenantSecretsError("NOT_SUPPORTED", "Memory cannot do this.");
+  };
   return {
+    readMany: async (secretKeys) =>
+      secretKeys.flatMap((secretKey) => {
+        const value = texts.get(secretKey);
+        return value === undefined ? [] : [{ secretKey, value }];
+      }),
+    open: notHere,
+    openLive: notHere,
+    reportOutcome: notHere,
+    writeMany: async (writes) => {
+      for (const { secretKey, value } of writes) {
+        asked.push(secretKey);
+        texts.set(secretKey, value);
+      }
+      return writes.map(({ secretKey }) => ({ secretKey, version: 1 }));
+    },
+    capabilities: notHere,
+    history: notHere,
+    stage: notHere,
+    promote: notHere,
+    discard: notHere,
+    rollback: notHere,
+    setExpiry: notHere,
+    purge: notHere,
     texts,
     asked,
     read: async (secretKey) => {
@@ -50,6 +77,24 @@ describe("one company's secrets", () => {
     expect(await acme.get("OAUTH_GOOGLE")).toEqual(google);
     expect(await acme.find("CUSTOM_POS")).toBe("anything");
     expect(transport.texts.get("OAUTH_GOOGLE")).toBe(JSON.stringify(google));
+  });
+
+  test("are set and got many at once, and what a batch refuses is named, secret by secret", async () => {
+    const transport = inMemory();
+    const acme = companySecrets(deliveryChatCatalog, transport);
+    await acme.setMany({ OAUTH_GOOGLE: google, CUSTOM_POS: "anything" });
+    const found = await acme.getMany(["OAUTH_GOOGLE", "CUSTOM_POS", "SENDGRID_API_KEY"]);
+    expect(found).toEqual({ OAUTH_GOOGLE: google, CUSTOM_POS: "anything" });
+    expectTypeOf(found.OAUTH_GOOGLE).toEqualTypeOf<OAuthClient | undefined>();
+    const batch = acme.setMany({ STRIPE_SECRET_KEY: "pk_wrong", CUSTOM_A: "••••", CUSTOM_B: "fine" });
+    await expect(batch).rejects.toMatchObject({
+      code: "INVALID_VALUE",
+      failures: [
+        { secretKey: "STRIPE_SECRET_KEY", code: "INVALID_VALUE" },
+        { secretKey: "CUSTOM_A", code: "INVALID_VALUE" },
+      ],
+    });
+    expect(transport.asked).toEqual(["OAUTH_GOOGLE", "CUSTOM_POS"]);
   });
 
   test("are undefined to find, and NOT_FOUND to get, where there is none", async () => {
@@ -94,9 +139,7 @@ describe.for([
     expectTypeOf(() => acme.get("CUSTOM_ANYTHING")).returns.resolves.toEqualTypeOf<string>();
     expectTypeOf(() => acme.get("OAUTH_GOOGLE")).returns.resolves.toEqualTypeOf<OAuthClient>();
     expectTypeOf(() => acme.find("OAUTH_GOOGLE")).returns.resolves.toEqualTypeOf<OAuthClient | undefined>();
-    expectTypeOf(() => acme.set("OAUTH_GOOGLE", google)).returns.resolves.toEqualTypeOf<{
-      readonly version: number;
-    }>();
+    expectTypeOf(() => acme.set("OAUTH_GOOGLE", google)).returns.resolves.toEqualTypeOf<SetResult>();
   });
 
   test("refuse at compile time what the catalogue does not have", () => {
@@ -123,7 +166,13 @@ describe.for([
       () => acme.remove("STRIPE_SECRT_KEY"),
       // @ts-expect-error an option that there is none of
       () => acme.set("CUSTOM_POS", "x", { version: 1 }),
+      // @ts-expect-error a misspelt secret key in a batch
+      () => acme.setMany({ STRIPE_SECRT_KEY: "sk_test_fake_codewiser_0001" }),
+      // @ts-expect-error a string for an object in a batch
+      () => acme.setMany({ OAUTH_GOOGLE: "text" }),
+      // @ts-expect-error an object, and not a string
+      () => acme.use("OAUTH_GOOGLE", (value) => value.length),
     ];
-    expect(never).toHaveLength(11);
+    expect(never).toHaveLength(14);
   });
 });

@@ -1,7 +1,5 @@
-import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { SecretStoreName } from "../vocabulary/names.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
-import { decodeValue, encodeValue } from "./value.ts";
 
 /** What a company's store can do, known before anything is asked of it. */
 export interface Capabilities {
@@ -15,7 +13,41 @@ export interface Capabilities {
   readonly notes: boolean;
   /** Values may begin or end with white space. */
   readonly surroundingWhiteSpace: boolean;
+  /** Every version of a secret can be listed, with who made it and when. */
+  readonly history: boolean;
+  /** A next value can be staged before it counts, and the one before can go on to count for a while. */
+  readonly stages: boolean;
+  /** An earlier version can be made the current one again. */
+  readonly rollback: boolean;
+  /** The values of a removed secret can be destroyed before its time is over. */
+  readonly purge: boolean;
+  /** Several secrets can be written at once, all or none. */
+  readonly bulk: boolean;
+  /** A secret can have a day on which it expires. */
+  readonly expiry: boolean;
+  /** What a provider says of a credential is kept with its version. */
+  readonly checks: boolean;
 }
+
+/** The most secrets that a batch reads or writes. */
+export const maxBatchSecrets = 100;
+
+/** The longest time for which a replaced value can go on to count, in seconds: 30 days. */
+export const maxGraceSeconds = 2_592_000;
+
+/** What a provider says of a credential; `unknown` where it could not be asked. */
+export type CheckResult = "accepted" | "rejected" | "unknown";
+
+/** What somebody who used a credential can say of it. */
+export type ReportedOutcome = Exclude<CheckResult, "unknown">;
+
+export interface Check {
+  readonly result: CheckResult;
+  readonly checkedAt: Date;
+}
+
+/** Which versions count: `previous` until its grace window ends. */
+export type Stage = "current" | "pending" | "previous";
 
 /** What lists show of a secret: never the value. */
 export interface SecretDescription {
@@ -30,6 +62,49 @@ export interface SecretDescription {
   readonly fingerprint?: string | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  /** When the credential ends at its provider, as somebody has said. It is served all the same. */
+  readonly expiresAt?: Date | undefined;
+  /** To the hour. */
+  readonly lastUsedAt?: Date | undefined;
+  /** The version that waits to be promoted. */
+  readonly pendingVersion?: number | undefined;
+  /** What its provider last said of the current version. */
+  readonly check?: Check | undefined;
+}
+
+export interface SecretVersion {
+  readonly version: number;
+  readonly id: string;
+  /** The id of the version that was current when this one was made. */
+  readonly previousVersionId?: string | undefined;
+  readonly createdAt: Date;
+  readonly actor: { readonly kind: string; readonly id: string };
+  readonly note?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly fingerprint?: string | undefined;
+  /** Undefined where it does not count. Nothing of a removed secret does. */
+  readonly stage?: Stage | undefined;
+  /** Since when its value is gone for good; who made it and why stays. */
+  readonly destroyedAt?: Date | undefined;
+  readonly check?: Check | undefined;
+}
+
+export interface SecretHistory {
+  /** The newest first. */
+  readonly versions: readonly SecretVersion[];
+  /** What to ask for as `before` to get the next page; undefined on the last one. */
+  readonly next?: number | undefined;
+  /** Where the secret was removed. */
+  readonly removedAt?: Date | undefined;
+  /** Until when a removed secret can be restored. */
+  readonly recoverUntil?: Date | undefined;
+}
+
+export interface HistoryOptions {
+  /** Only versions below this one. */
+  readonly before?: number | undefined;
+  /** At most this many, 1 to 100. Default 100. */
+  readonly limit?: number | undefined;
 }
 
 export interface SecretList {
@@ -45,6 +120,56 @@ export interface WriteOptions {
   readonly requestId?: string | undefined;
   /** Why, for the history: at most 500 characters, and not a secret. */
   readonly note?: string | undefined;
+  /** For how long the value that is replaced goes on to count beside the new one, at most 30 days. Default 0. */
+  readonly graceSeconds?: number | undefined;
+  /** Asks the provider first whether it takes this value: what it rejects is not written. */
+  readonly check?: boolean | undefined;
+}
+
+/** Of one secret in a batch: the batch has the request id. */
+export type BatchWriteOptions = Omit<WriteOptions, "requestId" | "check">;
+
+export interface BatchOptions {
+  /** As in {@link WriteOptions}, for the whole batch. */
+  readonly requestId?: string | undefined;
+}
+
+/** Values by secret key, of a catalogue's types. */
+export type SecretValues<C extends Catalog> = { readonly [K in SecretKeyOf<C>]?: ValueOf<C, K> };
+
+export interface SetManyOptions extends BatchOptions, Pick<WriteOptions, "note" | "graceSeconds"> {
+  /** As in {@link WriteOptions}, by secret key. */
+  readonly expectedVersions?: Readonly<Record<string, number>> | undefined;
+}
+
+export interface StageOptions extends Omit<WriteOptions, "graceSeconds" | "check"> {
+  /** Destroys the pending version that is there already; without it, that is a CONFLICT. */
+  readonly replace?: boolean | undefined;
+}
+
+export interface PromoteOptions {
+  readonly expectedVersion?: number | undefined;
+  /** As in {@link WriteOptions}. */
+  readonly graceSeconds?: number | undefined;
+}
+
+export interface RollbackOptions {
+  readonly toVersion: number;
+  readonly expectedVersion?: number | undefined;
+  /** As in {@link WriteOptions}; without one, the history says which version it was. */
+  readonly note?: string | undefined;
+}
+
+export interface PurgeOptions {
+  /** Takes a secret that is still there: removes it, and leaves no time to restore it. */
+  readonly force?: boolean | undefined;
+}
+
+export interface Expiry {
+  /** Null: does not expire. */
+  readonly expiresAt: Date | null;
+  /** How many days before that somebody is reminded. Default: as it was, at first 30, 7 and 1. */
+  readonly reminderDays?: readonly number[] | undefined;
 }
 
 export interface RemoveOptions {
@@ -53,6 +178,15 @@ export interface RemoveOptions {
 
 export interface WriteResult {
   readonly version: number;
+}
+
+export interface SetResult extends WriteResult {
+  /** With `check`: what the provider said; "unknown" where it could not be asked. */
+  readonly check?: Exclude<CheckResult, "rejected"> | undefined;
+}
+
+export interface BatchWriteResult extends WriteResult {
+  readonly secretKey: string;
 }
 
 export interface RemoveResult {
@@ -74,8 +208,63 @@ export interface CompanySecrets<C extends Catalog> {
     secretKey: K,
     value: ValueOf<C, K>,
     options?: WriteOptions,
-  ): Promise<WriteResult>;
+  ): Promise<SetResult>;
+  /**
+   * As `get`, of 1 to 100 secrets. @returns those that are there, by secret key
+   * @throws {TenantSecretsError} as `get`, but for NOT_FOUND; with `failures` where some do not open: then none is answered
+   */
+  getMany<K extends SecretKeyOf<C>>(
+    secretKeys: readonly K[],
+  ): Promise<{ readonly [Key in K]?: ValueOf<C, Key> }>;
+  /**
+   * As `set`, of 1 to 100 secrets: all of them, or none.
+   *
+   * @throws {TenantSecretsError} as `set`, with `failures`: one for each secret that stood in the way
+   */
+  setMany(values: SecretValues<C>, options?: SetManyOptions): Promise<readonly BatchWriteResult[]>;
+  /**
+   * Calls `work` with the value. Where that throws `CredentialRejected`, it is called again with each other value that counts
+   * now: a newer one, the one that is pending, the one before while its grace window lasts. What the provider refused is kept
+   * as rejected, and what it took after that as accepted.
+   *
+   * @returns what `work` answers
+   * @throws {TenantSecretsError} as `get`; the last CredentialRejected; whatever else `work` throws, as it is
+   */
+  use<K extends SecretKeyOf<C>, T>(secretKey: K, work: (value: ValueOf<C, K>) => T | Promise<T>): Promise<T>;
+  /** As `use`, with the value in bytes, as it is kept, which are zeroed when `work` is done. In process no string is made of it. */
+  useBytes<T>(secretKey: SecretKeyOf<C>, work: (value: Uint8Array) => T | Promise<T>): Promise<T>;
   list(): Promise<SecretList>;
+  /** What the company's store can do: the rest is NOT_SUPPORTED. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
+  capabilities(): Promise<Capabilities>;
+  /**
+   * The versions of a secret, the newest first, also of one that was removed.
+   *
+   * @throws {TenantSecretsError} as `get`, and NOT_SUPPORTED
+   */
+  history(secretKey: SecretKeyOf<C>, options?: HistoryOptions): Promise<SecretHistory>;
+  /**
+   * Keeps a value as the next version, which counts for `promote`, and for `use` where the current one is refused.
+   *
+   * @throws {TenantSecretsError} as `set`; CONFLICT too where one is pending already
+   */
+  stage<K extends SecretKeyOf<C>>(
+    secretKey: K,
+    value: ValueOf<C, K>,
+    options?: StageOptions,
+  ): Promise<WriteResult>;
+  /** Makes the pending version the current one. @throws {TenantSecretsError} as `remove`; CONFLICT where none is pending */
+  promote(secretKey: SecretKeyOf<C>, options?: PromoteOptions): Promise<WriteResult>;
+  /** Destroys the pending version. @throws {TenantSecretsError} as `promote` */
+  discard(secretKey: SecretKeyOf<C>): Promise<WriteResult>;
+  /**
+   * Writes the value of an earlier version again, as a new one.
+   *
+   * @throws {TenantSecretsError} as `remove`; NOT_FOUND where there is no such version; CONFLICT where its value was
+   *   destroyed, or it is current or pending
+   */
+  rollback(secretKey: SecretKeyOf<C>, options: RollbackOptions): Promise<WriteResult>;
+  /** Says when the credential ends at its provider. @throws {TenantSecretsError} as `remove` */
+  setExpiry(secretKey: SecretKeyOf<C>, expiry: Expiry): Promise<void>;
   /** @throws {TenantSecretsError} as `get`, and CONFLICT, NOT_SUPPORTED */
   remove(secretKey: SecretKeyOf<C>, options?: RemoveOptions): Promise<RemoveResult>;
   /**
@@ -83,37 +272,51 @@ export interface CompanySecrets<C extends Catalog> {
    * @throws {TenantSecretsError} as `get`, and NOT_SUPPORTED; NOT_FOUND where there is nothing removed, or the time is over
    */
   restore(secretKey: SecretKeyOf<C>): Promise<WriteResult>;
+  /**
+   * Destroys every value of a removed secret for good; its history stays.
+   *
+   * @throws {TenantSecretsError} as `remove`; CONFLICT where it is not removed, without `force`
+   */
+  purge(secretKey: SecretKeyOf<C>, options?: PurgeOptions): Promise<void>;
+}
+
+/** One secret of a batch, in text. */
+export interface TextWrite extends BatchWriteOptions {
+  readonly secretKey: string;
+  readonly value: string;
+}
+
+export interface ReadResult {
+  readonly secretKey: string;
+  readonly value: string;
+}
+
+/** A readable value, as it is kept. Whoever gets one zeroes the bytes. */
+export interface OpenValue {
+  readonly version: number;
+  readonly bytes: Uint8Array;
 }
 
 /** The same in text, before the catalogue's types: what the vault does, and what travels over HTTP. */
 export interface SecretTransport {
   read(secretKey: string): Promise<string>;
-  write(secretKey: string, text: string, options: WriteOptions): Promise<WriteResult>;
+  readMany(secretKeys: readonly string[]): Promise<readonly ReadResult[]>;
+  open(secretKey: string): Promise<OpenValue>;
+  /** The values that count now, past every cache: current, pending, previous. */
+  openLive(secretKey: string): Promise<readonly OpenValue[]>;
+  /** What became of a value at its provider, as whoever used it says. */
+  reportOutcome(secretKey: string, version: number, result: ReportedOutcome): Promise<void>;
+  write(secretKey: string, text: string, options: WriteOptions): Promise<SetResult>;
+  writeMany(writes: readonly TextWrite[], options: BatchOptions): Promise<readonly BatchWriteResult[]>;
   list(): Promise<SecretList>;
+  capabilities(): Promise<Capabilities>;
+  history(secretKey: string, options: HistoryOptions): Promise<SecretHistory>;
+  stage(secretKey: string, text: string, options: StageOptions): Promise<WriteResult>;
+  promote(secretKey: string, options: PromoteOptions): Promise<WriteResult>;
+  discard(secretKey: string): Promise<WriteResult>;
+  rollback(secretKey: string, options: RollbackOptions): Promise<WriteResult>;
+  setExpiry(secretKey: string, expiry: Expiry): Promise<void>;
   remove(secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
   restore(secretKey: string): Promise<WriteResult>;
-}
-
-/** Puts the catalogue's types on a transport. */
-export function companySecrets<C extends Catalog>(catalog: C, transport: SecretTransport): CompanySecrets<C> {
-  const get = async <K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>> => {
-    catalog.get(secretKey);
-    return decodeValue(catalog, secretKey, await transport.read(secretKey));
-  };
-  return {
-    get,
-    find: async (secretKey) => {
-      try {
-        return await get(secretKey);
-      } catch (error) {
-        if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return undefined;
-        throw error;
-      }
-    },
-    set: async (secretKey, value, options = {}) =>
-      transport.write(secretKey, encodeValue(catalog, secretKey, value), options),
-    list: () => transport.list(),
-    remove: (secretKey, options = {}) => transport.remove(secretKey, options),
-    restore: (secretKey) => transport.restore(secretKey),
-  };
+  purge(secretKey: string, options: PurgeOptions): Promise<void>;
 }

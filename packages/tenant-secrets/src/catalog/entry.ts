@@ -1,5 +1,8 @@
 import type { z } from "zod";
 
+/** How a sender of webhooks signs them: https://www.standardwebhooks.com, or Stripe's own way. */
+export type SignatureScheme = "standard-webhooks" | "stripe";
+
 /** What the catalogue says of one secret. `Value` is what `get` answers and `set` takes. */
 export interface CatalogEntry<Value = unknown> {
   /** For people: "Stripe secret key". */
@@ -11,13 +14,20 @@ export interface CatalogEntry<Value = unknown> {
   readonly schema: z.ZodType<Value>;
   /** Whether lists may show the last four characters of a long value. */
   readonly hint: boolean;
+  /** Nobody reveals it: it is written, and used by programs. */
+  readonly writeOnly: boolean;
+  /** The name of the check that asks the provider whether a value works; the server has checks by name. */
+  readonly check?: string;
+  /** For a secret that webhooks are signed with: in what way. */
+  readonly signatures?: SignatureScheme;
 }
 
-type Description = Pick<CatalogEntry, "label" | "rule"> & Partial<Pick<CatalogEntry, "hint">>;
+type Description = Pick<CatalogEntry, "label" | "rule"> &
+  Partial<Pick<CatalogEntry, "hint" | "writeOnly" | "check" | "signatures">>;
 
 /** An entry whose value is a string. */
 export function textSecret(schema: z.ZodType<string>, description: Description): CatalogEntry<string> {
-  return { hint: true, ...description, format: "text", schema };
+  return { hint: true, writeOnly: false, ...description, format: "text", schema };
 }
 
 /** An entry whose value is an object, kept as JSON. */
@@ -25,5 +35,5 @@ export function jsonSecret<Value extends object>(
   schema: z.ZodType<Value>,
   description: Description,
 ): CatalogEntry<Value> {
-  return { hint: false, ...description, format: "json", schema };
+  return { hint: false, writeOnly: false, ...description, format: "json", schema };
 }

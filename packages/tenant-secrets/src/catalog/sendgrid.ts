@@ -6,5 +6,6 @@ export const sendgridApiKey = textSecret(
   {
     label: "SendGrid API key",
     rule: "is a SendGrid API key, SG.….…",
+    check: "sendgrid",
   },
 );

@@ -55,16 +55,31 @@ describe("any value", () => {
     },
   );
 
-  test.for(["•", "••••••••", "***", "●●●●", "•*●", "[redacted]", "[REDACTED]", "<hidden-by-infisical>"])(
-    "is not a mask: %s",
-    (mask) => {
-      expect(check(anything, mask)).toBe(rule(anything, "is not the mask that is shown in place of one"));
-      expect(refusalOf(() => encodeValue(catalog, anything, mask))).toContain("is not the mask");
-    },
-  );
+  test.for([
+    "•",
+    "••••••••",
+    "***",
+    "●●●●",
+    "•*●",
+    "[redacted]",
+    "[REDACTED]",
+    "<redacted>",
+    "<hidden-by-infisical>",
+    "…0001",
+    "…🔑abc",
+    "••••0001",
+    "****a",
+  ])("is not a mask: %s", (mask) => {
+    expect(check(anything, mask)).toBe(rule(anything, "is not the mask that is shown in place of one"));
+    expect(refusalOf(() => encodeValue(catalog, anything, mask))).toContain("is not the mask");
+  });
 
   test.for([
-    "••••a",
+    "•••a",
+    "••••00001",
+    "…",
+    "…00001",
+    "...0001",
     "a*",
     "* *",
     "[redacted] ",

@@ -5,8 +5,11 @@ import type { CatalogEntry } from "./entry.ts";
 /** The largest value, in bytes of UTF-8. */
 export const maxValueBytes = 65_536;
 
-/** What screens, logs and Infisical show in place of a value: somebody who sends one back has lost the value. */
-const masks = /^(?:[•*●]+|\[redacted\]|<hidden-by-infisical>)$/i;
+/**
+ * What screens, logs and Infisical show in place of a value, its hint behind it or not: somebody who sends one back has
+ * lost the value.
+ */
+const masks = /^(?:[•*●]+|(?:…|[•*●]{4,}).{1,4}|\[redacted\]|<redacted>|<hidden-by-infisical>)$/iu;
 
 /**
  * The text to keep for a value.

@@ -8,4 +8,5 @@ const form =
 export const webhookSigningSecret = textSecret(z.string().regex(form), {
   label: "Webhook signing secret",
   rule: "is a Standard Webhooks secret, whsec_ and 24 to 64 bytes in base64",
+  signatures: "standard-webhooks",
 });

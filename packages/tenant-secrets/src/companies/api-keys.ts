@@ -4,11 +4,12 @@ import { z } from "zod";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
-import { permits, permitsOnPlatform } from "../access/permissions.ts";
+import { permitsOnPlatform } from "../access/permissions.ts";
 import { ApiKeyVerb, type Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName, SecretKeyPattern } from "../vocabulary/names.ts";
-import type { Companies, Company } from "./companies.ts";
+import { canonicalNetwork } from "./addresses.ts";
+import { enterTo, type Companies, type Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
 
 export interface NewApiKey {
@@ -19,6 +20,8 @@ export interface NewApiKey {
   readonly verbs: readonly ApiKeyVerb[];
   /** Secret keys, or beginnings of them: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. */
   readonly secretKeys: readonly string[];
+  /** The addresses and networks that it may be used from, such as `192.0.2.0/24`; left out: from anywhere. */
+  readonly addresses?: readonly string[] | undefined;
   readonly expiresAt: Date;
 }
 
@@ -30,12 +33,17 @@ export interface ApiKeyDescription {
   readonly companies: readonly string[];
   readonly verbs: readonly string[];
   readonly secretKeys: readonly string[];
+  readonly addresses?: readonly string[] | undefined;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly lastUsedAt: Date | undefined;
   readonly revokedAt: Date | undefined;
 }
 
+/**
+ * A company's owners and admins make its own keys, with no verb that they lack themselves. Operators make platform keys, and a
+ * company's while it has nobody who can: their keys have verbs that an operator has not, so each is on record.
+ */
 export interface ApiKeys {
   /**
    * @returns the key itself, this once, and its description
@@ -45,7 +53,7 @@ export interface ApiKeys {
     caller: Caller,
     key: NewApiKey,
   ): Promise<{ readonly apiKey: string; readonly description: ApiKeyDescription }>;
-  /** A company's own keys, and the platform's keys that may enter it. */
+  /** A company's own keys, and the platform's keys that may enter it. Whoever is no operator sees no other company of these. */
   list(caller: Caller, company: string): Promise<readonly ApiKeyDescription[]>;
   /** Ends a key at once. Ending one that has ended changes nothing. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   revoke(caller: Caller, company: string, id: string): Promise<void>;
@@ -54,12 +62,8 @@ export interface ApiKeys {
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
 export function createApiKeys(database: Database, companies: Companies, audit: AuditLog): ApiKeys {
-  /** The company of a caller that manages its API keys. */
-  const enter = async (attempt: Attempt, subdomain: string): Promise<Company> => {
-    const company = await companies.enter(attempt, subdomain);
-    if (permits(attempt.caller.actor, "members", company.id)) return company;
-    return refuse(audit, { ...attempt, companyId: company.id }, forbidden("manage API keys"));
-  };
+  const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
+    enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage API keys" });
 
   return {
     create: async (caller, key) => {
@@ -68,7 +72,9 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
         return refuse(audit, attempt, forbidden("make platform keys"));
       }
       const entered: Company[] = [];
-      for (const subdomain of new Set(key.companies)) entered.push(await enter(attempt, subdomain));
+      for (const subdomain of new Set(key.companies)) {
+        entered.push(await enter(attempt, subdomain));
+      }
       const companyIds = entered.map((company) => company.id);
       const { text, prefix, hash } = makeCredential("tsk");
       const insert = async (statements: Statements): Promise<ApiKeyDescription> => {
@@ -81,6 +87,7 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
             hash,
             verbs: [...new Set(key.verbs)],
             keyPatterns: [...new Set(key.secretKeys)],
+            addresses: key.addresses && [...new Set(key.addresses.map(canonical))],
             createdByKind: caller.actor.kind,
             createdById: caller.actor.id,
             expiresAt: key.expiresAt,
@@ -124,10 +131,11 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
               .from(tables.apiKeys)
               .where(ofCompany(company.id))
               .orderBy(desc(tables.apiKeys.createdAt));
-            const subdomains = await platformSubdomains(statements, rows);
-            return rows.map((row) =>
-              describe(row, row.companyId === null ? (subdomains.get(row.id) ?? []) : [company.subdomain]),
-            );
+            const seesAll = permitsOnPlatform(caller.actor, "members");
+            const subdomains = seesAll
+              ? await platformSubdomains(statements, rows)
+              : new Map<string, readonly string[]>();
+            return rows.map((row) => describe(row, subdomains.get(row.id) ?? [company.subdomain]));
           }),
         );
       });
@@ -196,6 +204,7 @@ function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly 
     companies: subdomains,
     verbs: row.verbs,
     secretKeys: row.keyPatterns,
+    addresses: row.addresses ?? undefined,
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
     lastUsedAt: row.lastUsedAt ?? undefined,
@@ -203,19 +212,34 @@ function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly 
   };
 }
 
+/** @throws {TenantSecretsError} INVALID_INPUT */
+function canonical(network: string): string {
+  const known = canonicalNetwork(network);
+  if (known !== undefined) return known;
+  throw refused(
+    "its addresses are IP addresses such as 192.0.2.1, or networks such as 192.0.2.0/24 or 2001:db8::/32",
+  );
+}
+
+function refused(rule: string): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", `The API key was refused: ${rule}.`);
+}
+
 function checkNewApiKey(key: NewApiKey): void {
-  const refused = (rule: string) =>
-    new TenantSecretsError("INVALID_INPUT", `The API key was refused: ${rule}.`);
   if (!isDisplayName(key.name)) throw refused(`its name has ${displayNameRule}`);
   if (key.companies.length === 0) throw refused("it names no company");
   if (!key.platform && key.companies.length > 1)
     throw refused("only a platform key may enter several companies");
-  if (key.verbs.length === 0) throw refused("it has no verb; choose from describe, use, write, delete");
+  if (key.verbs.length === 0)
+    throw refused("it has no verb; choose from describe, use, write, delete, export");
   if (key.verbs.some((verb) => !ApiKeyVerb.safeParse(verb).success)) throw refused("a verb is unknown");
   const patterns = key.secretKeys.every((pattern) => SecretKeyPattern.safeParse(pattern).success);
   if (key.secretKeys.length === 0 || !patterns) {
     throw refused("its secret keys are names such as STRIPE_SECRET_KEY, beginnings such as STRIPE_*, or *");
   }
+  if (key.addresses?.length === 0)
+    throw refused("its list of addresses is empty, so that it could never be used");
+  key.addresses?.forEach(canonical);
   const lifeMs = key.expiresAt.getTime() - Date.now();
   if (!(lifeMs > 0 && lifeMs <= longestLifeMs))
     throw refused("it expires in the future, at most 366 days from now");

@@ -1,9 +1,18 @@
 import { LRUCache } from "lru-cache";
-import { findApiKeyRow, findOperatorRow, touchApiKey, type ApiKeyRow, type Database } from "@repo/db";
+import {
+  findApiKeyRow,
+  findOperatorRow,
+  findUserRow,
+  touchApiKey,
+  type ApiKeyRow,
+  type Database,
+} from "@repo/db";
+import { z } from "zod";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { ApiKeyVerb, type Actor, type Caller, type ServiceActor } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { isInNetworks } from "./addresses.ts";
 import { companyIdOf } from "./company-id.ts";
 import { parseCredential, sameHash, type PresentedCredential } from "./credential.ts";
 
@@ -13,50 +22,153 @@ export interface RequestOrigin {
   readonly address?: string | undefined;
 }
 
-/**
- * Finds who a credential belongs to.
- *
- * @param credential an API key or an operator's token; undefined where none was sent
- * @throws {TenantSecretsError} UNAUTHENTICATED, one text for a missing, malformed, unknown, expired and revoked one
- */
-export type Authenticate = (credential: string | undefined, origin: RequestOrigin) => Promise<Caller>;
+/** What a request shows of who sends it. */
+export interface AuthenticationRequest extends RequestOrigin {
+  /** An API key or an operator's token. Where there is one it decides, whatever the headers hold. */
+  readonly credential?: string | undefined;
+  /** For the sign-in of people: a session's cookie is among them. */
+  readonly headers?: Headers | undefined;
+}
 
-export function createAuthenticate(database: Database, audit: AuditLog): Authenticate {
+/**
+ * Finds who sends a request: one way for API keys, operators' tokens and people who have signed in.
+ *
+ * @throws {TenantSecretsError} UNAUTHENTICATED, one text for a missing, malformed, unknown, expired and revoked credential,
+ *   for one from an address that it is not for, and for a person who is disabled; DATABASE_UNAVAILABLE
+ */
+export type Authenticate = (request: AuthenticationRequest) => Promise<Caller>;
+
+/**
+ * Who has signed in, by the headers of a request. Another package's business: sessions, passwords and second factors.
+ *
+ * @returns the id of a row of `users`, or undefined where nobody has
+ */
+export type SignIn = (headers: Headers) => Promise<string | undefined>;
+
+export interface Authentication {
+  readonly authenticate: Authenticate;
+  /** What was found out about credentials is kept for up to five seconds from now on; for who hears of changes. */
+  keep(): void;
+  /** Asks the database anew, about everybody: somebody's credential or role has changed, or may have. */
+  forget(): void;
+  /** Ends {@link keep}. */
+  stopKeeping(): void;
+}
+
+/** What a lost notification costs: how long a revoked credential, or a role that was taken away, may still count. */
+const keptMs = 5000;
+/** Long enough to answer a flood of one bad credential, and no longer than somebody waits who was just let in. */
+const refusalKeptMs = 1000;
+
+interface Finding {
+  readonly actor: Actor;
+  /** Where it has to come from; null for anywhere. */
+  readonly networks: readonly string[] | null;
+}
+
+export function createAuthentication(
+  database: Database,
+  audit: AuditLog,
+  signIn: SignIn | undefined,
+): Authentication {
   const touched = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
-  return async (credential, origin) => {
-    const presented = credential === undefined ? undefined : parseCredential(credential);
-    const actor =
-      presented === undefined ? undefined : await onDatabase(() => findActor(database, presented));
-    if (actor?.kind === "service" && !touched.has(actor.id)) {
-      touched.set(actor.id, true);
-      await onDatabase(() => touchApiKey(database, actor.id));
+  const findings = new LRUCache<string, Promise<Finding | undefined>>({ max: 10_000, ttl: keptMs });
+  let keeping = false;
+
+  const findService = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
+    const row = await findApiKeyRow(database, prefix);
+    const matches = sameHash(hash, row?.hash ?? noHash);
+    if (row === undefined || !matches || !row.valid) return undefined;
+    if (!touched.has(row.id)) {
+      touched.set(row.id, true);
+      await touchApiKey(database, row.id);
     }
-    if (actor !== undefined) return { actor, ...origin };
-    await audit.add(
-      { actor: { kind: "anonymous", id: presented?.prefix ?? "none" }, ...origin },
-      { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
+    return { actor: serviceOf(row), networks: row.addresses };
+  };
+
+  const findOperator = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
+    const row = await findOperatorRow(database, prefix);
+    const matches = sameHash(hash, row?.tokenHash ?? noHash);
+    if (row === undefined || !matches || !row.valid) return undefined;
+    return { actor: { kind: "operator", id: row.id }, networks: null };
+  };
+
+  const findUser = async (id: string): Promise<Finding | undefined> => {
+    const row = z.uuid().safeParse(id).success ? await findUserRow(database, id) : undefined;
+    if (row === undefined || !row.valid) return undefined;
+    const roles = new Map(
+      row.companyIds.flatMap((companyId, index) => {
+        const role = row.roles[index];
+        return role === undefined ? [] : [[companyIdOf({ id: companyId }), role] as const];
+      }),
     );
-    throw new TenantSecretsError(
-      "UNAUTHENTICATED",
-      "Send an API key or an operator's token that is neither expired nor revoked, as: authorization: Bearer …",
-    );
+    return { actor: { kind: "user", id: row.id, roles }, networks: null };
+  };
+
+  /** Kept from before it is asked, so that no answer is older than that; one that is forgotten meanwhile is not kept. */
+  const kept = (name: string, find: () => Promise<Finding | undefined>): Promise<Finding | undefined> => {
+    if (!keeping) return onDatabase(find);
+    const known = findings.get(name);
+    if (known !== undefined) return known;
+    const finding = onDatabase(find);
+    findings.set(name, finding);
+    void settle(name, finding);
+    return finding;
+  };
+
+  /** What failed is not kept, and a refusal not for long. */
+  const settle = async (name: string, finding: Promise<Finding | undefined>): Promise<void> => {
+    const found = await finding.catch(() => null);
+    if (findings.peek(name) !== finding) return;
+    if (found === null) findings.delete(name);
+    else if (found === undefined) findings.set(name, finding, { ttl: refusalKeptMs });
+  };
+
+  /** @returns what the record calls somebody who is refused, and who it is otherwise */
+  const find = async ({
+    credential,
+    headers,
+  }: AuthenticationRequest): Promise<{ readonly name: string; readonly finding?: Finding | undefined }> => {
+    if (credential !== undefined) {
+      const presented = parseCredential(credential);
+      if (presented === undefined) return { name: "none" };
+      const look = presented.kind === "tsk" ? findService : findOperator;
+      return { name: presented.prefix, finding: await kept(presented.hash, () => look(presented)) };
+    }
+    const userId = headers === undefined ? undefined : await onDatabase(async () => signIn?.(headers));
+    if (userId === undefined) return { name: "none" };
+    return { name: userId, finding: await kept(`user ${userId}`, () => findUser(userId)) };
+  };
+
+  return {
+    authenticate: async (request) => {
+      const { requestId, address } = request;
+      const { name, finding } = await find(request);
+      if (finding !== undefined && (finding.networks === null || isInNetworks(finding.networks, address))) {
+        return { actor: finding.actor, requestId, address };
+      }
+      await audit.add(
+        { actor: { kind: "anonymous", id: name }, requestId, address },
+        { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
+      );
+      throw new TenantSecretsError(
+        "UNAUTHENTICATED",
+        "Send an API key or an operator's token that is neither expired nor revoked, as: authorization: Bearer …",
+      );
+    },
+    keep: () => {
+      keeping = true;
+    },
+    forget: () => findings.clear(),
+    stopKeeping: () => {
+      keeping = false;
+      findings.clear();
+    },
   };
 }
 
 /** Compared with where there is no row, so that an unknown prefix takes as long as a wrong secret. */
 const noHash = "0".repeat(64);
-
-async function findActor(database: Database, presented: PresentedCredential): Promise<Actor | undefined> {
-  if (presented.kind === "tso") {
-    const row = await findOperatorRow(database, presented.prefix);
-    const matches = sameHash(presented.hash, row?.tokenHash ?? noHash);
-    return row !== undefined && matches && row.valid ? { kind: "operator", id: row.id } : undefined;
-  }
-  const row = await findApiKeyRow(database, presented.prefix);
-  const matches = sameHash(presented.hash, row?.hash ?? noHash);
-  // A list of addresses is not checked yet, so a key that has one is good for none.
-  return row !== undefined && matches && row.valid && row.addresses === null ? serviceOf(row) : undefined;
-}
 
 function serviceOf(row: ApiKeyRow): ServiceActor {
   const ids = row.companyId === null ? row.companyIds : [row.companyId];

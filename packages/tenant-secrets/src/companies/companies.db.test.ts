@@ -21,7 +21,7 @@ async function apiKey(companies: string[], grant: Partial<NewApiKey> = {}) {
 }
 
 async function as(credential: string): Promise<Caller> {
-  return secrets.authenticate(credential, {});
+  return secrets.authenticate({ credential });
 }
 
 describe("companies", () => {
@@ -151,11 +151,43 @@ describe("API keys", () => {
     expect(String(row?.["text"])).not.toContain(key.split("_")[2]);
   });
 
-  test("with a list of addresses, which is not checked yet, are good for none", async () => {
-    const mine = await fixture.company("database");
-    const { apiKey: key, description } = await apiKey([mine]);
-    await superuser`update api_keys set addresses = '{192.0.2.1}' where id = ${description.id}`;
-    expect(await codeOf(as(key))).toBe("UNAUTHENTICATED");
+  test("of a company are its owner's and admins' to make and to end, and the platform's are the operators' alone", async () => {
+    const [mine, theirs] = [await fixture.company("database"), await fixture.company("database")];
+    const { description: platformKey } = await apiKey([mine, theirs], { platform: true });
+    const { description: foreign } = await apiKey([theirs]);
+    const request: NewApiKey = {
+      name: "own",
+      companies: [mine],
+      platform: false,
+      verbs: ["describe", "use", "write", "delete"],
+      secretKeys: ["*"],
+      expiresAt: soon(),
+    };
+    for (const role of ["owner", "admin"] as const) {
+      const person = await fixture.person(mine, role);
+      const { description } = await secrets.apiKeys.create(person, request);
+      expect(await codeOf(secrets.apiKeys.create(person, { ...request, platform: true }))).toBe("FORBIDDEN");
+      for (const companies of [[theirs], [mine, theirs], ["nobody"]]) {
+        expect(await codeOf(secrets.apiKeys.create(person, { ...request, companies }))).toBe("NOT_FOUND");
+      }
+      const list = await secrets.apiKeys.list(person, mine);
+      expect(list.map(({ id }) => id)).toContain(description.id);
+      // Which other companies a platform key enters is theirs to know.
+      expect(list.find(({ id }) => id === platformKey.id)).toMatchObject({
+        platform: true,
+        companies: [mine],
+      });
+      for (const id of [platformKey.id, foreign.id, crypto.randomUUID()]) {
+        expect(await codeOf(secrets.apiKeys.revoke(person, mine, id))).toBe("NOT_FOUND");
+      }
+      await secrets.apiKeys.revoke(person, mine, description.id);
+    }
+    for (const role of ["member", "auditor"] as const) {
+      const person = await fixture.person(mine, role);
+      expect(await codeOf(secrets.apiKeys.create(person, request))).toBe("FORBIDDEN");
+      expect(await codeOf(secrets.apiKeys.list(person, mine))).toBe("FORBIDDEN");
+      expect(await codeOf(secrets.apiKeys.revoke(person, mine, platformKey.id))).toBe("FORBIDDEN");
+    }
   });
 
   test("are refused in one text, whatever is wrong with them", async () => {
@@ -174,7 +206,7 @@ describe("API keys", () => {
     ];
     const messages = await Promise.all(
       attempts.map((attempt) =>
-        secrets.authenticate(attempt, {}).then(
+        secrets.authenticate({ credential: attempt }).then(
           () => "",
           (error: unknown) => String(error),
         ),
@@ -195,6 +227,9 @@ describe("API keys", () => {
       { secretKeys: [] },
       { secretKeys: ["STRIPE_*_KEY"] },
       { secretKeys: ["%"] },
+      { addresses: [] },
+      { addresses: ["192.0.2.1", "localhost"] },
+      { addresses: ["192.0.2.0/33"] },
       { expiresAt: new Date(Date.now() - 1) },
       { expiresAt: new Date(Date.now() + 400 * 86_400_000) },
       { expiresAt: new Date(Number.NaN) },

@@ -10,8 +10,8 @@ import {
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
-import { entersCompany, permitsOnPlatform } from "../access/permissions.ts";
-import type { Caller } from "../vocabulary/actor.ts";
+import { entersCompany, permits, permitsOnPlatform } from "../access/permissions.ts";
+import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { companyIdOf } from "./company-id.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { Subdomain, type CompanyId, type SecretStoreName } from "../vocabulary/names.ts";
@@ -75,7 +75,8 @@ export function createCompanies(database: Database, audit: AuditLog): Companies 
         ? await onDatabase(() => findCompanyRow(database, subdomain))
         : undefined;
       const company = row === undefined ? undefined : verified(attempt.caller, row);
-      return company ?? refuse(audit, { ...attempt, subject: row?.id }, notFound());
+      // Filed under the caller's own company, whose people must not read there whether the other one exists.
+      return company ?? refuse(audit, attempt, notFound());
     },
 
     create: (caller, { subdomain, secretStore }) =>
@@ -122,6 +123,24 @@ export function createCompanies(database: Database, audit: AuditLog): Companies 
         return describe(row);
       }),
   };
+}
+
+/**
+ * The company that a subdomain names, for a caller that may do something to it as a whole.
+ *
+ * @param to what that is called in a refusal
+ * @throws {TenantSecretsError} as `enter`, and FORBIDDEN
+ */
+export async function enterTo(
+  companies: Companies,
+  audit: AuditLog,
+  attempt: Attempt,
+  subdomain: string,
+  { verb, to }: { readonly verb: Verb; readonly to: string },
+): Promise<Company> {
+  const company = await companies.enter(attempt, subdomain);
+  if (permits(attempt.caller.actor, verb, company.id)) return company;
+  return refuse(audit, { ...attempt, companyId: company.id }, forbidden(to));
 }
 
 /** The company of a row that is active and that the caller may enter. */

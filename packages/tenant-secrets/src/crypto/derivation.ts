@@ -95,6 +95,15 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, no: number):
   }
 }
 
+/** The value key of a company key alone, where nothing else is needed of it. @param secret wiped here */
+export function deriveValueKey(secret: Buffer, companyId: string, no: number): KeyObject {
+  try {
+    return deriveKey(secret, ["value", companyId, String(no)]);
+  } finally {
+    secret.fill(0);
+  }
+}
+
 function deriveKey(secret: Buffer, purpose: readonly string[]): KeyObject {
   const bytes = derive(secret, purpose);
   try {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createAuditLog } from "../access/audit.ts";
+import { createAuditLog } from "../access/audit-log.ts";
 import { deriveMasterKey, expandMasterKey } from "../crypto/derivation.ts";
 import { deriveFromPassphrase, newArgon2Parameters } from "../crypto/passphrase.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";

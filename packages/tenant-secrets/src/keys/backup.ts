@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
-import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import type { InfisicalClient } from "@repo/infisical";
 import type { AuditAction, AuditEntry, AuditLog } from "../access/audit.ts";
 import { asTenantSecretsError, onDatabase } from "../access/database-errors.ts";
 import { sameCheckValue } from "../crypto/derivation.ts";
@@ -26,6 +26,7 @@ import {
 } from "./backup-file.ts";
 import { readMasterKey } from "./master-key-text.ts";
 import { masterKeyFolder, readRegistry, type MasterKeyRow } from "./master-keys.ts";
+import { onInfisical } from "./on-infisical.ts";
 
 export interface BackupCheck {
   readonly createdAt: Date;
@@ -155,7 +156,7 @@ export function createKeyBackups(
         if (registered || lost.size > 0) await note(caller, { action: "key.restore", outcome: "attempted" });
         if (registered) await register(database, backup.keys);
         for (const [name, text] of lost)
-          await onInfisical(() => infisical.putSecret(masterKeyFolder, name, text));
+          await askInfisical(() => infisical.putSecret(masterKeyFolder, name, text));
         const after = await readTexts(infisical);
         for (const [name, text] of lost) {
           if (after.get(name) !== text) throw new Error("a key did not come back as it was put there");
@@ -202,21 +203,17 @@ function systemOf(rows: readonly MasterKeyRow[]): string {
 }
 
 async function readTexts(infisical: InfisicalClient): Promise<ReadonlyMap<string, string>> {
-  const secrets = await onInfisical(() => infisical.listSecrets(masterKeyFolder));
+  const secrets = await askInfisical(() => infisical.listSecrets(masterKeyFolder));
   return new Map(secrets.map(({ secretKey, value }) => [secretKey, value]));
 }
 
-async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof InfisicalError)) throw error;
-    throw new TenantSecretsError(
-      "KEY_UNAVAILABLE",
-      `Infisical answered ${error.code} for the folder ${masterKeyFolder}. Check that it is up, the INFISICAL_… settings, and for a restore, that the machine identity may write there.`,
-      { retryAfterMs: error.retryAfterMs ?? 1000 },
-    );
-  }
+function askInfisical<T>(work: () => Promise<T>): Promise<T> {
+  return onInfisical(
+    work,
+    "KEY_UNAVAILABLE",
+    (answer) =>
+      `Infisical answered ${answer} for the folder ${masterKeyFolder}. Check that it is up, the INFISICAL_… settings, and for a restore, that the machine identity may write there.`,
+  );
 }
 
 async function backupKeyOf(row: MasterKeyRow, texts: ReadonlyMap<string, string>): Promise<BackupKey> {

@@ -1,18 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
+import { and, desc, eq, sql } from "drizzle-orm";
+import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
 import { perform, refuse } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
+import { companyIdOf } from "../companies/company-id.ts";
 import type { Companies } from "../companies/companies.ts";
 import { wrapKey } from "../crypto/envelope.ts";
-import type { Caller } from "../vocabulary/actor.ts";
+import { job, type Caller } from "../vocabulary/actor.ts";
 import { forbidden, keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import { wrapping, type CompanyKeys } from "./company-keys.ts";
+import { lockCompany } from "./company-lock.ts";
 import type { MasterKeys } from "./master-keys.ts";
 import { resealValues } from "./reseal.ts";
+import { rotationInterrupted } from "./rotation.ts";
 
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
@@ -37,6 +40,20 @@ export interface CompanyKeyRotation {
    *   INTEGRITY_FAILURE where values do not open: all others are under the new key, and the old one is kept
    */
   rotateCompanyKey(caller: Caller, subdomain: string, onResealed?: OnResealed): Promise<RotatedCompanyKey>;
+  /**
+   * Gives a company a new key, where no rotation is unfinished, and leaves everything else to a job.
+   *
+   * @returns the number of the key that is in use now
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key; KEY_DESTROYED
+   */
+  requestRotation(caller: Caller, subdomain: string): Promise<number>;
+  /**
+   * What the job does: seals everything of a company under the key in use, where there is one, and destroys the others.
+   *
+   * @param signal ends it between two batches, with CONFLICT; done again, it goes on from there
+   * @throws {TenantSecretsError} KEY_DESTROYED, INTEGRITY_FAILURE as `rotateCompanyKey`
+   */
+  finishRotation(companyId: string, signal: AbortSignal): Promise<void>;
   /**
    * The same for whoever was found to be an operator, unless the key in use was made after `madeUntil` and no older one is
    * left.
@@ -67,13 +84,13 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     caller: Caller,
     companyId: CompanyId,
     madeUntil: Date | undefined,
+    also: (statements: Statements) => Promise<void> = async () => {},
   ): Promise<number | undefined> => {
     await audit.ready();
     return onDatabase(() =>
       wrapping(masterKeys, ({ active: masterKey }) =>
         database.acrossCompanies(async (statements) => {
           await lockCompany(statements, companyId);
-          // Whoever is sealing under one of these has a lock on it, and is waited for.
           const rows = await statements
             .select()
             .from(keys)
@@ -88,6 +105,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
             madeUntil === undefined
               ? rows.every((row) => row.status !== "retiring")
               : active.createdAt <= madeUntil;
+          await also(statements);
           if (!due) return active.no;
           const no = newest.no + 1;
           await statements
@@ -124,13 +142,16 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     const result = await onDatabase(() =>
       database.acrossCompanies(async (statements) => {
         await lockCompany(statements, companyId);
-        // No value can come to a key while it is locked (refuse_sealing).
-        const retiring = await statements
-          .select({ no: keys.no })
+        const rows = await statements
+          .select({ no: keys.no, status: keys.status })
           .from(keys)
-          .where(and(eq(keys.companyId, companyId), inArray(keys.status, ["retiring", "retired"])))
+          .where(eq(keys.companyId, companyId))
           .orderBy(keys.no)
           .for("update");
+        // The company was shredded meanwhile.
+        if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
+        // No value can come to one of these while the company is locked.
+        const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
         const destroyed: number[] = [];
         for (const { no } of retiring) {
           if (await isInUse(statements, companyId, no)) continue;
@@ -164,7 +185,15 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     onResealed: OnResealed = () => {},
   ): Promise<RotatedCompanyKey | undefined> => {
     const no = await begin(caller, companyId, madeUntil);
-    if (no === undefined) return undefined;
+    return no === undefined ? undefined : resealAll(caller, companyId, no, onResealed);
+  };
+
+  const resealAll = async (
+    caller: Caller,
+    companyId: CompanyId,
+    no: number,
+    onResealed: OnResealed,
+  ): Promise<RotatedCompanyKey> => {
     const to = await companyKeys.forOpening(companyId, no);
     let total = 0;
     for (let sweep = 1; ; sweep++) {
@@ -187,11 +216,34 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
       const company = await companies.enter(attempt, subdomain);
       return perform(audit, { ...attempt, companyId: company.id }, async () => {
         const rotated = await rotate(caller, company.id, undefined, onResealed);
-        if (rotated !== undefined) return rotated;
-        throw new TenantSecretsError(
-          "CONFLICT",
-          "This company has no key yet: nothing of it is sealed in the database.",
+        if (rotated === undefined) throw noKey();
+        return rotated;
+      });
+    },
+    requestRotation: async (caller, subdomain) => {
+      const attempt = { caller, action: "key.rotate-company", changes: true } as const;
+      if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
+      const company = await companies.enter(attempt, subdomain);
+      return perform(audit, { ...attempt, companyId: company.id }, async () => {
+        const no = await begin(caller, company.id, undefined, (statements) =>
+          enqueueJob(statements, "reseal-company", { company: company.id }, { jobKey: company.id }),
         );
+        if (no === undefined) throw noKey();
+        return no;
+      });
+    },
+    finishRotation: async (id, signal) => {
+      const [row] = await onDatabase(() =>
+        database.acrossCompanies((statements) =>
+          statements
+            .select({ id: keys.companyId, no: keys.no })
+            .from(keys)
+            .where(and(eq(keys.companyId, id), eq(keys.status, "active"))),
+        ),
+      );
+      if (row === undefined) return;
+      await resealAll(resealer, companyIdOf(row), row.no, () => {
+        if (signal.aborted) throw rotationInterrupted();
       });
     },
     replaceOldKeys: (caller, companyId, madeUntil, onResealed) =>
@@ -201,12 +253,14 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
   };
 }
 
-/**
- * One rotation of a company at a time looks at its keys, with a statement that begins after the one before has committed.
- * The company comes before its keys, as in shredding, so that the two never wait for each other.
- */
-async function lockCompany(statements: Statements, companyId: CompanyId): Promise<void> {
-  await statements.execute(sql`select 1 from ${tables.companies} where id = ${companyId} for no key update`);
+/** Who asked for the rotation is on record with the new key. */
+const resealer = job("reseal-company", { verbs: [], secretKeys: [] });
+
+function noKey(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "This company has no key yet: nothing of it is sealed in the database.",
+  );
 }
 
 async function isInUse(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {

@@ -169,13 +169,13 @@ describe("the answer to a compromise", () => {
       secrets.apiKeys.create(operator, { ...newKey, companies: ["company-1"], expiresAt: inAnHour });
     const { apiKey } = await make();
     await answer(secrets);
-    expect(await codeOf(secrets.authenticate(apiKey, {}))).toBe("no error");
+    expect(await codeOf(secrets.authenticate({ credential: apiKey }))).toBe("no error");
     const { revoked } = await answer(secrets, { revokeCredentials: true });
     expect(revoked).toEqual({ apiKeys: 1, operators: 1 });
     for (const credential of [apiKey, token]) {
-      expect(await codeOf(secrets.authenticate(credential, {}))).toBe("UNAUTHENTICATED");
+      expect(await codeOf(secrets.authenticate({ credential }))).toBe("UNAUTHENTICATED");
     }
-    expect(await codeOf(secrets.authenticate((await make()).apiKey, {}))).toBe("no error");
+    expect(await codeOf(secrets.authenticate({ credential: (await make()).apiKey }))).toBe("no error");
     const events =
       await fixture.superuser`select from audit_events where action in ('api-key.revoke', 'operator.revoke')`;
     expect(events).toHaveLength(2);

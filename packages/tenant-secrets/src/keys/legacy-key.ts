@@ -2,6 +2,7 @@ import { createSecretKey, type KeyObject } from "node:crypto";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { masterKeyFolder } from "./master-keys.ts";
+import { onInfisical } from "./on-infisical.ts";
 
 /**
  * The raw key that legacy rows are sealed under. A weak one is taken too: whatever it is, the rows are sealed with it.
@@ -33,17 +34,15 @@ export async function readLegacyKey(infisical: InfisicalClient, name: string): P
 }
 
 async function findText(infisical: InfisicalClient, name: string): Promise<string | undefined> {
-  try {
-    return (await infisical.findSecret(masterKeyFolder, name))?.value;
-  } catch (error) {
-    if (!(error instanceof InfisicalError)) throw error;
-    if (error.code === "INVALID_INPUT") {
-      throw new TenantSecretsError("INVALID_INPUT", `The legacy key's name was refused: ${error.message}`);
-    }
-    throw new TenantSecretsError(
-      "KEY_UNAVAILABLE",
-      `The legacy key could not be read: Infisical answered ${error.code}. Check that it is up, and the INFISICAL_… settings.`,
-      { retryAfterMs: error.retryAfterMs ?? 1000 },
-    );
-  }
+  const found = await onInfisical(
+    () =>
+      infisical.findSecret(masterKeyFolder, name).catch((error: unknown) => {
+        if (!(error instanceof InfisicalError) || error.code !== "INVALID_INPUT") throw error;
+        throw new TenantSecretsError("INVALID_INPUT", `The legacy key's name was refused: ${error.message}`);
+      }),
+    "KEY_UNAVAILABLE",
+    (answer) =>
+      `The legacy key could not be read: Infisical answered ${answer}. Check that it is up, and the INFISICAL_… settings.`,
+  );
+  return found?.value;
 }

@@ -15,7 +15,7 @@ import {
   type MasterKeys,
 } from "./master-keys.ts";
 import { macKeyNoOf, verifyReport, type RotationReport } from "./report.ts";
-import { findUnfinished, type RotationPhase } from "./rotation-row.ts";
+import { findUnfinished, isDriven, type RotationPhase } from "./rotation-row.ts";
 
 const { keyRotations, masterKeys: registry, processes } = tables;
 
@@ -133,7 +133,7 @@ export function createMasterKeyRegistry(
                 phase: rotation.phase,
                 toVersion: rotation.toVersion,
                 startedAt: rotation.startedAt,
-                driven: rotation.leaseUntil !== null && rotation.leaseUntil.getTime() > Date.now(),
+                driven: isDriven(rotation),
               },
               processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
                 id,

@@ -1,10 +1,11 @@
 import { asc, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
-import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import type { InfisicalClient } from "@repo/infisical";
 import { onDatabase } from "../access/database-errors.ts";
 import { sameCheckValue, type MasterKey } from "../crypto/derivation.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { derivationFor, readMasterKey } from "./master-key-text.ts";
+import { onInfisical } from "./on-infisical.ts";
 
 /** Where in Infisical the master keys are. */
 export const masterKeyFolder = "/hono-api";
@@ -105,17 +106,13 @@ export function readRegistry(database: Database): Promise<MasterKeyRow[]> {
 }
 
 /** Asks Infisical about master keys. @throws {TenantSecretsError} KEY_UNAVAILABLE */
-export async function askInfisical<T>(region: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof InfisicalError)) throw error;
-    throw new TenantSecretsError(
-      "KEY_UNAVAILABLE",
-      `The master key of region ${region} is out of reach: Infisical answered ${error.code}. Check that it is up, and the INFISICAL_… settings.`,
-      { retryAfterMs: error.retryAfterMs ?? 1000 },
-    );
-  }
+export function askInfisical<T>(region: string, work: () => Promise<T>): Promise<T> {
+  return onInfisical(
+    work,
+    "KEY_UNAVAILABLE",
+    (answer) =>
+      `The master key of region ${region} is out of reach: Infisical answered ${answer}. Check that it is up, and the INFISICAL_… settings.`,
+  );
 }
 
 async function readKeyTexts(

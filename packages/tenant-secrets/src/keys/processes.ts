@@ -58,7 +58,9 @@ export async function joinProcesses(
     }
   };
 
-  const beat = async (): Promise<void> => {
+  let left = false;
+  const beatOnce = async (): Promise<void> => {
+    if (left) return;
     try {
       const { versions } = await masterKeys.load();
       const wanted = await say(database, id, masterKeys.region, versions);
@@ -69,6 +71,17 @@ export async function joinProcesses(
     } catch (error) {
       alarm(error);
     }
+  };
+  let beating = Promise.resolve();
+  const beat = (): Promise<void> => (beating = beating.then(beatOnce));
+
+  /** Nobody waits for a process that is not there: no heartbeat comes after this. */
+  const leave = async (): Promise<void> => {
+    left = true;
+    await beating;
+    await database
+      .acrossCompanies((statements) => statements.delete(processes).where(eq(processes.id, id)))
+      .catch(() => {});
   };
 
   await beat();
@@ -84,7 +97,10 @@ export async function joinProcesses(
         if (change.subject === "master-keys") void follow().then(beat);
       },
     }),
-  );
+  ).catch(async (error: unknown) => {
+    await leave();
+    throw error;
+  });
   const beats = setInterval(() => void beat(), heartbeatMs);
   // A key that was exchanged in Infisical says so to nobody.
   const rereads = setInterval(() => void follow(), 300_000);
@@ -97,9 +113,7 @@ export async function joinProcesses(
       clearInterval(beats);
       clearInterval(rereads);
       await listener.stop();
-      await database
-        .acrossCompanies((statements) => statements.delete(processes).where(eq(processes.id, id)))
-        .catch(() => {});
+      await leave();
     },
   };
 }

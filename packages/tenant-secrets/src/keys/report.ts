@@ -18,6 +18,9 @@ export interface RotationReport {
 const Sealed = z.record(z.string(), z.record(z.string(), z.int()));
 export type SealedCounts = z.infer<typeof Sealed>;
 
+/** What the database has does not open: keys whose wraps stay under the old master key, and values under a good key. */
+const Unopenable = z.strictObject({ keys: z.array(z.string()), values: z.array(z.string()) });
+
 const Report = z.strictObject({
   format: z.literal("tenant-secrets-rotation/1"),
   rotation: z.uuid(),
@@ -29,6 +32,7 @@ const Report = z.strictObject({
   finishedAt: z.iso.datetime(),
   backup: z.string().nullable(),
   companiesOpened: z.int(),
+  unopenable: Unopenable,
   before: Sealed,
   after: Sealed,
 });
@@ -54,13 +58,20 @@ export function countSealed(database: Database): Promise<SealedCounts> {
   );
 }
 
+const Verified = z.object({ sealed: Sealed, companiesOpened: z.int(), unopenable: Unopenable });
+
+/** What a rotation knows of itself once it has verified. */
+export function verifiedOf(row: Pick<RotationRow, "before">): z.infer<typeof Verified> {
+  return Verified.parse(row.before);
+}
+
 export async function makeReport(
   database: Database,
   row: RotationRow,
   key: AuditKey,
 ): Promise<RotationReport & { readonly finishedAt: Date }> {
   const finishedAt = new Date();
-  const known = z.object({ sealed: Sealed, canaries: z.int() }).parse(row.before);
+  const { sealed, companiesOpened, unopenable } = verifiedOf(row);
   const report = JSON.stringify(
     Report.parse({
       format: "tenant-secrets-rotation/1",
@@ -72,8 +83,9 @@ export async function makeReport(
       startedAt: row.startedAt.toISOString(),
       finishedAt: finishedAt.toISOString(),
       backup: row.backupChecksum,
-      companiesOpened: known.canaries,
-      before: known.sealed,
+      companiesOpened,
+      unopenable,
+      before: sealed,
       after: await countSealed(database),
     }),
     null,

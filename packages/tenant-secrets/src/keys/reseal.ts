@@ -7,6 +7,7 @@ import { integrityFailure, openValue, sealValue } from "../crypto/envelope.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import type { CompanyKeys } from "./company-keys.ts";
+import { shareCompany } from "./company-lock.ts";
 
 const { companySecrets, companySecretVersions } = tables;
 
@@ -46,6 +47,11 @@ const heads: Place = {
     ),
   // A fingerprint stands in the version's row, wherever the value is.
   replace: async (statements, companyId, to, batch) => {
+    // In the order in which whoever writes several secrets locks them.
+    await statements.execute(sql`
+      select from ${companySecrets}
+      where company_id = ${companyId} and secret_key in (select "secretKey" from ${recordsOf(batch)})
+      order by secret_key for no key update`);
     const replaced = await statements.execute(sql`
       with replaced as (
         update ${companySecrets} h set secret_value_encrypted = r.again, company_key_no = ${to.no}
@@ -100,7 +106,8 @@ export async function resealValues(
 ): Promise<Resealed> {
   const broken: string[] = [];
   let values = 0;
-  // In this order: a write moves a value from its head to its version, and never back.
+  // In this order: a write moves a value from its head to its version. What a promotion moves back meanwhile keeps its key in
+  // use, and is found by the next sweep.
   for (const place of [heads, versions]) {
     let after: Row = { secretKey: "", version: 0, no: 0, sealed: "" };
     for (;;) {
@@ -119,6 +126,7 @@ export async function resealValues(
       if (batch.length === 0) continue;
       const replaced = await onDatabase(() =>
         database.inCompany(companyId, async (statements) => {
+          await shareCompany(statements, companyId);
           // Two that reseal one company would lock its rows in different orders.
           await statements.execute(
             sql`select pg_advisory_xact_lock(hashtextextended(${`reseal ${companyId}`}, 0))`,

@@ -32,7 +32,7 @@ export async function insertRotation(
   >,
 ): Promise<RotationRow> {
   const [row] = await statements.insert(keyRotations).values(rotation).onConflictDoNothing().returning();
-  if (row === undefined) throw elsewhere();
+  if (row === undefined) throw beingDriven();
   return row;
 }
 
@@ -67,7 +67,7 @@ export async function takeLease(database: Database, id: string, holder: string):
         ),
       )
       .returning({ id: keyRotations.id });
-    if (held.length === 0) throw elsewhere();
+    if (held.length === 0) throw beingDriven();
   };
   await onDatabase(() => database.acrossCompanies((statements) => hold(statements)));
   return {
@@ -88,7 +88,12 @@ export async function takeLease(database: Database, id: string, holder: string):
   };
 }
 
-function elsewhere(): TenantSecretsError {
+/** Whether a process is at it. */
+export function isDriven({ leaseUntil }: RotationRow): boolean {
+  return leaseUntil !== null && leaseUntil.getTime() > Date.now();
+}
+
+export function beingDriven(): TenantSecretsError {
   return new TenantSecretsError(
     "CONFLICT",
     `A rotation of this region's master key is being driven by another process. Look at "keys status"; it can be taken over ${leaseSeconds} s after that process was last heard of.`,

@@ -84,6 +84,40 @@ describe("a rotation of the master key", () => {
     await readAll();
   });
 
+  test("names what does not open, keeps the old key for it, and is finished for all others", async () => {
+    const { fixture, subdomains } = await filled(4);
+    const rows = await fixture.superuser`select id from companies order by subdomain`;
+    const [oldWrap = "", newWrap = "", value = ""] = rows.map((row) => String(row["id"]));
+    const spoil = (company: string, version: number) => fixture.superuser`
+      update company_key_wraps set wrapped = left(wrapped, -4) || 'AAAA'
+      where company_id = ${company} and master_key_version = ${version}`;
+    await spoil(oldWrap, 1);
+    await fixture.superuser`update company_secrets set secret_value_encrypted = left(secret_value_encrypted, -4) || 'AAAA'
+      where company_id = ${value} and secret_key = 'CUSTOM_A'`;
+    const report = await fixture.secrets.keyRotation.rotate(operator, {
+      backup,
+      onStep: async ([phase, done]) => {
+        if (phase === "verify" && done === "begins") await spoil(newWrap, 2);
+      },
+    });
+    expect(JSON.parse(report.report)).toMatchObject({
+      companiesOpened: 1,
+      unopenable: {
+        keys: [`company-key ${oldWrap} 1`, `company-key ${newWrap} 1`],
+        values: [`value ${value} CUSTOM_A version 2`],
+      },
+      after: { "company_key_wraps.wrapped": { "tk1.default.1": 2, "tk1.default.2": 3 } },
+    });
+    expect(await codeOf(fixture.secrets.masterKeys.verifyReport(operator, report))).toBe("CONFLICT");
+    expect(await states(fixture)).toEqual(["1 retiring", "2 active"]);
+    const [first = "", second = "", , intact = ""] = subdomains;
+    expect(await fixture.another().company(intact, product).get("CUSTOM_A")).toBe(`of ${intact}`);
+    for (const subdomain of [first, second])
+      await fixture.secrets.shredding.shred(operator, subdomain, { backupsKeptDays: 1 });
+    await fixture.secrets.masterKeys.verifyReport(operator, await rotate(fixture.secrets));
+    expect(await states(fixture)).toEqual(["1 retired", "2 retired", "3 active"]);
+  });
+
   test("is refused to whoever is no operator", async () => {
     const { fixture } = await filled(0);
     expect(await codeOf(fixture.secrets.keyRotation.rotate(product, { backup }))).toBe("FORBIDDEN");
@@ -128,6 +162,17 @@ describe("the processes that serve", () => {
     expect((await fixture.secrets.masterKeys.status(operator)).versions.map(({ wraps }) => wraps)).toEqual([
       0, 3,
     ]);
+  });
+
+  test("are none of them when they could not join, or have left", async () => {
+    const { fixture } = await filled(0);
+    const nowhere = new URL(fixture.urls.listener);
+    nowhere.password = "wrong";
+    expect(await codeOf(fixture.another().serve(nowhere.href, () => {}))).not.toBe("no error");
+    const member = await fixture.another().serve(fixture.urls.listener, () => {});
+    void member.beat();
+    await member.stop();
+    expect(await fixture.superuser`select from processes`).toHaveLength(0);
   });
 
   test("hold a rotation up when they do not load the key, and are named", async () => {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { and, desc, eq, sql } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { perform, refuse } from "../access/attempt.ts";
 import type { AuditKey, AuditLog } from "../access/audit.ts";
@@ -9,7 +9,7 @@ import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import { sameCheckValue } from "../crypto/derivation.ts";
 import type { Caller } from "../vocabulary/actor.ts";
-import { forbidden, TenantSecretsError } from "../vocabulary/errors.ts";
+import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { openCanaries } from "./canaries.ts";
 import { derivationFor, readMasterKey } from "./master-key-text.ts";
 import {
@@ -20,18 +20,34 @@ import {
   type MasterKeys,
 } from "./master-keys.ts";
 import { processesWithout } from "./processes.ts";
-import { countSealed, makeReport, type RotationReport } from "./report.ts";
-import { countMissing, removeWraps, rewrapKeys } from "./rewrap.ts";
-import { findUnfinished, insertRotation, takeLease, type Lease, type RotationRow } from "./rotation-row.ts";
+import { countSealed, makeReport, verifiedOf, type RotationReport } from "./report.ts";
+import { findMissing, removeWraps, rewrapKeys } from "./rewrap.ts";
+import {
+  beingDriven,
+  findUnfinished,
+  insertRotation,
+  isDriven,
+  takeLease,
+  type Lease,
+  type RotationRow,
+} from "./rotation-row.ts";
 
-const { keyRotations, masterKeys: registry } = tables;
+const { auditKeyWraps, companyKeyWraps, keyRotations, masterKeys: registry } = tables;
+
+/** A report names so many keys and values that do not open; with more, the rotation stops. */
+const mostUnopenable = 1000;
 
 /** What a rotation says while it goes on: the phase, and what was just done or is waited for. */
 export type RotationStep = readonly [phase: RotationRow["phase"], done: string];
 
 export interface RotationOptions {
-  /** Keeps a backup of every master key, the new one included. @returns what to know it by, such as its checksum */
-  readonly backup: () => Promise<string>;
+  /**
+   * Keeps a backup of every master key, the new one included.
+   *
+   * @param caller whose rotation it is
+   * @returns what to know it by, such as its checksum
+   */
+  readonly backup: (caller: Caller) => Promise<string>;
   /** Called after each thing that is done, and while something is waited for; what it throws stops the rotation there. */
   readonly onStep?: (step: RotationStep) => void | Promise<void>;
   /** How long processes may take to load the new key, in milliseconds. Default two minutes. */
@@ -44,10 +60,25 @@ export interface KeyRotation {
    * can be repeated, so that it may be stopped anywhere.
    *
    * @throws {TenantSecretsError} FORBIDDEN; CONFLICT where another process drives one, or a process does not load the new
-   *   key in time; INTEGRITY_FAILURE where a wrap does not open; what Infisical and the database cause
+   *   key in time; INTEGRITY_FAILURE where too much does not open; what Infisical and the database cause
    */
   rotate(caller: Caller, options: RotationOptions): Promise<RotationReport>;
+  /**
+   * Begins a rotation, or takes up one that was interrupted, and leaves it to `resume`.
+   *
+   * @param also what commits together with that
+   * @throws {TenantSecretsError} FORBIDDEN; CONFLICT where a process drives one
+   */
+  begin(caller: Caller, also: AlsoCommitted): Promise<RotationRow>;
+  /**
+   * Goes on with a rotation as the operator who began it, up to its report; with one that is finished, there is nothing to do.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND where this region has no such rotation; else as `rotate`
+   */
+  resume(id: string, options: RotationOptions): Promise<RotationReport>;
 }
+
+type AlsoCommitted = (statements: Statements, rotation: RotationRow) => Promise<void>;
 
 interface Drive extends RotationOptions {
   readonly row: RotationRow;
@@ -109,8 +140,8 @@ export function createKeyRotation(
     await masterKeys.refresh();
   };
 
-  const backup = async ({ lease, backup: keep }: Drive): Promise<void> => {
-    const backupChecksum = await keep();
+  const backup = async ({ lease, caller, backup: keep }: Drive): Promise<void> => {
+    const backupChecksum = await keep(caller);
     await onDatabase(() =>
       database.acrossCompanies((statements) => lease.enter(statements, "distribute", { backupChecksum })),
     );
@@ -176,42 +207,67 @@ export function createKeyRotation(
   const verify = async ({ row, lease, say }: Drive): Promise<void> => {
     const ring = await masterKeys.load();
     const to = ring.get(row.toVersion);
-    const missing = await countMissing(database, ring.get(row.fromVersion), to);
-    if (missing > 0) {
+    const missing = await findMissing(database, ring.get(row.fromVersion), to);
+    if (missing.count > 0) {
       // A wrap under the old key can only have come before the activation; the next drive picks it up.
       await onDatabase(() => database.acrossCompanies((statements) => lease.enter(statements, "rewrap")));
       throw new TenantSecretsError(
         "CONFLICT",
-        `${missing} keys are still wrapped under the old key alone. Rotate again.`,
+        `${missing.count} keys are still wrapped under the old key alone. Rotate again.`,
       );
     }
     const opened = await openCanaries(database, to, lease.fence, (count) =>
       say("verify", `${count} companies opened with the new key alone`),
     );
+    const keys = [...missing.unopenable, ...opened.keys];
+    if (keys.length + opened.values.length > mostUnopenable) {
+      throw new TenantSecretsError(
+        "INTEGRITY_FAILURE",
+        `${keys.length} keys and ${opened.values.length} values do not open, which is more than damage to a few rows. Find out why; then rotate again, which goes on from here.`,
+      );
+    }
     await onDatabase(() =>
       database.acrossCompanies((statements) =>
-        lease.enter(statements, "retire", { before: { ...Object(row.before), canaries: opened } }),
+        lease.enter(statements, "retire", {
+          before: {
+            ...Object(row.before),
+            companiesOpened: opened.companies,
+            unopenable: { keys, values: opened.values },
+          },
+        }),
       ),
     );
   };
 
-  /** Nothing is wrapped under the old key any more. It stays in Infisical, for databases that are restored. */
+  /**
+   * Old keys that nothing is wrapped under any more stay in Infisical, for databases that are restored. One that wraps
+   * something which has no good wrap under the new key goes on as it is, and each rotation looks at it again.
+   */
   const retire = async ({ row, lease, caller }: Drive): Promise<void> => {
     const ring = await masterKeys.load();
-    if (ring.versions.includes(row.fromVersion))
-      await removeWraps(database, ring.get(row.fromVersion), lease.fence);
+    if (ring.versions.includes(row.fromVersion)) {
+      const kept = verifiedOf(row).unopenable.keys;
+      await removeWraps(database, ring.get(row.fromVersion), ring.get(row.toVersion), kept, lease.fence);
+    }
     await audit.ready();
     await onDatabase(() =>
       database.acrossCompanies(async (statements) => {
-        await statements
+        const under = (wraps: typeof companyKeyWraps | typeof auditKeyWraps) =>
+          sql`not exists (select from ${wraps} w where w.region = ${registry.region} and w.master_key_version = ${registry.version})`;
+        const retired = await statements
           .update(registry)
           .set({ status: "retired", retiredAt: sql`now()` })
-          .where(and(eq(registry.region, region), eq(registry.version, row.fromVersion)));
-        await audit.addTo(statements, caller, {
-          action: "key.retire",
-          outcome: "allowed",
-          version: row.fromVersion,
-        });
+          .where(
+            and(
+              eq(registry.region, region),
+              eq(registry.status, "retiring"),
+              under(companyKeyWraps),
+              under(auditKeyWraps),
+            ),
+          )
+          .returning({ version: registry.version });
+        for (const { version } of retired)
+          await audit.addTo(statements, caller, { action: "key.retire", outcome: "allowed", version });
         await lease.enter(statements, "report");
       }),
     );
@@ -236,13 +292,16 @@ export function createKeyRotation(
   const find = (id: string): Promise<RotationRow> =>
     onDatabase(() =>
       database.acrossCompanies(async (statements) => {
-        const [row] = await statements.select().from(keyRotations).where(eq(keyRotations.id, id));
-        if (row === undefined) throw new Error("rotations stay on record");
+        const [row] = await statements
+          .select()
+          .from(keyRotations)
+          .where(and(eq(keyRotations.id, id), eq(keyRotations.region, region)));
+        if (row === undefined) throw notFound();
         return row;
       }),
     );
 
-  const begin = async (caller: Caller): Promise<RotationRow> => {
+  const begin = async (caller: Caller, also: AlsoCommitted): Promise<RotationRow> => {
     await masterKeys.refresh();
     const before = await countSealed(database);
     await audit.ready();
@@ -268,36 +327,83 @@ export function createKeyRotation(
           outcome: "allowed",
           version: row.toVersion,
         });
+        await also(statements, row);
         return row;
       }),
     );
   };
 
+  const drive = async (id: string, caller: Caller, options: RotationOptions): Promise<RotationReport> => {
+    const lease = await takeLease(database, id, randomUUID());
+    const say = async (phase: RotationRow["phase"], done: string): Promise<void> => {
+      await options.onStep?.([phase, done]);
+    };
+    try {
+      let row = await find(id);
+      await masterKeys.refresh();
+      while (row.phase !== "done") {
+        const { phase } = row;
+        await say(phase, "begins");
+        await phases[phase]({ ...options, row, lease, caller, say });
+        await say(phase, "is done");
+        row = await find(id);
+      }
+      return reportOf(row);
+    } finally {
+      await lease.release();
+    }
+  };
+
+  const asOperator = <T>(caller: Caller, work: () => Promise<T>): Promise<T> => {
+    const attempt = { caller, action: "key.rotate", changes: true } as const;
+    if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
+    return perform(audit, attempt, work);
+  };
+
   return {
-    rotate: (caller, options) => {
-      const attempt = { caller, action: "key.rotate", changes: true } as const;
-      if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-      return perform(audit, attempt, async () => {
-        let row = (await findUnfinished(database, region)) ?? (await begin(caller));
-        const lease = await takeLease(database, row.id, randomUUID());
-        const say = async (phase: RotationRow["phase"], done: string): Promise<void> => {
-          await options.onStep?.([phase, done]);
-        };
-        try {
-          row = await find(row.id);
-          await masterKeys.refresh();
-          while (row.phase !== "done") {
-            const { phase } = row;
-            await say(phase, "begins");
-            await phases[phase]({ ...options, row, lease, caller, say });
-            await say(phase, "is done");
-            row = await find(row.id);
-          }
-        } finally {
-          await lease.release();
-        }
-        return { report: row.report ?? "", mac: row.reportMac ?? "" };
-      });
+    rotate: (caller, options) =>
+      asOperator(caller, async () => {
+        const row = (await findUnfinished(database, region)) ?? (await begin(caller, async () => {}));
+        return drive(row.id, caller, options);
+      }),
+
+    begin: (caller, also) =>
+      asOperator(caller, async () => {
+        const unfinished = await findUnfinished(database, region);
+        if (unfinished === undefined) return begin(caller, also);
+        if (isDriven(unfinished)) throw beingDriven();
+        await audit.ready();
+        await onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            await audit.addTo(statements, caller, {
+              action: "key.rotate",
+              outcome: "allowed",
+              version: unfinished.toVersion,
+            });
+            await also(statements, unfinished);
+          }),
+        );
+        return unfinished;
+      }),
+
+    resume: async (id, options) => {
+      const row = await find(id);
+      if (row.phase === "done") return reportOf(row);
+      // Only an operator begins one, and its row can be written by nobody else.
+      const caller: Caller = { actor: { kind: "operator", id: row.startedById } };
+      return asOperator(caller, () => drive(id, caller, options));
     },
   };
+}
+
+/** For `onStep` to throw: stops a rotation where it is. */
+export function rotationInterrupted(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "The rotation was stopped between two steps. What was done stays; rotate again, which goes on from here.",
+  );
+}
+
+function reportOf({ report, reportMac }: RotationRow): RotationReport {
+  return { report: report ?? "", mac: reportMac ?? "" };
 }

@@ -1,28 +1,28 @@
-import { and, asc, count, eq, gt, inArray, isNotNull, isNull, or, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
-import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import type { InfisicalClient } from "@repo/infisical";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
-import { destroyedValue } from "../crypto/envelope.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { SigningKey } from "./audit-keys.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "./company-keys.ts";
+import { lockCompany } from "./company-lock.ts";
+import { destroy } from "./destruction.ts";
+import { onInfisical } from "./on-infisical.ts";
 import { goneAfterSeconds } from "./processes.ts";
 import {
   readReceipt,
   signingKeyNoOf,
   signReceipt,
   verifyReceipt,
-  type ShreddingFacts,
   type ShreddingReceipt,
   type SignedReceipt,
 } from "./shredding-receipt.ts";
 
-const { apiKeys, companies, companyKeys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
-const { masterKeys, processes, shreddings, writeRequests } = tables;
+const { companies, masterKeys, processes, shreddings } = tables;
 
 export interface ShredOptions {
   /** How long backups of the database are kept, in days: until then they hold the wraps. */
@@ -83,7 +83,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     if (found === 0 && (facts.infisical.secrets === 0 || facts.infisical.deletedAt !== null)) return stored;
     const entry = { action: "key.shred-folder", companyId: company.id } as const;
     await audit.add(caller, { ...entry, outcome: "attempted" });
-    await onInfisical(() => infisical.deleteFolder(path));
+    await askInfisical(() => infisical.deleteFolder(path));
     if ((await countOutside(infisical, path)) > 0) {
       throw new TenantSecretsError(
         "CONFLICT",
@@ -125,6 +125,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     const signingKey = await loadSigningKey();
     await audit.ready();
     const done = await across(async (statements) => {
+      await lockCompany(statements, seen.id);
       const [company] = await statements
         .select()
         .from(companies)
@@ -229,78 +230,6 @@ export function createShredding(dependencies: Dependencies): Shredding {
   };
 }
 
-/**
- * Locks in the order in which a writer does, secrets before keys, so that a write that is under way either commits before
- * this and is destroyed with the rest, or finds the key gone.
- */
-async function destroy(statements: Statements, companyId: string): Promise<ShreddingFacts["destroyed"]> {
-  const heads = await statements
-    .select({ sealed: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
-    .from(companySecrets)
-    .where(eq(companySecrets.companyId, companyId))
-    .orderBy(asc(companySecrets.secretKey))
-    .for("update");
-  const keys = await statements
-    .select({ no: companyKeys.no })
-    .from(companyKeys)
-    .where(eq(companyKeys.companyId, companyId))
-    .orderBy(asc(companyKeys.no))
-    .for("update");
-  const [versions] = await statements
-    .select({ all: count(), sealed: count(companySecretVersions.sealed) })
-    .from(companySecretVersions)
-    .where(eq(companySecretVersions.companyId, companyId));
-  await statements
-    .update(companyKeys)
-    .set({ status: "destroyed", destroyedAt: sql`coalesce(${companyKeys.destroyedAt}, now())` })
-    .where(eq(companyKeys.companyId, companyId));
-  const wraps = await statements
-    .delete(companyKeyWraps)
-    .where(eq(companyKeyWraps.companyId, companyId))
-    .returning({ region: companyKeyWraps.region, masterKeyVersion: companyKeyWraps.masterKeyVersion });
-  await statements
-    .update(companySecrets)
-    .set({ secretValueEncrypted: destroyedValue })
-    .where(and(eq(companySecrets.companyId, companyId), isNotNull(companySecrets.secretValueEncrypted)));
-  await statements
-    .update(companySecretVersions)
-    .set({
-      sealed: null,
-      companyKeyNo: null,
-      fingerprint: null,
-      hint: null,
-      destroyedAt: sql`coalesce(${companySecretVersions.destroyedAt}, now())`,
-    })
-    .where(eq(companySecretVersions.companyId, companyId));
-  const requests = await statements
-    .delete(writeRequests)
-    .where(eq(writeRequests.companyId, companyId))
-    .returning({ version: writeRequests.version });
-  const revoked = await statements
-    .update(apiKeys)
-    .set({ revokedAt: sql`now()` })
-    .where(and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt)))
-    .returning({ id: apiKeys.id });
-  return {
-    companyKeys: keys.map(({ no }) => no),
-    wraps: countEach(wraps),
-    currentValues: heads.filter(({ sealed }) => sealed).length,
-    earlierValues: versions?.sealed ?? 0,
-    versions: versions?.all ?? 0,
-    writeRequests: requests.length,
-    apiKeys: revoked.length,
-  };
-}
-
-function countEach(
-  wraps: readonly { readonly region: string; readonly masterKeyVersion: number }[],
-): ShreddingFacts["destroyed"]["wraps"] {
-  const groups = Map.groupBy(wraps, ({ region, masterKeyVersion }) => `${region} ${masterKeyVersion}`);
-  return [...groups.values()].flatMap((group) =>
-    group.slice(0, 1).map((wrap) => ({ ...wrap, count: group.length })),
-  );
-}
-
 async function findCompany(statements: Statements, subdomain: string): Promise<CompanyRow | undefined> {
   const [row] = await statements
     .select()
@@ -343,24 +272,20 @@ function findMasterKeys(statements: Statements, companyId: string) {
 
 /** The secrets in a folder and everything below it; 0 where it is missing. */
 async function countOutside(infisical: InfisicalClient, path: string): Promise<number> {
-  const here = await onInfisical(() => infisical.listSecretSummaries(path));
-  const folders = await onInfisical(() => infisical.listFolders(path));
+  const here = await askInfisical(() => infisical.listSecretSummaries(path));
+  const folders = await askInfisical(() => infisical.listFolders(path));
   let total = here.length;
   for (const { name } of folders) total += await countOutside(infisical, `${path}/${name}`);
   return total;
 }
 
-async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof InfisicalError)) throw error;
-    throw new TenantSecretsError(
-      "STORE_UNAVAILABLE",
+function askInfisical<T>(work: () => Promise<T>): Promise<T> {
+  return onInfisical(
+    work,
+    "STORE_UNAVAILABLE",
+    () =>
       "Infisical, where values of this company may be, did not answer as it should. Shred the company again in a moment.",
-      { retryAfterMs: error.retryAfterMs ?? 1000, diagnosis: `InfisicalError ${error.code}` },
-    );
-  }
+  );
 }
 
 function after(date: Date, ms: number): string {

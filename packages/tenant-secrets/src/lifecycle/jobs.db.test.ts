@@ -13,6 +13,7 @@ beforeAll(async () => {
   await fixture.secrets.prepare();
   tasks = createTasks({
     database: fixture.database,
+    secrets: fixture.secrets,
     log: (_, sentence, fields) => void lines.push({ sentence, code: fields?.code }),
   });
 });
@@ -60,6 +61,30 @@ test("a master key that has been active for more than 90 days is due, which the 
       sentence:
         "version 1 of the master key of region default has been active for more than 90 days: rotate it",
     },
+  ]);
+});
+
+test("removed secrets are purged, old versions destroyed and expiry reminded of, when they are due", async () => {
+  const { superuser, secrets } = fixture;
+  const subdomain = await fixture.company("database");
+  const acme = secrets.company(subdomain, product);
+  for (const name of ["CUSTOM_OLD", "CUSTOM_REMOVED", "CUSTOM_EXPIRED"] as const) {
+    for (let i = 0; i < 22; i++) await acme.set(name, `fake-${i}`);
+  }
+  await acme.remove("CUSTOM_REMOVED");
+  await superuser`update company_secrets set recover_until = now() where secret_key = 'CUSTOM_REMOVED'`;
+  await superuser`update company_secrets set expires_at = now() where secret_key = 'CUSTOM_EXPIRED'`;
+  await superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`update company_secret_versions set created_at = now() - interval '2 days' where secret_key = 'CUSTOM_OLD'`;
+  });
+  for (const name of ["purge-removed-secrets", "destroy-old-versions", "remind-of-expiry"]) await run(name);
+  const events = await superuser`
+    select action, secret_key as key, version from audit_events where actor_id = 'upkeep' order by id`;
+  expect(events.map((row) => `${row["action"]} ${row["key"]} ${row["version"]}`)).toEqual([
+    "secret.purge CUSTOM_REMOVED 22",
+    "secret.destroy-versions CUSTOM_OLD 2",
+    "secret.expired CUSTOM_EXPIRED 22",
   ]);
 });
 

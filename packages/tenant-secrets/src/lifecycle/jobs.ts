@@ -2,10 +2,20 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
 import { z } from "zod";
+import type { CompanyKeyRotation } from "../keys/company-key-rotation.ts";
+import type { RequestedRotation } from "../keys/requested-rotation.ts";
+import type { SecretUpkeep } from "../stores/upkeep.ts";
+import type { SecretChecks } from "../vault/checks.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 
 export interface TaskDependencies {
   readonly database: Database;
+  readonly secrets: {
+    readonly requestedRotation: RequestedRotation;
+    readonly companyKeyRotation: CompanyKeyRotation;
+    readonly upkeep: SecretUpkeep;
+    readonly checks: SecretChecks;
+  };
   readonly log: JobLog;
 }
 
@@ -13,12 +23,37 @@ export interface TaskDependencies {
 export const schedule: Schedule = {
   "forget-write-requests": "7 * * * *",
   "forget-processes": "37 * * * *",
+  "forget-rate-limits": "52 * * * *",
+  "check-credentials": "29 * * * *",
   "check-master-key-age": "17 6 * * *",
+  "destroy-old-versions": "23 3 * * *",
+  "purge-removed-secrets": "47 * * * *",
+  "remind-of-expiry": "3 5 * * *",
 };
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
-export function createTasks({ database, log }: TaskDependencies): Tasks {
+export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
+  const { requestedRotation, companyKeyRotation, upkeep, checks } = secrets;
+  /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
+  const saying = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof TenantSecretsError) log("warn", error.message, { code: error.code });
+      throw error;
+    }
+  };
   return {
+    // A process without a place for backups leaves this one to others.
+    ...(requestedRotation.run && {
+      "rotate-master-key": task(Rotation, ({ rotation }, { signal }) =>
+        saying(async () => requestedRotation.run?.(rotation, signal)),
+      ),
+    }),
+    "reseal-company": task(Resealing, ({ company }, { signal }) =>
+      saying(() => companyKeyRotation.finishRotation(company, signal)),
+    ),
+
     /** Requests are remembered for a day. A writer forgets some of its own company's; this one forgets the rest. */
     "forget-write-requests": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, sql`write_requests`, sql`created_at <= now() - interval '24 hours'`),
@@ -26,6 +61,9 @@ export function createTasks({ database, log }: TaskDependencies): Tasks {
     /** A process that ends takes its row along; one that was killed leaves it. */
     "forget-processes": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, sql`processes`, sql`seen_at <= now() - interval '1 day'`),
+    ),
+    "forget-rate-limits": task(NoPayload, (_, { signal }) =>
+      deleteInBatches(database, signal, sql`rate_limits`, sql`expire <= extract(epoch from now()) * 1000`),
     ),
     "check-master-key-age": task(NoPayload, async () => {
       for (const { region, version } of await findDueMasterKeys(database)) {
@@ -36,10 +74,28 @@ export function createTasks({ database, log }: TaskDependencies): Tasks {
         );
       }
     }),
+    "check-credentials": task(NoPayload, async () => {
+      await checks.enqueueDue();
+    }),
+    "check-credential": task(CheckPayload, ({ company, secretKey }, { signal }) =>
+      checks.checkDue(company, secretKey, signal),
+    ),
+    "destroy-old-versions": task(NoPayload, async (_, { signal }) => {
+      await upkeep.destroyOldVersions(signal);
+    }),
+    "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
+      await upkeep.purgeRemovedSecrets(signal);
+    }),
+    "remind-of-expiry": task(NoPayload, async (_, { signal }) => {
+      await upkeep.remindOfExpiry(signal);
+    }),
   };
 }
 
 const NoPayload = z.strictObject({});
+const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
+const Rotation = z.strictObject({ rotation: z.uuid() });
+const Resealing = z.strictObject({ company: z.uuid() });
 
 function task<Payload>(
   schema: z.ZodType<Payload>,

@@ -13,6 +13,7 @@ const ApiKey = z.object({
   companies: z.array(z.string()).readonly(),
   verbs: z.array(z.string()).readonly(),
   secretKeys: z.array(z.string()).readonly(),
+  addresses: z.array(z.string()).readonly().optional(),
   createdAt: z.date(),
   expiresAt: z.date(),
   lastUsedAt: z.date().optional(),
@@ -34,6 +35,7 @@ export const apiKeysRouter = router({
         platform: z.boolean(),
         verbs: z.array(ApiKeyVerb).max(10),
         secretKeys: z.array(z.string().max(1000)).max(100),
+        addresses: z.array(z.string().max(100)).max(100).optional(),
         expiresAt: z.date(),
       }),
     )

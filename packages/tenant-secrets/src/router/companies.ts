@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SecretStoreName } from "../vocabulary/names.ts";
 import { apiKeysRouter } from "./api-keys.ts";
+import { membersRouter } from "./members.ts";
 import { procedure, router } from "./trpc.ts";
 
 /** Any text: companies/ says what is wrong with one. */
@@ -14,9 +15,10 @@ const Company = z.object({
   createdAt: z.date(),
 });
 
-/** For operators, but for a company's own API keys. */
+/** For operators, but for a company's own members and API keys. */
 export const companiesRouter = router({
   apiKeys: apiKeysRouter,
+  members: membersRouter,
 
   list: procedure("companies")
     .output(z.array(Company).readonly())

@@ -2,7 +2,7 @@ import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import { maxBatchSize, type Fetch } from "../client.ts";
 import type { Services } from "../tenant-secrets.ts";
 import { appRouter } from "./router.ts";
-import { createContext } from "./trpc.ts";
+import { createContext, requestOf } from "./trpc.ts";
 
 /**
  * What the typed client can send its requests to instead of a server: the same router, checks and errors, without a
@@ -16,7 +16,7 @@ export function inProcessFetch(services: Services): (...request: Parameters<Fetc
       req: request,
       router: appRouter,
       maxBatchSize,
-      createContext: () => createContext(services, bearerOf(request.headers.get("authorization")), {}),
+      createContext: () => createContext(services, requestOf(request.headers, {})),
     });
   };
 }
@@ -25,9 +25,4 @@ export function inProcessFetch(services: Services): (...request: Parameters<Fetc
 function asRequestInit(init: Parameters<Fetch>[1]): RequestInit {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return (init ?? {}) as RequestInit;
-}
-
-/** The credential of an `authorization: Bearer …` header (RFC 6750, 2.1); undefined where there is none. */
-export function bearerOf(header: string | null | undefined): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
 }

@@ -3,22 +3,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { TRPCError } from "@trpc/server";
 import { generateIdentity, identityToRecipient } from "age-encryption";
-import { connectDatabase } from "@repo/db";
-import { createInfisicalClient } from "@repo/infisical";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { startJobs, type Jobs } from "@repo/db/jobs";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
-import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
+import { createTasks } from "../lifecycle/jobs.ts";
 import { createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
-
-type Ends = (string | undefined)[];
 
 let fixture: Fixture;
 let directory: string;
 let recipient: string;
 let identity: string;
-const closing: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   fixture = await createFixture();
@@ -26,28 +21,33 @@ beforeAll(async () => {
   identity = await generateIdentity();
   recipient = await identityToRecipient(identity);
 });
-afterAll(async () => {
-  await Promise.all(closing.map((close) => close()));
-  await rm(directory, { recursive: true });
-});
+afterAll(() => rm(directory, { recursive: true }));
 
-/** A server's view, in which operators may start rotations. */
-function server(
-  ends: Ends,
-  backup = { recipients: [recipient], directory },
-): TenantSecrets<typeof deliveryChatCatalog> {
-  const { application, maintenance } = fixture.urls;
-  const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-  closing.push(() => database.close());
-  return createTenantSecrets({
-    database,
-    infisical: createInfisicalClient({ ...fixture.emulator, environment: "dev" }),
-    catalog: deliveryChatCatalog,
-    backgroundRotation: { backup, onEnd: (error) => ends.push(error?.code) },
+type DeliveryChat = Fixture["secrets"];
+
+/** A server, in which operators may start rotations. */
+const server = (backup = { recipients: [recipient], directory }): DeliveryChat =>
+  fixture.another({ backupDestination: backup });
+
+/** Does the jobs of a server for as long as a test goes on. @param lines what is logged goes here */
+async function work(secrets: DeliveryChat, lines: string[] = []): Promise<Jobs> {
+  const log = (_: string, sentence: string) => void lines.push(sentence);
+  const jobs = await startJobs({
+    maintenanceUrl: fixture.urls.maintenance,
+    tasks: createTasks({ database: fixture.database, secrets, log }),
+    cron: {},
+    log,
+    drainMs: 1000,
   });
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= jobs.stop());
+  onTestFinished(stop);
+  return { stop };
 }
 
-const keysOf = (secrets: TenantSecrets<typeof deliveryChatCatalog>, caller = operator) =>
+const soon = { timeout: 20_000 };
+
+const keysOf = (secrets: DeliveryChat, caller = operator) =>
   createCaller(createCallerContext(secrets, caller)).keys;
 
 async function reasonOf(call: Promise<unknown>): Promise<string> {
@@ -62,15 +62,14 @@ describe("the procedures of keys", () => {
   test("start a rotation that goes on by itself, show it, and give and check its report", async () => {
     const subdomain = await fixture.company("database");
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", "kept");
-    const ends: Ends = [];
-    const secrets = server(ends);
+    const secrets = server();
     const keys = keysOf(secrets);
     expect(await keys.report({})).toBeNull();
 
+    await work(secrets);
     const { rotation } = await keys.rotate();
-    await vi.waitFor(() => expect(ends).toEqual([undefined]), { timeout: 15_000 });
+    await vi.waitFor(async () => expect((await keys.status()).rotation).toBeUndefined(), soon);
     const status = await keys.status();
-    expect(status.rotation).toBeUndefined();
     expect(status.versions).toMatchObject([
       { version: 1, name: "MASTER_ENCRYPTION_KEY", status: "retired", wraps: 0 },
       { version: 2, name: "MASTER_ENCRYPTION_KEY_V2", status: "active" },
@@ -112,10 +111,11 @@ describe("the procedures of keys", () => {
   });
 
   test("refuse whoever is not an operator, and put it on record", async () => {
-    const keys = keysOf(server([]), product);
+    const keys = keysOf(server(), product);
     const calls = [
       keys.status(),
       keys.rotate(),
+      keys.rotateCompany({ company: "company-1" }),
       keys.report({}),
       keys.verifyReport({ report: "{}", mac: "1.x" }),
       keys.destroy({ version: 1 }),
@@ -127,6 +127,7 @@ describe("the procedures of keys", () => {
       "key.destroy",
       "key.report",
       "key.rotate",
+      "key.rotate-company",
       "key.status",
       "key.verify-report",
     ]);
@@ -136,57 +137,95 @@ describe("the procedures of keys", () => {
     const before = await fixture.superuser`select from key_rotations`;
     expect(await reasonOf(keysOf(fixture.another()).rotate())).toBe("NOT_SUPPORTED");
     const nowhere = { recipients: [recipient], directory: path.join(directory, "none") };
-    expect(await reasonOf(keysOf(server([], nowhere)).rotate())).toBe("INVALID_INPUT");
+    expect(await reasonOf(keysOf(server(nowhere)).rotate())).toBe("INVALID_INPUT");
     const nobody = { recipients: [`${recipient.slice(0, -1)}1`], directory };
-    expect(await reasonOf(keysOf(server([], nobody)).rotate())).toBe("INVALID_INPUT");
+    expect(await reasonOf(keysOf(server(nobody)).rotate())).toBe("INVALID_INPUT");
     expect(await fixture.superuser`select from key_rotations`).toHaveLength(before.length);
   });
 
-  test("a stop ends a rotation between two steps, and the next start goes on with it", async () => {
+  test("a rotation that a process leaves when it stops goes on in another", async () => {
     // A process that is alive and never loads the new key holds the rotation up.
     const stuck = crypto.randomUUID();
-    await fixture.superuser`insert into processes (id, region, master_key_versions) values (${stuck}, 'default', '{2}')`;
-    const alive = setInterval(() => {
-      void fixture.superuser`update processes set seen_at = now() where id = ${stuck}`.catch(() => {});
-    }, 1000);
-    const ends: Ends = [];
-    const secrets = server(ends);
-    try {
-      const { rotation } = await keysOf(secrets).rotate();
-      await vi.waitFor(
-        async () =>
-          expect((await keysOf(secrets).status()).rotation).toMatchObject({
-            id: rotation.id,
-            phase: "distribute",
-            driven: true,
-          }),
-        { timeout: 15_000 },
-      );
-      expect(await reasonOf(keysOf(server([])).rotate())).toBe("CONFLICT");
-      await secrets.backgroundRotation.stop();
-      expect(ends).toEqual(["CONFLICT"]);
-      expect((await keysOf(secrets).status()).rotation).toMatchObject({ id: rotation.id, driven: false });
-      clearInterval(alive);
-      await fixture.superuser`delete from processes where id = ${stuck}`;
-      const next = server(ends);
-      expect((await keysOf(next).rotate()).rotation.id).toBe(rotation.id);
-      await vi.waitFor(() => expect(ends).toEqual(["CONFLICT", undefined]), { timeout: 15_000 });
-    } finally {
-      clearInterval(alive);
-    }
+    await fixture.superuser`insert into processes (id, region, master_key_versions, seen_at)
+      values (${stuck}, 'default', '{2}', now() + interval '10 minutes')`;
+    const secrets = server();
+    const keys = keysOf(secrets);
+    const lines: string[] = [];
+    const jobs = await work(secrets, lines);
+    const { rotation } = await keys.rotate();
+    const held = { id: rotation.id, phase: "distribute", driven: true };
+    await vi.waitFor(async () => expect((await keys.status()).rotation).toMatchObject(held), soon);
+    expect(await reasonOf(keysOf(server()).rotate())).toBe("CONFLICT");
+    await jobs.stop();
+    expect(lines).toContainEqual(expect.stringContaining("stopped between two steps"));
+    expect((await keys.status()).rotation).toMatchObject({ ...held, driven: false });
+    await fixture.superuser`delete from processes where id = ${stuck}`;
+    await work(server());
+    await vi.waitFor(async () => expect((await keys.status()).rotation).toBeUndefined(), soon);
+    expect(JSON.parse((await keys.report({}))?.report ?? "{}")).toMatchObject({ rotation: rotation.id });
     expect(await codeOf(fixture.another().prepare())).toBe("no error");
   });
 
-  test("what stops a rotation after it has begun is told, and the rotation can go on", async () => {
-    const ends: Ends = [];
+  test("what stops a rotation after it has begun is told, and asked for again it goes on", async () => {
     const gone = await mkdtemp(path.join(tmpdir(), "key-backups-"));
-    const secrets = server(ends, { recipients: [recipient], directory: gone });
-    fixture.emulator.faults.add({ kind: "delay", durationMs: 500 }, { path: /secrets/ });
+    const secrets = server({ recipients: [recipient], directory: gone });
     const { rotation } = await keysOf(secrets).rotate();
     await rm(gone, { recursive: true });
-    await vi.waitFor(() => expect(ends).toEqual(["STORE_UNAVAILABLE"]), { timeout: 15_000 });
+    const lines: string[] = [];
+    const jobs = await work(secrets, lines);
+    await vi.waitFor(
+      () => expect(lines).toContainEqual(expect.stringContaining("could not be written")),
+      soon,
+    );
+    await jobs.stop();
     expect((await keysOf(secrets).status()).rotation).toMatchObject({ id: rotation.id, phase: "backup" });
-    await keysOf(server(ends)).rotate();
-    await vi.waitFor(() => expect(ends).toEqual(["STORE_UNAVAILABLE", undefined]), { timeout: 15_000 });
+    await work(server());
+    expect((await keysOf(server()).rotate()).rotation.id).toBe(rotation.id);
+    await vi.waitFor(async () => expect((await keysOf(secrets).status()).rotation).toBeUndefined(), soon);
+  });
+
+  test("a rotation is left to a process that has a place for its backup, and done once however often its job runs", async () => {
+    const keys = keysOf(server());
+    await work(fixture.another());
+    const { rotation } = await keys.rotate();
+    await keys.rotateCompany({ company: "company-1" });
+    const keysLeft = async () =>
+      (await fixture.superuser`select from company_keys where status <> 'destroyed'`).length;
+    await vi.waitFor(async () => expect(await keysLeft()).toBe(1), soon);
+    expect((await keys.status()).rotation).toMatchObject({ id: rotation.id, phase: "stage", driven: false });
+    await work(server());
+    await vi.waitFor(async () => expect((await keys.status()).rotation).toBeUndefined(), soon);
+    const { versions } = await keys.status();
+    await server().requestedRotation.run?.(rotation.id, new AbortController().signal);
+    expect(await keys.status()).toMatchObject({
+      versions: versions.map(({ version, status }) => ({ version, status })),
+    });
+  });
+
+  test("give a company a new key, whose values a job seals anew", async () => {
+    const subdomain = await fixture.company("database");
+    const company = fixture.secrets.company(subdomain, product);
+    expect(await reasonOf(keysOf(server()).rotateCompany({ company: subdomain }))).toBe("CONFLICT");
+    await company.set("CUSTOM_A", "first");
+    await company.set("CUSTOM_A", "kept");
+    expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ no: 2 });
+    // Asked for twice, it is the same rotation.
+    expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ no: 2 });
+    const states = async () => {
+      const rows = await fixture.superuser`select k.no || ' ' || k.status as state from company_keys k
+        join companies c on c.id = k.company_id where subdomain = ${subdomain} order by no`;
+      return rows.map((row) => String(row["state"]));
+    };
+    expect(await states()).toEqual(["1 retiring", "2 active"]);
+    await work(server());
+    await vi.waitFor(async () => expect(await states()).toEqual(["1 destroyed", "2 active"]), soon);
+    expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("kept");
+    const events = await fixture.superuser`select actor_kind || ' ' || action as text from audit_events
+      where action in ('key.rotate-company', 'key.destroy-company') and version is not null
+        and company_id = (select id from companies where subdomain = ${subdomain}) order by position`;
+    expect(events.map((row) => row["text"])).toEqual([
+      "operator key.rotate-company",
+      "job key.destroy-company",
+    ]);
   });
 });

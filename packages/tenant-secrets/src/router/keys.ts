@@ -53,10 +53,18 @@ export const keysRouter = router({
     .output(KeyStatus)
     .query(({ ctx }) => ctx.secrets.masterKeys.status(ctx.caller)),
 
-  /** Starts a rotation, or goes on with one, in the server; `status` says how far it is. */
+  /** Begins a rotation, or takes one up, that a job of the server does; `status` says how far it is. */
   rotate: procedure("rotate")
     .output(z.object({ rotation: z.object({ id: z.uuid(), phase: RotationPhase }) }))
-    .mutation(async ({ ctx }) => ({ rotation: await ctx.secrets.backgroundRotation.start(ctx.caller) })),
+    .mutation(async ({ ctx }) => ({ rotation: await ctx.secrets.requestedRotation.request(ctx.caller) })),
+
+  /** The same for the key of one company. */
+  rotateCompany: procedure("rotate")
+    .input(z.strictObject({ company: z.string().max(1000) }))
+    .output(z.object({ no: z.int() }))
+    .mutation(async ({ ctx, input }) => ({
+      no: await ctx.secrets.companyKeyRotation.requestRotation(ctx.caller, input.company),
+    })),
 
   /** Of one rotation, or of the last that was finished; null where there is none. */
   report: procedure("rotate")

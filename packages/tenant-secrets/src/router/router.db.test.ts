@@ -61,7 +61,7 @@ describe("every procedure", () => {
 
   test("refuses a request without a credential", async () => {
     for (const [path, procedure] of procedures) {
-      const context = createContext(secrets, undefined, {});
+      const context = createContext(secrets, {});
       const call: unknown = path
         .split(".")
         .reduce<unknown>((node, part) => Reflect.get(Object(node), part), createCaller(context));

@@ -1,22 +1,28 @@
 import { z } from "zod";
 import { maxValueBytes } from "../catalog/value.ts";
+import { RevealPurpose } from "../vocabulary/actor.ts";
 import { SecretStoreName } from "../vocabulary/names.ts";
+import {
+  Capabilities,
+  Check,
+  company,
+  expectedVersion,
+  graceSeconds,
+  note,
+  requestId,
+  secretKey,
+  value,
+  version,
+} from "./secret-fields.ts";
+import { useProcedures } from "./secret-uses.ts";
+import { versionProcedures } from "./secret-versions.ts";
+import { secretCheckProcedures } from "./secret-checks.ts";
+import { secretFileProcedures } from "./secret-files.ts";
 import { procedure, router } from "./trpc.ts";
-
-/** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put on record. */
-const company = z.string().max(1000);
-const secretKey = z.string().max(1000);
-const version = z.int().min(0);
 
 const SecretList = z.object({
   store: SecretStoreName,
-  capabilities: z.object({
-    conditionalWrites: z.boolean(),
-    requestIds: z.boolean(),
-    recovery: z.boolean(),
-    notes: z.boolean(),
-    surroundingWhiteSpace: z.boolean(),
-  }),
+  capabilities: Capabilities,
   secrets: z
     .array(
       z.object({
@@ -29,19 +35,47 @@ const SecretList = z.object({
         fingerprint: z.string().optional(),
         createdAt: z.date(),
         updatedAt: z.date(),
+        expiresAt: z.date().optional(),
+        lastUsedAt: z.date().optional(),
+        pendingVersion: version.optional(),
+        check: Check.optional(),
       }),
     )
     .readonly(),
 });
 
+const SearchResult = z.object({
+  matches: z
+    .array(
+      z.object({
+        company: z.string(),
+        secretKey: z.string(),
+        version,
+        current: z.boolean(),
+        removed: z.boolean(),
+      }),
+    )
+    .readonly(),
+  complete: z.boolean(),
+  searched: z.int(),
+  partly: z.int(),
+  notSearched: z.object({ inInfisical: z.int(), keysDestroyed: z.int(), keysUnavailable: z.int() }),
+});
+
 export const secretsRouter = router({
+  ...secretFileProcedures,
+  ...secretCheckProcedures,
+
+  ...useProcedures,
+  ...versionProcedures,
+
   /** What there is, without a value. */
   list: procedure("describe")
     .input(z.strictObject({ company }))
     .output(SecretList)
     .query(({ ctx, input }) => ctx.secrets.vault.list(ctx.caller, input.company)),
 
-  /** One value. A mutation: it writes to the record, and neither caches nor URLs may hold any of it. */
+  /** One value, for programs. A mutation: it writes to the record, and neither caches nor URLs may hold any of it. */
   read: procedure("use")
     .input(z.strictObject({ company, secretKey }))
     .output(z.object({ value: z.string(), version }))
@@ -50,29 +84,53 @@ export const secretsRouter = router({
         ctx.caller,
         input.company,
         input.secretKey,
+        { isRemote: ctx.isRemote },
       );
       return { value: text, version: current };
     }),
+
+  /** One value for a person to look at, and what for. */
+  reveal: procedure("reveal")
+    .input(z.strictObject({ company, secretKey, purpose: RevealPurpose }))
+    .output(z.object({ value: z.string(), version }))
+    .mutation(async ({ ctx, input }) => {
+      const { text, version: current } = await ctx.secrets.vault.reveal(
+        ctx.caller,
+        input.company,
+        input.secretKey,
+        input.purpose,
+      );
+      return { value: text, version: current };
+    }),
+
+  /** Where exactly this value is: in one company, or for operators in any. A mutation, so that no URL holds the value. */
+  search: procedure("search")
+    .input(z.strictObject({ company: company.optional(), value: z.string().max(4 * maxValueBytes) }))
+    .output(SearchResult)
+    .mutation(({ ctx, input }) => ctx.secrets.searchValues(ctx.caller, input.value, input.company)),
 
   write: procedure("write")
     .input(
       z.strictObject({
         company,
         secretKey,
-        // Longer ones end here; the vault counts bytes, and says how many there may be.
-        value: z.string().max(4 * maxValueBytes),
-        expectedVersion: version.optional(),
-        requestId: z.string().min(1).max(100).optional(),
-        note: z.string().max(500).optional(),
+        value,
+        expectedVersion,
+        requestId,
+        note,
+        graceSeconds,
+        check: z.boolean().optional(),
       }),
     )
-    .output(z.object({ version }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, value, ...options } }) =>
-      ctx.secrets.vault.write(ctx.caller, subdomain, key, value, options),
-    ),
+    .output(z.object({ version, check: z.enum(["accepted", "unknown"]).optional() }))
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, value: text, ...options } }) => {
+      // Somebody could find out by our asking whose credentials work.
+      if (options.check === true) await ctx.secrets.limits.admitCall(ctx.caller, true);
+      return ctx.secrets.vault.write(ctx.caller, subdomain, key, text, options);
+    }),
 
   remove: procedure("delete")
-    .input(z.strictObject({ company, secretKey, expectedVersion: version.optional() }))
+    .input(z.strictObject({ company, secretKey, expectedVersion }))
     .output(z.object({ recoverUntil: z.date().optional() }))
     .mutation(({ ctx, input }) =>
       ctx.secrets.vault.remove(ctx.caller, input.company, input.secretKey, {

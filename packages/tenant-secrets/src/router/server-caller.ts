@@ -1,6 +1,8 @@
 import { TRPCError } from "@trpc/server";
 import type { Catalog } from "../catalog/catalog.ts";
-import { companySecrets, type CompanySecrets } from "../catalog/company-secrets.ts";
+import type { CompanySecrets } from "../catalog/company-secrets.ts";
+import { openValueOf } from "../catalog/live-value.ts";
+import { companySecrets } from "../catalog/typed-secrets.ts";
 import type { TenantSecrets } from "../tenant-secrets.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { createCaller } from "./router.ts";
@@ -18,11 +20,31 @@ export function serverCaller<C extends Catalog>(
   const { secrets: call } = createCaller(createCallerContext(secrets, caller));
   return companySecrets(secrets.catalog, {
     read: async (secretKey) => (await unwrapped(() => call.read({ company, secretKey }))).value,
+    readMany: (secretKeys) => unwrapped(() => call.readMany({ company, secretKeys: [...secretKeys] })),
+    open: async (secretKey) => openValueOf(await unwrapped(() => call.read({ company, secretKey }))),
+    openLive: async (secretKey) =>
+      (await unwrapped(() => call.readLive({ company, secretKey }))).map(openValueOf),
+    reportOutcome: (secretKey, version, result) =>
+      unwrapped(() => call.reportOutcome({ company, secretKey, version, result })),
     write: (secretKey, value, options) =>
       unwrapped(() => call.write({ company, secretKey, value, ...options })),
+    writeMany: (writes, options) =>
+      unwrapped(() => call.writeMany({ company, writes: [...writes], ...options })),
     list: () => unwrapped(() => call.list({ company })),
+    capabilities: () => unwrapped(() => call.capabilities({ company })),
+    history: (secretKey, page) => unwrapped(() => call.history({ company, secretKey, ...page })),
+    stage: (secretKey, value, options) =>
+      unwrapped(() => call.stage({ company, secretKey, value, ...options })),
+    promote: (secretKey, options) => unwrapped(() => call.promote({ company, secretKey, ...options })),
+    discard: (secretKey) => unwrapped(() => call.discard({ company, secretKey })),
+    rollback: (secretKey, options) => unwrapped(() => call.rollback({ company, secretKey, ...options })),
+    setExpiry: (secretKey, { expiresAt, reminderDays }) =>
+      unwrapped(() =>
+        call.setExpiry({ company, secretKey, expiresAt, reminderDays: reminderDays && [...reminderDays] }),
+      ),
     remove: (secretKey, options) => unwrapped(() => call.remove({ company, secretKey, ...options })),
     restore: (secretKey) => unwrapped(() => call.restore({ company, secretKey })),
+    purge: (secretKey, options) => unwrapped(() => call.purge({ company, secretKey, ...options })),
   });
 }
 

@@ -3,35 +3,41 @@ import { getHTTPStatusCodeFromError } from "@trpc/server/http";
 import superjson from "superjson";
 import { z } from "zod";
 import { asTenantSecretsError } from "../access/database-errors.ts";
-import type { RequestOrigin } from "../companies/authenticate.ts";
+import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
 import type { Services } from "../tenant-secrets.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
-import { TenantSecretsError, type ErrorCode } from "../vocabulary/errors.ts";
+import { TenantSecretsError, type ErrorCode, type SecretFailure } from "../vocabulary/errors.ts";
 
 /** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
 export interface Context {
   readonly secrets: Services;
   readonly caller: () => Promise<Caller>;
   readonly requestId: string | undefined;
+  /** Whether answers go to whoever asks, and not to code of the product. */
+  readonly isRemote: boolean;
 }
 
-/** A context for a request that carries a credential, or none. */
-export function createContext(
-  secrets: Services,
-  credential: string | undefined,
-  origin: RequestOrigin,
-): Context {
+/** What a request's headers show of who sends it. */
+export function requestOf(headers: Headers, origin: RequestOrigin): AuthenticationRequest {
+  // RFC 6750, 2.1.
+  const credential = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return { ...origin, credential, headers };
+}
+
+/** A context for a request from outside, whoever sends it. */
+export function createContext(secrets: Services, request: AuthenticationRequest): Context {
   let caller: Promise<Caller> | undefined;
   return {
     secrets,
-    caller: () => (caller ??= secrets.authenticate(credential, origin)),
-    requestId: origin.requestId,
+    caller: () => (caller ??= secrets.authenticate(request)),
+    requestId: request.requestId,
+    isRemote: true,
   };
 }
 
 /** A context for a caller that is already known: code of the product, or a request that was checked before. */
 export function createCallerContext(secrets: Services, caller: Caller): Context {
-  return { secrets, caller: () => Promise.resolve(caller), requestId: caller.requestId };
+  return { secrets, caller: () => Promise.resolve(caller), requestId: caller.requestId, isRemote: false };
 }
 
 export interface ProcedureMeta {
@@ -45,6 +51,7 @@ export interface ErrorData {
   readonly requestId: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
+  readonly failures: readonly SecretFailure[] | undefined;
 }
 
 const trpcCodes = {
@@ -55,6 +62,7 @@ const trpcCodes = {
   INVALID_INPUT: "BAD_REQUEST",
   INVALID_VALUE: "BAD_REQUEST",
   CONFLICT: "CONFLICT",
+  RATE_LIMITED: "TOO_MANY_REQUESTS",
   NOT_SUPPORTED: "UNPROCESSABLE_CONTENT",
   INTEGRITY_FAILURE: "INTERNAL_SERVER_ERROR",
   MASTER_KEY_MISSING: "SERVICE_UNAVAILABLE",
@@ -74,15 +82,18 @@ const t = initTRPC
   .create({
     transformer: superjson,
     isDev: false,
-    errorFormatter: ({ shape, error, ctx }) => {
+    errorFormatter: ({ shape, error, ctx, type }) => {
       const known = publicError(error);
       const data: ErrorData = {
         reason: known.code,
         requestId: ctx?.requestId,
         retryAfterMs: known.retryAfterMs,
         currentVersion: known.currentVersion,
+        failures: known.failures,
       };
-      const { code, httpStatus, path } = shape.data;
+      const { code, httpStatus } = shape.data;
+      // A path that leads to no procedure can be anything, such as a value in the wrong place.
+      const path = type === "unknown" ? undefined : shape.data.path;
       return { code: shape.code, message: known.message, data: { code, httpStatus, path, ...data } };
     },
   });
@@ -138,7 +149,27 @@ const withOurErrors = t.middleware(async ({ next }) => {
   };
 });
 
-const withCaller = t.middleware(async ({ ctx, next }) => next({ ctx: { caller: await ctx.caller() } }));
+/** Verbs whose every call is worth a count of its own, and those of which only what changes something is. */
+const sensitiveVerbs: ReadonlySet<Verb> = new Set(["reveal", "export", "search"]);
+const sensitiveChanges: ReadonlySet<Verb> = new Set(["rotate", "members", "companies", "operators"]);
+
+/** Takes the record along, tells whether values are the current ones, and asks a provider in our name. */
+const sensitivePaths: ReadonlySet<string> = new Set(["audit.export", "secrets.planImport", "secrets.check"]);
+
+/** Finds the caller, and counts each call that it makes, also one of many in a request. */
+const withCaller = t.middleware(async ({ ctx, meta, path, type, next }) => {
+  const caller = await ctx.caller();
+  const { limits } = ctx.secrets;
+  const isSensitive =
+    meta === undefined ||
+    sensitiveVerbs.has(meta.verb) ||
+    (type === "mutation" && sensitiveChanges.has(meta.verb)) ||
+    sensitivePaths.has(path);
+  await limits.admitCall(caller, isSensitive);
+  const result = await next({ ctx: { caller } });
+  if (!result.ok) await limits.callFailed(caller, publicError(result.error));
+  return result;
+});
 
 /** A procedure for whoever has a credential; which one will do, the part that does the work decides. */
 export function procedure(verb: Verb) {

@@ -5,6 +5,7 @@ import type { Company } from "../companies/companies.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
+import { checkBatch, readEach } from "./batch.ts";
 import type { SecretStore } from "./store.ts";
 
 const capabilities: Capabilities = {
@@ -13,17 +14,35 @@ const capabilities: Capabilities = {
   recovery: false,
   notes: false,
   surroundingWhiteSpace: false,
+  history: false,
+  stages: false,
+  rollback: false,
+  purge: false,
+  bulk: false,
+  expiry: false,
+  checks: false,
 };
 
 /** Strategy A: a folder for each company, `/tenants/<folder>`. */
 export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog): SecretStore {
+  const read: SecretStore["read"] = async (company, secretKey) => {
+    const secret = await onInfisical(() => infisical.findSecret(pathOf(company), secretKey));
+    return secret && { plaintext: Plaintext.fromText(secret.value), version: secret.version };
+  };
+
   return {
     name: "infisical",
     capabilities,
+    read,
 
-    read: async (company, secretKey) => {
-      const secret = await onInfisical(() => infisical.findSecret(pathOf(company), secretKey));
-      return secret && { plaintext: Plaintext.fromText(secret.value), version: secret.version };
+    readMany: async (company, secretKeys) => {
+      checkBatch(secretKeys);
+      return readEach(secretKeys, (secretKey) => read(company, secretKey));
+    },
+
+    readLive: async (company, secretKey) => {
+      const secret = await read(company, secretKey);
+      return secret === undefined ? [] : [{ ...secret, stage: "current" }];
     },
 
     list: async (company) => {
@@ -49,6 +68,7 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
       refuseUnsupported(options.expectedVersion !== undefined, "a conditional write (expectedVersion)");
       refuseUnsupported(options.requestId !== undefined, "a request id");
       refuseUnsupported(options.note !== undefined, "a note");
+      refuseUnsupported((options.graceSeconds ?? 0) > 0, "a grace window (graceSeconds)");
       const value = plaintext.reveal();
       if (!survivesInfisical(value)) {
         throw new TenantSecretsError(
@@ -75,6 +95,17 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
     },
 
     restore: () => Promise.reject(unsupported("a restoration")),
+    history: () => Promise.reject(unsupported("a history")),
+    writeMany: () => Promise.reject(unsupported("a write of several secrets at once")),
+    stage: () => Promise.reject(unsupported("a staged value")),
+    promote: () => Promise.reject(unsupported("a staged value")),
+    discard: () => Promise.reject(unsupported("a staged value")),
+    rollback: () => Promise.reject(unsupported("a rollback")),
+    purge: () => Promise.reject(unsupported("a purge")),
+    setExpiry: () => Promise.reject(unsupported("an expiry")),
+    keepCheck: () => Promise.reject(unsupported("a kept check")),
+    // Its list has no place for it.
+    noteUse: () => {},
   };
 }
 

@@ -1,15 +1,57 @@
-import { and, eq, sql } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { and, asc, eq, inArray, sql, type SQL } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import type { AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import type { Company } from "../companies/companies.ts";
+import type { CompanyKeys } from "../keys/company-keys.ts";
+import { shareCompany } from "../keys/company-lock.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 
 const { companySecrets, companySecretVersions } = tables;
 
+/** What the parts of the database store work with. */
+export interface DatabaseParts {
+  readonly database: Database;
+  readonly companyKeys: CompanyKeys;
+  readonly audit: AuditLog;
+}
+
+/** A transaction that changes secrets of a company, in its scope, and can put its event into the record. */
+export async function inCompany<T>(
+  { database, audit }: DatabaseParts,
+  company: Company,
+  work: (statements: Statements) => Promise<T>,
+): Promise<T> {
+  await audit.ready();
+  return onDatabase(() =>
+    database.inCompany(company.id, async (statements) => {
+      await shareCompany(statements, company.id);
+      return work(statements);
+    }),
+  );
+}
+
 /** The one permanent row of a secret, locked by whoever holds one of these. */
 export type Head = typeof companySecrets.$inferSelect;
 
-export function ofSecret(companyId: CompanyId, secretKey: string) {
+/** A secret that is there, and so has a current version. */
+export type LiveHead = Head & { readonly currentVersion: number };
+
+export function ofSecret(companyId: string, secretKey: string): SQL | undefined {
   return and(eq(companySecrets.companyId, companyId), eq(companySecrets.secretKey, secretKey));
+}
+
+/** The rows of a secret's versions; with a number, that one's. */
+export function ofVersion(
+  { companyId, secretKey }: Pick<Head, "companyId" | "secretKey">,
+  version?: number,
+): SQL | undefined {
+  return and(
+    eq(companySecretVersions.companyId, companyId),
+    eq(companySecretVersions.secretKey, secretKey),
+    version === undefined ? undefined : eq(companySecretVersions.version, version),
+  );
 }
 
 export async function lockHead(
@@ -25,22 +67,42 @@ export async function lockHead(
   return head;
 }
 
-/** The head, locked; where there is none, a new one that reads as removed, for the same transaction to fill. */
-export async function lockOrMakeHead(
+export interface LockedHead {
+  readonly head: Head;
+  /** By this transaction, which has to fill it: until then it reads as removed. */
+  readonly made: boolean;
+}
+
+/**
+ * The heads of secrets, locked, by their secret keys; where there is none, a new one. First all are made and then all are
+ * locked, both in one order, so that two that want several of the same never wait for each other.
+ */
+export async function lockOrMakeHeads(
   statements: Statements,
   companyId: CompanyId,
-  secretKey: string,
-): Promise<{ readonly head: Head; readonly made: boolean }> {
-  const found = await lockHead(statements, companyId, secretKey);
-  if (found !== undefined) return { head: found, made: false };
+  secretKeys: readonly string[],
+): Promise<ReadonlyMap<string, LockedHead>> {
   const inserted = await statements
     .insert(companySecrets)
-    .values({ companyId, secretKey, lastVersion: 0, origin: "written", deletedAt: sql`now()` })
+    .values(
+      secretKeys.toSorted().map((secretKey) => ({
+        companyId,
+        secretKey,
+        lastVersion: 0,
+        origin: "written" as const,
+        deletedAt: sql`now()`,
+      })),
+    )
     .onConflictDoNothing()
-    .returning({ id: companySecrets.id });
-  const head = await lockHead(statements, companyId, secretKey);
-  if (head === undefined) throw new Error("the head of a secret is permanent");
-  return { head, made: inserted.length > 0 };
+    .returning({ secretKey: companySecrets.secretKey });
+  const made = new Set(inserted.map(({ secretKey }) => secretKey));
+  const heads = await statements
+    .select()
+    .from(companySecrets)
+    .where(and(eq(companySecrets.companyId, companyId), inArray(companySecrets.secretKey, [...secretKeys])))
+    .orderBy(asc(companySecrets.secretKey))
+    .for("update");
+  return new Map(heads.map((head) => [head.secretKey, { head, made: made.has(head.secretKey) }]));
 }
 
 /** The head of a secret that is there, locked. @throws {TenantSecretsError} NOT_FOUND */
@@ -48,10 +110,15 @@ export async function lockLiveHead(
   statements: Statements,
   companyId: CompanyId,
   secretKey: string,
-): Promise<Head> {
+): Promise<LiveHead> {
   const head = await lockHead(statements, companyId, secretKey);
-  if (head === undefined || head.deletedAt !== null) throw notFound();
-  return head;
+  return liveHead(head);
+}
+
+/** @throws {TenantSecretsError} NOT_FOUND where the secret is not there, or was removed */
+export function liveHead(head: Head | undefined): LiveHead {
+  if (head?.currentVersion == null || head.deletedAt !== null) throw notFound();
+  return { ...head, currentVersion: head.currentVersion };
 }
 
 /** @throws {TenantSecretsError} CONFLICT, with the current version, where it is not the expected one */
@@ -71,14 +138,30 @@ export async function keepCurrentVersion(statements: Statements, head: Head): Pr
   const [row] = await statements
     .update(companySecretVersions)
     .set({ sealed: head.secretValueEncrypted, companyKeyNo: head.companyKeyNo })
-    .where(
-      and(
-        eq(companySecretVersions.companyId, head.companyId),
-        eq(companySecretVersions.secretKey, head.secretKey),
-        eq(companySecretVersions.version, head.currentVersion),
-      ),
-    )
+    .where(ofVersion(head, head.currentVersion))
     .returning({ id: companySecretVersions.id });
   if (row === undefined) throw new Error("every version has a row");
   return row.id;
 }
+
+/** The columns of a head whose current version is replaced: that one counts on for a while. A removed one's does not. */
+export function succession(
+  head: Head,
+  graceSeconds = 0,
+): Pick<typeof companySecrets.$inferInsert, "previousVersion"> & { previousUntil: SQL | null } {
+  return head.deletedAt === null && head.currentVersion !== null
+    ? {
+        previousVersion: head.currentVersion,
+        previousUntil: sql`now() + make_interval(secs => ${graceSeconds})`,
+      }
+    : { previousVersion: null, previousUntil: null };
+}
+
+/** What is left of a version whose value is destroyed: who made it, when and why. */
+export const destroyed = {
+  sealed: null,
+  companyKeyNo: null,
+  fingerprint: null,
+  hint: null,
+  destroyedAt: sql`coalesce(${companySecretVersions.destroyedAt}, now())`,
+};

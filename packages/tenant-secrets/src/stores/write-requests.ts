@@ -1,6 +1,7 @@
 import { and, eq, gt, lte, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
+import { ofVersion } from "./secret-head.ts";
 
 const { companySecretVersions, writeRequests } = tables;
 const { companyId, actorKind, actorId, requestId, createdAt } = writeRequests;
@@ -20,6 +21,11 @@ const remembered = sql`now() - interval '24 hours'`;
 export interface RequestBody {
   /** Its MAC under each key of the company that is not destroyed, the one that seals now first. */
   readonly macs: readonly [KeyedMac, ...KeyedMac[]];
+  /** By secret key. */
+  readonly writes: readonly RequestedWrite[];
+}
+
+interface RequestedWrite {
   readonly secretKey: string;
   readonly note: string | undefined;
   /** Under the same keys. */
@@ -32,7 +38,7 @@ interface KeyedMac {
 }
 
 /**
- * @returns the version that an earlier request of this name made; undefined where there was none
+ * @returns the versions that an earlier request of this name made, in the order of its writes; undefined where there was none
  * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the keys at hand are older
  *   than the request's
  */
@@ -40,7 +46,7 @@ export async function findApplied(
   statements: Statements,
   name: RequestName,
   body: RequestBody,
-): Promise<number | undefined> {
+): Promise<readonly number[] | undefined> {
   const [row] = await statements
     .select()
     .from(writeRequests)
@@ -57,34 +63,39 @@ export async function findApplied(
   const no = Number(row.bodyMac.split(".", 1)[0]);
   const same = body.macs.find((keyed) => keyed.no === no);
   if (same === undefined && no > body.macs[0].no) throw keyDestroyed();
-  const applied =
-    same === undefined ? await madeThatVersion(statements, row, body) : row.bodyMac === textOf(same);
+  const applied = same === undefined ? await madeThose(statements, row, body) : row.bodyMac === textOf(same);
   if (!applied) throw requestIdTaken();
-  return row.version;
+  return versionsOf(row);
+}
+
+type RequestRow = typeof writeRequests.$inferSelect;
+
+function versionsOf({ version, versions }: RequestRow): readonly number[] {
+  return versions ?? [version];
 }
 
 /**
- * Whether the version that a request made holds what another one asks for. For when the key of its MAC is destroyed: a
- * version's fingerprint was computed anew under the next key. What cannot be compared any more is `expectedVersion`.
+ * Whether the versions that a request made hold what another one asks for. For when the key of its MAC is destroyed: a
+ * version's fingerprint was computed anew under the next key. What cannot be compared any more is how it was to be written.
  */
-async function madeThatVersion(
-  statements: Statements,
-  row: typeof writeRequests.$inferSelect,
-  { secretKey, note, fingerprints }: RequestBody,
-): Promise<boolean> {
-  const [made] = await statements
-    .select({ note: companySecretVersions.note, fingerprint: companySecretVersions.fingerprint })
-    .from(companySecretVersions)
-    .where(
-      and(
-        eq(companySecretVersions.companyId, row.companyId),
-        eq(companySecretVersions.secretKey, secretKey),
-        eq(companySecretVersions.version, row.version),
-        // One transaction made both, so that they have one time.
-        eq(companySecretVersions.createdAt, row.createdAt),
-      ),
-    );
-  return made !== undefined && fingerprints.includes(made.fingerprint ?? "") && made.note === (note ?? null);
+async function madeThose(statements: Statements, row: RequestRow, { writes }: RequestBody): Promise<boolean> {
+  const versions = versionsOf(row);
+  if (versions.length !== writes.length) return false;
+  for (const [i, { secretKey, note, fingerprints }] of writes.entries()) {
+    const [made] = await statements
+      .select({ note: companySecretVersions.note, fingerprint: companySecretVersions.fingerprint })
+      .from(companySecretVersions)
+      .where(
+        and(
+          ofVersion({ companyId: row.companyId, secretKey }, versions[i] ?? 0),
+          // One transaction made both, so that they have one time.
+          eq(companySecretVersions.createdAt, row.createdAt),
+        ),
+      );
+    const same = fingerprints.includes(made?.fingerprint ?? "") && made?.note === (note ?? null);
+    if (!same) return false;
+  }
+  return true;
 }
 
 /** Remembers a request, and forgets some of the company's old ones. @throws {TenantSecretsError} CONFLICT */
@@ -92,8 +103,9 @@ export async function keepApplied(
   statements: Statements,
   name: RequestName,
   { macs }: RequestBody,
-  version: number,
+  versions: readonly number[],
 ): Promise<void> {
+  const made = { version: versions[0] ?? 0, versions: versions.length > 1 ? [...versions] : null };
   const bodyMac = textOf(macs[0]);
   // Rows that somebody else is forgetting are passed over, so that two writers never wait for each other here.
   await statements.execute(sql`
@@ -102,10 +114,10 @@ export async function keepApplied(
       limit 100 for update skip locked)`);
   const kept = await statements
     .insert(writeRequests)
-    .values({ ...name, bodyMac, version })
+    .values({ ...name, bodyMac, ...made })
     .onConflictDoUpdate({
       target: [companyId, actorKind, actorId, requestId],
-      set: { bodyMac, version, createdAt: sql`now()` },
+      set: { bodyMac, ...made, createdAt: sql`now()` },
       setWhere: lte(createdAt, remembered),
     })
     .returning({ version: writeRequests.version });

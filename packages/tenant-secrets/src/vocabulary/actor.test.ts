@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { ApiKeyVerb, job, verbs } from "./actor.ts";
 
-test("an API key can be given four verbs, and none that reaches members, audit, values on a screen or the platform", () => {
+test("an API key can be given five verbs, and none that reaches members, audit, values on a screen or the platform", () => {
   expect(verbs.filter((verb) => ApiKeyVerb.safeParse(verb).success)).toEqual([
     "describe",
     "use",
+    "export",
     "write",
     "delete",
   ]);

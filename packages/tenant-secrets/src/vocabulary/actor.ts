@@ -1,15 +1,20 @@
 import { z } from "zod";
 import type { CompanyId } from "./names.ts";
 
-/** What can be asked for. The first eight concern one company, the last two the platform. */
+/**
+ * What can be asked for. The first ten concern one company, the last two the platform. `use` is for programs, and for what
+ * the product does in somebody's name; a person who wants to see a value has to `reveal` it.
+ */
 export const verbs = [
   "describe",
   "use",
   "reveal",
+  "export",
   "write",
   "rotate",
   "delete",
   "audit",
+  "search",
   "members",
   "companies",
   "operators",
@@ -17,10 +22,16 @@ export const verbs = [
 export type Verb = (typeof verbs)[number];
 
 /** The verbs that an API key can be given. */
-export const ApiKeyVerb = z.enum(["describe", "use", "write", "delete"]);
+export const ApiKeyVerb = z.enum(["describe", "use", "write", "delete", "export"]);
 export type ApiKeyVerb = z.infer<typeof ApiKeyVerb>;
 
-export type Role = "owner" | "admin" | "member" | "auditor";
+/** What a person is in a company. */
+export const Role = z.enum(["owner", "admin", "member", "auditor"]);
+export type Role = z.infer<typeof Role>;
+
+/** Why a person looks at a value: a closed list, because whatever is typed freely ends up in a record for ever. */
+export const RevealPurpose = z.enum(["set-up", "debugging", "incident", "hand-over"]);
+export type RevealPurpose = z.infer<typeof RevealPurpose>;
 
 /** Verbs, on the secret keys that the patterns cover. */
 export interface Grant {

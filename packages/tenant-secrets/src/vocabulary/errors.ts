@@ -7,6 +7,7 @@ export const errorCodes = [
   "INVALID_INPUT",
   "INVALID_VALUE",
   "CONFLICT",
+  "RATE_LIMITED",
   "NOT_SUPPORTED",
   "INTEGRITY_FAILURE",
   "MASTER_KEY_MISSING",
@@ -22,6 +23,15 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** Why one secret of a batch was refused. */
+export interface SecretFailure {
+  readonly secretKey: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** With CONFLICT, as in {@link ErrorDetails}. */
+  readonly currentVersion?: number | undefined;
+}
+
 export interface ErrorDetails {
   /** When the same call may succeed, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined;
@@ -29,6 +39,8 @@ export interface ErrorDetails {
   readonly currentVersion?: number | undefined;
   /** With an answer of the API: what to give an operator, who finds the request in log and record by it. */
   readonly requestId?: string | undefined;
+  /** With a batch that was refused as a whole: each secret that stood in its way. */
+  readonly failures?: readonly SecretFailure[] | undefined;
   /** For the log, never for the caller: an error's class and code, such as "DatabaseError 42P01". */
   readonly diagnosis?: string | undefined;
 }
@@ -43,6 +55,7 @@ export class TenantSecretsError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
   readonly requestId: string | undefined;
+  readonly failures: readonly SecretFailure[] | undefined;
   readonly diagnosis: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -51,6 +64,7 @@ export class TenantSecretsError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.currentVersion = details.currentVersion;
     this.requestId = details.requestId;
+    this.failures = details.failures;
     this.diagnosis = details.diagnosis;
   }
 }
@@ -70,6 +84,17 @@ export function forbidden(verb: string): TenantSecretsError {
   return new TenantSecretsError(
     "FORBIDDEN",
     `This credential may not ${verb}: ask for one that is allowed to.`,
+  );
+}
+
+/** The error of a batch, which is done as a whole or not at all. Its code is that of the first secret that was refused. */
+export function batchRefused(failures: readonly [SecretFailure, ...SecretFailure[]]): TenantSecretsError {
+  const names = failures.slice(0, 5).map(({ secretKey }) => secretKey);
+  const more = failures.length > names.length ? ` and ${failures.length - names.length} more` : "";
+  return new TenantSecretsError(
+    failures[0].code,
+    `None of the batch was done, because of ${names.join(", ")}${more}: ${failures[0].message}`,
+    { failures },
   );
 }
 

@@ -3,9 +3,10 @@ import { createInfisicalClient } from "@repo/infisical";
 import { z } from "zod";
 import { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 import { createTenantSecrets } from "./tenant-secrets.ts";
+import { job } from "./vocabulary/actor.ts";
 
-// For rotation-kill.db.test.ts: a process that rotates, and kills itself at one step. It reads its orders from standard
-// input, and prints each step.
+// For audit-log-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
+// orders from standard input.
 
 const Orders = z.object({
   applicationUrl: z.string(),
@@ -16,30 +17,22 @@ const Orders = z.object({
     clientSecret: z.string(),
     projectId: z.string(),
   }),
-  killAt: z.int(),
+  subdomain: z.string(),
 });
 
 const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-const { applicationUrl, maintenanceUrl, infisical, killAt } = Orders.parse(
+const { applicationUrl, maintenanceUrl, infisical, subdomain } = Orders.parse(
   JSON.parse(Buffer.concat(chunks).toString()),
 );
 
-const database = connectDatabase({ applicationUrl, maintenanceUrl });
 const secrets = createTenantSecrets({
-  database,
+  database: connectDatabase({ applicationUrl, maintenanceUrl }),
   infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
   catalog: deliveryChatCatalog,
 });
-let step = 0;
-await secrets.keyRotation.rotate(
-  { actor: { kind: "operator", id: "test-operator" } },
-  {
-    backup: () => Promise.resolve("sha256:fake"),
-    onStep: ([phase, done]) => {
-      console.log(`${phase} ${done}`);
-      if (step++ === killAt) process.kill(process.pid, "SIGKILL");
-    },
-  },
-);
-await database.close();
+const company = secrets.company(subdomain, job("reader", { verbs: ["use"], secretKeys: ["*"] }));
+for (let reads = 0; ; reads++) {
+  if (reads % 10 === 0) console.log(reads);
+  await company.get("CUSTOM_KEY");
+}

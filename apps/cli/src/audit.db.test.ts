@@ -1,0 +1,171 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectDatabase, type Database } from "@repo/db";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createFixture, operator, product, type Fixture } from "./fixture.ts";
+import { cli, failing, type Environment } from "./run-cli.ts";
+
+// Each start of a process costs a busy machine seconds.
+const slow = { timeout: 120_000 };
+
+let fixture: Fixture;
+let environment: Environment;
+let directory: string;
+const log: string[] = [];
+
+const file = (name: string) => path.join(directory, name);
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  environment = { ...fixture.local, TENANT_SECRETS_OPERATOR_TOKEN: fixture.operatorToken };
+  directory = await mkdtemp(path.join(tmpdir(), "tenant-secrets-test-"));
+  for (const subdomain of ["acmecorp", "another-company"]) {
+    await fixture.secrets.companies.create(operator, { subdomain, secretStore: "database" });
+    await fixture.secrets.company(subdomain, product).set("CUSTOM_A", "sk_test_fake_acmecorp_0001");
+  }
+  await seal();
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+type Sql = Parameters<Parameters<Database["outsideCompanies"]>[0]>[0];
+
+async function asSuperuser<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  const { superuserUrl } = fixture;
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  try {
+    return await database.outsideCompanies(work);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Seals all that there is, and logs it as the API does. */
+async function seal(): Promise<void> {
+  const sealer = fixture.secrets.createSealer({
+    heartbeatMs: 0,
+    onAlarm: () => {},
+    onSealed: ({ batch, events, head }) =>
+      log.push(JSON.stringify({ level: "info", batch, events, head, msg: "record sealed" })),
+  });
+  await asSuperuser(async (sql) => {
+    for (;;) {
+      await sealer.tick();
+      const [row] = await sql`
+        select count(*)::int as left from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+      if (row?.["left"] === 0) return;
+      await sleep(20);
+    }
+  });
+}
+
+test("the record is listed, one page after the other, through the API and without it", slow, async () => {
+  const list = ["audit", "list", "--company", "acmecorp", "--limit", "2"];
+  const remote = await cli(list, { ...fixture.remote });
+  expect(remote.stdout).toMatch(
+    /^TIME +LAST +COUNT +ACTOR +ACTION .*\n.* job test +secret\.write +CUSTOM_A@1 +allowed/,
+  );
+  const cursor = /Older ones: --cursor (\S+)/.exec(remote.stderr)?.[1] ?? "";
+  const older = await cli([...list, "--cursor", cursor, "--json"], environment);
+  expect(JSON.parse(older.stdout)).toMatchObject({ events: [{ action: "company.create" }] });
+  const all = JSON.parse((await cli(["audit", "list", "--json"], environment)).stdout);
+  expect(all).toMatchObject({
+    events: expect.arrayContaining([expect.objectContaining({ action: "operator.create" })]),
+  });
+  expect(await failing([...list, "--cursor", `${cursor}A`], environment)).toMatchObject({
+    code: "INVALID_INPUT",
+  });
+  expect(await failing(["audit", "list", "--limit", "101"], environment)).toMatchObject({ code: "USAGE" });
+});
+
+test(
+  "an export is written to a file of its owner's, and checked with nothing but the public keys",
+  slow,
+  async () => {
+    await writeFile(file("keys.pem"), (await cli(["audit", "public-key"], environment)).stdout);
+    const done = await cli(
+      ["audit", "export", "--company", "acmecorp", "--output", file("acme.jsonl")],
+      fixture.remote,
+    );
+    expect(done.stdout).toMatch(
+      /^3 events of acmecorp are in .*acme\.jsonl\. \d are not sealed yet, and were left out\.\n$/,
+    );
+    expect((await stat(file("acme.jsonl"))).mode & 0o777).toBe(0o600);
+    const check = ["audit", "verify-export", file("acme.jsonl"), "--public-key", file("keys.pem")];
+    expect((await cli(check)).stdout).toMatch(
+      /^3 events of company .{36}, from .* to .*: each is as it was sealed\.\n$/,
+    );
+
+    const written = await readFile(file("acme.jsonl"), "utf8");
+    await writeFile(file("acme.jsonl"), written.replace('"secretKey":"CUSTOM_A"', '"secretKey":"CUSTOM_B"'));
+    expect(await failing(check)).toMatchObject({ code: "INTEGRITY_FAILURE", exitCode: 1 });
+    await writeFile(file("acme.jsonl"), "");
+    expect(await failing(check)).toMatchObject({ code: "INTEGRITY_FAILURE" });
+
+    const into = (name: string, ...more: string[]) => [
+      "audit",
+      "export",
+      "--output",
+      file(name),
+      "--company",
+      ...more,
+    ];
+    expect(await failing(into("acme.jsonl", "acmecorp"), environment)).toMatchObject({ code: "USAGE" });
+    expect(await failing(into("none.jsonl", "nobody"), environment)).toMatchObject({ code: "NOT_FOUND" });
+    await expect(stat(file("none.jsonl"))).rejects.toThrow("ENOENT");
+    expect(await failing(into("none.jsonl", "acmecorp", "--from", "yesterday"), environment)).toMatchObject({
+      code: "USAGE",
+    });
+    expect(
+      await failing(["audit", "verify-export", file("gone"), "--public-key", file("keys.pem")]),
+    ).toMatchObject({ code: "USAGE" });
+  },
+);
+
+test(
+  "verify says that all is well, and ends with exit code 1 and a sentence where the log or an event says otherwise",
+  slow,
+  async () => {
+    await seal();
+    await seal();
+    await writeFile(file("api.log"), ["not json", ...log, '{"msg":"ready"}'].join("\n"));
+    const verify = ["audit", "verify", "--heads", file("api.log"), "--public-key", file("keys.pem")];
+    const sound = await cli(verify, environment);
+    expect(sound).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(sound.stdout).toMatch(
+      /The last batch is \d+, sealed at .*, its head [0-9a-f]{64}\.\nNothing was changed, removed or inserted\.\n$/,
+    );
+
+    await asSuperuser((sql) =>
+      sql.begin(async (one) => {
+        await one`set local session_replication_role = replica`;
+        await one`update audit_events set outcome = 'failed' where action = 'secret.write'`;
+        await one`delete from audit_batches where no = (select max(no) from audit_batches)`;
+      }),
+    );
+    const wrong = await cli(verify, environment);
+    expect(wrong).toMatchObject({
+      exitCode: 1,
+      stderr: "INCOMPLETE: The record is not as it was written.\n",
+    });
+    expect(wrong.stdout).toMatch(
+      /event-changed: 2\. The first: Event .{36} was changed after it was sealed in batch 1\./,
+    );
+    expect(wrong.stdout).toMatch(
+      /head-unknown: 1\. The first: Batch \d+, whose head was logged when it was sealed, is not there/,
+    );
+
+    await writeFile(file("other.log"), "{}\n");
+    for (const args of [
+      ["--heads", file("other.log")],
+      ["--heads", file("gone")],
+      ["--public-key", file("gone")],
+    ]) {
+      expect(await failing(["audit", "verify", ...args], environment)).toMatchObject({ code: "USAGE" });
+    }
+    expect(await failing(["audit", "verify"], fixture.remote)).toMatchObject({ code: "USAGE" });
+    const stranger = { ...environment, TENANT_SECRETS_OPERATOR_TOKEN: await fixture.apiKey(["acmecorp"]) };
+    expect(await failing(["audit", "verify"], stranger)).toMatchObject({ code: "FORBIDDEN", exitCode: 4 });
+  },
+);

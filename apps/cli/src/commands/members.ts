@@ -1,0 +1,91 @@
+import { withApi } from "../api.ts";
+import { confirm, roleOf } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { minute, print, printJson, table } from "../output.ts";
+import { company } from "./company-option.ts";
+
+const role = {
+  type: "string",
+  required: true,
+  value: "role",
+  help: "What the person is there: owner, admin, member or auditor",
+} as const;
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: { company },
+  details: "Shows who belongs to a company, and as what. For operators.",
+  examples: ["members list --company acmecorp"],
+  run: async ({ company: subdomain, json }) => {
+    const list = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.members.list.query({ company: subdomain }),
+    );
+    if (json) return printJson(list);
+    if (list.length === 0) return print(`Nobody belongs to ${subdomain} yet; "members add" adds a person.`);
+    print(
+      table(
+        ["E-MAIL", "NAME", "ROLE", "SINCE", "ID", ""],
+        list.map(({ email, name, role: has, since, userId, disabled }) => [
+          email,
+          name,
+          has,
+          minute(since),
+          userId,
+          disabled ? "disabled" : "",
+        ]),
+      ),
+    );
+  },
+});
+
+export const addCommand = defineCommand({
+  positionals: ["email"],
+  options: {
+    company,
+    role,
+    name: { type: "string", required: true, value: "text", help: "What the person is called" },
+  },
+  details: `Adds a person to a company, by e-mail address. Whoever is known by that address from another company keeps the
+name of there. For operators.`,
+  examples: ["members add ada@example.com --company acmecorp --role owner --name 'Ada Lovelace'"],
+  run: async ({ email, company: subdomain, name, json, ...values }) => {
+    const given = await roleOf(values.role);
+    const member = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.members.add.mutate({ company: subdomain, email, name, role: given }),
+    );
+    if (json) printJson(member);
+    else print(`${member.email} (${member.userId}) is now ${member.role} of ${subdomain}.`);
+  },
+});
+
+export const roleCommand = defineCommand({
+  positionals: ["userId"],
+  options: { company, role },
+  details: `Gives a member another role; "members list" shows ids. It counts within five seconds, everywhere. A company that
+has an owner keeps one. For operators.`,
+  examples: ["members role 0198f2c4-0000-7000-8000-000000000001 --company acmecorp --role auditor"],
+  run: async ({ userId, company: subdomain, json, ...values }) => {
+    const given = await roleOf(values.role);
+    const member = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.members.change.mutate({ company: subdomain, userId, role: given }),
+    );
+    if (json) printJson(member);
+    else print(`${member.email} is now ${member.role} of ${subdomain}.`);
+  },
+});
+
+export const removeCommand = defineCommand({
+  positionals: ["userId"],
+  options: { company, yes: { type: "boolean", help: "Do not ask" } },
+  details: `Takes a person out of a company; what else they belong to stays. Asks before it does so; where there is no terminal
+to ask at, --yes is needed. A company that has an owner keeps one. For operators.`,
+  examples: ["members remove 0198f2c4-0000-7000-8000-000000000001 --company acmecorp --yes"],
+  run: async ({ userId, company: subdomain, yes, json }) => {
+    await confirm(`Take ${userId} out of ${subdomain}?`, yes);
+    await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.members.remove.mutate({ company: subdomain, userId }),
+    );
+    if (json) printJson({ company: subdomain, userId, removed: true });
+    else print(`${userId} does not belong to ${subdomain} any more.`);
+  },
+});

@@ -1,0 +1,196 @@
+import { withApi } from "../api.ts";
+import { confirm, confirmTyped, graceSecondsOf, versionOf, wholeNumber } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { UsageError } from "../failure.ts";
+import { minute, print, printJson, remark, table } from "../output.ts";
+import { company, grace } from "./company-option.ts";
+
+const expected = {
+  type: "string",
+  value: "version",
+  help: "Do it only if this is the current version; else exit code 5",
+} as const;
+
+export const versionsCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: {
+    company,
+    before: { type: "string", value: "version", help: "Only versions below this one: the next page" },
+    limit: { type: "string", value: "number", help: "At most this many, 1 to 100; default 100" },
+  },
+  details: `Shows every version of a secret, the newest first, also of one that was removed: who made it, when and why,
+and whether it counts. Values are not shown. One that is "destroyed" is gone for good; the line about it stays.`,
+  examples: [
+    "versions STRIPE_SECRET_KEY --company acmecorp",
+    "versions STRIPE_SECRET_KEY --company acmecorp --json",
+  ],
+  run: async ({ secretKey, company: subdomain, before, limit, json }) => {
+    const page = { before: wholeNumber("before", before), limit: wholeNumber("limit", limit) };
+    const history = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.history.query({ company: subdomain, secretKey, ...page }),
+    );
+    if (json) return printJson({ company: subdomain, secretKey, ...history });
+    const { versions, next, removedAt, recoverUntil } = history;
+    print(
+      table(
+        ["VERSION", "STAGE", "MADE", "BY", "HINT", "CHECK", "NOTE"],
+        versions.map(({ version, stage, createdAt, actor, hint, check, note, destroyedAt }) => [
+          String(version),
+          stage ?? (destroyedAt === undefined ? "" : "destroyed"),
+          minute(createdAt),
+          `${actor.kind} ${actor.id}`,
+          hint === undefined ? "" : `…${hint}`,
+          check === undefined ? "" : `${check.result} ${minute(check.checkedAt)}`,
+          note ?? "",
+        ]),
+      ),
+    );
+    if (removedAt !== undefined) {
+      const until = recoverUntil === undefined ? "" : `, and can be restored until ${minute(recoverUntil)}`;
+      remark(`It was removed at ${minute(removedAt)}${until}.`);
+    }
+    if (next !== undefined) remark(`There are more: --before ${next}`);
+  },
+});
+
+export const rollbackCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: {
+    company,
+    to: {
+      type: "string",
+      required: true,
+      value: "version",
+      help: "The version whose value is to be current",
+    },
+    "expected-version": expected,
+    note: { type: "string", value: "text", help: "Why, for the history: not a secret" },
+  },
+  details: `Writes the value of an earlier version again, as a new one: "versions" shows which there are. What was destroyed
+does not come back. Not on Infisical.`,
+  examples: ['rollback STRIPE_SECRET_KEY --company acmecorp --to 3 --note "4 was of the wrong account"'],
+  run: async (values) => {
+    const { secretKey, note } = values;
+    const toVersion = wholeNumber("to", values.to);
+    const expectedVersion = versionOf(values["expected-version"]);
+    const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.rollback.mutate({ company: values.company, secretKey, toVersion, expectedVersion, note }),
+    );
+    if (values.json) printJson({ company: values.company, secretKey, version });
+    else
+      print(
+        `${secretKey} of ${values.company} is now at version ${version}, with the value of ${toVersion}.`,
+      );
+  },
+});
+
+export const promoteCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: {
+    company,
+    grace,
+    "expected-version": expected,
+  },
+  details: `Makes the pending version, which "stage" left, the current one. It keeps its number. In the grace window webhooks
+that were signed with the value before are still accepted, and a provider that refuses the new value is
+asked with the old one. Not on Infisical.`,
+  examples: ["promote STRIPE_SECRET_KEY --company acmecorp --grace 24h"],
+  run: async (values) => {
+    const { secretKey } = values;
+    const graceSeconds = graceSecondsOf(values.grace);
+    const expectedVersion = versionOf(values["expected-version"]);
+    const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.promote.mutate({ company: values.company, secretKey, graceSeconds, expectedVersion }),
+    );
+    if (values.json) printJson({ company: values.company, secretKey, version });
+    else print(`${secretKey} of ${values.company} is now at version ${version}.`);
+  },
+});
+
+export const discardCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: { company, yes: { type: "boolean", help: "Do not ask" } },
+  details: `Destroys the value of the pending version, which "stage" left. The current one stays. Asks before it does so; where
+there is no terminal to ask at, --yes is needed.`,
+  examples: ["discard STRIPE_SECRET_KEY --company acmecorp", "discard CUSTOM_KEY --company acmecorp --yes"],
+  run: async ({ secretKey, company: subdomain, yes, json }) => {
+    await confirm(`Destroy the pending version of ${secretKey} of ${subdomain}?`, yes);
+    const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.discard.mutate({ company: subdomain, secretKey }),
+    );
+    if (json) printJson({ company: subdomain, secretKey, discarded: version });
+    else print(`Version ${version} of ${secretKey} of ${subdomain} is destroyed.`);
+  },
+});
+
+export const purgeCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: {
+    company,
+    force: { type: "boolean", help: "Also a secret that is not removed: removes it" },
+    yes: { type: "boolean", help: "Do not ask; needs --confirm" },
+    confirm: { type: "string", value: "secretKey", help: "With --yes: the secret key once more" },
+  },
+  details: `Destroys every value of a removed secret for good, before its time to be restored is over. Its history stays, without
+values, hints and fingerprints. Backups of the database still have them. Asks for the secret key to be typed.`,
+  examples: [
+    "purge CUSTOM_OLD_KEY --company acmecorp",
+    "purge CUSTOM_OLD_KEY --company acmecorp --yes --confirm CUSTOM_OLD_KEY",
+  ],
+  run: async ({ secretKey, company: subdomain, force, yes, confirm: typed, json }) => {
+    await confirmTyped({
+      question: `This destroys every value of ${secretKey} of ${subdomain} for good. Type ${secretKey} to go on`,
+      expected: secretKey,
+      yes,
+      typed,
+      option: "confirm",
+    });
+    await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.purge.mutate({ company: subdomain, secretKey, force }),
+    );
+    if (json) printJson({ company: subdomain, secretKey, purged: true });
+    else print(`Every value of ${secretKey} of ${subdomain} is destroyed. Its history stays.`);
+  },
+});
+
+export const expireCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: {
+    company,
+    at: {
+      type: "string",
+      required: true,
+      value: "date",
+      help: 'When it ends at its provider: 2027-01-31, 2027-01-31T12:00:00Z, or "never"',
+    },
+    remind: { type: "string", value: "days", help: "How many days before to remind: 30,7,1 is the default" },
+  },
+  details: `Says when a credential ends at its provider, to be reminded before: on record, and in "list". A day alone is its
+beginning in UTC. What has expired is served all the same. Not on Infisical.`,
+  examples: [
+    "expire SENDGRID_API_KEY --company acmecorp --at 2027-01-31 --remind 30,7,1",
+    "expire SENDGRID_API_KEY --company acmecorp --at never",
+  ],
+  run: async ({ secretKey, company: subdomain, at, remind, json }) => {
+    const expiresAt = at === "never" ? null : dateOf(at);
+    const reminderDays = remind?.split(",").map((days) => wholeNumber("remind", days.trim()));
+    await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.setExpiry.mutate({ company: subdomain, secretKey, expiresAt, reminderDays }),
+    );
+    if (json) return printJson({ company: subdomain, secretKey, expiresAt });
+    print(
+      `${secretKey} of ${subdomain} ${expiresAt === null ? "does not expire" : `expires at ${minute(expiresAt)}`}.`,
+    );
+  },
+});
+
+/** A day or a time of one spelling each: `Date` itself takes much, some of it in the zone of this machine. @throws {UsageError} */
+function dateOf(text: string): Date {
+  const form = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?$/;
+  const date = new Date(form.test(text) ? text : Number.NaN);
+  // A day that a month does not have would be one of the next month.
+  if (Number.isNaN(date.getTime()) || !date.toISOString().startsWith(text.slice(0, 10))) {
+    throw new UsageError('--at is a day (2027-01-31), a time in UTC (2027-01-31T12:00:00Z) or "never".');
+  }
+  return date;
+}

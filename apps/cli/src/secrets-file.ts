@@ -1,0 +1,50 @@
+import { createReadStream } from "node:fs";
+import type { FileEntry } from "@repo/tenant-secrets/client";
+import { UsageError } from "./failure.ts";
+
+const maxFileBytes = 16 * 1024 * 1024;
+
+/**
+ * The secrets of a file, each with its line.
+ *
+ * @param path "-" for standard input
+ * @param format "env" or "json"; without it, what the file's name says
+ * @throws {UsageError} where it cannot be read, is too long, or has more secrets than an import takes
+ * @throws {TenantSecretsError} INVALID_INPUT with line and column, and nothing of the file
+ */
+export async function readSecretsFile(path: string, format: string | undefined): Promise<FileEntry[]> {
+  const { maxBatchSecrets, parseEnvFile, parseJsonFile } = await import("@repo/tenant-secrets/client");
+  const parsers = new Map([
+    ["env", parseEnvFile],
+    ["json", parseJsonFile],
+  ]);
+  const parse = parsers.get(format ?? (path.endsWith(".json") ? "json" : "env"));
+  if (parse === undefined) throw new UsageError("--format is env or json.");
+  const entries = parse(await readWhole(path));
+  if (entries.length > maxBatchSecrets) {
+    throw new UsageError(
+      `The file was refused: it has ${entries.length} secrets, and an import takes at most ${maxBatchSecrets}, all or none. Divide it.`,
+    );
+  }
+  return [...entries];
+}
+
+async function readWhole(path: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of path === "-" ? process.stdin : createReadStream(path)) {
+      const buffer = Buffer.from(chunk);
+      chunks.push(buffer);
+      bytes += buffer.length;
+      if (bytes > maxFileBytes) throw new UsageError(`A file is at most ${maxFileBytes} bytes long.`);
+    }
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError("The file cannot be read.");
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new UsageError("The file was refused: it is not well-formed UTF-8.");
+  }
+}

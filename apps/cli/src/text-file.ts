@@ -1,0 +1,9 @@
+import { readFile } from "node:fs/promises";
+import { UsageError } from "./failure.ts";
+
+/** @param option the one that names the file. @throws {UsageError} where it cannot be read */
+export async function readText(option: string, path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => {
+    throw new UsageError(`--${option} names a file that cannot be read.`);
+  });
+}

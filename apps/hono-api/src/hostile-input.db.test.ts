@@ -1,0 +1,284 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { send, sendJson, withoutRequestId, type Answer } from "./exchange.ts";
+import { createBackends, startApi, type Api, type Backends } from "./fixture.ts";
+
+let backends: Backends;
+let api: Api;
+let credential: string;
+
+beforeAll(async () => {
+  backends = await createBackends();
+  api = await startApi({ backends });
+  ({ apiKey: credential } = await backends.apiKey("another-company"));
+});
+
+const company = "another-company";
+const call = (procedure: string, input: unknown, as = credential): Promise<Answer> =>
+  sendJson(api.url, `/trpc/${procedure}`, typeof input === "string" ? input : { json: input }, {
+    authorization: `Bearer ${as}`,
+  });
+const reasonOf = ({ body }: Answer) => String(/"reason":"([A-Z_]+)"/.exec(body)?.[1]);
+const write = (value: string, secretKey = "CUSTOM_TEXT") =>
+  call("secrets.write", { company, secretKey, value });
+
+async function read(secretKey = "CUSTOM_TEXT"): Promise<string> {
+  const { body } = await call("secrets.read", { company, secretKey });
+  const parsed: { result: { data: { json: { value: string } } } } = JSON.parse(body);
+  return parsed.result.data.json.value;
+}
+
+describe("a value", () => {
+  it.each([
+    ["one byte", "a"],
+    ["64 KiB of one byte", "a".repeat(65_536)],
+    ["64 KiB of four", "\u{1F511}".repeat(16_384)],
+    ["a byte order mark", "\uFEFFvalue"],
+    ["text from right to left", "\u202Eevil\u202C \u05D0"],
+    ["emoji of several code points", "👩‍👩‍👧‍👦🏳️‍🌈"],
+    ["composed", "é"],
+    ["decomposed", "e\u0301"],
+    ["line ends of every kind", "a\r\nb\nc\rd\u2028e\u0085"],
+    ["controls", "\u0001\u001b[31m\u007f"],
+    ["white space around it", " \t value \u00A0"],
+    ["what looks like code", "'; drop table companies; -- ${jndi:ldap://x} {{7*7}} <script>"],
+    ["what looks like a reference", "${prod.tenants.codewiser.STRIPE_SECRET_KEY}"],
+    ["a name of an object's own", "__proto__"],
+  ])("comes back byte for byte: %s", async (_, value) => {
+    expect((await write(value)).status).toBe(200);
+    expect(Buffer.from(await read()).equals(Buffer.from(value))).toBe(true);
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["a byte too many", "a".repeat(65_537)],
+    ["a character of four bytes too many", `${"\u{1F511}".repeat(16_384)}a`],
+    ["NUL", "a\u0000b"],
+    ["half a character", "a\uD83D"],
+    ["the other half", "\uDD11a"],
+    ["halves in the wrong order", "\uDD11\uD83D"],
+  ])("is refused and leaves the one before as it was: %s", async (_, value) => {
+    await write("the one before");
+    const answer = await write(value);
+    expect([answer.status, reasonOf(answer)]).toEqual([400, "INVALID_VALUE"]);
+    expect(await read()).toBe("the one before");
+  });
+
+  it.each([
+    ["1e400", "1e400"],
+    ["NaN", "NaN"],
+    ["a number", "7"],
+    ["null", "null"],
+    ["a list", '["a"]'],
+    ["an object", '{"toString":"a"}'],
+    ["nothing", ""],
+  ])("is refused where it is no text: %s", async (_, literal) => {
+    const field = literal === "" ? "" : `,"value":${literal}`;
+    const answer = await call(
+      "secrets.write",
+      `{"json":{"company":"${company}","secretKey":"CUSTOM_A"${field}}}`,
+    );
+    expect([answer.status, reasonOf(answer)]).toEqual([400, "INVALID_INPUT"]);
+  });
+});
+
+describe("a name", () => {
+  it.each([
+    "__proto__",
+    "constructor",
+    "toString",
+    "hasOwnProperty",
+    "",
+    "a".repeat(256),
+    "../STRIPE_SECRET_KEY",
+    "a/b",
+    "ключ",
+    "1LEADING",
+    "CUSTOM_%00",
+    "CUSTOM_\u0000",
+    "CUSTOM_A\n",
+    "CUSTOM_A ",
+    "ＣＵＳＴＯＭ_A",
+    "CUSTOM_*",
+    "CUSTOM_%",
+    "' or 1=1 --",
+  ])("that no secret can have is refused, for reading and for writing: %j", async (secretKey) => {
+    for (const answer of [
+      await call("secrets.read", { company, secretKey }),
+      await call("secrets.write", { company, secretKey, value: "fake" }),
+      await call("secrets.remove", { company, secretKey }),
+    ]) {
+      expect([400, 404]).toContain(answer.status);
+      expect(["UNKNOWN_SECRET_KEY", "INVALID_INPUT", "NOT_FOUND"]).toContain(reasonOf(answer));
+    }
+  });
+
+  it.each([
+    "' or '1'='1",
+    "another-company'--",
+    "another-company%00",
+    "ANOTHER-COMPANY",
+    "another-company.",
+    "another-company ",
+    "аnother-company",
+    "*",
+    "%",
+    "_",
+    "",
+    "__proto__",
+  ])("that no company has finds none, and says what a foreign one says: %j", async (named) => {
+    const foreign = await call("secrets.read", { company: "codewiser", secretKey: "STRIPE_SECRET_KEY" });
+    const answer = await call("secrets.read", { company: named, secretKey: "STRIPE_SECRET_KEY" });
+    expect(withoutRequestId(answer)).toBe(withoutRequestId(foreign));
+    expect(answer.status).toBe(404);
+  });
+
+  it("of a prototype's is only a name, in a body, in tRPC's own fields and twice", async () => {
+    const inner =
+      '{"amount":1,"currency":"eur","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}';
+    await sendJson(api.url, "/api/payments/create", inner, {
+      host: "another-company.localhost",
+      authorization: `Bearer ${credential}`,
+    });
+    for (const body of [
+      `{"json":${inner},"meta":{"values":{"__proto__.polluted":["Date"],"constructor.prototype.polluted":["Date"]}}}`,
+      '{"json":{"company":"another-company","secretKey":"CUSTOM_A"},"meta":{"values":{"company":["class","x"]}}}',
+      '{"json":{"company":"another-company","company":"codewiser","secretKey":"STRIPE_SECRET_KEY"}}',
+      '{"__proto__":{"json":{"company":"another-company"}}}',
+    ]) {
+      expect((await call("secrets.read", body)).status).toBeGreaterThanOrEqual(400);
+    }
+    expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+  });
+});
+
+describe("a batch", () => {
+  const batch = (paths: readonly string[], inputs: Record<string, unknown>): Promise<Answer> =>
+    send(api.url, {
+      path: `/trpc/${paths.join(",")}?batch=1&input=${encodeURIComponent(JSON.stringify(inputs))}`,
+      headers: { authorization: `Bearer ${credential}` },
+    });
+  const list = (named: string) => ({ json: { company: named } });
+
+  it("answers each call for itself: one that fails spoils no other, and lends it nothing", async () => {
+    const paths = ["secrets.list", "secrets.list", "companies.list", "secrets.list", "secrets.none"];
+    const { status, body } = await batch(paths, { 0: list(company), 1: list("codewiser"), 3: list(company) });
+    expect(status).toBe(207);
+    const answers: { result?: unknown; error?: { json: { data: { reason: string } } } }[] = JSON.parse(body);
+    expect(answers.map(({ error }) => error?.json.data.reason)).toEqual([
+      undefined,
+      "NOT_FOUND",
+      "FORBIDDEN",
+      undefined,
+      "NOT_FOUND",
+    ]);
+    expect(JSON.stringify(answers[0]?.result)).toBe(JSON.stringify(answers[3]?.result));
+    expect(body).not.toContain("codewiser");
+  });
+
+  it("with inputs that are missing, strange or of too many calls is refused call by call", async () => {
+    for (const inputs of [{}, { 0: null }, { 7: list(company) }, { __proto__: list(company) }, { 0: [] }]) {
+      const answer = await batch(["secrets.list", "secrets.list"], inputs);
+      expect(answer.body.match(/"reason":"INVALID_INPUT"/g)?.length).toBeGreaterThanOrEqual(1);
+    }
+    for (const query of [
+      "?batch=1&input=[]",
+      "?batch=1&input=7",
+      "?batch=1&input={",
+      "?batch=2",
+      "?batch=1",
+    ]) {
+      const answer = await send(api.url, {
+        path: `/trpc/secrets.list,secrets.list${query}`,
+        headers: { authorization: `Bearer ${credential}` },
+      });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+    }
+  });
+
+  it("cannot resume, subscribe or bring connection parameters", async () => {
+    for (const query of [
+      "lastEventId=1",
+      "connectionParams=%7B%22a%22%3A%22b%22%7D",
+      "connectionParams=%7B",
+    ]) {
+      const input = encodeURIComponent(JSON.stringify(list("codewiser")));
+      const answer = await send(api.url, {
+        path: `/trpc/secrets.list?input=${input}&${query}`,
+        headers: { authorization: `Bearer ${credential}`, accept: "text/event-stream", "last-event-id": "1" },
+      });
+      expect([400, 404]).toContain(answer.status);
+    }
+  });
+});
+
+describe("a credential", () => {
+  it("that differs from the right one in anything is refused like none at all", async () => {
+    const list = (authorization: string | undefined) =>
+      send(api.url, {
+        path: `/trpc/secrets.list?input=${encodeURIComponent(`{"json":{"company":"${company}"}}`)}`,
+        headers: authorization === undefined ? {} : { authorization },
+      });
+    const none = withoutRequestId(await list(undefined));
+    expect(none).toMatch(/^401 /);
+    const flipped = credential.at(-1) === "0" ? "1" : "0";
+    for (const other of [
+      credential.slice(0, -1),
+      credential.slice(0, -1) + flipped,
+      `${credential} `.repeat(2).trim(),
+      `${credential}x`,
+      credential.toUpperCase(),
+      credential.slice(0, 20),
+      credential.replace("tsk_", "tso_"),
+      `tsk_${"0".repeat(16)}_${"a".repeat(43)}_00000000`,
+      "null",
+      "undefined",
+      "[object Object]",
+    ]) {
+      expect(withoutRequestId(await list(`Bearer ${other}`)), other.length.toString()).toBe(none);
+    }
+    for (const scheme of [
+      `Basic ${credential}`,
+      credential,
+      `Bearer: ${credential}`,
+      `Token ${credential}`,
+    ]) {
+      expect(withoutRequestId(await list(scheme))).toBe(none);
+    }
+    expect((await list(`Bearer ${credential}`)).status).toBe(200);
+    expect((await list(`bearer  ${credential}`)).status).toBe(200);
+  });
+});
+
+describe("behind a proxy of ours", () => {
+  it("wrong credentials count for the address that the proxy saw, whatever the client says of itself", async () => {
+    const guarded = await startApi({
+      backends,
+      trustedProxies: 1,
+      limits: { failedCredentialsPerMinute: 3 },
+    });
+    const ask = (as: string, forwarded: string) =>
+      send(guarded.url, {
+        path: `/trpc/secrets.list?input=${encodeURIComponent(`{"json":{"company":"${company}"}}`)}`,
+        headers: { authorization: `Bearer ${as}`, "x-forwarded-for": forwarded },
+      });
+    for (const claimed of ["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
+      expect((await ask("wrong", `${claimed}, 198.51.100.7`)).status).toBe(401);
+    }
+    const refused = await ask(credential, "203.0.113.4, ::ffff:198.51.100.7");
+    expect([refused.status, reasonOf(refused)]).toEqual([429, "RATE_LIMITED"]);
+    expect(Number(refused.headers["retry-after"])).toBeGreaterThan(30);
+    expect(refused.headers["cache-control"]).toBe("no-store");
+    expect((await ask(credential, "198.51.100.7, 198.51.100.8")).status).toBe(200);
+    const paid = await sendJson(
+      guarded.url,
+      "/api/payments/create",
+      {},
+      {
+        host: "another-company.localhost",
+        authorization: `Bearer ${credential}`,
+        "x-forwarded-for": "198.51.100.7",
+      },
+    );
+    expect([paid.status, Number(paid.headers["retry-after"]) > 30]).toEqual([429, true]);
+  });
+});

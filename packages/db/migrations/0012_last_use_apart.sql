@@ -1,0 +1,1 @@
+ALTER TABLE "company_secrets" DROP COLUMN "last_used_at";

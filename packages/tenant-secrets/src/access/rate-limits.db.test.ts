@@ -1,0 +1,305 @@
+import { crc32 } from "node:zlib";
+import { connectDatabase } from "@repo/db";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { makeCredential } from "../companies/credential.ts";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { createTasks } from "../lifecycle/jobs.ts";
+import { inProcessFetch } from "../router/in-process.ts";
+import { appRouter, createCaller } from "../router/router.ts";
+import { createCallerContext } from "../router/trpc.ts";
+import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import type { RateLimitOptions } from "./rate-limits.ts";
+
+const fixture = await createFixture();
+const { superuser, infisical } = fixture;
+const database = connectDatabase({
+  applicationUrl: fixture.urls.application,
+  maintenanceUrl: fixture.urls.maintenance,
+  maxConnections: 40,
+});
+afterAll(() => database.close());
+
+type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
+
+/** One of several processes on the same database: nothing that another one has in memory is known to it. */
+const startProcess = (limits: RateLimitOptions = {}): DeliveryChat =>
+  createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
+
+let mine = "";
+let theirs = "";
+let apiKey = "";
+let otherApiKey = "";
+let theirApiKey = "";
+
+beforeAll(async () => {
+  [mine, theirs] = [await fixture.company("database"), await fixture.company("database")];
+  for (const subdomain of [mine, theirs]) {
+    await fixture.secrets.company(subdomain, product).set("CUSTOM_KEY", "fake-value");
+  }
+  const make = async (company: string): Promise<string> => {
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const rights = { verbs: ["use", "describe"], secretKeys: ["*"], expiresAt } as const;
+    const made = { name: "k", companies: [company], platform: false, ...rights };
+    return (await fixture.secrets.apiKeys.create(operator, made)).apiKey;
+  };
+  [apiKey, otherApiKey, theirApiKey] = [await make(mine), await make(mine), await make(theirs)];
+});
+beforeEach(() => superuser`truncate rate_limits`);
+
+const wrong = (): string => makeCredential("tsk").text;
+
+function present(secrets: DeliveryChat, credential: string, address?: string): Promise<string> {
+  return codeOf(secrets.authenticate({ credential, address }));
+}
+
+async function times<T>(count: number, work: () => Promise<T>): Promise<T[]> {
+  const answers: T[] = [];
+  for (let i = 0; i < count; i++) answers.push(await work());
+  return answers;
+}
+
+const countOf = (answers: readonly string[], code: string): number =>
+  answers.filter((answer) => answer === code).length;
+
+async function errorOf(call: Promise<unknown>): Promise<TenantSecretsError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof TenantSecretsError) return error;
+  throw new Error("did not fail with a TenantSecretsError", { cause: error });
+}
+
+async function recorded(action: string): Promise<number> {
+  const [row] = await superuser`select coalesce(sum(count), 0)::int as n from audit_events
+    where action = ${action} and outcome = 'refused' and reason = 'RATE_LIMITED'`;
+  return Number(row?.["n"]);
+}
+
+describe("after 20 wrong credentials within a minute an address", () => {
+  test("is refused a right one as well, in every process and after a restart, and others are not", async () => {
+    const [secrets, other] = [startProcess(), startProcess()];
+    const answers = await times(22, () => present(secrets, wrong(), "192.0.2.1"));
+    expect([countOf(answers, "UNAUTHENTICATED"), countOf(answers, "RATE_LIMITED")]).toEqual([20, 2]);
+    const refusal = await errorOf(secrets.authenticate({ credential: apiKey, address: "192.0.2.1" }));
+    expect(refusal.code).toBe("RATE_LIMITED");
+    expect(refusal.retryAfterMs).toBeGreaterThan(30_000);
+    expect(refusal.retryAfterMs).toBeLessThanOrEqual(60_000);
+    expect(await present(other, apiKey, "192.0.2.1")).toBe("RATE_LIMITED");
+    expect(await present(startProcess(), apiKey, "192.0.2.1")).toBe("RATE_LIMITED");
+    expect(await present(secrets, apiKey, "192.0.2.2")).toBe("no error");
+  });
+
+  test("is refused also where they all came at once: no more than 20 were looked at", async () => {
+    const secrets = startProcess();
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => present(secrets, wrong(), "192.0.2.3")),
+    );
+    expect([countOf(answers, "UNAUTHENTICATED"), countOf(answers, "RATE_LIMITED")]).toEqual([20, 10]);
+  });
+
+  test("waits twice as long each time, and at most an hour", async () => {
+    const waits: number[] = [];
+    for (let block = 0; block < 8; block++) {
+      const secrets = startProcess({ failedCredentialsPerMinute: 2 });
+      await times(2, () => present(secrets, wrong(), "192.0.2.4"));
+      const { retryAfterMs } = await errorOf(
+        secrets.authenticate({ credential: apiKey, address: "192.0.2.4" }),
+      );
+      waits.push(Math.round((retryAfterMs ?? 0) / 60_000));
+      // The block is over, and what counts the blocks of a day is not.
+      await superuser`update rate_limits set expire = 0 where expire < ${Date.now() + 2 * 3_600_000}`;
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+  });
+
+  test("is one network of IPv6, since whoever has one address has all of it", async () => {
+    const secrets = startProcess({ failedCredentialsPerMinute: 4 });
+    for (const address of ["2001:db8::1", "2001:db8::2:3", "2001:db8:0:0:ffff::", "2001:db8::"]) {
+      expect(await present(secrets, wrong(), address)).toBe("UNAUTHENTICATED");
+    }
+    expect(await present(secrets, apiKey, "2001:db8::9")).toBe("RATE_LIMITED");
+    expect(await present(secrets, apiKey, "2001:db8:0:1::1")).toBe("no error");
+  });
+
+  test("has both on record, and nothing in the counters says who it was", async () => {
+    const secrets = startProcess({ failedCredentialsPerMinute: 1 });
+    const before = await recorded("credential.check");
+    await times(3, () => present(secrets, wrong(), "192.0.2.5"));
+    await expect.poll(() => recorded("credential.check")).toBe(before + 2);
+    const keys = (await superuser`select key from rate_limits`).map((row) => String(row["key"]));
+    expect(keys.filter((key) => !/^[0-9a-f]{64}$/.test(key))).toEqual([]);
+  });
+});
+
+test("hundreds of addresses that guess at one API key get 20 guesses together, and other keys are not touched", async () => {
+  const secrets = startProcess();
+  const guess = (): string => {
+    // The right prefix, another secret, and the checksum that goes with both.
+    const body = `${otherApiKey.slice(0, 20)}${wrong().slice(20, -9)}`;
+    return `${body}_${crc32(body).toString(16).padStart(8, "0")}`;
+  };
+  const answers: string[] = [];
+  for (let batch = 0; batch < 10; batch++) {
+    answers.push(
+      ...(await Promise.all(
+        Array.from({ length: 40 }, (_, i) => present(secrets, guess(), `198.51.100.${batch}.${i}`)),
+      )),
+    );
+  }
+  expect(answers).toHaveLength(400);
+  expect([countOf(answers, "UNAUTHENTICATED"), countOf(answers, "RATE_LIMITED")]).toEqual([20, 380]);
+  expect(await present(secrets, otherApiKey, "192.0.2.6")).toBe("RATE_LIMITED");
+  expect(await present(secrets, apiKey, "192.0.2.6")).toBe("no error");
+});
+
+describe("an actor", () => {
+  const read = (secrets: DeliveryChat, caller: Caller, company: string, secretKey: string) =>
+    codeOf(
+      createCaller(createCallerContext(secrets, caller)).secrets.read({ company, secretKey }).catch(ours),
+    );
+  const ours = (error: unknown): never => {
+    throw error instanceof Error && error.cause instanceof TenantSecretsError ? error.cause : error;
+  };
+
+  test("learns of at most so many things that they are not there, from all processes together", async () => {
+    const limits = { refusalsPerMinute: 10 };
+    const processes = [startProcess(limits), startProcess(limits), startProcess(limits)];
+    const caller = await fixture.secrets.authenticate({ credential: apiKey });
+    const ask = [
+      [theirs, "CUSTOM_KEY"],
+      ["nobody", "CUSTOM_KEY"],
+      [mine, "CUSTOM_NONE"],
+      [mine, "NOT_IN_CATALOGUE"],
+    ] as const;
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => {
+        const [company, secretKey] = ask[i % 4] ?? ask[0];
+        return read(processes[i % 3] ?? startProcess(), caller, company, secretKey);
+      }),
+    );
+    expect(countOf(answers, "NOT_FOUND") + countOf(answers, "UNKNOWN_SECRET_KEY")).toBe(10);
+    expect(countOf(answers, "RATE_LIMITED")).toBe(50);
+    for (const secrets of processes) {
+      expect(await read(secrets, caller, mine, "CUSTOM_KEY")).toBe("RATE_LIMITED");
+    }
+    const restarted = startProcess(limits);
+    await expect.poll(() => read(restarted, caller, mine, "CUSTOM_KEY")).toBe("RATE_LIMITED");
+    const neighbour = await fixture.secrets.authenticate({ credential: otherApiKey });
+    expect(await read(restarted, neighbour, mine, "CUSTOM_KEY")).toBe("no error");
+  });
+
+  test("that is code of the product is not limited", async () => {
+    const secrets = startProcess({ refusalsPerMinute: 1, callsPerSecond: 0.1, companyCallsPerSecond: 0.1 });
+    const answers = await times(5, () => read(secrets, product, mine, "CUSTOM_NONE"));
+    expect(answers).toEqual(Array(5).fill("NOT_FOUND"));
+    expect(await read(secrets, product, mine, "CUSTOM_KEY")).toBe("no error");
+  });
+
+  test("pays for each call of a batch, is told how long to wait, and that is on record", async () => {
+    const send = inProcessFetch(startProcess({ callsPerSecond: 2 }));
+    const input = encodeURIComponent(
+      JSON.stringify(
+        Object.fromEntries(Array.from({ length: 10 }, (_, i) => [i, { json: { company: mine } }])),
+      ),
+    );
+    const path = Array(10).fill("secrets.list").join(",");
+    const ask = () =>
+      send(`http://in-process/trpc/${path}?batch=1&input=${input}`, {
+        headers: { authorization: `Bearer ${apiKey}` },
+      });
+    const before = await recorded("call.limit");
+    expect((await times(2, ask)).map(({ status }) => status)).toEqual([200, 200]);
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    const body = await refused.text();
+    expect(body.match(/"reason":"RATE_LIMITED"/g)).toHaveLength(10);
+    const waits = [...body.matchAll(/"retryAfterMs":(\d+)/g)].map((match) => Number(match[1]));
+    expect(waits.filter((waitMs) => waitMs > 0 && waitMs <= 10_000)).toHaveLength(10);
+    await expect.poll(() => recorded("call.limit")).toBe(before + 10);
+  });
+
+  test("of one company uses up its own company's share, and nobody else's", async () => {
+    const secrets = startProcess({ companyCallsPerSecond: 1 });
+    const [first, second, foreign] = await Promise.all(
+      [apiKey, otherApiKey, theirApiKey].map((credential) => fixture.secrets.authenticate({ credential })),
+    );
+    if (!first || !second || !foreign) throw new Error("three callers");
+    expect(countOf(await times(20, () => read(secrets, foreign, mine, "CUSTOM_KEY")), "NOT_FOUND")).toBe(20);
+    const answers = await times(6, async () => [
+      await read(secrets, first, mine, "CUSTOM_KEY"),
+      await read(secrets, second, mine, "CUSTOM_KEY"),
+    ]);
+    expect(countOf(answers.flat(), "no error")).toBe(10);
+    expect(answers.at(-1)).toEqual(["RATE_LIMITED", "RATE_LIMITED"]);
+    expect(await read(secrets, foreign, theirs, "CUSTOM_KEY")).toBe("no error");
+  });
+});
+
+describe("sensitive calls", () => {
+  const asOperator = (secrets: DeliveryChat) => createCaller(createCallerContext(secrets, operator));
+  const destroy = (secrets: DeliveryChat) => codeOf(asOperator(secrets).keys.destroy({ version: 99 }));
+  const list = (secrets: DeliveryChat) => codeOf(asOperator(secrets).companies.list());
+
+  test("are counted strictly, in all processes together, and others of that actor go on", async () => {
+    const limits = { sensitiveCallsPerMinute: 5 };
+    const processes = [startProcess(limits), startProcess(limits)];
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => destroy(processes[i % 2] ?? startProcess())),
+    );
+    expect(countOf(answers, "TOO_MANY_REQUESTS")).toBe(7);
+    expect(await list(processes[0] ?? startProcess())).toBe("no error");
+  });
+
+  test("are refused with 503 and a time to wait while they cannot be counted, and ordinary ones go on", async () => {
+    const secrets = startProcess();
+    await list(secrets);
+    await superuser`alter table rate_limits rename to rate_limits_away`;
+    try {
+      const refusal: unknown = await asOperator(secrets)
+        .keys.destroy({ version: 99 })
+        .catch((error: unknown) => error);
+      expect(refusal).toMatchObject({
+        code: "SERVICE_UNAVAILABLE",
+        cause: { code: "DATABASE_UNAVAILABLE", retryAfterMs: 1000, diagnosis: "database error 42P01" },
+      });
+      expect(await list(secrets)).toBe("no error");
+      expect(await list(startProcess())).toBe("no error");
+      expect(await present(startProcess(), apiKey, "192.0.2.7")).toBe("DATABASE_UNAVAILABLE");
+    } finally {
+      await superuser`alter table rate_limits_away rename to rate_limits`;
+    }
+  });
+
+  test("are all there are, but for what only looks and what a service does all day", async () => {
+    const secrets = startProcess({ sensitiveCallsPerMinute: 0 });
+    const callsNothing = createCaller(createCallerContext(secrets, operator));
+    const ordinary: string[] = [];
+    for (const path of Object.keys(appRouter._def.procedures)) {
+      const call: unknown = path
+        .split(".")
+        .reduce<unknown>((node, part) => Reflect.get(Object(node), part), callsNothing);
+      if (typeof call !== "function") throw new Error(`${path} is not callable`);
+      const code = await codeOf(Promise.resolve(call({})));
+      if (code !== "TOO_MANY_REQUESTS") ordinary.push(path);
+    }
+    const looks = /\.(list|publicKeys|capabilities|history)$|^keys\.(status|report)$/;
+    const reads = /^secrets\.(read|readMany|readLive|reportOutcome)$/;
+    const writes =
+      /^secrets\.(write|writeMany|import|stage|promote|discard|rollback|setExpiry|remove|restore|purge)$/;
+    const expected = [looks, reads, writes];
+    expect(ordinary.filter((path) => !expected.some((pattern) => pattern.test(path)))).toEqual([]);
+    expect(ordinary).toContain("secrets.read");
+  });
+});
+
+test("counters that nobody needs any more are forgotten, and no others", async () => {
+  const expire = Date.now() + 60_000;
+  await superuser`insert into rate_limits (key, points, expire) values ('old', 1, 1), ('new', 1, ${expire})`;
+  const task = createTasks({ secrets: fixture.secrets, database, log: () => {} })["forget-rate-limits"];
+  await task?.({}, { signal: new AbortController().signal });
+  expect((await superuser`select key from rate_limits`).map((row) => String(row["key"]))).toEqual(["new"]);
+});

@@ -1,0 +1,8 @@
+// For tooling/bench alone: parts that are not to be had from the front door, because whoever has them can leave out the
+// record.
+export { createAuditLog } from "./access/audit-log.ts";
+export type { AuditLog } from "./access/audit.ts";
+export { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
+export { createMasterKeys } from "./keys/master-keys.ts";
+export { createSealer } from "./record/sealer.ts";
+export { assembleTenantSecrets } from "./tenant-secrets.ts";

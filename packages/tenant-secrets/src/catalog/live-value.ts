@@ -1,0 +1,79 @@
+import { CredentialRejected } from "../vocabulary/credential-rejected.ts";
+import type { OpenValue, SecretTransport } from "./company-secrets.ts";
+
+/** @param answer as the API gives it */
+export function openValueOf({
+  value,
+  version,
+}: {
+  readonly value: string;
+  readonly version: number;
+}): OpenValue {
+  return { version, bytes: new TextEncoder().encode(value) };
+}
+
+/**
+ * Calls `work` with the value, and where it throws {@link CredentialRejected}, with the other values that count now: a
+ * newer one, one that is pending, the one before in its grace window, each at most once and in this order. What the
+ * provider refused is reported as rejected, and what it took after that as accepted.
+ *
+ * @param work gets bytes that are zeroed when it is done
+ * @throws the last CredentialRejected where nothing is left to try, and whatever else `work` throws, as it is
+ */
+export async function withLiveValue<T>(
+  transport: Pick<SecretTransport, "open" | "openLive" | "reportOutcome">,
+  secretKey: string,
+  work: (bytes: Uint8Array) => T | Promise<T>,
+): Promise<T> {
+  const opened: OpenValue[] = [];
+  const rejected: OpenValue[] = [];
+  let accepted: OpenValue | undefined;
+
+  const call = async (value: OpenValue): Promise<Outcome<T>> => {
+    // A copy: the bytes stay to be compared with, whatever `work` does to its own.
+    const bytes = Uint8Array.from(value.bytes);
+    try {
+      const result = await work(bytes);
+      if (rejected.length > 0) accepted = value;
+      return { result };
+    } catch (error) {
+      if (!(error instanceof CredentialRejected)) throw error;
+      rejected.push(value);
+      return { rejection: error };
+    } finally {
+      bytes.fill(0);
+    }
+  };
+
+  try {
+    const first = await transport.open(secretKey);
+    opened.push(first);
+    let outcome = await call(first);
+    if ("result" in outcome) return outcome.result;
+    // Where no more can be had, the provider's refusal is what there is to say.
+    const live = await transport.openLive(secretKey).catch(() => []);
+    opened.push(...live);
+    for (const value of live) {
+      if (rejected.some(({ bytes }) => isSame(bytes, value.bytes))) continue;
+      outcome = await call(value);
+      if ("result" in outcome) return outcome.result;
+    }
+    throw outcome.rejection;
+  } finally {
+    for (const { bytes } of opened) bytes.fill(0);
+    // What `work` did is done: that it cannot be reported changes nothing about it.
+    for (const { version } of rejected) {
+      await transport.reportOutcome(secretKey, version, "rejected").catch(() => {});
+    }
+    if (accepted !== undefined) {
+      await transport.reportOutcome(secretKey, accepted.version, "accepted").catch(() => {});
+    }
+  }
+}
+
+type Outcome<T> = { readonly result: T } | { readonly rejection: CredentialRejected };
+
+/** By value: a version that was put back has another number, and version 0 of a hybrid company can be any. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

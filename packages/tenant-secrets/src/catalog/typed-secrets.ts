@@ -1,0 +1,101 @@
+import { batchRefused, TenantSecretsError, type SecretFailure } from "../vocabulary/errors.ts";
+import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
+import type {
+  CompanySecrets,
+  SecretTransport,
+  SecretValues,
+  SetManyOptions,
+  TextWrite,
+} from "./company-secrets.ts";
+import { withLiveValue } from "./live-value.ts";
+import { decodeValue, encodeValue } from "./value.ts";
+
+/** Puts the catalogue's types on a transport. */
+export function companySecrets<C extends Catalog>(catalog: C, transport: SecretTransport): CompanySecrets<C> {
+  const get = async <K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>> => {
+    catalog.get(secretKey);
+    return decodeValue(catalog, secretKey, await transport.read(secretKey));
+  };
+  const useBytes: CompanySecrets<C>["useBytes"] = async (secretKey, work) => {
+    catalog.get(secretKey);
+    return withLiveValue(transport, secretKey, work);
+  };
+  return {
+    get,
+    find: async (secretKey) => {
+      try {
+        return await get(secretKey);
+      } catch (error) {
+        if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return undefined;
+        throw error;
+      }
+    },
+    getMany: async <K extends SecretKeyOf<C>>(secretKeys: readonly K[]) => {
+      for (const secretKey of secretKeys) catalog.get(secretKey);
+      const texts = new Map(
+        (await transport.readMany(secretKeys)).map(({ secretKey, value }) => [secretKey, value]),
+      );
+      const values: { [Key in K]?: ValueOf<C, Key> } = {};
+      for (const secretKey of secretKeys) {
+        const text = texts.get(secretKey);
+        if (text !== undefined) values[secretKey] = decodeValue(catalog, secretKey, text);
+      }
+      return values;
+    },
+    set: async (secretKey, value, options = {}) =>
+      transport.write(secretKey, encodeValue(catalog, secretKey, value), options),
+    setMany: async (values, options = {}) =>
+      transport.writeMany(encodeValues(catalog, values, options), { requestId: options.requestId }),
+    use: (secretKey, work) =>
+      useBytes(secretKey, (bytes) => work(decodeValue(catalog, secretKey, textOf(bytes)))),
+    useBytes,
+    list: () => transport.list(),
+    capabilities: () => transport.capabilities(),
+    history: (secretKey, options = {}) => transport.history(secretKey, options),
+    stage: async (secretKey, value, options = {}) =>
+      transport.stage(secretKey, encodeValue(catalog, secretKey, value), options),
+    promote: (secretKey, options = {}) => transport.promote(secretKey, options),
+    discard: (secretKey) => transport.discard(secretKey),
+    rollback: (secretKey, options) => transport.rollback(secretKey, options),
+    setExpiry: (secretKey, expiry) => transport.setExpiry(secretKey, expiry),
+    remove: (secretKey, options = {}) => transport.remove(secretKey, options),
+    restore: (secretKey) => transport.restore(secretKey),
+    purge: (secretKey, options = {}) => transport.purge(secretKey, options),
+  };
+}
+
+/** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY; INVALID_VALUE, with each value that was refused in `failures` */
+function encodeValues<C extends Catalog>(
+  catalog: C,
+  values: SecretValues<C>,
+  { note, graceSeconds, expectedVersions = {} }: SetManyOptions,
+): readonly TextWrite[] {
+  const writes: TextWrite[] = [];
+  const failures: SecretFailure[] = [];
+  for (const [secretKey, value] of entriesOf(values)) {
+    // A text that is no secret key may be a value: it is refused alone, and not named.
+    catalog.get(secretKey);
+    const options = { expectedVersion: expectedVersions[secretKey], note, graceSeconds };
+    try {
+      writes.push({ secretKey, value: encodeValue(catalog, secretKey, value), ...options });
+    } catch (error) {
+      if (!(error instanceof TenantSecretsError)) throw error;
+      failures.push({ secretKey, code: error.code, message: error.message });
+    }
+  }
+  const [first, ...others] = failures;
+  if (first !== undefined) throw batchRefused([first, ...others]);
+  return writes;
+}
+
+/** `SecretValues` has no fields but these, each with its own key's value. */
+function entriesOf<C extends Catalog>(
+  values: SecretValues<C>,
+): readonly (readonly [SecretKeyOf<C>, ValueOf<C, SecretKeyOf<C>>])[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return Object.entries(values) as [SecretKeyOf<C>, ValueOf<C, SecretKeyOf<C>>][];
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}

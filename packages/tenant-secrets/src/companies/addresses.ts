@@ -1,0 +1,52 @@
+import { BlockList, isIP, SocketAddress } from "node:net";
+
+/**
+ * The one spelling of an IP address (RFC 5952): lower case, shortened, without a zone; an IPv4 address that came in IPv6's
+ * clothes (`::ffff:192.0.2.1`) is the IPv4 address.
+ *
+ * @returns undefined where the text is no address
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const family = isIP(text);
+  if (family === 4) return text;
+  if (family === 0) return undefined;
+  const { address } = new SocketAddress({ address: text.replace(/%.*$/, ""), family: "ipv6" });
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address;
+}
+
+/**
+ * An address or a network (`192.0.2.0/24`, `2001:db8::/32`) in its one spelling.
+ *
+ * @returns undefined where the text is neither
+ */
+export function canonicalNetwork(text: string): string | undefined {
+  const [, host = "", length] = /^([0-9A-Fa-f.:]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
+  const address = canonicalAddress(host);
+  if (address === undefined || length === undefined) return address;
+  // The prefix of an IPv4 network that was written as IPv6 counts the 96 bits before it.
+  const bits = Number(length) - (isIP(address) === 4 && host.includes(":") ? 96 : 0);
+  return bits >= 0 && bits <= bitsOf(address) ? `${address}/${bits}` : undefined;
+}
+
+/** @param networks as {@link canonicalNetwork} writes them @param address undefined, where it is not known, is in none */
+export function isInNetworks(networks: readonly string[], address: string | undefined): boolean {
+  const canonical = address === undefined ? undefined : canonicalAddress(address);
+  if (canonical === undefined) return false;
+  const family = familyOf(canonical);
+  // Of the same family only: ::/0 is every IPv6 address, and no IPv4 one.
+  const list = new BlockList();
+  for (const network of networks) {
+    const [host = "", bits] = network.split("/");
+    if (isIP(host) !== isIP(canonical)) continue;
+    list.addSubnet(host, bits === undefined ? bitsOf(host) : Number(bits), family);
+  }
+  return list.check(canonical, family);
+}
+
+function bitsOf(address: string): number {
+  return isIP(address) === 4 ? 32 : 128;
+}
+
+function familyOf(address: string): "ipv4" | "ipv6" {
+  return isIP(address) === 4 ? "ipv4" : "ipv6";
+}

@@ -1,0 +1,272 @@
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectDatabase } from "@repo/db";
+import { createInfisicalClient } from "@repo/infisical";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
+import type { Role } from "../vocabulary/actor.ts";
+import type { AuthenticationRequest } from "./authenticate.ts";
+import { makeCredential } from "./credential.ts";
+
+const fixture = await createFixture();
+const lax = { failedCredentialsPerMinute: 1000 };
+const { secrets, superuser } = fixture;
+const closing: (() => Promise<unknown>)[] = [];
+afterAll(() => Promise.all(closing.map((close) => close())));
+
+const soon = () => new Date(Date.now() + 3_600_000);
+const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
+
+/** A sign-in as small as one can be: a random token in a cookie, and who it stands for by its hash. */
+const sessions = new Map<string, string>();
+function session(userId: string): { readonly headers: Headers } {
+  const token = randomBytes(32).toString("hex");
+  sessions.set(hashOf(token), userId);
+  return { headers: new Headers({ cookie: `theme=dark; session=${token}` }) };
+}
+async function signIn(headers: Headers): Promise<string | undefined> {
+  const token = /(?:^|; )session=([0-9a-f]{64})(?:;|$)/.exec(headers.get("cookie") ?? "")?.[1];
+  return token === undefined ? undefined : sessions.get(hashOf(token));
+}
+
+/** Another process: connections of its own, and nothing known. */
+function start(applicationUrl = fixture.urls.application): TenantSecrets<typeof deliveryChatCatalog> {
+  const database = connectDatabase({
+    applicationUrl,
+    maintenanceUrl: fixture.urls.maintenance,
+    deadlineMs: 2000,
+  });
+  closing.push(() => database.close());
+  const infisical = createInfisicalClient({ ...fixture.emulator, environment: "dev" });
+  return createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits: lax, signIn });
+}
+
+async function serve(applicationUrl?: string): Promise<TenantSecrets<typeof deliveryChatCatalog>> {
+  const served = start(applicationUrl);
+  const serving = await served.serve(fixture.urls.listener, () => {});
+  closing.unshift(() => serving.stop());
+  return served;
+}
+
+/** A company, and everybody whose rights can end. */
+async function population() {
+  const subdomain = await fixture.company("database");
+  const { apiKey, description } = await secrets.apiKeys.create(operator, {
+    name: "test",
+    companies: [subdomain],
+    platform: false,
+    verbs: ["use"],
+    secretKeys: ["*"],
+    expiresAt: soon(),
+  });
+  const { id: operatorId, token } = await secrets.operators.create(product, "Ada", soon());
+  const admin = await fixture.person(subdomain, "admin");
+  const member = await fixture.person(subdomain, "member");
+  return { subdomain, apiKey, apiKeyId: description.id, operatorId, token, admin, member };
+}
+
+const refused = (process: TenantSecrets<typeof deliveryChatCatalog>, request: AuthenticationRequest) =>
+  codeOf(process.authenticate(request));
+
+async function rolesOf(
+  process: TenantSecrets<typeof deliveryChatCatalog>,
+  request: AuthenticationRequest,
+): Promise<Role[]> {
+  const { actor } = await process.authenticate(request);
+  return actor.kind === "user" ? [...actor.roles.values()] : [];
+}
+
+describe("a person who has signed in", () => {
+  test("is who they are, with a role in each of their companies, and nobody else is", async () => {
+    const here = start();
+    const [a, b] = [await fixture.company("database"), await fixture.company("infisical")];
+    const { userId } = await fixture.person(a, "owner");
+    const { email } =
+      (await secrets.members.list(operator, a)).find((member) => member.userId === userId) ?? {};
+    await secrets.members.add(operator, b, { email: email ?? "", name: "x", role: "auditor" });
+    const origin = { requestId: "r-1", address: "192.0.2.1" };
+    const { actor, ...rest } = await here.authenticate({ ...session(userId), ...origin });
+    expect(rest).toEqual(origin);
+    expect(actor).toMatchObject({ kind: "user", id: userId });
+    expect(await rolesOf(here, session(userId))).toHaveLength(2);
+    const caller = { actor };
+    expect(await here.members.list(caller, a)).toHaveLength(1);
+    expect(await codeOf(here.members.list(caller, b))).toBe("FORBIDDEN");
+
+    await secrets.users.disable(operator, userId);
+    const nobody: AuthenticationRequest[] = [
+      {},
+      { headers: new Headers() },
+      { headers: new Headers({ cookie: `session=${"0".repeat(64)}` }) },
+      session(crypto.randomUUID()),
+      session("not an id"),
+      session(userId),
+      { credential: makeCredential("tsk").text, ...session(userId) },
+    ];
+    const messages = await Promise.all(
+      nobody.map((request) => here.authenticate(request).then(String, (error: unknown) => String(error))),
+    );
+    expect(new Set(messages).size).toBe(1);
+    expect(messages[0]).toContain("Send an API key");
+    await secrets.users.enable(operator, userId);
+    expect(await rolesOf(here, session(userId))).toHaveLength(2);
+  });
+
+  test("is asked for only where no credential was sent: a bad one is refused beside a good session", async () => {
+    const { apiKey, member } = await population();
+    const here = start();
+    const { headers } = session(member.userId);
+    expect(await rolesOf(here, { headers })).toEqual(["member"]);
+    expect((await here.authenticate({ credential: apiKey, headers })).actor.kind).toBe("service");
+    for (const credential of ["", "nonsense", makeCredential("tso").text]) {
+      expect(await refused(here, { credential, headers })).toBe("UNAUTHENTICATED");
+    }
+  });
+});
+
+describe("an API key with a list of addresses", () => {
+  test("is good from these, however they are spelt, and otherwise refused as any other is", async () => {
+    const { subdomain } = await population();
+    for (const platform of [false, true]) {
+      const { apiKey: credential, description } = await secrets.apiKeys.create(operator, {
+        name: "office",
+        companies: [subdomain],
+        platform,
+        verbs: ["use"],
+        secretKeys: ["*"],
+        addresses: ["192.0.2.0/24", "2001:DB8::1", "::ffff:198.51.100.7", "192.0.2.0/24"],
+        expiresAt: soon(),
+      });
+      expect(description.addresses).toEqual(["192.0.2.0/24", "2001:db8::1", "198.51.100.7"]);
+      for (const address of ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8:0::1", "198.51.100.7"]) {
+        expect((await secrets.authenticate({ credential, address })).actor.kind, address).toBe("service");
+      }
+      for (const address of ["192.0.3.1", "2001:db8::2", "::1", "", "192.0.2.9, 8.8.8.8", undefined]) {
+        const call = secrets.authenticate({ credential, address });
+        await expect(call, address).rejects.toMatchObject({
+          code: "UNAUTHENTICATED",
+          message: await secrets.authenticate({}).catch((error: unknown) => Object(error).message),
+        });
+      }
+    }
+  });
+});
+
+describe("what was found out about a credential", () => {
+  test("is forgotten everywhere at once when it changes: revoked, disabled, removed, another role", async () => {
+    const { subdomain, apiKey, apiKeyId, operatorId, token, admin, member } = await population();
+    const [here, there] = await Promise.all([serve(), serve()]);
+    const people = [session(admin.userId), session(member.userId)] as const;
+    const ask = () =>
+      Promise.all([
+        refused(there, { credential: apiKey }),
+        refused(there, { credential: token }),
+        refused(there, people[0]),
+        rolesOf(there, people[1]),
+      ]);
+    expect(await ask()).toEqual(["no error", "no error", "no error", ["member"]]);
+    await here.apiKeys.revoke(operator, subdomain, apiKeyId);
+    await here.operators.revoke(product, operatorId);
+    await here.users.disable(operator, admin.userId);
+    await here.members.change(operator, subdomain, member.userId, "auditor");
+    // Well before what was kept would have ended by itself.
+    await vi.waitFor(
+      async () =>
+        expect(await ask()).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", ["auditor"]]),
+      { timeout: 3000, interval: 20 },
+    );
+    await here.members.remove(operator, subdomain, member.userId);
+    await vi.waitFor(async () => expect(await rolesOf(there, people[1])).toEqual([]), { timeout: 3000 });
+  });
+
+  test("counts for five seconds where no news arrives or the database is away, and a refusal for one", async () => {
+    const { apiKey, apiKeyId, operatorId, token, admin, member } = await population();
+    const proxy = await startProxy(fixture.urls.application);
+    const [deaf, cutOff, command] = [await serve(), await serve(proxy.url), start()];
+    const people = [session(admin.userId), session(member.userId)] as const;
+    const ask = (process: typeof deaf) =>
+      Promise.all([
+        refused(process, { credential: apiKey }),
+        refused(process, { credential: token }),
+        refused(process, people[0]),
+        rolesOf(process, people[1]).catch((error: unknown) => Object(error).code),
+      ]);
+    const before = ["no error", "no error", "no error", ["member"]];
+    const after = ["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", ["auditor"]];
+    expect([await ask(command), await ask(cutOff), await ask(deaf)]).toEqual([before, before, before]);
+    const knownAt = Date.now();
+
+    await superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`update api_keys set revoked_at = now() where id = ${apiKeyId}`;
+      await sql`update operators set revoked_at = now() where id = ${operatorId}`;
+      await sql`update users set disabled_at = now() where id = ${admin.userId}`;
+      await sql`update memberships set role = 'auditor' where user_id = ${member.userId}`;
+    });
+    await proxy.stop();
+    const meanwhile = [await ask(cutOff), await ask(deaf)];
+    // A machine that is too busy shows nothing here.
+    if (Date.now() - knownAt < 3000) expect(meanwhile).toEqual([before, before]);
+    // A command hears of nothing, and so keeps nothing.
+    expect(await ask(command)).toEqual(after);
+    expect(await refused(cutOff, session(crypto.randomUUID()))).toBe("DATABASE_UNAVAILABLE");
+
+    await sleep(Math.max(0, knownAt + 5100 - Date.now()));
+    expect(await ask(deaf)).toEqual(after);
+    expect(new Set(await ask(cutOff))).toEqual(new Set(["DATABASE_UNAVAILABLE"]));
+    await superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`update api_keys set revoked_at = null where id = ${apiKeyId}`;
+    });
+    await vi.waitFor(async () => expect(await refused(deaf, { credential: apiKey })).toBe("no error"), {
+      timeout: 4000,
+      interval: 200,
+    });
+  });
+});
+
+test("that an API key is used is no news: only what its holder may do is", async () => {
+  const { subdomain, apiKeyId } = await population();
+  let news = 0;
+  const listening = await superuser.listen("tenant_secrets", (subject) => {
+    if (subject === "credentials") news += 1;
+  });
+  await superuser`update api_keys set last_used_at = null where id = ${apiKeyId}`;
+  await superuser`select touch_api_key(${apiKeyId})`;
+  await superuser`select pg_notify('tenant_secrets', 'credentials')`;
+  await vi.waitFor(() => expect(news).toBeGreaterThan(0));
+  expect(news).toBe(1);
+  await secrets.apiKeys.revoke(operator, subdomain, apiKeyId);
+  await vi.waitFor(() => expect(news).toBe(2));
+  await listening.unlisten();
+});
+
+/** The way to the database, which can be cut. */
+async function startProxy(databaseUrl: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = new URL(databaseUrl);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: url.href,
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

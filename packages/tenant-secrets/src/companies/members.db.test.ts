@@ -1,0 +1,192 @@
+import { describe, expect, test } from "vitest";
+import { codeOf, createFixture, operator, product, type Person } from "../fixture.ts";
+import type { Role } from "../vocabulary/actor.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser } = fixture;
+const { members, users } = secrets;
+
+/** A company with one person of each role. */
+async function staffed() {
+  const subdomain = await fixture.company("database");
+  const [owner, admin, member, auditor] = [
+    await fixture.person(subdomain, "owner"),
+    await fixture.person(subdomain, "admin"),
+    await fixture.person(subdomain, "member"),
+    await fixture.person(subdomain, "auditor"),
+  ];
+  return { subdomain, owner, admin, member, auditor };
+}
+
+const rolesOf = async (subdomain: string): Promise<Map<string, Role>> =>
+  new Map((await members.list(operator, subdomain)).map(({ userId, role }) => [userId, role]));
+
+const newcomer = (role: Role) => ({ email: `${crypto.randomUUID()}@example.com`, name: "New", role });
+
+describe("members", () => {
+  test("are people with an e-mail address in lower case, each once in a company and in as many as take them", async () => {
+    const [a, b] = [await fixture.company("database"), await fixture.company("hybrid")];
+    const email = `Ada.${crypto.randomUUID()}@Example.COM`;
+    const ada = await members.add(operator, a, { email, name: "Ada", role: "admin" });
+    expect(ada).toMatchObject({ email: email.toLowerCase(), name: "Ada", role: "admin", disabled: false });
+    const there = await members.add(operator, b, { email: email.toLowerCase(), name: "x", role: "auditor" });
+    expect(there.userId).toBe(ada.userId);
+    expect(await codeOf(members.add(operator, a, { email, name: "Ada", role: "member" }))).toBe("CONFLICT");
+    expect((await rolesOf(a)).get(ada.userId)).toBe("admin");
+    expect((await members.change(operator, b, ada.userId, "member")).role).toBe("member");
+    expect((await rolesOf(a)).get(ada.userId)).toBe("admin");
+    await members.remove(operator, b, ada.userId);
+    expect(await members.list(operator, b)).toEqual([]);
+    expect(await members.list(operator, a)).toHaveLength(1);
+  });
+
+  test.each([
+    ["", "a"],
+    ["ada", "a"],
+    ["ada@", "a"],
+    ["a b@example.com", "a"],
+    ["ada@example.com\n", "a"],
+    [`${"a".repeat(250)}@example.com`, "a"],
+    ["ada@example.com", ""],
+    ["ada@example.com", "a\u001b[31m"],
+  ])("are not added as %j, %j", async (email, name) => {
+    const subdomain = await fixture.company("database");
+    expect(await codeOf(members.add(operator, subdomain, { email, name, role: "member" }))).toBe(
+      "INVALID_INPUT",
+    );
+    expect(await superuser`select from users where email = ${email}`).toHaveLength(0);
+  });
+
+  test("are managed by owners, admins and operators, and seen by nobody else", async () => {
+    const { subdomain, member, auditor, owner, admin } = await staffed();
+    for (const caller of [owner, admin, operator])
+      expect(await members.list(caller, subdomain)).toHaveLength(4);
+    const others = [member, auditor, product];
+    for (const caller of others) {
+      const calls = [
+        members.list(caller, subdomain),
+        members.add(caller, subdomain, newcomer("auditor")),
+        members.change(caller, subdomain, auditor.userId, "admin"),
+        members.remove(caller, subdomain, admin.userId),
+      ];
+      expect(await Promise.all(calls.map(codeOf))).toEqual(Array(4).fill("FORBIDDEN"));
+    }
+    expect(await rolesOf(subdomain)).toHaveProperty("size", 4);
+  });
+
+  test("who are admins neither make, change nor remove an owner, and make nobody more than they are", async () => {
+    const { subdomain, owner, admin, member } = await staffed();
+    const before = await rolesOf(subdomain);
+    const refused = [
+      members.add(admin, subdomain, newcomer("owner")),
+      members.change(admin, subdomain, member.userId, "owner"),
+      members.change(admin, subdomain, admin.userId, "owner"),
+      members.change(admin, subdomain, owner.userId, "auditor"),
+      members.remove(admin, subdomain, owner.userId),
+    ];
+    expect(await Promise.all(refused.map(codeOf))).toEqual(Array(5).fill("FORBIDDEN"));
+    expect(await rolesOf(subdomain)).toEqual(before);
+    const colleague = await members.add(admin, subdomain, newcomer("admin"));
+    await members.change(admin, subdomain, colleague.userId, "member");
+    await members.remove(admin, subdomain, colleague.userId);
+    await members.change(owner, subdomain, member.userId, "owner");
+    expect((await rolesOf(subdomain)).get(member.userId)).toBe("owner");
+  });
+
+  test("of another company are not found, as people who do not exist are not", async () => {
+    const [mine, theirs] = [await staffed(), await staffed()];
+    for (const caller of [mine.owner, operator]) {
+      for (const id of [theirs.member.userId, crypto.randomUUID(), "no id", ""]) {
+        const calls = [
+          members.change(caller, mine.subdomain, id, "auditor"),
+          members.remove(caller, mine.subdomain, id),
+        ];
+        expect(await Promise.all(calls.map(codeOf))).toEqual(["NOT_FOUND", "NOT_FOUND"]);
+      }
+    }
+    const calls = [
+      members.list(mine.owner, theirs.subdomain),
+      members.add(mine.owner, theirs.subdomain, newcomer("admin")),
+      members.change(mine.owner, theirs.subdomain, theirs.member.userId, "auditor"),
+      members.remove(mine.owner, theirs.subdomain, theirs.member.userId),
+    ];
+    expect(await Promise.all(calls.map(codeOf))).toEqual(Array(4).fill("NOT_FOUND"));
+    expect(await rolesOf(theirs.subdomain)).toHaveProperty("size", 4);
+  });
+});
+
+describe("an owner", () => {
+  const owners = async (subdomain: string): Promise<number> =>
+    [...(await rolesOf(subdomain)).values()].filter((role) => role === "owner").length;
+
+  test("stays, where there is no other who can act as one", async () => {
+    const { subdomain, owner } = await staffed();
+    for (const caller of [owner, operator]) {
+      expect(await codeOf(members.remove(caller, subdomain, owner.userId))).toBe("CONFLICT");
+      expect(await codeOf(members.change(caller, subdomain, owner.userId, "admin"))).toBe("CONFLICT");
+    }
+    const second = await fixture.person(subdomain, "owner");
+    await users.disable(operator, second.userId);
+    expect(await codeOf(members.remove(owner, subdomain, owner.userId))).toBe("CONFLICT");
+    await users.enable(operator, second.userId);
+    await members.remove(owner, subdomain, owner.userId);
+    expect(await owners(subdomain)).toBe(1);
+  });
+
+  test("stays also when two owners remove each other, or themselves, at the same time", async () => {
+    const another = fixture.another();
+    for (let round = 0; round < 5; round++) {
+      const subdomain = await fixture.company("database");
+      const [a, b] = [await fixture.person(subdomain, "owner"), await fixture.person(subdomain, "owner")];
+      const [first, second]: [Person, Person] = round % 2 === 0 ? [a, b] : [b, a];
+      const outcomes = await Promise.all([
+        codeOf(members.remove(a, subdomain, first.userId)),
+        codeOf(another.members.change(b, subdomain, second.userId, "auditor")),
+      ]);
+      expect(outcomes.toSorted()).toEqual(["CONFLICT", "no error"]);
+      expect(await owners(subdomain)).toBe(1);
+    }
+  });
+});
+
+test("people are shut out and let in again by operators alone, and keep what they belong to", async () => {
+  const { subdomain, owner, admin } = await staffed();
+  for (const caller of [owner, admin, product]) {
+    expect(await codeOf(users.disable(caller, admin.userId))).toBe("FORBIDDEN");
+    expect(await codeOf(users.enable(caller, crypto.randomUUID()))).toBe("FORBIDDEN");
+  }
+  await users.disable(operator, admin.userId);
+  await users.disable(operator, admin.userId);
+  expect(await codeOf(secrets.authenticate({ headers: admin.headers }))).toBe("UNAUTHENTICATED");
+  expect((await members.list(operator, subdomain)).filter(({ disabled }) => disabled)).toMatchObject([
+    { userId: admin.userId, role: "admin" },
+  ]);
+  await users.enable(operator, admin.userId);
+  expect((await secrets.authenticate({ headers: admin.headers })).actor).toEqual(admin.actor);
+  for (const id of [crypto.randomUUID(), "no id"]) {
+    expect(await codeOf(users.disable(operator, id))).toBe("NOT_FOUND");
+  }
+});
+
+test("every change of a member is on record with the person and the role, and every refusal", async () => {
+  const { subdomain, admin, owner } = await staffed();
+  const { userId } = await members.add(admin, subdomain, newcomer("member"));
+  await members.change(admin, subdomain, userId, "auditor");
+  await members.remove(admin, subdomain, userId);
+  await codeOf(members.remove(admin, subdomain, owner.userId));
+  await codeOf(members.add(admin, subdomain, newcomer("owner")));
+  await codeOf(members.remove(owner, subdomain, owner.userId));
+  await users.disable(operator, userId);
+  const events = await superuser`
+    select action, outcome, reason, subject, company_id is not null as filed from audit_events
+    where actor_id in (${admin.userId}, ${owner.userId}) or (action = 'user.disable' and subject = ${userId}) order by position`;
+  expect(events.map((e) => [e["action"], e["outcome"], e["reason"], e["subject"], e["filed"]])).toEqual([
+    ["member.add", "allowed", "member", userId, true],
+    ["member.change", "allowed", "auditor", userId, true],
+    ["member.remove", "allowed", "auditor", userId, true],
+    ["member.remove", "refused", "FORBIDDEN", owner.userId, true],
+    ["member.add", "refused", "FORBIDDEN", null, true],
+    ["member.remove", "failed", "CONFLICT", owner.userId, true],
+    ["user.disable", "allowed", null, userId, false],
+  ]);
+});

@@ -1,0 +1,217 @@
+import { and, asc, eq, isNull, ne, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import type { AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { givesRole } from "../access/permissions.ts";
+import type { Caller, Role } from "../vocabulary/actor.ts";
+import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
+import { enterTo, type Companies, type Company } from "./companies.ts";
+
+const { memberships, users } = tables;
+
+export interface MemberDescription {
+  readonly userId: string;
+  readonly email: string;
+  readonly name: string;
+  readonly role: Role;
+  /** Whether an operator has shut this person out, everywhere. */
+  readonly disabled: boolean;
+  readonly since: Date;
+}
+
+export interface NewMember {
+  readonly email: string;
+  /** Kept where nobody has added a person of this e-mail address before. */
+  readonly name: string;
+  readonly role: Role;
+}
+
+/**
+ * Who belongs to a company, and as what: managed by its owners and admins, and by operators. An owner is made, changed and
+ * removed by owners and operators alone, and a company that has an owner who is not disabled keeps one.
+ */
+export interface Members {
+  /** By e-mail address. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
+  list(caller: Caller, company: string): Promise<readonly MemberDescription[]>;
+  /** @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT for somebody who belongs to it already */
+  add(caller: Caller, company: string, member: NewMember): Promise<MemberDescription>;
+  /** Counts within five seconds everywhere. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; CONFLICT for the last owner */
+  change(caller: Caller, company: string, userId: string, role: Role): Promise<MemberDescription>;
+  /** As `change`. The person stays, and what they belong to besides. */
+  remove(caller: Caller, company: string, userId: string): Promise<void>;
+}
+
+const Email = z.string().toLowerCase().pipe(z.email().max(254));
+
+export function createMembers(database: Database, companies: Companies, audit: AuditLog): Members {
+  const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
+    enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage members" });
+
+  /** One change of a company's members at a time, so that two cannot each leave the other's owner as the last. */
+  const changing = async <T>(
+    attempt: Attempt,
+    company: Company,
+    work: (statements: Statements) => Promise<T>,
+  ): Promise<T> =>
+    perform(audit, { ...attempt, companyId: company.id, changes: true }, async () => {
+      await audit.ready();
+      return onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          await statements.execute(
+            sql`select from ${tables.companies} where id = ${company.id} for no key update`,
+          );
+          return work(statements);
+        }),
+      );
+    });
+
+  /** A member that the caller may make something else. */
+  const getMember = async (
+    statements: Statements,
+    { actor }: Caller,
+    company: Company,
+    userId: string | undefined,
+  ): Promise<MemberDescription> => {
+    const [member] = userId === undefined ? [] : await select(statements, company, eq(users.id, userId));
+    if (member === undefined) throw notFound();
+    if (!givesRole(actor, company.id, member.role)) throw forbidden("change or remove an owner");
+    return member;
+  };
+
+  return {
+    list: async (caller, subdomain) => {
+      const attempt = { caller, action: "member.list" } as const;
+      const company = await enter(attempt, subdomain);
+      return perform(audit, { ...attempt, companyId: company.id }, async () => {
+        await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company.id });
+        return onDatabase(() => database.acrossCompanies((statements) => select(statements, company)));
+      });
+    },
+
+    add: async (caller, subdomain, { email, name, role }) => {
+      const attempt = { caller, action: "member.add" } as const;
+      const company = await enter(attempt, subdomain);
+      if (!givesRole(caller.actor, company.id, role)) {
+        return refuse(audit, { ...attempt, companyId: company.id }, forbidden("make an owner"));
+      }
+      return changing(attempt, company, async (statements) => {
+        const address = checkNewMember(email, name);
+        const userId = await findOrMakeUser(statements, address, name);
+        const added = await statements
+          .insert(memberships)
+          .values({ companyId: company.id, userId, role })
+          .onConflictDoNothing()
+          .returning({ userId: memberships.userId });
+        if (added.length === 0) {
+          throw new TenantSecretsError("CONFLICT", "This person belongs to the company already.");
+        }
+        await audit.addTo(statements, caller, eventOf(attempt.action, company, userId, role));
+        const [member] = await select(statements, company, eq(users.id, userId));
+        if (member === undefined) throw new Error("a member that was added is there");
+        return member;
+      });
+    },
+
+    change: async (caller, subdomain, id, role) => {
+      const subject = z.uuid().safeParse(id).data;
+      const attempt = { caller, action: "member.change", subject } as const;
+      const company = await enter(attempt, subdomain);
+      return changing(attempt, company, async (statements) => {
+        const member = await getMember(statements, caller, company, subject);
+        if (!givesRole(caller.actor, company.id, role)) throw forbidden("make an owner");
+        if (role !== "owner") await checkOwnerStays(statements, company, member);
+        await statements
+          .update(memberships)
+          .set({ role, updatedAt: sql`now()` })
+          .where(ofMember(company, member.userId));
+        await audit.addTo(statements, caller, eventOf(attempt.action, company, member.userId, role));
+        return { ...member, role };
+      });
+    },
+
+    remove: async (caller, subdomain, id) => {
+      const subject = z.uuid().safeParse(id).data;
+      const attempt = { caller, action: "member.remove", subject } as const;
+      const company = await enter(attempt, subdomain);
+      await changing(attempt, company, async (statements) => {
+        const member = await getMember(statements, caller, company, subject);
+        await checkOwnerStays(statements, company, member);
+        await statements.delete(memberships).where(ofMember(company, member.userId));
+        await audit.addTo(statements, caller, eventOf(attempt.action, company, member.userId, member.role));
+      });
+    },
+  };
+}
+
+async function select(
+  statements: Statements,
+  company: Company,
+  also?: ReturnType<typeof eq>,
+): Promise<readonly MemberDescription[]> {
+  const rows = await statements
+    .select({ user: users, membership: memberships })
+    .from(memberships)
+    .innerJoin(users, eq(users.id, memberships.userId))
+    .where(and(eq(memberships.companyId, company.id), also))
+    .orderBy(asc(users.email));
+  return rows.map(({ user, membership }) => ({
+    userId: user.id,
+    email: user.email,
+    name: user.name,
+    role: membership.role,
+    disabled: user.disabledAt !== null,
+    since: membership.createdAt,
+  }));
+}
+
+function ofMember(company: Company, userId: string) {
+  return and(eq(memberships.companyId, company.id), eq(memberships.userId, userId));
+}
+
+async function findOrMakeUser(statements: Statements, email: string, name: string): Promise<string> {
+  await statements.insert(users).values({ email, name }).onConflictDoNothing();
+  const [user] = await statements.select({ id: users.id }).from(users).where(eq(users.email, email));
+  if (user === undefined) throw new Error("a user is never deleted");
+  return user.id;
+}
+
+/** @throws {TenantSecretsError} CONFLICT where nobody would be left who could act as an owner */
+async function checkOwnerStays(
+  statements: Statements,
+  company: Company,
+  { userId, role }: MemberDescription,
+): Promise<void> {
+  if (role !== "owner") return;
+  const others = await select(
+    statements,
+    company,
+    and(eq(memberships.role, "owner"), ne(users.id, userId), isNull(users.disabledAt)),
+  );
+  if (others.length > 0) return;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    "A company keeps an owner: make somebody else one before this one goes.",
+  );
+}
+
+function eventOf(
+  action: "member.add" | "member.change" | "member.remove",
+  company: Company,
+  subject: string,
+  role: Role,
+) {
+  return { action, outcome: "allowed", companyId: company.id, subject, reason: role } as const;
+}
+
+/** @returns the e-mail address as it is kept. @throws {TenantSecretsError} INVALID_INPUT */
+function checkNewMember(email: string, name: string): string {
+  const refused = (rule: string) =>
+    new TenantSecretsError("INVALID_INPUT", `The member was refused: ${rule}.`);
+  if (!isDisplayName(name)) throw refused(`a name has ${displayNameRule}`);
+  const address = Email.safeParse(email).data;
+  if (address === undefined) throw refused("that is no e-mail address");
+  return address;
+}

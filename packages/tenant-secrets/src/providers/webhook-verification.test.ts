@@ -1,0 +1,262 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { Webhook } from "standardwebhooks";
+import { Stripe } from "stripe";
+import { describe, expect, test } from "vitest";
+import type { SignatureScheme } from "../catalog/entry.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { verifyWebhook, type SigningSecret } from "./webhook-verification.ts";
+
+const now = 1_731_705_121_000;
+const seconds = now / 1000;
+const body = Buffer.from('{"event": "ping",\n"n": 1.0}');
+/** A text that is a secret in either way. */
+const newSecret = () => `whsec_${randomBytes(32).toString("hex")}`;
+const [current, previous, another] = [newSecret(), newSecret(), newSecret()];
+const live: readonly SigningSecret[] = [
+  { version: 4, text: current },
+  { version: 3, text: previous },
+];
+
+/** The version that verified, or why none did. */
+function outcome(
+  scheme: SignatureScheme,
+  headers: Record<string, string>,
+  {
+    bytes = body,
+    secrets = live,
+    ...options
+  }: { bytes?: Buffer; secrets?: readonly SigningSecret[]; now?: number } = {},
+): number | string {
+  try {
+    return verifyWebhook(scheme, secrets, { headers: new Headers(headers), body: bytes }, { now, ...options })
+      .version;
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === "UNAUTHENTICATED") return error.message;
+    throw error;
+  }
+}
+const malformed = "The webhook was refused: its signature headers are missing or malformed.";
+const wrongTime = "The webhook was refused: the time of its signature is too far from now.";
+const wrongSignature = "The webhook was refused: no secret that counts now made its signature.";
+
+interface Signed {
+  readonly id?: string;
+  readonly timestamp?: string;
+  readonly bytes?: Buffer;
+}
+function standardSignature(
+  secret: string,
+  { id = "msg_1", timestamp = `${seconds}`, bytes = body }: Signed = {},
+) {
+  const key = Buffer.from(secret.slice(6), "base64");
+  return createHmac("sha256", key).update(`${id}.${timestamp}.`).update(bytes).digest("base64");
+}
+const standard = (
+  secret: string,
+  signed: Signed = {},
+  signature = `v1,${standardSignature(secret, signed)}`,
+) => ({
+  "webhook-id": signed.id ?? "msg_1",
+  "webhook-timestamp": signed.timestamp ?? `${seconds}`,
+  "webhook-signature": signature,
+});
+function stripeSignature(secret: string, { timestamp = `${seconds}`, bytes = body }: Signed = {}) {
+  return createHmac("sha256", secret).update(`${timestamp}.`).update(bytes).digest("hex");
+}
+const stripe = (
+  secret: string,
+  signed: Signed = {},
+  header = `t=${signed.timestamp ?? seconds},v1=${stripeSignature(secret, signed)}`,
+) => ({ "stripe-signature": header });
+
+const schemes = [
+  ["standard-webhooks", standard],
+  ["stripe", stripe],
+] as const;
+
+describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
+  test("is taken with any secret that counts, and says with which version", () => {
+    expect(outcome(scheme, sign(current))).toBe(4);
+    expect(outcome(scheme, sign(previous))).toBe(3);
+    expect(outcome(scheme, sign(another))).toBe(wrongSignature);
+    expect(outcome(scheme, sign(current), { secrets: [] })).toBe(wrongSignature);
+  });
+
+  test.for([-300, -1, 0, 1, 300])("is taken %i seconds away from now", (offset) => {
+    expect(outcome(scheme, sign(current, { timestamp: `${seconds + offset}` }))).toBe(4);
+  });
+
+  test.for([-301, 301, -1e9])("is refused %i seconds away from now", (offset) => {
+    expect(outcome(scheme, sign(current, { timestamp: `${seconds + offset}` }))).toBe(wrongTime);
+  });
+
+  test("is refused by a clock that is none", () => {
+    expect(outcome(scheme, sign(current), { now: Number.NaN })).toBe(wrongTime);
+  });
+
+  test.for([
+    `${seconds}.0`,
+    `${seconds}.5`,
+    `0${seconds}`,
+    `+${seconds}`,
+    `${seconds}x`,
+    `x`,
+    "",
+    "-1",
+    "1e9",
+    "\u00b2",
+    "0",
+  ])("is refused with the time %j, though it was signed so", (timestamp) => {
+    expect(outcome(scheme, sign(current, { timestamp }))).toBe(malformed);
+  });
+
+  test("is refused with a body that differs by a byte, or was parsed and written again", () => {
+    const headers = sign(current);
+    const others = [
+      Buffer.from(JSON.stringify(JSON.parse(body.toString()))),
+      Buffer.concat([body, Buffer.from("\n")]),
+      Buffer.concat([Buffer.from("\ufeff"), body]),
+      body.subarray(1),
+      Buffer.alloc(0),
+    ];
+    for (const bytes of others) expect(outcome(scheme, headers, { bytes })).toBe(wrongSignature);
+  });
+
+  test("is held to its bytes, not to a text that they are read as", () => {
+    const [bytes, other] = [Buffer.from([0x22, 0xff, 0x22]), Buffer.from([0x22, 0xfe, 0x22])];
+    const headers = sign(current, { bytes });
+    expect(outcome(scheme, headers, { bytes })).toBe(4);
+    expect(outcome(scheme, headers, { bytes: other })).toBe(wrongSignature);
+    expect(bytes.toString()).toBe(other.toString());
+    expect(outcome(scheme, sign(current, { bytes: Buffer.alloc(0) }), { bytes: Buffer.alloc(0) })).toBe(4);
+  });
+
+  test("is refused without its headers", () => {
+    expect(outcome(scheme, {})).toBe(malformed);
+    for (const name of Object.keys(sign(current))) {
+      const { [name]: _, ...others } = { ...sign(current) } as Record<string, string>;
+      expect(outcome(scheme, others)).toMatch(/malformed|no secret/);
+    }
+  });
+
+  test.for(["", "whsec_", "whsec_=", "whsec_AAAA", "whsec_!!!!!!!!!!!!!!!!!!!!!!!!"])(
+    "is not taken with %j, which is no secret",
+    (text) => {
+      expect(outcome(scheme, sign(text), { secrets: [{ version: 1, text }] })).toBe(wrongSignature);
+    },
+  );
+
+  test("is refused without a word of the secret or of what was signed", () => {
+    const said = outcome(scheme, sign(another, { timestamp: `${seconds}` }));
+    expect(said).toBe(wrongSignature);
+    for (const secret of [current, previous, another]) expect(said).not.toContain(secret.slice(6, 14));
+  });
+
+  test("leaves the secrets as they were", () => {
+    outcome(scheme, sign(current));
+    expect(outcome(scheme, sign(current))).toBe(4);
+  });
+});
+
+describe("a signature of Standard Webhooks", () => {
+  test.for([
+    [
+      "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+      "msg_p5jXN8AQM9LWM0D4loKWxJek",
+      1614265330,
+      '{"test": 2432232314}',
+      "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ],
+    [
+      "plJ3nmyCDGBKInavdOK15jsl",
+      "msg_loFOjxBNrRLzqYUf",
+      1731705121,
+      '{"event_type":"ping","data":{"success":true}}',
+      "rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
+    ],
+    [
+      "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+      "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+      1649367553,
+      '{"email":"test@example.com","username":"test_user"}',
+      "tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
+    ],
+  ] as const)("that was published is taken: %s", ([base64, id, at, text, signature]) => {
+    const headers = {
+      "webhook-id": id,
+      "webhook-timestamp": `${at}`,
+      "webhook-signature": `v1,${signature}`,
+    };
+    const secrets = [{ version: 7, text: `whsec_${base64}` }];
+    expect(outcome("standard-webhooks", headers, { bytes: Buffer.from(text), secrets, now: at * 1000 })).toBe(
+      7,
+    );
+  });
+
+  test("is the one that the scheme's own library makes", () => {
+    const sign = new Webhook(current).sign("msg_1", new Date(now), body.toString());
+    expect(outcome("standard-webhooks", standard(current, {}, sign))).toBe(4);
+  });
+
+  const good = standardSignature(current);
+  test.for([
+    ["second of a list", `v1,${standardSignature(another)} v1,${good}`, 4],
+    ["beside another version's", `v1a,AAAA v2,${good} v1,${good}`, 4],
+    ["of another version", `v2,${good}`, wrongSignature],
+    ["without a version", good, wrongSignature],
+    ["empty", "", wrongSignature],
+    ["empty with its version", "v1,", wrongSignature],
+    ["cut", `v1,${good.slice(0, -1)}`, wrongSignature],
+    ["cut to its first characters", `v1,${good.slice(0, 4)}`, wrongSignature],
+    ["with more behind it", `v1,${good}=`, wrongSignature],
+    ["in base64url", `v1,${Buffer.from(good, "base64").toString("base64url")}`, wrongSignature],
+    ["in hexadecimal", `v1,${Buffer.from(good, "base64").toString("hex")}`, wrongSignature],
+    ["in other case", `v1,${good.toLowerCase()}`, wrongSignature],
+    ["with a comma in the list", `v1,${good},v1,${good}`, wrongSignature],
+  ] as const)("%s", ([, header, wanted]) => {
+    expect(outcome("standard-webhooks", standard(current, {}, header))).toBe(wanted);
+  });
+
+  test.for(["msg.1", "", "msg 1", "a".repeat(257)])("is refused with the id %j", (id) => {
+    expect(outcome("standard-webhooks", standard(current, { id }))).toBe(malformed);
+  });
+
+  test("is refused with the id or the time of another message", () => {
+    const headers = standard(current);
+    expect(outcome("standard-webhooks", { ...headers, "webhook-id": "msg_2" })).toBe(wrongSignature);
+    expect(outcome("standard-webhooks", { ...headers, "webhook-timestamp": `${seconds + 1}` })).toBe(
+      wrongSignature,
+    );
+  });
+});
+
+describe("a signature of Stripe", () => {
+  test("is the one that Stripe's own library makes", () => {
+    const header = Stripe.webhooks.generateTestHeaderString({
+      payload: body.toString(),
+      secret: current,
+      timestamp: seconds,
+    });
+    expect(outcome("stripe", stripe(current, {}, header))).toBe(4);
+  });
+
+  const good = stripeSignature(current);
+  test.for([
+    ["second of a list", `t=${seconds},v1=${stripeSignature(another)},v1=${good},v0=00`, 4],
+    ["before its time", `v1=${good},t=${seconds}`, 4],
+    ["of another version", `t=${seconds},v0=${good}`, wrongSignature],
+    ["missing", `t=${seconds}`, wrongSignature],
+    ["empty", `t=${seconds},v1=`, wrongSignature],
+    ["cut", `t=${seconds},v1=${good.slice(0, -1)}`, wrongSignature],
+    ["in upper case", `t=${seconds},v1=${good.toUpperCase()}`, wrongSignature],
+    ["in base64", `t=${seconds},v1=${Buffer.from(good, "hex").toString("base64")}`, wrongSignature],
+    ["without a time", `v1=${good}`, malformed],
+    ["with two times", `t=${seconds},t=${seconds},v1=${good}`, malformed],
+  ] as const)("%s", ([, header, wanted]) => {
+    expect(outcome("stripe", stripe(current, {}, header))).toBe(wanted);
+  });
+
+  test("is refused with the time of another message", () => {
+    expect(outcome("stripe", stripe(current, {}, `t=${seconds + 1},v1=${good}`))).toBe(wrongSignature);
+  });
+});

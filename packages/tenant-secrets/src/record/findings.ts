@@ -1,0 +1,35 @@
+/** What can be wrong with the record. */
+export type FindingKind =
+  | "event-changed"
+  | "event-not-genuine"
+  | "event-removed"
+  | "event-inserted"
+  | "numbers-missing"
+  | "batch-missing"
+  | "batch-changed"
+  | "chain-broken"
+  | "signature-wrong"
+  | "head-unknown";
+
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly count: number;
+  /** A sentence about the first. */
+  readonly first: string;
+}
+
+export interface Findings {
+  add(kind: FindingKind, sentence: string, count?: number): void;
+  list(): Finding[];
+}
+
+export function createFindings(): Findings {
+  const found = new Map<FindingKind, Finding>();
+  return {
+    add: (kind, sentence, count = 1) => {
+      const known = found.get(kind);
+      found.set(kind, { kind, count: (known?.count ?? 0) + count, first: known?.first ?? sentence });
+    },
+    list: () => [...found.values()],
+  };
+}

@@ -1,0 +1,45 @@
+import { z } from "zod";
+import { Role } from "../vocabulary/actor.ts";
+import { procedure, router } from "./trpc.ts";
+
+/** Any text of these: companies/ says what is wrong with one. */
+const company = z.string().max(1000);
+const userId = z.string().max(100);
+
+const Member = z.object({
+  userId: z.uuid(),
+  email: z.string(),
+  name: z.string(),
+  role: Role,
+  disabled: z.boolean(),
+  since: z.date(),
+});
+
+export const membersRouter = router({
+  list: procedure("members")
+    .input(z.strictObject({ company }))
+    .output(z.array(Member).readonly())
+    .query(({ ctx, input }) => ctx.secrets.members.list(ctx.caller, input.company)),
+
+  add: procedure("members")
+    .input(z.strictObject({ company, email: z.string().max(1000), name: z.string().max(1000), role: Role }))
+    .output(Member)
+    .mutation(({ ctx, input: { company: subdomain, ...member } }) =>
+      ctx.secrets.members.add(ctx.caller, subdomain, member),
+    ),
+
+  change: procedure("members")
+    .input(z.strictObject({ company, userId, role: Role }))
+    .output(Member)
+    .mutation(({ ctx, input }) =>
+      ctx.secrets.members.change(ctx.caller, input.company, input.userId, input.role),
+    ),
+
+  remove: procedure("members")
+    .input(z.strictObject({ company, userId }))
+    .output(z.null())
+    .mutation(async ({ ctx, input }) => {
+      await ctx.secrets.members.remove(ctx.caller, input.company, input.userId);
+      return null;
+    }),
+});

@@ -1,0 +1,438 @@
+import { TRPCError } from "@trpc/server";
+import { serialize } from "superjson";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { NewApiKey } from "../companies/api-keys.ts";
+import { makeCredential } from "../companies/credential.ts";
+import { createFixture, operator, product } from "../fixture.ts";
+import { inProcessFetch } from "./in-process.ts";
+import { appRouter, createCaller } from "./router.ts";
+import { createCallerContext, publicError } from "./trpc.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser } = fixture;
+const send = inProcessFetch(secrets);
+
+/** What fields are filled with: of the actors' own company, of another one, or of none. */
+interface Place {
+  readonly company: string;
+  readonly userId: string;
+  readonly apiKeyId: string;
+  readonly cursor: string;
+}
+/** Fields that name something that belongs to somebody. */
+const references = {
+  company: "company",
+  companies: "company",
+  subdomain: "company",
+  userId: "userId",
+  id: "apiKeyId",
+  cursor: "cursor",
+} as const;
+type Reference = keyof typeof references;
+const isReference = (field: string): field is Reference => Object.hasOwn(references, field);
+
+const everybody = "owner admin member auditor service narrow exporter platform operator job";
+const programs = "service platform job";
+const writers = `owner admin member ${programs}`;
+const insiders = "owner admin operator";
+
+interface Row {
+  /** Who gets past every check, whatever becomes of the call then. */
+  readonly may: string;
+  /** Who is told NOT_FOUND: it is outside what they may know of. */
+  readonly unseen?: string;
+  readonly input?: (place: Place) => Readonly<Record<string, unknown>>;
+  /** What makes the call possible once more. */
+  readonly before?: () => Promise<unknown>;
+  /** Fields that are no reference here: whoever may do this may do it to everything there is. */
+  readonly everywhere?: string;
+}
+
+const inAnHour = () => new Date(Date.now() + 3_600_000);
+const newKey = { name: "made", verbs: ["use"], secretKeys: ["*"] } as const;
+const removable = async () => {
+  const { secrets: list } = await secrets.company(mine.company, product).list();
+  if (list.some(({ secretKey }) => secretKey === "CUSTOM_R"))
+    await secrets.company(mine.company, product).remove("CUSTOM_R");
+};
+
+/** Who may do what. A procedure that is not here fails the test. */
+const table: Readonly<Record<string, Row>> = {
+  "secrets.list": { may: everybody, input: ({ company }) => ({ company }) },
+  "secrets.read": {
+    may: programs,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }),
+  },
+  "secrets.reveal": {
+    may: "owner admin",
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", purpose: "incident" }),
+  },
+  "secrets.search": { may: insiders, input: ({ company }) => ({ company, value: "fake_mine_0001" }) },
+  "secrets.write": {
+    may: `owner admin member ${programs}`,
+    unseen: "narrow",
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_W", value: "fake_written_0001" }),
+  },
+  "secrets.remove": {
+    may: `owner admin ${programs}`,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", expectedVersion: 999 }),
+  },
+  "secrets.restore": {
+    may: `owner admin ${programs}`,
+    unseen: "narrow",
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_R" }),
+    before: removable,
+  },
+  "secrets.planImport": {
+    may: `owner admin member ${programs}`,
+    input: ({ company }) => ({ company, entries: [{ secretKey: "CUSTOM_A", text: "fake_a_0001", line: 1 }] }),
+  },
+  "secrets.import": {
+    may: `owner admin member ${programs}`,
+    input: ({ company }) => ({
+      company,
+      entries: [{ secretKey: "CUSTOM_I", text: "fake_i_0001", line: 1 }],
+      expected: [{ secretKey: "CUSTOM_I", version: 0 }],
+    }),
+  },
+  "secrets.export": {
+    may: "owner admin exporter",
+    input: ({ company }) => ({ company, format: "env", purpose: "hand-over" }),
+  },
+  "secrets.check": {
+    may: `owner admin member ${programs}`,
+    unseen: "narrow",
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_C" }),
+  },
+  "secrets.capabilities": { may: everybody, input: ({ company }) => ({ company }) },
+  "secrets.history": { may: everybody, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "secrets.readMany": {
+    may: programs,
+    input: ({ company }) => ({ company, secretKeys: ["CUSTOM_A", "CUSTOM_NONE"] }),
+  },
+  "secrets.readLive": { may: programs, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "secrets.reportOutcome": {
+    may: programs,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", version: 1, result: "accepted" }),
+  },
+  "secrets.writeMany": {
+    may: writers,
+    input: ({ company }) => ({ company, writes: [{ secretKey: "CUSTOM_W", value: "fake_written_0002" }] }),
+  },
+  "secrets.stage": {
+    may: writers,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", value: "fake_staged_0001", replace: true }),
+  },
+  "secrets.promote": { may: writers, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "secrets.discard": { may: writers, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "secrets.rollback": {
+    may: writers,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", toVersion: 1 }),
+  },
+  "secrets.setExpiry": {
+    may: writers,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", expiresAt: inAnHour() }),
+  },
+  "secrets.purge": {
+    may: `owner admin ${programs}`,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }),
+  },
+  "companies.list": { may: "operator" },
+  "companies.create": {
+    may: "operator",
+    input: () => ({ subdomain: `made-${Math.random().toString(36).slice(2)}`, secretStore: "database" }),
+    everywhere: "subdomain",
+  },
+  "companies.rename": {
+    may: "operator",
+    input: ({ company }) => ({ subdomain: company, newSubdomain: company }),
+    everywhere: "subdomain",
+  },
+  "companies.apiKeys.list": { may: insiders, input: ({ company }) => ({ company }) },
+  "companies.apiKeys.create": {
+    may: insiders,
+    input: ({ company }) => ({ ...newKey, companies: [company], platform: false, expiresAt: inAnHour() }),
+  },
+  "companies.apiKeys.revoke": {
+    may: insiders,
+    input: ({ company, apiKeyId }) => ({ company, id: apiKeyId }),
+  },
+  "companies.members.list": { may: insiders, input: ({ company }) => ({ company }) },
+  "companies.members.add": {
+    may: insiders,
+    input: ({ company }) => ({
+      company,
+      email: `${crypto.randomUUID()}@example.com`,
+      name: "Added",
+      role: "auditor",
+    }),
+  },
+  "companies.members.change": {
+    may: insiders,
+    input: ({ company, userId }) => ({ company, userId, role: "auditor" }),
+  },
+  "companies.members.remove": {
+    may: insiders,
+    input: ({ company, userId }) => ({ company, userId }),
+    before: async () => {
+      const there = (await secrets.members.list(operator, mine.company)).some(
+        ({ userId }) => userId === mine.userId,
+      );
+      if (!there)
+        await superuser`insert into memberships (company_id, user_id, role)
+          select id, ${mine.userId}, 'auditor' from companies where subdomain = ${mine.company}`;
+    },
+  },
+  "users.disable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
+  "users.enable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
+  "keys.status": { may: "operator" },
+  "keys.rotate": { may: "operator" },
+  "keys.rotateCompany": { may: "operator", input: ({ company }) => ({ company }) },
+  "keys.report": { may: "operator", input: () => ({}) },
+  "keys.verifyReport": { may: "operator", input: () => ({ report: "x", mac: "x" }) },
+  "keys.destroy": { may: "operator", input: () => ({ version: 1 }) },
+  "audit.list": { may: `${insiders} auditor`, input: ({ company }) => ({ company, limit: 1 }) },
+  "audit.export": {
+    may: `${insiders} auditor`,
+    input: ({ company }) => ({ company, from: new Date(0), to: new Date() }),
+  },
+  "audit.publicKeys": { may: "operator" },
+};
+/** Fields that may be left out, and so stand in no input above. */
+const optional: Readonly<Record<string, readonly Reference[]>> = {
+  "audit.list": ["cursor"],
+  "audit.export": ["cursor"],
+};
+
+interface Sender {
+  readonly name: string;
+  call(path: string, type: string, input: unknown): Promise<string>;
+}
+
+/** A request as it comes over HTTP. @returns status and body */
+function overHttp(name: string, headers: Readonly<Record<string, string>>): Sender {
+  return {
+    name,
+    call: async (path, type, input) => {
+      const body = input === undefined ? undefined : JSON.stringify(serialize(input));
+      const query = body === undefined ? "" : `?input=${encodeURIComponent(body)}`;
+      const response =
+        type === "query"
+          ? await send(`http://in-process/trpc/${path}${query}`, { headers: { ...headers } })
+          : await send(`http://in-process/trpc/${path}`, {
+              method: "POST",
+              headers: { ...headers, "content-type": "application/json" },
+              ...(body === undefined ? {} : { body }),
+            });
+      return `${response.status} ${await response.text()}`;
+    },
+  };
+}
+
+/** Code of the product calls in process. */
+const inProcess: Sender = {
+  name: "job",
+  call: async (path, _, input) => {
+    const caller = createCaller(createCallerContext(secrets, product));
+    const procedure: unknown = path
+      .split(".")
+      .reduce<unknown>((node, part) => Reflect.get(Object(node), part), caller);
+    if (typeof procedure !== "function") throw new Error(`${path} is not callable`);
+    try {
+      return `200 ${JSON.stringify(await procedure(input))}`;
+    } catch (error) {
+      if (!(error instanceof TRPCError)) throw error;
+      const { code, message } = publicError(error);
+      return `400 {"reason":"${code}"} ${message}`;
+    }
+  },
+};
+
+let mine: Place;
+let theirs: Place;
+const unknown: Place = {
+  company: "nobody-here",
+  userId: "0198c0de-0000-7000-8000-000000000001",
+  apiKeyId: "0198c0de-0000-7000-8000-000000000002",
+  cursor: "bm9ib2R5cyBjdXJzb3IsIGFuZCBubyBNQUMgb2Ygb3Vycw",
+};
+const senders: Sender[] = [];
+const shutOut: Sender[] = [];
+
+async function populate(): Promise<Place> {
+  const company = await fixture.company("database");
+  await secrets.company(company, product).set("CUSTOM_A", "fake_a_0001");
+  await secrets.company(company, product).set("CUSTOM_R", "fake_r_0001");
+  const { userId } = await fixture.person(company, "auditor");
+  const { description } = await apiKey([company], {});
+  await secrets.record.list(operator, { company, limit: 1 });
+  const { cursor } = await secrets.record.list(operator, { company, limit: 1 });
+  if (cursor === undefined) throw new Error("there is more than one event");
+  return { company, userId, apiKeyId: description.id, cursor };
+}
+
+const apiKey = (companies: string[], narrower: Partial<NewApiKey>) =>
+  secrets.apiKeys.create(operator, {
+    name: "test",
+    companies,
+    platform: false,
+    verbs: ["describe", "use", "write", "delete"],
+    secretKeys: ["*"],
+    expiresAt: inAnHour(),
+    ...narrower,
+  });
+
+beforeAll(async () => {
+  [mine, theirs] = [await populate(), await populate()];
+  const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
+  for (const role of ["owner", "admin", "member", "auditor"] as const) {
+    const { userId } = await fixture.person(mine.company, role);
+    senders.push(overHttp(role, { "x-test-user": userId }));
+  }
+  const keys = {
+    service: await apiKey([mine.company], {}),
+    narrow: await apiKey([mine.company], { verbs: ["describe"], secretKeys: ["CUSTOM_A"] }),
+    exporter: await apiKey([mine.company], { verbs: ["describe", "export"] }),
+    platform: await apiKey([mine.company], { platform: true }),
+  };
+  for (const [name, { apiKey: credential }] of Object.entries(keys)) {
+    senders.push(overHttp(name, bearer(credential)));
+  }
+  const { token } = await secrets.operators.create(product, "Ada", inAnHour());
+  senders.push(overHttp("operator", bearer(token)), inProcess);
+
+  const revoked = await apiKey([mine.company], {});
+  await secrets.apiKeys.revoke(operator, mine.company, revoked.description.id);
+  const gone = await fixture.person(mine.company, "owner");
+  await secrets.users.disable(operator, gone.userId);
+  shutOut.push(
+    overHttp("nobody", {}),
+    overHttp("revoked", bearer(revoked.apiKey)),
+    overHttp("unknown", bearer(makeCredential("tsk").text)),
+    overHttp("disabled", { "x-test-user": gone.userId }),
+  );
+});
+
+/** Everything that the database has of the other company, and how many events. */
+async function stateOfTheirs(): Promise<Record<string, string>> {
+  const state: Record<string, string> = {};
+  const [company] =
+    await superuser`select id, c::text as row from companies c where subdomain = ${theirs.company}`;
+  const tables = await superuser`select table_name as name from information_schema.columns
+    where table_schema = 'public' and column_name = 'company_id' order by 1`;
+  for (const { name } of tables) {
+    const [row] =
+      await superuser`select count(*) || ' ' || coalesce(md5(string_agg(t::text, '' order by t::text)), '') as state
+      from ${superuser(String(name))} t where company_id = ${company?.["id"]}`;
+    state[String(name)] = String(row?.["state"]);
+  }
+  const [user] = await superuser`select u::text as row from users u where id = ${theirs.userId}`;
+  return { ...state, company: String(company?.["row"]), user: String(user?.["row"]) };
+}
+
+const typesOf: ReadonlyMap<string, string> = new Map(
+  Object.entries(appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>).map(
+    ([path, procedure]) => [path, procedure._def.type],
+  ),
+);
+const call = (sender: Sender, path: string, input: unknown) =>
+  sender.call(path, typesOf.get(path) ?? "", input);
+
+const reasonOf = (answer: string) => /^[45].*?"reason":"([A-Z_]+)"/s.exec(answer)?.[1] ?? "answered";
+const refusals = new Set(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]);
+const includes = (names: string | undefined, name: string) => names?.split(" ").includes(name) === true;
+
+test("every procedure is in the table", () => {
+  expect(Object.keys(table).toSorted()).toEqual([...typesOf.keys()].toSorted());
+});
+
+describe("in their own company", () => {
+  test.each(Object.entries(table))(
+    "%s is for those of the table, and refused to the rest",
+    async (path, row) => {
+      const outcomes: Record<string, string> = {};
+      const expected: Record<string, string> = {};
+      for (const sender of senders) {
+        await row.before?.();
+        const reason = reasonOf(await call(sender, path, row.input?.(mine)));
+        outcomes[sender.name] = refusals.has(reason) ? reason : "may";
+        const otherwise = includes(row.unseen, sender.name) ? "NOT_FOUND" : "FORBIDDEN";
+        expected[sender.name] = includes(row.may, sender.name) ? "may" : otherwise;
+      }
+      expect(outcomes).toEqual(expected);
+      const answers = await Promise.all(shutOut.map((sender) => call(sender, path, row.input?.(mine))));
+      expect(answers.map(reasonOf)).toEqual(shutOut.map(() => "UNAUTHENTICATED"));
+      expect(new Set(answers).size).toBe(1);
+    },
+  );
+});
+
+describe("with what is another company's, or nobody's, or nothing", () => {
+  const inputOf = (path: string, filled: Place): Record<string, unknown> => ({
+    ...table[path]?.input?.(filled),
+    ...Object.fromEntries((optional[path] ?? []).map((field) => [field, filled[references[field]]])),
+  });
+  const fieldsOf = (path: string): Reference[] =>
+    Object.keys(inputOf(path, unknown))
+      .filter(isReference)
+      .filter((field) => !includes(table[path]?.everywhere, field));
+  const paths = Object.keys(table).filter((path) => fieldsOf(path).length > 0);
+  const junk = ["", "*", "%", "_", "null", null, [], ["*"], {}];
+
+  test(`${paths.length} procedures answer every actor to the byte as if it did not exist, and change nothing there`, async () => {
+    const before = await stateOfTheirs();
+    const wrong: string[] = [];
+    let calls = 0;
+    const ask = (sender: Sender, path: string, input: unknown) => {
+      calls += 1;
+      return call(sender, path, input);
+    };
+    const checkField = async (sender: Sender, path: string, field: Reference): Promise<void> => {
+      const note = (what: unknown, answer: string) =>
+        wrong.push(`${sender.name} ${path} ${field} ${JSON.stringify(what)}: ${answer}`);
+      const own = inputOf(path, mine);
+      // A cursor is a place in one company's record, and stands in no own input.
+      if (field !== "cursor") for (const name of optional[path] ?? []) delete own[name];
+      const filled = (place: Place) => {
+        const value = place[references[field]];
+        return { ...own, [field]: field === "companies" ? [value] : value };
+      };
+      // Operators and jobs of the product enter every company, so that none is foreign to them.
+      const entersAll = sender.name === "operator" || sender.name === "job";
+      if (!entersAll || references[field] !== "company") {
+        const [foreign, random] = [
+          await ask(sender, path, filled(theirs)),
+          await ask(sender, path, filled(unknown)),
+        ];
+        if (foreign !== random || reasonOf(foreign) === "answered") note(theirs[references[field]], foreign);
+      }
+      if (field === "companies") {
+        const mixed = await ask(sender, path, { ...own, companies: [mine.company, theirs.company] });
+        const random = await ask(sender, path, { ...own, companies: [mine.company, unknown.company] });
+        if (!entersAll && mixed !== random) note("mixed", mixed);
+        if (reasonOf(mixed) === "answered") note("mixed", mixed);
+      }
+      for (const value of junk) {
+        const answer = await ask(sender, path, { ...own, [field]: value });
+        if (reasonOf(answer) === "answered") note(value, answer);
+      }
+      const { [field]: _left, ...without } = own;
+      if (field === "company") {
+        const answer = await ask(sender, path, without);
+        if (reasonOf(answer) === "answered" && sender.name !== "operator") note("nothing", answer);
+      }
+    };
+    for (const path of paths) {
+      for (const field of fieldsOf(path)) {
+        await table[path]?.before?.();
+        await Promise.all(senders.map((sender) => checkField(sender, path, field)));
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(await stateOfTheirs()).toEqual(before);
+    const all = senders.length + shutOut.length;
+    console.log(
+      `${typesOf.size} procedures × ${all} actors; ${paths.length} of them with ids, ${calls} calls with another company's, nobody's or no id`,
+    );
+  }, 120_000);
+});

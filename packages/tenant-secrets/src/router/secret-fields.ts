@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { maxGraceSeconds } from "../catalog/company-secrets.ts";
+import { maxValueBytes } from "../catalog/value.ts";
+
+/** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put on record. */
+export const company = z.string().max(1000);
+export const secretKey = z.string().max(1000);
+
+export const version = z.int().min(0);
+
+/** Longer ones end here; the vault counts bytes, and says how many there may be. */
+export const value = z.string().max(4 * maxValueBytes);
+
+export const expectedVersion = version.optional();
+export const requestId = z.string().min(1).max(100).optional();
+export const note = z.string().max(500).optional();
+export const graceSeconds = z.int().min(0).max(maxGraceSeconds).optional();
+
+export const Capabilities = z.object({
+  conditionalWrites: z.boolean(),
+  requestIds: z.boolean(),
+  recovery: z.boolean(),
+  notes: z.boolean(),
+  surroundingWhiteSpace: z.boolean(),
+  history: z.boolean(),
+  stages: z.boolean(),
+  rollback: z.boolean(),
+  purge: z.boolean(),
+  bulk: z.boolean(),
+  expiry: z.boolean(),
+  checks: z.boolean(),
+});
+
+export const Check = z.object({ result: z.enum(["accepted", "rejected", "unknown"]), checkedAt: z.date() });

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { RevealPurpose } from "../vocabulary/actor.ts";
+import { errorCodes } from "../vocabulary/errors.ts";
+import { company, note, requestId, version } from "./secret-fields.ts";
+import { procedure } from "./trpc.ts";
+
+/** As the parsers of files make them. Their number and their length are for whoever knows the rule to refuse. */
+const entries = z.array(z.strictObject({ secretKey: z.string(), text: z.string(), line: z.int().min(1) }));
+
+const PlannedEntry = z.discriminatedUnion("change", [
+  z.object({
+    change: z.enum(["added", "changed", "unchanged"]),
+    line: z.int(),
+    secretKey: z.string(),
+    version,
+  }),
+  z.object({
+    change: z.literal("refused"),
+    line: z.int(),
+    secretKey: z.string().optional(),
+    reason: z.enum(errorCodes),
+    message: z.string(),
+  }),
+]);
+
+export const secretFileProcedures = {
+  /** What an import would do, secret by secret. A mutation: it writes to the record, and no URL may hold a value. */
+  planImport: procedure("write")
+    .input(z.strictObject({ company, entries }))
+    .output(z.array(PlannedEntry))
+    .mutation(async ({ ctx, input }) => {
+      const planned = await ctx.secrets.files.plan(ctx.caller, input.company, input.entries);
+      return planned.map((entry) => {
+        if (entry.change !== "refused") return entry;
+        const { error, ...refused } = entry;
+        return { ...refused, reason: error.code, message: error.message };
+      });
+    }),
+
+  /** Writes what a plan found added or changed, all or none. */
+  import: procedure("write")
+    .input(
+      z.strictObject({
+        company,
+        entries,
+        expected: z.array(z.strictObject({ secretKey: z.string(), version })),
+        skipRefused: z.boolean().optional(),
+        requestId,
+        note,
+      }),
+    )
+    .output(z.object({ written: z.array(z.object({ secretKey: z.string(), version })).readonly() }))
+    .mutation(async ({ ctx, input: { company: subdomain, entries: file, ...options } }) => ({
+      written: await ctx.secrets.files.import(ctx.caller, subdomain, file, options),
+    })),
+
+  /** All values as a file. A mutation: neither caches nor URLs may hold any of it. */
+  export: procedure("export")
+    .input(z.strictObject({ company, format: z.enum(["env", "json"]), purpose: RevealPurpose }))
+    .output(
+      z.object({
+        file: z.string(),
+        secretKeys: z.array(z.string()).readonly(),
+        leftOut: z
+          .array(z.object({ secretKey: z.string(), reason: z.enum(["write-only", "not-in-catalogue"]) }))
+          .readonly(),
+      }),
+    )
+    .mutation(({ ctx, input }) =>
+      ctx.secrets.files.export(ctx.caller, input.company, input.format, input.purpose),
+    ),
+};

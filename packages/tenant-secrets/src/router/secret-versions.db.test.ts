@@ -1,0 +1,264 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { createTenantSecretsClient } from "../client.ts";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { inProcessFetch } from "./in-process.ts";
+import { serverCaller } from "./server-caller.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser } = fixture;
+let apiKey = "";
+let [here, there, foreign] = ["", "", ""];
+
+beforeAll(async () => {
+  [here, there, foreign] = [
+    await fixture.company("database"),
+    await fixture.company("infisical"),
+    await fixture.company("database"),
+  ];
+  ({ apiKey } = await secrets.apiKeys.create(operator, {
+    name: "k",
+    companies: [here, there],
+    platform: true,
+    secretKeys: ["*"],
+    verbs: ["use", "describe", "write", "delete"],
+    expiresAt: new Date(Date.now() + 3_600_000),
+  }));
+});
+
+const ways = {
+  "in process": (company: string) => secrets.company(company, product),
+  "through procedures in process": (company: string) => serverCaller(secrets, product, company),
+  "over HTTP": (company: string) =>
+    createTenantSecretsClient({
+      url: "http://in-process",
+      credential: apiKey,
+      catalog: deliveryChatCatalog,
+      fetch: inProcessFetch(secrets),
+    }).company(company),
+} as const;
+
+/** The events of a secret, as `<action> <outcome>[ <reason>] <version>`. */
+async function eventsOf(secretKey: string): Promise<string[]> {
+  await secrets.flush();
+  const rows =
+    await superuser`select concat_ws(' ', action, outcome, reason, version) as text from audit_events
+    where secret_key = ${secretKey} order by position`;
+  return rows.map((row) => String(row["text"]));
+}
+
+describe.each(Object.entries(ways))("%s", (way, companyOf) => {
+  const secretKey = `CUSTOM_${way.toUpperCase().replaceAll(" ", "_")}` as const;
+
+  test("a secret goes through all its stages, each version in its history and each step on record", async () => {
+    const acme = companyOf(here);
+    await acme.set(secretKey, "fake-one", { note: "first" });
+    expect(await acme.stage(secretKey, "fake-two", { note: "from the provider" })).toEqual({ version: 2 });
+    await expect(acme.stage(secretKey, "fake-three")).rejects.toMatchObject({
+      code: "CONFLICT",
+      currentVersion: 1,
+    });
+    expect(await acme.get(secretKey)).toBe("fake-one");
+    expect(await acme.promote(secretKey, { expectedVersion: 1, graceSeconds: 3600 })).toEqual({ version: 2 });
+    expect(await codeOf(acme.promote(secretKey))).toBe("CONFLICT");
+    expect(await acme.stage(secretKey, "fake-three")).toEqual({ version: 3 });
+    expect(await acme.discard(secretKey)).toEqual({ version: 3 });
+    expect(await acme.rollback(secretKey, { toVersion: 1, note: "two was wrong" })).toEqual({ version: 4 });
+    expect(await acme.get(secretKey)).toBe("fake-one");
+    expect(await codeOf(acme.rollback(secretKey, { toVersion: 3 }))).toBe("CONFLICT");
+    expect(await codeOf(acme.rollback(secretKey, { toVersion: 99 }))).toBe("NOT_FOUND");
+
+    const expiresAt = new Date(Date.now() + 86_400_000);
+    await acme.setExpiry(secretKey, { expiresAt, reminderDays: [7] });
+    const listed = (await acme.list()).secrets.find((each) => each.secretKey === secretKey);
+    expect(listed).toMatchObject({ version: 4, expiresAt });
+
+    const page = await acme.history(secretKey, { limit: 2 });
+    expect(page).toMatchObject({
+      next: 3,
+      versions: [
+        { version: 4, stage: "current", note: "two was wrong" },
+        { version: 3, destroyedAt: expect.any(Date) },
+      ],
+    });
+    const rest = await acme.history(secretKey, { before: page.next });
+    expect(rest.versions).toMatchObject([
+      { version: 2, note: "from the provider", previousVersionId: rest.versions[1]?.id },
+      { version: 1, note: "first" },
+    ]);
+    expect(rest.next).toBeUndefined();
+
+    expect(await codeOf(acme.purge(secretKey))).toBe("CONFLICT");
+    await acme.remove(secretKey);
+    expect(await codeOf(acme.rollback(secretKey, { toVersion: 2 }))).toBe("NOT_FOUND");
+    expect(await acme.restore(secretKey)).toEqual({ version: 4 });
+    await acme.remove(secretKey);
+    await acme.purge(secretKey);
+    expect(await codeOf(acme.restore(secretKey))).toBe("NOT_FOUND");
+    const purged = await acme.history(secretKey);
+    expect(purged.versions.map(({ version, destroyedAt }) => [version, destroyedAt instanceof Date])).toEqual(
+      [4, 3, 2, 1].map((version) => [version, true]),
+    );
+    expect(JSON.stringify(purged)).not.toContain("fake-");
+
+    const events = await eventsOf(secretKey);
+    expect(events.filter((event) => !event.startsWith("secret.read"))).toEqual([
+      "secret.write allowed 1",
+      "secret.stage allowed 2",
+      "secret.stage failed CONFLICT",
+      "secret.promote allowed 2",
+      "secret.promote failed CONFLICT",
+      "secret.stage allowed 3",
+      "secret.discard allowed 3",
+      "secret.rollback allowed 4",
+      "secret.rollback failed CONFLICT",
+      "secret.rollback failed NOT_FOUND",
+      "secret.set-expiry allowed 4",
+      "secret.history allowed",
+      "secret.history allowed",
+      "secret.purge failed CONFLICT",
+      "secret.remove allowed 4",
+      "secret.rollback failed NOT_FOUND",
+      "secret.restore allowed 4",
+      "secret.remove allowed 4",
+      "secret.purge allowed 4",
+      "secret.restore failed NOT_FOUND",
+      "secret.history allowed",
+    ]);
+  });
+
+  test("a batch is written as a whole or not at all, and says of each secret why not", async () => {
+    const acme = companyOf(here);
+    const [a, b, c] = [`${secretKey}_A`, `${secretKey}_B`, `${secretKey}_C`] as const;
+    const batch = { [a]: "fake-a", [b]: "fake-b" };
+    const first = await acme.setMany(batch, { requestId: `batch-${secretKey}` });
+    expect(first).toEqual([
+      { secretKey: a, version: 1 },
+      { secretKey: b, version: 1 },
+    ]);
+    expect(await acme.setMany(batch, { requestId: `batch-${secretKey}` })).toEqual(first);
+    expect(await acme.getMany([b, c, a])).toEqual({ [a]: "fake-a", [b]: "fake-b" });
+    const conflict = acme.setMany(
+      { [a]: "fake-a2", [b]: "fake-b2", [c]: "fake-c" },
+      { expectedVersions: { [a]: 7, [b]: 8 } },
+    );
+    await expect(conflict).rejects.toMatchObject({
+      code: "CONFLICT",
+      failures: [
+        { secretKey: a, code: "CONFLICT", currentVersion: 1, message: expect.any(String) },
+        { secretKey: b, code: "CONFLICT", currentVersion: 1, message: expect.any(String) },
+      ],
+    });
+    expect(await acme.getMany([a, b, c])).toEqual({ [a]: "fake-a", [b]: "fake-b" });
+    expect(await codeOf(acme.setMany({}))).toBe("INVALID_INPUT");
+    expect(await codeOf(acme.getMany([a, a]))).toBe("INVALID_INPUT");
+    const many = Array.from({ length: 101 }, (_, i) => `CUSTOM_${i}` as const);
+    expect(await codeOf(acme.getMany(many))).toBe("INVALID_INPUT");
+    const events = await eventsOf(a);
+    expect(events.filter((event) => event.startsWith("secret.write"))).toEqual([
+      "secret.write allowed 1",
+      "secret.write allowed REPLAYED 1",
+      "secret.write failed CONFLICT",
+    ]);
+    expect((await eventsOf(c)).filter((event) => event === "secret.read failed NOT_FOUND")).toHaveLength(2);
+  });
+
+  test("what a store cannot do is known beforehand, and NOT_SUPPORTED", async () => {
+    expect(Object.values(await companyOf(here).capabilities())).not.toContain(false);
+    const acme = companyOf(there);
+    await acme.set("CUSTOM_A", "fake-a");
+    const can = await acme.capabilities();
+    const calls = {
+      history: () => acme.history("CUSTOM_A"),
+      stages: () => acme.stage("CUSTOM_A", "fake-b"),
+      rollback: () => acme.rollback("CUSTOM_A", { toVersion: 1 }),
+      purge: () => acme.purge("CUSTOM_A"),
+      bulk: () => acme.setMany({ CUSTOM_A: "fake-b" }),
+      expiry: () => acme.setExpiry("CUSTOM_A", { expiresAt: null }),
+      recovery: () => acme.restore("CUSTOM_A"),
+    } as const;
+    for (const [name, call] of Object.entries(calls))
+      expect([name, await codeOf(call())]).toEqual([name, "NOT_SUPPORTED"]);
+    expect(can).toMatchObject(Object.fromEntries(Object.keys(calls).map((name) => [name, false])));
+    expect(await acme.getMany(["CUSTOM_A", "CUSTOM_NONE"])).toEqual({ CUSTOM_A: "fake-a" });
+  });
+});
+
+test("an API key learns nothing of another company by any of these, nor of secrets outside its names", async () => {
+  const narrow = await secrets.apiKeys.create(operator, {
+    name: "n",
+    companies: [here],
+    platform: false,
+    secretKeys: ["CUSTOM_MINE"],
+    verbs: ["use", "describe", "write", "delete"],
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
+  await secrets.company(here, product).setMany({ CUSTOM_MINE: "fake-mine", CUSTOM_OTHER: "fake-other" });
+  await secrets.company(foreign, product).set("CUSTOM_MINE", "fake-theirs");
+  const caller = await secrets.authenticate({ credential: narrow.apiKey });
+  const acme = secrets.company(here, caller);
+  expect(await acme.getMany(["CUSTOM_MINE", "CUSTOM_OTHER", "CUSTOM_NONE"])).toEqual({
+    CUSTOM_MINE: "fake-mine",
+  });
+  await expect(acme.setMany({ CUSTOM_MINE: "fake-m", CUSTOM_OTHER: "fake-o" })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+    failures: [{ secretKey: "CUSTOM_OTHER", code: "NOT_FOUND" }],
+  });
+  expect(await acme.get("CUSTOM_MINE")).toBe("fake-mine");
+  const refused = await superuser`select outcome from audit_events
+    where secret_key = 'CUSTOM_OTHER' and action = 'secret.read' and reason = 'NOT_FOUND'`;
+  expect(refused.map((row) => row["outcome"])).toEqual(["refused"]);
+  const answers = await Promise.all(
+    [foreign, "nobody"].flatMap((name) => {
+      const theirs = secrets.company(name, caller);
+      return [
+        theirs.history("CUSTOM_MINE"),
+        theirs.rollback("CUSTOM_MINE", { toVersion: 1 }),
+        theirs.getMany(["CUSTOM_MINE"]),
+        theirs.setMany({ CUSTOM_MINE: "fake" }),
+        theirs.purge("CUSTOM_MINE", { force: true }),
+        theirs.use("CUSTOM_MINE", () => "used"),
+      ].map((call) => call.then(String, String));
+    }),
+  );
+  expect(new Set(answers).size).toBe(1);
+  expect(answers[0]).toContain("Not found");
+});
+
+test("a value that was sent as a name of a batch is neither on record nor in the answer", async () => {
+  const writes = [{ secretKey: "sk_live_fake_swapped_0002", value: "x" }];
+  const batch = secrets.vault.writeMany(product, here, writes, {});
+  await expect(batch).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY", failures: undefined });
+  await expect(batch).rejects.not.toThrow("swapped");
+  await codeOf(secrets.vault.readMany(product, here, ["sk_live_fake_swapped_0002"]));
+  await codeOf(secrets.vault.history(product, here, "sk_live_fake_swapped_0002", {}));
+  const events = await superuser`select audit_events::text as text from audit_events`;
+  expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
+});
+
+test.each([
+  ["stage", { graceSeconds: 0.5 }],
+  ["promote", { graceSeconds: 2_592_001 }],
+  ["rollback", { toVersion: 0 }],
+  ["rollback", { toVersion: 2 ** 31 }],
+  ["history", { before: 0 }],
+  ["history", { limit: 101 }],
+  ["setExpiry", { expiresAt: new Date(Number.NaN) }],
+  ["setExpiry", { expiresAt: new Date(8.64e15) }],
+  ["setExpiry", { expiresAt: null, reminderDays: [7, 7] }],
+  ["setExpiry", { expiresAt: null, reminderDays: [0] }],
+] as const)("%s refuses %j by its rule", async (name, options) => {
+  const { vault } = secrets;
+  await secrets.company(here, product).set("CUSTOM_BAD", "fake-bad");
+  const calls = {
+    stage: () => vault.stage(product, here, "CUSTOM_BAD", "fake", options as object),
+    promote: () => vault.promote(product, here, "CUSTOM_BAD", options as object),
+    rollback: () => vault.rollback(product, here, "CUSTOM_BAD", { toVersion: 1, ...options }),
+    history: () => vault.history(product, here, "CUSTOM_BAD", options as object),
+    setExpiry: () => vault.setExpiry(product, here, "CUSTOM_BAD", { expiresAt: null, ...options }),
+  };
+  await expect(calls[name]()).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringMatching(/^The request was refused: /),
+  });
+});

@@ -1,0 +1,118 @@
+import { z } from "zod";
+import { maxReminderDays, maxReminders } from "../vault/options.ts";
+import {
+  Capabilities,
+  Check,
+  company,
+  expectedVersion,
+  graceSeconds,
+  note,
+  requestId,
+  secretKey,
+  value,
+  version,
+} from "./secret-fields.ts";
+import { procedure } from "./trpc.ts";
+
+const SecretHistory = z.object({
+  versions: z
+    .array(
+      z.object({
+        version,
+        id: z.string(),
+        previousVersionId: z.string().optional(),
+        createdAt: z.date(),
+        actor: z.object({ kind: z.string(), id: z.string() }),
+        note: z.string().optional(),
+        hint: z.string().optional(),
+        fingerprint: z.string().optional(),
+        stage: z.enum(["current", "pending", "previous"]).optional(),
+        destroyedAt: z.date().optional(),
+        check: Check.optional(),
+      }),
+    )
+    .readonly(),
+  next: version.optional(),
+  removedAt: z.date().optional(),
+  recoverUntil: z.date().optional(),
+});
+
+/** Which versions there are and which of them count. */
+export const versionProcedures = {
+  /** What the company's store can do, so that NOT_SUPPORTED surprises nobody. */
+  capabilities: procedure("describe")
+    .input(z.strictObject({ company }))
+    .output(Capabilities)
+    .query(({ ctx, input }) => ctx.secrets.vault.capabilities(ctx.caller, input.company)),
+
+  history: procedure("describe")
+    .input(
+      z.strictObject({
+        company,
+        secretKey,
+        before: z.int().min(1).optional(),
+        limit: z.int().min(1).max(100).optional(),
+      }),
+    )
+    .output(SecretHistory)
+    .query(({ ctx, input: { company: subdomain, secretKey: key, ...page } }) =>
+      ctx.secrets.vault.history(ctx.caller, subdomain, key, page),
+    ),
+
+  stage: procedure("write")
+    .input(
+      z.strictObject({
+        company,
+        secretKey,
+        value,
+        expectedVersion,
+        requestId,
+        note,
+        replace: z.boolean().optional(),
+      }),
+    )
+    .output(z.object({ version }))
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, value: text, ...options } }) =>
+      ctx.secrets.vault.stage(ctx.caller, subdomain, key, text, options),
+    ),
+
+  promote: procedure("write")
+    .input(z.strictObject({ company, secretKey, expectedVersion, graceSeconds }))
+    .output(z.object({ version }))
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.promote(ctx.caller, subdomain, key, options),
+    ),
+
+  discard: procedure("write")
+    .input(z.strictObject({ company, secretKey }))
+    .output(z.object({ version }))
+    .mutation(({ ctx, input }) => ctx.secrets.vault.discard(ctx.caller, input.company, input.secretKey)),
+
+  rollback: procedure("write")
+    .input(z.strictObject({ company, secretKey, toVersion: z.int().min(1), expectedVersion, note }))
+    .output(z.object({ version }))
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.rollback(ctx.caller, subdomain, key, options),
+    ),
+
+  setExpiry: procedure("write")
+    .input(
+      z.strictObject({
+        company,
+        secretKey,
+        expiresAt: z.date().nullable(),
+        reminderDays: z.array(z.int().min(1).max(maxReminderDays)).max(maxReminders).optional(),
+      }),
+    )
+    .output(z.void())
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...expiry } }) =>
+      ctx.secrets.vault.setExpiry(ctx.caller, subdomain, key, expiry),
+    ),
+
+  purge: procedure("delete")
+    .input(z.strictObject({ company, secretKey, force: z.boolean().optional() }))
+    .output(z.void())
+    .mutation(({ ctx, input }) =>
+      ctx.secrets.vault.purge(ctx.caller, input.company, input.secretKey, { force: input.force }),
+    ),
+};

@@ -1,0 +1,51 @@
+import { and, isNull, sql } from "drizzle-orm";
+import { tables } from "@repo/db";
+import { notFound } from "../vocabulary/errors.ts";
+import { inCompany, lockLiveHead, ofSecret, ofVersion, type DatabaseParts } from "./secret-head.ts";
+import type { SecretStore } from "./store.ts";
+
+const { companySecrets, companySecretVersions } = tables;
+
+/** What is known about a credential beside its value: when it ends, and whether its provider takes it. */
+export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setExpiry" | "keepCheck"> {
+  const { audit } = parts;
+  return {
+    setExpiry: (company, secretKey, { expiresAt, reminderDays }, caller) =>
+      inCompany(parts, company, async (statements) => {
+        const head = await lockLiveHead(statements, company.id, secretKey);
+        const changes = head.expiresAt?.getTime() !== expiresAt?.getTime();
+        await statements
+          .update(companySecrets)
+          .set({
+            expiresAt,
+            ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
+            // Another day is reminded of anew.
+            ...(changes ? { remindedDays: null } : {}),
+            updatedAt: sql`now()`,
+          })
+          .where(ofSecret(company.id, secretKey));
+        const entry = { action: "secret.set-expiry", outcome: "allowed", companyId: company.id } as const;
+        await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
+      }),
+
+    keepCheck: (company, secretKey, version, result, caller) =>
+      inCompany(parts, company, async (statements) => {
+        await lockLiveHead(statements, company.id, secretKey);
+        const kept = await statements
+          .update(companySecretVersions)
+          .set({ checkResult: result, checkedAt: sql`now()` })
+          .where(
+            and(
+              ofVersion({ companyId: company.id, secretKey }, version),
+              isNull(companySecretVersions.destroyedAt),
+            ),
+          )
+          .returning({ checkedAt: companySecretVersions.checkedAt });
+        const checkedAt = kept[0]?.checkedAt ?? undefined;
+        if (checkedAt === undefined) throw notFound();
+        const entry = { action: "secret.check", outcome: "allowed", companyId: company.id } as const;
+        await audit.addTo(statements, caller, { ...entry, secretKey, version, reason: result });
+        return checkedAt;
+      }),
+  };
+}

@@ -1,0 +1,54 @@
+import { createAuditLog } from "../access/audit-log.ts";
+import type { Company } from "../companies/companies.ts";
+import { product, type Fixture } from "../fixture.ts";
+import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createCompanyKeys } from "../keys/company-keys.ts";
+import { createMasterKeys } from "../keys/master-keys.ts";
+import type { SecretStoreName } from "../vocabulary/names.ts";
+import { Plaintext } from "../vocabulary/plaintext.ts";
+import { createDatabaseStore, type DatabaseStore } from "./database-store.ts";
+import { createHybridStore } from "./hybrid-store.ts";
+import { createInfisicalStore } from "./infisical-store.ts";
+import type { SecretStore, StoredSecret } from "./store.ts";
+import { createSecretUpkeep, type SecretUpkeep } from "./upkeep.ts";
+
+export interface Stores {
+  readonly database: DatabaseStore;
+  readonly hybrid: SecretStore;
+  readonly infisical: SecretStore;
+  readonly upkeep: SecretUpkeep;
+}
+
+/** The stores as a process that has just started has them: nothing is cached. */
+export function createStores({ database, infisical }: Fixture): Stores {
+  const masterKeys = createMasterKeys(database, infisical, "default");
+  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
+  const databaseStore = createDatabaseStore(database, createCompanyKeys(database, masterKeys, audit), audit);
+  const infisicalStore = createInfisicalStore(infisical, audit);
+  return {
+    database: databaseStore,
+    hybrid: createHybridStore(databaseStore, infisicalStore),
+    infisical: infisicalStore,
+    upkeep: createSecretUpkeep(database, audit),
+  };
+}
+
+/** A new company, as a store gets to see it. */
+export async function createCompany(fixture: Fixture, secretStore: SecretStoreName): Promise<Company> {
+  const subdomain = await fixture.company(secretStore);
+  return fixture.secrets.companies.enter({ caller: product, action: "secret.list" }, subdomain);
+}
+
+export function write<Options extends object>(secretKey: string, value: string, options: Options) {
+  return { secretKey, plaintext: Plaintext.fromText(value), hint: undefined, options };
+}
+
+/** `<stage> <version> <value>` of every value that counts. */
+export async function liveOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
+  const live = await store.readLive(company, secretKey);
+  return live.map(({ stage, version, plaintext }) => `${stage} ${version} ${plaintext.reveal()}`);
+}
+
+export async function valueOf(reading: Promise<StoredSecret | undefined>): Promise<string | undefined> {
+  return (await reading)?.plaintext.reveal();
+}

@@ -1,0 +1,207 @@
+import * as fc from "fast-check";
+import { beforeAll, expect, test } from "vitest";
+import type { Company } from "../companies/companies.ts";
+import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
+import type { DatabaseStore } from "./database-store.ts";
+import { createCompany, createStores, liveOf, write } from "./fixture.ts";
+
+const key = "CUSTOM_KEY";
+let fixture: Fixture;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+
+/** A secret as somebody would explain it: its values, and which of them count. */
+class Model {
+  /** The value of each version, the first at 0; undefined where it was destroyed. */
+  values: (string | undefined)[] = [];
+  state: "none" | "here" | "removed" | "purged" = "none";
+  current = 0;
+  pending = 0;
+  previous = 0;
+
+  get isHere(): boolean {
+    return this.state === "here";
+  }
+
+  add(value: string | undefined): number {
+    return this.values.push(value);
+  }
+
+  makeCurrent(version: number, grace: boolean): void {
+    if (!this.isHere) this.pending = 0;
+    this.previous = this.isHere && grace ? this.current : 0;
+    this.current = version;
+    this.state = "here";
+  }
+
+  live(): string[] {
+    if (!this.isHere) return [];
+    const one = (stage: string, version: number) =>
+      version === 0 ? [] : [`${stage} ${version} ${this.values[version - 1]}`];
+    return [
+      ...one("current", this.current),
+      ...one("pending", this.pending),
+      ...one("previous", this.previous),
+    ];
+  }
+}
+
+interface Act {
+  readonly name: string;
+  /** What the store is asked to do, and what the model makes of it: the code of the refusal, or "no error". */
+  run(store: DatabaseStore, company: Company): Promise<unknown>;
+  expected(model: Model): string;
+}
+
+const grace = (long: boolean) => ({ graceSeconds: long ? 3600 : 0 });
+
+const set = (value: string, long: boolean): Act => ({
+  name: `set(${value}, ${long})`,
+  run: (store, company) => store.write(company, write(key, value, grace(long)), product),
+  expected: (model) => {
+    model.makeCurrent(model.add(value), long);
+    return "no error";
+  },
+});
+const stage = (value: string, replace: boolean): Act => ({
+  name: `stage(${value}, ${replace})`,
+  run: (store, company) => store.stage(company, write(key, value, { replace }), product),
+  expected: (model) => {
+    if (!model.isHere) return "NOT_FOUND";
+    if (model.pending !== 0 && !replace) return "CONFLICT";
+    if (model.pending !== 0) model.values[model.pending - 1] = undefined;
+    model.pending = model.add(value);
+    return "no error";
+  },
+});
+const promote = (long: boolean): Act => ({
+  name: `promote(${long})`,
+  run: (store, company) => store.promote(company, key, grace(long), product),
+  expected: (model) => {
+    if (!model.isHere) return "NOT_FOUND";
+    if (model.pending === 0) return "CONFLICT";
+    model.makeCurrent(model.pending, long);
+    model.pending = 0;
+    return "no error";
+  },
+});
+const discard: Act = {
+  name: "discard",
+  run: (store, company) => store.discard(company, key, product),
+  expected: (model) => {
+    if (!model.isHere) return "NOT_FOUND";
+    if (model.pending === 0) return "CONFLICT";
+    model.values[model.pending - 1] = undefined;
+    model.pending = 0;
+    return "no error";
+  },
+};
+const rollback = (toVersion: number): Act => ({
+  name: `rollback(${toVersion})`,
+  run: (store, company) => store.rollback(company, key, { toVersion }, product),
+  expected: (model) => {
+    if (!model.isHere || toVersion > model.values.length) return "NOT_FOUND";
+    const value = model.values[toVersion - 1];
+    if (toVersion === model.current || toVersion === model.pending || value === undefined) return "CONFLICT";
+    model.makeCurrent(model.add(value), false);
+    return "no error";
+  },
+});
+const remove: Act = {
+  name: "remove",
+  run: (store, company) => store.remove(company, key, {}, product),
+  expected: (model) => {
+    if (!model.isHere) return "NOT_FOUND";
+    model.state = "removed";
+    return "no error";
+  },
+};
+const restore: Act = {
+  name: "restore",
+  run: (store, company) => store.restore(company, key, product),
+  expected: (model) => {
+    if (model.state !== "removed") return "NOT_FOUND";
+    model.state = "here";
+    return "no error";
+  },
+};
+const purge = (force: boolean): Act => ({
+  name: `purge(${force})`,
+  run: (store, company) => store.purge(company, key, { force }, product),
+  expected: (model) => {
+    if (model.state === "none" || model.state === "purged") return "NOT_FOUND";
+    if (model.isHere && !force) return "CONFLICT";
+    model.values = model.values.map(() => undefined);
+    model.pending = 0;
+    model.state = "purged";
+    return "no error";
+  },
+});
+const restart = "restart";
+
+const value = fc.constantFrom("red", "green", "blue");
+const act = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(value, fc.boolean()).map(([text, long]) => set(text, long)) },
+  { weight: 4, arbitrary: fc.tuple(value, fc.boolean()).map(([text, replace]) => stage(text, replace)) },
+  { weight: 3, arbitrary: fc.boolean().map(promote) },
+  { weight: 1, arbitrary: fc.constant(discard) },
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 6 }).map(rollback) },
+  { weight: 2, arbitrary: fc.constant(remove) },
+  { weight: 2, arbitrary: fc.constant(restore) },
+  { weight: 1, arbitrary: fc.boolean().map(purge) },
+  { weight: 1, arbitrary: fc.constant(restart) },
+);
+
+/** Every version opens as what the model says or is destroyed, has one stored copy, and the numbers have no gap. */
+async function expectSame(store: DatabaseStore, company: Company, model: Model): Promise<void> {
+  expect(await liveOf(store, company, key)).toEqual(model.live());
+  const stored = await fixture.superuser`
+    select v.version, v.destroyed_at is not null as destroyed, v.sealed is not null as apart,
+      h.secret_value_encrypted is not null and h.current_version = v.version as in_head
+    from company_secret_versions v join company_secrets h using (company_id, secret_key)
+    where company_id = ${company.id} order by v.version`;
+  expect(stored.map((row) => ({ ...row }))).toEqual(
+    model.values.map((kept, i) => ({
+      version: i + 1,
+      destroyed: kept === undefined,
+      apart: kept !== undefined && i + 1 !== model.current,
+      in_head: kept !== undefined && i + 1 === model.current,
+    })),
+  );
+}
+
+/** Makes each version current once more, by a rollback, to see that it still opens as what it was. */
+async function expectOpenable(store: DatabaseStore, company: Company, model: Model): Promise<void> {
+  const versions = model.values.length;
+  if (versions === 0) return;
+  await store.write(company, write(key, "last", {}), product);
+  for (let version = 1; version <= versions; version++) {
+    const kept = model.values[version - 1];
+    if (kept === undefined || (model.isHere && version === model.pending)) continue;
+    await store.rollback(company, key, { toVersion: version }, product);
+    expect((await store.read(company, key))?.plaintext.reveal()).toBe(kept);
+  }
+}
+
+test("any sequence of changes leaves what a simple model says", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: 16 }), async (acts) => {
+      const company = await createCompany(fixture, "database");
+      const model = new Model();
+      let store = createStores(fixture).database;
+      for (const each of acts) {
+        if (each === restart) {
+          store = createStores(fixture).database;
+          continue;
+        }
+        const expected = each.expected(model);
+        expect(await codeOf(each.run(store, company)), each.name).toBe(expected);
+        await expectSame(store, company, model);
+      }
+      await expectOpenable(store, company, model);
+    }),
+    { numRuns: 25, timeout: 60_000 },
+  );
+}, 60_000);

@@ -1,0 +1,171 @@
+import { and, asc, eq, gt, isNotNull, isNull, lte, sql } from "drizzle-orm";
+import { z } from "zod";
+import { tables, type Database, type Statements } from "@repo/db";
+import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { job } from "../vocabulary/actor.ts";
+import { purged } from "./removal.ts";
+import { destroyed, ofSecret, ofVersion, type Head } from "./secret-head.ts";
+
+const { companies, companySecrets, companySecretVersions } = tables;
+
+/** How many of a secret's newest versions keep their values, whatever their age. */
+const keptVersions = 20;
+
+/** How many secrets are locked by one transaction. */
+const batchSize = 100;
+
+/** What the record calls whoever does this. */
+const upkeeper = job("upkeep", { verbs: [], secretKeys: [] });
+
+/**
+ * What is due without anybody's asking, by the database's clock, in all companies. Several at once, a run that was stopped
+ * and one that is repeated do nothing twice.
+ */
+export interface SecretUpkeep {
+  /**
+   * Destroys the values of versions that are neither among a secret's 20 newest nor younger than a day, and do not count.
+   *
+   * @returns of how many secrets
+   */
+  destroyOldVersions(signal: AbortSignal): Promise<number>;
+  /** Purges the removed secrets that cannot be restored any more. @returns how many */
+  purgeRemovedSecrets(signal: AbortSignal): Promise<number>;
+  /**
+   * Puts on record which secrets expire soon, once for each of their days before that, and which have expired. A day that
+   * passed unnoticed is left out when a later one is due.
+   *
+   * @returns how many
+   */
+  remindOfExpiry(signal: AbortSignal): Promise<number>;
+}
+
+export function createSecretUpkeep(database: Database, audit: AuditLog): SecretUpkeep {
+  /** Runs batches until one finds nothing to do. @returns how many they did together */
+  const inBatches = async (
+    signal: AbortSignal,
+    batch: (statements: Statements) => Promise<number>,
+  ): Promise<number> => {
+    await audit.ready();
+    let total = 0;
+    while (!signal.aborted) {
+      const done = await onDatabase(() => database.acrossCompanies(batch));
+      if (done === 0) break;
+      total += done;
+    }
+    return total;
+  };
+
+  const record = (
+    statements: Statements,
+    action: AuditAction,
+    { companyId, secretKey }: Pick<Head, "companyId" | "secretKey">,
+    version: number | null,
+  ): Promise<void> =>
+    audit.addTo(statements, upkeeper, {
+      action,
+      outcome: "allowed",
+      companyId,
+      secretKey,
+      version: version ?? undefined,
+    });
+
+  return {
+    destroyOldVersions: (signal) =>
+      inBatches(signal, async (statements) => {
+        const heads = await statements
+          .select()
+          .from(companySecrets)
+          .where(
+            and(
+              gt(companySecrets.lastVersion, keptVersions),
+              sql`exists (select from ${companySecretVersions} where ${isOld})`,
+            ),
+          )
+          .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+          .limit(batchSize)
+          .for("update");
+        let done = 0;
+        for (const head of heads) {
+          const gone = await statements
+            .update(companySecretVersions)
+            .set(destroyed)
+            .from(companySecrets)
+            .where(and(ofVersion(head), ofSecret(head.companyId, head.secretKey), isOld))
+            .returning({ version: companySecretVersions.version });
+          // Another worker has been here.
+          if (gone.length === 0) continue;
+          const newest = Math.max(...gone.map(({ version }) => version));
+          await record(statements, "secret.destroy-versions", head, newest);
+          done++;
+        }
+        return done;
+      }),
+
+    purgeRemovedSecrets: (signal) =>
+      inBatches(signal, async (statements) => {
+        const heads = await statements
+          .select()
+          .from(companySecrets)
+          .where(
+            and(
+              isNotNull(companySecrets.deletedAt),
+              isNull(companySecrets.purgedAt),
+              lte(companySecrets.recoverUntil, sql`now()`),
+            ),
+          )
+          .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+          .limit(batchSize)
+          .for("update");
+        for (const head of heads) {
+          await statements.update(companySecrets).set(purged).where(ofSecret(head.companyId, head.secretKey));
+          await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head));
+          await record(statements, "secret.purge", head, head.currentVersion);
+        }
+        return heads.length;
+      }),
+
+    remindOfExpiry: (signal) =>
+      inBatches(signal, async (statements) => {
+        // A row that another worker has just done is looked at anew once its lock is free, and is not due any more.
+        const rows = await statements.execute(sql`
+          update ${companySecrets} h set reminded_days = due.days
+          from (
+            select company_id, secret_key, ${dueDays} as days from ${companySecrets}
+            where ${dueDays} < coalesce(reminded_days, 1000) and deleted_at is null
+              and exists (select from ${companies} c where c.id = company_id and c.status <> 'deleted')
+            order by company_id, secret_key limit ${batchSize} for update
+          ) due
+          where h.company_id = due.company_id and h.secret_key = due.secret_key
+          returning h.company_id as "companyId", h.secret_key as "secretKey", h.current_version as version, due.days`);
+        const reminders = Reminders.parse([...rows]);
+        for (const { days, version, ...secret } of reminders) {
+          const action = days === expired ? "secret.expired" : "secret.expires-soon";
+          await record(statements, action, secret, version);
+        }
+        return reminders.length;
+      }),
+  };
+}
+
+const Reminders = z.array(
+  z.object({ companyId: z.string(), secretKey: z.string(), version: z.int().nullable(), days: z.int() }),
+);
+
+/** Stands for "expired" among the numbers of days before that. */
+const expired = -1;
+
+/** The fewest days before its expiry that a secret has reached; null where it has reached none. */
+const dueDays = sql`case when expires_at <= now() then ${sql.raw(String(expired))}
+  else (select min(d) from unnest(reminder_days) d where expires_at <= now() + make_interval(days => d)) end`;
+
+/** A version with a value that nobody keeps any more. The value of the current one stands in its head. */
+const isOld = and(
+  eq(companySecretVersions.companyId, companySecrets.companyId),
+  eq(companySecretVersions.secretKey, companySecrets.secretKey),
+  isNotNull(companySecretVersions.sealed),
+  lte(companySecretVersions.version, sql`${companySecrets.lastVersion} - ${keptVersions}`),
+  lte(companySecretVersions.createdAt, sql`now() - interval '24 hours'`),
+  sql`${companySecretVersions.version} is distinct from ${companySecrets.pendingVersion}`,
+  sql`(${companySecretVersions.version} is distinct from ${companySecrets.previousVersion} or coalesce(${companySecrets.previousUntil} <= now(), true))`,
+);

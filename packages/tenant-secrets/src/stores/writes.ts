@@ -1,0 +1,278 @@
+import { sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import type { AuditAction } from "../access/audit.ts";
+import type { Company } from "../companies/companies.ts";
+import { fingerprint, requestMac, type CompanyKey } from "../crypto/derivation.ts";
+import { sealValue } from "../crypto/envelope.ts";
+import { withKeysOfNow } from "../keys/company-keys.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { batchError, checkBatch, refusalOf, type Refusals } from "./batch.ts";
+import type { DatabaseStore } from "./database-store.ts";
+import {
+  destroyed,
+  expectVersion,
+  inCompany,
+  keepCurrentVersion,
+  liveHead,
+  lockOrMakeHeads,
+  ofSecret,
+  ofVersion,
+  succession,
+  type DatabaseParts,
+  type Head,
+} from "./secret-head.ts";
+import type { BatchWrite, StagedWrite } from "./store.ts";
+import { findApplied, keepApplied, type RequestBody } from "./write-requests.ts";
+
+const { companySecrets, companySecretVersions } = tables;
+
+type Maker = Pick<typeof companySecretVersions.$inferInsert, "actorKind" | "actorId">;
+
+/** How a value becomes a version: as the current one, or as one that waits. */
+interface Placing<W extends BatchWrite> {
+  readonly action: AuditAction;
+  /** @throws {TenantSecretsError} where it may not be made now */
+  check(head: Head, write: W): void;
+  /** @returns the number of the version that was made. Waits for nothing but its statements. */
+  add(statements: Statements, head: Head, key: CompanyKey, write: W, maker: Maker): Promise<number>;
+}
+
+const asCurrent: Placing<BatchWrite> = {
+  action: "secret.write",
+  check: (head, { options }) => expectVersion(head, options.expectedVersion),
+  add: (statements, head, key, write, maker) =>
+    addCurrentVersion(statements, head, key, write, maker, "written"),
+};
+
+const asPending: Placing<StagedWrite> = {
+  action: "secret.stage",
+  check: (head, { options }) => {
+    expectVersion(liveHead(head), options.expectedVersion);
+    if (head.pendingVersion === null || options.replace === true) return;
+    throw new TenantSecretsError(
+      "CONFLICT",
+      `Version ${head.pendingVersion} is pending already: promote it, discard it, or say that it is to be replaced.`,
+      { currentVersion: head.currentVersion ?? 0 },
+    );
+  },
+  add: async (statements, head, key, write, maker) => {
+    if (head.pendingVersion !== null) {
+      await statements
+        .update(companySecretVersions)
+        .set(destroyed)
+        .where(ofVersion(head, head.pendingVersion));
+    }
+    const [current] = await statements
+      .select({ id: companySecretVersions.id })
+      .from(companySecretVersions)
+      .where(ofVersion(head, liveHead(head).currentVersion));
+    const { version, sealed } = seal(head, key, write);
+    await statements.insert(companySecretVersions).values({
+      ...describe(head, key, write, maker),
+      version,
+      sealed,
+      companyKeyNo: key.no,
+      previousVersionId: current?.id ?? null,
+    });
+    await statements
+      .update(companySecrets)
+      .set({ pendingVersion: version, lastVersion: version, updatedAt: sql`now()` })
+      .where(ofSecret(head.companyId, head.secretKey));
+    return version;
+  },
+};
+
+export function createWrites(
+  parts: DatabaseParts,
+): Pick<DatabaseStore, "write" | "writeMany" | "stage" | "adopt"> {
+  const { companyKeys, audit } = parts;
+
+  /** Makes versions in one transaction, all or none. @returns their numbers, in the order of `writes` */
+  const put = <W extends BatchWrite>(
+    company: Company,
+    writes: readonly W[],
+    placing: Placing<W>,
+    refused: (refusals: Refusals) => TenantSecretsError,
+    { requestId }: { readonly requestId?: string | undefined },
+    caller: Caller,
+  ): Promise<readonly number[]> =>
+    withKeysOfNow(async () => {
+      const { kind: actorKind, id: actorId } = caller.actor;
+      const keys: readonly [CompanyKey, ...CompanyKey[]] =
+        requestId === undefined
+          ? [await companyKeys.forSealing(company.id)]
+          : await companyKeys.living(company.id);
+      const request =
+        requestId === undefined
+          ? undefined
+          : {
+              name: { companyId: company.id, actorKind, actorId, requestId },
+              body: bodyOf(keys, placing.action, writes),
+            };
+      return inCompany(parts, company, async (statements) => {
+        const heads = await lockOrMakeHeads(
+          statements,
+          company.id,
+          writes.map(({ secretKey }) => secretKey),
+        );
+        const add = async (write: W, version: number, reason?: "REPLAYED"): Promise<void> => {
+          const { secretKey } = write;
+          const entry = { action: placing.action, outcome: "allowed", companyId: company.id } as const;
+          await audit.addTo(statements, caller, { ...entry, secretKey, version, reason });
+        };
+        const applied = request && (await findApplied(statements, request.name, request.body));
+        if (applied !== undefined) {
+          for (const [i, write] of writes.entries()) await add(write, applied[i] ?? 0, "REPLAYED");
+          return applied;
+        }
+        const targets = writes.map((write) => ({ write, head: headOf(heads, write) }));
+        const [first, ...others] = targets.flatMap(({ write, head }) =>
+          refusalOf(write.secretKey, () => placing.check(head, write)),
+        );
+        if (first !== undefined) throw refused([first, ...others]);
+        const versions: number[] = [];
+        for (const { write, head } of targets) {
+          versions.push(await placing.add(statements, head, keys[0], write, { actorKind, actorId }));
+        }
+        if (request !== undefined) await keepApplied(statements, request.name, request.body, versions);
+        for (const [i, write] of writes.entries()) await add(write, versions[i] ?? 0);
+        return versions;
+      });
+    });
+
+  const putOne = async <W extends BatchWrite>(
+    company: Company,
+    write: W,
+    placing: Placing<W>,
+    options: { readonly requestId?: string | undefined },
+    caller: Caller,
+  ): Promise<{ readonly version: number }> => {
+    const [version] = await put(company, [write], placing, ([refusal]) => refusal.error, options, caller);
+    return { version: version ?? 0 };
+  };
+
+  return {
+    write: (company, write, caller) => putOne(company, write, asCurrent, write.options, caller),
+    stage: (company, write, caller) => putOne(company, write, asPending, write.options, caller),
+
+    writeMany: async (company, batch, options, caller) => {
+      const writes = batch.toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+      checkBatch(writes.map(({ secretKey }) => secretKey));
+      const versions = await put(company, writes, asCurrent, batchError, options, caller);
+      return writes.map(({ secretKey }, i) => ({ secretKey, version: versions[i] ?? 0 }));
+    },
+
+    adopt: (company, { origin, ...adoption }, caller) =>
+      withKeysOfNow(async () => {
+        const key = await companyKeys.forSealing(company.id);
+        const { secretKey } = adoption;
+        const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
+        return inCompany(parts, company, async (statements) => {
+          const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
+          if (locked?.made !== true) return undefined;
+          const write = { ...adoption, options: {} };
+          const version = await addCurrentVersion(statements, locked.head, key, write, maker, origin);
+          const entry = { action: "secret.import", outcome: "allowed", companyId: company.id } as const;
+          await audit.addTo(statements, caller, { ...entry, secretKey, version });
+          return { version };
+        });
+      }),
+  };
+}
+
+function headOf(heads: Awaited<ReturnType<typeof lockOrMakeHeads>>, { secretKey }: BatchWrite): Head {
+  const locked = heads.get(secretKey);
+  if (locked === undefined) throw new Error("the head of a secret is permanent");
+  return locked.head;
+}
+
+/** Seals the value as the next version, and makes that the current one. Waits for nothing but its statements. */
+export async function addCurrentVersion(
+  statements: Statements,
+  head: Head,
+  key: CompanyKey,
+  write: BatchWrite,
+  maker: Maker,
+  origin: Head["origin"],
+): Promise<number> {
+  const { version, sealed } = seal(head, key, write);
+  await statements.insert(companySecretVersions).values({
+    ...describe(head, key, write, maker),
+    version,
+    previousVersionId: await keepCurrentVersion(statements, head),
+  });
+  await statements
+    .update(companySecrets)
+    .set({
+      ...succession(head, write.options.graceSeconds),
+      // A removed secret begins anew.
+      ...(head.deletedAt === null ? {} : { pendingVersion: null, expiresAt: null, remindedDays: null }),
+      secretValueEncrypted: sealed,
+      companyKeyNo: key.no,
+      currentVersion: version,
+      lastVersion: version,
+      origin,
+      deletedAt: null,
+      recoverUntil: null,
+      purgedAt: null,
+      updatedAt: sql`now()`,
+    })
+    .where(ofSecret(head.companyId, head.secretKey));
+  return version;
+}
+
+function seal(
+  { companyId, secretKey, lastVersion }: Head,
+  key: CompanyKey,
+  { plaintext }: BatchWrite,
+): { readonly version: number; readonly sealed: string } {
+  const version = lastVersion + 1;
+  const place = { companyId, secretKey, version, companyKeyNo: key.no };
+  return { version, sealed: sealValue(key.valueKey, place, plaintext.bytes) };
+}
+
+function describe(
+  { companyId, secretKey }: Head,
+  key: CompanyKey,
+  { plaintext, hint, options }: BatchWrite,
+  maker: Maker,
+) {
+  return {
+    companyId,
+    secretKey,
+    fingerprint: fingerprint(key, plaintext.bytes),
+    hint: hint ?? null,
+    note: options.note ?? null,
+    ...maker,
+  };
+}
+
+function bodyOf(
+  keys: readonly [CompanyKey, ...CompanyKey[]],
+  action: AuditAction,
+  writes: readonly BatchWrite[],
+): RequestBody {
+  const macOf = (key: CompanyKey) => ({
+    no: key.no,
+    mac: requestMac(key, [
+      action,
+      ...writes.flatMap(({ secretKey, plaintext, options: { expectedVersion, note, graceSeconds = 0 } }) => [
+        secretKey,
+        String(expectedVersion),
+        note ?? "",
+        String(graceSeconds),
+        plaintext.bytes,
+      ]),
+    ]),
+  });
+  const [key, ...older] = keys;
+  return {
+    macs: [macOf(key), ...older.map(macOf)],
+    writes: writes.map(({ secretKey, plaintext, options: { note } }) => ({
+      secretKey,
+      note,
+      fingerprints: keys.map((each) => fingerprint(each, plaintext.bytes)),
+    })),
+  };
+}

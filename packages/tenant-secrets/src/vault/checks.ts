@@ -1,0 +1,173 @@
+import { enqueueJob, type Database } from "@repo/db";
+import { onDatabase } from "../access/database-errors.ts";
+import type { Check } from "../catalog/company-secrets.ts";
+import { checkValueText } from "../catalog/value.ts";
+import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
+import { findDueChecks } from "../stores/due-checks.ts";
+import { job, type Caller } from "../vocabulary/actor.ts";
+import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { createGate, type VaultParts } from "./gate.ts";
+import type { Vault } from "./vault.ts";
+
+export interface CheckedVersion extends Check {
+  readonly version: number;
+}
+
+/** Whether providers take the credentials that are kept here: asked of them, and kept with the version. */
+export interface SecretChecks {
+  /**
+   * Asks the provider of a credential now.
+   *
+   * @param options.version one that counts: the current one, a pending one, or the one before inside its grace window.
+   *   Default: the current one
+   * @param options.signal ends it early: nothing is kept then
+   * @throws {TenantSecretsError} as `read`; NOT_SUPPORTED where nobody can be asked, and where the store keeps no checks;
+   *   STORE_UNAVAILABLE after `signal`
+   */
+  check(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options?: { readonly version?: number | undefined; readonly signal?: AbortSignal },
+  ): Promise<CheckedVersion>;
+  /** The vault's `write`, which asks the provider first where `check` says so: NOT_SUPPORTED as with `check`. */
+  readonly write: Vault["write"];
+  /**
+   * Adds a job for every check that is due, one after the other at each provider, and an hour's worth at most.
+   *
+   * @returns how many
+   */
+  enqueueDue(): Promise<number>;
+  /** What such a job does: as `check`, in the name of the product. A secret that is gone by then is left alone. */
+  checkDue(company: string, secretKey: string, signal: AbortSignal): Promise<void>;
+}
+
+/** How far apart scheduled checks at one provider begin, and how many fit into the hour between two rounds. */
+const paceMs = 250;
+const checksPerRound = 10_000;
+
+const checker = job("check-credentials", { verbs: ["use"], secretKeys: ["*"] });
+
+interface SecretChecksParts extends VaultParts {
+  readonly database: Database;
+  readonly checks: CredentialChecks;
+  readonly vault: Pick<Vault, "write">;
+}
+
+export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
+  const { database, catalog, checks, vault, audit } = parts;
+  const gate = createGate(parts);
+
+  const check: SecretChecks["check"] = (caller, subdomain, secretKey, { version, signal } = {}) =>
+    gate({ caller, subdomain, secretKey, verb: "use", action: "secret.check" }, async (company, store) => {
+      getCheck(catalog, checks, secretKey);
+      if (!store.capabilities.checks) throw keepsNoChecks();
+      const live = await store.readLive(company, secretKey);
+      try {
+        const found = live.find((each) =>
+          version === undefined ? each.stage === "current" : each.version === version,
+        );
+        if (found === undefined) throw notFound();
+        if (found.version === 0) throw keepsNoChecks();
+        const entry = { action: "secret.check", companyId: company.id, secretKey } as const;
+        await audit.add(caller, { ...entry, version: found.version, outcome: "attempted" });
+        const text = found.plaintext.reveal();
+        const result = await checkCredential(catalog, checks, secretKey, text, signal && { signal });
+        if (signal?.aborted === true) throw interrupted();
+        const checkedAt = await store.keepCheck(company, secretKey, found.version, result, caller);
+        return { version: found.version, result, checkedAt };
+      } finally {
+        for (const { plaintext } of live) plaintext.wipe();
+      }
+    });
+
+  return {
+    check,
+
+    write: async (caller, subdomain, secretKey, text, options) => {
+      if (options.check !== true) return vault.write(caller, subdomain, secretKey, text, options);
+      const result = await gate(
+        { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
+        async (_, store) => {
+          getCheck(catalog, checks, secretKey);
+          if (!store.capabilities.checks) throw keepsNoChecks();
+          checkValueText(catalog, secretKey, text);
+          const said = await checkCredential(catalog, checks, secretKey, text);
+          if (said === "rejected") throw rejected(secretKey);
+          return said;
+        },
+      );
+      const written = await vault.write(caller, subdomain, secretKey, text, options);
+      const asked = { caller, subdomain, secretKey, verb: "write", action: "secret.check" } as const;
+      await gate(asked, (company, store) =>
+        store.keepCheck(company, secretKey, written.version, result, caller),
+      ).catch(() => {
+        // It is written, and on record that this failed; the next scheduled check makes up for it.
+      });
+      return { ...written, check: result };
+    },
+
+    enqueueDue: () =>
+      onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const startMs = Date.now();
+          let total = 0;
+          for (const secretKeys of keysByCheck(parts)) {
+            const due = await findDueChecks(statements, secretKeys, checksPerRound);
+            for (const [i, { company, secretKey }] of due.entries()) {
+              await enqueueJob(
+                statements,
+                "check-credential",
+                { company, secretKey },
+                { jobKey: `${company}/${secretKey}`, runAt: new Date(startMs + i * paceMs) },
+              );
+            }
+            total += due.length;
+          }
+          return total;
+        }),
+      ),
+
+    checkDue: async (company, secretKey, signal) => {
+      try {
+        await check(checker, company, secretKey, { signal });
+      } catch (error) {
+        const code = error instanceof TenantSecretsError ? error.code : undefined;
+        if (code !== "NOT_FOUND" && code !== "NOT_SUPPORTED") throw error;
+      }
+    },
+  };
+}
+
+/** The secret keys that can be checked, those of one provider together. */
+function keysByCheck({ catalog }: Pick<VaultParts, "catalog">): readonly (readonly string[])[] {
+  const byCheck = new Map<string, string[]>();
+  for (const [secretKey, { check }] of Object.entries(catalog.entries)) {
+    if (check !== undefined) byCheck.set(check, [...(byCheck.get(check) ?? []), secretKey]);
+  }
+  return [...byCheck.values()];
+}
+
+function rejected(secretKey: string): TenantSecretsError {
+  return new TenantSecretsError(
+    "INVALID_VALUE",
+    `Nothing was written: the provider of ${secretKey} does not accept this value. Look there whether it was revoked, or is another account's.`,
+  );
+}
+
+function keepsNoChecks(): TenantSecretsError {
+  return new TenantSecretsError(
+    "NOT_SUPPORTED",
+    "This value lives in Infisical, where no check can be kept. Move the company to the hybrid or database store, or write the value there.",
+  );
+}
+
+function interrupted(): TenantSecretsError {
+  return new TenantSecretsError(
+    "STORE_UNAVAILABLE",
+    "The check was interrupted, and nothing is known by it.",
+    {
+      retryAfterMs: 1000,
+    },
+  );
+}

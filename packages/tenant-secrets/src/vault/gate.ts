@@ -1,0 +1,81 @@
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { permits, refusal } from "../access/permissions.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Companies, Company } from "../companies/companies.ts";
+import type { SecretStore } from "../stores/store.ts";
+import type { Caller, Verb } from "../vocabulary/actor.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import type { SecretStoreName } from "../vocabulary/names.ts";
+
+const verbsOfChange: ReadonlySet<Verb> = new Set(["write", "delete"]);
+
+/** What the parts of the vault work with. */
+export interface VaultParts {
+  readonly catalog: Catalog;
+  readonly companies: Companies;
+  readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
+  readonly audit: AuditLog;
+}
+
+export interface Task {
+  readonly caller: Caller;
+  readonly subdomain: string;
+  /** Left out where the task is about none or several: then whoever has the verb for some passes. */
+  readonly secretKey?: string;
+  readonly verb: Verb;
+  readonly action: AuditAction;
+  /** Why it is refused to somebody who has the verb. */
+  readonly ban?: string | undefined;
+  /** Whether it would change something. Default: as its verb says. */
+  readonly changes?: boolean;
+}
+
+/**
+ * The way to a company's store: finds the company, checks the caller against it, and sees to it that whatever is refused or
+ * fails is on record. What succeeds puts itself there.
+ */
+export type Gate = <T>(task: Task, work: (company: Company, store: SecretStore) => Promise<T>) => Promise<T>;
+
+export function createGate({ catalog, companies, stores, audit }: VaultParts): Gate {
+  return async ({ caller, subdomain, secretKey, verb, action, ban, ...task }, work) => {
+    const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
+    // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
+    const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
+    const asked = {
+      caller,
+      action,
+      secretKey: known,
+      changes,
+    };
+    const company = await companies.enter(asked, subdomain);
+    const attempt: Attempt = { ...asked, companyId: company.id };
+    if (!permits(caller.actor, verb, company.id, secretKey)) {
+      return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
+    }
+    if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
+    return perform(audit, attempt, () => work(company, stores[company.secretStore]));
+  };
+}
+
+export function refuseRule(rule: string): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", `The request was refused: ${rule}.`);
+}
+
+/** Puts each secret that stood in the way of a batch on record by itself. The batch's own failure is for the gate. */
+export async function recordFailures<T>(
+  audit: AuditLog,
+  { caller, action, companyId }: Pick<Attempt, "caller" | "action" | "companyId">,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
+    for (const { secretKey, code } of failures) {
+      const outcome = code === "FORBIDDEN" ? "refused" : "failed";
+      await audit.add(caller, { action, companyId, secretKey, outcome, reason: code });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import {
+  maxGraceSeconds,
+  type Expiry,
+  type HistoryOptions,
+  type WriteOptions,
+} from "../catalog/company-secrets.ts";
+import { refuseRule } from "./gate.ts";
+
+/** The highest number that the database has room for. */
+const maxVersion = 2_147_483_647;
+
+/** The most days before its end that a credential is reminded of. */
+export const maxReminderDays = 365;
+/** How many such days a secret can have. */
+export const maxReminders = 10;
+
+/** @throws {TenantSecretsError} INVALID_INPUT, with the rule and nothing that was sent */
+export function checkOptions({ expectedVersion, requestId, note, graceSeconds }: WriteOptions): void {
+  if (expectedVersion !== undefined && !isBetween(expectedVersion, 0, Number.MAX_SAFE_INTEGER)) {
+    throw refuseRule("expectedVersion is a whole number, 0 for none yet");
+  }
+  if (requestId !== undefined && !/^[\x21-\x7e]{1,100}$/.test(requestId)) {
+    throw refuseRule("a requestId has 1 to 100 visible ASCII characters");
+  }
+  if (note !== undefined && (note.length > 500 || !note.isWellFormed() || note.includes("\0"))) {
+    throw refuseRule("a note is at most 500 characters of well-formed text without NUL");
+  }
+  if (graceSeconds !== undefined && !isBetween(graceSeconds, 0, maxGraceSeconds)) {
+    throw refuseRule(`graceSeconds is a whole number of 0 to ${maxGraceSeconds}`);
+  }
+}
+
+/** @throws {TenantSecretsError} INVALID_INPUT */
+export function checkVersion(version: number, lowest: 0 | 1): void {
+  if (!isBetween(version, lowest, maxVersion))
+    throw refuseRule(`a version is a whole number, ${lowest} or more`);
+}
+
+/** @throws {TenantSecretsError} INVALID_INPUT */
+export function checkPage({ before, limit }: HistoryOptions): void {
+  if (before !== undefined) checkVersion(before, 1);
+  if (limit !== undefined && !isBetween(limit, 1, 100))
+    throw refuseRule("limit is a whole number of 1 to 100");
+}
+
+/** @throws {TenantSecretsError} INVALID_INPUT */
+export function checkExpiry({ expiresAt, reminderDays = [] }: Expiry): void {
+  // What lies outside these years has another spelling, which the database does not read as the same time.
+  const year = expiresAt?.getUTCFullYear();
+  if (year !== undefined && !isBetween(year, 2000, 9999)) {
+    throw refuseRule("expiresAt is a time between the years 2000 and 9999, or null");
+  }
+  if (
+    reminderDays.length > maxReminders ||
+    new Set(reminderDays).size < reminderDays.length ||
+    !reminderDays.every((days) => isBetween(days, 1, maxReminderDays))
+  ) {
+    throw refuseRule(
+      `reminderDays are at most ${maxReminders} different whole numbers of 1 to ${maxReminderDays}`,
+    );
+  }
+}
+
+function isBetween(number: number, lowest: number, highest: number): boolean {
+  return Number.isSafeInteger(number) && number >= lowest && number <= highest;
+}

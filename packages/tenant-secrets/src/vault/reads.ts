@@ -1,0 +1,259 @@
+import { LRUCache } from "lru-cache";
+import type { AuditEntry } from "../access/audit.ts";
+import { covers } from "../access/permissions.ts";
+import type { OpenValue, ReportedOutcome } from "../catalog/company-secrets.ts";
+import type { Company } from "../companies/companies.ts";
+import { verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
+import { checkBatch } from "../stores/batch.ts";
+import type { SecretStore, StoredSecret } from "../stores/store.ts";
+import type { Caller, RevealPurpose } from "../vocabulary/actor.ts";
+import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { recordFailures, type Gate, type Task, type VaultParts } from "./gate.ts";
+import { checkVersion } from "./options.ts";
+
+export interface ReadOptions {
+  /** Whether the value goes to whoever asks, and not to code of the product: people `reveal` instead. */
+  readonly isRemote?: boolean;
+}
+
+export interface ReadValue {
+  readonly text: string;
+  readonly version: number;
+}
+
+/** What makes values leave, or be used. */
+export interface Reads {
+  /** For programs, and for what the product does in somebody's name. */
+  read(caller: Caller, subdomain: string, secretKey: string, options?: ReadOptions): Promise<ReadValue>;
+  /** As `read`, of 1 to 100 secrets. @returns those that are there and that the caller may know of, in the order asked for */
+  readMany(
+    caller: Caller,
+    subdomain: string,
+    secretKeys: readonly string[],
+    options?: ReadOptions,
+  ): Promise<readonly (ReadValue & { readonly secretKey: string })[]>;
+  /** As `read`, in bytes, which the caller zeroes. */
+  open(caller: Caller, subdomain: string, secretKey: string, options?: ReadOptions): Promise<OpenValue>;
+  /** As `open`, of every version that counts now: current, pending, previous. */
+  openLive(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options?: ReadOptions,
+  ): Promise<readonly OpenValue[]>;
+  /**
+   * Keeps as a version's check what its provider said to whoever used it, at most once a minute where it stays the same.
+   *
+   * @throws {TenantSecretsError} as `read`, and NOT_SUPPORTED
+   */
+  reportOutcome(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    version: number,
+    result: ReportedOutcome,
+    options?: ReadOptions,
+  ): Promise<void>;
+  /**
+   * Verifies that a webhook was signed with a version that counts now. No value leaves; it is on record as a read of that one.
+   *
+   * @throws {TenantSecretsError} as `read`; UNAUTHENTICATED; NOT_SUPPORTED where the catalogue names no way of signing
+   */
+  verifyWebhook(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    request: WebhookRequest,
+  ): Promise<{ readonly version: number }>;
+  /**
+   * A value for a person to look at, whose purpose is on record before it leaves.
+   *
+   * @throws {TenantSecretsError} as `read`; FORBIDDEN too for what the catalogue says is only ever written and used
+   */
+  reveal(caller: Caller, subdomain: string, secretKey: string, purpose: RevealPurpose): Promise<ReadValue>;
+}
+
+export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
+  const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
+
+  /** Puts a read on record, before its value leaves. */
+  const record = (caller: Caller, entry: Omit<AuditEntry, "action" | "outcome">): Promise<void> => {
+    const read = { ...entry, action: "secret.read", outcome: "allowed" } as const;
+    return isPerson(caller) ? audit.add(caller, read) : audit.note(caller, read);
+  };
+
+  const noteUse = (caller: Caller, company: Company, store: SecretStore, secretKey: string): void => {
+    if (!isPerson(caller)) store.noteUse(company, secretKey);
+  };
+
+  /** Finds values and puts them on record as read. @returns the first one, and the others */
+  const take = (
+    { caller, subdomain, secretKey }: Pick<Task, "caller" | "subdomain"> & { readonly secretKey: string },
+    { isRemote = false }: ReadOptions,
+    find: (company: Company, store: SecretStore) => Promise<readonly (StoredSecret | undefined)[]>,
+  ): Promise<readonly [StoredSecret, ...StoredSecret[]]> =>
+    gate(
+      { caller, subdomain, secretKey, verb: "use", action: "secret.read", ban: banOf(caller, isRemote) },
+      async (company, store) => {
+        catalog.get(secretKey);
+        const [first, ...others] = (await find(company, store)).filter((secret) => secret !== undefined);
+        if (first === undefined) throw notFound();
+        const found = [first, ...others] as const;
+        try {
+          for (const { version } of found) {
+            await record(caller, { companyId: company.id, secretKey, version });
+          }
+        } catch (error) {
+          for (const { plaintext } of found) plaintext.wipe();
+          throw error;
+        }
+        noteUse(caller, company, store, secretKey);
+        return found;
+      },
+    );
+
+  const takeCurrent = async (
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options: ReadOptions = {},
+  ): Promise<StoredSecret> => {
+    const [current] = await take({ caller, subdomain, secretKey }, options, async (company, store) => [
+      await store.read(company, secretKey),
+    ]);
+    return current;
+  };
+
+  return {
+    read: async (...read) => textOf(await takeCurrent(...read)),
+
+    readMany: (caller, subdomain, secretKeys, { isRemote = false } = {}) =>
+      gate(
+        { caller, subdomain, verb: "use", action: "secret.read", ban: banOf(caller, isRemote) },
+        async (company, store) => {
+          checkBatch(secretKeys);
+          for (const secretKey of secretKeys) catalog.get(secretKey);
+          const visible = secretKeys.filter((secretKey) => covers(caller.actor, secretKey));
+          const attempt = { caller, action: "secret.read", companyId: company.id } as const;
+          const found =
+            visible.length === 0
+              ? new Map<string, StoredSecret>()
+              : await recordFailures(audit, attempt, () => store.readMany(company, visible));
+          try {
+            for (const secretKey of secretKeys) {
+              const version = found.get(secretKey)?.version;
+              if (version !== undefined) {
+                await record(caller, { companyId: company.id, secretKey, version });
+                noteUse(caller, company, store, secretKey);
+                continue;
+              }
+              const { action, companyId } = attempt;
+              const outcome = visible.includes(secretKey) ? "failed" : "refused";
+              await audit.add(caller, { action, companyId, secretKey, outcome, reason: "NOT_FOUND" });
+            }
+            return visible.flatMap((secretKey) => {
+              const secret = found.get(secretKey);
+              return secret === undefined ? [] : [{ secretKey, ...textOf(secret) }];
+            });
+          } finally {
+            for (const { plaintext } of found.values()) plaintext.wipe();
+          }
+        },
+      ),
+
+    open: async (...read) => openValueOf(await takeCurrent(...read)),
+
+    openLive: async (caller, subdomain, secretKey, options = {}) => {
+      const live = await take({ caller, subdomain, secretKey }, options, (company, store) =>
+        store.readLive(company, secretKey),
+      );
+      return live.map(openValueOf);
+    },
+
+    reportOutcome: (caller, subdomain, secretKey, version, result, { isRemote = false } = {}) =>
+      gate(
+        {
+          caller,
+          subdomain,
+          secretKey,
+          verb: "use",
+          action: "secret.check",
+          ban: banOf(caller, isRemote),
+          changes: true,
+        },
+        async (company, store) => {
+          catalog.get(secretKey);
+          checkVersion(version, 0);
+          // A credential that is refused is refused at every call, and each of these would lock the secret.
+          const name = `${company.id} ${secretKey} ${version}`;
+          if (outcomes.get(name) === result) return;
+          await store.keepCheck(company, secretKey, version, result, caller);
+          outcomes.set(name, result);
+        },
+      ),
+
+    verifyWebhook: (caller, subdomain, secretKey, request) =>
+      gate({ caller, subdomain, secretKey, verb: "use", action: "secret.read" }, async (company, store) => {
+        const { signatures } = catalog.get(secretKey);
+        if (signatures === undefined) {
+          throw new TenantSecretsError(
+            "NOT_SUPPORTED",
+            `${secretKey} is nothing that webhooks are signed with.`,
+          );
+        }
+        const live = await store.readLive(company, secretKey);
+        try {
+          if (live.length === 0) throw notFound();
+          const { version } = verifyWebhook(signatures, live.map(textOf), request);
+          await record(caller, { companyId: company.id, secretKey, version });
+          noteUse(caller, company, store, secretKey);
+          return { version };
+        } finally {
+          for (const { plaintext } of live) plaintext.wipe();
+        }
+      }),
+
+    reveal: (caller, subdomain, secretKey, purpose) => {
+      const ban = catalog.find(secretKey)?.writeOnly === true ? writeOnly : undefined;
+      const task = { caller, subdomain, secretKey, verb: "reveal", action: "secret.reveal", ban } as const;
+      return gate(task, async (company, store) => {
+        catalog.get(secretKey);
+        const found = await store.read(company, secretKey);
+        if (found === undefined) throw notFound();
+        try {
+          const entry = { action: "secret.reveal", outcome: "allowed", companyId: company.id } as const;
+          await audit.add(caller, { ...entry, secretKey, version: found.version, reason: purpose });
+          return textOf(found);
+        } finally {
+          found.plaintext.wipe();
+        }
+      });
+    },
+  };
+}
+
+/** What people read is one event each, committed first; what services and jobs read can be much, and is written together. */
+function isPerson({ actor }: Caller): boolean {
+  return actor.kind === "user" || actor.kind === "operator";
+}
+
+function banOf({ actor }: Caller, isRemote: boolean): string | undefined {
+  return isRemote && actor.kind === "user"
+    ? "A person does not read a value, but reveals it, and says what for."
+    : undefined;
+}
+
+const writeOnly =
+  "This secret is written and used, and shown to nobody: to change it, write another value; to see it, ask where it was issued.";
+
+function textOf({ plaintext, version }: StoredSecret): ReadValue {
+  try {
+    return { text: plaintext.reveal(), version };
+  } finally {
+    plaintext.wipe();
+  }
+}
+
+function openValueOf({ plaintext, version }: StoredSecret): OpenValue {
+  return { bytes: plaintext.bytes, version };
+}

@@ -1,0 +1,117 @@
+import { z } from "zod";
+import { connectDatabase } from "@repo/db";
+import { createInfisicalClient } from "@repo/infisical";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { defineCatalog } from "../catalog/catalog.ts";
+import { textSecret } from "../catalog/entry.ts";
+import { codeOf, createFixture, operator, product, type Person } from "../fixture.ts";
+import { createCaller } from "../router/router.ts";
+import { createCallerContext, createContext } from "../router/trpc.ts";
+import { createTenantSecrets } from "../tenant-secrets.ts";
+import { RevealPurpose, type Role } from "../vocabulary/actor.ts";
+
+const fixture = await createFixture();
+const { secrets, superuser } = fixture;
+const { vault } = secrets;
+const people = new Map<Role, Person>();
+let mine = "";
+let theirs = "";
+
+const person = (role: Role): Person => {
+  const found = people.get(role);
+  if (found === undefined) throw new Error(`there is no ${role}`);
+  return found;
+};
+
+beforeAll(async () => {
+  [mine, theirs] = [await fixture.company("database"), await fixture.company("infisical")];
+  for (const role of ["owner", "admin", "member", "auditor"] as const) {
+    people.set(role, await fixture.person(mine, role));
+  }
+  await secrets.company(mine, product).set("CUSTOM_A", "fake_revealed_0001");
+  await secrets.company(theirs, product).set("CUSTOM_A", "fake_revealed_0002");
+});
+
+async function lastEvent() {
+  const [event] = await superuser`
+    select actor_id, action, outcome, reason, secret_key, version from audit_events order by position desc limit 1`;
+  return event;
+}
+
+test("a value is revealed to owners and admins, and what for is on record when it leaves", async () => {
+  for (const [index, purpose] of RevealPurpose.options.entries()) {
+    const caller = person(index % 2 === 0 ? "owner" : "admin");
+    expect(await vault.reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
+      text: "fake_revealed_0001",
+      version: 1,
+    });
+    expect(await lastEvent()).toMatchObject({
+      actor_id: caller.actor.id,
+      action: "secret.reveal",
+      outcome: "allowed",
+      reason: purpose,
+      secret_key: "CUSTOM_A",
+      version: 1,
+    });
+  }
+});
+
+test("nobody else reveals: neither other roles, programs nor operators, nor in another company", async () => {
+  for (const caller of [person("member"), person("auditor"), product, operator]) {
+    expect(await codeOf(vault.reveal(caller, mine, "CUSTOM_A", "incident"))).toBe("FORBIDDEN");
+    expect(await lastEvent()).toMatchObject({ outcome: "refused", reason: "FORBIDDEN" });
+  }
+  expect(await codeOf(vault.reveal(person("owner"), theirs, "CUSTOM_A", "incident"))).toBe("NOT_FOUND");
+  expect(await codeOf(vault.reveal(person("owner"), mine, "CUSTOM_NONE", "incident"))).toBe("NOT_FOUND");
+  expect(await codeOf(vault.reveal(person("owner"), mine, "NONSENSE", "incident"))).toBe(
+    "UNKNOWN_SECRET_KEY",
+  );
+});
+
+test("a value that cannot be recorded as revealed is not", async () => {
+  await superuser`alter table audit_events rename to audit_events_away`;
+  try {
+    expect(await codeOf(vault.reveal(person("owner"), mine, "CUSTOM_A", "debugging"))).toBe(
+      "AUDIT_UNAVAILABLE",
+    );
+  } finally {
+    await superuser`alter table audit_events_away rename to audit_events`;
+  }
+});
+
+test("a person does not read over the API, whatever their role, while the product acts in their name", async () => {
+  const input = { company: mine, secretKey: "CUSTOM_A" };
+  for (const role of ["owner", "admin", "member", "auditor"] as const) {
+    const caller = person(role);
+    const remote = createCaller(createContext(secrets, { headers: caller.headers }));
+    await expect(remote.secrets.read(input), role).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const read = createCaller(createCallerContext(secrets, caller)).secrets.read(input);
+    if (role === "auditor") await expect(read).rejects.toMatchObject({ code: "FORBIDDEN" });
+    else expect((await read).value).toBe("fake_revealed_0001");
+  }
+  const remote = createCaller(createContext(secrets, { headers: person("owner").headers }));
+  expect(await remote.secrets.reveal({ ...input, purpose: "hand-over" })).toMatchObject({ version: 1 });
+  for (const purpose of ["", "because", "HAND-OVER"]) {
+    const reveal = remote.secrets.reveal({ ...input, purpose: purpose as RevealPurpose });
+    await expect(reveal).rejects.toMatchObject({ code: "BAD_REQUEST" });
+  }
+});
+
+test("what the catalogue calls write-only is shown to nobody, and used all the same", async () => {
+  const { application, maintenance } = fixture.urls;
+  const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  afterAll(() => database.close());
+  const description = { label: "Signing secret", rule: "is text", writeOnly: true };
+  const own = createTenantSecrets({
+    database,
+    infisical: createInfisicalClient({ ...fixture.emulator, environment: "dev" }),
+    catalog: defineCatalog({ SIGNING_SECRET: textSecret(z.string(), description) }),
+  });
+  await own.company(mine, person("admin")).set("SIGNING_SECRET", "fake_signing_0001");
+  await expect(own.vault.reveal(person("owner"), mine, "SIGNING_SECRET", "debugging")).rejects.toMatchObject({
+    code: "FORBIDDEN",
+    message: expect.stringContaining("shown to nobody"),
+  });
+  expect(await lastEvent()).toMatchObject({ outcome: "refused", secret_key: "SIGNING_SECRET" });
+  expect(await own.company(mine, product).get("SIGNING_SECRET")).toBe("fake_signing_0001");
+});

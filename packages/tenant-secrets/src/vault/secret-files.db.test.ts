@@ -1,0 +1,274 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { maxBatchSecrets } from "../catalog/company-secrets.ts";
+import { codeOf, createFixture, operator, product, type Fixture, type Person } from "../fixture.ts";
+import { parseEnvFile } from "../transfer/env-file.ts";
+import type { FileEntry } from "../transfer/file-text.ts";
+import { parseJsonFile } from "../transfer/json-file.ts";
+import { job } from "../vocabulary/actor.ts";
+
+const canary = "fake_canary_0001";
+let fixture: Fixture;
+let subdomain: string;
+let admin: Person;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  subdomain = await fixture.company("database");
+  admin = await fixture.person(subdomain, "admin");
+});
+
+const files = () => fixture.secrets.files;
+const acme = () => fixture.secrets.company(subdomain, product);
+const entriesOf = (values: Readonly<Record<string, string>>): FileEntry[] =>
+  Object.entries(values).map(([secretKey, text], i) => ({ secretKey, text, line: i + 1 }));
+/** `change secretKey@version`, or of a refused one the code. */
+async function planned(entries: readonly FileEntry[], caller = product): Promise<string[]> {
+  return (await files().plan(caller, subdomain, entries)).map((entry) =>
+    entry.change === "refused"
+      ? `${entry.line} ${entry.secretKey ?? "?"} ${entry.error.code}`
+      : `${entry.change} ${entry.secretKey}@${entry.version}`,
+  );
+}
+/** The events of an action since a call began, in order. */
+async function eventsOf(action: string, since: Date): Promise<string[]> {
+  await fixture.secrets.flush();
+  const rows = await fixture.superuser`select outcome, secret_key as key, version, reason from audit_events
+    where action = ${action} and occurred_at >= ${since} order by stream_no, id`;
+  return rows.map((row) => [row["outcome"], row["key"], row["version"], row["reason"]].map(String).join(" "));
+}
+const versionsOf = async () =>
+  Object.fromEntries((await acme().list()).secrets.map(({ secretKey, version }) => [secretKey, version]));
+
+describe("a plan", () => {
+  test("says what an import would add, change, leave alone and refuse, writes nothing and is on record", async () => {
+    await acme().set("CUSTOM_SAME", "same");
+    await acme().set("CUSTOM_OTHER", "before");
+    await acme().set("CUSTOM_OTHER", "now");
+    const before = await versionsOf();
+    const since = new Date();
+    const narrow = job("narrow", { verbs: ["write"], secretKeys: ["CUSTOM_*", "STRIPE_*"] });
+    const entries = [
+      ...entriesOf({ CUSTOM_NEW: "new", CUSTOM_SAME: "same", CUSTOM_OTHER: "before" }),
+      { secretKey: "STRIPE_SECRET_KEY", text: canary, line: 4 },
+      { secretKey: canary, text: "a value in the wrong place", line: 5 },
+      { secretKey: "SENDGRID_API_KEY", text: "SG.fakefake.codewiser0001", line: 6 },
+      { secretKey: "CUSTOM_NEW", text: "twice", line: 7 },
+    ];
+    expect(await planned(entries, narrow)).toEqual([
+      "added CUSTOM_NEW@0",
+      "7 CUSTOM_NEW INVALID_INPUT",
+      "changed CUSTOM_OTHER@2",
+      "unchanged CUSTOM_SAME@1",
+      "6 SENDGRID_API_KEY NOT_FOUND",
+      "4 STRIPE_SECRET_KEY INVALID_VALUE",
+      "5 ? UNKNOWN_SECRET_KEY",
+    ]);
+    expect(await versionsOf()).toEqual(before);
+    expect(await eventsOf("secret.compare", since)).toEqual([
+      "allowed CUSTOM_NEW 0 null",
+      "failed CUSTOM_NEW null INVALID_INPUT",
+      "allowed CUSTOM_OTHER 2 null",
+      "allowed CUSTOM_SAME 1 null",
+      "refused SENDGRID_API_KEY null NOT_FOUND",
+      "failed STRIPE_SECRET_KEY null INVALID_VALUE",
+      "failed null null UNKNOWN_SECRET_KEY",
+    ]);
+  });
+
+  test("takes 100 secrets and refuses 101 with a sentence, as does an import", async () => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ secretKey: `CUSTOM_M${i}`, text: "m", line: i + 1 }));
+    expect(await planned(many(maxBatchSecrets))).toHaveLength(maxBatchSecrets);
+    await expect(planned(many(10_000))).rejects.toThrow(
+      "it has 10000 secrets, and an import takes at most 100",
+    );
+    expect(await codeOf(files().import(product, subdomain, many(101), { expected: [] }))).toBe(
+      "INVALID_INPUT",
+    );
+  });
+
+  test("and an import are refused beforehand where the store writes one secret at a time", async () => {
+    const inInfisical = await fixture.company("infisical");
+    const entries = entriesOf({ CUSTOM_A: "a" });
+    expect(await codeOf(files().plan(product, inInfisical, entries))).toBe("NOT_SUPPORTED");
+    expect(await codeOf(files().import(product, inInfisical, entries, { expected: [] }))).toBe(
+      "NOT_SUPPORTED",
+    );
+  });
+
+  test("sees what only Infisical has, and an import then writes it to the database", async () => {
+    const hybrid = await fixture.company("hybrid");
+    await fixture.infisical.putSecret(`/tenants/${hybrid}`, "CUSTOM_OUTSIDE", "outside");
+    const [same] = await files().plan(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "outside" }));
+    const [other] = await files().plan(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "other" }));
+    expect([same?.change, other]).toEqual([
+      "unchanged",
+      { change: "changed", secretKey: "CUSTOM_OUTSIDE", version: 0, line: 1 },
+    ]);
+    const expected = [{ secretKey: "CUSTOM_OUTSIDE", version: 0 }];
+    await files().import(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "other" }), { expected });
+    expect(await fixture.secrets.company(hybrid, product).get("CUSTOM_OUTSIDE")).toBe("other");
+  });
+});
+
+describe("an import", () => {
+  test("writes what was planned and nothing else, and a retry applies once", async () => {
+    await acme().set("CUSTOM_LEFT", "left");
+    const entries = entriesOf({ CUSTOM_LEFT: "not planned", CUSTOM_I1: "one", CUSTOM_I2: "two" });
+    const expected = [
+      { secretKey: "CUSTOM_I1", version: 0 },
+      { secretKey: "CUSTOM_I2", version: 0 },
+    ];
+    const options = { expected, requestId: "import-1", note: "from the old place" };
+    const written = await files().import(product, subdomain, entries, options);
+    expect(written).toEqual([
+      { secretKey: "CUSTOM_I1", version: 1 },
+      { secretKey: "CUSTOM_I2", version: 1 },
+    ]);
+    expect(await files().import(product, subdomain, entries, options)).toEqual(written);
+    expect(await versionsOf()).toMatchObject({ CUSTOM_LEFT: 1, CUSTOM_I1: 1, CUSTOM_I2: 1 });
+  });
+
+  test("writes nothing where one secret was changed since the plan", async () => {
+    const entries = entriesOf({ CUSTOM_C1: "file", CUSTOM_C2: "file" });
+    const expected = entries.map(({ secretKey }) => ({ secretKey, version: 0 }));
+    await acme().set("CUSTOM_C2", "somebody else's");
+    await expect(files().import(product, subdomain, entries, { expected })).rejects.toMatchObject({
+      code: "CONFLICT",
+      failures: [{ secretKey: "CUSTOM_C2", currentVersion: 1 }],
+    });
+    expect(await acme().find("CUSTOM_C1")).toBeUndefined();
+  });
+
+  test("writes nothing while anything is refused, names no value, and skips that when told to", async () => {
+    const entries = [
+      ...entriesOf({ CUSTOM_GOOD: "good", STRIPE_SECRET_KEY: canary }),
+      { secretKey: canary, text: "x", line: 3 },
+    ];
+    const expected = [{ secretKey: "CUSTOM_GOOD", version: 0 }];
+    const refused = files().import(product, subdomain, entries, { expected });
+    await expect(refused).rejects.toThrow(/^Nothing was written: 2 of .* the first at line 2: .*Stripe/);
+    await expect(refused).rejects.not.toThrow(canary);
+    expect(await acme().find("CUSTOM_GOOD")).toBeUndefined();
+    const stripeToo = [...expected, { secretKey: "STRIPE_SECRET_KEY", version: 0 }];
+    const skipRefused = true;
+    const options = { expected: stripeToo, skipRefused };
+    expect(await codeOf(files().import(product, subdomain, entries, options))).toBe("INVALID_INPUT");
+    await files().import(product, subdomain, entries, { expected, skipRefused });
+    expect(await acme().get("CUSTOM_GOOD")).toBe("good");
+  });
+
+  test("brings a removed secret back as a new version only when it was planned to", async () => {
+    await acme().set("CUSTOM_GONE", "gone");
+    await acme().remove("CUSTOM_GONE");
+    const entries = entriesOf({ CUSTOM_GONE: "gone" });
+    expect(await planned(entries)).toEqual(["added CUSTOM_GONE@0"]);
+    await files().import(product, subdomain, entries, {
+      expected: [{ secretKey: "CUSTOM_GONE", version: 0 }],
+    });
+    expect(await versionsOf()).toMatchObject({ CUSTOM_GONE: 2 });
+  });
+
+  test("and a plan into another company are answered as if it did not exist", async () => {
+    const other = await fixture.company("database");
+    const entries = entriesOf({ CUSTOM_A: "a" });
+    for (const name of [other, "nobody-here"]) {
+      expect(await codeOf(files().plan(admin, name, entries))).toBe("NOT_FOUND");
+      expect(await codeOf(files().import(admin, name, entries, { expected: [] }))).toBe("NOT_FOUND");
+      expect(await codeOf(files().export(admin, name, "env", "incident"))).toBe("NOT_FOUND");
+    }
+  });
+});
+
+describe("an export", () => {
+  const hostile: Readonly<Record<string, string>> = {
+    CUSTOM_QUOTES: `'"\`\\"'\\`,
+    CUSTOM_LINES: "\r\n-----BEGIN-----\r\na#b\n$HOME ${X} $(x)\r",
+    CUSTOM_BLANKS: " \t\u00a0 # not a comment ",
+    CUSTOM_JSON: '{"a":"\\u0000","__proto__":1}',
+    CUSTOM_EQUALS: "=A=B",
+    CUSTOM_UNICODE: "\ufeffzo\u0308e 👩‍💻 \u2028\u2029\u202e",
+    CUSTOM_BACKSLASH: "a\\nb\\",
+    OAUTH_GOOGLE: '{"clientId":"fake id","clientSecret":"fake \\"secret\\" \\n#$"}',
+  };
+
+  test.for(["env", "json"] as const)("as %s is read back by an import, byte for byte", async (format) => {
+    const from = await fixture.company("database");
+    const to = await fixture.company("database");
+    const parse = format === "env" ? parseEnvFile : parseJsonFile;
+    const put = async (company: string, entries: readonly FileEntry[]) => {
+      const expected = entries.map(({ secretKey }) => ({ secretKey, version: 0 }));
+      await files().import(product, company, entries, { expected });
+    };
+    await put(from, entriesOf(hostile));
+    const { file, secretKeys, leftOut } = await files().export(
+      await fixture.person(from, "owner"),
+      from,
+      format,
+      "hand-over",
+    );
+    expect([secretKeys, leftOut]).toEqual([Object.keys(hostile).toSorted(), []]);
+    await put(to, parse(file));
+    for (const [secretKey, text] of Object.entries(hostile)) {
+      expect((await fixture.secrets.vault.read(product, to, secretKey)).text, secretKey).toBe(text);
+    }
+    const plan = await files().plan(product, from, parse(file));
+    expect(new Set(plan.map(({ change }) => change))).toEqual(new Set(["unchanged"]));
+  });
+
+  test("leaves out what nobody may see, says so, and is on record secret by secret", async () => {
+    const company = await fixture.company("hybrid");
+    const theirs = fixture.secrets.company(company, product);
+    await theirs.set("CUSTOM_A", "a");
+    await theirs.set("STRIPE_WEBHOOK_SECRET", "whsec_fakefakefake0001fake");
+    await fixture.infisical.putSecret(`/tenants/${company}`, "OLD_THING", canary);
+    await fixture.infisical.putSecret(`/tenants/${company}`, "CUSTOM_OUT", "out");
+    const since = new Date();
+    const owner = await fixture.person(company, "owner");
+    const { file, leftOut } = await files().export(owner, company, "env", "incident");
+    expect(file).toBe("CUSTOM_A=a\nCUSTOM_OUT=out\n");
+    expect(leftOut).toEqual([
+      { secretKey: "OLD_THING", reason: "not-in-catalogue" },
+      { secretKey: "STRIPE_WEBHOOK_SECRET", reason: "write-only" },
+    ]);
+    expect(await eventsOf("secret.export", since)).toEqual([
+      "allowed CUSTOM_A 1 incident",
+      "allowed CUSTOM_OUT 0 incident",
+    ]);
+  });
+
+  test("is for owners, admins and the keys that were given it, and of those only what they cover", async () => {
+    const since = new Date();
+    const [member, auditor] = [
+      await fixture.person(subdomain, "member"),
+      await fixture.person(subdomain, "auditor"),
+    ];
+    for (const caller of [member, auditor, operator, product]) {
+      expect(await codeOf(files().export(caller, subdomain, "env", "incident"))).toBe("FORBIDDEN");
+    }
+    expect(new Set(await eventsOf("secret.export", since))).toEqual(new Set(["refused null null FORBIDDEN"]));
+    const key = (verbs: readonly ("use" | "export")[]) =>
+      fixture.secrets.apiKeys.create(operator, {
+        name: "files",
+        companies: [subdomain],
+        platform: false,
+        verbs,
+        secretKeys: ["CUSTOM_SA*"],
+        expiresAt: new Date(Date.now() + 3_600_000),
+      });
+    const callerOf = async (verb: "use" | "export") =>
+      fixture.secrets.authenticate({ credential: (await key([verb])).apiKey });
+    const refused = files().export(await callerOf("use"), subdomain, "env", "incident");
+    expect(await codeOf(refused)).toBe("FORBIDDEN");
+    const exported = await files().export(await callerOf("export"), subdomain, "env", "set-up");
+    expect(exported).toEqual({ file: "CUSTOM_SAME=same\n", secretKeys: ["CUSTOM_SAME"], leftOut: [] });
+  });
+
+  test("of nothing is on record all the same", async () => {
+    const company = await fixture.company("database");
+    const since = new Date();
+    const owner = await fixture.person(company, "owner");
+    expect((await files().export(owner, company, "json", "incident")).file).toBe("{}\n");
+    expect(await eventsOf("secret.export", since)).toEqual(["allowed null null incident"]);
+  });
+});

@@ -1,0 +1,298 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Database } from "@repo/db";
+import type { AuditEntry, AuditLog } from "../access/audit.ts";
+import { onDatabase } from "../access/database-errors.ts";
+import { covers, permits, refusal } from "../access/permissions.ts";
+import { maxBatchSecrets, type BatchWriteResult } from "../catalog/company-secrets.ts";
+import { hintOf } from "../catalog/value.ts";
+import type { Company } from "../companies/companies.ts";
+import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
+import { writeEnvFile } from "../transfer/env-file.ts";
+import type { FileEntry } from "../transfer/file-text.ts";
+import { planImport, type Comparison, type PlannedEntry } from "../transfer/import-plan.ts";
+import { writeJsonFile } from "../transfer/json-file.ts";
+import type { Actor, Caller, RevealPurpose } from "../vocabulary/actor.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { Plaintext } from "../vocabulary/plaintext.ts";
+import { createGate, type VaultParts } from "./gate.ts";
+import { checkOptions } from "./options.ts";
+
+/** The largest file that an export makes, in bytes of UTF-8. */
+const maxExportBytes = 16 * 1024 * 1024;
+
+type RefusedEntry = Extract<PlannedEntry, { change: "refused" }>;
+
+/** What an import would do with an entry, and which version it saw; 0 where there is none. */
+export type ComparedEntry =
+  | RefusedEntry
+  | (Exclude<PlannedEntry, RefusedEntry> & { readonly version: number });
+
+export interface ImportOptions {
+  /** What is written, and the version that each secret had when it was decided to: another one is a CONFLICT. */
+  readonly expected: readonly { readonly secretKey: string; readonly version: number }[];
+  /** Writes the rest where entries are refused; without it, one refused entry refuses all. */
+  readonly skipRefused?: boolean | undefined;
+  readonly requestId?: string | undefined;
+  /** As in WriteOptions, for each of them. */
+  readonly note?: string | undefined;
+}
+
+export type FileFormat = "env" | "json";
+
+export interface ExportedSecrets {
+  /** The file. It is all values in the clear. */
+  readonly file: string;
+  readonly secretKeys: readonly string[];
+  readonly leftOut: readonly {
+    readonly secretKey: string;
+    readonly reason: "write-only" | "not-in-catalogue";
+  }[];
+}
+
+/** Secrets to and from files: many at once, as somebody keeps them beside this system or moves them into it. */
+export interface SecretFiles {
+  /**
+   * What an import would add, change and leave alone, and what it refuses and why. Writes nothing; what is compared is on
+   * record before the outcome is known to anybody, since whoever sends a value learns whether it is the current one.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; INVALID_INPUT for more than 100 entries; NOT_SUPPORTED where the
+   *   store writes one secret at a time
+   */
+  plan(caller: Caller, subdomain: string, entries: readonly FileEntry[]): Promise<readonly ComparedEntry[]>;
+  /**
+   * Writes those entries of a file that are `expected`, all or none.
+   *
+   * @throws {TenantSecretsError} as `plan`; CONFLICT where a secret has another version by now; the error of the first
+   *   refused entry
+   */
+  import(
+    caller: Caller,
+    subdomain: string,
+    entries: readonly FileEntry[],
+    options: ImportOptions,
+  ): Promise<readonly BatchWriteResult[]>;
+  /**
+   * All values that the caller may have, as a file that reads back to the byte. Each is on record before any leaves.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; NOT_SUPPORTED where it is more than 16 MiB
+   */
+  export(
+    caller: Caller,
+    subdomain: string,
+    format: FileFormat,
+    purpose: RevealPurpose,
+  ): Promise<ExportedSecrets>;
+}
+
+export function createSecretFiles(parts: VaultParts & { readonly database: Database }): SecretFiles {
+  const { database, catalog, audit } = parts;
+  const gate = createGate(parts);
+  const record = createRecord(database, audit);
+
+  return {
+    plan: (caller, subdomain, entries) =>
+      gate({ caller, subdomain, verb: "write", action: "secret.compare" }, async (company, store) => {
+        checkImport(store, entries);
+        const readable = entries
+          .map(({ secretKey }) => secretKey)
+          .filter((secretKey) => catalog.find(secretKey) && mayWrite(caller.actor, company, secretKey));
+        const current = await readBatches(store, company, [...new Set(readable)]);
+        try {
+          const planned = planImport(catalog, entries, (secretKey, text) => {
+            checkGrant(caller.actor, company, secretKey);
+            return compare(current.get(secretKey), text);
+          });
+          const compared = planned.map((entry) =>
+            entry.change === "refused"
+              ? entry
+              : { ...entry, version: current.get(entry.secretKey)?.version ?? 0 },
+          );
+          await record(caller, company, compared.map(eventOf));
+          return compared;
+        } finally {
+          wipe(current);
+        }
+      }),
+
+    import: (caller, subdomain, entries, { expected, skipRefused = false, requestId, note }) =>
+      gate({ caller, subdomain, verb: "write", action: "secret.import" }, async (company, store) => {
+        checkImport(store, entries);
+        checkOptions({ requestId, note });
+        const versions = new Map(expected.map(({ secretKey, version }) => [secretKey, version]));
+        const planned = planImport(catalog, entries, (secretKey) => {
+          checkGrant(caller.actor, company, secretKey);
+          return versions.has(secretKey) ? "different" : "same";
+        });
+        if (!skipRefused) refuseRefused(planned);
+        const chosen = new Set(
+          planned.flatMap((entry) => (entry.change === "changed" ? [entry.secretKey] : [])),
+        );
+        if (chosen.size < expected.length) throw otherFile();
+        if (chosen.size === 0) return [];
+        const writes = entries
+          .filter((entry, i) => chosen.has(entry.secretKey) && isFirst(entries, entry, i))
+          .map(({ secretKey, text }): BatchWrite => ({
+            secretKey,
+            plaintext: Plaintext.fromText(text),
+            hint: hintOf(catalog.get(secretKey), text),
+            options: { expectedVersion: versions.get(secretKey), note },
+          }));
+        try {
+          return await store.writeMany(company, writes, { requestId }, caller);
+        } finally {
+          for (const { plaintext } of writes) plaintext.wipe();
+        }
+      }),
+
+    export: (caller, subdomain, format, purpose) =>
+      gate({ caller, subdomain, verb: "export", action: "secret.export" }, async (company, store) => {
+        const listed = (await store.list(company))
+          .map(({ secretKey }) => secretKey)
+          .filter((secretKey) => covers(caller.actor, secretKey));
+        const leftOut = listed.flatMap((secretKey): ExportedSecrets["leftOut"] => {
+          const entry = catalog.find(secretKey);
+          if (entry === undefined) return [{ secretKey, reason: "not-in-catalogue" }];
+          return entry.writeOnly ? [{ secretKey, reason: "write-only" }] : [];
+        });
+        const withheld = new Set(leftOut.map(({ secretKey }) => secretKey));
+        const current = await readBatches(
+          store,
+          company,
+          listed.filter((secretKey) => !withheld.has(secretKey)),
+        );
+        try {
+          const secrets = [...current].toSorted(([a], [b]) => (a < b ? -1 : 1));
+          const entries = secrets.map(([secretKey, { plaintext }]) => ({
+            secretKey,
+            text: plaintext.reveal(),
+          }));
+          const file = format === "env" ? writeEnvFile(entries) : writeJsonFile(entries);
+          const event = { action: "secret.export", outcome: "allowed", reason: purpose } as const;
+          const events = secrets.map(([secretKey, { version }]) => ({ ...event, secretKey, version }));
+          // An export that found nothing is an attempt as well.
+          await record(caller, company, events.length === 0 ? [event] : events);
+          return { file, secretKeys: secrets.map(([secretKey]) => secretKey), leftOut };
+        } finally {
+          wipe(current);
+        }
+      }),
+  };
+}
+
+type Record = (
+  caller: Caller,
+  company: Company,
+  entries: readonly Omit<AuditEntry, "companyId">[],
+) => Promise<void>;
+
+/** Events of one company, committed together. */
+function createRecord(database: Database, audit: AuditLog): Record {
+  return async (caller, company, entries) => {
+    await audit.ready();
+    await onDatabase(() =>
+      database.inCompany(company.id, async (statements) => {
+        for (const entry of entries) {
+          await audit.addTo(statements, caller, { ...entry, companyId: company.id });
+        }
+      }),
+    );
+  };
+}
+
+function checkImport(store: SecretStore, entries: readonly FileEntry[]): void {
+  if (!store.capabilities.bulk) {
+    throw new TenantSecretsError(
+      "NOT_SUPPORTED",
+      "This company's secrets live in Infisical, which cannot write several at once. Set them one by one, or move the company to the hybrid or database store.",
+    );
+  }
+  if (entries.length <= maxBatchSecrets) return;
+  throw new TenantSecretsError(
+    "INVALID_INPUT",
+    `The file was refused: it has ${entries.length} secrets, and an import takes at most ${maxBatchSecrets}, all or none. Divide it.`,
+  );
+}
+
+function mayWrite(actor: Actor, company: Company, secretKey: string): boolean {
+  return permits(actor, "write", company.id, secretKey);
+}
+
+function checkGrant(actor: Actor, company: Company, secretKey: string): void {
+  if (!mayWrite(actor, company, secretKey)) throw refusal(actor, "write", secretKey);
+}
+
+function compare(stored: StoredSecret | undefined, text: string): Comparison {
+  if (stored === undefined) return "absent";
+  const value = Plaintext.fromText(text);
+  try {
+    const [a, b] = [value.bytes, stored.plaintext.bytes];
+    return a.length === b.length && timingSafeEqual(a, b) ? "same" : "different";
+  } finally {
+    value.wipe();
+  }
+}
+
+function eventOf(entry: ComparedEntry): Omit<AuditEntry, "companyId"> {
+  const event = { action: "secret.compare", secretKey: entry.secretKey } as const;
+  if (entry.change !== "refused") return { ...event, version: entry.version, outcome: "allowed" };
+  const { code } = entry.error;
+  const outcome = code === "NOT_FOUND" || code === "FORBIDDEN" ? "refused" : "failed";
+  return { ...event, outcome, reason: code };
+}
+
+function refuseRefused(planned: readonly PlannedEntry[]): void {
+  const refused = planned.flatMap((entry) => (entry.change === "refused" ? [entry] : []));
+  const first = refused.toSorted((a, b) => a.line - b.line)[0];
+  if (first === undefined) return;
+  throw new TenantSecretsError(
+    first.error.code,
+    `Nothing was written: ${refused.length} of the file's secrets are refused, the first at line ${first.line}: ${first.error.message}`,
+  );
+}
+
+/** Of a secret key that stands twice, the first entry is in order and the second one refused. */
+function isFirst(entries: readonly FileEntry[], { secretKey }: FileEntry, i: number): boolean {
+  return entries.findIndex((each) => each.secretKey === secretKey) === i;
+}
+
+function otherFile(): TenantSecretsError {
+  return new TenantSecretsError(
+    "INVALID_INPUT",
+    "Nothing was written: it was to write secrets that this file does not have, or that are refused. Plan the import anew.",
+  );
+}
+
+/** Reads as many as there are. The caller wipes them. */
+async function readBatches(
+  store: SecretStore,
+  company: Company,
+  secretKeys: readonly string[],
+): Promise<ReadonlyMap<string, StoredSecret>> {
+  const found = new Map<string, StoredSecret>();
+  let bytes = 0;
+  try {
+    for (let start = 0; start < secretKeys.length; start += maxBatchSecrets) {
+      const batch = await store.readMany(company, secretKeys.slice(start, start + maxBatchSecrets));
+      for (const [secretKey, secret] of batch) {
+        found.set(secretKey, secret);
+        bytes += secret.plaintext.bytes.length;
+      }
+      if (bytes > maxExportBytes) throw tooLarge();
+    }
+    return found;
+  } catch (error) {
+    wipe(found);
+    throw error;
+  }
+}
+
+function tooLarge(): TenantSecretsError {
+  return new TenantSecretsError(
+    "NOT_SUPPORTED",
+    `The values are more than ${maxExportBytes} bytes together, which is too much for one file: use API keys that cover some of the secret keys each.`,
+  );
+}
+
+function wipe(secrets: ReadonlyMap<string, StoredSecret>): void {
+  for (const { plaintext } of secrets.values()) plaintext.wipe();
+}

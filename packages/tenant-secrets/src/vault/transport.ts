@@ -1,0 +1,30 @@
+import type { SecretTransport } from "../catalog/company-secrets.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import type { Vault } from "./vault.ts";
+
+/** The vault as one caller has it of one company. */
+export function vaultTransport(vault: Vault, as: Caller, subdomain: string): SecretTransport {
+  return {
+    read: async (secretKey) => (await vault.read(as, subdomain, secretKey)).text,
+    readMany: async (secretKeys) => {
+      const found = await vault.readMany(as, subdomain, secretKeys);
+      return found.map(({ secretKey, text }) => ({ secretKey, value: text }));
+    },
+    open: (secretKey) => vault.open(as, subdomain, secretKey),
+    openLive: (secretKey) => vault.openLive(as, subdomain, secretKey),
+    reportOutcome: (...report) => vault.reportOutcome(as, subdomain, ...report),
+    write: (...write) => vault.write(as, subdomain, ...write),
+    writeMany: (...batch) => vault.writeMany(as, subdomain, ...batch),
+    list: () => vault.list(as, subdomain),
+    capabilities: () => vault.capabilities(as, subdomain),
+    history: (...page) => vault.history(as, subdomain, ...page),
+    stage: (...write) => vault.stage(as, subdomain, ...write),
+    promote: (...promotion) => vault.promote(as, subdomain, ...promotion),
+    discard: (secretKey) => vault.discard(as, subdomain, secretKey),
+    rollback: (...rollback) => vault.rollback(as, subdomain, ...rollback),
+    setExpiry: (...expiry) => vault.setExpiry(as, subdomain, ...expiry),
+    remove: (...removal) => vault.remove(as, subdomain, ...removal),
+    restore: (secretKey) => vault.restore(as, subdomain, secretKey),
+    purge: (...purge) => vault.purge(as, subdomain, ...purge),
+  };
+}

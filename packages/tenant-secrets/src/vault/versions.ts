@@ -1,0 +1,142 @@
+import { covers } from "../access/permissions.ts";
+import type { AuditAction } from "../access/audit.ts";
+import type {
+  Capabilities,
+  Expiry,
+  HistoryOptions,
+  PromoteOptions,
+  PurgeOptions,
+  RemoveOptions,
+  RemoveResult,
+  RollbackOptions,
+  SecretHistory,
+  SecretList,
+  WriteResult,
+} from "../catalog/company-secrets.ts";
+import type { Company } from "../companies/companies.ts";
+import type { SecretStore } from "../stores/store.ts";
+import type { Caller, Verb } from "../vocabulary/actor.ts";
+import { notFound } from "../vocabulary/errors.ts";
+import { SecretKey } from "../vocabulary/names.ts";
+import type { Gate, VaultParts } from "./gate.ts";
+import { checkExpiry, checkOptions, checkPage, checkVersion } from "./options.ts";
+
+/** What needs no value: to see what there is, and to say which of it counts. */
+export interface Versions {
+  list(caller: Caller, subdomain: string): Promise<SecretList>;
+  /** What the company's store can do. On record as a list is. */
+  capabilities(caller: Caller, subdomain: string): Promise<Capabilities>;
+  history(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options: HistoryOptions,
+  ): Promise<SecretHistory>;
+  promote(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options: PromoteOptions,
+  ): Promise<WriteResult>;
+  discard(caller: Caller, subdomain: string, secretKey: string): Promise<WriteResult>;
+  rollback(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options: RollbackOptions,
+  ): Promise<WriteResult>;
+  setExpiry(caller: Caller, subdomain: string, secretKey: string, expiry: Expiry): Promise<void>;
+  remove(caller: Caller, subdomain: string, secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
+  restore(caller: Caller, subdomain: string, secretKey: string): Promise<WriteResult>;
+  purge(caller: Caller, subdomain: string, secretKey: string, options: PurgeOptions): Promise<void>;
+}
+
+export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Versions {
+  /** Not held to the catalogue: of what it no longer lists there is a history too, and it can still be cleared away. */
+  const on = <T>(
+    [caller, subdomain, secretKey]: readonly [Caller, string, string],
+    verb: Verb,
+    action: AuditAction,
+    work: (company: Company, store: SecretStore) => Promise<T>,
+  ): Promise<T> =>
+    gate({ caller, subdomain, secretKey, verb, action }, async (company, store) => {
+      if (!SecretKey.safeParse(secretKey).success) throw notFound();
+      return work(company, store);
+    });
+
+  const describe = <T>(
+    caller: Caller,
+    subdomain: string,
+    work: (store: SecretStore, company: Company) => T | Promise<T>,
+  ): Promise<T> =>
+    gate({ caller, subdomain, verb: "describe", action: "secret.list" }, async (company, store) => {
+      const found = await work(store, company);
+      await audit.add(caller, { action: "secret.list", outcome: "allowed", companyId: company.id });
+      return found;
+    });
+
+  return {
+    list: (caller, subdomain) =>
+      describe(caller, subdomain, async (store, company) => ({
+        store: store.name,
+        capabilities: store.capabilities,
+        secrets: (await store.list(company))
+          .filter(({ secretKey }) => covers(caller.actor, secretKey))
+          .map((description) => {
+            const entry = catalog.find(description.secretKey);
+            return { ...description, listed: entry !== undefined, label: entry?.label };
+          }),
+      })),
+
+    capabilities: (caller, subdomain) => describe(caller, subdomain, (store) => store.capabilities),
+
+    history: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "describe", "secret.history", async (company, store) => {
+        checkPage(options);
+        const history = await store.history(company, secretKey, options);
+        const entry = { action: "secret.history", outcome: "allowed", companyId: company.id } as const;
+        await audit.add(caller, { ...entry, secretKey });
+        return history;
+      }),
+
+    promote: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "write", "secret.promote", async (company, store) => {
+        checkOptions(options);
+        return store.promote(company, secretKey, options, caller);
+      }),
+
+    discard: (caller, subdomain, secretKey) =>
+      on([caller, subdomain, secretKey], "write", "secret.discard", (company, store) =>
+        store.discard(company, secretKey, caller),
+      ),
+
+    rollback: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "write", "secret.rollback", async (company, store) => {
+        checkOptions(options);
+        checkVersion(options.toVersion, 1);
+        return store.rollback(company, secretKey, options, caller);
+      }),
+
+    setExpiry: (caller, subdomain, secretKey, expiry) =>
+      on([caller, subdomain, secretKey], "write", "secret.set-expiry", async (company, store) => {
+        checkExpiry(expiry);
+        return store.setExpiry(company, secretKey, expiry, caller);
+      }),
+
+    remove: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "delete", "secret.remove", async (company, store) => {
+        checkOptions(options);
+        return store.remove(company, secretKey, options, caller);
+      }),
+
+    restore: (caller, subdomain, secretKey) =>
+      on([caller, subdomain, secretKey], "delete", "secret.restore", (company, store) =>
+        store.restore(company, secretKey, caller),
+      ),
+
+    purge: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "delete", "secret.purge", (company, store) =>
+        store.purge(company, secretKey, options, caller),
+      ),
+  };
+}

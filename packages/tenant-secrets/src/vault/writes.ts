@@ -1,0 +1,113 @@
+import { permits, refusal } from "../access/permissions.ts";
+import type {
+  BatchOptions,
+  BatchWriteResult,
+  StageOptions,
+  TextWrite,
+  SetResult,
+  WriteOptions,
+  WriteResult,
+} from "../catalog/company-secrets.ts";
+import { checkValueText, hintOf } from "../catalog/value.ts";
+import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
+import type { BatchWrite } from "../stores/store.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { Plaintext } from "../vocabulary/plaintext.ts";
+import { recordFailures, type Gate, type VaultParts } from "./gate.ts";
+import { checkOptions } from "./options.ts";
+
+/** What brings values in. */
+export interface Writes {
+  write(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    text: string,
+    options: WriteOptions,
+  ): Promise<SetResult>;
+  /** As `write`, of 1 to 100 secrets: all of them, or none. @throws {TenantSecretsError} as `write`, with `failures` */
+  writeMany(
+    caller: Caller,
+    subdomain: string,
+    writes: readonly TextWrite[],
+    options: BatchOptions,
+  ): Promise<readonly BatchWriteResult[]>;
+  stage(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    text: string,
+    options: StageOptions,
+  ): Promise<WriteResult>;
+}
+
+export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes {
+  const plain = <Options>(secretKey: string, text: string, options: Options) => ({
+    secretKey,
+    plaintext: Plaintext.fromText(text),
+    hint: hintOf(catalog.get(secretKey), text),
+    options,
+  });
+
+  const check = (secretKey: string, text: string, options: StageOptions & WriteOptions): void => {
+    checkValueText(catalog, secretKey, text);
+    checkOptions(options);
+  };
+
+  return {
+    write: (caller, subdomain, secretKey, text, options) =>
+      gate(
+        { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
+        async (company, store) => {
+          check(secretKey, text, options);
+          const write = plain(secretKey, text, options);
+          try {
+            return await store.write(company, write, caller);
+          } finally {
+            write.plaintext.wipe();
+          }
+        },
+      ),
+
+    stage: (caller, subdomain, secretKey, text, options) =>
+      gate(
+        { caller, subdomain, secretKey, verb: "write", action: "secret.stage" },
+        async (company, store) => {
+          check(secretKey, text, options);
+          const write = plain(secretKey, text, options);
+          try {
+            return await store.stage(company, write, caller);
+          } finally {
+            write.plaintext.wipe();
+          }
+        },
+      ),
+
+    writeMany: (caller, subdomain, texts, options) =>
+      gate({ caller, subdomain, verb: "write", action: "secret.write" }, (company, store) =>
+        recordFailures(audit, { caller, action: "secret.write", companyId: company.id }, async () => {
+          checkOptions(options);
+          checkBatch(texts.map(({ secretKey }) => secretKey));
+          // A text that is no secret key may be a value: it is refused alone, and not named.
+          for (const { secretKey } of texts) catalog.get(secretKey);
+          const [first, ...others] = texts.flatMap(({ secretKey, value, ...each }) =>
+            refusalOf(secretKey, () => {
+              if (!permits(caller.actor, "write", company.id, secretKey)) {
+                throw refusal(caller.actor, "write", secretKey);
+              }
+              check(secretKey, value, each);
+            }),
+          );
+          if (first !== undefined) throw batchError([first, ...others]);
+          const writes: BatchWrite[] = texts.map(({ secretKey, value, ...each }) =>
+            plain(secretKey, value, each),
+          );
+          try {
+            return await store.writeMany(company, writes, options, caller);
+          } finally {
+            for (const { plaintext } of writes) plaintext.wipe();
+          }
+        }),
+      ),
+  };
+}
