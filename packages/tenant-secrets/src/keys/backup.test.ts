@@ -165,7 +165,7 @@ describe("a backup file", () => {
       "",
       "# nothing\n",
       recipient,
-      `${identity.slice(0, -1)}Q`,
+      `${identity.slice(0, -1)}${identity.endsWith("Q") ? "P" : "Q"}`,
       armor.encode(await underPassphrase()),
     ])
       expect((await refusalOf(openBackup(await forge({}), { identityFile }))).message).toContain(
