@@ -27,7 +27,7 @@ const wrapTables: readonly WrapTable[] = [
     table: sql`${companyKeyWraps}`,
     owner: sql`company_id`,
     ownerType: sql`uuid`,
-    alive: sql`not exists (select from ${companyKeys} k where k.company_id = w.company_id and k.no = w.no and k.status = 'destroyed')`,
+    alive: sql`(select k.status from ${companyKeys} k where k.company_id = w.company_id and k.no = w.no) <> 'destroyed'`,
   },
   {
     kind: "audit-key",
@@ -66,7 +66,7 @@ async function selectWraps(
       ? sql`true`
       : sql`(${owner}, no) > (${after.owner}::${ownerType}, ${after.no}::integer)`;
   const rows = await statements.execute(sql`
-    select w.${owner}::text as owner, w.no, case when ${alive} and not ${wrappedUnder(table, owner, to)} then w.wrapped end as wrapped
+    select w.${owner}::text as owner, w.no, case when ${alive} and not (${wrappedUnder(table, owner, to)}) then w.wrapped end as wrapped
     from (
       select ${owner}, no, wrapped from ${table}
       where region = ${from.region} and master_key_version = ${from.version} and ${rest}
@@ -75,10 +75,13 @@ async function selectWraps(
   return z.array(Wrap).parse(Array.from(rows));
 }
 
-/** Whether the key of a wrap `w` has one under `to`. */
+/**
+ * Whether the key of a wrap `w` has one under `to`. Not with EXISTS, which becomes a join: while the statistics know nothing of
+ * the new version, one that compares every row with every other.
+ */
 function wrappedUnder(table: SQL, owner: SQL, to: MasterKey): SQL {
-  return sql`exists (select from ${table} o where o.${owner} = w.${owner} and o.no = w.no
-    and o.region = ${to.region} and o.master_key_version = ${to.version})`;
+  return sql`(select o.no from ${table} o where o.${owner} = w.${owner} and o.no = w.no
+    and o.region = ${to.region} and o.master_key_version = ${to.version}) is not null`;
 }
 
 async function insertWraps(
@@ -189,7 +192,7 @@ export async function findMissing(database: Database, from: MasterKey, to: Maste
         statements.execute(sql`
           select w.${owner}::text as owner, w.no, w.wrapped from ${table} w
           where w.region = ${from.region} and w.master_key_version = ${from.version}
-            and not ${wrappedUnder(table, owner, to)} and ${alive}
+            and not (${wrappedUnder(table, owner, to)}) and ${alive}
           limit ${batchSize}`),
       ),
     );
