@@ -13,7 +13,7 @@ import { createTenantSecrets, deliveryChatCatalog, type Caller } from "@repo/ten
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { canaryOf, createCanary, type Canary } from "./canary.ts";
 import { pay, send, sendJson, sendRaw, type Answer, type Message } from "./exchange.ts";
-import { startServer, type ServerProcess } from "./process.ts";
+import { startServer, variablesOf, type ServerProcess } from "./process.ts";
 
 const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 /** Makes the local Stripe refuse it, and quote it. */
@@ -84,14 +84,7 @@ beforeAll(async () => {
   await database.close();
 
   api = startServer({
-    DATABASE_URL: urls.application,
-    DATABASE_MAINTENANCE_URL: urls.maintenance,
-    DATABASE_LISTENER_URL: urls.listener,
-    INFISICAL_SITE_URL: emulator.siteUrl,
-    INFISICAL_CLIENT_ID: emulator.clientId,
-    INFISICAL_CLIENT_SECRET: emulator.clientSecret,
-    INFISICAL_PROJECT_ID: emulator.projectId,
-    INFISICAL_ENVIRONMENT: "dev",
+    ...variablesOf(urls, emulator),
     STRIPE_API_URL: stripe.url,
     RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE: "10",
     LOG_LEVEL: "debug",

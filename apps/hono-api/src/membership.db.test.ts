@@ -6,7 +6,7 @@ import { connectDatabase, type Database } from "@repo/db";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { send } from "./exchange.ts";
 import { companies, createBackends, operator, type Backends } from "./fixture.ts";
-import { startServer, type ServerProcess } from "./process.ts";
+import { startServer, variablesOf, type ServerProcess } from "./process.ts";
 
 // Each start of a process costs a busy machine seconds, and that nothing is heard is noticed after ten.
 const slow = { timeout: 120_000 };
@@ -25,14 +25,7 @@ beforeAll(async () => {
   superuser = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
   const { emulator } = backends;
   api = startServer({
-    DATABASE_URL: urls.application,
-    DATABASE_MAINTENANCE_URL: urls.maintenance,
-    DATABASE_LISTENER_URL: urls.listener,
-    INFISICAL_SITE_URL: emulator.siteUrl,
-    INFISICAL_CLIENT_ID: emulator.clientId,
-    INFISICAL_CLIENT_SECRET: emulator.clientSecret,
-    INFISICAL_PROJECT_ID: emulator.projectId,
-    INFISICAL_ENVIRONMENT: "dev",
+    ...variablesOf(urls, emulator),
     KEY_BACKUP_RECIPIENTS: `${recipient}, ${recipient}`,
     KEY_BACKUP_DIR: backups,
   });

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { DatabaseUrls } from "@repo/db";
+import type { InfisicalEmulator } from "@repo/infisical/emulator";
 
 export interface ServerProcess {
   /** Everything that it wrote, to either stream. */
@@ -11,6 +13,23 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): void;
   /** Resolves with the exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+/** The variables of a process of this database and this Infisical. */
+export function variablesOf(
+  urls: DatabaseUrls,
+  { siteUrl, clientId, clientSecret, projectId }: InfisicalEmulator,
+): Record<string, string> {
+  return {
+    DATABASE_URL: urls.application,
+    DATABASE_MAINTENANCE_URL: urls.maintenance,
+    DATABASE_LISTENER_URL: urls.listener,
+    INFISICAL_SITE_URL: siteUrl,
+    INFISICAL_CLIENT_ID: clientId,
+    INFISICAL_CLIENT_SECRET: clientSecret,
+    INFISICAL_PROJECT_ID: projectId,
+    INFISICAL_ENVIRONMENT: "dev",
+  };
 }
 
 /**

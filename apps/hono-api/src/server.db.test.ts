@@ -12,7 +12,7 @@ import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-sec
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { pay, send, sendJson } from "./exchange.ts";
 import { companies, createBackends, subdomains, type Backends } from "./fixture.ts";
-import { startServer, type ServerProcess } from "./process.ts";
+import { startServer, variablesOf, type ServerProcess } from "./process.ts";
 
 // Each start of a process costs a busy machine seconds.
 const slow = { timeout: 120_000, concurrent: true };
@@ -36,15 +36,8 @@ function start(
   more: Record<string, string> = {},
 ): ServerProcess {
   const child = startServer({
-    DATABASE_URL: urls.application,
-    DATABASE_MAINTENANCE_URL: urls.maintenance,
+    ...variablesOf(urls, emulator),
     DATABASE_MIGRATION_URL: urls.migration,
-    DATABASE_LISTENER_URL: urls.listener,
-    INFISICAL_SITE_URL: emulator.siteUrl,
-    INFISICAL_CLIENT_ID: emulator.clientId,
-    INFISICAL_CLIENT_SECRET: emulator.clientSecret,
-    INFISICAL_PROJECT_ID: emulator.projectId,
-    INFISICAL_ENVIRONMENT: "dev",
     STRIPE_API_URL: backends.stripe.url,
     LOG_LEVEL: "debug",
     ...more,

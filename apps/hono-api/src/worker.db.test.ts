@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startServer, type ServerProcess } from "./process.ts";
+import { startServer, variablesOf, type ServerProcess } from "./process.ts";
 
 // Each start of a process costs a busy machine seconds.
 const slow = { timeout: 120_000 };
@@ -39,14 +39,7 @@ function start(program: "server" | "worker", more: Record<string, string> = {}):
   const { urls } = testDatabase;
   const child = startServer(
     {
-      DATABASE_URL: urls.application,
-      DATABASE_MAINTENANCE_URL: urls.maintenance,
-      DATABASE_LISTENER_URL: urls.listener,
-      INFISICAL_SITE_URL: emulator.siteUrl,
-      INFISICAL_CLIENT_ID: emulator.clientId,
-      INFISICAL_CLIENT_SECRET: emulator.clientSecret,
-      INFISICAL_PROJECT_ID: emulator.projectId,
-      INFISICAL_ENVIRONMENT: "dev",
+      ...variablesOf(urls, emulator),
       ...more,
     },
     program,

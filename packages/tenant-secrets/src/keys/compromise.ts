@@ -13,7 +13,8 @@ import { forbidden, TenantSecretsError, type ErrorCode } from "../vocabulary/err
 import { rotateAuditKey, type AuditKeys } from "./audit-keys.ts";
 import type { CompanyKeyRotation } from "./company-key-rotation.ts";
 import { readRegistry, type MasterKeys } from "./master-keys.ts";
-import type { KeyRotation, RotationOptions } from "./rotation.ts";
+import type { RotationOptions } from "./rotation-phases.ts";
+import type { KeyRotation } from "./rotation.ts";
 import { findUnfinished } from "./rotation-row.ts";
 
 /** Something that whoever got in may know, and that only its provider can make worthless. */

@@ -1,16 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import { asTenantSecretsError } from "../access/database-errors.ts";
 import { merkleRoot } from "../crypto/merkle.ts";
 import type { SigningKey } from "../keys/audit-keys.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { findBatch, findLastBatch, selectEvents, type BatchRow } from "./batches.ts";
+import { findBatch, findLastBatch, type BatchRow } from "./batches.ts";
 import { findHead, headHash, headText, signHead } from "./head.ts";
-import { leafOf, packLeaves, type EventRow } from "./sealed-event.ts";
+import { leafOf, packLeaves } from "./sealed-event.ts";
+import {
+  findWaiting,
+  noteRestored,
+  readHorizon,
+  readInterval,
+  selectUnsealed,
+  type Content,
+  type Restored,
+} from "./unsealed.ts";
 
-const { auditBatches, auditEvents } = tables;
+const { auditBatches } = tables;
 
 export interface SealedBatch {
   readonly batch: number;
@@ -209,24 +218,6 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
   };
 }
 
-interface Content {
-  readonly fromXid: bigint;
-  readonly toXid: bigint;
-  readonly floor: bigint;
-  readonly events: readonly EventRow[];
-  readonly full: boolean;
-}
-
-/**
- * After a restore elsewhere: events up to the floor were there before the transaction `xid` began, and once everything
- * before that is over, they are all there are. It need not be remembered: another process notes other ones, and whichever
- * is sealed first holds.
- */
-interface Restored {
-  readonly floor: bigint;
-  readonly xid: bigint;
-}
-
 const Begun = z.tuple([
   z.object({ held: z.boolean(), keyNo: z.int().nullable(), cluster: z.string() }).readonly(),
 ]);
@@ -237,72 +228,6 @@ async function begin(statements: Statements): Promise<z.infer<typeof Begun>[0]> 
       (select no from audit_keys where purpose = 'signing' and status = 'active') as "keyNo",
       (select system_identifier::text from pg_control_system()) as cluster`);
   return Begun.parse([...rows])[0];
-}
-
-const Xid = z.string().transform(BigInt);
-const Horizon = z.tuple([z.object({ horizon: Xid })]);
-
-async function readHorizon(statements: Statements): Promise<z.infer<typeof Horizon>[0]> {
-  const rows = await statements.execute(sql`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`);
-  return Horizon.parse([...rows])[0];
-}
-
-const NotedRestored = z.tuple([z.object({ floor: Xid, xid: Xid })]);
-
-async function noteRestored(statements: Statements): Promise<Restored> {
-  const rows = await statements.execute(sql`
-    select coalesce(max(position), 0)::text as floor, pg_snapshot_xmax(pg_current_snapshot())::text as xid
-    from audit_events`);
-  return NotedRestored.parse([...rows])[0];
-}
-
-/** The events between two floors that no batch has. */
-function selectUnsealed(statements: Statements, from: bigint, to: bigint): Promise<EventRow[]> {
-  return statements
-    .select()
-    .from(auditEvents)
-    .where(
-      and(
-        gt(auditEvents.position, from),
-        lte(auditEvents.position, to),
-        sql`not exists (
-          select from ${auditBatches} b, generate_series(0, b.size - 1) i
-          where b.floor = ${from}
-            and encode(substring(b.leaves from i * 48 + 1 for 16), 'hex')::uuid = ${auditEvents.id})`,
-      ),
-    )
-    .orderBy(asc(auditEvents.xid), asc(auditEvents.id));
-}
-
-async function readInterval(
-  statements: Statements,
-  fromXid: bigint,
-  horizon: bigint,
-  floor: bigint,
-  limit: number,
-): Promise<Content> {
-  const span = { fromXid: String(fromXid), toXid: String(horizon), floor, ceiling: undefined };
-  const events = await selectEvents(statements, span, undefined, limit + 1);
-  const beyond = events[limit];
-  if (beyond === undefined) return { fromXid, toXid: horizon, floor, events, full: false };
-  const whole = events.filter(({ xid }) => xid !== beyond.xid);
-  if (whole.length > 0) return { fromXid, toXid: BigInt(beyond.xid), floor, events: whole, full: true };
-  const transaction = await statements
-    .select()
-    .from(auditEvents)
-    .where(and(eq(auditEvents.xid, beyond.xid), gt(auditEvents.position, floor)))
-    .orderBy(asc(auditEvents.id));
-  return { fromXid, toXid: BigInt(beyond.xid) + 1n, floor, events: transaction, full: true };
-}
-
-async function findWaiting(
-  statements: Statements,
-  toXid: bigint,
-  floor: bigint,
-): Promise<bigint | undefined> {
-  const span = { fromXid: String(toXid), toXid: undefined, floor, ceiling: undefined };
-  const [first] = await selectEvents(statements, span, undefined, 1);
-  return first === undefined ? undefined : BigInt(first.xid);
 }
 
 async function addBatch(

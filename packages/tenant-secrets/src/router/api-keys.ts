@@ -1,9 +1,7 @@
 import { z } from "zod";
 import { ApiKeyVerb } from "../vocabulary/actor.ts";
+import { company } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
-
-/** Any text: companies/ says what is wrong with one. */
-const company = z.string().max(1000);
 
 const ApiKey = z.object({
   id: z.uuid(),

@@ -1,8 +1,7 @@
 import { z } from "zod";
+import { company } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
-/** Any text: companies/ says what is wrong with one. */
-const company = z.string().max(1000);
 const cursor = z.string().max(200).optional();
 
 const RecordedEvent = z.object({

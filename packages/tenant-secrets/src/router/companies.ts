@@ -2,10 +2,8 @@ import { z } from "zod";
 import { SecretStoreName } from "../vocabulary/names.ts";
 import { apiKeysRouter } from "./api-keys.ts";
 import { membersRouter } from "./members.ts";
+import { company } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
-
-/** Any text: companies/ says what is wrong with one. */
-const subdomain = z.string().max(1000);
 
 const Company = z.object({
   id: z.uuid(),
@@ -25,12 +23,12 @@ export const companiesRouter = router({
     .query(({ ctx }) => ctx.secrets.companies.list(ctx.caller)),
 
   create: procedure("companies")
-    .input(z.strictObject({ subdomain, secretStore: SecretStoreName }))
+    .input(z.strictObject({ subdomain: company, secretStore: SecretStoreName }))
     .output(Company)
     .mutation(({ ctx, input }) => ctx.secrets.companies.create(ctx.caller, input)),
 
   rename: procedure("companies")
-    .input(z.strictObject({ subdomain, newSubdomain: subdomain }))
+    .input(z.strictObject({ subdomain: company, newSubdomain: company }))
     .output(Company)
     .mutation(({ ctx, input }) =>
       ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { company } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 const Version = z.int32().positive();
@@ -60,7 +61,7 @@ export const keysRouter = router({
 
   /** The same for the key of one company. */
   rotateCompany: procedure("rotate")
-    .input(z.strictObject({ company: z.string().max(1000) }))
+    .input(z.strictObject({ company }))
     .output(z.object({ no: z.int() }))
     .mutation(async ({ ctx, input }) => ({
       no: await ctx.secrets.companyKeyRotation.requestRotation(ctx.caller, input.company),

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { Role } from "../vocabulary/actor.ts";
+import { company } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
-/** Any text of these: companies/ says what is wrong with one. */
-const company = z.string().max(1000);
+/** Any text: companies/ says what is wrong with one. */
 const userId = z.string().max(100);
 
 const Member = z.object({

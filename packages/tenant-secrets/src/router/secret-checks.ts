@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Check, company, secretKey, version } from "./secret-fields.ts";
+import { Check, company, secretKey, version } from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
 export const secretCheckProcedures = {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { RevealPurpose } from "../vocabulary/actor.ts";
 import { errorCodes } from "../vocabulary/errors.ts";
-import { company, note, requestId, version } from "./secret-fields.ts";
+import { company, note, requestId, version } from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
 /** As the parsers of files make them. Their number and their length are for whoever knows the rule to refuse. */

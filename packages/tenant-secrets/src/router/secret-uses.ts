@@ -9,7 +9,7 @@ import {
   secretKey,
   value,
   version,
-} from "./secret-fields.ts";
+} from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
 /** What programs do with several values at once, and where a provider refuses one. */

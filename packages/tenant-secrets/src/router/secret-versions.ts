@@ -11,7 +11,7 @@ import {
   secretKey,
   value,
   version,
-} from "./secret-fields.ts";
+} from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
 const SecretHistory = z.object({

@@ -13,7 +13,7 @@ import {
   secretKey,
   value,
   version,
-} from "./secret-fields.ts";
+} from "./fields.ts";
 import { useProcedures } from "./secret-uses.ts";
 import { versionProcedures } from "./secret-versions.ts";
 import { secretCheckProcedures } from "./secret-checks.ts";

@@ -7,7 +7,7 @@ import { integrityFailure } from "../crypto/envelope.ts";
 import { notFound } from "../vocabulary/errors.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import { isPrevious } from "./reading.ts";
-import { ofSecret, type DatabaseParts } from "./secret-head.ts";
+import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
 
 const { companySecrets, companySecretVersions, secretUses } = tables;
 
@@ -129,13 +129,7 @@ function selectVersions(
         when ${isPrevious} then 'previous' end`,
     })
     .from(companySecretVersions)
-    .innerJoin(
-      companySecrets,
-      and(
-        eq(companySecrets.companyId, companySecretVersions.companyId),
-        eq(companySecrets.secretKey, companySecretVersions.secretKey),
-      ),
-    )
+    .innerJoin(companySecrets, sameSecret)
     .where(
       and(
         ofSecret(company.id, secretKey),
@@ -167,11 +161,7 @@ function selectDescriptions(statements: Statements, company: Company) {
     .from(companySecrets)
     .leftJoin(
       companySecretVersions,
-      and(
-        eq(companySecretVersions.companyId, companySecrets.companyId),
-        eq(companySecretVersions.secretKey, companySecrets.secretKey),
-        eq(companySecretVersions.version, companySecrets.currentVersion),
-      ),
+      and(sameSecret, eq(companySecretVersions.version, companySecrets.currentVersion)),
     )
     .leftJoin(
       secretUses,

@@ -8,7 +8,7 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { batchError, checkBatch, type Refusal } from "./batch.ts";
 import type { DatabaseStore, Knowledge } from "./database-store.ts";
-import { ofSecret, type DatabaseParts } from "./secret-head.ts";
+import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
 import type { LiveSecret, StoredSecret } from "./store.ts";
 
 const { companySecrets, companySecretVersions } = tables;
@@ -153,13 +153,7 @@ function selectLive(
       stage,
     })
     .from(companySecrets)
-    .innerJoin(
-      companySecretVersions,
-      and(
-        eq(companySecretVersions.companyId, companySecrets.companyId),
-        eq(companySecretVersions.secretKey, companySecrets.secretKey),
-      ),
-    )
+    .innerJoin(companySecretVersions, sameSecret)
     .where(
       and(
         ofSecret(company.id, secretKey),

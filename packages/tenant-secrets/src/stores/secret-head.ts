@@ -54,6 +54,12 @@ export function ofVersion(
   );
 }
 
+/** Joins heads with the rows of their versions. */
+export const sameSecret = and(
+  eq(companySecretVersions.companyId, companySecrets.companyId),
+  eq(companySecretVersions.secretKey, companySecrets.secretKey),
+);
+
 export async function lockHead(
   statements: Statements,
   companyId: CompanyId,

@@ -42,12 +42,7 @@ export function createGate({ catalog, companies, stores, audit }: VaultParts): G
     const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
     // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
     const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
-    const asked = {
-      caller,
-      action,
-      secretKey: known,
-      changes,
-    };
+    const asked = { caller, action, secretKey: known, changes };
     const company = await companies.enter(asked, subdomain);
     const attempt: Attempt = { ...asked, companyId: company.id };
     if (!permits(caller.actor, verb, company.id, secretKey)) {

@@ -9,11 +9,12 @@ import type {
   WriteResult,
 } from "../catalog/company-secrets.ts";
 import { checkValueText, hintOf } from "../catalog/value.ts";
+import type { Company } from "../companies/companies.ts";
 import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
-import type { BatchWrite } from "../stores/store.ts";
+import type { BatchWrite, SecretStore } from "../stores/store.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
-import { recordFailures, type Gate, type VaultParts } from "./gate.ts";
+import { recordFailures, type Gate, type Task, type VaultParts } from "./gate.ts";
 import { checkOptions } from "./options.ts";
 
 /** What brings values in. */
@@ -41,8 +42,10 @@ export interface Writes {
   ): Promise<WriteResult>;
 }
 
+type OneWrite<Options> = Omit<BatchWrite, "options"> & { readonly options: Options };
+
 export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes {
-  const plain = <Options>(secretKey: string, text: string, options: Options) => ({
+  const plain = <Options>(secretKey: string, text: string, options: Options): OneWrite<Options> => ({
     secretKey,
     plaintext: Plaintext.fromText(text),
     hint: hintOf(catalog.get(secretKey), text),
@@ -54,33 +57,32 @@ export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes
     checkOptions(options);
   };
 
+  /** Checks one value, and hands it over for as long as it takes to keep it. */
+  const put = <Options extends StageOptions & WriteOptions, Result>(
+    task: Omit<Task, "verb" | "secretKey"> & { readonly secretKey: string },
+    text: string,
+    options: Options,
+    keep: (company: Company, store: SecretStore, write: OneWrite<Options>) => Promise<Result>,
+  ): Promise<Result> =>
+    gate({ ...task, verb: "write" }, async (company, store) => {
+      check(task.secretKey, text, options);
+      const write = plain(task.secretKey, text, options);
+      try {
+        return await keep(company, store, write);
+      } finally {
+        write.plaintext.wipe();
+      }
+    });
+
   return {
     write: (caller, subdomain, secretKey, text, options) =>
-      gate(
-        { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
-        async (company, store) => {
-          check(secretKey, text, options);
-          const write = plain(secretKey, text, options);
-          try {
-            return await store.write(company, write, caller);
-          } finally {
-            write.plaintext.wipe();
-          }
-        },
+      put({ caller, subdomain, secretKey, action: "secret.write" }, text, options, (company, store, write) =>
+        store.write(company, write, caller),
       ),
 
     stage: (caller, subdomain, secretKey, text, options) =>
-      gate(
-        { caller, subdomain, secretKey, verb: "write", action: "secret.stage" },
-        async (company, store) => {
-          check(secretKey, text, options);
-          const write = plain(secretKey, text, options);
-          try {
-            return await store.stage(company, write, caller);
-          } finally {
-            write.plaintext.wipe();
-          }
-        },
+      put({ caller, subdomain, secretKey, action: "secret.stage" }, text, options, (company, store, write) =>
+        store.stage(company, write, caller),
       ),
 
     writeMany: (caller, subdomain, texts, options) =>
