@@ -85,6 +85,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Give a company another subdomain",
       load: async () => (await import("./commands/companies.ts")).renameCommand,
     },
+    "companies set-recovery": {
+      summary: "Set how long removed secrets can be restored",
+      load: async () => (await import("./commands/companies.ts")).setRecoveryCommand,
+    },
     search: {
       summary: "Say whose a leaked value is",
       load: async () => (await import("./commands/search.ts")).searchCommand,

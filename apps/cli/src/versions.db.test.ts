@@ -35,6 +35,10 @@ test("a secret is staged, promoted, rolled back, set to expire, removed and purg
   expect((await run("list")).stdout).toMatch(
     new RegExp(`^STRIPE_SECRET_KEY +1 +2 +database +…0001 +${minute} +2031-01-31 00:00Z`, "m"),
   );
+  expect((await run("list --expires-within 3000")).stdout).toContain("2031-01-31");
+  expect((await run("list --expires-within 1")).stdout).toMatch(
+    /^No secret of acmecorp .* expires within 1 days/,
+  );
   expect((await run("promote STRIPE_SECRET_KEY --grace 24h")).stdout).toBe(
     "STRIPE_SECRET_KEY of acmecorp is now at version 2.\n",
   );

@@ -104,7 +104,7 @@ export function createTenantSecretsClient<C extends Catalog>(
           ours(trpc.secrets.write.mutate({ company, secretKey, value, ...writeOptions })),
         writeMany: (writes, batchOptions) =>
           ours(trpc.secrets.writeMany.mutate({ company, writes: [...writes], ...batchOptions })),
-        list: () => ours(trpc.secrets.list.query({ company })),
+        list: (listOptions) => ours(trpc.secrets.list.query({ company, ...listOptions })),
         capabilities: () => ours(trpc.secrets.capabilities.query({ company })),
         history: (secretKey, page) => ours(trpc.secrets.history.query({ company, secretKey, ...page })),
         stage: (secretKey, value, stageOptions) =>

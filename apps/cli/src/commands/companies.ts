@@ -1,4 +1,5 @@
 import { withApi } from "../api.ts";
+import { wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, table } from "../output.ts";
@@ -14,11 +15,12 @@ export const listCommand = defineCommand({
     if (list.length === 0) return print('There are no companies yet; "companies create" makes one.');
     print(
       table(
-        ["SUBDOMAIN", "STORE", "STATUS", "CREATED", "ID"],
-        list.map(({ subdomain, secretStore, status, createdAt, id }) => [
+        ["SUBDOMAIN", "STORE", "STATUS", "RECOVERY", "CREATED", "ID"],
+        list.map(({ subdomain, secretStore, status, recoveryDays, createdAt, id }) => [
           subdomain,
           secretStore,
           status,
+          `${recoveryDays} days`,
           minute(createdAt),
           id,
         ]),
@@ -68,5 +70,25 @@ then on. For operators.`,
     );
     if (json) printJson(company);
     else print(`${subdomain} is now ${company.subdomain} (${company.id}).`);
+  },
+});
+
+export const setRecoveryCommand = defineCommand({
+  positionals: ["subdomain"],
+  options: {
+    days: { type: "string", required: true, value: "number", help: "7 to 90; a new company has 30" },
+  },
+  details: `Sets for how many days a removed secret of the company can be restored. What was removed before keeps the time that it
+got. For operators.`,
+  examples: ["companies set-recovery acmecorp --days 60"],
+  run: async ({ subdomain, days, json }) => {
+    const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.setRecovery.mutate({ subdomain, days: wholeNumber("days", days) }),
+    );
+    if (json) printJson(company);
+    else
+      print(
+        `Secrets of ${subdomain} that are removed from now on can be restored for ${company.recoveryDays} days.`,
+      );
   },
 });

@@ -1,5 +1,5 @@
 import { withApi } from "../api.ts";
-import { confirm } from "../arguments.ts";
+import { confirm, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, printValue, table } from "../output.ts";
 import { company } from "./company-option.ts";
@@ -25,17 +25,29 @@ and characters that would act on the terminal are escaped. Every read is on reco
 
 export const listCommand = defineCommand({
   positionals: [],
-  options: { company },
+  options: {
+    company,
+    "expires-within": {
+      type: "string",
+      value: "days",
+      help: "Only what expires within so many days, or has expired; the first to expire first",
+    },
+  },
   details: `Shows what the credential may know of, never a value. The hint is the end of a value, where its kind allows
 one; PENDING is the version that "promote" would make current, LAST USED is to the hour. "not in the catalogue" marks what is there but can be neither read nor written here, only removed.`,
-  examples: ["list --company acmecorp", "list --company acmecorp --json"],
-  run: async ({ company: subdomain, json }) => {
+  examples: ["list --company acmecorp", "list --company acmecorp --expires-within 30"],
+  run: async ({ company: subdomain, json, ...values }) => {
+    const expiresWithinDays = wholeNumber("expires-within", values["expires-within"]);
     const list = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.list.query({ company: subdomain }),
+      api.secrets.list.query({ company: subdomain, expiresWithinDays }),
     );
     if (json) return printJson({ company: subdomain, ...list });
     if (list.secrets.length === 0)
-      return print(`${subdomain} has no secrets that this credential may know of.`);
+      return print(
+        expiresWithinDays === undefined
+          ? `${subdomain} has no secrets that this credential may know of.`
+          : `No secret of ${subdomain} that this credential may know of expires within ${expiresWithinDays} days.`,
+      );
     print(
       table(
         ["SECRET KEY", "VERSION", "PENDING", "PLACE", "HINT", "UPDATED", "EXPIRES", "LAST USED", "CHECK", ""],

@@ -32,6 +32,7 @@ export type AuditAction =
   | "company.create"
   | "company.list"
   | "company.rename"
+  | "company.set-recovery"
   | "api-key.create"
   | "api-key.list"
   | "api-key.revoke"

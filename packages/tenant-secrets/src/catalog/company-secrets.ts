@@ -64,6 +64,8 @@ export interface SecretDescription {
   readonly updatedAt: Date;
   /** When the credential ends at its provider, as somebody has said. It is served all the same. */
   readonly expiresAt?: Date | undefined;
+  /** Days from now until then by the store's clock, begun ones counted; 0 or less once it has expired. */
+  readonly expiresInDays?: number | undefined;
   /** To the hour. */
   readonly lastUsedAt?: Date | undefined;
   /** The version that waits to be promoted. */
@@ -105,6 +107,11 @@ export interface HistoryOptions {
   readonly before?: number | undefined;
   /** At most this many, 1 to 100. Default 100. */
   readonly limit?: number | undefined;
+}
+
+export interface ListOptions {
+  /** Only what expires within so many days, or has expired; the first to expire first. */
+  readonly expiresWithinDays?: number | undefined;
 }
 
 export interface SecretList {
@@ -233,7 +240,7 @@ export interface CompanySecrets<C extends Catalog> {
   use<K extends SecretKeyOf<C>, T>(secretKey: K, work: (value: ValueOf<C, K>) => T | Promise<T>): Promise<T>;
   /** As `use`, with the value in bytes, as it is kept, which are zeroed when `work` is done. In process no string is made of it. */
   useBytes<T>(secretKey: SecretKeyOf<C>, work: (value: Uint8Array) => T | Promise<T>): Promise<T>;
-  list(): Promise<SecretList>;
+  list(options?: ListOptions): Promise<SecretList>;
   /** What the company's store can do: the rest is NOT_SUPPORTED. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
   capabilities(): Promise<Capabilities>;
   /**
@@ -308,7 +315,7 @@ export interface SecretTransport {
   reportOutcome(secretKey: string, version: number, result: ReportedOutcome): Promise<void>;
   write(secretKey: string, text: string, options: WriteOptions): Promise<SetResult>;
   writeMany(writes: readonly TextWrite[], options: BatchOptions): Promise<readonly BatchWriteResult[]>;
-  list(): Promise<SecretList>;
+  list(options: ListOptions): Promise<SecretList>;
   capabilities(): Promise<Capabilities>;
   history(secretKey: string, options: HistoryOptions): Promise<SecretHistory>;
   stage(secretKey: string, text: string, options: StageOptions): Promise<WriteResult>;

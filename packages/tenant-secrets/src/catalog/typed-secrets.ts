@@ -49,7 +49,7 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
     use: (secretKey, work) =>
       useBytes(secretKey, (bytes) => work(decodeValue(catalog, secretKey, textOf(bytes)))),
     useBytes,
-    list: () => transport.list(),
+    list: (options = {}) => transport.list(options),
     capabilities: () => transport.capabilities(),
     history: (secretKey, options = {}) => transport.history(secretKey, options),
     stage: async (secretKey, value, options = {}) =>

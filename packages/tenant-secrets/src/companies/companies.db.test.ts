@@ -75,6 +75,20 @@ describe("companies", () => {
     expect(await codeOf(secrets.companies.rename(operator, b, a))).toBe("CONFLICT");
     expect(await codeOf(secrets.companies.rename(operator, "nobody", "somebody"))).toBe("NOT_FOUND");
   });
+
+  test("have 7 to 90 days in which a removed secret can be restored, set by operators", async () => {
+    const subdomain = await fixture.company("database");
+    const set = (days: number, of = subdomain, caller: Caller = operator) =>
+      secrets.companies.setRecovery(caller, of, days);
+    expect((await set(7)).recoveryDays).toBe(7);
+    expect((await set(90)).recoveryDays).toBe(90);
+    for (const days of [6, 91, 7.5, Number.NaN]) expect(await codeOf(set(days))).toBe("INVALID_INPUT");
+    expect(await codeOf(set(30, "nobody"))).toBe("NOT_FOUND");
+    expect(await codeOf(set(30, subdomain, product))).toBe("FORBIDDEN");
+    const { recoveryDays } =
+      (await secrets.companies.list(operator)).find((each) => each.subdomain === subdomain) ?? {};
+    expect(recoveryDays).toBe(90);
+  });
 });
 
 describe("API keys", () => {

@@ -29,6 +29,8 @@ export interface CompanyDescription {
   readonly subdomain: string;
   readonly secretStore: SecretStoreName;
   readonly status: "active" | "suspended" | "deleted";
+  /** For how many days a removed secret can be restored. */
+  readonly recoveryDays: number;
   readonly createdAt: Date;
 }
 
@@ -52,6 +54,12 @@ export interface Companies {
   list(caller: Caller): Promise<readonly CompanyDescription[]>;
   /** Changes the subdomain; the id and the folder in Infisical stay. @throws as `create`, and NOT_FOUND */
   rename(caller: Caller, subdomain: string, newSubdomain: string): Promise<CompanyDescription>;
+  /**
+   * Sets for how many days its removed secrets can be restored, 7 to 90. What was removed before keeps the time that it got.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT
+   */
+  setRecovery(caller: Caller, subdomain: string, days: number): Promise<CompanyDescription>;
 }
 
 export function createCompanies(database: Database, audit: AuditLog): Companies {
@@ -68,6 +76,23 @@ export function createCompanies(database: Database, audit: AuditLog): Companies 
       return onDatabase(() => database.acrossCompanies(work).catch(nameTaken));
     });
   };
+
+  const change = (
+    caller: Caller,
+    action: AuditAction,
+    subdomain: string,
+    to: () => Partial<Pick<typeof tables.companies.$inferInsert, "subdomain" | "recoveryDays">>,
+  ): Promise<CompanyDescription> =>
+    asOperator(caller, action, async (statements) => {
+      const [row] = await statements
+        .update(tables.companies)
+        .set({ ...to(), updatedAt: sql`now()` })
+        .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
+        .returning();
+      if (row === undefined) throw notFound();
+      await audit.addTo(statements, caller, { action, outcome: "allowed", companyId: row.id });
+      return describe(row);
+    });
 
   return {
     enter: async (attempt, subdomain) => {
@@ -107,20 +132,15 @@ export function createCompanies(database: Database, audit: AuditLog): Companies 
       }),
 
     rename: (caller, subdomain, newSubdomain) =>
-      asOperator(caller, "company.rename", async (statements) => {
+      change(caller, "company.rename", subdomain, () => {
         checkSubdomain(newSubdomain);
-        const [row] = await statements
-          .update(tables.companies)
-          .set({ subdomain: newSubdomain, updatedAt: sql`now()` })
-          .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
-          .returning();
-        if (row === undefined) throw notFound();
-        await audit.addTo(statements, caller, {
-          action: "company.rename",
-          outcome: "allowed",
-          companyId: row.id,
-        });
-        return describe(row);
+        return { subdomain: newSubdomain };
+      }),
+
+    setRecovery: (caller, subdomain, days) =>
+      change(caller, "company.set-recovery", subdomain, () => {
+        checkRecoveryDays(days);
+        return { recoveryDays: days };
       }),
   };
 }
@@ -155,8 +175,8 @@ function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
 }
 
 function describe(row: typeof tables.companies.$inferSelect): CompanyDescription {
-  const { id, subdomain, secretStore, status, createdAt } = row;
-  return { id, subdomain, secretStore, status, createdAt };
+  const { id, subdomain, secretStore, status, recoveryDays, createdAt } = row;
+  return { id, subdomain, secretStore, status, recoveryDays, createdAt };
 }
 
 function checkSubdomain(subdomain: string): void {
@@ -164,6 +184,14 @@ function checkSubdomain(subdomain: string): void {
   throw new TenantSecretsError(
     "INVALID_INPUT",
     "A subdomain has 1 to 63 lower-case letters, digits or hyphens, and neither begins nor ends with a hyphen.",
+  );
+}
+
+function checkRecoveryDays(days: number): void {
+  if (Number.isInteger(days) && days >= 7 && days <= 90) return;
+  throw new TenantSecretsError(
+    "INVALID_INPUT",
+    "A removed secret can be restored for a whole number of days, 7 to 90.",
   );
 }
 

@@ -10,6 +10,7 @@ const Company = z.object({
   subdomain: z.string(),
   secretStore: SecretStoreName,
   status: z.enum(["active", "suspended", "deleted"]),
+  recoveryDays: z.int(),
   createdAt: z.date(),
 });
 
@@ -33,4 +34,9 @@ export const companiesRouter = router({
     .mutation(({ ctx, input }) =>
       ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain),
     ),
+
+  setRecovery: procedure("companies")
+    .input(z.strictObject({ subdomain: company, days: z.int() }))
+    .output(Company)
+    .mutation(({ ctx, input }) => ctx.secrets.companies.setRecovery(ctx.caller, input.subdomain, input.days)),
 });

@@ -148,6 +148,11 @@ const table: Readonly<Record<string, Row>> = {
     input: ({ company }) => ({ subdomain: company, newSubdomain: company }),
     everywhere: "subdomain",
   },
+  "companies.setRecovery": {
+    may: "operator",
+    input: ({ company }) => ({ subdomain: company, days: 60 }),
+    everywhere: "subdomain",
+  },
   "companies.apiKeys.list": { may: insiders, input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {
     may: insiders,

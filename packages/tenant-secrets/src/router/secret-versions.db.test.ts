@@ -73,6 +73,14 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
     const listed = (await acme.list()).secrets.find((each) => each.secretKey === secretKey);
     expect(listed).toMatchObject({ version: 4, expiresAt });
 
+    expect(listed?.expiresInDays).toBe(1);
+    await acme.set("CUSTOM_SOONER", "fake-sooner");
+    await acme.setExpiry("CUSTOM_SOONER", { expiresAt: new Date("2020-01-01") });
+    const soon = async (expiresWithinDays: number) =>
+      (await acme.list({ expiresWithinDays })).secrets.map((each) => each.secretKey);
+    expect(await soon(0)).toEqual(["CUSTOM_SOONER"]);
+    expect(await soon(1)).toEqual(["CUSTOM_SOONER", secretKey]);
+
     const page = await acme.history(secretKey, { limit: 2 });
     expect(page).toMatchObject({
       next: 3,
@@ -243,6 +251,9 @@ test.each([
   ["rollback", { toVersion: 2 ** 31 }],
   ["history", { before: 0 }],
   ["history", { limit: 101 }],
+  ["list", { expiresWithinDays: -1 }],
+  ["list", { expiresWithinDays: 1.5 }],
+  ["list", { expiresWithinDays: 3654 }],
   ["setExpiry", { expiresAt: new Date(Number.NaN) }],
   ["setExpiry", { expiresAt: new Date(8.64e15) }],
   ["setExpiry", { expiresAt: null, reminderDays: [7, 7] }],
@@ -255,6 +266,7 @@ test.each([
     promote: () => vault.promote(product, here, "CUSTOM_BAD", options as object),
     rollback: () => vault.rollback(product, here, "CUSTOM_BAD", { toVersion: 1, ...options }),
     history: () => vault.history(product, here, "CUSTOM_BAD", options as object),
+    list: () => vault.list(product, here, options as object),
     setExpiry: () => vault.setExpiry(product, here, "CUSTOM_BAD", { expiresAt: null, ...options }),
   };
   await expect(calls[name]()).rejects.toMatchObject({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { maxValueBytes } from "../catalog/value.ts";
+import { maxExpiresWithinDays } from "../vault/options.ts";
 import { RevealPurpose } from "../vocabulary/actor.ts";
 import { SecretStoreName } from "../vocabulary/names.ts";
 import {
@@ -36,6 +37,7 @@ const SecretList = z.object({
         createdAt: z.date(),
         updatedAt: z.date(),
         expiresAt: z.date().optional(),
+        expiresInDays: z.int().optional(),
         lastUsedAt: z.date().optional(),
         pendingVersion: version.optional(),
         check: Check.optional(),
@@ -71,9 +73,13 @@ export const secretsRouter = router({
 
   /** What there is, without a value. */
   list: procedure("describe")
-    .input(z.strictObject({ company }))
+    .input(
+      z.strictObject({ company, expiresWithinDays: z.int().min(0).max(maxExpiresWithinDays).optional() }),
+    )
     .output(SecretList)
-    .query(({ ctx, input }) => ctx.secrets.vault.list(ctx.caller, input.company)),
+    .query(({ ctx, input: { company: subdomain, ...options } }) =>
+      ctx.secrets.vault.list(ctx.caller, subdomain, options),
+    ),
 
   /** One value, for programs. A mutation: it writes to the record, and neither caches nor URLs may hold any of it. */
   read: procedure("use")

@@ -30,7 +30,7 @@ export function serverCaller<C extends Catalog>(
       unwrapped(() => call.write({ company, secretKey, value, ...options })),
     writeMany: (writes, options) =>
       unwrapped(() => call.writeMany({ company, writes: [...writes], ...options })),
-    list: () => unwrapped(() => call.list({ company })),
+    list: (options) => unwrapped(() => call.list({ company, ...options })),
     capabilities: () => unwrapped(() => call.capabilities({ company })),
     history: (secretKey, page) => unwrapped(() => call.history({ company, secretKey, ...page })),
     stage: (secretKey, value, options) =>

@@ -36,6 +36,7 @@ export function createDescriptions({
                 createdAt,
                 updatedAt,
                 expiresAt: row.expiresAt ?? undefined,
+                expiresInDays: row.expiresInDays ?? undefined,
                 lastUsedAt: row.lastUsedAt ?? undefined,
                 pendingVersion: row.pendingVersion ?? undefined,
                 check: checkOf(row),
@@ -150,6 +151,9 @@ function selectDescriptions(statements: Statements, company: Company) {
       createdAt: companySecrets.createdAt,
       updatedAt: companySecrets.updatedAt,
       expiresAt: companySecrets.expiresAt,
+      expiresInDays: sql<
+        number | null
+      >`ceil(extract(epoch from ${companySecrets.expiresAt} - now()) / 86400)::integer`,
       pendingVersion: companySecrets.pendingVersion,
       lastUsedAt: secretUses.lastUsedAt,
       version: companySecretVersions.version,

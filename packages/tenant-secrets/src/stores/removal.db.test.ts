@@ -34,7 +34,7 @@ const sealedOf = async (company: Company) =>
 describe("a removed secret", () => {
   test("can be restored for as long as its company says", async () => {
     const acme = await companyWith("one");
-    await fixture.superuser`update companies set recovery_days = 7 where id = ${acme.id}`;
+    await fixture.secrets.companies.setRecovery(operator, acme.subdomain, 7);
     await store.remove(acme, key, {}, product);
     const [row] = await fixture.superuser`
       select extract(epoch from recover_until - deleted_at)::int as seconds from company_secrets where company_id = ${acme.id}`;

@@ -2,12 +2,16 @@ import {
   maxGraceSeconds,
   type Expiry,
   type HistoryOptions,
+  type ListOptions,
   type WriteOptions,
 } from "../catalog/company-secrets.ts";
 import { refuseRule } from "./gate.ts";
 
 /** The highest number that the database has room for. */
 const maxVersion = 2_147_483_647;
+
+/** How far ahead a list can look, in days: ten years. */
+export const maxExpiresWithinDays = 3653;
 
 /** The most days before its end that a credential is reminded of. */
 export const maxReminderDays = 365;
@@ -41,6 +45,13 @@ export function checkPage({ before, limit }: HistoryOptions): void {
   if (before !== undefined) checkVersion(before, 1);
   if (limit !== undefined && !isBetween(limit, 1, 100))
     throw refuseRule("limit is a whole number of 1 to 100");
+}
+
+/** @throws {TenantSecretsError} INVALID_INPUT */
+export function checkList({ expiresWithinDays }: ListOptions): void {
+  if (expiresWithinDays !== undefined && !isBetween(expiresWithinDays, 0, maxExpiresWithinDays)) {
+    throw refuseRule(`expiresWithinDays is a whole number of 0 to ${maxExpiresWithinDays}`);
+  }
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT */

@@ -15,7 +15,7 @@ export function vaultTransport(vault: Vault, as: Caller, subdomain: string): Sec
     reportOutcome: (...report) => vault.reportOutcome(as, subdomain, ...report),
     write: (...write) => vault.write(as, subdomain, ...write),
     writeMany: (...batch) => vault.writeMany(as, subdomain, ...batch),
-    list: () => vault.list(as, subdomain),
+    list: (options) => vault.list(as, subdomain, options),
     capabilities: () => vault.capabilities(as, subdomain),
     history: (...page) => vault.history(as, subdomain, ...page),
     stage: (...write) => vault.stage(as, subdomain, ...write),

@@ -4,6 +4,7 @@ import type {
   Capabilities,
   Expiry,
   HistoryOptions,
+  ListOptions,
   PromoteOptions,
   PurgeOptions,
   RemoveOptions,
@@ -14,16 +15,16 @@ import type {
   WriteResult,
 } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
-import type { SecretStore } from "../stores/store.ts";
+import type { SecretStore, StoredDescription } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { notFound } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import type { Gate, VaultParts } from "./gate.ts";
-import { checkExpiry, checkOptions, checkPage, checkVersion } from "./options.ts";
+import { checkExpiry, checkList, checkOptions, checkPage, checkVersion } from "./options.ts";
 
 /** What needs no value: to see what there is, and to say which of it counts. */
 export interface Versions {
-  list(caller: Caller, subdomain: string): Promise<SecretList>;
+  list(caller: Caller, subdomain: string, options?: ListOptions): Promise<SecretList>;
   /** What the company's store can do. On record as a list is. */
   capabilities(caller: Caller, subdomain: string): Promise<Capabilities>;
   history(
@@ -76,17 +77,21 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
     });
 
   return {
-    list: (caller, subdomain) =>
-      describe(caller, subdomain, async (store, company) => ({
-        store: store.name,
-        capabilities: store.capabilities,
-        secrets: (await store.list(company))
-          .filter(({ secretKey }) => covers(caller.actor, secretKey))
-          .map((description) => {
+    list: (caller, subdomain, options = {}) =>
+      describe(caller, subdomain, async (store, company) => {
+        checkList(options);
+        const visible = (await store.list(company)).filter(({ secretKey }) =>
+          covers(caller.actor, secretKey),
+        );
+        return {
+          store: store.name,
+          capabilities: store.capabilities,
+          secrets: expiring(visible, options).map((description) => {
             const entry = catalog.find(description.secretKey);
             return { ...description, listed: entry !== undefined, label: entry?.label };
           }),
-      })),
+        };
+      }),
 
     capabilities: (caller, subdomain) => describe(caller, subdomain, (store) => store.capabilities),
 
@@ -139,4 +144,15 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
         store.purge(company, secretKey, options, caller),
       ),
   };
+}
+
+/** Those that expire within the asked time, the first to expire first; all, where no time was asked for. */
+function expiring(
+  secrets: readonly StoredDescription[],
+  { expiresWithinDays }: ListOptions,
+): readonly StoredDescription[] {
+  if (expiresWithinDays === undefined) return secrets;
+  return secrets
+    .filter(({ expiresInDays }) => expiresInDays !== undefined && expiresInDays <= expiresWithinDays)
+    .toSorted((a, b) => Number(a.expiresAt) - Number(b.expiresAt));
 }
