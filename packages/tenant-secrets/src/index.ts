@@ -58,3 +58,4 @@ export {
 } from "./tenant-secrets.ts";
 export { job, type Actor, type Caller, type Grant, type Verb } from "./vocabulary/actor.ts";
 export { errorCodes, TenantSecretsError, type ErrorCode } from "./vocabulary/errors.ts";
+export type { AdoptionMeasurements, CacheMeasurements, Measurements } from "./vault/measurements.ts";

@@ -34,6 +34,7 @@ import { createHybridStore } from "./stores/hybrid-store.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
 import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
+import type { Measurements } from "./vault/measurements.ts";
 import { vaultTransport } from "./vault/transport.ts";
 import { createSecretChecks, type SecretChecks } from "./vault/checks.ts";
 import { createSecretFiles, type SecretFiles } from "./vault/secret-files.ts";
@@ -122,6 +123,8 @@ export interface TenantSecrets<C extends Catalog> extends Services {
    * if need be. Reads by services and jobs are refused from now on.
    */
   stop(): Promise<void>;
+  /** What this process has done so far. Cheap, and for asking every few seconds. */
+  measurements(): Measurements;
   /** Seals the record in batches. For whatever runs for longer than a command, each a sealer of its own. */
   createSealer(sealerOptions: SealerOptions): Sealer;
   /**
@@ -238,6 +241,20 @@ export function assembleTenantSecrets<C extends Catalog>(
       loadSigningKey,
     }),
     record: createRecordReader({ database, companies, audit, loadMacKey: auditKeys, loadSigningKey }),
+    measurements: () => ({
+      cache: {
+        hits: 0,
+        absentHits: 0,
+        staleHits: 0,
+        misses: 0,
+        joined: 0,
+        invalidations: 0,
+        evictions: 0,
+        entries: 0,
+        bytes: 0,
+      },
+      adoption: { adopted: 0, refreshed: 0, failed: 0 },
+    }),
     createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
     serve: async (listenerUrl, onAlarm) => {
       const member = await joinProcesses(database, masterKeys, {
