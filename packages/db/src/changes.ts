@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
+import type { Database } from "./connect.ts";
 import { scrubDatabaseError } from "./errors.ts";
 
-/** What changed: a company or its secrets, its keys, the registry of master keys, or somebody's credential. */
+/** What changed: a company, its secrets or its keys, the registry of master keys, or somebody's credential. */
 export type Change =
-  | { readonly subject: "company" | "company-keys"; readonly companyId: string }
+  | { readonly subject: "company" | "company-secrets" | "company-keys"; readonly companyId: string }
   | { readonly subject: "master-keys" }
   | { readonly subject: "credentials" };
 
@@ -93,6 +94,17 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
   };
 }
 
+/**
+ * Tells all processes, this one too, that a company's secrets changed somewhere that no trigger sees.
+ *
+ * @throws {DatabaseError}
+ */
+export async function announceSecrets(database: Database, companyId: string): Promise<void> {
+  await database.outsideCompanies(
+    (sql) => sql`select pg_notify(${channel}, ${`company-secrets ${companyId}`})`,
+  );
+}
+
 function connect(url: string): postgres.Sql {
   return postgres(url, {
     max: 1,
@@ -106,7 +118,9 @@ function connect(url: string): postgres.Sql {
 
 function parseChange(payload: string): Change | undefined {
   if (payload === "master-keys" || payload === "credentials") return { subject: payload };
-  const [, subject, companyId] = /^(company|company-keys) ([0-9a-f-]{36})$/.exec(payload) ?? [];
-  if (companyId === undefined || (subject !== "company" && subject !== "company-keys")) return undefined;
+  const [, subject, companyId] =
+    /^(company|company-secrets|company-keys) ([0-9a-f-]{36})$/.exec(payload) ?? [];
+  if (companyId === undefined) return undefined;
+  if (subject !== "company" && subject !== "company-secrets" && subject !== "company-keys") return undefined;
   return { subject, companyId };
 }

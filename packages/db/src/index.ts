@@ -1,4 +1,4 @@
-export { listenForChanges, type Change, type ChangeListener } from "./changes.ts";
+export { announceSecrets, listenForChanges, type Change, type ChangeListener } from "./changes.ts";
 export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
 export { readLegacyRows } from "./legacy-rows.ts";
@@ -7,17 +7,16 @@ export {
   findCompanyRow,
   findOperatorRow,
   findUserRow,
-  readSecretHead,
   touchApiKey,
   type ApiKeyRow,
   type CompanyRow,
   type OperatorRow,
-  type SecretHeadRow,
   type UserRow,
 } from "./look-ups.ts";
 export { enqueueJob, type EnqueueOptions, type TaskName } from "./jobs/enqueue.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
+export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
 export { databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";
 export * as tables from "./schema.ts";

@@ -4,7 +4,8 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectDatabase, type Database } from "./connect.ts";
 import { DatabaseError } from "./errors.ts";
-import { findCompanyRow, readSecretHead } from "./look-ups.ts";
+import { findCompanyRow } from "./look-ups.ts";
+import { createSecretHeads } from "./secret-heads.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/index.ts";
 
 const a = "11111111-1111-4111-8111-111111111111";
@@ -191,15 +192,23 @@ describe("the application's role", () => {
     );
   });
 
-  test("reads a head in one statement without leaving its company in scope", async () => {
-    expect(await readSecretHead(database, a, "CUSTOM_KEY")).toMatchObject({
-      companyId: a,
-      sealed: "sealed for a",
-    });
-    expect(await readSecretHead(database, a, "CUSTOM_NONE")).toBeUndefined();
+  test("reads heads of several companies in one statement without leaving any in scope", async () => {
+    const readHead = createSecretHeads(database);
+    const heads = await Promise.all([
+      readHead(a, "CUSTOM_KEY"),
+      readHead(b, "CUSTOM_NONE"),
+      readHead(b, "CUSTOM_KEY"),
+      readHead(a, "CUSTOM_NONE"),
+    ]);
+    expect(heads).toEqual([
+      expect.objectContaining({ companyId: a, sealed: "sealed for a", origin: "written", removed: false }),
+      undefined,
+      expect.objectContaining({ companyId: b, sealed: "sealed for b" }),
+      undefined,
+    ]);
     for (let i = 0; i < 4; i++) expect(await run("select * from company_secrets")).toHaveLength(0);
     await database.inCompany(b, async (statements) => {
-      await statements.execute(`select * from read_secret('${a}', 'CUSTOM_KEY')`);
+      await statements.execute(`select * from read_secrets(array['${a}']::uuid[], array['CUSTOM_KEY'])`);
       const seen = await statements.execute("select distinct company_id from company_secrets");
       expect(seen.map((row) => row["company_id"])).toEqual([b]);
     });

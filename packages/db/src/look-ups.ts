@@ -39,15 +39,6 @@ export interface UserRow {
   readonly roles: readonly ("owner" | "admin" | "member" | "auditor")[];
 }
 
-export interface SecretHeadRow {
-  readonly companyId: string;
-  readonly secretKey: string;
-  readonly sealed: string | null;
-  readonly companyKeyNo: number | null;
-  readonly currentVersion: number | null;
-  readonly removed: boolean;
-}
-
 /** The company that a subdomain names now, found before any company is known. */
 export function findCompanyRow(database: Database, subdomain: string): Promise<CompanyRow | undefined> {
   return database.outsideCompanies(async (sql) => {
@@ -87,19 +78,4 @@ export function findUserRow(database: Database, id: string): Promise<UserRow | u
 /** Notes that a key was used, at most once a minute. */
 export async function touchApiKey(database: Database, id: string): Promise<void> {
   await database.outsideCompanies((sql) => sql`select touch_api_key(${id})`);
-}
-
-/** The head of a secret in one statement, with row-level security on. */
-export function readSecretHead(
-  database: Database,
-  companyId: string,
-  secretKey: string,
-): Promise<SecretHeadRow | undefined> {
-  return database.outsideCompanies(async (sql) => {
-    const [row] = await sql<SecretHeadRow[]>`
-      select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-        company_key_no as "companyKeyNo", current_version as "currentVersion", removed
-      from read_secret(${companyId}, ${secretKey})`;
-    return row;
-  });
 }

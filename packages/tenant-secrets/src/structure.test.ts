@@ -12,6 +12,7 @@ const layers = [
   "transfer",
   "providers",
   "crypto",
+  "cache",
   "access",
   "companies",
   "keys",

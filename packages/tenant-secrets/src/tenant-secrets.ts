@@ -1,13 +1,16 @@
-import type { Database } from "@repo/db";
+import { announceSecrets, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { createAuditLog } from "./access/audit-log.ts";
 import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
+import type { Bounds } from "./cache/fair-shelves.ts";
+import { createKeptAnswers, type Keeping } from "./cache/kept-answers.ts";
 import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
 import type { CompanySecrets, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
 import { companySecrets } from "./catalog/typed-secrets.ts";
 import { createApiKeys, type ApiKeys } from "./companies/api-keys.ts";
 import { createAuthentication, type Authenticate, type SignIn } from "./companies/authenticate.ts";
-import { createCompanies, type Companies } from "./companies/companies.ts";
+import { createCompanies, type Companies, type Company } from "./companies/companies.ts";
+import { createCompanyRows } from "./companies/company-rows.ts";
 import { limitedAuthenticate, limitedCompanies } from "./companies/limited.ts";
 import { createMembers, type Members } from "./companies/members.ts";
 import { createOperators, type Operators } from "./companies/operators.ts";
@@ -29,9 +32,11 @@ import { providerChecks } from "./providers/provider-checks.ts";
 import { createRecordReader, type RecordReader } from "./record/reader.ts";
 import { createSealer, type Sealer, type SealerOptions } from "./record/sealer.ts";
 import type { WebhookRequest } from "./providers/webhook-verification.ts";
+import { announcing } from "./stores/announcing.ts";
 import { createDatabaseStore } from "./stores/database-store.ts";
 import { createHybridStore } from "./stores/hybrid-store.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
+import type { SealedSecret } from "./stores/sealed-secret.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
 import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
 import type { Measurements } from "./vault/measurements.ts";
@@ -57,7 +62,21 @@ export interface TenantSecretsOptions<C extends Catalog> {
   readonly checks?: CredentialChecks | undefined;
   /** How much one caller, company or address may ask for. */
   readonly limits?: RateLimitOptions | undefined;
+  /** How much is kept of what was read, and how long, between `serve` and its end. */
+  readonly cache?: CacheOptions | undefined;
 }
+
+/** Times in milliseconds. */
+export type CacheOptions = Partial<Keeping & Bounds>;
+
+/** What a notification that is lost costs; how soon what somebody makes in Infisical is seen; and how long an outage is lived through. */
+const defaultKeeping: Keeping & Bounds = {
+  freshMs: 300_000,
+  absentMs: 10_000,
+  staleMs: 3_600_000,
+  maxEntries: 50_000,
+  maxBytes: 64 * 1024 * 1024,
+};
 
 /** What does the work behind procedures and commands. Each checks its caller and writes to the record by itself. */
 export interface Services {
@@ -167,16 +186,30 @@ export function assembleTenantSecrets<C extends Catalog>(
   const loadSigningKey = createSigningKeys(database, masterKeys);
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   const limits = createRateLimits(database, audit, options.limits);
-  const companies = limitedCompanies(createCompanies(database, audit), limits);
+  const keeping = { ...defaultKeeping, ...options.cache };
+  const rows = createCompanyRows(database, keeping);
+  const companies = limitedCompanies(createCompanies(database, rows, audit), limits);
   const authentication = createAuthentication(database, audit, options.signIn);
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
+  const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore);
+  const kept = createKeptAnswers<SealedSecret>({
+    ...keeping,
+    sizeOf: ({ sizeBytes }) => sizeBytes,
+    keepMsOf: ({ keepMs }) => keepMs,
+    isAway,
+  });
+  const forget = async ({ id }: Company): Promise<void> => kept.forget(id);
   const stores = {
-    infisical: infisicalStore,
-    hybrid: createHybridStore(databaseStore, infisicalStore),
-    database: databaseStore,
+    infisical: announcing(infisicalStore, async (company) => {
+      await forget(company);
+      // Triggers tell of what changes in the database. A process that does not hear of this keeps the value it has for a while.
+      await announceSecrets(database, company.id).catch(() => {});
+    }),
+    hybrid: announcing(hybridStore, forget),
+    database: announcing(databaseStore, forget),
   };
-  const vaultParts = { catalog, companies, stores, audit };
+  const vaultParts = { catalog, companies, stores, audit, kept };
   const providers = options.checks ?? providerChecks();
   requireChecks(catalog, providers);
   const unchecked = createVault(vaultParts);
@@ -241,37 +274,35 @@ export function assembleTenantSecrets<C extends Catalog>(
       loadSigningKey,
     }),
     record: createRecordReader({ database, companies, audit, loadMacKey: auditKeys, loadSigningKey }),
-    measurements: () => ({
-      cache: {
-        hits: 0,
-        absentHits: 0,
-        staleHits: 0,
-        misses: 0,
-        joined: 0,
-        invalidations: 0,
-        evictions: 0,
-        entries: 0,
-        bytes: 0,
-      },
-      adoption: { adopted: 0, refreshed: 0, failed: 0 },
-    }),
+    measurements: () => ({ cache: kept.measure(), adoption: hybridStore.measure() }),
     createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
     serve: async (listenerUrl, onAlarm) => {
       const member = await joinProcesses(database, masterKeys, {
         listenerUrl,
         onAlarm,
         onChange: (change) => {
+          if (change === undefined) {
+            companyKeys.forget();
+            rows.doubt();
+            kept.doubt();
+          }
           if (change === undefined || change.subject === "credentials") authentication.forget();
-          if (change === undefined) companyKeys.forget();
           if (change === undefined || change.subject === "master-keys") auditKeys.forget();
-          else if (change.subject === "company-keys") companyKeys.forget(change.companyId);
+          if (change === undefined || !("companyId" in change)) return;
+          if (change.subject === "company") rows.forget(change.companyId);
+          if (change.subject === "company-keys") companyKeys.forget(change.companyId);
+          kept.forget(change.companyId);
         },
       });
+      rows.start();
+      kept.start();
       authentication.keep();
       return {
         ...member,
         stop: async () => {
           authentication.stopKeeping();
+          rows.stop();
+          kept.stop();
           await member.stop();
         },
       };
@@ -297,4 +328,12 @@ export function assembleTenantSecrets<C extends Catalog>(
     setTenantSecret: (subdomain, secretKey, value, writeOptions = {}) =>
       vault.write(product, subdomain, secretKey, value, writeOptions),
   };
+}
+
+/** Whether the place where values are could not be asked. */
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof TenantSecretsError &&
+    (error.code === "DATABASE_UNAVAILABLE" || error.code === "STORE_UNAVAILABLE")
+  );
 }

@@ -116,6 +116,17 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
     }
   };
 
+  const noteNow = (caller: AuditSubject, entry: AuditEntry): Tally | undefined => {
+    if (key === undefined || stopped) return undefined;
+    const place = placeOf(caller, entry);
+    if (readsMade + reads.size >= maxHeld && !reads.has(place)) return undefined;
+    const before = reads.size;
+    const tally = reads.add(place, contentOf(caller, entry), Date.now());
+    if (before < flushAt && reads.size === flushAt && !failing) void flush(false).catch(() => {});
+    else flushSoon();
+    return tally;
+  };
+
   return {
     ready: async () => {
       await ready();
@@ -135,13 +146,15 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
     },
     note: async (caller, entry) => {
       if (key === undefined) await ready();
-      const place = placeOf(caller, entry);
-      const full = readsMade + reads.size >= maxHeld && !reads.has(place);
-      if (full || stopped) throw unavailable();
-      const before = reads.size;
-      reads.add(place, contentOf(caller, entry), Date.now());
-      if (before < flushAt && reads.size === flushAt && !failing) void flush(false).catch(() => {});
-      else flushSoon();
+      if (noteNow(caller, entry) === undefined) throw unavailable();
+    },
+    noter: (caller, entry) => {
+      let tally: Tally | undefined;
+      return () => {
+        if (tally !== undefined && !stopped && reads.addTo(tally, Date.now())) return true;
+        tally = noteNow(caller, entry);
+        return tally !== undefined;
+      };
     },
     flush: () => flush(true),
     stop: async () => {

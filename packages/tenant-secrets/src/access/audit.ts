@@ -14,6 +14,7 @@ export type AuditAction =
   | "secret.remove"
   | "secret.restore"
   | "secret.import"
+  | "secret.adopt"
   | "secret.compare"
   | "secret.reveal"
   | "secret.search"
@@ -125,6 +126,12 @@ export interface AuditLog {
    * @throws {TenantSecretsError} AUDIT_UNAVAILABLE when too many wait already, or after `stop`; as `add` for the key
    */
   note(caller: AuditSubject, entry: AuditEntry): Promise<void>;
+  /**
+   * For what is noted again and again, and waits for nothing: as `note` of the same each time that it is called.
+   *
+   * @returns a function that says whether the event was taken; where it was not, `note` says why
+   */
+  noter(caller: AuditSubject, entry: AuditEntry): () => boolean;
   /** Resolves once the record's key is at hand, so that a transaction need not wait for it. */
   ready(): Promise<void>;
   /**

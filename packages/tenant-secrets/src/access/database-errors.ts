@@ -14,6 +14,11 @@ export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Whether what was asked for failed because the database could not be asked. */
+export function isDatabaseAway(error: unknown): boolean {
+  return error instanceof TenantSecretsError && error.code === "DATABASE_UNAVAILABLE";
+}
+
 /** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */
 export function asTenantSecretsError(error: unknown): TenantSecretsError {
   if (error instanceof TenantSecretsError) return error;

@@ -6,14 +6,21 @@ export interface Tally {
   count: number;
   readonly firstAtMs: number;
   lastAtMs: number;
+  taken: boolean;
 }
 
 /** Tallies by key, in the order of their first. */
 export interface Tallies {
   readonly size: number;
   has(key: string): boolean;
-  /** Counts one more under the key. What it does not have in common with the others there is left out of the content. */
-  add(key: string, content: EventContent, atMs: number): void;
+  /**
+   * Counts one more under the key. What it does not have in common with the others there is left out of the content.
+   *
+   * @returns where it was counted
+   */
+  add(key: string, content: EventContent, atMs: number): Tally;
+  /** Counts one more of what was counted there before. @returns false where that is handed over already, or full */
+  addTo(tally: Tally, atMs: number): boolean;
   /** Hands over what there is, and begins anew. */
   take(): Tally[];
 }
@@ -27,6 +34,12 @@ const fullAt = 1_000_000_000;
 export function createTallies(): Tallies {
   let waiting: Tally[] = [];
   let open = new Map<string, Tally>();
+  const addTo = (tally: Tally, atMs: number): boolean => {
+    if (tally.taken || tally.count >= fullAt) return false;
+    tally.count += 1;
+    tally.lastAtMs = atMs;
+    return true;
+  };
   return {
     get size() {
       return waiting.length;
@@ -34,18 +47,19 @@ export function createTallies(): Tallies {
     has: (key) => open.has(key),
     add: (key, content, atMs) => {
       const tally = open.get(key);
-      if (tally !== undefined && tally.count < fullAt) {
-        tally.count += 1;
-        tally.lastAtMs = atMs;
+      if (tally !== undefined && addTo(tally, atMs)) {
         keepCommon(tally.content, content);
-        return;
+        return tally;
       }
-      const begun = { content: { ...content }, count: 1, firstAtMs: atMs, lastAtMs: atMs };
+      const begun = { content: { ...content }, count: 1, firstAtMs: atMs, lastAtMs: atMs, taken: false };
       waiting.push(begun);
       open.set(key, begun);
+      return begun;
     },
+    addTo,
     take: () => {
       const taken = waiting;
+      for (const tally of taken) tally.taken = true;
       waiting = [];
       open = new Map();
       return taken;

@@ -24,6 +24,9 @@ export type ValueOf<C extends Catalog, K extends SecretKeyOf<C>> = K extends key
     : never
   : string;
 
+/** {@link SecretKey}, of those that need no entry. */
+const customKey = /^CUSTOM_[A-Za-z0-9_]{1,93}$/;
+
 /**
  * @param entries secret keys and their entries; `CUSTOM_…` needs none
  * @throws {TypeError} when a secret key has a form that no store accepts
@@ -34,8 +37,7 @@ export function defineCatalog<const E extends Entries>(entries: E): Catalog<E> {
     if (!SecretKey.safeParse(secretKey).success) throw new TypeError(`${secretKey} cannot be a secret key`);
   }
   const find = (secretKey: string): CatalogEntry | undefined => {
-    if (!SecretKey.safeParse(secretKey).success) return undefined;
-    return listed.get(secretKey) ?? (/^CUSTOM_./.test(secretKey) ? customSecret : undefined);
+    return listed.get(secretKey) ?? (customKey.test(secretKey) ? customSecret : undefined);
   };
   return {
     entries,

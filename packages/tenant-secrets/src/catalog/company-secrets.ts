@@ -306,6 +306,8 @@ export interface OpenValue {
 
 /** The same in text, before the catalogue's types: what the vault does, and what travels over HTTP. */
 export interface SecretTransport {
+  /** As `read`, where that needs to wait for nothing; undefined otherwise. */
+  readonly readNow?: (secretKey: string) => string | undefined;
   read(secretKey: string): Promise<string>;
   readMany(secretKeys: readonly string[]): Promise<readonly ReadResult[]>;
   open(secretKey: string): Promise<OpenValue>;

@@ -16,6 +16,8 @@ export interface CatalogEntry<Value = unknown> {
   readonly hint: boolean;
   /** Nobody reveals it: it is written, and used by programs. */
   readonly writeOnly: boolean;
+  /** False for what stays in Infisical at a hybrid company, such as what changes there often. Default true. */
+  readonly adopt?: boolean;
   /** The name of the check that asks the provider whether a value works; the server has checks by name. */
   readonly check?: string;
   /** For a secret that webhooks are signed with: in what way. */
@@ -23,7 +25,7 @@ export interface CatalogEntry<Value = unknown> {
 }
 
 type Description = Pick<CatalogEntry, "label" | "rule"> &
-  Partial<Pick<CatalogEntry, "hint" | "writeOnly" | "check" | "signatures">>;
+  Partial<Pick<CatalogEntry, "hint" | "writeOnly" | "adopt" | "check" | "signatures">>;
 
 /** An entry whose value is a string. */
 export function textSecret(schema: z.ZodType<string>, description: Description): CatalogEntry<string> {

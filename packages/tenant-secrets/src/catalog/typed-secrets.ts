@@ -14,7 +14,11 @@ import { decodeValue, encodeValue } from "./value.ts";
 export function companySecrets<C extends Catalog>(catalog: C, transport: SecretTransport): CompanySecrets<C> {
   const get = async <K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>> => {
     catalog.get(secretKey);
-    return decodeValue(catalog, secretKey, await transport.read(secretKey));
+    return decodeValue(
+      catalog,
+      secretKey,
+      transport.readNow?.(secretKey) ?? (await transport.read(secretKey)),
+    );
   };
   const useBytes: CompanySecrets<C>["useBytes"] = async (secretKey, work) => {
     catalog.get(secretKey);

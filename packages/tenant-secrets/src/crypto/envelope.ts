@@ -24,6 +24,7 @@ const algorithm = "aes-256-gcm";
 const ivBytes = 12;
 /** Always given to Node, which would otherwise accept a tag of 4 bytes. */
 const tagBytes = 16;
+const withFullTag = { authTagLength: tagBytes } as const;
 const keyBytes = 32;
 
 /**
@@ -39,6 +40,15 @@ export function sealValue(key: KeyObject, place: ValuePlace, plaintext: Buffer):
 /** What shredding leaves where a sealed value stood. */
 export const destroyedValue = "destroyed";
 
+/** A sealed value taken apart: whoever opens it many times does not parse it each time. */
+export interface SealedParts {
+  readonly iv: Buffer;
+  readonly ciphertext: Buffer;
+  readonly tag: Buffer;
+  /** What is authenticated with it. */
+  readonly context: Buffer;
+}
+
 /**
  * Opens what {@link sealValue} made, at the very place it was made for.
  *
@@ -46,10 +56,28 @@ export const destroyedValue = "destroyed";
  * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause; KEY_DESTROYED where nothing is left
  */
 export function openValue(key: KeyObject, place: ValuePlace, sealed: string): Buffer {
+  return openParts(key, parseValue(place, sealed));
+}
+
+/** The first half of {@link openValue}, without the key. @throws as it does */
+export function parseValue(place: ValuePlace, sealed: string): SealedParts {
   if (sealed === destroyedValue) throw keyDestroyed();
   const [format, no, iv, body, ...rest] = sealed.split(".");
   if (format !== "ts1" || no !== String(place.companyKeyNo) || rest.length > 0) throw integrityFailure();
-  return open(key, valueContext(place), iv, body);
+  return parseParts(valueContext(place), iv, body);
+}
+
+/** The second half of {@link openValue}. @returns the plaintext; the caller wipes it @throws as it does */
+export function openParts(key: KeyObject, { iv, ciphertext, tag, context }: SealedParts): Buffer {
+  const decipher = createDecipheriv(algorithm, key, iv, withFullTag).setAAD(context).setAuthTag(tag);
+  const plaintext = decipher.update(ciphertext);
+  try {
+    decipher.final();
+    return plaintext;
+  } catch {
+    plaintext.fill(0);
+    throw integrityFailure();
+  }
 }
 
 /** Wraps 32 bytes of key: `tk1.<region>.<master key version>.<iv>.<ciphertext and tag>`. */
@@ -66,7 +94,7 @@ export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: stri
   const [format, region, version, iv, body, ...rest] = wrapped.split(".");
   const expected = format === "tk1" && region === place.region && version === String(place.masterKeyVersion);
   if (!expected || rest.length > 0) throw integrityFailure();
-  const key = open(wrappingKey, keyContext(place), iv, body);
+  const key = openParts(wrappingKey, parseParts(keyContext(place), iv, body));
   if (key.length !== keyBytes) {
     key.fill(0);
     throw integrityFailure();
@@ -99,31 +127,16 @@ function seal(key: KeyObject, context: Buffer, plaintext: Buffer): string {
   // What `open` would refuse is not made: it could never be read again.
   if (plaintext.length === 0) throw new RangeError("There is nothing to seal.");
   const iv = randomBytes(ivBytes);
-  const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(context);
+  const cipher = createCipheriv(algorithm, key, iv, withFullTag).setAAD(context);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   return `${toBase64url(iv)}.${toBase64url(body)}`;
 }
 
-function open(
-  key: KeyObject,
-  context: Buffer,
-  ivText: string | undefined,
-  bodyText: string | undefined,
-): Buffer {
+function parseParts(context: Buffer, ivText: string | undefined, bodyText: string | undefined): SealedParts {
   const iv = fromBase64url(ivText ?? "");
   const body = fromBase64url(bodyText ?? "");
   if (iv?.length !== ivBytes || body === undefined || body.length <= tagBytes) throw integrityFailure();
-  const decipher = createDecipheriv(algorithm, key, iv, { authTagLength: tagBytes })
-    .setAAD(context)
-    .setAuthTag(body.subarray(-tagBytes));
-  const plaintext = decipher.update(body.subarray(0, -tagBytes));
-  try {
-    decipher.final();
-    return plaintext;
-  } catch {
-    plaintext.fill(0);
-    throw integrityFailure();
-  }
+  return { iv, ciphertext: body.subarray(0, -tagBytes), tag: body.subarray(-tagBytes), context };
 }
 
 /** Swapped, cut, flipped, moved or under another key: telling them apart would help only an attacker. */

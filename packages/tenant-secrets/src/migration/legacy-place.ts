@@ -1,9 +1,10 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { perform } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import type { Company } from "../companies/companies.ts";
 import type { DatabaseStore } from "../stores/database-store.ts";
-import type { SecretStore, StoredSecret } from "../stores/store.ts";
+import { isSealedOf, type SealedSecret } from "../stores/sealed-secret.ts";
+import type { SecretStore } from "../stores/store.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import type { Plaintext } from "../vocabulary/plaintext.ts";
 import { bad, conflict, imported, unchanged, type Verdict } from "./legacy-outcome.ts";
@@ -38,10 +39,9 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     company: Company,
     secretKey: string,
     value: Plaintext,
-    stored: StoredSecret,
+    stored: SealedSecret,
   ): Promise<boolean> => {
-    const same = isSame(value, stored.plaintext);
-    stored.plaintext.wipe();
+    const same = isSealedOf(stored, value);
     const entry = { action: "secret.compare", outcome: "allowed", companyId: company.id, secretKey } as const;
     await audit.add(caller, { ...entry, version: stored.version });
     return same;
@@ -56,10 +56,12 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     const known = await databaseStore.know(company, secretKey);
     if (known.state === "removed") return conflict("REMOVED");
     if (known.state === "present") {
-      return (await compare(company, secretKey, plaintext, known.secret)) ? unchanged : conflict("DIFFERENT");
+      return (await compare(company, secretKey, plaintext, known.secret.sealed))
+        ? unchanged
+        : conflict("DIFFERENT");
     }
     if (!outside.has(secretKey)) return undefined;
-    const stored = await infisicalStore.read(company, secretKey);
+    const stored = await infisicalStore.find(company, secretKey);
     const same = stored === undefined || (await compare(company, secretKey, plaintext, stored));
     return same ? undefined : conflict("DIFFERENT_IN_INFISICAL");
   };
@@ -81,15 +83,10 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     );
     // Somebody wrote or removed it since it was looked for.
     if (written === undefined) return (await obstacle(destination, secretKey, value)) ?? bad("NOT_VERIFIED");
-    const stored = await databaseStore.read(company, secretKey);
-    const verified = stored?.version === written.version && isSame(value.plaintext, stored.plaintext);
-    stored?.plaintext.wipe();
+    const stored = await databaseStore.find(company, secretKey);
+    const verified = stored?.version === written.version && isSealedOf(stored, value.plaintext);
     return verified ? imported : bad("NOT_VERIFIED");
   };
-}
-
-function isSame(a: Plaintext, b: Plaintext): boolean {
-  return a.bytes.length === b.bytes.length && timingSafeEqual(a.bytes, b.bytes);
 }
 
 /** What a dry run would have written by now, for rows that come to the same secret: under a key of its own, not as text. */

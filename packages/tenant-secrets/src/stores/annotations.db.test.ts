@@ -43,7 +43,7 @@ describe("expiry", () => {
     expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
     await store.write(acme, write(key, "two", {}), product);
     expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
-    expect((await store.read(acme, key))?.version).toBe(2);
+    expect((await store.find(acme, key))?.version).toBe(2);
     await store.setExpiry(acme, key, { expiresAt: null }, product);
     expect((await describeKey(acme))?.expiresAt).toBeUndefined();
     expect(await codeOf(store.setExpiry(acme, "CUSTOM_NONE", { expiresAt }, product))).toBe("NOT_FOUND");

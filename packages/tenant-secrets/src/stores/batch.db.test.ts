@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
 import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
+import { openEach } from "./opening.ts";
 import { createCompany, createStores, valueOf, write, type Stores } from "./fixture.ts";
 
 let fixture: Fixture;
@@ -26,9 +27,9 @@ const set = (name: string, value: string) => store.write(acme, write(`CUSTOM_${n
 const getMany = async (...names: readonly string[]) =>
   Object.fromEntries(
     [
-      ...(await store.readMany(
-        acme,
+      ...(await openEach(
         names.map((name) => `CUSTOM_${name}`),
+        (secretKey) => store.find(acme, secretKey),
       )),
     ].map(([secretKey, { plaintext, version }]) => [
       secretKey.replace("CUSTOM_", ""),
@@ -74,7 +75,6 @@ describe("a batch of writes", () => {
     expect(await codeOf(store.writeMany(acme, [], {}, product))).toBe("INVALID_INPUT");
     const names = Array.from({ length: 101 }, (_, i) => [`N${i}`, "x"]);
     expect(await codeOf(setMany(Object.fromEntries(names)))).toBe("INVALID_INPUT");
-    expect(await codeOf(getMany(...names.map(([name]) => name ?? "")))).toBe("INVALID_INPUT");
   });
 
   test("is applied once by a retried request, whatever the order, also after its company's key was replaced", async () => {
@@ -136,48 +136,13 @@ describe("a batch of writes", () => {
   });
 });
 
-describe("a hybrid company's secret that is only in Infisical", () => {
-  test("is read with the others, and answers NOT_SUPPORTED to the rest until it is written", async () => {
-    const hybrid = await createCompany(fixture, "hybrid");
-    const place = `/tenants/${hybrid.infisicalFolder}`;
-    await fixture.infisical.putSecret(place, "CUSTOM_OUT", "outside");
-    await fixture.infisical.putSecret(place, "CUSTOM_GONE", "outside");
-    const { hybrid: both } = stores;
-    await both.remove(hybrid, "CUSTOM_GONE", {}, product);
-    await both.write(hybrid, write("CUSTOM_IN", "inside", {}), product);
-    const found = await both.readMany(hybrid, ["CUSTOM_IN", "CUSTOM_OUT", "CUSTOM_GONE", "CUSTOM_NONE"]);
-    expect(
-      [...found]
-        .map(([name, { version, plaintext }]) => `${name} ${version} ${plaintext.reveal()}`)
-        .toSorted(),
-    ).toEqual(["CUSTOM_IN 1 inside", "CUSTOM_OUT 0 outside"]);
-    expect(await both.readLive(hybrid, "CUSTOM_OUT")).toMatchObject([{ stage: "current", version: 0 }]);
-    expect(await both.readLive(hybrid, "CUSTOM_GONE")).toEqual([]);
-    const calls = (name: string) => [
-      both.history(hybrid, name, {}),
-      both.stage(hybrid, write(name, "x", {}), product),
-      both.promote(hybrid, name, {}, product),
-      both.discard(hybrid, name, product),
-      both.rollback(hybrid, name, { toVersion: 1 }, product),
-      both.purge(hybrid, name, {}, product),
-      both.setExpiry(hybrid, name, { expiresAt: null }, product),
-      both.keepCheck(hybrid, name, 1, "accepted", product),
-    ];
-    expect(new Set(await Promise.all(calls("CUSTOM_OUT").map(codeOf)))).toEqual(new Set(["NOT_SUPPORTED"]));
-    expect(new Set(await Promise.all(calls("CUSTOM_NONE").map(codeOf)))).toEqual(new Set(["NOT_FOUND"]));
-    expect(new Set(await Promise.all(calls("CUSTOM_GONE").map(codeOf)))).toEqual(new Set(["NOT_FOUND"]));
-    await both.write(hybrid, write("CUSTOM_OUT", "inside", {}), product);
-    await both.stage(hybrid, write("CUSTOM_OUT", "next", {}), product);
-    await both.promote(hybrid, "CUSTOM_OUT", {}, product);
-    expect(await valueOf(both.read(hybrid, "CUSTOM_OUT"))).toBe("next");
-  });
-});
-
 test("a company in Infisical reads several at once, and is refused what its capabilities do not say", async () => {
   const company = await createCompany(fixture, "infisical");
   const { infisical } = stores;
   await infisical.write(company, write("CUSTOM_A", "a", {}), product);
-  const found = await infisical.readMany(company, ["CUSTOM_A", "CUSTOM_NONE"]);
+  const found = await openEach(["CUSTOM_A", "CUSTOM_NONE"], (secretKey) =>
+    infisical.find(company, secretKey),
+  );
   expect([...found.keys()]).toEqual(["CUSTOM_A"]);
   expect(await infisical.readLive(company, "CUSTOM_A")).toMatchObject([{ stage: "current" }]);
   const refused = [
@@ -193,7 +158,7 @@ test("a company in Infisical reads several at once, and is refused what its capa
     infisical.keepCheck(company, "CUSTOM_A", 1, "accepted", product),
   ];
   expect(new Set(await Promise.all(refused.map(codeOf)))).toEqual(new Set(["NOT_SUPPORTED"]));
-  expect(await valueOf(infisical.read(company, "CUSTOM_A"))).toBe("a");
+  expect(await valueOf(infisical.find(company, "CUSTOM_A"))).toBe("a");
   const { history, stages, rollback, purge, bulk, expiry, checks } = infisical.capabilities;
   expect([history, stages, rollback, purge, bulk, expiry, checks]).toEqual(
     Array.from({ length: 7 }, () => false),

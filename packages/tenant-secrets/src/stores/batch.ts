@@ -1,6 +1,5 @@
 import { maxBatchSecrets } from "../catalog/company-secrets.ts";
 import { batchRefused, TenantSecretsError, type SecretFailure } from "../vocabulary/errors.ts";
-import type { StoredSecret } from "./store.ts";
 
 /** @throws {TenantSecretsError} INVALID_INPUT unless there are 1 to 100 secret keys, all different */
 export function checkBatch(secretKeys: readonly string[]): void {
@@ -40,22 +39,4 @@ export function batchError([first, ...others]: Refusals): TenantSecretsError {
     ...(currentVersion === undefined ? {} : { currentVersion }),
   });
   return batchRefused([failureOf(first), ...others.map(failureOf)]);
-}
-
-/** Reads secrets one by one, all at once. @returns those that are there; where one cannot be read, none */
-export async function readEach(
-  secretKeys: readonly string[],
-  read: (secretKey: string) => Promise<StoredSecret | undefined>,
-): Promise<Map<string, StoredSecret>> {
-  const found = new Map<string, StoredSecret>();
-  const results = await Promise.allSettled(
-    secretKeys.map(async (secretKey) => {
-      const secret = await read(secretKey);
-      if (secret !== undefined) found.set(secretKey, secret);
-    }),
-  );
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed === undefined) return found;
-  for (const { plaintext } of found.values()) plaintext.wipe();
-  throw failed.reason;
 }

@@ -10,7 +10,8 @@ import { createReading } from "./reading.ts";
 import { createRemoval } from "./removal.ts";
 import { createSecretUses, type SecretUses } from "./secret-uses.ts";
 import { createStages } from "./stages.ts";
-import type { SecretStore, StoredDescription, StoredSecret, Write } from "./store.ts";
+import type { SealedSecret } from "./sealed-secret.ts";
+import type { SecretStore, StoredDescription, Write } from "./store.ts";
 import { createWrites } from "./writes.ts";
 
 const capabilities: Capabilities = {
@@ -34,11 +35,17 @@ export type Knowledge<Present> =
   | { readonly state: "removed" }
   | { readonly state: "unknown" };
 
+export interface KnownSecret {
+  readonly sealed: SealedSecret;
+  /** Where its current value came from. */
+  readonly origin: SecretHeadRow["origin"];
+}
+
 /** Strategy B, and what the hybrid store needs of it beyond the port. */
 export interface DatabaseStore extends SecretStore {
-  /** As `read`, telling a removed secret from one that was never here. */
-  know(company: Company, secretKey: string): Promise<Knowledge<StoredSecret>>;
-  /** As `know`, without opening anything. */
+  /** As `find`, telling a removed secret from one that was never here. */
+  know(company: Company, secretKey: string): Promise<Knowledge<KnownSecret>>;
+  /** As `know`, without loading a key. */
   look(company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>>;
   /** As `list`, with the secret keys that were removed: an old copy elsewhere must not bring them back. */
   survey(
@@ -47,16 +54,19 @@ export interface DatabaseStore extends SecretStore {
   /** Removes a secret that was never here, so that it stays removed wherever else it is; nothing can be restored. */
   bury: SecretStore["remove"];
   /**
-   * Writes a secret that comes from somewhere else, where the database knows nothing of it: neither a value nor a removal.
+   * Writes a secret that comes from somewhere else, where the database knows nothing of it: neither a value nor a removal;
+   * or in place of what came from there before and was not touched since.
    *
-   * @returns undefined where it does know something, which stays as it is
+   * @returns undefined where it does know something else, which stays as it is
    */
   adopt(company: Company, adoption: Adoption, caller: Caller): Promise<WriteResult | undefined>;
   readonly uses: SecretUses;
 }
 
-interface Adoption extends Omit<Write, "options"> {
-  readonly origin: "legacy";
+export interface Adoption extends Omit<Write, "options"> {
+  readonly origin: "legacy" | "infisical";
+  /** The version, of the same origin, that it may take the place of. */
+  readonly over?: number;
 }
 
 export function createDatabaseStore(

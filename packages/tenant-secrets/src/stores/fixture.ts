@@ -1,4 +1,5 @@
 import { createAuditLog } from "../access/audit-log.ts";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
 import type { Company } from "../companies/companies.ts";
 import { product, type Fixture } from "../fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
@@ -9,7 +10,8 @@ import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createDatabaseStore, type DatabaseStore } from "./database-store.ts";
 import { createHybridStore } from "./hybrid-store.ts";
 import { createInfisicalStore } from "./infisical-store.ts";
-import type { SecretStore, StoredSecret } from "./store.ts";
+import type { SealedSecret } from "./sealed-secret.ts";
+import type { SecretStore } from "./store.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./upkeep.ts";
 
 export interface Stores {
@@ -27,7 +29,7 @@ export function createStores({ database, infisical }: Fixture): Stores {
   const infisicalStore = createInfisicalStore(infisical, audit);
   return {
     database: databaseStore,
-    hybrid: createHybridStore(databaseStore, infisicalStore),
+    hybrid: createHybridStore(deliveryChatCatalog, databaseStore, infisicalStore),
     infisical: infisicalStore,
     upkeep: createSecretUpkeep(database, audit),
   };
@@ -49,6 +51,6 @@ export async function liveOf(store: SecretStore, company: Company, secretKey: st
   return live.map(({ stage, version, plaintext }) => `${stage} ${version} ${plaintext.reveal()}`);
 }
 
-export async function valueOf(reading: Promise<StoredSecret | undefined>): Promise<string | undefined> {
-  return (await reading)?.plaintext.reveal();
+export async function valueOf(finding: Promise<SealedSecret | undefined>): Promise<string | undefined> {
+  return (await finding)?.open().reveal();
 }

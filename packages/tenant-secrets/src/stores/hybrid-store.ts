@@ -1,54 +1,63 @@
+import type { Catalog } from "../catalog/catalog.ts";
 import type { Company } from "../companies/companies.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { createAdoption, type AdoptionMeasurements } from "./adoption.ts";
 import type { DatabaseStore } from "./database-store.ts";
-import { readEach } from "./batch.ts";
+import type { SealedSecret } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
 
+export interface HybridStore extends SecretStore {
+  measure(): AdoptionMeasurements;
+}
+
 /**
- * Both: the database first, and Infisical for what the database knows nothing of. Writes go to the database. A secret
- * that was removed there is removed, whatever Infisical still has.
+ * Both: the database first, and Infisical for what the database knows nothing of, which is then copied into it. Writes go
+ * to the database. A secret that was removed there is removed, whatever Infisical still has.
  */
-export function createHybridStore(database: DatabaseStore, infisical: SecretStore): SecretStore {
-  const isOutside = async (company: Company, secretKey: string): Promise<boolean> => {
-    const outside = await infisical.read(company, secretKey);
-    outside?.plaintext.wipe();
-    return outside !== undefined;
+export function createHybridStore(
+  catalog: Catalog,
+  database: DatabaseStore,
+  infisical: SecretStore,
+): HybridStore {
+  const adoption = createAdoption(catalog, database, infisical);
+
+  /** What is still only outside, now in the database where it may be; else of version 0. */
+  const takeIn = async (company: Company, secretKey: string): Promise<SealedSecret | undefined> => {
+    const outside = await infisical.find(company, secretKey);
+    return outside && adoption.adopt(company, secretKey, outside);
   };
 
-  /** What the database does with a secret that it knows. */
+  /** What the database does with a secret that it knows, or gets to know. */
   const known = async <T>(company: Company, secretKey: string, work: () => Promise<T>): Promise<T> => {
     const { state } = await database.look(company, secretKey);
-    if (state !== "unknown" || !(await isOutside(company, secretKey))) return work();
+    if (state !== "unknown" || (await takeIn(company, secretKey))?.version !== 0) return work();
     throw new TenantSecretsError(
       "NOT_SUPPORTED",
       "This secret is still only in Infisical, which cannot do this. Copy it into the database first, by writing it.",
     );
   };
 
-  const read: SecretStore["read"] = async (company, secretKey) => {
-    const knowledge = await database.know(company, secretKey);
-    if (knowledge.state === "present") return knowledge.secret;
-    if (knowledge.state === "removed") return undefined;
-    const secret = await infisical.read(company, secretKey);
-    // Version 0: none of the database's versions, so that `expectedVersion: 0` replaces it.
-    return secret && { ...secret, version: 0 };
-  };
-
   return {
     name: "hybrid",
     capabilities: database.capabilities,
+    measure: () => adoption.measure(),
 
-    read,
-
-    readMany: async (company, secretKeys) => {
-      const found = await database.readMany(company, secretKeys);
-      return readEach(secretKeys, async (secretKey) => found.get(secretKey) ?? read(company, secretKey));
+    find: async (company, secretKey) => {
+      const knowledge = await database.know(company, secretKey);
+      if (knowledge.state === "removed") return undefined;
+      if (knowledge.state === "present") {
+        const { sealed, origin } = knowledge.secret;
+        return origin === "infisical" ? adoption.refresh(company, secretKey, sealed) : sealed;
+      }
+      return takeIn(company, secretKey);
     },
 
     readLive: async (company, secretKey) => {
       const live = await database.readLive(company, secretKey);
       if (live.length > 0 || (await database.look(company, secretKey)).state !== "unknown") return live;
-      return (await infisical.readLive(company, secretKey)).map((secret) => ({ ...secret, version: 0 }));
+      const taken = await takeIn(company, secretKey);
+      if (taken?.version !== 0) return database.readLive(company, secretKey);
+      return [{ version: 0, plaintext: taken.open(), stage: "current" }];
     },
 
     list: async (company) => {
@@ -70,7 +79,7 @@ export function createHybridStore(database: DatabaseStore, infisical: SecretStor
     remove: async (company, secretKey, options, caller) => {
       const { state } = await database.look(company, secretKey);
       if (state !== "unknown") return database.remove(company, secretKey, options, caller);
-      if (!(await isOutside(company, secretKey))) throw notFound();
+      if ((await infisical.find(company, secretKey)) === undefined) throw notFound();
       return database.bury(company, secretKey, options, caller);
     },
 

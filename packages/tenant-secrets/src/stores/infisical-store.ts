@@ -5,7 +5,9 @@ import type { Company } from "../companies/companies.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
-import { checkBatch, readEach } from "./batch.ts";
+import { createFolderReader } from "./folder-reader.ts";
+import { openSecret } from "./opening.ts";
+import { sealedHere } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
 
 const capabilities: Capabilities = {
@@ -25,23 +27,26 @@ const capabilities: Capabilities = {
 
 /** Strategy A: a folder for each company, `/tenants/<folder>`. */
 export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog): SecretStore {
-  const read: SecretStore["read"] = async (company, secretKey) => {
-    const secret = await onInfisical(() => infisical.findSecret(pathOf(company), secretKey));
-    return secret && { plaintext: Plaintext.fromText(secret.value), version: secret.version };
+  const readValue = createFolderReader(infisical);
+
+  const find: SecretStore["find"] = async (company, secretKey) => {
+    const secret = await onInfisical(() => readValue(pathOf(company), secretKey));
+    if (secret === undefined) return undefined;
+    const plaintext = Plaintext.fromText(secret.value);
+    try {
+      return sealedHere({ companyId: company.id, secretKey, version: secret.version }, plaintext);
+    } finally {
+      plaintext.wipe();
+    }
   };
 
   return {
     name: "infisical",
     capabilities,
-    read,
-
-    readMany: async (company, secretKeys) => {
-      checkBatch(secretKeys);
-      return readEach(secretKeys, (secretKey) => read(company, secretKey));
-    },
+    find,
 
     readLive: async (company, secretKey) => {
-      const secret = await read(company, secretKey);
+      const secret = openSecret(await find(company, secretKey));
       return secret === undefined ? [] : [{ ...secret, stage: "current" }];
     },
 

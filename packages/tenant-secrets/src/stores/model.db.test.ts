@@ -181,7 +181,7 @@ async function expectOpenable(store: DatabaseStore, company: Company, model: Mod
     const kept = model.values[version - 1];
     if (kept === undefined || (model.isHere && version === model.pending)) continue;
     await store.rollback(company, key, { toVersion: version }, product);
-    expect((await store.read(company, key))?.plaintext.reveal()).toBe(kept);
+    expect((await store.find(company, key))?.open().reveal()).toBe(kept);
   }
 }
 

@@ -84,7 +84,7 @@ describe("a removed secret", () => {
     });
     expect((await store.history(acme, key, {})).versions[0]?.previousVersionId).toBe(versions[0]?.id);
     await purge(true);
-    expect(await store.read(acme, key)).toBeUndefined();
+    expect(await store.find(acme, key)).toBeUndefined();
     expect(await eventsOf(acme, "secret.purge")).toMatchObject([{ version: 2 }, { version: 3 }]);
     const [left] = await fixture.superuser`
       select count(*)::int as count from (select secret_value_encrypted as sealed from company_secrets where company_id = ${acme.id}

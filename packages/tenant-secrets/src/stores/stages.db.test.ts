@@ -37,7 +37,7 @@ describe("a staged value", () => {
   test("counts beside the current one until it is promoted, keeps its number, and leaves the old one its grace window", async () => {
     await withVersions("one");
     expect(await stage("two", { note: "from the provider" })).toEqual({ version: 2 });
-    expect(await valueOf(store.read(acme, key))).toBe("one");
+    expect(await valueOf(store.find(acme, key))).toBe("one");
     expect(await live()).toEqual(["current 1 one", "pending 2 two"]);
     expect(await store.list(acme)).toMatchObject([{ version: 1, pendingVersion: 2 }]);
     expect(await store.promote(acme, key, { graceSeconds: 60, expectedVersion: 1 }, product)).toEqual({

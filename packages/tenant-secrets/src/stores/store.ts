@@ -22,7 +22,9 @@ import type { Company } from "../companies/companies.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import type { SecretStoreName } from "../vocabulary/names.ts";
 import type { Plaintext } from "../vocabulary/plaintext.ts";
+import type { SealedSecret } from "./sealed-secret.ts";
 
+/** A value that was opened: whoever has it wipes it. */
 export interface StoredSecret {
   readonly plaintext: Plaintext;
   readonly version: number;
@@ -59,13 +61,12 @@ export interface StagedWrite extends BatchWrite {
 export interface SecretStore {
   readonly name: SecretStoreName;
   readonly capabilities: Capabilities;
-  /** @returns the current value, which the caller wipes; undefined where there is none or it was removed */
-  read(company: Company, secretKey: string): Promise<StoredSecret | undefined>;
   /**
-   * As `read`, of at most 100 secrets. @returns those that are there, by secret key
-   * @throws {TenantSecretsError} with `failures` for those that do not open; then none is answered
+   * The current value. What is asked for in one turn of the event loop is asked for together.
+   *
+   * @returns undefined where there is none or it was removed
    */
-  readMany(company: Company, secretKeys: readonly string[]): Promise<ReadonlyMap<string, StoredSecret>>;
+  find(company: Company, secretKey: string): Promise<SealedSecret | undefined>;
   /**
    * The values that count now, by the database's clock: the current one first, then one that is pending, then the one before
    * while its grace window lasts. The caller wipes them. None where there is no secret.

@@ -225,12 +225,12 @@ describe("the hybrid store", () => {
     await infisical.putSecret(outside(subdomain), "CUSTOM_KEY", "from Infisical");
     await infisical.putSecret(outside(subdomain), "CUSTOM_OUTSIDE", "only there");
     expect(await acme.get("CUSTOM_KEY")).toBe("from Infisical");
-    expect(await acme.set("CUSTOM_KEY", "from the database", { expectedVersion: 0 })).toEqual({ version: 1 });
+    expect(await acme.set("CUSTOM_KEY", "from the database", { expectedVersion: 1 })).toEqual({ version: 2 });
     expect(await acme.get("CUSTOM_KEY")).toBe("from the database");
     expect(
       (await acme.list()).secrets.map(({ secretKey, place, version }) => [secretKey, place, version]),
     ).toEqual([
-      ["CUSTOM_KEY", "database", 1],
+      ["CUSTOM_KEY", "database", 2],
       ["CUSTOM_OUTSIDE", "infisical", 0],
     ]);
     expect((await infisical.findSecret(outside(subdomain), "CUSTOM_KEY"))?.value).toBe("from Infisical");

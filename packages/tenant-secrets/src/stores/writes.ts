@@ -8,7 +8,7 @@ import { withKeysOfNow } from "../keys/company-keys.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "./batch.ts";
-import type { DatabaseStore } from "./database-store.ts";
+import type { Adoption, DatabaseStore } from "./database-store.ts";
 import {
   destroyed,
   expectVersion,
@@ -163,22 +163,29 @@ export function createWrites(
       return writes.map(({ secretKey }, i) => ({ secretKey, version: versions[i] ?? 0 }));
     },
 
-    adopt: (company, { origin, ...adoption }, caller) =>
+    adopt: (company, { origin, over, ...adoption }, caller) =>
       withKeysOfNow(async () => {
         const key = await companyKeys.forSealing(company.id);
         const { secretKey } = adoption;
         const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
         return inCompany(parts, company, async (statements) => {
           const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
-          if (locked?.made !== true) return undefined;
+          if (locked === undefined || !(locked.made || isUntouched(locked.head, origin, over)))
+            return undefined;
           const write = { ...adoption, options: {} };
           const version = await addCurrentVersion(statements, locked.head, key, write, maker, origin);
-          const entry = { action: "secret.import", outcome: "allowed", companyId: company.id } as const;
+          const action = origin === "legacy" ? "secret.import" : "secret.adopt";
+          const entry = { action, outcome: "allowed", companyId: company.id } as const;
           await audit.addTo(statements, caller, { ...entry, secretKey, version });
           return { version };
         });
       }),
   };
+}
+
+/** Whether a version is still the current one, and came from where it says. */
+function isUntouched(head: Head, origin: Adoption["origin"], version: number | undefined): boolean {
+  return head.deletedAt === null && head.origin === origin && head.currentVersion === version;
 }
 
 function headOf(heads: Awaited<ReturnType<typeof lockOrMakeHeads>>, { secretKey }: BatchWrite): Head {

@@ -87,15 +87,12 @@ describe("a check", () => {
     const other = await companyWith(key(1));
     const inInfisical = await fixture.company("infisical");
     await fixture.secrets.company(inInfisical, product).set("STRIPE_SECRET_KEY", key(1));
-    const hybrid = await fixture.company("hybrid");
-    await fixture.infisical.putSecret(`/tenants/${hybrid}`, "STRIPE_SECRET_KEY", key(1));
     const admin = await fixture.person(company, "admin");
     const auditor = await fixture.person(company, "auditor");
     const outcomes = await Promise.all(
       [
         check(product, company, "CUSTOM_A"),
         check(product, inInfisical, "STRIPE_SECRET_KEY"),
-        check(product, hybrid, "STRIPE_SECRET_KEY"),
         check(product, company, "SENDGRID_API_KEY"),
         check(admin, other, "STRIPE_SECRET_KEY"),
         check(auditor, company, "STRIPE_SECRET_KEY"),
@@ -104,7 +101,6 @@ describe("a check", () => {
       ].map(codeOf),
     );
     expect(outcomes).toEqual([
-      "NOT_SUPPORTED",
       "NOT_SUPPORTED",
       "NOT_SUPPORTED",
       "NOT_FOUND",

@@ -1,8 +1,10 @@
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { permits, refusal } from "../access/permissions.ts";
+import type { KeptAnswers } from "../cache/kept-answers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Companies, Company } from "../companies/companies.ts";
+import type { SealedSecret } from "../stores/sealed-secret.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
@@ -16,6 +18,8 @@ export interface VaultParts {
   readonly companies: Companies;
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly audit: AuditLog;
+  /** Values that were found, sealed as they were. */
+  readonly kept: KeptAnswers<SealedSecret>;
 }
 
 export interface Task {

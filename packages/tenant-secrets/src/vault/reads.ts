@@ -1,13 +1,17 @@
 import { LRUCache } from "lru-cache";
 import type { AuditEntry } from "../access/audit.ts";
-import { covers } from "../access/permissions.ts";
+import { covers, permits } from "../access/permissions.ts";
+import type { Question } from "../cache/kept-answers.ts";
 import type { OpenValue, ReportedOutcome } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
 import { verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
+import { openEach, openSecret } from "../stores/opening.ts";
+import type { SealedSecret } from "../stores/sealed-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 import type { Caller, RevealPurpose } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import type { CompanyId } from "../vocabulary/names.ts";
 import { recordFailures, type Gate, type Task, type VaultParts } from "./gate.ts";
 import { checkVersion } from "./options.ts";
 
@@ -25,6 +29,8 @@ export interface ReadValue {
 export interface Reads {
   /** For programs, and for what the product does in somebody's name. */
   read(caller: Caller, subdomain: string, secretKey: string, options?: ReadOptions): Promise<ReadValue>;
+  /** As `read`, where that needs to wait for nothing. @returns undefined where it does, or would be refused */
+  readNow(caller: Caller, subdomain: string, secretKey: string): ReadValue | undefined;
   /** As `read`, of 1 to 100 secrets. @returns those that are there and that the caller may know of, in the order asked for */
   readMany(
     caller: Caller,
@@ -73,7 +79,7 @@ export interface Reads {
   reveal(caller: Caller, subdomain: string, secretKey: string, purpose: RevealPurpose): Promise<ReadValue>;
 }
 
-export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
+export function createReads({ catalog, companies, audit, kept, stores }: VaultParts, gate: Gate): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
   /** Puts a read on record, before its value leaves. */
@@ -112,6 +118,76 @@ export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
       },
     );
 
+  const find = (company: Company, store: SecretStore, secretKey: string): Promise<SealedSecret | undefined> =>
+    kept.get(questionOf(company, store, secretKey), () => store.find(company, secretKey));
+
+  /** What does not open is looked for anew by whoever asks next: it may have been put right. */
+  const open = (
+    company: Company,
+    secretKey: string,
+    sealed: SealedSecret | undefined,
+  ): StoredSecret | undefined => {
+    try {
+      return openSecret(sealed);
+    } catch (error) {
+      kept.forget(company.id, secretKey);
+      throw error;
+    }
+  };
+
+  const openAll = async (
+    company: Company,
+    store: SecretStore,
+    secretKeys: readonly string[],
+  ): Promise<ReadonlyMap<string, StoredSecret>> => {
+    try {
+      return await openEach(secretKeys, (secretKey) => find(company, store, secretKey));
+    } catch (error) {
+      const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
+      for (const { secretKey } of failures) kept.forget(company.id, secretKey);
+      throw error;
+    }
+  };
+
+  /** How the last reader of a value is put on record again: a value that is at hand is mostly read by the same one. */
+  const noters = new WeakMap<SealedSecret, { readonly caller: Caller; readonly note: () => boolean }>();
+  const noterOf = (
+    caller: Caller,
+    companyId: CompanyId,
+    secretKey: string,
+    sealed: SealedSecret,
+  ): (() => boolean) => {
+    const known = noters.get(sealed);
+    if (known?.caller === caller) return known.note;
+    const { version } = sealed;
+    const read = { action: "secret.read", outcome: "allowed", companyId, secretKey, version } as const;
+    const note = audit.noter(caller, read);
+    noters.set(sealed, { caller, note });
+    return note;
+  };
+
+  /**
+   * The short way, for code of the product: everything that a read needs is at hand, and it waits for nothing. That it was
+   * used is noted when it is fetched, which is at least as often as it has to be.
+   *
+   * @returns undefined where something is missing, or would be refused; the long way says why
+   */
+  const takeNow = (caller: Caller, subdomain: string, secretKey: string): StoredSecret | undefined => {
+    const company = companies.enterNow(caller, subdomain);
+    if (company === undefined || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
+    const sealed = kept.peek(questionOf(company, stores[company.secretStore], secretKey))?.value;
+    if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
+    const note = noterOf(caller, company.id, secretKey, sealed);
+    try {
+      const plaintext = sealed.open();
+      if (note()) return { plaintext, version: sealed.version };
+      plaintext.wipe();
+    } catch {
+      kept.forget(company.id, secretKey);
+    }
+    return undefined;
+  };
+
   const takeCurrent = async (
     caller: Caller,
     subdomain: string,
@@ -119,13 +195,21 @@ export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
     options: ReadOptions = {},
   ): Promise<StoredSecret> => {
     const [current] = await take({ caller, subdomain, secretKey }, options, async (company, store) => [
-      await store.read(company, secretKey),
+      open(company, secretKey, await find(company, store, secretKey)),
     ]);
     return current;
   };
 
+  const readNow: Reads["readNow"] = (caller, subdomain, secretKey) => {
+    const found = takeNow(caller, subdomain, secretKey);
+    return found && textOf(found);
+  };
+
   return {
-    read: async (...read) => textOf(await takeCurrent(...read)),
+    readNow,
+    read: async (caller, subdomain, secretKey, options) =>
+      readNow(caller, subdomain, secretKey) ??
+      textOf(await takeCurrent(caller, subdomain, secretKey, options)),
 
     readMany: (caller, subdomain, secretKeys, { isRemote = false } = {}) =>
       gate(
@@ -138,7 +222,7 @@ export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
           const found =
             visible.length === 0
               ? new Map<string, StoredSecret>()
-              : await recordFailures(audit, attempt, () => store.readMany(company, visible));
+              : await recordFailures(audit, attempt, () => openAll(company, store, visible));
           try {
             for (const secretKey of secretKeys) {
               const version = found.get(secretKey)?.version;
@@ -161,12 +245,17 @@ export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
         },
       ),
 
-    open: async (...read) => openValueOf(await takeCurrent(...read)),
+    open: async (caller, subdomain, secretKey, options) =>
+      openValueOf(
+        takeNow(caller, subdomain, secretKey) ?? (await takeCurrent(caller, subdomain, secretKey, options)),
+      ),
 
     openLive: async (caller, subdomain, secretKey, options = {}) => {
-      const live = await take({ caller, subdomain, secretKey }, options, (company, store) =>
-        store.readLive(company, secretKey),
-      );
+      const live = await take({ caller, subdomain, secretKey }, options, (company, store) => {
+        // Whoever asks for these found the current value refused: it may not be the current one any more.
+        kept.forget(company.id, secretKey);
+        return store.readLive(company, secretKey);
+      });
       return live.map(openValueOf);
     },
 
@@ -218,7 +307,7 @@ export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
       const task = { caller, subdomain, secretKey, verb: "reveal", action: "secret.reveal", ban } as const;
       return gate(task, async (company, store) => {
         catalog.get(secretKey);
-        const found = await store.read(company, secretKey);
+        const found = openSecret(await store.find(company, secretKey));
         if (found === undefined) throw notFound();
         try {
           const entry = { action: "secret.reveal", outcome: "allowed", companyId: company.id } as const;
@@ -230,6 +319,10 @@ export function createReads({ catalog, audit }: VaultParts, gate: Gate): Reads {
       });
     },
   };
+}
+
+function questionOf(company: Company, store: SecretStore, secretKey: string): Question {
+  return { owner: company.id, name: secretKey, source: store.name };
 }
 
 /** What people read is one event each, committed first; what services and jobs read can be much, and is written together. */

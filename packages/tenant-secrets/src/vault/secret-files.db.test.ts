@@ -103,9 +103,9 @@ describe("a plan", () => {
     const [other] = await files().plan(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "other" }));
     expect([same?.change, other]).toEqual([
       "unchanged",
-      { change: "changed", secretKey: "CUSTOM_OUTSIDE", version: 0, line: 1 },
+      { change: "changed", secretKey: "CUSTOM_OUTSIDE", version: 1, line: 1 },
     ]);
-    const expected = [{ secretKey: "CUSTOM_OUTSIDE", version: 0 }];
+    const expected = [{ secretKey: "CUSTOM_OUTSIDE", version: 1 }];
     await files().import(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "other" }), { expected });
     expect(await fixture.secrets.company(hybrid, product).get("CUSTOM_OUTSIDE")).toBe("other");
   });
@@ -233,7 +233,7 @@ describe("an export", () => {
     ]);
     expect(await eventsOf("secret.export", since)).toEqual([
       "allowed CUSTOM_A 1 incident",
-      "allowed CUSTOM_OUT 0 incident",
+      "allowed CUSTOM_OUT 1 incident",
     ]);
   });
 

@@ -6,6 +6,7 @@ import { covers, permits, refusal } from "../access/permissions.ts";
 import { maxBatchSecrets, type BatchWriteResult } from "../catalog/company-secrets.ts";
 import { hintOf } from "../catalog/value.ts";
 import type { Company } from "../companies/companies.ts";
+import { openEach } from "../stores/opening.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
 import { writeEnvFile } from "../transfer/env-file.ts";
 import type { FileEntry } from "../transfer/file-text.ts";
@@ -272,7 +273,9 @@ async function readBatches(
   let bytes = 0;
   try {
     for (let start = 0; start < secretKeys.length; start += maxBatchSecrets) {
-      const batch = await store.readMany(company, secretKeys.slice(start, start + maxBatchSecrets));
+      const batch = await openEach(secretKeys.slice(start, start + maxBatchSecrets), (secretKey) =>
+        store.find(company, secretKey),
+      );
       for (const [secretKey, secret] of batch) {
         found.set(secretKey, secret);
         bytes += secret.plaintext.bytes.length;

@@ -5,6 +5,7 @@ import type { Vault } from "./vault.ts";
 /** The vault as one caller has it of one company. */
 export function vaultTransport(vault: Vault, as: Caller, subdomain: string): SecretTransport {
   return {
+    readNow: (secretKey) => vault.readNow(as, subdomain, secretKey)?.text,
     read: async (secretKey) => (await vault.read(as, subdomain, secretKey)).text,
     readMany: async (secretKeys) => {
       const found = await vault.readMany(as, subdomain, secretKeys);

@@ -1,0 +1,113 @@
+import { LRUCache } from "lru-cache";
+
+export interface Bounds {
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+}
+
+/** Something kept, for its owner, under a name. */
+export interface FairShelves<Entry extends { readonly sizeBytes: number }> {
+  get(owner: string, name: string): Entry | undefined;
+  set(owner: string, name: string, entry: Entry): void;
+  delete(owner: string, name: string): void;
+  deleteAll(owner: string): void;
+  /** Takes away what `isWanted` says. */
+  deleteWhere(isWanted: (entry: Entry) => boolean): void;
+  clear(): void;
+  measure(): { readonly entries: number; readonly bytes: number; readonly evictions: number };
+}
+
+type Shelf<Entry extends object> = LRUCache<string, Entry>;
+
+/**
+ * A bounded store in which owners cannot crowd each other out: where there is no more room, whoever has more than an even
+ * share of it loses what it has not used for longest. An owner with no more than its share loses nothing to others.
+ */
+export function createFairShelves<Entry extends { readonly sizeBytes: number }>({
+  maxEntries,
+  maxBytes,
+}: Bounds): FairShelves<Entry> {
+  const shelves = new Map<string, Shelf<Entry>>();
+  let entries = 0;
+  let bytes = 0;
+  let evictions = 0;
+  // Goes round the owners, so that a search for one to take from does not begin with the same ones each time.
+  let round = shelves.entries();
+
+  const forgetShelf = (owner: string, shelf: Shelf<Entry>): void => {
+    entries -= shelf.size;
+    bytes -= shelf.calculatedSize;
+    shelves.delete(owner);
+  };
+
+  const remove = (owner: string, shelf: Shelf<Entry>, name: string): void => {
+    const before = shelf.calculatedSize;
+    if (!shelf.delete(name)) return;
+    entries -= 1;
+    bytes -= before - shelf.calculatedSize;
+    if (shelf.size === 0) shelves.delete(owner);
+  };
+
+  const hasMoreThanItsShare = (shelf: Shelf<Entry>): boolean =>
+    shelf.size * shelves.size > maxEntries || shelf.calculatedSize * shelves.size > maxBytes;
+
+  const findVictim = (owner: string): readonly [string, Shelf<Entry>] | undefined => {
+    const own = shelves.get(owner);
+    if (own !== undefined && hasMoreThanItsShare(own)) return [owner, own];
+    for (let looked = 0; looked <= shelves.size; looked++) {
+      let next = round.next();
+      if (next.done === true) {
+        round = shelves.entries();
+        next = round.next();
+      }
+      if (next.done !== true && hasMoreThanItsShare(next.value[1])) return next.value;
+    }
+    return undefined;
+  };
+
+  const makeRoom = (owner: string): void => {
+    while (entries > maxEntries || bytes > maxBytes) {
+      // Somebody has more than an even share of what is more than there is room for.
+      const [victim, shelf] = findVictim(owner) ?? [];
+      if (victim === undefined || shelf === undefined) return;
+      const [oldest] = shelf.rkeys();
+      if (oldest === undefined) return;
+      remove(victim, shelf, oldest);
+      evictions += 1;
+    }
+  };
+
+  return {
+    get: (owner, name) => shelves.get(owner)?.get(name),
+    set: (owner, name, entry) => {
+      if (entry.sizeBytes > maxBytes) return;
+      let shelf = shelves.get(owner);
+      if (shelf === undefined)
+        shelves.set(owner, (shelf = new LRUCache({ maxSize: Number.MAX_SAFE_INTEGER })));
+      const [size, weight] = [shelf.size, shelf.calculatedSize];
+      shelf.set(name, entry, { size: entry.sizeBytes });
+      entries += shelf.size - size;
+      bytes += shelf.calculatedSize - weight;
+      makeRoom(owner);
+    },
+    delete: (owner, name) => {
+      const shelf = shelves.get(owner);
+      if (shelf !== undefined) remove(owner, shelf, name);
+    },
+    deleteAll: (owner) => {
+      const shelf = shelves.get(owner);
+      if (shelf !== undefined) forgetShelf(owner, shelf);
+    },
+    deleteWhere: (isWanted) => {
+      for (const [owner, shelf] of shelves) {
+        for (const [name, entry] of [...shelf.entries()]) if (isWanted(entry)) remove(owner, shelf, name);
+      }
+    },
+    clear: () => {
+      shelves.clear();
+      entries = 0;
+      bytes = 0;
+    },
+    measure: () => ({ entries, bytes, evictions }),
+  };
+}

@@ -1,0 +1,267 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createFairShelves, type Bounds } from "./fair-shelves.ts";
+
+/** How long answers are kept, in milliseconds. */
+export interface Keeping {
+  /** An answer is taken for true for this long at most, and a tenth less at random, so that not all end at once. */
+  readonly freshMs: number;
+  /** The same, of the answer that there is nothing. */
+  readonly absentMs: number;
+  /** How old an answer may become where nobody can be asked. */
+  readonly staleMs: number;
+}
+
+export interface KeptAnswersOptions<Value> extends Bounds, Keeping {
+  readonly sizeOf: (value: Value) => number;
+  /** For how long a value may be kept at most, where that is less than `freshMs`. */
+  readonly keepMsOf?: (value: Value) => number | undefined;
+  /** Whether a question failed because nobody could be asked, and not because of what was asked for. */
+  readonly isAway: (error: unknown) => boolean;
+}
+
+/** What is asked for: `name` of `owner`, and of whom. Answers of one source say nothing about another's. */
+export interface Question {
+  readonly owner: string;
+  readonly name: string;
+  readonly source: string;
+}
+
+/** What a cache has done since it was made. All but `entries` and `bytes` only ever grow. */
+export interface CacheMeasurements {
+  /** Values that were at hand. */
+  readonly hits: number;
+  /** What was known not to be there. */
+  readonly absentHits: number;
+  /** Values that were past their time, and were served because nobody could be asked. */
+  readonly staleHits: number;
+  /** What somebody had to be asked for. */
+  readonly misses: number;
+  /** Callers who waited for what another one was asking for already. */
+  readonly joined: number;
+  /** How often something was forgotten because it had changed, or might have. */
+  readonly invalidations: number;
+  /** What was forgotten to make room. */
+  readonly evictions: number;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/**
+ * Answers that a process was given, kept while it hears of changes. A question that is being asked is not asked a second
+ * time, and what was asked before a change is told to whoever asked, and not kept.
+ */
+export interface KeptAnswers<Value> {
+  /** @returns what is at hand and true now, without waiting; `value` is undefined for what is known not to be there */
+  peek(question: Question): { readonly value: Value | undefined } | undefined;
+  /**
+   * @param ask finds the answer; undefined for nothing
+   * @throws what `ask` throws, where there is no older answer that may still be given
+   */
+  get(question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined>;
+  /** One name of an owner has changed, or all of its. */
+  forget(owner: string, name?: string): void;
+  /** What says so has changed, and whatever was not there. */
+  forgetWhere(isChanged: (value: Value) => boolean): void;
+  /** Changes may have been missed: everything is asked for again, and is older news only where nobody can be asked. */
+  doubt(): void;
+  /** Keeps answers from now on. Before, and after `stop`, a question that is being asked is shared, and that is all. */
+  start(): void;
+  stop(): void;
+  measure(): CacheMeasurements;
+}
+
+interface Entry<Value> {
+  readonly value: Value | undefined;
+  readonly source: string;
+  readonly sizeBytes: number;
+  readonly freshUntil: number;
+  readonly staleUntil: number;
+  /** How often everything had been doubted when it was asked for. */
+  readonly doubts: number;
+}
+
+interface Flight<Value> {
+  readonly answer: Promise<Value | undefined>;
+  readonly source: string;
+  outdated: boolean;
+}
+
+/** How long whoever could be given an older answer waits for a new one. */
+const patienceMs = 1000;
+/** How long nobody is asked again after it was found that nobody can be. */
+const awayMs = 1000;
+/** That something is not there takes a little room too. */
+const absentBytes = 300;
+
+export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): KeptAnswers<Value> {
+  const shelves = createFairShelves<Entry<Value>>(options);
+  const flights = new Map<string, Map<string, Flight<Value>>>();
+  const awayUntil = new Map<string, number>();
+  const counts = { hits: 0, absentHits: 0, staleHits: 0, misses: 0, joined: 0, invalidations: 0 };
+  let doubts = 0;
+  let keeping = false;
+
+  const find = ({ owner, name, source }: Question): Entry<Value> | undefined => {
+    const entry = shelves.get(owner, name);
+    return entry?.source === source ? entry : undefined;
+  };
+
+  const isFresh = (entry: Entry<Value>): boolean =>
+    entry.doubts === doubts && performance.now() < entry.freshUntil;
+
+  const keep = ({ owner, name, source }: Question, value: Value | undefined, askedAt: number): void => {
+    const usualMs = value === undefined ? options.absentMs : options.freshMs;
+    const longestMs = Math.min(usualMs, (value && options.keepMsOf?.(value)) ?? usualMs);
+    const freshUntil = askedAt + longestMs * (0.9 + 0.1 * Math.random());
+    shelves.set(owner, name, {
+      value,
+      source,
+      sizeBytes: value === undefined ? absentBytes : options.sizeOf(value),
+      freshUntil,
+      // That there is nothing is never old news: it would refuse what somebody has just made.
+      staleUntil: value === undefined ? freshUntil : askedAt + options.staleMs,
+      doubts,
+    });
+  };
+
+  const land = (question: Question, flight: Flight<Value>): void => {
+    const ofOwner = flights.get(question.owner);
+    if (ofOwner?.get(question.name) !== flight) return;
+    ofOwner.delete(question.name);
+    if (ofOwner.size === 0) flights.delete(question.owner);
+  };
+
+  const fly = (question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined> => {
+    const { owner, name, source } = question;
+    const ofOwner = flights.get(owner) ?? new Map<string, Flight<Value>>();
+    flights.set(owner, ofOwner);
+    const known = ofOwner.get(name);
+    if (known?.source === source) {
+      counts.joined += 1;
+      return known.answer;
+    }
+    counts.misses += 1;
+    const { promise, resolve } = Promise.withResolvers<Value | undefined>();
+    const flight: Flight<Value> = { answer: promise, source, outdated: false };
+    ofOwner.set(name, flight);
+    resolve(take(question, ask, flight));
+    return promise;
+  };
+
+  const take = async (
+    question: Question,
+    ask: () => Promise<Value | undefined>,
+    flight: Flight<Value>,
+  ): Promise<Value | undefined> => {
+    const { owner, name, source } = question;
+    const askedAt = performance.now();
+    try {
+      const value = await ask();
+      if (keeping && !flight.outdated) keep(question, value, askedAt);
+      awayUntil.delete(source);
+      return value;
+    } catch (error) {
+      if (options.isAway(error)) awayUntil.set(source, performance.now() + awayMs);
+      // What does not open, or whose key is gone, is not served on from here.
+      else if (!flight.outdated) shelves.delete(owner, name);
+      throw error;
+    } finally {
+      land(question, flight);
+    }
+  };
+
+  const outdate = (owner: string, name?: string): void => {
+    const ofOwner = flights.get(owner);
+    if (ofOwner === undefined) return;
+    for (const [each, flight] of name === undefined ? ofOwner : [[name, ofOwner.get(name)] as const]) {
+      if (flight !== undefined) flight.outdated = true;
+      ofOwner.delete(each);
+    }
+    if (ofOwner.size === 0) flights.delete(owner);
+  };
+
+  const outdateAll = (): void => {
+    for (const owner of flights.keys()) outdate(owner);
+  };
+
+  /** An older answer, where a new one cannot be had soon. */
+  const getOrStale = async (
+    question: Question,
+    ask: () => Promise<Value | undefined>,
+    entry: Entry<Value>,
+  ): Promise<Value | undefined> => {
+    const now = performance.now();
+    const until = awayUntil.get(question.source);
+    if (until !== undefined && now < until) return serveStale(entry);
+    // One at a time finds out whether somebody can be asked again.
+    if (until !== undefined) awayUntil.set(question.source, now + awayMs);
+    const late = Symbol();
+    const giveUp = new AbortController();
+    const answer = fly(question, ask);
+    try {
+      const first = await Promise.race([
+        answer,
+        sleep(patienceMs, late, { signal: giveUp.signal }).catch(() => late),
+      ]);
+      if (first !== late) return await answer;
+      awayUntil.set(question.source, performance.now() + awayMs);
+      answer.catch(() => {});
+      return serveStale(entry);
+    } catch (error) {
+      if (options.isAway(error)) return serveStale(entry);
+      throw error;
+    } finally {
+      giveUp.abort();
+    }
+  };
+
+  const serveStale = (entry: Entry<Value>): Value | undefined => {
+    counts.staleHits += 1;
+    return entry.value;
+  };
+
+  const peek = (question: Question): { readonly value: Value | undefined } | undefined => {
+    const entry = find(question);
+    if (entry === undefined || !isFresh(entry)) return undefined;
+    if (entry.value === undefined) counts.absentHits += 1;
+    else counts.hits += 1;
+    return entry;
+  };
+
+  return {
+    peek,
+    get: async (question, ask) => {
+      const kept = peek(question);
+      if (kept !== undefined) return kept.value;
+      const entry = find(question);
+      return entry !== undefined && performance.now() < entry.staleUntil && entry.value !== undefined
+        ? getOrStale(question, ask, entry)
+        : fly(question, ask);
+    },
+    forget: (owner, name) => {
+      counts.invalidations += 1;
+      outdate(owner, name);
+      if (name === undefined) shelves.deleteAll(owner);
+      else shelves.delete(owner, name);
+    },
+    forgetWhere: (isChanged) => {
+      counts.invalidations += 1;
+      outdateAll();
+      shelves.deleteWhere(({ value }) => value === undefined || isChanged(value));
+    },
+    doubt: () => {
+      counts.invalidations += 1;
+      doubts += 1;
+      outdateAll();
+    },
+    start: () => {
+      keeping = true;
+    },
+    stop: () => {
+      keeping = false;
+      outdateAll();
+      shelves.clear();
+    },
+    measure: () => ({ ...counts, ...shelves.measure() }),
+  };
+}

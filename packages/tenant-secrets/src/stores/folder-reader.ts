@@ -1,0 +1,54 @@
+import type { InfisicalClient } from "@repo/infisical";
+
+export interface OutsideSecret {
+  readonly value: string;
+  readonly version: number;
+}
+
+/** @throws {InfisicalError} */
+type ReadValue = (path: string, name: string) => Promise<OutsideSecret | undefined>;
+
+/**
+ * Reads values of folders: one that is asked for by itself with a request for it, several of one folder that are asked for in
+ * one turn of the event loop with one list. A name that is asked for twice then is asked for once.
+ */
+export function createFolderReader(infisical: InfisicalClient): ReadValue {
+  let waiting = new Map<string, Map<string, PromiseWithResolvers<OutsideSecret | undefined>>>();
+
+  const readAll = (): void => {
+    const folders = waiting;
+    waiting = new Map();
+    for (const [path, names] of folders) void readFolder(path, names);
+  };
+
+  const readFolder: (...folder: [...Parameters<typeof readEach>]) => Promise<void> = async (path, names) => {
+    try {
+      const found = await readEach(path, names);
+      for (const [name, { resolve }] of names) resolve(found.get(name));
+    } catch (error) {
+      for (const { reject } of names.values()) reject(error);
+    }
+  };
+
+  const readEach = async (
+    path: string,
+    names: ReadonlyMap<string, PromiseWithResolvers<OutsideSecret | undefined>>,
+  ): Promise<ReadonlyMap<string, OutsideSecret>> => {
+    const [name] = names.keys();
+    if (name === undefined || names.size > 1) {
+      const secrets = await infisical.listSecrets(path);
+      return new Map(secrets.map((secret) => [secret.secretKey, secret]));
+    }
+    const secret = await infisical.findSecret(path, name);
+    return new Map(secret === undefined ? [] : [[name, secret]]);
+  };
+
+  return (path, name) => {
+    if (waiting.size === 0) setImmediate(readAll);
+    const names = waiting.get(path) ?? new Map<string, PromiseWithResolvers<OutsideSecret | undefined>>();
+    waiting.set(path, names);
+    const asked = names.get(name) ?? Promise.withResolvers<OutsideSecret | undefined>();
+    names.set(name, asked);
+    return asked.promise;
+  };
+}

@@ -1,0 +1,55 @@
+import { createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from "node:crypto";
+import { openParts, parseValue, sealValue, type SealedParts, type ValuePlace } from "../crypto/envelope.ts";
+import { Plaintext } from "../vocabulary/plaintext.ts";
+
+/** A value that a store has found. It is not readable before it is opened, and so can be kept. */
+export interface SealedSecret {
+  readonly version: number;
+  /** What it takes to keep it, about. */
+  readonly sizeBytes: number;
+  /** For how long it may be kept at most, where that is less than usual, in milliseconds. */
+  readonly keepMs?: number;
+  /** @returns the value, made anew at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
+  open(): Plaintext;
+}
+
+/** Objects, buffers' headers and a place in a map, as a heap snapshot shows them. */
+const overheadBytes = 700;
+
+/** @throws {TenantSecretsError} INTEGRITY_FAILURE, KEY_DESTROYED */
+export function sealedSecret(key: KeyObject, place: ValuePlace, sealed: string): SealedSecret {
+  return secretOf(key, place.version, parseValue(place, sealed));
+}
+
+/** What lies readable elsewhere is sealed as long as it is here, under a key that ends with this process. */
+export function sealedHere(
+  { companyId, secretKey, version }: Omit<ValuePlace, "companyKeyNo">,
+  plaintext: Plaintext,
+): SealedSecret {
+  const place = { companyId, secretKey, version, companyKeyNo: 0 };
+  return sealedSecret(processKey(), place, sealValue(processKey(), place, plaintext.bytes));
+}
+
+/** Whether it is this value. */
+export function isSealedOf(sealed: SealedSecret, value: Plaintext): boolean {
+  const plaintext = sealed.open();
+  try {
+    return value.bytes.length === plaintext.bytes.length && timingSafeEqual(value.bytes, plaintext.bytes);
+  } finally {
+    plaintext.wipe();
+  }
+}
+
+function secretOf(key: KeyObject, version: number, parts: SealedParts): SealedSecret {
+  return {
+    version,
+    sizeBytes: overheadBytes + parts.ciphertext.length + parts.context.length,
+    open: () => new Plaintext(openParts(key, parts)),
+  };
+}
+
+let keyOfThisProcess: KeyObject | undefined;
+
+function processKey(): KeyObject {
+  return (keyOfThisProcess ??= createSecretKey(randomBytes(32)));
+}
