@@ -27,7 +27,12 @@ export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => 
     const error = asTenantSecretsError(thrown);
     const lost = attempt.changes === true && lostAnswers.has(error.code);
     const outcome = error.code === "FORBIDDEN" ? "refused" : "failed";
-    await note(audit, attempt, lost ? "unknown" : outcome, error);
+    try {
+      await note(audit, attempt, lost ? "unknown" : outcome, error);
+    } catch (unrecorded) {
+      // A database that is away takes no event either, and that it is away is what there is to know.
+      if (error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
+    }
     throw error;
   }
 }

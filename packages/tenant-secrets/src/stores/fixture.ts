@@ -1,4 +1,5 @@
 import { createAuditLog } from "../access/audit-log.ts";
+import type { Catalog } from "../catalog/catalog.ts";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
 import type { Company } from "../companies/companies.ts";
 import { product, type Fixture } from "../fixture.ts";
@@ -8,7 +9,7 @@ import { createMasterKeys } from "../keys/master-keys.ts";
 import type { SecretStoreName } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createDatabaseStore, type DatabaseStore } from "./database-store.ts";
-import { createHybridStore } from "./hybrid-store.ts";
+import { createHybridStore, type HybridStore } from "./hybrid-store.ts";
 import { createInfisicalStore } from "./infisical-store.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
@@ -16,20 +17,23 @@ import { createSecretUpkeep, type SecretUpkeep } from "./upkeep.ts";
 
 export interface Stores {
   readonly database: DatabaseStore;
-  readonly hybrid: SecretStore;
+  readonly hybrid: HybridStore;
   readonly infisical: SecretStore;
   readonly upkeep: SecretUpkeep;
 }
 
 /** The stores as a process that has just started has them: nothing is cached. */
-export function createStores({ database, infisical }: Fixture): Stores {
+export function createStores(
+  { database, infisical }: Pick<Fixture, "database" | "infisical">,
+  catalog: Catalog = deliveryChatCatalog,
+): Stores {
   const masterKeys = createMasterKeys(database, infisical, "default");
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const databaseStore = createDatabaseStore(database, createCompanyKeys(database, masterKeys, audit), audit);
   const infisicalStore = createInfisicalStore(infisical, audit);
   return {
     database: databaseStore,
-    hybrid: createHybridStore(deliveryChatCatalog, databaseStore, infisicalStore),
+    hybrid: createHybridStore(catalog, databaseStore, infisicalStore),
     infisical: infisicalStore,
     upkeep: createSecretUpkeep(database, audit),
   };

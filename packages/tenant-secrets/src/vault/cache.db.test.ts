@@ -1,0 +1,315 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseError, type Database } from "@repo/db";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
+import type { ServingProcess } from "../keys/processes.ts";
+import type { CacheOptions, TenantSecrets } from "../tenant-secrets.ts";
+
+let fixture: Fixture;
+const serving: ServingProcess[] = [];
+
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+
+afterAll(async () => {
+  await Promise.all(serving.map((each) => each.stop()));
+});
+
+type Secrets = TenantSecrets<typeof deliveryChatCatalog>;
+
+interface Process {
+  readonly secrets: Secrets;
+  /** Calls of the application's pool so far that are one statement. */
+  readonly statements: () => number;
+  /** From now on the database does not answer, or does again. */
+  readonly lose: (isLost: boolean) => void;
+}
+
+/** A process that serves, whose way to the database can be cut. */
+async function start(cache: CacheOptions = {}, listenerUrl = fixture.urls.listener): Promise<Process> {
+  let statements = 0;
+  let isLost = false;
+  const guarded = <T>(work: () => Promise<T>): Promise<T> =>
+    isLost ? Promise.reject(new DatabaseError("unavailable", "CONNECTION_CLOSED")) : work();
+  const { database: real } = fixture;
+  const database: Database = {
+    ...real,
+    inCompany: (companyId, work) => guarded(() => real.inCompany(companyId, work)),
+    outsideCompanies: (work) =>
+      guarded(() => {
+        statements += 1;
+        return real.outsideCompanies(work);
+      }),
+    acrossCompanies: (work) => guarded(() => real.acrossCompanies(work)),
+  };
+  const secrets = fixture.another({ database, cache });
+  serving.push(await secrets.serve(listenerUrl, () => {}));
+  return { secrets, statements: () => statements, lose: (lost) => void (isLost = lost) };
+}
+
+const key = "STRIPE_SECRET_KEY";
+const value = (no: number) => `sk_test_fake_value_of_the_cache_${no}`;
+
+async function companyWith(
+  no: number,
+  store: "database" | "infisical" | "hybrid" = "database",
+): Promise<string> {
+  const company = await fixture.company(store);
+  await fixture.secrets.company(company, product).set(key, value(no));
+  return company;
+}
+
+/** Until a condition holds: what is announced takes a moment. */
+async function until(holds: () => Promise<boolean>): Promise<number> {
+  const startedAt = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - startedAt > 5000) throw new Error("it did not come to hold");
+    await sleep(2);
+  }
+  return performance.now() - startedAt;
+}
+
+describe("reads", () => {
+  test("of one secret, a thousand at once and the first ever, ask the database for it once", async () => {
+    const company = await companyWith(1);
+    const { secrets, statements } = await start();
+    await secrets.prepare();
+    const theirs = secrets.company(company, product);
+    const before = statements();
+    const read = await Promise.all(Array.from({ length: 1000 }, () => theirs.get(key)));
+    expect(new Set(read)).toEqual(new Set([value(1)]));
+    // One for the company, and one for the secret.
+    expect(statements() - before).toBe(2);
+    expect(secrets.measurements().cache).toMatchObject({ misses: 1, joined: 999 });
+    const warm = statements();
+    for (let i = 0; i < 100; i++) expect(await theirs.get(key)).toBe(value(1));
+    expect(statements()).toBe(warm);
+  });
+
+  test("of one secret in Infisical, a thousand at once, ask Infisical for it once", async () => {
+    const company = await companyWith(1, "infisical");
+    const { secrets } = await start();
+    await secrets.prepare();
+    const before = fixture.emulator.requests().length;
+    await Promise.all(Array.from({ length: 1000 }, () => secrets.company(company, product).get(key)));
+    const asked = fixture.emulator
+      .requests()
+      .slice(before)
+      .filter(({ path }) => path.includes("/secrets/"));
+    expect(asked).toHaveLength(1);
+  });
+
+  test("of a hundred secrets of several companies in one turn are one statement", async () => {
+    const companies = await Promise.all([companyWith(1), companyWith(2), companyWith(3), companyWith(4)]);
+    const { secrets, statements } = await start();
+    for (const company of companies) {
+      const theirs = secrets.company(company, product);
+      await theirs.setMany(
+        Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`CUSTOM_${i}`, `${company} ${i}`])),
+      );
+      await theirs.get(key);
+    }
+    await sleep(100);
+    for (const company of companies) await secrets.company(company, product).get(key);
+    const before = statements();
+    const read = await Promise.all(
+      companies.flatMap((company) =>
+        Array.from({ length: 25 }, (_, i) => secrets.company(company, product).get(`CUSTOM_${i}`)),
+      ),
+    );
+    expect(read).toEqual(
+      companies.flatMap((company) => Array.from({ length: 25 }, (_, i) => `${company} ${i}`)),
+    );
+    expect(statements() - before).toBe(1);
+  });
+
+  test("are all on record, those that no store is asked for too", async () => {
+    const company = await companyWith(1);
+    const { secrets } = await start();
+    for (let i = 0; i < 50; i++) await secrets.company(company, product).get(key);
+    await secrets.flush();
+    const [events] = await fixture.superuser`
+      select sum(count)::int as reads from audit_events e join companies c on c.id = e.company_id
+      where c.subdomain = ${company} and action = 'secret.read' and outcome = 'allowed' and secret_key = ${key}`;
+    expect(events?.["reads"]).toBe(50);
+  });
+
+  test("that a credential is not for are refused, also of what is at hand", async () => {
+    const company = await companyWith(1);
+    const { secrets } = await start();
+    await secrets.company(company, product).get(key);
+    const narrow = {
+      actor: { kind: "job", id: "narrow", grant: { verbs: ["use"], secretKeys: ["CUSTOM_*"] } },
+    } as const;
+    const idle = {
+      actor: { kind: "job", id: "idle", grant: { verbs: ["write"], secretKeys: ["*"] } },
+    } as const;
+    expect(await codeOf(secrets.company(company, narrow).get(key))).toBe("NOT_FOUND");
+    expect(await codeOf(secrets.company(company, idle).get(key))).toBe("FORBIDDEN");
+    expect(await codeOf(secrets.company(company, operator).get(key))).toBe("FORBIDDEN");
+  });
+});
+
+describe("a change", () => {
+  test("by plain SQL is served by another process within 50 ms", async () => {
+    const company = await companyWith(1);
+    const { secrets } = await start();
+    const theirs = secrets.company(company, product);
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      expect(await theirs.get(key)).toBe(value(1));
+      await fixture.superuser`
+        update company_secrets set deleted_at = now() from companies c
+        where c.id = company_id and subdomain = ${company}`;
+      times.push(await until(async () => (await theirs.find(key)) === undefined));
+      await fixture.superuser`
+        update company_secrets set deleted_at = null from companies c
+        where c.id = company_id and subdomain = ${company}`;
+      times.push(await until(async () => (await theirs.find(key)) === value(1)));
+    }
+    expect(times.toSorted((a, b) => a - b)[5]).toBeLessThan(50);
+  });
+
+  test("is seen by the process that made it at once, and by another one soon, wherever the company's secrets live", async () => {
+    for (const store of ["database", "hybrid", "infisical"] as const) {
+      const company = await companyWith(1, store);
+      const [one, other] = await Promise.all([start(), start()]);
+      const here = one.secrets.company(company, product);
+      const there = other.secrets.company(company, product);
+      for (let no = 2; no < 6; no++) {
+        expect(await there.get(key)).toBe(await here.get(key));
+        await here.set(key, value(no));
+        expect(await here.get(key), store).toBe(value(no));
+        await until(async () => (await there.get(key)) === value(no));
+      }
+      await here.remove(key);
+      expect(await here.find(key), store).toBeUndefined();
+      await until(async () => (await there.find(key)) === undefined);
+    }
+  });
+
+  test("of a company's name, its place or its standing is seen by others", async () => {
+    const company = await companyWith(1);
+    const { secrets } = await start();
+    const theirs = secrets.company(company, product);
+    await theirs.get(key);
+    await fixture.secrets.companies.rename(operator, company, `${company}-new`);
+    await until(async () => (await codeOf(theirs.get(key))) === "NOT_FOUND");
+    const renamed = secrets.company(`${company}-new`, product);
+    expect(await renamed.get(key)).toBe(value(1));
+    await fixture.infisical.putSecret(`/tenants/${company}`, key, value(7));
+    await fixture.superuser`update companies set secret_store = 'infisical' where subdomain = ${`${company}-new`}`;
+    await until(async () => (await renamed.get(key)) === value(7));
+    await fixture.superuser`update companies set status = 'suspended' where subdomain = ${`${company}-new`}`;
+    await until(async () => (await codeOf(renamed.get(key))) === "NOT_FOUND");
+  });
+
+  test("that nobody is told of is seen when the time is up", async () => {
+    const company = await companyWith(1);
+    // A listener that works, in a database where nothing of ours happens.
+    const deaf = fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
+    const { secrets } = await start({ freshMs: 400 }, deaf);
+    const theirs = secrets.company(company, product);
+    await theirs.get(key);
+    await fixture.secrets.company(company, product).set(key, value(2));
+    expect(await theirs.get(key)).toBe(value(1));
+    expect(await until(async () => (await theirs.get(key)) === value(2))).toBeLessThan(1000);
+  });
+
+  test("that may have been missed while the listener was away is looked for", async () => {
+    const company = await companyWith(1);
+    const { secrets } = await start();
+    const theirs = secrets.company(company, product);
+    await theirs.get(key);
+    const before = secrets.measurements().cache.invalidations;
+    await fixture.superuser`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'tenant-secrets listener' and datname = current_database()`;
+    await until(async () => secrets.measurements().cache.invalidations > before);
+    const { misses } = secrets.measurements().cache;
+    expect(await theirs.get(key)).toBe(value(1));
+    expect(secrets.measurements().cache.misses).toBe(misses + 1);
+  });
+
+  test("while a read is on its way leaves nothing old behind, in a race of readers and writers", async () => {
+    const company = await companyWith(0);
+    const [one, other] = await Promise.all([start(), start()]);
+    let written = 0;
+    let ended = false;
+    const numberOf = (text: string): number => Number(text.split("_").at(-1));
+    const read = async ({ secrets }: Process): Promise<void> => {
+      while (!ended) {
+        const known = written;
+        const seen = numberOf(await secrets.company(company, product).get(key));
+        if (secrets === one.secrets) expect(seen).toBeGreaterThanOrEqual(known);
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    };
+    const write = async (): Promise<void> => {
+      for (let no = 1; no <= 30; no++) {
+        await one.secrets.company(company, product).set(key, value(no));
+        written = no;
+      }
+      ended = true;
+    };
+    await Promise.all([read(one), read(one), read(other), read(other), write()]);
+    await until(async () => (await other.secrets.company(company, product).get(key)) === value(30));
+  });
+});
+
+describe("while the database is away", () => {
+  test("what was read is served on, also when it is no longer fresh, and ends with a typed error at its ceiling", async () => {
+    const company = await companyWith(1);
+    const { secrets, lose } = await start({ freshMs: 100, staleMs: 1500 });
+    const theirs = secrets.company(company, product);
+    await theirs.get(key);
+    lose(true);
+    await sleep(150);
+    expect(await theirs.get(key)).toBe(value(1));
+    expect(secrets.measurements().cache.staleHits).toBe(1);
+    await expect(theirs.get("CUSTOM_NEVER_READ")).rejects.toMatchObject({
+      code: "DATABASE_UNAVAILABLE",
+      retryAfterMs: 1000,
+    });
+    await sleep(1500);
+    expect(await codeOf(theirs.get(key))).toBe("DATABASE_UNAVAILABLE");
+    lose(false);
+    expect(await theirs.get(key)).toBe(value(1));
+    await secrets.flush();
+  });
+
+  test("nothing that was removed before is served", async () => {
+    const company = await companyWith(1);
+    const { secrets, lose } = await start({ freshMs: 50 });
+    const theirs = secrets.company(company, product);
+    await theirs.get(key);
+    await theirs.remove(key);
+    lose(true);
+    expect(await codeOf(theirs.get(key))).toBe("DATABASE_UNAVAILABLE");
+  });
+});
+
+test("what does not open is not served from where it is kept once it was put right", async () => {
+  const company = await companyWith(1);
+  const { secrets } = await start();
+  const theirs = secrets.company(company, product);
+  const [row] = await fixture.superuser`
+    select secret_value_encrypted as sealed from company_secrets s join companies c on c.id = s.company_id where subdomain = ${company}`;
+  const sealed = String(row?.["sealed"]);
+  const set = (text: string) => fixture.superuser`
+    update company_secrets set secret_value_encrypted = ${text} from companies c where c.id = company_id and subdomain = ${company}`;
+  await set(`${sealed.slice(0, -4)}${sealed.endsWith("AAAA") ? "BBBB" : "AAAA"}`);
+  await until(async () => (await codeOf(theirs.get(key))) === "INTEGRITY_FAILURE");
+  await set(sealed);
+  await until(async () => (await theirs.find(key).catch(() => undefined)) === value(1));
+});
+
+test("a process that does not hear of changes keeps no value", async () => {
+  const company = await companyWith(1);
+  const secrets = fixture.another();
+  await secrets.company(company, product).get(key);
+  await secrets.company(company, product).get(key);
+  expect(secrets.measurements().cache).toMatchObject({ hits: 0, misses: 2, entries: 0 });
+});
