@@ -199,16 +199,27 @@ describe("the application's role", () => {
       readHead(b, "CUSTOM_NONE"),
       readHead(b, "CUSTOM_KEY"),
       readHead(a, "CUSTOM_NONE"),
+      readHead(a, "CUSTOM_KEY"),
     ]);
     expect(heads).toEqual([
       expect.objectContaining({ companyId: a, sealed: "sealed for a", origin: "written", removed: false }),
       undefined,
       expect.objectContaining({ companyId: b, sealed: "sealed for b" }),
       undefined,
+      expect.objectContaining({ companyId: a, sealed: "sealed for a" }),
     ]);
+    expect(await readHead(b, "CUSTOM_KEY")).toMatchObject({
+      companyId: b,
+      sealed: "sealed for b",
+      removed: false,
+    });
+    expect(await readHead(b, "CUSTOM_NONE")).toBeUndefined();
     for (let i = 0; i < 4; i++) expect(await run("select * from company_secrets")).toHaveLength(0);
     await database.inCompany(b, async (statements) => {
-      await statements.execute(`select * from read_secrets(array['${a}']::uuid[], array['CUSTOM_KEY'])`);
+      await statements.execute(
+        `select * from read_secrets(array['${a}']::uuid[], array[1], array['CUSTOM_KEY'])`,
+      );
+      await statements.execute(`select * from read_secret('${a}', 'CUSTOM_KEY')`);
       const seen = await statements.execute("select distinct company_id from company_secrets");
       expect(seen.map((row) => row["company_id"])).toEqual([b]);
     });

@@ -1,3 +1,4 @@
+import type postgres from "postgres";
 import type { Database } from "./connect.ts";
 import { DatabaseError } from "./errors.ts";
 
@@ -60,21 +61,46 @@ export function createSecretHeads(database: Database): ReadSecretHead {
 
 /** @returns in the order asked for */
 function selectHeads(database: Database, wanted: readonly Wanted[]): Promise<(SecretHeadRow | undefined)[]> {
-  return database.outsideCompanies(async (sql) => {
+  return database.outsideCompanies((sql) => {
     const [first, ...others] = wanted;
-    if (first !== undefined && others.length === 0) {
-      const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
-        select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-          company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed
-        from read_secret(${first.companyId}, ${first.secretKey})`;
-      return [row === undefined || row.companyId === null ? undefined : row];
-    }
-    const rows = await sql<(SecretHeadRow & { readonly place: number })[]>`
-      select place, company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-        company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed
-      from read_secrets(${wanted.map(({ companyId }) => companyId)}::uuid[], ${wanted.map(({ secretKey }) => secretKey)}::text[])`;
-    const found = Array<SecretHeadRow | undefined>(wanted.length).fill(undefined);
-    for (const { place, ...row } of rows) found[place - 1] = row;
-    return found;
+    return first !== undefined && others.length === 0 ? selectOne(sql, first) : selectSeveral(sql, wanted);
   });
+}
+
+async function selectOne(
+  sql: postgres.Sql,
+  { companyId, secretKey }: Wanted,
+): Promise<(SecretHeadRow | undefined)[]> {
+  const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
+    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
+      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed
+    from read_secret(${companyId}, ${secretKey})`;
+  return [row === undefined || row.companyId === null ? undefined : row];
+}
+
+async function selectSeveral(
+  sql: postgres.Sql,
+  wanted: readonly Wanted[],
+): Promise<(SecretHeadRow | undefined)[]> {
+  const byCompany = Map.groupBy(wanted, ({ companyId }) => companyId);
+  const secretKeys = [...byCompany.values()].flatMap((each) => each.map(({ secretKey }) => secretKey));
+  let end = 0;
+  const ends = [...byCompany.values()].map(({ length }) => (end += length));
+  const rows = await sql<SecretHeadRow[]>`
+    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
+      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed
+    from read_secrets(${[...byCompany.keys()]}::uuid[], ${ends}::integer[], ${secretKeys}::text[])`;
+  const found = new Map(rows.map((row) => [nameOf(row), row]));
+  return wanted.map((each) => found.get(nameOf(each)));
+}
+
+/** Ids have one length, so that two of these are never the same. */
+function nameOf({
+  companyId,
+  secretKey,
+}: {
+  readonly companyId: string;
+  readonly secretKey: string;
+}): string {
+  return `${companyId} ${secretKey}`;
 }

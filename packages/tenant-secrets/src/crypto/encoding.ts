@@ -3,17 +3,25 @@
  * unsigned 32-bit big-endian number. Text counts as its UTF-8; a lone surrogate would count as U+FFFD.
  */
 export function encodeFields(fields: readonly (string | Buffer)[]): Buffer {
-  const parts: Buffer[] = [];
+  let size = 0;
+  for (const field of fields) size += lengthBytes + Buffer.byteLength(field);
+  const encoded = Buffer.allocUnsafe(size);
+  let at = 0;
   for (const field of fields) {
-    const bytes = typeof field === "string" ? Buffer.from(field, "utf8") : field;
-    parts.push(encodeLength(bytes), bytes);
+    const start = at + lengthBytes;
+    const length =
+      typeof field === "string" ? encoded.write(field, start, "utf8") : field.copy(encoded, start);
+    encoded.writeUInt32BE(length, at);
+    at = start + length;
   }
-  return Buffer.concat(parts);
+  return encoded;
 }
+
+const lengthBytes = 4;
 
 /** What stands before a field. */
 export function encodeLength(field: Buffer): Buffer {
-  const length = Buffer.alloc(4);
+  const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(field.length);
   return length;
 }
