@@ -1,0 +1,96 @@
+import { connectDatabase, type Database } from "@repo/db";
+import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createBackends, type Backends } from "./fixture.ts";
+import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+
+const company = "another-company";
+const [first, second] = ["sk_test_fake_first_0001", "sk_test_fake_second_0002"];
+
+let backends: Backends;
+let superuser: Database;
+let processes: readonly ServerProcess[];
+
+beforeAll(async () => {
+  backends = await createBackends();
+  const { superuserUrl } = backends.database;
+  superuser = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  const variables = variablesOf(backends.database.urls, backends.emulator);
+  processes = [startServer(variables), startServer(variables)];
+}, 60_000);
+
+afterAll(async () => {
+  for (const each of processes) each.kill("SIGKILL");
+  await Promise.all(processes.map((each) => each.ended));
+  await superuser.close();
+});
+
+async function handles() {
+  const { apiKey: credential } = await backends.apiKey(company);
+  return Promise.all(
+    processes.map(async (each) => {
+      const url = await each.url();
+      await each.says(/ready: /);
+      return createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog }).company(company);
+    }),
+  );
+}
+
+/** What somebody with psql would do: the sealed values of two versions change places. */
+const exchange = () =>
+  superuser.outsideCompanies((whole) =>
+    whole.begin(async (sql) => {
+      const [row] = await sql`
+    select s.secret_value_encrypted as sealed, s.company_key_no as no, s.current_version as version,
+      v.version as other, v.sealed as other_sealed, v.company_key_no as other_no
+    from company_secrets s join companies c on c.id = s.company_id
+    join company_secret_versions v on v.company_id = s.company_id and v.secret_key = s.secret_key and v.sealed is not null
+    where c.subdomain = ${company} and s.secret_key = 'STRIPE_SECRET_KEY' order by v.version desc limit 1`;
+      if (row === undefined) throw new Error("there are two versions");
+      const { sealed, no, version, other, other_sealed: otherSealed, other_no: otherNo } = row;
+      const mine = sql`company_id = (select id from companies where subdomain = ${company}) and secret_key = 'STRIPE_SECRET_KEY'`;
+      await sql`update company_secret_versions set sealed = null, company_key_no = null where ${mine} and version = ${other}`;
+      await sql`update company_secret_versions set sealed = ${sealed}, company_key_no = ${no} where ${mine} and version = ${version}`;
+      await sql`
+    update company_secrets set secret_value_encrypted = ${otherSealed}, company_key_no = ${otherNo}, current_version = ${other}
+    where ${mine}`;
+    }),
+  );
+
+/** Milliseconds until a process answers with a value. */
+async function timeUntil(read: () => Promise<string>, expected: string): Promise<number> {
+  const startedAt = performance.now();
+  while ((await read()) !== expected) {
+    if (performance.now() - startedAt > 5000) throw new Error("it never answered with the new value");
+  }
+  return performance.now() - startedAt;
+}
+
+it(
+  "what is changed through one process, or with plain SQL, the other one answers with within 50 ms",
+  { timeout: 120_000 },
+  async () => {
+    const [one, other] = await handles();
+    if (one === undefined || other === undefined) throw new Error("there are two processes");
+    const read = () => other.get("STRIPE_SECRET_KEY");
+    await one.set("STRIPE_SECRET_KEY", first);
+    await one.set("STRIPE_SECRET_KEY", second);
+    await timeUntil(read, second);
+    const bySql: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      expect(await read()).toBe(i % 2 === 0 ? second : first);
+      await exchange();
+      bySql.push(await timeUntil(read, i % 2 === 0 ? first : second));
+    }
+    const byOther: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      const value = `sk_test_fake_number_${i}`;
+      await one.set("STRIPE_SECRET_KEY", value);
+      byOther.push(await timeUntil(read, value));
+    }
+    console.log(
+      `by SQL: ${bySql.map((ms) => ms.toFixed(0)).join(" ")} ms; by the other process: ${byOther.map((ms) => ms.toFixed(0)).join(" ")} ms`,
+    );
+    for (const times of [bySql, byOther]) expect(times.toSorted((a, b) => a - b)[5]).toBeLessThan(50);
+  },
+);
