@@ -192,7 +192,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const authentication = createAuthentication(database, audit, options.signIn);
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
-  const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore);
+  const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
   const kept = createKeptAnswers<SealedSecret>({
     ...keeping,
     sizeOf: ({ sizeBytes }) => sizeBytes,

@@ -34,8 +34,6 @@ export interface Adoption {
   measure(): AdoptionMeasurements;
 }
 
-/** How long this process takes a copy for Infisical's latest. */
-const refreshedForMs = 300_000;
 /** How long a reader waits for Infisical where the database has a value. */
 const patienceMs = 1000;
 /** How long what could not be looked up or copied is served before it is tried again. */
@@ -43,12 +41,14 @@ const untilNextTryMs = 10_000;
 
 const adopter = job("adoption", { verbs: [], secretKeys: [] });
 
+/** @param freshMs how long this process takes a copy for Infisical's latest, in milliseconds */
 export function createAdoption(
   catalog: Catalog,
   database: Pick<DatabaseStore, "adopt" | "know">,
   infisical: Pick<SecretStore, "find">,
+  freshMs: number,
 ): Adoption {
-  const recent = new LRUCache<string, true>({ max: 100_000, ttl: refreshedForMs });
+  const recent = new LRUCache<string, true>({ max: 100_000, ttl: freshMs });
   const counts = { adopted: 0, refreshed: 0, failed: 0 };
 
   /** @returns whether the database was asked to take it; it may have known better */
@@ -95,7 +95,9 @@ export function createAdoption(
     },
 
     refresh: async (company, secretKey, known) => {
-      if (recent.has(nameOf(company, secretKey))) return known;
+      const keepMs = recent.getRemainingTTL(nameOf(company, secretKey));
+      // What is left of the time by chance is not worth another round.
+      if (keepMs > freshMs / 10) return { ...known, keepMs };
       let plaintext: Plaintext | undefined;
       try {
         plaintext = (await soon(infisical.find(company, secretKey)))?.open();

@@ -33,7 +33,7 @@ export function createStores(
   const infisicalStore = createInfisicalStore(infisical, audit);
   return {
     database: databaseStore,
-    hybrid: createHybridStore(catalog, databaseStore, infisicalStore),
+    hybrid: createHybridStore(catalog, databaseStore, infisicalStore, 300_000),
     infisical: infisicalStore,
     upkeep: createSecretUpkeep(database, audit),
   };

@@ -13,13 +13,16 @@ export interface HybridStore extends SecretStore {
 /**
  * Both: the database first, and Infisical for what the database knows nothing of, which is then copied into it. Writes go
  * to the database. A secret that was removed there is removed, whatever Infisical still has.
+ *
+ * @param freshMs how old a copy may become before Infisical is asked again, in milliseconds
  */
 export function createHybridStore(
   catalog: Catalog,
   database: DatabaseStore,
   infisical: SecretStore,
+  freshMs: number,
 ): HybridStore {
-  const adoption = createAdoption(catalog, database, infisical);
+  const adoption = createAdoption(catalog, database, infisical, freshMs);
 
   /** What is still only outside, now in the database where it may be; else of version 0. */
   const takeIn = async (company: Company, secretKey: string): Promise<SealedSecret | undefined> => {

@@ -218,6 +218,21 @@ describe("a change", () => {
     expect(await until(async () => (await theirs.get(key)) === value(2))).toBeLessThan(1000);
   });
 
+  test("in Infisical, by others, is seen when the time is up, of what is only there and of what was copied", async () => {
+    const { secrets } = await start({ freshMs: 400 });
+    for (const store of ["infisical", "hybrid"] as const) {
+      const company = await fixture.company(store);
+      const put = (no: number) => fixture.infisical.putSecret(`/tenants/${company}`, key, value(no));
+      const theirs = secrets.company(company, product);
+      await put(1);
+      expect(await theirs.get(key)).toBe(value(1));
+      await put(2);
+      expect(await theirs.get(key)).toBe(value(1));
+      expect(await until(async () => (await theirs.get(key)) === value(2)), store).toBeLessThan(1500);
+    }
+    expect(secrets.measurements().adoption).toEqual({ adopted: 1, refreshed: 1, failed: 0 });
+  });
+
   test("that may have been missed while the listener was away is looked for", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
