@@ -48,6 +48,15 @@ describe("a bounded store", () => {
     expect(Array.from({ length: 50 }, (_, i) => kept.get("second", `name-${i}`))).not.toContain(undefined);
   });
 
+  test("takes from whoever brings more, and not from others with as much", () => {
+    const kept = shelves(100);
+    for (let i = 0; i < 50; i++) for (const owner of ["one", "other"]) kept.set(owner, `name-${i}`, thing());
+    kept.set("small", "name", thing());
+    for (let i = 50; i < 100; i++) kept.set("one", `name-${i}`, thing());
+    const left = Array.from({ length: 50 }, (_, i) => kept.get("other", `name-${i}`));
+    expect(left.filter((entry) => entry === undefined).length).toBeLessThanOrEqual(1);
+  });
+
   test("tells owners and names apart, whatever they are", () => {
     const kept = shelves(100);
     const places = [

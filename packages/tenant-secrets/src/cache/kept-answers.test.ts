@@ -140,6 +140,7 @@ describe("a change", () => {
     await kept.get(at("B"), source(() => "two").ask);
     await kept.get(at("C"), source(() => undefined).ask);
     kept.forgetWhere((value) => value === "one");
+    expect(kept.peek(at("C"))).toBeUndefined();
     expect(["A", "B", "C"].map((name) => kept.peek(at(name))?.value)).toEqual([undefined, "two", undefined]);
   });
 

@@ -118,8 +118,7 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       source,
       sizeBytes: value === undefined ? absentBytes : options.sizeOf(value),
       freshUntil,
-      // That there is nothing is never old news: it would refuse what somebody has just made.
-      staleUntil: value === undefined ? freshUntil : askedAt + options.staleMs,
+      staleUntil: askedAt + options.staleMs,
       doubts,
     });
   };
@@ -234,6 +233,7 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       const kept = peek(question);
       if (kept !== undefined) return kept.value;
       const entry = find(question);
+      // That there is nothing is never told when it is old: it would refuse what somebody has just made.
       return entry !== undefined && performance.now() < entry.staleUntil && entry.value !== undefined
         ? getOrStale(question, ask, entry)
         : fly(question, ask);
