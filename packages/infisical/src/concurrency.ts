@@ -3,13 +3,14 @@ import type { Deadline } from "./deadline.ts";
 /** A cap on the requests in flight. */
 export interface Slots {
   /**
-   * Waits for a slot, starts `work`, and keeps the slot until `work` has ended, even when the caller's deadline
-   * passed before: a request that the SDK cannot cancel still burdens the server.
+   * Waits for a slot, starts `work`, and keeps the slot until `work` has ended. A request that the SDK cannot cancel
+   * still burdens the server when its caller's deadline has passed, so it keeps its slot for `graceMs` more; and not
+   * for the minutes that it may take, or a few such requests would leave no slot to anybody.
    */
   run<T>(deadline: Deadline, work: () => Promise<T>): Promise<T>;
 }
 
-export function createSlots(size: number): Slots {
+export function createSlots(size: number, graceMs: number): Slots {
   let busy = 0;
   const waiting: (() => void)[] = [];
   const release = () => {
@@ -38,10 +39,28 @@ export function createSlots(size: number): Slots {
     async run(deadline, work) {
       await acquire(deadline);
       const running = work();
-      running.then(release, release);
+      void endOf(running, deadline, graceMs).then(release);
       return deadline.race(running);
     },
   };
+}
+
+/** Resolves when `work` has ended, or `graceMs` after the deadline. */
+async function endOf(work: Promise<unknown>, deadline: Deadline, graceMs: number): Promise<void> {
+  const ended = work.then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    await deadline.race(ended);
+  } catch {
+    let timer: NodeJS.Timeout | undefined;
+    const given = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs).unref();
+    });
+    await Promise.race([ended, given]);
+    clearTimeout(timer);
+  }
 }
 
 /** Runs pieces of work that share a key one after another. */

@@ -24,6 +24,8 @@ export async function startFixture(
       clientSecret,
       projectId,
       environment,
+      // The failures that most tests cause are no outage. Those of the breaker set their own.
+      maxFailures: 1_000_000,
       ...options.client,
       ...more,
     });
