@@ -1,3 +1,5 @@
+import type { State } from "./state.ts";
+
 export type Fault = {
   /** Whether the request is carried out first. Default false. */
   readonly afterApply?: boolean;
@@ -10,6 +12,8 @@ export type Fault = {
     }
   | { readonly kind: "delay"; readonly durationMs: number }
   | { readonly kind: "stalled-headers" | "stalled-body" | "reset" | "truncated-body" | "hidden-values" }
+  /** Answered from what there was when the fault was added, as by a replica that lags behind. For reads. */
+  | { readonly kind: "replica-lag" }
 );
 
 /** Which requests a fault is for. */
@@ -29,14 +33,18 @@ export interface InfisicalFaults {
 
 export interface FaultQueue {
   readonly faults: InfisicalFaults;
-  take(method: string, path: string): Fault | undefined;
+  /** The fault that this request meets, and the state that it is answered from where that is not the current one. */
+  take(method: string, path: string): { readonly fault?: Fault; readonly state?: State };
 }
 
-export function createFaultQueue(expireTokens: () => void): FaultQueue {
-  const planned: { fault: Fault; target: FaultTarget; left: number }[] = [];
+export function createFaultQueue(current: State, expireTokens: () => void): FaultQueue {
+  const planned: { fault: Fault; target: FaultTarget; left: number; state?: State }[] = [];
   return {
     faults: {
-      add: (fault, target = {}) => void planned.push({ fault, target, left: target.times ?? 1 }),
+      add(fault, target = {}) {
+        const lagging = fault.kind === "replica-lag" ? { state: structuredClone(current) } : {};
+        planned.push({ fault, target, left: target.times ?? 1, ...lagging });
+      },
       clear: () => void planned.splice(0),
       expireTokens,
     },
@@ -47,8 +55,9 @@ export function createFaultQueue(expireTokens: () => void): FaultQueue {
           (target.method ?? method) === method &&
           (target.path === undefined || target.path.test(path)),
       );
-      if (plan !== undefined) plan.left -= 1;
-      return plan?.fault;
+      if (plan === undefined) return {};
+      plan.left -= 1;
+      return plan;
     },
   };
 }

@@ -1,4 +1,9 @@
 export { startInfisicalEmulator } from "./start.ts";
-export type { InfisicalEmulator, InfisicalEmulatorOptions } from "./start.ts";
+export type {
+  GenerationName,
+  InfisicalEmulator,
+  InfisicalEmulatorOptions,
+  InfisicalIdentityOptions,
+} from "./start.ts";
 export type { Fault, FaultTarget, InfisicalFaults } from "./faults.ts";
 export type { RecordedRequest } from "./server.ts";

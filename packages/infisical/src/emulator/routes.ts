@@ -12,17 +12,17 @@ import {
 import { loginBody } from "./login.ts";
 import type { LogIn } from "./login.ts";
 import { createEnvironment, createEnvironmentBody, createProject, createProjectBody } from "./projects.ts";
-import { Refusal } from "./refusal.ts";
+import { issuesOnWire } from "./issues.ts";
+import type { Generation } from "./generation.ts";
+import type { Visit } from "./place.ts";
 import * as secrets from "./secrets.ts";
-import type { State, StoredIdentity } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
 
-interface Call {
+interface Call extends Visit {
   readonly query: Readonly<Record<string, string>>;
   readonly body: unknown;
   /** The parameter in the path, decoded; empty where the route has none. */
   readonly parameter: string;
-  readonly identity: StoredIdentity;
   readonly isHidden: boolean;
 }
 
@@ -36,7 +36,15 @@ export interface Route {
 const tokenBody = z.object({ accessToken: z.string().trim() });
 
 /** The routes that the SDK uses, and those that it lacks. */
-export function createRoutes(state: State, tokens: Tokens, logIn: LogIn): readonly Route[] {
+export function createRoutes(generation: Generation, tokens: Tokens, logIn: LogIn): readonly Route[] {
+  const valid = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
+    const parsed = schema.safeParse(input, { reportInput: true });
+    if (parsed.success) return parsed.data;
+    throw generation.refusals.invalid(issuesOnWire(parsed.error));
+  };
+  const updateBody = generation.updatesWithoutValue
+    ? secrets.updateSecretBody
+    : secrets.updateSecretBody.extend({ secretValue: secrets.createSecretBody.shape.secretValue });
   const secret = /^\/api\/v3\/secrets\/raw\/([^/]+)$/;
   const secretBatch = /^\/api\/v3\/secrets\/batch\/raw$/;
   const folders = /^\/api\/v1\/folders$/;
@@ -46,7 +54,14 @@ export function createRoutes(state: State, tokens: Tokens, logIn: LogIn): readon
       method: "GET",
       path: /^\/api\/status$/,
       isPublic: true,
-      handle: () => ({ date: new Date().toISOString(), message: "Ok" }),
+      handle: () => ({
+        date: new Date().toISOString(),
+        message: "Ok",
+        emailConfigured: false,
+        inviteOnlySignup: true,
+        redisConfigured: true,
+        secretScanningConfigured: false,
+      }),
     },
     {
       method: "POST",
@@ -72,85 +87,75 @@ export function createRoutes(state: State, tokens: Tokens, logIn: LogIn): readon
     {
       method: "GET",
       path: /^\/api\/v3\/secrets\/raw$/,
-      handle: ({ identity, query, isHidden }) =>
-        secrets.listSecrets(state, identity, valid(secrets.listSecretsQuery, query), isHidden),
+      handle: (call) => secrets.listSecrets(call, valid(secrets.listSecretsQuery, call.query), call.isHidden),
     },
     {
       method: "GET",
       path: secret,
-      handle: ({ identity, parameter, query, isHidden }) =>
-        secrets.getSecret(state, identity, parameter, valid(secrets.getSecretQuery, query), isHidden),
+      handle: (call) =>
+        secrets.getSecret(call, call.parameter, valid(secrets.getSecretQuery, call.query), call.isHidden),
     },
     {
       method: "POST",
       path: secret,
-      handle: ({ identity, parameter, body }) =>
-        secrets.createSecret(state, identity, parameter, valid(secrets.createSecretBody, body)),
+      handle: (call) =>
+        secrets.createSecret(call, call.parameter, valid(secrets.createSecretBody, call.body)),
     },
     {
       method: "PATCH",
       path: secret,
-      handle: ({ identity, parameter, body }) =>
-        secrets.updateSecret(state, identity, parameter, valid(secrets.updateSecretBody, body)),
+      handle: (call) => secrets.updateSecret(call, call.parameter, valid(updateBody, call.body)),
     },
     {
       method: "DELETE",
       path: secret,
-      handle: ({ identity, parameter, body }) =>
-        secrets.deleteSecret(state, identity, parameter, valid(secrets.deleteSecretBody, body)),
+      handle: (call) =>
+        secrets.deleteSecret(call, call.parameter, valid(secrets.deleteSecretBody, call.body)),
     },
     {
       method: "POST",
       path: secretBatch,
-      handle: ({ identity, body }) => batch.createBatch(state, identity, valid(batch.createBatchBody, body)),
+      handle: (call) => batch.createBatch(call, valid(batch.createBatchBody, call.body)),
     },
     {
       method: "PATCH",
       path: secretBatch,
-      handle: ({ identity, body }) => batch.updateBatch(state, identity, valid(batch.updateBatchBody, body)),
+      handle: (call) => batch.updateBatch(call, valid(batch.updateBatchBody, call.body)),
     },
     {
       method: "DELETE",
       path: secretBatch,
-      handle: ({ identity, body }) => batch.deleteBatch(state, identity, valid(batch.deleteBatchBody, body)),
+      handle: (call) => batch.deleteBatch(call, valid(batch.deleteBatchBody, call.body)),
     },
     {
       method: "GET",
       path: folders,
-      handle: ({ identity, query }) => listFolders(state, identity, valid(listFoldersQuery, query)),
+      handle: (call) => listFolders(call, valid(listFoldersQuery, call.query)),
     },
     {
       method: "POST",
       path: folders,
-      handle: ({ identity, body }) => createFolder(state, identity, valid(createFolderBody, body)),
+      handle: (call) => createFolder(call, valid(createFolderBody, call.body)),
     },
     {
       method: "GET",
       path: folder,
-      handle: ({ identity, parameter }) => getFolder(state, identity, parameter),
+      handle: (call) => getFolder(call, call.parameter),
     },
     {
       method: "DELETE",
       path: folder,
-      handle: ({ identity, parameter, body }) =>
-        deleteFolder(state, identity, parameter, valid(deleteFolderBody, body)),
+      handle: (call) => deleteFolder(call, call.parameter, valid(deleteFolderBody, call.body)),
     },
     {
       method: "POST",
       path: /^\/api\/v1\/workspace\/([^/]+)\/environments$/,
-      handle: ({ identity, parameter, body }) =>
-        createEnvironment(state, identity, parameter, valid(createEnvironmentBody, body)),
+      handle: (call) => createEnvironment(call, call.parameter, valid(createEnvironmentBody, call.body)),
     },
     {
       method: "POST",
       path: /^\/api\/v2\/workspace$/,
-      handle: ({ identity, body }) => createProject(state, identity, valid(createProjectBody, body)),
+      handle: (call) => createProject(call, valid(createProjectBody, call.body)),
     },
   ];
-}
-
-function valid<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(input);
-  if (!parsed.success) throw new Refusal(422, "ValidationFailure", parsed.error.issues);
-  return parsed.data;
 }
