@@ -60,6 +60,7 @@ export const current: Generation = {
     );
   },
   hasImportsAlways: true,
+  writesAtOnce: true,
   tokensExpire: "by-date",
   locksAfterFailedLogIns: true,
   hasRequestIds: true,

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { State } from "./state.ts";
 
 export type Fault = {
@@ -14,6 +15,8 @@ export type Fault = {
   | { readonly kind: "stalled-headers" | "stalled-body" | "reset" | "truncated-body" | "hidden-values" }
   /** Answered from what there was when the fault was added, as by a replica that lags behind. For reads. */
   | { readonly kind: "replica-lag" }
+  /** On an older server: all that meet it look whether they may write before any of them does. */
+  | { readonly kind: "race" }
 );
 
 /** Which requests a fault is for. */
@@ -34,16 +37,25 @@ export interface InfisicalFaults {
 export interface FaultQueue {
   readonly faults: InfisicalFaults;
   /** The fault that this request meets, and the state that it is answered from where that is not the current one. */
-  take(method: string, path: string): { readonly fault?: Fault; readonly state?: State };
+  take(
+    method: string,
+    path: string,
+  ): {
+    readonly fault?: Fault;
+    readonly state?: State;
+    readonly pauseBeforeWrite?: () => Promise<void>;
+  };
 }
 
 export function createFaultQueue(current: State, expireTokens: () => void): FaultQueue {
-  const planned: { fault: Fault; target: FaultTarget; left: number; state?: State }[] = [];
+  const planned: (ReturnType<FaultQueue["take"]> & { fault: Fault; target: FaultTarget; left: number })[] =
+    [];
   return {
     faults: {
       add(fault, target = {}) {
         const lagging = fault.kind === "replica-lag" ? { state: structuredClone(current) } : {};
-        planned.push({ fault, target, left: target.times ?? 1, ...lagging });
+        const racing = fault.kind === "race" ? { pauseBeforeWrite: createMeeting(target.times ?? 1) } : {};
+        planned.push({ fault, target, left: target.times ?? 1, ...lagging, ...racing });
       },
       clear: () => void planned.splice(0),
       expireTokens,
@@ -59,5 +71,19 @@ export function createFaultQueue(current: State, expireTokens: () => void): Faul
       plan.left -= 1;
       return plan;
     },
+  };
+}
+
+// For those that wait for one that was refused on the way.
+const longestMeetingMs = 2_000;
+
+/** Resolves for all when as many have called it as are to meet. */
+function createMeeting(size: number): () => Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let missing = size;
+  return async () => {
+    missing -= 1;
+    if (missing === 0) resolve();
+    await Promise.race([promise, pause(longestMeetingMs, undefined, { ref: false })]);
   };
 }

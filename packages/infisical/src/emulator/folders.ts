@@ -9,7 +9,7 @@ import {
   withoutTrailingSlash,
 } from "./place.ts";
 import type { Visit } from "./place.ts";
-import { readOnly } from "./refusal.ts";
+import { badRequest, readOnly } from "./refusal.ts";
 import { newFolder } from "./state.ts";
 import type { StoredEnvironment, StoredFolder } from "./state.ts";
 
@@ -24,6 +24,8 @@ export const createFolderBody = z.object({
   description: z.string().nullish(),
 });
 export const deleteFolderBody = z.object({ ...place, path });
+/** Of the newer route, which does not delete what holds something unless it is told to. */
+export const deleteFolderGentlyBody = deleteFolderBody.extend({ forceDelete: z.boolean().default(false) });
 
 export function listFolders(visit: Visit, query: z.output<typeof listFoldersQuery>) {
   const { generation } = visit;
@@ -61,7 +63,7 @@ export async function createFolder(visit: Visit, body: z.output<typeof createFol
   checkFolderPath(visit, fullPath);
   const names = [...parentPath.split("/"), body.name].filter((name) => name !== "");
   const known = descend(environment.root, names);
-  if (known.length < names.length && generation.pauseBeforeWrite) await generation.pauseBeforeWrite();
+  if (known.length < names.length && visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
   const chain = [environment.root, ...known];
   for (const name of names.slice(known.length)) {
     const made = newFolder(name);
@@ -92,7 +94,11 @@ function descend(root: StoredFolder, names: readonly string[]): StoredFolder[] {
 }
 
 /** Deletes by id or by name, with everything below. */
-export function deleteFolder(visit: Visit, idOrName: string, body: z.output<typeof deleteFolderBody>) {
+export function deleteFolder(
+  visit: Visit,
+  idOrName: string,
+  body: z.output<typeof deleteFolderBody> & { readonly forceDelete?: boolean },
+) {
   const { refusals, folderFields } = visit.generation;
   const environment = enterEnvironment(visit, body, "delete");
   if (visit.identity.isReadOnly === true) throw readOnly("delete");
@@ -102,6 +108,11 @@ export function deleteFolder(visit: Visit, idOrName: string, body: z.output<type
   const index = parent.folders.findIndex(({ id, name }) => id === idOrName || name === idOrName);
   const folder = parent.folders[index];
   if (folder === undefined) throw refusals.missingFolderId(idOrName);
+  if (body.forceDelete === false && folder.secrets.length + folder.folders.length > 0) {
+    throw badRequest(
+      `Cannot delete folder "${folder.name}" because it contains resources. Use forceDelete=true to delete it forcefully.`,
+    );
+  }
   parent.folders.splice(index, 1);
   return { folder: pick(folderFields.deleted, folderOnWire(environment, folder, parent)) };
 }

@@ -27,8 +27,8 @@ export interface Generation {
   readonly listNowhere: (wanted: WantedFolder, isRecursive: boolean) => unknown;
   /** Whether a list without imports has the field `imports` all the same. */
   readonly hasImportsAlways: boolean;
-  /** What passes between looking whether a name is taken and taking it. Without it no other request gets in between. */
-  readonly pauseBeforeWrite?: () => Promise<void>;
+  /** Whether nothing gets in between looking whether a name is taken and taking it. */
+  readonly writesAtOnce: boolean;
   /** Whether a token expires by its own date, or by what the server remembers of its last renewal. */
   readonly tokensExpire: "by-date" | "in-memory";
   readonly locksAfterFailedLogIns: boolean;

@@ -6,4 +6,5 @@ export type {
   InfisicalIdentityOptions,
 } from "./start.ts";
 export type { Fault, FaultTarget, InfisicalFaults } from "./faults.ts";
+export type { InfisicalWebhook } from "./webhook.ts";
 export type { RecordedRequest } from "./server.ts";

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Generation, SecretAction } from "./generation.ts";
 import { badRequest, internalError, notFound, Refusal } from "./refusal.ts";
 
@@ -31,9 +30,6 @@ const secret = [
 ];
 const folder = ["id", "name", "version", "createdAt", "updatedAt", "envId", "parentId", "isReserved"];
 
-// About what the statement that looks and the one that writes are apart.
-const raceMs = 5;
-
 /** A server of October 2024, as `recorded-exchanges.jsonl` shows one; a few texts that were not recorded are guesses in its manner. */
 export const older: Generation = {
   secretFields: {
@@ -54,7 +50,7 @@ export const older: Generation = {
     return { secrets: [] };
   },
   hasImportsAlways: false,
-  pauseBeforeWrite: () => pause(raceMs),
+  writesAtOnce: false,
   tokensExpire: "in-memory",
   locksAfterFailedLogIns: false,
   hasRequestIds: false,

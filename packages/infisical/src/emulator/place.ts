@@ -6,6 +6,8 @@ export interface Visit {
   readonly state: State;
   readonly identity: StoredIdentity;
   readonly generation: Generation;
+  /** What passes between looking and writing, on a server where something does. */
+  readonly pauseBeforeWrite?: () => Promise<void>;
 }
 
 /** A project, if the identity may enter it. */

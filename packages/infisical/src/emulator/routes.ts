@@ -5,18 +5,20 @@ import {
   createFolderBody,
   deleteFolder,
   deleteFolderBody,
+  deleteFolderGentlyBody,
   getFolder,
   listFolders,
   listFoldersQuery,
 } from "./folders.ts";
+import type { Generation } from "./generation.ts";
+import { issuesOnWire } from "./issues.ts";
 import { loginBody } from "./login.ts";
 import type { LogIn } from "./login.ts";
-import { createEnvironment, createEnvironmentBody, createProject, createProjectBody } from "./projects.ts";
-import { issuesOnWire } from "./issues.ts";
-import type { Generation } from "./generation.ts";
 import type { Visit } from "./place.ts";
+import { createEnvironment, createEnvironmentBody, createProject, createProjectBody } from "./projects.ts";
 import * as secrets from "./secrets.ts";
 import type { Tokens } from "./tokens.ts";
+import type { Announce } from "./webhook.ts";
 
 interface Call extends Visit {
   readonly query: Readonly<Record<string, string>>;
@@ -35,20 +37,38 @@ export interface Route {
 
 const tokenBody = z.object({ accessToken: z.string().trim() });
 
+/** Reads input as a schema says, or refuses it as the server does. */
+type Valid = <Schema extends z.ZodType>(schema: Schema, input: unknown) => z.output<Schema>;
+
 /** The routes that the SDK uses, and those that it lacks. */
-export function createRoutes(generation: Generation, tokens: Tokens, logIn: LogIn): readonly Route[] {
-  const valid = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
+export function createRoutes(
+  generation: Generation,
+  tokens: Tokens,
+  logIn: LogIn,
+  announce: Announce,
+): readonly Route[] {
+  const valid: Valid = (schema, input) => {
     const parsed = schema.safeParse(input, { reportInput: true });
     if (parsed.success) return parsed.data;
     throw generation.refusals.invalid(issuesOnWire(parsed.error));
   };
-  const updateBody = generation.updatesWithoutValue
-    ? secrets.updateSecretBody
-    : secrets.updateSecretBody.extend({ secretValue: secrets.createSecretBody.shape.secretValue });
-  const secret = /^\/api\/v3\/secrets\/raw\/([^/]+)$/;
-  const secretBatch = /^\/api\/v3\/secrets\/batch\/raw$/;
-  const folders = /^\/api\/v1\/folders$/;
-  const folder = /^\/api\/v1\/folders\/([^/]+)$/;
+  const { updatesWithoutValue, hasNewerRoutes } = generation;
+  const secretsAt = (path: string, batchPath: string) =>
+    announced(announce, secretRoutes(path, batchPath, valid, updatesWithoutValue));
+  const newer = [
+    ...secretsAt("/api/v4/secrets", "/api/v4/secrets/batch"),
+    ...folderRoutes("/api/v2/folders", valid, deleteFolderGentlyBody),
+  ];
+  return [
+    ...accountRoutes(tokens, logIn, valid),
+    ...secretsAt("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw"),
+    ...folderRoutes("/api/v1/folders", valid, deleteFolderBody),
+    ...projectRoutes(valid),
+    ...(hasNewerRoutes ? newer.map(inNewerWords) : []),
+  ];
+}
+
+function accountRoutes(tokens: Tokens, logIn: LogIn, valid: Valid): Route[] {
   return [
     {
       method: "GET",
@@ -84,69 +104,83 @@ export function createRoutes(generation: Generation, tokens: Tokens, logIn: LogI
         return { message: "Successfully revoked access token" };
       },
     },
+  ];
+}
+
+function secretRoutes(path: string, batchPath: string, valid: Valid, updatesWithoutValue: boolean): Route[] {
+  const one = new RegExp(`^${path}/([^/]+)$`);
+  const many = new RegExp(`^${batchPath}$`);
+  const updateBody = updatesWithoutValue
+    ? secrets.updateSecretBody
+    : secrets.updateSecretBody.extend({ secretValue: secrets.createSecretBody.shape.secretValue });
+  return [
+    {
+      method: "POST",
+      path: many,
+      handle: (call) => batch.createBatch(call, valid(batch.createBatchBody, call.body)),
+    },
+    {
+      method: "PATCH",
+      path: many,
+      handle: (call) => batch.updateBatch(call, valid(batch.updateBatchBody, call.body)),
+    },
+    {
+      method: "DELETE",
+      path: many,
+      handle: (call) => batch.deleteBatch(call, valid(batch.deleteBatchBody, call.body)),
+    },
     {
       method: "GET",
-      path: /^\/api\/v3\/secrets\/raw$/,
+      path: new RegExp(`^${path}$`),
       handle: (call) => secrets.listSecrets(call, valid(secrets.listSecretsQuery, call.query), call.isHidden),
     },
     {
       method: "GET",
-      path: secret,
+      path: one,
       handle: (call) =>
         secrets.getSecret(call, call.parameter, valid(secrets.getSecretQuery, call.query), call.isHidden),
     },
     {
       method: "POST",
-      path: secret,
+      path: one,
       handle: (call) =>
         secrets.createSecret(call, call.parameter, valid(secrets.createSecretBody, call.body)),
     },
     {
       method: "PATCH",
-      path: secret,
+      path: one,
       handle: (call) => secrets.updateSecret(call, call.parameter, valid(updateBody, call.body)),
     },
     {
       method: "DELETE",
-      path: secret,
+      path: one,
       handle: (call) =>
         secrets.deleteSecret(call, call.parameter, valid(secrets.deleteSecretBody, call.body)),
     },
-    {
-      method: "POST",
-      path: secretBatch,
-      handle: (call) => batch.createBatch(call, valid(batch.createBatchBody, call.body)),
-    },
-    {
-      method: "PATCH",
-      path: secretBatch,
-      handle: (call) => batch.updateBatch(call, valid(batch.updateBatchBody, call.body)),
-    },
-    {
-      method: "DELETE",
-      path: secretBatch,
-      handle: (call) => batch.deleteBatch(call, valid(batch.deleteBatchBody, call.body)),
-    },
-    {
-      method: "GET",
-      path: folders,
-      handle: (call) => listFolders(call, valid(listFoldersQuery, call.query)),
-    },
-    {
-      method: "POST",
-      path: folders,
-      handle: (call) => createFolder(call, valid(createFolderBody, call.body)),
-    },
-    {
-      method: "GET",
-      path: folder,
-      handle: (call) => getFolder(call, call.parameter),
-    },
+  ];
+}
+
+function folderRoutes(
+  path: string,
+  valid: Valid,
+  deleteBody: typeof deleteFolderBody | typeof deleteFolderGentlyBody,
+): Route[] {
+  const all = new RegExp(`^${path}$`);
+  const one = new RegExp(`^${path}/([^/]+)$`);
+  return [
+    { method: "GET", path: all, handle: (call) => listFolders(call, valid(listFoldersQuery, call.query)) },
+    { method: "POST", path: all, handle: (call) => createFolder(call, valid(createFolderBody, call.body)) },
+    { method: "GET", path: one, handle: (call) => getFolder(call, call.parameter) },
     {
       method: "DELETE",
-      path: folder,
-      handle: (call) => deleteFolder(call, call.parameter, valid(deleteFolderBody, call.body)),
+      path: one,
+      handle: (call) => deleteFolder(call, call.parameter, valid(deleteBody, call.body)),
     },
+  ];
+}
+
+function projectRoutes(valid: Valid): Route[] {
+  return [
     {
       method: "POST",
       path: /^\/api\/v1\/workspace\/([^/]+)\/environments$/,
@@ -159,3 +193,38 @@ export function createRoutes(generation: Generation, tokens: Tokens, logIn: LogI
     },
   ];
 }
+
+/** Tells the webhook of every change that succeeds. */
+function announced(announce: Announce, routes: readonly Route[]): Route[] {
+  return routes.map((route) => {
+    if (route.method === "GET") return route;
+    const handle = async (call: Call) => {
+      const result = await route.handle(call);
+      announce(call, call.body);
+      return result;
+    };
+    return { ...route, handle };
+  });
+}
+
+/** The newer addresses name the project `projectId`. */
+function inNewerWords(route: Route): Route {
+  const renamed = ({ projectId, ...rest }: Readonly<Record<string, unknown>>) => ({
+    ...rest,
+    ...(projectId === undefined ? {} : { workspaceId: projectId }),
+  });
+  return {
+    ...route,
+    handle: (call) => {
+      const { projectId, ...query } = call.query;
+      return route.handle({
+        ...call,
+        query: projectId === undefined ? query : { ...query, workspaceId: projectId },
+        body: isRecord(call.body) ? renamed(call.body) : call.body,
+      });
+    },
+  };
+}
+
+const isRecord = (body: unknown): body is Record<string, unknown> =>
+  typeof body === "object" && body !== null && !Array.isArray(body);

@@ -108,7 +108,7 @@ export function getSecret(
 /** Does not create the folder. */
 export async function createSecret(visit: Visit, name: string, body: Created) {
   const standing = enterToCreate(visit, name, body);
-  if (visit.generation.pauseBeforeWrite) await visit.generation.pauseBeforeWrite();
+  if (visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
   return insertSecret(visit, standing, name, body);
 }
 
@@ -166,7 +166,7 @@ export function updateSecret(visit: Visit, name: string, body: Updated) {
 
 export async function deleteSecret(visit: Visit, name: string, body: Deleted) {
   const standing = enterToDelete(visit, name, body);
-  if (visit.generation.pauseBeforeWrite) await visit.generation.pauseBeforeWrite();
+  if (visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
   return removeSecret(visit, standing, name, body);
 }
 

@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import type { FaultQueue } from "./faults.ts";
 import type { Generation } from "./generation.ts";
+import type { Visit } from "./place.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import { internalError, Refusal, unauthorized } from "./refusal.ts";
 import type { Route } from "./routes.ts";
@@ -34,6 +36,8 @@ interface Answer {
   readonly headers?: Record<string, string>;
 }
 
+// About what the statement that looks and the one that writes are apart on an older server.
+const raceMs = 5;
 const maxBodyBytes = 1024 * 1024;
 // A longer segment is no parameter to the server's router, and so no route.
 const maxParameterLength = 100;
@@ -48,7 +52,12 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
   const url = new URL(request.url ?? "/", "http://127.0.0.1");
   const method = request.method ?? "GET";
   const finish = parts.record({ method, path: url.pathname, query: url.search });
-  const { fault, state = parts.store.state } = parts.queue.take(method, url.pathname);
+  const {
+    fault,
+    state = parts.store.state,
+    pauseBeforeWrite = () => pause(raceMs),
+  } = parts.queue.take(method, url.pathname);
+  const pausing = parts.generation.writesAtOnce ? {} : { pauseBeforeWrite };
   // The request is read to its end in any case, or the answer could overtake it.
   const body = await readBody(request);
   if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.durationMs));
@@ -56,9 +65,9 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
   const isApplied =
     fault === undefined ||
     fault.afterApply === true ||
-    ["delay", "hidden-values", "replica-lag", "stalled-body", "truncated-body"].includes(fault.kind);
+    ["delay", "hidden-values", "replica-lag", "race", "stalled-body", "truncated-body"].includes(fault.kind);
   const answer: Answer = isApplied
-    ? await answerTo(parts, { method, url, body, headers: request.headers, isHidden, state })
+    ? await answerTo(parts, { method, url, body, headers: request.headers, isHidden, state, pausing })
     : { status: 0, body: "" };
   switch (fault?.kind) {
     case "stalled-headers":
@@ -83,6 +92,7 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
     case "delay":
     case "hidden-values":
     case "replica-lag":
+    case "race":
     case undefined: {
       const final = parts.hasEtags ? conditional(answer, request.headers["if-none-match"]) : answer;
       finish(final.status);
@@ -112,10 +122,11 @@ interface Question {
   readonly headers: IncomingHttpHeaders;
   readonly isHidden: boolean;
   readonly state: State;
+  readonly pausing: Pick<Visit, "pauseBeforeWrite">;
 }
 
 async function answerTo(parts: Parts, question: Question): Promise<Answer> {
-  const { method, url, state, isHidden } = question;
+  const { method, url, state, isHidden, pausing } = question;
   const { generation } = parts;
   const path = url.pathname.replace(/\/$/, "");
   const route = parts.routes.find((candidate) => candidate.method === method && candidate.path.test(path));
@@ -132,7 +143,16 @@ async function answerTo(parts: Parts, question: Question): Promise<Answer> {
     if (allowance.refused !== undefined) throw generation.refusals.rateLimited(allowance.refused);
     const query = Object.fromEntries(url.searchParams);
     const given = parseBody(question.body, question.headers["content-type"]);
-    const body = await route.handle({ generation, state, identity, query, body: given, parameter, isHidden });
+    const body = await route.handle({
+      generation,
+      state,
+      identity,
+      query,
+      body: given,
+      parameter,
+      isHidden,
+      ...pausing,
+    });
     if (method !== "GET") await parts.store.save();
     return { status: 200, body, headers };
   } catch (error) {

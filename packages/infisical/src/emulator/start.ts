@@ -13,6 +13,8 @@ import type { RecordedRequest } from "./server.ts";
 import { newIdentity, openStore } from "./state.ts";
 import type { Credentials, Store } from "./state.ts";
 import { createTokens } from "./tokens.ts";
+import { createAnnouncer } from "./webhook.ts";
+import type { InfisicalWebhook } from "./webhook.ts";
 
 export type GenerationName = "current" | "older";
 
@@ -41,6 +43,8 @@ export interface InfisicalEmulatorOptions extends Partial<Credentials> {
   tokenMaxTtlMs?: number;
   /** Whether answers have an `etag`, and `if-none-match` is heeded. Default: true, as on every server. */
   etags?: boolean;
+  /** Told of every change of secrets. Default: none. */
+  webhook?: InfisicalWebhook;
   /** A rate limit for each kind of request. Default: none, as on a server of one's own. */
   requestsPerMinute?: number;
   /** Told of every request when it is answered. */
@@ -79,11 +83,17 @@ export async function startInfisicalEmulator(
   const store = await openStore(options.dataFile, options);
   const tokens = createTokens(store.state, { tokenTtlMs, tokenMaxTtlMs }, generation);
   const queue = createFaultQueue(store.state, () => tokens.expireAll());
+  const stopping = new AbortController();
   const recorded: RecordedRequest[] = [];
   const server = createEmulatorServer({
     generation,
     hasEtags: etags,
-    routes: createRoutes(generation, tokens, createLogIn(store.state, tokens, generation)),
+    routes: createRoutes(
+      generation,
+      tokens,
+      createLogIn(store.state, tokens, generation),
+      createAnnouncer(options.webhook, stopping.signal),
+    ),
     tokens,
     store,
     queue,
@@ -113,6 +123,7 @@ export async function startInfisicalEmulator(
     requests: () => recorded.map((entry) => ({ ...entry })),
     faults: queue.faults,
     async stop() {
+      stopping.abort();
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
