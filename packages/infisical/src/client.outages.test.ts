@@ -17,9 +17,10 @@ import {
 import type { Fixture } from "./fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
-const quick = { deadlineMs: 600, coolDownMs: 400, maxFailures: 3 };
+const impatient = { deadlineMs: 1_500, coolDownMs: 1_000, maxFailures: 2 };
+const patient = { coolDownMs: 1_000, maxFailures: 3 };
 const answer = (status: number, more: Omit<Extract<Fault, { kind: "answer" }>, "kind" | "status"> = {}) =>
   ({ kind: "answer", status, ...more }) as const;
 const outages: { title: string; fault: Fault | "down"; code: string; refusedAs?: string }[] = [
@@ -65,26 +66,26 @@ const probing = (client: InfisicalClient) =>
       client.ping().catch(() => undefined);
       expect(client.state()).toBe("half-open");
     },
-    { timeout: 5_000, interval: 20 },
+    { timeout: 10_000, interval: 20 },
   );
 const recovered = (client: InfisicalClient) =>
-  vi.waitFor(() => client.listFolders("/"), { timeout: 10_000, interval: 20 });
+  vi.waitFor(() => client.listFolders("/"), { timeout: 20_000, interval: 20 });
 
 test.concurrent.for(outages)(
   "fails in time with a typed error, then at once without a request, and recovers by itself: $title",
   async ({ fault, code, refusedAs = "UNREACHABLE" }) => {
-    await using fixture = await startFixture({ client: quick });
+    await using fixture = await startFixture({ client: impatient });
     const { client, emulator } = fixture;
-    await client.ping();
+    await recovered(client);
     const bringBack = await takeAway(fixture, fault);
 
-    const needed = refusedAs === "RATE_LIMITED" ? 1 : quick.maxFailures;
+    const needed = refusedAs === "RATE_LIMITED" ? 1 : impatient.maxFailures;
     for (const _ of Array(needed)) {
       expect(client.state()).toBe("closed");
       const durationMs = await msOf(async () =>
         expect((await failureOf(client.findSecret(path, name))).code).toBe(code),
       );
-      expect(durationMs).toBeLessThan(2_000);
+      expect(durationMs).toBeLessThan(4_000);
     }
     expect(client.state()).toBe("open");
 
@@ -98,7 +99,7 @@ test.concurrent.for(outages)(
     expect(emulator.requests()).toHaveLength(before);
 
     await probing(client);
-    await vi.waitFor(() => expect(client.state()).toBe("open"), 5_000);
+    await vi.waitFor(() => expect(client.state()).toBe("open"), 10_000);
 
     const server = await bringBack();
     expect(await msOf(() => recovered(client))).toBeLessThan(5_000);
@@ -121,20 +122,20 @@ test.concurrent.for([
     const durationMs = await msOf(() =>
       Promise.all(Array.from({ length: 30 }, () => failureOf(client.listSecrets(path)))),
     );
-    expect(durationMs).toBeLessThan(6_500);
+    expect(durationMs).toBeLessThan(9_000);
     expect(client.state()).toBe("open");
     // The worst moment: a probe has just arrived, and hangs.
     const arrived = () => fixture.emulator.requests().filter((request) => target.test(request.path)).length;
     const before = arrived();
     await probing(client);
-    await vi.waitFor(() => expect(arrived()).toBeGreaterThan(before), 5_000);
+    await vi.waitFor(() => expect(arrived()).toBeGreaterThan(before), 10_000);
     fixture.emulator.faults.clear();
     expect(await msOf(() => recovered(client))).toBeLessThan(5_000);
   },
 );
 
 test.concurrent("sends one call to look whether the server is back, and refuses the others until it is", async () => {
-  await using fixture = await startFixture({ client: { ...quick, deadlineMs: 5_000 } });
+  await using fixture = await startFixture({ client: patient });
   const { client, emulator } = fixture;
   await client.ping();
   emulator.faults.add(answer(500), { times: 3 });
@@ -146,12 +147,12 @@ test.concurrent("sends one call to look whether the server is back, and refuses 
   expect(others.map(({ code, retryAfterMs }) => [code, retryAfterMs])).toEqual(
     others.map(() => ["UNREACHABLE", 1_000]),
   );
-  await vi.waitFor(() => expect(client.state()).toBe("closed"), 5_000);
+  await vi.waitFor(() => expect(client.state()).toBe("closed"), 10_000);
   expect(emulator.requests()).toHaveLength(before + 1);
 });
 
 test.concurrent("takes no answer for an outage, and each answer for a sign of life", async () => {
-  await using fixture = await startFixture({ client: quick });
+  await using fixture = await startFixture({ client: patient });
   const { client, emulator } = fixture;
   await client.putSecret(path, name, value);
   const { clientId, clientSecret } = emulator.outsider;
@@ -162,7 +163,7 @@ test.concurrent("takes no answer for an outage, and each answer for a sign of li
     [fixture.clientWith({ clientId: "nobody" }), (stranger) => stranger.ping(), "UNAUTHORIZED"],
   ];
   for (const [who, call, code] of refused) {
-    for (const _ of Array(quick.maxFailures)) expect((await failureOf(call(who))).code).toBe(code);
+    for (const _ of Array(patient.maxFailures)) expect((await failureOf(call(who))).code).toBe(code);
     expect(who.state()).toBe("closed");
   }
   for (const isFailing of [true, true, false, true, true]) {
@@ -173,7 +174,7 @@ test.concurrent("takes no answer for an outage, and each answer for a sign of li
 });
 
 test.concurrent("stays away as long as the server asks, and no longer than a minute", async () => {
-  await using fixture = await startFixture({ client: quick });
+  await using fixture = await startFixture({ client: patient });
   const { client, emulator } = fixture;
   await client.ping();
   emulator.faults.add(answer(500, { headers: { "retry-after": "86400" } }), { path: business });
@@ -185,7 +186,7 @@ test.concurrent("stays away as long as the server asks, and no longer than a min
 });
 
 test.concurrent("leaves a write ambiguous though it opens over it, and sends none while it is open", async () => {
-  await using fixture = await startFixture({ client: { ...quick, maxFailures: 1 } });
+  await using fixture = await startFixture({ client: { ...patient, maxFailures: 1 } });
   for (const [title, write] of Object.entries(writes)) {
     const client = fixture.clientWith({});
     await client.putSecret(path, name, value);
