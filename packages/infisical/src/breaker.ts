@@ -8,7 +8,10 @@ import {
 import { InfisicalError } from "./errors.ts";
 import type { InfisicalErrorCode } from "./errors.ts";
 
-/** `half-open`: one call is finding out whether the server is back, and all others are still refused. */
+/**
+ * `half-open`: one call is finding out whether the server is back, and all others are still refused. It is `open` until
+ * then, also when the pause is over and nobody has called since.
+ */
 export type BreakerState = "closed" | "open" | "half-open";
 
 export interface Breaker {

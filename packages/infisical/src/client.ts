@@ -62,7 +62,7 @@ export interface InfisicalClient {
   deleteSecret(path: string, name: string): Promise<boolean>;
   /** Resolves if the log-in works and the server knows project and environment. Refused like any call while it is down. */
   ping(): Promise<void>;
-  /** `open` while calls are refused, `half-open` while one of them probes. */
+  /** Whether calls are let through, for whoever watches. To ask the server itself, `ping`. */
   state(): BreakerState;
 }
 

@@ -77,4 +77,8 @@ test("keeps the slot of work that was given up on until that work has ended, or 
   expect((await failureOf(impatient.run(startDeadline(5), () => never))).code).toBe("TIMEOUT");
   expect((await failureOf(impatient.run(startDeadline(5), async () => "early"))).code).toBe("TIMEOUT");
   expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
+  const hopeless = Promise.reject(new InfisicalError("RATE_LIMITED"));
+  const patience = startDeadline(60_000);
+  expect((await failureOf(impatient.run(patience, () => never, hopeless))).code).toBe("RATE_LIMITED");
+  expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
 });

@@ -30,7 +30,7 @@ export async function callSdk(
       giveUp(limited(sighting));
   };
   try {
-    const body = await Promise.race([slots.run(deadline, () => witnessed(witness, work)), hopeless]);
+    const body = await slots.run(deadline, () => witnessed(witness, work), hopeless);
     if (!hasRedirect) return { kind: "answered", body };
   } catch (error) {
     if (!hasRedirect) return refusedOrThrow(error, last);
