@@ -137,8 +137,8 @@ test("takes a secret that two deletes at once are after for deleted by both", as
 test("tells its 401 for bad input from its 401 for a bad token", async () => {
   await using fixture = await startOlder();
   await fixture.client.putSecret(path, name, value);
-  const issue = { code: "invalid_type", path: ["secretValue"], message: "Required" };
-  fixture.emulator.faults.add(answer(401, [issue], "ValidationFailure"), { method: "PATCH" });
+  const violation = { code: "invalid_type", path: ["secretValue"], message: "Required" };
+  fixture.emulator.faults.add(answer(401, [violation], "ValidationFailure"), { method: "PATCH" });
   expect((await failureOf(fixture.client.putSecret(path, name, value))).code).toBe("INVALID_INPUT");
   expect(count(fixture, "POST", login)).toBe(1);
   fixture.emulator.faults.expireTokens();

@@ -140,7 +140,7 @@ test.concurrent("sends one call to look whether the server is back, and refuses 
   await client.ping();
   emulator.faults.add(answer(500), { times: 3 });
   for (const _ of Array(3)) await failureOf(client.ping());
-  emulator.faults.add({ kind: "delay", durationMs: 100 });
+  emulator.faults.add({ kind: "delay", durationMs: 400 });
   const before = emulator.requests().length;
   await probing(client);
   const others = await Promise.all(Array.from({ length: 5 }, () => failureOf(client.findSecret(path, name))));

@@ -73,7 +73,7 @@ export const current: Generation = {
   checksNames: true,
   hasNewerRoutes: true,
   refusals: {
-    invalid: (issues) => new Refusal(422, "ValidationFailure", issues),
+    invalid: (violations) => new Refusal(422, "ValidationFailure", violations),
     rateLimited: (text) => new Refusal(429, "RateLimitExceeded", text),
     unknownClient: () => unauthorized("Invalid credentials"),
     unknownProject: (id, on) =>

@@ -46,7 +46,7 @@ export interface Generation {
 }
 
 export interface Refusals {
-  invalid(issues: readonly unknown[]): Refusal;
+  invalid(violations: readonly unknown[]): Refusal;
   rateLimited(text: string): Refusal;
   unknownClient(): Refusal;
   unknownProject(id: string, on: "secrets" | "folders"): Refusal;

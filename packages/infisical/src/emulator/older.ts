@@ -63,7 +63,7 @@ export const older: Generation = {
   checksNames: false,
   hasNewerRoutes: false,
   refusals: {
-    invalid: (issues) => new Refusal(401, "ValidationFailure", issues),
+    invalid: (violations) => new Refusal(401, "ValidationFailure", violations),
     // Its limiter's error goes through the catch-all; what remains is the header.
     rateLimited: () => internalError(),
     unknownClient: () => notFound("No identity with specified client ID was found"),

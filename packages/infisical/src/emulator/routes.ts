@@ -11,13 +11,13 @@ import {
   listFoldersQuery,
 } from "./folders.ts";
 import type { Generation } from "./generation.ts";
-import { issuesOnWire } from "./issues.ts";
 import { loginBody } from "./login.ts";
 import type { LogIn } from "./login.ts";
 import type { Visit } from "./place.ts";
 import { createEnvironment, createEnvironmentBody, createProject, createProjectBody } from "./projects.ts";
 import * as secrets from "./secrets.ts";
 import type { Tokens } from "./tokens.ts";
+import { violationsOf } from "./violations.ts";
 import type { Announce } from "./webhook.ts";
 
 interface Call extends Visit {
@@ -50,7 +50,7 @@ export function createRoutes(
   const valid: Valid = (schema, input) => {
     const parsed = schema.safeParse(input, { reportInput: true });
     if (parsed.success) return parsed.data;
-    throw generation.refusals.invalid(issuesOnWire(parsed.error));
+    throw generation.refusals.invalid(violationsOf(parsed.error));
   };
   const { updatesWithoutValue, hasNewerRoutes } = generation;
   const secretsAt = (path: string, batchPath: string) =>

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 
 /** What does not fit a schema, in the words of the library that the server uses, an earlier version of ours. */
-export function issuesOnWire(error: z.ZodError): unknown[] {
+export function violationsOf(error: z.ZodError): unknown[] {
   return error.issues.map((issue) => {
     const { code, path, message } = issue;
     if (issue.code === "invalid_type") {
