@@ -1,11 +1,16 @@
 import { z } from "zod";
 import type { InfisicalFolder, InfisicalSecret, InfisicalSecretSummary } from "./answers.ts";
+import { createBreaker } from "./breaker.ts";
+import type { BreakerState } from "./breaker.ts";
 import { createTurns } from "./concurrency.ts";
 import { startDeadline } from "./deadline.ts";
+import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
 import { createExchange } from "./exchange.ts";
 import { createFolders } from "./folders.ts";
 import { checkName, checkPath, checkValue, normalizeSiteUrl } from "./input.ts";
+import { observed } from "./observation.ts";
+import type { InfisicalCall, InfisicalOperation } from "./observation.ts";
 import { createSecrets } from "./secrets.ts";
 
 export const infisicalEnvironment = z.enum(["dev", "staging", "prod"]);
@@ -22,11 +27,18 @@ export interface InfisicalOptions {
   deadlineMs?: number;
   /** Requests in flight at once. Default 8. */
   maxConcurrency?: number;
+  /** Calls in a row without a proper answer, after which calls are refused at once. Default 5. */
+  maxFailures?: number;
+  /** How long calls are refused then, before one of them probes; also the most that the probe may take. Default 1,500. */
+  coolDownMs?: number;
+  /** Told of every call when it has ended, refused ones too. Must not throw. */
+  onCall?: (call: InfisicalCall) => void;
 }
 
 /**
  * Folders and secrets of one environment of one Infisical project. Every method throws `InfisicalError`: before
- * anything is sent `INVALID_INPUT` for a path, name or value of a wrong form, after it any of the other codes.
+ * anything is sent `INVALID_INPUT` for a path, name or value of a wrong form, after it any of the other codes. While
+ * Infisical is down or limits our rate, calls are refused at once: `UNREACHABLE` or `RATE_LIMITED`, with `retryAfterMs`.
  */
 export interface InfisicalClient {
   /** The direct children of a folder; none for a missing folder. Of folders that share a name, one. */
@@ -48,8 +60,10 @@ export interface InfisicalClient {
   putSecret(path: string, name: string, value: string): Promise<{ created: boolean; version: number }>;
   /** Deletes a secret. False when there was none; true also when it is gone after an attempt without an answer. */
   deleteSecret(path: string, name: string): Promise<boolean>;
-  /** Resolves if the log-in works and the server knows project and environment. */
+  /** Resolves if the log-in works and the server knows project and environment. Refused like any call while it is down. */
   ping(): Promise<void>;
+  /** Whether calls are let through, for whoever watches. To ask the server itself, `ping`. */
+  state(): BreakerState;
 }
 
 const optionsSchema = z.object({
@@ -60,6 +74,8 @@ const optionsSchema = z.object({
   environment: infisicalEnvironment,
   deadlineMs: z.int().positive().default(5_000),
   maxConcurrency: z.int().positive().default(8),
+  maxFailures: z.int().positive().default(5),
+  coolDownMs: z.int().positive().default(1_500),
 });
 
 /**
@@ -75,59 +91,105 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
       sentence: `these options are missing or wrong: ${names.join(", ")}`,
     });
   }
-  const { clientId, clientSecret, projectId, environment, deadlineMs, maxConcurrency } = parsed.data;
+  const { clientId, clientSecret, projectId, environment, ...limits } = parsed.data;
+  const { deadlineMs, maxConcurrency, maxFailures, coolDownMs } = limits;
   const credentials = { siteUrl: normalizeSiteUrl(parsed.data.siteUrl), clientId, clientSecret };
-  const exchange = createExchange(credentials, { deadlineMs, maxConcurrency });
+  // No longer than the cool-down, so that a probe finds a slot.
+  const exchange = createExchange(credentials, { maxConcurrency, graceMs: coolDownMs });
   const turns = createTurns();
   const place = { projectId, environment };
   const folders = createFolders(exchange, place, turns);
   const secrets = createSecrets(exchange, folders, place, turns);
-  const deadline = () => startDeadline(deadlineMs);
+  const breaker = createBreaker({ maxFailures, coolDownMs });
+  // A probe that hangs would keep everybody out for its whole time, though the server may be back meanwhile.
+  const durationMs = (isProbe: boolean) => (isProbe ? Math.min(deadlineMs, coolDownMs) : deadlineMs);
+  const call = <T>(
+    operation: InfisicalOperation,
+    check: () => void,
+    work: (deadline: Deadline) => Promise<T>,
+  ) =>
+    observed(operation, options.onCall, async () => {
+      check();
+      return breaker.run((isProbe) => work(startDeadline(durationMs(isProbe))));
+    });
 
   return {
-    async listFolders(path) {
-      checkPath(path);
-      return oneOfEachName(await folders.list(deadline(), path));
-    },
+    listFolders: (path) =>
+      call(
+        "listFolders",
+        () => checkPath(path),
+        async (deadline) => oneOfEachName(await folders.list(deadline, path)),
+      ),
     async createFolder(path) {
-      checkPath(path);
-      if (path !== "/") await folders.create(deadline(), path);
+      // It is always there. Nothing is sent, so this must not count as a sign of life either.
+      if (path === "/") return;
+      await call(
+        "createFolder",
+        () => checkPath(path),
+        (deadline) => folders.create(deadline, path),
+      );
     },
-    async deleteFolder(path) {
-      checkPath(path);
-      if (path === "/")
-        throw new InfisicalError("INVALID_INPUT", { sentence: "the root folder cannot be deleted" });
-      await folders.remove(deadline(), path);
-    },
-    async listSecrets(path) {
-      checkPath(path);
-      return secrets.list(deadline(), path);
-    },
-    async listSecretSummaries(path) {
-      checkPath(path);
-      return secrets.listSummaries(deadline(), path);
-    },
-    async findSecret(path, name) {
-      checkPath(path);
-      checkName(name);
-      return secrets.find(deadline(), path, name);
-    },
-    async putSecret(path, name, value) {
-      checkPath(path);
-      checkName(name);
-      checkValue(value);
-      return secrets.put(deadline(), path, name, value);
-    },
-    async deleteSecret(path, name) {
-      checkPath(path);
-      checkName(name);
-      return secrets.remove(deadline(), path, name);
-    },
-    // Listing secrets would not do: the older server lists none, without an error, where there is no environment.
-    async ping() {
-      await folders.list(deadline(), "/");
-    },
+    deleteFolder: (path) =>
+      call(
+        "deleteFolder",
+        () => checkDeletable(path),
+        (deadline) => folders.remove(deadline, path),
+      ),
+    listSecrets: (path) =>
+      call(
+        "listSecrets",
+        () => checkPath(path),
+        (deadline) => secrets.list(deadline, path),
+      ),
+    listSecretSummaries: (path) =>
+      call(
+        "listSecretSummaries",
+        () => checkPath(path),
+        (deadline) => secrets.listSummaries(deadline, path),
+      ),
+    findSecret: (path, name) =>
+      call(
+        "findSecret",
+        () => checkSecret(path, name),
+        (deadline) => secrets.find(deadline, path, name),
+      ),
+    putSecret: (path, name, value) =>
+      call(
+        "putSecret",
+        () => {
+          checkSecret(path, name);
+          checkValue(value);
+        },
+        (deadline) => secrets.put(deadline, path, name, value),
+      ),
+    deleteSecret: (path, name) =>
+      call(
+        "deleteSecret",
+        () => checkSecret(path, name),
+        (deadline) => secrets.remove(deadline, path, name),
+      ),
+    ping: () =>
+      call(
+        "ping",
+        () => undefined,
+        async (deadline) => {
+          // Listing secrets would not do: the older server lists none, without an error, where there is no environment.
+          await folders.list(deadline, "/");
+        },
+      ),
+    state: () => breaker.state(),
   };
+}
+
+function checkDeletable(path: string): void {
+  checkPath(path);
+  if (path === "/")
+    throw new InfisicalError("INVALID_INPUT", { sentence: "the root folder cannot be deleted" });
+}
+
+function checkSecret(path: string, name: string): void {
+  checkPath(path);
+  checkName(name);
 }
 
 /** Ordered by name; of twins the one with the smaller id, so that every process sees the same. */

@@ -35,7 +35,7 @@ test("lets a turn that came too late pass to the next without running it", async
 });
 
 test("gives a slot to those that still wait for it, and loses none to those that gave up", async () => {
-  const slots = createSlots(1);
+  const slots = createSlots(1, 1_000);
   const first = slots.run(startDeadline(1_000), () => pause(30));
   const gaveUp = failureOf(slots.run(startDeadline(10), () => pause(0)));
   const waited = slots.run(startDeadline(1_000), async () => "done");
@@ -46,7 +46,7 @@ test("gives a slot to those that still wait for it, and loses none to those that
 });
 
 test("gives back a slot that was handed over just as the deadline passed", async () => {
-  const slots = createSlots(1);
+  const slots = createSlots(1, 1_000);
   const first = slots.run(startDeadline(1_000), () => pause(5));
   const passed = new InfisicalError("TIMEOUT");
   const tooLate: Deadline = {
@@ -61,8 +61,8 @@ test("gives back a slot that was handed over just as the deadline passed", async
   expect(await slots.run(startDeadline(100), async () => "free")).toBe("free");
 });
 
-test("keeps the slot of work that was given up on until that work has ended", async () => {
-  const slots = createSlots(1);
+test("keeps the slot of work that was given up on until that work has ended, or its grace", async () => {
+  const slots = createSlots(1, 1_000);
   const { promise: abandoned, resolve: end } = Promise.withResolvers<void>();
   expect((await failureOf(slots.run(startDeadline(5), () => abandoned))).code).toBe("TIMEOUT");
   let isStarted = false;
@@ -71,4 +71,14 @@ test("keeps the slot of work that was given up on until that work has ended", as
   expect(isStarted).toBe(false);
   end();
   expect(await slots.run(startDeadline(1_000), async () => "free")).toBe("free");
+
+  const impatient = createSlots(1, 20);
+  const never = new Promise(() => undefined);
+  expect((await failureOf(impatient.run(startDeadline(5), () => never))).code).toBe("TIMEOUT");
+  expect((await failureOf(impatient.run(startDeadline(5), async () => "early"))).code).toBe("TIMEOUT");
+  expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
+  const hopeless = Promise.reject(new InfisicalError("RATE_LIMITED"));
+  const patience = startDeadline(60_000);
+  expect((await failureOf(impatient.run(patience, () => never, hopeless))).code).toBe("RATE_LIMITED");
+  expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
 });

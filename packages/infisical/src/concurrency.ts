@@ -3,13 +3,16 @@ import type { Deadline } from "./deadline.ts";
 /** A cap on the requests in flight. */
 export interface Slots {
   /**
-   * Waits for a slot, starts `work`, and keeps the slot until `work` has ended, even when the caller's deadline
-   * passed before: a request that the SDK cannot cancel still burdens the server.
+   * Waits for a slot, starts `work`, and keeps the slot until `work` has ended. A request that the SDK cannot cancel
+   * still burdens the server when its caller has given up, so it keeps its slot for `graceMs` more; and not for the
+   * minutes that it may take, or a few such requests would leave no slot to anybody.
+   *
+   * @param hopeless rejects when there is no use in waiting for `work`
    */
-  run<T>(deadline: Deadline, work: () => Promise<T>): Promise<T>;
+  run<T>(deadline: Deadline, work: () => Promise<T>, hopeless?: Promise<never>): Promise<T>;
 }
 
-export function createSlots(size: number): Slots {
+export function createSlots(size: number, graceMs: number): Slots {
   let busy = 0;
   const waiting: (() => void)[] = [];
   const release = () => {
@@ -35,13 +38,24 @@ export function createSlots(size: number): Slots {
     }
   };
   return {
-    async run(deadline, work) {
+    async run(deadline, work, hopeless) {
       await acquire(deadline);
       const running = work();
-      running.then(release, release);
-      return deadline.race(running);
+      const timely = deadline.race(running);
+      const outcome = hopeless === undefined ? timely : Promise.race([timely, hopeless]);
+      void endOf(running, outcome, graceMs).then(release);
+      return outcome;
     },
   };
+}
+
+/** Resolves when `work` has ended, or `graceMs` after nobody waits for it any more. */
+async function endOf(work: Promise<unknown>, outcome: Promise<unknown>, graceMs: number): Promise<void> {
+  await Promise.allSettled([outcome]);
+  const { promise: graceIsOver, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, graceMs).unref();
+  await Promise.race([Promise.allSettled([work]), graceIsOver]);
+  clearTimeout(timer);
 }
 
 /** Runs pieces of work that share a key one after another. */

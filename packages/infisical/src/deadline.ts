@@ -2,6 +2,7 @@ import { InfisicalError } from "./errors.ts";
 
 /** The end of one call of ours, shared by everything that is done for it. */
 export interface Deadline {
+  readonly durationMs: number;
   readonly signal: AbortSignal;
   remainingMs(): number;
   /** Settles as `work` does, or rejects with `TIMEOUT` when the deadline passes first. */
@@ -16,6 +17,7 @@ export function startDeadline(durationMs: number): Deadline {
   // Nobody may be waiting when it passes.
   passed.catch(() => undefined);
   return {
+    durationMs,
     signal,
     remainingMs: () => Math.max(0, endAt - performance.now()),
     race: (work) => Promise.race([work, passed]),

@@ -34,7 +34,7 @@ const sentences: Readonly<Record<InfisicalErrorCode, string>> = {
 export class InfisicalError extends Error {
   override readonly name = "InfisicalError";
   readonly code: InfisicalErrorCode;
-  /** Only with `RATE_LIMITED`: how long the server asked us to stay away. */
+  /** With `RATE_LIMITED`, how long the server asked us to stay away; and how long calls are refused without asking it. */
   readonly retryAfterMs?: number;
 
   constructor(code: InfisicalErrorCode, options: { sentence?: string; retryAfterMs?: number } = {}) {

@@ -27,10 +27,10 @@ const writeShare = 0.6;
 
 export function createExchange(
   credentials: Credentials,
-  limits: { deadlineMs: number; maxConcurrency: number },
+  limits: { maxConcurrency: number; graceMs: number },
 ): Exchange {
-  const slots = createSlots(limits.maxConcurrency);
-  const sessions = createSessions(credentials, limits.deadlineMs, slots);
+  const slots = createSlots(limits.maxConcurrency, limits.graceMs);
+  const sessions = createSessions(credentials, slots);
 
   const persist = async (
     deadline: Deadline,

@@ -1,7 +1,7 @@
 import { createInfisicalClient } from "./client.ts";
 import type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "./client.ts";
 import { startInfisicalEmulator } from "./emulator/index.ts";
-import type { InfisicalEmulator, InfisicalEmulatorOptions } from "./emulator/index.ts";
+import type { GenerationName, InfisicalEmulator, InfisicalEmulatorOptions } from "./emulator/index.ts";
 import { InfisicalError } from "./errors.ts";
 
 export interface Fixture extends AsyncDisposable {
@@ -24,12 +24,15 @@ export async function startFixture(
       clientSecret,
       projectId,
       environment,
+      // The failures that most tests cause are no outage. Those of the breaker set their own.
+      maxFailures: 1_000_000,
       ...options.client,
       ...more,
     });
   return { emulator, client: clientWith({}), clientWith, [Symbol.asyncDispose]: () => emulator.stop() };
 }
 
+export const generations = ["current", "older"] as const satisfies readonly GenerationName[];
 export const path = "/tenants/acmecorp";
 export const name = "STRIPE_SECRET_KEY";
 export const value = "sk_test_fake_codewiser_0001";

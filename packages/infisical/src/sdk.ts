@@ -8,7 +8,7 @@ import type { Sighting } from "./sighting.ts";
 
 /**
  * Makes one call of the SDK under our deadline. The SDK retries network failures and 429 for up to 65 s and
- * cannot be cancelled, so a call that we give up on runs on in the background and keeps its slot.
+ * cannot be cancelled, so a call that we give up on runs on in the background.
  *
  * @returns the answer as the SDK hands it on (not validated), or the refusal
  * @throws {InfisicalError} `TIMEOUT`, `UNREACHABLE`, `RATE_LIMITED`, `INVALID_RESPONSE`
@@ -30,7 +30,7 @@ export async function callSdk(
       giveUp(limited(sighting));
   };
   try {
-    const body = await Promise.race([slots.run(deadline, () => witnessed(witness, work)), hopeless]);
+    const body = await slots.run(deadline, () => witnessed(witness, work), hopeless);
     if (!hasRedirect) return { kind: "answered", body };
   } catch (error) {
     if (!hasRedirect) return refusedOrThrow(error, last);

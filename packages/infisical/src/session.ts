@@ -38,12 +38,13 @@ const claims = z.object({ iat: z.number().optional(), exp: z.number().optional()
  * makes the server kill the token that still worked. And always with a new SDK instance: the old one sends its
  * expired token along with the log-in, and the server refuses the log-in for it.
  */
-export function createSessions(credentials: Credentials, deadlineMs: number, slots: Slots): Sessions {
+export function createSessions(credentials: Credentials, slots: Slots): Sessions {
   let session: Session | undefined;
   let pending: Promise<Session> | undefined;
 
-  const logIn = () => {
-    pending ??= openSession(credentials, startDeadline(deadlineMs), slots)
+  // A log-in serves all who wait for it, so it gets the whole time that its first caller had.
+  const logIn = (durationMs: number) => {
+    pending ??= openSession(credentials, startDeadline(durationMs), slots)
       .then((opened) => (session = opened))
       .finally(() => (pending = undefined));
     return pending;
@@ -52,9 +53,9 @@ export function createSessions(credentials: Credentials, deadlineMs: number, slo
   return {
     async current(deadline) {
       const now = performance.now();
-      if (session === undefined || now >= session.expiresAt) return deadline.race(logIn());
+      if (session === undefined || now >= session.expiresAt) return deadline.race(logIn(deadline.durationMs));
       // The old token still works, so nobody waits for the new one, and a failure is for a later call to meet.
-      if (now >= session.renewAt) logIn().catch(() => undefined);
+      if (now >= session.renewAt) logIn(deadline.durationMs).catch(() => undefined);
       return session;
     },
     discard(refused) {

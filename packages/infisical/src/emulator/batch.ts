@@ -1,15 +1,18 @@
 import { z } from "zod";
+import type { Visit } from "./place.ts";
 import { badRequest, notFound } from "./refusal.ts";
 import {
-  createSecret,
   createSecretBody,
-  deleteSecret,
   deleteSecretBody,
   enter,
+  enterToCreate,
+  enterToDelete,
+  insertSecret,
+  removeSecret,
   updateSecret,
   updateSecretBody,
 } from "./secrets.ts";
-import type { State, StoredFolder, StoredIdentity } from "./state.ts";
+import type { StoredFolder } from "./state.ts";
 
 const place = deleteSecretBody.shape;
 const named = { secretKey: z.string().trim().min(1) };
@@ -24,17 +27,17 @@ export const updateBatchBody = z.object({
 });
 export const deleteBatchBody = z.object({ ...place, secrets: z.array(z.object(named)).min(1) });
 
-export function createBatch(state: State, identity: StoredIdentity, body: z.output<typeof createBatchBody>) {
-  const { folder } = enter(state, identity, body, "CreateManySecret");
+export function createBatch(visit: Visit, body: z.output<typeof createBatchBody>) {
+  const { folder } = enter(visit, body, "createMany");
   const taken = body.secrets.filter(({ secretKey }) => has(folder, secretKey));
   if (taken.length > 0) throw badRequest(`Secret already exists: ${namesOf(taken)}`);
   return allOrNothing(folder, () =>
-    body.secrets.map((item) => createSecret(state, identity, item.secretKey, { ...body, ...item }).secret),
+    body.secrets.map((item) => create(visit, item.secretKey, { ...body, ...item })),
   );
 }
 
-export function updateBatch(state: State, identity: StoredIdentity, body: z.output<typeof updateBatchBody>) {
-  const { folder } = enter(state, identity, body, "UpdateManySecret");
+export function updateBatch(visit: Visit, body: z.output<typeof updateBatchBody>) {
+  const { folder } = enter(visit, body, "updateMany");
   const missing = body.secrets.filter(({ secretKey }) => !has(folder, secretKey));
   if (missing.length > 0 && body.mode === "failOnNotFound") {
     throw notFound(
@@ -47,22 +50,29 @@ export function updateBatch(state: State, identity: StoredIdentity, body: z.outp
   return allOrNothing(folder, () =>
     wanted.map((item) => {
       if (has(folder, item.secretKey))
-        return updateSecret(state, identity, item.secretKey, { ...body, ...item }).secret;
-      const created = createSecret(state, identity, item.secretKey, {
+        return updateSecret(visit, item.secretKey, { ...body, ...item }).secret;
+      const created = create(visit, item.secretKey, {
         ...body,
         ...item,
         secretValue: item.secretValue ?? "",
       });
-      return { ...created.secret, secretValueHidden: false };
+      return { ...created, secretValueHidden: false };
     }),
   );
 }
 
-export function deleteBatch(state: State, identity: StoredIdentity, body: z.output<typeof deleteBatchBody>) {
-  const { folder } = enter(state, identity, body, "DeleteManySecret");
+export function deleteBatch(visit: Visit, body: z.output<typeof deleteBatchBody>) {
+  const { folder } = enter(visit, body, "deleteMany");
   return allOrNothing(folder, () =>
-    body.secrets.map(({ secretKey }) => deleteSecret(state, identity, secretKey, body).secret),
+    body.secrets.map(({ secretKey }) => {
+      const standing = enterToDelete(visit, secretKey, body);
+      return removeSecret(visit, standing, secretKey, body).secret;
+    }),
   );
+}
+
+function create(visit: Visit, name: string, body: z.output<typeof createSecretBody>) {
+  return insertSecret(visit, enterToCreate(visit, name, body), name, body).secret;
 }
 
 function allOrNothing<Secret>(folder: StoredFolder, change: () => Secret[]): { secrets: Secret[] } {

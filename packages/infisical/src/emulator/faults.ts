@@ -1,3 +1,6 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { State } from "./state.ts";
+
 export type Fault = {
   /** Whether the request is carried out first. Default false. */
   readonly afterApply?: boolean;
@@ -10,6 +13,10 @@ export type Fault = {
     }
   | { readonly kind: "delay"; readonly durationMs: number }
   | { readonly kind: "stalled-headers" | "stalled-body" | "reset" | "truncated-body" | "hidden-values" }
+  /** Answered from what there was when the fault was added, as by a replica that lags behind. For reads. */
+  | { readonly kind: "replica-lag" }
+  /** On an older server: all that meet it look whether they may write before any of them does. */
+  | { readonly kind: "race" }
 );
 
 /** Which requests a fault is for. */
@@ -29,14 +36,27 @@ export interface InfisicalFaults {
 
 export interface FaultQueue {
   readonly faults: InfisicalFaults;
-  take(method: string, path: string): Fault | undefined;
+  /** The fault that this request meets, and the state that it is answered from where that is not the current one. */
+  take(
+    method: string,
+    path: string,
+  ): {
+    readonly fault?: Fault;
+    readonly state?: State;
+    readonly pauseBeforeWrite?: () => Promise<void>;
+  };
 }
 
-export function createFaultQueue(expireTokens: () => void): FaultQueue {
-  const planned: { fault: Fault; target: FaultTarget; left: number }[] = [];
+export function createFaultQueue(current: State, expireTokens: () => void): FaultQueue {
+  const planned: (ReturnType<FaultQueue["take"]> & { fault: Fault; target: FaultTarget; left: number })[] =
+    [];
   return {
     faults: {
-      add: (fault, target = {}) => void planned.push({ fault, target, left: target.times ?? 1 }),
+      add(fault, target = {}) {
+        const lagging = fault.kind === "replica-lag" ? { state: structuredClone(current) } : {};
+        const racing = fault.kind === "race" ? { pauseBeforeWrite: createMeeting(target.times ?? 1) } : {};
+        planned.push({ fault, target, left: target.times ?? 1, ...lagging, ...racing });
+      },
       clear: () => void planned.splice(0),
       expireTokens,
     },
@@ -47,8 +67,23 @@ export function createFaultQueue(expireTokens: () => void): FaultQueue {
           (target.method ?? method) === method &&
           (target.path === undefined || target.path.test(path)),
       );
-      if (plan !== undefined) plan.left -= 1;
-      return plan?.fault;
+      if (plan === undefined) return {};
+      plan.left -= 1;
+      return plan;
     },
+  };
+}
+
+// For those that wait for one that was refused on the way.
+const longestMeetingMs = 2_000;
+
+/** Resolves for all when as many have called it as are to meet. */
+function createMeeting(size: number): () => Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let missing = size;
+  return async () => {
+    missing -= 1;
+    if (missing === 0) resolve();
+    await Promise.race([promise, pause(longestMeetingMs, undefined, { ref: false })]);
   };
 }

@@ -4,12 +4,14 @@ import {
   enterProject,
   findEnvironment,
   findFolder,
+  pick,
   walkFolders,
   withoutTrailingSlash,
 } from "./place.ts";
-import { notFound, Refusal } from "./refusal.ts";
+import type { Visit } from "./place.ts";
+import { badRequest, readOnly } from "./refusal.ts";
 import { newFolder } from "./state.ts";
-import type { State, StoredEnvironment, StoredFolder, StoredIdentity } from "./state.ts";
+import type { StoredEnvironment, StoredFolder } from "./state.ts";
 
 const place = { workspaceId: z.string().trim(), environment: z.string().trim() };
 const path = z.string().trim().default("/");
@@ -22,102 +24,125 @@ export const createFolderBody = z.object({
   description: z.string().nullish(),
 });
 export const deleteFolderBody = z.object({ ...place, path });
+/** Of the newer route, which does not delete what holds something unless it is told to. */
+export const deleteFolderGentlyBody = deleteFolderBody.extend({ forceDelete: z.boolean().default(false) });
 
-export function listFolders(
-  state: State,
-  identity: StoredIdentity,
-  query: z.output<typeof listFoldersQuery>,
-) {
-  const environment = enterEnvironment(state, identity, query);
+export function listFolders(visit: Visit, query: z.output<typeof listFoldersQuery>) {
+  const { generation } = visit;
+  const environment = enterEnvironment(visit, query, "list");
   const start = normalize(query.path);
   const parent = findFolder(environment, start);
   if (parent === undefined) return { folders: [] };
-  const isRecursive = !["false", "0", "", undefined].includes(query.recursive);
-  const found = isRecursive
-    ? walkFolders(parent, "/").slice(1)
-    : parent.folders.map((folder) => ({ folder, path: undefined, parent }));
-  return {
-    folders: found
-      .map((item) => ({
-        ...folderOnWire(environment, item.folder, item.parent ?? parent),
-        ...(item.path === undefined ? {} : { relativePath: item.path }),
-      }))
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-  };
+  const isAsked = !["false", "0", "", undefined].includes(query.recursive);
+  const found =
+    isAsked && generation.listsFoldersRecursively
+      ? walkFolders(parent, "/").slice(1)
+      : parent.folders.map((folder) => ({ folder, path: undefined, parent }));
+  const folders = found.map((item) =>
+    pick(generation.folderFields.listed, {
+      ...folderOnWire(environment, item.folder, item.parent ?? parent),
+      relativePath: item.path,
+    }),
+  );
+  const byName = (a: (typeof folders)[0], b: (typeof folders)[0]) =>
+    String(a["name"]) < String(b["name"]) ? -1 : 1;
+  return { folders: generation.sortsFolders ? folders.toSorted(byName) : folders };
 }
 
 /** Makes missing parents; a folder that exists is given back as it is. */
-export function createFolder(
-  state: State,
-  identity: StoredIdentity,
-  body: z.output<typeof createFolderBody>,
-) {
-  const environment = enterEnvironment(state, identity, body);
-  if (!/^[A-Za-z0-9_-]+$/.test(body.name)) {
+export async function createFolder(visit: Visit, body: z.output<typeof createFolderBody>) {
+  const { generation, identity } = visit;
+  const environment = enterEnvironment(visit, body, "create");
+  if (identity.isReadOnly === true) throw readOnly("create");
+  if (generation.checksNames && !/^[A-Za-z0-9_-]+$/.test(body.name)) {
     const message = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed.";
-    throw new Refusal(422, "ValidationFailure", [{ code: "custom", path: ["name"], message }]);
+    throw generation.refusals.invalid([{ code: "custom", path: ["name"], message }]);
   }
   const parentPath = normalize(body.path ?? body.directory ?? "/");
-  checkFolderPath(parentPath);
-  let parent = environment.root;
-  let folder = environment.root;
-  for (const name of [...parentPath.split("/").filter((segment) => segment !== ""), body.name]) {
-    parent = folder;
-    const known = parent.folders.find((child) => child.name === name);
-    folder = known ?? newFolder(name);
-    if (known === undefined) parent.folders.push(folder);
-  }
-  folder.description ??= body.description ?? null;
   const fullPath = `${parentPath === "/" ? "" : parentPath}/${body.name}`;
-  return { folder: { ...folderOnWire(environment, folder, parent), path: fullPath } };
+  checkFolderPath(visit, fullPath);
+  const names = [...parentPath.split("/"), body.name].filter((name) => name !== "");
+  const known = descend(environment.root, names);
+  if (known.length < names.length && visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
+  const chain = [environment.root, ...known];
+  for (const name of names.slice(known.length)) {
+    const made = newFolder(name);
+    chain.at(-1)?.folders.push(made);
+    chain.push(made);
+  }
+  const folder = chain.at(-1) ?? environment.root;
+  folder.description ??= body.description ?? null;
+  return {
+    folder: pick(generation.folderFields.made, {
+      ...folderOnWire(environment, folder, chain.at(-2)),
+      path: fullPath,
+    }),
+  };
+}
+
+/** The folders on the way that are there. */
+function descend(root: StoredFolder, names: readonly string[]): StoredFolder[] {
+  const found: StoredFolder[] = [];
+  let folder = root;
+  for (const name of names) {
+    const child = folder.folders.find((candidate) => candidate.name === name);
+    if (child === undefined) break;
+    found.push(child);
+    folder = child;
+  }
+  return found;
 }
 
 /** Deletes by id or by name, with everything below. */
 export function deleteFolder(
-  state: State,
-  identity: StoredIdentity,
+  visit: Visit,
   idOrName: string,
-  body: z.output<typeof deleteFolderBody>,
+  body: z.output<typeof deleteFolderBody> & { readonly forceDelete?: boolean },
 ) {
-  const environment = enterEnvironment(state, identity, body);
+  const { refusals, folderFields } = visit.generation;
+  const environment = enterEnvironment(visit, body, "delete");
+  if (visit.identity.isReadOnly === true) throw readOnly("delete");
   const parentPath = normalize(body.path);
   const parent = findFolder(environment, parentPath);
-  if (parent === undefined) throw notFound(`Folder with path '${parentPath}' not found`);
+  if (parent === undefined) throw refusals.missingParent(parentPath);
   const index = parent.folders.findIndex(({ id, name }) => id === idOrName || name === idOrName);
   const folder = parent.folders[index];
-  if (folder === undefined) throw notFound(`Folder with ID '${idOrName}' not found`);
+  if (folder === undefined) throw refusals.missingFolderId(idOrName);
+  if (body.forceDelete === false && folder.secrets.length + folder.folders.length > 0) {
+    throw badRequest(
+      `Cannot delete folder "${folder.name}" because it contains resources. Use forceDelete=true to delete it forcefully.`,
+    );
+  }
   parent.folders.splice(index, 1);
-  return { folder: folderOnWire(environment, folder, parent) };
+  return { folder: pick(folderFields.deleted, folderOnWire(environment, folder, parent)) };
 }
 
-export function getFolder(state: State, identity: StoredIdentity, id: string) {
+export function getFolder({ state, identity, generation }: Visit, id: string) {
   for (const project of state.projects.filter((candidate) => identity.projectIds.includes(candidate.id))) {
     for (const environment of project.environments) {
       const found = walkFolders(environment.root, "/").find(({ folder }) => folder.id === id);
       if (found === undefined) continue;
       return {
-        folder: {
+        folder: pick(generation.folderFields.read, {
           ...folderOnWire(environment, found.folder, found.parent),
           path: found.path,
           environment: { envId: environment.id, envName: environment.name, envSlug: environment.slug },
           projectId: project.id,
-        },
+        }),
       };
     }
   }
-  throw notFound(`Folder with ID '${id}' not found`);
+  throw generation.refusals.missingFolderId(id);
 }
 
 function enterEnvironment(
-  state: State,
-  identity: StoredIdentity,
+  visit: Visit,
   { workspaceId, environment: slug }: { workspaceId: string; environment: string },
+  action: "list" | "create" | "delete",
 ): StoredEnvironment {
-  if (!state.projects.some(({ id }) => id === workspaceId))
-    throw notFound(`Project with ${workspaceId} not found`);
-  const environment = findEnvironment(enterProject(state, identity, { id: workspaceId }), slug);
+  const environment = findEnvironment(enterProject(visit, { id: workspaceId }, "folders"), slug);
   if (environment !== undefined) return environment;
-  throw notFound(`Environment with slug '${slug}' in project with ID '${workspaceId}' not found`);
+  throw visit.generation.refusals.missingEnvironment(slug, workspaceId, action);
 }
 
 /** Folder routes add a missing leading slash; secret routes do not. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Generation } from "./generation.ts";
 import { unauthorized } from "./refusal.ts";
 import type { State } from "./state.ts";
 import type { TokenAnswer, Tokens } from "./tokens.ts";
@@ -11,8 +12,8 @@ const forgetMs = 30_000;
 
 export type LogIn = (body: z.output<typeof loginBody>) => TokenAnswer;
 
-/** Universal Auth: three failures within half a minute lock the identity for five. */
-export function createLogIn(state: State, tokens: Tokens): LogIn {
+/** Universal Auth. On a newer server three failures within half a minute lock the identity for five. */
+export function createLogIn(state: State, tokens: Tokens, generation: Generation): LogIn {
   const failures = new Map<string, { count: number; lastAt: number }>();
   return ({ clientId, clientSecret }) => {
     const now = Date.now();
@@ -25,7 +26,8 @@ export function createLogIn(state: State, tokens: Tokens): LogIn {
       failures.delete(clientId);
       return tokens.issue(identity);
     }
-    if (identity !== undefined) {
+    if (identity === undefined) throw generation.refusals.unknownClient();
+    if (generation.locksAfterFailedLogIns) {
       const isRecent = failed !== undefined && now < failed.lastAt + forgetMs;
       failures.set(clientId, { count: (isRecent ? failed.count : 0) + 1, lastAt: now });
     }

@@ -1,25 +1,24 @@
-import { badRequest, notFound, Refusal } from "./refusal.ts";
+import type { Generation } from "./generation.ts";
 import type { State, StoredEnvironment, StoredFolder, StoredIdentity, StoredProject } from "./state.ts";
+
+/** Who asks, of what, and as which server we answer. */
+export interface Visit {
+  readonly state: State;
+  readonly identity: StoredIdentity;
+  readonly generation: Generation;
+  /** What passes between looking and writing, on a server where something does. */
+  readonly pauseBeforeWrite?: () => Promise<void>;
+}
 
 /** A project, if the identity may enter it. */
 export function enterProject(
-  state: State,
-  identity: StoredIdentity,
+  { state, identity, generation }: Visit,
   wanted: { id?: string; slug?: string },
+  on: "secrets" | "folders" = "secrets",
 ): StoredProject {
   const project = state.projects.find(({ id, slug }) => id === wanted.id || slug === wanted.slug);
-  if (project === undefined) {
-    throw notFound(
-      `Project with ID '${wanted.id ?? wanted.slug}' not found during bot lookup. Are you sure you are using the correct project ID?`,
-    );
-  }
-  if (!identity.projectIds.includes(project.id)) {
-    throw new Refusal(
-      403,
-      "ProjectMembershipNotFound",
-      `You are not a member of this project with ID ${project.id}. Please assign this identity to the project with the appropriate permissions, then try again.`,
-    );
-  }
+  if (project === undefined) throw generation.refusals.unknownProject(wanted.id ?? wanted.slug ?? "", on);
+  if (!identity.projectIds.includes(project.id)) throw generation.refusals.notMember(project.id);
   return project;
 }
 
@@ -31,9 +30,8 @@ export const withoutTrailingSlash = (path: string) =>
   path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 
 /** Refuses a path with characters that no folder's name has. */
-export function checkFolderPath(path: string): void {
-  if (/^[A-Za-z0-9_/-]*$/.test(path)) return;
-  throw badRequest("Invalid secret path. Only alphanumeric characters, dashes, and underscores are allowed.");
+export function checkFolderPath({ generation }: Visit, path: string): void {
+  if (!/^[A-Za-z0-9_/-]*$/.test(path)) throw generation.refusals.badPath();
 }
 
 /** The folder at an absolute path. A path without its leading slash leads nowhere. */
@@ -59,3 +57,9 @@ export function walkFolders(
   );
   return [{ folder, path }, ...below];
 }
+
+/** The fields of an answer that servers of this generation send. */
+export const pick = (fields: readonly string[], full: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    fields.filter((field) => full[field] !== undefined).map((field) => [field, full[field]]),
+  );

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { enterProject, findEnvironment } from "./place.ts";
+import type { Visit } from "./place.ts";
 import { badRequest } from "./refusal.ts";
 import { newEnvironment, newProject } from "./state.ts";
-import type { State, StoredEnvironment, StoredIdentity } from "./state.ts";
+import type { StoredEnvironment } from "./state.ts";
 
 export const createEnvironmentBody = z.object({
   name: z.string().trim().min(1).max(255),
@@ -11,12 +12,11 @@ export const createEnvironmentBody = z.object({
 export const createProjectBody = z.object({ projectName: z.string().trim().min(1).max(64) });
 
 export function createEnvironment(
-  state: State,
-  identity: StoredIdentity,
+  visit: Visit,
   projectId: string,
   { name, slug }: z.output<typeof createEnvironmentBody>,
 ) {
-  const project = enterProject(state, identity, { id: projectId });
+  const project = enterProject(visit, { id: projectId });
   if (findEnvironment(project, slug) !== undefined) throw badRequest("Environment with slug already exist");
   const environment = newEnvironment(slug, name);
   project.environments.push(environment);
@@ -33,8 +33,7 @@ export function createEnvironment(
 
 /** The identity that creates a project may enter it. */
 export function createProject(
-  state: State,
-  identity: StoredIdentity,
+  { state, identity }: Visit,
   { projectName }: z.output<typeof createProjectBody>,
 ) {
   const project = newProject(projectName.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-"));

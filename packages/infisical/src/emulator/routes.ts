@@ -5,24 +5,26 @@ import {
   createFolderBody,
   deleteFolder,
   deleteFolderBody,
+  deleteFolderGentlyBody,
   getFolder,
   listFolders,
   listFoldersQuery,
 } from "./folders.ts";
+import type { Generation } from "./generation.ts";
 import { loginBody } from "./login.ts";
 import type { LogIn } from "./login.ts";
+import type { Visit } from "./place.ts";
 import { createEnvironment, createEnvironmentBody, createProject, createProjectBody } from "./projects.ts";
-import { Refusal } from "./refusal.ts";
 import * as secrets from "./secrets.ts";
-import type { State, StoredIdentity } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
+import { violationsOf } from "./violations.ts";
+import type { Announce } from "./webhook.ts";
 
-interface Call {
+interface Call extends Visit {
   readonly query: Readonly<Record<string, string>>;
   readonly body: unknown;
   /** The parameter in the path, decoded; empty where the route has none. */
   readonly parameter: string;
-  readonly identity: StoredIdentity;
   readonly isHidden: boolean;
 }
 
@@ -35,18 +37,51 @@ export interface Route {
 
 const tokenBody = z.object({ accessToken: z.string().trim() });
 
+/** Reads input as a schema says, or refuses it as the server does. */
+type Valid = <Schema extends z.ZodType>(schema: Schema, input: unknown) => z.output<Schema>;
+
 /** The routes that the SDK uses, and those that it lacks. */
-export function createRoutes(state: State, tokens: Tokens, logIn: LogIn): readonly Route[] {
-  const secret = /^\/api\/v3\/secrets\/raw\/([^/]+)$/;
-  const secretBatch = /^\/api\/v3\/secrets\/batch\/raw$/;
-  const folders = /^\/api\/v1\/folders$/;
-  const folder = /^\/api\/v1\/folders\/([^/]+)$/;
+export function createRoutes(
+  generation: Generation,
+  tokens: Tokens,
+  logIn: LogIn,
+  announce: Announce,
+): readonly Route[] {
+  const valid: Valid = (schema, input) => {
+    const parsed = schema.safeParse(input, { reportInput: true });
+    if (parsed.success) return parsed.data;
+    throw generation.refusals.invalid(violationsOf(parsed.error));
+  };
+  const { updatesWithoutValue, hasNewerRoutes } = generation;
+  const secretsAt = (path: string, batchPath: string) =>
+    announced(announce, secretRoutes(path, batchPath, valid, updatesWithoutValue));
+  const newer = [
+    ...secretsAt("/api/v4/secrets", "/api/v4/secrets/batch"),
+    ...folderRoutes("/api/v2/folders", valid, deleteFolderGentlyBody),
+  ];
+  return [
+    ...accountRoutes(tokens, logIn, valid),
+    ...secretsAt("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw"),
+    ...folderRoutes("/api/v1/folders", valid, deleteFolderBody),
+    ...projectRoutes(valid),
+    ...(hasNewerRoutes ? newer.map(inNewerWords) : []),
+  ];
+}
+
+function accountRoutes(tokens: Tokens, logIn: LogIn, valid: Valid): Route[] {
   return [
     {
       method: "GET",
       path: /^\/api\/status$/,
       isPublic: true,
-      handle: () => ({ date: new Date().toISOString(), message: "Ok" }),
+      handle: () => ({
+        date: new Date().toISOString(),
+        message: "Ok",
+        emailConfigured: false,
+        inviteOnlySignup: true,
+        redisConfigured: true,
+        secretScanningConfigured: false,
+      }),
     },
     {
       method: "POST",
@@ -69,88 +104,127 @@ export function createRoutes(state: State, tokens: Tokens, logIn: LogIn): readon
         return { message: "Successfully revoked access token" };
       },
     },
-    {
-      method: "GET",
-      path: /^\/api\/v3\/secrets\/raw$/,
-      handle: ({ identity, query, isHidden }) =>
-        secrets.listSecrets(state, identity, valid(secrets.listSecretsQuery, query), isHidden),
-    },
-    {
-      method: "GET",
-      path: secret,
-      handle: ({ identity, parameter, query, isHidden }) =>
-        secrets.getSecret(state, identity, parameter, valid(secrets.getSecretQuery, query), isHidden),
-    },
+  ];
+}
+
+function secretRoutes(path: string, batchPath: string, valid: Valid, updatesWithoutValue: boolean): Route[] {
+  const one = new RegExp(`^${path}/([^/]+)$`);
+  const many = new RegExp(`^${batchPath}$`);
+  const updateBody = updatesWithoutValue
+    ? secrets.updateSecretBody
+    : secrets.updateSecretBody.extend({ secretValue: secrets.createSecretBody.shape.secretValue });
+  return [
     {
       method: "POST",
-      path: secret,
-      handle: ({ identity, parameter, body }) =>
-        secrets.createSecret(state, identity, parameter, valid(secrets.createSecretBody, body)),
+      path: many,
+      handle: (call) => batch.createBatch(call, valid(batch.createBatchBody, call.body)),
     },
     {
       method: "PATCH",
-      path: secret,
-      handle: ({ identity, parameter, body }) =>
-        secrets.updateSecret(state, identity, parameter, valid(secrets.updateSecretBody, body)),
+      path: many,
+      handle: (call) => batch.updateBatch(call, valid(batch.updateBatchBody, call.body)),
     },
     {
       method: "DELETE",
-      path: secret,
-      handle: ({ identity, parameter, body }) =>
-        secrets.deleteSecret(state, identity, parameter, valid(secrets.deleteSecretBody, body)),
+      path: many,
+      handle: (call) => batch.deleteBatch(call, valid(batch.deleteBatchBody, call.body)),
+    },
+    {
+      method: "GET",
+      path: new RegExp(`^${path}$`),
+      handle: (call) => secrets.listSecrets(call, valid(secrets.listSecretsQuery, call.query), call.isHidden),
+    },
+    {
+      method: "GET",
+      path: one,
+      handle: (call) =>
+        secrets.getSecret(call, call.parameter, valid(secrets.getSecretQuery, call.query), call.isHidden),
     },
     {
       method: "POST",
-      path: secretBatch,
-      handle: ({ identity, body }) => batch.createBatch(state, identity, valid(batch.createBatchBody, body)),
+      path: one,
+      handle: (call) =>
+        secrets.createSecret(call, call.parameter, valid(secrets.createSecretBody, call.body)),
     },
     {
       method: "PATCH",
-      path: secretBatch,
-      handle: ({ identity, body }) => batch.updateBatch(state, identity, valid(batch.updateBatchBody, body)),
+      path: one,
+      handle: (call) => secrets.updateSecret(call, call.parameter, valid(updateBody, call.body)),
     },
     {
       method: "DELETE",
-      path: secretBatch,
-      handle: ({ identity, body }) => batch.deleteBatch(state, identity, valid(batch.deleteBatchBody, body)),
-    },
-    {
-      method: "GET",
-      path: folders,
-      handle: ({ identity, query }) => listFolders(state, identity, valid(listFoldersQuery, query)),
-    },
-    {
-      method: "POST",
-      path: folders,
-      handle: ({ identity, body }) => createFolder(state, identity, valid(createFolderBody, body)),
-    },
-    {
-      method: "GET",
-      path: folder,
-      handle: ({ identity, parameter }) => getFolder(state, identity, parameter),
-    },
-    {
-      method: "DELETE",
-      path: folder,
-      handle: ({ identity, parameter, body }) =>
-        deleteFolder(state, identity, parameter, valid(deleteFolderBody, body)),
-    },
-    {
-      method: "POST",
-      path: /^\/api\/v1\/workspace\/([^/]+)\/environments$/,
-      handle: ({ identity, parameter, body }) =>
-        createEnvironment(state, identity, parameter, valid(createEnvironmentBody, body)),
-    },
-    {
-      method: "POST",
-      path: /^\/api\/v2\/workspace$/,
-      handle: ({ identity, body }) => createProject(state, identity, valid(createProjectBody, body)),
+      path: one,
+      handle: (call) =>
+        secrets.deleteSecret(call, call.parameter, valid(secrets.deleteSecretBody, call.body)),
     },
   ];
 }
 
-function valid<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(input);
-  if (!parsed.success) throw new Refusal(422, "ValidationFailure", parsed.error.issues);
-  return parsed.data;
+function folderRoutes(
+  path: string,
+  valid: Valid,
+  deleteBody: typeof deleteFolderBody | typeof deleteFolderGentlyBody,
+): Route[] {
+  const all = new RegExp(`^${path}$`);
+  const one = new RegExp(`^${path}/([^/]+)$`);
+  return [
+    { method: "GET", path: all, handle: (call) => listFolders(call, valid(listFoldersQuery, call.query)) },
+    { method: "POST", path: all, handle: (call) => createFolder(call, valid(createFolderBody, call.body)) },
+    { method: "GET", path: one, handle: (call) => getFolder(call, call.parameter) },
+    {
+      method: "DELETE",
+      path: one,
+      handle: (call) => deleteFolder(call, call.parameter, valid(deleteBody, call.body)),
+    },
+  ];
 }
+
+function projectRoutes(valid: Valid): Route[] {
+  return [
+    {
+      method: "POST",
+      path: /^\/api\/v1\/workspace\/([^/]+)\/environments$/,
+      handle: (call) => createEnvironment(call, call.parameter, valid(createEnvironmentBody, call.body)),
+    },
+    {
+      method: "POST",
+      path: /^\/api\/v2\/workspace$/,
+      handle: (call) => createProject(call, valid(createProjectBody, call.body)),
+    },
+  ];
+}
+
+/** Tells the webhook of every change that succeeds. */
+function announced(announce: Announce, routes: readonly Route[]): Route[] {
+  return routes.map((route) => {
+    if (route.method === "GET") return route;
+    const handle = async (call: Call) => {
+      const result = await route.handle(call);
+      announce(call, call.body);
+      return result;
+    };
+    return { ...route, handle };
+  });
+}
+
+/** The newer addresses name the project `projectId`. */
+function inNewerWords(route: Route): Route {
+  const renamed = ({ projectId, ...rest }: Readonly<Record<string, unknown>>) => ({
+    ...rest,
+    ...(projectId === undefined ? {} : { workspaceId: projectId }),
+  });
+  return {
+    ...route,
+    handle: (call) => {
+      const { projectId, ...query } = call.query;
+      return route.handle({
+        ...call,
+        query: projectId === undefined ? query : { ...query, workspaceId: projectId },
+        body: isRecord(call.body) ? renamed(call.body) : call.body,
+      });
+    },
+  };
+}
+
+const isRecord = (body: unknown): body is Record<string, unknown> =>
+  typeof body === "object" && body !== null && !Array.isArray(body);

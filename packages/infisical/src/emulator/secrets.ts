@@ -1,16 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import type { SecretAction } from "./generation.ts";
 import {
   checkFolderPath,
   enterProject,
   findEnvironment,
   findFolder,
+  pick,
   walkFolders,
   withoutTrailingSlash,
 } from "./place.ts";
+import type { Visit } from "./place.ts";
 import { checkReferences, expandReferences } from "./references.ts";
-import { badRequest, notFound, Refusal } from "./refusal.ts";
-import type { State, StoredFolder, StoredIdentity, StoredProject, StoredSecret } from "./state.ts";
+import type { Standing } from "./references.ts";
+import { badRequest, internalError, readOnly } from "./refusal.ts";
+import type { StoredProject, StoredSecret } from "./state.ts";
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const secretPath = z.string().trim().default("/").transform(withoutTrailingSlash);
@@ -35,6 +39,7 @@ export const listSecretsQuery = z.object({
   ...view,
   recursive: flag.default(false),
   include_imports: flag.default(false),
+  tagSlugs: z.string().optional(),
 });
 export const getSecretQuery = z.object({ ...place, ...view, version: z.coerce.number().int().optional() });
 export const createSecretBody = z.object({ ...place, ...fields, secretValue });
@@ -48,66 +53,76 @@ export const deleteSecretBody = z.object({ ...place, type: fields.type });
 
 type Place = z.output<z.ZodObject<typeof place>>;
 type View = z.output<z.ZodObject<typeof view>> & { isHidden: boolean };
+type Created = z.output<typeof createSecretBody>;
+type Updated = z.output<typeof updateSecretBody>;
+type Deleted = z.output<typeof deleteSecretBody>;
 
 const hiddenValue = "<hidden-by-infisical>";
 
-export function listSecrets(
-  state: State,
-  identity: StoredIdentity,
-  query: z.output<typeof listSecretsQuery>,
-  isHidden: boolean,
-) {
+export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuery>, isHidden: boolean) {
+  const { generation } = visit;
   if ((query.workspaceId ?? query.workspaceSlug) === undefined || query.environment === undefined) {
-    throw badRequest("Missing project id or environment");
+    throw generation.refusals.missingScope();
   }
-  const project = enterProject(state, identity, projectOf(query));
-  if (!query.recursive) checkFolderPath(query.secretPath);
+  const project = enterProject(visit, projectOf(query));
+  if (!query.recursive) checkFolderPath(visit, query.secretPath);
   const environment = findEnvironment(project, query.environment);
   const start = environment && findFolder(environment, query.secretPath);
-  if (start === undefined) {
-    throw notFound(
-      `Folder with path '${query.secretPath}' in environment '${query.environment}' was not found. Please ensure the environment slug and secret path is correct.`,
-      "SecretPathNotFound",
-    );
-  }
+  if (start === undefined) return generation.listNowhere(wantedFolder(query, environment), query.recursive);
   const places = query.recursive
     ? walkFolders(start, query.secretPath)
     : [{ folder: start, path: query.secretPath }];
-  const secrets = places.flatMap(({ folder, path }) =>
+  // No secret here has a tag, so that a filter by tags leaves none.
+  const found = query.tagSlugs ? [] : places;
+  const secrets = found.flatMap(({ folder, path }) =>
     folder.secrets.map((secret) =>
-      readOnWire({ ...query, secretPath: path }, { project, folder }, secret, { ...query, isHidden }),
+      readOnWire(visit, "listed", { ...query, secretPath: path }, { project, folder }, secret, {
+        ...query,
+        isHidden,
+      }),
     ),
   );
   // By id, which is random: nobody can come to rely on an order.
-  return { secrets: secrets.toSorted((a, b) => (a.id < b.id ? -1 : 1)), imports: [] };
+  const sorted = secrets.toSorted((a, b) => (String(a["id"]) < String(b["id"]) ? -1 : 1));
+  const hasImports = generation.hasImportsAlways || query.include_imports;
+  return { secrets: sorted, ...(hasImports ? { imports: [] } : {}) };
 }
 
 export function getSecret(
-  state: State,
-  identity: StoredIdentity,
+  visit: Visit,
   name: string,
   query: z.output<typeof getSecretQuery>,
   isHidden: boolean,
 ) {
-  const { project, folder } = enter(state, identity, query, "GetSecretByName");
-  const current = folder.secrets.find((secret) => secret.name === name);
-  const past = current?.history.find(({ version }) => version === (query.version ?? current.version));
-  if (current === undefined || past === undefined) throw notFound(`Secret with name '${name}' not found`);
-  return { secret: readOnWire(query, { project, folder }, { ...current, ...past }, { ...query, isHidden }) };
+  const { generation } = visit;
+  const standing = enter(visit, query, "get");
+  const current = findSecret(standing, name);
+  const wanted = generation.honoursVersion ? query.version : undefined;
+  const past = current?.history.find(({ version }) => version === (wanted ?? current.version));
+  if (current === undefined || past === undefined) throw generation.refusals.missingSecret(name, "get");
+  return {
+    secret: readOnWire(visit, "read", query, standing, { ...current, ...past }, { ...query, isHidden }),
+  };
 }
 
 /** Does not create the folder. */
-export function createSecret(
-  state: State,
-  identity: StoredIdentity,
-  name: string,
-  body: z.output<typeof createSecretBody>,
-) {
-  checkSecretName(name);
-  const { project, folder } = enter(state, identity, body, "CreateSecret");
+export async function createSecret(visit: Visit, name: string, body: Created) {
+  const standing = enterToCreate(visit, name, body);
+  if (visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
+  return insertSecret(visit, standing, name, body);
+}
+
+/** Looks whether the secret can be created. */
+export function enterToCreate(visit: Visit, name: string, body: Created): Standing {
+  checkSecretName(visit, name);
+  const standing = enter(visit, body, "create");
   if (body.type === "personal") throw badRequest("Must be user to create personal secret");
-  if (folder.secrets.some((secret) => secret.name === name)) throw badRequest("Secret already exist");
-  checkReferences(body.secretValue, { project, folder });
+  if (findSecret(standing, name) !== undefined) throw badRequest("Secret already exist");
+  if (visit.generation.checksReferences) checkReferences(body.secretValue, standing);
+  return standing;
+}
+
+export function insertSecret(visit: Visit, { project, folder }: Standing, name: string, body: Created) {
   const now = new Date().toISOString();
   const secret: StoredSecret = {
     id: randomUUID(),
@@ -122,27 +137,21 @@ export function createSecret(
     history: [{ version: 1, value: body.secretValue }],
   };
   folder.secrets.push(secret);
-  return { secret: coreOnWire(body, project, secret) };
+  return { secret: pick(visit.generation.secretFields.created, fullOnWire(body, project, secret)) };
 }
 
 /** Every update raises the version. The answer echoes the request: what was not sent comes back empty. */
-export function updateSecret(
-  state: State,
-  identity: StoredIdentity,
-  name: string,
-  body: z.output<typeof updateSecretBody>,
-) {
-  const { project, folder } = enter(state, identity, body, "UpdateSecret");
-  const secret = folder.secrets.find((candidate) => candidate.name === name);
-  if (secret === undefined) throw notFound(`Secret with name ${name} not found`);
+export function updateSecret(visit: Visit, name: string, body: Updated) {
+  const { refusals, secretFields, checksReferences } = visit.generation;
+  const standing = enter(visit, body, "update");
+  const secret = findSecret(standing, name);
+  if (secret === undefined) throw refusals.missingSecret(name, "update");
   const newName = body.newSecretName ?? name;
   if (newName !== name) {
-    checkSecretName(newName);
-    if (folder.secrets.some((candidate) => candidate.name === newName)) {
-      throw badRequest("Secret with the new name already exists");
-    }
+    checkSecretName(visit, newName);
+    if (findSecret(standing, newName) !== undefined) throw refusals.nameTaken();
   }
-  if (body.secretValue !== undefined) checkReferences(body.secretValue, { project, folder });
+  if (body.secretValue !== undefined && checksReferences) checkReferences(body.secretValue, standing);
   secret.name = newName;
   secret.value = body.secretValue ?? secret.value;
   secret.comment = body.secretComment ?? secret.comment;
@@ -152,50 +161,70 @@ export function updateSecret(
   secret.updatedAt = new Date().toISOString();
   secret.history.push({ version: secret.version, value: secret.value });
   const echoed = { ...secret, value: body.secretValue ?? "", comment: body.secretComment ?? "" };
-  return { secret: { ...coreOnWire(body, project, echoed), secretValueHidden: false } };
+  return { secret: pick(secretFields.changed, fullOnWire(body, standing.project, echoed)) };
 }
 
-export function deleteSecret(
-  state: State,
-  identity: StoredIdentity,
-  name: string,
-  body: z.output<typeof deleteSecretBody>,
-) {
-  const { project, folder } = enter(state, identity, body, "DeleteSecret");
-  const index = folder.secrets.findIndex((candidate) => candidate.name === name);
-  const secret = folder.secrets[index];
-  if (secret === undefined) throw notFound("Secret not found");
-  folder.secrets.splice(index, 1);
-  return { secret: { ...coreOnWire(body, project, secret), secretValueHidden: false } };
+export async function deleteSecret(visit: Visit, name: string, body: Deleted) {
+  const standing = enterToDelete(visit, name, body);
+  if (visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
+  return removeSecret(visit, standing, name, body);
+}
+
+/** Looks whether there is something to delete. */
+export function enterToDelete(visit: Visit, name: string, body: Deleted): Standing {
+  const standing = enter(visit, body, "delete");
+  if (findSecret(standing, name) === undefined) throw visit.generation.refusals.missingSecret(name, "delete");
+  return standing;
+}
+
+/** All of that name go. */
+export function removeSecret(visit: Visit, { project, folder }: Standing, name: string, body: Deleted) {
+  const secret = findSecret({ project, folder }, name);
+  // Another request took it away since we looked.
+  if (secret === undefined) throw internalError();
+  folder.secrets = folder.secrets.filter((candidate) => candidate.name !== name);
+  return { secret: pick(visit.generation.secretFields.changed, fullOnWire(body, project, secret)) };
+}
+
+export function enter(visit: Visit, wanted: Place, action: SecretAction): Standing {
+  if (wanted.environment === undefined) throw badRequest("Missing environment");
+  if ((wanted.workspaceId ?? wanted.workspaceSlug) === undefined) {
+    throw badRequest("You must provide workspaceSlug or workspaceId");
+  }
+  const project = enterProject(visit, projectOf(wanted));
+  const verb = /^(?:create|update|delete)/.exec(action)?.[0];
+  if (visit.identity.isReadOnly === true && verb !== undefined) {
+    throw readOnly(verb === "update" ? "edit" : verb === "create" ? "create" : "delete");
+  }
+  checkFolderPath(visit, wanted.secretPath);
+  const environment = findEnvironment(project, wanted.environment);
+  const folder = environment && findFolder(environment, wanted.secretPath);
+  if (folder !== undefined) return { project, folder };
+  throw visit.generation.refusals.missingFolder(wantedFolder(wanted, environment), action);
 }
 
 function projectOf({ workspaceId, workspaceSlug }: Place): { id?: string; slug?: string } {
   return workspaceId === undefined ? { slug: workspaceSlug ?? "" } : { id: workspaceId };
 }
 
-export function enter(state: State, identity: StoredIdentity, wanted: Place, label: string) {
-  if (wanted.environment === undefined) throw badRequest("Missing environment");
-  if ((wanted.workspaceId ?? wanted.workspaceSlug) === undefined) {
-    throw badRequest("You must provide workspaceSlug or workspaceId");
-  }
-  const project = enterProject(state, identity, projectOf(wanted));
-  const environment = findEnvironment(project, wanted.environment);
-  const folder = environment && findFolder(environment, wanted.secretPath);
-  if (folder !== undefined) return { project, folder };
-  throw notFound(
-    `Folder with path '${wanted.secretPath}' in environment with slug '${wanted.environment}' not found`,
-    label,
-  );
-}
+const wantedFolder = ({ secretPath: path, environment = "" }: Place, found: unknown) => ({
+  path,
+  environment,
+  hasEnvironment: found !== undefined,
+});
 
-function checkSecretName(name: string): void {
-  if (!/[:/]/.test(name)) return;
+/** Of twins the first. */
+const findSecret = ({ folder }: Standing, name: string) =>
+  folder.secrets.find((secret) => secret.name === name);
+
+function checkSecretName({ generation }: Visit, name: string): void {
+  if (!generation.checksNames || !/[:/]/.test(name)) return;
   const message = "Secret name cannot contain colon or forward slash.";
-  throw new Refusal(422, "ValidationFailure", [{ code: "custom", path: ["secretName"], message }]);
+  throw generation.refusals.invalid([{ code: "custom", path: ["secretName"], message }]);
 }
 
-/** The fields that every answer about a secret has. */
-function coreOnWire(wanted: Place, project: StoredProject, secret: StoredSecret) {
+/** Every field that a server of any generation sends about a secret. */
+function fullOnWire(wanted: Place, project: StoredProject, secret: StoredSecret) {
   return {
     id: secret.id,
     _id: secret.id,
@@ -209,26 +238,31 @@ function coreOnWire(wanted: Place, project: StoredProject, secret: StoredSecret)
     secretReminderNote: null,
     secretReminderRepeatDays: null,
     skipMultilineEncoding: secret.skipMultilineEncoding,
+    metadata: null,
     createdAt: secret.createdAt,
     updatedAt: secret.updatedAt,
     isRotatedSecret: false,
     rotationId: null,
-  };
-}
-
-function readOnWire(
-  wanted: Place,
-  standing: { project: StoredProject; folder: StoredFolder },
-  secret: StoredSecret,
-  { viewSecretValue, expandSecretReferences, isHidden }: View,
-) {
-  const isMasked = isHidden || !viewSecretValue;
-  const value = expandSecretReferences ? expandReferences(secret.value, standing) : secret.value;
-  return {
-    ...coreOnWire(wanted, standing.project, { ...secret, value: isMasked ? hiddenValue : value }),
-    secretValueHidden: isMasked,
+    secretValueHidden: false,
     secretPath: wanted.secretPath,
     tags: [],
     secretMetadata: secret.metadata,
   };
+}
+
+function readOnWire(
+  { generation }: Visit,
+  kind: "read" | "listed",
+  wanted: Place,
+  standing: Standing,
+  secret: StoredSecret,
+  { viewSecretValue, expandSecretReferences, isHidden }: View,
+) {
+  const secretValueHidden = isHidden || (!viewSecretValue && generation.honoursViewSecretValue);
+  const value = expandSecretReferences ? expandReferences(secret.value, standing) : secret.value;
+  return pick(generation.secretFields[kind], {
+    ...fullOnWire(wanted, standing.project, secret),
+    secretValue: secretValueHidden ? hiddenValue : value,
+    secretValueHidden,
+  });
 }

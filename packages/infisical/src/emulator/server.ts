@@ -1,11 +1,14 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import type { FaultQueue } from "./faults.ts";
+import type { Generation } from "./generation.ts";
+import type { Visit } from "./place.ts";
 import type { RateLimiter } from "./rate-limit.ts";
-import { Refusal, unauthorized } from "./refusal.ts";
+import { internalError, Refusal, unauthorized } from "./refusal.ts";
 import type { Route } from "./routes.ts";
-import type { Store, StoredIdentity } from "./state.ts";
+import type { State, Store, StoredIdentity } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** A request that the emulator got. `status` is 0 while, or if, it has no answer. Holds no header and no body. */
@@ -17,6 +20,8 @@ export interface RecordedRequest {
 }
 
 interface Parts {
+  readonly generation: Generation;
+  readonly hasEtags: boolean;
   readonly routes: readonly Route[];
   readonly tokens: Tokens;
   readonly store: Store;
@@ -31,6 +36,8 @@ interface Answer {
   readonly headers?: Record<string, string>;
 }
 
+// About what the statement that looks and the one that writes are apart on an older server.
+const raceMs = 5;
 const maxBodyBytes = 1024 * 1024;
 // A longer segment is no parameter to the server's router, and so no route.
 const maxParameterLength = 100;
@@ -45,7 +52,12 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
   const url = new URL(request.url ?? "/", "http://127.0.0.1");
   const method = request.method ?? "GET";
   const finish = parts.record({ method, path: url.pathname, query: url.search });
-  const fault = parts.queue.take(method, url.pathname);
+  const {
+    fault,
+    state = parts.store.state,
+    pauseBeforeWrite = () => pause(raceMs),
+  } = parts.queue.take(method, url.pathname);
+  const pausing = parts.generation.writesAtOnce ? {} : { pauseBeforeWrite };
   // The request is read to its end in any case, or the answer could overtake it.
   const body = await readBody(request);
   if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.durationMs));
@@ -53,9 +65,9 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
   const isApplied =
     fault === undefined ||
     fault.afterApply === true ||
-    ["delay", "hidden-values", "stalled-body", "truncated-body"].includes(fault.kind);
+    ["delay", "hidden-values", "replica-lag", "race", "stalled-body", "truncated-body"].includes(fault.kind);
   const answer: Answer = isApplied
-    ? await answerTo(parts, { method, url, body, authorization: request.headers.authorization, isHidden })
+    ? await answerTo(parts, { method, url, body, headers: request.headers, isHidden, state, pausing })
     : { status: 0, body: "" };
   switch (fault?.kind) {
     case "stalled-headers":
@@ -79,28 +91,43 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
       return;
     case "delay":
     case "hidden-values":
-    case undefined:
-      finish(answer.status);
-      reply(response, answer);
+    case "replica-lag":
+    case "race":
+    case undefined: {
+      const final = parts.hasEtags ? conditional(answer, request.headers["if-none-match"]) : answer;
+      finish(final.status);
+      reply(response, final);
+    }
   }
 }
 
+/** Every answer has a tag, and one that the client has already is not sent again: refusals too. */
+function conditional(answer: Answer, known: string | undefined): Answer {
+  const etag = `"${createHash("sha1").update(textOf(answer.body)).digest("base64")}"`;
+  const headers = { ...answer.headers, etag };
+  return known === etag ? { status: 304, body: "", headers } : { ...answer, headers };
+}
+
+const textOf = (body: unknown) => (typeof body === "string" ? body : JSON.stringify(body));
+
 function reply(response: ServerResponse, { status, body, headers }: Answer): void {
-  const isText = typeof body === "string";
-  const type = isText ? "text/html; charset=utf-8" : "application/json; charset=utf-8";
-  response.writeHead(status, { "content-type": type, ...headers }).end(isText ? body : JSON.stringify(body));
+  const type = typeof body === "string" ? "text/html; charset=utf-8" : "application/json; charset=utf-8";
+  response.writeHead(status, { "content-type": type, ...headers }).end(textOf(body));
 }
 
 interface Question {
   readonly method: string;
   readonly url: URL;
   readonly body: Buffer | undefined;
-  readonly authorization: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly isHidden: boolean;
+  readonly state: State;
+  readonly pausing: Pick<Visit, "pauseBeforeWrite">;
 }
 
 async function answerTo(parts: Parts, question: Question): Promise<Answer> {
-  const { method, url } = question;
+  const { method, url, state, isHidden, pausing } = question;
+  const { generation } = parts;
   const path = url.pathname.replace(/\/$/, "");
   const route = parts.routes.find((candidate) => candidate.method === method && candidate.path.test(path));
   const parameter = decode(route?.path.exec(path)?.[1] ?? "");
@@ -110,26 +137,29 @@ async function answerTo(parts: Parts, question: Question): Promise<Answer> {
   }
   let headers: Record<string, string> = {};
   try {
-    const identity = identify(parts.tokens, question.authorization, route);
+    const identity = identify(parts.tokens, question.headers.authorization, route);
     const allowance = parts.limit(`${method} ${route.path.source}`);
     headers = allowance.headers;
-    if (allowance.refused !== undefined) throw new Refusal(429, "RateLimitExceeded", allowance.refused);
+    if (allowance.refused !== undefined) throw generation.refusals.rateLimited(allowance.refused);
     const query = Object.fromEntries(url.searchParams);
+    const given = parseBody(question.body, question.headers["content-type"]);
     const body = await route.handle({
-      query,
-      body: parseBody(question.body),
-      parameter,
+      generation,
+      state,
       identity,
-      isHidden: question.isHidden,
+      query,
+      body: given,
+      parameter,
+      isHidden,
+      ...pausing,
     });
     if (method !== "GET") await parts.store.save();
     return { status: 200, body, headers };
   } catch (error) {
     // A refused renewal has killed a token, so refusals are saved as well.
     if (method !== "GET") await parts.store.save();
-    const refusal =
-      error instanceof Refusal ? error : new Refusal(500, "InternalServerError", "Something went wrong");
-    return { status: refusal.status, body: envelope(refusal), headers };
+    const refusal = error instanceof Refusal ? error : internalError();
+    return { status: refusal.status, body: envelope(refusal, generation), headers };
   }
 }
 
@@ -144,10 +174,9 @@ function identify(tokens: Tokens, authorization: string | undefined, route: Rout
 
 const nobody: StoredIdentity = { id: "", clientId: "", clientSecret: "", projectIds: [] };
 
-function envelope({ status, label, told, details }: Refusal): unknown {
-  const reqId = `req-${randomBytes(7).toString("hex")}`;
+function envelope({ status, label, told, details }: Refusal, { hasRequestIds }: Generation): unknown {
   return {
-    reqId,
+    ...(hasRequestIds ? { reqId: `req-${randomBytes(7).toString("hex")}` } : {}),
     statusCode: status,
     message: told,
     error: label,
@@ -167,10 +196,12 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return sizeBytes <= maxBodyBytes ? Buffer.concat(chunks) : undefined;
 }
 
-/** An oversized or malformed body ends as the server's catch-all 500, as on the real one. */
-function parseBody(body: Buffer | undefined): unknown {
+/** An oversized, malformed or, as JSON, empty body ends as the server's catch-all 500. */
+function parseBody(body: Buffer | undefined, type: string | undefined): unknown {
   if (body === undefined) throw new Error("too large");
-  return body.length === 0 ? undefined : JSON.parse(body.toString("utf8"));
+  if (type === undefined) return null;
+  const text = body.toString("utf8");
+  return type.startsWith("application/json") ? JSON.parse(text) : text;
 }
 
 function decode(segment: string): string | undefined {

@@ -1,17 +1,38 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
+import { current } from "./current.ts";
 import { createFaultQueue } from "./faults.ts";
 import type { InfisicalFaults } from "./faults.ts";
+import type { Generation } from "./generation.ts";
 import { createLogIn } from "./login.ts";
+import { older } from "./older.ts";
 import { createRateLimiter } from "./rate-limit.ts";
 import { createRoutes } from "./routes.ts";
 import { createEmulatorServer } from "./server.ts";
 import type { RecordedRequest } from "./server.ts";
-import { openStore } from "./state.ts";
+import { newIdentity, openStore } from "./state.ts";
 import type { Credentials, Store } from "./state.ts";
 import { createTokens } from "./tokens.ts";
+import { createAnnouncer } from "./webhook.ts";
+import type { InfisicalWebhook } from "./webhook.ts";
+
+export type GenerationName = "current" | "older";
+
+/** A further machine identity. What is not said is as for the first one. */
+export interface InfisicalIdentityOptions {
+  /** Default: the main project. */
+  projectIds?: readonly string[];
+  /** May read and not write, as a viewer. */
+  isReadOnly?: boolean;
+  tokenTtlMs?: number;
+  tokenMaxTtlMs?: number;
+  /** How often each token can be used. Default: without end. */
+  tokenUses?: number;
+}
 
 export interface InfisicalEmulatorOptions extends Partial<Credentials> {
+  /** As a server of which time it answers: of 2025, or of October 2024. Default: `current`. */
+  generation?: GenerationName;
   /** Default: any free port. */
   port?: number;
   /** Where everything is kept, credentials too; readable by its owner only. Default: in memory. */
@@ -20,6 +41,10 @@ export interface InfisicalEmulatorOptions extends Partial<Credentials> {
   tokenTtlMs?: number;
   /** How long a token can be kept alive by renewing. Default: `tokenTtlMs`. */
   tokenMaxTtlMs?: number;
+  /** Whether answers have an `etag`, and `if-none-match` is heeded. Default: true, as on every server. */
+  etags?: boolean;
+  /** Told of every change of secrets. Default: none. */
+  webhook?: InfisicalWebhook;
   /** A rate limit for each kind of request. Default: none, as on a server of one's own. */
   requestsPerMinute?: number;
   /** Told of every request when it is answered. */
@@ -30,18 +55,20 @@ export interface InfisicalEmulator extends Credentials {
   readonly siteUrl: string;
   /** An identity that may enter a second project and not the first. */
   readonly outsider: Credentials;
+  addIdentity(options: InfisicalIdentityOptions): Promise<Pick<Credentials, "clientId" | "clientSecret">>;
   /** The last 10,000 requests, oldest first. */
   requests(): readonly RecordedRequest[];
   readonly faults: InfisicalFaults;
   stop(): Promise<void>;
 }
 
+const generations: Readonly<Record<GenerationName, Generation>> = { current, older };
 const maxRecorded = 10_000;
 const monthMs = 30 * 24 * 60 * 60 * 1_000;
 
 /**
  * Starts a local Infisical on 127.0.0.1, for development and tests. It knows the routes that the official SDK uses,
- * projects with the environments dev, staging and prod, and answers as a server of 2025 does.
+ * projects with the environments dev, staging and prod, and answers as a server of 2025 does, or as an older one.
  *
  * With `dataFile`, a change is on disk before it is answered; credentials and project id that are given count only
  * when the file is new.
@@ -51,13 +78,22 @@ const monthMs = 30 * 24 * 60 * 60 * 1_000;
 export async function startInfisicalEmulator(
   options: InfisicalEmulatorOptions = {},
 ): Promise<InfisicalEmulator> {
-  const { tokenTtlMs = monthMs, tokenMaxTtlMs = tokenTtlMs } = options;
+  const { tokenTtlMs = monthMs, tokenMaxTtlMs = tokenTtlMs, etags = true } = options;
+  const generation = generations[options.generation ?? "current"];
   const store = await openStore(options.dataFile, options);
-  const tokens = createTokens(store.state, tokenTtlMs, tokenMaxTtlMs);
-  const queue = createFaultQueue(() => tokens.expireAll());
+  const tokens = createTokens(store.state, { tokenTtlMs, tokenMaxTtlMs }, generation);
+  const queue = createFaultQueue(store.state, () => tokens.expireAll());
+  const stopping = new AbortController();
   const recorded: RecordedRequest[] = [];
   const server = createEmulatorServer({
-    routes: createRoutes(store.state, tokens, createLogIn(store.state, tokens)),
+    generation,
+    hasEtags: etags,
+    routes: createRoutes(
+      generation,
+      tokens,
+      createLogIn(store.state, tokens, generation),
+      createAnnouncer(options.webhook, stopping.signal),
+    ),
     tokens,
     store,
     queue,
@@ -77,9 +113,17 @@ export async function startInfisicalEmulator(
     siteUrl: `http://127.0.0.1:${port}`,
     ...credentialsOf(store, 0),
     outsider: credentialsOf(store, 1),
+    async addIdentity({ projectIds = [credentialsOf(store, 0).projectId], ...settings }) {
+      const identity = { ...newIdentity([...projectIds]), ...settings };
+      store.state.identities.push(identity);
+      await store.save();
+      const { clientId, clientSecret } = identity;
+      return { clientId, clientSecret };
+    },
     requests: () => recorded.map((entry) => ({ ...entry })),
     faults: queue.faults,
     async stop() {
+      stopping.abort();
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();

@@ -38,6 +38,10 @@ const identity = z.object({
   clientId: z.string(),
   clientSecret: z.string(),
   projectIds: z.array(z.string()),
+  isReadOnly: z.boolean().optional(),
+  tokenTtlMs: z.number().optional(),
+  tokenMaxTtlMs: z.number().optional(),
+  tokenUses: z.int().optional(),
 });
 const state = z.object({
   signingKey: z.string(),
@@ -98,14 +102,19 @@ export function newProject(name: string, id: string = randomUUID()): StoredProje
   return { id, slug: `${name}-${randomBytes(2).toString("hex")}`, name, environments };
 }
 
+export function newIdentity(projectIds: string[]): StoredIdentity {
+  const clientSecret = randomBytes(32).toString("hex");
+  return { id: randomUUID(), clientId: randomUUID(), clientSecret, projectIds };
+}
+
 function newState(wanted: Partial<Credentials>): State {
   const projects = [newProject("main", wanted.projectId), newProject("other")];
-  const identities = projects.map(({ id }, index) => ({
-    id: randomUUID(),
-    clientId: (index === 0 ? wanted.clientId : undefined) ?? randomUUID(),
-    clientSecret: (index === 0 ? wanted.clientSecret : undefined) ?? randomBytes(32).toString("hex"),
-    projectIds: [id],
-  }));
+  const identities = projects.map(({ id }, index) => {
+    const made = newIdentity([id]);
+    if (index > 0) return made;
+    const { clientId = made.clientId, clientSecret = made.clientSecret } = wanted;
+    return { ...made, clientId, clientSecret };
+  });
   return { signingKey: randomBytes(32).toString("hex"), projects, identities, deadTokens: [] };
 }
 

@@ -1,7 +1,8 @@
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { parseJson } from "../json.ts";
-import { tokenRefused, unauthorized } from "./refusal.ts";
+import type { Generation } from "./generation.ts";
+import { notFound, tokenRefused, unauthorized } from "./refusal.ts";
 import type { State, StoredIdentity } from "./state.ts";
 
 const claims = z.object({
@@ -23,13 +24,19 @@ export interface TokenAnswer {
   readonly tokenType: "Bearer";
 }
 
+/** How long tokens live, unless their identity has settings of its own. */
+export interface TokenLife {
+  readonly tokenTtlMs: number;
+  readonly tokenMaxTtlMs: number;
+}
+
 export interface Tokens {
   issue(identity: StoredIdentity): TokenAnswer;
   renew(token: string): TokenAnswer;
   revoke(token: string): void;
   /** Checks signature and expiry. */
   verify(token: string): Claims;
-  /** Checks also that the token was not revoked, and finds whose it is. */
+  /** Checks also that the token is still alive to the server, counts this use of it, and finds whose it is. */
   identify(held: Claims): StoredIdentity;
   /** Every token issued until now counts as expired. */
   expireAll(): void;
@@ -38,15 +45,25 @@ export interface Tokens {
 const malformed =
   "The provided access token is malformed. Please use a valid token or generate a new one and try again.";
 
-export function createTokens(state: State, ttlMs: number, maxTtlMs: number): Tokens {
+export function createTokens(state: State, life: TokenLife, generation: Generation): Tokens {
   const sign = (text: string) =>
     createHmac("sha256", Buffer.from(state.signingKey, "hex")).update(text).digest();
+  const isKeptInMind = generation.tokensExpire === "in-memory";
+  const lifeOf = ({ tokenTtlMs: ttlMs = life.tokenTtlMs, tokenMaxTtlMs }: StoredIdentity) => ({
+    ttlMs,
+    maxTtlMs: tokenMaxTtlMs ?? Math.max(ttlMs, life.tokenMaxTtlMs),
+  });
+  const renewedAt = new Map<string, number>();
+  const uses = new Map<string, number>();
   let validFrom = 0;
 
-  const answer = (held: Omit<Claims, "iat" | "exp">): TokenAnswer => {
+  const answer = (
+    held: Omit<Claims, "iat" | "exp">,
+    { ttlMs, maxTtlMs }: { ttlMs: number; maxTtlMs: number },
+  ): TokenAnswer => {
     const iat = Date.now() / 1_000;
-    const payload = { ...held, iat, exp: iat + ttlMs / 1_000 };
-    const text = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(payload)}`;
+    const exp = isKeptInMind ? held.creationEpoch + maxTtlMs / 1_000 : iat + ttlMs / 1_000;
+    const text = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ ...held, iat, exp })}`;
     return {
       accessToken: `${text}.${sign(text).toString("base64url")}`,
       expiresIn: ttlMs / 1_000,
@@ -56,6 +73,7 @@ export function createTokens(state: State, ttlMs: number, maxTtlMs: number): Tok
   };
 
   const verify = (token: string): Claims => {
+    if (token.startsWith("st.")) throw notFound("Service token not found");
     const [header, payload, signature, ...rest] = token.split(".");
     if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) {
       throw tokenRefused(malformed);
@@ -69,43 +87,64 @@ export function createTokens(state: State, ttlMs: number, maxTtlMs: number): Tok
     const right = sign(`${header}.${payload}`);
     if (given.length !== right.length || !timingSafeEqual(given, right))
       throw tokenRefused("invalid signature");
-    if (held.exp <= Date.now() / 1_000 || held.iat < validFrom) {
+    if (held.exp <= Date.now() / 1_000 || (held.iat < validFrom && !isKeptInMind)) {
       throw tokenRefused("Your token has expired. Please re-authenticate.");
     }
     return held;
   };
 
-  const identify = (held: Claims): StoredIdentity => {
+  /** The identity of a token that is alive. Whatever ends a token's life ends it for good. */
+  const ownerOf = (held: Claims): StoredIdentity => {
     const identity = state.identities.find(({ id }) => id === held.identityId);
     if (identity === undefined || state.deadTokens.includes(held.identityAccessTokenId)) {
       throw unauthorized("No identity access token found");
     }
+    const lastAt = renewedAt.get(held.identityAccessTokenId) ?? held.iat * 1_000;
+    const isOver = lastAt + lifeOf(identity).ttlMs <= Date.now() || lastAt < validFrom * 1_000;
+    if (isKeptInMind && isOver) throw kill(held, "Failed to renew MI access token due to TTL expiration");
     return identity;
+  };
+
+  const kill = (held: Claims, message: string) => {
+    state.deadTokens.push(held.identityAccessTokenId);
+    return unauthorized(message);
   };
 
   return {
     verify,
-    identify,
+    identify(held) {
+      const identity = ownerOf(held);
+      const used = (uses.get(held.identityAccessTokenId) ?? 0) + 1;
+      uses.set(held.identityAccessTokenId, used);
+      if (used > (identity.tokenUses ?? Infinity)) {
+        throw kill(held, "Unable to renew because access token number of uses limit reached");
+      }
+      return identity;
+    },
     issue: (identity) =>
-      answer({
-        identityId: identity.id,
-        clientSecretId: identity.clientId,
-        identityAccessTokenId: randomUUID(),
-        authTokenType: "identityAccessToken",
-        creationEpoch: Date.now() / 1_000,
-      }),
+      answer(
+        {
+          identityId: identity.id,
+          clientSecretId: identity.clientId,
+          identityAccessTokenId: randomUUID(),
+          authTokenType: "identityAccessToken",
+          creationEpoch: Date.now() / 1_000,
+        },
+        lifeOf(identity),
+      ),
     renew(token) {
       const held = verify(token);
-      identify(held);
-      if (Date.now() + ttlMs > held.creationEpoch * 1_000 + maxTtlMs) {
-        state.deadTokens.push(held.identityAccessTokenId);
-        throw unauthorized("Failed to renew MI access token past its Max TTL expiration");
+      const its = lifeOf(ownerOf(held));
+      if (Date.now() + its.ttlMs > held.creationEpoch * 1_000 + its.maxTtlMs) {
+        throw kill(held, "Failed to renew MI access token past its Max TTL expiration");
       }
-      return answer(held);
+      renewedAt.set(held.identityAccessTokenId, Date.now());
+      const renewed = answer(held, its);
+      return isKeptInMind ? { ...renewed, accessToken: token } : renewed;
     },
     revoke(token) {
       const held = verify(token);
-      identify(held);
+      ownerOf(held);
       state.deadTokens.push(held.identityAccessTokenId);
     },
     expireAll() {
