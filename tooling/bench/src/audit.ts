@@ -136,6 +136,7 @@ const dropEverything: AuditLog = {
   addTo: nothing,
   add: nothing,
   note: nothing,
+  noter: () => () => true,
   ready: nothing,
   flush: nothing,
   stop: nothing,

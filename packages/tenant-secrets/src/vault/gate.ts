@@ -1,6 +1,7 @@
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { permits, refusal } from "../access/permissions.ts";
+import { inSpan } from "../access/spans.ts";
 import type { KeptAnswers } from "../cache/kept-answers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Companies, Company } from "../companies/companies.ts";
@@ -42,19 +43,21 @@ export interface Task {
 export type Gate = <T>(task: Task, work: (company: Company, store: SecretStore) => Promise<T>) => Promise<T>;
 
 export function createGate({ catalog, companies, stores, audit }: VaultParts): Gate {
-  return async ({ caller, subdomain, secretKey, verb, action, ban, ...task }, work) => {
-    const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
-    // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
-    const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
-    const asked = { caller, action, secretKey: known, changes };
-    const company = await companies.enter(asked, subdomain);
-    const attempt: Attempt = { ...asked, companyId: company.id };
-    if (!permits(caller.actor, verb, company.id, secretKey)) {
-      return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
-    }
-    if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
-    return perform(audit, attempt, () => work(company, stores[company.secretStore]));
-  };
+  return ({ caller, subdomain, secretKey, verb, action, ban, ...task }, work) =>
+    inSpan(`vault ${action}`, async (span) => {
+      const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
+      // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
+      const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
+      const asked = { caller, action, secretKey: known, changes };
+      const company = await companies.enter(asked, subdomain);
+      span.setAttribute("tenant_secrets.store", company.secretStore);
+      const attempt: Attempt = { ...asked, companyId: company.id };
+      if (!permits(caller.actor, verb, company.id, secretKey)) {
+        return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
+      }
+      if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
+      return perform(audit, attempt, () => work(company, stores[company.secretStore]));
+    });
 }
 
 export function refuseRule(rule: string): TenantSecretsError {
