@@ -69,14 +69,14 @@ export function drawLatency(points: readonly LatencyPoint[]): string {
 }
 
 const style = `<style>
-  .ground { fill: #ffffff; } .head { fill: #1f2328; font-weight: 600; } .tick { fill: #59636e; } .label { fill: #1f2328; }
-  .grid { stroke: #d1d9e0; } .line { fill: none; stroke-width: 2; } text { font: 13px system-ui, sans-serif; }
-  .cold-p50, .cold-p99 { stroke: #0969da; fill: #0969da; } .warm-p50, .warm-p99 { stroke: #bc4c00; fill: #bc4c00; }
-  .line { fill: none; } .cold-p99.line, .warm-p99.line { stroke-dasharray: 5 4; }
+  .ground { fill: #ffffff; } .head, .label { fill: #1f2328; } .head { font-weight: 600; } .tick { fill: #59636e; }
+  .grid { stroke: #d1d9e0; } text { font: 13px system-ui, sans-serif; }
+  .line { fill: none; stroke: currentColor; stroke-width: 2; } .dot { fill: currentColor; }
+  .cold-p50, .cold-p99 { color: #0969da; } .warm-p50, .warm-p99 { color: #bc4c00; }
+  .cold-p99, .warm-p99 { stroke-dasharray: 5 4; }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #0d1117; } .head, .label { fill: #f0f6fc; } .tick { fill: #9198a1; } .grid { stroke: #3d444d; }
-    .cold-p50, .cold-p99 { stroke: #4493f8; fill: #4493f8; } .warm-p50, .warm-p99 { stroke: #f0883e; fill: #f0883e; }
-    .line { fill: none; }
+    .cold-p50, .cold-p99 { color: #4493f8; } .warm-p50, .warm-p99 { color: #f0883e; }
   }
 </style>`;
 
