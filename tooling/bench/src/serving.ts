@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog, job } from "@repo/tenant-secrets";
@@ -9,7 +10,8 @@ import { primingKey, subdomainOf } from "./population.ts";
 /** The library as a process has it that serves: joined to the others, with everything that this brings. */
 export interface Serving {
   readonly secrets: Secrets;
-  /** Reads so many at once; each call has a value or throws. */
+  /** Waits until what reads leave to be written later is written, so that it is not the other side's burden. */
+  settle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -19,6 +21,9 @@ export interface ServingOptions {
   /** Connections of the pool. Default: the library's own. */
   readonly maxConnections?: number;
 }
+
+/** When a secret was last used is written a second after that at the latest. */
+const usesWrittenMs = 1200;
 
 export const product = job("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
 
@@ -33,6 +38,10 @@ export async function serve(place: Place, options: ServingOptions = {}): Promise
   const member = await secrets.serve(listener, ({ message }) => console.error(message));
   return {
     secrets,
+    settle: async () => {
+      await secrets.flush();
+      await sleep(usesWrittenMs);
+    },
     stop: async () => {
       await member.stop();
       await secrets.stop();
