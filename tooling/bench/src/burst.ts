@@ -1,3 +1,4 @@
+import type { Caller } from "@repo/tenant-secrets";
 import postgres from "postgres";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { populate, primingKey, secretKeyOf, subdomainOf, valueOf } from "./population.ts";
@@ -5,8 +6,13 @@ import { countRow, type Row } from "./row.ts";
 import { product, serve, type Serving } from "./serving.ts";
 
 const reads = 1000;
-const onInfisical = "on-infisical";
-const hybrid = "hybrid";
+const operator: Caller = { actor: { kind: "operator", id: "bench" } };
+/** Companies whose secrets only Infisical has. */
+const [onInfisical, hybrid] = ["on-infisical", "hybrid"] as const;
+const elsewhere = [
+  [onInfisical, "infisical"],
+  [hybrid, "hybrid"],
+] as const;
 
 /**
  * Many reads at once of a secret that nobody has read yet, by a process that knows the company: how often the database or
@@ -16,18 +22,10 @@ export async function benchBurst(): Promise<Row[]> {
   const deployment = await startDeployment({ shared_preload_libraries: "pg_stat_statements" });
   try {
     await populate(deployment, { companies: 1, secretsOfEach: 1 });
-    for (const secretStore of [onInfisical, hybrid] as const) {
-      const store = secretStore === hybrid ? "hybrid" : "infisical";
-      await deployment.secrets.companies.create(
-        { actor: { kind: "operator", id: "bench" } },
-        { subdomain: secretStore, secretStore: store },
-      );
+    for (const [subdomain, secretStore] of elsewhere) {
+      await deployment.secrets.companies.create(operator, { subdomain, secretStore });
       for (const secretKey of [primingKey, secretKeyOf(0)]) {
-        await deployment.client.putSecret(
-          `/tenants/${secretStore}`,
-          secretKey,
-          valueOf(secretStore, secretKey),
-        );
+        await deployment.client.putSecret(`/tenants/${subdomain}`, secretKey, valueOf(subdomain, secretKey));
       }
     }
     const serving = await serve(deployment);

@@ -15,7 +15,7 @@ const [message]: unknown[] = await once(process, "message");
 const { urls, infisical: infisicalPlace } = Place.parse(message);
 const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
 const infisical = createInfisicalClient({ ...infisicalPlace, environment: "dev" });
-// One key and a hundred companies are asked for more than the limits let through, which are counted all the same.
+// One API key asks for more than the limits let through; they count all the same.
 const unlimited = { callsPerSecond: 1_000_000, companyCallsPerSecond: 1_000_000 };
 const secrets = createTenantSecrets({
   database,

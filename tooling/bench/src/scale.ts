@@ -9,7 +9,7 @@ import { meet, serve, type Serving } from "./serving.ts";
 
 const secretsOfEach = 100;
 const sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000];
-const reads = 1000;
+const reads = 600;
 const hot = 1000;
 
 /**
