@@ -94,10 +94,15 @@ function decadesOf(values: readonly number[]): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
 }
 
-/** From top to bottom, moved down where one would stand on the one above. */
-function apart(heights: readonly number[]): number[] {
+/** Where labels stand that belong at these heights: moved down where one would stand on another. */
+function apart(heights: readonly number[]): readonly number[] {
+  const placed = [...heights];
   let last = -Infinity;
-  return heights.map((at) => (last = Math.max(at, last + 16)));
+  for (const [i, at] of [...heights.entries()].toSorted(([, a], [, b]) => a - b)) {
+    last = Math.max(at, last + 16);
+    placed[i] = last;
+  }
+  return placed;
 }
 
 function lastOf(points: readonly LatencyPoint[], ms: Series["ms"]): number {
