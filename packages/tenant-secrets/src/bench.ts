@@ -1,7 +1,9 @@
 // For tooling/bench alone: parts that are not to be had from the front door, because whoever has them can leave out the
-// record.
+// record, or seal what nobody wrote.
 export { createAuditLog } from "./access/audit-log.ts";
 export type { AuditLog } from "./access/audit.ts";
+export { deriveCompanyKey, fingerprint, type MasterKey } from "./crypto/derivation.ts";
+export { sealValue, wrapKey } from "./crypto/envelope.ts";
 export { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
 export { createMasterKeys } from "./keys/master-keys.ts";
 export { createSealer } from "./record/sealer.ts";

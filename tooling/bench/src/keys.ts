@@ -2,15 +2,18 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { job, type Caller } from "@repo/tenant-secrets";
+import type { Caller } from "@repo/tenant-secrets";
 import postgres from "postgres";
 import { z } from "zod";
 import { startDeployment, type Deployment } from "./deployment.ts";
+import { populate } from "./population.ts";
 import { percentile, row, type Row } from "./row.ts";
 
 const companies = 10_000;
+/** The reader has so many known companies, and reads each secret of theirs once, so that all its reads are cold. */
+const known = 500;
+const secretsOfEach = 20;
 const operator: Caller = { actor: { kind: "operator", id: "bench" } };
-const writer = job("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
 
 const Sample = z.object({ at: z.number(), ms: z.number() });
 
@@ -21,7 +24,7 @@ const Sample = z.object({ at: z.number(), ms: z.number() });
 export async function benchKeys(): Promise<Row[]> {
   const deployment = await startDeployment();
   try {
-    await fill(deployment);
+    await populate(deployment, { companies, secretsOfEach });
     const reader = await startReader(deployment);
     await sleep(6000);
     const times = await rotate(deployment);
@@ -46,7 +49,7 @@ export async function benchKeys(): Promise<Row[]> {
       ),
       row(
         "keys.reads",
-        "p99 of another process's reads meanwhile",
+        "p99 of another process's cold reads meanwhile",
         "the same, idle",
         percentile(during, 0.99) / percentile(idle, 0.99),
         2,
@@ -55,24 +58,6 @@ export async function benchKeys(): Promise<Row[]> {
   } finally {
     await deployment.stop();
   }
-}
-
-/** Companies made in bulk; each gets its key by its first write, as in use. */
-async function fill({ urls, secrets }: Deployment): Promise<void> {
-  const sql = postgres(urls.maintenance, { max: 1, onnotice: () => {} });
-  await sql`insert into companies (subdomain, infisical_folder, secret_store)
-    select 'company-' || i, 'company-' || i, 'database' from generate_series(1, ${companies}) i`;
-  let next = 1;
-  const lanes = Array.from({ length: 8 }, async () => {
-    while (next <= companies)
-      await secrets.company(`company-${next++}`, writer).set("CUSTOM_KEY", "fake-value-of-a-bench");
-  });
-  await Promise.all(lanes);
-  await sql.end();
-  // As autovacuum would do by and by, in the place of waiting for it.
-  const owner = postgres(urls.migration, { max: 1, onnotice: () => {} });
-  await owner`vacuum analyze`;
-  await owner.end();
 }
 
 interface Times {
@@ -125,10 +110,10 @@ async function bulkInsert(maintenanceUrl: string): Promise<number> {
 /** The rotation has to find the wraps missing. */
 class Undone extends Error {}
 
-async function startReader({ urls, infisical }: Deployment) {
+async function startReader({ urls, superuserUrl, infisical }: Deployment) {
   const child = fork(fileURLToPath(new URL("./reader.ts", import.meta.url)), { serialization: "json" });
   const samples: z.infer<typeof Sample>[] = [];
-  child.send({ urls, infisical, companies });
+  child.send({ place: { urls, superuserUrl, infisical }, population: { companies: known, secretsOfEach } });
   // The first word is that it reads; the second, at the end, is what it measured.
   await once(child, "message");
   child.on("message", (batch) => samples.push(...z.array(Sample).parse(batch)));

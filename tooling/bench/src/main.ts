@@ -1,18 +1,40 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchAudit } from "./audit.ts";
+import { benchBurst } from "./burst.ts";
+import { benchCold } from "./cold.ts";
+import { benchHttp } from "./http.ts";
+import { benchInvalidation } from "./invalidation.ts";
 import { benchKeys } from "./keys.ts";
 import { benchKills } from "./kills.ts";
-import type { Row } from "./row.ts";
+import { tableOf, type Row } from "./row.ts";
+import { benchScale } from "./scale.ts";
+import { benchStrategies } from "./strategies.ts";
+import { benchWarm } from "./warm.ts";
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "string" }, plot: { type: "string" } },
+});
 
 const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
-  keys: benchKeys,
+  warm: benchWarm,
+  cold: benchCold,
+  burst: benchBurst,
+  http: benchHttp,
+  scale: () => benchScale(values.plot),
   audit: benchAudit,
+  strategies: benchStrategies,
+  invalidation: benchInvalidation,
+  keys: benchKeys,
   kills: benchKills,
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });
 const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
+if (values.plot !== undefined && !wanted.includes("scale")) {
+  console.error("The plot is of the bench scale, which is not among those to run.");
+  process.exit(2);
+}
 
 const rows: Row[] = [];
 for (const name of wanted) {
@@ -21,14 +43,11 @@ for (const name of wanted) {
     console.error(`There is no bench ${name}: choose from ${Object.keys(benches).join(", ")}.`);
     process.exit(2);
   }
+  const startedAt = performance.now();
+  console.log(`\n${name}`);
   rows.push(...(await bench()));
+  console.log(`(${((performance.now() - startedAt) / 1000).toFixed(0)} s)`);
 }
 
-console.log("| what | against | ratio | target | holds |\n|---|---|---|---|---|");
-for (const { what, against, ratio, target, holds, unit } of rows) {
-  const bound = unit === "time" ? "≤" : "≥";
-  console.log(
-    `| ${what} | ${against} | ${ratio.toFixed(2)} × | ${bound} ${target} × | ${holds ? "yes" : "**no**"} |`,
-  );
-}
+console.log(`\n${tableOf(rows)}`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -4,11 +4,13 @@ export interface Row {
   readonly what: string;
   readonly against: string;
   readonly ratio: number;
-  /** The largest ratio that is good enough; of throughput, the smallest. */
+  /** The largest ratio that is good enough; of throughput, the smallest; of a count, the only one. */
   readonly target: number;
   readonly holds: boolean;
-  readonly unit: "time" | "throughput";
+  readonly unit: Unit;
 }
+
+type Unit = "time" | "throughput" | "count";
 
 export function row(name: string, what: string, against: string, ratio: number, target: number): Row {
   return { name, what, against, ratio, target, holds: ratio <= target, unit: "time" };
@@ -22,6 +24,34 @@ export function throughputRow(
   target: number,
 ): Row {
   return { name, what, against, ratio, target, holds: ratio >= target, unit: "throughput" };
+}
+
+/** What happens exactly so often, or is wrong. */
+export function countRow(name: string, what: string, against: string, count: number, target: number): Row {
+  return { name, what, against, ratio: count, target, holds: count === target, unit: "count" };
+}
+
+const bounds: Readonly<Record<Unit, string>> = { time: "≤", throughput: "≥", count: "=" };
+
+/** The rows as a table in Markdown, and how many of them miss their target. */
+export function tableOf(rows: readonly Row[]): string {
+  const lines = rows.map(({ what, against, ratio, target, holds, unit }) => {
+    const [measured, bound] =
+      unit === "count" ? [`${ratio}`, `${target}`] : [`${digits(ratio)} ×`, `${target} ×`];
+    return `| ${what} | ${against} | ${measured} | ${bounds[unit]} ${bound} | ${holds ? "yes" : "**no**"} |`;
+  });
+  const missed = rows.filter(({ holds }) => !holds).length;
+  return [
+    "| what | against | ratio | target | holds |",
+    "|---|---|---|---|---|",
+    ...lines,
+    "",
+    missed === 0 ? `All ${rows.length} rows hold.` : `${missed} of ${rows.length} rows miss their target.`,
+  ].join("\n");
+}
+
+function digits(ratio: number): string {
+  return ratio >= 100 ? ratio.toFixed(0) : ratio.toFixed(2);
 }
 
 /** @param share 0.99 for the 99th percentile */

@@ -1,0 +1,5 @@
+// For tooling/bench alone, which serves the routes from a process of its own.
+export { createApp } from "./app.ts";
+export { listen } from "./http-server.ts";
+export { createLog } from "./log.ts";
+export { createStartUp } from "./start-up.ts";

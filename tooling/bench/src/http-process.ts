@@ -1,0 +1,54 @@
+import { once } from "node:events";
+import { trpcServer } from "@hono/trpc-server";
+import { connectDatabase } from "@repo/db";
+import { createApp, createLog, createStartUp, listen } from "@repo/hono-api/bench";
+import { createInfisicalClient } from "@repo/infisical";
+import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
+import { initTRPC } from "@trpc/server";
+import superjson from "superjson";
+import { Place } from "./deployment.ts";
+
+// The API in a process of its own, as a deployment has it, with one route more: a procedure that does nothing. Whatever
+// stands before all routes stands before both, the line in the log too.
+
+const [message]: unknown[] = await once(process, "message");
+const { urls, infisical: infisicalPlace } = Place.parse(message);
+const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
+const infisical = createInfisicalClient({ ...infisicalPlace, environment: "dev" });
+// One API key asks for more than the limits let through; they count all the same.
+const unlimited = { callsPerSecond: 1_000_000, companyCallsPerSecond: 1_000_000 };
+const secrets = createTenantSecrets({
+  database,
+  infisical,
+  catalog: deliveryChatCatalog,
+  limits: unlimited,
+});
+await secrets.prepare();
+const member = await secrets.serve(urls.listener, (error) => console.error(error.message));
+const log = createLog("info");
+const startUp = createStartUp(log);
+await startUp.run(async () => {}, new AbortController().signal);
+const app = createApp({
+  secrets,
+  database,
+  infisical,
+  startUp,
+  hears: () => member.hears(),
+  log,
+  baseDomain: "localhost",
+  stripeApiUrl: "http://127.0.0.1:1",
+  trustedProxies: 0,
+  allowedOrigins: [],
+});
+
+const t = initTRPC.create({ transformer: superjson, isDev: false });
+const router = t.router({ nothing: t.procedure.mutation(() => null) });
+app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
+
+const server = await listen(app, "127.0.0.1", 0);
+process.send?.(server.url);
+await once(process, "disconnect");
+await server.stop(1000);
+await member.stop();
+await secrets.stop();
+await database.close();

@@ -1,0 +1,92 @@
+import { writeFileSync } from "node:fs";
+import { startDeployment, type Place } from "./deployment.ts";
+import { interleaved, latencies, median, ratioOf, short, timed } from "./measuring.ts";
+import { drawLatency, type LatencyPoint } from "./plot.ts";
+import { populate, type Population } from "./population.ts";
+import { percentile, row, type Row } from "./row.ts";
+import { readSpot, spotOf } from "./scatter.ts";
+import { meet, serve, type Serving } from "./serving.ts";
+
+const secretsOfEach = 100;
+const sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000];
+const reads = 600;
+const hot = 1000;
+
+/**
+ * Cold reads of a growing database, each size against one that stays small, on the same server and in the same minute. Warm
+ * reads of 1,000 of its secrets beside that.
+ *
+ * @param plot where to write a picture of it
+ */
+export async function benchScale(plot?: string): Promise<Row[]> {
+  const deployment = await startDeployment();
+  try {
+    const small = { companies: populationOf(sizes[0] ?? 0).companies, secretsOfEach };
+    const smallPlace = await deployment.addDatabase("bench_small");
+    await populate(smallPlace, small);
+
+    const points: LatencyPoint[] = [];
+    let [existing, ratio] = [0, Number.NaN];
+    for (const secrets of sizes) {
+      const large = populationOf(secrets);
+      const fillMs = await timed(() => populate(deployment, { ...large, existing }));
+      existing = large.companies;
+      const { point, smallP50Ms } = await compare(deployment, large, smallPlace, small);
+      points.push(point);
+      ratio = ratioOf(`${secrets} secrets of ${large.companies} companies, cold p50`, "ms", smallP50Ms);
+      console.log(
+        `  cold p99 ${short(point.coldP99Ms)} ms, warm p50 ${short(1000 * point.warmP50Ms)} µs, ` +
+          `warm p99 ${short(1000 * point.warmP99Ms)} µs; filled in ${(fillMs / 1000).toFixed(1)} s`,
+      );
+    }
+    if (plot !== undefined) writeFileSync(plot, drawLatency(points));
+    // The last one is the largest.
+    const what = "cold get with 1,000,000 secrets of 10,000 companies, p50";
+    return [row("scale.cold", what, "the same with 10,000 secrets", ratio, 1.3)];
+  } finally {
+    await deployment.stop();
+  }
+}
+
+function populationOf(secrets: number): Population {
+  return { companies: secrets / secretsOfEach, secretsOfEach };
+}
+
+async function compare(largePlace: Place, large: Population, smallPlace: Place, small: Population) {
+  const [one, other] = [await serve(smallPlace), await serve(largePlace)];
+  try {
+    await meet(one, small.companies);
+    await meet(other, large.companies);
+    const results = await interleaved(reader(one, small), reader(other, large));
+    const cold = results.flatMap(([, measured]) => measured);
+    const warm = await readHot(other, large);
+    const point: LatencyPoint = {
+      secrets: large.companies * large.secretsOfEach,
+      coldP50Ms: median(cold),
+      coldP99Ms: percentile(cold, 0.99),
+      warmP50Ms: median(warm),
+      warmP99Ms: percentile(warm, 0.99),
+    };
+    return { point, smallP50Ms: results.map(([a, b]) => [median(a), median(b)] as const) };
+  } finally {
+    await one.stop();
+    await other.stop();
+  }
+}
+
+/** Reads secrets that it has not read before, so many at each call. */
+function reader(serving: Serving, population: Population): () => Promise<number[]> {
+  let next = 0;
+  return () => {
+    const start = next;
+    next += reads;
+    return latencies(reads, (i) => readSpot(serving, spotOf(start + i, population)));
+  };
+}
+
+/** Reads a thousand secrets again and again, once they have been read. */
+async function readHot(serving: Serving, population: Population): Promise<number[]> {
+  const read = (i: number) => readSpot(serving, spotOf(i % hot, population));
+  await latencies(hot, read);
+  return latencies(5 * hot, read);
+}
