@@ -78,6 +78,9 @@ const defaultKeeping: Keeping & Bounds = {
   maxBytes: 64 * 1024 * 1024,
 };
 
+/** Of one caller. A name in a request is not a company yet, so that there is no end of names. */
+const maxHandles = 10_000;
+
 /** What does the work behind procedures and commands. Each checks its caller and writes to the record by itself. */
 export interface Services {
   readonly authenticate: Authenticate;
@@ -225,6 +228,12 @@ export function assembleTenantSecrets<C extends Catalog>(
     companyKeys,
     audit,
   });
+  // They hold nothing, and making one takes longer than most reads.
+  const handles = new WeakMap<Caller, Map<string, CompanySecretsOnServer<C>>>();
+  const makeHandle = (subdomain: string, as: Caller): CompanySecretsOnServer<C> => ({
+    ...companySecrets(catalog, vaultTransport(vault, as, subdomain)),
+    verifyWebhook: (secretKey, request) => vault.verifyWebhook(as, subdomain, secretKey, request),
+  });
   const product = job("in-process", { verbs: ["use", "write"], secretKeys: ["*"] });
 
   return {
@@ -313,10 +322,15 @@ export function assembleTenantSecrets<C extends Catalog>(
       await databaseStore.uses.flush();
       await audit.stop();
     },
-    company: (subdomain, as) => ({
-      ...companySecrets(catalog, vaultTransport(vault, as, subdomain)),
-      verifyWebhook: (secretKey, request) => vault.verifyWebhook(as, subdomain, secretKey, request),
-    }),
+    company: (subdomain, as) => {
+      const known = handles.get(as)?.get(subdomain);
+      if (known !== undefined) return known;
+      const handle = makeHandle(subdomain, as);
+      const ofCaller = handles.get(as) ?? new Map<string, CompanySecretsOnServer<C>>();
+      if (ofCaller.size >= maxHandles) ofCaller.clear();
+      handles.set(as, ofCaller.set(subdomain, handle));
+      return handle;
+    },
     getTenantSecret: async (subdomain, secretKey) => {
       try {
         return (await vault.read(product, subdomain, secretKey)).text;

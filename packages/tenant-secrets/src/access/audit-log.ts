@@ -21,7 +21,7 @@ import { createTallies, type Tally } from "./tally.ts";
 
 const flushMs = 250;
 const countsMs = 5000;
-const flushAt = 500;
+const flushAt = 2000;
 const maxHeld = 10_000;
 const maxRows = 1000;
 const stopMs = 10_000;

@@ -51,8 +51,11 @@ export interface CacheMeasurements {
  * time, and what was asked before a change is told to whoever asked, and not kept.
  */
 export interface KeptAnswers<Value> {
-  /** @returns what is at hand and true now, without waiting; `value` is undefined for what is known not to be there */
-  peek(question: Question): { readonly value: Value | undefined } | undefined;
+  /**
+   * @param now by `performance.now()`
+   * @returns what is at hand and true now, without waiting; `value` is undefined for what is known not to be there
+   */
+  peek(question: Question, now?: number): { readonly value: Value | undefined } | undefined;
   /**
    * @param ask finds the answer; undefined for nothing
    * @throws what `ask` throws, where there is no older answer that may still be given
@@ -105,9 +108,6 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
     const entry = shelves.get(owner, name);
     return entry?.source === source ? entry : undefined;
   };
-
-  const isFresh = (entry: Entry<Value>): boolean =>
-    entry.doubts === doubts && performance.now() < entry.freshUntil;
 
   const keep = ({ owner, name, source }: Question, value: Value | undefined, askedAt: number): void => {
     const usualMs = value === undefined ? options.absentMs : options.freshMs;
@@ -219,9 +219,9 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
     return entry.value;
   };
 
-  const peek = (question: Question): { readonly value: Value | undefined } | undefined => {
+  const peek: KeptAnswers<Value>["peek"] = (question, now = performance.now()) => {
     const entry = find(question);
-    if (entry === undefined || !isFresh(entry)) return undefined;
+    if (entry === undefined || entry.doubts !== doubts || now >= entry.freshUntil) return undefined;
     if (entry.value === undefined) counts.absentHits += 1;
     else counts.hits += 1;
     return entry;

@@ -42,8 +42,13 @@ export interface Companies {
    * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown company and a foreign one
    */
   enter(attempt: Attempt, subdomain: string): Promise<Company>;
-  /** As `enter`, where that needs to wait for nothing. @returns undefined where it does, or would be refused */
-  enterNow(caller: Caller, subdomain: string): Company | undefined;
+  /**
+   * As `enter`, where that needs to wait for nothing.
+   *
+   * @param now by `performance.now()`
+   * @returns undefined where it does, or would be refused
+   */
+  enterNow(caller: Caller, subdomain: string, now: number): Company | undefined;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
   create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
   /** @throws {TenantSecretsError} FORBIDDEN */
@@ -98,8 +103,8 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
       return company ?? refuse(audit, attempt, notFound());
     },
 
-    enterNow: (caller, subdomain) => {
-      const row = rows.peek(subdomain);
+    enterNow: (caller, subdomain, now) => {
+      const row = rows.peek(subdomain, now);
       return row && verified(caller, row);
     },
 
@@ -165,13 +170,20 @@ export async function enterTo(
 /** The company of a row that is active and that the caller may enter. */
 function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
   if (row.status !== "active" || !entersCompany(actor, row.id)) return undefined;
-  return {
+  const known = verifiedRows.get(row);
+  if (known !== undefined) return known;
+  const company: Company = {
     id: companyIdOf(row),
     subdomain: row.subdomain,
     infisicalFolder: row.infisicalFolder,
     secretStore: row.secretStore,
   };
+  verifiedRows.set(row, company);
+  return company;
 }
+
+/** A row that is kept is entered again and again. */
+const verifiedRows = new WeakMap<CompanyRow, Company>();
 
 function describe(row: typeof tables.companies.$inferSelect): CompanyDescription {
   const { id, subdomain, secretStore, status, recoveryDays, createdAt } = row;

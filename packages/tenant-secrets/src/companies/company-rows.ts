@@ -4,8 +4,11 @@ import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/kept
 
 /** Which company a subdomain names. */
 export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "start" | "stop"> {
-  /** @returns what is at hand; undefined where it has to be asked for, or there is no such company */
-  peek(subdomain: string): CompanyRow | undefined;
+  /**
+   * @param now by `performance.now()`
+   * @returns what is at hand; undefined where it has to be asked for, or there is no such company
+   */
+  peek(subdomain: string, now: number): CompanyRow | undefined;
   /** @throws {TenantSecretsError} DATABASE_UNAVAILABLE */
   find(subdomain: string): Promise<CompanyRow | undefined>;
   /** A company has changed: its name, where its secrets live, or whether it may be entered. */
@@ -27,7 +30,7 @@ export function createCompanyRows(database: Database, keeping: Keeping): Company
     doubt: rows.doubt,
     start: rows.start,
     stop: rows.stop,
-    peek: (subdomain) => rows.peek(questionOf(subdomain))?.value,
+    peek: (subdomain, now) => rows.peek(questionOf(subdomain), now)?.value,
     find: (subdomain) =>
       rows.get(questionOf(subdomain), () => onDatabase(() => findCompanyRow(database, subdomain))),
     forget: (companyId) => rows.forgetWhere(({ id }) => id === companyId),

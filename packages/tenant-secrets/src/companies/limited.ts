@@ -26,8 +26,8 @@ export function limitedCompanies(companies: Companies, limits: RateLimits): Comp
   return {
     ...companies,
     // Who is counted takes the long way.
-    enterNow: (caller, subdomain) =>
-      caller.actor.kind === "job" ? companies.enterNow(caller, subdomain) : undefined,
+    enterNow: (caller, subdomain, now) =>
+      caller.actor.kind === "job" ? companies.enterNow(caller, subdomain, now) : undefined,
     enter: async (attempt, subdomain) => {
       try {
         const company = await companies.enter(attempt, subdomain);

@@ -11,6 +11,8 @@ export interface SealedSecret {
   readonly keepMs?: number;
   /** @returns the value, made anew at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
   open(): Plaintext;
+  /** As `open`, at once as text, with nothing left to wipe. */
+  openText(): string;
 }
 
 /** Objects, buffers' headers and a place in a map, as a heap snapshot shows them. */
@@ -40,11 +42,20 @@ export function isSealedOf(sealed: SealedSecret, value: Plaintext): boolean {
   }
 }
 
+/** Buffer's own does the same after a dozen checks of its arguments, and this is done at every read. */
+const wipe = Uint8Array.prototype.fill;
+
 function secretOf(key: KeyObject, version: number, parts: SealedParts): SealedSecret {
   return {
     version,
     sizeBytes: overheadBytes + parts.ciphertext.length + parts.context.length,
     open: () => new Plaintext(openParts(key, parts)),
+    openText: () => {
+      const bytes = openParts(key, parts);
+      const text = bytes.toString("utf8");
+      wipe.call(bytes, 0);
+      return text;
+    },
   };
 }
 

@@ -172,20 +172,20 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
    *
    * @returns undefined where something is missing, or would be refused; the long way says why
    */
-  const takeNow = (caller: Caller, subdomain: string, secretKey: string): StoredSecret | undefined => {
-    const company = companies.enterNow(caller, subdomain);
+  const readNow: Reads["readNow"] = (caller, subdomain, secretKey) => {
+    const now = performance.now();
+    const company = companies.enterNow(caller, subdomain, now);
     if (company === undefined || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
-    const sealed = kept.peek(questionOf(company, stores[company.secretStore], secretKey))?.value;
+    const sealed = kept.peek(questionOf(company, stores[company.secretStore], secretKey), now)?.value;
     if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
     const note = noterOf(caller, company.id, secretKey, sealed);
     try {
-      const plaintext = sealed.open();
-      if (note()) return { plaintext, version: sealed.version };
-      plaintext.wipe();
+      const text = sealed.openText();
+      return note() ? { text, version: sealed.version } : undefined;
     } catch {
       kept.forget(company.id, secretKey);
+      return undefined;
     }
-    return undefined;
   };
 
   const takeCurrent = async (
@@ -198,11 +198,6 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
       open(company, secretKey, await find(company, store, secretKey)),
     ]);
     return current;
-  };
-
-  const readNow: Reads["readNow"] = (caller, subdomain, secretKey) => {
-    const found = takeNow(caller, subdomain, secretKey);
-    return found && textOf(found);
   };
 
   return {
@@ -245,10 +240,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         },
       ),
 
-    open: async (caller, subdomain, secretKey, options) =>
-      openValueOf(
-        takeNow(caller, subdomain, secretKey) ?? (await takeCurrent(caller, subdomain, secretKey, options)),
-      ),
+    open: async (...read) => openValueOf(await takeCurrent(...read)),
 
     openLive: async (caller, subdomain, secretKey, options = {}) => {
       const live = await take({ caller, subdomain, secretKey }, options, (company, store) => {
