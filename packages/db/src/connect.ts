@@ -1,7 +1,8 @@
 import { sql as fragment } from "drizzle-orm";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import { DatabaseError, scrubDatabaseError } from "./errors.ts";
+import { createCalls, type Calls, type DatabaseCall } from "./calls.ts";
+import { DatabaseError } from "./errors.ts";
 import { assertApplicationRole } from "./roles.ts";
 
 /** Runs the statements of one transaction: drizzle's builder. */
@@ -25,12 +26,17 @@ export interface DatabaseOptions {
   readonly maxConnections?: number;
   /** How long a call of the application's pool may take, in milliseconds. Default 10,000. */
   readonly deadlineMs?: number;
+  /** Calls of a pool that are not done yet; one more is refused at once as unavailable. Default 1,000. */
+  readonly maxPending?: number;
+  /** Told of every call when it is over. Must not throw. */
+  readonly onCall?: (call: DatabaseCall) => void;
 }
 
 /**
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
  * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
- * on with it: a connection that is half open would otherwise be waited for until the system gives it up.
+ * on with it: a connection that is half open would otherwise be waited for until the system gives it up. A transaction
+ * whose caller was told so before it began does not begin.
  */
 export interface Database {
   /**
@@ -47,11 +53,19 @@ export interface Database {
   acrossCompanies<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
   /** Resolves when the application's pool answers and its role is one that row-level security binds. */
   check(): Promise<void>;
+  /** How many calls are not done yet, of both pools: those that run, and those that wait for a connection. */
+  pending(): number;
   close(): Promise<void>;
 }
 
 /** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
 const maintenanceDeadlineMs = 40_000;
+
+/**
+ * The driver waits longer and longer after connections that failed, up to 20 s if it is let, and every one of the pool
+ * that fails counts: longer than the deadline of a call, so that calls fail on a server that has long been back.
+ */
+const longestBackoffMs = 1000;
 
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
@@ -59,25 +73,33 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const maintenance = connect(options.maintenanceUrl, 3, "tenant-secrets maintenance");
   const applicationStatements = drizzle({ client: application });
   const maintenanceStatements = drizzle({ client: maintenance });
-  const deadlineMs = options.deadlineMs ?? 10_000;
+  const { deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
+  const calls = createCalls({ pool: "application", deadlineMs, maxPending, onCall });
+  const maintenanceCalls = createCalls({
+    pool: "maintenance",
+    deadlineMs: maintenanceDeadlineMs,
+    maxPending,
+    onCall,
+  });
   let roleChecked = false;
 
   return {
     inCompany: (companyId, work) =>
-      inTransaction(applicationStatements, deadlineMs, async (statements) => {
+      inTransaction(applicationStatements, calls, async (statements) => {
         await statements.execute(
           fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
         );
         return work(statements);
       }),
-    outsideCompanies: (work) => scrubbed(deadlineMs, () => work(application, applicationStatements)),
-    acrossCompanies: (work) => inTransaction(maintenanceStatements, maintenanceDeadlineMs, work),
+    outsideCompanies: (work) => calls.run(() => work(application, applicationStatements)),
+    acrossCompanies: (work) => inTransaction(maintenanceStatements, maintenanceCalls, work),
     check: () =>
-      scrubbed(deadlineMs, async () => {
+      calls.run(async () => {
         if (!roleChecked) await assertApplicationRole(application);
         roleChecked = true;
         await application`select 1`;
       }),
+    pending: () => calls.pending() + maintenanceCalls.pending(),
     close: async () => {
       // `end` can wait for ever for a connection that is being lost, so it gets a deadline of its own.
       await Promise.all([application.end({ timeout: 5 }), maintenance.end({ timeout: 5 })]);
@@ -90,6 +112,9 @@ function connect(url: string, max: number, applicationName: string): postgres.Sq
     max,
     connect_timeout: 5,
     idle_timeout: 300,
+    // In seconds; without the random part connections that were lost together would come back together.
+    backoff: (failures) =>
+      ((0.5 + Math.random() / 2) * Math.min(3 ** failures * 10, longestBackoffMs)) / 1000,
     debug: false,
     onnotice: () => {},
     connection: { application_name: applicationName },
@@ -98,7 +123,7 @@ function connect(url: string, max: number, applicationName: string): postgres.Sq
 
 async function inTransaction<T>(
   pool: PostgresJsDatabase,
-  deadlineMs: number,
+  calls: Calls,
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
   const callbacks: (() => void)[] = [];
@@ -109,26 +134,15 @@ async function inTransaction<T>(
     else callbacks.push(callback);
   };
   try {
-    return await scrubbed(deadlineMs, () =>
-      pool.transaction((transaction) => work(Object.assign(transaction, { whenLost }))),
+    return await calls.run((isLate) =>
+      pool.transaction((transaction) => {
+        if (isLate()) throw new DatabaseError("unavailable", "TIMEOUT");
+        return work(Object.assign(transaction, { whenLost }));
+      }),
     );
   } catch (error) {
     lost = true;
     for (const callback of callbacks) callback();
     throw error;
-  }
-}
-
-async function scrubbed<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DatabaseError("unavailable", "TIMEOUT")), deadlineMs);
-  });
-  try {
-    return await Promise.race([work(), late]);
-  } catch (thrown) {
-    throw scrubDatabaseError(thrown);
-  } finally {
-    clearTimeout(timer);
   }
 }

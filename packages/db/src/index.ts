@@ -1,4 +1,5 @@
 export { listenForChanges, type Change, type ChangeListener } from "./changes.ts";
+export type { DatabaseCall } from "./calls.ts";
 export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
 export { readLegacyRows } from "./legacy-rows.ts";
