@@ -33,6 +33,10 @@ export const apiVariables = {
   KEY_BACKUP_DIR: z.string().min(1).optional(),
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: wholeNumber.pipe(z.int().max(65_535)).default(3000),
+  /** Where GET /metrics is answered, and nothing else; none without it. */
+  METRICS_PORT: wholeNumber.pipe(z.int().max(65_535)).optional(),
+  /** One more is answered with 503, at once. */
+  MAX_REQUESTS_IN_FLIGHT: wholeNumber.pipe(z.int().min(1)).default(1000),
   /** `acmecorp.<BASE_DOMAIN>` is the host of the company acmecorp. */
   BASE_DOMAIN: z
     .string()

@@ -12,6 +12,7 @@ import {
 import type { DeliveryChatCatalog } from "./company.ts";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { StartRefused } from "./start-up.ts";
 
 export interface Program {
@@ -20,6 +21,7 @@ export interface Program {
   readonly database: Database;
   readonly infisical: InfisicalClient;
   readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  readonly metrics: Metrics;
   /** Aborts with the first signal to stop. A second one ends the process at once. */
   readonly stopping: AbortSignal;
   /** Before `main` returns or waits: what to end, in order, after that signal. The record and the database are ended after it. */
@@ -32,18 +34,22 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
     const env = readApiEnvironment();
     const log = createLog(env.LOG_LEVEL);
     endOnSurprise(log);
+    const metrics = createMetrics();
     const database = connectDatabase({
       applicationUrl: env.DATABASE_URL,
       maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
       maxConnections: env.DATABASE_MAX_CONNECTIONS,
+      onCall: metrics.databaseCall,
     });
-    const infisical = createInfisicalClient({
+    const infisicalOptions = {
       siteUrl: env.INFISICAL_SITE_URL,
       clientId: env.INFISICAL_CLIENT_ID,
       clientSecret: env.INFISICAL_CLIENT_SECRET,
       projectId: env.INFISICAL_PROJECT_ID,
       environment: env.INFISICAL_ENVIRONMENT,
-    });
+      onCall: metrics.infisicalCall,
+    };
+    const infisical = createInfisicalClient(infisicalOptions);
     const secrets = createTenantSecrets({
       database,
       infisical,
@@ -60,7 +66,7 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
       checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
     });
     const { stopping, onStop } = handleSignals(log, database, secrets);
-    await main({ env, log, database, infisical, secrets, stopping, onStop });
+    await main({ env, log, database, infisical, secrets, metrics, stopping, onStop });
   } catch (error) {
     refuseStart(error);
   }

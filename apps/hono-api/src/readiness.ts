@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, type Database } from "@repo/db";
-import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import { InfisicalError } from "@repo/infisical";
+import { breakerOf, type GuardedInfisical } from "./breaker.ts";
 import type { StartUp } from "./start-up.ts";
 
 /** "ok", or a sentence that says what is wrong. */
@@ -19,11 +20,14 @@ interface ReadinessReport {
 
 export interface ReadinessOptions {
   readonly database: Database;
-  readonly infisical: InfisicalClient;
+  readonly infisical: GuardedInfisical;
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether news of what other processes change arrive. */
   readonly hears: () => boolean;
 }
+
+const breakerIsOpen =
+  "Infisical answers again, after so many calls failed that they are refused for now: wait a moment.";
 
 const boundMs = 2000;
 const sharedForMs = 1000;
@@ -43,14 +47,14 @@ export function createReadiness({
     const checks = {
       database: databaseSays,
       masterKey: problem?.masterKey ?? "ok",
-      infisical: infisicalSays,
+      infisical: infisicalSays === "ok" && breakerOf(infisical) === "open" ? breakerIsOpen : infisicalSays,
       notifications: hears()
         ? "ok"
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
     };
     if (problem !== undefined) return { status: "starting", checks };
     if (databaseSays !== "ok") return { status: "unavailable", checks };
-    const all = infisicalSays === "ok" && checks.notifications === "ok";
+    const all = checks.infisical === "ok" && checks.notifications === "ok";
     return { status: all ? "ready" : "degraded", checks };
   };
   let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
