@@ -20,6 +20,7 @@ const rate = z
 export const apiVariables = {
   ...databaseVariables,
   DATABASE_MAX_CONNECTIONS: wholeNumber.pipe(z.int().min(1).max(500)).default(10),
+  DATABASE_DEADLINE_MS: wholeNumber.pipe(z.int().min(100)).default(10_000),
   ...infisicalVariables,
   MASTER_KEY_REGION: z
     .string()

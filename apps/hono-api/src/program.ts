@@ -39,6 +39,7 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
       applicationUrl: env.DATABASE_URL,
       maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
       maxConnections: env.DATABASE_MAX_CONNECTIONS,
+      deadlineMs: env.DATABASE_DEADLINE_MS,
       onCall: metrics.databaseCall,
     });
     const infisicalOptions = {
