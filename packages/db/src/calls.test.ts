@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { createCalls, type CallOptions, type DatabaseCall } from "./calls.ts";
 import { DatabaseError } from "./errors.ts";
 
@@ -8,6 +8,7 @@ function callsWith(options: Partial<CallOptions> = {}) {
     pool: "application",
     deadlineMs: 5000,
     maxPending: 3,
+    connections: 3,
     onCall: (call) => told.push(call),
     ...options,
   });
@@ -75,4 +76,52 @@ it("tells what became of each call: what the caller's own function throws is no 
   ]);
   expect(told.every(({ durationMs }) => durationMs >= 0)).toBe(true);
   expect(calls.pending()).toBe(0);
+});
+
+it.each(["ECONNREFUSED", "CONNECT_TIMEOUT", "57P03", "53300", "TIMEOUT"])(
+  "after %s keeps nobody waiting but one call for each connection, until one is answered",
+  async (code) => {
+    const { calls } = callsWith({ connections: 2 });
+    const isAway = new DatabaseError("unavailable", code);
+    expect(await reasonOf(calls.run(() => Promise.reject(isAway)))).toBe(isAway);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const trying = [1, 2].map(() => calls.run(() => promise));
+    expect(await reasonOf(calls.run(async () => {}))).toEqual(new DatabaseError("unavailable", "AWAY"));
+    resolve();
+    await Promise.all(trying);
+    const after = [1, 2, 3].map(() => calls.run(async () => "served"));
+    expect(await Promise.all(after)).toEqual(["served", "served", "served"]);
+  },
+);
+
+it.each(["57P01", "CONNECTION_CLOSED", "57014", "53100"])(
+  "takes as many calls after %s as before: a server is there",
+  async (code) => {
+    const { calls } = callsWith({ connections: 1 });
+    await reasonOf(calls.run(() => Promise.reject(new DatabaseError("unavailable", code))));
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const waiting = [1, 2, 3].map(() => calls.run(() => promise));
+    resolve("served");
+    expect(await Promise.all(waiting)).toEqual(["served", "served", "served"]);
+  },
+);
+
+it("waits less long for a server that did not answer before, until one is heard of, however late its answer", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { calls, told } = callsWith({ deadlineMs: 10_000, connections: 10, maxPending: 10 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const waited = async () => {
+    const call = reasonOf(calls.run(() => promise));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await call).toEqual(new DatabaseError("unavailable", "TIMEOUT"));
+    return told.at(-1)?.durationMs;
+  };
+  expect([await waited(), await waited(), await waited()]).toEqual([10_000, 2000, 2000]);
+  resolve();
+  await vi.advanceTimersByTimeAsync(0);
+  const never = reasonOf(calls.run(() => new Promise(() => {})));
+  await vi.advanceTimersByTimeAsync(10_000);
+  await never;
+  expect(told.at(-1)?.durationMs).toBe(10_000);
 });

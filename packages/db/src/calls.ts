@@ -13,6 +13,8 @@ export interface CallOptions {
   readonly pool: DatabaseCall["pool"];
   readonly deadlineMs: number;
   readonly maxPending: number;
+  /** How many connections the pool has at most. */
+  readonly connections: number;
   readonly onCall: (call: DatabaseCall) => void;
 }
 
@@ -20,8 +22,8 @@ export interface CallOptions {
 export interface Calls {
   /**
    * @param work gets to know whether the deadline has passed: what has not begun by then need not begin
-   * @throws {DatabaseError} for what the database or driver did, unavailable when there are too many calls already or
-   *   this one takes too long; and whatever else `work` throws
+   * @throws {DatabaseError} for what the database or driver did, unavailable when there are too many calls already, when
+   *   this one takes too long, or at once while the server is away and enough calls try it; and whatever else `work` throws
    */
   run<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T>;
   /** How many the driver has not done with, those included whose caller was told that they took too long. */
@@ -31,17 +33,29 @@ export interface Calls {
 /** Whoever has an SDK registered gets spans from here; for everybody else it does nothing. */
 const tracer = trace.getTracer("@repo/db");
 
+/** How long a call waits for a server that did not answer the one before: a request makes several, one after another. */
+const awayDeadlineMs = 2000;
+
+/** There is no server to be reached, none that takes connections, or none that answers. */
+const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TIMEOUT|57P03|53300)/;
+
 /**
  * Bounds the calls of a pool in number and time. A server that is slower than what is asked of it would otherwise be
- * asked for more and more, by callers who have all given up.
+ * asked for more and more, by callers who have all given up. While it does not answer at all, one call for each
+ * connection goes on trying, and others are not kept waiting.
  */
-export function createCalls({ pool, deadlineMs, maxPending, onCall }: CallOptions): Calls {
+export function createCalls(options: CallOptions): Calls {
+  const { pool, deadlineMs, maxPending, connections, onCall } = options;
   let pending = 0;
+  let isAway = false;
 
   async function counted<T>(work: () => Promise<T>): Promise<T> {
     pending += 1;
     try {
-      return await work();
+      const result = await work();
+      // Also when it comes too late for its caller: there is a server, if a slow one.
+      isAway = false;
+      return result;
     } finally {
       pending -= 1;
     }
@@ -49,18 +63,22 @@ export function createCalls({ pool, deadlineMs, maxPending, onCall }: CallOption
 
   async function bounded<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {
     if (pending >= maxPending) throw new DatabaseError("unavailable", "TOO_MANY_PENDING");
+    if (isAway && pending >= connections) throw new DatabaseError("unavailable", "AWAY");
+    const boundMs = isAway ? Math.min(deadlineMs, awayDeadlineMs) : deadlineMs;
     let isLate = false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         isLate = true;
         reject(new DatabaseError("unavailable", "TIMEOUT"));
-      }, deadlineMs);
+      }, boundMs);
     });
     try {
       return await Promise.race([counted(() => work(() => isLate)), late]);
     } catch (thrown) {
-      throw scrubDatabaseError(thrown);
+      const error = scrubDatabaseError(thrown);
+      isAway = error instanceof DatabaseError && away.test(error.code);
+      throw error;
     } finally {
       clearTimeout(timer);
     }

@@ -58,6 +58,8 @@ export interface Database {
   close(): Promise<void>;
 }
 
+const maintenanceConnections = 3;
+
 /** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
 const maintenanceDeadlineMs = 40_000;
 
@@ -69,16 +71,23 @@ const longestBackoffMs = 1000;
 
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
-  const application = connect(options.applicationUrl, options.maxConnections ?? 10, "tenant-secrets");
-  const maintenance = connect(options.maintenanceUrl, 3, "tenant-secrets maintenance");
+  const { maxConnections = 10, deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
+  const application = connect(options.applicationUrl, maxConnections, "tenant-secrets");
+  const maintenance = connect(options.maintenanceUrl, maintenanceConnections, "tenant-secrets maintenance");
   const applicationStatements = drizzle({ client: application });
   const maintenanceStatements = drizzle({ client: maintenance });
-  const { deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
-  const calls = createCalls({ pool: "application", deadlineMs, maxPending, onCall });
+  const calls = createCalls({
+    pool: "application",
+    deadlineMs,
+    maxPending,
+    connections: maxConnections,
+    onCall,
+  });
   const maintenanceCalls = createCalls({
     pool: "maintenance",
     deadlineMs: maintenanceDeadlineMs,
     maxPending,
+    connections: maintenanceConnections,
     onCall,
   });
   let roleChecked = false;

@@ -3,12 +3,14 @@ import { parseArgs } from "node:util";
 import { benchAudit } from "./audit.ts";
 import { benchKeys } from "./keys.ts";
 import { benchKills } from "./kills.ts";
+import { benchOutages } from "./outages.ts";
 import type { Row } from "./row.ts";
 
 const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   keys: benchKeys,
   audit: benchAudit,
   kills: benchKills,
+  outages: benchOutages,
 };
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });
