@@ -6,6 +6,6 @@ export type BreakerState = "closed" | "open" | "half-open";
 /** A client that may have a circuit breaker. */
 export type GuardedInfisical = InfisicalClient & { readonly state?: () => BreakerState };
 
-export function breakerOf(infisical: GuardedInfisical): BreakerState {
+export function breakerOf(infisical: Pick<GuardedInfisical, "ping" | "state">): BreakerState {
   return infisical.state?.() ?? "closed";
 }

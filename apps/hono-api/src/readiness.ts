@@ -19,8 +19,8 @@ interface ReadinessReport {
 }
 
 export interface ReadinessOptions {
-  readonly database: Database;
-  readonly infisical: GuardedInfisical;
+  readonly database: Pick<Database, "check">;
+  readonly infisical: Pick<GuardedInfisical, "ping" | "state">;
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether news of what other processes change arrive. */
   readonly hears: () => boolean;
