@@ -55,7 +55,7 @@ beforeAll(async () => {
   await secrets.stop();
   await connection.close();
   await asSuperuser(
-    "alter role tenant_secrets_application in database outages set statement_timeout = '1s'; alter role tenant_secrets_application in database outages set lock_timeout = '1s'",
+    "alter role tenant_secrets_application in database outages set statement_timeout = '2s'; alter role tenant_secrets_application in database outages set lock_timeout = '1s'",
   );
   api = startServer({
     ...variablesOf(urls, emulator),
@@ -154,6 +154,7 @@ const described: Readonly<Record<(typeof faultNames)[number], string>> = {
   "read-only": "takes no writes",
   frozen: "stands still",
   locked: "is locked by somebody",
+  "slow to commit": "commits only after the deadline",
 };
 
 it.each(faultNames.map((name) => [described[name], name] as const))(

@@ -19,6 +19,7 @@ const described: Readonly<Record<FaultName, string>> = {
   "read-only": "takes no writes",
   frozen: "stands still",
   locked: "tables locked by somebody",
+  "slow to commit": "commits take 1.7 s",
 };
 
 /**

@@ -20,6 +20,7 @@ export const faultNames = [
   "read-only",
   "frozen",
   "locked",
+  "slow to commit",
 ] as const;
 
 export type FaultName = (typeof faultNames)[number];
@@ -74,9 +75,20 @@ export async function startFaultyPostgres(options: FaultyPostgresOptions): Promi
       },
       frozen: frozen(dataDir, superuserUrl),
       locked: locked(insideUrl),
+      "slow to commit": {
+        begin: () => once(insideUrl, slowCommits),
+        end: () => once(insideUrl, "drop function slow_commit cascade"),
+      },
     },
   };
 }
+
+// What was written is there in the end, when nobody waits for it any more.
+const slowCommits = `
+  create function slow_commit() returns trigger language plpgsql as
+    $$ begin perform pg_sleep(1.7); return null; end $$;
+  create constraint trigger slow_commit after insert on write_requests deferrable initially deferred
+    for each row execute function slow_commit()`;
 
 const killProducts = `select pg_terminate_backend(pid) from pg_stat_activity where ${products}`;
 
