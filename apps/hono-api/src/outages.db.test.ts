@@ -15,8 +15,8 @@ import { startServer, variablesOf, type ServerProcess } from "./process.ts";
 
 // One API process lives through every way in which its database can be away. Its deadlines are short, so that what waits
 // for them does not wait for long.
-const deadlineMs = 1500;
-const heldMs = 1800;
+const deadlineMs = 1000;
+const heldMs = 1400;
 const recoveryMs = 5000;
 const company = "acmecorp";
 
@@ -55,7 +55,7 @@ beforeAll(async () => {
   await secrets.stop();
   await connection.close();
   await asSuperuser(
-    "alter role tenant_secrets_application in database outages set statement_timeout = '2s'; alter role tenant_secrets_application in database outages set lock_timeout = '1s'",
+    "alter role tenant_secrets_application in database outages set statement_timeout = '2s'; alter role tenant_secrets_application in database outages set lock_timeout = '800ms'",
   );
   api = startServer({
     ...variablesOf(urls, emulator),
@@ -141,6 +141,11 @@ function startWriting(secretKey: string, versions: number[]): CallerOfOne {
   });
 }
 
+async function writeFirst(secretKey: string): Promise<void> {
+  const input = { secretKey, value: "fake-first", requestId: randomUUID() };
+  while (!isServed(await post("secrets.write", input))) await sleep(between);
+}
+
 function startReading(secretKey: string): CallerOfOne {
   return startCalling(async (seen) => void seen.push(await post("secrets.read", { secretKey })));
 }
@@ -163,7 +168,7 @@ it.each(faultNames.map((name) => [described[name], name] as const))(
   async (_, name) => {
     const prefix = `CUSTOM_${name.toUpperCase().replaceAll(/[^A-Z]/g, "_")}`;
     const secretKeys = ["A", "B", "C"].map((letter) => `${prefix}_${letter}`);
-    for (const secretKey of secretKeys) await post("secrets.write", { secretKey, value: "fake-first" });
+    for (const secretKey of secretKeys) await writeFirst(secretKey);
     const versions = new Map(secretKeys.map((secretKey): [string, number[]] => [secretKey, []]));
     const callers = [...versions].flatMap(([secretKey, made]) => [
       startWriting(secretKey, made),

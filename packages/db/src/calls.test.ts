@@ -10,6 +10,7 @@ function callsWith(options: Partial<CallOptions> = {}) {
     maxPending: 3,
     connections: 3,
     onCall: (call) => told.push(call),
+    onSilence: () => {},
     ...options,
   });
   return { calls, told };
@@ -105,6 +106,18 @@ it.each(["57P01", "CONNECTION_CLOSED", "57014", "53100"])(
     expect(await Promise.all(waiting)).toEqual(["served", "served", "served"]);
   },
 );
+
+it("tells of silence when a call is late and no other was heard of since it began", async () => {
+  const silences: string[] = [];
+  const { calls } = callsWith({ deadlineMs: 30, onSilence: () => silences.push("silence") });
+  const never = () => reasonOf(calls.run(() => new Promise(() => {})));
+  const late = never();
+  await reasonOf(calls.run(() => Promise.reject(new DatabaseError("other", "42P01"))));
+  await late;
+  expect(silences).toEqual([]);
+  await never();
+  expect(silences).toEqual(["silence"]);
+});
 
 it("waits less long for a server that did not answer before, until one is heard of, however late its answer", async () => {
   vi.useFakeTimers();

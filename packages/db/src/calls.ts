@@ -16,6 +16,8 @@ export interface CallOptions {
   /** How many connections the pool has at most. */
   readonly connections: number;
   readonly onCall: (call: DatabaseCall) => void;
+  /** A call is late, and nothing was heard on any connection since it began. */
+  readonly onSilence: () => void;
 }
 
 /** The calls of one pool. */
@@ -45,9 +47,10 @@ const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TI
  * connection goes on trying, and others are not kept waiting.
  */
 export function createCalls(options: CallOptions): Calls {
-  const { pool, deadlineMs, maxPending, connections, onCall } = options;
+  const { pool, deadlineMs, maxPending, connections, onCall, onSilence } = options;
   let pending = 0;
   let isAway = false;
+  let heardAt = -Infinity;
 
   async function counted<T>(work: () => Promise<T>): Promise<T> {
     pending += 1;
@@ -57,6 +60,7 @@ export function createCalls(options: CallOptions): Calls {
       isAway = false;
       return result;
     } finally {
+      heardAt = performance.now();
       pending -= 1;
     }
   }
@@ -65,12 +69,14 @@ export function createCalls(options: CallOptions): Calls {
     if (pending >= maxPending) throw new DatabaseError("unavailable", "TOO_MANY_PENDING");
     if (isAway && pending >= connections) throw new DatabaseError("unavailable", "AWAY");
     const boundMs = isAway ? Math.min(deadlineMs, awayDeadlineMs) : deadlineMs;
+    const beganAt = performance.now();
     let isLate = false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         isLate = true;
         reject(new DatabaseError("unavailable", "TIMEOUT"));
+        if (heardAt < beganAt) onSilence();
       }, boundMs);
     });
     try {

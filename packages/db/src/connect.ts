@@ -1,8 +1,9 @@
 import { sql as fragment } from "drizzle-orm";
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import postgres from "postgres";
-import { createCalls, type Calls, type DatabaseCall } from "./calls.ts";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import type postgres from "postgres";
+import type { DatabaseCall } from "./calls.ts";
 import { DatabaseError } from "./errors.ts";
+import { createPool, type ReplaceablePool } from "./pool.ts";
 import { assertApplicationRole } from "./roles.ts";
 
 /** Runs the statements of one transaction: drizzle's builder. */
@@ -35,8 +36,8 @@ export interface DatabaseOptions {
 /**
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
  * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
- * on with it: a connection that is half open would otherwise be waited for until the system gives it up. A transaction
- * whose caller was told so before it began does not begin.
+ * on with it. A pool that was silent for as long is replaced: connections that are half open would otherwise be waited
+ * for until the system gives them up. A transaction whose caller was told so before it began does not begin.
  */
 export interface Database {
   /**
@@ -63,78 +64,63 @@ const maintenanceConnections = 3;
 /** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
 const maintenanceDeadlineMs = 40_000;
 
-/**
- * The driver waits longer and longer after connections that failed, up to 20 s if it is let, and every one of the pool
- * that fails counts: longer than the deadline of a call, so that calls fail on a server that has long been back.
- */
-const longestBackoffMs = 1000;
-
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections = 10, deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
-  const application = connect(options.applicationUrl, maxConnections, "tenant-secrets");
-  const maintenance = connect(options.maintenanceUrl, maintenanceConnections, "tenant-secrets maintenance");
-  const applicationStatements = drizzle({ client: application });
-  const maintenanceStatements = drizzle({ client: maintenance });
-  const calls = createCalls({
+  const application = createPool({
     pool: "application",
+    url: options.applicationUrl,
+    applicationName: "tenant-secrets",
+    connections: maxConnections,
     deadlineMs,
     maxPending,
-    connections: maxConnections,
     onCall,
   });
-  const maintenanceCalls = createCalls({
+  const maintenance = createPool({
     pool: "maintenance",
+    url: options.maintenanceUrl,
+    applicationName: "tenant-secrets maintenance",
+    connections: maintenanceConnections,
     deadlineMs: maintenanceDeadlineMs,
     maxPending,
-    connections: maintenanceConnections,
     onCall,
   });
   let roleChecked = false;
 
   return {
     inCompany: (companyId, work) =>
-      inTransaction(applicationStatements, calls, async (statements) => {
+      inTransaction(application, async (statements) => {
         await statements.execute(
           fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
         );
         return work(statements);
       }),
-    outsideCompanies: (work) => calls.run(() => work(application, applicationStatements)),
-    acrossCompanies: (work) => inTransaction(maintenanceStatements, maintenanceCalls, work),
-    check: () =>
-      calls.run(async () => {
-        if (!roleChecked) await assertApplicationRole(application);
+    outsideCompanies: (work) => {
+      const { sql, statements, calls } = application.current();
+      return calls.run(() => work(sql, statements));
+    },
+    acrossCompanies: (work) => inTransaction(maintenance, work),
+    check: () => {
+      const { sql, calls } = application.current();
+      return calls.run(async () => {
+        if (!roleChecked) await assertApplicationRole(sql);
         roleChecked = true;
-        await application`select 1`;
-      }),
-    pending: () => calls.pending() + maintenanceCalls.pending(),
+        await sql`select 1`;
+      });
+    },
+    pending: () =>
+      [application, maintenance].reduce((sum, { current }) => sum + current().calls.pending(), 0),
     close: async () => {
-      // `end` can wait for ever for a connection that is being lost, so it gets a deadline of its own.
-      await Promise.all([application.end({ timeout: 5 }), maintenance.end({ timeout: 5 })]);
+      await Promise.all([application.end(), maintenance.end()]);
     },
   };
 }
 
-function connect(url: string, max: number, applicationName: string): postgres.Sql {
-  return postgres(url, {
-    max,
-    connect_timeout: 5,
-    idle_timeout: 300,
-    // In seconds; without the random part connections that were lost together would come back together.
-    backoff: (failures) =>
-      ((0.5 + Math.random() / 2) * Math.min(3 ** failures * 10, longestBackoffMs)) / 1000,
-    debug: false,
-    onnotice: () => {},
-    connection: { application_name: applicationName },
-  });
-}
-
 async function inTransaction<T>(
-  pool: PostgresJsDatabase,
-  calls: Calls,
+  pool: ReplaceablePool,
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
+  const { statements, calls } = pool.current();
   const callbacks: (() => void)[] = [];
   let lost = false;
   // What is late may go on in the driver, and register then.
@@ -144,7 +130,7 @@ async function inTransaction<T>(
   };
   try {
     return await calls.run((isLate) =>
-      pool.transaction((transaction) => {
+      statements.transaction((transaction) => {
         if (isLate()) throw new DatabaseError("unavailable", "TIMEOUT");
         return work(Object.assign(transaction, { whenLost }));
       }),
