@@ -3,7 +3,7 @@ import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type postgres from "postgres";
 import type { DatabaseCall } from "./calls.ts";
 import { DatabaseError } from "./errors.ts";
-import { createPool, type ReplaceablePool } from "./pool.ts";
+import { createReplaceablePool, type ReplaceablePool } from "./pool.ts";
 import { assertApplicationRole } from "./roles.ts";
 
 /** Runs the statements of one transaction: drizzle's builder. */
@@ -67,7 +67,7 @@ const maintenanceDeadlineMs = 40_000;
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections = 10, deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
-  const application = createPool({
+  const application = createReplaceablePool({
     pool: "application",
     url: options.applicationUrl,
     applicationName: "tenant-secrets",
@@ -76,7 +76,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     maxPending,
     onCall,
   });
-  const maintenance = createPool({
+  const maintenance = createReplaceablePool({
     pool: "maintenance",
     url: options.maintenanceUrl,
     applicationName: "tenant-secrets maintenance",

@@ -31,7 +31,7 @@ const longestBackoffMs = 1000;
  * Opens nothing yet: connections are made by the first statements. A server can vanish without a word, and its
  * connections then look open for as long as the system keeps sending into the void: a quarter of an hour.
  */
-export function createPool(options: PoolOptions): ReplaceablePool {
+export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
   let pool = open();
   let isOver = false;
 
