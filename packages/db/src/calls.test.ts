@@ -10,6 +10,7 @@ function callsWith(options: Partial<CallOptions> = {}) {
     maxPending: 3,
     connections: 3,
     onCall: (call) => told.push(call),
+    startsAway: false,
     onSilence: () => {},
     ...options,
   });
@@ -116,6 +117,30 @@ it("tells of silence when a call is late and no other was heard of since it bega
   await late;
   expect(silences).toEqual([]);
   await never();
+  expect(silences).toEqual(["silence"]);
+});
+
+it("where the server starts as away, keeps nobody waiting, and gives a slow answer the whole deadline to be heard", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const silences: string[] = [];
+  const { calls } = callsWith({
+    deadlineMs: 10_000,
+    connections: 1,
+    startsAway: true,
+    onSilence: () => silences.push("silence"),
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const slow = reasonOf(calls.run(() => promise));
+  expect(await reasonOf(calls.run(async () => {}))).toEqual(new DatabaseError("unavailable", "AWAY"));
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(await slow).toEqual(new DatabaseError("unavailable", "TIMEOUT"));
+  await vi.advanceTimersByTimeAsync(1000);
+  resolve();
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(silences).toEqual([]);
+  void reasonOf(calls.run(() => new Promise(() => {})));
+  await vi.advanceTimersByTimeAsync(10_000);
   expect(silences).toEqual(["silence"]);
 });
 

@@ -16,7 +16,9 @@ export interface CallOptions {
   /** How many connections the pool has at most. */
   readonly connections: number;
   readonly onCall: (call: DatabaseCall) => void;
-  /** A call is late, and nothing was heard on any connection since it began. */
+  /** Whether the server is taken for away until a call succeeds. */
+  readonly startsAway: boolean;
+  /** Nothing was heard on any connection for the whole deadline of a call. */
   readonly onSilence: () => void;
 }
 
@@ -49,7 +51,7 @@ const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TI
 export function createCalls(options: CallOptions): Calls {
   const { pool, deadlineMs, maxPending, connections, onCall, onSilence } = options;
   let pending = 0;
-  let isAway = false;
+  let isAway = options.startsAway;
   let heardAt = -Infinity;
 
   async function counted<T>(work: () => Promise<T>): Promise<T> {
@@ -70,13 +72,18 @@ export function createCalls(options: CallOptions): Calls {
     if (isAway && pending >= connections) throw new DatabaseError("unavailable", "AWAY");
     const boundMs = isAway ? Math.min(deadlineMs, awayDeadlineMs) : deadlineMs;
     const beganAt = performance.now();
+    const listen = (): void => {
+      if (heardAt < beganAt) onSilence();
+    };
     let isLate = false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         isLate = true;
         reject(new DatabaseError("unavailable", "TIMEOUT"));
-        if (heardAt < beganAt) onSilence();
+        // A server that is only slow is heard of within the whole deadline.
+        if (boundMs < deadlineMs) setTimeout(listen, deadlineMs - boundMs).unref();
+        else listen();
       }, boundMs);
     });
     try {

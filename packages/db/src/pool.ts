@@ -9,7 +9,7 @@ interface Pool {
   readonly calls: Calls;
 }
 
-export interface PoolOptions extends Omit<CallOptions, "onSilence"> {
+export interface PoolOptions extends Omit<CallOptions, "startsAway" | "onSilence"> {
   readonly url: string;
   readonly applicationName: string;
 }
@@ -32,16 +32,17 @@ const longestBackoffMs = 1000;
  * connections then look open for as long as the system keeps sending into the void: a quarter of an hour.
  */
 export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
-  let pool = open();
+  let pool = open(false);
   let isOver = false;
 
-  function open(): Pool {
+  function open(startsAway: boolean): Pool {
     const sql = connect(options);
     const calls = createCalls({
       ...options,
+      startsAway,
       onSilence: () => {
         if (isOver || pool.sql !== sql) return;
-        pool = open();
+        pool = open(true);
         void sql.end({ timeout: 0 }).catch(() => {});
       },
     });
