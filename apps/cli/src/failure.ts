@@ -32,6 +32,7 @@ const byErrorCode = {
   STORE_UNAVAILABLE: exitCodes.unavailable,
   DATABASE_UNAVAILABLE: exitCodes.unavailable,
   AUDIT_UNAVAILABLE: exitCodes.unavailable,
+  OVERLOADED: exitCodes.unavailable,
   INTERNAL: exitCodes.failed,
 } as const satisfies Record<ErrorCode, number>;
 

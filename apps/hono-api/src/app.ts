@@ -2,28 +2,33 @@ import type { TenantSecrets } from "@repo/tenant-secrets";
 import { Hono, type MiddlewareHandler } from "hono";
 import { acceptJsonOnly, answerHeaders, limitBody, limitUrl, refuseForeignPages } from "./border.ts";
 import { createGetCompanyFromRequest, type DeliveryChatCatalog } from "./company.ts";
+import { limitInFlight } from "./load.ts";
 import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import { observe, type ApiEnv } from "./observe.ts";
 import { paymentRoutes } from "./payments.ts";
 import { createReadiness, type ReadinessOptions } from "./readiness.ts";
 import { refuse, Refusal } from "./refusal.ts";
 import type { StartUp } from "./start-up.ts";
+import { traceRequests } from "./tracing.ts";
 import { serveTrpc } from "./trpc.ts";
 
 export interface AppOptions extends ReadinessOptions {
   readonly secrets: TenantSecrets<DeliveryChatCatalog>;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, "request" | "inFlight" | "shed">;
   readonly baseDomain: string;
   readonly stripeApiUrl: string;
   /** How many proxies of ours a request passes. */
   readonly trustedProxies: number;
   /** Whose pages may send requests that change something. */
   readonly allowedOrigins: readonly string[];
+  readonly maxRequestsInFlight: number;
 }
 
 /** The routes and what stands before them. Opens nothing. */
 export function createApp(options: AppOptions): Hono<ApiEnv> {
-  const { secrets, log, startUp } = options;
+  const { secrets, log, metrics, startUp } = options;
   const readiness = createReadiness(options);
   const getCompanyFromRequest = createGetCompanyFromRequest(secrets, options.baseDomain);
 
@@ -33,8 +38,10 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
     refuse(log, c, new Refusal(404, "NOT_FOUND", "There is no such route: check method and path.")),
   );
   app.use(
-    observe(log, options.trustedProxies),
+    observe(options),
     answerHeaders,
+    limitInFlight(options.maxRequestsInFlight, metrics),
+    traceRequests,
     limitUrl,
     refuseForeignPages(options.allowedOrigins),
     limitBody,

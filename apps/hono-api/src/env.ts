@@ -20,6 +20,7 @@ const rate = z
 export const apiVariables = {
   ...databaseVariables,
   DATABASE_MAX_CONNECTIONS: wholeNumber.pipe(z.int().min(1).max(500)).default(10),
+  DATABASE_DEADLINE_MS: wholeNumber.pipe(z.int().min(100)).default(10_000),
   ...infisicalVariables,
   MASTER_KEY_REGION: z
     .string()
@@ -33,6 +34,10 @@ export const apiVariables = {
   KEY_BACKUP_DIR: z.string().min(1).optional(),
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: wholeNumber.pipe(z.int().max(65_535)).default(3000),
+  /** Where GET /metrics is answered, and nothing else; none without it. */
+  METRICS_PORT: wholeNumber.pipe(z.int().max(65_535)).optional(),
+  /** One more is answered with 503, at once. */
+  MAX_REQUESTS_IN_FLIGHT: wholeNumber.pipe(z.int().min(1)).default(1000),
   /** `acmecorp.<BASE_DOMAIN>` is the host of the company acmecorp. */
   BASE_DOMAIN: z
     .string()
@@ -55,6 +60,17 @@ export const apiVariables = {
       ),
     )
     .default([]),
+  /** How long what was read is kept, and how much of it: docs/caching.md. */
+  CACHE_FRESH_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(300),
+  CACHE_ABSENT_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
+  CACHE_STALE_SECONDS: wholeNumber.pipe(z.int().max(86_400)).default(3600),
+  CACHE_MAX_ENTRIES: z
+    .string()
+    .regex(/^\d{1,7}$/)
+    .transform(Number)
+    .pipe(z.int().min(1))
+    .default(50_000),
+  CACHE_MAX_MEBIBYTES: wholeNumber.pipe(z.int().min(1)).default(64),
   /** How much is too much: see RateLimitOptions, which has the defaults. */
   RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE: rate,
   RATE_LIMIT_REFUSALS_PER_MINUTE: rate,

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { connectDatabase } from "@repo/db";
+import { connectDatabase, type Database } from "@repo/db";
 import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
@@ -17,6 +17,7 @@ import { createApp } from "./app.ts";
 import type { DeliveryChatCatalog } from "./company.ts";
 import { listen } from "./http-server.ts";
 import { createLog } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { createStartUp } from "./start-up.ts";
 
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
@@ -98,6 +99,8 @@ export interface Api {
   readonly url: string;
   /** The log, a line each. */
   readonly lines: readonly string[];
+  readonly metrics: Metrics;
+  readonly database: Database;
 }
 
 export interface ApiOptions {
@@ -106,6 +109,7 @@ export interface ApiOptions {
   readonly started?: boolean;
   readonly limits?: RateLimitOptions;
   readonly trustedProxies?: number;
+  readonly maxRequestsInFlight?: number;
 }
 
 /** The API on a socket, in this process. Without backends nothing that it stands on can be reached. */
@@ -114,11 +118,14 @@ export async function startApi({
   started = true,
   limits = lax,
   trustedProxies = 0,
+  maxRequestsInFlight = 1000,
 }: ApiOptions = {}): Promise<Api> {
   const away = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
+  const metrics = createMetrics();
   const database = connectDatabase({
     applicationUrl: backends?.database.urls.application ?? away,
     maintenanceUrl: backends?.database.urls.maintenance ?? away,
+    onCall: metrics.databaseCall,
   });
   const elsewhere = {
     siteUrl: "http://127.0.0.1:1",
@@ -140,15 +147,18 @@ export async function startApi({
     startUp,
     hears: () => true,
     log,
+    metrics,
     baseDomain: "localhost",
     stripeApiUrl,
     trustedProxies,
     allowedOrigins: ["https://admin.example.com"],
+    maxRequestsInFlight,
   });
+  metrics.watch({ database, secrets, breaker: () => infisical.state(), hears: () => true });
   const server = await listen(app, "127.0.0.1", 0);
   afterAll(async () => {
     await server.stop(1000);
     await database.close();
   });
-  return { url: server.url, lines };
+  return { url: server.url, lines, metrics, database };
 }

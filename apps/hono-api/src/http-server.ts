@@ -13,13 +13,13 @@ export interface HttpServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** How long a client may take to send a request. */
-interface HttpTimeouts {
-  readonly headersMs: number;
-  readonly requestMs: number;
+export interface ListenOptions {
+  /** How long a client may take to send a request. Default 10,000 for its headers, 30,000 for all of it. */
+  readonly headersMs?: number;
+  readonly requestMs?: number;
+  /** The variable that the port comes from. Default PORT. */
+  readonly portVariable?: string;
 }
-
-const patience: HttpTimeouts = { headersMs: 10_000, requestMs: 30_000 };
 
 /**
  * @param port 0 for any free one
@@ -29,7 +29,7 @@ export async function listen(
   app: Hono<ApiEnv>,
   host: string,
   port: number,
-  { headersMs, requestMs } = patience,
+  { headersMs = 10_000, requestMs = 30_000, portVariable = "PORT" }: ListenOptions = {},
 ): Promise<HttpServer> {
   // The listener answers by itself, and catches what goes wrong on the way.
   const listener = getRequestListener(app.fetch, { errorHandler: unreadable });
@@ -46,7 +46,7 @@ export async function listen(
     server.listen(port, host);
     await once(server, "listening");
   } catch (error) {
-    throw new StartRefused(reasonOf(error, host, port));
+    throw new StartRefused(reasonOf(error, host, port, portVariable));
   }
   const address = server.address();
   if (address === null || typeof address === "string") throw new StartRefused("The server has no port.");
@@ -96,9 +96,10 @@ function unreadable(): Response {
   );
 }
 
-function reasonOf(error: unknown, host: string, port: number): string {
+function reasonOf(error: unknown, host: string, port: number, variable: string): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "EADDRINUSE") return `Port ${port} of ${host} is taken: set PORT to a free one.`;
-  if (code === "EACCES") return `Port ${port} of ${host} is not for this user: set PORT to one above 1023.`;
+  if (code === "EADDRINUSE") return `Port ${port} of ${host} is taken: set ${variable} to a free one.`;
+  if (code === "EACCES")
+    return `Port ${port} of ${host} is not for this user: set ${variable} to one above 1023.`;
   return `The server cannot listen on ${host}, port ${port} (${typeof code === "string" ? code : "unknown reason"}): check HOST.`;
 }

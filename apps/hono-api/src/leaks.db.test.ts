@@ -88,6 +88,8 @@ beforeAll(async () => {
     STRIPE_API_URL: stripe.url,
     RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE: "10",
     LOG_LEVEL: "debug",
+    METRICS_PORT: "0",
+    NODE_OPTIONS: `--import=${new URL("print-spans.ts", import.meta.url).href}`,
   });
   url = await api.url();
   while ((await send(url, { path: "/readyz" })).status !== 200) await sleep(100);
@@ -315,6 +317,7 @@ it(
     await leaveInTheMiddle();
     expect(Object.keys(answers).length).toBeGreaterThanOrEqual(60);
 
+    const metrics = await (await fetch(`${await api.metricsUrl()}/metrics`)).text();
     // What is in the buffers of the process is written when it stops.
     api.kill("SIGTERM");
     expect(await api.ended).toBe(0);
@@ -323,7 +326,8 @@ it(
 
     const places = new Map([
       ...Object.entries(answers).map(([name, text]) => [`the answer to: ${name}`, text] as const),
-      ["standard output and standard error", api.output()],
+      ["standard output and standard error, with the spans", api.output()],
+      ["the metrics", metrics],
       ["the log of PostgreSQL", serverLog],
       ...tables,
     ]);
@@ -343,6 +347,9 @@ it(
 
     expect(serverLog.length).toBeGreaterThan(100_000);
     expect(api.output().split("\n").length).toBeGreaterThan(100);
+    expect(api.output().match(/^\{"span":.*"scope":"@repo\/hono-api"/gm)?.length).toBeGreaterThan(60);
+    expect(api.output().match(/^\{"span":.*"scope":"@repo\/db"/gm)?.length).toBeGreaterThan(100);
+    expect(metrics).toMatch(/^tenant_secrets_http_request_duration_seconds_count\{.*secrets\.write.* \d+$/m);
     const found = `${Object.keys(answers).length} answers, ${api.output().split("\n").length} lines of output, ${serverLog.split("\n").length} lines of PostgreSQL's log, ${tables.length} columns; each for ${2 + Object.keys(credentials).length} secrets`;
     console.log(`looked in ${found}`);
   },

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import { getConnInfo } from "@hono/node-server/conninfo";
-import type { Actor, RequestOrigin } from "@repo/tenant-secrets";
+import { appRouter, type Actor, type RequestOrigin } from "@repo/tenant-secrets";
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { clientAddress } from "./client-address.ts";
 import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 
 export interface ApiEnv {
   readonly Bindings: HttpBindings;
@@ -20,8 +21,27 @@ export interface ApiEnv {
 
 const probes = new Set(["/healthz", "/readyz"]);
 
-/** The outermost layer: gives the request its id and address, and writes its line when it is answered. */
-export function observe(log: Log, trustedProxies: number): MiddlewareHandler<ApiEnv> {
+/** Asked for every few seconds by whoever runs the process: neither news nor load. */
+export function isProbe(c: Context): boolean {
+  return (c.req.method === "GET" || c.req.method === "HEAD") && probes.has(c.req.path);
+}
+
+/** The request's route as it is written down, or its procedure: one of a fixed number of names, whatever was sent. */
+export function routeOf(c: Context): string {
+  const route = routePath(c, -1);
+  if (route !== "/trpc/*") return route;
+  const procedure = c.req.path.slice("/trpc/".length);
+  return Object.hasOwn(appRouter._def.procedures, procedure) ? `/trpc/${procedure}` : route;
+}
+
+export interface ObserveOptions {
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "request">;
+  readonly trustedProxies: number;
+}
+
+/** The outermost layer: gives the request its id and address; when it is answered, writes its line and measures it. */
+export function observe({ log, metrics, trustedProxies }: ObserveOptions): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     // A caller's own id would let it write into our log and pass for another request.
@@ -32,13 +52,16 @@ export function observe(log: Log, trustedProxies: number): MiddlewareHandler<Api
     await next();
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
-    const route = routePath(c, -1);
-    log(probes.has(route) ? "debug" : "info", "request", {
+    const route = routeOf(c);
+    const { status } = c.res;
+    const durationMs = performance.now() - startedAt;
+    metrics.request(route, status, durationMs);
+    log(isProbe(c) ? "debug" : "info", "request", {
       requestId,
       method: c.req.method,
       route,
-      status: c.res.status,
-      durationMs: Math.round(performance.now() - startedAt),
+      status,
+      durationMs: Math.round(durationMs),
       company: c.get("company"),
       actor: c.get("actor"),
     });

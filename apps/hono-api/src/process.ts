@@ -10,6 +10,8 @@ export interface ServerProcess {
   /** Resolves with the first match in what it wrote. @throws {Error} when it ends before that */
   says(pattern: RegExp): Promise<RegExpExecArray>;
   url(): Promise<string>;
+  /** Of the metrics; for a server that was started with METRICS_PORT. */
+  metricsUrl(): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** Resolves with the exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
@@ -74,6 +76,7 @@ export function startServer(
     output: () => output,
     says,
     url: async () => String((await says(/"url":"(http[^"]+)"/))[1]),
+    metricsUrl: async () => String((await says(/"url":"(http[^"]+)\/metrics"/))[1]),
     kill: (signal) => void child.kill(signal),
     ended,
   };

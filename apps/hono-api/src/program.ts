@@ -12,6 +12,7 @@ import {
 import type { DeliveryChatCatalog } from "./company.ts";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { StartRefused } from "./start-up.ts";
 
 export interface Program {
@@ -20,6 +21,7 @@ export interface Program {
   readonly database: Database;
   readonly infisical: InfisicalClient;
   readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  readonly metrics: Metrics;
   /** Aborts with the first signal to stop. A second one ends the process at once. */
   readonly stopping: AbortSignal;
   /** Before `main` returns or waits: what to end, in order, after that signal. The record and the database are ended after it. */
@@ -32,10 +34,13 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
     const env = readApiEnvironment();
     const log = createLog(env.LOG_LEVEL);
     endOnSurprise(log);
+    const metrics = createMetrics();
     const database = connectDatabase({
       applicationUrl: env.DATABASE_URL,
       maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
       maxConnections: env.DATABASE_MAX_CONNECTIONS,
+      deadlineMs: env.DATABASE_DEADLINE_MS,
+      onCall: metrics.databaseCall,
     });
     const infisical = createInfisicalClient({
       siteUrl: env.INFISICAL_SITE_URL,
@@ -43,6 +48,7 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
       clientSecret: env.INFISICAL_CLIENT_SECRET,
       projectId: env.INFISICAL_PROJECT_ID,
       environment: env.INFISICAL_ENVIRONMENT,
+      onCall: metrics.infisicalCall,
     });
     const secrets = createTenantSecrets({
       database,
@@ -56,11 +62,18 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
         callsPerSecond: env.RATE_LIMIT_CALLS_PER_SECOND,
         companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
       },
+      cache: {
+        freshMs: env.CACHE_FRESH_SECONDS * 1000,
+        absentMs: env.CACHE_ABSENT_SECONDS * 1000,
+        staleMs: env.CACHE_STALE_SECONDS * 1000,
+        maxEntries: env.CACHE_MAX_ENTRIES,
+        maxBytes: env.CACHE_MAX_MEBIBYTES * 1024 * 1024,
+      },
       backupDestination: backupDestinationOf(env),
       checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
     });
     const { stopping, onStop } = handleSignals(log, database, secrets);
-    await main({ env, log, database, infisical, secrets, stopping, onStop });
+    await main({ env, log, database, infisical, secrets, metrics, stopping, onStop });
   } catch (error) {
     refuseStart(error);
   }

@@ -18,12 +18,15 @@ interface ReadinessReport {
 }
 
 export interface ReadinessOptions {
-  readonly database: Database;
-  readonly infisical: InfisicalClient;
+  readonly database: Pick<Database, "check">;
+  readonly infisical: Pick<InfisicalClient, "ping" | "state">;
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether news of what other processes change arrive. */
   readonly hears: () => boolean;
 }
+
+const breakerIsOpen =
+  "Infisical answers again, after so many calls failed that they are refused for now: wait a moment.";
 
 const boundMs = 2000;
 const sharedForMs = 1000;
@@ -43,14 +46,14 @@ export function createReadiness({
     const checks = {
       database: databaseSays,
       masterKey: problem?.masterKey ?? "ok",
-      infisical: infisicalSays,
+      infisical: infisicalSays === "ok" && infisical.state() === "open" ? breakerIsOpen : infisicalSays,
       notifications: hears()
         ? "ok"
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
     };
     if (problem !== undefined) return { status: "starting", checks };
     if (databaseSays !== "ok") return { status: "unavailable", checks };
-    const all = infisicalSays === "ok" && checks.notifications === "ok";
+    const all = checks.infisical === "ok" && checks.notifications === "ok";
     return { status: all ? "ready" : "degraded", checks };
   };
   let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;

@@ -69,7 +69,9 @@ export function logRefusal(
   { reason, details }: Pick<Refusal, "reason" | "details">,
 ): void {
   const ours = reason === "INTERNAL" || reason === "INTEGRITY_FAILURE";
-  log(ours ? "error" : "info", "refused", { requestId, code: reason, diagnosis: details.diagnosis });
+  // Whoever is refused for want of time is not given more of it: the request has its own line.
+  const ordinary = reason === "OVERLOADED" ? "debug" : "info";
+  log(ours ? "error" : ordinary, "refused", { requestId, code: reason, diagnosis: details.diagnosis });
 }
 
 /** The header of RFC 9110, 10.2.3, in whole seconds. */

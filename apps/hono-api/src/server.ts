@@ -4,6 +4,7 @@ import { createApp } from "./app.ts";
 import { listen } from "./http-server.ts";
 import { startProductJobs } from "./jobs.ts";
 import { createMembership } from "./membership.ts";
+import { serveMetrics } from "./metrics-server.ts";
 import { runProgram } from "./program.ts";
 import { startSealing } from "./sealing.ts";
 import { createStartUp, prepareToServe } from "./start-up.ts";
@@ -11,7 +12,7 @@ import { createStartUp, prepareToServe } from "./start-up.ts";
 const drainMs = 10_000;
 
 await runProgram(async (program) => {
-  const { env, log, database, infisical, secrets, stopping } = program;
+  const { env, log, database, infisical, secrets, metrics, stopping } = program;
   const startUp = createStartUp(log);
   const membership = createMembership(program);
   const app = createApp({
@@ -21,12 +22,22 @@ await runProgram(async (program) => {
     startUp,
     hears: () => membership.hears(),
     log,
+    metrics,
     baseDomain: env.BASE_DOMAIN,
     stripeApiUrl: env.STRIPE_API_URL,
     trustedProxies: env.TRUSTED_PROXIES,
     allowedOrigins: env.ALLOWED_ORIGINS,
+    maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
   });
 
+  metrics.watch({
+    database,
+    secrets,
+    breaker: () => infisical.state(),
+    hears: () => membership.hears(),
+  });
+  const metricsServer =
+    env.METRICS_PORT === undefined ? undefined : await serveMetrics(metrics, env.HOST, env.METRICS_PORT);
   const server = await listen(app, env.HOST, env.PORT);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
@@ -34,8 +45,10 @@ await runProgram(async (program) => {
     await Promise.all([server.stop(drainMs), jobs?.then((running) => running.stop())]);
     await sealing?.stop();
     await membership.stop();
+    await metricsServer?.stop(0);
   });
   log("info", "listening", { url: server.url });
+  if (metricsServer !== undefined) log("info", "metrics", { url: `${metricsServer.url}/metrics` });
 
   await startUp.run(async () => {
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);

@@ -1,7 +1,9 @@
 import { sql as fragment } from "drizzle-orm";
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import postgres from "postgres";
-import { DatabaseError, scrubDatabaseError } from "./errors.ts";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import type postgres from "postgres";
+import type { DatabaseCall } from "./calls.ts";
+import { DatabaseError } from "./errors.ts";
+import { createReplaceablePool, type ReplaceablePool } from "./pool.ts";
 import { assertApplicationRole } from "./roles.ts";
 
 /** Runs the statements of one transaction: drizzle's builder. */
@@ -25,12 +27,17 @@ export interface DatabaseOptions {
   readonly maxConnections?: number;
   /** How long a call of the application's pool may take, in milliseconds. Default 10,000. */
   readonly deadlineMs?: number;
+  /** Calls of a pool that are not done yet; one more is refused at once as unavailable. Default 1,000. */
+  readonly maxPending?: number;
+  /** Told of every call when it is over. Must not throw. */
+  readonly onCall?: (call: DatabaseCall) => void;
 }
 
 /**
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
  * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
- * on with it: a connection that is half open would otherwise be waited for until the system gives it up.
+ * on with it. A pool that was silent for as long is replaced: connections that are half open would otherwise be waited
+ * for until the system gives them up. A transaction whose caller was told so before it began does not begin.
  */
 export interface Database {
   /**
@@ -47,60 +54,73 @@ export interface Database {
   acrossCompanies<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
   /** Resolves when the application's pool answers and its role is one that row-level security binds. */
   check(): Promise<void>;
+  /** How many calls are not done yet, of both pools: those that run, and those that wait for a connection. */
+  pending(): number;
   close(): Promise<void>;
 }
+
+const maintenanceConnections = 3;
 
 /** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
 const maintenanceDeadlineMs = 40_000;
 
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
-  const application = connect(options.applicationUrl, options.maxConnections ?? 10, "tenant-secrets");
-  const maintenance = connect(options.maintenanceUrl, 3, "tenant-secrets maintenance");
-  const applicationStatements = drizzle({ client: application });
-  const maintenanceStatements = drizzle({ client: maintenance });
-  const deadlineMs = options.deadlineMs ?? 10_000;
+  const { maxConnections = 10, deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
+  const application = createReplaceablePool({
+    pool: "application",
+    url: options.applicationUrl,
+    applicationName: "tenant-secrets",
+    connections: maxConnections,
+    deadlineMs,
+    maxPending,
+    onCall,
+  });
+  const maintenance = createReplaceablePool({
+    pool: "maintenance",
+    url: options.maintenanceUrl,
+    applicationName: "tenant-secrets maintenance",
+    connections: maintenanceConnections,
+    deadlineMs: maintenanceDeadlineMs,
+    maxPending,
+    onCall,
+  });
   let roleChecked = false;
 
   return {
     inCompany: (companyId, work) =>
-      inTransaction(applicationStatements, deadlineMs, async (statements) => {
+      inTransaction(application, async (statements) => {
         await statements.execute(
           fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
         );
         return work(statements);
       }),
-    outsideCompanies: (work) => scrubbed(deadlineMs, () => work(application, applicationStatements)),
-    acrossCompanies: (work) => inTransaction(maintenanceStatements, maintenanceDeadlineMs, work),
-    check: () =>
-      scrubbed(deadlineMs, async () => {
-        if (!roleChecked) await assertApplicationRole(application);
+    outsideCompanies: (work) => {
+      const { sql, statements, calls } = application.current();
+      return calls.run(() => work(sql, statements));
+    },
+    acrossCompanies: (work) => inTransaction(maintenance, work),
+    check: () => {
+      const { sql, calls } = application.current();
+      return calls.run(async () => {
+        if (!roleChecked) await assertApplicationRole(sql);
         roleChecked = true;
-        await application`select 1`;
-      }),
+        await sql`select 1`;
+      });
+    },
+    pending: () =>
+      [application, maintenance].reduce((sum, { current }) => sum + current().calls.pending(), 0),
     close: async () => {
-      // `end` can wait for ever for a connection that is being lost, so it gets a deadline of its own.
-      await Promise.all([application.end({ timeout: 5 }), maintenance.end({ timeout: 5 })]);
+      await Promise.all([application.end(), maintenance.end()]);
     },
   };
 }
 
-function connect(url: string, max: number, applicationName: string): postgres.Sql {
-  return postgres(url, {
-    max,
-    connect_timeout: 5,
-    idle_timeout: 300,
-    debug: false,
-    onnotice: () => {},
-    connection: { application_name: applicationName },
-  });
-}
-
 async function inTransaction<T>(
-  pool: PostgresJsDatabase,
-  deadlineMs: number,
+  pool: ReplaceablePool,
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
+  const { statements, calls } = pool.current();
   const callbacks: (() => void)[] = [];
   let lost = false;
   // What is late may go on in the driver, and register then.
@@ -109,26 +129,15 @@ async function inTransaction<T>(
     else callbacks.push(callback);
   };
   try {
-    return await scrubbed(deadlineMs, () =>
-      pool.transaction((transaction) => work(Object.assign(transaction, { whenLost }))),
+    return await calls.run((isLate) =>
+      statements.transaction((transaction) => {
+        if (isLate()) throw new DatabaseError("unavailable", "TIMEOUT");
+        return work(Object.assign(transaction, { whenLost }));
+      }),
     );
   } catch (error) {
     lost = true;
     for (const callback of callbacks) callback();
     throw error;
-  }
-}
-
-async function scrubbed<T>(deadlineMs: number, work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DatabaseError("unavailable", "TIMEOUT")), deadlineMs);
-  });
-  try {
-    return await Promise.race([work(), late]);
-  } catch (thrown) {
-    throw scrubDatabaseError(thrown);
-  } finally {
-    clearTimeout(timer);
   }
 }

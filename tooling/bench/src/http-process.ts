@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { trpcServer } from "@hono/trpc-server";
 import { connectDatabase } from "@repo/db";
-import { createApp, createLog, createStartUp, listen } from "@repo/hono-api/bench";
+import { createApp, createLog, createMetrics, createStartUp, listen } from "@repo/hono-api/bench";
 import { createInfisicalClient } from "@repo/infisical";
 import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
 import { initTRPC } from "@trpc/server";
@@ -39,6 +39,8 @@ const app = createApp({
   stripeApiUrl: "http://127.0.0.1:1",
   trustedProxies: 0,
   allowedOrigins: [],
+  metrics: createMetrics(),
+  maxRequestsInFlight: 1000,
 });
 
 const t = initTRPC.create({ transformer: superjson, isDev: false });

@@ -3,6 +3,7 @@ import type { Credentials } from "./credentials.ts";
 /** Where everything is, once it runs. */
 export interface Addresses {
   readonly api: string;
+  readonly metrics: string;
   /** The API under the name of one company. */
   readonly companyUrl: (subdomain: string) => string;
   /** Of the maintenance role. */
@@ -15,7 +16,7 @@ export interface Addresses {
  * @param stripe whether payments go to the local Stripe, which takes the demo's keys
  */
 export function demoBanner(addresses: Addresses, credentials: Credentials, stripe: boolean): string {
-  const { api, companyUrl, database } = addresses;
+  const { api, metrics, companyUrl, database } = addresses;
   const bearer = (name: string) => `-H 'authorization: Bearer ${credentials[name] ?? ""}'`;
   const json = (body: unknown) => `-H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
   const pay = (company: string, key: string) =>
@@ -26,6 +27,7 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
 
   return sections([
     ["Is everything there?", [`curl -sS ${api}/readyz`]],
+    ["How is it doing? For Prometheus and docs/grafana-dashboard.json", [`curl -sS ${metrics}`]],
     ...(stripe
       ? [
           [

@@ -14,6 +14,8 @@ const database = {
   listener: "postgres://l@127.0.0.1/x",
 };
 
+const ports = { api: 3001, metrics: 9001 };
+
 test("starts everything where the environment names no server", () => {
   expect(readSettings({}).given).toEqual({ database: false, infisical: false, stripe: false });
 });
@@ -32,15 +34,20 @@ test.each([
 
 test("gives the API the addresses of what was started, and the rest of its own environment as it is", () => {
   const variables = { STRIPE_API_URL: "https://stripe.example.com", LOG_LEVEL: "debug", PORT: "3000" };
-  const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, 3001, "/cache");
-  expect(given).toMatchObject({ ...variables, PORT: "3001", INFISICAL_ENVIRONMENT: "dev" });
+  const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, ports, "/cache");
+  expect(given).toMatchObject({
+    ...variables,
+    PORT: "3001",
+    METRICS_PORT: "9001",
+    INFISICAL_ENVIRONMENT: "dev",
+  });
   expect(given).toMatchObject({ DATABASE_URL: database.application, INFISICAL_CLIENT_SECRET: "fake" });
   expect(given).toMatchObject({ DATABASE_LISTENER_URL: database.listener });
 });
 
 test("the fake keys of the demo are checked at the local provider, and nowhere else", () => {
   const stripe = { url: "http://127.0.0.1:4000" };
-  const given = apiEnvironment({}, { database, infisical, stripe }, 3000, "/cache");
+  const given = apiEnvironment({}, { database, infisical, stripe }, ports, "/cache");
   expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: stripe.url });
 });
 
@@ -53,7 +60,7 @@ test("touches no variable of a server that the environment names", () => {
   const given = apiEnvironment(
     variables,
     { database: undefined, infisical: undefined, stripe: undefined },
-    3000,
+    ports,
     "/cache",
   );
   expect(given).toMatchObject(variables);
@@ -61,4 +68,5 @@ test("touches no variable of a server that the environment names", () => {
 
 test.each(["0", "65536", "http"])("refuses the port %s", (port) => {
   expect(() => readSettings({ PORT: port })).toThrow("PORT is a number from 1 to 65535");
+  expect(() => readSettings({ METRICS_PORT: port })).toThrow("METRICS_PORT is a number from 1 to 65535");
 });

@@ -31,20 +31,25 @@ export interface Settings {
   readonly preferredDataDir: string;
   readonly host: string;
   readonly preferredPort: number;
+  /** Undefined for any that is free. */
+  readonly preferredMetricsPort: number | undefined;
   readonly baseDomain: string;
 }
 
 /**
  * One variable of a server is enough to mean that server: what is missing, the API then says.
  *
- * @throws {Error} when PORT is no port
+ * @throws {Error} when PORT or METRICS_PORT is no port
  */
 export function readSettings(variables: Variables): Settings {
   const isGiven = (name: string) => Boolean(variables[name]) || Boolean(variables[`${name}_FILE`]);
-  const preferredPort = Number(variables["PORT"] || 3_000);
-  if (!Number.isInteger(preferredPort) || preferredPort < 1 || preferredPort > 65_535) {
-    throw new Error("PORT is a number from 1 to 65535.");
-  }
+  const portOf = (name: string): number | undefined => {
+    const text = variables[name];
+    if (!text) return undefined;
+    const port = Number(text);
+    if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+    throw new Error(`${name} is a number from 1 to 65535.`);
+  };
   return {
     given: {
       database: databaseNames.some(isGiven),
@@ -54,7 +59,8 @@ export function readSettings(variables: Variables): Settings {
     underNpm: isGiven("npm_lifecycle_event"),
     preferredDataDir: path.resolve(variables["TENANT_SECRETS_DATA_DIR"] || path.join(checkout, ".data")),
     host: variables["HOST"] || "127.0.0.1",
-    preferredPort,
+    preferredPort: portOf("PORT") ?? 3_000,
+    preferredMetricsPort: portOf("METRICS_PORT"),
     baseDomain: variables["BASE_DOMAIN"] || "localhost",
   };
 }
@@ -74,13 +80,15 @@ export interface LocalServers {
 export function apiEnvironment(
   variables: Variables,
   servers: LocalServers,
-  port: number,
+  ports: { readonly api: number; readonly metrics: number },
   cacheDir: string,
 ): Variables {
   const { database, infisical, stripe } = servers;
   const own: Variables = {
-    PORT: String(port),
+    PORT: String(ports.api),
     PORT_FILE: undefined,
+    METRICS_PORT: String(ports.metrics),
+    METRICS_PORT_FILE: undefined,
     NODE_COMPILE_CACHE: cacheDir,
     ...(database && {
       DATABASE_URL: database.application,

@@ -139,6 +139,7 @@ test(
     const lines = linesOf(started);
 
     expect(JSON.parse(await paste(lines, "/readyz"))).toMatchObject({ status: "ready" });
+    expect(await paste(lines, "/metrics")).toMatch(/^tenant_secrets_notifications_arriving 1$/m);
     expect(JSON.parse(await paste(lines, "acmecorp.localhost"))).toMatchObject({
       amount: 1999,
       currency: "eur",

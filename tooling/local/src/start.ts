@@ -34,7 +34,7 @@ try {
 
 async function start(): Promise<void> {
   const settings = readSettings(environmentVariables());
-  const { given, preferredDataDir, host, preferredPort, baseDomain } = settings;
+  const { given, preferredDataDir, host, preferredPort, preferredMetricsPort, baseDomain } = settings;
   if (settings.underNpm) endWithParent(shutdown);
   const data = openData(preferredDataDir, !given.database);
   const ports = choosePorts(data, say);
@@ -46,13 +46,15 @@ async function start(): Promise<void> {
 
   const port = await findFreePort(preferredPort);
   if (port !== preferredPort) say(`Port ${preferredPort} is taken; the API takes ${port}.`);
+  const metricsPort = await findFreePort(preferredMetricsPort ?? ports.lastOf("Metrics"));
+  ports.remember("Metrics", metricsPort);
   const hostInUrl = ["0.0.0.0", "::"].includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
   const url = `http://${hostInUrl}:${port}`;
   const api = startApi({
     environment: apiEnvironment(
       environmentVariables(),
       { database, infisical, stripe },
-      port,
+      { api: port, metrics: metricsPort },
       data.at("compile-cache"),
     ),
     url,
@@ -62,13 +64,15 @@ async function start(): Promise<void> {
   });
   shutdown.onStop(() => api.stop());
   await api.ready();
-  say(`API          ${url}  (its log: ${data.at("api.log")})\n`);
+  say(`API          ${url}  (its log: ${data.at("api.log")})`);
+  const metricsUrl = `http://${hostInUrl}:${metricsPort}/metrics`;
+  say(`Metrics      ${metricsUrl}\n`);
 
   if (database === undefined || infisical === undefined) say(realServersBanner(url));
   else {
     const credentials = await demoCredentials(data, url, database, infisical);
     const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
-    const addresses = { api: url, companyUrl, database: database.maintenance };
+    const addresses = { api: url, metrics: metricsUrl, companyUrl, database: database.maintenance };
     say(demoBanner(addresses, credentials, stripe !== undefined));
   }
   const seconds = (performance.now() / 1_000).toFixed(1);

@@ -18,6 +18,7 @@ export const errorCodes = [
   "STORE_UNAVAILABLE",
   "DATABASE_UNAVAILABLE",
   "AUDIT_UNAVAILABLE",
+  "OVERLOADED",
   "INTERNAL",
 ] as const;
 

@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { afterAll, expect, it, onTestFinished } from "vitest";
+import { connectDatabase } from "./connect.ts";
+import { createTestDatabase } from "./testing/index.ts";
+
+const database = await createTestDatabase();
+afterAll(() => database.drop());
+
+/** What goes between a client and the server, until the connections that it has go silent, and no end is told. */
+async function startTunnel(url: string): Promise<{ readonly url: string; silence(): void }> {
+  const target = new URL(url);
+  const { port, hostname } = target;
+  let generation = 0;
+  const tunnel = createServer((client) => {
+    const own = generation;
+    const server = connect(Number(port), hostname);
+    const isOpen = () => own === generation;
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from
+        .on("data", (bytes) => isOpen() && to.write(bytes))
+        .on("close", () => isOpen() && to.destroy())
+        .on("error", () => {});
+    }
+    onTestFinished(() => {
+      client.destroy();
+      server.destroy();
+    });
+  });
+  await once(tunnel.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void tunnel.close());
+  const address = tunnel.address();
+  target.port = String(typeof address === "object" ? address?.port : "");
+  return { url: target.href, silence: () => void (generation += 1) };
+}
+
+it("a server that vanished without a word costs one deadline: the next call has connections of its own", async () => {
+  const tunnel = await startTunnel(database.urls.application);
+  const deadlineMs = 500;
+  const through = connectDatabase({
+    applicationUrl: tunnel.url,
+    maintenanceUrl: database.urls.maintenance,
+    maxConnections: 2,
+    deadlineMs,
+  });
+  onTestFinished(() => through.close());
+  const ask = () =>
+    through.outsideCompanies(async (sql) => (await sql<{ one: number }[]>`select 1 as one`)[0]?.one);
+  expect(await Promise.all([ask(), ask()])).toEqual([1, 1]);
+  tunnel.silence();
+  // Three, so that one of them is not even sent.
+  const given = await Promise.allSettled([ask(), ask(), ask()]);
+  expect(given.map((outcome) => outcome.status)).toEqual(["rejected", "rejected", "rejected"]);
+  for (const outcome of given) {
+    expect(outcome).toMatchObject({ reason: { name: "DatabaseError", kind: "unavailable" } });
+  }
+  expect(await Promise.all([ask(), ask()])).toEqual([1, 1]);
+  expect(through.pending()).toBe(0);
+});

@@ -1,0 +1,74 @@
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { createCalls, type CallOptions, type Calls } from "./calls.ts";
+
+/** Connections, and the calls that use them. */
+interface Pool {
+  readonly sql: postgres.Sql;
+  readonly statements: PostgresJsDatabase;
+  readonly calls: Calls;
+}
+
+export interface PoolOptions extends Omit<CallOptions, "startsAway" | "onSilence"> {
+  readonly url: string;
+  readonly applicationName: string;
+}
+
+/** A pool that is replaced, connections and all, when nothing is heard on any of them. */
+export interface ReplaceablePool {
+  /** To be asked for at every call. */
+  readonly current: () => Pool;
+  readonly end: () => Promise<void>;
+}
+
+/**
+ * The driver waits longer and longer after connections that failed, up to 20 s if it is let, and every one of the pool
+ * that fails counts: longer than the deadline of a call, so that calls fail on a server that has long been back.
+ */
+const longestBackoffMs = 1000;
+
+/**
+ * Opens nothing yet: connections are made by the first statements. A server can vanish without a word, and its
+ * connections then look open for as long as the system keeps sending into the void: a quarter of an hour.
+ */
+export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
+  let pool = open(false);
+  let isOver = false;
+
+  function open(startsAway: boolean): Pool {
+    const sql = connect(options);
+    const calls = createCalls({
+      ...options,
+      startsAway,
+      onSilence: () => {
+        if (isOver || pool.sql !== sql) return;
+        pool = open(true);
+        void sql.end({ timeout: 0 }).catch(() => {});
+      },
+    });
+    return { sql, statements: drizzle({ client: sql }), calls };
+  }
+
+  return {
+    current: () => pool,
+    end: async () => {
+      isOver = true;
+      // `end` can wait for ever for a connection that is being lost, so it gets a deadline of its own.
+      await pool.sql.end({ timeout: 5 });
+    },
+  };
+}
+
+function connect({ url, connections, applicationName }: PoolOptions): postgres.Sql {
+  return postgres(url, {
+    max: connections,
+    connect_timeout: 5,
+    idle_timeout: 300,
+    // In seconds; without the random part connections that were lost together would come back together.
+    backoff: (failures) =>
+      ((0.5 + Math.random() / 2) * Math.min(3 ** failures * 10, longestBackoffMs)) / 1000,
+    debug: false,
+    onnotice: () => {},
+    connection: { application_name: applicationName },
+  });
+}
