@@ -184,6 +184,8 @@ it(
     await send(url, { path: "/trpc/a-canary", headers: { authorization: "Bearer a-canary" } });
     await pay(url, { host: "a-canary.localhost", credential });
 
+    // What the company's payments need is not at hand any more after this.
+    await client.company("codewiser").set("CUSTOM_NOTE", "a-canary");
     const seen = backends.emulator.requests().length;
     backends.emulator.faults.add({ kind: "delay", durationMs: 1000 }, { path: /secrets/ });
     const running = pay(url, { host: "codewiser.localhost", credential });

@@ -119,13 +119,18 @@ describe("the typed client over HTTP", () => {
       headers: { "retry-after": "7" },
       body: { message: "slow down" },
     } as const;
+    // A process of its own: it asks Infisical for nothing until that time is over.
+    const { url } = await startApi({ backends });
+    const theirs = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog });
+    await theirs.company("another-company").get("STRIPE_SECRET_KEY");
     backends.emulator.faults.add(busy, { times: 20, path: /secrets/ });
-    const error = await failureOf(client().company("codewiser").get("STRIPE_SECRET_KEY"));
+    const error = await failureOf(theirs.company("codewiser").get("STRIPE_SECRET_KEY"));
     expect(error.code).toBe("STORE_UNAVAILABLE");
     const body = { json: { company: "codewiser", secretKey: "STRIPE_SECRET_KEY" } };
-    const answer = await sendJson(api.url, "/trpc/secrets.read", body, {
+    const answer = await sendJson(url, "/trpc/secrets.read", body, {
       authorization: `Bearer ${credential}`,
     });
+    backends.emulator.faults.clear();
     expect(answer.status).toBe(503);
     expect(Number(answer.headers["retry-after"])).toBe(
       Math.ceil(Number(/"retryAfterMs":(\d+)/.exec(answer.body)?.[1]) / 1000),

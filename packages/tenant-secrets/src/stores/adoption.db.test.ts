@@ -167,16 +167,35 @@ describe("a value that was copied", () => {
   });
 
   test("never replaces a write that comes while Infisical is being asked", async () => {
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 6; round++) {
       await begin();
       await outside("old");
+      // In half of the rounds it is a copy already, and Infisical has a newer value for it.
+      if (round % 2 === 1) {
+        await read();
+        await outside("newer");
+      }
       const another = createStores(fixture, catalog);
       fixture.emulator.faults.add({ kind: "delay", durationMs: 60 }, { path: /CUSTOM_KEY/, method: "GET" });
       const reading = another.hybrid.find(acme, key);
       await stores.hybrid.write(acme, write(key, "ours", {}), product);
       await reading;
-      expect([await read(), await head()]).toEqual(["ours", "written 1"]);
+      expect([await read(), await head()]).toEqual(["ours", `written ${1 + (round % 2)}`]);
     }
+  });
+
+  test("is looked for in Infisical no more once it was written or removed here", async () => {
+    await begin();
+    await outside("old");
+    await outside("old", "CUSTOM_GONE");
+    await read();
+    await stores.hybrid.write(acme, write(key, "ours", {}), product);
+    await stores.hybrid.remove(acme, "CUSTOM_GONE", {}, product);
+    const another = createStores(fixture, catalog);
+    const asked = () => fixture.emulator.requests().filter(({ path }) => path.includes("CUSTOM_"));
+    const before = asked().length;
+    expect([await read(another), await read(another, "CUSTOM_GONE")]).toEqual(["ours", undefined]);
+    expect(asked()).toHaveLength(before);
   });
 });
 
