@@ -31,8 +31,11 @@ export function toBase64url(bytes: Buffer): string {
   return bytes.toString("base64url");
 }
 
+/** Groups of four, and an end whose unused bits are zero. */
+const canonicalBase64url =
+  /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$/;
+
 /** The bytes of the one canonical spelling, or undefined: Node skips what it does not know and ignores stray bits. */
 export function fromBase64url(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, "base64url");
-  return bytes.toString("base64url") === text ? bytes : undefined;
+  return canonicalBase64url.test(text) ? Buffer.from(text, "base64url") : undefined;
 }
