@@ -57,6 +57,15 @@ describe("a bounded store", () => {
     expect(left.filter((entry) => entry === undefined).length).toBeLessThanOrEqual(1);
   });
 
+  test("takes in what comes last, also where there are more owners than room", () => {
+    const kept = shelves(100);
+    for (let i = 0; i < 1000; i++) {
+      kept.set(`owner-${i}`, "name", thing());
+      expect(kept.get(`owner-${i}`, "name")).toBeDefined();
+    }
+    expect(kept.measure()).toEqual({ entries: 100, bytes: 1000, evictions: 900 });
+  });
+
   test("tells owners and names apart, whatever they are", () => {
     const kept = shelves(100);
     const places = [

@@ -51,23 +51,26 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
   const hasMoreThanItsShare = (shelf: Shelf<Entry>): boolean =>
     shelf.size * shelves.size > maxEntries || shelf.calculatedSize * shelves.size > maxBytes;
 
+  /** Whoever brings something makes room for it, out of its own where that is more than an even share. */
   const findVictim = (owner: string): readonly [string, Shelf<Entry>] | undefined => {
     const own = shelves.get(owner);
-    if (own !== undefined && hasMoreThanItsShare(own)) return [owner, own];
+    if (own !== undefined && own.size > 1 && hasMoreThanItsShare(own)) return [owner, own];
     for (let looked = 0; looked <= shelves.size; looked++) {
       let next = round.next();
       if (next.done === true) {
         round = shelves.entries();
         next = round.next();
       }
-      if (next.done !== true && hasMoreThanItsShare(next.value[1])) return next.value;
+      if (next.done !== true && next.value[0] !== owner && hasMoreThanItsShare(next.value[1]))
+        return next.value;
     }
-    return undefined;
+    return own === undefined ? undefined : [owner, own];
   };
 
+  const isTooMuch = (): boolean => entries > maxEntries || bytes > maxBytes;
+
   const makeRoom = (owner: string): void => {
-    while (entries > maxEntries || bytes > maxBytes) {
-      // Somebody has more than an even share of what is more than there is room for.
+    while (isTooMuch()) {
       const [victim, shelf] = findVictim(owner) ?? [];
       if (victim === undefined || shelf === undefined) return;
       const [oldest] = shelf.rkeys();
@@ -100,7 +103,8 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
     },
     deleteWhere: (isWanted) => {
       for (const [owner, shelf] of shelves) {
-        for (const [name, entry] of [...shelf.entries()]) if (isWanted(entry)) remove(owner, shelf, name);
+        for (const [name, entry] of Array.from(shelf.entries()))
+          if (isWanted(entry)) remove(owner, shelf, name);
       }
     },
     clear: () => {

@@ -148,7 +148,7 @@ describe("a change", () => {
     const kept = started();
     let current = 0;
     const turns = async (): Promise<void> => {
-      for (let i = Math.floor(Math.random() * 4); i > 0; i--) await null;
+      for (let i = Math.floor(Math.random() * 4); i > 0; i--) await Promise.resolve();
       if (Math.random() < 0.3) await new Promise<void>((resolve) => setImmediate(resolve));
     };
     const ask = async (): Promise<string> => {

@@ -127,12 +127,9 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
 
     list: (caller) =>
       asOperator(caller, "company.list", async (statements) => {
-        const rows = await statements
-          .select()
-          .from(tables.companies)
-          .orderBy(asc(tables.companies.subdomain));
+        const all = await statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain));
         await audit.addTo(statements, caller, { action: "company.list", outcome: "allowed" });
-        return rows.map(describe);
+        return all.map(describe);
       }),
 
     rename: (caller, subdomain, newSubdomain) =>

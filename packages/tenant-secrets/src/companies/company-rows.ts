@@ -25,11 +25,12 @@ export function createCompanyRows(database: Database, keeping: Keeping): Company
     sizeOf: () => rowBytes,
     isAway: isDatabaseAway,
   });
-  const questionOf = (subdomain: string) => ({ owner: subdomain, name: "", source: "database" });
+  // Nobody owns names that are asked for: what was not used for longest makes room.
+  const questionOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });
   return {
-    doubt: rows.doubt,
-    start: rows.start,
-    stop: rows.stop,
+    doubt: () => rows.doubt(),
+    start: () => rows.start(),
+    stop: () => rows.stop(),
     peek: (subdomain, now) => rows.peek(questionOf(subdomain), now)?.value,
     find: (subdomain) =>
       rows.get(questionOf(subdomain), () => onDatabase(() => findCompanyRow(database, subdomain))),

@@ -17,12 +17,12 @@ export function announcing(store: SecretStore, changed: (company: Company) => Pr
     };
   return {
     ...store,
-    write: telling(store.write),
-    writeMany: telling(store.writeMany),
-    promote: telling(store.promote),
-    rollback: telling(store.rollback),
-    remove: telling(store.remove),
-    restore: telling(store.restore),
-    purge: telling(store.purge),
+    write: telling((...change) => store.write(...change)),
+    writeMany: telling((...change) => store.writeMany(...change)),
+    promote: telling((...change) => store.promote(...change)),
+    rollback: telling((...change) => store.rollback(...change)),
+    remove: telling((...change) => store.remove(...change)),
+    restore: telling((...change) => store.restore(...change)),
+    purge: telling((...change) => store.purge(...change)),
   };
 }

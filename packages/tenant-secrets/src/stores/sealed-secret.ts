@@ -42,8 +42,10 @@ export function isSealedOf(sealed: SealedSecret, value: Plaintext): boolean {
   }
 }
 
-/** Buffer's own does the same after a dozen checks of its arguments, and this is done at every read. */
-const wipe = Uint8Array.prototype.fill;
+/** As a buffer's own `fill`, which looks at its arguments in a dozen ways first; this is done at every read. */
+function wipe(bytes: Uint8Array): void {
+  Uint8Array.prototype.fill.call(bytes, 0);
+}
 
 function secretOf(key: KeyObject, version: number, parts: SealedParts): SealedSecret {
   return {
@@ -53,7 +55,7 @@ function secretOf(key: KeyObject, version: number, parts: SealedParts): SealedSe
     openText: () => {
       const bytes = openParts(key, parts);
       const text = bytes.toString("utf8");
-      wipe.call(bytes, 0);
+      wipe(bytes);
       return text;
     },
   };
