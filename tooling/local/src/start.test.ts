@@ -151,8 +151,8 @@ test(
     });
     expect(await paste(lines, "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0001");
 
-    const [hybrid, inFolder, inInfisical, ofPlatform, companies] = await Promise.all([
-      paste(lines, "list --company acmecorp"),
+    const hybrid = await paste(lines, "list --company acmecorp");
+    const [inFolder, inInfisical, ofPlatform, companies] = await Promise.all([
       paste(lines, "get SENDGRID_API_KEY"),
       paste(lines, "list --company codewiser"),
       paste(lines, "get STRIPE_SECRET_KEY --company another-company"),
@@ -161,6 +161,8 @@ test(
     expect(hybrid).toMatch(/SENDGRID_API_KEY.*infisical/);
     expect(hybrid).toMatch(/STRIPE_SECRET_KEY.*database/);
     expect(inFolder.trim()).toBe("SG.fake_acmecorp.fake_sendgrid_key_0001");
+    // Reading it has moved it.
+    expect(await paste(lines, "list --company acmecorp")).toMatch(/SENDGRID_API_KEY.*database/);
     expect(inInfisical).toMatch(/STRIPE_SECRET_KEY.*infisical/);
     expect(ofPlatform.trim()).toBe("sk_test_fake_another_company_0001");
     for (const company of ["codewiser", "acmecorp", "another-company"]) expect(companies).toContain(company);

@@ -30,8 +30,8 @@ export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => 
     try {
       await note(audit, attempt, lost ? "unknown" : outcome, error);
     } catch (unrecorded) {
-      // A database that is away takes no event either, and that it is away is what there is to know.
-      if (error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
+      // A database that is away takes no event either, and for who only reads that it is away is what there is to know.
+      if (attempt.changes === true || error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
     }
     throw error;
   }

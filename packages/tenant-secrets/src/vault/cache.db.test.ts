@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, type Database } from "@repo/db";
+import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
@@ -21,10 +22,21 @@ type Secrets = TenantSecrets<typeof deliveryChatCatalog>;
 
 interface Process {
   readonly secrets: Secrets;
-  /** Calls of the application's pool so far that are one statement. */
+  /** How many statements have looked for companies and secrets so far. */
   readonly statements: () => number;
   /** From now on the database does not answer, or does again. */
   readonly lose: (isLost: boolean) => void;
+}
+
+/** Tells of statements that look for companies and secrets; the record writes when it likes. */
+function counting(sql: postgres.Sql, look: () => void): postgres.Sql {
+  return new Proxy(sql, {
+    apply: (target, self, call: unknown[]): unknown => {
+      const [text] = call;
+      if (Array.isArray(text) && /from (?:read_secrets?|find_company)\(/.test(text.join("?"))) look();
+      return Reflect.apply(target, self, call);
+    },
+  });
 }
 
 /** A process that serves, whose way to the database can be cut. */
@@ -39,8 +51,12 @@ async function start(cache: CacheOptions = {}, listenerUrl = fixture.urls.listen
     inCompany: (companyId, work) => guarded(() => real.inCompany(companyId, work)),
     outsideCompanies: (work) =>
       guarded(() => {
-        statements += 1;
-        return real.outsideCompanies(work);
+        return real.outsideCompanies((sql, builder) =>
+          work(
+            counting(sql, () => (statements += 1)),
+            builder,
+          ),
+        );
       }),
     acrossCompanies: (work) => guarded(() => real.acrossCompanies(work)),
   };
