@@ -54,11 +54,11 @@ export {
   type CompanySecretsOnServer,
   type Services,
   type TenantSecrets,
-  type CacheOptions,
   type TenantSecretsOptions,
 } from "./tenant-secrets.ts";
 export { job, type Actor, type Caller, type Grant, type Verb } from "./vocabulary/actor.ts";
 export { errorCodes, TenantSecretsError, type ErrorCode } from "./vocabulary/errors.ts";
+export type { CacheOptions } from "./cache/cache-options.ts";
 export type { CacheMeasurements } from "./cache/kept-answers.ts";
 export type { AdoptionMeasurements } from "./stores/adoption.ts";
 export type { Measurements } from "./vault/measurements.ts";

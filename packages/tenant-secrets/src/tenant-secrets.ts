@@ -1,9 +1,10 @@
 import { announceSecrets, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { createAuditLog } from "./access/audit-log.ts";
+import { isDatabaseAway, isStoreAway } from "./access/database-errors.ts";
 import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
-import type { Bounds } from "./cache/fair-shelves.ts";
-import { createKeptAnswers, type Keeping } from "./cache/kept-answers.ts";
+import { defaultCache, type CacheOptions } from "./cache/cache-options.ts";
+import { createKeptAnswers } from "./cache/kept-answers.ts";
 import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
 import type { CompanySecrets, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
 import { companySecrets } from "./catalog/typed-secrets.ts";
@@ -65,18 +66,6 @@ export interface TenantSecretsOptions<C extends Catalog> {
   /** How much is kept of what was read, and how long, between `serve` and its end. */
   readonly cache?: CacheOptions | undefined;
 }
-
-/** Times in milliseconds. */
-export type CacheOptions = Partial<Keeping & Bounds>;
-
-/** What a notification that is lost costs; how soon what somebody makes in Infisical is seen; and how long an outage is lived through. */
-const defaultKeeping: Keeping & Bounds = {
-  freshMs: 300_000,
-  absentMs: 10_000,
-  staleMs: 3_600_000,
-  maxEntries: 50_000,
-  maxBytes: 64 * 1024 * 1024,
-};
 
 /** Of one caller. A name in a request is not a company yet, so that there is no end of names. */
 const maxHandles = 10_000;
@@ -189,7 +178,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const loadSigningKey = createSigningKeys(database, masterKeys);
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   const limits = createRateLimits(database, audit, options.limits);
-  const keeping = { ...defaultKeeping, ...options.cache };
+  const keeping = { ...defaultCache, ...options.cache };
   const rows = createCompanyRows(database, keeping);
   const companies = limitedCompanies(createCompanies(database, rows, audit), limits);
   const authentication = createAuthentication(database, audit, options.signIn);
@@ -200,7 +189,9 @@ export function assembleTenantSecrets<C extends Catalog>(
     ...keeping,
     sizeOf: ({ sizeBytes }) => sizeBytes,
     keepMsOf: ({ keepMs }) => keepMs,
-    isAway,
+    isAway: isStoreAway,
+    // Infisical has a circuit breaker, and what a hybrid company has in the database is asked for while that is open.
+    isAwayForAll: isDatabaseAway,
   });
   const forget = async ({ id }: Company): Promise<void> => kept.forget(id);
   const stores = {
@@ -342,12 +333,4 @@ export function assembleTenantSecrets<C extends Catalog>(
     setTenantSecret: (subdomain, secretKey, value, writeOptions = {}) =>
       vault.write(product, subdomain, secretKey, value, writeOptions),
   };
-}
-
-/** Whether the place where values are could not be asked. */
-function isAway(error: unknown): boolean {
-  return (
-    error instanceof TenantSecretsError &&
-    (error.code === "DATABASE_UNAVAILABLE" || error.code === "STORE_UNAVAILABLE")
-  );
 }

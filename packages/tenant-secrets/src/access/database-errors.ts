@@ -19,6 +19,11 @@ export function isDatabaseAway(error: unknown): boolean {
   return error instanceof TenantSecretsError && error.code === "DATABASE_UNAVAILABLE";
 }
 
+/** Whether it failed because the place where it is, the database or Infisical, could not be asked. */
+export function isStoreAway(error: unknown): boolean {
+  return isDatabaseAway(error) || (error instanceof TenantSecretsError && error.code === "STORE_UNAVAILABLE");
+}
+
 /** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */
 export function asTenantSecretsError(error: unknown): TenantSecretsError {
   if (error instanceof TenantSecretsError) return error;

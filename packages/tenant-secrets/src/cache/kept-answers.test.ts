@@ -13,6 +13,7 @@ function started(options: Partial<KeptAnswersOptions<string>> = {}) {
     staleMs: 60_000,
     sizeOf: (value) => value.length,
     isAway: (error) => error instanceof Away,
+    isAwayForAll: (error) => error instanceof Away && error.message !== "for this one",
     ...options,
   });
   kept.start();
@@ -224,6 +225,20 @@ describe("while nobody can be asked", () => {
     ).toHaveLength(100);
     expect(performance.now() - startedAt - waitedMs).toBeLessThan(500);
     expect(hanging.asked.times).toBe(1);
+  });
+
+  test("what can be asked is asked, where only something else of the source cannot be", async () => {
+    const kept = started({ freshMs: 5 });
+    await kept.get(question, source(() => "value").ask);
+    await sleep(10);
+    const other = { ...question, owner: "other" };
+    await expect(kept.get(other, () => Promise.reject(new Away("for this one")))).rejects.toBeInstanceOf(
+      Away,
+    );
+    expect(await kept.get(question, source(() => "new").ask)).toBe("new");
+    await sleep(10);
+    await expect(kept.get(other, () => Promise.reject(new Away()))).rejects.toBeInstanceOf(Away);
+    expect(await kept.get(question, source(() => "newest").ask)).toBe("new");
   });
 
   test("a failure is not kept, and whoever asks next asks anew", async () => {

@@ -17,6 +17,8 @@ export interface KeptAnswersOptions<Value> extends Bounds, Keeping {
   readonly keepMsOf?: (value: Value) => number | undefined;
   /** Whether a question failed because nobody could be asked, and not because of what was asked for. */
   readonly isAway: (error: unknown) => boolean;
+  /** Of these, whether nothing else can be asked of the same source either. */
+  readonly isAwayForAll: (error: unknown) => boolean;
 }
 
 /** What is asked for: `name` of `owner`, and of whom. Answers of one source say nothing about another's. */
@@ -81,6 +83,8 @@ interface Entry<Value> {
   readonly staleUntil: number;
   /** How often everything had been doubted when it was asked for. */
   readonly doubts: number;
+  /** Until when nobody waits for a newer one, as it was just found that it takes too long. */
+  slowUntil: number;
 }
 
 interface Flight<Value> {
@@ -120,6 +124,7 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       freshUntil,
       staleUntil: askedAt + options.staleMs,
       doubts,
+      slowUntil: 0,
     });
   };
 
@@ -160,9 +165,9 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       awayUntil.delete(source);
       return value;
     } catch (error) {
-      if (options.isAway(error)) awayUntil.set(source, performance.now() + awayMs);
+      if (options.isAwayForAll(error)) awayUntil.set(source, performance.now() + awayMs);
       // What does not open, or whose key is gone, is not served on from here.
-      else if (!flight.outdated) shelves.delete(owner, name);
+      if (!options.isAway(error) && !flight.outdated) shelves.delete(owner, name);
       throw error;
     } finally {
       land(question, flight);
@@ -191,7 +196,7 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
   ): Promise<Value | undefined> => {
     const now = performance.now();
     const until = awayUntil.get(question.source);
-    if (until !== undefined && now < until) return serveStale(entry);
+    if (now < Math.max(until ?? 0, entry.slowUntil)) return serveStale(entry);
     // One at a time finds out whether somebody can be asked again.
     if (until !== undefined) awayUntil.set(question.source, now + awayMs);
     const late = Symbol();
@@ -203,7 +208,7 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
         sleep(patienceMs, late, { signal: giveUp.signal }).catch(() => late),
       ]);
       if (first !== late) return await answer;
-      awayUntil.set(question.source, performance.now() + awayMs);
+      entry.slowUntil = performance.now() + awayMs;
       answer.catch(() => {});
       return serveStale(entry);
     } catch (error) {

@@ -24,6 +24,7 @@ export function createCompanyRows(database: Database, keeping: Keeping): Company
     ...keeping,
     sizeOf: () => rowBytes,
     isAway: isDatabaseAway,
+    isAwayForAll: isDatabaseAway,
   });
   // Nobody owns names that are asked for: what was not used for longest makes room.
   const questionOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });

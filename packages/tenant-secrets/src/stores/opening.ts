@@ -1,4 +1,4 @@
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { isStoreAway } from "../access/database-errors.ts";
 import { batchError, refusalOf, type Refusal } from "./batch.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
 import type { StoredSecret } from "./store.ts";
@@ -31,7 +31,8 @@ export async function openEach(
         if (secret !== undefined) opened.set(secretKey, secret);
       });
       for (const refusal of refused) {
-        if (awayCodes.has(refusal.error.code)) throw refusal.error;
+        // Then it is not the secret that something is wrong with.
+        if (isStoreAway(refusal.error)) throw refusal.error;
         refusals.push(refusal);
       }
     }
@@ -43,12 +44,6 @@ export async function openEach(
     throw error;
   }
 }
-
-/** With these it is not the secret that something is wrong with. */
-const awayCodes: ReadonlySet<TenantSecretsError["code"]> = new Set([
-  "DATABASE_UNAVAILABLE",
-  "STORE_UNAVAILABLE",
-]);
 
 function foundOf(
   result: PromiseSettledResult<SealedSecret | undefined> | undefined,

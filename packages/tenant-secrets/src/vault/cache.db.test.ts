@@ -2,10 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, type Database } from "@repo/db";
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CacheOptions } from "../cache/cache-options.ts";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
 import type { ServingProcess } from "../keys/processes.ts";
-import type { CacheOptions, TenantSecrets } from "../tenant-secrets.ts";
+import type { TenantSecrets } from "../tenant-secrets.ts";
 
 let fixture: Fixture;
 const serving: ServingProcess[] = [];
@@ -289,6 +290,22 @@ describe("a change", () => {
     const there = other.secrets.company(company, product);
     expect(await until(async () => (await there.get(key)) === value(30))).toBeLessThan(5000);
   });
+});
+
+test("while Infisical is away, what a hybrid company has in the database is asked for, and not taken from before", async () => {
+  const company = await companyWith(1, "hybrid");
+  // A listener that works, in a database where nothing of ours happens.
+  const deaf = fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
+  const { secrets } = await start({ freshMs: 50 }, deaf);
+  const theirs = secrets.company(company, product);
+  expect(await theirs.get(key)).toBe(value(1));
+  await fixture.secrets.company(company, product).set(key, value(2));
+  fixture.emulator.faults.add({ kind: "answer", status: 503 }, { path: /CUSTOM_ONLY_THERE/, times: 20 });
+  await sleep(60);
+  expect(await codeOf(theirs.get("CUSTOM_ONLY_THERE"))).toBe("STORE_UNAVAILABLE");
+  expect(await theirs.get(key)).toBe(value(2));
+  expect(secrets.measurements().cache.staleHits).toBe(0);
+  fixture.emulator.faults.clear();
 });
 
 describe("while the database is away", () => {
