@@ -22,6 +22,12 @@ export interface ListenOptions {
 }
 
 /**
+ * How many connections the kernel keeps for a process that is busy; it takes fewer where `somaxconn` says so. What does not
+ * fit is reset, while what is taken can be told that it is too much.
+ */
+const backlog = 4096;
+
+/**
  * @param port 0 for any free one
  * @throws {StartRefused} when the address cannot be had
  */
@@ -43,7 +49,7 @@ export async function listen(
   );
   server.on("clientError", answerMalformed);
   try {
-    server.listen(port, host);
+    server.listen({ port, host, backlog });
     await once(server, "listening");
   } catch (error) {
     throw new StartRefused(reasonOf(error, host, port, portVariable));

@@ -52,7 +52,9 @@ it("a request is one trace: its own span, and below it those of the calls of the
     const parent = byId.get(span.parentSpanContext?.spanId ?? "");
     return parent === undefined ? span : rootOf(parent);
   };
-  const calls = spans.filter(({ name }) => name === "postgresql application");
+  // What the process does by itself meanwhile (a flush, a listener) makes traces of its own.
+  const isOfRequest = (span: ReadableSpan) => span.spanContext().traceId === request.spanContext().traceId;
+  const calls = spans.filter((span) => span.name === "postgresql application" && isOfRequest(span));
   expect(calls.length).toBeGreaterThanOrEqual(2);
   for (const call of calls) {
     expect(rootOf(call)).toBe(request);
@@ -92,7 +94,8 @@ it("a failure is marked by its status, and a refused one as no failure; neither 
 
   exporter.reset();
   await api.database.outsideCompanies((sql) => sql`select 'a-canary'::int`).catch(() => {});
-  expect(exporter.getFinishedSpans()).toMatchObject([
+  const failed = exporter.getFinishedSpans().filter(({ status }) => status.code !== 0);
+  expect(failed).toMatchObject([
     {
       name: "postgresql application",
       attributes: { "tenant_secrets.outcome": "failed", "error.type": "22P02" },
