@@ -1,10 +1,8 @@
 import { announceSecrets, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { createAuditLog } from "./access/audit-log.ts";
-import { isDatabaseAway, isStoreAway } from "./access/database-errors.ts";
 import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
 import { defaultCache, type CacheOptions } from "./cache/cache-options.ts";
-import { createKeptAnswers } from "./cache/kept-answers.ts";
 import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
 import type { CompanySecrets, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
 import { companySecrets } from "./catalog/typed-secrets.ts";
@@ -37,9 +35,9 @@ import { announcing } from "./stores/announcing.ts";
 import { createDatabaseStore } from "./stores/database-store.ts";
 import { createHybridStore } from "./stores/hybrid-store.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
-import type { SealedSecret } from "./stores/sealed-secret.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
 import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
+import { createKeptSecrets } from "./vault/kept-secrets.ts";
 import type { Measurements } from "./vault/measurements.ts";
 import { vaultTransport } from "./vault/transport.ts";
 import { createSecretChecks, type SecretChecks } from "./vault/checks.ts";
@@ -185,14 +183,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
   const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
-  const kept = createKeptAnswers<SealedSecret>({
-    ...keeping,
-    sizeOf: ({ sizeBytes }) => sizeBytes,
-    keepMsOf: ({ keepMs }) => keepMs,
-    isAway: isStoreAway,
-    // Infisical has a circuit breaker, and what a hybrid company has in the database is asked for while that is open.
-    isAwayForAll: isDatabaseAway,
-  });
+  const kept = createKeptSecrets(keeping);
   const forget = async ({ id }: Company): Promise<void> => kept.forget(id);
   const stores = {
     infisical: announcing(infisicalStore, async (company) => {

@@ -133,6 +133,17 @@ describe("a value that was copied", () => {
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["ours", "written 3"]);
   });
 
+  test("follows Infisical also where it is only ever asked for what counts", async () => {
+    await begin();
+    await outside("one");
+    expect(await liveOf(stores.hybrid, acme, key)).toEqual(["current 1 one"]);
+    await outside("two");
+    const another = createStores(fixture, catalog);
+    expect(await liveOf(another.hybrid, acme, key)).toEqual(["current 2 two"]);
+    const [current] = (await another.hybrid.findLive(acme, key)) ?? [];
+    expect(current?.sealed.keepMs).toBeLessThanOrEqual(300_000);
+  });
+
   test("is not taken back by a promotion or rollback of ours", async () => {
     await begin();
     await outside("one");

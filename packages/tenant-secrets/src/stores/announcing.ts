@@ -19,6 +19,8 @@ export function announcing(store: SecretStore, changed: (company: Company) => Pr
     ...store,
     write: telling((...change) => store.write(...change)),
     writeMany: telling((...change) => store.writeMany(...change)),
+    stage: telling((...change) => store.stage(...change)),
+    discard: telling((...change) => store.discard(...change)),
     promote: telling((...change) => store.promote(...change)),
     rollback: telling((...change) => store.rollback(...change)),
     remove: telling((...change) => store.remove(...change)),

@@ -144,7 +144,7 @@ test("a company in Infisical reads several at once, and is refused what its capa
     infisical.find(company, secretKey),
   );
   expect([...found.keys()]).toEqual(["CUSTOM_A"]);
-  expect(await infisical.readLive(company, "CUSTOM_A")).toMatchObject([{ stage: "current" }]);
+  expect(await infisical.findLive(company, "CUSTOM_A")).toMatchObject([{ stage: "current" }]);
   const refused = [
     infisical.write(company, write("CUSTOM_A", "b", { graceSeconds: 60 }), product),
     infisical.writeMany(company, [write("CUSTOM_A", "b", {})], {}, product),

@@ -51,8 +51,8 @@ export function write<Options extends object>(secretKey: string, value: string, 
 
 /** `<stage> <version> <value>` of every value that counts. */
 export async function liveOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
-  const live = await store.readLive(company, secretKey);
-  return live.map(({ stage, version, plaintext }) => `${stage} ${version} ${plaintext.reveal()}`);
+  const live = (await store.findLive(company, secretKey)) ?? [];
+  return live.map(({ stage, sealed }) => `${stage} ${sealed.version} ${sealed.openText()}`);
 }
 
 export async function valueOf(finding: Promise<SealedSecret | undefined>): Promise<string | undefined> {

@@ -30,6 +30,16 @@ export function createHybridStore(
     return outside && adoption.adopt(company, secretKey, outside);
   };
 
+  const find: SecretStore["find"] = async (company, secretKey) => {
+    const knowledge = await database.know(company, secretKey);
+    if (knowledge.state === "removed") return undefined;
+    if (knowledge.state === "present") {
+      const { sealed, origin } = knowledge.secret;
+      return origin === "infisical" ? adoption.refresh(company, secretKey, sealed) : sealed;
+    }
+    return takeIn(company, secretKey);
+  };
+
   /** What the database does with a secret that it knows, or gets to know. */
   const known = async <T>(company: Company, secretKey: string, work: () => Promise<T>): Promise<T> => {
     const { state } = await database.look(company, secretKey);
@@ -45,22 +55,17 @@ export function createHybridStore(
     capabilities: database.capabilities,
     measure: () => adoption.measure(),
 
-    find: async (company, secretKey) => {
-      const knowledge = await database.know(company, secretKey);
-      if (knowledge.state === "removed") return undefined;
-      if (knowledge.state === "present") {
-        const { sealed, origin } = knowledge.secret;
-        return origin === "infisical" ? adoption.refresh(company, secretKey, sealed) : sealed;
-      }
-      return takeIn(company, secretKey);
-    },
+    find,
 
-    readLive: async (company, secretKey) => {
-      const live = await database.readLive(company, secretKey);
-      if (live.length > 0 || (await database.look(company, secretKey)).state !== "unknown") return live;
-      const taken = await takeIn(company, secretKey);
-      if (taken?.version !== 0) return database.readLive(company, secretKey);
-      return [{ version: 0, plaintext: taken.open(), stage: "current" }];
+    findLive: async (company, secretKey) => {
+      const current = await find(company, secretKey);
+      if (current === undefined) return undefined;
+      if (current.version === 0) return [{ stage: "current", sealed: current }];
+      const live = await database.findLive(company, secretKey);
+      if (live === undefined || current.keepMs === undefined) return live;
+      const [{ sealed, ...first }, ...others] = live;
+      // As long as what was found out about Infisical's value holds.
+      return [{ ...first, sealed: { ...sealed, keepMs: current.keepMs } }, ...others];
     },
 
     list: async (company) => {

@@ -6,7 +6,6 @@ import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createFolderReader } from "./folder-reader.ts";
-import { openSecret } from "./opening.ts";
 import { sealedHere } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
 
@@ -45,9 +44,9 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
     capabilities,
     find,
 
-    readLive: async (company, secretKey) => {
-      const secret = openSecret(await find(company, secretKey));
-      return secret === undefined ? [] : [{ ...secret, stage: "current" }];
+    findLive: async (company, secretKey) => {
+      const sealed = await find(company, secretKey);
+      return sealed && [{ stage: "current", sealed }];
     },
 
     list: async (company) => {

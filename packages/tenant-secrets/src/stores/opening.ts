@@ -1,13 +1,33 @@
 import { isStoreAway } from "../access/database-errors.ts";
 import { batchError, refusalOf, type Refusal } from "./batch.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
-import type { StoredSecret } from "./store.ts";
+import type { LiveSecrets, StoredSecret } from "./store.ts";
 
 export type FindSecret = (secretKey: string) => Promise<SealedSecret | undefined>;
 
 /** @returns the value, which the caller wipes; undefined where there is none */
 export function openSecret(sealed: SealedSecret | undefined): StoredSecret | undefined {
   return sealed && { plaintext: sealed.open(), version: sealed.version };
+}
+
+/**
+ * Opens what counts still.
+ *
+ * @returns the values, which the caller wipes
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE where one of them does not open; then none is left open
+ */
+export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
+  const now = performance.now();
+  const opened: StoredSecret[] = [];
+  try {
+    for (const { sealed, until = Infinity } of secrets ?? []) {
+      if (now < until) opened.push({ plaintext: sealed.open(), version: sealed.version });
+    }
+    return opened;
+  } catch (error) {
+    for (const { plaintext } of opened) plaintext.wipe();
+    throw error;
+  }
 }
 
 /**

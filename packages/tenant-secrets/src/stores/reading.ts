@@ -5,7 +5,6 @@ import type { Company } from "../companies/companies.ts";
 import { integrityFailure } from "../crypto/envelope.ts";
 import { withKeysOfNow } from "../keys/company-keys.ts";
 import type { DatabaseStore, Knowledge, KnownSecret } from "./database-store.ts";
-import { openEach } from "./opening.ts";
 import { sealedSecret, type SealedSecret } from "./sealed-secret.ts";
 import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
 import type { LiveSecret } from "./store.ts";
@@ -23,7 +22,7 @@ interface SealedRow {
 
 export function createReading(
   parts: DatabaseParts,
-): Pick<DatabaseStore, "look" | "know" | "find" | "readLive"> {
+): Pick<DatabaseStore, "look" | "know" | "find" | "findLive"> {
   const { database, companyKeys } = parts;
   const readHead = createSecretHeads(database);
 
@@ -59,20 +58,19 @@ export function createReading(
       return knowledge.state === "present" ? knowledge.secret.sealed : undefined;
     },
 
-    readLive: (company, secretKey) =>
+    findLive: (company, secretKey) =>
       withKeysOfNow(async () => {
+        const askedAt = performance.now();
         const rows = await onDatabase(() =>
           database.inCompany(company.id, (statements) => selectLive(statements, company, secretKey)),
         );
-        const byVersion = new Map(rows.map((row) => [String(row.version), row]));
-        const opened = await openEach([...byVersion.keys()], async (version) => {
-          const row = byVersion.get(version);
-          return row && take(company, row);
+        const live = rows.map(async ({ stage, leftMs, ...row }): Promise<LiveSecret> => {
+          const sealed = await take(company, row);
+          if (stage !== "previous") return { stage, sealed };
+          return { stage, sealed: { ...sealed, keepMs: leftMs }, until: askedAt + leftMs };
         });
-        return rows.flatMap(({ version, stage }): LiveSecret[] => {
-          const secret = opened.get(String(version));
-          return secret === undefined ? [] : [{ ...secret, stage }];
-        });
+        const [first, ...others] = await Promise.all(live);
+        return first && [first, ...others];
       }),
   };
 }
@@ -85,7 +83,7 @@ function selectLive(
   statements: Statements,
   company: Company,
   secretKey: string,
-): Promise<(SealedRow & { readonly stage: LiveSecret["stage"] })[]> {
+): Promise<(SealedRow & { readonly stage: LiveSecret["stage"]; readonly leftMs: number })[]> {
   const isCurrent = eq(companySecretVersions.version, companySecrets.currentVersion);
   const isPending = eq(companySecretVersions.version, companySecrets.pendingVersion);
   const stage = sql<
@@ -103,6 +101,8 @@ function selectLive(
         string | null
       >`case when ${isCurrent} then ${companySecrets.secretValueEncrypted} else ${companySecretVersions.sealed} end`,
       stage,
+      // Of a grace window that lasts; of another version's it is not looked at.
+      leftMs: sql<number>`coalesce(extract(epoch from ${companySecrets.previousUntil} - now()) * 1000, 0)::float8`,
     })
     .from(companySecrets)
     .innerJoin(companySecretVersions, sameSecret)

@@ -30,9 +30,16 @@ export interface StoredSecret {
   readonly version: number;
 }
 
-export interface LiveSecret extends StoredSecret {
+/** A value that counts now. */
+export interface LiveSecret {
   readonly stage: Stage;
+  readonly sealed: SealedSecret;
+  /** When it ends to count, by `performance.now()`. */
+  readonly until?: number;
 }
+
+/** The current value first. */
+export type LiveSecrets = readonly [LiveSecret, ...LiveSecret[]];
 
 export type StoredDescription = Omit<SecretDescription, "listed" | "label">;
 
@@ -68,10 +75,12 @@ export interface SecretStore {
    */
   find(company: Company, secretKey: string): Promise<SealedSecret | undefined>;
   /**
-   * The values that count now, by the database's clock: the current one first, then one that is pending, then the one before
-   * while its grace window lasts. The caller wipes them. None where there is no secret.
+   * The values that count now, by the database's clock: the current one, then one that is pending, then the one before
+   * while its grace window lasts.
+   *
+   * @returns undefined where there is no secret
    */
-  readLive(company: Company, secretKey: string): Promise<readonly LiveSecret[]>;
+  findLive(company: Company, secretKey: string): Promise<LiveSecrets | undefined>;
   /** By secret key, removed ones left out. */
   list(company: Company): Promise<readonly StoredDescription[]>;
   /** The versions of a secret, a removed one's too. @throws {TenantSecretsError} NOT_FOUND where it never had one */

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, type Database } from "@repo/db";
 import type postgres from "postgres";
@@ -65,6 +66,9 @@ async function start(cache: CacheOptions = {}, listenerUrl = fixture.urls.listen
   serving.push(await secrets.serve(listenerUrl, () => {}));
   return { secrets, statements: () => statements, lose: (lost) => void (isLost = lost) };
 }
+
+/** One that works, in a database where nothing of ours happens. */
+const deafListener = (): string => fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
 
 const key = "STRIPE_SECRET_KEY";
 const value = (no: number) => `sk_test_fake_value_of_the_cache_${no}`;
@@ -225,9 +229,7 @@ describe("a change", () => {
 
   test("that nobody is told of is seen when the time is up", async () => {
     const company = await companyWith(1);
-    // A listener that works, in a database where nothing of ours happens.
-    const deaf = fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
-    const { secrets } = await start({ freshMs: 400 }, deaf);
+    const { secrets } = await start({ freshMs: 400 }, deafListener());
     const theirs = secrets.company(company, product);
     await theirs.get(key);
     await fixture.secrets.company(company, product).set(key, value(2));
@@ -337,6 +339,98 @@ describe("while the database is away", () => {
     await theirs.remove(key);
     lose(true);
     expect(await codeOf(theirs.get(key))).toBe("DATABASE_UNAVAILABLE");
+  });
+});
+
+describe("webhooks", () => {
+  const signing = "STRIPE_WEBHOOK_SECRET";
+  const secretNo = (no: number) => `whsec_fake_of_the_cache_${no}`;
+  const signed = (no: number) => {
+    const body = Buffer.from("{}");
+    const timestamp = Math.floor(Date.now() / 1000);
+    const mac = createHmac("sha256", secretNo(no)).update(`${timestamp}.`).update(body).digest("hex");
+    return { headers: new Headers({ "stripe-signature": `t=${timestamp},v1=${mac}` }), body };
+  };
+  const versionOf = async (
+    { secrets }: Process,
+    company: string,
+    no: number,
+  ): Promise<number | string | undefined> => {
+    const verified = secrets.company(company, product).verifyWebhook(signing, signed(no));
+    return verified.then(
+      ({ version }) => version,
+      () => codeOf(verified),
+    );
+  };
+
+  const readsOf = async (company: string): Promise<number> => {
+    const [row] = await fixture.superuser`
+      select sum(count)::int as reads from audit_events e join companies c on c.id = e.company_id
+      where subdomain = ${company} and action = 'secret.read' and outcome = 'allowed'`;
+    return Number(row?.["reads"]);
+  };
+  /** Until it is answered from what is kept: the news of a change of its own takes a moment to come back to a process. */
+  const isKept = (process: Process, company: string, no: number): Promise<number> =>
+    until(async () => {
+      const { hits } = process.secrets.measurements().cache;
+      await versionOf(process, company, no);
+      return process.secrets.measurements().cache.hits > hits;
+    });
+
+  test("are verified with what is kept, also while the database is away, and each is on record", async () => {
+    const company = await fixture.company("database");
+    const here = await start({ freshMs: 1000 });
+    const theirs = here.secrets.company(company, product);
+    await theirs.set(signing, secretNo(1));
+    await isKept(here, company, 1);
+    await here.secrets.flush();
+    const before = await readsOf(company);
+    here.lose(true);
+    await sleep(1000);
+    expect(await versionOf(here, company, 1)).toBe(1);
+    expect(here.secrets.measurements().cache.staleHits).toBe(1);
+    // Who is refused has to be on record too.
+    expect(await versionOf(here, company, 2)).toBe("AUDIT_UNAVAILABLE");
+    here.lose(false);
+    await here.secrets.flush();
+    expect((await readsOf(company)) - before).toBe(1);
+  });
+
+  test("are verified with what was staged or taken back, at once where that was done, and soon elsewhere", async () => {
+    const company = await fixture.company("database");
+    const [here, there] = [await start({}, deafListener()), await start()];
+    const theirs = here.secrets.company(company, product);
+    await theirs.set(signing, secretNo(1));
+    const everywhere = (no: number) =>
+      Promise.all([here, there].map((process) => versionOf(process, company, no)));
+    expect(await everywhere(1)).toEqual([1, 1]);
+    await theirs.stage(signing, secretNo(2));
+    expect(await versionOf(here, company, 2)).toBe(2);
+    await until(async () => (await versionOf(there, company, 2)) === 2);
+    expect(await everywhere(1)).toEqual([1, 1]);
+    await theirs.discard(signing);
+    expect(await versionOf(here, company, 2)).toBe("UNAUTHENTICATED");
+    await until(async () => (await versionOf(there, company, 2)) === "UNAUTHENTICATED");
+    await theirs.remove(signing);
+    expect(await versionOf(here, company, 1)).toBe("NOT_FOUND");
+    await until(async () => (await versionOf(there, company, 1)) === "NOT_FOUND");
+  });
+
+  test("signed with the secret before are refused once its time is up, though nobody can be asked", async () => {
+    const company = await fixture.company("database");
+    const here = await start();
+    const theirs = here.secrets.company(company, product);
+    await theirs.set(signing, secretNo(1));
+    await theirs.set(signing, secretNo(2), { graceSeconds: 3 });
+    expect(await versionOf(here, company, 1)).toBe(1);
+    await isKept(here, company, 2);
+    here.lose(true);
+    await sleep(3100);
+    expect(await versionOf(here, company, 2)).toBe(2);
+    expect(here.secrets.measurements().cache.staleHits).toBe(1);
+    expect(await versionOf(here, company, 1)).toBe("AUDIT_UNAVAILABLE");
+    here.lose(false);
+    expect(await versionOf(here, company, 1)).toBe("UNAUTHENTICATED");
   });
 });
 

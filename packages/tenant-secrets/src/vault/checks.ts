@@ -4,6 +4,7 @@ import type { Check } from "../catalog/company-secrets.ts";
 import { checkValueText } from "../catalog/value.ts";
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
 import { findDueChecks } from "../stores/due-checks.ts";
+import { openSecret } from "../stores/opening.ts";
 import { job, type Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { createGate, type VaultParts } from "./gate.ts";
@@ -62,12 +63,14 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
     gate({ caller, subdomain, secretKey, verb: "use", action: "secret.check" }, async (company, store) => {
       getCheck(catalog, checks, secretKey);
       if (!store.capabilities.checks) throw keepsNoChecks();
-      const live = await store.readLive(company, secretKey);
+      const live = await store.findLive(company, secretKey);
+      const found = openSecret(
+        live?.find(({ stage, sealed }) =>
+          version === undefined ? stage === "current" : sealed.version === version,
+        )?.sealed,
+      );
+      if (found === undefined) throw notFound();
       try {
-        const found = live.find((each) =>
-          version === undefined ? each.stage === "current" : each.version === version,
-        );
-        if (found === undefined) throw notFound();
         if (found.version === 0) throw keepsNoChecks();
         const entry = { action: "secret.check", companyId: company.id, secretKey } as const;
         await audit.add(caller, { ...entry, version: found.version, outcome: "attempted" });
@@ -77,7 +80,7 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
         const checkedAt = await store.keepCheck(company, secretKey, found.version, result, caller);
         return { version: found.version, result, checkedAt };
       } finally {
-        for (const { plaintext } of live) plaintext.wipe();
+        found.plaintext.wipe();
       }
     });
 

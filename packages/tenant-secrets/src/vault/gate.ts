@@ -2,14 +2,13 @@ import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
-import type { KeptAnswers } from "../cache/kept-answers.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Companies, Company } from "../companies/companies.ts";
-import type { SealedSecret } from "../stores/sealed-secret.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { SecretStoreName } from "../vocabulary/names.ts";
+import type { KeptSecrets } from "./kept-secrets.ts";
 
 const verbsOfChange: ReadonlySet<Verb> = new Set(["write", "delete"]);
 
@@ -19,8 +18,7 @@ export interface VaultParts {
   readonly companies: Companies;
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly audit: AuditLog;
-  /** Values that were found, sealed as they were. */
-  readonly kept: KeptAnswers<SealedSecret>;
+  readonly kept: KeptSecrets;
 }
 
 export interface Task {

@@ -6,7 +6,7 @@ import type { OpenValue, ReportedOutcome } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
 import { verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
-import { openEach, openSecret } from "../stores/opening.ts";
+import { openEach, openLive, openSecret } from "../stores/opening.ts";
 import type { SealedSecret } from "../stores/sealed-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 import type { Caller, RevealPurpose } from "../vocabulary/actor.ts";
@@ -119,16 +119,12 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     );
 
   const find = (company: Company, store: SecretStore, secretKey: string): Promise<SealedSecret | undefined> =>
-    kept.get(questionOf(company, store, secretKey), () => store.find(company, secretKey));
+    kept.current.get(questionOf(company, store, secretKey), () => store.find(company, secretKey));
 
   /** What does not open is looked for anew by whoever asks next: it may have been put right. */
-  const open = (
-    company: Company,
-    secretKey: string,
-    sealed: SealedSecret | undefined,
-  ): StoredSecret | undefined => {
+  const open = <T>(company: Company, secretKey: string, openFound: () => T): T => {
     try {
-      return openSecret(sealed);
+      return openFound();
     } catch (error) {
       kept.forget(company.id, secretKey);
       throw error;
@@ -176,7 +172,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     const now = performance.now();
     const company = companies.enterNow(caller, subdomain, now);
     if (company === undefined || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
-    const sealed = kept.peek(questionOf(company, stores[company.secretStore], secretKey), now)?.value;
+    const sealed = kept.current.peek(questionOf(company, stores[company.secretStore], secretKey), now)?.value;
     if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
     const note = noterOf(caller, company.id, secretKey, sealed);
     try {
@@ -194,9 +190,10 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     secretKey: string,
     options: ReadOptions = {},
   ): Promise<StoredSecret> => {
-    const [current] = await take({ caller, subdomain, secretKey }, options, async (company, store) => [
-      open(company, secretKey, await find(company, store, secretKey)),
-    ]);
+    const [current] = await take({ caller, subdomain, secretKey }, options, async (company, store) => {
+      const sealed = await find(company, store, secretKey);
+      return [open(company, secretKey, () => openSecret(sealed))];
+    });
     return current;
   };
 
@@ -243,10 +240,10 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     open: async (...read) => openValueOf(await takeCurrent(...read)),
 
     openLive: async (caller, subdomain, secretKey, options = {}) => {
-      const live = await take({ caller, subdomain, secretKey }, options, (company, store) => {
+      const live = await take({ caller, subdomain, secretKey }, options, async (company, store) => {
         // Whoever asks for these found the current value refused: it may not be the current one any more.
         kept.forget(company.id, secretKey);
-        return store.readLive(company, secretKey);
+        return openLive(await store.findLive(company, secretKey));
       });
       return live.map(openValueOf);
     },
@@ -282,7 +279,10 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
             `${secretKey} is nothing that webhooks are signed with.`,
           );
         }
-        const live = await store.readLive(company, secretKey);
+        const found = await kept.live.get(questionOf(company, store, secretKey), () =>
+          store.findLive(company, secretKey),
+        );
+        const live = open(company, secretKey, () => openLive(found));
         try {
           if (live.length === 0) throw notFound();
           const { version } = verifyWebhook(signatures, live.map(textOf), request);
