@@ -34,8 +34,12 @@ export function variablesOf(
   };
 }
 
+/** What one start has compiled, the next need not: a folder of the checkout, because what is in it is run. */
+const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
+
 /**
- * The server, or the worker, as it is deployed, with these variables and no others. For tests; whoever starts it sees
+ * The server, or the worker, as it is deployed, with these variables and no others but a
+ * cache of what is compiled. For tests; whoever starts it sees
  * to its end.
  */
 export function startServer(
@@ -43,7 +47,10 @@ export function startServer(
   program: "server" | "worker" = "server",
 ): ServerProcess {
   const file = fileURLToPath(new URL(`${program}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [file], { env: { PORT: "0", ...variables }, stdio: "pipe" });
+  const child = spawn(process.execPath, [file], {
+    env: { PORT: "0", NODE_COMPILE_CACHE: compiled, ...variables },
+    stdio: "pipe",
+  });
   let output = "";
   const watching = new Set<() => void>();
   const changed = () => watching.forEach((look) => look());

@@ -1,3 +1,4 @@
+import { context, propagation, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   InMemorySpanExporter,
   NodeTracerProvider,
@@ -11,7 +12,10 @@ import { createBackends, startApi, type Api } from "./fixture.ts";
 const exporter = new InMemorySpanExporter();
 const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
 provider.register();
-afterAll(() => provider.shutdown());
+afterAll(async () => {
+  for (const registered of [trace, context, propagation]) registered.disable();
+  await provider.shutdown();
+});
 
 let api: Api;
 let credential: string;
@@ -94,7 +98,7 @@ it("a failure is marked by its status, and a refused one as no failure; neither 
 
   exporter.reset();
   await api.database.outsideCompanies((sql) => sql`select 'a-canary'::int`).catch(() => {});
-  const failed = exporter.getFinishedSpans().filter(({ attributes }) => "error.type" in attributes);
+  const failed = exporter.getFinishedSpans().filter(({ status }) => status.code !== SpanStatusCode.UNSET);
   expect(failed).toMatchObject([
     {
       name: "postgresql application",

@@ -37,7 +37,13 @@ async function cloneDatabase(template: string): Promise<TestDatabase> {
   const database = `test_${randomBytes(8).toString("hex")}`;
   await asSuperuser(cluster.superuserUrl, async (sql) => {
     await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${template}`;
-    await execute(sql, "create database %I template %I owner tenant_secrets_migration", database, template);
+    // Of the two ways to copy one the quicker where nothing is synchronised to a disk: see cluster.ts.
+    await execute(
+      sql,
+      "create database %I template %I strategy file_copy owner tenant_secrets_migration",
+      database,
+      template,
+    );
     await restrictDatabase(sql, database);
   });
   return {

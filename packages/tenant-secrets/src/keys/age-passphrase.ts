@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:crypto";
-import { Stanza, type Identity, type Recipient } from "age-encryption";
+import type { Identity, Recipient } from "age-encryption";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 
 /** What the age tool writes: 2^18, 256 MiB. A file that asks for more is not one of ours. */
@@ -17,6 +17,7 @@ const nonce = Buffer.alloc(12);
 export function passphraseRecipient(passphrase: string): Recipient {
   return {
     wrapFileKey: async (fileKey) => {
+      const { Stanza } = await import("age-encryption");
       const salt = randomBytes(saltBytes);
       const key = await deriveKey(passphrase, salt, workFactor);
       try {

@@ -1,4 +1,4 @@
-import { armor, Decrypter, Encrypter } from "age-encryption";
+import type { Decrypter, Encrypter } from "age-encryption";
 import { z } from "zod";
 import { Argon2Parameters, passphraseFault } from "../crypto/passphrase.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
@@ -12,6 +12,9 @@ export type BackupOpener = { readonly identityFile: string } | { readonly passph
 
 const format = "tenant-secrets-keys/1";
 const maxFileLength = 1024 * 1024;
+
+/** The library is large, and most processes neither make nor open a backup. */
+const loadAge = () => import("age-encryption");
 
 const Moment = z.iso.datetime().transform((text) => new Date(text));
 
@@ -63,6 +66,7 @@ export type BackupContent = Omit<KeyBackup, "format">;
  * @throws {TenantSecretsError} INVALID_INPUT for a recipient that is none, or a passphrase that is too weak
  */
 export async function sealBackup(content: BackupContent, lock: BackupLock): Promise<string> {
+  const { armor, Encrypter } = await loadAge();
   const encrypter = new Encrypter();
   if ("passphrase" in lock) {
     const fault = passphraseFault(lock.passphrase);
@@ -92,6 +96,7 @@ export async function sealBackup(content: BackupContent, lock: BackupLock): Prom
 export async function openBackup(file: string, opener: BackupOpener): Promise<KeyBackup> {
   if (file.length > maxFileLength || !file.trimStart().startsWith("-----BEGIN AGE ENCRYPTED FILE-----"))
     throw invalid("This is not a backup: that is an armored age file.");
+  const { Decrypter } = await loadAge();
   const decrypter = new Decrypter();
   if ("passphrase" in opener) {
     decrypter.addIdentity(passphraseIdentity(opener.passphrase));
@@ -107,6 +112,7 @@ export async function openBackup(file: string, opener: BackupOpener): Promise<Ke
 }
 
 async function decrypt(decrypter: Decrypter, file: string): Promise<Uint8Array> {
+  const { armor } = await loadAge();
   try {
     return await decrypter.decrypt(armor.decode(file));
   } catch (error) {
@@ -145,7 +151,8 @@ function isPlace(part: PropertyKey): boolean {
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT where there is none, or one that is no recipient */
-export function checkRecipients(recipients: readonly string[]): void {
+export async function checkRecipients(recipients: readonly string[]): Promise<void> {
+  const { Encrypter } = await loadAge();
   addRecipients(new Encrypter(), recipients);
 }
 

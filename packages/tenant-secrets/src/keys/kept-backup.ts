@@ -28,7 +28,7 @@ export type KeepBackup = (caller: Caller, destination: BackupDestination) => Pro
  * @throws {TenantSecretsError} INVALID_INPUT
  */
 export async function checkBackupDestination({ recipients, directory }: BackupDestination): Promise<void> {
-  checkRecipients(recipients);
+  await checkRecipients(recipients);
   const probe = path.join(directory, `.tenant-secrets-${randomUUID()}`);
   try {
     await writeNew(probe, "");

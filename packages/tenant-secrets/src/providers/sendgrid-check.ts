@@ -1,4 +1,4 @@
-import sendgrid from "@sendgrid/client";
+import type sendgrid from "@sendgrid/client";
 import { z } from "zod";
 import type { CredentialCheck } from "./credential-check.ts";
 
@@ -13,7 +13,8 @@ const Refusal = z.object({ errors: z.array(z.unknown()) });
  */
 export function createSendgridCheck(url: string, timeoutMs: number): CredentialCheck {
   return async (apiKey, signal) => {
-    const client = newClient();
+    // The library is large, and most processes never ask.
+    const client = newClient((await import("@sendgrid/client")).default);
     const limits = {
       url: "/v3/scopes",
       baseUrl: url,
@@ -37,8 +38,8 @@ export function createSendgridCheck(url: string, timeoutMs: number): CredentialC
 }
 
 /** The package exports one client for all, with its class as a property that its types leave out. */
-function newClient(): typeof sendgrid {
+function newClient(common: typeof sendgrid): typeof sendgrid {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  const { Client } = sendgrid as typeof sendgrid & { readonly Client: new () => typeof sendgrid };
+  const { Client } = common as typeof sendgrid & { readonly Client: new () => typeof sendgrid };
   return new Client();
 }

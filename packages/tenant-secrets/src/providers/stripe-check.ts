@@ -1,4 +1,3 @@
-import { Stripe } from "stripe";
 import { z } from "zod";
 import type { CredentialCheck } from "./credential-check.ts";
 
@@ -10,6 +9,8 @@ import type { CredentialCheck } from "./credential-check.ts";
 export function createStripeCheck(url: string, timeoutMs: number): CredentialCheck {
   const { protocol, hostname, port } = new URL(url);
   return async (secretKey, signal) => {
+    // The library is large, and most processes never ask.
+    const { Stripe } = await import("stripe");
     const stripe = new Stripe(secretKey, {
       protocol: protocol === "http:" ? "http" : "https",
       host: hostname,
