@@ -8,7 +8,11 @@ const database = sources(".db.test.ts");
 
 // One process goes through many files, and loads the product and its libraries once: half of the time of a short file
 // was that. What a file changes of the whole process, it puts back.
-const oneProcess = { isolate: false, unstubEnvs: true } as const;
+const oneProcess = {
+  isolate: false,
+  unstubEnvs: true,
+  setupFiles: ["packages/db/src/testing/each-file.ts"],
+};
 
 export default defineConfig({
   test: {

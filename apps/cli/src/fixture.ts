@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { text } from "node:stream/consumers";
 import { connectDatabase } from "@repo/db";
-import { createTestDatabase } from "@repo/db/testing";
+import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import {
@@ -16,7 +16,6 @@ import {
   type NewApiKey,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
-import { afterAll } from "vitest";
 import type { Environment } from "./run-cli.ts";
 
 export interface Fixture {
@@ -58,7 +57,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
   const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, checks });
   const server = createServer(serve(inProcessFetch(secrets)));
   const url = await listen(server);
-  afterAll(async () => {
+  whenDone(async () => {
     server.close();
     server.closeAllConnections();
     await database.close();

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connectDatabase, type Database } from "@repo/db";
-import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
+import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
@@ -12,7 +12,6 @@ import {
   type RateLimitOptions,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
-import { afterAll } from "vitest";
 import { createApp } from "./app.ts";
 import type { DeliveryChatCatalog } from "./company.ts";
 import { listen } from "./http-server.ts";
@@ -57,7 +56,7 @@ export async function createBackends(): Promise<Backends> {
   const stripe = await startLocalStripe();
   const { application, maintenance } = database.urls;
   const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-  afterAll(async () => {
+  whenDone(async () => {
     await connection.close();
     await Promise.all([emulator.stop(), stripe.stop()]);
     await database.drop();
@@ -156,7 +155,7 @@ export async function startApi({
   });
   metrics.watch({ database, secrets, breaker: () => infisical.state(), hears: () => true });
   const server = await listen(app, "127.0.0.1", 0);
-  afterAll(async () => {
+  whenDone(async () => {
     await server.stop(1000);
     await database.close();
   });

@@ -1,10 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { connectDatabase, type Database } from "@repo/db";
-import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
+import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
-import { afterAll } from "vitest";
 import { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 import type { CredentialChecks } from "./providers/credential-check.ts";
 import { createTenantSecrets, type TenantSecrets, type TenantSecretsOptions } from "./tenant-secrets.ts";
@@ -58,7 +57,7 @@ export interface Person extends Caller {
 }
 
 /**
- * A database, an Infisical and the whole on top, for one test file. Ends with it.
+ * A database, an Infisical and the whole on top, for one test file or one test. Ends with it.
  *
  * @param checks who is asked about credentials in place of the providers
  */
@@ -85,7 +84,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
   });
   const superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
   closing.push(() => superuser.end());
-  afterAll(async () => {
+  whenDone(async () => {
     await Promise.all(closing.map((close) => close()));
     await emulator.stop();
     await Promise.all([testDatabase, ...copies].map((each) => each.drop()));

@@ -4,6 +4,8 @@ import { inject } from "vitest";
 import { connectOnce, databaseUrl, execute, restrictDatabase } from "../provision.ts";
 import type { DatabaseUrls } from "../provision.ts";
 
+export { whenDone } from "./when-done.ts";
+
 declare module "vitest" {
   interface ProvidedContext {
     /** See cluster.ts. */

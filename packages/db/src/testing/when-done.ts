@@ -1,0 +1,19 @@
+import { onTestFinished, TestRunner } from "vitest";
+
+let ends: (() => Promise<void>)[] = [];
+
+/**
+ * Ends what a fixture has opened with the test that it was made in, or else with the file: the process goes on to others. In
+ * place of `afterAll`, which registers nothing in a hook or a test.
+ */
+export function whenDone(end: () => Promise<void>): void {
+  if (TestRunner.getCurrentTest() === undefined) ends.push(end);
+  else onTestFinished(end);
+}
+
+/** For the set-up of a project, once for each file. */
+export async function endAll(): Promise<void> {
+  const all = ends.toReversed();
+  ends = [];
+  for (const end of all) await end();
+}
