@@ -38,9 +38,8 @@ export function variablesOf(
 const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
 
 /**
- * The server, or the worker, as it is deployed, with these variables and no others but a
- * cache of what is compiled. For tests; whoever starts it sees
- * to its end.
+ * The server, or the worker, as it is deployed, with these variables and no others but the place of what is compiled. For
+ * tests; whoever starts it sees to its end.
  */
 export function startServer(
   variables: Readonly<Record<string, string>>,

@@ -15,5 +15,7 @@ export function whenDone(end: () => Promise<void>): void {
 export async function endAll(): Promise<void> {
   const all = ends.toReversed();
   ends = [];
-  for (const end of all) await end();
+  const failures: unknown[] = [];
+  for (const end of all) await end().catch((error: unknown) => void failures.push(error));
+  if (failures.length > 0) throw new AggregateError(failures, "Not everything that was opened has ended.");
 }

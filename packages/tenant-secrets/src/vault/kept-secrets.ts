@@ -1,7 +1,11 @@
 import { isDatabaseAway, isStoreAway } from "../access/database-errors.ts";
-import type { Keeping, CacheMeasurements, KeptAnswers } from "../cache/kept-answers.ts";
-import { createKeptAnswers } from "../cache/kept-answers.ts";
 import type { Bounds } from "../cache/fair-shelves.ts";
+import {
+  createKeptAnswers,
+  type CacheMeasurements,
+  type Keeping,
+  type KeptAnswers,
+} from "../cache/kept-answers.ts";
 import type { SealedSecret } from "../stores/sealed-secret.ts";
 import type { LiveSecrets } from "../stores/store.ts";
 
