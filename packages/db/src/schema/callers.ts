@@ -1,0 +1,130 @@
+import { sql } from "drizzle-orm";
+import { check, foreignKey, index, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import { at } from "./columns.ts";
+import { companies } from "./companies.ts";
+
+/** People or machines that run the platform. They read no value. */
+export const operators = pgTable(
+  "operators",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    name: text("name").notNull(),
+    tokenPrefix: text("token_prefix").notNull(),
+    tokenHash: text("token_hash").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    expiresAt: at("expires_at").notNull(),
+    revokedAt: at("revoked_at"),
+  },
+  (t) => [
+    primaryKey({ name: "operators_pkey", columns: [t.id] }),
+    unique("operators_token_prefix_key").on(t.tokenPrefix),
+  ],
+);
+
+/** People. They belong to companies by memberships; how they sign in is kept elsewhere. */
+export const users = pgTable(
+  "users",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    /** Lower case: the name by which a person is added to a company. */
+    email: text("email").notNull(),
+    name: text("name").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    disabledAt: at("disabled_at"),
+  },
+  (t) => [
+    primaryKey({ name: "users_pkey", columns: [t.id] }),
+    unique("users_email_key").on(t.email),
+    check(
+      "users_email_check",
+      sql`${t.email} = lower(${t.email}) and length(${t.email}) between 3 and 254 and ${t.email} ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'`,
+    ),
+    check("users_name_check", sql`length(${t.name}) between 1 and 100`),
+  ],
+);
+
+/** What a person is in a company. */
+export const memberships = pgTable(
+  "memberships",
+  {
+    companyId: uuid("company_id").notNull(),
+    userId: uuid("user_id").notNull(),
+    role: text("role", { enum: ["owner", "admin", "member", "auditor"] }).notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "memberships_pkey", columns: [t.companyId, t.userId] }),
+    foreignKey({
+      name: "memberships_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "memberships_user_fkey",
+      columns: [t.userId],
+      foreignColumns: [users.id],
+    }).onDelete("restrict"),
+    index("memberships_user").on(t.userId),
+    check("memberships_role_check", sql`${t.role} in ('owner', 'admin', 'member', 'auditor')`),
+  ],
+);
+
+/** Credentials of services. `company_id` null is a platform key, whose companies are in `api_key_companies`. */
+export const apiKeys = pgTable(
+  "api_keys",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    companyId: uuid("company_id"),
+    name: text("name").notNull(),
+    prefix: text("prefix").notNull(),
+    hash: text("hash").notNull(),
+    verbs: text("verbs").array().notNull(),
+    keyPatterns: text("key_patterns").array().notNull(),
+    addresses: text("addresses").array(),
+    createdByKind: text("created_by_kind").notNull(),
+    createdById: text("created_by_id").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    expiresAt: at("expires_at").notNull(),
+    lastUsedAt: at("last_used_at"),
+    revokedAt: at("revoked_at"),
+  },
+  (t) => [
+    primaryKey({ name: "api_keys_pkey", columns: [t.id] }),
+    unique("api_keys_prefix_key").on(t.prefix),
+    foreignKey({
+      name: "api_keys_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    index("api_keys_company").on(t.companyId),
+    check(
+      "api_keys_verbs_check",
+      sql`cardinality(${t.verbs}) > 0 and ${t.verbs} <@ '{describe,use,write,delete,export}'`,
+    ),
+    check("api_keys_key_patterns_check", sql`cardinality(${t.keyPatterns}) > 0`),
+  ],
+);
+
+/** The companies that a platform key may act for. */
+export const apiKeyCompanies = pgTable(
+  "api_key_companies",
+  {
+    companyId: uuid("company_id").notNull(),
+    apiKeyId: uuid("api_key_id").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "api_key_companies_pkey", columns: [t.companyId, t.apiKeyId] }),
+    foreignKey({
+      name: "api_key_companies_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "api_key_companies_api_key_fkey",
+      columns: [t.apiKeyId],
+      foreignColumns: [apiKeys.id],
+    }).onDelete("restrict"),
+    index("api_key_companies_api_key").on(t.apiKeyId),
+  ],
+);

@@ -1,0 +1,174 @@
+import { sql } from "drizzle-orm";
+import {
+  check,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import { at } from "./columns.ts";
+import { companies } from "./companies.ts";
+
+/** The registry of master keys. The keys themselves live in Infisical. */
+export const masterKeys = pgTable(
+  "master_keys",
+  {
+    region: text("region").notNull(),
+    version: integer("version").notNull(),
+    status: text("status", { enum: ["pending", "active", "retiring", "retired", "destroyed"] }).notNull(),
+    derivation: text("derivation", { enum: ["hkdf-sha256", "argon2id"] }).notNull(),
+    /** Salt and cost of a passphrase's derivation; empty for HKDF of 256 random bits. */
+    parameters: jsonb("parameters").notNull().default({}),
+    checkValue: text("check_value").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    activatedAt: at("activated_at"),
+    retiredAt: at("retired_at"),
+  },
+  (t) => [
+    primaryKey({ name: "master_keys_pkey", columns: [t.region, t.version] }),
+    uniqueIndex("master_keys_one_active")
+      .on(t.region)
+      .where(sql`${t.status} = 'active'`),
+    check("master_keys_region_check", sql`${t.region} ~ '^[a-z][a-z0-9-]{0,31}$'`),
+    check("master_keys_version_check", sql`${t.version} > 0`),
+    check(
+      "master_keys_status_check",
+      sql`${t.status} in ('pending', 'active', 'retiring', 'retired', 'destroyed')`,
+    ),
+    check("master_keys_derivation_check", sql`${t.derivation} in ('hkdf-sha256', 'argon2id')`),
+  ],
+);
+
+/** The data keys of a company, numbered. Their bytes exist only wrapped, in `company_key_wraps`. */
+export const companyKeys = pgTable(
+  "company_keys",
+  {
+    companyId: uuid("company_id").notNull(),
+    no: integer("no").notNull(),
+    status: text("status", { enum: ["active", "retiring", "retired", "destroyed"] }).notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    destroyedAt: at("destroyed_at"),
+  },
+  (t) => [
+    primaryKey({ name: "company_keys_pkey", columns: [t.companyId, t.no] }),
+    foreignKey({
+      name: "company_keys_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    uniqueIndex("company_keys_one_active")
+      .on(t.companyId)
+      .where(sql`${t.status} = 'active'`),
+    check("company_keys_no_check", sql`${t.no} > 0`),
+    check("company_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired', 'destroyed')`),
+  ],
+);
+
+/** A company key, sealed under one version of one region's master key. The application may only add. */
+export const companyKeyWraps = pgTable(
+  "company_key_wraps",
+  {
+    companyId: uuid("company_id").notNull(),
+    no: integer("no").notNull(),
+    region: text("region").notNull(),
+    masterKeyVersion: integer("master_key_version").notNull(),
+    wrapped: text("wrapped").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({
+      name: "company_key_wraps_pkey",
+      columns: [t.companyId, t.no, t.region, t.masterKeyVersion],
+    }),
+    foreignKey({
+      name: "company_key_wraps_key_fkey",
+      columns: [t.companyId, t.no],
+      foreignColumns: [companyKeys.companyId, companyKeys.no],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "company_key_wraps_master_key_fkey",
+      columns: [t.region, t.masterKeyVersion],
+      foreignColumns: [masterKeys.region, masterKeys.version],
+    }).onDelete("restrict"),
+  ],
+);
+
+/** Rotations of master keys. One at a time in a region; whoever drives it holds a lease on it. */
+export const keyRotations = pgTable(
+  "key_rotations",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    region: text("region").notNull(),
+    fromVersion: integer("from_version").notNull(),
+    toVersion: integer("to_version").notNull(),
+    phase: text("phase", {
+      enum: ["stage", "backup", "distribute", "activate", "rewrap", "verify", "retire", "report", "done"],
+    })
+      .notNull()
+      .default("stage"),
+    startedByKind: text("started_by_kind").notNull(),
+    startedById: text("started_by_id").notNull(),
+    leaseHolder: uuid("lease_holder"),
+    leaseUntil: at("lease_until"),
+    /** What the report needs of the time before. */
+    before: jsonb("before").notNull(),
+    backupChecksum: text("backup_checksum"),
+    report: text("report"),
+    reportMac: text("report_mac"),
+    startedAt: at("started_at").notNull().defaultNow(),
+    finishedAt: at("finished_at"),
+  },
+  (t) => [
+    primaryKey({ name: "key_rotations_pkey", columns: [t.id] }),
+    uniqueIndex("key_rotations_one_running")
+      .on(t.region)
+      .where(sql`${t.finishedAt} is null`),
+    check("key_rotations_versions_check", sql`${t.toVersion} > ${t.fromVersion}`),
+    check("key_rotations_done_check", sql`(${t.phase} = 'done') = (${t.finishedAt} is not null)`),
+    foreignKey({
+      name: "key_rotations_from_fkey",
+      columns: [t.region, t.fromVersion],
+      foreignColumns: [masterKeys.region, masterKeys.version],
+    }).onDelete("restrict"),
+  ],
+);
+
+/** The processes that hold keys, and which versions each has loaded: what a rotation waits for. */
+export const processes = pgTable(
+  "processes",
+  {
+    id: uuid("id").notNull(),
+    region: text("region").notNull(),
+    masterKeyVersions: integer("master_key_versions").array().notNull(),
+    startedAt: at("started_at").notNull().defaultNow(),
+    seenAt: at("seen_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "processes_pkey", columns: [t.id] }),
+    index("processes_seen_at").on(t.region, t.seenAt),
+  ],
+);
+
+/** Companies whose keys were destroyed for good, each with its signed receipt. */
+export const shreddings = pgTable(
+  "shreddings",
+  {
+    companyId: uuid("company_id").notNull(),
+    receipt: text("receipt").notNull(),
+    signature: text("signature").notNull(),
+    shreddedAt: at("shredded_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "shreddings_pkey", columns: [t.companyId] }),
+    foreignKey({
+      name: "shreddings_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+  ],
+);

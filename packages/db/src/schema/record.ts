@@ -1,0 +1,143 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  check,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import { at, bytea, xid8 } from "./columns.ts";
+import { masterKeys } from "./keys.ts";
+
+/** Keys of the record: a MAC key for events now, signing pairs for batches later. Random, and wrapped. */
+export const auditKeys = pgTable(
+  "audit_keys",
+  {
+    purpose: text("purpose", { enum: ["mac", "signing"] }).notNull(),
+    no: integer("no").notNull(),
+    status: text("status", { enum: ["active", "retired"] }).notNull(),
+    publicKey: text("public_key"),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "audit_keys_pkey", columns: [t.purpose, t.no] }),
+    uniqueIndex("audit_keys_one_active")
+      .on(t.purpose)
+      .where(sql`${t.status} = 'active'`),
+    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing')`),
+    check("audit_keys_status_check", sql`${t.status} in ('active', 'retired')`),
+  ],
+);
+
+export const auditKeyWraps = pgTable(
+  "audit_key_wraps",
+  {
+    purpose: text("purpose").notNull(),
+    no: integer("no").notNull(),
+    region: text("region").notNull(),
+    masterKeyVersion: integer("master_key_version").notNull(),
+    wrapped: text("wrapped").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "audit_key_wraps_pkey", columns: [t.purpose, t.no, t.region, t.masterKeyVersion] }),
+    foreignKey({
+      name: "audit_key_wraps_key_fkey",
+      columns: [t.purpose, t.no],
+      foreignColumns: [auditKeys.purpose, auditKeys.no],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "audit_key_wraps_master_key_fkey",
+      columns: [t.region, t.masterKeyVersion],
+      foreignColumns: [masterKeys.region, masterKeys.version],
+    }).onDelete("restrict"),
+  ],
+);
+
+/**
+ * The record. Typed columns only, no values, no free text. `company_id` has no foreign key on purpose: an
+ * event must be writable about a company that is gone, and never hold one back.
+ */
+export const auditEvents = pgTable(
+  "audit_events",
+  {
+    id: uuid("id").notNull(),
+    companyId: uuid("company_id"),
+    occurredAt: at("occurred_at").notNull(),
+    actorKind: text("actor_kind").notNull(),
+    actorId: text("actor_id").notNull(),
+    action: text("action").notNull(),
+    secretKey: text("secret_key"),
+    version: integer("version"),
+    outcome: text("outcome", { enum: ["allowed", "refused", "attempted", "failed", "unknown"] }).notNull(),
+    reason: text("reason"),
+    subject: text("subject"),
+    requestId: text("request_id"),
+    address: text("address"),
+    count: integer("count").notNull().default(1),
+    lastAt: at("last_at"),
+    /** The process that wrote it, which numbers its events: a number that is missing is an event that was taken away. */
+    stream: uuid("stream"),
+    streamNo: bigint("stream_no", { mode: "number" }),
+    xid: xid8("xid")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
+    nonce: bytea("nonce").notNull(),
+    macKeyNo: smallint("mac_key_no").notNull(),
+    mac: bytea("mac").notNull(),
+    /** The order of arrival, for reading in pages; not part of the MAC. */
+    position: bigint("position", { mode: "bigint" }).notNull().generatedAlwaysAsIdentity(),
+  },
+  (t) => [
+    primaryKey({ name: "audit_events_pkey", columns: [t.id] }),
+    index("audit_events_company").on(t.companyId, t.position),
+    index("audit_events_xid").on(t.xid),
+    check(
+      "audit_events_outcome_check",
+      sql`${t.outcome} in ('allowed', 'refused', 'attempted', 'failed', 'unknown')`,
+    ),
+    check("audit_events_count_check", sql`${t.count} > 0`),
+    check(
+      "audit_events_stream_check",
+      sql`(${t.stream} is null) = (${t.streamNo} is null) and ${t.streamNo} > 0`,
+    ),
+    check("audit_events_mac_check", sql`octet_length(${t.nonce}) = 16 and octet_length(${t.mac}) = 32`),
+  ],
+);
+
+/**
+ * Sealed batches of the record, each with the events of an interval of transactions: a Merkle tree over them, chained to the
+ * batch before, and signed. Never changed.
+ */
+export const auditBatches = pgTable(
+  "audit_batches",
+  {
+    no: integer("no").notNull(),
+    /** The system identifier of the PostgreSQL cluster that it was sealed in: a restore elsewhere shows. */
+    cluster: text("cluster").notNull(),
+    /** Events up to this position came from a cluster before; the interval of transactions is about those after it. */
+    floor: bigint("floor", { mode: "bigint" }).notNull(),
+    /** The interval of transactions, from the first on and before the second. */
+    fromXid: xid8("from_xid").notNull(),
+    toXid: xid8("to_xid").notNull(),
+    size: integer("size").notNull(),
+    /** For each event in its order, 16 bytes of its id and 32 of its leaf's hash. */
+    leaves: bytea("leaves").notNull(),
+    /** What is signed: a text that holds the root, the size and the hash of the head before. */
+    head: text("head").notNull(),
+    signature: text("signature").notNull(),
+    sealedAt: at("sealed_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "audit_batches_pkey", columns: [t.no] }),
+    check("audit_batches_no_check", sql`${t.no} > 0`),
+    check("audit_batches_size_check", sql`${t.size} >= 0 and octet_length(${t.leaves}) = 48 * ${t.size}`),
+    check("audit_batches_interval_check", sql`${t.fromXid} <= ${t.toXid}`),
+  ],
+);

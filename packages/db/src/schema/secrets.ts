@@ -1,0 +1,169 @@
+import { sql } from "drizzle-orm";
+import {
+  check,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
+import { at } from "./columns.ts";
+import { companies } from "./companies.ts";
+import { companyKeys } from "./keys.ts";
+
+/**
+ * The head of a secret: permanent (a tombstone is a state of it), and the only place of the current version's
+ * sealed value. `last_version` 0 is a tombstone of a secret that this database never held.
+ */
+export const companySecrets = pgTable(
+  "company_secrets",
+  {
+    companyId: uuid("company_id").notNull(),
+    secretKey: text("secret_key").notNull(),
+    id: uuid("id").notNull().defaultRandom(),
+    secretValueEncrypted: text("secret_value_encrypted"),
+    companyKeyNo: integer("company_key_no"),
+    currentVersion: integer("current_version"),
+    pendingVersion: integer("pending_version"),
+    previousVersion: integer("previous_version"),
+    previousUntil: at("previous_until"),
+    lastVersion: integer("last_version").notNull(),
+    origin: text("origin", { enum: ["written", "infisical", "legacy"] }).notNull(),
+    expiresAt: at("expires_at"),
+    /** At how many days before `expires_at` somebody is reminded, and the fewest for which that was done. */
+    reminderDays: integer("reminder_days").array().notNull().default([30, 7, 1]),
+    remindedDays: integer("reminded_days"),
+    deletedAt: at("deleted_at"),
+    recoverUntil: at("recover_until"),
+    purgedAt: at("purged_at"),
+    createdAt: at("created_at").notNull().defaultNow(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "company_secrets_pkey", columns: [t.companyId, t.secretKey] }),
+    unique("company_secrets_id_key").on(t.companyId, t.id),
+    foreignKey({
+      name: "company_secrets_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "company_secrets_key_fkey",
+      columns: [t.companyId, t.companyKeyNo],
+      foreignColumns: [companyKeys.companyId, companyKeys.no],
+    }).onDelete("restrict"),
+    check("company_secrets_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),
+    check("company_secrets_origin_check", sql`${t.origin} in ('written', 'infisical', 'legacy')`),
+    check(
+      "company_secrets_sealed_check",
+      sql`(${t.secretValueEncrypted} is null) = (${t.companyKeyNo} is null) and (${t.secretValueEncrypted} is null or ${t.currentVersion} is not null)`,
+    ),
+    check(
+      "company_secrets_versions_check",
+      sql`${t.lastVersion} >= 0 and coalesce(${t.currentVersion}, 0) between 0 and ${t.lastVersion} and coalesce(${t.pendingVersion}, 0) between 0 and ${t.lastVersion} and coalesce(${t.previousVersion}, 0) between 0 and ${t.lastVersion}`,
+    ),
+    check(
+      "company_secrets_live_check",
+      sql`${t.deletedAt} is not null or ${t.pendingVersion} is not null or ${t.secretValueEncrypted} is not null`,
+    ),
+  ],
+);
+
+/** One row for every version, for ever; it holds the sealed value only while the version is not the current one. */
+export const companySecretVersions = pgTable(
+  "company_secret_versions",
+  {
+    companyId: uuid("company_id").notNull(),
+    secretKey: text("secret_key").notNull(),
+    version: integer("version").notNull(),
+    id: uuid("id").notNull().defaultRandom(),
+    previousVersionId: uuid("previous_version_id"),
+    sealed: text("sealed"),
+    companyKeyNo: integer("company_key_no"),
+    fingerprint: text("fingerprint"),
+    hint: text("hint"),
+    note: text("note"),
+    actorKind: text("actor_kind").notNull(),
+    actorId: text("actor_id").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    /** What its provider last said of it: `unknown` where the provider could not be asked. */
+    checkResult: text("check_result", { enum: ["accepted", "rejected", "unknown"] }),
+    checkedAt: at("checked_at"),
+    destroyedAt: at("destroyed_at"),
+  },
+  (t) => [
+    primaryKey({ name: "company_secret_versions_pkey", columns: [t.companyId, t.secretKey, t.version] }),
+    unique("company_secret_versions_id_key").on(t.companyId, t.id),
+    foreignKey({
+      name: "company_secret_versions_secret_fkey",
+      columns: [t.companyId, t.secretKey],
+      foreignColumns: [companySecrets.companyId, companySecrets.secretKey],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "company_secret_versions_previous_fkey",
+      columns: [t.companyId, t.previousVersionId],
+      foreignColumns: [t.companyId, t.id],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "company_secret_versions_key_fkey",
+      columns: [t.companyId, t.companyKeyNo],
+      foreignColumns: [companyKeys.companyId, companyKeys.no],
+    }).onDelete("restrict"),
+    check("company_secret_versions_version_check", sql`${t.version} > 0`),
+    check("company_secret_versions_note_check", sql`length(${t.note}) <= 500`),
+    check(
+      "company_secret_versions_check_check",
+      sql`(${t.checkResult} is null) = (${t.checkedAt} is null) and ${t.checkResult} in ('accepted', 'rejected', 'unknown')`,
+    ),
+  ],
+);
+
+/** When a secret was last used, to the hour. Apart from its head, so that a read neither locks nor invalidates that one. */
+export const secretUses = pgTable(
+  "secret_uses",
+  {
+    companyId: uuid("company_id").notNull(),
+    secretKey: text("secret_key").notNull(),
+    lastUsedAt: at("last_used_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "secret_uses_pkey", columns: [t.companyId, t.secretKey] }),
+    foreignKey({
+      name: "secret_uses_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+  ],
+);
+
+/** Request ids of writes, kept for a day, so that a retried request applies once. */
+export const writeRequests = pgTable(
+  "write_requests",
+  {
+    companyId: uuid("company_id").notNull(),
+    actorKind: text("actor_kind").notNull(),
+    actorId: text("actor_id").notNull(),
+    requestId: text("request_id").notNull(),
+    bodyMac: text("body_mac").notNull(),
+    version: integer("version").notNull(),
+    /** Of several secrets at once: the versions that it made, in the order of the secret keys. */
+    versions: integer("versions").array(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({
+      name: "write_requests_pkey",
+      columns: [t.companyId, t.actorKind, t.actorId, t.requestId],
+    }),
+    foreignKey({
+      name: "write_requests_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    check("write_requests_request_id_check", sql`length(${t.requestId}) between 1 and 100`),
+    index("write_requests_created_at").on(t.companyId, t.createdAt),
+  ],
+);
