@@ -31,6 +31,8 @@ export interface Adoption {
    * does not answer soon, the copy is served.
    */
   refresh(company: Company, secretKey: string, copy: SealedSecret): Promise<SealedSecret | undefined>;
+  /** Infisical is looked at the next time, however short ago that was done. */
+  doubt(company: Company, secretKey: string): void;
   measure(): AdoptionMeasurements;
 }
 
@@ -113,6 +115,8 @@ export function createAdoption(
       }
       return present(company, secretKey);
     },
+
+    doubt: (company, secretKey) => void recent.delete(nameOf(company, secretKey)),
 
     measure: () => ({ ...counts }),
   };

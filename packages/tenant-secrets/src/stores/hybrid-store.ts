@@ -57,7 +57,8 @@ export function createHybridStore(
 
     find,
 
-    findLive: async (company, secretKey) => {
+    findLive: async (company, secretKey, { isRefused = false } = {}) => {
+      if (isRefused) adoption.doubt(company, secretKey);
       const current = await find(company, secretKey);
       if (current === undefined) return undefined;
       if (current.version === 0) return [{ stage: "current", sealed: current }];

@@ -41,6 +41,11 @@ export interface LiveSecret {
 /** The current value first. */
 export type LiveSecrets = readonly [LiveSecret, ...LiveSecret[]];
 
+export interface FindLiveOptions {
+  /** Whether the current value was refused where it was used, so that no copy of it is taken for the latest unasked. */
+  readonly isRefused?: boolean;
+}
+
 export type StoredDescription = Omit<SecretDescription, "listed" | "label">;
 
 export interface BatchWrite {
@@ -80,7 +85,7 @@ export interface SecretStore {
    *
    * @returns undefined where there is no secret
    */
-  findLive(company: Company, secretKey: string): Promise<LiveSecrets | undefined>;
+  findLive(company: Company, secretKey: string, options?: FindLiveOptions): Promise<LiveSecrets | undefined>;
   /** By secret key, removed ones left out. */
   list(company: Company): Promise<readonly StoredDescription[]>;
   /** The versions of a secret, a removed one's too. @throws {TenantSecretsError} NOT_FOUND where it never had one */

@@ -243,7 +243,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
       const live = await take({ caller, subdomain, secretKey }, options, async (company, store) => {
         // Whoever asks for these found the current value refused: it may not be the current one any more.
         kept.forget(company.id, secretKey);
-        return openLive(await store.findLive(company, secretKey));
+        return openLive(await store.findLive(company, secretKey, { isRefused: true }));
       });
       return live.map(openValueOf);
     },

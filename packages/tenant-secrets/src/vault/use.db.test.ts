@@ -142,6 +142,18 @@ test("a call that worked is not undone because its outcome cannot be kept", asyn
   expect(sent).toEqual(["fake-one", "fake-two"]);
 });
 
+test("a value that was copied from Infisical and is refused is looked for there anew, in a process that has just looked", async () => {
+  const there = await fixture.company("hybrid");
+  const acme = secrets.company(there, product);
+  await fixture.infisical.putSecret(`/tenants/${there}`, "CUSTOM_A", "fake-one");
+  expect(await acme.get("CUSTOM_A")).toBe("fake-one");
+  await fixture.infisical.putSecret(`/tenants/${there}`, "CUSTOM_A", "fake-two");
+  expect(await acme.get("CUSTOM_A")).toBe("fake-one");
+  const { sent, call } = provider("fake-two");
+  expect(await codeOf(acme.use("CUSTOM_A", call))).toBe("no error");
+  expect(sent).toEqual(["fake-one", "fake-two"]);
+});
+
 test("a credential that stays refused locks its secret once a minute, and every value that left is on record", async () => {
   const acme = secrets.company(here, product);
   await acme.set("CUSTOM_REFUSED", "fake-refused");
