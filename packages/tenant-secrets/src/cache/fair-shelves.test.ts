@@ -32,6 +32,14 @@ describe("a bounded store", () => {
     expect(byBytes.measure()).toEqual({ entries: 1, bytes: 95, evictions: 1 });
   });
 
+  test("leaves nothing older in the place of what is too large for it", () => {
+    const kept = shelves(100, 100);
+    kept.set("acme", "grown", thing(10));
+    kept.set("acme", "grown", thing(101));
+    expect(kept.get("acme", "grown")).toBeUndefined();
+    expect(kept.measure()).toMatchObject({ entries: 0, bytes: 0 });
+  });
+
   test("takes nothing from an owner that has no more than an even share, however much another one brings", () => {
     const kept = shelves(100);
     for (let i = 0; i < 50; i++) kept.set("quiet", `name-${i}`, thing());

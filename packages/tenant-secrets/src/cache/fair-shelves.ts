@@ -83,8 +83,12 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
   return {
     get: (owner, name) => shelves.get(owner)?.get(name),
     set: (owner, name, entry) => {
-      if (entry.sizeBytes > maxBytes) return;
       let shelf = shelves.get(owner);
+      if (entry.sizeBytes > maxBytes) {
+        // What stood there is older news all the same.
+        if (shelf !== undefined) remove(owner, shelf, name);
+        return;
+      }
       if (shelf === undefined)
         shelves.set(owner, (shelf = new LRUCache({ maxSize: Number.MAX_SAFE_INTEGER })));
       const [size, weight] = [shelf.size, shelf.calculatedSize];
