@@ -122,6 +122,17 @@ describe("a change", () => {
     }
   });
 
+  test("leaves nothing behind of an answer that another source was asked for meanwhile", async () => {
+    const kept = started();
+    const slow = Promise.withResolvers<string>();
+    const before = kept.get(question, () => slow.promise);
+    await kept.get({ ...question, source: "elsewhere" }, source(() => "new").ask);
+    kept.forget("acme");
+    slow.resolve("old");
+    await before;
+    expect(kept.peek(question)).toBeUndefined();
+  });
+
   test("of one owner, or one name, is no news of the others", async () => {
     const kept = started();
     const questions = ["acme", "other"].flatMap((owner) =>

@@ -144,6 +144,8 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       counts.joined += 1;
       return known.answer;
     }
+    // Nobody finds it any more to tell it of a change.
+    if (known !== undefined) known.outdated = true;
     counts.misses += 1;
     const { promise, resolve } = Promise.withResolvers<Value | undefined>();
     const flight: Flight<Value> = { answer: promise, source, outdated: false };
