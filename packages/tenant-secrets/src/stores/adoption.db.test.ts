@@ -155,6 +155,16 @@ describe("a value that was copied", () => {
     expect(await read(createStores(fixture, catalog))).toBe("one");
   });
 
+  test("is not taken back by a removal of ours that was undone", async () => {
+    await begin();
+    await outside("one");
+    await read();
+    await stores.hybrid.remove(acme, key, {}, product);
+    await stores.hybrid.restore(acme, key, product);
+    await outside("newer");
+    expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["one", "written 1"]);
+  });
+
   test("is served while Infisical is away or slow, and for less long than usual", async () => {
     await begin();
     await outside("one");

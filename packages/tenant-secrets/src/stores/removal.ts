@@ -46,6 +46,8 @@ export function createRemoval(
           .set({
             deletedAt: sql`now()`,
             recoverUntil: sql`now() + make_interval(days => ${days})`,
+            // A copy that is restored does not follow what it was copied from any more.
+            origin: "written",
             updatedAt: sql`now()`,
           })
           .where(ofSecret(company.id, secretKey))
