@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { customSecret } from "../catalog/custom.ts";
 import { defineCatalog } from "../catalog/catalog.ts";
@@ -163,6 +164,17 @@ describe("a value that was copied", () => {
     await stores.hybrid.restore(acme, key, product);
     await outside("newer");
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["one", "written 1"]);
+  });
+
+  test("that comes while it is being removed is removed", async () => {
+    await begin();
+    await outside("one");
+    fixture.emulator.faults.add({ kind: "delay", durationMs: 300 }, { path: /CUSTOM_KEY/, method: "GET" });
+    const removing = stores.hybrid.remove(acme, key, {}, product);
+    await sleep(50);
+    expect(await read(createStores(fixture, catalog))).toBe("one");
+    expect(await codeOf(removing)).toBe("no error");
+    expect(await read(createStores(fixture, catalog))).toBeUndefined();
   });
 
   test("is served while Infisical is away or slow, and for less long than usual", async () => {

@@ -51,7 +51,10 @@ export interface DatabaseStore extends SecretStore {
   survey(
     company: Company,
   ): Promise<{ readonly live: readonly StoredDescription[]; readonly removed: ReadonlySet<string> }>;
-  /** Removes a secret that was never here, so that it stays removed wherever else it is; nothing can be restored. */
+  /**
+   * Removes a secret that was never here, so that it stays removed wherever else it is; nothing can be restored. As `remove`
+   * where it has come here meanwhile.
+   */
   bury: SecretStore["remove"];
   /**
    * Writes a secret that comes from somewhere else, where the database knows nothing of it: neither a value nor a removal;

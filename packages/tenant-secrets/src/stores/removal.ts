@@ -1,17 +1,22 @@
 import { and, sql } from "drizzle-orm";
-import { tables } from "@repo/db";
+import { tables, type Statements } from "@repo/db";
+import type { RemoveResult } from "../catalog/company-secrets.ts";
+import type { Company } from "../companies/companies.ts";
+import type { Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import {
   destroyed,
   expectVersion,
   inCompany,
+  liveHead,
   lockHead,
   lockLiveHead,
   lockOrMakeHeads,
   ofSecret,
   ofVersion,
   type DatabaseParts,
+  type LiveHead,
 } from "./secret-head.ts";
 
 const { companies, companySecrets, companySecretVersions } = tables;
@@ -35,33 +40,47 @@ export function createRemoval(
   parts: DatabaseParts,
 ): Pick<DatabaseStore, "remove" | "bury" | "restore" | "purge"> {
   const { audit } = parts;
+
+  const entomb = async (
+    statements: Statements,
+    company: Company,
+    { secretKey, currentVersion }: LiveHead,
+    caller: Caller,
+  ): Promise<RemoveResult> => {
+    const days = sql`(select ${companies.recoveryDays} from ${companies} where ${companies.id} = ${company.id})`;
+    const [tombstone] = await statements
+      .update(companySecrets)
+      .set({
+        deletedAt: sql`now()`,
+        recoverUntil: sql`now() + make_interval(days => ${days})`,
+        // A copy that is restored does not follow what it was copied from any more.
+        origin: "written",
+        updatedAt: sql`now()`,
+      })
+      .where(ofSecret(company.id, secretKey))
+      .returning({ recoverUntil: companySecrets.recoverUntil });
+    const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
+    await audit.addTo(statements, caller, { ...entry, secretKey, version: currentVersion });
+    return { recoverUntil: tombstone?.recoverUntil ?? undefined };
+  };
+
   return {
     remove: (company, secretKey, { expectedVersion }, caller) =>
       inCompany(parts, company, async (statements) => {
         const head = await lockLiveHead(statements, company.id, secretKey);
         expectVersion(head, expectedVersion);
-        const days = sql`(select ${companies.recoveryDays} from ${companies} where ${companies.id} = ${company.id})`;
-        const [tombstone] = await statements
-          .update(companySecrets)
-          .set({
-            deletedAt: sql`now()`,
-            recoverUntil: sql`now() + make_interval(days => ${days})`,
-            // A copy that is restored does not follow what it was copied from any more.
-            origin: "written",
-            updatedAt: sql`now()`,
-          })
-          .where(ofSecret(company.id, secretKey))
-          .returning({ recoverUntil: companySecrets.recoverUntil });
-        const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
-        return { recoverUntil: tombstone?.recoverUntil ?? undefined };
+        return entomb(statements, company, head, caller);
       }),
 
     bury: (company, secretKey, { expectedVersion }, caller) =>
       inCompany(parts, company, async (statements) => {
         const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
-        // It came here, or was buried, since the caller looked: that is a removal of its own, or none.
-        if (locked?.made !== true) throw notFound();
+        if (locked?.made !== true) {
+          // It came here since the caller looked, and would stay; or it was removed, and then there is none.
+          const head = liveHead(locked?.head);
+          expectVersion(head, expectedVersion);
+          return entomb(statements, company, head, caller);
+        }
         expectVersion(locked.head, expectedVersion);
         const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey });
