@@ -233,6 +233,18 @@ describe("a value that was copied", () => {
   });
 });
 
+test("a secret that may not be read is no trouble of the others that are asked for with it", async () => {
+  const company = await createCompany(fixture, "infisical");
+  for (const name of ["A", "B", "C"]) await outside(name, `CUSTOM_${name}`, company);
+  fixture.emulator.faults.add({ kind: "hidden-values" }, { path: /raw$|CUSTOM_B$/, times: 2 });
+  const found = await Promise.all(
+    ["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"].map((name) =>
+      valueOf(stores.infisical.find(company, name)).catch(() => "refused"),
+    ),
+  );
+  expect(found).toEqual(["A", "refused", "C"]);
+});
+
 test("several secrets of a folder that are asked for in one turn are one list, and one by itself is no list", async () => {
   const company = await createCompany(fixture, "infisical");
   for (const name of ["A", "B", "C"]) await outside(name, `CUSTOM_${name}`, company);

@@ -1,4 +1,4 @@
-import type { InfisicalClient } from "@repo/infisical";
+import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 
 export interface OutsideSecret {
   readonly value: string;
@@ -10,7 +10,8 @@ type ReadValue = (path: string, name: string) => Promise<OutsideSecret | undefin
 
 /**
  * Reads values of folders: one that is asked for by itself with a request for it, several of one folder that are asked for in
- * one turn of the event loop with one list. A name that is asked for twice then is asked for once.
+ * one turn of the event loop with one list. A name that is asked for twice then is asked for once. Where a value of the
+ * folder may not be read, which keeps the whole list back, each is asked for by itself.
  */
 export function createFolderReader(infisical: InfisicalClient): ReadValue {
   let waiting = new Map<string, Map<string, PromiseWithResolvers<OutsideSecret | undefined>>>();
@@ -26,7 +27,10 @@ export function createFolderReader(infisical: InfisicalClient): ReadValue {
       const found = await readEach(path, names);
       for (const [name, { resolve }] of names) resolve(found.get(name));
     } catch (error) {
-      for (const { reject } of names.values()) reject(error);
+      const isKeptBack = error instanceof InfisicalError && error.code === "FORBIDDEN";
+      if (isKeptBack && names.size > 1) {
+        await Promise.all(Array.from(names, (each) => readFolder(path, new Map([each]))));
+      } else for (const { reject } of names.values()) reject(error);
     }
   };
 
