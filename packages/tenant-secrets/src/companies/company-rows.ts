@@ -20,8 +20,9 @@ const rowBytes = 700;
 
 export function createCompanyRows(database: Database, keeping: Keeping): CompanyRows {
   const rows = createKeptAnswers<CompanyRow>({
-    ...bounds,
     ...keeping,
+    // Last: whoever keeps values as well says how many of these, which is nothing to rows.
+    ...bounds,
     sizeOf: () => rowBytes,
     isAway: isDatabaseAway,
     isAwayForAll: isDatabaseAway,

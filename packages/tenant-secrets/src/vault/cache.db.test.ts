@@ -146,6 +146,19 @@ describe("reads", () => {
     expect(statements() - before).toBe(1);
   });
 
+  test("find their company at hand, however few values are kept", async () => {
+    const companies = [await companyWith(1), await companyWith(2)];
+    const { secrets, statements } = await start({ maxEntries: 1 });
+    const readAll = async (): Promise<void> => {
+      for (const company of companies) await secrets.company(company, product).get(key);
+    };
+    await readAll();
+    const before = statements();
+    await readAll();
+    // One for each secret, and none for its company.
+    expect(statements() - before).toBe(2);
+  });
+
   test("are all on record, those that no store is asked for too", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
