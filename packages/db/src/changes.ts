@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import type { Database } from "./connect.ts";
-import { scrubDatabaseError } from "./errors.ts";
+import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 
 /** What changed: a company, its secrets or its keys, the registry of master keys, or somebody's credential. */
 export type Change =
@@ -32,7 +33,7 @@ const channel = "tenant_secrets";
  * nothing: a heartbeat goes through the server and has to come back, or the connection is replaced.
  *
  * @returns once the first connection listens; a lost one is replaced for as long as it takes
- * @throws {DatabaseError} when the first connection fails
+ * @throws {DatabaseError} when the first connection fails, or does not listen within two heartbeats
  */
 export async function listenForChanges(options: ChangeListenerOptions): Promise<ChangeListener> {
   const heartbeatMs = options.heartbeatMs ?? 5000;
@@ -43,10 +44,10 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
   let replacing = false;
   let stopped = false;
 
-  const open = async (): Promise<void> => {
+  const listen = async (opening: postgres.Sql): Promise<void> => {
     const { onChange, onGap } = options;
-    await connection.listen(echo, () => (heardAt = performance.now()));
-    await connection.listen(
+    await opening.listen(echo, () => (heardAt = performance.now()));
+    await opening.listen(
       channel,
       (payload) => {
         const change = parseChange(payload);
@@ -55,6 +56,20 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
       onGap,
     );
     heardAt = performance.now();
+  };
+
+  /** One that is dead before it listens would be waited for as long as it looks open, and nobody would replace it. */
+  const open = async (): Promise<void> => {
+    const giveUp = new AbortController();
+    const late = sleep(2 * heartbeatMs, undefined, { signal: giveUp.signal, ref: false }).then(() => {
+      throw new DatabaseError("unavailable", "TIMEOUT");
+    });
+    late.catch(() => {});
+    try {
+      await Promise.race([listen(connection), late]);
+    } finally {
+      giveUp.abort();
+    }
   };
 
   const replace = async (): Promise<void> => {
