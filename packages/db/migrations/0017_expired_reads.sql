@@ -1,4 +1,5 @@
--- Whoever reads a secret learns when it expires, so that reads of what has expired can be counted.
+-- Whoever reads a secret learns when it expires, so that reads of what has expired can be counted. The scope is set by an
+-- assignment, which costs less than `perform`: that runs a query.
 drop function read_secret(uuid, text);
 --> statement-breakpoint
 create function read_secret(
@@ -10,13 +11,14 @@ create function read_secret(
 as $$
 declare
   outer_company text := current_setting('tenant_secrets.company_id', true);
+  scope text;
 begin
-  perform set_config('tenant_secrets.company_id', company::text, true);
+  scope := set_config('tenant_secrets.company_id', company::text, true);
   select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_no, s.current_version, s.origin,
       s.deleted_at is not null, s.expires_at
     into company_id, secret_key, secret_value_encrypted, company_key_no, current_version, origin, removed, expires_at
     from public.company_secrets s where s.company_id = company and s.secret_key = wanted;
-  perform set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
+  scope := set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
 end $$;
 --> statement-breakpoint
 revoke execute on function read_secret(uuid, text) from public;
@@ -34,10 +36,11 @@ create function read_secrets(companies uuid[], ends integer[], wanted text[])
 as $$
 declare
   outer_company text := current_setting('tenant_secrets.company_id', true);
+  scope text;
   first integer := 1;
 begin
   for i in 1 .. cardinality(companies) loop
-    perform set_config('tenant_secrets.company_id', companies[i]::text, true);
+    scope := set_config('tenant_secrets.company_id', companies[i]::text, true);
     if first = ends[i] then
       return query
         select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_no, s.current_version, s.origin,
@@ -51,7 +54,7 @@ begin
     end if;
     first := ends[i] + 1;
   end loop;
-  perform set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
+  scope := set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
 end $$;
 --> statement-breakpoint
 revoke execute on function read_secrets(uuid[], integer[], text[]) from public;
