@@ -18,6 +18,7 @@ const nothing = {
     bytes: 9,
   },
   adoption: { adopted: 10, refreshed: 11, failed: 12 },
+  expiredReads: 14,
 };
 
 const sources: MetricsSources = {
@@ -38,6 +39,10 @@ it("exports what it is told, and asks for the rest each time that somebody looks
   metrics.watch(sources);
   metrics.request("/api/payments/create", 201, 20);
   metrics.request("/api/payments/create", 503, 30);
+  metrics.jobRun({ task: "reseal-company", outcome: "done", durationMs: 250 });
+  metrics.jobRun({ task: "reseal-company", outcome: "failed", durationMs: 500 });
+  metrics.sealed(15);
+  metrics.recordAlarm("RECORD_CHANGED");
   metrics.inFlight(2);
   metrics.shed();
   metrics.databaseCall({ pool: "maintenance", outcome: "unavailable", durationMs: 1500 });
@@ -53,6 +58,15 @@ it("exports what it is told, and asks for the rest each time that somebody looks
     'database_call_duration_seconds_count{pool="maintenance",outcome="unavailable"} 1',
     'infisical_call_duration_seconds_sum{outcome="TIMEOUT"} 5',
     'infisical_call_duration_seconds_count{outcome="TIMEOUT"} 1',
+    'job_duration_seconds_sum{job="reseal-company",outcome="done"} 0.25',
+    'job_duration_seconds_count{job="reseal-company",outcome="done"} 1',
+    'job_duration_seconds_sum{job="reseal-company",outcome="failed"} 0.5',
+    'job_duration_seconds_count{job="reseal-company",outcome="failed"} 1',
+    "record_events_sealed_total 15",
+    'record_alarms_total{code="RECORD_CHANGED"} 1',
+    'record_alarms_total{code="RECORD_RESTORED"} 0',
+    'record_alarms_total{code="RECORD_LAGS"} 0',
+    'record_alarms_total{code="RECORD_NOT_SEALED"} 0',
     'cache_hits_total{kind="value"} 1',
     'cache_hits_total{kind="absent"} 2',
     'cache_hits_total{kind="stale"} 3',
@@ -65,6 +79,7 @@ it("exports what it is told, and asks for the rest each time that somebody looks
     'adoptions_total{outcome="adopted"} 10',
     'adoptions_total{outcome="refreshed"} 11',
     'adoptions_total{outcome="failed"} 12',
+    "expired_reads_total 14",
     "database_calls_pending 13",
     "notifications_arriving 0",
     'infisical_breaker{state="closed"} 0',

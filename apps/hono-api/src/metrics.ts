@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 import type { DatabaseCall } from "@repo/db";
+import type { JobRun } from "@repo/db/jobs";
 import type { InfisicalCall } from "@repo/infisical";
+import type { SealerAlarm } from "@repo/tenant-secrets";
 import { watch, type MetricsSources } from "./watched-metrics.ts";
 
 /** The numbers of this process. No label holds a company, a secret key, or anything that a caller may choose. */
@@ -9,6 +11,10 @@ export interface Metrics {
   readonly infisicalCall: (call: InfisicalCall) => void;
   /** @param route as the routes are written down, or the name of a procedure; never a path */
   request(route: string, status: number, durationMs: number): void;
+  readonly jobRun: (run: JobRun) => void;
+  /** So many events of the record were sealed here. */
+  sealed(events: number): void;
+  recordAlarm(code: SealerAlarm["code"]): void;
   inFlight(requests: number): void;
   shed(): void;
   /** From now on what these say is part of the text. Once. */
@@ -20,6 +26,16 @@ export interface Metrics {
 
 /** In seconds: from what is in memory up to the deadlines of what is not. */
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** In seconds: some jobs look at one row, some go through every company. */
+const jobBuckets = [0.01, 0.1, 1, 10, 60, 300, 1800];
+
+const recordAlarms: readonly SealerAlarm["code"][] = [
+  "RECORD_CHANGED",
+  "RECORD_RESTORED",
+  "RECORD_LAGS",
+  "RECORD_NOT_SEALED",
+];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -47,6 +63,18 @@ export function createMetrics(): Metrics {
     labelNames: ["outcome"],
     buckets,
   });
+  const jobRuns = new Histogram({
+    ...described("job_duration_seconds", "Runs of jobs in this process"),
+    labelNames: ["job", "outcome"],
+    buckets: jobBuckets,
+  });
+  const sealed = new Counter(described("record_events_sealed_total", "Events of the record sealed here"));
+  const alarms = new Counter({
+    ...described("record_alarms_total", "Things wrong with the record that were found here"),
+    labelNames: ["code"],
+  });
+  // What was never seen grows from nothing to one unnoticed.
+  for (const code of recordAlarms) alarms.inc({ code }, 0);
 
   return {
     databaseCall: ({ pool, outcome, durationMs }) =>
@@ -54,6 +82,9 @@ export function createMetrics(): Metrics {
     infisicalCall: ({ outcome, durationMs }) => infisicalCalls.observe({ outcome }, durationMs / 1000),
     request: (route, status, durationMs) =>
       requests.observe({ route, status: `${Math.floor(status / 100)}xx` }, durationMs / 1000),
+    jobRun: ({ task, outcome, durationMs }) => jobRuns.observe({ job: task, outcome }, durationMs / 1000),
+    sealed: (events) => sealed.inc(events),
+    recordAlarm: (code) => alarms.inc({ code }),
     inFlight: (count) => inFlight.set(count),
     shed: () => shed.inc(),
     watch: (sources) => watch(registry, sources),

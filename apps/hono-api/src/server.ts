@@ -4,7 +4,7 @@ import { createApp } from "./app.ts";
 import { listen } from "./http-server.ts";
 import { startProductJobs } from "./jobs.ts";
 import { createMembership } from "./membership.ts";
-import { serveMetrics } from "./metrics-server.ts";
+import { startMetrics } from "./metrics-server.ts";
 import { runProgram } from "./program.ts";
 import { startSealing } from "./sealing.ts";
 import { createStartUp, prepareToServe } from "./start-up.ts";
@@ -30,25 +30,17 @@ await runProgram(async (program) => {
     maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
   });
 
-  metrics.watch({
-    database,
-    secrets,
-    breaker: () => infisical.state(),
-    hears: () => membership.hears(),
-  });
-  const metricsServer =
-    env.METRICS_PORT === undefined ? undefined : await serveMetrics(metrics, env.HOST, env.METRICS_PORT);
   const server = await listen(app, env.HOST, env.PORT);
+  log("info", "listening", { url: server.url });
+  const metricsServer = await startMetrics(program, membership);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   program.onStop(async () => {
     await Promise.all([server.stop(drainMs), jobs?.then((running) => running.stop())]);
     await sealing?.stop();
     await membership.stop();
-    await metricsServer?.stop(0);
+    await metricsServer.stop(0);
   });
-  log("info", "listening", { url: server.url });
-  if (metricsServer !== undefined) log("info", "metrics", { url: `${metricsServer.url}/metrics` });
 
   await startUp.run(async () => {
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);

@@ -39,6 +39,11 @@ export function watch(registry: Registry, { database, secrets, breaker, hears }:
     const { adopted, refreshed, failed } = secrets.measurements().adoption;
     return { adopted, refreshed, failed };
   });
+  counter(
+    "expired_reads_total",
+    "Values that were read after they had expired",
+    () => secrets.measurements().expiredReads,
+  );
   gauge("database_calls_pending", "Calls of the database that are not done", () => database.pending());
   gauge("notifications_arriving", "1 while news of what other processes change arrive", () =>
     Number(hears()),

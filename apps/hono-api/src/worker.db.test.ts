@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { send, sendJson } from "./exchange.ts";
 import { startServer, variablesOf, type ServerProcess } from "./process.ts";
 
 // Each start of a process costs a busy machine seconds.
@@ -50,6 +51,21 @@ function start(program: "server" | "worker", more: Record<string, string> = {}):
 
 const enqueue = () =>
   database.acrossCompanies((statements) => enqueueJob(statements, "forget-processes", {}));
+const metricsOf = async (child: ServerProcess) => {
+  const { body } = await send(await child.metricsUrl(), { path: "/metrics" });
+  const valueOf = (series: string) =>
+    Number(
+      body
+        .split("\n")
+        .find((line) => line.startsWith(`tenant_secrets_${series} `))
+        ?.split(" ")[1] ?? 0,
+    );
+  return {
+    sealed: valueOf("record_events_sealed_total"),
+    done: valueOf('job_duration_seconds_count{job="forget-processes",outcome="done"}'),
+    hears: valueOf("notifications_arriving"),
+  };
+};
 const done = /job forget-processes done/;
 
 async function end(child: ServerProcess): Promise<void> {
@@ -62,11 +78,16 @@ async function end(child: ServerProcess): Promise<void> {
 }
 
 it("jobs run in a worker and not in an API that has JOBS=none, and both stop in order", slow, async () => {
-  const api = start("server", { JOBS: "none" });
-  await api.says(/"batch":\d+,"events":\d+,"head":"[0-9a-f]{64}","msg":"record sealed"/);
+  const api = start("server", { JOBS: "none", METRICS_PORT: "0" });
+  await api.says(/"msg":"ready/);
+  // Who is refused is on record, and that is sealed.
+  await sendJson(await api.url(), "/trpc/secrets.read", {}, { authorization: "Bearer fake" });
+  await api.says(/"batch":\d+,"events":[1-9]\d*,"head":"[0-9a-f]{64}","msg":"record sealed"/);
+  expect((await metricsOf(api)).sealed).toBeGreaterThan(0);
   await enqueue();
-  const worker = start("worker", { JOBS: "none" });
+  const worker = start("worker", { JOBS: "none", METRICS_PORT: "0" });
   await worker.says(done);
+  expect(await metricsOf(worker)).toMatchObject({ done: 1, hears: 1 });
   await end(worker);
   await end(api);
   expect(api.output()).not.toMatch(done);

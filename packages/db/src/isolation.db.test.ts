@@ -325,7 +325,7 @@ test("a connection that has gone silent is given up at the deadline, and said to
   });
   proxy.close();
   const closed = through.close();
-  await superuser`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tenant-secrets'`;
+  await superuser`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tenant-secrets' and datname = current_database()`;
   await closed;
 });
 

@@ -11,6 +11,8 @@ export interface SecretHeadRow {
   /** Where the current value came from. */
   readonly origin: "written" | "infisical" | "legacy";
   readonly removed: boolean;
+  /** In milliseconds of Unix time. */
+  readonly expiresAtMs: number | null;
 }
 
 /** @throws {DatabaseError} */
@@ -73,7 +75,8 @@ async function selectOne(
 ): Promise<(SecretHeadRow | undefined)[]> {
   const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
     select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed
+      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed,
+      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs"
     from read_secret(${companyId}, ${secretKey})`;
   return [row === undefined || row.companyId === null ? undefined : row];
 }
@@ -88,7 +91,8 @@ async function selectSeveral(
   const ends = [...byCompany.values()].map(({ length }) => (end += length));
   const rows = await sql<SecretHeadRow[]>`
     select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed
+      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed,
+      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs"
     from read_secrets(${[...byCompany.keys()]}::uuid[], ${ends}::integer[], ${secretKeys}::text[])`;
   const found = new Map(rows.map((row) => [nameOf(row), row]));
   return wanted.map((each) => found.get(nameOf(each)));

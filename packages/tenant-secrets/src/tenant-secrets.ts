@@ -265,7 +265,11 @@ export function assembleTenantSecrets<C extends Catalog>(
       loadSigningKey,
     }),
     record: createRecordReader({ database, companies, audit, loadMacKey: auditKeys, loadSigningKey }),
-    measurements: () => ({ cache: kept.measure(), adoption: hybridStore.measure() }),
+    measurements: () => ({
+      cache: kept.measure(),
+      adoption: hybridStore.measure(),
+      expiredReads: vault.expiredReads(),
+    }),
     createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
     serve: async (listenerUrl, onAlarm) => {
       const member = await joinProcesses(database, masterKeys, {

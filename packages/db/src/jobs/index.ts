@@ -2,13 +2,13 @@ import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Logger, parseCronItem, run, type Runner, type WorkerEvents, type WorkerPool } from "graphile-worker";
 import type { Pool } from "pg";
-import type { TaskName } from "./enqueue.ts";
+import { taskNames, type TaskName } from "./enqueue.ts";
 import { releaseJobsOfTheDead, showAlive } from "./liveness.ts";
 import { createPool } from "./pool.ts";
 import { jobSchema } from "./schema.ts";
-import { diagnosisOf, guarded, type JobLog, type Tasks } from "./task.ts";
+import { diagnosisOf, guarded, type JobLog, type JobRun, type Tasks } from "./task.ts";
 
-export type { JobLog, Task, TaskHelpers, Tasks } from "./task.ts";
+export type { JobLog, JobRun, Task, TaskHelpers, Tasks } from "./task.ts";
 
 /** When a task runs by itself: the five fields of a crontab line, in UTC. */
 export type Schedule = Readonly<Partial<Record<TaskName, string>>>;
@@ -19,6 +19,7 @@ export interface JobsOptions {
   readonly tasks: Tasks;
   readonly cron: Schedule;
   readonly log: JobLog;
+  readonly onRun?: (run: JobRun) => void;
   /** Jobs at the same time. Default 2. */
   readonly concurrency?: number;
   /** How long `stop` waits for jobs that run; they are told after half of it. In milliseconds. Default 8000. */
@@ -106,7 +107,10 @@ async function runUntilItEnds(
         preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       },
       Object.fromEntries(
-        Object.entries(options.tasks).map(([name, task]) => [name, guarded(name, task, log)]),
+        taskNames.flatMap((name) => {
+          const task = options.tasks[name];
+          return task === undefined ? [] : [[name, guarded(name, task, options)] as const];
+        }),
       ),
       Object.entries(options.cron).map(([name, pattern]) =>
         parseCronItem({

@@ -222,7 +222,9 @@ describe("a job", () => {
       new AggregateError([new Error("a-canary")], "a-canary"),
     ];
     let calls = 0;
+    const runs: string[] = [];
     const { lines } = await runJobs({
+      onRun: ({ task, outcome, durationMs }) => runs.push(`${task} ${outcome} ${durationMs < 15_000}`),
       tasks: {
         "rotate-master-key": async () => {
           const error = errors[calls++];
@@ -240,6 +242,8 @@ describe("a job", () => {
     expect(diagnoses).toEqual(["TypeError ERR_FAKE", "RangeError", "string", "AggregateError"]);
     await untilNoneLeft();
     expect(calls).toBe(5);
+    const failed = Array.from({ length: 4 }, () => "rotate-master-key failed true");
+    expect(runs).toEqual([...failed, "rotate-master-key done true"]);
     expect(
       lines.filter((line) => line.startsWith("warn: job rotate-master-key failed, and will run again")),
     ).toHaveLength(4);

@@ -22,16 +22,31 @@ export type JobLog = (
   },
 ) => void;
 
+/** What became of one run of a job, for whoever measures. */
+export interface JobRun {
+  readonly task: TaskName;
+  readonly outcome: "done" | "failed";
+  readonly durationMs: number;
+}
+
 /** What the runner gets to see of a task's error. It logs messages, and keeps them in its table. */
 class TaskFailed extends Error {
   override readonly name = "TaskFailed";
 }
 
 /** A task as the runner calls it: errors leave it without their text, and each run has its line in the log. */
-export function guarded(name: string, task: Task, log: JobLog): RunnerTask {
+export function guarded(
+  name: TaskName,
+  task: Task,
+  { log, onRun }: { readonly log: JobLog; readonly onRun?: (run: JobRun) => void },
+): RunnerTask {
   return async (payload, { abortSignal, job }) => {
     const startedAt = performance.now();
-    const durationMs = () => Math.round(performance.now() - startedAt);
+    const ended = (outcome: JobRun["outcome"]): number => {
+      const durationMs = Math.round(performance.now() - startedAt);
+      onRun?.({ task: name, outcome, durationMs });
+      return durationMs;
+    };
     try {
       await task(withoutSchedule(payload), { signal: abortSignal });
     } catch (thrown) {
@@ -42,12 +57,12 @@ export function guarded(name: string, task: Task, log: JobLog): RunnerTask {
         `job ${name} failed, ${last ? "for the last time" : "and will run again"}`,
         {
           diagnosis,
-          durationMs: durationMs(),
+          durationMs: ended("failed"),
         },
       );
       throw new TaskFailed(diagnosis);
     }
-    log("info", `job ${name} done`, { durationMs: durationMs() });
+    log("info", `job ${name} done`, { durationMs: ended("done") });
   };
 }
 

@@ -87,7 +87,7 @@ async function rage(orders: ChaosOrders): Promise<ChaosReport> {
       await sleep(30);
       const killed = await superuser`
         select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name = ${APPLICATION_NAME} order by random() limit 1`;
+        where application_name = ${APPLICATION_NAME} and datname = current_database() order by random() limit 1`;
       counts.killed += killed.length;
     }
   }

@@ -216,7 +216,8 @@ describe("the processes that serve", () => {
     await acme.get("CUSTOM_A");
     const destroy = () =>
       fixture.superuser`update company_keys set status = 'destroyed', destroyed_at = now()`;
-    await fixture.superuser`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tenant-secrets listener'`;
+    await fixture.superuser`select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'tenant-secrets listener' and datname = current_database()`;
     await destroy();
     await expect.poll(() => codeOf(acme.get("CUSTOM_A")), { timeout: 15_000 }).toBe("KEY_DESTROYED");
     expect(await codeOf(acme.set("CUSTOM_A", "x"))).toBe("KEY_DESTROYED");

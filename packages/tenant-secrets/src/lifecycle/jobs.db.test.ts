@@ -80,7 +80,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   });
   for (const name of ["purge-removed-secrets", "destroy-old-versions", "remind-of-expiry"]) await run(name);
   const events = await superuser`
-    select action, secret_key as key, version from audit_events where actor_id = 'upkeep' order by id`;
+    select action, secret_key as key, version from audit_events where actor_id = 'upkeep' order by position`;
   expect(events.map((row) => `${row["action"]} ${row["key"]} ${row["version"]}`)).toEqual([
     "secret.purge CUSTOM_REMOVED 22",
     "secret.destroy-versions CUSTOM_OLD 2",

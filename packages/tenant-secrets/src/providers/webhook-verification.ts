@@ -45,15 +45,15 @@ interface Scheme {
  *
  * That a message comes a second time within the tolerance is for the receiver to notice, by its id.
  *
- * @returns the version that verified, the first one of those given
+ * @returns the first of the secrets that verified
  * @throws {TenantSecretsError} UNAUTHENTICATED
  */
-export function verifyWebhook(
+export function verifyWebhook<Secret extends SigningSecret>(
   scheme: SignatureScheme,
-  secrets: readonly SigningSecret[],
+  secrets: readonly Secret[],
   { headers, body }: WebhookRequest,
   { toleranceMs = 300_000, now = Date.now() }: WebhookVerificationOptions = {},
-): { readonly version: number } {
+): Secret {
   const { readClaim, keyOf, encoding } = schemes[scheme];
   const claim = readClaim(headers);
   if (claim === undefined) throw refusal("its signature headers are missing or malformed");
@@ -61,12 +61,12 @@ export function verifyWebhook(
   if (!(Math.abs(now - claim.timestamp * 1000) <= toleranceMs)) {
     throw refusal("the time of its signature is too far from now");
   }
-  for (const { version, text } of secrets) {
-    const key = keyOf(text);
+  for (const secret of secrets) {
+    const key = keyOf(secret.text);
     if (key === undefined) continue;
     const expected = createHmac("sha256", key).update(claim.prefix).update(body).digest(encoding);
     key.fill(0);
-    if (claim.signatures.some((signature) => isSame(signature, expected))) return { version };
+    if (claim.signatures.some((signature) => isSame(signature, expected))) return secret;
   }
   throw refusal("no secret that counts now made its signature");
 }

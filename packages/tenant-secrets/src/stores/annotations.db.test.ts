@@ -32,7 +32,7 @@ describe("expiry", () => {
   const remind = async (company: Company): Promise<string[]> => {
     await Promise.all([1, 2].map(() => createStores(fixture).upkeep.remindOfExpiry(signal)));
     const rows = await fixture.superuser`
-      select action, version from audit_events where company_id = ${company.id} and action like 'secret.expire%' order by id`;
+      select action, version from audit_events where company_id = ${company.id} and action like 'secret.expire%' order by position`;
     return rows.map((row) => `${row["action"]} ${row["version"]}`);
   };
 

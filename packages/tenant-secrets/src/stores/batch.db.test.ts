@@ -49,7 +49,7 @@ describe("a batch of writes", () => {
     await store.remove(acme, "CUSTOM_C", {}, product);
     expect(await getMany("A", "B", "C", "NONE")).toEqual({ A: "1 ay", B: "2 be" });
     const events = await fixture.superuser`
-      select secret_key from audit_events where company_id = ${acme.id} and action = 'secret.write' order by id`;
+      select secret_key from audit_events where company_id = ${acme.id} and action = 'secret.write' order by position`;
     expect(events.map((row) => row["secret_key"])).toEqual(["CUSTOM_B", "CUSTOM_A", "CUSTOM_B", "CUSTOM_C"]);
   });
 

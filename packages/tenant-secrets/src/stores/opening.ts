@@ -7,7 +7,7 @@ export type FindSecret = (secretKey: string) => Promise<SealedSecret | undefined
 
 /** @returns the value, which the caller wipes; undefined where there is none */
 export function openSecret(sealed: SealedSecret | undefined): StoredSecret | undefined {
-  return sealed && { plaintext: sealed.open(), version: sealed.version };
+  return sealed && openFound(sealed);
 }
 
 /**
@@ -21,7 +21,7 @@ export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
   const opened: StoredSecret[] = [];
   try {
     for (const { sealed, until = Infinity } of secrets ?? []) {
-      if (now < until) opened.push({ plaintext: sealed.open(), version: sealed.version });
+      if (now < until) opened.push(openFound(sealed));
     }
     return opened;
   } catch (error) {
@@ -63,6 +63,11 @@ export async function openEach(
     for (const { plaintext } of opened.values()) plaintext.wipe();
     throw error;
   }
+}
+
+function openFound(sealed: SealedSecret): StoredSecret {
+  const { version, expiresAtMs } = sealed;
+  return { plaintext: sealed.open(), version, expiresAtMs };
 }
 
 function foundOf(

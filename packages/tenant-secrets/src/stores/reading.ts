@@ -18,6 +18,7 @@ interface SealedRow {
   readonly version: number | null;
   readonly companyKeyNo: number | null;
   readonly sealed: string | null;
+  readonly expiresAtMs: number | null;
 }
 
 export function createReading(
@@ -34,12 +35,13 @@ export function createReading(
   };
 
   const take = async (company: Company, row: SealedRow): Promise<SealedSecret> => {
-    const { companyId, secretKey, version, companyKeyNo, sealed } = row;
+    const { companyId, secretKey, version, companyKeyNo, sealed, expiresAtMs } = row;
     if (companyId !== company.id || version === null || companyKeyNo === null || sealed === null) {
       throw integrityFailure();
     }
     const key = await companyKeys.forOpening(company.id, companyKeyNo);
-    return sealedSecret(key.valueKey, { companyId: company.id, secretKey, version, companyKeyNo }, sealed);
+    const place = { companyId: company.id, secretKey, version, companyKeyNo };
+    return { ...sealedSecret(key.valueKey, place, sealed), expiresAtMs: expiresAtMs ?? undefined };
   };
 
   const know = (company: Company, secretKey: string): Promise<Knowledge<KnownSecret>> =>
@@ -100,6 +102,7 @@ function selectLive(
       sealed: sql<
         string | null
       >`case when ${isCurrent} then ${companySecrets.secretValueEncrypted} else ${companySecretVersions.sealed} end`,
+      expiresAtMs: sql<number | null>`(extract(epoch from ${companySecrets.expiresAt}) * 1000)::float8`,
       stage,
       // Of a grace window that lasts; of another version's it is not looked at.
       leftMs: sql<number>`coalesce(extract(epoch from ${companySecrets.previousUntil} - now()) * 1000, 0)::float8`,

@@ -24,7 +24,7 @@ async function companyWith(...values: readonly string[]): Promise<Company> {
 const eventsOf = async (company: Company, action: string) =>
   (
     await fixture.superuser`select version, actor_kind || ' ' || actor_id as actor from audit_events
-      where company_id = ${company.id} and action = ${action} order by id`
+      where company_id = ${company.id} and action = ${action} order by position`
   ).map((row) => ({ ...row }));
 const sealedOf = async (company: Company) =>
   (

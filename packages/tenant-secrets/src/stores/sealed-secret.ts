@@ -9,6 +9,8 @@ export interface SealedSecret {
   readonly sizeBytes: number;
   /** For how long it may be kept at most, where that is less than usual, in milliseconds. */
   readonly keepMs?: number;
+  /** When it expires, in milliseconds of Unix time. It is served on; somebody should have replaced it by then. */
+  readonly expiresAtMs?: number | undefined;
   /** @returns the value, made anew at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
   open(): Plaintext;
   /** As `open`, at once as text, with nothing left to wipe. */

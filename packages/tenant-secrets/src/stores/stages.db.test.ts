@@ -29,7 +29,7 @@ const live = () => liveOf(store, acme, key);
 const history = async () => (await store.history(acme, key, {})).versions;
 const actions = async () => {
   const rows = await fixture.superuser`
-    select action, version from audit_events where company_id = ${acme.id} and outcome = 'allowed' and secret_key = ${key} order by id`;
+    select action, version from audit_events where company_id = ${acme.id} and outcome = 'allowed' and secret_key = ${key} order by position`;
   return rows.map((row) => `${row["action"]} ${row["version"]}`);
 };
 

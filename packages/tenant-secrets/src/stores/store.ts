@@ -28,6 +28,7 @@ import type { SealedSecret } from "./sealed-secret.ts";
 export interface StoredSecret {
   readonly plaintext: Plaintext;
   readonly version: number;
+  readonly expiresAtMs?: number | undefined;
 }
 
 /** A value that counts now. */

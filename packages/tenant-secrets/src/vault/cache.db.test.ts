@@ -447,6 +447,52 @@ describe("webhooks", () => {
   });
 });
 
+test("what has expired is served on, and each read of it is counted, however it was read", async () => {
+  const signing = "STRIPE_WEBHOOK_SECRET";
+  const company = await companyWith(1);
+  const owner = await fixture.person(company, "owner");
+  const { secrets } = await start();
+  const theirs = secrets.company(company, product);
+  await theirs.set(signing, "whsec_fake_of_the_cache_0");
+  const signed = () => {
+    const timestamp = Math.floor(Date.now() / 1000);
+    const mac = createHmac("sha256", "whsec_fake_of_the_cache_0").update(`${timestamp}.{}`).digest("hex");
+    return {
+      headers: new Headers({ "stripe-signature": `t=${timestamp},v1=${mac}` }),
+      body: Buffer.from("{}"),
+    };
+  };
+  const ways: readonly (() => Promise<unknown>)[] = [
+    () => theirs.get(key),
+    () => theirs.use(key, (text) => Promise.resolve(text)),
+    () => theirs.getMany([key]),
+    () => theirs.verifyWebhook(signing, signed()),
+    () => secrets.vault.reveal(owner, company, key, "debugging"),
+  ];
+  const countOf = async (read: () => Promise<unknown>): Promise<number> => {
+    const before = secrets.measurements().expiredReads;
+    await read();
+    return secrets.measurements().expiredReads - before;
+  };
+  const expire = async (expiresAt: Date | null): Promise<void> => {
+    for (const each of [key, signing] as const) await theirs.setExpiry(each, { expiresAt });
+  };
+  for (const [expiresAt, counted] of [
+    [null, 0],
+    [new Date(Date.now() + 3_600_000), 0],
+    [new Date(Date.now() - 1), 1],
+  ] as const) {
+    await expire(expiresAt);
+    // Both what is asked for and what is kept by then.
+    for (const read of [...ways, ...ways])
+      expect([String(read), await countOf(read)]).toEqual([String(read), counted]);
+  }
+  const { hits } = secrets.measurements().cache;
+  await until(
+    async () => (await countOf(() => theirs.get(key))) === 1 && secrets.measurements().cache.hits > hits,
+  );
+});
+
 test("what does not open is not served from where it is kept once it was put right", async () => {
   const company = await companyWith(1);
   const { secrets } = await start();

@@ -41,7 +41,7 @@ async function events(company: string): Promise<string[]> {
   const rows = await fixture.superuser`
     select actor_kind as kind, outcome, secret_key as key, version, reason from audit_events e
     join companies c on c.id = e.company_id
-    where action = 'secret.check' and subdomain = ${company} order by e.id`;
+    where action = 'secret.check' and subdomain = ${company} order by e.position`;
   return rows.map((row) =>
     [row["kind"], row["outcome"], row["key"], row["version"], row["reason"]].map(String).join(" "),
   );

@@ -6,4 +6,6 @@ export interface Measurements {
   /** Of the values that are kept, sealed. */
   readonly cache: CacheMeasurements;
   readonly adoption: AdoptionMeasurements;
+  /** Values that were read after they had expired. */
+  readonly expiredReads: number;
 }

@@ -77,15 +77,28 @@ export interface Reads {
    * @throws {TenantSecretsError} as `read`; FORBIDDEN too for what the catalogue says is only ever written and used
    */
   reveal(caller: Caller, subdomain: string, secretKey: string, purpose: RevealPurpose): Promise<ReadValue>;
+  /** How many values have been read here after they had expired. */
+  expiredReads(): number;
 }
 
 export function createReads({ catalog, companies, audit, kept, stores }: VaultParts, gate: Gate): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
+  let expired = 0;
+  const countExpired = ({ expiresAtMs }: Pick<StoredSecret, "expiresAtMs">): void => {
+    if (expiresAtMs !== undefined && expiresAtMs <= Date.now()) expired += 1;
+  };
+
   /** Puts a read on record, before its value leaves. */
-  const record = (caller: Caller, entry: Omit<AuditEntry, "action" | "outcome">): Promise<void> => {
-    const read = { ...entry, action: "secret.read", outcome: "allowed" } as const;
-    return isPerson(caller) ? audit.add(caller, read) : audit.note(caller, read);
+  const record = async (
+    caller: Caller,
+    place: Pick<AuditEntry, "companyId" | "secretKey">,
+    secret: Pick<StoredSecret, "version" | "expiresAtMs">,
+  ): Promise<void> => {
+    const { version } = secret;
+    const read = { ...place, version, action: "secret.read", outcome: "allowed" } as const;
+    await (isPerson(caller) ? audit.add(caller, read) : audit.note(caller, read));
+    countExpired(secret);
   };
 
   const noteUse = (caller: Caller, company: Company, store: SecretStore, secretKey: string): void => {
@@ -106,9 +119,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         if (first === undefined) throw notFound();
         const found = [first, ...others] as const;
         try {
-          for (const { version } of found) {
-            await record(caller, { companyId: company.id, secretKey, version });
-          }
+          for (const secret of found) await record(caller, { companyId: company.id, secretKey }, secret);
         } catch (error) {
           for (const { plaintext } of found) plaintext.wipe();
           throw error;
@@ -177,7 +188,9 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     const note = noterOf(caller, company.id, secretKey, sealed);
     try {
       const text = sealed.openText();
-      return note() ? { text, version: sealed.version } : undefined;
+      if (!note()) return undefined;
+      countExpired(sealed);
+      return { text, version: sealed.version };
     } catch {
       kept.forget(company.id, secretKey);
       return undefined;
@@ -198,6 +211,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
   };
 
   return {
+    expiredReads: () => expired,
     readNow,
     read: async (caller, subdomain, secretKey, options) =>
       readNow(caller, subdomain, secretKey) ??
@@ -217,9 +231,9 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
               : await recordFailures(audit, attempt, () => openAll(company, store, visible));
           try {
             for (const secretKey of secretKeys) {
-              const version = found.get(secretKey)?.version;
-              if (version !== undefined) {
-                await record(caller, { companyId: company.id, secretKey, version });
+              const secret = found.get(secretKey);
+              if (secret !== undefined) {
+                await record(caller, { companyId: company.id, secretKey }, secret);
                 noteUse(caller, company, store, secretKey);
                 continue;
               }
@@ -285,10 +299,11 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         const live = open(company, secretKey, () => openLive(found));
         try {
           if (live.length === 0) throw notFound();
-          const { version } = verifyWebhook(signatures, live.map(textOf), request);
-          await record(caller, { companyId: company.id, secretKey, version });
+          const signing = live.map(({ expiresAtMs, ...secret }) => ({ ...textOf(secret), expiresAtMs }));
+          const used = verifyWebhook(signatures, signing, request);
+          await record(caller, { companyId: company.id, secretKey }, used);
           noteUse(caller, company, store, secretKey);
-          return { version };
+          return { version: used.version };
         } finally {
           for (const { plaintext } of live) plaintext.wipe();
         }
@@ -304,6 +319,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         try {
           const entry = { action: "secret.reveal", outcome: "allowed", companyId: company.id } as const;
           await audit.add(caller, { ...entry, secretKey, version: found.version, reason: purpose });
+          countExpired(found);
           return textOf(found);
         } finally {
           found.plaintext.wipe();
