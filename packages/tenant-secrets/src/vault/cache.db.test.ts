@@ -429,6 +429,21 @@ describe("webhooks", () => {
     await until(async () => (await versionOf(there, company, 1)) === "NOT_FOUND");
   });
 
+  test("signed with a version that is destroyed by plain SQL are refused within moments", async () => {
+    const company = await fixture.company("database");
+    const here = await start();
+    const theirs = here.secrets.company(company, product);
+    await theirs.set(signing, secretNo(1));
+    await theirs.set(signing, secretNo(2), { graceSeconds: 3600 });
+    await isKept(here, company, 1);
+    await fixture.superuser`
+      update company_secret_versions set sealed = null, company_key_no = null, fingerprint = null, hint = null, destroyed_at = now()
+      from companies c where c.id = company_id and subdomain = ${company} and version = 1`;
+    // Of a version that still counts by its head, and is not there, nothing is true any more.
+    const refused = until(async () => (await versionOf(here, company, 1)) === "INTEGRITY_FAILURE");
+    expect(await refused).toBeLessThan(5000);
+  });
+
   test("signed with the secret before are refused once its time is up, though nobody can be asked", async () => {
     const company = await fixture.company("database");
     const here = await start();
