@@ -1,5 +1,4 @@
 import { LRUCache } from "lru-cache";
-import type { AuditEntry } from "../access/audit.ts";
 import { covers, permits } from "../access/permissions.ts";
 import type { Question } from "../cache/kept-answers.ts";
 import type { OpenValue, ReportedOutcome } from "../catalog/company-secrets.ts";
@@ -11,9 +10,9 @@ import type { SealedSecret } from "../stores/sealed-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 import type { Caller, RevealPurpose } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import type { CompanyId } from "../vocabulary/names.ts";
 import { recordFailures, type Gate, type Task, type VaultParts } from "./gate.ts";
 import { checkVersion } from "./options.ts";
+import { createReadRecord, isPerson } from "./read-record.ts";
 
 export interface ReadOptions {
   /** Whether the value goes to whoever asks, and not to code of the product: people `reveal` instead. */
@@ -84,22 +83,7 @@ export interface Reads {
 export function createReads({ catalog, companies, audit, kept, stores }: VaultParts, gate: Gate): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
-  let expired = 0;
-  const countExpired = ({ expiresAtMs }: Pick<StoredSecret, "expiresAtMs">): void => {
-    if (expiresAtMs !== undefined && expiresAtMs <= Date.now()) expired += 1;
-  };
-
-  /** Puts a read on record, before its value leaves. */
-  const record = async (
-    caller: Caller,
-    place: Pick<AuditEntry, "companyId" | "secretKey">,
-    secret: Pick<StoredSecret, "version" | "expiresAtMs">,
-  ): Promise<void> => {
-    const { version } = secret;
-    const read = { ...place, version, action: "secret.read", outcome: "allowed" } as const;
-    await (isPerson(caller) ? audit.add(caller, read) : audit.note(caller, read));
-    countExpired(secret);
-  };
+  const record = createReadRecord(audit);
 
   const noteUse = (caller: Caller, company: Company, store: SecretStore, secretKey: string): void => {
     if (!isPerson(caller)) store.noteUse(company, secretKey);
@@ -119,7 +103,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         if (first === undefined) throw notFound();
         const found = [first, ...others] as const;
         try {
-          for (const secret of found) await record(caller, { companyId: company.id, secretKey }, secret);
+          for (const secret of found) await record.add(caller, { companyId: company.id, secretKey }, secret);
         } catch (error) {
           for (const { plaintext } of found) plaintext.wipe();
           throw error;
@@ -156,23 +140,6 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     }
   };
 
-  /** How the last reader of a value is put on record again: a value that is at hand is mostly read by the same one. */
-  const noters = new WeakMap<SealedSecret, { readonly caller: Caller; readonly note: () => boolean }>();
-  const noterOf = (
-    caller: Caller,
-    companyId: CompanyId,
-    secretKey: string,
-    sealed: SealedSecret,
-  ): (() => boolean) => {
-    const known = noters.get(sealed);
-    if (known?.caller === caller) return known.note;
-    const { version } = sealed;
-    const read = { action: "secret.read", outcome: "allowed", companyId, secretKey, version } as const;
-    const note = audit.noter(caller, read);
-    noters.set(sealed, { caller, note });
-    return note;
-  };
-
   /**
    * The short way, for code of the product: everything that a read needs is at hand, and it waits for nothing. That it was
    * used is noted when it is fetched, which is at least as often as it has to be.
@@ -185,11 +152,9 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
     if (company === undefined || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
     const sealed = kept.current.peek(questionOf(company, stores[company.secretStore], secretKey), now)?.value;
     if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
-    const note = noterOf(caller, company.id, secretKey, sealed);
     try {
       const text = sealed.openText();
-      if (!note()) return undefined;
-      countExpired(sealed);
+      if (!record.addNow(caller, company.id, secretKey, sealed)) return undefined;
       return { text, version: sealed.version };
     } catch {
       kept.forget(company.id, secretKey);
@@ -211,7 +176,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
   };
 
   return {
-    expiredReads: () => expired,
+    expiredReads: () => record.expired(),
     readNow,
     read: async (caller, subdomain, secretKey, options) =>
       readNow(caller, subdomain, secretKey) ??
@@ -233,7 +198,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
             for (const secretKey of secretKeys) {
               const secret = found.get(secretKey);
               if (secret !== undefined) {
-                await record(caller, { companyId: company.id, secretKey }, secret);
+                await record.add(caller, { companyId: company.id, secretKey }, secret);
                 noteUse(caller, company, store, secretKey);
                 continue;
               }
@@ -301,7 +266,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
           if (live.length === 0) throw notFound();
           const signing = live.map(({ expiresAtMs, ...secret }) => ({ ...textOf(secret), expiresAtMs }));
           const used = verifyWebhook(signatures, signing, request);
-          await record(caller, { companyId: company.id, secretKey }, used);
+          await record.add(caller, { companyId: company.id, secretKey }, used);
           noteUse(caller, company, store, secretKey);
           return { version: used.version };
         } finally {
@@ -319,7 +284,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         try {
           const entry = { action: "secret.reveal", outcome: "allowed", companyId: company.id } as const;
           await audit.add(caller, { ...entry, secretKey, version: found.version, reason: purpose });
-          countExpired(found);
+          record.countExpired(found);
           return textOf(found);
         } finally {
           found.plaintext.wipe();
@@ -331,11 +296,6 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
 
 function questionOf(company: Company, store: SecretStore, secretKey: string): Question {
   return { owner: company.id, name: secretKey, source: store.name };
-}
-
-/** What people read is one event each, committed first; what services and jobs read can be much, and is written together. */
-function isPerson({ actor }: Caller): boolean {
-  return actor.kind === "user" || actor.kind === "operator";
 }
 
 function banOf({ actor }: Caller, isRemote: boolean): string | undefined {
