@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import type { InfisicalClient } from "@repo/infisical";
 import { beforeAll, describe, expect, test } from "vitest";
 import { customSecret } from "../catalog/custom.ts";
 import { defineCatalog } from "../catalog/catalog.ts";
@@ -169,11 +169,22 @@ describe("a value that was copied", () => {
   test("that comes while it is being removed is removed", async () => {
     await begin();
     await outside("one");
-    fixture.emulator.faults.add({ kind: "delay", durationMs: 300 }, { path: /CUSTOM_KEY/, method: "GET" });
-    const removing = stores.hybrid.remove(acme, key, {}, product);
-    await sleep(50);
+    const [asked, copied] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const infisical: InfisicalClient = {
+      ...fixture.infisical,
+      findSecret: async (...place) => {
+        const found = await fixture.infisical.findSecret(...place);
+        asked.resolve();
+        await copied.promise;
+        return found;
+      },
+    };
+    const { hybrid } = createStores({ database: fixture.database, infisical }, catalog);
+    const removing = codeOf(hybrid.remove(acme, key, {}, product));
+    await asked.promise;
     expect(await read(createStores(fixture, catalog))).toBe("one");
-    expect(await codeOf(removing)).toBe("no error");
+    copied.resolve();
+    expect(await removing).toBe("no error");
     expect(await read(createStores(fixture, catalog))).toBeUndefined();
   });
 
