@@ -41,7 +41,7 @@ it("exports what it is told, and asks for the rest each time that somebody looks
   metrics.request("/api/payments/create", 503, 30);
   metrics.jobRun({ task: "reseal-company", outcome: "done", durationMs: 250 });
   metrics.jobRun({ task: "reseal-company", outcome: "failed", durationMs: 500 });
-  metrics.sealed(15);
+  metrics.sealed();
   metrics.recordAlarm("RECORD_CHANGED");
   metrics.inFlight(2);
   metrics.shed();
@@ -62,7 +62,7 @@ it("exports what it is told, and asks for the rest each time that somebody looks
     'job_duration_seconds_count{job="reseal-company",outcome="done"} 1',
     'job_duration_seconds_sum{job="reseal-company",outcome="failed"} 0.5',
     'job_duration_seconds_count{job="reseal-company",outcome="failed"} 1',
-    "record_events_sealed_total 15",
+    "record_batches_sealed_total 1",
     'record_alarms_total{code="RECORD_CHANGED"} 1',
     'record_alarms_total{code="RECORD_RESTORED"} 0',
     'record_alarms_total{code="RECORD_LAGS"} 0',

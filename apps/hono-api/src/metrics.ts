@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "@pro
 import type { DatabaseCall } from "@repo/db";
 import type { JobRun } from "@repo/db/jobs";
 import type { InfisicalCall } from "@repo/infisical";
-import type { SealerAlarm } from "@repo/tenant-secrets";
+import { sealerAlarms, type SealerAlarm } from "@repo/tenant-secrets";
 import { watch, type MetricsSources } from "./watched-metrics.ts";
 
 /** The numbers of this process. No label holds a company, a secret key, or anything that a caller may choose. */
@@ -12,8 +12,8 @@ export interface Metrics {
   /** @param route as the routes are written down, or the name of a procedure; never a path */
   request(route: string, status: number, durationMs: number): void;
   readonly jobRun: (run: JobRun) => void;
-  /** So many events of the record were sealed here. */
-  sealed(events: number): void;
+  /** A batch of the record was sealed here. */
+  sealed(): void;
   recordAlarm(code: SealerAlarm["code"]): void;
   inFlight(requests: number): void;
   shed(): void;
@@ -29,13 +29,6 @@ const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 /** In seconds: some jobs look at one row, some go through every company. */
 const jobBuckets = [0.01, 0.1, 1, 10, 60, 300, 1800];
-
-const recordAlarms: readonly SealerAlarm["code"][] = [
-  "RECORD_CHANGED",
-  "RECORD_RESTORED",
-  "RECORD_LAGS",
-  "RECORD_NOT_SEALED",
-];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -68,13 +61,13 @@ export function createMetrics(): Metrics {
     labelNames: ["job", "outcome"],
     buckets: jobBuckets,
   });
-  const sealed = new Counter(described("record_events_sealed_total", "Events of the record sealed here"));
+  const sealed = new Counter(described("record_batches_sealed_total", "Batches of the record sealed here"));
   const alarms = new Counter({
     ...described("record_alarms_total", "Things wrong with the record that were found here"),
     labelNames: ["code"],
   });
   // What was never seen grows from nothing to one unnoticed.
-  for (const code of recordAlarms) alarms.inc({ code }, 0);
+  for (const code of sealerAlarms) alarms.inc({ code }, 0);
 
   return {
     databaseCall: ({ pool, outcome, durationMs }) =>
@@ -83,7 +76,7 @@ export function createMetrics(): Metrics {
     request: (route, status, durationMs) =>
       requests.observe({ route, status: `${Math.floor(status / 100)}xx` }, durationMs / 1000),
     jobRun: ({ task, outcome, durationMs }) => jobRuns.observe({ job: task, outcome }, durationMs / 1000),
-    sealed: (events) => sealed.inc(events),
+    sealed: () => sealed.inc(),
     recordAlarm: (code) => alarms.inc({ code }),
     inFlight: (count) => inFlight.set(count),
     shed: () => shed.inc(),

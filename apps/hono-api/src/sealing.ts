@@ -10,7 +10,7 @@ export function startSealing({
   const running = secrets
     .createSealer({
       onSealed: ({ batch, events, head }) => {
-        metrics.sealed(events);
+        metrics.sealed();
         log("info", "record sealed", { batch, events, head });
       },
       onAlarm: ({ code, message, diagnosis }) => {

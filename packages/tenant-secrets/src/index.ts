@@ -33,7 +33,14 @@ export type { RotationReport } from "./keys/report.ts";
 export { rotationInterrupted } from "./keys/rotation.ts";
 export { createExportVerifier, type ExportedEvent, type ExportVerifier } from "./record/export-lines.ts";
 export type { RecordedEvent } from "./record/reader.ts";
-export type { RunningSealer, SealedBatch, Sealer, SealerAlarm, SealerOptions } from "./record/sealer.ts";
+export {
+  sealerAlarms,
+  type RunningSealer,
+  type SealedBatch,
+  type Sealer,
+  type SealerAlarm,
+  type SealerOptions,
+} from "./record/sealer.ts";
 export type { RecordVerification } from "./record/verify.ts";
 export { createTasks, schedule } from "./lifecycle/jobs.ts";
 export type { LegacyOutcome, LegacyResult } from "./migration/legacy-outcome.ts";

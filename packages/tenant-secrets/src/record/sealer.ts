@@ -30,9 +30,16 @@ export interface SealedBatch {
   readonly full: boolean;
 }
 
+export const sealerAlarms = [
+  "RECORD_CHANGED",
+  "RECORD_RESTORED",
+  "RECORD_LAGS",
+  "RECORD_NOT_SEALED",
+] as const;
+
 /** Something that an operator has to look at. */
 export interface SealerAlarm {
-  readonly code: "RECORD_CHANGED" | "RECORD_RESTORED" | "RECORD_LAGS" | "RECORD_NOT_SEALED";
+  readonly code: (typeof sealerAlarms)[number];
   readonly message: string;
   readonly diagnosis?: string | undefined;
 }
