@@ -97,12 +97,14 @@ function listen({ urls }: Deployment) {
 function openTriggers({ superuserUrl }: Deployment) {
   const sql = postgres(superuserUrl, { max: 1, onnotice: () => {} });
   const turn = async (how: "enable" | "disable"): Promise<void> => {
-    const triggers = await sql<{ name: string }[]>`
-      select t.tgname as name from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-      where t.tgrelid = 'company_secrets'::regclass and p.prosrc like '%pg_notify%'`;
+    const triggers = await sql<{ name: string; relation: string }[]>`
+      select t.tgname as name, t.tgrelid::regclass::text as relation
+      from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+      where t.tgrelid in ('company_secrets'::regclass, 'company_secret_versions'::regclass)
+        and p.prosrc like '%pg_notify%'`;
     if (triggers.length === 0) throw new Error("No trigger sends notifications.");
-    for (const { name } of triggers) {
-      await sql.unsafe(`alter table company_secrets ${how} trigger ${name}`);
+    for (const { name, relation } of triggers) {
+      await sql.unsafe(`alter table ${relation} ${how} trigger ${name}`);
     }
   };
   return { enable: () => turn("enable"), disable: () => turn("disable"), stop: () => sql.end() };
