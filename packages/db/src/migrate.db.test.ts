@@ -1,5 +1,8 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { inject, expect, onTestFinished, test } from "vitest";
 import { migrateDatabase } from "./migrate.ts";
@@ -50,6 +53,42 @@ test("does nothing to a database that is up to date", async () => {
   const before = await tablesOf(database.urls.migration);
   await migrateDatabase(database.urls.migration);
   expect(await tablesOf(database.urls.migration)).toEqual(before);
+});
+
+test("the rules around the tables are applied once, and again with the same result", async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const owner = connectOnce(database.urls.migration);
+  onTestFinished(() => owner.end());
+  const rules = () => owner<{ definition: string }[]>`
+    select pg_get_functiondef(oid) as definition from pg_proc where pronamespace = 'public'::regnamespace
+    union all select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+    union all select tablename || policyname || roles::text || coalesce(qual, '') || coalesce(with_check, '') from pg_policies
+    union all select table_name || privilege_type || grantee from information_schema.role_table_grants
+    order by 1`;
+  const before = await rules();
+  await migrateDatabase(database.urls.migration);
+  expect(await owner`select hash from drizzle.rules`).toHaveLength(1);
+  await owner`delete from drizzle.rules`;
+  await owner`drop policy company on company_secrets`;
+  await owner`grant delete on company_secrets to tenant_secrets_application`;
+  await migrateDatabase(database.urls.migration);
+  expect(await rules()).toEqual(before);
+});
+
+test("the migration makes the tables that the schema files describe", async () => {
+  const folder = fileURLToPath(new URL("..", import.meta.url));
+  const out = await mkdtemp(path.join(folder, "node_modules/.schema-"));
+  onTestFinished(() => rm(out, { recursive: true }));
+  const kit = path.join(folder, "node_modules/drizzle-kit/bin.cjs");
+  const options = ["--dialect", "postgresql", "--schema", "./src/schema/*.ts", "--name", "schema"];
+  await promisify(execFile)(
+    process.execPath,
+    [kit, "generate", ...options, "--out", path.relative(folder, out)],
+    { cwd: folder },
+  );
+  const generated = await readFile(path.join(out, "0000_schema.sql"), "utf8");
+  expect(await readFile(path.join(folder, "migrations/0000_schema.sql"), "utf8")).toBe(generated);
 });
 
 test("says so when another process keeps the lock for too long", async () => {

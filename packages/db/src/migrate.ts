@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { applyRules } from "./rules.ts";
 import { scrubDatabaseError } from "./errors.ts";
 import { connectOnce } from "./provision.ts";
 
@@ -11,8 +12,8 @@ const LOCK_TIMEOUT_MS = 60_000;
 const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
- * Brings a database that `provisionDatabase` made to the newest version of its tables. Processes that start together
- * may all call it: the first does the work, the others wait for it.
+ * Brings a database that `provisionDatabase` made to the newest version of its tables, and of the rules around them.
+ * Processes that start together may all call it: the first does the work, the others wait for it.
  *
  * @param migrationUrl of the role that owns the database
  * @param lockTimeoutMs how long to wait for another process's migrations
@@ -34,6 +35,7 @@ export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK
       migrationsSchema: "drizzle",
       migrationsTable: "migrations",
     });
+    await applyRules(client);
   } catch (thrown) {
     throw scrubDatabaseError(thrown);
   } finally {

@@ -136,6 +136,8 @@ export const auditBatches = pgTable(
   },
   (t) => [
     primaryKey({ name: "audit_batches_pkey", columns: [t.no] }),
+    // The batch that an event was sealed in is the first of its floor whose interval ends after the event's transaction.
+    index("audit_batches_interval").on(t.floor, t.toXid),
     check("audit_batches_no_check", sql`${t.no} > 0`),
     check("audit_batches_size_check", sql`${t.size} >= 0 and octet_length(${t.leaves}) = 48 * ${t.size}`),
     check("audit_batches_interval_check", sql`${t.fromXid} <= ${t.toXid}`),

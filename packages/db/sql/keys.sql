@@ -1,12 +1,5 @@
-grant select, insert, update, delete on processes to tenant_secrets_maintenance;
---> statement-breakpoint
-grant select, insert, update on key_rotations to tenant_secrets_maintenance;
---> statement-breakpoint
-grant delete on write_requests to tenant_secrets_maintenance;
---> statement-breakpoint
-
 -- What the states of a master key can become. Everything else is refused, whoever asks.
-create function refuse_master_key_change() returns trigger
+create or replace function refuse_master_key_change() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
@@ -47,15 +40,13 @@ begin
   end if;
   return new;
 end $$;
---> statement-breakpoint
-create trigger master_key_states before update or delete on master_keys
+create or replace trigger master_key_states before update or delete on master_keys
   for each row execute function refuse_master_key_change();
---> statement-breakpoint
 
 -- A wrap is made under the active key and no other. The lock waits for whoever is changing that key's state, and
 -- makes them wait: no wrap appears under a key that is on its way out. Runs as the maintenance role, because the
 -- application's may not look at master keys.
-create function refuse_wrap() returns trigger
+create or replace function refuse_wrap() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
 as $$
@@ -70,9 +61,14 @@ begin
   end if;
   return new;
 end $$;
---> statement-breakpoint
+alter function refuse_wrap() owner to tenant_secrets_maintenance;
+create or replace trigger wrap_under_active_key before insert on company_key_wraps
+  for each row execute function refuse_wrap();
+create or replace trigger wrap_under_active_key before insert on audit_key_wraps
+  for each row execute function refuse_wrap();
+
 -- A key that was destroyed is not wrapped again, whoever still has it in memory.
-create function refuse_company_wrap() returns trigger
+create or replace function refuse_company_wrap() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
 as $$
@@ -85,29 +81,12 @@ begin
   end if;
   return new;
 end $$;
---> statement-breakpoint
-grant create on schema public to tenant_secrets_maintenance;
---> statement-breakpoint
-alter function refuse_wrap() owner to tenant_secrets_maintenance;
---> statement-breakpoint
 alter function refuse_company_wrap() owner to tenant_secrets_maintenance;
---> statement-breakpoint
-revoke create on schema public from tenant_secrets_maintenance;
---> statement-breakpoint
-revoke execute on function refuse_wrap(), refuse_company_wrap() from public;
---> statement-breakpoint
-create trigger wrap_under_active_key before insert on company_key_wraps
-  for each row execute function refuse_wrap();
---> statement-breakpoint
-create trigger wrap_of_living_key before insert on company_key_wraps
+create or replace trigger wrap_of_living_key before insert on company_key_wraps
   for each row execute function refuse_company_wrap();
---> statement-breakpoint
-create trigger wrap_under_active_key before insert on audit_key_wraps
-  for each row execute function refuse_wrap();
---> statement-breakpoint
 
 -- The last wrap of a key that is not destroyed is not deleted.
-create function refuse_unwrap() returns trigger
+create or replace function refuse_unwrap() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
@@ -123,11 +102,10 @@ begin
   end if;
   return old;
 end $$;
---> statement-breakpoint
-create trigger last_wrap_stays before delete on company_key_wraps
+create or replace trigger last_wrap_stays before delete on company_key_wraps
   for each row execute function refuse_unwrap();
---> statement-breakpoint
-create function refuse_audit_unwrap() returns trigger
+
+create or replace function refuse_audit_unwrap() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
@@ -141,51 +119,60 @@ begin
   end if;
   return old;
 end $$;
---> statement-breakpoint
-create trigger last_wrap_stays before delete on audit_key_wraps
+create or replace trigger last_wrap_stays before delete on audit_key_wraps
   for each row execute function refuse_audit_unwrap();
---> statement-breakpoint
 
--- What other processes have to know of, said once by each statement and company, in the transaction of the change.
--- Ids only: whoever can connect can listen.
-create function notify_companies() returns trigger
-  language plpgsql
-  set search_path = pg_catalog
-as $$
-declare
-  company uuid;
-begin
-  for company in execute format('select distinct %I from changed where %1$I is not null', tg_argv[0]) loop
-    perform pg_notify('tenant_secrets', tg_argv[1] || ' ' || company);
-  end loop;
-  return null;
-end $$;
---> statement-breakpoint
-create function notify_subject() returns trigger
-  language plpgsql
+-- A destroyed key stays destroyed, and a company that was shredded gets no other. The lock waits for a shredding that is
+-- under way before the row is made, so that the two never wait for each other.
+create or replace function refuse_company_key() returns trigger
+  language plpgsql security definer
   set search_path = pg_catalog
 as $$
 begin
-  perform pg_notify('tenant_secrets', tg_argv[0]);
-  return null;
+  if tg_op = 'UPDATE' then
+    if old.status = 'destroyed' and new.status <> 'destroyed' then
+      raise exception 'a destroyed company key stays destroyed'
+        using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
+    end if;
+    return new;
+  end if;
+  perform 1 from public.companies where id = new.company_id for key share;
+  if exists (select from public.shreddings where company_id = new.company_id) then
+    raise exception 'this company was shredded'
+      using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
+  end if;
+  return new;
 end $$;
---> statement-breakpoint
-do $$
+alter function refuse_company_key() owner to tenant_secrets_maintenance;
+create or replace trigger company_key_destroyed before insert or update on company_keys
+  for each row execute function refuse_company_key();
+
+-- Nothing is sealed under a destroyed key, whoever still has it in memory, and what was is not brought back. The lock
+-- waits for whoever is destroying the key.
+create or replace function refuse_sealing() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog
+as $$
 declare
-  relation text;
-  event text;
+  state text;
 begin
-  foreach relation in array array['companies', 'company_keys', 'company_secrets'] loop
-    foreach event in array array['insert', 'update', 'delete'] loop
-      execute format(
-        'create trigger notify_%2$s after %2$s on %1$I referencing %3$s table as changed for each statement execute function notify_companies(%4$L, %5$L)',
-        relation, event, case event when 'delete' then 'old' else 'new' end,
-        case relation when 'companies' then 'id' else 'company_id' end,
-        case relation when 'company_keys' then 'company-keys' else 'company' end);
-    end loop;
-  end loop;
-  execute 'create trigger notify_change after insert or update on master_keys for each statement execute function notify_subject(''master-keys'')';
-  foreach relation in array array['api_keys', 'operators'] loop
-    execute format('create trigger notify_change after insert or update or delete on %I for each statement execute function notify_subject(''credentials'')', relation);
-  end loop;
+  select status into state from public.company_keys
+  where company_id = new.company_id and no = new.company_key_no for share;
+  if state = 'destroyed' then
+    raise exception 'this company key was destroyed'
+      using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
+  end if;
+  return new;
 end $$;
+alter function refuse_sealing() owner to tenant_secrets_maintenance;
+-- 'destroyed' is what shredding leaves in the place of a sealed value (shredding.ts).
+create or replace trigger company_key_destroyed before insert on company_secrets
+  for each row when (new.secret_value_encrypted is not null) execute function refuse_sealing();
+create or replace trigger company_key_destroyed_update before update on company_secrets
+  for each row when (new.secret_value_encrypted is not null and (
+    (new.secret_value_encrypted is distinct from old.secret_value_encrypted and new.secret_value_encrypted <> 'destroyed')
+    or (old.deleted_at is not null and new.deleted_at is null)))
+  execute function refuse_sealing();
+-- Its name comes before immutable_version's, so that this reason is the one that is said.
+create or replace trigger company_key_destroyed before insert or update on company_secret_versions
+  for each row when (new.sealed is not null) execute function refuse_sealing();

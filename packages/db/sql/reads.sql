@@ -1,8 +1,8 @@
--- Whoever reads a secret learns when it expires, so that reads of what has expired can be counted. The scope is set by an
--- assignment, which costs less than `perform`: that runs a query.
-drop function read_secret(uuid, text);
---> statement-breakpoint
-create function read_secret(
+-- The head of one secret in one statement with row-level security on: the company is set for this statement, and put back
+-- as it was, so that a caller's own transaction is not left in another company's scope. One row and no set of them, since
+-- most reads that the cache does not answer are of one. The scope is set by an assignment, which costs less than `perform`:
+-- that runs a query.
+create or replace function read_secret(
   company uuid, wanted text, out company_id uuid, out secret_key text, out secret_value_encrypted text,
   out company_key_no integer, out current_version integer, out origin text, out removed boolean,
   out expires_at timestamptz)
@@ -20,14 +20,11 @@ begin
     from public.company_secrets s where s.company_id = company and s.secret_key = wanted;
   scope := set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
 end $$;
---> statement-breakpoint
-revoke execute on function read_secret(uuid, text) from public;
---> statement-breakpoint
 grant execute on function read_secret(uuid, text) to tenant_secrets_application, tenant_secrets_maintenance;
---> statement-breakpoint
-drop function read_secrets(uuid[], integer[], text[]);
---> statement-breakpoint
-create function read_secrets(companies uuid[], ends integer[], wanted text[])
+
+-- The heads of several secrets of any companies in one statement, each company's in its own scope. The first `ends[1]` of
+-- the secret keys are the first company's, and so on.
+create or replace function read_secrets(companies uuid[], ends integer[], wanted text[])
   returns table (
     company_id uuid, secret_key text, secret_value_encrypted text, company_key_no integer, current_version integer,
     origin text, removed boolean, expires_at timestamptz)
@@ -56,7 +53,4 @@ begin
   end loop;
   scope := set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
 end $$;
---> statement-breakpoint
-revoke execute on function read_secrets(uuid[], integer[], text[]) from public;
---> statement-breakpoint
 grant execute on function read_secrets(uuid[], integer[], text[]) to tenant_secrets_application, tenant_secrets_maintenance;

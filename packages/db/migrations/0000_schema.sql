@@ -1,0 +1,341 @@
+CREATE TABLE "api_key_companies" (
+	"company_id" uuid NOT NULL,
+	"api_key_id" uuid NOT NULL,
+	CONSTRAINT "api_key_companies_pkey" PRIMARY KEY("company_id","api_key_id")
+);
+--> statement-breakpoint
+CREATE TABLE "api_keys" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"company_id" uuid,
+	"name" text NOT NULL,
+	"prefix" text NOT NULL,
+	"hash" text NOT NULL,
+	"verbs" text[] NOT NULL,
+	"key_patterns" text[] NOT NULL,
+	"addresses" text[],
+	"created_by_kind" text NOT NULL,
+	"created_by_id" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	"last_used_at" timestamp (3) with time zone,
+	"revoked_at" timestamp (3) with time zone,
+	CONSTRAINT "api_keys_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "api_keys_prefix_key" UNIQUE("prefix"),
+	CONSTRAINT "api_keys_verbs_check" CHECK (cardinality("api_keys"."verbs") > 0 and "api_keys"."verbs" <@ '{describe,use,write,delete,export}'),
+	CONSTRAINT "api_keys_key_patterns_check" CHECK (cardinality("api_keys"."key_patterns") > 0)
+);
+--> statement-breakpoint
+CREATE TABLE "memberships" (
+	"company_id" uuid NOT NULL,
+	"user_id" uuid NOT NULL,
+	"role" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "memberships_pkey" PRIMARY KEY("company_id","user_id"),
+	CONSTRAINT "memberships_role_check" CHECK ("memberships"."role" in ('owner', 'admin', 'member', 'auditor'))
+);
+--> statement-breakpoint
+CREATE TABLE "operators" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"name" text NOT NULL,
+	"token_prefix" text NOT NULL,
+	"token_hash" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	"revoked_at" timestamp (3) with time zone,
+	CONSTRAINT "operators_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "operators_token_prefix_key" UNIQUE("token_prefix")
+);
+--> statement-breakpoint
+CREATE TABLE "users" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"email" text NOT NULL,
+	"name" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"disabled_at" timestamp (3) with time zone,
+	CONSTRAINT "users_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "users_email_key" UNIQUE("email"),
+	CONSTRAINT "users_email_check" CHECK ("users"."email" = lower("users"."email") and length("users"."email") between 3 and 254 and "users"."email" ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'),
+	CONSTRAINT "users_name_check" CHECK (length("users"."name") between 1 and 100)
+);
+--> statement-breakpoint
+CREATE TABLE "companies" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"subdomain" text NOT NULL,
+	"infisical_folder" text NOT NULL,
+	"secret_store" text NOT NULL,
+	"store_epoch" integer DEFAULT 1 NOT NULL,
+	"status" text DEFAULT 'active' NOT NULL,
+	"home_region" text DEFAULT 'default' NOT NULL,
+	"recovery_days" integer DEFAULT 30 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"deleted_at" timestamp (3) with time zone,
+	CONSTRAINT "companies_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "companies_infisical_folder_key" UNIQUE("infisical_folder"),
+	CONSTRAINT "companies_subdomain_check" CHECK ("companies"."subdomain" ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+	CONSTRAINT "companies_infisical_folder_check" CHECK ("companies"."infisical_folder" ~ '^[A-Za-z0-9_-]{1,255}$'),
+	CONSTRAINT "companies_secret_store_check" CHECK ("companies"."secret_store" in ('infisical', 'hybrid', 'database')),
+	CONSTRAINT "companies_status_check" CHECK ("companies"."status" in ('active', 'suspended', 'deleted')),
+	CONSTRAINT "companies_recovery_days_check" CHECK ("companies"."recovery_days" between 7 and 90),
+	CONSTRAINT "companies_deleted_check" CHECK (("companies"."status" = 'deleted') = ("companies"."deleted_at" is not null))
+);
+--> statement-breakpoint
+CREATE TABLE "company_key_wraps" (
+	"company_id" uuid NOT NULL,
+	"no" integer NOT NULL,
+	"region" text NOT NULL,
+	"master_key_version" integer NOT NULL,
+	"wrapped" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "company_key_wraps_pkey" PRIMARY KEY("company_id","no","region","master_key_version")
+);
+--> statement-breakpoint
+CREATE TABLE "company_keys" (
+	"company_id" uuid NOT NULL,
+	"no" integer NOT NULL,
+	"status" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"destroyed_at" timestamp (3) with time zone,
+	CONSTRAINT "company_keys_pkey" PRIMARY KEY("company_id","no"),
+	CONSTRAINT "company_keys_no_check" CHECK ("company_keys"."no" > 0),
+	CONSTRAINT "company_keys_status_check" CHECK ("company_keys"."status" in ('active', 'retiring', 'retired', 'destroyed'))
+);
+--> statement-breakpoint
+CREATE TABLE "key_rotations" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"region" text NOT NULL,
+	"from_version" integer NOT NULL,
+	"to_version" integer NOT NULL,
+	"phase" text DEFAULT 'stage' NOT NULL,
+	"started_by_kind" text NOT NULL,
+	"started_by_id" text NOT NULL,
+	"lease_holder" uuid,
+	"lease_until" timestamp (3) with time zone,
+	"before" jsonb NOT NULL,
+	"backup_checksum" text,
+	"report" text,
+	"report_mac" text,
+	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"finished_at" timestamp (3) with time zone,
+	CONSTRAINT "key_rotations_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "key_rotations_versions_check" CHECK ("key_rotations"."to_version" > "key_rotations"."from_version"),
+	CONSTRAINT "key_rotations_done_check" CHECK (("key_rotations"."phase" = 'done') = ("key_rotations"."finished_at" is not null))
+);
+--> statement-breakpoint
+CREATE TABLE "master_keys" (
+	"region" text NOT NULL,
+	"version" integer NOT NULL,
+	"status" text NOT NULL,
+	"derivation" text NOT NULL,
+	"parameters" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"check_value" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"activated_at" timestamp (3) with time zone,
+	"retired_at" timestamp (3) with time zone,
+	CONSTRAINT "master_keys_pkey" PRIMARY KEY("region","version"),
+	CONSTRAINT "master_keys_region_check" CHECK ("master_keys"."region" ~ '^[a-z][a-z0-9-]{0,31}$'),
+	CONSTRAINT "master_keys_version_check" CHECK ("master_keys"."version" > 0),
+	CONSTRAINT "master_keys_status_check" CHECK ("master_keys"."status" in ('pending', 'active', 'retiring', 'retired', 'destroyed')),
+	CONSTRAINT "master_keys_derivation_check" CHECK ("master_keys"."derivation" in ('hkdf-sha256', 'argon2id'))
+);
+--> statement-breakpoint
+CREATE TABLE "processes" (
+	"id" uuid NOT NULL,
+	"region" text NOT NULL,
+	"master_key_versions" integer[] NOT NULL,
+	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "processes_pkey" PRIMARY KEY("id")
+);
+--> statement-breakpoint
+CREATE TABLE "shreddings" (
+	"company_id" uuid NOT NULL,
+	"receipt" text NOT NULL,
+	"signature" text NOT NULL,
+	"shredded_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "shreddings_pkey" PRIMARY KEY("company_id")
+);
+--> statement-breakpoint
+CREATE TABLE "rate_limits" (
+	"key" text NOT NULL,
+	"points" integer NOT NULL,
+	"expire" bigint,
+	CONSTRAINT "rate_limits_pkey" PRIMARY KEY("key"),
+	CONSTRAINT "rate_limits_key_check" CHECK (length("rate_limits"."key") between 1 and 200)
+);
+--> statement-breakpoint
+CREATE TABLE "audit_batches" (
+	"no" integer NOT NULL,
+	"cluster" text NOT NULL,
+	"floor" bigint NOT NULL,
+	"from_xid" "xid8" NOT NULL,
+	"to_xid" "xid8" NOT NULL,
+	"size" integer NOT NULL,
+	"leaves" "bytea" NOT NULL,
+	"head" text NOT NULL,
+	"signature" text NOT NULL,
+	"sealed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "audit_batches_pkey" PRIMARY KEY("no"),
+	CONSTRAINT "audit_batches_no_check" CHECK ("audit_batches"."no" > 0),
+	CONSTRAINT "audit_batches_size_check" CHECK ("audit_batches"."size" >= 0 and octet_length("audit_batches"."leaves") = 48 * "audit_batches"."size"),
+	CONSTRAINT "audit_batches_interval_check" CHECK ("audit_batches"."from_xid" <= "audit_batches"."to_xid")
+);
+--> statement-breakpoint
+CREATE TABLE "audit_events" (
+	"id" uuid NOT NULL,
+	"company_id" uuid,
+	"occurred_at" timestamp (3) with time zone NOT NULL,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"action" text NOT NULL,
+	"secret_key" text,
+	"version" integer,
+	"outcome" text NOT NULL,
+	"reason" text,
+	"subject" text,
+	"request_id" text,
+	"address" text,
+	"count" integer DEFAULT 1 NOT NULL,
+	"last_at" timestamp (3) with time zone,
+	"stream" uuid,
+	"stream_no" bigint,
+	"xid" "xid8" DEFAULT pg_current_xact_id() NOT NULL,
+	"nonce" "bytea" NOT NULL,
+	"mac_key_no" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
+	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	CONSTRAINT "audit_events_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "audit_events_outcome_check" CHECK ("audit_events"."outcome" in ('allowed', 'refused', 'attempted', 'failed', 'unknown')),
+	CONSTRAINT "audit_events_count_check" CHECK ("audit_events"."count" > 0),
+	CONSTRAINT "audit_events_stream_check" CHECK (("audit_events"."stream" is null) = ("audit_events"."stream_no" is null) and "audit_events"."stream_no" > 0),
+	CONSTRAINT "audit_events_mac_check" CHECK (octet_length("audit_events"."nonce") = 16 and octet_length("audit_events"."mac") = 32)
+);
+--> statement-breakpoint
+CREATE TABLE "audit_key_wraps" (
+	"purpose" text NOT NULL,
+	"no" integer NOT NULL,
+	"region" text NOT NULL,
+	"master_key_version" integer NOT NULL,
+	"wrapped" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "audit_key_wraps_pkey" PRIMARY KEY("purpose","no","region","master_key_version")
+);
+--> statement-breakpoint
+CREATE TABLE "audit_keys" (
+	"purpose" text NOT NULL,
+	"no" integer NOT NULL,
+	"status" text NOT NULL,
+	"public_key" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "audit_keys_pkey" PRIMARY KEY("purpose","no"),
+	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing')),
+	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retired'))
+);
+--> statement-breakpoint
+CREATE TABLE "company_secret_versions" (
+	"company_id" uuid NOT NULL,
+	"secret_key" text NOT NULL,
+	"version" integer NOT NULL,
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"previous_version_id" uuid,
+	"sealed" text,
+	"company_key_no" integer,
+	"fingerprint" text,
+	"hint" text,
+	"note" text,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"check_result" text,
+	"checked_at" timestamp (3) with time zone,
+	"destroyed_at" timestamp (3) with time zone,
+	CONSTRAINT "company_secret_versions_pkey" PRIMARY KEY("company_id","secret_key","version"),
+	CONSTRAINT "company_secret_versions_id_key" UNIQUE("company_id","id"),
+	CONSTRAINT "company_secret_versions_version_check" CHECK ("company_secret_versions"."version" > 0),
+	CONSTRAINT "company_secret_versions_note_check" CHECK (length("company_secret_versions"."note") <= 500),
+	CONSTRAINT "company_secret_versions_check_check" CHECK (("company_secret_versions"."check_result" is null) = ("company_secret_versions"."checked_at" is null) and "company_secret_versions"."check_result" in ('accepted', 'rejected', 'unknown'))
+);
+--> statement-breakpoint
+CREATE TABLE "company_secrets" (
+	"company_id" uuid NOT NULL,
+	"secret_key" text NOT NULL,
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"secret_value_encrypted" text,
+	"company_key_no" integer,
+	"current_version" integer,
+	"pending_version" integer,
+	"previous_version" integer,
+	"previous_until" timestamp (3) with time zone,
+	"last_version" integer NOT NULL,
+	"origin" text NOT NULL,
+	"expires_at" timestamp (3) with time zone,
+	"reminder_days" integer[] DEFAULT '{30,7,1}' NOT NULL,
+	"reminded_days" integer,
+	"deleted_at" timestamp (3) with time zone,
+	"recover_until" timestamp (3) with time zone,
+	"purged_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "company_secrets_pkey" PRIMARY KEY("company_id","secret_key"),
+	CONSTRAINT "company_secrets_id_key" UNIQUE("company_id","id"),
+	CONSTRAINT "company_secrets_secret_key_check" CHECK ("company_secrets"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
+	CONSTRAINT "company_secrets_origin_check" CHECK ("company_secrets"."origin" in ('written', 'infisical', 'legacy')),
+	CONSTRAINT "company_secrets_sealed_check" CHECK (("company_secrets"."secret_value_encrypted" is null) = ("company_secrets"."company_key_no" is null) and ("company_secrets"."secret_value_encrypted" is null or "company_secrets"."current_version" is not null)),
+	CONSTRAINT "company_secrets_versions_check" CHECK ("company_secrets"."last_version" >= 0 and coalesce("company_secrets"."current_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."pending_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."previous_version", 0) between 0 and "company_secrets"."last_version"),
+	CONSTRAINT "company_secrets_live_check" CHECK ("company_secrets"."deleted_at" is not null or "company_secrets"."pending_version" is not null or "company_secrets"."secret_value_encrypted" is not null)
+);
+--> statement-breakpoint
+CREATE TABLE "secret_uses" (
+	"company_id" uuid NOT NULL,
+	"secret_key" text NOT NULL,
+	"last_used_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "secret_uses_pkey" PRIMARY KEY("company_id","secret_key")
+);
+--> statement-breakpoint
+CREATE TABLE "write_requests" (
+	"company_id" uuid NOT NULL,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"request_id" text NOT NULL,
+	"body_mac" text NOT NULL,
+	"version" integer NOT NULL,
+	"versions" integer[],
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "write_requests_pkey" PRIMARY KEY("company_id","actor_kind","actor_id","request_id"),
+	CONSTRAINT "write_requests_request_id_check" CHECK (length("write_requests"."request_id") between 1 and 100)
+);
+--> statement-breakpoint
+ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_api_key_fkey" FOREIGN KEY ("api_key_id") REFERENCES "public"."api_keys"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "memberships" ADD CONSTRAINT "memberships_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FOREIGN KEY ("company_id","no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_keys" ADD CONSTRAINT "company_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "key_rotations" ADD CONSTRAINT "key_rotations_from_fkey" FOREIGN KEY ("region","from_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "shreddings" ADD CONSTRAINT "shreddings_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_key_fkey" FOREIGN KEY ("purpose","no") REFERENCES "public"."audit_keys"("purpose","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_previous_fkey" FOREIGN KEY ("company_id","previous_version_id") REFERENCES "public"."company_secret_versions"("company_id","id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "secret_uses" ADD CONSTRAINT "secret_uses_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "write_requests" ADD CONSTRAINT "write_requests_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("api_key_id");--> statement-breakpoint
+CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
+CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("company_id") WHERE "company_keys"."status" = 'active';--> statement-breakpoint
+CREATE UNIQUE INDEX "key_rotations_one_running" ON "key_rotations" USING btree ("region") WHERE "key_rotations"."finished_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
+CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
+CREATE INDEX "rate_limits_expire" ON "rate_limits" USING btree ("expire");--> statement-breakpoint
+CREATE INDEX "audit_batches_interval" ON "audit_batches" USING btree ("floor","to_xid");--> statement-breakpoint
+CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
+CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
+CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
+CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");

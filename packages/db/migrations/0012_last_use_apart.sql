@@ -1,1 +1,0 @@
-ALTER TABLE "company_secrets" DROP COLUMN "last_used_at";

@@ -1,1 +1,0 @@
-ALTER TABLE "write_requests" ADD COLUMN "versions" integer[];

@@ -1,2 +1,0 @@
-ALTER TABLE "api_keys" DROP CONSTRAINT "api_keys_verbs_check";--> statement-breakpoint
-ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_verbs_check" CHECK (cardinality("api_keys"."verbs") > 0 and "api_keys"."verbs" <@ '{describe,use,write,delete,export}');

@@ -1,0 +1,67 @@
+-- Who may touch which table. The four roles exist before any of this runs (provision.ts). All of it is declared anew each
+-- time it changes: what a file no longer grants is gone.
+
+revoke all on schema public from public;
+grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance;
+revoke all on all tables in schema public from tenant_secrets_application, tenant_secrets_maintenance;
+-- Of the functions that later files make. They grant each by name.
+alter default privileges revoke execute on functions from public;
+
+do $$
+declare
+  policy record;
+begin
+  for policy in select tablename, policyname from pg_policies where schemaname = 'public' loop
+    execute format('drop policy %I on public.%I', policy.policyname, policy.tablename);
+  end loop;
+end $$;
+
+-- Each row belongs to the company that the statement or transaction is set to. After a transaction-local
+-- set_config the setting is '' and not null, hence the nullif; the subselect is evaluated once a statement.
+-- No company set: no rows.
+do $$
+declare
+  relation text;
+  company_column text;
+begin
+  foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
+    'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'shreddings']
+  loop
+    company_column := case relation when 'companies' then 'id' else 'company_id' end;
+    execute format('alter table %I enable row level security', relation);
+    execute format('alter table %I force row level security', relation);
+    execute format(
+      'create policy company on %1$I to tenant_secrets_application using (%2$I = %3$s) with check (%2$I = %3$s)',
+      relation, company_column,
+      $scope$(select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid)$scope$);
+    execute format(
+      'create policy maintenance on %I to tenant_secrets_maintenance using (true) with check (true)', relation);
+  end loop;
+end $$;
+
+-- Events are written about any company, or none (a refusal before a company is known), and read by company.
+alter table audit_events enable row level security;
+alter table audit_events force row level security;
+create policy append on audit_events for insert to tenant_secrets_application with check (true);
+create policy company on audit_events for select to tenant_secrets_application
+  using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid));
+create policy maintenance on audit_events to tenant_secrets_maintenance using (true) with check (true);
+
+grant select on companies to tenant_secrets_application;
+grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
+grant select, insert, update on company_secrets to tenant_secrets_application;
+grant select, insert on company_secret_versions to tenant_secrets_application;
+grant update (sealed, company_key_no, fingerprint, hint, destroyed_at, check_result, checked_at) on company_secret_versions
+  to tenant_secrets_application;
+grant select, insert, update on secret_uses to tenant_secrets_application;
+grant select, insert, update, delete on write_requests to tenant_secrets_application;
+grant select, insert on audit_events to tenant_secrets_application;
+-- Counters are of no company: most are about a caller who is not known yet. Their keys are hashes.
+grant select, insert, update, delete on rate_limits to tenant_secrets_application, tenant_secrets_maintenance;
+
+grant select, insert, update on companies, master_keys, company_keys, company_secrets, company_secret_versions,
+  secret_uses, operators, users, api_keys, audit_keys, key_rotations, shreddings to tenant_secrets_maintenance;
+grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
+  to tenant_secrets_maintenance;
+grant select, insert, update, delete on memberships, processes to tenant_secrets_maintenance;
+grant select, insert on audit_events, audit_batches to tenant_secrets_maintenance;

@@ -1,0 +1,69 @@
+-- What other processes have to know of, said once by each statement and company, in the transaction of the change.
+-- Ids only: whoever can connect can listen.
+create or replace function notify_companies() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+declare
+  company uuid;
+begin
+  for company in execute format('select distinct %I from changed where %1$I is not null', tg_argv[0]) loop
+    perform pg_notify('tenant_secrets', tg_argv[1] || ' ' || company);
+  end loop;
+  return null;
+end $$;
+-- A company's row and its secrets are different news: secrets change all the time, and a row hardly ever.
+do $$
+declare
+  subject record;
+  event text;
+begin
+  for subject in select * from (values ('companies', 'id', 'company'), ('company_keys', 'company_id', 'company-keys'),
+    ('company_secrets', 'company_id', 'company-secrets')) as s(relation, company_column, topic)
+  loop
+    foreach event in array array['insert', 'update', 'delete'] loop
+      execute format(
+        'create or replace trigger notify_%2$s after %2$s on %1$I referencing %3$s table as changed for each statement execute function notify_companies(%4$L, %5$L)',
+        subject.relation, event, case event when 'delete' then 'old' else 'new' end, subject.company_column, subject.topic);
+    end loop;
+  end loop;
+end $$;
+
+-- A value that is not the current one can be changed by itself, and is kept where webhooks are verified with it. What a
+-- provider said of it changes nothing that is kept.
+create or replace function notify_of_version() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  perform pg_notify('tenant_secrets', 'company-secrets ' || old.company_id);
+  return null;
+end $$;
+create or replace trigger notify_update after update on company_secret_versions
+  for each row when (old.sealed is distinct from new.sealed) execute function notify_of_version();
+create or replace trigger notify_delete after delete on company_secret_versions
+  for each row execute function notify_of_version();
+
+create or replace function notify_subject() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  perform pg_notify('tenant_secrets', tg_argv[0]);
+  return null;
+end $$;
+create or replace trigger notify_change after insert or update on master_keys
+  for each statement execute function notify_subject('master-keys');
+-- Processes that write to the record ask again which of its keys is in use. It is news of the same kind as a master key's.
+create or replace trigger notify_change after insert or update on audit_keys
+  for each statement execute function notify_subject('master-keys');
+create or replace trigger notify_change after insert or update or delete on operators
+  for each statement execute function notify_subject('credentials');
+create or replace trigger notify_change after insert or update or delete on users
+  for each statement execute function notify_subject('credentials');
+create or replace trigger notify_change after insert or update or delete on memberships
+  for each statement execute function notify_subject('credentials');
+-- Not for `last_used_at`: that a key is used changes nothing for anybody, and happens once a minute for each.
+create or replace trigger notify_change after insert or delete
+  or update of company_id, prefix, hash, verbs, key_patterns, addresses, expires_at, revoked_at on api_keys
+  for each statement execute function notify_subject('credentials');
