@@ -30,13 +30,6 @@ export const companies = {
 export type Subdomain = keyof typeof companies;
 export const subdomains: readonly Subdomain[] = ["codewiser", "acmecorp", "another-company"];
 
-/** A test asks for more in a minute than anybody would. */
-const lax: RateLimitOptions = {
-  failedCredentialsPerMinute: 100_000,
-  refusalsPerMinute: 100_000,
-  sensitiveCallsPerMinute: 100_000,
-};
-
 export interface Backends {
   readonly database: TestDatabase;
   readonly emulator: InfisicalEmulator;
@@ -106,6 +99,7 @@ export interface ApiOptions {
   readonly backends?: Backends;
   /** Whether the start is complete. Default true. */
   readonly started?: boolean;
+  /** What a test needs more of. Default: the limits of production. */
   readonly limits?: RateLimitOptions;
   readonly trustedProxies?: number;
   readonly maxRequestsInFlight?: number;
@@ -115,7 +109,7 @@ export interface ApiOptions {
 export async function startApi({
   backends,
   started = true,
-  limits = lax,
+  limits = {},
   trustedProxies = 0,
   maxRequestsInFlight = 1000,
 }: ApiOptions = {}): Promise<Api> {

@@ -4,6 +4,7 @@ import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testin
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
+import type { RateLimitOptions } from "./access/rate-limits.ts";
 import { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 import type { CredentialChecks } from "./providers/credential-check.ts";
 import { createTenantSecrets, type TenantSecrets, type TenantSecretsOptions } from "./tenant-secrets.ts";
@@ -19,13 +20,6 @@ export const product: Caller = job("test", {
   secretKeys: ["*"],
 });
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
-
-/** A test asks for more in a minute than anybody would. */
-const lax = {
-  failedCredentialsPerMinute: 100_000,
-  refusalsPerMinute: 100_000,
-  sensitiveCallsPerMinute: 100_000,
-};
 
 /** A session of a person is the id of one: what a real sign-in finds out is somebody else's to test. */
 async function signIn(headers: Headers): Promise<string | undefined> {
@@ -60,8 +54,9 @@ export interface Person extends Caller {
  * A database, an Infisical and the whole on top, for one test file or one test. Ends with it.
  *
  * @param checks who is asked about credentials in place of the providers
+ * @param limits what a test needs more of than the defaults allow, which are those of production
  */
-export async function createFixture(checks?: CredentialChecks): Promise<Fixture> {
+export async function createFixture(checks?: CredentialChecks, limits?: RateLimitOptions): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const emulator = await startInfisicalEmulator();
   const closing: (() => Promise<unknown>)[] = [];
@@ -78,7 +73,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     database,
     infisical,
     catalog: deliveryChatCatalog,
-    limits: lax,
+    limits,
     signIn,
     checks,
   });
@@ -98,12 +93,11 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     urls: testDatabase.urls,
     superuser,
     another: (options = {}) =>
-      createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits: lax, signIn, ...options }),
+      createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, signIn, ...options }),
     copy: async () => {
       const copy = await testDatabase.copy();
       copies.push(copy);
-      return () =>
-        createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits: lax, signIn });
+      return () => createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, signIn });
     },
     company: async (secretStore) => {
       const subdomain = `company-${++companies}`;
