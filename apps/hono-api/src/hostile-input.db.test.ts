@@ -151,6 +151,40 @@ describe("a name", () => {
   });
 });
 
+describe("a call that says of what types its input is", () => {
+  const marked = (mark: unknown, item: unknown, times = 1) => {
+    const places = Array.from({ length: times }, (_, i) => [String(i), item]);
+    return JSON.stringify({
+      json: { company, secretKey: "CUSTOM_A", ...Object.fromEntries(places) },
+      meta: { values: Object.fromEntries(places.map(([place]) => [place, mark])) },
+    });
+  };
+
+  it("is refused for any but dates before anything is built, alone and in a batch", async () => {
+    const startedAt = performance.now();
+    for (const body of [
+      marked([["typed-array", "Uint8Array"]], 100_000_000, 40),
+      marked(["map"], [["a", 1]]),
+      marked(["set"], [1]),
+      marked(["regexp"], "/(a+)+$/"),
+      marked(["bigint"], "9".repeat(100_000)),
+      marked(["Error"], { message: "a" }),
+      marked([["class", "Object"]], {}),
+      `{"json":{"company":"${company}","secretKey":"CUSTOM_A","a":[]},"meta":{"referentialEqualities":{"a":["a.0"]}}}`,
+    ]) {
+      for (const [path, sent] of [
+        ["secrets.read", body],
+        ["secrets.read?batch=1", `{"0":${body}}`],
+      ] as const) {
+        const answer = await call(path, sent);
+        expect([answer.status, reasonOf(answer)]).toEqual([400, "INVALID_INPUT"]);
+        expect(answer.body).toContain("`meta` marks something other than dates");
+      }
+    }
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+});
+
 describe("a batch", () => {
   const batch = (paths: readonly string[], inputs: Record<string, unknown>): Promise<Answer> =>
     send(api.url, {

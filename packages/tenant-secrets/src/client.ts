@@ -7,7 +7,6 @@ import {
   type HTTPBatchLinkOptions,
   type TRPCClient,
 } from "@trpc/client";
-import superjson from "superjson";
 import { z } from "zod";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { CompanySecrets } from "./catalog/company-secrets.ts";
@@ -15,6 +14,7 @@ import { openValueOf } from "./catalog/live-value.ts";
 import { companySecrets } from "./catalog/typed-secrets.ts";
 import type { AppRouter } from "./router/router.ts";
 import { errorCodes, TenantSecretsError } from "./vocabulary/errors.ts";
+import { wire } from "./vocabulary/wire.ts";
 
 export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export type {
@@ -74,7 +74,7 @@ export function createTenantSecretsClient<C extends Catalog>(
 ): TenantSecretsClient<C> {
   const http = {
     url: `${options.url.replace(/\/+$/, "")}/trpc`,
-    transformer: superjson,
+    transformer: wire,
     headers: { authorization: `Bearer ${options.credential}` },
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
   };

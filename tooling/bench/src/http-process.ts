@@ -5,7 +5,6 @@ import { createApp, createLog, createMetrics, createStartUp, listen } from "@rep
 import { createInfisicalClient } from "@repo/infisical";
 import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
 import { initTRPC } from "@trpc/server";
-import superjson from "superjson";
 import { Place } from "./deployment.ts";
 
 // The API in a process of its own, as a deployment has it, with one route more: a procedure that does nothing. Whatever
@@ -43,7 +42,7 @@ const app = createApp({
   maxRequestsInFlight: 1000,
 });
 
-const t = initTRPC.create({ transformer: superjson, isDev: false });
+const t = initTRPC.create({ isDev: false });
 const router = t.router({ nothing: t.procedure.mutation(() => null) });
 app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
 

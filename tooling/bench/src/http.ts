@@ -1,7 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { stringify } from "superjson";
 import { Pool } from "undici";
 import { z } from "zod";
 import { startDeployment, type Deployment } from "./deployment.ts";
@@ -73,7 +72,7 @@ async function callsOf({ secrets }: Deployment, client: Pool) {
   };
   const spots = Array.from({ length: companies * secretsOfEach }, (_, i) => {
     const [company, secretKey] = [subdomainOf(i % companies), secretKeyOf(Math.floor(i / companies))];
-    return { body: stringify({ company, secretKey }), value: valueOf(company, secretKey) };
+    return { body: JSON.stringify({ json: { company, secretKey } }), value: valueOf(company, secretKey) };
   });
   return {
     nothing: () => post("/empty/nothing", "{}"),

@@ -1,9 +1,9 @@
 import { TRPCError } from "@trpc/server";
-import { serialize } from "superjson";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { NewApiKey } from "../companies/api-keys.ts";
 import { makeCredential } from "../companies/credential.ts";
 import { createFixture, operator, product } from "../fixture.ts";
+import { wire } from "../vocabulary/wire.ts";
 import { inProcessFetch } from "./in-process.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
@@ -222,7 +222,7 @@ function overHttp(name: string, headers: Readonly<Record<string, string>>): Send
   return {
     name,
     call: async (path, type, input) => {
-      const body = input === undefined ? undefined : JSON.stringify(serialize(input));
+      const body = input === undefined ? undefined : JSON.stringify(wire.input.serialize(input));
       const query = body === undefined ? "" : `?input=${encodeURIComponent(body)}`;
       const response =
         type === "query"

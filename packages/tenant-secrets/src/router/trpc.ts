@@ -1,12 +1,12 @@
 import { initTRPC, TRPCError, type TRPC_ERROR_CODE_KEY } from "@trpc/server";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
-import superjson from "superjson";
 import { z } from "zod";
 import { asTenantSecretsError } from "../access/database-errors.ts";
 import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
 import type { Services } from "../tenant-secrets.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { TenantSecretsError, type ErrorCode, type SecretFailure } from "../vocabulary/errors.ts";
+import { wire } from "../vocabulary/wire.ts";
 
 /** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
 export interface Context {
@@ -81,7 +81,7 @@ const t = initTRPC
   .context<Context>()
   .meta<ProcedureMeta>()
   .create({
-    transformer: superjson,
+    transformer: wire,
     isDev: false,
     errorFormatter: ({ shape, error, ctx, type }) => {
       const known = publicError(error);
