@@ -9,7 +9,11 @@ import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
 /** Every procedure is tried by every actor, and most of that is refused or sensitive. */
-const everythingIsTried = { refusalsPerMinute: 10_000, sensitiveCallsPerMinute: 10_000 };
+const everythingIsTried = {
+  failedCredentialsPerMinute: 10_000,
+  refusalsPerMinute: 10_000,
+  sensitiveCallsPerMinute: 10_000,
+};
 
 const fixture = await createFixture(undefined, everythingIsTried);
 const { secrets, superuser } = fixture;
