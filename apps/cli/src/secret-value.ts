@@ -1,8 +1,10 @@
 import { UsageError } from "./failure.ts";
 import { printable } from "./output.ts";
+import { readText } from "./text-input.ts";
 
 /**
- * The value to write: standard input to its end, or from a terminal, what is typed at a masked prompt.
+ * The value to write: standard input to its end without a byte order mark, or from a terminal, what is typed at a masked
+ * prompt.
  *
  * @param keepNewline whether a newline at the end of standard input belongs to the value
  * @throws {UsageError} when the prompt is cancelled
@@ -23,23 +25,9 @@ async function ask(prompt: string): Promise<string> {
 
 async function readStandardInput(): Promise<string> {
   const { maxValueBytes, TenantSecretsError } = await import("@repo/tenant-secrets/client");
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of process.stdin) {
-    const buffer = Buffer.from(chunk);
-    chunks.push(buffer);
-    bytes += buffer.length;
-    // Room for the newline that may be dropped.
-    if (bytes > maxValueBytes + 2) {
-      throw new TenantSecretsError("INVALID_VALUE", `A value is at most ${maxValueBytes} bytes long.`);
-    }
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw new TenantSecretsError(
-      "INVALID_VALUE",
-      "A value is text: standard input is not well-formed UTF-8.",
-    );
-  }
+  // Room for a byte order mark and the newline, which may be dropped.
+  return readText(process.stdin, maxValueBytes + 5, (fault) => {
+    const rule = fault === "is longer" ? `a value is at most ${maxValueBytes} bytes long` : `it ${fault}`;
+    return new TenantSecretsError("INVALID_VALUE", `Standard input was refused: ${rule}.`);
+  });
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { FileEntry } from "@repo/tenant-secrets/client";
 import { UsageError } from "./failure.ts";
+import { readText } from "./text-input.ts";
 
 const maxFileBytes = 16 * 1024 * 1024;
 
@@ -30,21 +31,12 @@ export async function readSecretsFile(path: string, format: string | undefined):
 }
 
 async function readWhole(path: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
   try {
-    for await (const chunk of path === "-" ? process.stdin : createReadStream(path)) {
-      const buffer = Buffer.from(chunk);
-      chunks.push(buffer);
-      bytes += buffer.length;
-      if (bytes > maxFileBytes) throw new UsageError(`A file is at most ${maxFileBytes} bytes long.`);
-    }
+    return await readText(path === "-" ? process.stdin : createReadStream(path), maxFileBytes, (fault) => {
+      const rule = fault === "is longer" ? `it is longer than ${maxFileBytes} bytes` : `it ${fault}`;
+      return new UsageError(`The file was refused: ${rule}.`);
+    });
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError("The file cannot be read.");
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw new UsageError("The file was refused: it is not well-formed UTF-8.");
   }
 }

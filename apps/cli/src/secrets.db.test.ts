@@ -26,9 +26,9 @@ async function run(line: string, input?: string | Uint8Array): Promise<Outcome> 
 }
 
 describe("set and get", () => {
-  test("carry a value byte for byte, but for one newline at the end", async () => {
-    const value = "\uFEFFzo\u0308e 👩‍💻 \u001b[31m\r\n";
-    expect(await run("set CUSTOM_BYTES", `${value}\n`)).toEqual({
+  test("carry a value byte for byte, but for a byte order mark in front and one newline at the end", async () => {
+    const value = "zo\u0308e\uFEFF 👩‍💻 \u001b[31m\r\n";
+    expect(await run("set CUSTOM_BYTES", `\uFEFF${value}\n`)).toEqual({
       exitCode: 0,
       stdout: "CUSTOM_BYTES of acmecorp is now at version 1.\n",
       stderr: "",

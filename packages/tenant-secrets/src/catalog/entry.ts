@@ -3,12 +3,20 @@ import type { z } from "zod";
 /** How a sender of webhooks signs them: https://www.standardwebhooks.com, or Stripe's own way. */
 export type SignatureScheme = "standard-webhooks" | "stripe";
 
+export interface Mistake {
+  readonly pattern: RegExp;
+  /** As the end of "A value …". It is a fixed text, so that it cannot quote what was refused. */
+  readonly rule: string;
+}
+
 /** What the catalogue says of one secret. `Value` is what `get` answers and `set` takes. */
 export interface CatalogEntry<Value = unknown> {
   /** For people: "Stripe secret key". */
   readonly label: string;
   /** What a value must look like, as the end of "The value …", for the refusal. Never quotes one. */
   readonly rule: string;
+  /** Wrong values that people paste, each with the rule that it breaks: the first that fits is said in place of `rule`. */
+  readonly mistakes?: readonly Mistake[];
   /** How the value is kept: as it is, or as JSON. */
   readonly format: "text" | "json";
   readonly schema: z.ZodType<Value>;
@@ -25,7 +33,7 @@ export interface CatalogEntry<Value = unknown> {
 }
 
 type Description = Pick<CatalogEntry, "label" | "rule"> &
-  Partial<Pick<CatalogEntry, "hint" | "writeOnly" | "adopt" | "check" | "signatures">>;
+  Partial<Pick<CatalogEntry, "mistakes" | "hint" | "writeOnly" | "adopt" | "check" | "signatures">>;
 
 /** An entry whose value is a string. */
 export function textSecret(schema: z.ZodType<string>, description: Description): CatalogEntry<string> {

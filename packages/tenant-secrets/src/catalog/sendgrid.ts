@@ -6,6 +6,10 @@ export const sendgridApiKey = textSecret(
   {
     label: "SendGrid API key",
     rule: "is a SendGrid API key, SG.….…",
+    mistakes: [
+      { pattern: /^SG\.[\w-]+$/, rule: "is a whole SendGrid API key, SG.….…; this one has only two parts" },
+      { pattern: /^[\w-]{22}$/, rule: "is a SendGrid API key, SG.….…; this is the key's id" },
+    ],
     check: "sendgrid",
   },
 );

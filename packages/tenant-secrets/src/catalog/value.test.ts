@@ -118,9 +118,13 @@ const accepted: Readonly<Record<string, readonly string[]>> = {
     "sk_live_fake0001",
     "rk_test_fake0001",
     "rk_live_fake0001",
-    `sk_test_${"x".repeat(240)}`,
+    "rk_live_51fake".padEnd(107, "x"),
+    "sk_org_live_fake0001",
+    "sk_org_fake0001",
+    "sk_test_".padEnd(255, "x"),
+    "fake".repeat(8),
   ],
-  STRIPE_WEBHOOK_SECRET: ["whsec_fake0123456789ab", `whsec_${"x".repeat(240)}`],
+  STRIPE_WEBHOOK_SECRET: ["whsec_fake0123456789ab", "whsec_".padEnd(255, "x")],
   SENDGRID_API_KEY: ["SG.fakefake.fakefake", `SG.${"x".repeat(64)}.${"-_".repeat(64)}`],
   WEBHOOK_SIGNING_SECRET: [24, 25, 26, 27, 32, 62, 63, 64].map(
     (n) => `whsec_${Buffer.alloc(n, 7).toString("base64")}`,
@@ -142,16 +146,26 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     "sk_test_fake_codewiser_0001\n",
     "sk_test_fake-codewiser-0001",
     "sk_test_fäke_codewiser_0001",
-    `sk_test_${"x".repeat(241)}`,
+    "sk_test_".padEnd(256, "x"),
+    "whsec_fake0123456789ab",
+    "acct_fake0123456789",
+    '"sk_test_fake_codewiser_0001"',
+    "Bearer sk_test_fake_codewiser_0001",
+    "STRIPE_SECRET_KEY=sk_test_fake_codewiser_0001",
+    "\ufeffsk_test_fake_codewiser_0001",
+    "sk_test_fake_codewiser\u200b_0001",
+    "fake".repeat(8) + "x",
   ],
   STRIPE_WEBHOOK_SECRET: [
     "whsec_short",
     "whsec_fake0123456789a+",
     "sk_test_fake_codewiser_0001",
-    `whsec_${"x".repeat(241)}`,
+    "whsec_".padEnd(256, "x"),
+    "we_fake0123456789abcd",
   ],
   SENDGRID_API_KEY: [
     "SG.fakefake",
+    "fakefakefakefakefakefa",
     "SG.short.fakefake",
     "sg.fakefake.fakefake",
     "SG.fakefake.fakefake.fakefake",
@@ -192,8 +206,54 @@ test.for(samples(accepted))("$secretKey takes $text", ({ secretKey, text }) => {
   expect(check(secretKey, text)).toBe("taken");
 });
 
-test.for(samples(refused))("$secretKey refuses $text, and says what it takes", ({ secretKey, text }) => {
-  expect(check(secretKey, text)).toBe(rule(secretKey, catalog.get(secretKey).rule));
+/** The rule that is said in place of the entry's own. */
+const broken: Readonly<Record<string, string>> = {
+  pk_test_fake_codewiser_0001: "is a secret key; this one is a publishable key, pk_…",
+  sk_test_short: "is a whole Stripe key; this one was cut off",
+  " sk_test_fake_codewiser_0001": "has no white space or line's end around it",
+  "sk_test_fake_codewiser_0001\n": "has no white space or line's end around it",
+  "sk_test_fake-codewiser-0001": "has only letters, digits and underscores behind its prefix",
+  sk_test_fäke_codewiser_0001: "has only letters, digits and underscores behind its prefix",
+  ["sk_test_".padEnd(256, "x")]: "has at most 255 characters",
+  whsec_fake0123456789ab: "is a secret key; this one signs webhooks, whsec_…",
+  acct_fake0123456789: "is a secret key; this is the id of something at Stripe",
+  '"sk_test_fake_codewiser_0001"': "has no quotes around it",
+  "Bearer sk_test_fake_codewiser_0001": "is the credential alone, without Bearer in front",
+  "STRIPE_SECRET_KEY=sk_test_fake_codewiser_0001": "is the value alone, without its name and = in front",
+  "\ufeffsk_test_fake_codewiser_0001": "has no invisible characters in it",
+  "sk_test_fake_codewiser\u200b_0001": "has no invisible characters in it",
+  sk_test_fake_codewiser_0001: "is the endpoint's signing secret, whsec_…; this is an API key",
+  we_fake0123456789abcd: "is the endpoint's signing secret, whsec_…; this is the endpoint's id",
+  "SG.fakefake": "is a whole SendGrid API key, SG.….…; this one has only two parts",
+  fakefakefakefakefakefa: "is a SendGrid API key, SG.….…; this is the key's id",
+};
+
+test.for(samples(refused))(
+  "$secretKey refuses $text, and says which rule it broke",
+  ({ secretKey, text }) => {
+    expect(check(secretKey, text)).toBe(rule(secretKey, broken[text] ?? catalog.get(secretKey).rule));
+  },
+);
+
+test.for([
+  ["undefined", "prints where it has no value"],
+  ["[object Object]", "prints where it has no value"],
+  ["[object Promise]", "prints where it has no value"],
+  [
+    "encrypted:BDqDBibm4wsYqMpCjTQ6BsDHmMadg9K3dAt+Z9HPMfLEIRVz50hmLXPXRuDBXaJi/LwWYEVUNiq0HISrslzQPaoyS8Lotg3gFWJTsNCdOWnqpjF2",
+    "encrypted by dotenvx",
+  ],
+  ["ENC[AES256_GCM,data:fake,iv:fake,tag:fake,type:str]", "encrypted by sops"],
+  ["op://vault/item/field", "a reference to 1Password"],
+  ["ts1.1.fakefakefakefake.fakefakefakefakefakefake", "a sealed value out of this product's database"],
+  ["tsk_0123456789abcdef_fake", "a credential of this product"],
+  ["tso_0123456789abcdef_fake", "a credential of this product"],
+] as const)("%s is never the value of a secret, and a refusal says what it is", ([text, what]) => {
+  expect(check(anything, text)).toContain(what);
+  expect(refusalOf(() => encodeValue(catalog, "OAUTH_GOOGLE", { ...google, clientSecret: text }))).toContain(
+    what,
+  );
+  expect(decodeValue(catalog, anything, text)).toBe(text);
 });
 
 test("a refusal never holds the value, nor eight characters of it in a row", () => {

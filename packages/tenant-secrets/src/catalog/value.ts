@@ -1,6 +1,6 @@
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
-import type { CatalogEntry } from "./entry.ts";
+import type { CatalogEntry, Mistake } from "./entry.ts";
 
 /** The largest value, in bytes of UTF-8. */
 export const maxValueBytes = 65_536;
@@ -10,6 +10,35 @@ export const maxValueBytes = 65_536;
  * lost the value.
  */
 const masks = /^(?:[•*●]+|(?:…|[•*●]{4,}).{1,4}|\[redacted\]|<redacted>|<hidden-by-infisical>)$/iu;
+
+/** What is never a credential, whatever the entry allows: what programs and other tools leave in the place of one. */
+const standIns: readonly Mistake[] = [
+  {
+    pattern: /^(?:undefined|NaN|\[object [A-Za-z]+\])$/,
+    rule: "is not what a program prints where it has no value",
+  },
+  { pattern: masks, rule: "is not the mask that is shown in place of one" },
+  { pattern: /^encrypted:[\w+/=-]+$/, rule: "is not encrypted by dotenvx: decrypt it first (dotenvx get)" },
+  { pattern: /^ENC\[/, rule: "is not encrypted by sops: decrypt it first (sops decrypt)" },
+  {
+    pattern: /^op:\/\//,
+    rule: "is not a reference to 1Password: put the value in its place first (op inject, op read)",
+  },
+  { pattern: /^ts1\.\d+\.[\w-]+\.[\w-]+$/, rule: "is not a sealed value out of this product's database" },
+  {
+    pattern: /^ts[ko]_[0-9a-f]{16}_/,
+    rule: "is not a credential of this product: those are never kept as secrets of a company",
+  },
+];
+
+/** What a credential picks up on the way to us. Said where the entry refuses the text. */
+const damage: readonly Mistake[] = [
+  { pattern: /[\u200b-\u200f\u2028-\u202e\u2060\ufeff\u00ad]/, rule: "has no invisible characters in it" },
+  { pattern: /^\s|\s$/, rule: "has no white space or line's end around it" },
+  { pattern: /^(["'`]).*\1$/s, rule: "has no quotes around it" },
+  { pattern: /^Bearer /i, rule: "is the credential alone, without Bearer in front" },
+  { pattern: /^[A-Z][A-Z0-9_]*=[^=]/, rule: "is the value alone, without its name and = in front" },
+];
 
 /**
  * The text to keep for a value.
@@ -23,7 +52,7 @@ export function encodeValue<C extends Catalog, K extends SecretKeyOf<C>>(
 ): string {
   const entry = catalog.get(secretKey);
   const parsed = entry.schema.safeParse(value);
-  if (!parsed.success) throw invalidValue(secretKey, entry.rule);
+  if (!parsed.success) throw invalidValue(secretKey, brokenRule(entry, value));
   const text = entry.format === "json" ? JSON.stringify(parsed.data) : String(parsed.data);
   checkText(secretKey, text);
   checkStrings(secretKey, parsed.data);
@@ -31,8 +60,8 @@ export function encodeValue<C extends Catalog, K extends SecretKeyOf<C>>(
 }
 
 /**
- * Checks text that is about to be kept: 1 to 65,536 bytes of well-formed UTF-8 without NUL, no mask (in an object, no
- * string is one of these either), and what the catalogue asks for.
+ * Checks text that is about to be kept: 1 to 65,536 bytes of well-formed UTF-8 without NUL, no mask, reference or ciphertext
+ * in the place of a value (in an object, no string is one of these either), and what the catalogue asks for.
  *
  * @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or INVALID_VALUE with the rule and never the value
  */
@@ -65,7 +94,7 @@ function asValueOf<C extends Catalog, K extends SecretKeyOf<C>>(parsed: unknown)
 
 function parseText(entry: CatalogEntry, secretKey: string, text: string): unknown {
   const parsed = entry.schema.safeParse(entry.format === "json" ? parseJson(text) : text);
-  if (!parsed.success) throw invalidValue(secretKey, entry.rule);
+  if (!parsed.success) throw invalidValue(secretKey, brokenRule(entry, text));
   return parsed.data;
 }
 
@@ -108,7 +137,15 @@ function checkString(secretKey: string, text: string): void {
   if (!text.isWellFormed())
     throw invalidValue(secretKey, "is well-formed Unicode; this one has a lone surrogate");
   if (text.includes("\0")) throw invalidValue(secretKey, "has no NUL character");
-  if (masks.test(text)) throw invalidValue(secretKey, "is not the mask that is shown in place of one");
+  const standIn = standIns.find(({ pattern }) => pattern.test(text));
+  if (standIn !== undefined) throw invalidValue(secretKey, standIn.rule);
+}
+
+/** @param value what the entry's schema refused */
+function brokenRule(entry: CatalogEntry, value: unknown): string {
+  if (typeof value !== "string") return entry.rule;
+  const own = entry.format === "text" ? [...damage, ...(entry.mistakes ?? [])] : (entry.mistakes ?? []);
+  return own.find(({ pattern }) => pattern.test(value))?.rule ?? entry.rule;
 }
 
 function invalidValue(secretKey: string, rule: string): TenantSecretsError {

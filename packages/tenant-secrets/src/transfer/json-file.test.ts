@@ -51,6 +51,69 @@ describe("a JSON file", () => {
     expect(read(file)).toEqual(wanted);
   });
 
+  test.for([
+    ["12345678901234567890", "12345678901234567890"],
+    ["1.0", "1.0"],
+    ["1e400", "1e400"],
+    ["-0", "-0"],
+    ['{"a": 12345678901234567890, "b": [1.0, -0, 1E5]}', '{"a":12345678901234567890,"b":[1.0,-0,1E5]}'],
+    ['{"2": {"\\u0041": true}, "1": null}', '{"2":{"A":true},"1":null}'],
+  ] as const)("keeps each digit and the order of %s", ([source, text]) => {
+    expect(read(`{"A": ${source}}`)).toEqual([["A", text]]);
+  });
+
+  test.for([
+    [
+      "infisical export",
+      '[{"key":"A","workspace":"w","value":"b","type":"shared","_id":"1","tags":null,"comment":""},{"key":"B","value":"c"}]',
+    ],
+    [
+      "Infisical's API",
+      '{"secrets":[{"_id":"1","secretKey":"A","secretValue":"b","type":"shared"},{"secretKey":"B","secretValue":"c"}],"imports":[{"secretPath":"/x","secrets":[]}]}',
+    ],
+    [
+      "doppler secrets",
+      '{"A":{"computed":"b","computedVisibility":"masked","computedValueType":{"type":"string"},"note":""},"B":{"computed":"c","raw":"${A}","rawVisibility":"masked"}}',
+    ],
+    [
+      "vault kv get of version 2",
+      '{"request_id":"r","lease_id":"","lease_duration":0,"renewable":false,"data":{"data":{"A":"b","B":"c"},"metadata":{"version":1}},"warnings":null}',
+    ],
+    [
+      "vault kv get of version 1",
+      '{"request_id":"r","lease_id":"","lease_duration":2764800,"renewable":false,"data":{"A":"b","B":"c"},"warnings":null}',
+    ],
+    ["AWS", '{"A":"b","B":"c"}'],
+  ] as const)("of %s gives the names and values in it", ([, file]) => {
+    expect(read(file)).toEqual([
+      ["A", "b"],
+      ["B", "c"],
+    ]);
+  });
+
+  test("with a secret whose own members look like a tool's is still a file of ours", () => {
+    expect(read('{"secrets":[{"secretKey":"A"}]}')).toEqual([["secrets", '[{"secretKey":"A"}]']]);
+    expect(read('{"data":{"A":"b"}}')).toEqual([["data", '{"A":"b"}']]);
+    expect(read('{"A":{"computed":"b","clientId":"c"}}')).toEqual([["A", '{"computed":"b","clientId":"c"}']]);
+  });
+
+  test.for([
+    ['{"A":"ENC[AES256_GCM,data:x]","sops":{"mac":"ENC[x]"}}', at(1, 38, "the file is encrypted by sops")],
+    [
+      '{"ARN":"arn:fake","Name":"n","SecretString":"{}"}',
+      at(1, 45, "this is an answer of AWS Secrets Manager"),
+    ],
+    ['{"lease_duration":0,"data":{"data":null,"metadata":{}}}', at(1, 36, "Vault gave no values")],
+    ['{"A":{"computed":null,"note":""}}', at(1, 6, "Doppler gave no value")],
+    [
+      '{"secrets":[],"imports":[{"secrets":[{"secretKey":"A","secretValue":"b"}]}]}',
+      at(1, 26, "secrets that Infisical imports"),
+    ],
+  ] as const)("without values in it is refused with what to do: %s", ([file, refusal]) => {
+    const said = refusalOf(file);
+    expect(said.startsWith(refusal), said).toBe(true);
+  });
+
   test("says of each secret in what line it begins", () => {
     expect(parseJsonFile('{\r\n"A":"b",\n\n"B":\n"c"}').map(({ line }) => line)).toEqual([2, 4]);
     expect(parseJsonFile('[\n{"value":"b",\n"secretKey":"A"}]').map(({ line }) => line)).toEqual([3]);
@@ -78,7 +141,7 @@ describe("a JSON file", () => {
     ['{"A\t":"b"}', at(1, 2, "text in quotes has a line's end")],
     ['"text"', at(1, 1, "a file is an object")],
     ["null", at(1, 1, "a file is an object")],
-    ['{"A":1}', at(1, 6, "a value is text in quotes, or an object")],
+    ['{"A":true}', at(1, 6, "a value is text in quotes, a number, or an object")],
     ['{"A":null}', at(1, 6, "a value is text")],
     ['["A"]', at(1, 2, "an item is an object")],
     ['[{"secretKey":"A"}]', at(1, 2, "an item is an object")],

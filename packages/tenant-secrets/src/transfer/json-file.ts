@@ -1,16 +1,13 @@
-import { parse, type MemberNode, type ValueNode } from "@humanwhocodes/momoa";
+import { parse, type ValueNode } from "@humanwhocodes/momoa";
 import { fileText, refused, type FileEntry } from "./file-text.ts";
-import type { TenantSecretsError } from "../vocabulary/errors.ts";
-
-type NameNode = MemberNode["name"];
-type Pair = Pick<MemberNode, "name" | "value">;
+import { nameOf, pairsOf, refusedNode, type NameNode } from "./json-forms.ts";
 
 const maxDepth = 100;
 const tooDeep = "objects or arrays are nested too deeply";
 
 /**
- * The secrets of a JSON file, in its order: one object of names and values, or an array of objects of `secretKey` and
- * `value`. A value is text, or an object or array, which is kept as JSON. `__proto__` is a name like any other.
+ * The secrets of a JSON file, in its order, in one of the forms of {@link pairsOf}. A value is text, a number, which is kept
+ * digit for digit, or an object or array, which is kept as JSON without blanks. `__proto__` is a name like any other.
  *
  * @throws {TenantSecretsError} INVALID_INPUT with line and column and never a value: no JSON, another form, a name that
  *   stands twice in the file or in one object of it, more than 100 levels, NUL, a lone surrogate
@@ -49,26 +46,6 @@ function checkStructure(node: ValueNode, depth: number): void {
   for (const { value } of parts) checkStructure(value, depth + 1);
 }
 
-function pairsOf(body: ValueNode): readonly Pair[] {
-  if (body.type === "Object") return body.members;
-  if (body.type === "Array") return body.elements.map(({ value }) => pairOf(value));
-  throw refusedNode(body, "a file is an object of names and values, or an array of secretKey and value");
-}
-
-function pairOf(item: ValueNode): Pair {
-  const members = item.type === "Object" ? item.members : [];
-  const secretKey = members.find(({ name }) => nameOf(name) === "secretKey")?.value;
-  const value = members.find(({ name }) => nameOf(name) === "value")?.value;
-  if (members.length === 2 && secretKey?.type === "String" && value !== undefined) {
-    return { name: secretKey, value };
-  }
-  throw refusedNode(item, "an item is an object of secretKey and value, and of nothing else");
-}
-
-function nameOf(node: NameNode): string {
-  return node.type === "String" ? node.value : node.name;
-}
-
 function refuseRepeated(names: readonly NameNode[]): void {
   const lineOf = new Map<string, number>();
   for (const node of names) {
@@ -79,23 +56,35 @@ function refuseRepeated(names: readonly NameNode[]): void {
 }
 
 function textOf(content: string, node: ValueNode): string {
-  const value = valueOf(content, node);
-  if (typeof value === "string") return value;
-  if (typeof value === "object" && value !== null) return JSON.stringify(value);
-  throw refusedNode(node, "a value is text in quotes, or an object");
+  if (node.type === "String") return String(valueOf(content, node));
+  if (node.type === "Number") return sourceOf(content, node);
+  if (node.type === "Object" || node.type === "Array") return jsonOf(content, node);
+  throw refusedNode(node, "a value is text in quotes, a number, or an object");
+}
+
+/** Written from the file's own digits: JSON.parse makes doubles of them, and the difference is another value. */
+function jsonOf(content: string, node: ValueNode): string {
+  if (node.type === "Object") {
+    const members = node.members.map(
+      ({ name, value }) => `${JSON.stringify(valueOf(content, name))}:${jsonOf(content, value)}`,
+    );
+    return `{${members.join(",")}}`;
+  }
+  if (node.type === "Array") return `[${node.elements.map(({ value }) => jsonOf(content, value)).join(",")}]`;
+  return node.type === "String" ? JSON.stringify(valueOf(content, node)) : sourceOf(content, node);
+}
+
+function sourceOf(content: string, { loc }: ValueNode | NameNode): string {
+  return content.slice(loc.start.offset, loc.end.offset);
 }
 
 /** Read by JSON.parse, which is stricter about text than the parser, and makes `__proto__` a member like any other. */
 function valueOf(content: string, node: ValueNode | NameNode): unknown {
   try {
-    return JSON.parse(content.slice(node.loc.start.offset, node.loc.end.offset));
+    return JSON.parse(sourceOf(content, node));
   } catch {
     throw refusedNode(node, "text in quotes has a line's end or another control character in it; write \\n");
   }
-}
-
-function refusedNode({ loc }: ValueNode | NameNode, rule: string): TenantSecretsError {
-  return refused(loc.start.line, loc.start.column, rule);
 }
 
 /** A JSON file that {@link parseJsonFile} reads back to the byte: values that are JSON themselves are text in it too. */
