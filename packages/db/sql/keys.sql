@@ -147,20 +147,45 @@ alter function refuse_company_key() owner to tenant_secrets_maintenance;
 create or replace trigger company_key_destroyed before insert or update on company_keys
   for each row execute function refuse_company_key();
 
--- Nothing is sealed under a destroyed key, whoever still has it in memory, and what was is not brought back. The lock
--- waits for whoever is destroying the key.
+-- A value is sealed under the active key and no other, whoever still has another in memory; a rotation too seals under the
+-- active key alone. Only a sealed value that is there already may stay, or move between the head of its secret and the row
+-- of its version. Under a destroyed key nothing moves, and nothing comes back. The lock waits for whoever is changing the
+-- key's state.
 create or replace function refuse_sealing() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
 as $$
 declare
   state text;
+  known boolean;
 begin
   select status into state from public.company_keys
   where company_id = new.company_id and no = new.company_key_no for share;
   if state = 'destroyed' then
     raise exception 'this company key was destroyed'
       using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
+  end if;
+  if state = 'active' then
+    return new;
+  end if;
+  if tg_table_name = 'company_secrets' then
+    known := tg_op = 'UPDATE'
+        and (new.secret_value_encrypted, new.company_key_no, new.current_version)
+          = (old.secret_value_encrypted, old.company_key_no, old.current_version)
+      or exists (
+        select from public.company_secret_versions v
+        where v.company_id = new.company_id and v.secret_key = new.secret_key and v.version = new.current_version
+          and v.sealed = new.secret_value_encrypted and v.company_key_no = new.company_key_no);
+  else
+    known := tg_op = 'UPDATE' and (new.sealed, new.company_key_no) = (old.sealed, old.company_key_no)
+      or exists (
+        select from public.company_secrets s
+        where s.company_id = new.company_id and s.secret_key = new.secret_key and s.current_version = new.version
+          and s.secret_value_encrypted = new.sealed and s.company_key_no = new.company_key_no);
+  end if;
+  if known is not true then
+    raise exception 'this company key is not the active one'
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'company_key_not_active';
   end if;
   return new;
 end $$;

@@ -1,5 +1,5 @@
 import { DatabaseError } from "@repo/db";
-import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, KeyReplacedError, TenantSecretsError } from "../vocabulary/errors.ts";
 
 /**
  * Runs something that speaks to the database, and turns what the database did into an error of ours.
@@ -38,6 +38,8 @@ export function asTenantSecretsError(error: unknown): TenantSecretsError {
   }
   // The database refuses to seal under a destroyed key, whoever still has it in memory.
   if (error instanceof DatabaseError && error.constraint === "company_key_destroyed") return keyDestroyed();
+  if (error instanceof DatabaseError && error.constraint === "company_key_not_active")
+    return new KeyReplacedError();
   return new TenantSecretsError(
     "INTERNAL",
     "Something went wrong on our side. Tell an operator, with the request id if there is one.",

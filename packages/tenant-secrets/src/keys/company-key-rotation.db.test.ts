@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers/promises";
+import postgres from "postgres";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { companyIdOf } from "../companies/company-id.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 
@@ -263,4 +265,100 @@ test("more values than one batch holds are all sealed anew", async () => {
   });
   expect(sums).toEqual([200, 210]);
   expect(await fixture.another().company(subdomain, product).get("CUSTOM_KEY_209")).toBe("fake 209");
+});
+
+/** A company with so many values, in batches. */
+async function filledWith(count: number): Promise<string> {
+  const subdomain = await fixture.company("database");
+  const acme = fixture.secrets.company(subdomain, product);
+  for (let i = 0; i < count; i += 100) {
+    await acme.setMany(
+      Object.fromEntries(
+        Array.from({ length: Math.min(100, count - i) }, (_, j) => [`CUSTOM_KEY_${i + j}`, `fake ${i + j}`]),
+      ),
+    );
+  }
+  return subdomain;
+}
+
+test(
+  "two rotations of one company with 1,500 values both end, under the newer key, in a bounded number of batches",
+  { timeout: 60_000 },
+  async () => {
+    const subdomain = await filledWith(1500);
+    const [row] = await fixture.superuser`select id from companies where subdomain = ${subdomain}`;
+    const companyId = companyIdOf({ id: String(row?.["id"]) });
+    let batches = 0;
+    const count = () => {
+      // One rotation alone takes eight.
+      if (++batches > 40) throw new Error("the two go on and on");
+    };
+    let answer: Promise<unknown> | undefined;
+    const first = rotate(subdomain, () => {
+      count();
+      // Somebody answers a compromise when the first batch of the rotation is done.
+      answer ??= fixture.another().companyKeyRotation.replaceOldKeys(operator, companyId, new Date(), count);
+    });
+    expect(await first).toMatchObject({ no: 3 });
+    expect(await answer).toMatchObject({ no: 3 });
+    expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 destroyed 0 true", "3 active 1 false"]);
+    expect(await numbersOf(subdomain)).toEqual([{ no: 3, same: true }]);
+    const fresh = fixture.another().company(subdomain, product);
+    for (const no of [0, 199, 200, 1499]) expect(await fresh.get(`CUSTOM_KEY_${no}`)).toBe(`fake ${no}`);
+  },
+);
+
+test("ten rotations of one company at once all end, with one key that is left", async () => {
+  const subdomain = await filled();
+  const rotated = await Promise.all(Array.from({ length: 10 }, () => rotate(subdomain)));
+  const last = Math.max(...rotated.map(({ no }) => no));
+  expect((await keysOf(subdomain)).filter((key) => !key.includes("destroyed 0 true"))).toEqual([
+    `${last} active 1 false`,
+  ]);
+  expect(await numbersOf(subdomain)).toEqual([{ no: last, same: true }]);
+  expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("second");
+});
+
+describe("the database", () => {
+  const attempt = (text: string) =>
+    fixture.superuser.unsafe(text).then(
+      () => "done",
+      (error: unknown) => (error instanceof postgres.PostgresError ? error.constraint_name : String(error)),
+    );
+  /** A company in the middle of a rotation: nothing of it is under the new key yet. */
+  const begun = async (): Promise<{ subdomain: string; where: string }> => {
+    const subdomain = await filled();
+    await fixture.secrets.company(subdomain, product).stage("CUSTOM_A", "pending");
+    await fixture.secrets.companyKeyRotation.requestRotation(operator, subdomain);
+    return { subdomain, where: `company_id = (select id from companies where subdomain = '${subdomain}')` };
+  };
+
+  test("refuses to seal under a key that is not active, whoever asks, and lets what is sealed stay and move", async () => {
+    const { subdomain, where } = await begun();
+    const forged = `'ts1.1.' || repeat('A', 60)`;
+    const refused = [
+      `update company_secrets set secret_value_encrypted = ${forged} where secret_key = 'CUSTOM_A' and ${where}`,
+      `update company_secret_versions set sealed = ${forged} where secret_key = 'CUSTOM_A' and version = 1 and ${where}`,
+      // The sealed value of another version, or of another secret, is no value of this one.
+      `update company_secret_versions v set sealed = h.secret_value_encrypted from company_secrets h
+        where h.company_id = v.company_id and h.secret_key = 'CUSTOM_A' and v.secret_key = 'CUSTOM_A' and v.version = 1 and v.${where}`,
+      `update company_secrets h set secret_value_encrypted = o.secret_value_encrypted from company_secrets o
+        where o.company_id = h.company_id and o.secret_key = 'CUSTOM_A' and h.secret_key = 'CUSTOM_SAME' and h.${where}`,
+      `insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin)
+        select id, 'CUSTOM_X', ${forged}, 1, 1, 1, 'written' from companies where subdomain = '${subdomain}'`,
+      `insert into company_secret_versions (company_id, secret_key, version, sealed, company_key_no, actor_kind, actor_id)
+        select id, 'CUSTOM_A', 9, ${forged}, 1, 'job', 'x' from companies where subdomain = '${subdomain}'`,
+    ];
+    for (const text of refused) expect(await attempt(text), text).toBe("company_key_not_active");
+    const acme = fixture.secrets.company(subdomain, product);
+    await acme.promote("CUSTOM_A");
+    await acme.restore("CUSTOM_REMOVED");
+    expect(await attempt(`update company_secret_versions set note = note, hint = 'x' where ${where}`)).toBe(
+      "done",
+    );
+    expect([await acme.get("CUSTOM_A"), await acme.get("CUSTOM_REMOVED")]).toEqual(["pending", "gone"]);
+    await acme.rollback("CUSTOM_A", { toVersion: 1 });
+    expect(await rotate(subdomain)).toMatchObject({ no: 2, destroyed: [1] });
+    expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("first");
+  });
 });

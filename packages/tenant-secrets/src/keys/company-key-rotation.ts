@@ -36,8 +36,10 @@ export interface CompanyKeyRotation {
    * Gives a company a new key, seals all its values under it, and destroys the old one; or goes on with a rotation that was
    * interrupted. Reads and writes go on meanwhile. It may be stopped anywhere.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key; KEY_DESTROYED;
-   *   INTEGRITY_FAILURE where values do not open: all others are under the new key, and the old one is kept
+   * Where another rotation of the company begins meanwhile, both end under the key that it makes.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key, or is rotated again and again
+   *   meanwhile; KEY_DESTROYED; INTEGRITY_FAILURE where values do not open: all others are under the new key, and the old one is kept
    */
   rotateCompanyKey(caller: Caller, subdomain: string, onResealed?: OnResealed): Promise<RotatedCompanyKey>;
   /**
@@ -75,6 +77,12 @@ interface Dependencies {
   readonly companyKeys: CompanyKeys;
   readonly audit: AuditLog;
 }
+
+/**
+ * One sweep and a second are what a rotation needs: a sealed value moves twice at most. Each rotation that begins meanwhile
+ * costs one or two more.
+ */
+const mostSweeps = 20;
 
 export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKeyRotation {
   const { database, companies, masterKeys, companyKeys, audit } = dependencies;
@@ -185,28 +193,37 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     onResealed: OnResealed = () => {},
   ): Promise<RotatedCompanyKey | undefined> => {
     const no = await begin(caller, companyId, madeUntil);
-    return no === undefined ? undefined : resealAll(caller, companyId, no, onResealed);
+    return no === undefined ? undefined : resealAll(caller, companyId, onResealed);
   };
 
+  /** Seals everything under the active key. Where another rotation replaces that one meanwhile, its new key is the goal. */
   const resealAll = async (
     caller: Caller,
     companyId: CompanyId,
-    no: number,
     onResealed: OnResealed,
   ): Promise<RotatedCompanyKey> => {
-    const to = await companyKeys.forOpening(companyId, no);
     let total = 0;
-    for (let sweep = 1; ; sweep++) {
-      const { broken } = await resealValues(database, companyKeys, companyId, to, (values) => {
+    let complete = 0;
+    const ended: number[] = [];
+    for (let sweep = 1; sweep <= mostSweeps; sweep++) {
+      const to = await companyKeys.forSealing(companyId);
+      const { broken, superseded } = await resealValues(database, companyKeys, companyId, to, (values) => {
         total += values;
         return onResealed(total);
       });
+      if (superseded) continue;
+      complete++;
       const { destroyed, left } = await destroyUnused(caller, companyId);
-      if (!left && broken.length === 0) return { no, values: total, destroyed };
-      // A writer that had the old key in hand may have been the last to use it, and what does not open may have been replaced
-      // between its reading and its opening: once more.
-      if (broken.length > 0 && sweep > 1) throw unopenable(broken, no);
+      ended.push(...destroyed);
+      if (!left && broken.length === 0) return { no: to.no, values: total, destroyed: ended };
+      // A value that was under the old key may have moved between its head and its version behind the sweep, and what does not
+      // open may have been replaced between its reading and its opening: once more.
+      if (broken.length > 0 && complete > 1) throw unopenable(broken, to.no);
     }
+    throw new TenantSecretsError(
+      "CONFLICT",
+      `Other rotations of this company's key, or changes of its secrets, went on through ${mostSweeps} sweeps. What was sealed anew stays; rotate again, which goes on from here.`,
+    );
   };
 
   return {
@@ -236,13 +253,13 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
       const [row] = await onDatabase(() =>
         database.acrossCompanies((statements) =>
           statements
-            .select({ id: keys.companyId, no: keys.no })
+            .select({ id: keys.companyId })
             .from(keys)
             .where(and(eq(keys.companyId, id), eq(keys.status, "active"))),
         ),
       );
       if (row === undefined) return;
-      await resealAll(resealer, companyIdOf(row), row.no, () => {
+      await resealAll(resealer, companyIdOf(row), () => {
         if (signal.aborted) throw rotationInterrupted();
       });
     },

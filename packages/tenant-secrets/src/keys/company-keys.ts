@@ -7,7 +7,7 @@ import { onDatabase } from "../access/database-errors.ts";
 import { deriveCompanyKey, type CompanyKey } from "../crypto/derivation.ts";
 import { unwrapKey, wrapKey, type KeyPlace } from "../crypto/envelope.ts";
 import { job } from "../vocabulary/actor.ts";
-import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, KeyReplacedError, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import type { MasterKeyRing, MasterKeys } from "./master-keys.ts";
 
@@ -151,17 +151,27 @@ function ifDestroyed(error: unknown): undefined {
 }
 
 /**
- * Does something with a company's keys, and once more with those of now where it ends in KEY_DESTROYED: a rotation may have
- * destroyed the key that was at hand, and everything is under the next one.
+ * Does something with a company's keys, and again with those of now where they were replaced meanwhile: once more after
+ * KEY_DESTROYED, which may be said of the old key or of all, and up to {@link mostReplacements} times where the database
+ * refuses to seal under a key that is not active.
+ *
+ * @throws {TenantSecretsError} what `work` throws at last
  */
 export async function withKeysOfNow<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
-    return work();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const replaced = error instanceof KeyReplacedError && attempt <= mostReplacements;
+      const destroyed =
+        error instanceof TenantSecretsError && error.code === "KEY_DESTROYED" && attempt === 1;
+      if (!replaced && !destroyed) throw error;
+    }
   }
 }
+
+/** A write meets one replacement at most while it waits for its turn; more in a row is somebody's endless loop. */
+const mostReplacements = 5;
 
 /** PostgreSQL's object_not_in_prerequisite_state: the key that would wrap is not the active one any more. */
 const notActive = "55000";

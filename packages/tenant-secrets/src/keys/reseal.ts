@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import { onDatabase } from "../access/database-errors.ts";
@@ -9,7 +9,7 @@ import type { CompanyId } from "../vocabulary/names.ts";
 import type { CompanyKeys } from "./company-keys.ts";
 import { shareCompany } from "./company-lock.ts";
 
-const { companySecrets, companySecretVersions } = tables;
+const { companyKeys: keys, companySecrets, companySecretVersions } = tables;
 
 /** Values have up to 64 KiB, and a batch is in memory twice. */
 const batchSize = 200;
@@ -87,13 +87,17 @@ const versions: Place = {
 
 export interface Resealed {
   readonly values: number;
+  /** Whether `to` was found not to be the active key any more: nothing was sealed under it since. */
+  readonly superseded: boolean;
   /** What does not open, such as `CUSTOM_A version 3`. It stays as it is. */
   readonly broken: readonly string[];
 }
 
 /**
  * Seals every value of a company that is under another key than `to` under that one, in batches of their own transactions.
- * What somebody writes meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun anew.
+ * What somebody writes meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun anew. It ends early
+ * where `to` is not the company's active key: the state of a key changes under the company's lock alone, so a batch that
+ * shares it and finds the key active seals under the active key.
  *
  * @param progress called after every batch with the number of values that it sealed
  */
@@ -131,14 +135,24 @@ export async function resealValues(
           await statements.execute(
             sql`select pg_advisory_xact_lock(hashtextextended(${`reseal ${companyId}`}, 0))`,
           );
+          if (!(await isActive(statements, companyId, to.no))) return undefined;
           return place.replace(statements, companyId, to, batch);
         }),
       );
+      if (replaced === undefined) return { values, superseded: true, broken };
       values += replaced;
       await progress(replaced);
     }
   }
-  return { values, broken };
+  return { values, superseded: false, broken };
+}
+
+async function isActive(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {
+  const [key] = await statements
+    .select({ status: keys.status })
+    .from(keys)
+    .where(and(eq(keys.companyId, companyId), eq(keys.no, no)));
+  return key?.status === "active";
 }
 
 /** A value under another key, opened once more to see that it is the same; undefined where it does not open. */

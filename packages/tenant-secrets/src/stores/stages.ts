@@ -36,7 +36,7 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
         const row = ofVersion(head, version);
         const [pending] = await statements.select().from(companySecretVersions).where(row).for("update");
         if (pending === undefined || pending.sealed === null) throw keyDestroyed();
-        await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
+        // The head first: a sealed value may only come to it from where it still stands.
         await statements
           .update(companySecrets)
           .set({
@@ -49,6 +49,7 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
             updatedAt: sql`now()`,
           })
           .where(ofSecret(company.id, secretKey));
+        await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
         const entry = { action: "secret.promote", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version });
         return { version };

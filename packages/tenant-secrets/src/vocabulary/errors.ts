@@ -105,3 +105,12 @@ export function keyDestroyed(): TenantSecretsError {
     "The keys of this company were destroyed on purpose: its secrets cannot be read any more, by anybody.",
   );
 }
+
+/** The key that was at hand for sealing is not the company's active one any more: another try loads that one. */
+export class KeyReplacedError extends TenantSecretsError {
+  constructor() {
+    super("KEY_UNAVAILABLE", "The company's key was replaced during this call. Try again in a moment.", {
+      retryAfterMs: 1000,
+    });
+  }
+}
