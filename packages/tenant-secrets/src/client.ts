@@ -28,9 +28,11 @@ export type {
   WriteResult,
 } from "./catalog/company-secrets.ts";
 export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
-export { jsonSecret, textSecret, type CatalogEntry, type SignatureScheme } from "./catalog/entry.ts";
+export { jsonSecret, textSecret, type CatalogEntry } from "./catalog/entry.ts";
+export { githubWebhookSecret } from "./catalog/github.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
 export { sendgridApiKey } from "./catalog/sendgrid.ts";
+export { slackSigningSecret } from "./catalog/slack.ts";
 export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
 export { parseEnvFile, writeEnvFile } from "./transfer/env-file.ts";
 export type { FileEntry } from "./transfer/file-text.ts";

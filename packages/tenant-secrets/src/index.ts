@@ -19,7 +19,12 @@ export {
   type CredentialChecks,
 } from "./providers/credential-check.ts";
 export { providerChecks, type ProviderUrls } from "./providers/provider-checks.ts";
-export type { WebhookRequest } from "./providers/webhook-verification.ts";
+export type {
+  WebhookRequest,
+  WebhookVerdict,
+  WebhookVerifier,
+  WebhookVerifiers,
+} from "./providers/webhook-verification.ts";
 export { asTenantSecretsError } from "./access/database-errors.ts";
 export {
   readReceipt,

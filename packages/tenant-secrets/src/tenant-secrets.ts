@@ -28,9 +28,14 @@ import { createKeyRotation, type KeyRotation } from "./keys/rotation.ts";
 import { createShredding, type Shredding } from "./keys/shredding.ts";
 import { requireChecks, type CredentialChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";
+import { webhookVerifiers } from "./providers/webhook-schemes.ts";
+import {
+  requireVerifiers,
+  type WebhookRequest,
+  type WebhookVerifiers,
+} from "./providers/webhook-verification.ts";
 import { createRecordReader, type RecordReader } from "./record/reader.ts";
 import { createSealer, type Sealer, type SealerOptions } from "./record/sealer.ts";
-import type { WebhookRequest } from "./providers/webhook-verification.ts";
 import { announcing } from "./stores/announcing.ts";
 import { createDatabaseStore } from "./stores/database-store.ts";
 import { createHybridStore } from "./stores/hybrid-store.ts";
@@ -59,6 +64,8 @@ export interface TenantSecretsOptions<C extends Catalog> {
   readonly backupDestination?: BackupDestination | undefined;
   /** How providers are asked whether a credential works, by the names in the catalogue. Default: {@link providerChecks} */
   readonly checks?: CredentialChecks | undefined;
+  /** How webhooks are verified, by the names in the catalogue, beside those of {@link webhookVerifiers}. */
+  readonly verifiers?: WebhookVerifiers | undefined;
   /** How much one caller, company or address may ask for. */
   readonly limits?: RateLimitOptions | undefined;
   /** How much is kept of what was read, and how long, between `serve` and its end. */
@@ -194,7 +201,9 @@ export function assembleTenantSecrets<C extends Catalog>(
     hybrid: announcing(hybridStore, forget),
     database: announcing(databaseStore, forget),
   };
-  const vaultParts = { catalog, companies, stores, audit, kept };
+  const verifiers = { ...webhookVerifiers(), ...options.verifiers };
+  requireVerifiers(catalog, verifiers);
+  const vaultParts = { catalog, companies, stores, audit, kept, verifiers };
   const providers = options.checks ?? providerChecks();
   requireChecks(catalog, providers);
   const unchecked = createVault(vaultParts);

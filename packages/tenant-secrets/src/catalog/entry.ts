@@ -1,8 +1,5 @@
 import type { z } from "zod";
 
-/** How a sender of webhooks signs them: https://www.standardwebhooks.com, or Stripe's own way. */
-export type SignatureScheme = "standard-webhooks" | "stripe";
-
 export interface Mistake {
   readonly pattern: RegExp;
   /** As the end of "A value …". It is a fixed text, so that it cannot quote what was refused. */
@@ -28,8 +25,8 @@ export interface CatalogEntry<Value = unknown> {
   readonly adopt?: boolean;
   /** The name of the check that asks the provider whether a value works; the server has checks by name. */
   readonly check?: string;
-  /** For a secret that webhooks are signed with: in what way. */
-  readonly signatures?: SignatureScheme;
+  /** For a secret that webhooks are signed with: the name of the verifier; the server has verifiers by name. */
+  readonly signatures?: string;
 }
 
 type Description = Pick<CatalogEntry, "label" | "rule"> &

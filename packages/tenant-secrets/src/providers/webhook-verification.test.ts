@@ -2,10 +2,21 @@ import { createHmac, randomBytes } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { Stripe } from "stripe";
 import { describe, expect, test } from "vitest";
-import type { SignatureScheme } from "../catalog/entry.ts";
+import { defineCatalog } from "../catalog/catalog.ts";
+import { textSecret } from "../catalog/entry.ts";
+import { githubWebhookSecret } from "../catalog/github.ts";
+import { slackSigningSecret } from "../catalog/slack.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { verifyWebhook, type SigningSecret } from "./webhook-verification.ts";
+import { webhookVerifiers } from "./webhook-schemes.ts";
+import {
+  getVerifier,
+  requireVerifiers,
+  verifyWebhook,
+  type SigningSecret,
+  type WebhookVerifier,
+} from "./webhook-verification.ts";
 
+const verifiers = webhookVerifiers();
 const now = 1_731_705_121_000;
 const seconds = now / 1000;
 const body = Buffer.from('{"event": "ping",\n"n": 1.0}');
@@ -19,7 +30,7 @@ const live: readonly SigningSecret[] = [
 
 /** The version that verified, or why none did. */
 function outcome(
-  scheme: SignatureScheme,
+  scheme: string,
   headers: Record<string, string>,
   {
     bytes = body,
@@ -28,13 +39,16 @@ function outcome(
   }: { bytes?: Buffer; secrets?: readonly SigningSecret[]; now?: number } = {},
 ): number | string {
   try {
-    return verifyWebhook(scheme, secrets, { headers: new Headers(headers), body: bytes }, { now, ...options })
-      .version;
+    const request = { headers: new Headers(headers), body: bytes };
+    return verifyWebhook(verifiers[scheme] ?? never, secrets, request, { now, ...options }).version;
   } catch (error) {
     if (error instanceof TenantSecretsError && error.code === "UNAUTHENTICATED") return error.message;
     throw error;
   }
 }
+const never: WebhookVerifier = () => {
+  throw new Error("there is no such scheme");
+};
 const malformed = "The webhook was refused: its signature headers are missing or malformed.";
 const wrongTime = "The webhook was refused: the time of its signature is too far from now.";
 const wrongSignature = "The webhook was refused: no secret that counts now made its signature.";
@@ -69,8 +83,14 @@ const stripe = (
   header = `t=${signed.timestamp ?? seconds},v1=${stripeSignature(secret, signed)}`,
 ) => ({ "stripe-signature": header });
 
+const svix = (secret: string, signed: Signed = {}) =>
+  Object.fromEntries(
+    Object.entries(standard(secret, signed)).map(([name, value]) => [name.replace("webhook", "svix"), value]),
+  );
+
 const schemes = [
   ["standard-webhooks", standard],
+  ["standard-webhooks", svix],
   ["stripe", stripe],
 ] as const;
 
@@ -80,6 +100,7 @@ describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
     expect(outcome(scheme, sign(previous))).toBe(3);
     expect(outcome(scheme, sign(another))).toBe(wrongSignature);
     expect(outcome(scheme, sign(current), { secrets: [] })).toBe(wrongSignature);
+    expect(outcome(scheme, {}, { secrets: [] })).toBe(wrongSignature);
   });
 
   test.for([-300, -1, 0, 1, 300])("is taken %i seconds away from now", (offset) => {
@@ -258,5 +279,112 @@ describe("a signature of Stripe", () => {
 
   test("is refused with the time of another message", () => {
     expect(outcome("stripe", stripe(current, {}, `t=${seconds + 1},v1=${good}`))).toBe(wrongSignature);
+  });
+});
+
+describe("a signature of Standard Webhooks under Svix's own names", () => {
+  test("does not lend its id or time to a signature under the other names", () => {
+    const { "webhook-signature": signature } = standard(current);
+    const { "svix-id": id = "", "svix-timestamp": timestamp = "" } = svix(current);
+    const mixed = { "svix-id": id, "svix-timestamp": timestamp, "webhook-signature": signature };
+    expect(outcome("standard-webhooks", mixed)).toBe(malformed);
+  });
+});
+
+const hex = "0123456789abcdef0123456789abcdef";
+const hexSecrets = [{ version: 2, text: hex }];
+
+describe("a signature of GitHub", () => {
+  test("that GitHub publishes for receivers to test with is taken", () => {
+    const secrets = [{ version: 1, text: "It's a Secret to Everybody" }];
+    const signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    const bytes = Buffer.from("Hello, World!");
+    expect(outcome("github", { "x-hub-signature-256": signature }, { bytes, secrets })).toBe(1);
+    expect(outcome("github", { "x-hub-signature-256": signature }, { secrets })).toBe(wrongSignature);
+  });
+
+  const good = createHmac("sha256", hex).update(body).digest("hex");
+  test.for([
+    [`sha256=${good}`, 2],
+    [`sha256=${good.toUpperCase()}`, malformed],
+    [`sha256=${good.slice(1)}`, malformed],
+    [`sha256=${good},sha256=${good}`, malformed],
+    [good, malformed],
+    ["sha256=", malformed],
+    [`sha1=${createHmac("sha1", hex).update(body).digest("hex")}`, malformed],
+    [`sha256=${createHmac("sha256", another).update(body).digest("hex")}`, wrongSignature],
+  ] as const)("in the header %s", ([header, wanted]) => {
+    expect(outcome("github", { "x-hub-signature-256": header }, { secrets: hexSecrets })).toBe(wanted);
+  });
+
+  test("in the older header of SHA-1 alone, or with a secret that is short, is refused", () => {
+    const sha1 = createHmac("sha1", hex).update(body).digest("hex");
+    expect(outcome("github", { "x-hub-signature": `sha1=${sha1}` }, { secrets: hexSecrets })).toBe(malformed);
+    const short = createHmac("sha256", "short").update(body).digest("hex");
+    const secrets = [{ version: 1, text: "short" }];
+    expect(outcome("github", { "x-hub-signature-256": `sha256=${short}` }, { secrets })).toBe(wrongSignature);
+  });
+});
+
+describe("a signature of Slack", () => {
+  const slack = (timestamp = `${seconds}`, secret = hex) => ({
+    "x-slack-request-timestamp": timestamp,
+    "x-slack-signature": `v0=${createHmac("sha256", secret).update(`v0:${timestamp}:`).update(body).digest("hex")}`,
+  });
+
+  test("that Slack publishes for receivers to test with is taken", () => {
+    const headers = {
+      "x-slack-request-timestamp": "1531420618",
+      "x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
+    };
+    const bytes = Buffer.from(
+      "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c",
+    );
+    const secrets = [{ version: 1, text: "8f742231b10e8888abcd99yyyzzz85a5" }];
+    expect(outcome("slack", headers, { bytes, secrets, now: 1_531_420_618_000 })).toBe(1);
+    expect(outcome("slack", slack(), { secrets: hexSecrets })).toBe(2);
+  });
+
+  test.for([
+    [{ ...slack(), "x-slack-request-timestamp": `${seconds + 1}` }, wrongSignature],
+    [slack(`${seconds - 301}`), wrongTime],
+    [slack(`${seconds + 301}`), wrongTime],
+    [slack("1e9"), malformed],
+    [{ "x-slack-signature": slack()["x-slack-signature"] }, malformed],
+    [{ ...slack(), "x-slack-signature": slack()["x-slack-signature"].replace("v0", "v1") }, malformed],
+    [slack(`${seconds}`, another), wrongSignature],
+  ] as const)("is refused with other headers: %j", ([headers, wanted]) => {
+    expect(outcome("slack", headers, { secrets: hexSecrets })).toBe(wanted);
+  });
+});
+
+describe("a verifier of a product's own", () => {
+  const catalog = defineCatalog({
+    ACME_TOKEN: textSecret(githubWebhookSecret.schema, {
+      label: "Acme",
+      rule: "is text",
+      signatures: "acme",
+    }),
+    GITHUB_WEBHOOK_SECRET: githubWebhookSecret,
+    SLACK_SIGNING_SECRET: slackSigningSecret,
+  });
+  const acme: WebhookVerifier = ({ headers }, secret) =>
+    headers.get("x-acme-token") === secret ? "verified" : "wrong-signature";
+  const verify = (verifier: WebhookVerifier) =>
+    verifyWebhook(verifier, live, { headers: new Headers({ "x-acme-token": previous }), body }).version;
+
+  test("is asked about each active version, and what it throws says nothing", () => {
+    expect(verify(getVerifier(catalog, { ...verifiers, acme }, "ACME_TOKEN"))).toBe(3);
+    expect(() => verify(never)).toThrow(wrongSignature);
+  });
+
+  test("has to be there when the catalogue names it, and is looked for among own names only", () => {
+    expect(() => requireVerifiers(catalog, { ...verifiers, acme })).not.toThrow();
+    expect(() => requireVerifiers(catalog, verifiers)).toThrow('names the webhook verifier "acme"');
+    const named = defineCatalog({
+      A: textSecret(githubWebhookSecret.schema, { label: "A", rule: "is", signatures: "constructor" }),
+    });
+    expect(() => requireVerifiers(named, verifiers)).toThrow(TypeError);
+    expect(() => getVerifier(named, verifiers, "A")).toThrow("is nothing that webhooks are signed with");
   });
 });

@@ -1,5 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
-import type { SignatureScheme } from "../catalog/entry.ts";
+import type { Catalog } from "../catalog/catalog.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 
 /** A webhook as it came in. The body is the bytes of the request: parsed and written again, it is another one. */
@@ -8,7 +7,7 @@ export interface WebhookRequest {
   readonly body: Uint8Array;
 }
 
-/** A version of a signing secret that counts now. */
+/** An active version of a signing secret. */
 export interface SigningSecret {
   readonly version: number;
   readonly text: string;
@@ -21,27 +20,53 @@ export interface WebhookVerificationOptions {
   readonly now?: number;
 }
 
-/** What a request claims: signed when, over what, and the signatures that are offered. */
-interface Claim {
-  /** In seconds since 1970. */
-  readonly timestamp: number;
-  /** What is signed in front of the body. */
-  readonly prefix: string;
-  readonly signatures: readonly string[];
+/**
+ * What a verifier says of a request and one secret. `malformed`: its signature headers are missing or not of the scheme's
+ * form. `wrong-time`: the time that was signed is not within the tolerance, where the scheme signs one.
+ */
+export type WebhookVerdict = "verified" | "malformed" | "wrong-time" | "wrong-signature";
+
+/**
+ * Whether a webhook was signed with a secret, over exactly these bytes. What it throws counts as `wrong-signature`, and is
+ * thrown away. Compare signatures in constant time (`timingSafeEqual`), and refuse a text that is no secret of the scheme:
+ * with an empty key, anybody could sign.
+ *
+ * @param secret the value of the signing secret, as it is kept
+ */
+export type WebhookVerifier = (
+  request: WebhookRequest,
+  secret: string,
+  options: Required<WebhookVerificationOptions>,
+) => WebhookVerdict;
+
+/** By the names that catalogue entries give in `signatures`. */
+export type WebhookVerifiers = Readonly<Record<string, WebhookVerifier>>;
+
+/** For the start: @throws {TypeError} when an entry names a verifier that is not there */
+export function requireVerifiers(catalog: Catalog, verifiers: WebhookVerifiers): void {
+  for (const [secretKey, { signatures }] of Object.entries(catalog.entries)) {
+    if (signatures !== undefined && !Object.hasOwn(verifiers, signatures)) {
+      throw new TypeError(
+        `The entry of ${secretKey} names the webhook verifier "${signatures}", which is not among the verifiers given`,
+      );
+    }
+  }
 }
 
-interface Scheme {
-  /** @returns undefined where a header is missing or not of the scheme's form */
-  readonly readClaim: (headers: Headers) => Claim | undefined;
-  /** @returns undefined for a text that is no secret of this scheme: with an empty or short key, anybody could sign */
-  readonly keyOf: (secret: string) => Buffer | undefined;
-  readonly encoding: "base64" | "hex";
+/** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or NOT_SUPPORTED where the catalogue names no way of signing */
+export function getVerifier(
+  catalog: Catalog,
+  verifiers: WebhookVerifiers,
+  secretKey: string,
+): WebhookVerifier {
+  const { signatures: name } = catalog.get(secretKey);
+  const verifier = name !== undefined && Object.hasOwn(verifiers, name) ? verifiers[name] : undefined;
+  if (verifier !== undefined) return verifier;
+  throw new TenantSecretsError("NOT_SUPPORTED", `${secretKey} is nothing that webhooks are signed with.`);
 }
 
 /**
- * Verifies that a webhook was signed with one of these secrets, over exactly these bytes, within the tolerance. The
- * libraries of both schemes read the body as text, where different bytes can be the same, and the one of Stripe lets
- * a time in the future pass: so the two lines of HMAC are here, and the libraries are what the tests hold them against.
+ * Verifies that a webhook was signed with one of these secrets.
  *
  * That a message comes a second time within the tolerance is for the receiver to notice, by its id.
  *
@@ -49,76 +74,31 @@ interface Scheme {
  * @throws {TenantSecretsError} UNAUTHENTICATED
  */
 export function verifyWebhook<Secret extends SigningSecret>(
-  scheme: SignatureScheme,
+  verifier: WebhookVerifier,
   secrets: readonly Secret[],
-  { headers, body }: WebhookRequest,
+  request: WebhookRequest,
   { toleranceMs = 300_000, now = Date.now() }: WebhookVerificationOptions = {},
 ): Secret {
-  const { readClaim, keyOf, encoding } = schemes[scheme];
-  const claim = readClaim(headers);
-  if (claim === undefined) throw refusal("its signature headers are missing or malformed");
-  // Not `>`, which lets NaN pass.
-  if (!(Math.abs(now - claim.timestamp * 1000) <= toleranceMs)) {
-    throw refusal("the time of its signature is too far from now");
-  }
+  let verdict: WebhookVerdict = "wrong-signature";
   for (const secret of secrets) {
-    const key = keyOf(secret.text);
-    if (key === undefined) continue;
-    const expected = createHmac("sha256", key).update(claim.prefix).update(body).digest(encoding);
-    key.fill(0);
-    if (claim.signatures.some((signature) => isSame(signature, expected))) return secret;
+    verdict = verdictOf(verifier, request, secret.text, { toleranceMs, now });
+    if (verdict === "verified") return secret;
   }
-  throw refusal("no secret that counts now made its signature");
+  throw new TenantSecretsError("UNAUTHENTICATED", `The webhook was refused: ${reasons[verdict]}.`);
 }
 
-/** Compared as text, so that one signature has one spelling. */
-function isSame(signature: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(signature), Buffer.from(expected)];
-  return a.length === b.length && timingSafeEqual(a, b);
+function verdictOf(
+  ...[verifier, ...given]: [WebhookVerifier, ...Parameters<WebhookVerifier>]
+): WebhookVerdict {
+  try {
+    return verifier(...given);
+  } catch {
+    return "wrong-signature";
+  }
 }
 
-function refusal(reason: string): TenantSecretsError {
-  return new TenantSecretsError("UNAUTHENTICATED", `The webhook was refused: ${reason}.`);
-}
-
-/** Digits as they are signed: no sign, no zero in front, no fraction. */
-const secondsSince1970 = /^[1-9]\d{0,11}$/;
-
-const schemes: Readonly<Record<SignatureScheme, Scheme>> = {
-  "standard-webhooks": {
-    readClaim: (headers) => {
-      const id = headers.get("webhook-id") ?? "";
-      const timestamp = headers.get("webhook-timestamp") ?? "";
-      // With a dot in it, an id could take over a part of what follows.
-      if (!/^[\x21-\x2d\x2f-\x7e]{1,256}$/.test(id) || !secondsSince1970.test(timestamp)) return undefined;
-      return {
-        timestamp: Number(timestamp),
-        prefix: `${id}.${timestamp}.`,
-        signatures: valuesOf((headers.get("webhook-signature") ?? "").split(" "), "v1,"),
-      };
-    },
-    keyOf: (secret) => {
-      const base64 = /^whsec_([A-Za-z0-9+/]{22,}={0,2})$/.exec(secret)?.[1];
-      return base64 === undefined ? undefined : Buffer.from(base64, "base64");
-    },
-    encoding: "base64",
-  },
-  stripe: {
-    readClaim: (headers) => {
-      const parts = (headers.get("stripe-signature") ?? "").split(",");
-      const [timestamp = "", ...others] = valuesOf(parts, "t=");
-      if (!secondsSince1970.test(timestamp) || others.length > 0) return undefined;
-      return {
-        timestamp: Number(timestamp),
-        prefix: `${timestamp}.`,
-        signatures: valuesOf(parts, "v1="),
-      };
-    },
-    keyOf: (secret) => (/^whsec_\w{16,}$/.test(secret) ? Buffer.from(secret) : undefined),
-    encoding: "hex",
-  },
-};
-
-function valuesOf(parts: readonly string[], prefix: string): string[] {
-  return parts.filter((part) => part.startsWith(prefix)).map((part) => part.slice(prefix.length));
-}
+const reasons = {
+  malformed: "its signature headers are missing or malformed",
+  "wrong-time": "the time of its signature is too far from now",
+  "wrong-signature": "no secret that counts now made its signature",
+} as const satisfies Readonly<Record<Exclude<WebhookVerdict, "verified">, string>>;

@@ -4,6 +4,7 @@ import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Companies, Company } from "../companies/companies.ts";
+import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
@@ -19,6 +20,7 @@ export interface VaultParts {
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly audit: AuditLog;
   readonly kept: KeptSecrets;
+  readonly verifiers: WebhookVerifiers;
 }
 
 export interface Task {

@@ -3,7 +3,7 @@ import { covers, permits } from "../access/permissions.ts";
 import type { Question } from "../cache/kept-answers.ts";
 import type { OpenValue, ReportedOutcome } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
-import { verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
+import { getVerifier, verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
 import { openEach, openLive, openSecret } from "../stores/opening.ts";
 import type { SealedSecret } from "../stores/sealed-secret.ts";
@@ -80,7 +80,10 @@ export interface Reads {
   expiredReads(): number;
 }
 
-export function createReads({ catalog, companies, audit, kept, stores }: VaultParts, gate: Gate): Reads {
+export function createReads(
+  { catalog, companies, audit, kept, stores, verifiers }: VaultParts,
+  gate: Gate,
+): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
   const record = createReadRecord(audit);
@@ -251,13 +254,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
 
     verifyWebhook: (caller, subdomain, secretKey, request) =>
       gate({ caller, subdomain, secretKey, verb: "use", action: "secret.read" }, async (company, store) => {
-        const { signatures } = catalog.get(secretKey);
-        if (signatures === undefined) {
-          throw new TenantSecretsError(
-            "NOT_SUPPORTED",
-            `${secretKey} is nothing that webhooks are signed with.`,
-          );
-        }
+        const verifier = getVerifier(catalog, verifiers, secretKey);
         const found = await kept.live.get(questionOf(company, store, secretKey), () =>
           store.findLive(company, secretKey),
         );
@@ -265,7 +262,7 @@ export function createReads({ catalog, companies, audit, kept, stores }: VaultPa
         try {
           if (live.length === 0) throw notFound();
           const signing = live.map(({ expiresAtMs, ...secret }) => ({ ...textOf(secret), expiresAtMs }));
-          const used = verifyWebhook(signatures, signing, request);
+          const used = verifyWebhook(verifier, signing, request);
           await record.add(caller, { companyId: company.id, secretKey }, used);
           noteUse(caller, company, store, secretKey);
           return { version: used.version };

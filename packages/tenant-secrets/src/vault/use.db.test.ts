@@ -1,9 +1,14 @@
 import { createHmac } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { defineCatalog } from "../catalog/catalog.ts";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { textSecret } from "../catalog/entry.ts";
 import { createTenantSecretsClient } from "../client.ts";
 import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import type { WebhookVerifier } from "../providers/webhook-verification.ts";
 import { inProcessFetch } from "../router/in-process.ts";
+import { createTenantSecrets } from "../tenant-secrets.ts";
 import { CredentialRejected } from "../vocabulary/credential-rejected.ts";
 
 const fixture = await createFixture();
@@ -230,6 +235,24 @@ describe("a webhook", () => {
       "failed UNAUTHENTICATED",
       "failed UNAUTHENTICATED",
     ]);
+  });
+
+  test("of a product's own scheme is verified by the verifier that its catalogue names", async () => {
+    const catalog = defineCatalog({
+      ACME_SECRET: textSecret(z.string(), { label: "Acme", rule: "is text", signatures: "acme" }),
+    });
+    const { database, infisical } = fixture;
+    const parts = { database, infisical, catalog };
+    expect(() => createTenantSecrets(parts)).toThrow('names the webhook verifier "acme"');
+    const acme: WebhookVerifier = ({ headers }, secret) =>
+      headers.get("x-acme-token") === secret ? "verified" : "wrong-signature";
+    const own = createTenantSecrets({ ...parts, verifiers: { acme } }).company(here, product);
+    await own.set("ACME_SECRET", "fake-acme-secret-0001");
+    const sent = (token: string) => ({ headers: new Headers({ "x-acme-token": token }), body });
+    expect(await own.verifyWebhook("ACME_SECRET", sent("fake-acme-secret-0001"))).toEqual({ version: 1 });
+    expect(await codeOf(own.verifyWebhook("ACME_SECRET", sent("fake-acme-secret-0002")))).toBe(
+      "UNAUTHENTICATED",
+    );
   });
 
   test("is not what every secret can verify", async () => {
