@@ -15,7 +15,7 @@ export type Fault = {
   | { readonly kind: "stalled-headers" | "stalled-body" | "reset" | "truncated-body" | "hidden-values" }
   /** Answered from what there was when the fault was added, as by a replica that lags behind. For reads. */
   | { readonly kind: "replica-lag" }
-  /** On an older server: all that meet it look whether they may write before any of them does. */
+  /** All that meet it look whether they may write before any of them does. */
   | { readonly kind: "race" }
 );
 

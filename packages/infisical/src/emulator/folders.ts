@@ -9,7 +9,8 @@ import {
   withoutTrailingSlash,
 } from "./place.ts";
 import type { Visit } from "./place.ts";
-import { badRequest, readOnly } from "./refusal.ts";
+import { badRequest } from "./refusal.ts";
+import { checkRight } from "./rights.ts";
 import { newFolder } from "./state.ts";
 import type { StoredEnvironment, StoredFolder } from "./state.ts";
 
@@ -51,14 +52,14 @@ export function listFolders(visit: Visit, query: z.output<typeof listFoldersQuer
 
 /** Makes missing parents; a folder that exists is given back as it is. */
 export async function createFolder(visit: Visit, body: z.output<typeof createFolderBody>) {
-  const { generation, identity } = visit;
+  const { generation } = visit;
   const environment = enterEnvironment(visit, body, "create");
-  if (identity.isReadOnly === true) throw readOnly("create");
+  const parentPath = normalize(body.path ?? body.directory ?? "/");
+  checkRight(visit, "create", { on: "secret-folders", path: parentPath });
   if (generation.checksNames && !/^[A-Za-z0-9_-]+$/.test(body.name)) {
     const message = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed.";
     throw generation.refusals.invalid([{ code: "custom", path: ["name"], message }]);
   }
-  const parentPath = normalize(body.path ?? body.directory ?? "/");
   const fullPath = `${parentPath === "/" ? "" : parentPath}/${body.name}`;
   checkFolderPath(visit, fullPath);
   const names = [...parentPath.split("/"), body.name].filter((name) => name !== "");
@@ -101,8 +102,8 @@ export function deleteFolder(
 ) {
   const { refusals, folderFields } = visit.generation;
   const environment = enterEnvironment(visit, body, "delete");
-  if (visit.identity.isReadOnly === true) throw readOnly("delete");
   const parentPath = normalize(body.path);
+  checkRight(visit, "delete", { on: "secret-folders", path: parentPath });
   const parent = findFolder(environment, parentPath);
   if (parent === undefined) throw refusals.missingParent(parentPath);
   const index = parent.folders.findIndex(({ id, name }) => id === idOrName || name === idOrName);

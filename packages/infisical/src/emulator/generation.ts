@@ -1,4 +1,5 @@
 import type { Refusal } from "./refusal.ts";
+import type { RightAction } from "./rights.ts";
 
 export type SecretAction =
   | "get"
@@ -27,8 +28,14 @@ export interface Generation {
   readonly listNowhere: (wanted: WantedFolder, isRecursive: boolean) => unknown;
   /** Whether a list without imports has the field `imports` all the same. */
   readonly hasImportsAlways: boolean;
-  /** Whether nothing gets in between looking whether a name is taken and taking it. */
+  /** Whether nothing gets in between looking whether a name is taken and taking it, unless a test arranges a race. */
   readonly writesAtOnce: boolean;
+  /** Whether a right is looked at before, or after, it is known whether what it is about exists. */
+  readonly checksRightsFirst: boolean;
+  /** Which rights an identity needs to make and delete folders. */
+  readonly folderSubject: "secrets" | "secret-folders";
+  /** As a refusal for want of a right names the action. */
+  readonly nameOfAction: (action: RightAction) => string;
   /** Whether a token expires by its own date, or by what the server remembers of its last renewal. */
   readonly tokensExpire: "by-date" | "in-memory";
   readonly locksAfterFailedLogIns: boolean;

@@ -4,6 +4,7 @@ export type {
   InfisicalEmulator,
   InfisicalEmulatorOptions,
   InfisicalIdentityOptions,
+  InfisicalRight,
 } from "./start.ts";
 export type { Fault, FaultTarget, InfisicalFaults } from "./faults.ts";
 export type { InfisicalWebhook } from "./webhook.ts";

@@ -1,16 +1,19 @@
-interface Allowance {
+export interface Allowance {
   readonly headers: Record<string, string>;
   /** The text of the refusal, if the limit is passed. */
   readonly refused?: string;
 }
 
-/** Counts one request of this kind. */
+/** Counts one request of this kind, such as of one route by one address. */
 export type RateLimiter = (kind: string) => Allowance;
 
+/** What a server of one's own in production mode allows each address on each route, as recorded. */
+const perMinuteInProduction = 40;
 const windowMs = 60_000;
 
-/** A fixed window of one minute for each kind of request, as the server's middleware counts. All callers are one: this machine. */
-export function createRateLimiter(perMinute: number | undefined): RateLimiter {
+/** A fixed window of one minute for each kind of request, as the server's middleware counts. */
+export function createRateLimiter(limit: number | "production" | undefined): RateLimiter {
+  const perMinute = limit === "production" ? perMinuteInProduction : limit;
   const windows = new Map<string, { count: number; endsAt: number }>();
   return (kind) => {
     if (perMinute === undefined) return { headers: {} };

@@ -18,8 +18,6 @@ export const badRequest = (message: string, label = "BadRequest") => new Refusal
 export const unauthorized = (message: string) => new Refusal(401, "UnauthorizedError", message);
 export const tokenRefused = (message: string) => new Refusal(403, "TokenError", message);
 export const notFound = (message: string, label = "NotFound") => new Refusal(404, label, message);
-export const readOnly = (action: "create" | "edit" | "delete") =>
-  new Refusal(403, "PermissionDenied", `You are not allowed to ${action} on secrets`);
 /** What the server's catch-all answers. */
 export const internalError = (label = "InternalServerError") =>
   new Refusal(500, label, "Something went wrong");

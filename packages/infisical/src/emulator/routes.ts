@@ -11,6 +11,14 @@ import {
   listFoldersQuery,
 } from "./folders.ts";
 import type { Generation } from "./generation.ts";
+import {
+  createImport,
+  createImportBody,
+  deleteImport,
+  deleteImportBody,
+  listImports,
+  listImportsQuery,
+} from "./imports.ts";
 import { loginBody } from "./login.ts";
 import type { LogIn } from "./login.ts";
 import type { Visit } from "./place.ts";
@@ -32,6 +40,7 @@ export interface Route {
   readonly method: string;
   readonly path: RegExp;
   readonly isPublic?: boolean;
+  readonly isUnlimited?: boolean;
   readonly handle: (call: Call) => unknown;
 }
 
@@ -58,11 +67,13 @@ export function createRoutes(
   const newer = [
     ...secretsAt("/api/v4/secrets", "/api/v4/secrets/batch"),
     ...folderRoutes("/api/v2/folders", valid, deleteFolderGentlyBody),
+    ...importRoutes("/api/v2/secret-imports", valid),
   ];
   return [
     ...accountRoutes(tokens, logIn, valid),
     ...secretsAt("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw"),
     ...folderRoutes("/api/v1/folders", valid, deleteFolderBody),
+    ...importRoutes("/api/v1/secret-imports", valid),
     ...projectRoutes(valid),
     ...(hasNewerRoutes ? newer.map(inNewerWords) : []),
   ];
@@ -74,6 +85,7 @@ function accountRoutes(tokens: Tokens, logIn: LogIn, valid: Valid): Route[] {
       method: "GET",
       path: /^\/api\/status$/,
       isPublic: true,
+      isUnlimited: true,
       handle: () => ({
         date: new Date().toISOString(),
         message: "Ok",
@@ -175,6 +187,19 @@ function folderRoutes(
       method: "DELETE",
       path: one,
       handle: (call) => deleteFolder(call, call.parameter, valid(deleteBody, call.body)),
+    },
+  ];
+}
+
+function importRoutes(path: string, valid: Valid): Route[] {
+  const all = new RegExp(`^${path}$`);
+  return [
+    { method: "GET", path: all, handle: (call) => listImports(call, valid(listImportsQuery, call.query)) },
+    { method: "POST", path: all, handle: (call) => createImport(call, valid(createImportBody, call.body)) },
+    {
+      method: "DELETE",
+      path: new RegExp(`^${path}/([^/]+)$`),
+      handle: (call) => deleteImport(call, call.parameter, valid(deleteImportBody, call.body)),
     },
   ];
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { SecretAction } from "./generation.ts";
+import { findImported, importedFolders } from "./imports.ts";
 import {
   checkFolderPath,
   enterProject,
@@ -13,7 +14,9 @@ import {
 import type { Visit } from "./place.ts";
 import { checkReferences, expandReferences } from "./references.ts";
 import type { Standing } from "./references.ts";
-import { badRequest, internalError, readOnly } from "./refusal.ts";
+import { badRequest, internalError } from "./refusal.ts";
+import { checkRight } from "./rights.ts";
+import type { RightAction } from "./rights.ts";
 import type { StoredProject, StoredSecret } from "./state.ts";
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
@@ -41,7 +44,12 @@ export const listSecretsQuery = z.object({
   include_imports: flag.default(false),
   tagSlugs: z.string().optional(),
 });
-export const getSecretQuery = z.object({ ...place, ...view, version: z.coerce.number().int().optional() });
+export const getSecretQuery = z.object({
+  ...place,
+  ...view,
+  version: z.coerce.number().int().optional(),
+  include_imports: flag.default(false),
+});
 export const createSecretBody = z.object({ ...place, ...fields, secretValue });
 export const updateSecretBody = z.object({
   ...place,
@@ -66,6 +74,7 @@ export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuer
   }
   const project = enterProject(visit, projectOf(query));
   if (!query.recursive) checkFolderPath(visit, query.secretPath);
+  checkReading(visit, query);
   const environment = findEnvironment(project, query.environment);
   const start = environment && findFolder(environment, query.secretPath);
   if (start === undefined) return generation.listNowhere(wantedFolder(query, environment), query.recursive);
@@ -85,7 +94,15 @@ export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuer
   // By id, which is random: nobody can come to rely on an order.
   const sorted = secrets.toSorted((a, b) => (String(a["id"]) < String(b["id"]) ? -1 : 1));
   const hasImports = generation.hasImportsAlways || query.include_imports;
-  return { secrets: sorted, ...(hasImports ? { imports: [] } : {}) };
+  const imports = query.include_imports
+    ? importedFolders(project, start).map(({ environment: slug, path, folder }) => ({
+        secretPath: path,
+        environment: slug,
+        folderId: folder.id,
+        secrets: folder.secrets.map((secret) => importedOnWire(visit, slug, project, secret)),
+      }))
+    : [];
+  return { secrets: sorted, ...(hasImports ? { imports } : {}) };
 }
 
 export function getSecret(
@@ -96,10 +113,12 @@ export function getSecret(
 ) {
   const { generation } = visit;
   const standing = enter(visit, query, "get");
-  const current = findSecret(standing, name);
+  const imported = query.include_imports ? findImported(standing.project, standing.folder, name) : undefined;
+  const current = findSecret(standing, name) ?? imported?.secret;
   const wanted = generation.honoursVersion ? query.version : undefined;
   const past = current?.history.find(({ version }) => version === (wanted ?? current.version));
   if (current === undefined || past === undefined) throw generation.refusals.missingSecret(name, "get");
+  if (!generation.checksRightsFirst) checkReading(visit, query);
   return {
     secret: readOnWire(visit, "read", query, standing, { ...current, ...past }, { ...query, isHidden }),
   };
@@ -118,6 +137,7 @@ export function enterToCreate(visit: Visit, name: string, body: Created): Standi
   const standing = enter(visit, body, "create");
   if (body.type === "personal") throw badRequest("Must be user to create personal secret");
   if (findSecret(standing, name) !== undefined) throw badRequest("Secret already exist");
+  checkLate(visit, "create", body);
   if (visit.generation.checksReferences) checkReferences(body.secretValue, standing);
   return standing;
 }
@@ -146,6 +166,7 @@ export function updateSecret(visit: Visit, name: string, body: Updated) {
   const standing = enter(visit, body, "update");
   const secret = findSecret(standing, name);
   if (secret === undefined) throw refusals.missingSecret(name, "update");
+  checkLate(visit, "edit", body);
   const newName = body.newSecretName ?? name;
   if (newName !== name) {
     checkSecretName(visit, newName);
@@ -160,6 +181,8 @@ export function updateSecret(visit: Visit, name: string, body: Updated) {
   secret.version += 1;
   secret.updatedAt = new Date().toISOString();
   secret.history.push({ version: secret.version, value: secret.value });
+  // As PostgreSQL does with a row that was updated: it stands behind its twin now, and whoever looks meets that one.
+  standing.folder.secrets = [...standing.folder.secrets.filter((other) => other !== secret), secret];
   const echoed = { ...secret, value: body.secretValue ?? "", comment: body.secretComment ?? "" };
   return { secret: pick(secretFields.changed, fullOnWire(body, standing.project, echoed)) };
 }
@@ -174,6 +197,7 @@ export async function deleteSecret(visit: Visit, name: string, body: Deleted) {
 export function enterToDelete(visit: Visit, name: string, body: Deleted): Standing {
   const standing = enter(visit, body, "delete");
   if (findSecret(standing, name) === undefined) throw visit.generation.refusals.missingSecret(name, "delete");
+  checkLate(visit, "delete", body);
   return standing;
 }
 
@@ -192,15 +216,38 @@ export function enter(visit: Visit, wanted: Place, action: SecretAction): Standi
     throw badRequest("You must provide workspaceSlug or workspaceId");
   }
   const project = enterProject(visit, projectOf(wanted));
-  const verb = /^(?:create|update|delete)/.exec(action)?.[0];
-  if (visit.identity.isReadOnly === true && verb !== undefined) {
-    throw readOnly(verb === "update" ? "edit" : verb === "create" ? "create" : "delete");
+  if (visit.generation.checksRightsFirst) {
+    checkRight(visit, actions[action], { on: "secrets", path: wanted.secretPath });
   }
   checkFolderPath(visit, wanted.secretPath);
   const environment = findEnvironment(project, wanted.environment);
   const folder = environment && findFolder(environment, wanted.secretPath);
   if (folder !== undefined) return { project, folder };
   throw visit.generation.refusals.missingFolder(wantedFolder(wanted, environment), action);
+}
+
+const actions: Readonly<Record<SecretAction, RightAction>> = {
+  get: "readValue",
+  create: "create",
+  update: "edit",
+  delete: "delete",
+  createMany: "create",
+  updateMany: "edit",
+  deleteMany: "delete",
+};
+
+function checkReading(
+  visit: Visit,
+  { secretPath: path, viewSecretValue }: Place & { viewSecretValue: boolean },
+) {
+  checkRight(visit, "describeSecret", { on: "secrets", path });
+  // The older server knows one right for both.
+  if (viewSecretValue && !visit.generation.checksRightsFirst)
+    checkRight(visit, "readValue", { on: "secrets", path });
+}
+
+function checkLate(visit: Visit, action: RightAction, { secretPath: path }: Place): void {
+  if (!visit.generation.checksRightsFirst) checkRight(visit, action, { on: "secrets", path });
 }
 
 function projectOf({ workspaceId, workspaceSlug }: Place): { id?: string; slug?: string } {
@@ -265,4 +312,15 @@ function readOnWire(
     secretValue: secretValueHidden ? hiddenValue : value,
     secretValueHidden,
   });
+}
+
+/** A secret as it stands among the imports of a list: without its project, its dates and what is said of a read one. */
+function importedOnWire(visit: Visit, environment: string, project: StoredProject, secret: StoredSecret) {
+  const {
+    createdAt: _,
+    updatedAt: __,
+    ...rest
+  } = fullOnWire({ environment, secretPath: "/" }, project, secret);
+  const { changed } = visit.generation.secretFields;
+  return { ...pick(changed, rest), workspace: "" };
 }

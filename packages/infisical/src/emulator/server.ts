@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FaultQueue } from "./faults.ts";
 import type { Generation } from "./generation.ts";
 import type { Visit } from "./place.ts";
-import type { RateLimiter } from "./rate-limit.ts";
+import type { Allowance, RateLimiter } from "./rate-limit.ts";
 import { internalError, Refusal, unauthorized } from "./refusal.ts";
 import type { Route } from "./routes.ts";
 import type { State, Store, StoredIdentity } from "./state.ts";
@@ -55,9 +55,9 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
   const {
     fault,
     state = parts.store.state,
-    pauseBeforeWrite = () => pause(raceMs),
+    pauseBeforeWrite = parts.generation.writesAtOnce ? undefined : () => pause(raceMs),
   } = parts.queue.take(method, url.pathname);
-  const pausing = parts.generation.writesAtOnce ? {} : { pauseBeforeWrite };
+  const pausing = pauseBeforeWrite === undefined ? {} : { pauseBeforeWrite };
   // The request is read to its end in any case, or the answer could overtake it.
   const body = await readBody(request);
   if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.durationMs));
@@ -67,7 +67,7 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
     fault.afterApply === true ||
     ["delay", "hidden-values", "replica-lag", "race", "stalled-body", "truncated-body"].includes(fault.kind);
   const answer: Answer = isApplied
-    ? await answerTo(parts, { method, url, body, headers: request.headers, isHidden, state, pausing })
+    ? await answerTo(parts, { method, url, body, request, isHidden, state, pausing })
     : { status: 0, body: "" };
   switch (fault?.kind) {
     case "stalled-headers":
@@ -119,14 +119,14 @@ interface Question {
   readonly method: string;
   readonly url: URL;
   readonly body: Buffer | undefined;
-  readonly headers: IncomingHttpHeaders;
+  readonly request: IncomingMessage;
   readonly isHidden: boolean;
   readonly state: State;
   readonly pausing: Pick<Visit, "pauseBeforeWrite">;
 }
 
 async function answerTo(parts: Parts, question: Question): Promise<Answer> {
-  const { method, url, state, isHidden, pausing } = question;
+  const { method, url, request, state, isHidden, pausing } = question;
   const { generation } = parts;
   const path = url.pathname.replace(/\/$/, "");
   const route = parts.routes.find((candidate) => candidate.method === method && candidate.path.test(path));
@@ -137,12 +137,15 @@ async function answerTo(parts: Parts, question: Question): Promise<Answer> {
   }
   let headers: Record<string, string> = {};
   try {
-    const identity = identify(parts.tokens, question.headers.authorization, route);
-    const allowance = parts.limit(`${method} ${route.path.source}`);
+    const identity = identify(parts.tokens, request.headers.authorization, route);
+    const allowance: Allowance =
+      route.isUnlimited === true
+        ? { headers: {} }
+        : parts.limit(`${request.socket.remoteAddress ?? ""} ${method} ${route.path.source}`);
     headers = allowance.headers;
     if (allowance.refused !== undefined) throw generation.refusals.rateLimited(allowance.refused);
     const query = Object.fromEntries(url.searchParams);
-    const given = parseBody(question.body, question.headers["content-type"]);
+    const given = parseBody(question.body, request.headers["content-type"]);
     const body = await route.handle({
       generation,
       state,

@@ -7,16 +7,25 @@ import type { Generation } from "./generation.ts";
 import { createLogIn } from "./login.ts";
 import { older } from "./older.ts";
 import { createRateLimiter } from "./rate-limit.ts";
+import { viewerRights } from "./rights.ts";
+import type { RightAction, RightSubject } from "./rights.ts";
 import { createRoutes } from "./routes.ts";
 import { createEmulatorServer } from "./server.ts";
 import type { RecordedRequest } from "./server.ts";
 import { newIdentity, openStore } from "./state.ts";
-import type { Credentials, Store } from "./state.ts";
+import type { Credentials, Store, StoredIdentity } from "./state.ts";
 import { createTokens } from "./tokens.ts";
 import { createAnnouncer } from "./webhook.ts";
 import type { InfisicalWebhook } from "./webhook.ts";
 
 export type GenerationName = "current" | "older";
+
+/** `path` is a glob: `*` stands within one segment, and `/**` at the end for a folder and all below it. */
+export interface InfisicalRight {
+  readonly on: RightSubject;
+  readonly actions: readonly RightAction[];
+  readonly path: string;
+}
 
 /** A further machine identity. What is not said is as for the first one. */
 export interface InfisicalIdentityOptions {
@@ -24,6 +33,8 @@ export interface InfisicalIdentityOptions {
   projectIds?: readonly string[];
   /** May read and not write, as a viewer. */
   isReadOnly?: boolean;
+  /** What it may do, and where, as in a role of one's own. Default: everything. */
+  rights?: readonly InfisicalRight[];
   tokenTtlMs?: number;
   tokenMaxTtlMs?: number;
   /** How often each token can be used. Default: without end. */
@@ -45,8 +56,11 @@ export interface InfisicalEmulatorOptions extends Partial<Credentials> {
   etags?: boolean;
   /** Told of every change of secrets. Default: none. */
   webhook?: InfisicalWebhook;
-  /** A rate limit for each kind of request. Default: none, as on a server of one's own. */
-  requestsPerMinute?: number;
+  /**
+   * A rate limit for each route and address: `production` as a server in production mode has it, 40 a minute. Default: none,
+   * as on a server of one's own in development mode.
+   */
+  requestsPerMinute?: number | "production";
   /** Told of every request when it is answered. */
   onRequest?: (request: RecordedRequest) => void;
 }
@@ -113,8 +127,9 @@ export async function startInfisicalEmulator(
     siteUrl: `http://127.0.0.1:${port}`,
     ...credentialsOf(store, 0),
     outsider: credentialsOf(store, 1),
-    async addIdentity({ projectIds = [credentialsOf(store, 0).projectId], ...settings }) {
-      const identity = { ...newIdentity([...projectIds]), ...settings };
+    async addIdentity({ projectIds = [credentialsOf(store, 0).projectId], isReadOnly, rights, ...settings }) {
+      const granted = rights ?? (isReadOnly === true ? viewerRights : undefined);
+      const identity = { ...newIdentity([...projectIds]), ...settings, ...storedRights(granted) };
       store.state.identities.push(identity);
       await store.save();
       const { clientId, clientSecret } = identity;
@@ -131,6 +146,12 @@ export async function startInfisicalEmulator(
       await store.save();
     },
   };
+}
+
+function storedRights(rights: readonly InfisicalRight[] | undefined): Pick<StoredIdentity, "rights"> {
+  return rights === undefined
+    ? {}
+    : { rights: rights.map((right) => ({ ...right, actions: [...right.actions] })) };
 }
 
 function credentialsOf({ state }: Store, index: number): Credentials {

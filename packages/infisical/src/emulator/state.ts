@@ -15,6 +15,7 @@ const secret = z.object({
   updatedAt: z.string(),
   history: z.array(z.object({ version: z.int(), value: z.string() })),
 });
+const secretImport = z.object({ id: z.string(), environment: z.string(), path: z.string() });
 const folder = z.object({
   id: z.string(),
   name: z.string(),
@@ -22,6 +23,8 @@ const folder = z.object({
   createdAt: z.string(),
   updatedAt: z.string(),
   secrets: z.array(secret),
+  /** The last one goes before those before it. */
+  imports: z.array(secretImport).default([]),
   get folders() {
     return z.array(folder);
   },
@@ -33,12 +36,18 @@ const project = z.object({
   name: z.string(),
   environments: z.array(environment),
 });
+const right = z.object({
+  on: z.enum(["secrets", "secret-folders", "secret-imports"]),
+  actions: z.array(z.enum(["describeSecret", "readValue", "read", "create", "edit", "delete"])),
+  path: z.string(),
+});
 const identity = z.object({
   id: z.string(),
   clientId: z.string(),
   clientSecret: z.string(),
   projectIds: z.array(z.string()),
-  isReadOnly: z.boolean().optional(),
+  /** Without them, every right. */
+  rights: z.array(right).optional(),
   tokenTtlMs: z.number().optional(),
   tokenMaxTtlMs: z.number().optional(),
   tokenUses: z.int().optional(),
@@ -54,6 +63,8 @@ export type StoredSecret = z.output<typeof secret>;
 export type StoredFolder = z.output<typeof folder>;
 export type StoredEnvironment = z.output<typeof environment>;
 export type StoredProject = z.output<typeof project>;
+export type StoredImport = z.output<typeof secretImport>;
+export type StoredRight = z.output<typeof right>;
 export type StoredIdentity = z.output<typeof identity>;
 export type State = z.output<typeof state>;
 
@@ -86,7 +97,16 @@ export async function openStore(dataFile: string | undefined, wanted: Partial<Cr
 
 export function newFolder(name: string, description: string | null = null): StoredFolder {
   const now = new Date().toISOString();
-  return { id: randomUUID(), name, description, createdAt: now, updatedAt: now, secrets: [], folders: [] };
+  return {
+    id: randomUUID(),
+    name,
+    description,
+    createdAt: now,
+    updatedAt: now,
+    secrets: [],
+    imports: [],
+    folders: [],
+  };
 }
 
 export function newEnvironment(slug: string, name: string): StoredEnvironment {
