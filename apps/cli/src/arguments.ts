@@ -24,9 +24,12 @@ export function expiryAfter(duration: string): Date {
   return new Date(Date.now() + durationMs("expires-in", duration));
 }
 
-/** @returns `--grace` in seconds. @throws {UsageError} */
-export function graceSecondsOf(duration: string | undefined): number | undefined {
-  return duration === undefined ? undefined : durationMs("grace", duration) / 1000;
+/** What `--grace` and `--end-grace` ask for. @throws {UsageError} */
+export function graceOf(values: { readonly grace?: string | undefined; readonly "end-grace": boolean }) {
+  return {
+    graceSeconds: values.grace === undefined ? undefined : durationMs("grace", values.grace) / 1000,
+    endGrace: values["end-grace"] ? true : undefined,
+  };
 }
 
 /** @throws {UsageError} */

@@ -46,7 +46,10 @@ test("a secret is staged, promoted, rolled back, set to expire, removed and purg
   const versions = await run("versions STRIPE_SECRET_KEY");
   expect(versions.stdout).toMatch(/^VERSION +STAGE +MADE +BY +HINT +CHECK +NOTE\n/);
   expect(versions.stdout).toMatch(
-    new RegExp(`^2 +current +${minute} +service \\S+ +…0002 +from the dashboard\\n1 +previous `, "m"),
+    new RegExp(
+      `^2 +current +${minute} +service \\S+ +…0002 +from the dashboard\\n1 +previous until ${minute} +${minute} `,
+      "m",
+    ),
   );
   expect((await run("rollback STRIPE_SECRET_KEY --to 1")).stdout).toBe(
     "STRIPE_SECRET_KEY of acmecorp is now at version 3, with the value of 1.\n",

@@ -247,6 +247,7 @@ CREATE TABLE "company_secret_versions" (
 	"actor_kind" text NOT NULL,
 	"actor_id" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"replaced_at" timestamp (3) with time zone,
 	"check_result" text,
 	"checked_at" timestamp (3) with time zone,
 	"destroyed_at" timestamp (3) with time zone,
@@ -265,8 +266,7 @@ CREATE TABLE "company_secrets" (
 	"company_key_no" integer,
 	"current_version" integer,
 	"pending_version" integer,
-	"previous_version" integer,
-	"previous_until" timestamp (3) with time zone,
+	"grace_windows" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"last_version" integer NOT NULL,
 	"origin" text NOT NULL,
 	"expires_at" timestamp (3) with time zone,
@@ -282,7 +282,8 @@ CREATE TABLE "company_secrets" (
 	CONSTRAINT "company_secrets_secret_key_check" CHECK ("company_secrets"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
 	CONSTRAINT "company_secrets_origin_check" CHECK ("company_secrets"."origin" in ('written', 'infisical', 'legacy')),
 	CONSTRAINT "company_secrets_sealed_check" CHECK (("company_secrets"."secret_value_encrypted" is null) = ("company_secrets"."company_key_no" is null) and ("company_secrets"."secret_value_encrypted" is null or "company_secrets"."current_version" is not null)),
-	CONSTRAINT "company_secrets_versions_check" CHECK ("company_secrets"."last_version" >= 0 and coalesce("company_secrets"."current_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."pending_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."previous_version", 0) between 0 and "company_secrets"."last_version"),
+	CONSTRAINT "company_secrets_versions_check" CHECK ("company_secrets"."last_version" >= 0 and coalesce("company_secrets"."current_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."pending_version", 0) between 0 and "company_secrets"."last_version"),
+	CONSTRAINT "company_secrets_grace_windows_check" CHECK (case jsonb_typeof("company_secrets"."grace_windows") when 'array' then jsonb_array_length("company_secrets"."grace_windows") <= 5 else false end),
 	CONSTRAINT "company_secrets_live_check" CHECK ("company_secrets"."deleted_at" is not null or "company_secrets"."pending_version" is not null or "company_secrets"."secret_value_encrypted" is not null)
 );
 --> statement-breakpoint

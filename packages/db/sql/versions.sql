@@ -15,6 +15,9 @@ begin
   if old.destroyed_at is not null and (new.destroyed_at is null or new.sealed is not null) then
     raise exception 'a destroyed version stays destroyed' using errcode = 'integrity_constraint_violation';
   end if;
+  if old.replaced_at is not null and new.replaced_at is distinct from old.replaced_at then
+    raise exception 'a version is replaced once' using errcode = 'integrity_constraint_violation';
+  end if;
   return new;
 end $$;
 create or replace trigger immutable_version before update on company_secret_versions

@@ -20,4 +20,5 @@ export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
 export { databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";
+export { maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";
 export * as tables from "./schema.ts";

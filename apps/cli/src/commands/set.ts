@@ -1,9 +1,9 @@
 import { withApi } from "../api.ts";
-import { graceSecondsOf, versionOf } from "../arguments.ts";
+import { graceOf, versionOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { print, printJson, remark } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
-import { company, grace } from "./company-option.ts";
+import { company, graceOptions } from "./company-option.ts";
 
 /** Of whatever takes a value. */
 export const valueSurplus =
@@ -30,12 +30,12 @@ export const setCommand = defineCommand({
   options: {
     company,
     ...valueOptions,
-    grace,
+    ...graceOptions,
     check: { type: "boolean", help: "Ask the provider first, and write nothing that it rejects" },
   },
   details: `The value comes from standard input, to its end. One newline at the end is dropped, because editors and
 "echo" add one; --keep-newline keeps it. At a terminal a masked prompt asks for one line instead. A value
-is never an argument. Infisical takes none of --expected-version, --request-id, --note and --grace.`,
+is never an argument. Infisical takes none of --expected-version, --request-id, --note, --grace and --end-grace.`,
   examples: [
     "set STRIPE_SECRET_KEY --company acmecorp",
     "set CUSTOM_TLS_KEY --company acmecorp --keep-newline < tls.pem",
@@ -53,7 +53,7 @@ is never an argument. Infisical takes none of --expected-version, --request-id, 
         expectedVersion,
         requestId: values["request-id"],
         note: values.note,
-        graceSeconds: graceSecondsOf(values.grace),
+        ...graceOf(values),
         check: values.check ? true : undefined,
       }),
     );

@@ -1,9 +1,9 @@
 import { withApi } from "../api.ts";
-import { confirm, confirmTyped, graceSecondsOf, versionOf, wholeNumber } from "../arguments.ts";
+import { confirm, confirmTyped, graceOf, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company, grace } from "./company-option.ts";
+import { company, graceOptions } from "./company-option.ts";
 
 const expected = {
   type: "string",
@@ -34,9 +34,11 @@ and whether it counts. Values are not shown. One that is "destroyed" is gone for
     print(
       table(
         ["VERSION", "STAGE", "MADE", "BY", "HINT", "CHECK", "NOTE"],
-        versions.map(({ version, stage, createdAt, actor, hint, check, note, destroyedAt }) => [
+        versions.map(({ version, stage, countsUntil, createdAt, actor, hint, check, note, destroyedAt }) => [
           String(version),
-          stage ?? (destroyedAt === undefined ? "" : "destroyed"),
+          countsUntil === undefined
+            ? (stage ?? (destroyedAt === undefined ? "" : "destroyed"))
+            : `${stage} until ${minute(countsUntil)}`,
           minute(createdAt),
           `${actor.kind} ${actor.id}`,
           hint === undefined ? "" : `…${hint}`,
@@ -88,7 +90,7 @@ export const promoteCommand = defineCommand({
   positionals: ["secretKey"],
   options: {
     company,
-    grace,
+    ...graceOptions,
     "expected-version": expected,
   },
   details: `Makes the pending version, which "stage" left, the current one. It keeps its number. In the grace window webhooks
@@ -97,10 +99,9 @@ asked with the old one. Not on Infisical.`,
   examples: ["promote STRIPE_SECRET_KEY --company acmecorp --grace 24h"],
   run: async (values) => {
     const { secretKey } = values;
-    const graceSeconds = graceSecondsOf(values.grace);
-    const expectedVersion = versionOf(values["expected-version"]);
+    const options = { ...graceOf(values), expectedVersion: versionOf(values["expected-version"]) };
     const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.promote.mutate({ company: values.company, secretKey, graceSeconds, expectedVersion }),
+      api.secrets.promote.mutate({ company: values.company, secretKey, ...options }),
     );
     if (values.json) printJson({ company: values.company, secretKey, version });
     else print(`${secretKey} of ${values.company} is now at version ${version}.`);

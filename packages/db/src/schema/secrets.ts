@@ -4,6 +4,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -13,6 +14,16 @@ import {
 import { at } from "./columns.ts";
 import { companies } from "./companies.ts";
 import { companyKeys } from "./keys.ts";
+
+/** The most earlier versions of a secret that count at once: each is opened at every look for what counts. */
+export const maxGraceWindows = 5;
+
+/** An earlier version that goes on to count. */
+export interface GraceWindow {
+  readonly version: number;
+  /** When it ends to count: ISO 8601 in UTC, to the millisecond. */
+  readonly until: string;
+}
 
 /**
  * The head of a secret: permanent (a tombstone is a state of it), and the only place of the current version's
@@ -28,8 +39,8 @@ export const companySecrets = pgTable(
     companyKeyNo: integer("company_key_no"),
     currentVersion: integer("current_version"),
     pendingVersion: integer("pending_version"),
-    previousVersion: integer("previous_version"),
-    previousUntil: at("previous_until"),
+    /** Earlier versions that still count, the one that was replaced last first. What has ended is dropped by the next change. */
+    graceWindows: jsonb("grace_windows").$type<readonly GraceWindow[]>().notNull().default([]),
     lastVersion: integer("last_version").notNull(),
     origin: text("origin", { enum: ["written", "infisical", "legacy"] }).notNull(),
     expiresAt: at("expires_at"),
@@ -63,7 +74,11 @@ export const companySecrets = pgTable(
     ),
     check(
       "company_secrets_versions_check",
-      sql`${t.lastVersion} >= 0 and coalesce(${t.currentVersion}, 0) between 0 and ${t.lastVersion} and coalesce(${t.pendingVersion}, 0) between 0 and ${t.lastVersion} and coalesce(${t.previousVersion}, 0) between 0 and ${t.lastVersion}`,
+      sql`${t.lastVersion} >= 0 and coalesce(${t.currentVersion}, 0) between 0 and ${t.lastVersion} and coalesce(${t.pendingVersion}, 0) between 0 and ${t.lastVersion}`,
+    ),
+    check(
+      "company_secrets_grace_windows_check",
+      sql`case jsonb_typeof(${t.graceWindows}) when 'array' then jsonb_array_length(${t.graceWindows}) <= ${sql.raw(String(maxGraceWindows))} else false end`,
     ),
     check(
       "company_secrets_live_check",
@@ -89,6 +104,8 @@ export const companySecretVersions = pgTable(
     actorKind: text("actor_kind").notNull(),
     actorId: text("actor_id").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
+    /** When it ceased to be the current version, or the pending one of a secret that was written anew: its value grows old since then. */
+    replacedAt: at("replaced_at"),
     /** What its provider last said of it: `unknown` where the provider could not be asked. */
     checkResult: text("check_result", { enum: ["accepted", "rejected", "unknown"] }),
     checkedAt: at("checked_at"),

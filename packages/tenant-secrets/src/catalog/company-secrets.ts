@@ -35,6 +35,17 @@ export const maxBatchSecrets = 100;
 /** The longest time for which a replaced value can go on to count, in seconds: 30 days. */
 export const maxGraceSeconds = 2_592_000;
 
+/** What becomes of earlier values when another one becomes current. */
+export interface GraceOptions {
+  /**
+   * For how long the value that is replaced goes on to count beside the new one, in seconds, at most 30 days. Default 0. At
+   * most five earlier values count at once: one more is a CONFLICT.
+   */
+  readonly graceSeconds?: number | undefined;
+  /** Ends every window that is still open, such as after a leak; without it, a window that was promised lasts. */
+  readonly endGrace?: boolean | undefined;
+}
+
 /** What a provider says of a credential; `unknown` where it could not be asked. */
 export type CheckResult = "accepted" | "rejected" | "unknown";
 
@@ -46,7 +57,7 @@ export interface Check {
   readonly checkedAt: Date;
 }
 
-/** Which versions count: `previous` until its grace window ends. */
+/** Which versions count: each `previous` one until its grace window ends. */
 export type Stage = "current" | "pending" | "previous";
 
 /** What lists show of a secret: never the value. */
@@ -86,6 +97,8 @@ export interface SecretVersion {
   readonly fingerprint?: string | undefined;
   /** Undefined where it does not count. Nothing of a removed secret does. */
   readonly stage?: Stage | undefined;
+  /** Until when a previous one counts. */
+  readonly countsUntil?: Date | undefined;
   /** Since when its value is gone for good; who made it and why stays. */
   readonly destroyedAt?: Date | undefined;
   readonly check?: Check | undefined;
@@ -120,15 +133,13 @@ export interface SecretList {
   readonly secrets: readonly SecretDescription[];
 }
 
-export interface WriteOptions {
+export interface WriteOptions extends GraceOptions {
   /** The version that the caller has seen, 0 for "none yet": another one is a CONFLICT. */
   readonly expectedVersion?: number | undefined;
   /** An id of the caller's for this write; sent again within 24 hours with the same content, it applies once. */
   readonly requestId?: string | undefined;
   /** Why, for the history: at most 500 characters, and not a secret. */
   readonly note?: string | undefined;
-  /** For how long the value that is replaced goes on to count beside the new one, at most 30 days. Default 0. */
-  readonly graceSeconds?: number | undefined;
   /** Asks the provider first whether it takes this value: what it rejects is not written. */
   readonly check?: boolean | undefined;
 }
@@ -144,20 +155,18 @@ export interface BatchOptions {
 /** Values by secret key, of a catalogue's types. */
 export type SecretValues<C extends Catalog> = { readonly [K in SecretKeyOf<C>]?: ValueOf<C, K> };
 
-export interface SetManyOptions extends BatchOptions, Pick<WriteOptions, "note" | "graceSeconds"> {
+export interface SetManyOptions extends BatchOptions, GraceOptions, Pick<WriteOptions, "note"> {
   /** As in {@link WriteOptions}, by secret key. */
   readonly expectedVersions?: Readonly<Record<string, number>> | undefined;
 }
 
-export interface StageOptions extends Omit<WriteOptions, "graceSeconds" | "check"> {
+export interface StageOptions extends Omit<WriteOptions, keyof GraceOptions | "check"> {
   /** Destroys the pending version that is there already; without it, that is a CONFLICT. */
   readonly replace?: boolean | undefined;
 }
 
-export interface PromoteOptions {
+export interface PromoteOptions extends GraceOptions {
   readonly expectedVersion?: number | undefined;
-  /** As in {@link WriteOptions}. */
-  readonly graceSeconds?: number | undefined;
 }
 
 export interface RollbackOptions {
@@ -231,7 +240,7 @@ export interface CompanySecrets<C extends Catalog> {
   setMany(values: SecretValues<C>, options?: SetManyOptions): Promise<readonly BatchWriteResult[]>;
   /**
    * Calls `work` with the value. Where that throws `CredentialRejected`, it is called again with each other value that counts
-   * now: a newer one, the one that is pending, the one before while its grace window lasts. What the provider refused is kept
+   * now: a newer one, the one that is pending, the earlier ones while their grace windows last. What the provider refused is kept
    * as rejected, and what it took after that as accepted.
    *
    * @returns what `work` answers

@@ -14,7 +14,7 @@ export function openValueOf({
 
 /**
  * Calls `work` with the value, and where it throws {@link CredentialRejected}, with the other values that count now: a
- * newer one, one that is pending, the one before in its grace window, each at most once and in this order. What the
+ * newer one, one that is pending, the earlier ones in their grace windows, each at most once and in this order. What the
  * provider refused is reported as rejected, and what it took after that as accepted.
  *
  * @param work gets bytes that are zeroed when it is done

@@ -72,14 +72,14 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
 function encodeValues<C extends Catalog>(
   catalog: C,
   values: SecretValues<C>,
-  { note, graceSeconds, expectedVersions = {} }: SetManyOptions,
+  { note, graceSeconds, endGrace, expectedVersions = {} }: SetManyOptions,
 ): readonly TextWrite[] {
   const writes: TextWrite[] = [];
   const failures: SecretFailure[] = [];
   for (const [secretKey, value] of entriesOf(values)) {
     // A text that is no secret key may be a value: it is refused alone, and not named.
     catalog.get(secretKey);
-    const options = { expectedVersion: expectedVersions[secretKey], note, graceSeconds };
+    const options = { expectedVersion: expectedVersions[secretKey], note, graceSeconds, endGrace };
     try {
       writes.push({ secretKey, value: encodeValue(catalog, secretKey, value), ...options });
     } catch (error) {

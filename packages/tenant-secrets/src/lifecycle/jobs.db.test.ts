@@ -76,7 +76,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   await superuser`update company_secrets set expires_at = now() where secret_key = 'CUSTOM_EXPIRED'`;
   await superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
-    await sql`update company_secret_versions set created_at = now() - interval '2 days' where secret_key = 'CUSTOM_OLD'`;
+    await sql`update company_secret_versions set replaced_at = replaced_at - interval '2 days' where secret_key = 'CUSTOM_OLD'`;
   });
   for (const name of ["purge-removed-secrets", "destroy-old-versions", "remind-of-expiry"]) await run(name);
   const events = await superuser`

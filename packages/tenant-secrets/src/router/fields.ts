@@ -14,7 +14,11 @@ export const value = z.string().max(4 * maxValueBytes);
 export const expectedVersion = version.optional();
 export const requestId = z.string().min(1).max(100).optional();
 export const note = z.string().max(500).optional();
-export const graceSeconds = z.int().min(0).max(maxGraceSeconds).optional();
+/** Which earlier values go on to count. */
+export const grace = {
+  graceSeconds: z.int().min(0).max(maxGraceSeconds).optional(),
+  endGrace: z.boolean().optional(),
+};
 
 export const Capabilities = z.object({
   conditionalWrites: z.boolean(),

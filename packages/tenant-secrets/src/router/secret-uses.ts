@@ -1,15 +1,6 @@
 import { z } from "zod";
 import { maxBatchSecrets } from "../catalog/company-secrets.ts";
-import {
-  company,
-  expectedVersion,
-  graceSeconds,
-  note,
-  requestId,
-  secretKey,
-  value,
-  version,
-} from "./fields.ts";
+import { company, expectedVersion, grace, note, requestId, secretKey, value, version } from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
 /** What programs do with several values at once, and where a provider refuses one. */
@@ -54,7 +45,7 @@ export const useProcedures = {
       z.strictObject({
         company,
         writes: z
-          .array(z.strictObject({ secretKey, value, expectedVersion, note, graceSeconds }))
+          .array(z.strictObject({ secretKey, value, expectedVersion, note, ...grace }))
           .min(1)
           .max(maxBatchSecrets),
         requestId,

@@ -5,7 +5,7 @@ import {
   Check,
   company,
   expectedVersion,
-  graceSeconds,
+  grace,
   note,
   requestId,
   secretKey,
@@ -27,6 +27,7 @@ const SecretHistory = z.object({
         hint: z.string().optional(),
         fingerprint: z.string().optional(),
         stage: z.enum(["current", "pending", "previous"]).optional(),
+        countsUntil: z.date().optional(),
         destroyedAt: z.date().optional(),
         check: Check.optional(),
       }),
@@ -77,7 +78,7 @@ export const versionProcedures = {
     ),
 
   promote: procedure("write")
-    .input(z.strictObject({ company, secretKey, expectedVersion, graceSeconds }))
+    .input(z.strictObject({ company, secretKey, expectedVersion, ...grace }))
     .output(z.object({ version }))
     .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
       ctx.secrets.vault.promote(ctx.caller, subdomain, key, options),

@@ -8,7 +8,7 @@ import {
   Check,
   company,
   expectedVersion,
-  graceSeconds,
+  grace,
   note,
   requestId,
   secretKey,
@@ -124,7 +124,7 @@ export const secretsRouter = router({
         expectedVersion,
         requestId,
         note,
-        graceSeconds,
+        ...grace,
         check: z.boolean().optional(),
       }),
     )

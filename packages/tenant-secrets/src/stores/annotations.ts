@@ -1,10 +1,10 @@
 import { and, isNull, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { notFound } from "../vocabulary/errors.ts";
-import { inCompany, lockLiveHead, ofSecret, ofVersion, type DatabaseParts } from "./secret-head.ts";
+import { changeHead, inCompany, lockLiveHead, ofVersion, type DatabaseParts } from "./secret-head.ts";
 import type { SecretStore } from "./store.ts";
 
-const { companySecrets, companySecretVersions } = tables;
+const { companySecretVersions } = tables;
 
 /** What is known about a credential beside its value: when it ends, and whether its provider takes it. */
 export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setExpiry" | "keepCheck"> {
@@ -14,16 +14,12 @@ export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setE
       inCompany(parts, company, async (statements) => {
         const head = await lockLiveHead(statements, company.id, secretKey);
         const changes = head.expiresAt?.getTime() !== expiresAt?.getTime();
-        await statements
-          .update(companySecrets)
-          .set({
-            expiresAt,
-            ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
-            // Another day is reminded of anew.
-            ...(changes ? { remindedDays: null } : {}),
-            updatedAt: sql`now()`,
-          })
-          .where(ofSecret(company.id, secretKey));
+        await changeHead(statements, head, {
+          expiresAt,
+          ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
+          // Another day is reminded of anew.
+          ...(changes ? { remindedDays: null } : {}),
+        });
         const entry = { action: "secret.set-expiry", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
       }),

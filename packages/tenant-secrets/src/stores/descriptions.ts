@@ -6,7 +6,7 @@ import type { Company } from "../companies/companies.ts";
 import { integrityFailure } from "../crypto/envelope.ts";
 import { notFound } from "../vocabulary/errors.ts";
 import type { DatabaseStore } from "./database-store.ts";
-import { isPrevious } from "./reading.ts";
+import { graceUntil, isPrevious } from "./grace-windows.ts";
 import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
 
 const { companySecrets, companySecretVersions, secretUses } = tables;
@@ -84,6 +84,7 @@ function describeVersion(row: VersionRow): SecretVersion {
     hint: row.hint ?? undefined,
     fingerprint: row.fingerprint ?? undefined,
     stage: row.stage ?? undefined,
+    countsUntil: row.stage === "previous" ? (row.countsUntil ?? undefined) : undefined,
     destroyedAt: row.destroyedAt ?? undefined,
     check: checkOf(row),
   };
@@ -128,6 +129,7 @@ function selectVersions(
         when ${companySecretVersions.version} = ${companySecrets.currentVersion} then 'current'
         when ${companySecretVersions.version} = ${companySecrets.pendingVersion} then 'pending'
         when ${isPrevious} then 'previous' end`,
+      countsUntil: sql<Date | null>`${graceUntil}`.mapWith(companySecrets.updatedAt),
     })
     .from(companySecretVersions)
     .innerJoin(companySecrets, sameSecret)

@@ -73,6 +73,7 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
       refuseUnsupported(options.requestId !== undefined, "a request id");
       refuseUnsupported(options.note !== undefined, "a note");
       refuseUnsupported((options.graceSeconds ?? 0) > 0, "a grace window (graceSeconds)");
+      refuseUnsupported(options.endGrace === true, "a grace window (endGrace)");
       const value = plaintext.reveal();
       if (!survivesInfisical(value)) {
         throw new TenantSecretsError(

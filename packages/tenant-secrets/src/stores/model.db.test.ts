@@ -19,7 +19,8 @@ class Model {
   state: "none" | "here" | "removed" | "purged" = "none";
   current = 0;
   pending = 0;
-  previous = 0;
+  /** Whose grace windows last, the one that was replaced last first. */
+  previous: number[] = [];
 
   get isHere(): boolean {
     return this.state === "here";
@@ -29,9 +30,14 @@ class Model {
     return this.values.push(value);
   }
 
-  makeCurrent(version: number, grace: boolean): void {
+  canReplace({ long, end }: Grace): boolean {
+    return !this.isHere || !long || end || this.previous.length < 5;
+  }
+
+  makeCurrent(version: number, { long, end }: Grace): void {
     if (!this.isHere) this.pending = 0;
-    this.previous = this.isHere && grace ? this.current : 0;
+    if (!this.isHere || end) this.previous = [];
+    if (this.isHere && long) this.previous.unshift(this.current);
     this.current = version;
     this.state = "here";
   }
@@ -43,7 +49,7 @@ class Model {
     return [
       ...one("current", this.current),
       ...one("pending", this.pending),
-      ...one("previous", this.previous),
+      ...this.previous.flatMap((version) => one("previous", version)),
     ];
   }
 }
@@ -55,13 +61,20 @@ interface Act {
   expected(model: Model): string;
 }
 
-const grace = (long: boolean) => ({ graceSeconds: long ? 3600 : 0 });
+/** Whether the value that is replaced goes on to count, and whether the earlier ones cease to. */
+interface Grace {
+  readonly long: boolean;
+  readonly end: boolean;
+}
 
-const set = (value: string, long: boolean): Act => ({
-  name: `set(${value}, ${long})`,
-  run: (store, company) => store.write(company, write(key, value, grace(long)), product),
+const optionsOf = ({ long, end }: Grace) => ({ graceSeconds: long ? 3600 : 0, endGrace: end });
+
+const set = (value: string, grace: Grace): Act => ({
+  name: `set(${value}, ${JSON.stringify(grace)})`,
+  run: (store, company) => store.write(company, write(key, value, optionsOf(grace)), product),
   expected: (model) => {
-    model.makeCurrent(model.add(value), long);
+    if (!model.canReplace(grace)) return "CONFLICT";
+    model.makeCurrent(model.add(value), grace);
     return "no error";
   },
 });
@@ -76,13 +89,13 @@ const stage = (value: string, replace: boolean): Act => ({
     return "no error";
   },
 });
-const promote = (long: boolean): Act => ({
-  name: `promote(${long})`,
-  run: (store, company) => store.promote(company, key, grace(long), product),
+const promote = (grace: Grace): Act => ({
+  name: `promote(${JSON.stringify(grace)})`,
+  run: (store, company) => store.promote(company, key, optionsOf(grace), product),
   expected: (model) => {
     if (!model.isHere) return "NOT_FOUND";
-    if (model.pending === 0) return "CONFLICT";
-    model.makeCurrent(model.pending, long);
+    if (model.pending === 0 || !model.canReplace(grace)) return "CONFLICT";
+    model.makeCurrent(model.pending, grace);
     model.pending = 0;
     return "no error";
   },
@@ -105,7 +118,7 @@ const rollback = (toVersion: number): Act => ({
     if (!model.isHere || toVersion > model.values.length) return "NOT_FOUND";
     const value = model.values[toVersion - 1];
     if (toVersion === model.current || toVersion === model.pending || value === undefined) return "CONFLICT";
-    model.makeCurrent(model.add(value), false);
+    model.makeCurrent(model.add(value), { long: false, end: false });
     return "no error";
   },
 });
@@ -135,6 +148,7 @@ const purge = (force: boolean): Act => ({
     if (model.isHere && !force) return "CONFLICT";
     model.values = model.values.map(() => undefined);
     model.pending = 0;
+    model.previous = [];
     model.state = "purged";
     return "no error";
   },
@@ -142,10 +156,15 @@ const purge = (force: boolean): Act => ({
 const restart = "restart";
 
 const value = fc.constantFrom("red", "green", "blue");
+// Windows are opened more often than not, so that there come to be as many as there can.
+const grace = fc.record({
+  long: fc.constantFrom(true, true, false),
+  end: fc.constantFrom(false, false, false, true),
+});
 const act = fc.oneof(
-  { weight: 4, arbitrary: fc.tuple(value, fc.boolean()).map(([text, long]) => set(text, long)) },
+  { weight: 8, arbitrary: fc.tuple(value, grace).map(([text, each]) => set(text, each)) },
   { weight: 4, arbitrary: fc.tuple(value, fc.boolean()).map(([text, replace]) => stage(text, replace)) },
-  { weight: 3, arbitrary: fc.boolean().map(promote) },
+  { weight: 3, arbitrary: grace.map(promote) },
   { weight: 1, arbitrary: fc.constant(discard) },
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 6 }).map(rollback) },
   { weight: 2, arbitrary: fc.constant(remove) },

@@ -5,6 +5,7 @@ import type { Company } from "../companies/companies.ts";
 import { integrityFailure } from "../crypto/envelope.ts";
 import { withKeysOfNow } from "../keys/company-keys.ts";
 import type { DatabaseStore, Knowledge, KnownSecret } from "./database-store.ts";
+import { gracePlace, graceUntil, isPrevious } from "./grace-windows.ts";
 import { sealedSecret, type SealedSecret } from "./sealed-secret.ts";
 import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
 import type { LiveSecret } from "./store.ts";
@@ -77,9 +78,6 @@ export function createReading(
   };
 }
 
-/** Whether a version is the one before, and still counts. */
-export const isPrevious = sql`${companySecretVersions.version} = ${companySecrets.previousVersion} and ${companySecrets.previousUntil} > now()`;
-
 /** In one statement, so that a promotion meanwhile does not show a version twice, or not at all. */
 function selectLive(
   statements: Statements,
@@ -105,7 +103,7 @@ function selectLive(
       expiresAtMs: sql<number | null>`(extract(epoch from ${companySecrets.expiresAt}) * 1000)::float8`,
       stage,
       // Of a grace window that lasts; of another version's it is not looked at.
-      leftMs: sql<number>`coalesce(extract(epoch from ${companySecrets.previousUntil} - now()) * 1000, 0)::float8`,
+      leftMs: sql<number>`coalesce(extract(epoch from ${graceUntil} - now()) * 1000, 0)::float8`,
     })
     .from(companySecrets)
     .innerJoin(companySecretVersions, sameSecret)
@@ -116,5 +114,5 @@ function selectLive(
         or(isCurrent, isPending, isPrevious),
       ),
     )
-    .orderBy(asc(stage));
+    .orderBy(asc(stage), asc(gracePlace));
 }

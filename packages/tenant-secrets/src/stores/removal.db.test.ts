@@ -122,13 +122,13 @@ describe("upkeep", () => {
     expect(await liveOf(store, live, key)).toEqual(["current 1 one"]);
   });
 
-  test("destroys values that are neither among the 20 newest nor younger than a day nor in use, and keeps the rows", async () => {
+  test("destroys values that are neither among the 20 that were current last nor replaced within a day nor in use, and keeps the rows", async () => {
     const values = Array.from({ length: 24 }, (_, i) => `value ${i + 1}`);
     const acme = await companyWith(...values.slice(0, 2));
     await store.stage(acme, write(key, "staged", {}), product);
     for (const value of values.slice(3)) await store.write(acme, write(key, value, {}), product);
     const young = await companyWith(...values);
-    await fixture.superuser`update company_secrets set previous_version = 2, previous_until = now() + interval '1 hour' where company_id = ${acme.id}`;
+    await windowOfTwoEnds(acme, "1 hour");
     await ageVersions(acme);
     expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
     // 3 is pending, 2 still counts, 24 is in its head.
@@ -136,21 +136,60 @@ describe("upkeep", () => {
     expect(await eventsOf(acme, "secret.destroy-versions")).toEqual([{ version: 4, actor: "job upkeep" }]);
     expect((await store.history(acme, key, {})).versions).toHaveLength(24);
     expect(await sealedOf(young)).toHaveLength(23);
-    await fixture.superuser`update company_secrets set previous_until = now() where company_id = ${acme.id}`;
+    await windowOfTwoEnds(acme, "0 hours");
     const both = await Promise.all([1, 2].map(() => stores.upkeep.destroyOldVersions(signal)));
     expect(both.reduce((sum, each) => sum + each)).toBe(1);
     expect(await sealedOf(acme)).toEqual([3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
     expect(await eventsOf(acme, "secret.destroy-versions")).toHaveLength(2);
     await store.promote(acme, key, {}, product);
     expect(await liveOf(store, acme, key)).toEqual(["current 3 staged"]);
+    // Now 24 is among the 19 that were replaced last, and 5 is not.
+    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 6));
+  });
+
+  test("counts a version's age from the end of its time as current, and not from its making", async () => {
+    const acme = await companyWith("value 1");
+    await store.stage(acme, write(key, "staged", {}), product);
+    for (let i = 3; i <= 30; i++) await store.write(acme, write(key, `value ${i}`, {}), product);
+    await ageVersions(acme);
+    await store.promote(acme, key, {}, product);
+    await store.write(acme, write(key, "value 31", {}), product);
+    await stores.upkeep.destroyOldVersions(signal);
+    // 2 was current a moment ago, 31 is in its head, and 30 was made two days ago, and replaced a moment ago as well.
+    const newest = Array.from({ length: 18 }, (_, i) => i + 13);
+    expect(await sealedOf(acme)).toEqual([2, ...newest]);
+    await store.rollback(acme, key, { toVersion: 2 }, product);
+    expect(await liveOf(store, acme, key)).toEqual(["current 32 staged"]);
+    // A day later it is still among those that were current last.
+    await ageVersions(acme);
+    await stores.upkeep.destroyOldVersions(signal);
+    expect(await sealedOf(acme)).toEqual([2, ...newest.slice(1), 31]);
+  });
+
+  test("destroys in time what was pending when its removed secret was written over", async () => {
+    const acme = await companyWith("value 1");
+    await store.stage(acme, write(key, "staged", {}), product);
+    await store.remove(acme, key, {}, product);
+    for (let i = 3; i <= 24; i++) await store.write(acme, write(key, `value ${i}`, {}), product);
     expect(await stores.upkeep.destroyOldVersions(signal)).toBe(0);
+    await ageVersions(acme);
+    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 5));
   });
 });
 
-/** As if its versions were two days old: their rows cannot be changed otherwise. */
+/** As if two days had passed since its versions were made and replaced: their rows cannot be changed otherwise. */
 async function ageVersions({ id }: Company): Promise<void> {
   await fixture.superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
-    await sql`update company_secret_versions set created_at = now() - interval '2 days' where company_id = ${id}`;
+    await sql`update company_secret_versions set created_at = created_at - interval '2 days', replaced_at = replaced_at - interval '2 days'
+      where company_id = ${id}`;
   });
+}
+
+async function windowOfTwoEnds({ id }: Company, later: string): Promise<void> {
+  await fixture.superuser`
+    update company_secrets set grace_windows = jsonb_build_array(jsonb_build_object('version', 2, 'until', to_char((now() + ${later}::interval) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
+    where company_id = ${id}`;
 }

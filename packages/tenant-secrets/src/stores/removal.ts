@@ -1,4 +1,4 @@
-import { and, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { RemoveResult } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
@@ -6,6 +6,7 @@ import type { Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import {
+  changeHead,
   destroyed,
   expectVersion,
   inCompany,
@@ -13,28 +14,29 @@ import {
   lockHead,
   lockLiveHead,
   lockOrMakeHeads,
-  ofSecret,
   ofVersion,
   type DatabaseParts,
+  type Head,
   type LiveHead,
 } from "./secret-head.ts";
 
-const { companies, companySecrets, companySecretVersions } = tables;
+const { companies, companySecretVersions } = tables;
 
-/** What is left of a secret whose values are destroyed: a tombstone that cannot be undone, and the numbers. */
-export const purged = {
-  secretValueEncrypted: null,
-  companyKeyNo: null,
-  pendingVersion: null,
-  previousVersion: null,
-  previousUntil: null,
-  expiresAt: null,
-  remindedDays: null,
-  deletedAt: sql`coalesce(${companySecrets.deletedAt}, now())`,
-  recoverUntil: null,
-  purgedAt: sql`now()`,
-  updatedAt: sql`now()`,
-};
+/** Destroys every value of a secret. What is left is a tombstone that cannot be undone, and the numbers. */
+export async function purgeValues(statements: Statements, head: Head): Promise<void> {
+  await changeHead(statements, head, {
+    secretValueEncrypted: null,
+    companyKeyNo: null,
+    pendingVersion: null,
+    graceWindows: [],
+    expiresAt: null,
+    remindedDays: null,
+    deletedAt: head.deletedAt ?? head.now,
+    recoverUntil: null,
+    purgedAt: head.now,
+  });
+  await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head));
+}
 
 export function createRemoval(
   parts: DatabaseParts,
@@ -44,24 +46,25 @@ export function createRemoval(
   const entomb = async (
     statements: Statements,
     company: Company,
-    { secretKey, currentVersion }: LiveHead,
+    head: LiveHead,
     caller: Caller,
   ): Promise<RemoveResult> => {
-    const days = sql`(select ${companies.recoveryDays} from ${companies} where ${companies.id} = ${company.id})`;
-    const [tombstone] = await statements
-      .update(companySecrets)
-      .set({
-        deletedAt: sql`now()`,
-        recoverUntil: sql`now() + make_interval(days => ${days})`,
-        // A copy that is restored does not follow what it was copied from any more.
-        origin: "written",
-        updatedAt: sql`now()`,
-      })
-      .where(ofSecret(company.id, secretKey))
-      .returning({ recoverUntil: companySecrets.recoverUntil });
+    const [row] = await statements
+      .select({ recoveryDays: companies.recoveryDays })
+      .from(companies)
+      .where(eq(companies.id, company.id));
+    if (row === undefined) throw notFound();
+    const recoverUntil = new Date(head.now.getTime() + row.recoveryDays * 86_400_000);
+    await changeHead(statements, head, {
+      deletedAt: head.now,
+      recoverUntil,
+      // A copy that is restored does not follow what it was copied from any more.
+      origin: "written",
+    });
     const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
-    await audit.addTo(statements, caller, { ...entry, secretKey, version: currentVersion });
-    return { recoverUntil: tombstone?.recoverUntil ?? undefined };
+    const { secretKey, currentVersion: version } = head;
+    await audit.addTo(statements, caller, { ...entry, secretKey, version });
+    return { recoverUntil };
   };
 
   return {
@@ -91,12 +94,8 @@ export function createRemoval(
       inCompany(parts, company, async (statements) => {
         const head = await lockHead(statements, company.id, secretKey);
         if (head?.currentVersion == null) throw notFound();
-        const restored = await statements
-          .update(companySecrets)
-          .set({ deletedAt: null, recoverUntil: null, updatedAt: sql`now()` })
-          .where(and(ofSecret(company.id, secretKey), sql`${companySecrets.recoverUntil} > now()`))
-          .returning({ id: companySecrets.id });
-        if (restored.length === 0) throw notFound();
+        if (head.recoverUntil === null || head.recoverUntil <= head.now) throw notFound();
+        await changeHead(statements, head, { deletedAt: null, recoverUntil: null });
         const entry = { action: "secret.restore", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
         return { version: head.currentVersion };
@@ -113,8 +112,7 @@ export function createRemoval(
             { currentVersion: head.currentVersion },
           );
         }
-        await statements.update(companySecrets).set(purged).where(ofSecret(company.id, secretKey));
-        await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head));
+        await purgeValues(statements, head);
         const entry = { action: "secret.purge", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
       }),

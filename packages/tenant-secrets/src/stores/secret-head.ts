@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, sql, type SQL } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
@@ -33,7 +33,17 @@ export async function inCompany<T>(
 }
 
 /** The one permanent row of a secret, locked by whoever holds one of these. */
-export type Head = typeof companySecrets.$inferSelect;
+export type Head = typeof companySecrets.$inferSelect & {
+  /** When the transaction that locked it began, by the database's clock. */
+  readonly now: Date;
+};
+
+/** What a statement has to select for a {@link Head}. */
+export const headColumns = {
+  ...getTableColumns(companySecrets),
+  // Rounded as it is where it is stored.
+  now: sql<Date>`now()::timestamptz(3)`.mapWith(companySecrets.updatedAt),
+};
 
 /** A secret that is there, and so has a current version. */
 export type LiveHead = Head & { readonly currentVersion: number };
@@ -66,11 +76,23 @@ export async function lockHead(
   secretKey: string,
 ): Promise<Head | undefined> {
   const [head] = await statements
-    .select()
+    .select(headColumns)
     .from(companySecrets)
     .where(ofSecret(companyId, secretKey))
     .for("update");
   return head;
+}
+
+/** The one way in which a head that is there changes. @param changes columns and their values; `updated_at` comes by itself */
+export async function changeHead(
+  statements: Statements,
+  head: Head,
+  changes: Omit<Partial<typeof companySecrets.$inferInsert>, "companyId" | "secretKey" | "updatedAt">,
+): Promise<void> {
+  await statements
+    .update(companySecrets)
+    .set({ ...changes, updatedAt: head.now })
+    .where(ofSecret(head.companyId, head.secretKey));
 }
 
 export interface LockedHead {
@@ -103,7 +125,7 @@ export async function lockOrMakeHeads(
     .returning({ secretKey: companySecrets.secretKey });
   const made = new Set(inserted.map(({ secretKey }) => secretKey));
   const heads = await statements
-    .select()
+    .select(headColumns)
     .from(companySecrets)
     .where(and(eq(companySecrets.companyId, companyId), inArray(companySecrets.secretKey, [...secretKeys])))
     .orderBy(asc(companySecrets.secretKey))
@@ -138,29 +160,16 @@ export function expectVersion(head: Head, expectedVersion: number | undefined): 
   );
 }
 
-/** Moves the sealed value of the version that is current now to that version's own row. @returns the row's id */
+/** Moves the sealed value of the version that is current until now to that version's own row. @returns the row's id */
 export async function keepCurrentVersion(statements: Statements, head: Head): Promise<string | null> {
   if (head.currentVersion === null) return null;
   const [row] = await statements
     .update(companySecretVersions)
-    .set({ sealed: head.secretValueEncrypted, companyKeyNo: head.companyKeyNo })
+    .set({ sealed: head.secretValueEncrypted, companyKeyNo: head.companyKeyNo, replacedAt: head.now })
     .where(ofVersion(head, head.currentVersion))
     .returning({ id: companySecretVersions.id });
   if (row === undefined) throw new Error("every version has a row");
   return row.id;
-}
-
-/** The columns of a head whose current version is replaced: that one counts on for a while. A removed one's does not. */
-export function succession(
-  head: Head,
-  graceSeconds = 0,
-): Pick<typeof companySecrets.$inferInsert, "previousVersion"> & { previousUntil: SQL | null } {
-  return head.deletedAt === null && head.currentVersion !== null
-    ? {
-        previousVersion: head.currentVersion,
-        previousUntil: sql`now() + make_interval(secs => ${graceSeconds})`,
-      }
-    : { previousVersion: null, previousUntil: null };
 }
 
 /** What is left of a version whose value is destroyed: who made it, when and why. */

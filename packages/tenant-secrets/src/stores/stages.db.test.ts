@@ -26,6 +26,11 @@ async function withVersions(...values: readonly string[]): Promise<void> {
 const stage = (value: string, options = {}) => store.stage(acme, write(key, value, options), product);
 const set = (value: string, options = {}) => store.write(acme, write(key, value, options), product);
 const live = () => liveOf(store, acme, key);
+/** As if a version's grace window had ended. */
+const windowsEnd = ({ id }: Company, version: number) => fixture.superuser`
+  update company_secrets set grace_windows = (
+    select jsonb_agg(case w->'version' when to_jsonb(${version}::int) then w || jsonb_build_object('until', '2020-01-01T00:00:00.000Z') else w end order by place)
+    from jsonb_array_elements(grace_windows) with ordinality as e(w, place)) where company_id = ${id}`;
 const history = async () => (await store.history(acme, key, {})).versions;
 const actions = async () => {
   const rows = await fixture.superuser`
@@ -48,7 +53,7 @@ describe("a staged value", () => {
       [2, "current", "from the provider"],
       [1, "previous", undefined],
     ]);
-    await fixture.superuser`update company_secrets set previous_until = now() where company_id = ${acme.id}`;
+    await windowsEnd(acme, 1);
     expect(await live()).toEqual(["current 2 two"]);
     expect(await actions()).toEqual(["secret.write 1", "secret.stage 2", "secret.promote 2"]);
   });
@@ -59,7 +64,7 @@ describe("a staged value", () => {
     expect(await set("three", { graceSeconds: 60 })).toEqual({ version: 3 });
     expect(await live()).toEqual(["current 3 three", "pending 2 two", "previous 1 one"]);
     await store.promote(acme, key, {}, product);
-    expect(await live()).toEqual(["current 2 two"]);
+    expect(await live()).toEqual(["current 2 two", "previous 1 one"]);
     expect(await set("four", { expectedVersion: 2 })).toEqual({ version: 4 });
   });
 
@@ -126,6 +131,95 @@ describe("a staged value", () => {
       "current 2 two",
       "previous 1 one",
     ]);
+  });
+});
+
+describe("a grace window", () => {
+  test("lasts as long as was promised, whatever is written, promoted or rolled back meanwhile", async () => {
+    await withVersions("one");
+    await set("two", { graceSeconds: 3600 });
+    await set("three");
+    await stage("four");
+    await store.promote(acme, key, { graceSeconds: 60 }, product);
+    await store.rollback(acme, key, { toVersion: 3 }, product);
+    await store.remove(acme, key, {}, product);
+    await store.restore(acme, key, product);
+    expect(await live()).toEqual(["current 5 three", "previous 3 three", "previous 1 one"]);
+    const until = (await history()).map(({ version, stage: each, countsUntil }) => [
+      version,
+      each,
+      countsUntil && Math.ceil((countsUntil.getTime() - Date.now()) / 60_000),
+    ]);
+    expect(until).toEqual([
+      [5, "current", undefined],
+      [4, undefined, undefined],
+      [3, "previous", 1],
+      [2, undefined, undefined],
+      [1, "previous", 60],
+    ]);
+    await windowsEnd(acme, 1);
+    await set("six", { graceSeconds: 60 });
+    expect(await live()).toEqual(["current 6 six", "previous 5 three", "previous 3 three"]);
+    const [{ windows } = {}] = await fixture.superuser`
+      select jsonb_array_length(grace_windows) as windows from company_secrets where company_id = ${acme.id}`;
+    expect(windows).toBe(2);
+  });
+
+  test("ends with all others where that is asked for, and a new one can be promised with it", async () => {
+    await withVersions("one");
+    await set("two", { graceSeconds: 3600 });
+    await set("three", { graceSeconds: 3600, endGrace: true });
+    expect(await live()).toEqual(["current 3 three", "previous 2 two"]);
+    await stage("four");
+    await store.promote(acme, key, { endGrace: true }, product);
+    expect(await live()).toEqual(["current 4 four"]);
+  });
+
+  test("is refused where five are open, in a batch and in a promotion too, until one has ended", async () => {
+    await withVersions("1");
+    const graceSeconds = 3600;
+    for (const value of ["2", "3", "4", "5", "6"]) await set(value, { graceSeconds });
+    await stage("7");
+    const five = ["5", "4", "3", "2", "1"].map((value) => `previous ${value} ${value}`);
+    expect(await live()).toEqual(["current 6 6", "pending 7 7", ...five]);
+    const refusal = {
+      code: "CONFLICT",
+      currentVersion: 6,
+      message: expect.stringMatching(
+        /^Versions 5, 4, 3, 2, 1 still count in their grace windows, .* first window ends at 20\d\d-/,
+      ),
+    };
+    await expect(set("8", { graceSeconds })).rejects.toMatchObject(refusal);
+    await expect(store.promote(acme, key, { graceSeconds }, product)).rejects.toMatchObject(refusal);
+    const batch = [write(key, "8", { graceSeconds }), write("CUSTOM_OTHER", "fake", {})];
+    await expect(store.writeMany(acme, batch, {}, product)).rejects.toMatchObject({
+      failures: [{ secretKey: key, code: "CONFLICT", currentVersion: 6 }],
+    });
+    expect(await live()).toEqual(["current 6 6", "pending 7 7", ...five]);
+    await windowsEnd(acme, 1);
+    await store.promote(acme, key, { graceSeconds }, product);
+    expect(await live()).toEqual(["current 7 7", "previous 6 6", ...five.slice(0, 4)]);
+    expect(await set("8")).toEqual({ version: 8 });
+    expect(await live()).toEqual(["current 8 8", "previous 6 6", ...five.slice(0, 4)]);
+  });
+
+  test("is never open for more than five versions, however many write at once", async () => {
+    await withVersions("start");
+    const writes = Array.from({ length: 50 }, (_, i) => codeOf(set(`value ${i}`, { graceSeconds: 3600 })));
+    const codes = await Promise.all(writes);
+    expect(codes.filter((code) => code === "no error")).toHaveLength(5);
+    expect(codes.filter((code) => code === "CONFLICT")).toHaveLength(45);
+    expect((await live()).map((each) => each.split(" ").slice(0, 2).join(" "))).toEqual([
+      "current 6",
+      ...[5, 4, 3, 2, 1].map((version) => `previous ${version}`),
+    ]);
+  });
+
+  test("of another form than is written here is an integrity failure, and not a new window", async () => {
+    await withVersions("one", "two");
+    await fixture.superuser`update company_secrets set grace_windows = '[{"version": 1}]' where company_id = ${acme.id}`;
+    expect(await codeOf(set("three", { graceSeconds: 60 }))).toBe("INTEGRITY_FAILURE");
+    expect(await live()).toEqual(["current 2 two"]);
   });
 });
 
@@ -221,6 +315,7 @@ test("a clock of the process that has jumped changes nothing: the database's dec
     await stage(year, { replace: true });
     await store.promote(acme, key, { graceSeconds: 60 }, product);
     expect((await live()).map((each) => each.split(" ")[0])).toEqual(["current", "previous"]);
+    await set(`after ${year}`, { endGrace: true });
     await store.remove(acme, key, {}, product);
     await store.restore(acme, key, product);
     expect(await stores.upkeep.purgeRemovedSecrets(new AbortController().signal)).toBe(0);

@@ -1,54 +1,50 @@
-import { sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { Company } from "../companies/companies.ts";
 import { openValue } from "../crypto/envelope.ts";
 import { withKeysOfNow } from "../keys/company-keys.ts";
 import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
+import { nextGraceWindows } from "./grace-windows.ts";
 import {
+  changeHead,
   destroyed,
   expectVersion,
   inCompany,
   keepCurrentVersion,
   lockLiveHead,
-  ofSecret,
   ofVersion,
-  succession,
   type DatabaseParts,
   type LiveHead,
 } from "./secret-head.ts";
 import type { SecretStore } from "./store.ts";
 import { addCurrentVersion } from "./writes.ts";
 
-const { companySecrets, companySecretVersions } = tables;
+const { companySecretVersions } = tables;
 
 /** What changes which version counts. */
 export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" | "discard" | "rollback"> {
   const { companyKeys, audit } = parts;
 
   return {
-    promote: (company, secretKey, { expectedVersion, graceSeconds }, caller) =>
+    promote: (company, secretKey, { expectedVersion, ...grace }, caller) =>
       inCompany(parts, company, async (statements) => {
         const head = await lockLiveHead(statements, company.id, secretKey);
         expectVersion(head, expectedVersion);
         const version = pendingVersion(head);
+        const graceWindows = nextGraceWindows(head, grace);
         await keepCurrentVersion(statements, head);
         const row = ofVersion(head, version);
         const [pending] = await statements.select().from(companySecretVersions).where(row).for("update");
         if (pending === undefined || pending.sealed === null) throw keyDestroyed();
         // The head first: a sealed value may only come to it from where it still stands.
-        await statements
-          .update(companySecrets)
-          .set({
-            ...succession(head, graceSeconds),
-            secretValueEncrypted: pending.sealed,
-            companyKeyNo: pending.companyKeyNo,
-            currentVersion: version,
-            pendingVersion: null,
-            origin: "written",
-            updatedAt: sql`now()`,
-          })
-          .where(ofSecret(company.id, secretKey));
+        await changeHead(statements, head, {
+          graceWindows,
+          secretValueEncrypted: pending.sealed,
+          companyKeyNo: pending.companyKeyNo,
+          currentVersion: version,
+          pendingVersion: null,
+          origin: "written",
+        });
         await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
         const entry = { action: "secret.promote", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version });
@@ -60,10 +56,7 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
         const head = await lockLiveHead(statements, company.id, secretKey);
         const version = pendingVersion(head);
         await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
-        await statements
-          .update(companySecrets)
-          .set({ pendingVersion: null, updatedAt: sql`now()` })
-          .where(ofSecret(company.id, secretKey));
+        await changeHead(statements, head, { pendingVersion: null });
         const entry = { action: "secret.discard", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version });
         return { version };

@@ -81,8 +81,8 @@ export interface SecretStore {
    */
   find(company: Company, secretKey: string): Promise<SealedSecret | undefined>;
   /**
-   * The values that count now, by the database's clock: the current one, then one that is pending, then the one before
-   * while its grace window lasts.
+   * The values that count now, by the database's clock: the current one, then one that is pending, then the earlier ones
+   * whose grace windows last, the one that was replaced last first; at most seven.
    *
    * @returns undefined where there is no secret
    */
@@ -92,7 +92,7 @@ export interface SecretStore {
   /** The versions of a secret, a removed one's too. @throws {TenantSecretsError} NOT_FOUND where it never had one */
   history(company: Company, secretKey: string, options: HistoryOptions): Promise<SecretHistory>;
   /**
-   * Makes a value the current one. What is pending stays pending. The value before is `previous`, which only one can be.
+   * Makes a value the current one. What is pending stays pending. The value before is `previous` for its grace window.
    *
    * @throws {TenantSecretsError} CONFLICT, NOT_SUPPORTED, INVALID_VALUE, and what the store's servers cause
    */

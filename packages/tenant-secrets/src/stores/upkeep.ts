@@ -4,12 +4,13 @@ import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { job } from "../vocabulary/actor.ts";
-import { purged } from "./removal.ts";
-import { destroyed, ofSecret, ofVersion, type Head } from "./secret-head.ts";
+import { isPrevious } from "./grace-windows.ts";
+import { purgeValues } from "./removal.ts";
+import { destroyed, headColumns, ofSecret, ofVersion, type Head } from "./secret-head.ts";
 
 const { companies, companySecrets, companySecretVersions } = tables;
 
-/** How many of a secret's newest versions keep their values, whatever their age. */
+/** How many versions of a secret keep their values, whatever their age: the current one, and those that were it last. */
 const keptVersions = 20;
 
 /** How many secrets are locked by one transaction. */
@@ -24,7 +25,8 @@ const upkeeper = job("upkeep", { verbs: [], secretKeys: [] });
  */
 export interface SecretUpkeep {
   /**
-   * Destroys the values of versions that are neither among a secret's 20 newest nor younger than a day, and do not count.
+   * Destroys the values of versions that do not count, have been replaced for a day, and are not among the 20 of a secret
+   * that were current last.
    *
    * @returns of how many secrets
    */
@@ -74,7 +76,7 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
     destroyOldVersions: (signal) =>
       inBatches(signal, async (statements) => {
         const heads = await statements
-          .select()
+          .select(headColumns)
           .from(companySecrets)
           .where(
             and(
@@ -105,7 +107,7 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
     purgeRemovedSecrets: (signal) =>
       inBatches(signal, async (statements) => {
         const heads = await statements
-          .select()
+          .select(headColumns)
           .from(companySecrets)
           .where(
             and(
@@ -118,8 +120,7 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
           .limit(batchSize)
           .for("update");
         for (const head of heads) {
-          await statements.update(companySecrets).set(purged).where(ofSecret(head.companyId, head.secretKey));
-          await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head));
+          await purgeValues(statements, head);
           await record(statements, "secret.purge", head, head.currentVersion);
         }
         return heads.length;
@@ -159,13 +160,20 @@ const expired = -1;
 const dueDays = sql`case when expires_at <= now() then ${sql.raw(String(expired))}
   else (select min(d) from unnest(reminder_days) d where expires_at <= now() + make_interval(days => d)) end`;
 
-/** A version with a value that nobody keeps any more. The value of the current one stands in its head. */
+/**
+ * A version with a value that nobody keeps any more: it has been replaced for a day, and so have been as many others after it
+ * as are kept beside the current one, whose value stands in its head. When it was made says nothing: a version can wait
+ * for long before it is promoted.
+ */
 const isOld = and(
   eq(companySecretVersions.companyId, companySecrets.companyId),
   eq(companySecretVersions.secretKey, companySecrets.secretKey),
   isNotNull(companySecretVersions.sealed),
-  lte(companySecretVersions.version, sql`${companySecrets.lastVersion} - ${keptVersions}`),
-  lte(companySecretVersions.createdAt, sql`now() - interval '24 hours'`),
-  sql`${companySecretVersions.version} is distinct from ${companySecrets.pendingVersion}`,
-  sql`(${companySecretVersions.version} is distinct from ${companySecrets.previousVersion} or coalesce(${companySecrets.previousUntil} <= now(), true))`,
+  lte(companySecretVersions.replacedAt, sql`now() - interval '24 hours'`),
+  sql`not ${isPrevious}`,
+  sql`(${companySecretVersions.replacedAt}, ${companySecretVersions.version}) < (
+    select n.replaced_at, n.version from ${companySecretVersions} n
+    where n.company_id = ${companySecrets.companyId} and n.secret_key = ${companySecrets.secretKey}
+      and n.sealed is not null and n.replaced_at is not null
+    order by n.replaced_at desc, n.version desc offset ${sql.raw(String(keptVersions - 2))} limit 1)`,
 );

@@ -1,4 +1,3 @@
-import { sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "../access/audit.ts";
 import type { Company } from "../companies/companies.ts";
@@ -9,23 +8,23 @@ import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "./batch.ts";
 import type { Adoption, DatabaseStore } from "./database-store.ts";
+import { nextGraceWindows } from "./grace-windows.ts";
 import {
+  changeHead,
   destroyed,
   expectVersion,
   inCompany,
   keepCurrentVersion,
   liveHead,
   lockOrMakeHeads,
-  ofSecret,
   ofVersion,
-  succession,
   type DatabaseParts,
   type Head,
 } from "./secret-head.ts";
 import type { BatchWrite, StagedWrite } from "./store.ts";
 import { findApplied, keepApplied, type RequestBody } from "./write-requests.ts";
 
-const { companySecrets, companySecretVersions } = tables;
+const { companySecretVersions } = tables;
 
 type Maker = Pick<typeof companySecretVersions.$inferInsert, "actorKind" | "actorId">;
 
@@ -40,7 +39,10 @@ interface Placing<W extends BatchWrite> {
 
 const asCurrent: Placing<BatchWrite> = {
   action: "secret.write",
-  check: (head, { options }) => expectVersion(head, options.expectedVersion),
+  check: (head, { options }) => {
+    expectVersion(head, options.expectedVersion);
+    nextGraceWindows(head, options);
+  },
   add: (statements, head, key, write, maker) =>
     addCurrentVersion(statements, head, key, write, maker, "written"),
 };
@@ -75,10 +77,7 @@ const asPending: Placing<StagedWrite> = {
       companyKeyNo: key.no,
       previousVersionId: current?.id ?? null,
     });
-    await statements
-      .update(companySecrets)
-      .set({ pendingVersion: version, lastVersion: version, updatedAt: sql`now()` })
-      .where(ofSecret(head.companyId, head.secretKey));
+    await changeHead(statements, head, { pendingVersion: version, lastVersion: version });
     return version;
   },
 };
@@ -203,29 +202,32 @@ export async function addCurrentVersion(
   maker: Maker,
   origin: Head["origin"],
 ): Promise<number> {
+  const graceWindows = nextGraceWindows(head, write.options);
   const { version, sealed } = seal(head, key, write);
+  if (head.deletedAt !== null && head.pendingVersion !== null) {
+    await statements
+      .update(companySecretVersions)
+      .set({ replacedAt: head.now })
+      .where(ofVersion(head, head.pendingVersion));
+  }
   await statements.insert(companySecretVersions).values({
     ...describe(head, key, write, maker),
     version,
     previousVersionId: await keepCurrentVersion(statements, head),
   });
-  await statements
-    .update(companySecrets)
-    .set({
-      ...succession(head, write.options.graceSeconds),
-      // A removed secret begins anew.
-      ...(head.deletedAt === null ? {} : { pendingVersion: null, expiresAt: null, remindedDays: null }),
-      secretValueEncrypted: sealed,
-      companyKeyNo: key.no,
-      currentVersion: version,
-      lastVersion: version,
-      origin,
-      deletedAt: null,
-      recoverUntil: null,
-      purgedAt: null,
-      updatedAt: sql`now()`,
-    })
-    .where(ofSecret(head.companyId, head.secretKey));
+  await changeHead(statements, head, {
+    graceWindows,
+    // A removed secret starts over.
+    ...(head.deletedAt === null ? {} : { pendingVersion: null, expiresAt: null, remindedDays: null }),
+    secretValueEncrypted: sealed,
+    companyKeyNo: key.no,
+    currentVersion: version,
+    lastVersion: version,
+    origin,
+    deletedAt: null,
+    recoverUntil: null,
+    purgedAt: null,
+  });
   return version;
 }
 
@@ -264,13 +266,10 @@ function bodyOf(
     no: key.no,
     mac: requestMac(key, [
       action,
-      ...writes.flatMap(({ secretKey, plaintext, options: { expectedVersion, note, graceSeconds = 0 } }) => [
-        secretKey,
-        String(expectedVersion),
-        note ?? "",
-        String(graceSeconds),
-        plaintext.bytes,
-      ]),
+      ...writes.flatMap(({ secretKey, plaintext, options }) => {
+        const { expectedVersion, note = "", graceSeconds = 0, endGrace = false } = options;
+        return [secretKey, String(expectedVersion), note, `${graceSeconds} ${endGrace}`, plaintext.bytes];
+      }),
     ]),
   });
   const [key, ...older] = keys;
