@@ -53,7 +53,7 @@ export interface BackupRestore {
 export interface KeyBackups {
   /**
    * All master keys of all regions that are not destroyed, and the registry, once each key was found to be the one that is
-   * registered. To a passphrase, it was opened again.
+   * registered. A pending key that is not in Infisical yet is left out. To a passphrase, it was opened again.
    *
    * @returns armored text in the age format
    * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG where a key in Infisical will
@@ -113,7 +113,11 @@ export function createKeyBackups(
         const rows = await readRegistry(database);
         const texts = await readTexts(infisical);
         const keys: BackupKey[] = [];
-        for (const row of rows) keys.push(await backupKeyOf(row, texts));
+        for (const row of rows) {
+          // It is registered before it is put into Infisical, and nothing is wrapped under it.
+          if (row.status === "pending" && !texts.has(nameOf(row))) continue;
+          keys.push(await backupKeyOf(row, texts));
+        }
         const content = { createdAt: new Date(), system: systemOf(rows), keys };
         const file = await sealBackup(content, lock);
         if ("passphrase" in lock) {

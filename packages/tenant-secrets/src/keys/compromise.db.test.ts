@@ -147,6 +147,23 @@ describe("the answer to a compromise", () => {
     await readAll(fixture);
   });
 
+  test("does not take a master key that somebody put in place for it, and names where it stands", async () => {
+    const fixture = await filled();
+    const planted = "ab".repeat(31) + "cd";
+    await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", planted);
+    await expect(answer(fixture.secrets)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringMatching(/^(?!.*abab).*MASTER_ENCRYPTION_KEY_V2/),
+    });
+    expect(await stateOf(fixture)).toMatchObject({ masterKeys: ["1 active"], companyKeys: ["1 active"] });
+    await fixture.infisical.deleteSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2");
+    expect(await answer(fixture.secrets)).toMatchObject({ masterKeyVersion: 2, remainders: [] });
+    expect((await fixture.infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2"))?.value).not.toBe(
+      planted,
+    );
+    await readAll(fixture);
+  });
+
   test("can be begun anew while an earlier one is not finished", async () => {
     const fixture = await filled();
     const stopped = answer(fixture.secrets, {

@@ -1,5 +1,6 @@
-import { deriveMasterKey, expandMasterKey, type MasterKey } from "../crypto/derivation.ts";
+import { deriveMasterKey, expandMasterKey, sameCheckValue, type MasterKey } from "../crypto/derivation.ts";
 import { deriveFromPassphrase, isPassphrase, newArgon2Parameters } from "../crypto/passphrase.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
 
 /** How a version becomes a key, as the registry has it. */
 export interface Derivation {
@@ -27,4 +28,19 @@ export async function readMasterKey(
 ): Promise<MasterKey> {
   if (derivation === "hkdf-sha256") return deriveMasterKey(text, region, version);
   return expandMasterKey(await deriveFromPassphrase(text, parameters), region, version);
+}
+
+/** Whether a text is the key that is registered: one that is malformed is not. */
+export async function isKeyOf(
+  text: string,
+  region: string,
+  key: Derivation & { readonly version: number; readonly checkValue: string },
+): Promise<boolean> {
+  try {
+    const { checkValue } = await readMasterKey(text, region, key.version, key);
+    return sameCheckValue(checkValue, key.checkValue);
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === "MASTER_KEY_MALFORMED") return false;
+    throw error;
+  }
 }

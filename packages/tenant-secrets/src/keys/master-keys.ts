@@ -4,7 +4,7 @@ import type { InfisicalClient } from "@repo/infisical";
 import { onDatabase } from "../access/database-errors.ts";
 import { sameCheckValue, type MasterKey } from "../crypto/derivation.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { derivationFor, readMasterKey } from "./master-key-text.ts";
+import { derivationFor, isKeyOf, readMasterKey } from "./master-key-text.ts";
 import { onInfisical } from "./on-infisical.ts";
 
 /** Where in Infisical the master keys are. */
@@ -159,6 +159,7 @@ async function ringOf(
   let active: MasterKey | undefined;
   for (const row of rows) {
     if (row.status === "retired" || row.status === "destroyed") continue;
+    if (row.status === "pending" && !(await isThere(texts, row))) continue;
     const key = await readMasterKey(textOf(texts, region, row.version), region, row.version, row);
     if (!sameCheckValue(key.checkValue, row.checkValue)) {
       throw new TenantSecretsError(
@@ -187,6 +188,15 @@ async function ringOf(
       );
     },
   };
+}
+
+/**
+ * Whether a pending key can be loaded. It is registered before it is put into Infisical, and nothing is wrapped under it: a
+ * process goes on without, and the rotation waits for it.
+ */
+async function isThere(texts: ReadonlyMap<string, string>, row: MasterKeyRow): Promise<boolean> {
+  const text = texts.get(masterKeyName(row.region, row.version));
+  return text !== undefined && isKeyOf(text, row.region, row);
 }
 
 function textOf(texts: ReadonlyMap<string, string>, region: string, version: number): string {

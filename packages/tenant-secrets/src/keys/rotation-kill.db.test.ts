@@ -134,9 +134,9 @@ test("a rotation that a request asked for goes on as a job of another process, w
   const recipient = await identityToRecipient(await generateIdentity());
   const server = fixture.another({ backupDestination: { recipients: [recipient], directory } });
   const { id } = await server.requestedRotation.request(operator);
-  // Five changes are: the lease, the staging, the backup, that all have it, the activation.
+  // Six changes are: the lease, the new key's check value, the staging, the backup, that all have it, the activation.
   const backup = { recipients: [recipient], directory };
-  expect((await run({ work: "jobs", backup, killAt: 5 })).killed).toBe(true);
+  expect((await run({ work: "jobs", backup, killAt: 6 })).killed).toBe(true);
   const phaseOf = async () => {
     const [row] = await fixture.superuser`select phase from key_rotations where id = ${id}`;
     return row?.["phase"];

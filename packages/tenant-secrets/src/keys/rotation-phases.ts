@@ -1,26 +1,18 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { AuditKey, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
-import { sameCheckValue } from "../crypto/derivation.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { openCanaries } from "./canaries.ts";
-import { derivationFor, readMasterKey } from "./master-key-text.ts";
-import {
-  askInfisical,
-  masterKeyFolder,
-  masterKeyName,
-  readRegistry,
-  type MasterKeys,
-} from "./master-keys.ts";
+import type { MasterKeys } from "./master-keys.ts";
 import { processesWithout } from "./processes.ts";
 import { makeReport, verifiedOf } from "./report.ts";
 import { findMissing, removeWraps, rewrapKeys } from "./rewrap.ts";
 import type { Lease, RotationRow } from "./rotation-row.ts";
+import { createStaging } from "./staging.ts";
 
 const { auditKeyWraps, companyKeyWraps, masterKeys: registry } = tables;
 
@@ -64,47 +56,11 @@ export function createRotationPhases(
 ): Readonly<Record<Exclude<RotationRow["phase"], "done">, Phase>> {
   const { region } = masterKeys;
 
-  /** The new key is in Infisical, read back, and in the registry as pending. */
-  const stage = async ({ row, lease, say }: Drive): Promise<void> => {
-    const name = masterKeyName(region, row.toVersion);
-    // A key that an interrupted rotation left there was used for nothing yet, and does as well as a new one.
-    const look = async (): Promise<string | undefined> =>
-      (await askInfisical(region, () => infisical.findSecret(masterKeyFolder, name)))?.value;
-    const found = await look();
-    const text = found ?? randomBytes(32).toString("hex");
-    const registered = (await readRegistry(database)).find(
-      (known) => known.region === region && known.version === row.toVersion,
-    );
-    const derivation = registered ?? derivationFor(text);
-    const { checkValue } = await readMasterKey(text, region, row.toVersion, derivation);
-    if (found === undefined) {
-      await askInfisical(region, () => infisical.putSecret(masterKeyFolder, name, text));
-    }
-    await say("stage", "the new key is in Infisical");
-    const back = (await look()) ?? "";
-    const { checkValue: backValue } = await readMasterKey(back, region, row.toVersion, derivation);
-    if (!sameCheckValue(backValue, checkValue)) {
-      throw new TenantSecretsError(
-        "MASTER_KEY_WRONG",
-        `${name} came back from Infisical as another key than was put there.`,
-      );
-    }
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        await statements
-          .insert(registry)
-          .values({
-            region,
-            version: row.toVersion,
-            status: "pending",
-            derivation: derivation.derivation,
-            parameters: derivation.parameters,
-            checkValue,
-          })
-          .onConflictDoNothing();
-        await lease.enter(statements, "backup");
-      }),
-    );
+  const putNewKey = createStaging(database, infisical, region, audit);
+
+  const stage = async ({ row, lease, caller, say }: Drive): Promise<void> => {
+    const onPut = () => say("stage", "the new key is in Infisical");
+    await putNewKey({ row, lease, caller, onPut });
     await masterKeys.refresh();
   };
 
@@ -115,8 +71,20 @@ export function createRotationPhases(
     );
   };
 
+  /**
+   * Whether the new key was taken out of Infisical, or replaced there, since it was read back. Nothing is wrapped under it yet,
+   * so the rotation goes back to the first phase, which makes another key, or names what stands in its place.
+   */
+  const isGone = async ({ toVersion }: RotationRow, lease: Lease): Promise<boolean> => {
+    const { versions } = await masterKeys.refresh();
+    if (versions.includes(toVersion)) return false;
+    await onDatabase(() => database.acrossCompanies((statements) => lease.enter(statements, "stage")));
+    return true;
+  };
+
   /** No row refers to a key before every process that is alive has loaded it. */
   const distribute = async ({ row, lease, say, patienceMs = 120_000 }: Drive): Promise<void> => {
+    if (await isGone(row, lease)) return;
     const deadline = performance.now() + patienceMs;
     for (;;) {
       const without = await processesWithout(database, region, row.toVersion);
@@ -135,6 +103,7 @@ export function createRotationPhases(
   };
 
   const activate = async ({ row, lease, caller }: Drive): Promise<void> => {
+    if (await isGone(row, lease)) return;
     await audit.ready();
     await onDatabase(() =>
       database.acrossCompanies(async (statements) => {

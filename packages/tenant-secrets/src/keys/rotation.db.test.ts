@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { generateIdentity, identityToRecipient } from "age-encryption";
 import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
@@ -38,6 +39,10 @@ async function states(fixture: Fixture): Promise<string[]> {
   const rows =
     await fixture.superuser`select version || ' ' || status as text from master_keys order by version`;
   return rows.map((row) => String(row["text"]));
+}
+
+async function keyIn({ infisical }: Fixture, version: number): Promise<string | undefined> {
+  return (await infisical.findSecret("/hono-api", `MASTER_ENCRYPTION_KEY_V${version}`))?.value;
 }
 
 describe("a rotation of the master key", () => {
@@ -135,12 +140,102 @@ describe("a rotation of the master key", () => {
     expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
   });
 
-  test("uses the key that an interrupted rotation left in Infisical, and never writes over one", async () => {
-    const { fixture } = await filled(1);
-    const left = randomBytes(32).toString("hex");
-    await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", left);
+  test("takes no key that stands in Infisical already, and names where it stands", async () => {
+    const { fixture, readAll } = await filled(1);
+    for (const planted of [
+      randomBytes(32).toString("hex"),
+      "no key at all",
+      `passphrase:${"x".repeat(30)}`,
+    ]) {
+      await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", planted);
+      const error: unknown = await rotate(fixture.secrets).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringMatching(/under MASTER_ENCRYPTION_KEY_V2 in the folder \/hono-api/),
+      });
+      expect(String(error)).not.toContain(planted);
+      expect(await keyIn(fixture, 2)).toBe(planted);
+    }
+    expect(await states(fixture)).toEqual(["1 active"]);
+    await readAll();
+    await fixture.infisical.deleteSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2");
     await rotate(fixture.secrets);
-    expect((await fixture.infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2"))?.value).toBe(left);
+    expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
+    await readAll();
+  });
+
+  test("takes no key that replaced its own in Infisical, at whatever step it is", async () => {
+    const { fixture, readAll } = await filled(1);
+    const planted = randomBytes(32).toString("hex");
+    let own = "";
+    for (const step of [
+      "stage the new key is in Infisical",
+      "backup begins",
+      "distribute begins",
+      "activate begins",
+    ]) {
+      const rotating = fixture.another().keyRotation.rotate(operator, {
+        backup,
+        onStep: async ([phase, done]) => {
+          if (`${phase} ${done}` !== step) return;
+          own = (await keyIn(fixture, 2)) ?? own;
+          await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", planted);
+        },
+      });
+      await expect(rotating, step).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringContaining("MASTER_ENCRYPTION_KEY_V2"),
+      });
+      // A process that starts meanwhile needs no pending key.
+      await readAll();
+      await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", own);
+    }
+  });
+
+  test("that lost its key before the put makes another one under the next version, and one that was put is used", async () => {
+    const { fixture, readAll } = await filled(1);
+    const { faults } = fixture.emulator;
+    // What the first one made never arrives: its check value is committed, and the key is gone.
+    const path = /MASTER_ENCRYPTION_KEY_V2/;
+    faults.add({ kind: "answer", status: 500 }, { method: "POST", path, times: 10 });
+    faults.add({ kind: "answer", status: 500 }, { method: "PATCH", path, times: 10 });
+    expect(await codeOf(rotate(fixture.another()))).toBe("KEY_UNAVAILABLE");
+    faults.clear();
+    expect(await states(fixture)).toEqual(["1 active", "2 pending"]);
+    expect(await keyIn(fixture, 2)).toBeUndefined();
+    // Neither who starts meanwhile nor a backup by hand waits for it.
+    await readAll();
+    const recipients = [await identityToRecipient(await generateIdentity())];
+    await fixture.secrets.keyBackups.createBackup(operator, { recipients });
+    await rotate(fixture.another());
+    expect(await states(fixture)).toEqual(["1 retired", "2 destroyed", "3 active"]);
+    await readAll();
+
+    const stopped = fixture.another().keyRotation.rotate(operator, {
+      backup,
+      onStep: ([, done]) => {
+        if (done === "the new key is in Infisical") throw new Error("stopped");
+      },
+    });
+    expect(await codeOf(stopped)).toBe("INTERNAL");
+    const put = await keyIn(fixture, 4);
+    await rotate(fixture.another());
+    expect(await states(fixture)).toEqual(["1 retired", "2 destroyed", "3 retired", "4 active"]);
+    expect(await keyIn(fixture, 4)).toBe(put);
+    await readAll();
+  });
+
+  test("whose key is taken out of Infisical before it is in use makes another one", async () => {
+    const { fixture, readAll } = await filled(1);
+    await fixture.secrets.keyRotation.rotate(operator, {
+      backup,
+      onStep: async ([phase, done]) => {
+        if (`${phase} ${done}` === "activate begins")
+          await fixture.infisical.deleteSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2");
+      },
+    });
+    expect(await states(fixture)).toEqual(["1 retired", "2 destroyed", "3 active"]);
+    await readAll();
   });
 });
 
