@@ -160,7 +160,7 @@ CREATE TABLE "shreddings" (
 CREATE TABLE "rate_limits" (
 	"key" text NOT NULL,
 	"points" integer NOT NULL,
-	"expire" bigint,
+	"expires_at" timestamp (3) with time zone NOT NULL,
 	CONSTRAINT "rate_limits_pkey" PRIMARY KEY("key"),
 	CONSTRAINT "rate_limits_key_check" CHECK (length("rate_limits"."key") between 1 and 200)
 );
@@ -334,7 +334,7 @@ CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("co
 CREATE UNIQUE INDEX "key_rotations_one_running" ON "key_rotations" USING btree ("region") WHERE "key_rotations"."finished_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
-CREATE INDEX "rate_limits_expire" ON "rate_limits" USING btree ("expire");--> statement-breakpoint
+CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "audit_batches_interval" ON "audit_batches" USING btree ("floor","to_xid");--> statement-breakpoint
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
 CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint

@@ -10,7 +10,7 @@ import { createApiKeys, type ApiKeys } from "./companies/api-keys.ts";
 import { createAuthentication, type Authenticate, type SignIn } from "./companies/authenticate.ts";
 import { createCompanies, type Companies, type Company } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
-import { limitedAuthenticate, limitedCompanies } from "./companies/limited.ts";
+import { limitedCompanies } from "./companies/limited.ts";
 import { createMembers, type Members } from "./companies/members.ts";
 import { createOperators, type Operators } from "./companies/operators.ts";
 import { createUsers, type Users } from "./companies/users.ts";
@@ -186,7 +186,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const keeping = { ...defaultCache, ...options.cache };
   const rows = createCompanyRows(database, keeping);
   const companies = limitedCompanies(createCompanies(database, rows, audit), limits);
-  const authentication = createAuthentication(database, audit, options.signIn);
+  const authentication = createAuthentication({ database, audit, limits, signIn: options.signIn });
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
   const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
@@ -235,7 +235,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     upkeep: createSecretUpkeep(database, audit),
     searchValues: createValueSearch(database, companies, companyKeys, audit),
     companies,
-    authenticate: limitedAuthenticate(authentication.authenticate, limits),
+    authenticate: authentication.authenticate,
     limits,
     apiKeys: createApiKeys(database, companies, audit),
     members: createMembers(database, companies, audit),

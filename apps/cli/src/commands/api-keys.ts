@@ -95,7 +95,7 @@ export const listCommand = defineCommand({
         list.map((key) => [
           key.id,
           key.name,
-          `tsk_${key.prefix}`,
+          key.prefix === undefined ? "" : `tsk_${key.prefix}`,
           key.companies.join(","),
           key.verbs.join(","),
           key.secretKeys.join(","),

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, index, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { check, index, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { at } from "./columns.ts";
 
 /** Counters that hold across processes and restarts: failures, and what else is limited strictly. */
 export const rateLimits = pgTable(
@@ -7,12 +8,12 @@ export const rateLimits = pgTable(
   {
     key: text("key").notNull(),
     points: integer("points").notNull(),
-    /** In milliseconds since 1970, as the library that counts writes it; its statements name no column but these three. */
-    expire: bigint("expire", { mode: "number" }),
+    /** When the window of counting, or a block, ends. */
+    expiresAt: at("expires_at").notNull(),
   },
   (t) => [
     primaryKey({ name: "rate_limits_pkey", columns: [t.key] }),
-    index("rate_limits_expire").on(t.expire),
+    index("rate_limits_expires_at").on(t.expiresAt),
     check("rate_limits_key_check", sql`length(${t.key}) between 1 and 200`),
   ],
 );

@@ -9,8 +9,21 @@ export interface Attempt extends Omit<AuditEntry, "outcome" | "reason"> {
   readonly changes?: boolean;
 }
 
+/** Of what an error is the refusal: something in a company that the caller may enter, or without an id anything else. */
+export interface Refusal {
+  readonly companyId: string | undefined;
+}
+
+const refusals = new WeakMap<TenantSecretsError, Refusal>();
+
+/** @returns undefined for an error that is no refusal, such as one that a secret is missing in a company of the caller's */
+export function refusalOf(error: TenantSecretsError): Refusal | undefined {
+  return refusals.get(error);
+}
+
 /** Puts a refusal on record, and throws it. */
 export async function refuse(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
+  refusals.set(error, { companyId: attempt.companyId });
   await note(audit, attempt, "refused", error);
   throw error;
 }
@@ -27,6 +40,7 @@ export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => 
     const error = asTenantSecretsError(thrown);
     const lost = attempt.changes === true && lostAnswers.has(error.code);
     const outcome = error.code === "FORBIDDEN" ? "refused" : "failed";
+    if (outcome === "refused") refusals.set(error, { companyId: attempt.companyId });
     try {
       await note(audit, attempt, lost ? "unknown" : outcome, error);
     } catch (unrecorded) {

@@ -1,18 +1,19 @@
 import { createHash } from "node:crypto";
-import { isIPv6 } from "node:net";
 import { DatabaseError, type Database } from "@repo/db";
 import { LRUCache } from "lru-cache";
-import { RateLimiterMemory, RateLimiterPostgres } from "rate-limiter-flexible";
+import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { refuse, type Attempt } from "./attempt.ts";
+import { refuse, refusalOf, type Attempt } from "./attempt.ts";
 import type { AuditLog } from "./audit.ts";
+import { createCounters, type Count, type Counters } from "./counters.ts";
+import { networkOf } from "./network.ts";
 
 /** How much is too much. What is left out has its default. */
 export interface RateLimitOptions {
-  /** Wrong credentials of one address, or for one API key, in a minute. Default 20. */
+  /** Wrong credentials of one address in a minute, before the next ones are answered RATE_LIMITED. Default 20. */
   readonly failedCredentialsPerMinute?: number | undefined;
-  /** Answers that an actor may not see what it asked for, in a minute. Default 100. */
+  /** Refusals of one actor in one company in a minute, or outside its companies. Default 100. */
   readonly refusalsPerMinute?: number | undefined;
   /** Sensitive calls of one actor in a minute. Default 60. */
   readonly sensitiveCallsPerMinute?: number | undefined;
@@ -22,7 +23,7 @@ export interface RateLimitOptions {
   readonly companyCallsPerSecond?: number | undefined;
 }
 
-/** A credential that was sent, as far as it can be told before it is checked. */
+/** A credential that was refused. */
 export interface PresentedFrom {
   readonly address: string | undefined;
   /** Undefined where the text cannot be a credential of ours. */
@@ -36,155 +37,133 @@ export interface PresentedFrom {
  * throws RATE_LIMITED, which is on record then, and DATABASE_UNAVAILABLE where it has to count and cannot.
  */
 export interface RateLimits {
-  /** Before a credential is looked up: a right one is refused as well. */
-  admitCredential(presented: PresentedFrom): Promise<void>;
-  /** A credential was wrong. Throws where others were that came at the same time, and were enough. */
+  /**
+   * A credential was wrong. A right one is never refused here, so that no stranger's guesses can lock it. Throws where
+   * enough others were wrong before it.
+   */
   credentialFailed(presented: PresentedFrom): Promise<void>;
   /** Before a call, also one of many in a request. */
   admitCall(caller: Caller, isSensitive: boolean): Promise<void>;
-  /** Once a caller was found to belong to a company; nobody else's calls count for it. */
+  /**
+   * Once a caller was found to belong to a company; nobody else's calls count for it. Throws, too, for an actor that was
+   * refused too much in this company. Others of that actor's companies notice nothing.
+   */
   admitToCompany(attempt: Attempt, companyId: string): Promise<void>;
-  /** A call ended with this error, which counts where it is about what the actor may not see, and once. */
+  /** A call ended with this error, which counts where it is a refusal, and once. */
   callFailed(caller: Caller, error: TenantSecretsError): Promise<void>;
 }
 
 const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
 const longestBlockMs = 60 * minuteMs;
 /** How long a look into the database holds: as long as the outcome of a credential's check. */
 const standingMs = 5_000;
 const windowSeconds = 10;
-
-const accessFailures: ReadonlySet<TenantSecretsError["code"]> = new Set([
-  "FORBIDDEN",
-  "NOT_FOUND",
-  "UNKNOWN_SECRET_KEY",
-]);
 
 export function createRateLimits(
   database: Database,
   audit: AuditLog,
   options: RateLimitOptions = {},
 ): RateLimits {
-  const perMinute = strictly(database, 60);
-  const credentials = failures(perMinute(options.failedCredentialsPerMinute ?? 20));
-  const refusals = failures(perMinute(options.refusalsPerMinute ?? 100));
-  const sensitiveCalls = perMinute(options.sensitiveCallsPerMinute ?? 60);
-  const blocks = strictly(database, 24 * 3600)(Number.MAX_SAFE_INTEGER);
+  const counters = createCounters(database);
+  const credentials = failures(counters, options.failedCredentialsPerMinute ?? 20);
+  const refusals = failures(counters, options.refusalsPerMinute ?? 100);
+  const sensitiveCallsPerMinute = options.sensitiveCallsPerMinute ?? 60;
   const calls = inThisProcess(options.callsPerSecond ?? 500);
   const companyCalls = inThisProcess(options.companyCallsPerSecond ?? 1000);
   const seen = new WeakSet<TenantSecretsError>();
 
-  const refuseCredential = async (presented: PresentedFrom, waitMs: number): Promise<void> => {
-    if (waitMs === 0) return;
-    const { prefix = "none", ...origin } = presented;
-    const refusal = { action: "credential.check", outcome: "refused", reason: "RATE_LIMITED" } as const;
-    await audit.add({ actor: { kind: "anonymous", id: prefix }, ...origin }, refusal);
-    throw rateLimited(waitMs);
-  };
   /** Each block of an address within a day is twice as long as the one before. */
   const nextBlockMs = async (key: string): Promise<number> => {
-    const { consumedPoints } = await blocks.penalty(keyOf("block", key));
-    return Math.min(minuteMs * 2 ** (consumedPoints - 1), longestBlockMs);
+    const { points } = await counters.add(keyOf("block", key), dayMs);
+    return Math.min(minuteMs * 2 ** (points - 1), longestBlockMs);
   };
 
   return {
-    admitCredential: async (presented) => {
-      const waits = await counted(() =>
-        Promise.all(credentialKeys(presented).map(({ key }) => credentials.waitMs(key))),
-      );
-      await refuseCredential(presented, Math.max(0, ...waits));
-    },
-
     credentialFailed: async (presented) => {
-      const waits = await counted(() =>
-        Promise.all(
-          // A key's rightful owner waits with the guessers, so that block does not grow.
-          credentialKeys(presented).map(({ key, grows }) =>
-            credentials.add(key, grows ? nextBlockMs : () => Promise.resolve(minuteMs)),
-          ),
-        ),
+      const { address, prefix, requestId } = presented;
+      if (address === undefined && prefix === undefined) return;
+      const subject = address === undefined ? `prefix:${prefix}` : `address:${networkOf(address)}`;
+      const waitMs = await counted(() =>
+        credentials.add(keyOf("credential", subject), address === undefined ? oneMinute : nextBlockMs),
       );
-      await refuseCredential(presented, Math.max(0, ...waits));
+      if (waitMs === 0) return;
+      const refusal = { action: "credential.check", outcome: "refused", reason: "RATE_LIMITED" } as const;
+      await audit.add({ actor: { kind: "anonymous", id: prefix ?? "none" }, address, requestId }, refusal);
+      throw rateLimited(waitMs);
     },
 
     admitCall: async (caller, isSensitive) => {
       if (caller.actor.kind === "job") return;
-      const key = actorKey(caller);
+      const actor = actorOf(caller);
       const attempt: Attempt = { caller, action: "call.limit" };
-      const waitMs = Math.max(refusals.knownWaitMs(key), await calls(key));
+      const waitMs = await calls(actor);
       if (waitMs > 0) return refuse(audit, attempt, rateLimited(waitMs));
       if (!isSensitive) return;
-      const { consumedPoints, msBeforeNext } = await counted(() =>
-        sensitiveCalls.penalty(keyOf("sensitive", key)),
-      );
-      if (consumedPoints > sensitiveCalls.points) await refuse(audit, attempt, rateLimited(msBeforeNext));
+      const { points, endsInMs } = await counted(() => counters.add(keyOf("sensitive", actor), minuteMs));
+      if (points > sensitiveCallsPerMinute) await refuse(audit, attempt, rateLimited(endsInMs));
     },
 
     admitToCompany: async (attempt, companyId) => {
       if (attempt.caller.actor.kind === "job") return;
-      const waitMs = await companyCalls(companyId);
+      const actor = actorOf(attempt.caller);
+      // A key of thousands of companies asks about the one only while it is blocked in some.
+      const isBlocked = refusals.knownWaitMs(keyOf("blocked", actor)) > 0;
+      const blockedMs = isBlocked ? refusals.knownWaitMs(refusalKey(actor, companyId)) : 0;
+      const waitMs = Math.max(blockedMs, await companyCalls(companyId));
       if (waitMs > 0) await refuse(audit, { ...attempt, companyId }, rateLimited(waitMs));
     },
 
     callFailed: async (caller, error) => {
-      if (caller.actor.kind === "job" || !accessFailures.has(error.code) || seen.has(error)) return;
+      const refusal = refusalOf(error);
+      if (caller.actor.kind === "job" || refusal === undefined || seen.has(error)) return;
+      if (error.code === "RATE_LIMITED") return;
       seen.add(error);
-      const waitMs = await counted(() => refusals.add(actorKey(caller), () => Promise.resolve(minuteMs)));
+      const actor = actorOf(caller);
+      const { companyId } = refusal;
+      const waitMs = await counted(() =>
+        refusals.add(refusalKey(actor, companyId), async () => {
+          if (companyId !== undefined) await refusals.block(keyOf("blocked", actor), minuteMs);
+          return minuteMs;
+        }),
+      );
       if (waitMs > 0) throw rateLimited(waitMs);
     },
   };
 }
 
-/** Counts in the database, where all processes do, and one after the other. */
-function strictly(database: Database, duration: number): (points: number) => RateLimiterPostgres {
-  const storeClient = {
-    query: ({ text, values }: { readonly text: string; readonly values: (string | number | null)[] }) =>
-      database.outsideCompanies(async (sql) => {
-        const rows = await sql.unsafe(text, values, { prepare: true });
-        return { rows, rowCount: rows.length };
-      }),
-  };
-  return (points) =>
-    new RateLimiterPostgres({
-      storeClient,
-      storeType: "client",
-      tableName: "rate_limits",
-      tableCreated: true,
-      clearExpiredByTimeout: false,
-      keyPrefix: "",
-      points,
-      duration,
-    });
-}
-
 interface Failures {
-  /** How long whoever the key is about has to wait, in milliseconds; 0 for not at all. */
-  waitMs(key: string): Promise<number>;
-  /** As far as this process knows; where it does not, it asks for the next time, and nobody waits for the database. */
+  /**
+   * How long the key has to wait as far as this process knows, in milliseconds. Where it does not know, it asks for the
+   * next time, and nobody waits for the database.
+   */
   knownWaitMs(key: string): number;
-  /** @param blockMs how long to block, asked once the limit is reached @returns as `waitMs`, of a failure too many */
+  /** @param blockMs how long to block, asked once the limit is reached @returns how long to wait after a failure too many; 0 before */
   add(key: string, blockMs: (key: string) => Promise<number>): Promise<number>;
+  block(key: string, forMs: number): Promise<void>;
 }
 
-function failures(limiter: RateLimiterPostgres): Failures {
-  // Until when each is blocked, or that it is not.
+/** Counts failures within a minute, and blocks what has too many. What is blocked already is not counted in the database again. */
+function failures(counters: Counters, limit: number): Failures {
+  // How long each is blocked, by a clock that nobody sets; 0 for one that is not.
   const standing = new LRUCache<string, number>({ max: 10_000 });
   const remember = (key: string, waitMs: number): void => {
-    standing.set(key, Date.now() + waitMs, { ttl: waitMs === 0 ? standingMs : waitMs });
+    standing.set(key, performance.now() + waitMs, { ttl: waitMs === 0 ? standingMs : waitMs });
   };
   const known = (key: string): number | undefined => {
     const until = standing.get(key);
-    return until === undefined ? undefined : Math.max(0, until - Date.now());
+    return until === undefined ? undefined : Math.max(0, until - performance.now());
   };
-  const lookUp = async (key: string): Promise<number> => {
-    const found = await limiter.get(key);
-    const waitMs = found !== null && found.consumedPoints >= limiter.points ? found.msBeforeNext : 0;
-    // A failure that was counted meanwhile knows better.
-    if (waitMs > 0 || !standing.has(key)) remember(key, waitMs);
-    return waitMs;
+  const lookUp = async (key: string): Promise<void> => {
+    const count = await counters.find(key);
+    if (count !== undefined && count.points >= limit) remember(key, count.endsInMs);
+  };
+  const block = async (key: string, forMs: number): Promise<void> => {
+    await counters.extend(key, { points: limit, endsInMs: forMs });
+    remember(key, forMs);
   };
   return {
-    waitMs: async (key) => known(key) ?? lookUp(key),
+    block,
     knownWaitMs: (key) => {
       const waitMs = known(key);
       if (waitMs !== undefined) return waitMs;
@@ -193,14 +172,17 @@ function failures(limiter: RateLimiterPostgres): Failures {
       return 0;
     },
     add: async (key, blockMs) => {
-      const { consumedPoints, msBeforeNext } = await limiter.penalty(key);
-      if (consumedPoints < limiter.points) return 0;
+      const blockedMs = known(key) ?? 0;
+      if (blockedMs > 0) return blockedMs;
+      const { points, endsInMs }: Count = await counters.add(key, minuteMs);
+      if (points < limit) return 0;
+      if (points > limit) {
+        remember(key, endsInMs);
+        return endsInMs;
+      }
       // One failure only is the last of its window, however many come at once.
-      const isLast = consumedPoints === limiter.points;
-      const waitMs = isLast ? await blockMs(key) : msBeforeNext;
-      if (isLast) await limiter.block(key, waitMs / 1000);
-      remember(key, waitMs);
-      return isLast ? 0 : waitMs;
+      await block(key, await blockMs(key));
+      return 0;
     },
   };
 }
@@ -215,27 +197,17 @@ function inThisProcess(perSecond: number): (key: string) => Promise<number> {
   };
 }
 
-function credentialKeys({
-  address,
-  prefix,
-}: PresentedFrom): { readonly key: string; readonly grows: boolean }[] {
-  return [
-    ...(address === undefined ? [] : [{ key: keyOf("address", network(address)), grows: true }]),
-    ...(prefix === undefined ? [] : [{ key: keyOf("prefix", prefix), grows: false }]),
-  ];
+function oneMinute(): Promise<number> {
+  return Promise.resolve(minuteMs);
 }
 
-/** Whoever has one address of IPv6 has the 2^64 beside it. @param address in its canonical form */
-function network(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = "", tail] = address.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const zeros = tail === undefined ? 0 : 8 - groups.length - (tail === "" ? 0 : tail.split(":").length);
-  return [...groups, ...Array<string>(zeros).fill("0"), ...(tail ?? "").split(":")].slice(0, 4).join(":");
+function actorOf({ actor }: Caller): string {
+  return `${actor.kind}:${actor.id}`;
 }
 
-function actorKey({ actor }: Caller): string {
-  return keyOf("actor", `${actor.kind}:${actor.id}`);
+/** Companies that an actor may not enter, and those that are not there, count together: their names have no end. */
+function refusalKey(actor: string, companyId: string | undefined): string {
+  return keyOf("refusal", JSON.stringify([actor, companyId ?? null]));
 }
 
 /** Of one length, and saying nothing of whom it is about. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { canonicalAddress, canonicalNetwork, isInNetworks } from "./addresses.ts";
+import { canonicalAddress } from "../access/network.ts";
+import { canonicalNetwork, isInNetworks } from "./addresses.ts";
 
 test.each([
   ["192.0.2.1", "192.0.2.1"],

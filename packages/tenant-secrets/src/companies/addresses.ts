@@ -1,18 +1,5 @@
-import { BlockList, isIP, SocketAddress } from "node:net";
-
-/**
- * The one spelling of an IP address (RFC 5952): lower case, shortened, without a zone; an IPv4 address that came in IPv6's
- * clothes (`::ffff:192.0.2.1`) is the IPv4 address.
- *
- * @returns undefined where the text is no address
- */
-export function canonicalAddress(text: string): string | undefined {
-  const family = isIP(text);
-  if (family === 4) return text;
-  if (family === 0) return undefined;
-  const { address } = new SocketAddress({ address: text.replace(/%.*$/, ""), family: "ipv6" });
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address;
-}
+import { BlockList, isIP } from "node:net";
+import { canonicalAddress } from "../access/network.ts";
 
 /**
  * An address or a network (`192.0.2.0/24`, `2001:db8::/32`) in its one spelling.

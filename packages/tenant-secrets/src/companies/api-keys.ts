@@ -28,7 +28,8 @@ export interface NewApiKey {
 export interface ApiKeyDescription {
   readonly id: string;
   readonly name: string;
-  readonly prefix: string;
+  /** Left out of a platform key for whoever is no operator. */
+  readonly prefix?: string | undefined;
   readonly platform: boolean;
   readonly companies: readonly string[];
   readonly verbs: readonly string[];
@@ -135,7 +136,10 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
             const subdomains = seesAll
               ? await platformSubdomains(statements, rows)
               : new Map<string, readonly string[]>();
-            return rows.map((row) => describe(row, subdomains.get(row.id) ?? [company.subdomain]));
+            return rows.map((row) => {
+              const { prefix, ...description } = describe(row, subdomains.get(row.id) ?? [company.subdomain]);
+              return seesAll || !description.platform ? { ...description, prefix } : description;
+            });
           }),
         );
       });

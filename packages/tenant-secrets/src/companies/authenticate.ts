@@ -10,6 +10,7 @@ import {
 import { z } from "zod";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
+import type { RateLimits } from "../access/rate-limits.ts";
 import { ApiKeyVerb, type Actor, type Caller, type ServiceActor } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { isInNetworks } from "./addresses.ts";
@@ -34,7 +35,8 @@ export interface AuthenticationRequest extends RequestOrigin {
  * Finds who sends a request: one way for API keys, operators' tokens and people who have signed in.
  *
  * @throws {TenantSecretsError} UNAUTHENTICATED, one text for a missing, malformed, unknown, expired and revoked credential,
- *   for one from an address that it is not for, and for a person who is disabled; DATABASE_UNAVAILABLE
+ *   for one from an address that it is not for, and for a person who is disabled; RATE_LIMITED instead after too many wrong
+ *   credentials of one address, which never refuses a right one; DATABASE_UNAVAILABLE
  */
 export type Authenticate = (request: AuthenticationRequest) => Promise<Caller>;
 
@@ -66,13 +68,24 @@ interface Finding {
   readonly networks: readonly string[] | null;
 }
 
-export function createAuthentication(
-  database: Database,
-  audit: AuditLog,
-  signIn: SignIn | undefined,
-): Authentication {
+export interface AuthenticationParts {
+  readonly database: Database;
+  readonly audit: AuditLog;
+  readonly limits: Pick<RateLimits, "credentialFailed">;
+  readonly signIn: SignIn | undefined;
+}
+
+export function createAuthentication({
+  database,
+  audit,
+  limits,
+  signIn,
+}: AuthenticationParts): Authentication {
   const touched = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
-  const findings = new LRUCache<string, Promise<Finding | undefined>>({ max: 10_000, ttl: keptMs });
+  const findings = new LRUCache<string, Finding>({ max: 10_000, ttl: keptMs });
+  // Apart, so that guesses, which have no end, take no room from those who are let in.
+  const refused = new LRUCache<string, true>({ max: 1000, ttl: refusalKeptMs });
+  const asked = new Map<string, Promise<Finding | undefined>>();
   let keeping = false;
 
   const findService = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
@@ -105,23 +118,37 @@ export function createAuthentication(
     return { actor: { kind: "user", id: row.id, roles }, networks: null };
   };
 
-  /** Kept from before it is asked, so that no answer is older than that; one that is forgotten meanwhile is not kept. */
+  /** What failed is not kept, a refusal not for long, and nothing that was asked before a change. */
   const kept = (name: string, find: () => Promise<Finding | undefined>): Promise<Finding | undefined> => {
     if (!keeping) return onDatabase(find);
     const known = findings.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined || refused.has(name)) return Promise.resolve(known);
+    const underWay = asked.get(name);
+    if (underWay !== undefined) return underWay;
+    const askedAt = performance.now();
     const finding = onDatabase(find);
-    findings.set(name, finding);
-    void settle(name, finding);
+    asked.set(name, finding);
+    void settle(name, finding, askedAt);
     return finding;
   };
 
-  /** What failed is not kept, and a refusal not for long. */
-  const settle = async (name: string, finding: Promise<Finding | undefined>): Promise<void> => {
+  /** Its time counts from before it was asked, so that no answer is older than that. */
+  const settle = async (
+    name: string,
+    finding: Promise<Finding | undefined>,
+    askedAt: number,
+  ): Promise<void> => {
     const found = await finding.catch(() => null);
-    if (findings.peek(name) !== finding) return;
-    if (found === null) findings.delete(name);
-    else if (found === undefined) findings.set(name, finding, { ttl: refusalKeptMs });
+    if (asked.get(name) !== finding) return;
+    asked.delete(name);
+    if (found === undefined) refused.set(name, true);
+    else if (found !== null) findings.set(name, found, { start: askedAt });
+  };
+
+  const forget = (): void => {
+    findings.clear();
+    refused.clear();
+    asked.clear();
   };
 
   /** @returns what the record calls somebody who is refused, and who it is otherwise */
@@ -147,6 +174,10 @@ export function createAuthentication(
       if (finding !== undefined && (finding.networks === null || isInNetworks(finding.networks, address))) {
         return { actor: finding.actor, requestId, address };
       }
+      // A credential that was not sent is no guess.
+      if (request.credential !== undefined) {
+        await limits.credentialFailed({ address, requestId, prefix: name === "none" ? undefined : name });
+      }
       await audit.add(
         { actor: { kind: "anonymous", id: name }, requestId, address },
         { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
@@ -159,10 +190,10 @@ export function createAuthentication(
     keep: () => {
       keeping = true;
     },
-    forget: () => findings.clear(),
+    forget,
     stopKeeping: () => {
       keeping = false;
-      findings.clear();
+      forget();
     },
   };
 }

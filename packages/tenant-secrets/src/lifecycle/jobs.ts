@@ -63,7 +63,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
       deleteInBatches(database, signal, sql`processes`, sql`seen_at <= now() - interval '1 day'`),
     ),
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
-      deleteInBatches(database, signal, sql`rate_limits`, sql`expire <= extract(epoch from now()) * 1000`),
+      deleteInBatches(database, signal, sql`rate_limits`, sql`expires_at <= now()`),
     ),
     "check-master-key-age": task(NoPayload, async () => {
       for (const { region, version } of await findDueMasterKeys(database)) {

@@ -6,7 +6,7 @@ import { procedure, router } from "./trpc.ts";
 const ApiKey = z.object({
   id: z.uuid(),
   name: z.string(),
-  prefix: z.string(),
+  prefix: z.string().optional(),
   platform: z.boolean(),
   companies: z.array(z.string()).readonly(),
   verbs: z.array(z.string()).readonly(),

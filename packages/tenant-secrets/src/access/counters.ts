@@ -1,0 +1,55 @@
+import type { Database } from "@repo/db";
+
+/** How often something was counted within its window, and how long that lasts, in milliseconds. */
+export interface Count {
+  readonly points: number;
+  readonly endsInMs: number;
+}
+
+/** Counters in the database, for all processes together and across restarts. The database's clock alone decides when a window ends. */
+export interface Counters {
+  /** Counts one more. The first begins a window of that length. */
+  add(key: string, windowMs: number): Promise<Count>;
+  /** @returns undefined where there is none, or its window has ended */
+  find(key: string): Promise<Count | undefined>;
+  /** Makes the window last for at least this long from now, with at least as many points. */
+  extend(key: string, count: Count): Promise<void>;
+}
+
+const endsInMs = `greatest(0, ceil(extract(epoch from expires_at - now()) * 1000))::float8 as "endsInMs"`;
+
+// `now()` is one instant for the whole statement: a window cannot end between two of its expressions.
+const adding = `insert into rate_limits as counted (key, points, expires_at)
+  values ($1, 1, now() + $2::float8 * interval '1 ms')
+  on conflict (key) do update set
+    points = case when counted.expires_at <= now() then 1 else least(counted.points, 2000000000) + 1 end,
+    expires_at = case when counted.expires_at <= now() then excluded.expires_at else counted.expires_at end
+  returning points, ${endsInMs}`;
+
+const finding = `select points, ${endsInMs} from rate_limits where key = $1 and expires_at > now()`;
+
+const extending = `insert into rate_limits as counted (key, points, expires_at)
+  values ($1, $2::integer, now() + $3::float8 * interval '1 ms')
+  on conflict (key) do update set
+    points = greatest(counted.points, excluded.points),
+    expires_at = greatest(counted.expires_at, excluded.expires_at)`;
+
+/** Each is one statement, so that of any number of calls at once exactly as many pass as may. They throw what the database does. */
+export function createCounters(database: Database): Counters {
+  const run = (text: string, values: (string | number)[]): Promise<Count | undefined> =>
+    database.outsideCompanies(async (sql) => {
+      const [count] = await sql.unsafe<Count[]>(text, values, { prepare: true });
+      return count;
+    });
+  return {
+    add: async (key, windowMs) => {
+      const count = await run(adding, [key, windowMs]);
+      if (count === undefined) throw new Error("an insert returned no row");
+      return count;
+    },
+    find: (key) => run(finding, [key]),
+    extend: async (key, count) => {
+      await run(extending, [key, count.points, count.endsInMs]);
+    },
+  };
+}
