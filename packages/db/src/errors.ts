@@ -29,17 +29,23 @@ const unavailable =
 export function scrubDatabaseError(thrown: unknown): unknown {
   const root = rootOf(thrown);
   if (root instanceof postgres.PostgresError) {
-    const kind = unavailable.test(root.code)
-      ? "unavailable"
-      : root.code.startsWith("23")
-        ? "constraint"
-        : "other";
+    const kind =
+      unavailable.test(root.code) || isStale(root)
+        ? "unavailable"
+        : root.code.startsWith("23")
+          ? "constraint"
+          : "other";
     return new DatabaseError(kind, root.code, root.constraint_name);
   }
   const code = codeOf(root);
   if (code !== undefined && unavailable.test(code)) return new DatabaseError("unavailable", code);
   if (root !== thrown || code !== undefined) return new DatabaseError("other", code ?? "QUERY_FAILED");
   return thrown;
+}
+
+/** A statement that was prepared before a migration, or on another connection of a pooler: prepared anew, it is good. */
+function isStale({ code, routine }: postgres.PostgresError): boolean {
+  return code === "26000" || (code === "0A000" && routine === "RevalidateCachedQuery");
 }
 
 function rootOf(thrown: unknown): unknown {
