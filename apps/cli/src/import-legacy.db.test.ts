@@ -261,9 +261,41 @@ describe("nothing is imported", () => {
     const other = new URL(old.superuserUrl);
     other.pathname = "/postgres";
     expect(await refused([], { LEGACY_DATABASE_URL: other.href })).toMatchObject({
-      exitCode: 1,
-      code: "INTERNAL",
-      message: expect.stringContaining("42P01"),
+      exitCode: 2,
+      code: "USAGE",
+      message: expect.stringContaining("There is no table company_secrets."),
     });
   });
+});
+
+test("tables of other names and types are read, and a row of a lost name is assigned", async () => {
+  await sqlOf(old.superuserUrl)((sql) =>
+    sql.unsafe(`
+      create table old_company_secrets (company_id text, secret_key text, secret_value_encrypted text);
+      insert into old_company_secrets values ('oldname', 'CUSTOM_ASSIGNED', '${seal(canary)}'), (null, 'CUSTOM_LOST', 'x')`),
+  );
+  const file = path.join(directory, "old-url-too");
+  await writeFile(file, `${old.superuserUrl}\n`);
+  const options = ["--source-url-file", file, "--table", "old_company_secrets"];
+  expect((await run(...options, "--dry-run")).stdout).toMatch(
+    /^oldname +CUSTOM_ASSIGNED .*bad +UNKNOWN_COMPANY$/m,
+  );
+  const done = await run(...options, "--assign", "oldname=another-company");
+  expect(done.stdout).toMatch(/^row \d +CUSTOM_LOST .*bad +UNREADABLE_ROW$/m);
+  expect(done.stdout).toMatch(/^Imported: 1, unchanged: 0, conflict: 0, bad: 1\.$/m);
+  const secrets = fixture.secrets.company("another-company", product);
+  expect(await secrets.get("CUSTOM_ASSIGNED")).toBe(canary);
+});
+
+test.for([
+  [["--table", "nothing"], "The old database was refused: There is no table nothing."],
+  [["--table", "companies"], "has no column company_id"],
+  [["--assign", "x"], "--assign is NAME=COMPANY"],
+  [["--assign", "x=a", "--assign", "x=b"], "--assign gives x to two companies"],
+] as const)("%j is refused before anything is read", async ([options, message]) => {
+  const file = path.join(directory, "old-url-refused");
+  await writeFile(file, `${old.superuserUrl}\n`);
+  const refused = await run("--source-url-file", file, ...options);
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain(message);
 });

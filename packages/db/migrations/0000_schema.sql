@@ -81,6 +81,13 @@ CREATE TABLE "companies" (
 	CONSTRAINT "companies_deleted_check" CHECK (("companies"."status" = 'deleted') = ("companies"."deleted_at" is not null))
 );
 --> statement-breakpoint
+CREATE TABLE "company_subdomains" (
+	"company_id" uuid NOT NULL,
+	"subdomain" text NOT NULL,
+	"since" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "company_subdomains_pkey" PRIMARY KEY("company_id","subdomain")
+);
+--> statement-breakpoint
 CREATE TABLE "company_key_wraps" (
 	"company_id" uuid NOT NULL,
 	"no" integer NOT NULL,
@@ -312,6 +319,7 @@ ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_api_key_fkey" 
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_subdomains" ADD CONSTRAINT "company_subdomains_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FOREIGN KEY ("company_id","no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_keys" ADD CONSTRAINT "company_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -330,6 +338,7 @@ CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("ap
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
+CREATE INDEX "company_subdomains_subdomain" ON "company_subdomains" USING btree ("subdomain");--> statement-breakpoint
 CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("company_id") WHERE "company_keys"."status" = 'active';--> statement-breakpoint
 CREATE UNIQUE INDEX "key_rotations_one_running" ON "key_rotations" USING btree ("region") WHERE "key_rotations"."finished_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint

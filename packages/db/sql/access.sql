@@ -25,7 +25,8 @@ declare
   company_column text;
 begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
-    'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'shreddings']
+    'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'shreddings',
+    'company_subdomains']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -64,4 +65,4 @@ grant select, insert, update on companies, master_keys, company_keys, company_se
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
 grant select, insert, update, delete on memberships, processes to tenant_secrets_maintenance;
-grant select, insert on audit_events, audit_batches to tenant_secrets_maintenance;
+grant select, insert on company_subdomains, audit_events, audit_batches to tenant_secrets_maintenance;

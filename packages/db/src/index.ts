@@ -2,7 +2,7 @@ export type { DatabaseCall } from "./calls.ts";
 export { announceSecrets, listenForChanges, type Change, type ChangeListener } from "./changes.ts";
 export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
-export { readLegacyRows } from "./legacy-rows.ts";
+export { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
 export {
   findApiKeyRow,
   findCompanyRow,

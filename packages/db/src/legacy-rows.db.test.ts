@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import postgres from "postgres";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { readLegacyRows } from "./legacy-rows.ts";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
 import { databaseUrl, execute } from "./provision.ts";
 
 const database = `legacy_${randomBytes(8).toString("hex")}`;
@@ -29,9 +29,9 @@ afterAll(async () => {
   await server.end();
 });
 
-async function allRows(batchSize: number, from = url) {
+async function allRows(batchSize: number, source: Partial<LegacySource> = {}) {
   const batches = [];
-  for await (const batch of readLegacyRows(from, batchSize)) batches.push(batch);
+  for await (const batch of readLegacyRows({ url, batchSize, ...source })) batches.push(batch);
   return { sizes: batches.map(({ length }) => length), rows: batches.flat() };
 }
 
@@ -61,14 +61,14 @@ test("a row without a company goes by the company's id, and an endless text is c
     values (${lost}, 'lost', repeat('a', 1000000))`;
   const { rows } = await allRows(500);
   const found = rows.filter(({ company }) => company === lost);
-  expect(found.map(({ secretKey, sealed }) => [secretKey, sealed.length])).toEqual([["lost", 200_000]]);
+  expect(found.map(({ secretKey, sealed }) => [secretKey, sealed?.length])).toEqual([["lost", 200_000]]);
 });
 
 test("nothing is open between two batches, nor when the reader stops", async () => {
   const open = async () =>
     await legacy`select state from pg_stat_activity
       where application_name = 'tenant-secrets import' and datname = ${database}`;
-  for await (const rows of readLegacyRows(url, 1)) {
+  for await (const rows of readLegacyRows({ url, batchSize: 1 })) {
     expect(rows).toHaveLength(1);
     expect((await open()).map(({ state }) => state)).toEqual(["idle"]);
     break;
@@ -76,9 +76,68 @@ test("nothing is open between two batches, nor when the reader stops", async () 
   await expect.poll(open, { timeout: 10_000 }).toHaveLength(0);
 });
 
-test("a database that is away or has no such tables is a DatabaseError, and its words stay behind", async () => {
-  const away = allRows(1, "postgres://nobody:canary-password@127.0.0.1:1/nothing");
+test("a database that is unavailable is a DatabaseError, and its words stay behind", async () => {
+  const away = allRows(1, { url: "postgres://nobody:canary-password@127.0.0.1:1/nothing" });
   await expect(away).rejects.toMatchObject({ name: "DatabaseError", kind: "unavailable" });
-  const other = allRows(1, inject("testCluster").superuserUrl);
-  await expect(other).rejects.toMatchObject({ name: "DatabaseError", message: "database error 42P01" });
+});
+
+describe("tables that are not the sample's", () => {
+  const schema = (name: string, statements: string) =>
+    legacy.unsafe(`create schema ${name}; set search_path = ${name}; ${statements}; reset search_path`);
+
+  test("may hold subdomains as text, a NULL in every column, and the same secret twice", async () => {
+    const id = randomUUID();
+    await schema(
+      "loose",
+      `create table app_companies (id uuid, subdomain text);
+       insert into app_companies values ('${id}', 'acmecorp'), (null, 'nobody');
+       create table app_company_secrets (company_id text, secret_key text, secret_value_encrypted text);
+       insert into app_company_secrets values
+         ('${id}', 'A', 'a'), ('codewiser', 'B', 'b'), ('codewiser', 'B', 'other'),
+         (null, 'C', 'c'), ('${id}', null, 'd'), ('codewiser', 'E', null), (null, null, null)`,
+    );
+    const tables = { table: "loose.app_company_secrets", companiesTable: "loose.app_companies" };
+    for (const batchSize of [1, 3, 500]) {
+      const { rows } = await allRows(batchSize, tables);
+      const seen = rows.map(({ company, secretKey, sealed }) => [company, secretKey, sealed ?? "unreadable"]);
+      expect(seen.map((row) => row.join(" ").replace(/^row \d/, "row n")).toSorted()).toEqual([
+        "acmecorp  unreadable",
+        "acmecorp A a",
+        "codewiser B b",
+        "codewiser B other",
+        "codewiser E unreadable",
+        "row n  unreadable",
+        "row n C unreadable",
+      ]);
+      expect(rows.find(({ secretKey }) => secretKey === "A")?.companyId).toBe(id);
+    }
+  });
+
+  test("need no table of companies where the rows hold subdomains", async () => {
+    await schema(
+      "alone",
+      "create table company_secrets (company_id varchar(63), secret_key text, secret_value_encrypted text); insert into company_secrets values ('acmecorp', 'A', 'a')",
+    );
+    const there = new URL(url);
+    there.searchParams.set("search_path", "alone");
+    const { rows } = await allRows(5, { url: there.href });
+    expect(rows).toEqual([{ company: "acmecorp", companyId: "acmecorp", secretKey: "A", sealed: "a" }]);
+  });
+
+  test.for([
+    ["missing", { url: "elsewhere" }, "There is no table company_secrets."],
+    ["missing under a name", { table: "nothing.here" }, "There is no table nothing.here."],
+    ["missing of companies", { companiesTable: "nothing" }, "There is no table nothing."],
+    ["quoted", { table: 'company_secrets"; drop table companies; --' }, "There is no table"],
+    ["of too many names", { table: "a.b.c.d" }, "The name of a table is"],
+    [
+      "of other columns",
+      { table: "companies" },
+      "has no column company_id, secret_key, secret_value_encrypted.",
+    ],
+  ] as const)("are refused by their name when they are %s", async ([, source, message]) => {
+    const given = "url" in source ? { url: inject("testCluster").superuserUrl } : source;
+    await expect(allRows(1, given)).rejects.toThrow(message);
+    expect(await legacy`select count(*) from companies`).toHaveLength(1);
+  });
 });

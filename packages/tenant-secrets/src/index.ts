@@ -48,6 +48,7 @@ export {
 } from "./record/sealer.ts";
 export type { RecordVerification } from "./record/verify.ts";
 export { createTasks, schedule } from "./lifecycle/jobs.ts";
+export type { LegacyImportOptions } from "./migration/legacy-import.ts";
 export type { LegacyOutcome, LegacyResult } from "./migration/legacy-outcome.ts";
 export type { LegacyRow } from "./migration/legacy-row.ts";
 export { appRouter, createCaller, type AppRouter } from "./router/router.ts";

@@ -1,8 +1,9 @@
-import type { LegacyOutcome, LegacyResult, LegacyRow } from "@repo/tenant-secrets";
+import type { LegacySource } from "@repo/db";
+import type { LegacyImportOptions, LegacyOutcome, LegacyResult, LegacyRow } from "@repo/tenant-secrets";
 import { defineCommand } from "../command.ts";
 import { readApiUrl, readCredential, readLegacyDatabaseUrl } from "../env.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
-import { print, printJson, remark, table } from "../output.ts";
+import { print, printable, printJson, remark, table } from "../output.ts";
 
 type Counts = Record<LegacyResult, number>;
 
@@ -24,6 +25,22 @@ export const importLegacyCommand = defineCommand({
       type: "string",
       value: "file",
       help: "The file that holds the old database's URL, in place of LEGACY_DATABASE_URL",
+    },
+    table: {
+      type: "string",
+      value: "name",
+      help: "The old database's table of rows, as name or schema.name; company_secrets unless given",
+    },
+    "companies-table": {
+      type: "string",
+      value: "name",
+      help: "Its table of companies; companies unless given, and not needed where company_id holds subdomains",
+    },
+    assign: {
+      type: "string",
+      value: "name=company",
+      multiple: true,
+      help: "The company here, by subdomain or id, to which a subdomain or id of the old rows belongs",
     },
     "key-name": {
       type: "string",
@@ -49,12 +66,13 @@ Works on the database itself and not through an API. For operators. docs/import-
   ],
   run: async (values) => {
     const batchSize = batchSizeOf(values.batch);
-    const source = await sourceOf(values.input, values["source-url-file"], batchSize);
+    const source = await sourceOf(values, batchSize);
     const dryRun = values["dry-run"];
     const outcomes = importRows(source, {
       keyName: values["key-name"] ?? "MASTER_ENCRYPTION_KEY",
       customUnknown: values["custom-unknown"],
       dryRun,
+      assigned: assignments(values.assign),
     });
     const { counts, rows } = await collect(outcomes, dryRun);
     if (values.json) printJson({ dryRun, counts, rows });
@@ -76,24 +94,54 @@ function batchSizeOf(text = "500"): number {
   return Number(text);
 }
 
+/** @throws {UsageError} */
+function assignments(given: readonly string[]): ReadonlyMap<string, string> {
+  const pairs = given.map((text) => /^([^=]+)=([^=]+)$/.exec(text)?.slice(1) ?? []);
+  const assigned = new Map<string, string>();
+  for (const [name, company] of pairs) {
+    if (name === undefined || company === undefined) {
+      throw new UsageError("--assign is NAME=COMPANY, such as oldname=acmecorp.");
+    }
+    if (assigned.has(name)) throw new UsageError(`--assign gives ${printable(name)} to two companies.`);
+    assigned.set(name, company);
+  }
+  return assigned;
+}
+
+interface SourceOptions {
+  readonly input: string | undefined;
+  readonly "source-url-file": string | undefined;
+  readonly table: string | undefined;
+  readonly "companies-table": string | undefined;
+}
+
 async function sourceOf(
-  input: string | undefined,
-  urlFile: string | undefined,
+  { input, "source-url-file": urlFile, table: rowsTable, "companies-table": companiesTable }: SourceOptions,
   batchSize: number,
 ): Promise<AsyncIterable<readonly LegacyRow[]>> {
   if (input !== undefined && urlFile !== undefined) {
     throw new UsageError("Rows come from one place: give --input or --source-url-file.");
   }
-  if (input === undefined) return readDatabase(readLegacyDatabaseUrl(urlFile), batchSize);
+  if (input !== undefined && (rowsTable ?? companiesTable) !== undefined) {
+    throw new UsageError("--table and --companies-table are of a database, and --input is a file.");
+  }
+  if (input === undefined) {
+    return readDatabase({ url: readLegacyDatabaseUrl(urlFile), batchSize, table: rowsTable, companiesTable });
+  }
   const { readLegacyLines } = await import("../legacy-lines.ts");
   return readLegacyLines(input, batchSize);
 }
 
-async function* readDatabase(url: string, batchSize: number): AsyncGenerator<readonly LegacyRow[], void> {
+async function* readDatabase(source: LegacySource): AsyncGenerator<readonly LegacyRow[], void> {
   const { DatabaseError, readLegacyRows } = await import("@repo/db");
   try {
-    yield* readLegacyRows(url, batchSize);
+    yield* readLegacyRows(source);
   } catch (error) {
+    if (error instanceof RangeError) {
+      throw new UsageError(
+        `The old database was refused: ${error.message} See --table and --companies-table.`,
+      );
+    }
     if (!(error instanceof DatabaseError)) throw error;
     const { TenantSecretsError } = await import("@repo/tenant-secrets");
     throw error.kind === "unavailable"
@@ -107,7 +155,7 @@ async function* readDatabase(url: string, batchSize: number): AsyncGenerator<rea
 
 async function* importRows(
   source: AsyncIterable<readonly LegacyRow[]>,
-  options: { readonly keyName: string; readonly customUnknown: boolean; readonly dryRun: boolean },
+  options: LegacyImportOptions,
 ): AsyncGenerator<LegacyOutcome, void> {
   if (readApiUrl() !== undefined) {
     throw new UsageError(

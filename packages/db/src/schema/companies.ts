@@ -1,5 +1,16 @@
 import { sql } from "drizzle-orm";
-import { check, integer, pgTable, primaryKey, text, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  check,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { at } from "./columns.ts";
 
 /** A tenant. Never deleted from the table: a subdomain may be freed, the Infisical folder is reserved for ever. */
@@ -34,5 +45,27 @@ export const companies = pgTable(
     check("companies_status_check", sql`${t.status} in ('active', 'suspended', 'deleted')`),
     check("companies_recovery_days_check", sql`${t.recoveryDays} between 7 and 90`),
     check("companies_deleted_check", sql`(${t.status} = 'deleted') = (${t.deletedAt} is not null)`),
+  ],
+);
+
+/**
+ * Every subdomain that a company has had, kept by a trigger: what was written under a name can belong to an earlier owner of
+ * it.
+ */
+export const companySubdomains = pgTable(
+  "company_subdomains",
+  {
+    companyId: uuid("company_id").notNull(),
+    subdomain: text("subdomain").notNull(),
+    since: at("since").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "company_subdomains_pkey", columns: [t.companyId, t.subdomain] }),
+    foreignKey({
+      name: "company_subdomains_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    index("company_subdomains_subdomain").on(t.subdomain),
   ],
 );

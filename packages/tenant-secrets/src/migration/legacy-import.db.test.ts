@@ -107,6 +107,57 @@ describe("rows of the old form", () => {
     expect(await events(acme)).toHaveLength(2 * rows.length);
   });
 
+  test("go to the company of their id, whatever company has its name by now", async () => {
+    const x = await fixture.company("database");
+    const y = await fixture.company("database");
+    await fixture.secrets.companies.rename(operator, x, `${x}-new`);
+    await fixture.secrets.companies.rename(operator, y, x);
+    const id = await idOf(`${x}-new`);
+    const rows = [{ ...row(x, "CUSTOM_ID", seal("fake-of-x")), companyId: id }];
+    expect(short(await run(rows))).toEqual(["imported"]);
+    expect(await heads(`${x}-new`)).toEqual(["CUSTOM_ID legacy 1"]);
+    expect(await heads(x)).toEqual([]);
+  });
+
+  test("are a conflict where two companies have had their name, until it is decided which is meant", async () => {
+    const x = await fixture.company("database");
+    const y = await fixture.company("database");
+    await fixture.secrets.companies.rename(operator, x, `${x}-new`);
+    await fixture.secrets.companies.rename(operator, y, x);
+    const unknown = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    const rows = [
+      row(x, "CUSTOM_A", seal("fake-a")),
+      { ...row(x, "CUSTOM_B", seal("fake-b")), companyId: unknown },
+    ];
+    expect(short(await run(rows))).toEqual(rows.map(() => "conflict AMBIGUOUS_COMPANY"));
+    expect(await heads(x)).toEqual([]);
+    const assigned = new Map([[x, `${x}-new`]]);
+    expect(short(await run(rows, { assigned }))).toEqual(["imported", "imported"]);
+    expect(await heads(`${x}-new`)).toEqual(["CUSTOM_A legacy 1", "CUSTOM_B legacy 1"]);
+    expect(await heads(x)).toEqual([]);
+    const [mine] = [row(`${x}-new`, "CUSTOM_A", seal("fake-a"))];
+    expect(short(await run([mine]))).toEqual(["unchanged"]);
+  });
+
+  test("of a deleted company do not go to the next owner of its name", async () => {
+    const gone = await fixture.company("database");
+    const id = await idOf(gone);
+    await fixture.superuser`update companies set status = 'deleted', deleted_at = now() where id = ${id}`;
+    const heir = await fixture.company("database");
+    await fixture.secrets.companies.rename(operator, heir, gone);
+    const rows = [
+      { ...row(gone, "CUSTOM_A", seal("fake")), companyId: id },
+      row(id, "CUSTOM_A", seal("fake")),
+      row(gone, "CUSTOM_A", seal("fake")),
+    ];
+    expect(short(await run(rows))).toEqual([
+      "bad UNKNOWN_COMPANY",
+      "bad UNKNOWN_COMPANY",
+      "conflict AMBIGUOUS_COMPANY",
+    ]);
+    expect(await heads(gone)).toEqual([]);
+  });
+
   test("become CUSTOM_… where the catalogue does not list them, and only if that was asked for", async () => {
     const acme = await fixture.company("database");
     const rows = [row(acme, "twilio_token", seal("fake")), row(acme, "twilio-token", seal("fake"))];

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { and, inArray, isNull } from "drizzle-orm";
+import { count, inArray } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
@@ -11,7 +11,7 @@ import type { Companies } from "../companies/companies.ts";
 import { readLegacyKey } from "../keys/legacy-key.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, TenantSecretsError } from "../vocabulary/errors.ts";
-import { bad, type LegacyOutcome, type LegacyReason, type Verdict } from "./legacy-outcome.ts";
+import { bad, conflict, type LegacyOutcome, type LegacyReason, type Verdict } from "./legacy-outcome.ts";
 import { createPlace, type Destination, type LegacyPlaceParts } from "./legacy-place.ts";
 import { openLegacyRow, secretKeyOf, type LegacyRow } from "./legacy-row.ts";
 
@@ -22,6 +22,8 @@ export interface LegacyImportOptions {
   readonly customUnknown: boolean;
   /** Says what would be done, and does none of it. */
   readonly dryRun: boolean;
+  /** Companies of the rows, by the name or id that the rows have, and the subdomain or id here that each is. */
+  readonly assigned?: ReadonlyMap<string, string> | undefined;
 }
 
 /**
@@ -57,7 +59,7 @@ export function createLegacyImport(parts: LegacyImportParts): ImportLegacy {
     const rawKey = await readLegacyKey(parts.infisical, options.keyName);
     const place = createPlace(parts, caller, options.dryRun);
     for await (const rows of source) {
-      const find = await createFind(parts, caller, rows);
+      const find = await createFind(parts, caller, { rows, assigned: options.assigned ?? new Map() });
       for (const row of rows) {
         const target = secretKeyOf(catalog, row.secretKey, options.customUnknown);
         const verdict = await importRow({ catalog, rawKey, find, place }, row, target);
@@ -76,11 +78,13 @@ interface RowParts {
 
 async function importRow(
   { catalog, rawKey, find, place }: RowParts,
-  { company: name, sealed }: LegacyRow,
+  row: LegacyRow,
   secretKey: string | undefined,
 ): Promise<Verdict> {
+  const { sealed } = row;
   if (sealed === undefined) return bad("UNREADABLE_ROW");
-  const destination = await find(name);
+  const destination = await find(row);
+  if (destination === "AMBIGUOUS_COMPANY") return conflict(destination);
   if (typeof destination === "string") return bad(destination);
   if (secretKey === undefined) return bad("UNKNOWN_SECRET_KEY");
   const opened = openLegacyRow(rawKey, catalog, secretKey, sealed);
@@ -101,21 +105,26 @@ function reasonOf(error: unknown): LegacyReason {
   throw error;
 }
 
-type Find = (name: string) => Promise<Destination | "UNKNOWN_COMPANY" | "STORE_IS_INFISICAL">;
+type Find = (row: LegacyRow) => Promise<Destination | Unplaced>;
+type Unplaced = "UNKNOWN_COMPANY" | "AMBIGUOUS_COMPANY" | "STORE_IS_INFISICAL";
 
-/** Finds the companies of a batch, each once. A name in the form of a UUID is an id. */
+/**
+ * Finds the companies of a batch, each once. A row belongs to the company of its id, where that is one here, whatever its
+ * name is by now: a name can pass from one company to another. Without such an id it goes by its name, if no more than one
+ * company has ever had that.
+ */
 async function createFind(
   { database, companies, infisicalStore }: LegacyImportParts,
   caller: Caller,
-  rows: readonly LegacyRow[],
+  { rows, assigned }: { readonly rows: readonly LegacyRow[]; readonly assigned: ReadonlyMap<string, string> },
 ): Promise<Find> {
+  const wanted = rows.flatMap((row) => namesOf(row, assigned));
   const subdomains = await subdomainsOf(
     database,
-    rows.flatMap(({ company }) => z.guid().safeParse(company).data?.toLowerCase() ?? []),
+    wanted.flatMap((name) => idIn(name) ?? []),
   );
-  const enter: Find = async (name) => {
-    const subdomain = z.guid().safeParse(name).success ? subdomains.get(name.toLowerCase()) : name;
-    if (subdomain === undefined) return "UNKNOWN_COMPANY";
+  const owners = await ownersOf(database, wanted);
+  const enter = async (subdomain: string): Promise<Destination | Unplaced> => {
     try {
       const company = await companies.enter({ caller, action: "secret.import" }, subdomain);
       if (company.secretStore === "infisical") return "STORE_IS_INFISICAL";
@@ -126,27 +135,62 @@ async function createFind(
       throw error;
     }
   };
-  const found = new Map<string, ReturnType<Find>>();
-  return (name) => {
-    const finding = found.get(name) ?? enter(name);
-    found.set(name, finding);
+  const entered = new Map<string, Promise<Destination | Unplaced>>();
+  return async (row) => {
+    const names = namesOf(row, assigned);
+    const known = names.map(idIn).find((id) => id !== undefined && subdomains.has(id));
+    const name = names.find((each) => idIn(each) === undefined);
+    // Deleted, with the id: an owner of the name after it is another company.
+    const subdomain = known === undefined ? name : subdomains.get(known);
+    if (subdomain === undefined) return "UNKNOWN_COMPANY";
+    const isAssigned = assigned.has(row.company) || assigned.has(row.companyId ?? "");
+    if (known === undefined && !isAssigned && (owners.get(subdomain) ?? 0) > 1) return "AMBIGUOUS_COMPANY";
+    const finding = entered.get(subdomain) ?? enter(subdomain);
+    entered.set(subdomain, finding);
     return finding;
   };
 }
 
+/** What a row's company is looked for by, the surer first. */
+function namesOf(row: LegacyRow, assigned: ReadonlyMap<string, string>): readonly string[] {
+  const given = [row.companyId, row.company].filter((name) => name !== undefined);
+  const decided = given.map((name) => assigned.get(name)).find((name) => name !== undefined);
+  return decided === undefined ? given : [decided];
+}
+
+function idIn(name: string): string | undefined {
+  return z.guid().safeParse(name).data?.toLowerCase();
+}
+
+/** @returns by id, the subdomain; undefined as that of a deleted company */
 async function subdomainsOf(
   database: Database,
   ids: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, string | undefined>> {
   if (ids.length === 0) return new Map();
   const { id, subdomain, deletedAt } = tables.companies;
   const rows = await onDatabase(() =>
     database.acrossCompanies((statements) =>
       statements
-        .select({ id, subdomain })
+        .select({ id, subdomain, deletedAt })
         .from(tables.companies)
-        .where(and(inArray(id, [...new Set(ids)]), isNull(deletedAt))),
+        .where(inArray(id, [...new Set(ids)])),
     ),
   );
-  return new Map(rows.map((row) => [row.id, row.subdomain]));
+  return new Map(rows.map((row) => [row.id, row.deletedAt === null ? row.subdomain : undefined]));
+}
+
+/** How many companies have had each of these subdomains. */
+async function ownersOf(database: Database, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { subdomain } = tables.companySubdomains;
+  const rows = await onDatabase(() =>
+    database.acrossCompanies((statements) =>
+      statements
+        .select({ subdomain, owners: count() })
+        .from(tables.companySubdomains)
+        .where(inArray(subdomain, [...new Set(names)]))
+        .groupBy(subdomain),
+    ),
+  );
+  return new Map(rows.map((row) => [row.subdomain, row.owners]));
 }

@@ -10,6 +10,7 @@ export type LegacyResult = "imported" | "unchanged" | "conflict" | "bad";
 export type LegacyReason =
   | "UNREADABLE_ROW"
   | "UNKNOWN_COMPANY"
+  | "AMBIGUOUS_COMPANY"
   | "STORE_IS_INFISICAL"
   | "UNKNOWN_SECRET_KEY"
   | "MALFORMED"

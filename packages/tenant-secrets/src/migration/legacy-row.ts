@@ -10,6 +10,8 @@ import { Plaintext } from "../vocabulary/plaintext.ts";
 export interface LegacyRow {
   /** The company's subdomain, or its id here. */
   readonly company: string;
+  /** What the row itself held as its company, where the source has that beside the name: it goes before the name. */
+  readonly companyId?: string | undefined;
   readonly secretKey: string;
   /** `ivHex:ciphertextHex:tagHex`; undefined where the source could not be read, and the rest says where. */
   readonly sealed: string | undefined;
