@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InfisicalError } from "./errors.ts";
 import { hiddenValue } from "./input.ts";
+import { rightTo } from "./rights.ts";
 
 export interface InfisicalSecret {
   readonly secretKey: string;
@@ -42,13 +43,13 @@ const anything = z.object({});
 
 /** @throws {InfisicalError} `INVALID_RESPONSE`, or `FORBIDDEN` where the value is masked */
 export function parseSecret(body: unknown, scope: Scope, name: string): InfisicalSecret {
-  return named(openSecret(inScope(parse(secret, body), scope)), name);
+  return named(openSecret(inScope(parse(secret, body), scope), scope), name);
 }
 
 /** @throws {InfisicalError} `INVALID_RESPONSE`, or `FORBIDDEN` where any value is masked */
 export function parseSecrets(body: unknown, scope: Scope): InfisicalSecret[] {
   const { secrets } = parse(z.object({ secrets: z.array(secret) }), body);
-  return newestOfEach(secrets.map((item) => openSecret(inScope(item, scope))));
+  return newestOfEach(secrets.map((item) => openSecret(inScope(item, scope), scope)));
 }
 
 /** @throws {InfisicalError} `INVALID_RESPONSE` */
@@ -108,10 +109,10 @@ function named<Item extends { secretKey: string }>(item: Item, name: string): It
   return item;
 }
 
-function openSecret(item: z.output<typeof secret>): InfisicalSecret {
+function openSecret(item: z.output<typeof secret>, { path }: Scope): InfisicalSecret {
   const { secretKey, secretValue: value, version, createdAt, updatedAt } = item;
   if (item.secretValueHidden === true || value === hiddenValue) {
-    throw new InfisicalError("FORBIDDEN", { sentence: "the identity may not read values in this folder" });
+    throw new InfisicalError("FORBIDDEN", { right: rightTo.read(path) });
   }
   return { secretKey, value, version, createdAt, updatedAt };
 }

@@ -1,3 +1,6 @@
+import { nameOfRight } from "./rights.ts";
+import type { InfisicalRight } from "./rights.ts";
+
 export type InfisicalErrorCode =
   | "UNREACHABLE"
   | "TIMEOUT"
@@ -26,9 +29,12 @@ const sentences: Readonly<Record<InfisicalErrorCode, string>> = {
   SERVER_ERROR: "Infisical failed to handle the request; try again, then look at its log",
 };
 
+const lackOf = (right: InfisicalRight) =>
+  `the machine identity may not ${nameOfRight(right)}; give its role in the Infisical project that permission (docs/infisical.md)`;
+
 /**
  * Everything that this package throws. The message is a sentence of ours that says what to do; it never
- * holds an address, a path, a value, an id or a token, and there is no `cause`, because the SDK's errors
+ * holds an address, a path below the first folder, a value, an id or a token, and there is no `cause`, because the SDK's errors
  * quote whole URLs.
  */
 export class InfisicalError extends Error {
@@ -36,10 +42,17 @@ export class InfisicalError extends Error {
   readonly code: InfisicalErrorCode;
   /** With `RATE_LIMITED`, how long the server asked us to stay away; and how long calls are refused without asking it. */
   readonly retryAfterMs?: number;
+  /** With `FORBIDDEN`, the permission that is missing, where it is known. */
+  readonly right?: InfisicalRight;
 
-  constructor(code: InfisicalErrorCode, options: { sentence?: string; retryAfterMs?: number } = {}) {
-    super(options.sentence ?? sentences[code]);
+  constructor(
+    code: InfisicalErrorCode,
+    options: { sentence?: string; retryAfterMs?: number; right?: InfisicalRight } = {},
+  ) {
+    const missing = options.right && lackOf(options.right);
+    super(options.sentence ?? missing ?? sentences[code]);
     this.code = code;
+    if (options.right !== undefined) this.right = options.right;
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -5,6 +5,7 @@ import { send } from "./http.ts";
 import type { HttpRequest } from "./http.ts";
 import { errorOf, meaningOf, waitOf } from "./outcome.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
+import type { InfisicalRight } from "./rights.ts";
 import { callSdk } from "./sdk.ts";
 import { createSessions } from "./session.ts";
 import type { Credentials, Session } from "./session.ts";
@@ -84,10 +85,14 @@ export function believe<Body>(outcome: Outcome, parse: (body: unknown) => Body):
   }
 }
 
-/** The answer's body, or the error that the outcome stands for. */
-export function bodyOf<Body>(outcome: Outcome<Body>): Body {
+/**
+ * The answer's body, or the error that the outcome stands for.
+ *
+ * @param right what the request needs
+ */
+export function bodyOf<Body>(outcome: Outcome<Body>, right?: InfisicalRight): Body {
   if (outcome.kind === "answered") return outcome.body;
-  throw outcome.kind === "refused" ? errorOf(outcome.refusal) : outcome.failure;
+  throw outcome.kind === "refused" ? errorOf(outcome.refusal, right) : outcome.failure;
 }
 
 /**

@@ -6,6 +6,7 @@ import { believe, bodyOf, settle } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import { splitPath } from "./input.ts";
 import { meaningOf } from "./outcome.ts";
+import { rightTo } from "./rights.ts";
 
 type Place = Omit<Scope, "path">;
 
@@ -38,7 +39,7 @@ export function createFolders(exchange: Exchange, place: Place, turns: Turns): F
       body: { workspaceId, environment, name: leaf, path: parent },
     });
     const outcome = believe(answer, (body) => checkFolder(body, leaf));
-    if (outcome.kind !== "unknown") return bodyOf(outcome);
+    if (outcome.kind !== "unknown") return bodyOf(outcome, rightTo.createFolder(parent));
     await settle(outcome, async () => (await named(deadline, path))[0]);
   };
 
@@ -50,7 +51,7 @@ export function createFolders(exchange: Exchange, place: Place, turns: Turns): F
     });
     const outcome = believe(answer, (body) => checkDeleted(body, "folder"));
     if (outcome.kind === "refused" && meaningOf(outcome.refusal) === "MISSING_FOLDER") return;
-    if (outcome.kind !== "unknown") return bodyOf(outcome);
+    if (outcome.kind !== "unknown") return bodyOf(outcome, rightTo.deleteFolder(splitPath(path).parent));
     await settle(outcome, async () => {
       const left = await named(deadline, path);
       return left.some((folder) => folder.id === id) ? undefined : true;

@@ -5,6 +5,8 @@ export type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "./
 export { InfisicalError } from "./errors.ts";
 export type { InfisicalErrorCode } from "./errors.ts";
 export type { InfisicalCall, InfisicalOperation } from "./observation.ts";
+export { nameOfRight } from "./rights.ts";
+export type { InfisicalRight } from "./rights.ts";
 export { getSecrets } from "./get-secrets.ts";
 export { survivesInfisical } from "./input.ts";
 export { infisicalVariables, readInfisicalOptions } from "./variables.ts";

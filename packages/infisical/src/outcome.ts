@@ -1,5 +1,6 @@
 import { InfisicalError } from "./errors.ts";
 import type { InfisicalErrorCode } from "./errors.ts";
+import type { InfisicalRight } from "./rights.ts";
 
 /** An answer that is not 2xx. `message` and `label` are the server's words: for telling cases apart, never for showing. */
 export interface Refusal {
@@ -66,10 +67,20 @@ const codes: Readonly<Record<Meaning, InfisicalErrorCode>> = {
 const unresolved =
   "the value contains a reference such as ${NAME}, and this Infisical refuses those that it cannot resolve";
 
-/** The error for a refusal that its caller has no use for. */
-export function errorOf(refusal: Refusal): InfisicalError {
+const outsider =
+  "the machine identity is not a member of the Infisical project; add it there, with the role that docs/infisical.md describes";
+
+/**
+ * The error for a refusal that its caller has no use for.
+ *
+ * @param right what the request needs
+ */
+export function errorOf(refusal: Refusal, right?: InfisicalRight): InfisicalError {
   const meaning = meaningOf(refusal);
+  const isOutsider = /\bnot a member\b|access this resource/i.test(refusal.message);
   return new InfisicalError(codes[meaning], {
+    ...(meaning === "FORBIDDEN" && isOutsider ? { sentence: outsider } : {}),
+    ...(meaning === "FORBIDDEN" && !isOutsider && right !== undefined ? { right } : {}),
     ...(meaning === "UNRESOLVED_REFERENCE" ? { sentence: unresolved } : {}),
     ...(meaning === "RATE_LIMITED" ? { retryAfterMs: waitOf(refusal) } : {}),
   });

@@ -7,6 +7,7 @@ import { believe, bodyOf, settle } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Folders } from "./folders.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
+import { rightTo } from "./rights.ts";
 
 export interface Secrets {
   list(deadline: Deadline, path: string): Promise<InfisicalSecret[]>;
@@ -40,7 +41,7 @@ export function createSecrets(
     );
     // The older server answers an empty list here, so the newer one's 404 becomes one too.
     if (outcome.kind === "refused" && meaningOf(outcome.refusal) === "MISSING_FOLDER") return { secrets: [] };
-    return bodyOf(outcome);
+    return bodyOf(outcome, (viewSecretValue ? rightTo.read : rightTo.list)(secretPath));
   };
 
   const find = async (deadline: Deadline, secretPath: string, secretName: string) => {
@@ -51,7 +52,7 @@ export function createSecrets(
       const meaning = meaningOf(outcome.refusal);
       if (meaning === "MISSING_SECRET" || meaning === "MISSING_FOLDER") return undefined;
     }
-    return parseSecret(bodyOf(outcome), { ...place, path: secretPath }, secretName);
+    return parseSecret(bodyOf(outcome, rightTo.read(secretPath)), { ...place, path: secretPath }, secretName);
   };
 
   const write = (
@@ -84,13 +85,13 @@ export function createSecrets(
       if ("version" in update) return { created: false, version: update.version };
       const meaning = meaningOf(update);
       if (meaning === "MISSING_FOLDER" && path !== "/") await folders.create(deadline, path);
-      else if (meaning !== "MISSING_SECRET") throw errorOf(update);
+      else if (meaning !== "MISSING_SECRET") throw errorOf(update, rightTo.edit(path));
 
       const create = await written("POST");
       if ("version" in create) return { created: true, version: create.version };
       // Someone else created it, or deleted the folder, in between: round again.
       if (meaningOf(create) !== "ALREADY_EXISTS" && meaningOf(create) !== "MISSING_FOLDER")
-        throw errorOf(create);
+        throw errorOf(create, rightTo.create(path));
     }
     throw new InfisicalError("SERVER_ERROR", { sentence: "others keep changing this secret; try again" });
   };
@@ -108,7 +109,7 @@ export function createSecrets(
       const meaning = meaningOf(outcome.refusal);
       if (meaning === "MISSING_SECRET" || meaning === "MISSING_FOLDER") return false;
     }
-    bodyOf(outcome);
+    bodyOf(outcome, rightTo.delete(path));
     return true;
   };
 

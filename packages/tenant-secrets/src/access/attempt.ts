@@ -38,8 +38,9 @@ export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => 
     return await work();
   } catch (thrown) {
     const error = asTenantSecretsError(thrown);
-    const lost = attempt.changes === true && lostAnswers.has(error.code);
-    const outcome = error.code === "FORBIDDEN" ? "refused" : "failed";
+    const isOpen = error.store === undefined ? lostAnswers.has(error.code) : error.store === "unknown";
+    const lost = attempt.changes === true && isOpen;
+    const outcome = error.code === "FORBIDDEN" && error.store === undefined ? "refused" : "failed";
     if (outcome === "refused") refusals.set(error, { companyId: attempt.companyId });
     try {
       await note(audit, attempt, lost ? "unknown" : outcome, error);

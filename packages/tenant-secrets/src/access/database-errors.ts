@@ -19,9 +19,12 @@ export function isDatabaseAway(error: unknown): boolean {
   return error instanceof TenantSecretsError && error.code === "DATABASE_UNAVAILABLE";
 }
 
-/** Whether it failed because the place where it is, the database or Infisical, could not be asked. */
+/** Whether it failed because the place where it is, the database or Infisical, could not be asked, or refused this service. */
 export function isStoreAway(error: unknown): boolean {
-  return isDatabaseAway(error) || (error instanceof TenantSecretsError && error.code === "STORE_UNAVAILABLE");
+  if (isDatabaseAway(error)) return true;
+  return (
+    error instanceof TenantSecretsError && (error.code === "STORE_UNAVAILABLE" || error.store !== undefined)
+  );
 }
 
 /** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */

@@ -4,7 +4,7 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 /**
  * Asks Infisical, for what has no other answer.
  *
- * @param sentence what an operator reads, made of Infisical's code
+ * @param sentence what an operator reads, made of Infisical's code and what it means
  * @throws {TenantSecretsError} `code`
  */
 export async function onInfisical<T>(
@@ -16,7 +16,7 @@ export async function onInfisical<T>(
     return await work();
   } catch (error) {
     if (!(error instanceof InfisicalError)) throw error;
-    throw new TenantSecretsError(code, sentence(error.code), {
+    throw new TenantSecretsError(code, sentence(`${error.code} (${error.message})`), {
       retryAfterMs: error.retryAfterMs ?? 1000,
       diagnosis: `InfisicalError ${error.code}`,
     });

@@ -1,4 +1,4 @@
-import { InfisicalError, survivesInfisical, type InfisicalClient } from "@repo/infisical";
+import { survivesInfisical, type InfisicalClient } from "@repo/infisical";
 import type { AuditLog } from "../access/audit.ts";
 import type { Capabilities } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
@@ -6,6 +6,7 @@ import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createFolderReader } from "./folder-reader.ts";
+import { onInfisical } from "./infisical-errors.ts";
 import { sealedHere } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
 
@@ -78,7 +79,7 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
       if (!survivesInfisical(value)) {
         throw new TenantSecretsError(
           "INVALID_VALUE",
-          `The value of ${secretKey} was refused: it begins or ends with white space, which Infisical cuts off. Move the company to the hybrid or database store first.`,
+          `The value of ${secretKey} was refused: it begins or ends with white space, which Infisical cuts off. Companies on the hybrid or database store can have such a value.`,
         );
       }
       const entry = { action: "secret.write", companyId: company.id, secretKey } as const;
@@ -125,24 +126,6 @@ function refuseUnsupported(asked: boolean, what: string): void {
 function unsupported(what: string): TenantSecretsError {
   return new TenantSecretsError(
     "NOT_SUPPORTED",
-    `This company's secrets live in Infisical, which cannot do ${what}. Leave it out, or move the company to the hybrid or database store.`,
+    `This company's secrets live in Infisical, which cannot do ${what}. Leave it out: only companies on the hybrid or database store have that.`,
   );
-}
-
-async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof InfisicalError)) throw error;
-    if (error.code === "INVALID_INPUT") {
-      throw new TenantSecretsError("INVALID_VALUE", `Infisical does not take this: ${error.message}`);
-    }
-    throw new TenantSecretsError(
-      "STORE_UNAVAILABLE",
-      error.code === "AMBIGUOUS"
-        ? "It is not known whether Infisical made this change. Look at the secret before you try again."
-        : "Infisical, where this company's secrets live, did not answer as it should. Try again in a moment.",
-      { retryAfterMs: error.retryAfterMs ?? 1000, diagnosis: `InfisicalError ${error.code}` },
-    );
-  }
 }

@@ -161,7 +161,7 @@ function rejected(secretKey: string): TenantSecretsError {
 function keepsNoChecks(): TenantSecretsError {
   return new TenantSecretsError(
     "NOT_SUPPORTED",
-    "This value lives in Infisical, where no check can be kept. Move the company to the hybrid or database store, or write the value there.",
+    "This value lives in Infisical, where no check can be kept. A company on the hybrid store can write the value again, which puts it into the database.",
   );
 }
 

@@ -204,7 +204,7 @@ function checkImport(store: SecretStore, entries: readonly FileEntry[]): void {
   if (!store.capabilities.bulk) {
     throw new TenantSecretsError(
       "NOT_SUPPORTED",
-      "This company's secrets live in Infisical, which cannot write several at once. Set them one by one, or move the company to the hybrid or database store.",
+      "This company's secrets live in Infisical, which cannot write several at once. Set them one by one.",
     );
   }
   if (entries.length <= maxBatchSecrets) return;

@@ -33,6 +33,12 @@ export interface SecretFailure {
   readonly currentVersion?: number | undefined;
 }
 
+/**
+ * `unchanged`: certainly nothing was changed. `unknown`: a call went out, and what became of it is not known. Where the
+ * store refused this service itself, that is no refusal of the caller.
+ */
+export type StoreAnswer = "unchanged" | "unknown";
+
 export interface ErrorDetails {
   /** When the same call may succeed, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined;
@@ -42,6 +48,8 @@ export interface ErrorDetails {
   readonly requestId?: string | undefined;
   /** With a batch that was refused as a whole: each secret that stood in its way. */
   readonly failures?: readonly SecretFailure[] | undefined;
+  /** Where the error is the answer of the place where the secret is: whether it leaves open what became of a change. */
+  readonly store?: StoreAnswer | undefined;
   /** For the log, never for the caller: an error's class and code, such as "DatabaseError 42P01". */
   readonly diagnosis?: string | undefined;
 }
@@ -57,6 +65,7 @@ export class TenantSecretsError extends Error {
   readonly currentVersion: number | undefined;
   readonly requestId: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
+  readonly store: StoreAnswer | undefined;
   readonly diagnosis: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -66,6 +75,7 @@ export class TenantSecretsError extends Error {
     this.currentVersion = details.currentVersion;
     this.requestId = details.requestId;
     this.failures = details.failures;
+    this.store = details.store;
     this.diagnosis = details.diagnosis;
   }
 }
