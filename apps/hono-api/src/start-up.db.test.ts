@@ -79,6 +79,6 @@ it("is complete with a key, and refused once that is another one than the databa
   expect(first.problem()).toBeUndefined();
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomKey());
   expect(await refusalOf(start().run())).toMatch(
-    /not the one that this database was sealed with.*Put the right one back/,
+    /not the one that this database was sealed with.*put the right one back/,
   );
 });

@@ -41,6 +41,8 @@ export interface InfisicalOptions {
  * Infisical is down or limits our rate, calls are refused at once: `UNREACHABLE` or `RATE_LIMITED`, with `retryAfterMs`.
  */
 export interface InfisicalClient {
+  /** Where it looks, for sentences about what is not there. */
+  readonly place: { readonly projectId: string; readonly environment: InfisicalEnvironment };
   /** The direct children of a folder; none for a missing folder. Of folders that share a name, one. */
   listFolders(path: string): Promise<readonly InfisicalFolder[]>;
   /** Makes the folder and its missing parents; nothing happens to those that exist. */
@@ -114,6 +116,7 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
     });
 
   return {
+    place,
     listFolders: (path) =>
       call(
         "listFolders",

@@ -1,7 +1,7 @@
 import { sameCheckValue } from "../crypto/derivation.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { BackupKey } from "./backup-file.ts";
-import { masterKeyName } from "./master-keys.ts";
+import { isMasterKeyName, masterKeyName } from "./master-key-name.ts";
 
 interface KeyState<State extends string> {
   readonly region: string;
@@ -75,9 +75,7 @@ export function lostKeys(
 /** @throws {TenantSecretsError} CONFLICT where Infisical has master keys that a backup for an empty registry does not know */
 export function refuseNewerKeys(texts: ReadonlyMap<string, string>, backup: readonly BackupKey[]): void {
   const known = new Set(backup.map(nameOf));
-  const newer = [...texts.keys()].filter(
-    (name) => /^MASTER_ENCRYPTION_KEY(?:_.*)?$/.test(name) && !known.has(name),
-  );
+  const newer = [...texts.keys()].filter((name) => isMasterKeyName(name) && !known.has(name));
   if (newer.length === 0) return;
   throw new TenantSecretsError(
     "CONFLICT",

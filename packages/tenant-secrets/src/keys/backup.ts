@@ -24,8 +24,9 @@ import {
   type BackupLock,
   type BackupOpener,
 } from "./backup-file.ts";
-import { readMasterKey } from "./master-key-text.ts";
-import { masterKeyFolder, readRegistry, type MasterKeyRow } from "./master-keys.ts";
+import { isKeyOf, readMasterKey } from "./master-key-text.ts";
+import { masterKeyFolder } from "./master-key-name.ts";
+import { readRegistry, type MasterKeyRow } from "./master-keys.ts";
 import { onInfisical } from "./on-infisical.ts";
 
 export interface BackupCheck {
@@ -235,10 +236,10 @@ async function backupKeyOf(row: MasterKeyRow, texts: ReadonlyMap<string, string>
   if (text === undefined) {
     throw new TenantSecretsError(
       "MASTER_KEY_MISSING",
-      `${name} is ${row.status} in the registry and not in Infisical: nothing was backed up. Restore it from an earlier backup.`,
+      `${name} is ${row.status} in the registry and not in Infisical: nothing was backed up. Check INFISICAL_ENVIRONMENT and INFISICAL_PROJECT_ID; where they are right, restore it from an earlier backup.`,
     );
   }
-  if (sameCheckValue(await checkValueOf(text, key), row.checkValue)) return { ...key, text };
+  if (await isKeyOf(text, row.region, key)) return { ...key, text };
   throw new TenantSecretsError(
     "MASTER_KEY_WRONG",
     `${name} in Infisical is not the key that is registered: nothing was backed up.`,

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { connectDatabase } from "@repo/db";
+import { createInfisicalClient } from "@repo/infisical";
 import { describe, expect, test } from "vitest";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
 import { codeOf, createFixture, operator, product } from "../fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { createMasterKeys } from "./master-keys.ts";
 
 const name = "MASTER_ENCRYPTION_KEY";
@@ -54,6 +56,62 @@ describe("the master key", () => {
       await fixture.secrets.prepare();
     },
   );
+
+  test("that the registry knows is never to be made anew: what says so names where it looked and what it expects", async () => {
+    const fixture = await createFixture();
+    await fixture.secrets.keyRotation.rotate(operator, { backup: () => Promise.resolve("sha256:fake") });
+    const { versions } = await fixture.secrets.masterKeys.status(operator);
+    const expected = versions.find(({ status }) => status === "active")?.fingerprint ?? "none";
+    const second = "MASTER_ENCRYPTION_KEY_V2";
+    const { emulator, infisical } = fixture;
+    const refusalIn = async (environment: "dev" | "staging") => {
+      const another = fixture.another({ infisical: createInfisicalClient({ ...emulator, environment }) });
+      const error: unknown = await another.prepare().catch((thrown: unknown) => thrown);
+      return error instanceof TenantSecretsError ? error : undefined;
+    };
+    const states: [Awaited<ReturnType<typeof refusalIn>>, string, string][] = [];
+    // The environment that another deployment has its keys in.
+    const other = createInfisicalClient({ ...emulator, environment: "staging" });
+    await other.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+    states.push([await refusalIn("staging"), "MASTER_KEY_MISSING", "staging"]);
+    const planted = randomBytes(32).toString("hex");
+    const right = (await infisical.findSecret("/hono-api", second))?.value ?? "";
+    await infisical.putSecret("/hono-api", second, planted);
+    states.push([await refusalIn("dev"), "MASTER_KEY_WRONG", "dev"]);
+    for (const malformed of ["no key at all", "passphrase:short", "00".repeat(32)]) {
+      await infisical.putSecret("/hono-api", second, malformed);
+      states.push([await refusalIn("dev"), "MASTER_KEY_MALFORMED", "dev"]);
+    }
+    await infisical.deleteSecret("/hono-api", second);
+    states.push([await refusalIn("dev"), "MASTER_KEY_MISSING", "dev"]);
+    for (const [error, code, environment] of states) {
+      expect(error?.code).toBe(code);
+      expect(error?.message).toContain(second);
+      expect(error?.message).toContain(`/hono-api of the environment ${environment} of`);
+      expect(error?.message).toContain(`project ${emulator.projectId}`);
+      expect(error?.message).toContain(expected);
+      expect(error?.message).toContain("make no new key");
+      expect(error?.message).not.toMatch(/openssl|[Mm]ake one|[Tt]ake six/);
+      for (const text of [right, planted]) expect(error?.message).not.toContain(text.slice(0, 12));
+    }
+    await infisical.putSecret("/hono-api", second, right);
+    await fixture.another().prepare();
+  });
+
+  test("that is missing on a first start beside other master keys may be another database's, and says so", async () => {
+    const fixture = await withKey(undefined);
+    await fixture.infisical.putSecret(
+      "/hono-api",
+      "MASTER_ENCRYPTION_KEY_V2",
+      randomBytes(32).toString("hex"),
+    );
+    await expect(fixture.secrets.prepare()).rejects.toMatchObject({
+      code: "MASTER_KEY_MISSING",
+      message: expect.stringMatching(
+        /There is MASTER_ENCRYPTION_KEY_V2, so .*check its URL, and make no new key/,
+      ),
+    });
+  });
 
   test("may be a passphrase, which every process derives the same key from", async () => {
     const fixture = await withKey("passphrase:seven fake words that nobody would ever guess");

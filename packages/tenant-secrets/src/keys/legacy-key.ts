@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { masterKeyFolder } from "./master-keys.ts";
+import { masterKeyFolder } from "./master-key-name.ts";
 import { onInfisical } from "./on-infisical.ts";
 
 /**

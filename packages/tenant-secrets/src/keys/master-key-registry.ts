@@ -1,19 +1,16 @@
 import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
-import type { InfisicalClient } from "@repo/infisical";
+import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import { perform, refuse } from "../access/attempt.ts";
 import type { AuditAction, AuditKey, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import {
-  askInfisical,
-  masterKeyFolder,
-  masterKeyName,
-  readRegistry,
-  type MasterKeys,
-} from "./master-keys.ts";
+import { fingerprintOf } from "./master-key-advice.ts";
+import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
+import { readRegistry, type MasterKeys } from "./master-keys.ts";
+import { onInfisical } from "./on-infisical.ts";
 import { macKeyNoOf, verifyReport, type RotationReport } from "./report.ts";
 import { findUnfinished, isDriven, type RotationPhase } from "./rotation-row.ts";
 
@@ -62,10 +59,12 @@ export interface MasterKeyRegistry {
   /** @throws {TenantSecretsError} FORBIDDEN */
   status(caller: Caller): Promise<KeyStatus>;
   /**
-   * Destroys a retired version for good: in the registry, then in Infisical. A database that was restored from before its
-   * rotation cannot be read any more, unless a backup of the key is left.
+   * Destroys a retired version for good: in Infisical, and in the registry once a read has confirmed that it is gone there. A
+   * database that was restored from before its rotation cannot be read any more, unless a backup of the key is left. Done
+   * again after an interruption, it does the rest.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, CONFLICT where it is not retired
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not retired, or Infisical still has it after
+   *   the deletion; STORE_UNAVAILABLE where Infisical cannot be asked whether it has
    */
   destroy(caller: Caller, version: number): Promise<void>;
   /**
@@ -119,7 +118,7 @@ export function createMasterKeyRegistry(
                 version: row.version,
                 name: masterKeyName(region, row.version),
                 status: row.status,
-                fingerprint: row.checkValue.slice(0, 12),
+                fingerprint: fingerprintOf(row),
                 createdAt: row.createdAt,
                 activatedAt: row.activatedAt ?? undefined,
                 dueAt:
@@ -147,22 +146,47 @@ export function createMasterKeyRegistry(
 
     destroy: (caller, version) =>
       asOperator(caller, "key.destroy", version, async () => {
+        const named = and(eq(registry.region, region), eq(registry.version, version));
+        const name = masterKeyName(region, version);
         await audit.ready();
         await onDatabase(() =>
           database.acrossCompanies(async (statements) => {
-            const named = and(eq(registry.region, region), eq(registry.version, version));
-            const [row] = await statements.select().from(registry).where(named).for("update");
+            const [row] = await statements.select().from(registry).where(named);
             if (row === undefined) throw notFound();
-            // Once more after a loss in between: the registry has it as destroyed, and Infisical may still have it.
-            if (row.status !== "destroyed") {
-              if (row.status !== "retired") throw notRetired(version, row.status);
-              await statements.update(registry).set({ status: "destroyed" }).where(named);
-            }
-            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "allowed", version });
+            // Neither state is left again but for destroyed, and no wrap appears under either: this holds until the end. Once
+            // more where the registry has it as destroyed: Infisical may have it again.
+            if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
+            const [wrap] = await statements.execute(sql`
+              select from company_key_wraps where region = ${region} and master_key_version = ${version}
+              union all select from audit_key_wraps where region = ${region} and master_key_version = ${version} limit 1`);
+            if (wrap !== undefined) throw stillWraps(version);
+            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "attempted", version });
           }),
         );
-        await askInfisical(region, () =>
-          infisical.deleteSecret(masterKeyFolder, masterKeyName(region, version)),
+        const refusal = await infisical.deleteSecret(masterKeyFolder, name).then(
+          () => undefined,
+          (error: unknown) => {
+            if (error instanceof InfisicalError) return error.code;
+            throw error;
+          },
+        );
+        // Whatever was answered, what can be read decides.
+        const left = await onInfisical(
+          () => infisical.findSecret(masterKeyFolder, name),
+          "STORE_UNAVAILABLE",
+          (answer) =>
+            `Whether ${name} was deleted is not known: Infisical answered ${answer}. The registry has it as before. Do it again when Infisical is up.`,
+        );
+        if (left !== undefined) throw notDeleted(name, refusal);
+        await audit.ready();
+        await onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            await statements
+              .update(registry)
+              .set({ status: "destroyed" })
+              .where(and(named, eq(registry.status, "retired")));
+            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "allowed", version });
+          }),
         );
       }),
 
@@ -201,6 +225,24 @@ function notRetired(version: number, status: string): TenantSecretsError {
   return new TenantSecretsError(
     "CONFLICT",
     `Version ${version} of the master key is ${status}: only a retired one, which a rotation leaves behind, can be destroyed.`,
+  );
+}
+
+function stillWraps(version: number): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    `Something is still wrapped under version ${version} of the master key: rotate, which wraps it under the active one.`,
+  );
+}
+
+function notDeleted(name: string, refusal: string | undefined): TenantSecretsError {
+  const why =
+    refusal === undefined
+      ? "said that it deleted it, and still has it, as where a change waits for approval"
+      : `answered ${refusal}`;
+  return new TenantSecretsError(
+    "CONFLICT",
+    `${name} was not destroyed: Infisical ${why}. The registry has it as before. See that the machine identity may delete secrets in ${masterKeyFolder}, and do it again.`,
   );
 }
 

@@ -5,10 +5,11 @@ import { onDatabase } from "../access/database-errors.ts";
 import { sameCheckValue, type MasterKey } from "../crypto/derivation.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { derivationFor, isKeyOf, readMasterKey } from "./master-key-text.ts";
+import { fingerprintOf, firstKeyMissing, knownKeyMissing, knownKeyWrong } from "./master-key-advice.ts";
+import { isMasterKeyName, masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { onInfisical } from "./on-infisical.ts";
 
-/** Where in Infisical the master keys are. */
-export const masterKeyFolder = "/hono-api";
+type Place = InfisicalClient["place"];
 
 export type MasterKeyRow = typeof tables.masterKeys.$inferSelect;
 
@@ -42,6 +43,7 @@ export interface MasterKeyRing {
 
 /** @param region the part of the key's name; "default" is the strategy's own name, MASTER_ENCRYPTION_KEY */
 export function createMasterKeys(database: Database, infisical: InfisicalClient, region: string): MasterKeys {
+  const { place } = infisical;
   let ring: Promise<MasterKeyRing> | undefined;
   let refreshing: Promise<MasterKeyRing> | undefined;
   let next: Promise<MasterKeyRing> | undefined;
@@ -50,9 +52,10 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
     const texts = await readKeyTexts(infisical, region);
     const registered = await readRegistry(database);
     const own = registered.filter((row) => row.region === region);
-    if (own.length > 0) return ringOf(own, texts, region);
+    if (own.length > 0) return ringOf(own, texts, place, region);
     const [other] = registered;
-    if (other === undefined) return ringOf(await registerFirst(database, texts, region), texts, region);
+    if (other === undefined)
+      return ringOf(await registerFirst(database, texts, place, region), texts, place, region);
     throw new TenantSecretsError(
       "MASTER_KEY_WRONG",
       `This database was set up for region ${other.region} and has no master key of region ${region}: check MASTER_KEY_REGION.`,
@@ -84,13 +87,6 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
       return ring;
     },
   };
-}
-
-/** The name of a master key in Infisical. */
-export function masterKeyName(region: string, version: number): string {
-  if (region !== "default")
-    return `MASTER_ENCRYPTION_KEY_${region.toUpperCase().replaceAll("-", "_")}_V${version}`;
-  return version === 1 ? "MASTER_ENCRYPTION_KEY" : `MASTER_ENCRYPTION_KEY_V${version}`;
 }
 
 /** The registry: every master key of every region that this database has ever known. */
@@ -127,9 +123,11 @@ async function readKeyTexts(
 async function registerFirst(
   database: Database,
   texts: ReadonlyMap<string, string>,
+  place: Place,
   region: string,
 ): Promise<MasterKeyRow[]> {
-  const text = textOf(texts, region, 1);
+  const text = texts.get(masterKeyName(region, 1));
+  if (text === undefined) throw firstKeyMissing(place, region, [...texts.keys()].filter(isMasterKeyName));
   const derivation = derivationFor(text);
   const { checkValue } = await readMasterKey(text, region, 1, derivation);
   await onDatabase(() =>
@@ -153,6 +151,7 @@ async function registerFirst(
 async function ringOf(
   rows: readonly MasterKeyRow[],
   texts: ReadonlyMap<string, string>,
+  place: Place,
   region: string,
 ): Promise<MasterKeyRing> {
   const keys = new Map<number, MasterKey>();
@@ -160,13 +159,7 @@ async function ringOf(
   for (const row of rows) {
     if (row.status === "retired" || row.status === "destroyed") continue;
     if (row.status === "pending" && !(await isThere(texts, row))) continue;
-    const key = await readMasterKey(textOf(texts, region, row.version), region, row.version, row);
-    if (!sameCheckValue(key.checkValue, row.checkValue)) {
-      throw new TenantSecretsError(
-        "MASTER_KEY_WRONG",
-        `${masterKeyName(region, row.version)} in Infisical is a valid key, but not the one that this database was sealed with (version ${row.version}, region ${region}). Put the right one back.`,
-      );
-    }
+    const key = await readKnown(texts, place, row);
     keys.set(row.version, key);
     if (row.status === "active") active = key;
   }
@@ -199,12 +192,20 @@ async function isThere(texts: ReadonlyMap<string, string>, row: MasterKeyRow): P
   return text !== undefined && isKeyOf(text, row.region, row);
 }
 
-function textOf(texts: ReadonlyMap<string, string>, region: string, version: number): string {
-  const name = masterKeyName(region, version);
-  const text = texts.get(name);
-  if (text !== undefined) return text;
-  throw new TenantSecretsError(
-    "MASTER_KEY_MISSING",
-    `${name} is not in the folder ${masterKeyFolder} of this environment in Infisical. Put there what this prints: openssl rand -hex 32`,
-  );
+/** @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG */
+async function readKnown(
+  texts: ReadonlyMap<string, string>,
+  place: Place,
+  row: MasterKeyRow,
+): Promise<MasterKey> {
+  const { region, version } = row;
+  const text = texts.get(masterKeyName(region, version));
+  if (text === undefined) throw knownKeyMissing(place, row);
+  const key = await readMasterKey(text, region, version, row).catch((error: unknown) => {
+    if (!(error instanceof TenantSecretsError) || error.code !== "MASTER_KEY_MALFORMED") throw error;
+    throw knownKeyWrong("MASTER_KEY_MALFORMED", "is no master key", place, row);
+  });
+  if (sameCheckValue(key.checkValue, row.checkValue)) return key;
+  const what = `is a valid key, but not the one that this database was sealed with: its fingerprint is ${fingerprintOf(key)}`;
+  throw knownKeyWrong("MASTER_KEY_WRONG", what, place, row);
 }

@@ -363,6 +363,66 @@ test(
   },
 );
 
+describe("the destruction of a master key", () => {
+  const first = "MASTER_ENCRYPTION_KEY";
+  const target = { method: "DELETE", path: /MASTER_ENCRYPTION_KEY/ };
+  const outcomesOf = async (fixture: Fixture) => {
+    const events =
+      await fixture.superuser`select outcome from audit_events where action = 'key.destroy' order by position`;
+    return events.map((event) => event["outcome"]);
+  };
+
+  test.each([
+    ["refuses it", { kind: "answer", status: 403, body: { message: "fake" } }, /answered FORBIDDEN/],
+    ["fails", { kind: "answer", status: 500 }, /answered (SERVER_ERROR|AMBIGUOUS)/],
+    ["says that it did it", { kind: "answer", status: 200, body: { secret: {} } }, /still has it/],
+  ] as const)(
+    "is not in the registry while Infisical %s and has the key; done again, it is",
+    async (_, fault, sentence) => {
+      const { fixture } = await filled(0);
+      await rotate(fixture.secrets);
+      fixture.emulator.faults.add(fault, { ...target, times: 5 });
+      await expect(fixture.secrets.masterKeys.destroy(operator, 1)).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringMatching(sentence),
+      });
+      expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
+      expect(await fixture.infisical.findSecret("/hono-api", first)).toBeDefined();
+      fixture.emulator.faults.clear();
+      await fixture.another().masterKeys.destroy(operator, 1);
+      expect(await states(fixture)).toEqual(["1 destroyed", "2 active"]);
+      expect(await fixture.infisical.findSecret("/hono-api", first)).toBeUndefined();
+      expect(await outcomesOf(fixture)).toEqual(["attempted", "failed", "attempted", "allowed"]);
+    },
+  );
+
+  test("that cannot be read back is on record as unknown, and is finished when it is done again", async () => {
+    const { fixture } = await filled(0);
+    await rotate(fixture.secrets);
+    fixture.emulator.faults.add(
+      { kind: "answer", status: 403, body: { message: "fake" } },
+      { method: "GET", path: target.path },
+    );
+    expect(await codeOf(fixture.secrets.masterKeys.destroy(operator, 1))).toBe("STORE_UNAVAILABLE");
+    expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
+    await fixture.another().masterKeys.destroy(operator, 1);
+    expect(await states(fixture)).toEqual(["1 destroyed", "2 active"]);
+    expect(await outcomesOf(fixture)).toEqual(["attempted", "unknown", "attempted", "allowed"]);
+  });
+
+  test("does not begin while something is wrapped under it", async () => {
+    const { fixture } = await filled(1);
+    const wraps = await fixture.superuser`select * from company_key_wraps`;
+    await rotate(fixture.secrets);
+    await fixture.superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`insert into company_key_wraps ${sql(wraps)}`;
+    });
+    expect(await codeOf(fixture.secrets.masterKeys.destroy(operator, 1))).toBe("CONFLICT");
+    expect(await fixture.infisical.findSecret("/hono-api", first)).toBeDefined();
+  });
+});
+
 describe("the database itself", () => {
   test("refuses wraps under a key that is not active, states that skip one, and to forget a last wrap", async () => {
     const { fixture } = await filled(1);

@@ -7,13 +7,8 @@ import { onDatabase } from "../access/database-errors.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { derivationFor, isKeyOf, readMasterKey } from "./master-key-text.ts";
-import {
-  askInfisical,
-  masterKeyFolder,
-  masterKeyName,
-  readRegistry,
-  type MasterKeyRow,
-} from "./master-keys.ts";
+import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
+import { askInfisical, readRegistry, type MasterKeyRow } from "./master-keys.ts";
 import type { Lease, RotationRow } from "./rotation-row.ts";
 
 const { masterKeys: registry } = tables;
