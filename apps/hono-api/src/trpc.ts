@@ -1,23 +1,25 @@
-import { trpcServer } from "@hono/trpc-server";
 import { appRouter, createContext, publicError, requestOf, type Services } from "@repo/tenant-secrets";
 import { maxBatchSize } from "@repo/tenant-secrets/client";
-import type { Context, MiddlewareHandler } from "hono";
+import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import type { Context, Handler } from "hono";
 import type { Log } from "./log.ts";
 import { originOf, type ApiEnv } from "./observe.ts";
 import { invalidInput, logRefusal, retryAfter } from "./refusal.ts";
+import { trpcRequest } from "./trpc-request.ts";
 
 /** The typed API. Errors leave as the router formats them; here they are logged, and get their `retry-after`. */
-export function serveTrpc(secrets: Services, log: Log): MiddlewareHandler<ApiEnv> {
-  return (c, next) => {
+export function serveTrpc(secrets: Services, log: Log): Handler<ApiEnv> {
+  return (c) => {
     // tRPC refuses this too, but before it has a context, and so without the request's id.
     if (c.req.path.split(",").length > maxBatchSize) {
       throw invalidInput(`A request carries at most ${maxBatchSize} calls.`);
     }
-    return trpcServer({
+    return fetchRequestHandler({
       endpoint: "/trpc",
+      req: trpcRequest(c),
       router: appRouter,
       maxBatchSize,
-      createContext: () => ({ ...contextOf(secrets, c) }),
+      createContext: () => contextOf(secrets, c),
       onError: ({ error }) => {
         const { code: reason, diagnosis } = publicError(error);
         logRefusal(log, c.get("requestId"), { reason, details: { diagnosis } });
@@ -26,7 +28,7 @@ export function serveTrpc(secrets: Services, log: Log): MiddlewareHandler<ApiEnv
         const waits = errors.flatMap((error) => publicError(error).retryAfterMs ?? []);
         return waits.length === 0 ? {} : { headers: retryAfter(Math.max(...waits)) };
       },
-    })(c, next);
+    });
   };
 }
 
