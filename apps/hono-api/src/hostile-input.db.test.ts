@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { send, sendJson, withoutRequestId, type Answer } from "./exchange.ts";
-import { createBackends, startApi, type Api, type Backends } from "./fixture.ts";
+import { createBackends, operator, startApi, type Api, type Backends } from "./fixture.ts";
 
 let backends: Backends;
 let api: Api;
@@ -182,6 +182,46 @@ describe("a call that says of what types its input is", () => {
       }
     }
     expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+});
+
+describe("an import", () => {
+  const entries = (count: number) => Array.from({ length: count }, () => ({}));
+  const both = async (named: string, sent: unknown, as: string) => [
+    await call("secrets.planImport", { company: named, entries: sent }, as),
+    await call("secrets.import", { company: named, entries: sent, expected: [] }, as),
+  ];
+
+  it("of 120,000 entries that are none is refused in a few words, and quickly", async () => {
+    const startedAt = performance.now();
+    for (const answer of await both(company, entries(120_000), credential)) {
+      expect([answer.status, reasonOf(answer)]).toEqual([400, "INVALID_INPUT"]);
+      expect(answer.body.length).toBeLessThan(1000);
+    }
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+    for (const answer of await both(company, entries(100), credential)) {
+      expect([answer.status, answer.body]).toEqual([
+        400,
+        expect.stringContaining("entries.1.secretKey, entries.1.text and 295 more"),
+      ]);
+    }
+  });
+
+  it("is read only of who may write: others hear of the permission, not of the form", async () => {
+    const { apiKey: reader } = await backends.secrets.apiKeys.create(operator, {
+      name: "reader",
+      companies: [company],
+      platform: false,
+      verbs: ["describe", "use"],
+      secretKeys: ["*"],
+      expiresAt: new Date(Date.now() + 3_600_000),
+    });
+    for (const sent of [entries(3), ["a"], [null], entries(1000), [{ secretKey: 1, text: {}, line: "x" }]]) {
+      for (const answer of await both(company, sent, reader)) expect(reasonOf(answer)).toBe("FORBIDDEN");
+      for (const answer of await both("codewiser", sent, credential)) {
+        expect(reasonOf(answer)).toBe("NOT_FOUND");
+      }
+    }
   });
 });
 

@@ -1,11 +1,14 @@
 import { z } from "zod";
+import { maxBatchSecrets } from "../catalog/company-secrets.ts";
+import type { FileEntry } from "../transfer/file-text.ts";
+import { maxUnreadEntries } from "../vault/secret-files.ts";
 import { RevealPurpose } from "../vocabulary/actor.ts";
 import { errorCodes } from "../vocabulary/errors.ts";
-import { company, note, requestId, version } from "./fields.ts";
+import { company, note, requestId, secretKey, version } from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
-/** As the parsers of files make them. Their number and their length are for whoever knows the rule to refuse. */
-const entries = z.array(z.strictObject({ secretKey: z.string(), text: z.string(), line: z.int().min(1) }));
+/** As the parsers of files make them. They are read once the caller was found to be allowed to write them. */
+const entries = z.array(z.custom<FileEntry>()).max(maxUnreadEntries);
 
 const PlannedEntry = z.discriminatedUnion("change", [
   z.object({
@@ -43,7 +46,7 @@ export const secretFileProcedures = {
       z.strictObject({
         company,
         entries,
-        expected: z.array(z.strictObject({ secretKey: z.string(), version })),
+        expected: z.array(z.strictObject({ secretKey, version })).max(maxBatchSecrets),
         skipRefused: z.boolean().optional(),
         requestId,
         note,

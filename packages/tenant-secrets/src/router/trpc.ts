@@ -1,11 +1,11 @@
 import { initTRPC, TRPCError, type TRPC_ERROR_CODE_KEY } from "@trpc/server";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
-import { z } from "zod";
 import { asTenantSecretsError } from "../access/database-errors.ts";
 import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
 import type { Services } from "../tenant-secrets.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { TenantSecretsError, type ErrorCode, type SecretFailure } from "../vocabulary/errors.ts";
+import { malformedInput } from "../vocabulary/malformed-input.ts";
 import { wire } from "../vocabulary/wire.ts";
 
 /** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
@@ -104,7 +104,7 @@ export function publicError(error: TRPCError): TenantSecretsError {
   if (error.cause instanceof TenantSecretsError) return error.cause;
   switch (error.code) {
     case "BAD_REQUEST":
-      return new TenantSecretsError("INVALID_INPUT", inputRule(error.cause));
+      return malformedInput(error.cause);
     case "PARSE_ERROR":
       return new TenantSecretsError("INVALID_INPUT", "The request is not well-formed JSON.");
     case "NOT_FOUND":
@@ -121,16 +121,6 @@ export function publicError(error: TRPCError): TenantSecretsError {
 /** The HTTP status of an error, for what is not a procedure. */
 export function httpStatusOf(error: TenantSecretsError): number {
   return getHTTPStatusCodeFromError(new TRPCError({ code: trpcCodes[error.code] }));
-}
-
-/** Names the fields that do not fit. zod's own sentences can quote what was sent, so they stay behind. */
-function inputRule(cause: unknown): string {
-  const paths =
-    cause instanceof z.ZodError ? cause.issues.map((issue) => issue.path.map(String).join(".")) : [];
-  const fields = [...new Set(paths.filter((path) => /^[A-Za-z0-9.]{1,60}$/.test(path)))];
-  return fields.length === 0
-    ? "The request does not have the form that this procedure takes."
-    : `The request was refused: ${fields.join(", ")} does not have the form that this procedure takes.`;
 }
 
 export const router = t.router;

@@ -1,10 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Database } from "@repo/db";
+import { z } from "zod";
 import type { AuditEntry, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import { maxBatchSecrets, type BatchWriteResult } from "../catalog/company-secrets.ts";
-import { hintOf } from "../catalog/value.ts";
+import { hintOf, maxValueBytes } from "../catalog/value.ts";
 import type { Company } from "../companies/companies.ts";
 import { openEach } from "../stores/opening.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
@@ -14,12 +15,23 @@ import { planImport, type Comparison, type PlannedEntry } from "../transfer/impo
 import { writeJsonFile } from "../transfer/json-file.ts";
 import type { Actor, Caller, RevealPurpose } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { malformedInput } from "../vocabulary/malformed-input.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createGate, type VaultParts } from "./gate.ts";
 import { checkOptions } from "./options.ts";
 
 /** The largest file that an export makes, in bytes of UTF-8. */
 const maxExportBytes = 16 * 1024 * 1024;
+
+/** More are not even counted for whoever sends them. */
+export const maxUnreadEntries = 1000;
+
+/** The form of an entry that comes from outside. What is wrong with a name or a value is for the catalogue to say. */
+export const UnreadEntry = z.strictObject({
+  secretKey: z.string().max(1000),
+  text: z.string().max(4 * maxValueBytes),
+  line: z.int().min(1),
+});
 
 type RefusedEntry = Extract<PlannedEntry, { change: "refused" }>;
 
@@ -56,8 +68,9 @@ export interface SecretFiles {
    * What an import would add, change and leave alone, and what it refuses and why. Writes nothing; what is compared is on
    * record before the outcome is known to anybody, since whoever sends a value learns whether it is the current one.
    *
-   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; INVALID_INPUT for more than 100 entries; NOT_SUPPORTED where the
-   *   store writes one secret at a time
+   * @param entries as they came: their form is checked here, after the permission
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; INVALID_INPUT for more than 100 entries, and for what is no entry;
+   *   NOT_SUPPORTED where the store writes one secret at a time
    */
   plan(caller: Caller, subdomain: string, entries: readonly FileEntry[]): Promise<readonly ComparedEntry[]>;
   /**
@@ -91,9 +104,9 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
   const record = createRecord(database, audit);
 
   return {
-    plan: (caller, subdomain, entries) =>
+    plan: (caller, subdomain, unread) =>
       gate({ caller, subdomain, verb: "write", action: "secret.compare" }, async (company, store) => {
-        checkImport(store, entries);
+        const entries = readEntries(store, unread);
         const readable = entries
           .map(({ secretKey }) => secretKey)
           .filter((secretKey) => catalog.find(secretKey) && mayWrite(caller.actor, company, secretKey));
@@ -115,9 +128,9 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
         }
       }),
 
-    import: (caller, subdomain, entries, { expected, skipRefused = false, requestId, note }) =>
+    import: (caller, subdomain, unread, { expected, skipRefused = false, requestId, note }) =>
       gate({ caller, subdomain, verb: "write", action: "secret.import" }, async (company, store) => {
-        checkImport(store, entries);
+        const entries = readEntries(store, unread);
         checkOptions({ requestId, note });
         const versions = new Map(expected.map(({ secretKey, version }) => [secretKey, version]));
         const planned = planImport(catalog, entries, (secretKey) => {
@@ -200,18 +213,22 @@ function createRecord(database: Database, audit: AuditLog): Record {
   };
 }
 
-function checkImport(store: SecretStore, entries: readonly FileEntry[]): void {
+function readEntries(store: SecretStore, unread: readonly unknown[]): readonly FileEntry[] {
   if (!store.capabilities.bulk) {
     throw new TenantSecretsError(
       "NOT_SUPPORTED",
       "This company's secrets live in Infisical, which cannot write several at once. Set them one by one.",
     );
   }
-  if (entries.length <= maxBatchSecrets) return;
-  throw new TenantSecretsError(
-    "INVALID_INPUT",
-    `The file was refused: it has ${entries.length} secrets, and an import takes at most ${maxBatchSecrets}, all or none. Divide it.`,
-  );
+  if (unread.length > maxBatchSecrets) {
+    throw new TenantSecretsError(
+      "INVALID_INPUT",
+      `The file was refused: it has ${unread.length} secrets, and an import takes at most ${maxBatchSecrets}, all or none. Divide it.`,
+    );
+  }
+  const entries = z.strictObject({ entries: z.array(UnreadEntry) }).safeParse({ entries: unread });
+  if (!entries.success) throw malformedInput(entries.error);
+  return entries.data.entries;
 }
 
 function mayWrite(actor: Actor, company: Company, secretKey: string): boolean {

@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { TenantSecretsError } from "./errors.ts";
+
+/** So many fields are named; of 1,000 that do not fit, the next ones say nothing new. */
+const maxNamed = 5;
+
+/**
+ * The error of an input that does not have its form. It names fields, and no more than a few; zod's own sentences can quote
+ * what was sent, so they stay behind.
+ */
+export function malformedInput(cause: unknown): TenantSecretsError {
+  const issues = cause instanceof z.ZodError ? cause.issues : [];
+  const named = issues.flatMap((issue) => {
+    const path = issue.path.map(String).join(".");
+    if (!/^[A-Za-z0-9.]{1,60}$/.test(path)) return [];
+    return issue.code === "too_big" ? [`${path} (at most ${String(issue.maximum)})`] : [path];
+  });
+  const fields = [...new Set(named)];
+  if (fields.length === 0) {
+    return new TenantSecretsError(
+      "INVALID_INPUT",
+      "The request does not have the form that this procedure takes.",
+    );
+  }
+  const more = fields.length > maxNamed ? ` and ${fields.length - maxNamed} more` : "";
+  return new TenantSecretsError(
+    "INVALID_INPUT",
+    `The request was refused: ${fields.slice(0, maxNamed).join(", ")}${more} does not have the form that this procedure takes.`,
+  );
+}
