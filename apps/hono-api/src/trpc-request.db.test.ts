@@ -93,7 +93,7 @@ describe("what a caller's word switches on in tRPC", () => {
       .map((name) => readFileSync(path.join(dist, name), "utf8"));
     const source = [...sources, readFileSync(entry, "utf8")].join("\n");
     const found = (pattern: RegExp) =>
-      [...new Set([...source.matchAll(pattern)].map(([, name]) => name))].toSorted();
+      [...new Set([...source.matchAll(pattern)].map(([, name]) => String(name)))].toSorted();
     expect(sources).toHaveLength(1);
     expect(found(/headers\.(?:get|has)\("([^"]+)"\)/g)).toEqual([
       "accept",

@@ -100,7 +100,7 @@ describe("the input of a procedure", () => {
       return false;
     });
     expect(
-      z.strictObject({ list: z.array(element).max(100) }).safeParse({ list: Array(101).fill({}) }).success,
+      z.strictObject({ list: z.array(element).max(100) }).safeParse({ list: Array(101).fill(0) }).success,
     ).toBe(false);
     expect(looked).toBe(0);
   });
@@ -112,10 +112,10 @@ it("names a few of the fields that do not fit, and their bounds, and never what 
   });
   const sentenceOf = (input: unknown) => malformedInput(Writes.safeParse(input).error).message;
   const form = "does not have the form that this procedure takes.";
-  expect(sentenceOf({ writes: Array(101).fill({}) })).toBe(
+  expect(sentenceOf({ writes: Array(101).fill(0) })).toBe(
     `The request was refused: writes (at most 100) ${form}`,
   );
-  expect(sentenceOf({ writes: Array(100).fill({}) })).toBe(
+  expect(sentenceOf({ writes: Array.from({ length: 100 }, () => ({})) })).toBe(
     `The request was refused: writes.0.secretKey, writes.1.secretKey, writes.2.secretKey, writes.3.secretKey, writes.4.secretKey and 95 more ${form}`,
   );
   expect(sentenceOf({ writes: [{ secretKey: "sk_test_fake_0001" }] })).toBe(
