@@ -26,26 +26,14 @@ export async function withApi<T>(credentialName: CredentialName, work: (api: Api
   const url = readApiUrl();
   await using transport = url === undefined ? await inProcess() : overHttp(url);
   try {
-    return await work(createTenantSecretsClient({ ...transport, credential, catalog }).trpc);
+    return await work(createTenantSecretsClient({ ...transport, credential, catalog, timeoutMs }).trpc);
   } catch (error) {
     throw errorOfAnswer(error);
   }
 }
 
-/** A redirect is refused: it would take the credential, and a value with it, to where nobody meant it to go. */
 function overHttp(url: string): Transport {
-  return {
-    url,
-    fetch: (input, init) =>
-      fetch(input, {
-        method: init?.method ?? "GET",
-        headers: new Headers(init?.headers),
-        body: typeof init?.body === "string" ? init.body : null,
-        redirect: "error",
-        signal: AbortSignal.timeout(timeoutMs),
-      }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
+  return { url, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 async function inProcess(): Promise<Transport> {

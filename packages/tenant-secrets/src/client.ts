@@ -4,10 +4,10 @@ import {
   httpLink,
   splitLink,
   TRPCClientError,
-  type HTTPBatchLinkOptions,
   type TRPCClient,
 } from "@trpc/client";
 import { z } from "zod";
+import { apiAddress, authorization, sendToApi, type Fetch } from "./api-requests.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { CompanySecrets } from "./catalog/company-secrets.ts";
 import { openValueOf } from "./catalog/live-value.ts";
@@ -16,6 +16,7 @@ import type { AppRouter } from "./router/router.ts";
 import { errorCodes, TenantSecretsError } from "./vocabulary/errors.ts";
 import { wire } from "./vocabulary/wire.ts";
 
+export type { Fetch } from "./api-requests.ts";
 export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export type {
   Capabilities,
@@ -50,16 +51,20 @@ export { SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./vocab
 /** The server runs no more calls than this of one request. */
 export const maxBatchSize = 10;
 
-/** What sends a request; `globalThis.fetch` is one. */
-export type Fetch = NonNullable<HTTPBatchLinkOptions<AppRouter["_def"]["_config"]["$types"]>["fetch"]>;
+/** How long a call takes at most: longer than the server's own deadlines together, in milliseconds. */
+const defaultTimeoutMs = 30_000;
+/** The server takes addresses of 8,192 characters; a batch that would have a longer one is sent in several. */
+const maxAddressLength = 8000;
 
 export interface ClientOptions<C extends Catalog> {
   /** Where the API is, such as "https://secrets.example.com". */
   readonly url: string;
+  /** How long a call may take until its answer is read, in milliseconds. Default 30,000. */
+  readonly timeoutMs?: number | undefined;
   /** An API key or an operator's token. */
   readonly credential: string;
   readonly catalog: C;
-  /** Another way to send a request: in process, through a proxy. */
+  /** Another way to send a request: in process, through a proxy. The deadline is the signal that it is given. */
   readonly fetch?: Fetch;
 }
 
@@ -70,15 +75,24 @@ export interface TenantSecretsClient<C extends Catalog> {
   readonly trpc: TRPCClient<AppRouter>;
 }
 
-/** A typed client of the API. It opens nothing before its first call. */
+/**
+ * A typed client of the API. It opens nothing before its first call, and follows no redirect.
+ *
+ * @throws {TenantSecretsError} INVALID_INPUT for an address or a credential that can be none
+ */
 export function createTenantSecretsClient<C extends Catalog>(
   options: ClientOptions<C>,
 ): TenantSecretsClient<C> {
+  const sending = {
+    fetch: options.fetch ?? ((address, init) => fetch(address, init)),
+    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+  };
   const http = {
-    url: `${options.url.replace(/\/+$/, "")}/trpc`,
+    url: apiAddress(options.url),
     transformer: wire,
-    headers: { authorization: `Bearer ${options.credential}` },
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+    headers: { authorization: authorization(options.credential) },
+    fetch: (address: unknown, init: Parameters<typeof sendToApi>[2] = {}) =>
+      sendToApi(sending, String(address), init),
   };
   const trpc = createTRPCClient<AppRouter>({
     links: [
@@ -86,7 +100,7 @@ export function createTenantSecretsClient<C extends Catalog>(
         // One request for each: several large values together would be more than a request may hold.
         condition: (operation) => operation.type === "mutation",
         true: httpLink(http),
-        false: httpBatchLink({ ...http, maxItems: maxBatchSize }),
+        false: httpBatchLink({ ...http, maxItems: maxBatchSize, maxURLLength: maxAddressLength }),
       }),
     ],
   });
@@ -162,11 +176,12 @@ const ErrorData = z.object({
 /** The error that a call of the API stands for: the server's own, or STORE_UNAVAILABLE where no answer of it came. */
 export function errorOfAnswer(error: unknown): unknown {
   if (!(error instanceof TRPCClientError)) return error;
+  if (error.cause instanceof TenantSecretsError) return error.cause;
   const data = ErrorData.safeParse(error.data);
   if (!data.success) {
     return new TenantSecretsError(
       "STORE_UNAVAILABLE",
-      "The secrets API could not be reached, or what answered is not it.",
+      "What answers at the API's address is not this API: check the address and its path.",
     );
   }
   const { reason, ...details } = data.data;

@@ -76,7 +76,8 @@ describe("what is sent", () => {
       circle,
     ]) {
       for (const sent of [value, { value }, [value]]) {
-        expect(() => wire.output.serialize(sent)).toThrow(/^(?!.*sk_test)/);
+        expect(() => wire.output.serialize(sent)).toThrow(TypeError);
+        expect(() => wire.input.serialize(sent)).toThrow(/^The call was not sent: (?!.*sk_test)/);
       }
     }
   });

@@ -23,16 +23,23 @@ const maxDepth = 20;
 
 /** The transformer of both sides. tRPC puts an input through the first pair, and an answer through the second one. */
 export const wire = {
-  input: { serialize, deserialize: (payload: unknown): unknown => deserialize(payload, maxInputMarks) },
+  input: {
+    serialize: (value: unknown): Envelope =>
+      serialize(value, (rule) => new TenantSecretsError("INVALID_INPUT", `The call was not sent: ${rule}.`)),
+    deserialize: (payload: unknown): unknown => deserialize(payload, maxInputMarks),
+  },
   /** A client reads as many marks as its server writes: they cost it less than the JSON that they stand in. */
-  output: { serialize, deserialize: (payload: unknown): unknown => deserialize(payload, Infinity) },
+  output: {
+    serialize: (value: unknown): Envelope => serialize(value, (rule) => new TypeError(rule)),
+    deserialize: (payload: unknown): unknown => deserialize(payload, Infinity),
+  },
 };
 
 /**
  * @returns a copy for JSON.stringify; members that are undefined are left out
- * @throws {TypeError} for what is neither JSON nor a date nor undefined, which it does not quote
+ * @throws {Error} a refusal, for what is neither JSON nor a date nor undefined
  */
-function serialize(value: unknown): Envelope {
+function serialize(value: unknown, refusal: (rule: string) => Error): Envelope {
   const marks: [path: string, mark: readonly [Kind]][] = [];
   const way: string[] = [];
   let ofAll: readonly [Kind] | undefined;
@@ -48,12 +55,13 @@ function serialize(value: unknown): Envelope {
       return null;
     }
     if (item instanceof Date) {
+      if (Number.isNaN(item.getTime())) throw refusal("a date of it is none");
       mark("Date");
       return item.toISOString();
     }
-    if (way.length === maxDepth) throw new TypeError("The value nests too deeply to be sent.");
+    if (way.length === maxDepth) throw refusal("it nests too deeply");
     if (Array.isArray(item)) return item.map((element: unknown, i) => within(String(i), element));
-    if (!isPlainObject(item)) throw new TypeError("The value holds something that is not sent.");
+    if (!isPlainObject(item)) throw refusal("it holds something else than JSON and dates");
     const members = Object.entries(item).filter(([, member]) => member !== undefined);
     return Object.fromEntries(members.map(([name, member]) => [name, within(name, member)]));
   };
