@@ -1,4 +1,5 @@
 import type { Role } from "@repo/tenant-secrets/client";
+import { z } from "zod";
 import { UsageError } from "./failure.ts";
 import { printable } from "./output.ts";
 
@@ -22,6 +23,45 @@ function durationMs(option: string, duration: string): number {
 /** @returns when something expires that lasts for `duration`. @throws {UsageError} */
 export function expiryAfter(duration: string): Date {
   return new Date(Date.now() + durationMs("expires-in", duration));
+}
+
+/**
+ * A day, which is its beginning in UTC, or a time with an offset, as RFC 3339 has them.
+ *
+ * @throws {UsageError}
+ */
+function dateOf(option: string, text: string, also = ""): Date {
+  // In RFC 3339 the letters may be small.
+  const known = Day.or(Time).safeParse(text.toUpperCase());
+  if (known.success) return new Date(known.data);
+  throw new UsageError(
+    `--${option} is a day (2027-01-31, from its beginning in UTC) or a time with its offset from UTC (2027-01-31T12:00:00Z, 2027-01-31T12:00:00+01:00)${also}.`,
+  );
+}
+
+const Day = z.iso.date();
+const Time = z.iso.datetime({ offset: true });
+
+/** @param text "30,7,1" @throws {UsageError} */
+export function reminderDaysOf(text: string | undefined): number[] | undefined {
+  return text?.split(",").map((days) => wholeNumber("remind", days.trim()));
+}
+
+/** What `expire --at` says; null for "never". @throws {UsageError} */
+export function expiryOf(text: string): Date | null {
+  return text === "never" ? null : dateOf("at", text, ', or "never"');
+}
+
+/** What `--expires-at` and `--remind` say of what is written. @throws {UsageError} */
+export function newExpiryOf(values: {
+  readonly "expires-at"?: string | undefined;
+  readonly remind?: string | undefined;
+}) {
+  const text = values["expires-at"];
+  return {
+    expiresAt: text === undefined ? undefined : dateOf("expires-at", text),
+    reminderDays: reminderDaysOf(values.remind),
+  };
 }
 
 /** What `--grace` and `--end-grace` ask for. @throws {UsageError} */

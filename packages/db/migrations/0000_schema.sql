@@ -255,6 +255,9 @@ CREATE TABLE "company_secret_versions" (
 	"actor_id" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"replaced_at" timestamp (3) with time zone,
+	"expires_at" timestamp (3) with time zone,
+	"reminder_days" integer[] DEFAULT '{30,7,1}' NOT NULL,
+	"reminded_days" integer,
 	"check_result" text,
 	"checked_at" timestamp (3) with time zone,
 	"destroyed_at" timestamp (3) with time zone,
@@ -277,8 +280,6 @@ CREATE TABLE "company_secrets" (
 	"last_version" integer NOT NULL,
 	"origin" text NOT NULL,
 	"expires_at" timestamp (3) with time zone,
-	"reminder_days" integer[] DEFAULT '{30,7,1}' NOT NULL,
-	"reminded_days" integer,
 	"deleted_at" timestamp (3) with time zone,
 	"recover_until" timestamp (3) with time zone,
 	"purged_at" timestamp (3) with time zone,
@@ -348,4 +349,5 @@ CREATE INDEX "audit_batches_interval" ON "audit_batches" USING btree ("floor","t
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
 CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
+CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint
 CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");

@@ -52,7 +52,8 @@ grant select on companies to tenant_secrets_application;
 grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
 grant select, insert, update on company_secrets to tenant_secrets_application;
 grant select, insert on company_secret_versions to tenant_secrets_application;
-grant update (sealed, company_key_no, fingerprint, hint, destroyed_at, replaced_at, check_result, checked_at) on company_secret_versions
+grant update (sealed, company_key_no, fingerprint, hint, destroyed_at, replaced_at, expires_at, reminder_days,
+  reminded_days, check_result, checked_at) on company_secret_versions
   to tenant_secrets_application;
 grant select, insert, update on secret_uses to tenant_secrets_application;
 grant select, insert, update, delete on write_requests to tenant_secrets_application;

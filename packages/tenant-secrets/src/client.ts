@@ -130,15 +130,8 @@ export function createTenantSecretsClient<C extends Catalog>(
         discard: (secretKey) => ours(trpc.secrets.discard.mutate({ company, secretKey })),
         rollback: (secretKey, rollbackOptions) =>
           ours(trpc.secrets.rollback.mutate({ company, secretKey, ...rollbackOptions })),
-        setExpiry: (secretKey, { expiresAt, reminderDays }) =>
-          ours(
-            trpc.secrets.setExpiry.mutate({
-              company,
-              secretKey,
-              expiresAt,
-              reminderDays: reminderDays && [...reminderDays],
-            }),
-          ),
+        setExpiry: (secretKey, expiry) =>
+          ours(trpc.secrets.setExpiry.mutate({ company, secretKey, ...expiry })),
         remove: (secretKey, removeOptions) =>
           ours(trpc.secrets.remove.mutate({ company, secretKey, ...removeOptions })),
         restore: (secretKey) => ours(trpc.secrets.restore.mutate({ company, secretKey })),

@@ -7,6 +7,19 @@ export const company = {
   help: "The company, by its subdomain",
 } as const satisfies Option;
 
+export const dateHelp = "2027-01-31, or with a time and its offset: 2027-01-31T12:00:00+01:00";
+
+export const remind = {
+  type: "string",
+  value: "days",
+  help: "How many days before that to remind: 30,7,1 is the default",
+} as const satisfies Option;
+
+export const expiryOptions = {
+  "expires-at": { type: "string", value: "date", help: `When it ends at its provider: ${dateHelp}` },
+  remind,
+} as const satisfies Record<string, Option>;
+
 export const graceOptions = {
   grace: {
     type: "string",

@@ -1,9 +1,9 @@
 import { withApi } from "../api.ts";
-import { graceOf, versionOf } from "../arguments.ts";
+import { graceOf, newExpiryOf, versionOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { print, printJson, remark } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
-import { company, graceOptions } from "./company-option.ts";
+import { company, expiryOptions, graceOptions } from "./company-option.ts";
 
 /** Of whatever takes a value. */
 export const valueSurplus =
@@ -22,6 +22,7 @@ export const valueOptions = {
     help: "An id of this write: sent again within 24 hours, it is applied once",
   },
   note: { type: "string", value: "text", help: "Why, for the history: not a secret" },
+  ...expiryOptions,
 } as const;
 
 export const setCommand = defineCommand({
@@ -35,7 +36,8 @@ export const setCommand = defineCommand({
   },
   details: `The value comes from standard input, to its end. One newline at the end is dropped, because editors and
 "echo" add one; --keep-newline keeps it. At a terminal a masked prompt asks for one line instead. A value
-is never an argument. Infisical takes none of --expected-version, --request-id, --note, --grace and --end-grace.`,
+is never an argument. Infisical takes none of --expected-version, --request-id, --note, --expires-at,
+--grace and --end-grace.`,
   examples: [
     "set STRIPE_SECRET_KEY --company acmecorp",
     "set CUSTOM_TLS_KEY --company acmecorp --keep-newline < tls.pem",
@@ -53,6 +55,7 @@ is never an argument. Infisical takes none of --expected-version, --request-id, 
         expectedVersion,
         requestId: values["request-id"],
         note: values.note,
+        ...newExpiryOf(values),
         ...graceOf(values),
         check: values.check ? true : undefined,
       }),

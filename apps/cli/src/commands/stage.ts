@@ -1,5 +1,5 @@
 import { withApi } from "../api.ts";
-import { versionOf } from "../arguments.ts";
+import { newExpiryOf, versionOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { print, printJson } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
@@ -36,6 +36,7 @@ value comes from standard input or a prompt, as with "set". Not on Infisical.`,
         expectedVersion,
         requestId: values["request-id"],
         note: values.note,
+        ...newExpiryOf(values),
         replace: values.replace,
       }),
     );

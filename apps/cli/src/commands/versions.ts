@@ -1,9 +1,16 @@
 import { withApi } from "../api.ts";
-import { confirm, confirmTyped, graceOf, versionOf, wholeNumber } from "../arguments.ts";
+import {
+  confirm,
+  confirmTyped,
+  expiryOf,
+  graceOf,
+  reminderDaysOf,
+  versionOf,
+  wholeNumber,
+} from "../arguments.ts";
 import { defineCommand } from "../command.ts";
-import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company, graceOptions } from "./company-option.ts";
+import { company, dateHelp, graceOptions, remind } from "./company-option.ts";
 
 const expected = {
   type: "string",
@@ -33,18 +40,21 @@ and whether it counts. Values are not shown. One that is "destroyed" is gone for
     const { versions, next, removedAt, recoverUntil } = history;
     print(
       table(
-        ["VERSION", "STAGE", "MADE", "BY", "HINT", "CHECK", "NOTE"],
-        versions.map(({ version, stage, countsUntil, createdAt, actor, hint, check, note, destroyedAt }) => [
-          String(version),
-          countsUntil === undefined
-            ? (stage ?? (destroyedAt === undefined ? "" : "destroyed"))
-            : `${stage} until ${minute(countsUntil)}`,
-          minute(createdAt),
-          `${actor.kind} ${actor.id}`,
-          hint === undefined ? "" : `…${hint}`,
-          check === undefined ? "" : `${check.result} ${minute(check.checkedAt)}`,
-          note ?? "",
-        ]),
+        ["VERSION", "STAGE", "MADE", "BY", "HINT", "EXPIRES", "CHECK", "NOTE"],
+        versions.map(
+          ({ version, stage, countsUntil, createdAt, actor, hint, expiresAt, check, note, destroyedAt }) => [
+            String(version),
+            countsUntil === undefined
+              ? (stage ?? (destroyedAt === undefined ? "" : "destroyed"))
+              : `${stage} until ${minute(countsUntil)}`,
+            minute(createdAt),
+            `${actor.kind} ${actor.id}`,
+            hint === undefined ? "" : `…${hint}`,
+            expiresAt === undefined ? "" : minute(expiresAt),
+            check === undefined ? "" : `${check.result} ${minute(check.checkedAt)}`,
+            note ?? "",
+          ],
+        ),
       ),
     );
     if (removedAt !== undefined) {
@@ -162,19 +172,20 @@ export const expireCommand = defineCommand({
       type: "string",
       required: true,
       value: "date",
-      help: 'When it ends at its provider: 2027-01-31, 2027-01-31T12:00:00Z, or "never"',
+      help: `When it ends at its provider: ${dateHelp}; or "never"`,
     },
-    remind: { type: "string", value: "days", help: "How many days before to remind: 30,7,1 is the default" },
+    remind,
   },
-  details: `Says when a credential ends at its provider, to be reminded before: on record, and in "list". A day alone is its
-beginning in UTC. What has expired is served all the same. Not on Infisical.`,
+  details: `Says when the version that is current ends at its provider, to be reminded before: on record, and in "list". The
+next version starts without an end, unless "set" or "stage" says one. A day alone is its beginning in UTC. What has
+expired is served all the same. Not on Infisical.`,
   examples: [
     "expire SENDGRID_API_KEY --company acmecorp --at 2027-01-31 --remind 30,7,1",
     "expire SENDGRID_API_KEY --company acmecorp --at never",
   ],
-  run: async ({ secretKey, company: subdomain, at, remind, json }) => {
-    const expiresAt = at === "never" ? null : dateOf(at);
-    const reminderDays = remind?.split(",").map((days) => wholeNumber("remind", days.trim()));
+  run: async ({ secretKey, company: subdomain, at, remind: days, json }) => {
+    const expiresAt = expiryOf(at);
+    const reminderDays = reminderDaysOf(days);
     await withApi("TENANT_SECRETS_API_KEY", (api) =>
       api.secrets.setExpiry.mutate({ company: subdomain, secretKey, expiresAt, reminderDays }),
     );
@@ -184,14 +195,3 @@ beginning in UTC. What has expired is served all the same. Not on Infisical.`,
     );
   },
 });
-
-/** A day or a time of one spelling each: `Date` itself takes much, some of it in the zone of this machine. @throws {UsageError} */
-function dateOf(text: string): Date {
-  const form = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?$/;
-  const date = new Date(form.test(text) ? text : Number.NaN);
-  // A day that a month does not have would be one of the next month.
-  if (Number.isNaN(date.getTime()) || !date.toISOString().startsWith(text.slice(0, 10))) {
-    throw new UsageError('--at is a day (2027-01-31), a time in UTC (2027-01-31T12:00:00Z) or "never".');
-  }
-  return date;
-}

@@ -43,10 +43,8 @@ export const companySecrets = pgTable(
     graceWindows: jsonb("grace_windows").$type<readonly GraceWindow[]>().notNull().default([]),
     lastVersion: integer("last_version").notNull(),
     origin: text("origin", { enum: ["written", "infisical", "legacy"] }).notNull(),
+    /** The current version's, so that a read of its value has it at hand. */
     expiresAt: at("expires_at"),
-    /** At how many days before `expires_at` somebody is reminded, and the fewest for which that was done. */
-    reminderDays: integer("reminder_days").array().notNull().default([30, 7, 1]),
-    remindedDays: integer("reminded_days"),
     deletedAt: at("deleted_at"),
     recoverUntil: at("recover_until"),
     purgedAt: at("purged_at"),
@@ -106,6 +104,11 @@ export const companySecretVersions = pgTable(
     createdAt: at("created_at").notNull().defaultNow(),
     /** When it ceased to be the current version, or the pending one of a secret that was written anew: its value grows old since then. */
     replacedAt: at("replaced_at"),
+    /** When the credential ends at its provider. */
+    expiresAt: at("expires_at"),
+    /** At how many days before that somebody is reminded, and the fewest for which it was done; -1 once it was said to be over. */
+    reminderDays: integer("reminder_days").array().notNull().default([30, 7, 1]),
+    remindedDays: integer("reminded_days"),
     /** What its provider last said of it: `unknown` where the provider could not be asked. */
     checkResult: text("check_result", { enum: ["accepted", "rejected", "unknown"] }),
     checkedAt: at("checked_at"),
@@ -129,6 +132,10 @@ export const companySecretVersions = pgTable(
       columns: [t.companyId, t.companyKeyNo],
       foreignColumns: [companyKeys.companyId, companyKeys.no],
     }).onDelete("restrict"),
+    // Of what is still to be reminded of: looked at every few minutes.
+    index("company_secret_versions_expires_at")
+      .on(t.expiresAt)
+      .where(sql`${t.expiresAt} is not null and ${t.remindedDays} is distinct from -1`),
     check("company_secret_versions_version_check", sql`${t.version} > 0`),
     check("company_secret_versions_note_check", sql`length(${t.note}) <= 500`),
     check(

@@ -46,6 +46,17 @@ export interface GraceOptions {
   readonly endGrace?: boolean | undefined;
 }
 
+/** The most days before its end that a credential is reminded of. */
+export const maxReminderDays = 365;
+
+/** When the credential that is written ends at its provider. The next one starts without an end. */
+export interface ExpiryOptions {
+  /** Left out or null: it does not expire, as far as anybody has said. */
+  readonly expiresAt?: Date | null | undefined;
+  /** How many days before that somebody is reminded: at most ten, each 1 to 365. Default 30, 7 and 1. */
+  readonly reminderDays?: readonly number[] | undefined;
+}
+
 /** What a provider says of a credential; `unknown` where it could not be asked. */
 export type CheckResult = "accepted" | "rejected" | "unknown";
 
@@ -73,7 +84,7 @@ export interface SecretDescription {
   readonly fingerprint?: string | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** When the credential ends at its provider, as somebody has said. It is served all the same. */
+  /** When the current version ends at its provider, as somebody has said. It is served all the same. */
   readonly expiresAt?: Date | undefined;
   /** Days from now until then by the store's clock, begun ones counted; 0 or less once it has expired. */
   readonly expiresInDays?: number | undefined;
@@ -99,6 +110,8 @@ export interface SecretVersion {
   readonly stage?: Stage | undefined;
   /** Until when a previous one counts. */
   readonly countsUntil?: Date | undefined;
+  /** When the credential ends at its provider, as somebody has said. */
+  readonly expiresAt?: Date | undefined;
   /** Since when its value is gone for good; who made it and why stays. */
   readonly destroyedAt?: Date | undefined;
   readonly check?: Check | undefined;
@@ -133,7 +146,7 @@ export interface SecretList {
   readonly secrets: readonly SecretDescription[];
 }
 
-export interface WriteOptions extends GraceOptions {
+export interface WriteOptions extends GraceOptions, ExpiryOptions {
   /** The version that the caller has seen, 0 for "none yet": another one is a CONFLICT. */
   readonly expectedVersion?: number | undefined;
   /** An id of the caller's for this write; sent again within 24 hours with the same content, it applies once. */
@@ -182,7 +195,7 @@ export interface PurgeOptions {
 }
 
 export interface Expiry {
-  /** Null: does not expire. */
+  /** Of the current version. Null: does not expire. */
   readonly expiresAt: Date | null;
   /** How many days before that somebody is reminded. Default: as it was, at first 30, 7 and 1. */
   readonly reminderDays?: readonly number[] | undefined;
@@ -279,7 +292,7 @@ export interface CompanySecrets<C extends Catalog> {
    *   destroyed, or it is current or pending
    */
   rollback(secretKey: SecretKeyOf<C>, options: RollbackOptions): Promise<WriteResult>;
-  /** Says when the credential ends at its provider. @throws {TenantSecretsError} as `remove` */
+  /** Says when the credential that is current ends at its provider. @throws {TenantSecretsError} as `remove` */
   setExpiry(secretKey: SecretKeyOf<C>, expiry: Expiry): Promise<void>;
   /** @throws {TenantSecretsError} as `get`, and CONFLICT, NOT_SUPPORTED */
   remove(secretKey: SecretKeyOf<C>, options?: RemoveOptions): Promise<RemoveResult>;

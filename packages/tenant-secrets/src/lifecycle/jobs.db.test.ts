@@ -73,7 +73,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   }
   await acme.remove("CUSTOM_REMOVED");
   await superuser`update company_secrets set recover_until = now() where secret_key = 'CUSTOM_REMOVED'`;
-  await superuser`update company_secrets set expires_at = now() where secret_key = 'CUSTOM_EXPIRED'`;
+  await superuser`update company_secret_versions set expires_at = now() where secret_key = 'CUSTOM_EXPIRED' and version = 22`;
   await superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
     await sql`update company_secret_versions set replaced_at = replaced_at - interval '2 days' where secret_key = 'CUSTOM_OLD'`;
@@ -94,6 +94,10 @@ test("a payload that is not one of the task is refused, and not quoted", async (
     await expect(refused).rejects.toMatchObject({ code: "INVALID_INPUT" });
     await expect(refused).rejects.not.toThrow("canary");
   }
+});
+
+test("expiry is looked at every five minutes", () => {
+  expect(schedule["remind-of-expiry"]).toBe("*/5 * * * *");
 });
 
 test("what runs by itself is a task, and runs when it is due or asked for", async () => {

@@ -28,7 +28,7 @@ export const schedule: Schedule = {
   "check-master-key-age": "17 6 * * *",
   "destroy-old-versions": "23 3 * * *",
   "purge-removed-secrets": "47 * * * *",
-  "remind-of-expiry": "3 5 * * *",
+  "remind-of-expiry": "*/5 * * * *",
 };
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { maxGraceSeconds } from "../catalog/company-secrets.ts";
+import { maxGraceSeconds, maxReminderDays } from "../catalog/company-secrets.ts";
 import { maxValueBytes } from "../catalog/value.ts";
+import { maxReminders } from "../vault/options.ts";
 
 /** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put on record. */
 export const company = z.string().max(1000);
@@ -14,6 +15,13 @@ export const value = z.string().max(4 * maxValueBytes);
 export const expectedVersion = version.optional();
 export const requestId = z.string().min(1).max(100).optional();
 export const note = z.string().max(500).optional();
+export const reminderDays = z
+  .array(z.int().min(1).max(maxReminderDays))
+  .max(maxReminders)
+  .readonly()
+  .optional();
+/** When what is written ends at its provider. */
+export const expiry = { expiresAt: z.date().nullable().optional(), reminderDays };
 /** Which earlier values go on to count. */
 export const grace = {
   graceSeconds: z.int().min(0).max(maxGraceSeconds).optional(),

@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { maxBatchSecrets } from "../catalog/company-secrets.ts";
-import { company, expectedVersion, grace, note, requestId, secretKey, value, version } from "./fields.ts";
+import {
+  company,
+  expectedVersion,
+  expiry,
+  grace,
+  note,
+  requestId,
+  secretKey,
+  value,
+  version,
+} from "./fields.ts";
 import { procedure } from "./trpc.ts";
 
 /** What programs do with several values at once, and where a provider refuses one. */
@@ -45,7 +55,7 @@ export const useProcedures = {
       z.strictObject({
         company,
         writes: z
-          .array(z.strictObject({ secretKey, value, expectedVersion, note, ...grace }))
+          .array(z.strictObject({ secretKey, value, expectedVersion, note, ...grace, ...expiry }))
           .min(1)
           .max(maxBatchSecrets),
         requestId,

@@ -1,12 +1,13 @@
 import { z } from "zod";
-import { maxReminderDays, maxReminders } from "../vault/options.ts";
 import {
   Capabilities,
   Check,
   company,
   expectedVersion,
+  expiry,
   grace,
   note,
+  reminderDays,
   requestId,
   secretKey,
   value,
@@ -28,6 +29,7 @@ const SecretHistory = z.object({
         fingerprint: z.string().optional(),
         stage: z.enum(["current", "pending", "previous"]).optional(),
         countsUntil: z.date().optional(),
+        expiresAt: z.date().optional(),
         destroyedAt: z.date().optional(),
         check: Check.optional(),
       }),
@@ -69,6 +71,7 @@ export const versionProcedures = {
         expectedVersion,
         requestId,
         note,
+        ...expiry,
         replace: z.boolean().optional(),
       }),
     )
@@ -102,12 +105,12 @@ export const versionProcedures = {
         company,
         secretKey,
         expiresAt: z.date().nullable(),
-        reminderDays: z.array(z.int().min(1).max(maxReminderDays)).max(maxReminders).optional(),
+        reminderDays,
       }),
     )
     .output(z.void())
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...expiry } }) =>
-      ctx.secrets.vault.setExpiry(ctx.caller, subdomain, key, expiry),
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...change } }) =>
+      ctx.secrets.vault.setExpiry(ctx.caller, subdomain, key, change),
     ),
 
   purge: procedure("delete")

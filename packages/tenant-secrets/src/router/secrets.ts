@@ -8,6 +8,7 @@ import {
   Check,
   company,
   expectedVersion,
+  expiry,
   grace,
   note,
   requestId,
@@ -125,6 +126,7 @@ export const secretsRouter = router({
         requestId,
         note,
         ...grace,
+        ...expiry,
         check: z.boolean().optional(),
       }),
     )

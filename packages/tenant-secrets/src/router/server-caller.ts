@@ -38,10 +38,7 @@ export function serverCaller<C extends Catalog>(
     promote: (secretKey, options) => unwrapped(() => call.promote({ company, secretKey, ...options })),
     discard: (secretKey) => unwrapped(() => call.discard({ company, secretKey })),
     rollback: (secretKey, options) => unwrapped(() => call.rollback({ company, secretKey, ...options })),
-    setExpiry: (secretKey, { expiresAt, reminderDays }) =>
-      unwrapped(() =>
-        call.setExpiry({ company, secretKey, expiresAt, reminderDays: reminderDays && [...reminderDays] }),
-      ),
+    setExpiry: (secretKey, expiry) => unwrapped(() => call.setExpiry({ company, secretKey, ...expiry })),
     remove: (secretKey, options) => unwrapped(() => call.remove({ company, secretKey, ...options })),
     restore: (secretKey) => unwrapped(() => call.restore({ company, secretKey })),
     purge: (secretKey, options) => unwrapped(() => call.purge({ company, secretKey, ...options })),

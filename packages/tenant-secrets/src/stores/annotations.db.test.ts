@@ -28,7 +28,8 @@ const describeKey = async (company: Company) => (await store.list(company))[0];
 describe("expiry", () => {
   /** Moves the day of expiry to where it is in `days`, as if time had passed. */
   const comesTo = (company: Company, days: number) =>
-    fixture.superuser`update company_secrets set expires_at = now() + make_interval(days => ${days}) where company_id = ${company.id}`;
+    fixture.superuser`update company_secret_versions set expires_at = now() + make_interval(days => ${days})
+      where company_id = ${company.id} and expires_at is not null`;
   const remind = async (company: Company): Promise<string[]> => {
     await Promise.all([1, 2].map(() => createStores(fixture).upkeep.remindOfExpiry(signal)));
     const rows = await fixture.superuser`
@@ -41,12 +42,69 @@ describe("expiry", () => {
     const expiresAt = new Date("2020-02-03T04:05:06.789Z");
     await store.setExpiry(acme, key, { expiresAt }, product);
     expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
-    await store.write(acme, write(key, "two", {}), product);
-    expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
-    expect((await store.find(acme, key))?.version).toBe(2);
+    expect(await store.find(acme, key)).toMatchObject({ version: 1, expiresAtMs: expiresAt.getTime() });
     await store.setExpiry(acme, key, { expiresAt: null }, product);
     expect((await describeKey(acme))?.expiresAt).toBeUndefined();
     expect(await codeOf(store.setExpiry(acme, "CUSTOM_NONE", { expiresAt }, product))).toBe("NOT_FOUND");
+  });
+
+  test("is a version's own: the next one starts without, or with its own, and a promotion and a rollback carry it along", async () => {
+    const acme = await companyWith("one");
+    const [first, second] = [new Date("2090-01-01"), new Date("2091-01-01")];
+    const shown = async () => {
+      const live = await store.findLive(acme, key);
+      const { versions } = await store.history(acme, key, {});
+      return {
+        listed: (await describeKey(acme))?.expiresAt,
+        read: (await store.find(acme, key))?.expiresAtMs,
+        live: live?.map(({ sealed }) => sealed.expiresAtMs),
+        history: versions.map(({ expiresAt }) => expiresAt),
+      };
+    };
+    await store.setExpiry(acme, key, { expiresAt: first }, product);
+    await store.write(acme, write(key, "two", { graceSeconds: 60 }), product);
+    expect(await shown()).toEqual({
+      listed: undefined,
+      read: undefined,
+      live: [undefined, first.getTime()],
+      history: [undefined, first],
+    });
+    await store.stage(acme, write(key, "three", { expiresAt: second, reminderDays: [5] }), product);
+    expect((await describeKey(acme))?.expiresAt).toBeUndefined();
+    await store.promote(acme, key, {}, product);
+    expect(await shown()).toMatchObject({ listed: second, read: second.getTime() });
+    await store.write(acme, write(key, "four", { expiresAt: first }), product);
+    expect((await describeKey(acme))?.expiresAt).toEqual(first);
+    await store.rollback(acme, key, { toVersion: 3 }, product);
+    expect(await shown()).toMatchObject({
+      listed: second,
+      read: second.getTime(),
+      history: [second, first, second, undefined, first],
+    });
+    const days = await fixture.superuser`
+      select reminder_days as days from company_secret_versions where company_id = ${acme.id} order by version`;
+    expect(days.map((row) => row["days"])).toEqual([[30, 7, 1], [30, 7, 1], [5], [30, 7, 1], [5]]);
+    const [batched] = [write(key, "six", { expiresAt: first, reminderDays: [1] })];
+    await store.writeMany(acme, [batched], {}, product);
+    await store.remove(acme, key, {}, product);
+    await store.write(acme, write(key, "seven", {}), product);
+    expect(await shown()).toMatchObject({ listed: undefined, read: undefined });
+    expect((await store.history(acme, key, {})).versions[1]?.expiresAt).toEqual(first);
+  });
+
+  test("is reminded of for each version by itself, also where the one before was reminded of already", async () => {
+    const acme = await companyWith("one");
+    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    await comesTo(acme, -1);
+    expect(await remind(acme)).toEqual(["secret.expired 1"]);
+    await store.stage(acme, write(key, "two", { expiresAt: new Date("2090-01-01") }), product);
+    await comesTo(acme, 5);
+    expect(await remind(acme)).toEqual(["secret.expired 1"]);
+    await store.promote(acme, key, {}, product);
+    expect(await remind(acme)).toEqual(["secret.expired 1", "secret.expires-soon 2"]);
+    await store.write(acme, write(key, "three", {}), product);
+    await comesTo(acme, -1);
+    expect(await remind(acme)).toHaveLength(2);
   });
 
   test("is reminded of once for each day that was reached, and once when it is over, also with two workers", async () => {

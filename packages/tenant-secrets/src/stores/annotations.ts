@@ -1,4 +1,4 @@
-import { and, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, sql, type SQL } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { notFound } from "../vocabulary/errors.ts";
 import { changeHead, inCompany, lockLiveHead, ofVersion, type DatabaseParts } from "./secret-head.ts";
@@ -13,13 +13,16 @@ export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setE
     setExpiry: (company, secretKey, { expiresAt, reminderDays }, caller) =>
       inCompany(parts, company, async (statements) => {
         const head = await lockLiveHead(statements, company.id, secretKey);
-        const changes = head.expiresAt?.getTime() !== expiresAt?.getTime();
-        await changeHead(statements, head, {
-          expiresAt,
-          ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
-          // Another day is reminded of anew.
-          ...(changes ? { remindedDays: null } : {}),
-        });
+        await changeHead(statements, head, { expiresAt });
+        await statements
+          .update(companySecretVersions)
+          .set({
+            expiresAt,
+            ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
+            // Of another day there are reminders again.
+            remindedDays: sql`case when ${isSameTime(expiresAt)} then ${companySecretVersions.remindedDays} end`,
+          })
+          .where(ofVersion(head, head.currentVersion));
         const entry = { action: "secret.set-expiry", outcome: "allowed", companyId: company.id } as const;
         await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
       }),
@@ -44,4 +47,9 @@ export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setE
         return checkedAt;
       }),
   };
+}
+
+function isSameTime(expiresAt: Date | null): SQL {
+  const { expiresAt: column } = companySecretVersions;
+  return expiresAt === null ? isNull(column) : eq(column, expiresAt);
 }

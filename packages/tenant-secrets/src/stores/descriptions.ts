@@ -85,6 +85,7 @@ function describeVersion(row: VersionRow): SecretVersion {
     fingerprint: row.fingerprint ?? undefined,
     stage: row.stage ?? undefined,
     countsUntil: row.stage === "previous" ? (row.countsUntil ?? undefined) : undefined,
+    expiresAt: row.expiresAt ?? undefined,
     destroyedAt: row.destroyedAt ?? undefined,
     check: checkOf(row),
   };
@@ -119,6 +120,7 @@ function selectVersions(
       note: companySecretVersions.note,
       hint: companySecretVersions.hint,
       fingerprint: companySecretVersions.fingerprint,
+      expiresAt: companySecretVersions.expiresAt,
       checkResult: companySecretVersions.checkResult,
       checkedAt: companySecretVersions.checkedAt,
       destroyedAt: companySecretVersions.destroyedAt,

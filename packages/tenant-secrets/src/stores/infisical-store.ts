@@ -75,6 +75,7 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
       refuseUnsupported(options.note !== undefined, "a note");
       refuseUnsupported((options.graceSeconds ?? 0) > 0, "a grace window (graceSeconds)");
       refuseUnsupported(options.endGrace === true, "a grace window (endGrace)");
+      refuseUnsupported(options.expiresAt != null || options.reminderDays !== undefined, "an expiry");
       const value = plaintext.reveal();
       if (!survivesInfisical(value)) {
         throw new TenantSecretsError(

@@ -100,7 +100,9 @@ function selectLive(
       sealed: sql<
         string | null
       >`case when ${isCurrent} then ${companySecrets.secretValueEncrypted} else ${companySecretVersions.sealed} end`,
-      expiresAtMs: sql<number | null>`(extract(epoch from ${companySecrets.expiresAt}) * 1000)::float8`,
+      expiresAtMs: sql<
+        number | null
+      >`(extract(epoch from ${companySecretVersions.expiresAt}) * 1000)::float8`,
       stage,
       // Of a grace window that lasts; of another version's it is not looked at.
       leftMs: sql<number>`coalesce(extract(epoch from ${graceUntil} - now()) * 1000, 0)::float8`,

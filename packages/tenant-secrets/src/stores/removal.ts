@@ -30,7 +30,6 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
     pendingVersion: null,
     graceWindows: [],
     expiresAt: null,
-    remindedDays: null,
     deletedAt: head.deletedAt ?? head.now,
     recoverUntil: null,
     purgedAt: head.now,

@@ -43,6 +43,7 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
           companyKeyNo: pending.companyKeyNo,
           currentVersion: version,
           pendingVersion: null,
+          expiresAt: pending.expiresAt,
           origin: "written",
         });
         await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
@@ -78,7 +79,8 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
             secretKey,
             plaintext,
             hint: earlier.hint ?? undefined,
-            options: { note: note ?? `As version ${toVersion}.` },
+            // It is the same credential.
+            options: { ...earlier.expiry, note: note ?? `As version ${toVersion}.` },
           };
           const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
           return await inCompany(parts, company, async (statements) => {
@@ -101,6 +103,7 @@ interface EarlierVersion {
   readonly sealed: string;
   readonly companyKeyNo: number;
   readonly hint: string | null;
+  readonly expiry: Pick<typeof companySecretVersions.$inferSelect, "expiresAt" | "reminderDays">;
 }
 
 /** @throws {TenantSecretsError} NOT_FOUND; CONFLICT where it is not a version that can be gone back to */
@@ -122,11 +125,11 @@ async function lockEarlierVersion(
   if (row === undefined) {
     throw new TenantSecretsError("NOT_FOUND", `This secret has no version ${version}: look at its history.`);
   }
-  const { sealed, companyKeyNo, hint } = row;
+  const { sealed, companyKeyNo, hint, expiresAt, reminderDays } = row;
   if (sealed === null || companyKeyNo === null) {
     throw refuse(`The value of version ${version} was destroyed: nothing brings it back.`);
   }
-  return { head, sealed, companyKeyNo, hint };
+  return { head, sealed, companyKeyNo, hint, expiry: { expiresAt, reminderDays } };
 }
 
 function pendingVersion(head: LiveHead): number {

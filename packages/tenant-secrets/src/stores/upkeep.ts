@@ -2,6 +2,7 @@ import { and, asc, eq, gt, isNotNull, isNull, lte, sql } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { maxReminderDays } from "../catalog/company-secrets.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { job } from "../vocabulary/actor.ts";
 import { isPrevious } from "./grace-windows.ts";
@@ -34,8 +35,8 @@ export interface SecretUpkeep {
   /** Purges the removed secrets that cannot be restored any more. @returns how many */
   purgeRemovedSecrets(signal: AbortSignal): Promise<number>;
   /**
-   * Puts on record which secrets expire soon, once for each of their days before that, and which have expired. A day that
-   * passed unnoticed is left out when a later one is due.
+   * Puts on record which current versions expire soon, once for each of their days before that, and which have expired. A
+   * day that passed unnoticed is left out when a later one is due.
    *
    * @returns how many
    */
@@ -128,17 +129,21 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
 
     remindOfExpiry: (signal) =>
       inBatches(signal, async (statements) => {
-        // A row that another worker has just done is looked at anew once its lock is free, and is not due any more.
+        // A row that another worker has just done is looked at again once its lock is free, and is not due any more.
         const rows = await statements.execute(sql`
-          update ${companySecrets} h set reminded_days = due.days
+          update ${companySecretVersions} v set reminded_days = due.days
           from (
-            select company_id, secret_key, ${dueDays} as days from ${companySecrets}
-            where ${dueDays} < coalesce(reminded_days, 1000) and deleted_at is null
-              and exists (select from ${companies} c where c.id = company_id and c.status <> 'deleted')
-            order by company_id, secret_key limit ${batchSize} for update
+            select v.company_id, v.secret_key, v.version, ${dueDays} as days
+            from ${companySecretVersions} v join ${companySecrets} h
+              on h.company_id = v.company_id and h.secret_key = v.secret_key and h.current_version = v.version
+            where v.expires_at is not null and v.reminded_days is distinct from ${sql.raw(String(expired))}
+              and v.expires_at <= now() + make_interval(days => ${maxReminderDays})
+              and ${dueDays} < coalesce(v.reminded_days, ${maxReminderDays + 1}) and h.deleted_at is null
+              and exists (select from ${companies} c where c.id = v.company_id and c.status <> 'deleted')
+            order by v.company_id, v.secret_key limit ${batchSize} for update of h, v
           ) due
-          where h.company_id = due.company_id and h.secret_key = due.secret_key
-          returning h.company_id as "companyId", h.secret_key as "secretKey", h.current_version as version, due.days`);
+          where v.company_id = due.company_id and v.secret_key = due.secret_key and v.version = due.version
+          returning v.company_id as "companyId", v.secret_key as "secretKey", v.version, due.days`);
         const reminders = Reminders.parse([...rows]);
         for (const { days, version, ...secret } of reminders) {
           const action = days === expired ? "secret.expired" : "secret.expires-soon";
@@ -150,15 +155,15 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
 }
 
 const Reminders = z.array(
-  z.object({ companyId: z.string(), secretKey: z.string(), version: z.int().nullable(), days: z.int() }),
+  z.object({ companyId: z.string(), secretKey: z.string(), version: z.int(), days: z.int() }),
 );
 
 /** Stands for "expired" among the numbers of days before that. */
 const expired = -1;
 
-/** The fewest days before its expiry that a secret has reached; null where it has reached none. */
-const dueDays = sql`case when expires_at <= now() then ${sql.raw(String(expired))}
-  else (select min(d) from unnest(reminder_days) d where expires_at <= now() + make_interval(days => d)) end`;
+/** The fewest days before its expiry that a version has reached; null where it has reached none. */
+const dueDays = sql`case when v.expires_at <= now() then ${sql.raw(String(expired))}
+  else (select min(d) from unnest(v.reminder_days) d where v.expires_at <= now() + make_interval(days => d)) end`;
 
 /**
  * A version with a value that nobody keeps any more: it has been replaced for a day, and so have been as many others after it

@@ -218,7 +218,8 @@ export async function addCurrentVersion(
   await changeHead(statements, head, {
     graceWindows,
     // A removed secret starts over.
-    ...(head.deletedAt === null ? {} : { pendingVersion: null, expiresAt: null, remindedDays: null }),
+    ...(head.deletedAt === null ? {} : { pendingVersion: null }),
+    expiresAt: write.options.expiresAt ?? null,
     secretValueEncrypted: sealed,
     companyKeyNo: key.no,
     currentVersion: version,
@@ -253,6 +254,8 @@ function describe(
     fingerprint: fingerprint(key, plaintext.bytes),
     hint: hint ?? null,
     note: options.note ?? null,
+    expiresAt: options.expiresAt ?? null,
+    ...(options.reminderDays && { reminderDays: [...options.reminderDays] }),
     ...maker,
   };
 }
@@ -266,10 +269,11 @@ function bodyOf(
     no: key.no,
     mac: requestMac(key, [
       action,
-      ...writes.flatMap(({ secretKey, plaintext, options }) => {
-        const { expectedVersion, note = "", graceSeconds = 0, endGrace = false } = options;
-        return [secretKey, String(expectedVersion), note, `${graceSeconds} ${endGrace}`, plaintext.bytes];
-      }),
+      ...writes.flatMap(({ secretKey, plaintext, options }) => [
+        secretKey,
+        JSON.stringify(options, Object.keys(options).toSorted()),
+        plaintext.bytes,
+      ]),
     ]),
   });
   const [key, ...older] = keys;

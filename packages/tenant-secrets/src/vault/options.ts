@@ -1,6 +1,7 @@
 import {
   maxGraceSeconds,
-  type Expiry,
+  maxReminderDays,
+  type ExpiryOptions,
   type HistoryOptions,
   type ListOptions,
   type WriteOptions,
@@ -13,13 +14,13 @@ const maxVersion = 2_147_483_647;
 /** How far ahead a list can look, in days: ten years. */
 export const maxExpiresWithinDays = 3653;
 
-/** The most days before its end that a credential is reminded of. */
-export const maxReminderDays = 365;
 /** How many such days a secret can have. */
 export const maxReminders = 10;
 
 /** @throws {TenantSecretsError} INVALID_INPUT, with the rule and nothing that was sent */
-export function checkOptions({ expectedVersion, requestId, note, graceSeconds }: WriteOptions): void {
+export function checkOptions(options: WriteOptions): void {
+  const { expectedVersion, requestId, note, graceSeconds } = options;
+  checkExpiry(options);
   if (expectedVersion !== undefined && !isBetween(expectedVersion, 0, Number.MAX_SAFE_INTEGER)) {
     throw refuseRule("expectedVersion is a whole number, 0 for none yet");
   }
@@ -55,7 +56,7 @@ export function checkList({ expiresWithinDays }: ListOptions): void {
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT */
-export function checkExpiry({ expiresAt, reminderDays = [] }: Expiry): void {
+export function checkExpiry({ expiresAt, reminderDays = [] }: ExpiryOptions): void {
   // What lies outside these years has another spelling, which the database does not read as the same time.
   const year = expiresAt?.getUTCFullYear();
   if (year !== undefined && !isBetween(year, 2000, 9999)) {
