@@ -78,7 +78,8 @@ CREATE TABLE "companies" (
 	CONSTRAINT "companies_secret_store_check" CHECK ("companies"."secret_store" in ('infisical', 'hybrid', 'database')),
 	CONSTRAINT "companies_status_check" CHECK ("companies"."status" in ('active', 'suspended', 'deleted')),
 	CONSTRAINT "companies_recovery_days_check" CHECK ("companies"."recovery_days" between 7 and 90),
-	CONSTRAINT "companies_deleted_check" CHECK (("companies"."status" = 'deleted') = ("companies"."deleted_at" is not null))
+	CONSTRAINT "companies_deleted_check" CHECK (("companies"."status" = 'deleted') = ("companies"."deleted_at" is not null)),
+	CONSTRAINT "companies_store_epoch_check" CHECK ("companies"."store_epoch" > 0)
 );
 --> statement-breakpoint
 CREATE TABLE "company_subdomains" (
@@ -315,6 +316,13 @@ CREATE TABLE "write_requests" (
 	CONSTRAINT "write_requests_request_id_check" CHECK (length("write_requests"."request_id") between 1 and 100)
 );
 --> statement-breakpoint
+CREATE TABLE "store_holds" (
+	"company_id" uuid NOT NULL,
+	"run" uuid NOT NULL,
+	"until" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "store_holds_pkey" PRIMARY KEY("company_id")
+);
+--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_api_key_fkey" FOREIGN KEY ("api_key_id") REFERENCES "public"."api_keys"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -335,6 +343,7 @@ ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_company_fkey" FORE
 ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "secret_uses" ADD CONSTRAINT "secret_uses_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "write_requests" ADD CONSTRAINT "write_requests_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("api_key_id");--> statement-breakpoint
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint

@@ -26,7 +26,7 @@ declare
 begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'shreddings',
-    'company_subdomains']
+    'company_subdomains', 'store_holds']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -48,7 +48,7 @@ create policy company on audit_events for select to tenant_secrets_application
   using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid));
 create policy maintenance on audit_events to tenant_secrets_maintenance using (true) with check (true);
 
-grant select on companies to tenant_secrets_application;
+grant select on companies, store_holds to tenant_secrets_application;
 grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
 grant select, insert, update on company_secrets to tenant_secrets_application;
 grant select, insert on company_secret_versions to tenant_secrets_application;
@@ -65,5 +65,5 @@ grant select, insert, update on companies, master_keys, company_keys, company_se
   secret_uses, operators, users, api_keys, audit_keys, key_rotations, shreddings to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
-grant select, insert, update, delete on memberships, processes to tenant_secrets_maintenance;
+grant select, insert, update, delete on memberships, processes, store_holds to tenant_secrets_maintenance;
 grant select, insert on company_subdomains, audit_events, audit_batches to tenant_secrets_maintenance;

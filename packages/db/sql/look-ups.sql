@@ -1,11 +1,12 @@
 -- The look-ups that come before a company is known. They run as the maintenance role, which the policies let
 -- through, with a pinned search_path, and answer exactly one row or none.
-create or replace function find_company(wanted text)
-  returns table (id uuid, subdomain text, infisical_folder text, secret_store text, status text)
+drop function if exists find_company(text);
+create function find_company(wanted text)
+  returns table (id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.status
+  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status
   from public.companies c where c.subdomain = wanted and c.deleted_at is null
 $$;
 

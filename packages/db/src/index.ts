@@ -6,6 +6,7 @@ export { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
 export {
   findApiKeyRow,
   findCompanyRow,
+  findCompanyRowById,
   findOperatorRow,
   findUserRow,
   touchApiKey,

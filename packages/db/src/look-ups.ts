@@ -1,10 +1,14 @@
+import { eq } from "drizzle-orm";
 import type { Database } from "./connect.ts";
+import { companies } from "./schema.ts";
 
 export interface CompanyRow {
   readonly id: string;
   readonly subdomain: string;
   readonly infisicalFolder: string;
   readonly secretStore: "infisical" | "hybrid" | "database";
+  /** How often the store has been changed: work that began under an earlier one is stale. */
+  readonly storeEpoch: number;
   readonly status: "active" | "suspended" | "deleted";
 }
 
@@ -44,7 +48,19 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        status from find_company(${subdomain})`;
+        store_epoch as "storeEpoch", status from find_company(${subdomain})`;
+    return row;
+  });
+}
+
+/** The company of an id as it is now, whatever its name has become. */
+export function findCompanyRowById(database: Database, id: string): Promise<CompanyRow | undefined> {
+  return database.inCompany(id, async (statements) => {
+    const { subdomain, infisicalFolder, secretStore, storeEpoch, status } = companies;
+    const [row] = await statements
+      .select({ id: companies.id, subdomain, infisicalFolder, secretStore, storeEpoch, status })
+      .from(companies)
+      .where(eq(companies.id, id));
     return row;
   });
 }

@@ -45,6 +45,7 @@ export const companies = pgTable(
     check("companies_status_check", sql`${t.status} in ('active', 'suspended', 'deleted')`),
     check("companies_recovery_days_check", sql`${t.recoveryDays} between 7 and 90`),
     check("companies_deleted_check", sql`(${t.status} = 'deleted') = (${t.deletedAt} is not null)`),
+    check("companies_store_epoch_check", sql`${t.storeEpoch} > 0`),
   ],
 );
 

@@ -1,5 +1,12 @@
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
-import { DatabaseError, tables, type CompanyRow, type Database, type Statements } from "@repo/db";
+import {
+  DatabaseError,
+  findCompanyRowById,
+  tables,
+  type CompanyRow,
+  type Database,
+  type Statements,
+} from "@repo/db";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
@@ -16,6 +23,8 @@ export interface Company {
   readonly subdomain: string;
   readonly infisicalFolder: string;
   readonly secretStore: SecretStoreName;
+  /** Which choice of a store this is: a write that comes after the next one is refused, and begins again under that. */
+  readonly storeEpoch: number;
 }
 
 export interface CompanyDescription {
@@ -49,6 +58,12 @@ export interface Companies {
    * @returns undefined where it does, or would be refused
    */
   enterNow(caller: Caller, subdomain: string, now: number): Company | undefined;
+  /**
+   * The same company as the database has it now, whose store has changed since it was entered. Renamed, it is still the same.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND where it may not be entered any more
+   */
+  enterAgain(caller: Caller, company: Company): Promise<Company>;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
   create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
   /** @throws {TenantSecretsError} FORBIDDEN */
@@ -106,6 +121,14 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
     enterNow: (caller, subdomain, now) => {
       const row = rows.peek(subdomain, now);
       return row && verified(caller, row);
+    },
+
+    enterAgain: async (caller, { id }) => {
+      rows.forget(id);
+      const row = await onDatabase(() => findCompanyRowById(database, id));
+      const company = row && verified(caller, row);
+      if (company === undefined) throw notFound();
+      return company;
     },
 
     create: (caller, { subdomain, secretStore }) =>
@@ -174,6 +197,7 @@ function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
     subdomain: row.subdomain,
     infisicalFolder: row.infisicalFolder,
     secretStore: row.secretStore,
+    storeEpoch: row.storeEpoch,
   };
   verifiedRows.set(row, company);
   return company;

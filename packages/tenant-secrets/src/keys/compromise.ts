@@ -263,6 +263,7 @@ async function selectCompanies(database: Database): Promise<Company[]> {
     subdomain: row.subdomain,
     infisicalFolder: row.infisicalFolder,
     secretStore: row.secretStore,
+    storeEpoch: row.storeEpoch,
   }));
 }
 

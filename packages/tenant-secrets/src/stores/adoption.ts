@@ -18,6 +18,14 @@ export interface AdoptionMeasurements {
   readonly failed: number;
 }
 
+export interface AdoptOptions {
+  /**
+   * Whether to wait while the company's store is being changed, as whoever changes something does. Who reads is served what
+   * there is. Default: false
+   */
+  readonly waits?: boolean;
+}
+
 /** How values come from Infisical into the database: as the act of a job, whoever happened to ask for them. */
 export interface Adoption {
   /**
@@ -25,7 +33,12 @@ export interface Adoption {
    *
    * @returns what is to be served: the database's word, or Infisical's where the catalogue or an outage keeps it there
    */
-  adopt(company: Company, secretKey: string, outside: SealedSecret): Promise<SealedSecret | undefined>;
+  adopt(
+    company: Company,
+    secretKey: string,
+    outside: SealedSecret,
+    options?: AdoptOptions,
+  ): Promise<SealedSecret | undefined>;
   /**
    * Looks, now and then, whether Infisical has a newer value for one that was copied and not touched since. Where Infisical
    * does not answer soon, the copy is served.
@@ -58,12 +71,12 @@ export function createAdoption(
     company: Company,
     secretKey: string,
     plaintext: Plaintext,
-    over?: number,
+    { over, waits = false }: AdoptOptions & { readonly over?: number },
   ): Promise<boolean> => {
     const text = plaintext.reveal();
     if (!isAdopted(catalog, secretKey, text)) return false;
     const hint = hintOf(catalog.get(secretKey), text);
-    const adoption = { secretKey, plaintext, hint, origin: "infisical" } as const;
+    const adoption = { secretKey, plaintext, hint, origin: "infisical", waits } as const;
     const made = await database.adopt(
       company,
       over === undefined ? adoption : { ...adoption, over },
@@ -83,10 +96,10 @@ export function createAdoption(
   const asOutside = (outside: SealedSecret): SealedSecret => ({ ...outside, version: 0 });
 
   return {
-    adopt: async (company, secretKey, outside) => {
+    adopt: async (company, secretKey, outside, options = {}) => {
       const plaintext = outside.open();
       try {
-        if (!(await copy(company, secretKey, plaintext))) return asOutside(outside);
+        if (!(await copy(company, secretKey, plaintext, options))) return asOutside(outside);
       } catch {
         counts.failed += 1;
         return { ...asOutside(outside), keepMs: untilNextTryMs };
@@ -105,7 +118,7 @@ export function createAdoption(
         plaintext = (await soon(infisical.find(company, secretKey)))?.open();
         recent.set(nameOf(company, secretKey), true);
         if (plaintext === undefined || isSealedOf(known, plaintext)) return known;
-        if (!(await copy(company, secretKey, plaintext, known.version))) return known;
+        if (!(await copy(company, secretKey, plaintext, { over: known.version }))) return known;
       } catch {
         recent.delete(nameOf(company, secretKey));
         counts.failed += 1;

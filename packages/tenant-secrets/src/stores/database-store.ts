@@ -70,6 +70,8 @@ export interface Adoption extends Omit<Write, "options"> {
   readonly origin: "legacy" | "infisical";
   /** The version, of the same origin, that it may take the place of. */
   readonly over?: number;
+  /** Whether to wait while the company's store is being changed. Default: true */
+  readonly waits?: boolean;
 }
 
 export function createDatabaseStore(

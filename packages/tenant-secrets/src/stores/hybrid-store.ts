@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Company } from "../companies/companies.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { createAdoption, type AdoptionMeasurements } from "./adoption.ts";
+import { createAdoption, type AdoptOptions, type AdoptionMeasurements } from "./adoption.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
@@ -25,9 +25,13 @@ export function createHybridStore(
   const adoption = createAdoption(catalog, database, infisical, freshMs);
 
   /** What is still only outside, now in the database where it may be; else of version 0. */
-  const takeIn = async (company: Company, secretKey: string): Promise<SealedSecret | undefined> => {
+  const takeIn = async (
+    company: Company,
+    secretKey: string,
+    options?: AdoptOptions,
+  ): Promise<SealedSecret | undefined> => {
     const outside = await infisical.find(company, secretKey);
-    return outside && adoption.adopt(company, secretKey, outside);
+    return outside && adoption.adopt(company, secretKey, outside, options);
   };
 
   const find: SecretStore["find"] = async (company, secretKey) => {
@@ -43,7 +47,8 @@ export function createHybridStore(
   /** What the database does with a secret that it knows, or gets to know. */
   const known = async <T>(company: Company, secretKey: string, work: () => Promise<T>): Promise<T> => {
     const { state } = await database.look(company, secretKey);
-    if (state !== "unknown" || (await takeIn(company, secretKey))?.version !== 0) return work();
+    if (state !== "unknown" || (await takeIn(company, secretKey, { waits: true }))?.version !== 0)
+      return work();
     throw new TenantSecretsError(
       "NOT_SUPPORTED",
       "This secret is still only in Infisical, which cannot do this. Copy it into the database first, by writing it.",

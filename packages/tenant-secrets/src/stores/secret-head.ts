@@ -1,10 +1,11 @@
 import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
+import { setTimeout as sleep } from "node:timers/promises";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import type { Company } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company-keys.ts";
-import { shareCompany } from "../keys/company-lock.ts";
+import { enterCompany, StoreHeld } from "../keys/company-lock.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 
@@ -17,19 +18,43 @@ export interface DatabaseParts {
   readonly audit: AuditLog;
 }
 
-/** A transaction that changes secrets of a company, in its scope, and can put its event into the record. */
+/** How long a write waits at most while the company's store is being changed. The change itself may take 8 s. */
+const longestHoldMs = 10_000;
+
+export interface InCompanyOptions {
+  /** Whether to wait while the company's store is being changed. Default: true */
+  readonly waits?: boolean | undefined;
+}
+
+/**
+ * A transaction that changes secrets of a company, in its scope, and can put its event into the record. `work` is done again
+ * where it was done in vain.
+ *
+ * @throws {StoreChanged} where the company's secrets live somewhere else since it was entered
+ * @throws {TenantSecretsError} STORE_UNAVAILABLE where that is being changed for longer than one waits
+ */
 export async function inCompany<T>(
-  { database, audit }: DatabaseParts,
+  { database, audit }: Pick<DatabaseParts, "database" | "audit">,
   company: Company,
   work: (statements: Statements) => Promise<T>,
+  { waits = true }: InCompanyOptions = {},
 ): Promise<T> {
-  await audit.ready();
-  return onDatabase(() =>
-    database.inCompany(company.id, async (statements) => {
-      await shareCompany(statements, company.id);
-      return work(statements);
-    }),
-  );
+  const giveUpAt = performance.now() + (waits ? longestHoldMs : 0);
+  for (;;) {
+    await audit.ready();
+    try {
+      return await onDatabase(() =>
+        database.inCompany(company.id, async (statements) => {
+          await enterCompany(statements, company);
+          return work(statements);
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof StoreHeld) || performance.now() >= giveUpAt) throw error;
+      // At random, so that those who wait do not come back together.
+      await sleep(25 + 75 * Math.random());
+    }
+  }
 }
 
 /** The one permanent row of a secret, locked by whoever holds one of these. */

@@ -162,22 +162,27 @@ export function createWrites(
       return writes.map(({ secretKey }, i) => ({ secretKey, version: versions[i] ?? 0 }));
     },
 
-    adopt: (company, { origin, over, ...adoption }, caller) =>
+    adopt: (company, { origin, over, waits, ...adoption }, caller) =>
       withKeysOfNow(async () => {
         const key = await companyKeys.forSealing(company.id);
         const { secretKey } = adoption;
         const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
-        return inCompany(parts, company, async (statements) => {
-          const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
-          if (locked === undefined || !(locked.made || isUntouched(locked.head, origin, over)))
-            return undefined;
-          const write = { ...adoption, options: {} };
-          const version = await addCurrentVersion(statements, locked.head, key, write, maker, origin);
-          const action = origin === "legacy" ? "secret.import" : "secret.adopt";
-          const entry = { action, outcome: "allowed", companyId: company.id } as const;
-          await audit.addTo(statements, caller, { ...entry, secretKey, version });
-          return { version };
-        });
+        return inCompany(
+          parts,
+          company,
+          async (statements) => {
+            const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
+            if (locked === undefined || !(locked.made || isUntouched(locked.head, origin, over)))
+              return undefined;
+            const write = { ...adoption, options: {} };
+            const version = await addCurrentVersion(statements, locked.head, key, write, maker, origin);
+            const action = origin === "legacy" ? "secret.import" : "secret.adopt";
+            const entry = { action, outcome: "allowed", companyId: company.id } as const;
+            await audit.addTo(statements, caller, { ...entry, secretKey, version });
+            return { version };
+          },
+          { waits },
+        );
       }),
   };
 }

@@ -5,6 +5,7 @@ import { inSpan } from "../access/spans.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Companies, Company } from "../companies/companies.ts";
 import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
+import { StoreChanged } from "../keys/company-lock.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
@@ -56,8 +57,40 @@ export function createGate({ catalog, companies, stores, audit }: VaultParts): G
         return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
       }
       if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
-      return perform(audit, attempt, () => work(company, stores[company.secretStore]));
+      return perform(audit, attempt, () =>
+        underStoreOfNow(companies, caller, company, (entered) => work(entered, stores[entered.secretStore])),
+      );
     });
+}
+
+/** How often something is begun under a store that has changed when it comes to it. */
+const maxBeginnings = 3;
+
+/**
+ * Does something under the store that a company has, and again from the beginning where it has another one since: one that
+ * turned it away as stale, or that can do what the one before could not.
+ *
+ * @throws {StoreChanged} where it changes again and again
+ */
+async function underStoreOfNow<T>(
+  companies: Companies,
+  caller: Caller,
+  entered: Company,
+  work: (company: Company) => Promise<T>,
+): Promise<T> {
+  let company = entered;
+  for (let beginnings = 1; ; beginnings++) {
+    try {
+      return await work(company);
+    } catch (error) {
+      const isStale = error instanceof StoreChanged;
+      const isUnable = error instanceof TenantSecretsError && error.code === "NOT_SUPPORTED";
+      if (!(isStale || isUnable) || beginnings === maxBeginnings) throw error;
+      const now = await companies.enterAgain(caller, company);
+      if (isUnable && now.storeEpoch === company.storeEpoch) throw error;
+      company = now;
+    }
+  }
 }
 
 export function refuseRule(rule: string): TenantSecretsError {

@@ -1,0 +1,35 @@
+-- Every transaction that changes secrets of a company enters it with the epoch of the store that it was begun under. Taking the
+-- lock and reading the epoch are two statements of a volatile function, so that the second one has a snapshot of its own: one
+-- statement, or a stable function, would see the epoch from before the wait for the lock.
+create or replace function enter_company(company uuid, epoch integer) returns text
+  language plpgsql volatile
+  set search_path = pg_catalog
+as $$
+declare
+  current_epoch integer;
+begin
+  -- The lock of company-lock.ts.
+  perform pg_advisory_xact_lock_shared(hashtextextended('company ' || company, 0));
+  select c.store_epoch into current_epoch from public.companies c where c.id = company;
+  return case
+    when current_epoch is distinct from epoch then 'changed'
+    when exists (select from public.store_holds h where h.company_id = company and h.until > clock_timestamp()) then 'held'
+    else 'ok'
+  end;
+end $$;
+grant execute on function enter_company(uuid, integer) to tenant_secrets_application, tenant_secrets_maintenance;
+
+-- A store that changed without its epoch would let in what was begun under the old one.
+create or replace function refuse_unfenced_store() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  if new.store_epoch <> old.store_epoch + (new.secret_store <> old.secret_store)::integer then
+    raise exception 'the store of a company changes together with its epoch, by one'
+      using errcode = 'integrity_constraint_violation', constraint = 'companies_store_epoch';
+  end if;
+  return new;
+end $$;
+create or replace trigger fenced_store before update on companies
+  for each row execute function refuse_unfenced_store();

@@ -1,0 +1,254 @@
+import { connectDatabase, type Database } from "@repo/db";
+import { whenDone } from "@repo/db/testing";
+import postgres from "postgres";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { Company } from "../companies/companies.ts";
+import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
+import { createCompany, createStores, valueOf, write, type Stores } from "../stores/fixture.ts";
+import type { SecretStoreName } from "../vocabulary/names.ts";
+
+const key = "CUSTOM_KEY";
+let fixture: Fixture;
+let stores: Stores;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  stores = createStores(fixture);
+});
+
+async function changeStore(sql: postgres.ISql, subdomain: string, to: SecretStoreName): Promise<void> {
+  await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
+}
+
+/** Changes the store of a company as soon as `writer` waits for its lock. */
+async function changeBefore<T>(
+  subdomain: string,
+  to: SecretStoreName,
+  writer: () => Promise<T>,
+  also: (sql: postgres.ISql) => Promise<void> = async () => {},
+): Promise<T> {
+  const writing = Promise.withResolvers<T>();
+  await fixture.superuser.begin(async (sql) => {
+    await sql`select pg_advisory_xact_lock(hashtextextended('company ' || id, 0)) from companies where subdomain = ${subdomain}`;
+    writing.resolve(writer());
+    writing.promise.catch(() => {});
+    await vi.waitFor(
+      async () => {
+        expect(await sql`select from pg_locks where locktype = 'advisory' and not granted`).toHaveLength(1);
+      },
+      { timeout: 20_000 },
+    );
+    await changeStore(sql, subdomain, to);
+    await also(sql);
+  });
+  return writing.promise;
+}
+
+const hold = (company: Company, seconds: number) =>
+  fixture.superuser`insert into store_holds (company_id, run, until)
+    values (${company.id}, gen_random_uuid(), clock_timestamp() + make_interval(secs => ${seconds}))
+    on conflict (company_id) do update set until = excluded.until`;
+
+describe("a write that waits while its company's store is changed", () => {
+  const directions: readonly (readonly [SecretStoreName, SecretStoreName])[] = [
+    ["database", "infisical"],
+    ["hybrid", "infisical"],
+    ["database", "hybrid"],
+  ];
+
+  test.for(directions)("from %s to %s lands in the new one, and is read there", async ([from, to]) => {
+    const subdomain = await fixture.company(from);
+    const secrets = fixture.secrets.company(subdomain, product);
+    await secrets.set(key, "one");
+    await changeBefore(subdomain, to, () => secrets.set(key, "two"));
+    expect(await secrets.get(key)).toBe("two");
+    expect(await fixture.another().company(subdomain, product).get(key)).toBe("two");
+  });
+
+  test("is on record once, as allowed", async () => {
+    const subdomain = await fixture.company("database");
+    const secrets = fixture.secrets.company(subdomain, product);
+    await changeBefore(subdomain, "hybrid", () => secrets.set(key, "one"));
+    const events = await fixture.superuser`select outcome from audit_events
+      where action = 'secret.write' and company_id = (select id from companies where subdomain = ${subdomain})`;
+    expect(events.map(({ outcome }) => outcome)).toEqual(["allowed"]);
+  });
+
+  test("removes in the new one what it was to remove", async () => {
+    const subdomain = await fixture.company("database");
+    const secrets = fixture.secrets.company(subdomain, product);
+    await secrets.set(key, "one");
+    await fixture.infisical.putSecret(`/tenants/${subdomain}`, key, "outside");
+    await changeBefore(subdomain, "infisical", () => secrets.remove(key));
+    expect(await secrets.find(key)).toBeUndefined();
+    expect(await fixture.infisical.findSecret(`/tenants/${subdomain}`, key)).toBeUndefined();
+  });
+
+  test("is refused as what the new one cannot do, with nothing written", async () => {
+    const subdomain = await fixture.company("database");
+    const secrets = fixture.secrets.company(subdomain, product);
+    const writing = changeBefore(subdomain, "infisical", () =>
+      secrets.set(key, "one", { expectedVersion: 0 }),
+    );
+    expect(await codeOf(writing)).toBe("NOT_SUPPORTED");
+    expect(await secrets.find(key)).toBeUndefined();
+  });
+
+  test("ends in a conflict where the store changes before each of its three beginnings", async () => {
+    const subdomain = await fixture.company("hybrid");
+    const opened = connectDatabase({
+      applicationUrl: fixture.urls.application,
+      maintenanceUrl: fixture.urls.maintenance,
+    });
+    whenDone(() => opened.close());
+    let changes = 0;
+    const database: Database = {
+      ...opened,
+      inCompany: async (companyId, work) => {
+        changes += 1;
+        await changeStore(fixture.superuser, subdomain, changes % 2 === 1 ? "database" : "hybrid");
+        return opened.inCompany(companyId, work);
+      },
+    };
+    const secrets = fixture.another({ database }).company(subdomain, product);
+    expect(await codeOf(secrets.set(key, "one"))).toBe("CONFLICT");
+    expect(changes).toBeGreaterThanOrEqual(3);
+    expect(await secrets.find(key)).toBeUndefined();
+  });
+
+  test("lands in the same company where that is renamed meanwhile, and another has its name", async () => {
+    const company = await createCompany(fixture, "database");
+    const { subdomain } = company;
+    const secrets = fixture.secrets.company(subdomain, product);
+    await changeBefore(
+      subdomain,
+      "hybrid",
+      () => secrets.set(key, "one"),
+      async (sql) => {
+        await sql`update companies set subdomain = ${`${subdomain}-new`} where id = ${company.id}`;
+        await sql`insert into companies (subdomain, infisical_folder, secret_store) values (${subdomain}, ${`${subdomain}-2`}, 'hybrid')`;
+      },
+    );
+    expect(await fixture.secrets.company(`${subdomain}-new`, product).get(key)).toBe("one");
+    expect(await secrets.find(key)).toBeUndefined();
+  });
+});
+
+describe("a process that does not know that a store has changed", () => {
+  test("does what only the new one can do, and not what the old one could", async () => {
+    const subdomain = await fixture.company("infisical");
+    const stale = fixture.another();
+    const serving = await stale.serve(fixture.urls.listener, () => {});
+    whenDone(() => serving.stop());
+    const secrets = stale.company(subdomain, product);
+    await secrets.list();
+    await fixture.superuser`alter table companies disable trigger notify_update`;
+    try {
+      await changeStore(fixture.superuser, subdomain, "database");
+      expect(await secrets.set(key, "one", { expectedVersion: 0, note: "the new one can" })).toEqual({
+        version: 1,
+      });
+    } finally {
+      await fixture.superuser`alter table companies enable trigger notify_update`;
+    }
+    expect(await fixture.secrets.company(subdomain, product).get(key)).toBe("one");
+  });
+
+  test("changes nothing in the old one, by none of the ways that there are", async () => {
+    const company = await createCompany(fixture, "database");
+    const { database } = stores;
+    await database.write(company, write(key, "one", {}), product);
+    await database.write(company, write(key, "two", {}), product);
+    await database.stage(company, write(key, "three", {}), product);
+    await changeStore(fixture.superuser, company.subdomain, "hybrid");
+    const changed = () =>
+      fixture.superuser`select * from company_secrets where company_id = ${company.id}`.then((rows) => [
+        ...rows,
+      ]);
+    const before = await changed();
+    const adoption = { ...write("CUSTOM_OTHER", "four", {}), origin: "infisical" } as const;
+    const ways: readonly (() => Promise<unknown>)[] = [
+      () => database.write(company, write(key, "five", {}), product),
+      () => database.writeMany(company, [write(key, "five", {})], {}, product),
+      () => database.stage(company, write(key, "five", { replace: true }), product),
+      () => database.promote(company, key, {}, product),
+      () => database.discard(company, key, product),
+      () => database.rollback(company, key, { toVersion: 1 }, product),
+      () => database.remove(company, key, {}, product),
+      () => database.bury(company, "CUSTOM_OTHER", {}, product),
+      () => database.restore(company, key, product),
+      () => database.purge(company, key, { force: true }, product),
+      () => database.setExpiry(company, key, { expiresAt: new Date() }, product),
+      () => database.keepCheck(company, key, 2, "accepted", product),
+      () => database.adopt(company, adoption, product),
+    ];
+    for (const way of ways) expect(await codeOf(way()), String(way)).toBe("CONFLICT");
+    expect(await changed()).toEqual(before);
+  });
+
+  test("serves what is only in Infisical, and copies nothing", async () => {
+    const company = await createCompany(fixture, "hybrid");
+    await fixture.infisical.putSecret(`/tenants/${company.subdomain}`, key, "outside");
+    await changeStore(fixture.superuser, company.subdomain, "infisical");
+    expect(await valueOf(stores.hybrid.find(company, key))).toBe("outside");
+    expect(await stores.database.know(company, key)).toEqual({ state: "unknown" });
+  });
+});
+
+describe("while a company's store is being changed", () => {
+  test("writes wait and reads do not, and what is read from Infisical is not copied", async () => {
+    const company = await createCompany(fixture, "hybrid");
+    const secrets = fixture.secrets.company(company.subdomain, product);
+    await secrets.set(key, "one");
+    await fixture.infisical.putSecret(`/tenants/${company.subdomain}`, "CUSTOM_OTHER", "outside");
+    await hold(company, 3600);
+    let isWritten = false;
+    const writing = secrets.set(key, "two").finally(() => (isWritten = true));
+    expect(await secrets.get(key)).toBe("one");
+    expect(await secrets.get("CUSTOM_OTHER")).toBe("outside");
+    expect(await stores.database.know(company, "CUSTOM_OTHER")).toEqual({ state: "unknown" });
+    expect(isWritten).toBe(false);
+    await hold(company, 0);
+    expect(await writing).toEqual({ version: 2 });
+    expect(await secrets.get(key)).toBe("two");
+  });
+
+  test("writes wait ten seconds at most, and are told to try again", { timeout: 40_000 }, async () => {
+    const company = await createCompany(fixture, "database");
+    await hold(company, 3600);
+    const startedAt = performance.now();
+    const writing = fixture.secrets.company(company.subdomain, product).set(key, "one");
+    await expect(writing).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", retryAfterMs: 1000 });
+    expect(performance.now() - startedAt).toBeGreaterThan(9_900);
+  });
+});
+
+test("a store changes with its epoch alone, and the application's role changes neither store nor hold", async () => {
+  const company = await createCompany(fixture, "database");
+  const asRole = async (url: string, statement: (sql: postgres.Sql) => Promise<unknown>) => {
+    const sql = postgres(url, { max: 1, onnotice: () => {} });
+    try {
+      return await codeOf(statement(sql));
+    } finally {
+      await sql.end();
+    }
+  };
+  const { application, maintenance } = fixture.urls;
+  for (const url of [maintenance, application]) {
+    const code = await asRole(
+      url,
+      (sql) => sql`update companies set secret_store = 'infisical' where id = ${company.id}`,
+    );
+    expect(code).toBe(url === maintenance ? "23000" : "42501");
+  }
+  expect(
+    await asRole(maintenance, (sql) => sql`update companies set store_epoch = 7 where id = ${company.id}`),
+  ).toBe("23000");
+  expect(
+    await asRole(
+      application,
+      (sql) => sql`insert into store_holds values (${company.id}, ${company.id}, now())`,
+    ),
+  ).toBe("42501");
+  expect(await asRole(application, (sql) => sql`delete from store_holds`)).toBe("42501");
+});
