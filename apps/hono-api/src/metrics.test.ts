@@ -19,6 +19,7 @@ const nothing = {
   },
   adoption: { adopted: 10, refreshed: 11, failed: 12 },
   expiredReads: 14,
+  eventsLost: 15,
 };
 
 const sources: MetricsSources = {
@@ -80,6 +81,7 @@ it("exports what it is told, and asks for the rest each time that somebody looks
     'adoptions_total{outcome="refreshed"} 11',
     'adoptions_total{outcome="failed"} 12',
     "expired_reads_total 14",
+    "audit_events_lost_total 15",
     "database_calls_pending 13",
     "notifications_arriving 0",
     'infisical_breaker{state="closed"} 0',

@@ -44,6 +44,11 @@ export function watch(registry: Registry, { database, secrets, breaker, hears }:
     "Values that were read after they had expired",
     () => secrets.measurements().expiredReads,
   );
+  counter(
+    "audit_events_lost_total",
+    "Events of the audit log that the database refused for what was in them",
+    () => secrets.measurements().eventsLost,
+  );
   gauge("database_calls_pending", "Calls of the database that are not done", () => database.pending());
   gauge("notifications_arriving", "1 while news of what other processes change arrive", () =>
     Number(hears()),

@@ -1,6 +1,7 @@
 import { announceSecrets, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { createAuditLog } from "./access/audit-log.ts";
+import type { LostEvent } from "./access/audit.ts";
 import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
 import { defaultCache, type CacheOptions } from "./cache/cache-options.ts";
 import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
@@ -179,7 +180,12 @@ export function assembleTenantSecrets<C extends Catalog>(
   const { database, infisical, catalog } = options;
   const masterKeys = createMasterKeys(database, infisical, options.region ?? "default");
   const auditKeys = createAuditKeys(database, masterKeys);
-  const audit = openRecord(database, auditKeys);
+  let eventsLost = 0;
+  let alarm: (error: TenantSecretsError) => void = () => {};
+  const audit = openRecord(database, auditKeys, (lost) => {
+    eventsLost += 1;
+    alarm(eventLost(lost));
+  });
   const loadSigningKey = createSigningKeys(database, masterKeys);
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   const limits = createRateLimits(database, audit, options.limits);
@@ -278,9 +284,11 @@ export function assembleTenantSecrets<C extends Catalog>(
       cache: kept.measure(),
       adoption: hybridStore.measure(),
       expiredReads: vault.expiredReads(),
+      eventsLost,
     }),
     createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
     serve: async (listenerUrl, onAlarm) => {
+      alarm = onAlarm;
       const member = await joinProcesses(database, masterKeys, {
         listenerUrl,
         onAlarm,
@@ -337,4 +345,12 @@ export function assembleTenantSecrets<C extends Catalog>(
     setTenantSecret: (subdomain, secretKey, value, writeOptions = {}) =>
       vault.write(product, subdomain, secretKey, value, writeOptions),
   };
+}
+
+function eventLost({ action, code }: LostEvent): TenantSecretsError {
+  return new TenantSecretsError(
+    "INTERNAL",
+    `An event of the audit log (${action}) was refused by the database and is lost; its number is in a record.gap. Report this with the diagnosis.`,
+    { diagnosis: `database error ${code}` },
+  );
 }

@@ -63,6 +63,7 @@ const nothing = () => Promise.resolve();
 /** A record that takes everything and keeps nothing. */
 export const dropEverything: AuditLog = {
   addTo: nothing,
+  addAllTo: nothing,
   add: nothing,
   note: nothing,
   noter: () => () => true,

@@ -9,7 +9,7 @@ import { afterAll, afterEach, expect, test } from "vitest";
 import { codeOf } from "../fixture.ts";
 import { job, type Caller } from "../vocabulary/actor.ts";
 import { createAuditLog } from "./audit-log.ts";
-import { isGenuine, type AuditEntry, type AuditLog } from "./audit.ts";
+import { isGenuine, type AuditEntry, type AuditLog, type LostEvent } from "./audit.ts";
 
 const testDatabase = await createTestDatabase();
 const { application, maintenance } = testDatabase.urls;
@@ -36,7 +36,12 @@ const refused: AuditEntry = { ...read, outcome: "refused", reason: "NOT_FOUND" }
 
 /** The log of a process of its own, and whatever it has written. */
 function newLog(through: Partial<Database> = {}) {
-  const log = createAuditLog({ ...database, ...through }, () => Promise.resolve(key));
+  const lost: LostEvent[] = [];
+  const log = createAuditLog(
+    { ...database, ...through },
+    () => Promise.resolve(key),
+    (event) => lost.push(event),
+  );
   let stream: string | undefined;
   const events = async () => {
     stream ??= await streamOf(log);
@@ -46,7 +51,7 @@ function newLog(through: Partial<Database> = {}) {
       .where(eq(tables.auditEvents.stream, stream))
       .orderBy(tables.auditEvents.streamNo);
   };
-  return { log, events };
+  return { log, events, lost };
 }
 
 const patient = { interval: 50, timeout: 15_000 };
@@ -280,4 +285,102 @@ test("a number that no column holds does not keep an event out", async () => {
     await log.add(reader, { ...refused, version, subject: "a\0b" });
   }
   expect((await events()).map(({ version }) => version)).toEqual([null, null, null, null, null]);
+});
+
+test("a long text that would be cut inside a character is cut before it, and its batch gets through", async () => {
+  const { log, events, lost } = newLog();
+  const texts = [
+    "x".repeat(199) + "\u{1f511}".repeat(5),
+    `${"x".repeat(198)}\ud83d\udd11y`,
+    "a\ud800b",
+    "\udd11\ud83d",
+  ];
+  for (const requestId of texts) await log.note({ ...reader, requestId }, { ...read, secretKey: requestId });
+  await log.flush();
+  const found = (await events()).filter(({ action }) => action === "secret.read");
+  expect(found.map(({ requestId }) => requestId)).toEqual([
+    `${"x".repeat(199)}\u{1f511}`,
+    `${"x".repeat(198)}\u{1f511}y`,
+    "a\ufffdb",
+    "\ufffd\ufffd",
+  ]);
+  expect(found.every((event) => isGenuine(key, event))).toBe(true);
+  expect(lost).toEqual([]);
+});
+
+test("an event that the database can never take is given up alone: the others of its batch are there, and its number is in a gap", async () => {
+  const { log, events, lost } = newLog();
+  await events();
+  for (let i = 0; i < 100; i++) {
+    const bent = i === 37 || i === 99 ? { companyId: "no-uuid" } : {};
+    await log.note(reader, { ...read, secretKey: `CUSTOM_${i}`, ...bent });
+  }
+  await log.flush();
+  await log.flush();
+  const all = await events();
+  expect(all.filter(({ action }) => action === "secret.read")).toHaveLength(98);
+  expect(lost).toEqual([
+    { action: "secret.read", code: "22P02" },
+    { action: "secret.read", code: "22P02" },
+  ]);
+  const gaps = all.filter(({ action }) => action === "record.gap");
+  expect(gaps.map(({ version, count }) => [version, count])).toEqual([
+    [39, 1],
+    [101, 1],
+  ]);
+});
+
+test("a batch that is refused because of the database, and not of what is in it, is not divided and loses nothing", async () => {
+  const { log, events, lost } = newLog();
+  await events();
+  await superuser`revoke insert on audit_events from tenant_secrets_application`;
+  for (let i = 0; i < 10; i++) await log.note(reader, { ...read, secretKey: `CUSTOM_${i}` });
+  expect(await codeOf(log.flush())).toBe("AUDIT_UNAVAILABLE");
+  await superuser`grant insert on audit_events to tenant_secrets_application`;
+  await log.flush();
+  expect(short(await events())).toHaveLength(10);
+  expect(lost).toEqual([]);
+});
+
+test("any number of events go into a transaction with one statement, and are all in a gap where it is undone", async () => {
+  const { log, events } = newLog();
+  await events();
+  const entries = Array.from({ length: 3000 }, (_, i) => ({ ...write, secretKey: `CUSTOM_${i}` }));
+  let statementsRun = 0;
+  await database.inCompany(companyId, async (statements) => {
+    const counting = {
+      ...statements,
+      whenLost: statements.whenLost,
+      execute: (query: Parameters<typeof statements.execute>[0]) => {
+        statementsRun += 1;
+        return statements.execute(query);
+      },
+    };
+    await log.addAllTo(counting as typeof statements, reader, entries);
+  });
+  expect(statementsRun).toBe(1);
+  await database
+    .inCompany(companyId, async (statements) => {
+      await log.addAllTo(statements, reader, entries.slice(0, 5));
+      throw new Error("changed its mind");
+    })
+    .catch(() => {});
+  await log.flush();
+  const all = await events();
+  expect(all.filter(({ action }) => action === "secret.write")).toHaveLength(3000);
+  expect(all.every((event) => isGenuine(key, event))).toBe(true);
+  const gaps = all.filter(({ action }) => action === "record.gap");
+  expect(gaps.map(({ version, count }) => [version, count])).toEqual([[3002, 5]]);
+});
+
+test("lists are an event each twenty times a minute, and counted after that; reveals are an event each", async () => {
+  const { log, events } = newLog();
+  await events();
+  const list: AuditEntry = { action: "secret.list", outcome: "allowed", companyId };
+  for (let i = 0; i < 500; i++) await log.add({ ...reader, requestId: `r-${i}` }, list);
+  for (let i = 0; i < 40; i++) await log.add(reader, { ...read, action: "secret.reveal" });
+  await log.flush();
+  const lists = (await events()).filter(({ action }) => action === "secret.list");
+  expect(lists.map(({ count }) => count)).toEqual([...Array<number>(20).fill(1), 480]);
+  expect((await events()).filter(({ action }) => action === "secret.reveal")).toHaveLength(40);
 });

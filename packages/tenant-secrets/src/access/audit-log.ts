@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { tables, type Database } from "@repo/db";
+import type { Database } from "@repo/db";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import {
   contentOf,
   eventOf,
+  isCountedTogether,
   nonceBytes,
   type AuditEntry,
   type AuditKey,
@@ -12,10 +13,11 @@ import {
   type AuditSubject,
   type EventContent,
   type EventTimes,
+  type LostEvent,
   type NewEvent,
 } from "./audit.ts";
-import { createEventNumbers } from "./event-numbers.ts";
-import { createInsertEvents } from "./insert-events.ts";
+import { createEventNumbers, type EventNumber } from "./event-numbers.ts";
+import { createInsertEvents, insertAllThatFit, insertEventsInto } from "./insert-events.ts";
 import { createFloodControl } from "./flood-control.ts";
 import { createTallies, type Tally } from "./tally.ts";
 
@@ -26,13 +28,25 @@ const maxHeld = 10_000;
 const maxRows = 1000;
 const stopMs = 10_000;
 
-/** @param loadKey the record's current MAC key; asked for at every event, so it caches */
-export function createAuditLog(database: Database, loadKey: () => Promise<AuditKey>): AuditLog {
+interface NumberedEvent {
+  readonly number: EventNumber;
+  readonly event: NewEvent;
+}
+
+/**
+ * @param loadKey the record's current MAC key; asked for at every event, so it caches
+ * @param onLost told of each event that the database refuses for what is in it. It is given up, so that the others get through
+ */
+export function createAuditLog(
+  database: Database,
+  loadKey: () => Promise<AuditKey>,
+  onLost: (event: LostEvent) => void = () => {},
+): AuditLog {
   const numbers = createEventNumbers();
   const reads = createTallies();
   const flood = createFloodControl();
   /** Events with their numbers and MACs. They are tried with the same ids until they are there, so each is there once. */
-  let made: NewEvent[] = [];
+  let made: NumberedEvent[] = [];
   let readsMade = 0;
   let key: AuditKey | undefined;
   let failing = false;
@@ -44,8 +58,12 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
 
   const commitMade = async (): Promise<void> => {
     while (made.length > 0) {
-      await insert(made.slice(0, maxRows));
+      const refused = await insertAllThatFit(insert, made.slice(0, maxRows));
       made = made.slice(maxRows);
+      for (const { number, event, code } of refused) {
+        lose(number);
+        onLost({ action: event.action, code });
+      }
     }
     readsMade = 0;
   };
@@ -59,18 +77,21 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
     const nonces = randomBytes((gaps.length + tallies.length) * nonceBytes);
     const nonceOf = (i: number): Buffer => nonces.subarray(i * nonceBytes, (i + 1) * nonceBytes);
     made = [
-      ...gaps.map(({ first, count, number }, i) =>
-        eventOf(
+      ...gaps.map(({ first, count, number }, i) => ({
+        number,
+        event: eventOf(
           current,
           number,
           gapContent(first),
           { occurredAt: new Date(), count, lastAt: null },
           nonceOf(i),
         ),
-      ),
-      ...tallies.map((tally, i) =>
-        eventOf(current, numbers.take(), tally.content, timesOf(tally), nonceOf(gaps.length + i)),
-      ),
+      })),
+      ...tallies.map((tally, i) => {
+        const number = numbers.take();
+        const nonce = nonceOf(gaps.length + i);
+        return { number, event: eventOf(current, number, tally.content, timesOf(tally), nonce) };
+      }),
     ];
     readsMade = taken.length;
     await commitMade();
@@ -101,7 +122,7 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
     if (!stopped) void flush(true).catch(() => flushCountsSoon());
   });
 
-  const lose = (number: ReturnType<typeof numbers.take>): void => {
+  const lose = (number: EventNumber): void => {
     numbers.lose(number);
     flushSoon();
   };
@@ -114,6 +135,24 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
       lose(number);
       throw unavailable();
     }
+  };
+
+  const addAllTo: AuditLog["addAllTo"] = async (statements, caller, entries) => {
+    const current = key;
+    if (current === undefined)
+      throw new TenantSecretsError("INTERNAL", "The record was used before it was ready.");
+    if (entries.length === 0) return;
+    const events = entries.map((entry) => {
+      const number = numbers.take();
+      return { number, event: eventOf(current, number, contentOf(caller, entry)) };
+    });
+    statements.whenLost(() => {
+      for (const { number } of events) lose(number);
+    });
+    await insertEventsInto(
+      statements,
+      events.map(({ event }) => event),
+    );
   };
 
   const noteNow = (caller: AuditSubject, entry: AuditEntry): Tally | undefined => {
@@ -131,17 +170,12 @@ export function createAuditLog(database: Database, loadKey: () => Promise<AuditK
     ready: async () => {
       await ready();
     },
-    addTo: async (statements, caller, entry) => {
-      if (key === undefined)
-        throw new TenantSecretsError("INTERNAL", "The record was used before it was ready.");
-      const number = numbers.take();
-      statements.whenLost(() => lose(number));
-      await statements.insert(tables.auditEvents).values(eventOf(key, number, contentOf(caller, entry)));
-    },
+    addTo: (statements, caller, entry) => addAllTo(statements, caller, [entry]),
+    addAllTo,
     add: async (caller, entry) => {
       const content = contentOf(caller, entry);
-      const alike = entry.outcome === "refused" || entry.outcome === "failed";
-      if (!alike || flood.admits(content, performance.now(), Date.now())) return addRow(content);
+      if (!isCountedTogether(entry) || flood.admits(content, performance.now(), Date.now()))
+        return addRow(content);
       flushCountsSoon();
     },
     note: async (caller, entry) => {

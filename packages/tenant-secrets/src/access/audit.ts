@@ -109,9 +109,12 @@ export type NewEvent = Omit<EventRow, "xid" | "position">;
 export interface AuditLog {
   /** Adds an event inside the transaction of the change it is about: both commit, or neither. */
   addTo(statements: Statements, caller: AuditSubject, entry: AuditEntry): Promise<void>;
+  /** As `addTo`, of any number of events in one statement. */
+  addAllTo(statements: Statements, caller: AuditSubject, entries: readonly AuditEntry[]): Promise<void>;
   /**
-   * Adds an event on its own, and resolves once it is committed; but of refused and failed attempts that are alike only
-   * the first twenty in a minute. Any other is counted, and its count committed within five seconds.
+   * Adds an event on its own, and resolves once it is committed; but of attempts that are alike, and that were refused, failed
+   * or only listed something, only the first twenty in a minute. Any other is counted, and its count committed within five
+   * seconds.
    *
    * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be; before the record's key is
    *   at hand, whatever loading it throws
@@ -147,6 +150,33 @@ export interface AuditLog {
    * @throws {TenantSecretsError} as `flush`; what is left then is lost with the process
    */
   stop(): Promise<void>;
+}
+
+/** An event that the database can never take, such as a text that no column holds. Its number is in a gap. */
+export interface LostEvent {
+  readonly action: string;
+  /** SQLSTATE. */
+  readonly code: string;
+}
+
+/** Answers with names and dates, never with a value, and is asked for again and again. */
+const listings: ReadonlySet<AuditAction> = new Set([
+  "secret.list",
+  "secret.history",
+  "company.list",
+  "api-key.list",
+  "member.list",
+  "operator.list",
+  "record.list",
+  "key.status",
+  "key.report",
+  "key.verify-report",
+  "key.public-key",
+] as const);
+
+/** Whether events like it are counted together where there are too many of them. */
+export function isCountedTogether({ action, outcome }: AuditEntry): boolean {
+  return outcome === "refused" || outcome === "failed" || (outcome === "allowed" && listings.has(action));
 }
 
 /** What an event says, before it has a number and a MAC. */
@@ -252,12 +282,18 @@ function ownCompany(actor: AuditSubject["actor"]): string | undefined {
   return own.length === 1 ? own[0] : undefined;
 }
 
-/** What came from outside cannot break a line, a terminal or a column: controls become escapes, length has an end. */
+const longestText = 200;
+
+/**
+ * What came from outside cannot break a line, a terminal or a column: controls become escapes, and 200 characters are the
+ * end. Cut first and made well-formed then, since a cut can part a surrogate pair, and PostgreSQL takes no half of one.
+ */
 function printable(text: string): string {
   if (/^[\x20-\x7e]{0,200}$/.test(text)) return text;
-  return text
+  return Array.from(text.slice(0, 2 * longestText))
+    .slice(0, longestText)
+    .join("")
     .toWellFormed()
-    .slice(0, 200)
     .replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (control) => {
       return `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`;
     });

@@ -56,12 +56,26 @@ test("counts whoever guesses credentials by address, whatever name each guess ha
   expect(flood.takeCounts()).toMatchObject([{ count: 980, content: { actorId: "*", address: "192.0.2.1" } }]);
 });
 
+test("counts all addresses of one IPv6 network as one sender, and other networks apart", () => {
+  const flood = createFloodControl();
+  const admitted = (network: string) =>
+    Array.from({ length: 1500 }, (_, i) =>
+      flood.admits(by("a", `${network}:${i.toString(16)}::${i.toString(16)}`), 0, 0),
+    ).filter(Boolean).length;
+  expect(admitted("2001:db8:0:1")).toBe(20);
+  expect(admitted("2001:db8:0:2")).toBe(20);
+  expect(flood.takeCounts().map(({ count, content }) => [count, content.address])).toEqual([
+    [1480, null],
+    [1480, null],
+  ]);
+});
+
 test("stays small and exact under 200,000 attempts of thousands of actors, and while nothing is taken", () => {
   const flood = createFloodControl(100);
   let admitted = 0;
   for (let minute = 0; minute < 10; minute++) {
     for (let i = 0; i < 20_000; i++) {
-      const each = by(`${minute}-${i % 800}`, `2001:db8::${i % 800}`, { companyId: `c${i % 400}` });
+      const each = by(`${minute}-${i % 800}`, `2001:db8:${i % 800}::1`, { companyId: `c${i % 400}` });
       if (flood.admits(each, minute * 60_000, 0)) admitted += 1;
     }
     expect(flood.waiting).toBeLessThanOrEqual(201);

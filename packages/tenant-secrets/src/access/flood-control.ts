@@ -1,7 +1,8 @@
 import type { EventContent } from "./audit.ts";
+import { networkOf } from "./network.ts";
 import { createTallies, type Tally } from "./tally.ts";
 
-/** Keeps attempts that were refused or failed from filling the record: too many that are alike are counted instead. */
+/** Keeps attempts that can be made without end from filling the record: too many that are alike are counted instead. */
 export interface FloodControl {
   /**
    * Whether an attempt gets an event of its own: the first twenty of a group within a minute do. Any other was counted.
@@ -19,7 +20,7 @@ const windowMs = 60_000;
 const eventsOfTheirOwn = 20;
 
 /**
- * @param maxGroups kept apart by actor and address; beyond them attempts are counted together, so that an attacker who can
+ * @param maxGroups kept apart by actor and network; beyond them attempts are counted together, so that an attacker who can
  *   be many cannot fill the memory either
  */
 export function createFloodControl(maxGroups = 10_000): FloodControl {
@@ -32,7 +33,7 @@ export function createFloodControl(maxGroups = 10_000): FloodControl {
     // Whoever has no credential yet can give itself a new name every time.
     const actorId = actorKind === "anonymous" ? "" : content.actorId;
     for (const [level, fields] of [
-      [...what, companyId, actorId, address],
+      [...what, companyId, actorId, address === null ? null : networkOf(address)],
       [...what, companyId],
     ].entries()) {
       const group = JSON.stringify(fields);

@@ -100,14 +100,12 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
             .insert(tables.apiKeyCompanies)
             .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
         }
-        for (const companyId of companyIds) {
-          await audit.addTo(statements, caller, {
-            action: attempt.action,
-            outcome: "allowed",
-            companyId,
-            subject: row.id,
-          });
-        }
+        const event = { action: attempt.action, outcome: "allowed", subject: row.id } as const;
+        await audit.addAllTo(
+          statements,
+          caller,
+          companyIds.map((companyId) => ({ ...event, companyId })),
+        );
         return describe(
           row,
           entered.map((company) => company.subdomain),

@@ -100,6 +100,8 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
     to: () => Partial<Pick<typeof tables.companies.$inferInsert, "subdomain" | "recoveryDays">>,
   ): Promise<CompanyDescription> =>
     asOperator(caller, action, async (statements) => {
+      // What is no subdomain names no company, and can be a text that PostgreSQL does not take.
+      if (!Subdomain.safeParse(subdomain).success) throw notFound();
       const [row] = await statements
         .update(tables.companies)
         .set({ ...to(), updatedAt: sql`now()` })
@@ -148,12 +150,13 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
         return describe(row);
       }),
 
-    list: (caller) =>
-      asOperator(caller, "company.list", async (statements) => {
-        const all = await statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain));
-        await audit.addTo(statements, caller, { action: "company.list", outcome: "allowed" });
-        return all.map(describe);
-      }),
+    list: async (caller) => {
+      const all = await asOperator(caller, "company.list", (statements) =>
+        statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
+      );
+      await audit.add(caller, { action: "company.list", outcome: "allowed" });
+      return all.map(describe);
+    },
 
     rename: (caller, subdomain, newSubdomain) =>
       change(caller, "company.rename", subdomain, () => {

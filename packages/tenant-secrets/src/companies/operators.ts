@@ -66,22 +66,20 @@ export function createOperators(database: Database, audit: AuditLog): Operators 
       });
     },
 
-    list: (caller) =>
-      recorded({ caller, action: "operator.list" }, async (statements) => {
-        const rows = await statements
-          .select()
-          .from(tables.operators)
-          .orderBy(asc(tables.operators.createdAt));
-        await audit.addTo(statements, caller, { action: "operator.list", outcome: "allowed" });
-        return rows.map(({ id, name, tokenPrefix, createdAt, expiresAt, revokedAt }) => ({
-          id,
-          name,
-          prefix: tokenPrefix,
-          createdAt,
-          expiresAt,
-          revokedAt: revokedAt ?? undefined,
-        }));
-      }),
+    list: async (caller) => {
+      const rows = await recorded({ caller, action: "operator.list" }, (statements) =>
+        statements.select().from(tables.operators).orderBy(asc(tables.operators.createdAt)),
+      );
+      await audit.add(caller, { action: "operator.list", outcome: "allowed" });
+      return rows.map(({ id, name, tokenPrefix, createdAt, expiresAt, revokedAt }) => ({
+        id,
+        name,
+        prefix: tokenPrefix,
+        createdAt,
+        expiresAt,
+        revokedAt: revokedAt ?? undefined,
+      }));
+    },
 
     revoke: (caller, id) => {
       const subject = z.uuid().safeParse(id).data;

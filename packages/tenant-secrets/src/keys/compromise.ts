@@ -137,10 +137,12 @@ export function createCompromise(dependencies: Dependencies): Compromise {
       const revoked = await onDatabase(() =>
         database.acrossCompanies(async (statements) => {
           const rows = await revokeBatch(statements, kind, madeUntil);
-          for (const { id, companyId } of rows) {
-            const entry: AuditEntry = { action, outcome: "allowed", subject: id };
-            await audit.addTo(statements, caller, companyId === null ? entry : { ...entry, companyId });
-          }
+          const event = { action, outcome: "allowed" } as const;
+          await audit.addAllTo(
+            statements,
+            caller,
+            rows.map(({ id, companyId }) => ({ ...event, subject: id, companyId: companyId ?? undefined })),
+          );
           return rows.length;
         }),
       );

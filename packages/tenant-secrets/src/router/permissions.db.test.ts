@@ -448,3 +448,30 @@ describe("with what is another company's, or nobody's, or nothing", () => {
     );
   }, 120_000);
 });
+
+test("a text that PostgreSQL cannot hold is an answer by rule in every field of every procedure, and never our own fault", async () => {
+  const bent = (value: unknown, tail: string): unknown => {
+    if (typeof value === "string") return `${value}${tail}`;
+    if (Array.isArray(value)) return value.map((each) => bent(each, tail));
+    if (value === null || typeof value !== "object" || value instanceof Date) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, bent(each, tail)]));
+  };
+  const wrong: string[] = [];
+  let calls = 0;
+  for (const [path, row] of Object.entries(table)) {
+    const own = { note: "n", requestId: crypto.randomUUID(), ...row.input?.(mine) };
+    for (const field of Object.keys(own)) {
+      for (const tail of ["\0", "\ud800"]) {
+        for (const sender of senders) {
+          const { note, requestId, ...required } = own;
+          const input = { ...required, [field]: bent(Reflect.get(own, field), tail) };
+          const answer = await call(sender, path, input);
+          calls += 1;
+          if (reasonOf(answer) === "INTERNAL") wrong.push(`${sender.name} ${path} ${field}: ${answer}`);
+        }
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(calls).toBeGreaterThan(1000);
+}, 120_000);

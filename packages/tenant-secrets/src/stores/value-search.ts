@@ -157,23 +157,13 @@ export function createValueSearch(
         await audit.ready();
         const { found, ...counts } = await search(plaintext.bytes, company?.id);
         const shown = found.slice(0, mostMatches);
+        const event = { action: attempt.action, outcome: "allowed" } as const;
+        const events = [
+          { ...event, companyId: company?.id },
+          ...shown.map(({ companyId, secretKey, version }) => ({ ...event, companyId, secretKey, version })),
+        ];
         await onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            await audit.addTo(statements, caller, {
-              action: attempt.action,
-              outcome: "allowed",
-              companyId: company?.id,
-            });
-            for (const { companyId, secretKey, version } of shown) {
-              await audit.addTo(statements, caller, {
-                action: attempt.action,
-                outcome: "allowed",
-                companyId,
-                secretKey,
-                version,
-              });
-            }
-          }),
+          database.acrossCompanies((statements) => audit.addAllTo(statements, caller, events)),
         );
         return {
           ...counts,

@@ -115,14 +115,14 @@ export function createWrites(
           company.id,
           writes.map(({ secretKey }) => secretKey),
         );
-        const add = async (write: W, version: number, reason?: "REPLAYED"): Promise<void> => {
-          const { secretKey } = write;
-          const entry = { action: placing.action, outcome: "allowed", companyId: company.id } as const;
-          await audit.addTo(statements, caller, { ...entry, secretKey, version, reason });
+        const addEvents = (versions: readonly number[], reason?: "REPLAYED"): Promise<void> => {
+          const entry = { action: placing.action, outcome: "allowed", companyId: company.id, reason } as const;
+          const events = writes.map(({ secretKey }, i) => ({ ...entry, secretKey, version: versions[i] ?? 0 }));
+          return audit.addAllTo(statements, caller, events);
         };
         const applied = request && (await findApplied(statements, request.name, request.body));
         if (applied !== undefined) {
-          for (const [i, write] of writes.entries()) await add(write, applied[i] ?? 0, "REPLAYED");
+          await addEvents(applied, "REPLAYED");
           return applied;
         }
         const targets = writes.map((write) => ({ write, head: headOf(heads, write) }));
@@ -135,7 +135,7 @@ export function createWrites(
           versions.push(await placing.add(statements, head, keys[0], write, { actorKind, actorId }));
         }
         if (request !== undefined) await keepApplied(statements, request.name, request.body, versions);
-        for (const [i, write] of writes.entries()) await add(write, versions[i] ?? 0);
+        await addEvents(versions);
         return versions;
       });
     });

@@ -8,4 +8,6 @@ export interface Measurements {
   readonly adoption: AdoptionMeasurements;
   /** Values that were read after they had expired. */
   readonly expiredReads: number;
+  /** Events of the audit log that the database refused for what was in them. */
+  readonly eventsLost: number;
 }

@@ -204,11 +204,13 @@ function createRecord(database: Database, audit: AuditLog): Record {
   return async (caller, company, entries) => {
     await audit.ready();
     await onDatabase(() =>
-      database.inCompany(company.id, async (statements) => {
-        for (const entry of entries) {
-          await audit.addTo(statements, caller, { ...entry, companyId: company.id });
-        }
-      }),
+      database.inCompany(company.id, (statements) =>
+        audit.addAllTo(
+          statements,
+          caller,
+          entries.map((entry) => ({ ...entry, companyId: company.id })),
+        ),
+      ),
     );
   };
 }
