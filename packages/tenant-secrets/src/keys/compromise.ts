@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, inArray, isNull, lte, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { perform, refuse } from "../access/attempt.ts";
-import type { AuditEntry, AuditLog } from "../access/audit.ts";
+import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import type { Catalog } from "../catalog/catalog.ts";

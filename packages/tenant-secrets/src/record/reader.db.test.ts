@@ -118,7 +118,9 @@ test("refuses a cursor that was changed, made up, or is of another company or li
 });
 
 test("an export has a company's own sealed events, can be checked without us, and holds nothing of others", async () => {
-  for (let i = 0; i < 110; i++) await fixture.secrets.vault.list(product, own);
+  for (let i = 0; i < 110; i++) {
+    await fixture.secrets.company(own, product).set("CUSTOM_PAGES", `fake_${i}`);
+  }
   await fixture.secrets.flush();
   await seal(7);
   const [count] = await fixture.superuser`

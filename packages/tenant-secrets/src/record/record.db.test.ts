@@ -46,7 +46,7 @@ function readHead(text: string): Head {
 /** Adds events about something of a name, on their own. @returns their ids, in the order of their numbers */
 async function record(count: number, subject: string): Promise<string[]> {
   for (let i = 0; i < count; i++) {
-    await audit.add(operator, { action: "company.list", outcome: "allowed", subject });
+    await audit.add(operator, { action: "company.rename", outcome: "allowed", subject });
   }
   const rows =
     await fixture.superuser`select id from audit_events where subject = ${subject} order by stream_no`;
@@ -115,7 +115,11 @@ test("64 writers beside a long transaction: no event is missed, none is sealed t
     await statements.execute("select pg_current_xact_id()");
     begun.resolve();
     await over.promise;
-    await audit.addTo(statements, operator, { action: "company.list", outcome: "allowed", subject: "late" });
+    await audit.addTo(statements, operator, {
+      action: "company.rename",
+      outcome: "allowed",
+      subject: "late",
+    });
   });
   await begun.promise;
   const running = [
@@ -124,7 +128,11 @@ test("64 writers beside a long transaction: no event is missed, none is sealed t
   ];
   const writers = Array.from({ length: 64 }, async (_, writer) => {
     for (let i = 0; i < 10; i++) {
-      await audit.add(operator, { action: "company.list", outcome: "allowed", subject: `writer-${writer}` });
+      await audit.add(operator, {
+        action: "company.rename",
+        outcome: "allowed",
+        subject: `writer-${writer}`,
+      });
     }
   });
   await Promise.all(writers);
@@ -154,7 +162,7 @@ test("one transaction with more events than a batch holds is one batch", async (
   await fixture.database.acrossCompanies(async (statements) => {
     for (let i = 0; i < 12; i++) {
       await audit.addTo(statements, operator, {
-        action: "company.list",
+        action: "company.rename",
         outcome: "allowed",
         subject: "large",
       });
@@ -340,7 +348,7 @@ test("events of before there were numbers are checked as well, and need none", a
     occurredAt: new Date(),
     actorKind: "operator",
     actorId: "old",
-    action: "company.list",
+    action: "company.rename",
     secretKey: null,
     version: null,
     outcome: "allowed",

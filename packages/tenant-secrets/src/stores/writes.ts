@@ -116,8 +116,17 @@ export function createWrites(
           writes.map(({ secretKey }) => secretKey),
         );
         const addEvents = (versions: readonly number[], reason?: "REPLAYED"): Promise<void> => {
-          const entry = { action: placing.action, outcome: "allowed", companyId: company.id, reason } as const;
-          const events = writes.map(({ secretKey }, i) => ({ ...entry, secretKey, version: versions[i] ?? 0 }));
+          const entry = {
+            action: placing.action,
+            outcome: "allowed",
+            companyId: company.id,
+            reason,
+          } as const;
+          const events = writes.map(({ secretKey }, i) => ({
+            ...entry,
+            secretKey,
+            version: versions[i] ?? 0,
+          }));
           return audit.addAllTo(statements, caller, events);
         };
         const applied = request && (await findApplied(statements, request.name, request.body));
