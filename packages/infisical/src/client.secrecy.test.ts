@@ -27,7 +27,6 @@ test.for(generations)(
     const errors: InfisicalError[] = [];
     await using fixture = await startFixture({ emulator: { generation } });
     const { emulator } = fixture;
-    const client = fixture.clientWith({ deadlineMs: 50 });
     await fixture.client.putSecret(path, name, value);
     const answers = [400, 401, 403, 404, 422, 429, 500, 502, 304].map(
       (status) => ({ kind: "answer", status }) as const,
@@ -43,14 +42,16 @@ test.for(generations)(
       { kind: "truncated-body" },
       { kind: "hidden-values" },
     ];
-    for (const fault of faults) {
+    for (const [index, fault] of faults.entries()) {
+      // After a refused log-in, these credentials are not tried again for a while.
+      const client = fixture.clientWith({ ...(await emulator.addIdentity({})), deadlineMs: 50 });
       for (const [, call] of calls) {
         emulator.faults.add(fault, { times: 9, path: business });
         await call(client).catch((error: unknown) => errors.push(asInfisicalError(error)));
         emulator.faults.clear();
       }
       emulator.faults.add(fault, { times: 9, path: login });
-      const stranger = fixture.clientWith({ clientSecret: "wrong-fake-secret", deadlineMs: 50 });
+      const stranger = fixture.clientWith({ clientSecret: `wrong-fake-secret-${index}`, deadlineMs: 50 });
       errors.push(await failureOf(stranger.ping()));
       emulator.faults.clear();
     }

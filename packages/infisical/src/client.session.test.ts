@@ -68,4 +68,57 @@ describe.for(generations)("a server: %s", (generation) => {
     for (const [, call] of calls) expect((await failureOf(call(outsider))).code).toBe("FORBIDDEN");
     await expect(fixture.clientWith(fixture.emulator.outsider).ping()).resolves.toBeUndefined();
   });
+
+  test("tries a refused log-in once for all callers and clients of a process, and not again for minutes", async () => {
+    await using fixture = await startFixture({ emulator: { generation } });
+    const wrong = { clientSecret: "fake-revoked-secret" };
+    const [one, another] = [fixture.clientWith(wrong), fixture.clientWith(wrong)];
+    const failures = await Promise.all(
+      Array.from({ length: 20 }, () => failureOf(one.findSecret(path, name))),
+    );
+    for (const client of [one, another, one]) {
+      for (const [, call] of calls) failures.push(await failureOf(call(client)));
+    }
+    expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(["UNAUTHORIZED"]));
+    expect(count(fixture, "POST", login)).toBe(1);
+    const last = failures.at(-1);
+    expect(last?.retryAfterMs).toBeGreaterThan(4 * 60_000);
+    expect(last?.message).toMatch(/INFISICAL_CLIENT_SECRET.*No other log-in is tried for \d+ minutes/);
+
+    // The identity is not locked, and a corrected configuration is tried at once.
+    await expect(fixture.client.ping()).resolves.toBeUndefined();
+    expect(count(fixture, "POST", login)).toBe(2);
+  });
+
+  test("logs in again by itself when the time after a refused log-in is over", async () => {
+    await using fixture = await startFixture({ emulator: { generation } });
+    const body = { statusCode: 401, message: "Invalid credentials", error: "UnauthorizedError" };
+    fixture.emulator.faults.add({ kind: "answer", status: 401, body }, { path: login });
+    const client = fixture.clientWith({ refusedLogInMs: 200 });
+    expect((await failureOf(client.ping())).code).toBe("UNAUTHORIZED");
+    expect((await failureOf(client.ping())).retryAfterMs).toBeLessThanOrEqual(400);
+    await vi.waitFor(() => client.ping(), { timeout: 5_000, interval: 50 });
+    expect(count(fixture, "POST", login)).toBe(2);
+  });
+
+  test("does not log in at every call when the server refuses each new token", async () => {
+    await using fixture = await startFixture({ emulator: { generation } });
+    const body = { statusCode: 401, message: "No identity access token found", error: "UnauthorizedError" };
+    fixture.emulator.faults.add({ kind: "answer", status: 401, body }, { times: 99, path: business });
+    for (let i = 0; i < 20; i += 1) {
+      expect((await failureOf(fixture.client.findSecret(path, name))).code).toBe("UNAUTHORIZED");
+    }
+    expect(count(fixture, "POST", login)).toBe(1);
+  });
+
+  test("says of a locked identity that it is locked, and leaves it alone", async () => {
+    await using fixture = await startFixture({ emulator: { generation } });
+    const message = "This identity auth method is temporarily locked, please try again later";
+    const body = { statusCode: 401, message, error: "UnauthorizedError" };
+    fixture.emulator.faults.add({ kind: "answer", status: 401, body }, { times: 99, path: login });
+    for (let i = 0; i < 5; i += 1) {
+      expect((await failureOf(fixture.client.ping())).message).toMatch(/has locked the machine identity/);
+    }
+    expect(count(fixture, "POST", login)).toBe(1);
+  });
 });

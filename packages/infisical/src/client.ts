@@ -31,6 +31,8 @@ export interface InfisicalOptions {
   maxFailures?: number;
   /** How long calls are refused then, before one of them probes; also the most that the probe may take. Default 1,500. */
   coolDownMs?: number;
+  /** How long no log-in is tried after one that was refused, at least; at most twice as long. Default 300,000: as long as Infisical locks an identity. */
+  refusedLogInMs?: number;
   /** Told of every call when it has ended, refused ones too. Must not throw. */
   onCall?: (call: InfisicalCall) => void;
 }
@@ -78,6 +80,7 @@ const optionsSchema = z.object({
   maxConcurrency: z.int().positive().default(8),
   maxFailures: z.int().positive().default(5),
   coolDownMs: z.int().positive().default(1_500),
+  refusedLogInMs: z.int().positive().default(300_000),
 });
 
 /**
@@ -94,10 +97,10 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
     });
   }
   const { clientId, clientSecret, projectId, environment, ...limits } = parsed.data;
-  const { deadlineMs, maxConcurrency, maxFailures, coolDownMs } = limits;
+  const { deadlineMs, maxConcurrency, maxFailures, coolDownMs, refusedLogInMs } = limits;
   const credentials = { siteUrl: normalizeSiteUrl(parsed.data.siteUrl), clientId, clientSecret };
   // No longer than the cool-down, so that a probe finds a slot.
-  const exchange = createExchange(credentials, { maxConcurrency, graceMs: coolDownMs });
+  const exchange = createExchange(credentials, { maxConcurrency, graceMs: coolDownMs, refusedLogInMs });
   const turns = createTurns();
   const place = { projectId, environment };
   const folders = createFolders(exchange, place, turns);

@@ -14,15 +14,16 @@ export type InfisicalErrorCode =
   | "SERVER_ERROR";
 
 const sentences: Readonly<Record<InfisicalErrorCode, string>> = {
-  UNREACHABLE: "Infisical could not be reached; check its address and the network",
+  UNREACHABLE: "Infisical could not be reached; check INFISICAL_SITE_URL and the network",
   TIMEOUT: "Infisical did not answer in time; try again",
   RATE_LIMITED: "Infisical limits the rate of requests; try again later",
   UNAUTHORIZED:
-    "Infisical refused the log-in; check the client id and the client secret of the machine identity",
+    "Infisical refused the log-in of the machine identity; check INFISICAL_CLIENT_ID and INFISICAL_CLIENT_SECRET",
   FORBIDDEN: "the machine identity may not do this; check its role in the Infisical project",
-  NOT_FOUND: "Infisical does not know the project or the environment; check both",
+  NOT_FOUND:
+    "Infisical does not know the project or the environment; check INFISICAL_PROJECT_ID and INFISICAL_ENVIRONMENT",
   INVALID_RESPONSE:
-    "the answer is not one of Infisical's API; check the address and what stands in front of it",
+    "the answer is not one of Infisical's API; check INFISICAL_SITE_URL and what stands in front of Infisical",
   INVALID_INPUT: "Infisical refused the input",
   AMBIGUOUS:
     "it is not known whether Infisical applied the change; read the current state before trying again",
@@ -40,7 +41,7 @@ const lackOf = (right: InfisicalRight) =>
 export class InfisicalError extends Error {
   override readonly name = "InfisicalError";
   readonly code: InfisicalErrorCode;
-  /** With `RATE_LIMITED`, how long the server asked us to stay away; and how long calls are refused without asking it. */
+  /** With `RATE_LIMITED`, how long the server asked us to stay away; and how long calls or log-ins are refused without asking it. */
   readonly retryAfterMs?: number;
   /** With `FORBIDDEN`, the permission that is missing, where it is known. */
   readonly right?: InfisicalRight;

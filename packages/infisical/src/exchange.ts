@@ -28,10 +28,10 @@ const writeShare = 0.6;
 
 export function createExchange(
   credentials: Credentials,
-  limits: { maxConcurrency: number; graceMs: number },
+  limits: { maxConcurrency: number; graceMs: number; refusedLogInMs: number },
 ): Exchange {
   const slots = createSlots(limits.maxConcurrency, limits.graceMs);
-  const sessions = createSessions(credentials, slots);
+  const sessions = createSessions(credentials, slots, limits);
 
   const persist = async (
     deadline: Deadline,
@@ -41,13 +41,20 @@ export function createExchange(
     for (;;) {
       const session = await sessions.current(deadline);
       const outcome = await perform(session);
-      if (outcome.kind !== "refused") return outcome;
+      if (outcome.kind !== "refused") {
+        if (outcome.kind === "answered") sessions.prove(session);
+        return outcome;
+      }
       const meaning = meaningOf(outcome.refusal);
       if (meaning === "RATE_LIMITED") await waitOut(outcome.refusal, deadline);
-      else if (meaning === "TOKEN_REFUSED" && !isLoggedInAnew) {
+      else if (meaning === "TOKEN_REFUSED") {
         sessions.discard(session);
+        if (isLoggedInAnew) return outcome;
         isLoggedInAnew = true;
-      } else return outcome;
+      } else {
+        sessions.prove(session);
+        return outcome;
+      }
     }
   };
 

@@ -6,6 +6,7 @@ import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
 import { send } from "./http.ts";
 import { parseJson } from "./json.ts";
+import { logInPauseOf } from "./log-in-pause.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
 import type { Refusal } from "./outcome.ts";
 import { callSdk } from "./sdk.ts";
@@ -27,7 +28,13 @@ export interface Session {
 export interface Sessions {
   /** The session to use now; concurrent callers share one log-in. */
   current(deadline: Deadline): Promise<Session>;
-  /** Forgets a session whose token the server refused. */
+  /** The server took the token of this session. */
+  prove(session: Session): void;
+  /**
+   * Forgets a session whose token the server refused.
+   *
+   * @throws {InfisicalError} `UNAUTHORIZED` where it refused the token from the start: another log-in would give another such one
+   */
   discard(session: Session): void;
 }
 
@@ -38,17 +45,36 @@ const claims = z.object({ iat: z.number().optional(), exp: z.number().optional()
  * makes the server kill the token that still worked. And always with a new SDK instance: the old one sends its
  * expired token along with the log-in, and the server refuses the log-in for it.
  */
-export function createSessions(credentials: Credentials, slots: Slots): Sessions {
+export function createSessions(
+  credentials: Credentials,
+  slots: Slots,
+  { refusedLogInMs }: { refusedLogInMs: number },
+): Sessions {
   let session: Session | undefined;
   let pending: Promise<Session> | undefined;
+  const pause = logInPauseOf(credentials);
+  const proven = new WeakSet<Session>();
+
+  const open = async (durationMs: number) => {
+    pause.check();
+    try {
+      return (session = await openSession(credentials, startDeadline(durationMs), slots));
+    } catch (error) {
+      throw error instanceof InfisicalError && error.code === "UNAUTHORIZED" ? paused(error) : error;
+    }
+  };
+
+  const paused = (error: InfisicalError) => {
+    // Processes that were refused together do not come back together: that would lock the identity again.
+    const retryAfterMs = Math.round(refusedLogInMs * (1 + Math.random()));
+    const sentence = `${error.message}. No other log-in is tried for ${periodOf(retryAfterMs)}, or until this process is started anew, since Infisical locks an identity whose log-ins keep failing`;
+    const told = new InfisicalError("UNAUTHORIZED", { sentence, retryAfterMs });
+    pause.begin(told);
+    return told;
+  };
 
   // A log-in serves all who wait for it, so it gets the whole time that its first caller had.
-  const logIn = (durationMs: number) => {
-    pending ??= openSession(credentials, startDeadline(durationMs), slots)
-      .then((opened) => (session = opened))
-      .finally(() => (pending = undefined));
-    return pending;
-  };
+  const logIn = (durationMs: number) => (pending ??= open(durationMs).finally(() => (pending = undefined)));
 
   return {
     async current(deadline) {
@@ -58,8 +84,16 @@ export function createSessions(credentials: Credentials, slots: Slots): Sessions
       if (now >= session.renewAt) logIn(deadline.durationMs).catch(() => undefined);
       return session;
     },
+    prove: (accepted) => void proven.add(accepted),
     discard(refused) {
       if (session === refused) session = undefined;
+      if (proven.has(refused)) return;
+      const error = new InfisicalError("UNAUTHORIZED", {
+        sentence: uselessLogIn,
+        retryAfterMs: uselessLogInMs,
+      });
+      pause.begin(error);
+      throw error;
     },
   };
 }
@@ -83,12 +117,24 @@ async function openSession(credentials: Credentials, deadline: Deadline, slots: 
   return { sdk, token, renewAt: openedAt + lifeMs * 0.75, expiresAt: openedAt + lifeMs };
 }
 
+// A log-in that succeeds locks nothing, and it may be no more than one replica that does not know the token yet.
+const uselessLogInMs = 15_000;
+const uselessLogIn =
+  "Infisical refuses the token of a log-in that it has just let in; check the trusted addresses and the limits of the machine identity's access tokens";
+const locked =
+  "Infisical has locked the machine identity for some minutes after log-ins that failed; look for a process with a wrong INFISICAL_CLIENT_SECRET";
+
+const periodOf = (ms: number) =>
+  ms < 120_000 ? `${Math.ceil(ms / 1_000)} seconds` : `${Math.round(ms / 60_000)} minutes`;
+
 /** An older server answers 404 for an unknown client id, and any 4xx here is about the credentials. */
 function logInError(refusal: Refusal): InfisicalError {
   const isUnknownIdentity = refusal.status === 404 && /^no identity\b/i.test(refusal.message);
   const isRefused =
     isUnknownIdentity || ["FORBIDDEN", "INVALID_INPUT", "TOKEN_REFUSED"].includes(meaningOf(refusal));
-  return isRefused ? new InfisicalError("UNAUTHORIZED") : errorOf(refusal);
+  if (!isRefused) return errorOf(refusal);
+  const isLocked = /\blocked\b/i.test(refusal.message);
+  return new InfisicalError("UNAUTHORIZED", isLocked ? { sentence: locked } : {});
 }
 
 /**
