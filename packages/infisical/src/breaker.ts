@@ -65,7 +65,7 @@ export function createBreaker({ maxFailures, coolDownMs }: BreakerOptions): Brea
     refusal: (retryAfterMs) => new InfisicalError("UNREACHABLE", { sentence: down, retryAfterMs }),
   });
   const rateLimit = createGuard({
-    counts: ({ code }) => code === "RATE_LIMITED",
+    counts: ({ code, isOwnLimit }) => code === "RATE_LIMITED" && isOwnLimit !== true,
     maxFailures: 1,
     restMs: ({ retryAfterMs = coolDownMs }) => Math.min(retryAfterMs, longestRateLimitMs),
     refusal: (retryAfterMs) => new InfisicalError("RATE_LIMITED", { retryAfterMs }),

@@ -12,6 +12,7 @@ import { checkName, checkPath, checkValue, normalizeSiteUrl } from "./input.ts";
 import { observed } from "./observation.ts";
 import type { InfisicalCall, InfisicalOperation } from "./observation.ts";
 import { createSecrets } from "./secrets.ts";
+import { createSharedReads } from "./shared-reads.ts";
 
 export const infisicalEnvironment = z.enum(["dev", "staging", "prod"]);
 export type InfisicalEnvironment = z.output<typeof infisicalEnvironment>;
@@ -33,6 +34,8 @@ export interface InfisicalOptions {
   coolDownMs?: number;
   /** How long no log-in is tried after one that was refused, at least; at most twice as long. Default 300,000: as long as Infisical locks an identity. */
   refusedLogInMs?: number;
+  /** The rate limit of a server that does not tell it: requests a minute on one route. Default: none. */
+  requestsPerMinute?: number;
   /** Told of every call when it has ended, refused ones too. Must not throw. */
   onCall?: (call: InfisicalCall) => void;
 }
@@ -81,6 +84,7 @@ const optionsSchema = z.object({
   maxFailures: z.int().positive().default(5),
   coolDownMs: z.int().positive().default(1_500),
   refusedLogInMs: z.int().positive().default(300_000),
+  requestsPerMinute: z.int().positive().optional(),
 });
 
 /**
@@ -97,14 +101,25 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
     });
   }
   const { clientId, clientSecret, projectId, environment, ...limits } = parsed.data;
-  const { deadlineMs, maxConcurrency, maxFailures, coolDownMs, refusedLogInMs } = limits;
+  const { deadlineMs, maxConcurrency, maxFailures, coolDownMs, refusedLogInMs, requestsPerMinute } = limits;
   const credentials = { siteUrl: normalizeSiteUrl(parsed.data.siteUrl), clientId, clientSecret };
   // No longer than the cool-down, so that a probe finds a slot.
-  const exchange = createExchange(credentials, { maxConcurrency, graceMs: coolDownMs, refusedLogInMs });
+  const exchange = createExchange(credentials, {
+    maxConcurrency,
+    graceMs: coolDownMs,
+    refusedLogInMs,
+    requestsPerMinute,
+  });
   const turns = createTurns();
   const place = { projectId, environment };
   const folders = createFolders(exchange, place, turns);
   const secrets = createSecrets(exchange, folders, place, turns);
+  const reads = {
+    listFolders: createSharedReads<InfisicalFolder[]>(),
+    listSecrets: createSharedReads<readonly InfisicalSecret[]>(),
+    listSecretSummaries: createSharedReads<readonly InfisicalSecretSummary[]>(),
+    findSecret: createSharedReads<InfisicalSecret | undefined>(),
+  };
   const breaker = createBreaker({ maxFailures, coolDownMs });
   // A probe that hangs would keep everybody out for its whole time, though the server may be back meanwhile.
   const durationMs = (isProbe: boolean) => (isProbe ? Math.min(deadlineMs, coolDownMs) : deadlineMs);
@@ -124,7 +139,8 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
       call(
         "listFolders",
         () => checkPath(path),
-        async (deadline) => oneOfEachName(await folders.list(deadline, path)),
+        async (deadline) =>
+          oneOfEachName(await reads.listFolders(path, deadline, (until) => folders.list(until, path))),
       ),
     async createFolder(path) {
       // It is always there. Nothing is sent, so this must not count as a sign of life either.
@@ -145,19 +161,21 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
       call(
         "listSecrets",
         () => checkPath(path),
-        (deadline) => secrets.list(deadline, path),
+        (deadline) => reads.listSecrets(path, deadline, (until) => secrets.list(until, path)),
       ),
     listSecretSummaries: (path) =>
       call(
         "listSecretSummaries",
         () => checkPath(path),
-        (deadline) => secrets.listSummaries(deadline, path),
+        (deadline) =>
+          reads.listSecretSummaries(path, deadline, (until) => secrets.listSummaries(until, path)),
       ),
     findSecret: (path, name) =>
       call(
         "findSecret",
         () => checkSecret(path, name),
-        (deadline) => secrets.find(deadline, path, name),
+        (deadline) =>
+          reads.findSecret(`${path} ${name}`, deadline, (until) => secrets.find(until, path, name)),
       ),
     putSecret: (path, name, value) =>
       call(

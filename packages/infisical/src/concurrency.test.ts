@@ -79,6 +79,23 @@ test("keeps the slot of work that was given up on until that work has ended, or 
   expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
   const hopeless = Promise.reject(new InfisicalError("RATE_LIMITED"));
   const patience = startDeadline(60_000);
-  expect((await failureOf(impatient.run(patience, () => never, hopeless))).code).toBe("RATE_LIMITED");
+  expect((await failureOf(impatient.run(patience, () => never, { hopeless }))).code).toBe("RATE_LIMITED");
   expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
+});
+
+test("keeps one slot for what is urgent, which goes before all that waits", async () => {
+  const slots = createSlots(3, 1_000);
+  const { promise: hung, resolve: end } = Promise.withResolvers<void>();
+  const order: string[] = [];
+  const ordinary = Array.from({ length: 10 }, (_, i) =>
+    slots.run(startDeadline(5_000), async () => {
+      order.push(`ordinary ${i}`);
+      await hung;
+    }),
+  );
+  await slots.run(startDeadline(1_000), async () => void order.push("urgent"), { isUrgent: true });
+  expect(order).toEqual(["ordinary 0", "ordinary 1", "urgent"]);
+  end();
+  await Promise.all(ordinary);
+  expect(order).toHaveLength(11);
 });

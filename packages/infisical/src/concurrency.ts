@@ -7,21 +7,31 @@ export interface Slots {
    * still burdens the server when its caller has given up, so it keeps its slot for `graceMs` more; and not for the
    * minutes that it may take, or a few such requests would leave no slot to anybody.
    *
-   * @param hopeless rejects when there is no use in waiting for `work`
+   * @param how `hopeless` rejects when there is no use in waiting for `work`; what is urgent goes before all that waits, and
+   *   may have the one slot that nothing else gets
    */
-  run<T>(deadline: Deadline, work: () => Promise<T>, hopeless?: Promise<never>): Promise<T>;
+  run<T>(
+    deadline: Deadline,
+    work: () => Promise<T>,
+    how?: { readonly hopeless?: Promise<never>; readonly isUrgent?: boolean },
+  ): Promise<T>;
 }
 
 export function createSlots(size: number, graceMs: number): Slots {
+  // With a single slot there is nothing to keep free.
+  const ordinarySize = Math.max(1, size - 1);
   let busy = 0;
-  const waiting: (() => void)[] = [];
+  const [urgentWaiting, ordinaryWaiting]: [(() => void)[], (() => void)[]] = [[], []];
   const release = () => {
-    const next = waiting.shift();
-    if (next === undefined) busy -= 1;
-    else next();
+    busy -= 1;
+    const next = urgentWaiting.shift() ?? (busy < ordinarySize ? ordinaryWaiting.shift() : undefined);
+    if (next === undefined) return;
+    busy += 1;
+    next();
   };
-  const acquire = async (deadline: Deadline) => {
-    if (busy < size) {
+  const acquire = async (deadline: Deadline, isUrgent: boolean) => {
+    const waiting = isUrgent ? urgentWaiting : ordinaryWaiting;
+    if (busy < (isUrgent ? size : ordinarySize)) {
       busy += 1;
       return;
     }
@@ -38,8 +48,8 @@ export function createSlots(size: number, graceMs: number): Slots {
     }
   };
   return {
-    async run(deadline, work, hopeless) {
-      await acquire(deadline);
+    async run(deadline, work, { hopeless, isUrgent = false } = {}) {
+      await acquire(deadline, isUrgent);
       const running = work();
       const timely = deadline.race(running);
       const outcome = hopeless === undefined ? timely : Promise.race([timely, hopeless]);

@@ -45,15 +45,18 @@ export class InfisicalError extends Error {
   readonly retryAfterMs?: number;
   /** With `FORBIDDEN`, the permission that is missing, where it is known. */
   readonly right?: InfisicalRight;
+  /** With `RATE_LIMITED`: the server was not asked, so that others find some of its limit left. */
+  readonly isOwnLimit?: boolean;
 
   constructor(
     code: InfisicalErrorCode,
-    options: { sentence?: string; retryAfterMs?: number; right?: InfisicalRight } = {},
+    options: { sentence?: string; retryAfterMs?: number; right?: InfisicalRight; isOwnLimit?: boolean } = {},
   ) {
     const missing = options.right && lackOf(options.right);
     super(options.sentence ?? missing ?? sentences[code]);
     this.code = code;
     if (options.right !== undefined) this.right = options.right;
+    if (options.isOwnLimit !== undefined) this.isOwnLimit = options.isOwnLimit;
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -5,6 +5,8 @@ import { send } from "./http.ts";
 import type { HttpRequest } from "./http.ts";
 import { errorOf, meaningOf, waitOf } from "./outcome.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
+import { createRateBudget, ownerOf } from "./rate-budget.ts";
+import type { RateState, Target } from "./rate-budget.ts";
 import type { InfisicalRight } from "./rights.ts";
 import { callSdk } from "./sdk.ts";
 import { createSessions } from "./session.ts";
@@ -12,15 +14,20 @@ import type { Credentials, Session } from "./session.ts";
 
 interface Request extends Pick<HttpRequest, "method" | "body"> {
   /** Below the server's address, with its query. */
-  readonly path: string;
+  readonly address: string;
+}
+
+/** For how long, and for whom. */
+interface Call extends Target {
+  readonly deadline: Deadline;
 }
 
 /** Ways to ask the server, logged in and within a deadline. Refused tokens and rate limits are dealt with inside. */
 export interface Exchange {
   /** A read by the SDK. */
-  read(deadline: Deadline, work: (sdk: Session["sdk"]) => Promise<unknown>): Promise<Outcome>;
+  read(call: Call, work: (sdk: Session["sdk"]) => Promise<unknown>): Promise<Outcome>;
   /** A request by our own fetch. A write is given up early enough for a re-read to fit in. */
-  request(deadline: Deadline, request: Request): Promise<Outcome>;
+  request(call: Call, request: Request): Promise<Outcome>;
 }
 
 // What a write may take of the time that is left; the rest is for learning what became of it.
@@ -28,9 +35,15 @@ const writeShare = 0.6;
 
 export function createExchange(
   credentials: Credentials,
-  limits: { maxConcurrency: number; graceMs: number; refusedLogInMs: number },
+  limits: {
+    maxConcurrency: number;
+    graceMs: number;
+    refusedLogInMs: number;
+    requestsPerMinute: number | undefined;
+  },
 ): Exchange {
   const slots = createSlots(limits.maxConcurrency, limits.graceMs);
+  const budget = createRateBudget(limits.requestsPerMinute);
   const sessions = createSessions(credentials, slots, limits);
 
   const persist = async (
@@ -58,17 +71,38 @@ export function createExchange(
     }
   };
 
+  /** Inside its slot, since what waited may find more spent than when it came. */
+  const counted = async <T>(target: Target, work: () => Promise<T>): Promise<T> => {
+    const end = budget.take(target);
+    try {
+      return await work();
+    } finally {
+      end();
+    }
+  };
+
+  const settingsOf = (target: Target) => ({
+    onRate: (state: RateState) => budget.learn(target, state),
+    isUrgent: ownerOf(target.path) === undefined,
+  });
+
   return {
-    read: (deadline, work) => persist(deadline, ({ sdk }) => callSdk(slots, deadline, () => work(sdk))),
-    request: (deadline, { method, path, body }) =>
-      persist(deadline, ({ token }) =>
-        slots.run(deadline, () => {
-          const patience =
-            method === "GET" ? [] : [AbortSignal.timeout(Math.ceil(deadline.remainingMs() * writeShare))];
-          const signal = AbortSignal.any([deadline.signal, ...patience]);
-          return send({ method, url: credentials.siteUrl + path, token, body, signal });
-        }),
+    read: ({ deadline, ...target }, work) =>
+      persist(deadline, ({ sdk }) =>
+        callSdk(slots, deadline, () => counted(target, () => work(sdk)), settingsOf(target)),
       ),
+    request({ deadline, ...target }, { method, address, body }) {
+      const { onRate, isUrgent } = settingsOf(target);
+      const exchange = (token: string) => {
+        const patience =
+          method === "GET" ? [] : [AbortSignal.timeout(Math.ceil(deadline.remainingMs() * writeShare))];
+        const signal = AbortSignal.any([deadline.signal, ...patience]);
+        return send({ method, url: credentials.siteUrl + address, token, body, signal, onRate });
+      };
+      return persist(deadline, ({ token }) =>
+        slots.run(deadline, () => counted(target, () => exchange(token)), { isUrgent }),
+      );
+    },
   };
 }
 

@@ -21,7 +21,10 @@ export function createFolders(exchange: Exchange, place: Place, turns: Turns): F
 
   const list = async (deadline: Deadline, path: string) => {
     const query = new URLSearchParams({ workspaceId, environment, path }).toString();
-    const outcome = await exchange.request(deadline, { method: "GET", path: `/api/v1/folders?${query}` });
+    const outcome = await exchange.request(
+      { deadline, route: "GET folders", path },
+      { method: "GET", address: `/api/v1/folders?${query}` },
+    );
     if (outcome.kind === "refused" && meaningOf(outcome.refusal) === "MISSING_FOLDER") return [];
     return parseFolders(bodyOf(outcome));
   };
@@ -33,22 +36,28 @@ export function createFolders(exchange: Exchange, place: Place, turns: Turns): F
 
   const create = async (deadline: Deadline, path: string) => {
     const { parent, leaf } = splitPath(path);
-    const answer = await exchange.request(deadline, {
-      method: "POST",
-      path: "/api/v1/folders",
-      body: { workspaceId, environment, name: leaf, path: parent },
-    });
+    const answer = await exchange.request(
+      { deadline, route: "POST folders", path },
+      {
+        method: "POST",
+        address: "/api/v1/folders",
+        body: { workspaceId, environment, name: leaf, path: parent },
+      },
+    );
     const outcome = believe(answer, (body) => checkFolder(body, leaf));
     if (outcome.kind !== "unknown") return bodyOf(outcome, rightTo.createFolder(parent));
     await settle(outcome, async () => (await named(deadline, path))[0]);
   };
 
   const removeById = async (deadline: Deadline, path: string, id: string) => {
-    const answer = await exchange.request(deadline, {
-      method: "DELETE",
-      path: `/api/v1/folders/${encodeURIComponent(id)}`,
-      body: { workspaceId, environment, path: splitPath(path).parent },
-    });
+    const answer = await exchange.request(
+      { deadline, route: "DELETE folder", path },
+      {
+        method: "DELETE",
+        address: `/api/v1/folders/${encodeURIComponent(id)}`,
+        body: { workspaceId, environment, path: splitPath(path).parent },
+      },
+    );
     const outcome = believe(answer, (body) => checkDeleted(body, "folder"));
     if (outcome.kind === "refused" && meaningOf(outcome.refusal) === "MISSING_FOLDER") return;
     if (outcome.kind !== "unknown") return bodyOf(outcome, rightTo.deleteFolder(splitPath(path).parent));

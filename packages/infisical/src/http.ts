@@ -3,6 +3,8 @@ import { InfisicalError } from "./errors.ts";
 import { parseJson } from "./json.ts";
 import { parseRetryAfter } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
+import { parseRateState } from "./rate-budget.ts";
+import type { RateState } from "./rate-budget.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -11,6 +13,8 @@ export interface HttpRequest {
   readonly body?: unknown;
   /** Covers the whole exchange, the body of the answer too. */
   readonly signal: AbortSignal;
+  /** Told what the server says of its rate limit. */
+  readonly onRate?: (state: RateState) => void;
 }
 
 const maxBodyBytes = 1024 * 1024;
@@ -51,6 +55,8 @@ export async function send(request: HttpRequest): Promise<Outcome> {
       },
       ...(body === undefined ? {} : { body }),
     });
+    const rate = parseRateState((name) => response.headers.get(name));
+    if (rate !== undefined) request.onRate?.(rate);
     text = await response.text();
   } catch (error) {
     const code = failedFetch.safeParse(error).data?.cause.code;

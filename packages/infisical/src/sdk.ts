@@ -3,6 +3,7 @@ import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
 import { waitOf } from "./outcome.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
+import type { RateState } from "./rate-budget.ts";
 import { witnessed } from "./sighting.ts";
 import type { Sighting } from "./sighting.ts";
 
@@ -17,6 +18,7 @@ export async function callSdk(
   slots: Slots,
   deadline: Deadline,
   work: () => Promise<unknown>,
+  options: { readonly onRate?: (state: RateState) => void; readonly isUrgent?: boolean } = {},
 ): Promise<Outcome> {
   let last: Sighting | undefined;
   let hasRedirect = false;
@@ -25,12 +27,13 @@ export async function callSdk(
   const witness = (sighting: Sighting) => {
     last = sighting;
     if (sighting.kind !== "status") return;
+    if (sighting.rate !== undefined) options.onRate?.(sighting.rate);
     if (sighting.status >= 300 && sighting.status < 400) hasRedirect = true;
     if (sighting.status === 429 && (sighting.retryAfterMs ?? 0) > deadline.remainingMs())
       giveUp(limited(sighting));
   };
   try {
-    const body = await slots.run(deadline, () => witnessed(witness, work), hopeless);
+    const body = await slots.run(deadline, () => witnessed(witness, work), { ...options, hopeless });
     if (!hasRedirect) return { kind: "answered", body };
   } catch (error) {
     if (!hasRedirect) return refusedOrThrow(error, last);

@@ -36,7 +36,7 @@ export function createSecrets(
   const literally = { projectId, environment, expandSecretReferences: false, includeImports: false };
 
   const listBody = async (deadline: Deadline, secretPath: string, viewSecretValue: boolean) => {
-    const outcome = await exchange.read(deadline, (sdk) =>
+    const outcome = await exchange.read({ deadline, route: "GET secrets", path: secretPath }, (sdk) =>
       sdk.secrets().listSecrets({ ...literally, secretPath, viewSecretValue, recursive: false }),
     );
     // The older server answers an empty list here, so the newer one's 404 becomes one too.
@@ -45,7 +45,7 @@ export function createSecrets(
   };
 
   const find = async (deadline: Deadline, secretPath: string, secretName: string) => {
-    const outcome = await exchange.read(deadline, (sdk) =>
+    const outcome = await exchange.read({ deadline, route: "GET secret", path: secretPath }, (sdk) =>
       sdk.secrets().getSecret({ ...literally, secretPath, secretName, viewSecretValue: true }),
     );
     if (outcome.kind === "refused") {
@@ -62,11 +62,14 @@ export function createSecrets(
     name: string,
     value?: string,
   ) =>
-    exchange.request(deadline, {
-      method,
-      path: `/api/v3/secrets/raw/${encodeURIComponent(name)}`,
-      body: { workspaceId: projectId, environment, secretPath: path, type: "shared", secretValue: value },
-    });
+    exchange.request(
+      { deadline, route: `${method} secret`, path },
+      {
+        method,
+        address: `/api/v3/secrets/raw/${encodeURIComponent(name)}`,
+        body: { workspaceId: projectId, environment, secretPath: path, type: "shared", secretValue: value },
+      },
+    );
 
   const put = async (deadline: Deadline, path: string, name: string, value: string) => {
     const written = async (method: "POST" | "PATCH") => {

@@ -103,13 +103,14 @@ async function openSession(credentials: Credentials, deadline: Deadline, slots: 
   // The SDK follows redirects, and a 307 would make it hand the client secret to another host. So a request without
   // credentials goes first, which refuses them.
   const probe = { method: "GET", url: `${siteUrl}/api/status`, signal: deadline.signal } as const;
-  await slots.run(deadline, () => send(probe));
+  await slots.run(deadline, () => send(probe), { isUrgent: true });
   const sdk = new InfisicalSDK({ siteUrl });
   const openedAt = performance.now();
-  const outcome = await callSdk(slots, deadline, async () => {
+  const logIn = async () => {
     await sdk.auth().universalAuth.login({ clientId, clientSecret });
     return sdk.auth().getAccessToken();
-  });
+  };
+  const outcome = await callSdk(slots, deadline, logIn, { isUrgent: true });
   if (outcome.kind === "refused") throw logInError(outcome.refusal);
   const token = outcome.kind === "answered" ? z.string().min(1).safeParse(outcome.body).data : undefined;
   if (token === undefined) throw new InfisicalError("INVALID_RESPONSE");

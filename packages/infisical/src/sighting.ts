@@ -2,10 +2,17 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe } from "node:diagnostics_channel";
 import { z } from "zod";
 import { parseRetryAfter } from "./outcome.ts";
+import { parseRateState } from "./rate-budget.ts";
+import type { RateState } from "./rate-budget.ts";
 
 /** What the network last showed for a call that goes through the SDK, which hides it behind retries and bare texts. */
 export type Sighting =
-  | { readonly kind: "status"; readonly status: number; readonly retryAfterMs?: number }
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly retryAfterMs?: number;
+      readonly rate?: RateState;
+    }
   | { readonly kind: "network-failure" };
 
 export type Witness = (sighting: Sighting) => void;
@@ -42,7 +49,13 @@ function subscribeOnce(): void {
     if (!witness || !event) return;
     const retryAfterMs = parseRetryAfter(headerOf(event.response.headers, "retry-after"));
     const status = event.response.statusCode;
-    witness({ kind: "status", status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+    const rate = parseRateState((name) => headerOf(event.response.headers, name));
+    witness({
+      kind: "status",
+      status,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(rate === undefined ? {} : { rate }),
+    });
   });
   subscribe("undici:request:error", (message) => witnessOf(message)?.({ kind: "network-failure" }));
 }

@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import { createInfisicalClient, InfisicalError } from "@repo/infisical";
-import type { InfisicalRight } from "@repo/infisical/emulator";
+import { startInfisicalEmulator, type InfisicalRight } from "@repo/infisical/emulator";
 import { expect, test } from "vitest";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
-import { createFixture, product } from "../fixture.ts";
+import { codeOf, createFixture, product } from "../fixture.ts";
 import { serverCaller } from "../router/server-caller.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 
@@ -119,4 +119,25 @@ test("a write that was not made is failed on record, and one whose answer was lo
   const lost = await failing(new InfisicalError("AMBIGUOUS"));
   expect([lost.code, lost.store]).toEqual(["STORE_UNAVAILABLE", "unknown"]);
   expect(await lastOutcomes("secret.write")).toEqual(["attempted null", "unknown STORE_UNAVAILABLE"]);
+});
+
+test("one who lists all the time is limited by itself, and other companies' reads and writes go on", async () => {
+  const limited = await startInfisicalEmulator({ requestsPerMinute: "production" });
+  try {
+    const client = createInfisicalClient({ ...limited, environment: "dev" });
+    const key = await infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY");
+    await client.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", key?.value ?? "");
+    const process = fixture.another({ infisical: client });
+    const [busy, quiet] = [await fixture.company("infisical"), await fixture.company("infisical")];
+    const codes = new Set<string>();
+    for (let i = 0; i < 100; i += 1) codes.add(await codeOf(process.company(busy, product).list()));
+    expect(codes).toEqual(new Set(["no error", "RATE_LIMITED"]));
+    const acme = process.company(quiet, product);
+    await acme.set("CUSTOM_KEY", "fake-0001");
+    expect(await acme.get("CUSTOM_KEY")).toBe("fake-0001");
+    expect((await acme.list()).secrets).toHaveLength(1);
+    expect(await codeOf(process.company(busy, product).set("CUSTOM_KEY", "fake-0001"))).toBe("no error");
+  } finally {
+    await limited.stop();
+  }
 });

@@ -3,11 +3,15 @@ import { TenantSecretsError, type ErrorDetails } from "../vocabulary/errors.ts";
 
 const where = "Infisical, where this company's secrets live,";
 
+const spent =
+  "This company's share of what Infisical answers in a minute is used up. Try again when that minute is over.";
+
 /**
  * Does something in a company's folder in Infisical.
  *
  * @throws {TenantSecretsError} INVALID_VALUE for what Infisical does not take; FORBIDDEN, with the permission that is
- *   missing, where it refuses this service's machine identity; else STORE_UNAVAILABLE. `store` says whether it is known
+ *   missing, where it refuses this service's machine identity; RATE_LIMITED where this company's share of its rate limit is
+ *   used up; else STORE_UNAVAILABLE. `store` says whether it is known
  *   that nothing was changed
  */
 export async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
@@ -29,11 +33,11 @@ function storeErrorOf(error: InfisicalError): TenantSecretsError {
       return new TenantSecretsError("INVALID_VALUE", `Infisical does not take this: ${message}`);
     case "FORBIDDEN":
       return new TenantSecretsError("FORBIDDEN", `${where} refused this service: ${message}.`, details);
-    default:
-      return new TenantSecretsError("STORE_UNAVAILABLE", `${where} ${adviceFor(code)}`, {
-        ...details,
-        retryAfterMs: error.retryAfterMs ?? 1000,
-      });
+    default: {
+      const waiting = { ...details, retryAfterMs: error.retryAfterMs ?? 1000 };
+      if (error.isOwnLimit === true) return new TenantSecretsError("RATE_LIMITED", spent, waiting);
+      return new TenantSecretsError("STORE_UNAVAILABLE", `${where} ${adviceFor(code)}`, waiting);
+    }
   }
 }
 
