@@ -7,6 +7,8 @@ function callsWith(options: Partial<CallOptions> = {}) {
   const calls = createCalls({
     pool: "application",
     deadlineMs: 5000,
+    silenceMs: options.deadlineMs ?? 5000,
+    heardAt: () => -Infinity,
     maxPending: 3,
     connections: 3,
     onCall: (call) => told.push(call),
@@ -162,4 +164,21 @@ it("waits less long for a server that did not answer before, until one is heard 
   await vi.advanceTimersByTimeAsync(10_000);
   await never;
   expect(told.at(-1)?.durationMs).toBe(10_000);
+});
+
+it("takes a server for silent only when nothing came on any connection for that long", async () => {
+  const silences: string[] = [];
+  const options = { deadlineMs: 20, silenceMs: 60 };
+  const heard = callsWith({
+    ...options,
+    heardAt: () => performance.now(),
+    onSilence: () => silences.push("with a server that speaks"),
+  });
+  const silent = callsWith({ ...options, onSilence: () => silences.push("with one that does not") });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const late = [heard, silent].map(({ calls }) => reasonOf(calls.run(() => promise)));
+  expect(await Promise.all(late)).toMatchObject([{ code: "TIMEOUT" }, { code: "TIMEOUT" }]);
+  expect(silences).toEqual([]);
+  await vi.waitFor(() => expect(silences).toEqual(["with one that does not"]));
+  resolve();
 });

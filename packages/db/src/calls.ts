@@ -18,7 +18,11 @@ export interface CallOptions {
   readonly onCall: (call: DatabaseCall) => void;
   /** Whether the server is taken for away until a call succeeds. */
   readonly startsAway: boolean;
-  /** Nothing was heard on any connection for the whole deadline of a call. */
+  /** How long a server that is there can leave a call without a word: longer than it allows any statement. */
+  readonly silenceMs: number;
+  /** When anything came on any connection of the pool, in the time of `performance.now()`. */
+  readonly heardAt: () => number;
+  /** Nothing was heard on any connection for as long as that, with a call under way. */
   readonly onSilence: () => void;
 }
 
@@ -49,10 +53,10 @@ const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TI
  * connection goes on trying, and others are not kept waiting.
  */
 export function createCalls(options: CallOptions): Calls {
-  const { pool, deadlineMs, maxPending, connections, onCall, onSilence } = options;
+  const { pool, deadlineMs, silenceMs, maxPending, connections, onCall, onSilence } = options;
   let pending = 0;
   let isAway = options.startsAway;
-  let heardAt = -Infinity;
+  let endedAt = -Infinity;
 
   async function counted<T>(work: () => Promise<T>): Promise<T> {
     pending += 1;
@@ -62,7 +66,7 @@ export function createCalls(options: CallOptions): Calls {
       isAway = false;
       return result;
     } finally {
-      heardAt = performance.now();
+      endedAt = performance.now();
       pending -= 1;
     }
   }
@@ -73,7 +77,7 @@ export function createCalls(options: CallOptions): Calls {
     const boundMs = isAway ? Math.min(deadlineMs, awayDeadlineMs) : deadlineMs;
     const beganAt = performance.now();
     const listen = (): void => {
-      if (heardAt < beganAt) onSilence();
+      if (Math.max(endedAt, options.heardAt()) < beganAt) onSilence();
     };
     let isLate = false;
     let timer: NodeJS.Timeout | undefined;
@@ -81,8 +85,8 @@ export function createCalls(options: CallOptions): Calls {
       timer = setTimeout(() => {
         isLate = true;
         reject(new DatabaseError("unavailable", "TIMEOUT"));
-        // A server that is only slow is heard of within the whole deadline.
-        if (boundMs < deadlineMs) setTimeout(listen, deadlineMs - boundMs).unref();
+        // A server that is only slow is heard of meanwhile.
+        if (boundMs < silenceMs) setTimeout(listen, silenceMs - boundMs).unref();
         else listen();
       }, boundMs);
     });

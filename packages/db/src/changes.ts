@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import postgres from "postgres";
+import type postgres from "postgres";
 import type { Database } from "./connect.ts";
+import { openDriver } from "./driver.ts";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 
 /** What changed: a company, its secrets or its keys, the registry of master keys, or somebody's credential. */
@@ -27,35 +27,40 @@ export interface ChangeListener {
 }
 
 const channel = "tenant_secrets";
+/** A notification that says nothing but that notifications arrive. */
+const beat = "beat";
 
 /**
  * Listens for what other processes commit. A connection can be dead without anybody being told, so that silence proves
- * nothing: a heartbeat goes through the server and has to come back, or the connection is replaced.
+ * nothing: a heartbeat is sent on another connection, into the channel that the changes come through, and has to arrive, or
+ * the connection is replaced. One that arrives spares the other processes theirs.
  *
- * @returns once the first connection listens; a lost one is replaced for as long as it takes
- * @throws {DatabaseError} when the first connection fails, or does not listen within two heartbeats
+ * @returns once the first connection hears; a lost one is replaced for as long as it takes
+ * @throws {DatabaseError} when the first connection fails, or does not hear within two heartbeats
+ * @throws {DatabaseUrlError}
  */
 export async function listenForChanges(options: ChangeListenerOptions): Promise<ChangeListener> {
   const heartbeatMs = options.heartbeatMs ?? 5000;
-  // A channel of its own for the heartbeat, so that processes do not wake each other.
-  const echo = `${channel}_${randomUUID().replaceAll("-", "")}`;
-  let heardAt = performance.now();
+  let heardAt = -Infinity;
   let connection = connect(options.listenerUrl);
   let replacing = false;
   let stopped = false;
 
   const listen = async (opening: postgres.Sql): Promise<void> => {
     const { onChange, onGap } = options;
-    await opening.listen(echo, () => (heardAt = performance.now()));
+    const heard = Promise.withResolvers<void>();
     await opening.listen(
       channel,
       (payload) => {
+        heardAt = performance.now();
+        heard.resolve();
         const change = parseChange(payload);
         if (change !== undefined) onChange(change);
       },
       onGap,
     );
-    heardAt = performance.now();
+    await opening.notify(channel, beat);
+    await heard.promise;
   };
 
   /** One that is dead before it listens would be waited for as long as it looks open, and nobody would replace it. */
@@ -87,9 +92,10 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
     }
   };
 
-  const beat = (): void => {
-    if (performance.now() - heardAt > 2 * heartbeatMs) void replace();
-    else void connection.notify(echo, "").catch(() => {});
+  const tick = (): void => {
+    const silentMs = performance.now() - heardAt;
+    if (silentMs > 2 * heartbeatMs) void replace();
+    else if (silentMs > heartbeatMs / 2) void connection.notify(channel, beat).catch(() => {});
   };
 
   try {
@@ -98,7 +104,7 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
     await connection.end({ timeout: 0 }).catch(() => {});
     throw scrubDatabaseError(error);
   }
-  const timer = setInterval(beat, heartbeatMs);
+  const timer = setInterval(tick, heartbeatMs / 2);
   return {
     hears: () => performance.now() - heardAt <= 2 * heartbeatMs,
     stop: async () => {
@@ -121,14 +127,8 @@ export async function announceSecrets(database: Database, companyId: string): Pr
 }
 
 function connect(url: string): postgres.Sql {
-  return postgres(url, {
-    max: 1,
-    connect_timeout: 5,
-    // Without these the driver would replace the connection by itself now and then, with a gap each time.
-    max_lifetime: null,
-    onnotice: () => {},
-    connection: { application_name: "tenant-secrets listener" },
-  });
+  // If the driver replaced the connection by itself now and then, there would be a gap each time.
+  return openDriver(url, { max: 1, applicationName: "tenant-secrets listener", renews: false });
 }
 
 function parseChange(payload: string): Change | undefined {

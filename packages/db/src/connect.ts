@@ -27,6 +27,11 @@ export interface DatabaseOptions {
   readonly maxConnections?: number;
   /** How long a call of the application's pool may take, in milliseconds. Default 10,000. */
   readonly deadlineMs?: number;
+  /**
+   * How long a call of the application's pool may be under way with nothing heard from the server, before the pool is replaced.
+   * In milliseconds; default: the deadline, and at least 7,000, since the server allows a statement 5,000.
+   */
+  readonly silenceMs?: number;
   /** Calls of a pool that are not done yet; one more is refused at once as unavailable. Default 1,000. */
   readonly maxPending?: number;
   /** Told of every call when it is over. Must not throw. */
@@ -36,7 +41,7 @@ export interface DatabaseOptions {
 /**
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
  * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
- * on with it. A pool that was silent for as long is replaced: connections that are half open would otherwise be waited
+ * on with it. A pool that was silent for long (`silenceMs`) is replaced: connections that are half open would otherwise be waited
  * for until the system gives them up. A transaction whose caller was told so before it began does not begin.
  */
 export interface Database {
@@ -54,6 +59,8 @@ export interface Database {
   acrossCompanies<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
   /** Resolves when the application's pool answers and its role is one that row-level security binds. */
   check(): Promise<void>;
+  /** From now on the pool prepares no statement under a name: a pooler in between does not know them. */
+  prepareNothing(pool: DatabaseCall["pool"]): void;
   /** How many calls are not done yet, of both pools: those that run, and those that wait for a connection. */
   pending(): number;
   close(): Promise<void>;
@@ -63,6 +70,7 @@ const maintenanceConnections = 3;
 
 /** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
 const maintenanceDeadlineMs = 40_000;
+const shortestSilenceMs = 7000;
 
 /** Opens nothing yet: connections are made by the first statements. */
 export function connectDatabase(options: DatabaseOptions): Database {
@@ -73,6 +81,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     applicationName: "tenant-secrets",
     connections: maxConnections,
     deadlineMs,
+    silenceMs: options.silenceMs ?? Math.max(deadlineMs, shortestSilenceMs),
     maxPending,
     onCall,
   });
@@ -82,6 +91,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     applicationName: "tenant-secrets maintenance",
     connections: maintenanceConnections,
     deadlineMs: maintenanceDeadlineMs,
+    silenceMs: maintenanceDeadlineMs,
     maxPending,
     onCall,
   });
@@ -108,6 +118,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
         await sql`select 1`;
       });
     },
+    prepareNothing: (pool) => (pool === "application" ? application : maintenance).prepareNothing(),
     pending: () =>
       [application, maintenance].reduce((sum, { current }) => sum + current().calls.pending(), 0),
     close: async () => {

@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
-import { databaseUrl, execute } from "./provision.ts";
+import { execute } from "./provision.ts";
+import { databaseUrl } from "./url.ts";
 
 const database = `legacy_${randomBytes(8).toString("hex")}`;
 let url: string;

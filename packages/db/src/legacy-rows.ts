@@ -1,4 +1,5 @@
-import postgres from "postgres";
+import type postgres from "postgres";
+import { openDriver } from "./driver.ts";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 
 /** A row of `company_secrets` as the strategy's sample code made it. */
@@ -38,14 +39,11 @@ const companyColumns = ["id", "subdomain"];
  * @throws {RangeError} for a table that is not there, or has not these columns, with its name
  */
 export async function* readLegacyRows(source: LegacySource): AsyncGenerator<readonly LegacyRow[], void> {
-  const sql = postgres(source.url, {
+  const sql = openDriver(source.url, {
     max: 1,
-    connect_timeout: 10,
+    applicationName: "tenant-secrets import",
     // The cursor ends with its connection.
-    max_lifetime: 0,
-    debug: false,
-    onnotice: () => {},
-    connection: { application_name: "tenant-secrets import" },
+    renews: false,
   });
   try {
     await scrubbed(() => openCursor(sql, source));

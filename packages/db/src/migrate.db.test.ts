@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { inject, expect, onTestFinished, test } from "vitest";
 import { migrateDatabase } from "./migrate.ts";
-import { connectOnce, databaseUrl, execute, restrictDatabase } from "./provision.ts";
+import { connectOnce, execute, restrictDatabase } from "./provision.ts";
+import { databaseUrl } from "./url.ts";
 import { createTestDatabase } from "./testing/index.ts";
 
 const cluster = inject("testCluster");

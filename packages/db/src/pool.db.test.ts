@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { sql as fragment } from "drizzle-orm";
+import postgres from "postgres";
 import { afterAll, expect, it, onTestFinished, vi } from "vitest";
 import { announceSecrets, listenForChanges, type Change } from "./changes.ts";
 import { connectDatabase } from "./connect.ts";
+import { connectOnce } from "./provision.ts";
 import { createTestDatabase } from "./testing/index.ts";
 
 const database = await createTestDatabase();
@@ -63,6 +66,7 @@ it("a server that vanished without a word costs one deadline: the next call has 
     maintenanceUrl: database.urls.maintenance,
     maxConnections: 2,
     deadlineMs,
+    silenceMs: deadlineMs,
   });
   onTestFinished(() => through.close());
   const ask = () =>
@@ -105,3 +109,84 @@ it("a listener hears again, also where the connection that replaces a silent one
   );
   expect(listener.hears()).toBe(true);
 }, 15_000);
+
+it("a transaction that takes longer than silence may last is let finish, since the server answers meanwhile", async () => {
+  const superuser = connectOnce(database.superuserUrl);
+  onTestFinished(() => superuser.end());
+  await superuser`create table steps (n integer primary key)`;
+  await superuser`grant insert on steps to tenant_secrets_application`;
+  const quiet = connectDatabase({
+    applicationUrl: database.urls.application,
+    maintenanceUrl: database.urls.maintenance,
+    deadlineMs: 200,
+    silenceMs: 1000,
+  });
+  onTestFinished(() => quiet.close());
+  const working = quiet.inCompany(randomUUID(), async (statements) => {
+    for (const n of [1, 2, 3, 4, 5]) {
+      await statements.execute(fragment`insert into steps select ${n}::int from pg_sleep(0.4)`);
+    }
+  });
+  await expect(working).rejects.toMatchObject({ code: "TIMEOUT" });
+  await vi.waitFor(async () => expect(await superuser`select from steps`).toHaveLength(5), 10_000);
+}, 15_000);
+
+it("a listener that hears nothing of the channel of changes says so, whatever else arrives", async () => {
+  const url = new URL(database.urls.listener);
+  const { port, hostname } = url;
+  let deaf = false;
+  const tunnel = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    for (const socket of [client, server]) socket.setNoDelay();
+    client.on("error", () => {}).on("close", () => server.destroy());
+    client.on("data", (bytes) => server.write(bytes));
+    server.on("error", () => {}).on("close", () => client.destroy());
+    server.on("data", (bytes) => {
+      // Of a notification: its type, and the name of the channel with the zero at its end.
+      if (!(deaf && bytes.includes("tenant_secrets\0"))) client.write(bytes);
+    });
+  });
+  await once(tunnel.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void tunnel.close());
+  const address = tunnel.address();
+  url.port = String(typeof address === "object" ? address?.port : "");
+  const gaps: string[] = [];
+  const listener = await listenForChanges({
+    listenerUrl: url.href,
+    onChange: () => {},
+    onGap: () => gaps.push("gap"),
+    heartbeatMs: 800,
+  });
+  onTestFinished(() => listener.stop());
+  expect(listener.hears()).toBe(true);
+  deaf = true;
+  await vi.waitFor(() => expect(listener.hears()).toBe(false), 5000);
+  // A new connection that hears nothing either does not count.
+  await vi.waitFor(() => expect(gaps.length).toBeGreaterThan(1), 8000);
+  expect(listener.hears()).toBe(false);
+  deaf = false;
+  await vi.waitFor(() => expect(listener.hears()).toBe(true), 8000);
+}, 30_000);
+
+it("processes that hear each other send one heartbeat between them, and not one each", async () => {
+  const listening = postgres(database.urls.listener, { max: 1, onnotice: () => {} });
+  onTestFinished(() => listening.end({ timeout: 1 }));
+  const beats: string[] = [];
+  await listening.listen("tenant_secrets", (payload) => beats.push(payload));
+  const listeners = await Promise.all(
+    Array.from({ length: 8 }, () =>
+      listenForChanges({
+        listenerUrl: database.urls.listener,
+        onChange: () => {},
+        onGap: () => {},
+        heartbeatMs: 400,
+      }),
+    ),
+  );
+  onTestFinished(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))));
+  beats.length = 0;
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  expect(listeners.every((listener) => listener.hears())).toBe(true);
+  // Five heartbeats long; one each would be 40.
+  expect(beats.length).toBeLessThan(30);
+});

@@ -1,6 +1,7 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import postgres from "postgres";
+import type postgres from "postgres";
 import { createCalls, type CallOptions, type Calls } from "./calls.ts";
+import { openDriver } from "./driver.ts";
 
 /** Connections, and the calls that use them. */
 interface Pool {
@@ -9,7 +10,7 @@ interface Pool {
   readonly calls: Calls;
 }
 
-export interface PoolOptions extends Omit<CallOptions, "startsAway" | "onSilence"> {
+export interface PoolOptions extends Omit<CallOptions, "startsAway" | "heardAt" | "onSilence"> {
   readonly url: string;
   readonly applicationName: string;
 }
@@ -18,6 +19,8 @@ export interface PoolOptions extends Omit<CallOptions, "startsAway" | "onSilence
 export interface ReplaceablePool {
   /** To be asked for at every call. */
   readonly current: () => Pool;
+  /** From now on no statement of it is prepared under a name: a pooler in between does not know them. */
+  readonly prepareNothing: () => void;
   readonly end: () => Promise<void>;
 }
 
@@ -32,14 +35,16 @@ const longestBackoffMs = 1000;
  * connections then look open for as long as the system keeps sending into the void: a quarter of an hour.
  */
 export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
+  let prepare = true;
   let pool = open(false);
   let isOver = false;
 
   function open(startsAway: boolean): Pool {
-    const sql = connect(options);
+    const sql = connect(options, prepare);
     const calls = createCalls({
       ...options,
       startsAway,
+      heardAt: () => heardAtOf(sql),
       onSilence: () => {
         if (isOver || pool.sql !== sql) return;
         pool = open(true);
@@ -51,6 +56,11 @@ export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
 
   return {
     current: () => pool,
+    prepareNothing: () => {
+      prepare = false;
+      // The driver looks at it for each statement.
+      Object.assign(pool.sql.options, { prepare });
+    },
     end: async () => {
       isOver = true;
       // `end` can wait for ever for a connection that is being lost, so it gets a deadline of its own.
@@ -59,16 +69,21 @@ export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
   };
 }
 
-function connect({ url, connections, applicationName }: PoolOptions): postgres.Sql {
-  return postgres(url, {
+function connect({ url, connections, applicationName }: PoolOptions, prepare: boolean): postgres.Sql {
+  return openDriver(url, {
     max: connections,
-    connect_timeout: 5,
-    idle_timeout: 300,
+    applicationName,
+    prepare,
+    idleTimeout: 300,
     // In seconds; without the random part connections that were lost together would come back together.
     backoff: (failures) =>
       ((0.5 + Math.random() / 2) * Math.min(3 ** failures * 10, longestBackoffMs)) / 1000,
-    debug: false,
-    onnotice: () => {},
-    connection: { application_name: applicationName },
   });
+}
+
+/** @returns when the driver heard from the server, which patches/postgres@3.4.9.patch makes it note */
+function heardAtOf(sql: postgres.Sql): number {
+  const shared: unknown = Reflect.get(sql.options, "shared");
+  const heardAt: unknown = typeof shared === "object" && shared !== null && Reflect.get(shared, "heardAt");
+  return typeof heardAt === "number" ? heardAt : -Infinity;
 }

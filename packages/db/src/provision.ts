@@ -1,5 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
-import postgres from "postgres";
+import type postgres from "postgres";
+import { openDriver } from "./driver.ts";
+import { databaseUrl } from "./url.ts";
 
 export interface DatabaseUrls {
   /** Serves requests; row-level security binds it. */
@@ -98,18 +100,9 @@ export async function restrictDatabase(sql: postgres.Sql, database: string): Pro
   }
 }
 
-/** The same server's URL for another database and, where given, another role. */
-export function databaseUrl(url: string, database: string, user?: string, password?: string): string {
-  const changed = new URL(url);
-  changed.pathname = `/${database}`;
-  if (user !== undefined) changed.username = encodeURIComponent(user);
-  if (password !== undefined) changed.password = encodeURIComponent(password);
-  return changed.href;
-}
-
 /** One connection, for a job that ends it. */
 export function connectOnce(url: string): postgres.Sql {
-  return postgres(url, { max: 1, connect_timeout: 10, onnotice: () => {} });
+  return openDriver(url, { max: 1, applicationName: "tenant-secrets set-up" });
 }
 
 /** Runs a statement that takes no parameters, quoted by the server's own `format`: %I an identifier, %L a literal. */

@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { afterAll, expect, onTestFinished, test } from "vitest";
-import { databaseUrl } from "./provision.ts";
+import { databaseUrl } from "./url.ts";
 import { assertApplicationRole } from "./roles.ts";
 import { createTestDatabase } from "./testing/index.ts";
 

@@ -61,14 +61,18 @@ describe("a variable in a file", () => {
 
   test.for([
     ["fake-token\n", "fake-token"],
+    ["\ufefffake-token\r\n", "fake-token"],
     ["fake-token\r\n", "fake-token"],
     ["fake-token\n\n", "fake-token\n"],
     [" fake-token ", " fake-token "],
     ["fake\ntoken", "fake\ntoken"],
     ["pässwörd🔑", "pässwörd🔑"],
-  ] as const)("loses one line break at its end and nothing else: %j", ([content, token]) => {
-    expect(read({ TOKEN_FILE: fileOf(content) }).TOKEN).toBe(token);
-  });
+  ] as const)(
+    "loses one line break at its end, a byte order mark and nothing else: %j",
+    ([content, token]) => {
+      expect(read({ TOKEN_FILE: fileOf(content) }).TOKEN).toBe(token);
+    },
+  );
 
   test("counts as absent when it is empty, and so does an empty name of a file", () => {
     for (const path of [fileOf(""), fileOf("\n"), ""]) {
@@ -80,6 +84,16 @@ describe("a variable in a file", () => {
     for (const path of [join(folder, "none"), folder, "\0"]) {
       expect(problemsOf(() => read({ TOKEN: "fake-token", NOTE_FILE: path }))).toEqual([
         "NOTE cannot be read from the file that NOTE_FILE names",
+      ]);
+    }
+  });
+
+  test("has to be UTF-8: of another encoding it is refused by name", () => {
+    for (const bytes of [Buffer.from("\ufefffake-token", "utf16le"), Buffer.from([0x66, 0xfc, 0x72])]) {
+      const path = fileOf("");
+      writeFileSync(path, bytes);
+      expect(problemsOf(() => read({ TOKEN_FILE: path }))).toEqual([
+        "TOKEN is not UTF-8 text in the file that TOKEN_FILE names",
       ]);
     }
   });

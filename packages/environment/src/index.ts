@@ -11,8 +11,8 @@ export class EnvironmentError extends Error {
 /**
  * Reads the variables of `shape` from `source`.
  *
- * Each variable may be given as `NAME` or as `NAME_FILE`, the path of a file that holds it (one trailing
- * newline is dropped, as secret mounts and `echo` add one). An empty variable counts as absent.
+ * Each variable may be given as `NAME` or as `NAME_FILE`, the path of a file that holds it in UTF-8 (a byte order mark and
+ * one trailing newline are dropped, as secret mounts, `echo` and editors add them). An empty variable counts as absent.
  *
  * @param shape a zod shape: one schema per variable
  * @param source usually `process.env`
@@ -32,9 +32,9 @@ export function readEnvironment<Shape extends z.ZodRawShape>(
       problems.set(name, `and ${name}_FILE are both set; keep one`);
     else if (direct !== undefined) raw[name] = direct;
     else if (file !== undefined) {
-      const content = readOptional(file);
-      if (content === undefined) problems.set(name, `cannot be read from the file that ${name}_FILE names`);
-      else if (content !== "") raw[name] = content;
+      const { text, problem } = readText(file);
+      if (problem !== undefined) problems.set(name, `${problem} the file that ${name}_FILE names`);
+      else if (text !== "") raw[name] = text;
     }
   }
   const parsed = z.object(shape).safeParse(raw);
@@ -57,10 +57,17 @@ export function readEnvironment<Shape extends z.ZodRawShape>(
   );
 }
 
-function readOptional(path: string): string | undefined {
+function readText(path: string): { readonly text: string; readonly problem?: string } {
+  let bytes: Buffer;
   try {
-    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
+    bytes = readFileSync(path);
   } catch {
-    return undefined;
+    return { text: "", problem: "cannot be read from" };
+  }
+  try {
+    // A byte order mark at the beginning, as editors on Windows write one, is dropped.
+    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "") };
+  } catch {
+    return { text: "", problem: "is not UTF-8 text in" };
   }
 }

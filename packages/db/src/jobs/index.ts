@@ -86,7 +86,7 @@ async function runUntilItEnds(
   const report = (error: unknown) =>
     log("warn", "jobs: the runner met an error, and goes on", { diagnosis: diagnosisOf(error) });
   // One connection listens, and one is for what happens at intervals.
-  const pool = createPool(options.maintenanceUrl, concurrency + 2, report);
+  const pool = await createPool(options.maintenanceUrl, concurrency + 2, report);
   const events: WorkerEvents = new EventEmitter();
   showAlive(events);
   const broken = onLastingFailure(events);

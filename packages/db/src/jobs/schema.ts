@@ -6,7 +6,7 @@ export const jobSchema = "graphile_worker";
 
 /** Brings the job runner's own tables to its newest version. @param url of the role that owns the database */
 export async function migrateJobs(url: string): Promise<void> {
-  const pool = createPool(url, 1, () => {});
+  const pool = await createPool(url, 1, () => {});
   try {
     await runMigrations({ pgPool: pool, schema: jobSchema, logger: new Logger(() => () => {}) });
   } catch (error) {

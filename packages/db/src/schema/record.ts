@@ -15,16 +15,13 @@ import {
 import { at, bytea, xid8 } from "./columns.ts";
 import { masterKeys } from "./keys.ts";
 
-/**
- * Keys of the record, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
- * read (`row`). Random, and wrapped. One of these that is `retiring` still counts while rows get MACs under the next one.
- */
+/** Keys of the record: a MAC key for events now, signing pairs for batches later. Random, and wrapped. */
 export const auditKeys = pgTable(
   "audit_keys",
   {
-    purpose: text("purpose", { enum: ["mac", "signing", "row"] }).notNull(),
+    purpose: text("purpose", { enum: ["mac", "signing"] }).notNull(),
     no: integer("no").notNull(),
-    status: text("status", { enum: ["active", "retiring", "retired"] }).notNull(),
+    status: text("status", { enum: ["active", "retired"] }).notNull(),
     publicKey: text("public_key"),
     createdAt: at("created_at").notNull().defaultNow(),
   },
@@ -33,8 +30,8 @@ export const auditKeys = pgTable(
     uniqueIndex("audit_keys_one_active")
       .on(t.purpose)
       .where(sql`${t.status} = 'active'`),
-    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing', 'row')`),
-    check("audit_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired')`),
+    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing')`),
+    check("audit_keys_status_check", sql`${t.status} in ('active', 'retired')`),
   ],
 );
 

@@ -3,7 +3,8 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { startEmbeddedPostgres } from "../embedded/index.ts";
-import { connectOnce, databaseUrl } from "../provision.ts";
+import { connectOnce } from "../provision.ts";
+import { databaseUrl } from "../url.ts";
 
 /** Something that befalls a server, until it ends. */
 export interface Fault {
