@@ -65,13 +65,28 @@ test("prints the URLs as JSON, after a yes", async () => {
   ]);
 }, 60_000);
 
-test("tells a server that refuses from one that is away, without the password", async () => {
+test("tells a server that refuses from one that is away, by the variable's name and without the password", async () => {
   const wrong = new URL(server.superuserUrl);
   wrong.password = "canary-password";
   const refused = await failing(["database", "migrate"], { DATABASE_MIGRATION_URL: wrong.href });
-  expect(refused).toMatchObject({ exitCode: 1, message: expect.stringContaining("28P01") });
+  expect(refused).toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/DATABASE_MIGRATION_URL: the server does not accept the password .*28P01/),
+  });
   wrong.port = "1";
-  const away = await failing(["database", "migrate"], { DATABASE_MIGRATION_URL: wrong.href });
-  expect(away).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
-  expect(refused.message + away.message).not.toContain("canary-password");
+  const provision = ["database", "provision", "--yes"];
+  const away = await failing(provision, { DATABASE_SUPERUSER_URL: wrong.href });
+  expect(away).toMatchObject({
+    exitCode: 7,
+    code: "DATABASE_UNAVAILABLE",
+    message: expect.stringContaining("The server of DATABASE_SUPERUSER_URL cannot be reached"),
+  });
+  const malformed = await failing(provision, {
+    DATABASE_SUPERUSER_URL: "postgres://u:canary-password%@h/db",
+  });
+  expect(malformed).toMatchObject({
+    exitCode: 2,
+    message: expect.stringContaining("DATABASE_SUPERUSER_URL has a % in its password"),
+  });
+  expect(refused.message + away.message + malformed.message).not.toContain("canary-password");
 }, 60_000);

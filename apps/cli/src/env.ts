@@ -44,16 +44,17 @@ export function readBackupVariables(): {
 /**
  * Where rows of the strategy's sample code are: LEGACY_DATABASE_URL, or what a file holds.
  *
+ * @param url what it has to be
  * @throws {UsageError}
  */
-export function readLegacyDatabaseUrl(file: string | undefined): string {
-  const shape = { LEGACY_DATABASE_URL: z.string().regex(/^postgres(?:ql)?:\/\/.+/) };
+export function readLegacyDatabaseUrl(file: string | undefined, url: z.ZodString): string {
+  const shape = { LEGACY_DATABASE_URL: url };
   if (file === undefined) return readVariables(shape).LEGACY_DATABASE_URL;
   try {
     return readEnvironment(shape, { LEGACY_DATABASE_URL_FILE: file }).LEGACY_DATABASE_URL;
   } catch {
     throw new UsageError(
-      "--source-url-file names a file that cannot be read, or holds no URL of PostgreSQL.",
+      "--source-url-file names a file that cannot be read, or holds no URL of PostgreSQL that docs/configuration.md allows.",
     );
   }
 }

@@ -1,4 +1,11 @@
-import { connectDatabase, DatabaseError, databaseVariables, type Database } from "@repo/db";
+import {
+  ConnectionProblem,
+  connectDatabase,
+  DatabaseError,
+  databaseVariables,
+  explainConnection,
+  type Database,
+} from "@repo/db";
 import { createInfisicalClient, infisicalVariables } from "@repo/infisical";
 import {
   asTenantSecretsError,
@@ -39,7 +46,7 @@ export async function openServices(): Promise<OpenServices> {
     maxConnections: 2,
   });
   try {
-    await checkDatabase(database);
+    await checkDatabase(database, variables);
   } catch (error) {
     await database.close();
     throw error;
@@ -70,16 +77,21 @@ export async function openServices(): Promise<OpenServices> {
   };
 }
 
-async function checkDatabase(database: Database): Promise<void> {
+async function checkDatabase(
+  database: Database,
+  urls: Readonly<Record<"DATABASE_URL" | "DATABASE_MAINTENANCE_URL", string>>,
+): Promise<void> {
+  let variable: keyof typeof urls = "DATABASE_URL";
   try {
     await database.check();
-  } catch (error) {
+    variable = "DATABASE_MAINTENANCE_URL";
+    await database.acrossCompanies((statements) => statements.execute("select 1"));
+  } catch (thrown) {
+    const error = explainConnection(variable, urls[variable], thrown);
+    if (error instanceof ConnectionProblem)
+      throw new TenantSecretsError(error.isUnavailable ? "DATABASE_UNAVAILABLE" : "INTERNAL", error.message);
     // What is not the database's own doing is the sentence about the role.
     if (!(error instanceof DatabaseError)) throw new UsageError(error instanceof Error ? error.message : "");
-    if (error.kind === "unavailable") throw asTenantSecretsError(error);
-    throw new TenantSecretsError(
-      "INTERNAL",
-      `The database of DATABASE_URL does not let us in: ${error.message}.`,
-    );
+    throw asTenantSecretsError(error);
   }
 }

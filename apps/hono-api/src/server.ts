@@ -1,6 +1,7 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/tenant-secrets";
 import { createApp } from "./app.ts";
+import { checkConnections } from "./connections.ts";
 import { listen } from "./http-server.ts";
 import { startProductJobs } from "./jobs.ts";
 import { createMembership } from "./membership.ts";
@@ -43,6 +44,7 @@ await runProgram(async (program) => {
   });
 
   await startUp.run(async () => {
+    await checkConnections({ ...program, runsJobs: env.JOBS === "in-process" });
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
     await membership.join();
   }, stopping);

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { connectDatabase, type Database } from "@repo/db";
-import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
+import { createTestDatabase, startTransactionPooler, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { checkConnections } from "./connections.ts";
 import { createLog } from "./log.ts";
 import { createStartUp, prepareToServe, StartRefused } from "./start-up.ts";
 
@@ -81,4 +82,108 @@ it("is complete with a key, and refused once that is another one than the databa
   expect(await refusalOf(start().run())).toMatch(
     /not the one that this database was sealed with.*put the right one back/,
   );
+});
+
+describe("the URLs of the database", () => {
+  const roles = {
+    DATABASE_URL: "application",
+    DATABASE_MAINTENANCE_URL: "maintenance",
+    DATABASE_MIGRATION_URL: "migration",
+    DATABASE_LISTENER_URL: "listener",
+  } as const;
+  const names = [
+    "DATABASE_URL",
+    "DATABASE_MAINTENANCE_URL",
+    "DATABASE_MIGRATION_URL",
+    "DATABASE_LISTENER_URL",
+  ] as const;
+  type Urls = Readonly<Record<(typeof names)[number], string>>;
+
+  function check(change: Partial<Urls>, runsJobs = true) {
+    const { urls } = testDatabase;
+    const env: Urls = {
+      DATABASE_URL: urls.application,
+      DATABASE_MAINTENANCE_URL: urls.maintenance,
+      DATABASE_MIGRATION_URL: urls.migration,
+      DATABASE_LISTENER_URL: urls.listener,
+      ...change,
+    };
+    const lines: string[] = [];
+    const unprepared: string[] = [];
+    const log = createLog("info", { write: (line) => void lines.push(line) });
+    const startUp = createStartUp(log);
+    const database = { prepareNothing: (pool: string) => void unprepared.push(pool) };
+    const run = (signal = never) =>
+      startUp.run(() => checkConnections({ env, database, log, runsJobs }), signal);
+    return { run, lines, unprepared, problem: () => startUp.problem()?.error };
+  }
+
+  async function pooled(url: string, tracksStatements: boolean): Promise<string> {
+    const pooler = await startTransactionPooler({ url, servers: 3, tracksStatements });
+    onTestFinished(() => pooler.stop());
+    return pooler.through(url);
+  }
+
+  it("are all as they should be, and nothing is said of them", async () => {
+    const { run, lines, unprepared } = check({});
+    await run();
+    expect(lines).toEqual([expect.stringContaining("ready")]);
+    expect(unprepared).toEqual([]);
+  });
+
+  it.each(names)(
+    "%s with a wrong password is refused by its name, and the password is not quoted",
+    async (name) => {
+      const url = new URL(testDatabase.urls[roles[name]]);
+      url.password = "canary";
+      const refusal = await refusalOf(check({ [name]: url.href }).run());
+      expect(refusal).toBe(`${name}: the server does not accept the password of its role (28P01).`);
+    },
+  );
+
+  it.each(names)(
+    "%s whose server is away is waited for, by its name in the log and not for callers",
+    async (name) => {
+      const { run, lines, problem } = check({ [name]: "postgres://nobody:canary@127.0.0.1:1/nowhere" });
+      const stopping = new AbortController();
+      setTimeout(() => stopping.abort(), 1200);
+      await run(stopping.signal);
+      expect(problem()?.code).toBe("DATABASE_UNAVAILABLE");
+      expect(problem()?.message).not.toContain(name);
+      expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
+        expect.objectContaining({
+          level: "warn",
+          msg: `waiting: The server of ${name} cannot be reached (ECONNREFUSED).`,
+        }),
+      ]);
+    },
+  );
+
+  it.each([
+    { tracksStatements: false, without: ["application"], says: /statements are not prepared/ },
+    { tracksStatements: true, without: [], says: /knows prepared statements: they are used/ },
+  ])("DATABASE_URL goes through a pooler in transaction mode, which is said: %o", async (kind) => {
+    const { run, lines, unprepared } = check({
+      DATABASE_URL: await pooled(testDatabase.urls.application, kind.tracksStatements),
+    });
+    await run();
+    expect(unprepared).toEqual(kind.without);
+    expect(lines[0]).toMatch(/DATABASE_URL goes through a pooler in transaction mode/);
+    expect(lines[0]).toMatch(kind.says);
+  });
+
+  it("DATABASE_LISTENER_URL through a pooler in transaction mode is refused with what to do", async () => {
+    const change = { DATABASE_LISTENER_URL: await pooled(testDatabase.urls.listener, true) };
+    expect(await refusalOf(check(change).run())).toMatch(
+      /^DATABASE_LISTENER_URL goes through a pooler .*no news of changes arrive: give it the address of the server itself/,
+    );
+  });
+
+  it("DATABASE_MAINTENANCE_URL through a pooler in transaction mode is refused where jobs run, and only there", async () => {
+    const change = { DATABASE_MAINTENANCE_URL: await pooled(testDatabase.urls.maintenance, false) };
+    expect(await refusalOf(check(change).run())).toMatch(/^DATABASE_MAINTENANCE_URL .*set JOBS=none here/);
+    const { run, unprepared } = check(change, false);
+    await run();
+    expect(unprepared).toEqual(["maintenance"]);
+  });
 });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DatabaseError, migrateDatabase, type Database } from "@repo/db";
+import { ConnectionProblem, DatabaseError, migrateDatabase, type Database } from "@repo/db";
 import { asTenantSecretsError, TenantSecretsError, type TenantSecrets } from "@repo/tenant-secrets";
 import type { DeliveryChatCatalog } from "./company.ts";
 import type { Log } from "./log.ts";
@@ -50,11 +50,13 @@ export function createStartUp(log: Log): StartUp {
           return;
         } catch (thrown) {
           const error = waitable(thrown);
+          // Whoever runs it has to know which variable is meant; a caller has no use for that.
+          const reason = thrown instanceof ConnectionProblem ? thrown.message : error.message;
           const masterKey =
             error.code === "KEY_UNAVAILABLE" ? error.message : "The master key is not loaded yet.";
           problem = { error, masterKey };
-          if (said !== error.message) log("warn", `waiting: ${error.message}`, { code: error.code });
-          said = error.message;
+          if (said !== reason) log("warn", `waiting: ${reason}`, { code: error.code });
+          said = reason;
         }
         // Processes that lost the same server do not come back to it in step.
         await sleep(delayMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
@@ -88,6 +90,8 @@ export async function prepareToServe(
 
 function waitable(thrown: unknown): TenantSecretsError {
   if (thrown instanceof StartRefused) throw thrown;
+  if (thrown instanceof ConnectionProblem)
+    return asTenantSecretsError(new DatabaseError("unavailable", thrown.code));
   const error = asTenantSecretsError(thrown);
   switch (error.code) {
     case "KEY_UNAVAILABLE":

@@ -1,5 +1,6 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/tenant-secrets";
+import { checkConnections } from "./connections.ts";
 import { startProductJobs } from "./jobs.ts";
 import { createMembership } from "./membership.ts";
 import { startMetrics } from "./metrics-server.ts";
@@ -23,6 +24,7 @@ await runProgram(async (program) => {
     await metricsServer.stop(0);
   });
   await createStartUp(log).run(async () => {
+    await checkConnections({ ...program, runsJobs: true });
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
     await membership.join();
   }, stopping);

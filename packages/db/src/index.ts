@@ -2,6 +2,7 @@ export type { DatabaseCall } from "./calls.ts";
 export { announceSecrets, listenForChanges, type Change, type ChangeListener } from "./changes.ts";
 export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
+export { ConnectionProblem, explainConnection, inspectConnection, type Finding } from "./inspect.ts";
 export { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
 export {
   findApiKeyRow,
@@ -11,9 +12,7 @@ export {
   findUserRow,
   touchApiKey,
   type ApiKeyRow,
-  type Authenticated,
   type CompanyRow,
-  type MembershipRow,
   type OperatorRow,
   type UserRow,
 } from "./look-ups.ts";
@@ -21,7 +20,8 @@ export { enqueueJob, type EnqueueOptions, type TaskName } from "./jobs/enqueue.t
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
-export { databaseVariables } from "./variables.ts";
+export { DatabaseUrlError } from "./url.ts";
+export { databaseUrlVariable, databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";
 export { maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";
 export * as tables from "./schema.ts";

@@ -21,31 +21,35 @@ const LOCK_NOT_AVAILABLE = "55P03";
  * which then nothing is kept
  */
 export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<void> {
-  // One connection, because the lock is its session's and ends with it.
+  // On a connection of its own, in a transaction: it ends with that one also where a pooler keeps the session.
+  const holder = connectOnce(migrationUrl);
   const client = connectOnce(migrationUrl);
   try {
-    await client`select set_config('lock_timeout', ${String(lockTimeoutMs)}, false)`;
-    await acquireLock(client, lockTimeoutMs);
-    await client`reset lock_timeout`;
-    // The job runner speaks another driver, which nobody else has to load.
-    const { migrateJobs } = await import("./jobs/schema.ts");
-    await migrateJobs(migrationUrl);
-    await migrate(drizzle({ client }), {
-      migrationsFolder: MIGRATIONS,
-      migrationsSchema: "drizzle",
-      migrationsTable: "migrations",
+    await holder.begin(async (inside) => {
+      await inside`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true),
+        set_config('idle_in_transaction_session_timeout', '0', true)`;
+      await acquireLock(inside, lockTimeoutMs);
+      // The job runner speaks another driver, which nobody else has to load.
+      const { migrateJobs } = await import("./jobs/schema.ts");
+      await migrateJobs(migrationUrl);
+      await migrate(drizzle({ client }), {
+        migrationsFolder: MIGRATIONS,
+        migrationsSchema: "drizzle",
+        migrationsTable: "migrations",
+      });
+      await applyRules(client);
     });
-    await applyRules(client);
   } catch (thrown) {
     throw scrubDatabaseError(thrown);
   } finally {
-    await client.end({ timeout: 5 });
+    // Where the lock was lost with its connection, so that nothing goes on without it.
+    await Promise.all([client.end({ timeout: 0 }), holder.end({ timeout: 5 })]);
   }
 }
 
-async function acquireLock(client: postgres.Sql, lockTimeoutMs: number): Promise<void> {
+async function acquireLock(sql: postgres.ISql, lockTimeoutMs: number): Promise<void> {
   try {
-    await client`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
   } catch (cause) {
     if (!(cause instanceof postgres.PostgresError) || cause.code !== LOCK_NOT_AVAILABLE) throw cause;
     throw new Error(

@@ -33,7 +33,9 @@ to ask at, --yes is needed.`,
       DATABASE_SUPERUSER_URL: databaseVariables.DATABASE_URL,
     });
     const provision = (): Promise<DatabaseUrls> =>
-      onServer(() => provisionDatabase({ superuserUrl, database }));
+      onServer({ variable: "DATABASE_SUPERUSER_URL", url: superuserUrl }, () =>
+        provisionDatabase({ superuserUrl, database }),
+      );
     if (output === undefined)
       return json ? printJson(asVariables(await provision())) : print(asLines(await provision()));
     await writeNewFile(output, async () => `${asLines(await provision())}\n`);
@@ -53,7 +55,9 @@ that fails leaves nothing of itself behind.`,
     const { DATABASE_MIGRATION_URL: migrationUrl } = readVariables({
       DATABASE_MIGRATION_URL: databaseVariables.DATABASE_URL,
     });
-    await onServer(() => migrateDatabase(migrationUrl));
+    await onServer({ variable: "DATABASE_MIGRATION_URL", url: migrationUrl }, () =>
+      migrateDatabase(migrationUrl),
+    );
     if (json) printJson({ migrated: true });
     else print("The tables are at the newest version.");
   },
@@ -74,23 +78,23 @@ function asLines(urls: DatabaseUrls): string {
     .join("\n");
 }
 
-const unreachable = /^(?:ECONN|EHOST|ENOTFOUND|EAI_|ETIMEDOUT|CONNECT|57P|53)/;
-
 /** PostgreSQL's message names roles, tables and rules; its detail, which quotes rows, is left behind. */
-async function onServer<T>(work: () => Promise<T>): Promise<T> {
+async function onServer<T>(
+  { variable, url }: { readonly variable: string; readonly url: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  const { ConnectionProblem, inspectConnection } = await import("@repo/db");
   try {
+    // Whatever is wrong with the connection has a sentence of its own.
+    await inspectConnection(variable, url);
     return await work();
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);
     const root = error instanceof Error && error.message.startsWith("Failed query") ? error.cause : error;
     const code = root instanceof Error && "code" in root ? String(root.code) : "";
     const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
-    if (unreachable.test(code)) {
-      throw new TenantSecretsError(
-        "DATABASE_UNAVAILABLE",
-        `The database server cannot be reached (${code}).`,
-      );
-    }
+    if (error instanceof ConnectionProblem)
+      throw new TenantSecretsError(error.isUnavailable ? "DATABASE_UNAVAILABLE" : "INTERNAL", error.message);
     const message = root instanceof Error ? root.message : "no reason given";
     throw new TenantSecretsError(
       "INTERNAL",

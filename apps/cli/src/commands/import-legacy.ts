@@ -126,7 +126,9 @@ async function sourceOf(
     throw new UsageError("--table and --companies-table are of a database, and --input is a file.");
   }
   if (input === undefined) {
-    return readDatabase({ url: readLegacyDatabaseUrl(urlFile), batchSize, table: rowsTable, companiesTable });
+    const { databaseUrlVariable } = await import("@repo/db");
+    const url = readLegacyDatabaseUrl(urlFile, databaseUrlVariable);
+    return readDatabase({ url, batchSize, table: rowsTable, companiesTable });
   }
   const { readLegacyLines } = await import("../legacy-lines.ts");
   return readLegacyLines(input, batchSize);

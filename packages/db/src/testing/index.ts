@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type postgres from "postgres";
 import { inject } from "vitest";
-import { connectOnce, databaseUrl, execute, restrictDatabase } from "../provision.ts";
+import { connectOnce, execute, restrictDatabase } from "../provision.ts";
+import { databaseUrl } from "../url.ts";
 import type { DatabaseUrls } from "../provision.ts";
 
+export { startTransactionPooler, type PoolerOptions, type TransactionPooler } from "./transaction-pooler.ts";
 export { whenDone } from "./when-done.ts";
 
 declare module "vitest" {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, ne, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
@@ -9,9 +8,7 @@ import { givesRole } from "../access/permissions.ts";
 import type { Caller, Role } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
-import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
-import { userState } from "./stored-rows.ts";
 
 const { memberships, users } = tables;
 
@@ -49,14 +46,7 @@ export interface Members {
 
 const Email = z.string().toLowerCase().pipe(z.email().max(254));
 
-interface MembersParts {
-  readonly database: Database;
-  readonly authentic: AuthenticRows;
-  readonly companies: Companies;
-  readonly audit: AuditLog;
-}
-
-export function createMembers({ database, authentic, companies, audit }: MembersParts): Members {
+export function createMembers(database: Database, companies: Companies, audit: AuditLog): Members {
   const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
     enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage members" });
 
@@ -64,16 +54,19 @@ export function createMembers({ database, authentic, companies, audit }: Members
   const changing = async <T>(
     attempt: Attempt,
     company: Company,
-    work: (statements: Statements, writer: RowWriter) => Promise<T>,
+    work: (statements: Statements) => Promise<T>,
   ): Promise<T> =>
-    perform(audit, { ...attempt, companyId: company.id, changes: true }, () =>
-      authentic.change(async (statements, writer) => {
-        await statements.execute(
-          sql`select from ${tables.companies} where id = ${company.id} for no key update`,
-        );
-        return work(statements, writer);
-      }),
-    );
+    perform(audit, { ...attempt, companyId: company.id, changes: true }, async () => {
+      await audit.ready();
+      return onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          await statements.execute(
+            sql`select from ${tables.companies} where id = ${company.id} for no key update`,
+          );
+          return work(statements);
+        }),
+      );
+    });
 
   /** A member that the caller may make something else. */
   const getMember = async (
@@ -104,21 +97,18 @@ export function createMembers({ database, authentic, companies, audit }: Members
       if (!givesRole(caller.actor, company.id, role)) {
         return refuse(audit, { ...attempt, companyId: company.id }, forbidden("make an owner"));
       }
-      return changing(attempt, company, async (statements, writer) => {
+      return changing(attempt, company, async (statements) => {
         const address = checkNewMember(email, name);
-        const userId = await findOrMakeUser({ statements, writer }, address, name);
-        const membership = { companyId: company.id, userId, role };
-        const beside = await writer.seal({ kind: "membership", ...membership });
+        const userId = await findOrMakeUser(statements, address, name);
         const added = await statements
           .insert(memberships)
-          .values({ ...membership, ...beside })
+          .values({ companyId: company.id, userId, role })
           .onConflictDoNothing()
           .returning({ userId: memberships.userId });
         if (added.length === 0) {
           throw new TenantSecretsError("CONFLICT", "This person belongs to the company already.");
         }
-        const entry = eventOf(attempt.action, company, membership);
-        await audit.addTo(statements, caller, { ...entry, version: beside.revision });
+        await audit.addTo(statements, caller, eventOf(attempt.action, company, userId, role));
         const [member] = await select(statements, company, eq(users.id, userId));
         if (member === undefined) throw new Error("a member that was added is there");
         return member;
@@ -129,22 +119,15 @@ export function createMembers({ database, authentic, companies, audit }: Members
       const subject = z.uuid().safeParse(id).data;
       const attempt = { caller, action: "member.change", subject } as const;
       const company = await enter(attempt, subdomain);
-      return changing(attempt, company, async (statements, writer) => {
+      return changing(attempt, company, async (statements) => {
         const member = await getMember(statements, caller, company, subject);
         if (!givesRole(caller.actor, company.id, role)) throw forbidden("make an owner");
         if (role !== "owner") await checkOwnerStays(statements, company, member);
-        const isMember = ofMember(company, member.userId);
-        const [found] = await statements.select().from(memberships).where(isMember).for("no key update");
-        if (found === undefined) throw notFound();
-        writer.require({ kind: "membership", ...found }, found);
-        const changed = { companyId: company.id, userId: member.userId, role };
-        const beside = await writer.seal({ kind: "membership", ...changed });
         await statements
           .update(memberships)
-          .set({ role, ...beside, updatedAt: sql`now()` })
-          .where(isMember);
-        const entry = eventOf(attempt.action, company, changed);
-        await audit.addTo(statements, caller, { ...entry, version: beside.revision });
+          .set({ role, updatedAt: sql`now()` })
+          .where(ofMember(company, member.userId));
+        await audit.addTo(statements, caller, eventOf(attempt.action, company, member.userId, role));
         return { ...member, role };
       });
     },
@@ -153,15 +136,11 @@ export function createMembers({ database, authentic, companies, audit }: Members
       const subject = z.uuid().safeParse(id).data;
       const attempt = { caller, action: "member.remove", subject } as const;
       const company = await enter(attempt, subdomain);
-      await changing(attempt, company, async (statements, writer) => {
+      await changing(attempt, company, async (statements) => {
         const member = await getMember(statements, caller, company, subject);
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
-        const removed = { companyId: company.id, userId: member.userId, role: member.role };
-        // A number later than that of the row, so that a row that is put back shows.
-        const { revision } = await writer.seal({ kind: "membership", ...removed });
-        const entry = eventOf(attempt.action, company, removed);
-        await audit.addTo(statements, caller, { ...entry, version: revision });
+        await audit.addTo(statements, caller, eventOf(attempt.action, company, member.userId, member.role));
       });
     },
   };
@@ -192,21 +171,10 @@ function ofMember(company: Company, userId: string) {
   return and(eq(memberships.companyId, company.id), eq(memberships.userId, userId));
 }
 
-/** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party made somebody of this address, or gave it to somebody */
-async function findOrMakeUser(
-  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
-  email: string,
-  name: string,
-): Promise<string> {
-  const made = { id: randomUUID(), email };
-  const beside = await writer.seal({ kind: "user", ...made, disabled: false });
-  await statements
-    .insert(users)
-    .values({ ...made, ...beside, name })
-    .onConflictDoNothing();
-  const [user] = await statements.select().from(users).where(eq(users.email, email));
+async function findOrMakeUser(statements: Statements, email: string, name: string): Promise<string> {
+  await statements.insert(users).values({ email, name }).onConflictDoNothing();
+  const [user] = await statements.select({ id: users.id }).from(users).where(eq(users.email, email));
   if (user === undefined) throw new Error("a user is never deleted");
-  writer.require(userState(user), user);
   return user.id;
 }
 
@@ -232,9 +200,10 @@ async function checkOwnerStays(
 function eventOf(
   action: "member.add" | "member.change" | "member.remove",
   company: Company,
-  { userId, role }: { readonly userId: string; readonly role: Role },
+  subject: string,
+  role: Role,
 ) {
-  return { action, outcome: "allowed", companyId: company.id, subject: userId, reason: role } as const;
+  return { action, outcome: "allowed", companyId: company.id, subject, reason: role } as const;
 }
 
 /** @returns the e-mail address as it is kept. @throws {TenantSecretsError} INVALID_INPUT */

@@ -1,4 +1,4 @@
-/** What can be wrong with the record, and with what is held against it. */
+/** What can be wrong with the record. */
 export type FindingKind =
   | "event-changed"
   | "event-not-genuine"
@@ -9,9 +9,7 @@ export type FindingKind =
   | "batch-changed"
   | "chain-broken"
   | "signature-wrong"
-  | "head-unknown"
-  | "row-not-genuine"
-  | "row-outdated";
+  | "head-unknown";
 
 export interface Finding {
   readonly kind: FindingKind;

@@ -1,0 +1,77 @@
+import { ConnectionProblem, inspectConnection, type Database, type Finding } from "@repo/db";
+import type { ApiEnvironment } from "./env.ts";
+import type { Log } from "./log.ts";
+import { StartRefused } from "./start-up.ts";
+
+type Urls = Pick<
+  ApiEnvironment,
+  "DATABASE_URL" | "DATABASE_MAINTENANCE_URL" | "DATABASE_MIGRATION_URL" | "DATABASE_LISTENER_URL"
+>;
+
+export interface ConnectionsToCheck {
+  readonly env: Urls;
+  readonly database: Pick<Database, "prepareNothing">;
+  readonly log: Log;
+  /** Whether this process runs jobs, whose connections keep a session. */
+  readonly runsJobs: boolean;
+}
+
+const names = [
+  "DATABASE_URL",
+  "DATABASE_MAINTENANCE_URL",
+  "DATABASE_MIGRATION_URL",
+  "DATABASE_LISTENER_URL",
+] as const;
+
+const remedy = "give it the address of the server itself, or of a pooler in session mode";
+
+/**
+ * Connects as each URL says, and finds out what stands in between: see docs/configuration.md, "Poolers". Where statements
+ * cannot be prepared, the pools prepare none from now on.
+ *
+ * @throws {StartRefused} when the server does not let one of them in, or a pooler is where a session has to last
+ * @throws {ConnectionProblem} when one of them cannot be reached
+ */
+export async function checkConnections({ env, database, log, runsJobs }: ConnectionsToCheck): Promise<void> {
+  const given = names.flatMap((name) => (env[name] === undefined ? [] : [{ name, url: env[name] }]));
+  const outcomes = await Promise.allSettled(given.map(({ name, url }) => inspectConnection(name, url)));
+  const problems = outcomes.flatMap((outcome): unknown[] =>
+    outcome.status === "rejected" ? [outcome.reason] : [],
+  );
+  // What waiting does not mend is said first.
+  const refusal = problems.find((problem) => problem instanceof ConnectionProblem && !problem.isUnavailable);
+  if (refusal instanceof ConnectionProblem) throw new StartRefused(refusal.message);
+  if (problems.length > 0) throw problems[0];
+
+  const found = new Map<string, Finding>();
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome.status === "fulfilled") found.set(given[index]?.name ?? "", outcome.value);
+  }
+  const isPooled = (name: (typeof names)[number]): boolean => found.get(name)?.isPooled === true;
+  if (isPooled("DATABASE_LISTENER_URL"))
+    throw new StartRefused(
+      `DATABASE_LISTENER_URL goes through a pooler in transaction mode, behind which no news of changes arrive: ${remedy}.`,
+    );
+  if (runsJobs && isPooled("DATABASE_MAINTENANCE_URL"))
+    throw new StartRefused(
+      `DATABASE_MAINTENANCE_URL goes through a pooler in transaction mode, behind which jobs cannot run: ${remedy}, or ` +
+        "set JOBS=none here and start a worker that has one.",
+    );
+  for (const [name, pool] of [
+    ["DATABASE_URL", "application"],
+    ["DATABASE_MAINTENANCE_URL", "maintenance"],
+  ] as const) {
+    const finding = found.get(name);
+    if (finding === undefined) continue;
+    if (!finding.prepares) database.prepareNothing(pool);
+    if (finding.isPooled || !finding.prepares) log("info", decisionOf(name, finding));
+  }
+}
+
+function decisionOf(name: string, { isPooled, prepares }: Finding): string {
+  const between = isPooled ? "goes through a pooler in transaction mode" : "says so";
+  if (prepares) return `${name} ${between} that knows prepared statements: they are used`;
+  return isPooled
+    ? `${name} ${between}, and statements are not prepared: it does not know them, or the URL says so`
+    : `${name} ${between}: statements are not prepared`;
+}

@@ -1,0 +1,61 @@
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import { inspectConnection } from "./inspect.ts";
+import { migrateDatabase } from "./migrate.ts";
+import { connectOnce } from "./provision.ts";
+import { createTestDatabase } from "./testing/index.ts";
+import { startTransactionPooler, type PoolerOptions } from "./testing/transaction-pooler.ts";
+
+const database = await createTestDatabase();
+afterAll(() => database.drop());
+const { urls } = database;
+
+async function through(url: string, options: Omit<PoolerOptions, "url">): Promise<string> {
+  const pooler = await startTransactionPooler({ url, ...options });
+  onTestFinished(() => pooler.stop());
+  return pooler.through(url);
+}
+
+test("a server that nothing stands before keeps sessions and prepares statements", async () => {
+  expect(await inspectConnection("DATABASE_URL", urls.application)).toEqual({
+    isPooled: false,
+    prepares: true,
+  });
+});
+
+test.each([
+  { servers: 1, tracksStatements: false, prepares: false },
+  { servers: 2, tracksStatements: false, prepares: false },
+  { servers: 5, tracksStatements: false, prepares: false },
+  { servers: 2, tracksStatements: true, prepares: true },
+  { servers: 5, tracksStatements: true, prepares: true },
+  // Nothing can be seen of what it knows: it has one session only.
+  { servers: 1, tracksStatements: true, prepares: false },
+])("a pooler in transaction mode is found out: %o", async ({ prepares, ...kind }) => {
+  for (const url of [urls.application, urls.listener]) {
+    expect(await inspectConnection("DATABASE_URL", await through(url, kind))).toEqual({
+      isPooled: true,
+      prepares,
+    });
+  }
+});
+
+test("prepare=false and pgbouncer=true are kept to where statements could be prepared", async () => {
+  for (const parameter of ["prepare=false", "pgbouncer=true"]) {
+    expect(await inspectConnection("DATABASE_URL", `${urls.application}?${parameter}`)).toEqual({
+      isPooled: false,
+      prepares: false,
+    });
+  }
+});
+
+test("migrations run through a pooler in transaction mode, and leave no lock behind there", async () => {
+  const url = await through(urls.migration, { servers: 4, tracksStatements: false });
+  await migrateDatabase(url);
+  const sql = connectOnce(database.superuserUrl);
+  onTestFinished(() => sql.end());
+  const held = await sql`
+    select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`;
+  expect(held).toHaveLength(0);
+  // Nobody has to wait for it.
+  await migrateDatabase(urls.migration, 1000);
+});

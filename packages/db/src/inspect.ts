@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type postgres from "postgres";
+import { openDriver } from "./driver.ts";
+import { DatabaseError, scrubDatabaseError } from "./errors.ts";
+import { DatabaseUrlError, parseDatabaseUrl } from "./url.ts";
+
+/** A URL that does not do for what it is for. The message names its variable and a rule, and quotes nothing of the URL. */
+export class ConnectionProblem extends Error {
+  override readonly name = "ConnectionProblem";
+  /** Whether the same attempt may succeed later. */
+  readonly isUnavailable: boolean;
+  /** SQLSTATE, or the driver's or the system's own code. */
+  readonly code: string;
+
+  constructor(message: string, code: string, isUnavailable: boolean) {
+    super(message);
+    this.code = code;
+    this.isUnavailable = isUnavailable;
+  }
+}
+
+/** What stands between this process and the server. */
+export interface Finding {
+  /** Whether each transaction of a connection can be on another session of the server. */
+  readonly isPooled: boolean;
+  /** Whether statements can be prepared, and run later. False too where the URL forbids it. */
+  readonly prepares: boolean;
+}
+
+/**
+ * Connects as a URL says, and finds out whether a pooler in transaction mode is in between, and whether that one knows
+ * prepared statements. It makes two connections, and ends them.
+ *
+ * @param variable the name of the URL's variable, for messages
+ * @throws {ConnectionProblem} where the server does not let us in, or cannot be reached
+ */
+export async function inspectConnection(variable: string, url: string): Promise<Finding> {
+  try {
+    const { prepare } = parseDatabaseUrl(url);
+    const asking = openDriver(url, { max: 1, applicationName });
+    const between = openDriver(url, { max: 1, applicationName, prepare: false });
+    try {
+      const finding = await inspect(asking, between);
+      return { ...finding, prepares: finding.prepares && prepare };
+    } finally {
+      await Promise.all([asking.end({ timeout: 0 }), between.end({ timeout: 0 })]);
+    }
+  } catch (error) {
+    throw explainConnection(variable, url, error);
+  }
+}
+
+const applicationName = "tenant-secrets start";
+
+/** As often as it takes for most poolers to hand another session out; PgBouncer does at the first time. */
+const rounds = 5;
+/** A pooler with one session cannot serve two at once: what waits longer than that waits for the other. */
+const waitMs = 1500;
+
+async function inspect(asking: postgres.Sql, between: postgres.Sql): Promise<Finding> {
+  // Reserved, because the driver sends a statement again by itself where it can be on any connection.
+  const asker = await asking.reserve();
+  const ask = (): Promise<number | "unknown statement" | "waits"> =>
+    Promise.race([
+      sessionOf(asker).catch((error: unknown) => {
+        if (codeOf(error) === "26000") return "unknown statement" as const;
+        throw error;
+      }),
+      sleep(waitMs, "waits" as const, { ref: false }),
+    ]);
+  const first = await sessionOf(asker);
+  let isPooled = false;
+  for (let round = 0; round < rounds; round += 1) {
+    // While somebody else's transaction holds a session, and after it, a pooler gives another one.
+    const during = await between.begin(async (inside) => {
+      if ((await sessionOf(inside)) === first) isPooled = true;
+      return ask();
+    });
+    const after = during === "waits" ? during : await ask();
+    for (const session of [during, after]) {
+      if (session === "unknown statement" || session === "waits") return { isPooled: true, prepares: false };
+      // The statement was prepared on the first session, and has run on this one.
+      if (session !== first) return { isPooled: true, prepares: true };
+    }
+  }
+  // A pooler that never gave another session was not seen to know its statements.
+  return { isPooled, prepares: !isPooled };
+}
+
+async function sessionOf(sql: postgres.ISql): Promise<number> {
+  const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  if (row === undefined) throw new DatabaseError("other", "NO_ROW");
+  return row.pid;
+}
+
+/**
+ * Says of a failed connection which variable it is about, and what to do.
+ *
+ * @returns a {@link ConnectionProblem} for what the server, the driver or the URL's own form is the reason of; anything else
+ *   unchanged
+ */
+export function explainConnection(variable: string, url: string, thrown: unknown): unknown {
+  if (thrown instanceof DatabaseUrlError)
+    return new ConnectionProblem(`${variable} ${thrown.message}.`, "URL", false);
+  const code = codeOf(thrown);
+  const error = scrubDatabaseError(thrown);
+  if (code === undefined) return error;
+  if (error instanceof DatabaseError && error.kind === "unavailable" && code !== "ENOTFOUND")
+    return new ConnectionProblem(`The server of ${variable} cannot be reached (${code}).`, code, true);
+  const { password, tls } = parseDatabaseUrl(url);
+  const rule = ruleOf(code, { hasPassword: password !== "", isEncrypted: tls !== undefined });
+  return new ConnectionProblem(`${variable}: ${rule} (${code}).`, code, code === "ENOTFOUND");
+}
+
+function ruleOf(
+  code: string,
+  { hasPassword, isEncrypted }: { readonly hasPassword: boolean; readonly isEncrypted: boolean },
+): string {
+  switch (code) {
+    case "28P01":
+      return hasPassword
+        ? "the server does not accept the password of its role"
+        : "the server asks for a password and the URL has none; PGPASSWORD is not read";
+    case "28000":
+      return `the server does not let its role in: the role does not exist, or pg_hba.conf does not allow it from here ${isEncrypted ? "with" : "without"} TLS (sslmode)`;
+    case "3D000":
+      return "the server has no such database";
+    case "42501":
+      return "its role may not connect to its database";
+    case "ENOTFOUND":
+      return "the name of its host is not known";
+    case "ENOENT":
+    case "EACCES":
+      return "the Unix socket in the directory of its host is not there, or may not be used";
+    case "SSL_NOT_SUPPORTED":
+      return "its sslmode asks for TLS and the server has none";
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return "the certificate of the server is for another name than the host in the URL";
+    default:
+      return /CERT|ISSUER|SIGNATURE|^ERR_(?:TLS|SSL)|^ERR_OSSL/.test(code)
+        ? "the certificate of the server is not accepted; sslrootcert names the file of its CA"
+        : "the server refuses the connection";
+  }
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error && "code" in thrown && typeof thrown.code === "string"
+    ? thrown.code
+    : undefined;
+}
