@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase, type Database } from "@repo/db";
 import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
@@ -38,8 +39,8 @@ export interface Backends {
   readonly secrets: TenantSecrets<DeliveryChatCatalog>;
   /** An API key that may do everything a service can, in these companies. */
   apiKey(...companies: readonly Subdomain[]): Promise<{ readonly apiKey: string; readonly id: string }>;
-  /** Ends the life of an API key as time would. */
-  expire(apiKeyId: string): Promise<void>;
+  /** As `apiKey`, of a key whose time is over. */
+  expiredApiKey(company: Subdomain): Promise<string>;
 }
 
 /** Everything that the API stands on, with three companies and their keys. Ends with the test file. */
@@ -80,9 +81,21 @@ export async function createBackends(): Promise<Backends> {
       });
       return { apiKey, id: description.id };
     },
-    expire: async (apiKeyId) => {
-      const expiry = `update api_keys set expires_at = now() - interval '1 second' where id = '${apiKeyId}'`;
-      await connection.acrossCompanies((statements) => statements.execute(expiry));
+    expiredApiKey: async (company) => {
+      const { apiKey, description } = await secrets.apiKeys.create(operator, {
+        name: "test",
+        companies: [company],
+        platform: false,
+        verbs: ["use"],
+        secretKeys: ["*"],
+        expiresAt: new Date(Date.now() + 500),
+      });
+      const isOver = `select expires_at <= now() as over from api_keys where id = '${description.id}'`;
+      for (let over = false; !over; await sleep(100)) {
+        const [row] = await connection.acrossCompanies((statements) => statements.execute(isOver));
+        over = row?.["over"] === true;
+      }
+      return apiKey;
     },
   };
 }

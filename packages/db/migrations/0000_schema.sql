@@ -1,3 +1,4 @@
+CREATE SEQUENCE "public"."row_revisions" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1;--> statement-breakpoint
 CREATE TABLE "api_key_companies" (
 	"company_id" uuid NOT NULL,
 	"api_key_id" uuid NOT NULL,
@@ -19,6 +20,9 @@ CREATE TABLE "api_keys" (
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"last_used_at" timestamp (3) with time zone,
 	"revoked_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_no" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
 	CONSTRAINT "api_keys_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "api_keys_prefix_key" UNIQUE("prefix"),
 	CONSTRAINT "api_keys_verbs_check" CHECK (cardinality("api_keys"."verbs") > 0 and "api_keys"."verbs" <@ '{describe,use,write,delete,export}'),
@@ -31,6 +35,9 @@ CREATE TABLE "memberships" (
 	"role" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"revision" integer NOT NULL,
+	"mac_key_no" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
 	CONSTRAINT "memberships_pkey" PRIMARY KEY("company_id","user_id"),
 	CONSTRAINT "memberships_role_check" CHECK ("memberships"."role" in ('owner', 'admin', 'member', 'auditor'))
 );
@@ -43,6 +50,9 @@ CREATE TABLE "operators" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"revoked_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_no" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
 	CONSTRAINT "operators_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "operators_token_prefix_key" UNIQUE("token_prefix")
 );
@@ -53,6 +63,9 @@ CREATE TABLE "users" (
 	"name" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"disabled_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_no" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
 	CONSTRAINT "users_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "users_email_key" UNIQUE("email"),
 	CONSTRAINT "users_email_check" CHECK ("users"."email" = lower("users"."email") and length("users"."email") between 3 and 254 and "users"."email" ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'),
@@ -71,6 +84,9 @@ CREATE TABLE "companies" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"deleted_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_no" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
 	CONSTRAINT "companies_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "companies_infisical_folder_key" UNIQUE("infisical_folder"),
 	CONSTRAINT "companies_subdomain_check" CHECK ("companies"."subdomain" ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
@@ -237,8 +253,8 @@ CREATE TABLE "audit_keys" (
 	"public_key" text,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "audit_keys_pkey" PRIMARY KEY("purpose","no"),
-	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing')),
-	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retired'))
+	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row')),
+	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
 );
 --> statement-breakpoint
 CREATE TABLE "company_secret_versions" (

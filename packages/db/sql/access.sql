@@ -67,3 +67,4 @@ grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_comp
   to tenant_secrets_maintenance;
 grant select, insert, update, delete on memberships, processes, store_holds to tenant_secrets_maintenance;
 grant select, insert on company_subdomains, audit_events, audit_batches to tenant_secrets_maintenance;
+grant usage on sequence row_revisions to tenant_secrets_maintenance;

@@ -105,12 +105,15 @@ end $$;
 create or replace trigger last_wrap_stays before delete on company_key_wraps
   for each row execute function refuse_unwrap();
 
+-- A key of rows that is retired has nothing left under it, and is forgotten: a MAC under it must count no more.
 create or replace function refuse_audit_unwrap() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
 begin
-  if not exists (
+  if not exists (select from public.audit_keys k
+      where k.purpose = old.purpose and k.no = old.no and k.purpose = 'row' and k.status = 'retired')
+    and not exists (
     select from public.audit_key_wraps o
     join public.master_keys m on m.region = o.region and m.version = o.master_key_version and m.status = 'active'
     where o.purpose = old.purpose and o.no = old.no and o.region = old.region and o.master_key_version <> old.master_key_version)

@@ -12,7 +12,9 @@ export {
   findUserRow,
   touchApiKey,
   type ApiKeyRow,
+  type Authenticated,
   type CompanyRow,
+  type MembershipRow,
   type OperatorRow,
   type UserRow,
 } from "./look-ups.ts";

@@ -58,11 +58,13 @@ beforeAll(async () => {
   const { application, maintenance } = testDatabase.urls;
   superuser = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
   database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance, maxConnections: 2 });
+  await superuser`insert into audit_keys (purpose, no, status) values ('row', 1, 'active')`;
   for (const [id, name] of [
     [a, "a"],
     [b, "b"],
   ] as const) {
-    await superuser`insert into companies (id, subdomain, infisical_folder, secret_store) values (${id}, ${name}, ${name}, 'database')`;
+    await superuser`insert into companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+      values (${id}, ${name}, ${name}, 'database', 1, 1, '')`;
     await superuser`insert into company_keys (company_id, no, status) values (${id}, 1, 'active')`;
     await superuser`insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin)
       values (${id}, 'CUSTOM_KEY', ${`sealed for ${name}`}, 1, 1, 1, 'written')`;
@@ -334,7 +336,8 @@ test("what the database or its driver says of an error goes no further than a co
     database.outsideCompanies((sql) => sql`select ${"fake-value"}::int`),
     database.acrossCompanies((statements) =>
       statements.execute(
-        `insert into companies (subdomain, infisical_folder, secret_store) values ('a', 'fake-value', 'database')`,
+        `insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+          values ('a', 'fake-value', 'database', 1, 1, '')`,
       ),
     ),
     database.acrossCompanies((statements) => statements.execute(`select 'fake-value' from nowhere`)),

@@ -2,7 +2,15 @@ import { eq } from "drizzle-orm";
 import type { Database } from "./connect.ts";
 import { companies } from "./schema.ts";
 
-export interface CompanyRow {
+/** What a row that decides who may read has beside what it says. */
+export interface Authenticated {
+  /** The number of its state: any later state of any such row has a higher one. */
+  readonly revision: number;
+  readonly macKeyNo: number;
+  readonly mac: Buffer;
+}
+
+export interface CompanyRow extends Authenticated {
   readonly id: string;
   readonly subdomain: string;
   readonly infisicalFolder: string;
@@ -12,35 +20,47 @@ export interface CompanyRow {
   readonly status: "active" | "suspended" | "deleted";
 }
 
-export interface ApiKeyRow {
+export interface ApiKeyRow extends Authenticated {
   readonly id: string;
   readonly companyId: string | null;
-  readonly name: string;
+  readonly prefix: string;
   readonly hash: string;
   readonly verbs: readonly string[];
   readonly keyPatterns: readonly string[];
   readonly addresses: readonly string[] | null;
-  /** The companies of a platform key; empty for a company's own. */
+  readonly createdByKind: string;
+  readonly createdById: string;
+  /** In milliseconds of Unix time. */
+  readonly expiresAtMs: number;
+  /** By the database's clock. */
+  readonly expired: boolean;
+  readonly revoked: boolean;
+  /** The companies of a platform key, in order; empty for a company's own. */
   readonly companyIds: readonly string[];
-  /** Neither revoked nor expired, by the database's clock. */
-  readonly valid: boolean;
 }
 
-export interface OperatorRow {
+export interface OperatorRow extends Authenticated {
   readonly id: string;
-  readonly name: string;
+  readonly tokenPrefix: string;
   readonly tokenHash: string;
-  readonly valid: boolean;
+  /** In milliseconds of Unix time. */
+  readonly expiresAtMs: number;
+  /** By the database's clock. */
+  readonly expired: boolean;
+  readonly revoked: boolean;
 }
 
-export interface UserRow {
+export interface UserRow extends Authenticated {
   readonly id: string;
   readonly email: string;
-  /** Not disabled. */
-  readonly valid: boolean;
-  /** The companies that the person belongs to, and in the same order what they are there. */
-  readonly companyIds: readonly string[];
-  readonly roles: readonly ("owner" | "admin" | "member" | "auditor")[];
+  readonly disabled: boolean;
+  /** The companies that the person belongs to, and what they are there. */
+  readonly memberships: readonly MembershipRow[];
+}
+
+export interface MembershipRow extends Authenticated {
+  readonly companyId: string;
+  readonly role: "owner" | "admin" | "member" | "auditor";
 }
 
 /** The company that a subdomain names now, found before any company is known. */
@@ -48,7 +68,7 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        store_epoch as "storeEpoch", status from find_company(${subdomain})`;
+        store_epoch as "storeEpoch", status, revision, mac_key_no as "macKeyNo", mac from find_company(${subdomain})`;
     return row;
   });
 }
@@ -56,9 +76,11 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
 /** The company of an id as it is now, whatever its name has become. */
 export function findCompanyRowById(database: Database, id: string): Promise<CompanyRow | undefined> {
   return database.inCompany(id, async (statements) => {
-    const { subdomain, infisicalFolder, secretStore, storeEpoch, status } = companies;
+    const { subdomain, infisicalFolder, secretStore, storeEpoch, status, revision, macKeyNo, mac } =
+      companies;
+    const state = { id: companies.id, subdomain, infisicalFolder, secretStore, storeEpoch, status };
     const [row] = await statements
-      .select({ id: companies.id, subdomain, infisicalFolder, secretStore, storeEpoch, status })
+      .select({ ...state, revision, macKeyNo, mac })
       .from(companies)
       .where(eq(companies.id, id));
     return row;
@@ -68,8 +90,10 @@ export function findCompanyRowById(database: Database, id: string): Promise<Comp
 export function findApiKeyRow(database: Database, prefix: string): Promise<ApiKeyRow | undefined> {
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<ApiKeyRow[]>`
-      select id, company_id as "companyId", name, hash, verbs, key_patterns as "keyPatterns", addresses,
-        company_ids as "companyIds", valid from find_api_key(${prefix})`;
+      select id, company_id as "companyId", prefix, hash, verbs, key_patterns as "keyPatterns", addresses,
+        created_by_kind as "createdByKind", created_by_id as "createdById",
+        (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", expires_at <= now() as expired, revoked,
+        company_ids as "companyIds", revision, mac_key_no as "macKeyNo", mac from find_api_key(${prefix})`;
     return row;
   });
 }
@@ -77,17 +101,23 @@ export function findApiKeyRow(database: Database, prefix: string): Promise<ApiKe
 export function findOperatorRow(database: Database, prefix: string): Promise<OperatorRow | undefined> {
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<OperatorRow[]>`
-      select id, name, token_hash as "tokenHash", valid from find_operator(${prefix})`;
+      select id, token_prefix as "tokenPrefix", token_hash as "tokenHash",
+        (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", expires_at <= now() as expired, revoked,
+        revision, mac_key_no as "macKeyNo", mac from find_operator(${prefix})`;
     return row;
   });
 }
 
+type EncodedMembership = Omit<MembershipRow, "mac"> & { readonly mac: string };
+
 /** @param id of a row of `users`; undefined where there is none */
 export function findUserRow(database: Database, id: string): Promise<UserRow | undefined> {
   return database.outsideCompanies(async (sql) => {
-    const [row] = await sql<UserRow[]>`
-      select id, email, valid, company_ids as "companyIds", roles from find_user(${id})`;
-    return row;
+    const [row] = await sql<(Omit<UserRow, "memberships"> & { memberships: readonly EncodedMembership[] })[]>`
+      select id, email, disabled, revision, mac_key_no as "macKeyNo", mac, memberships from find_user(${id})`;
+    if (row === undefined) return undefined;
+    const memberships = row.memberships.map((each) => ({ ...each, mac: Buffer.from(each.mac, "hex") }));
+    return { ...row, memberships };
   });
 }
 

@@ -5,6 +5,7 @@ export * from "./schema/callers.ts";
 export * from "./schema/record.ts";
 export * from "./schema/limits.ts";
 export * from "./schema/stores.ts";
+export { rowRevisions } from "./schema/columns.ts";
 
 /**
  * Every column that holds something sealed: a wrapped key, or a value. Rotation, its report and shredding go through this

@@ -1,11 +1,15 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { connectDatabase, type Database } from "@repo/db";
+import { connectDatabase, type CompanyRow, type Database } from "@repo/db";
 import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
 import type { RateLimitOptions } from "./access/rate-limits.ts";
 import { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
+import { rowTables } from "./companies/stored-rows.ts";
+import { rowMac } from "./crypto/row-mac.ts";
+import { createMasterKeys } from "./keys/master-keys.ts";
+import { createRowKeys } from "./keys/row-keys.ts";
 import type { CredentialChecks } from "./providers/credential-check.ts";
 import { createTenantSecrets, type TenantSecrets, type TenantSecretsOptions } from "./tenant-secrets.ts";
 import { job, type Caller, type Role } from "./vocabulary/actor.ts";
@@ -40,6 +44,10 @@ export interface Fixture {
   copy(): Promise<() => DeliveryChat>;
   /** Makes a company of a name not used before. */
   company(secretStore: SecretStoreName): Promise<string>;
+  /** Puts MACs of ours beside every row that decides who may read, as if we had written what plain SQL put there. */
+  sealRows(): Promise<void>;
+  /** The same of companies alone, in whatever transaction they were changed in. */
+  sealCompanies(sql: postgres.ISql): Promise<void>;
   /** Somebody new, who has this role in a company. */
   person(subdomain: string, role: Role): Promise<Person>;
 }
@@ -84,6 +92,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
     await emulator.stop();
     await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
   });
+  const rowKeys = createRowKeys(database, createMasterKeys(database, infisical, "default"));
   let companies = 0;
   return {
     secrets,
@@ -103,6 +112,30 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       const subdomain = `company-${++companies}`;
       await secrets.companies.create(operator, { subdomain, secretStore });
       return subdomain;
+    },
+    sealCompanies: async (sql) => {
+      const { active } = await rowKeys.load();
+      const rows = await sql<CompanyRow[]>`
+        select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
+          store_epoch as "storeEpoch", status, revision, mac_key_no as "macKeyNo", mac from companies`;
+      for (const row of rows) {
+        const mac = rowMac(active, { kind: "company", ...row }, row.revision);
+        if (mac.equals(row.mac)) continue;
+        await sql`update companies set mac_key_no = ${active.no}, mac = ${mac} where id = ${row.id}`;
+      }
+    },
+    sealRows: async () => {
+      const { active } = await rowKeys.load();
+      await database.acrossCompanies(async (statements) => {
+        for (const table of rowTables) {
+          const rows = await table.select(statements, undefined, 100_000);
+          const sealed = rows.map(({ state, beside: { revision } }) => {
+            const mac = rowMac(active, state, revision);
+            return { state, beside: { revision, macKeyNo: active.no, mac } };
+          });
+          await table.reseal(statements, sealed);
+        }
+      });
     },
     person: async (subdomain, role) => {
       const newMember = { email: `${randomUUID()}@example.com`, name: `Test ${role}`, role };

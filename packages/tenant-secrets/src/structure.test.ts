@@ -62,6 +62,26 @@ describe("the folders of the package", () => {
   });
 });
 
+/** Whoever imports the maker of a CompanyId: the resolver, the check of credentials, and platform code. */
+const makersOfCompanyIds = [
+  "companies/authenticate.ts",
+  "companies/companies.ts",
+  "keys/company-key-rotation.ts",
+  "keys/compromise.ts",
+  "stores/value-search.ts",
+];
+
+test("a CompanyId is made by the listed files alone, and by no cast", () => {
+  const makers = files.filter((file) =>
+    importsOf(file).some((specifier) => specifier.endsWith("/company-id.ts")),
+  );
+  expect(makers.map((file) => file.replaceAll(path.sep, "/")).toSorted()).toEqual(makersOfCompanyIds);
+  const casts = files.filter((file) =>
+    /\bas (?:unknown as )?CompanyId\b|<CompanyId>\s*\w/.test(readFileSync(path.join(root, file), "utf8")),
+  );
+  expect(casts.map((file) => file.replaceAll(path.sep, "/"))).toEqual(["companies/company-id.ts"]);
+});
+
 test("what a browser gets of the client holds no cipher, no database and no Infisical", async () => {
   const output = await build({
     root,

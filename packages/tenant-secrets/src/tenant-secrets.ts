@@ -8,6 +8,7 @@ import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
 import type { CompanySecrets, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
 import { companySecrets } from "./catalog/typed-secrets.ts";
 import { createApiKeys, type ApiKeys } from "./companies/api-keys.ts";
+import { createAuthenticRows } from "./companies/authentic-rows.ts";
 import { createAuthentication, type Authenticate, type SignIn } from "./companies/authenticate.ts";
 import { createCompanies, type Companies, type Company } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
@@ -24,6 +25,7 @@ import { createKeepBackup, type BackupDestination, type KeepBackup } from "./key
 import { createMasterKeyRegistry, type MasterKeyRegistry } from "./keys/master-key-registry.ts";
 import { createMasterKeys } from "./keys/master-keys.ts";
 import { joinProcesses, type ServingProcess } from "./keys/processes.ts";
+import { createRowKeys } from "./keys/row-keys.ts";
 import { createRequestedRotation, type RequestedRotation } from "./keys/requested-rotation.ts";
 import { createKeyRotation, type KeyRotation } from "./keys/rotation.ts";
 import { createShredding, type Shredding } from "./keys/shredding.ts";
@@ -190,9 +192,17 @@ export function assembleTenantSecrets<C extends Catalog>(
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   const limits = createRateLimits(database, audit, options.limits);
   const keeping = { ...defaultCache, ...options.cache };
-  const rows = createCompanyRows(database, keeping);
-  const companies = limitedCompanies(createCompanies(database, rows, audit), limits);
-  const authentication = createAuthentication({ database, audit, limits, signIn: options.signIn });
+  const rowKeys = createRowKeys(database, masterKeys);
+  const authentic = createAuthenticRows({ database, audit }, rowKeys, (error) => alarm(error));
+  const rows = createCompanyRows(database, authentic, keeping);
+  const companies = limitedCompanies(createCompanies(authentic, rows, audit), limits);
+  const authentication = createAuthentication({
+    database,
+    authentic,
+    audit,
+    limits,
+    signIn: options.signIn,
+  });
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
   const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
@@ -243,10 +253,10 @@ export function assembleTenantSecrets<C extends Catalog>(
     companies,
     authenticate: authentication.authenticate,
     limits,
-    apiKeys: createApiKeys(database, companies, audit),
-    members: createMembers(database, companies, audit),
-    users: createUsers(database, audit),
-    operators: createOperators(database, audit),
+    apiKeys: createApiKeys({ database, authentic, companies, audit }),
+    members: createMembers({ database, authentic, companies, audit }),
+    users: createUsers(authentic, audit),
+    operators: createOperators(authentic, audit),
     importLegacy: createLegacyImport({
       database,
       infisical,
@@ -269,17 +279,27 @@ export function assembleTenantSecrets<C extends Catalog>(
       keyRotation,
       companyKeyRotation,
       auditKeys,
+      authentic,
+      rowKeys,
       audit,
       list: (company) => stores[company.secretStore].list(company),
     }),
     shredding: createShredding({
       database,
+      authentic,
       infisical,
       companyKeys,
       audit,
       loadSigningKey,
     }),
-    record: createRecordReader({ database, companies, audit, loadMacKey: auditKeys, loadSigningKey }),
+    record: createRecordReader({
+      database,
+      companies,
+      audit,
+      loadMacKey: auditKeys,
+      rowKeys,
+      loadSigningKey,
+    }),
     measurements: () => ({
       cache: kept.measure(),
       adoption: hybridStore.measure(),
@@ -299,7 +319,10 @@ export function assembleTenantSecrets<C extends Catalog>(
             kept.doubt();
           }
           if (change === undefined || change.subject === "credentials") authentication.forget();
-          if (change === undefined || change.subject === "master-keys") auditKeys.forget();
+          if (change === undefined || change.subject === "master-keys") {
+            auditKeys.forget();
+            rowKeys.forget();
+          }
           if (change === undefined || !("companyId" in change)) return;
           if (change.subject === "company") rows.forget(change.companyId);
           if (change.subject === "company-keys") companyKeys.forget(change.companyId);
@@ -319,7 +342,10 @@ export function assembleTenantSecrets<C extends Catalog>(
         },
       };
     },
-    prepare: () => audit.ready(),
+    prepare: async () => {
+      await audit.ready();
+      await rowKeys.load();
+    },
     flush: () => audit.flush(),
     stop: async () => {
       await databaseStore.uses.flush();

@@ -5,11 +5,14 @@ import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import {
   createMasterKeys,
+  createRowKeys,
   deriveCompanyKey,
   fingerprint,
+  rowMac,
   sealValue,
   wrapKey,
   type MasterKey,
+  type RowKey,
 } from "@repo/tenant-secrets/bench";
 import postgres from "postgres";
 import type { Place } from "./deployment.ts";
@@ -39,7 +42,7 @@ export function valueOf(subdomain: string, secretKey: string): string {
  */
 export async function populate(place: Place, { existing = 0, ...population }: Population): Promise<void> {
   const { companies, secretsOfEach } = population;
-  const active = await activeMasterKey(place);
+  const { active, rowKey } = await activeKeys(place);
   const sql = postgres(place.superuserUrl, { max: 1, onnotice: () => {} });
   // No triggers: the foreign keys hold, since all rows come from one list, and nobody listens yet.
   await sql`set session_replication_role = replica`;
@@ -58,8 +61,17 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
 
   await copy(
     sql,
-    "companies (id, subdomain, infisical_folder, secret_store)",
-    eachCompany(({ id, subdomain }) => [id, subdomain, subdomain, "database"]),
+    "companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)",
+    eachCompany(({ id, subdomain }) => [
+      id,
+      subdomain,
+      subdomain,
+      "database",
+      "1",
+      `${rowKey.no}`,
+      // Two characters of the format for the one of the type's own.
+      `\\\\x${companyMac(rowKey, id, subdomain)}`,
+    ]),
   );
   await copy(
     sql,
@@ -118,13 +130,20 @@ function seal({ id, key, subdomain }: NewCompany, secretKey: string): string {
   return sealValue(key.valueKey, place, Buffer.from(valueOf(subdomain, secretKey)));
 }
 
-/** The master key that wraps now. Loading it registers it, where nobody has yet. */
-async function activeMasterKey({ urls, infisical }: Place): Promise<MasterKey> {
+function companyMac(key: RowKey, id: string, subdomain: string): string {
+  const state = { id, subdomain, infisicalFolder: subdomain, secretStore: "database", storeEpoch: 1 };
+  return rowMac(key, { kind: "company", status: "active", ...state }, 1).toString("hex");
+}
+
+/** The keys that are in use. Loading them makes and registers them, where nobody has yet. */
+async function activeKeys({ urls, infisical }: Place): Promise<{ active: MasterKey; rowKey: RowKey }> {
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
   const client = createInfisicalClient({ ...infisical, environment: "dev" });
-  const { active } = await createMasterKeys(database, client, "default").load();
+  const masterKeys = createMasterKeys(database, client, "default");
+  const { active } = await masterKeys.load();
+  const { active: rowKey } = await createRowKeys(database, masterKeys).load();
   await database.close();
-  return active;
+  return { active, rowKey };
 }
 
 /** A line of COPY's text format. None of what stands in these rows has to be escaped. */

@@ -88,6 +88,7 @@ function sentencesOf({
   batches,
   events,
   unsealed,
+  rows,
   lastBatch,
   findings,
   notices,
@@ -96,6 +97,7 @@ function sentencesOf({
     ...findings.map(({ kind, count, first }) => `${kind}: ${count}. The first: ${first}`),
     ...notices.map((notice) => `notice: ${notice}`),
     `${events} events, ${unsealed} of them not sealed yet, in ${batches} batches.`,
+    `${rows} rows that decide who may read.`,
     lastBatch === undefined
       ? "Nothing is sealed."
       : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its head ${lastBatch.head}.`,

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, foreignKey, index, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
-import { at } from "./columns.ts";
+import { at, authenticated } from "./columns.ts";
 import { companies } from "./companies.ts";
 
 /** People or machines that run the platform. They read no value. */
@@ -14,6 +14,7 @@ export const operators = pgTable(
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),
     revokedAt: at("revoked_at"),
+    ...authenticated(),
   },
   (t) => [
     primaryKey({ name: "operators_pkey", columns: [t.id] }),
@@ -31,6 +32,7 @@ export const users = pgTable(
     name: text("name").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     disabledAt: at("disabled_at"),
+    ...authenticated(),
   },
   (t) => [
     primaryKey({ name: "users_pkey", columns: [t.id] }),
@@ -52,6 +54,7 @@ export const memberships = pgTable(
     role: text("role", { enum: ["owner", "admin", "member", "auditor"] }).notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
+    ...authenticated(),
   },
   (t) => [
     primaryKey({ name: "memberships_pkey", columns: [t.companyId, t.userId] }),
@@ -88,6 +91,7 @@ export const apiKeys = pgTable(
     expiresAt: at("expires_at").notNull(),
     lastUsedAt: at("last_used_at"),
     revokedAt: at("revoked_at"),
+    ...authenticated(),
   },
   (t) => [
     primaryKey({ name: "api_keys_pkey", columns: [t.id] }),
@@ -106,7 +110,7 @@ export const apiKeys = pgTable(
   ],
 );
 
-/** The companies that a platform key may act for. */
+/** The companies that a platform key may act for. They are part of what the key's own MAC is over. */
 export const apiKeyCompanies = pgTable(
   "api_key_companies",
   {

@@ -11,7 +11,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { at } from "./columns.ts";
+import { at, authenticated } from "./columns.ts";
 
 /** A tenant. Never deleted from the table: a subdomain may be freed, the Infisical folder is reserved for ever. */
 export const companies = pgTable(
@@ -32,6 +32,7 @@ export const companies = pgTable(
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
     deletedAt: at("deleted_at"),
+    ...authenticated(),
   },
   (t) => [
     primaryKey({ name: "companies_pkey", columns: [t.id] }),

@@ -15,13 +15,16 @@ import {
 import { at, bytea, xid8 } from "./columns.ts";
 import { masterKeys } from "./keys.ts";
 
-/** Keys of the record: a MAC key for events now, signing pairs for batches later. Random, and wrapped. */
+/**
+ * Keys of the record, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
+ * read (`row`). Random, and wrapped. One of these that is `retiring` still counts while rows get MACs under the next one.
+ */
 export const auditKeys = pgTable(
   "audit_keys",
   {
-    purpose: text("purpose", { enum: ["mac", "signing"] }).notNull(),
+    purpose: text("purpose", { enum: ["mac", "signing", "row"] }).notNull(),
     no: integer("no").notNull(),
-    status: text("status", { enum: ["active", "retired"] }).notNull(),
+    status: text("status", { enum: ["active", "retiring", "retired"] }).notNull(),
     publicKey: text("public_key"),
     createdAt: at("created_at").notNull().defaultNow(),
   },
@@ -30,8 +33,8 @@ export const auditKeys = pgTable(
     uniqueIndex("audit_keys_one_active")
       .on(t.purpose)
       .where(sql`${t.status} = 'active'`),
-    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing')`),
-    check("audit_keys_status_check", sql`${t.status} in ('active', 'retired')`),
+    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing', 'row')`),
+    check("audit_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired')`),
   ],
 );
 

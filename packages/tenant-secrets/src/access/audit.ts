@@ -34,6 +34,7 @@ export type AuditAction =
   | "company.list"
   | "company.rename"
   | "company.set-recovery"
+  | "company.set-store"
   | "api-key.create"
   | "api-key.list"
   | "api-key.revoke"
@@ -51,6 +52,7 @@ export type AuditAction =
   | "operator.list"
   | "operator.revoke"
   | "credential.check"
+  | "row.check"
   | "call.limit"
   | "key.backup"
   | "key.restore"
@@ -63,6 +65,7 @@ export type AuditAction =
   | "key.rotate-company"
   | "key.destroy-company"
   | "key.rotate-record"
+  | "key.rotate-rows"
   | "key.compromise"
   | "key.status"
   | "key.report"
@@ -87,7 +90,7 @@ export interface AuditEntry {
   readonly version?: number | undefined;
   /** What went wrong; of a reveal or an export its purpose; of a check what the provider said; of a membership the role that was given or taken. */
   readonly reason?: ErrorCode | "REPLAYED" | RevealPurpose | CheckResult | Role | undefined;
-  /** The id of the API key, operator, user or company that was acted on. */
+  /** The id of the API key, operator, user or company that was acted on. Where such a row was changed, `version` is its new revision. */
   readonly subject?: string | undefined;
 }
 

@@ -1,4 +1,5 @@
-import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { randomUUID } from "node:crypto";
+import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
@@ -9,8 +10,10 @@ import { ApiKeyVerb, type Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName, SecretKeyPattern } from "../vocabulary/names.ts";
 import { canonicalNetwork } from "./addresses.ts";
+import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
+import { apiKeyState, selectKeyCompanies } from "./stored-rows.ts";
 
 export interface NewApiKey {
   readonly name: string;
@@ -62,7 +65,14 @@ export interface ApiKeys {
 
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
-export function createApiKeys(database: Database, companies: Companies, audit: AuditLog): ApiKeys {
+interface ApiKeysParts {
+  readonly database: Database;
+  readonly authentic: AuthenticRows;
+  readonly companies: Companies;
+  readonly audit: AuditLog;
+}
+
+export function createApiKeys({ database, authentic, companies, audit }: ApiKeysParts): ApiKeys {
   const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
     enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage API keys" });
 
@@ -78,21 +88,24 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
       }
       const companyIds = entered.map((company) => company.id);
       const { text, prefix, hash } = makeCredential("tsk");
-      const insert = async (statements: Statements): Promise<ApiKeyDescription> => {
+      const insert = async (statements: Statements, writer: RowWriter): Promise<ApiKeyDescription> => {
+        const made = {
+          id: randomUUID(),
+          companyId: key.platform ? null : (companyIds[0] ?? null),
+          prefix,
+          hash,
+          verbs: [...new Set(key.verbs)],
+          keyPatterns: [...new Set(key.secretKeys)],
+          addresses: key.addresses === undefined ? null : [...new Set(key.addresses.map(canonical))],
+          createdByKind: caller.actor.kind,
+          createdById: caller.actor.id,
+          expiresAt: key.expiresAt,
+          revokedAt: null,
+        };
+        const beside = await writer.seal(apiKeyState(made, key.platform ? companyIds : []));
         const [row] = await statements
           .insert(tables.apiKeys)
-          .values({
-            companyId: key.platform ? null : (companyIds[0] ?? null),
-            name: key.name,
-            prefix,
-            hash,
-            verbs: [...new Set(key.verbs)],
-            keyPatterns: [...new Set(key.secretKeys)],
-            addresses: key.addresses && [...new Set(key.addresses.map(canonical))],
-            createdByKind: caller.actor.kind,
-            createdById: caller.actor.id,
-            expiresAt: key.expiresAt,
-          })
+          .values({ ...made, ...beside, name: key.name })
           .returning();
         if (row === undefined) throw new Error("an insert returned no row");
         if (key.platform) {
@@ -100,7 +113,12 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
             .insert(tables.apiKeyCompanies)
             .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
         }
-        const event = { action: attempt.action, outcome: "allowed", subject: row.id } as const;
+        const event = {
+          action: attempt.action,
+          outcome: "allowed",
+          subject: row.id,
+          version: row.revision,
+        } as const;
         await audit.addAllTo(
           statements,
           caller,
@@ -113,8 +131,7 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
       };
       return perform(audit, { ...attempt, companyId: companyIds[0] }, async () => {
         checkNewApiKey(key);
-        await audit.ready();
-        return { apiKey: text, description: await onDatabase(() => database.acrossCompanies(insert)) };
+        return { apiKey: text, description: await authentic.change(insert) };
       });
     },
 
@@ -153,27 +170,58 @@ export function createApiKeys(database: Database, companies: Companies, audit: A
         : eq(tables.apiKeys.companyId, company.id);
       await perform(audit, { ...attempt, companyId: company.id }, async () => {
         if (subject === undefined) throw notFound();
-        await audit.ready();
-        await onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            const [row] = await statements
-              .update(tables.apiKeys)
-              .set({ revokedAt: sql`coalesce(${tables.apiKeys.revokedAt}, now())` })
-              .where(and(eq(tables.apiKeys.id, subject), reachable))
-              .returning({ id: tables.apiKeys.id });
-            if (row === undefined) throw notFound();
-            const entry = {
-              action: attempt.action,
-              outcome: "allowed",
-              companyId: company.id,
-              subject,
-            } as const;
-            await audit.addTo(statements, caller, entry);
-          }),
-        );
+        await authentic.change(async (statements, writer) => {
+          const [row] = await revokeApiKeys(
+            { statements, writer },
+            and(eq(tables.apiKeys.id, subject), reachable),
+          );
+          if (row === undefined) throw notFound();
+          const entry = {
+            action: attempt.action,
+            outcome: "allowed",
+            companyId: company.id,
+            subject,
+            version: row.revision,
+          } as const;
+          await audit.addTo(statements, caller, entry);
+        });
       });
     },
   };
+}
+
+/**
+ * Revokes API keys, in the order of their ids. One that is revoked stays as it is, and one that was not written by us is revoked
+ * and gets no MAC of ours.
+ *
+ * @param most how many at most
+ */
+export async function revokeApiKeys(
+  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  which: SQL | undefined,
+  most = 1,
+): Promise<readonly { readonly id: string; readonly companyId: string | null; readonly revision: number }[]> {
+  const { apiKeys } = tables;
+  const rows = await statements
+    .select()
+    .from(apiKeys)
+    .where(which)
+    .orderBy(asc(apiKeys.id))
+    .limit(most)
+    .for("no key update");
+  const revoked = [];
+  for (const row of rows) {
+    const { id, companyId, revision } = row;
+    const state = apiKeyState(row, companyId === null ? await selectKeyCompanies(statements, id) : []);
+    const isGenuine = row.revokedAt === null && writer.isGenuine(state, row);
+    const beside = isGenuine ? await writer.seal({ ...state, revoked: true }) : { revision };
+    await statements
+      .update(apiKeys)
+      .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())`, ...beside })
+      .where(eq(apiKeys.id, id));
+    revoked.push({ id, companyId, revision: beside.revision });
+  }
+  return revoked;
 }
 
 function ofCompany(companyId: string) {

@@ -11,9 +11,11 @@ import { z } from "zod";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import type { RateLimits } from "../access/rate-limits.ts";
-import { ApiKeyVerb, type Actor, type Caller, type ServiceActor } from "../vocabulary/actor.ts";
+import { ApiKeyVerb, type Actor, type Caller, type Role, type ServiceActor } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
+import type { CompanyId } from "../vocabulary/names.ts";
 import { isInNetworks } from "./addresses.ts";
+import type { AuthenticRows } from "./authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import { parseCredential, sameHash, type PresentedCredential } from "./credential.ts";
 
@@ -70,6 +72,7 @@ interface Finding {
 
 export interface AuthenticationParts {
   readonly database: Database;
+  readonly authentic: AuthenticRows;
   readonly audit: AuditLog;
   readonly limits: Pick<RateLimits, "credentialFailed">;
   readonly signIn: SignIn | undefined;
@@ -77,6 +80,7 @@ export interface AuthenticationParts {
 
 export function createAuthentication({
   database,
+  authentic,
   audit,
   limits,
   signIn,
@@ -91,7 +95,8 @@ export function createAuthentication({
   const findService = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
     const row = await findApiKeyRow(database, prefix);
     const matches = sameHash(hash, row?.hash ?? noHash);
-    if (row === undefined || !matches || !row.valid) return undefined;
+    if (row === undefined || !(await authentic.accepts({ kind: "api-key", ...row }, row))) return undefined;
+    if (!matches || row.revoked || row.expired) return undefined;
     if (!touched.has(row.id)) {
       touched.set(row.id, true);
       await touchApiKey(database, row.id);
@@ -102,19 +107,22 @@ export function createAuthentication({
   const findOperator = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
     const row = await findOperatorRow(database, prefix);
     const matches = sameHash(hash, row?.tokenHash ?? noHash);
-    if (row === undefined || !matches || !row.valid) return undefined;
+    if (row === undefined || !(await authentic.accepts({ kind: "operator", ...row }, row))) return undefined;
+    if (!matches || row.revoked || row.expired) return undefined;
     return { actor: { kind: "operator", id: row.id }, networks: null };
   };
 
   const findUser = async (id: string): Promise<Finding | undefined> => {
     const row = z.uuid().safeParse(id).success ? await findUserRow(database, id) : undefined;
-    if (row === undefined || !row.valid) return undefined;
-    const roles = new Map(
-      row.companyIds.flatMap((companyId, index) => {
-        const role = row.roles[index];
-        return role === undefined ? [] : [[companyIdOf({ id: companyId }), role] as const];
-      }),
-    );
+    if (row === undefined || !(await authentic.accepts({ kind: "user", ...row }, row))) return undefined;
+    if (row.disabled) return undefined;
+    const roles = new Map<CompanyId, Role>();
+    for (const membership of row.memberships) {
+      const state = { kind: "membership", ...membership, userId: row.id } as const;
+      if (await authentic.accepts(state, membership)) {
+        roles.set(companyIdOf({ id: membership.companyId }), membership.role);
+      }
+    }
     return { actor: { kind: "user", id: row.id, roles }, networks: null };
   };
 

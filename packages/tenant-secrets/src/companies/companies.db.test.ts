@@ -148,6 +148,7 @@ describe("API keys", () => {
     expect(await codeOf(as(revoked))).toBe("UNAUTHENTICATED");
     const { apiKey: expired, description: old } = await apiKey([mine]);
     await superuser`update api_keys set expires_at = now() - interval '1 second' where id = ${old.id}`;
+    await fixture.sealRows();
     expect(await codeOf(as(expired))).toBe("UNAUTHENTICATED");
     const theirs = await fixture.company("database");
     const { apiKey: kept, description: foreign } = await apiKey([theirs]);

@@ -1,17 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
-import {
-  DatabaseError,
-  findCompanyRowById,
-  tables,
-  type CompanyRow,
-  type Database,
-  type Statements,
-} from "@repo/db";
+import { DatabaseError, tables, type CompanyRow, type Statements } from "@repo/db";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
 import { entersCompany, permits, permitsOnPlatform } from "../access/permissions.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
+import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
@@ -78,37 +72,36 @@ export interface Companies {
   setRecovery(caller: Caller, subdomain: string, days: number): Promise<CompanyDescription>;
 }
 
-export function createCompanies(database: Database, rows: CompanyRows, audit: AuditLog): Companies {
+export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, audit: AuditLog): Companies {
   const asOperator = async <T>(
     caller: Caller,
     action: AuditAction,
-    work: (statements: Statements) => Promise<T>,
+    work: (statements: Statements, writer: RowWriter) => Promise<T>,
   ): Promise<T> => {
     const attempt = { caller, action, changes: action !== "company.list" };
     if (!permitsOnPlatform(caller.actor, "companies"))
       return refuse(audit, attempt, forbidden("manage companies"));
-    return perform(audit, attempt, async () => {
-      await audit.ready();
-      return onDatabase(() => database.acrossCompanies(work).catch(nameTaken));
-    });
+    return perform(audit, attempt, () => authentic.change(work).catch(nameTaken));
   };
 
   const change = (
     caller: Caller,
     action: AuditAction,
     subdomain: string,
-    to: () => Partial<Pick<typeof tables.companies.$inferInsert, "subdomain" | "recoveryDays">>,
+    to: () => CompanyChange,
   ): Promise<CompanyDescription> =>
-    asOperator(caller, action, async (statements) => {
+    asOperator(caller, action, async (statements, writer) => {
       // What is no subdomain names no company, and can be a text that PostgreSQL does not take.
       if (!Subdomain.safeParse(subdomain).success) throw notFound();
-      const [row] = await statements
-        .update(tables.companies)
-        .set({ ...to(), updatedAt: sql`now()` })
+      const [found] = await statements
+        .select()
+        .from(tables.companies)
         .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
-        .returning();
-      if (row === undefined) throw notFound();
-      await audit.addTo(statements, caller, { action, outcome: "allowed", companyId: row.id });
+        .for("no key update");
+      if (found === undefined) throw notFound();
+      const row = await changeCompany({ statements, writer }, found, to());
+      const entry = { action, outcome: "allowed", companyId: row.id, version: row.revision } as const;
+      await audit.addTo(statements, caller, entry);
       return describe(row);
     });
 
@@ -127,18 +120,26 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
 
     enterAgain: async (caller, { id }) => {
       rows.forget(id);
-      const row = await onDatabase(() => findCompanyRowById(database, id));
+      const row = await rows.findById(id);
       const company = row && verified(caller, row);
       if (company === undefined) throw notFound();
       return company;
     },
 
     create: (caller, { subdomain, secretStore }) =>
-      asOperator(caller, "company.create", async (statements) => {
+      asOperator(caller, "company.create", async (statements, writer) => {
         checkSubdomain(subdomain);
+        const company = {
+          id: randomUUID(),
+          subdomain,
+          secretStore,
+          infisicalFolder: subdomain,
+          storeEpoch: 1,
+          status: "active",
+        } as const;
         const [row] = await statements
           .insert(tables.companies)
-          .values({ subdomain, secretStore, infisicalFolder: subdomain })
+          .values({ ...company, ...(await writer.seal({ kind: "company", ...company })) })
           .onConflictDoNothing()
           .returning();
         if (row === undefined) throw subdomainTaken();
@@ -146,6 +147,7 @@ export function createCompanies(database: Database, rows: CompanyRows, audit: Au
           action: "company.create",
           outcome: "allowed",
           companyId: row.id,
+          version: row.revision,
         });
         return describe(row);
       }),
@@ -190,6 +192,32 @@ export async function enterTo(
   return refuse(audit, { ...attempt, companyId: company.id }, forbidden(to));
 }
 
+type StoredCompany = typeof tables.companies.$inferSelect;
+type CompanyChange = Partial<
+  Pick<StoredCompany, "subdomain" | "secretStore" | "storeEpoch" | "status" | "recoveryDays">
+>;
+
+/**
+ * Changes a company's row, which is locked.
+ *
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE where the row was not written by us
+ */
+export async function changeCompany(
+  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  found: StoredCompany,
+  to: CompanyChange,
+): Promise<StoredCompany> {
+  writer.require({ kind: "company", ...found }, found);
+  const beside = await writer.seal({ kind: "company", ...found, ...to });
+  const [row] = await statements
+    .update(tables.companies)
+    .set({ ...to, ...beside, updatedAt: sql`now()` })
+    .where(eq(tables.companies.id, found.id))
+    .returning();
+  if (row === undefined) throw new Error("a row that is locked is there");
+  return row;
+}
+
 /** The company of a row that is active and that the caller may enter. */
 function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
   if (row.status !== "active" || !entersCompany(actor, row.id)) return undefined;
@@ -209,7 +237,7 @@ function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
 /** A row that is kept is entered again and again. */
 const verifiedRows = new WeakMap<CompanyRow, Company>();
 
-function describe(row: typeof tables.companies.$inferSelect): CompanyDescription {
+function describe(row: StoredCompany): CompanyDescription {
   const { id, subdomain, secretStore, status, recoveryDays, createdAt } = row;
   return { id, subdomain, secretStore, status, recoveryDays, createdAt };
 }

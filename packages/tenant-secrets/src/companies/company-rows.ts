@@ -1,5 +1,6 @@
-import { findCompanyRow, type CompanyRow, type Database } from "@repo/db";
+import { findCompanyRow, findCompanyRowById, type CompanyRow, type Database } from "@repo/db";
 import { isDatabaseAway, onDatabase } from "../access/database-errors.ts";
+import type { AuthenticRows } from "./authentic-rows.ts";
 import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/kept-answers.ts";
 
 /** Which company a subdomain names. */
@@ -9,8 +10,10 @@ export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "st
    * @returns what is at hand; undefined where it has to be asked for, or there is no such company
    */
   peek(subdomain: string, now: number): CompanyRow | undefined;
-  /** @throws {TenantSecretsError} DATABASE_UNAVAILABLE */
+  /** A row that is not genuine is none. @throws {TenantSecretsError} DATABASE_UNAVAILABLE */
   find(subdomain: string): Promise<CompanyRow | undefined>;
+  /** As `find`, as the database has it now. */
+  findById(id: string): Promise<CompanyRow | undefined>;
   /** A company has changed: its name, where its secrets live, or whether it may be entered. */
   forget(companyId: string): void;
 }
@@ -18,7 +21,11 @@ export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "st
 const bounds = { maxEntries: 10_000, maxBytes: 10_000_000 };
 const rowBytes = 700;
 
-export function createCompanyRows(database: Database, keeping: Keeping): CompanyRows {
+export function createCompanyRows(
+  database: Database,
+  authentic: AuthenticRows,
+  keeping: Keeping,
+): CompanyRows {
   const rows = createKeptAnswers<CompanyRow>({
     ...keeping,
     // Last: whoever keeps values as well says how many of these, which is nothing to rows.
@@ -29,13 +36,19 @@ export function createCompanyRows(database: Database, keeping: Keeping): Company
   });
   // Nobody owns names that are asked for: what was not used for longest makes room.
   const questionOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });
+  const genuine = async (find: () => Promise<CompanyRow | undefined>): Promise<CompanyRow | undefined> => {
+    const row = await onDatabase(find);
+    const counts = row !== undefined && (await authentic.accepts({ kind: "company", ...row }, row));
+    return counts ? row : undefined;
+  };
   return {
     doubt: () => rows.doubt(),
     start: () => rows.start(),
     stop: () => rows.stop(),
     peek: (subdomain, now) => rows.peek(questionOf(subdomain), now)?.value,
     find: (subdomain) =>
-      rows.get(questionOf(subdomain), () => onDatabase(() => findCompanyRow(database, subdomain))),
+      rows.get(questionOf(subdomain), () => genuine(() => findCompanyRow(database, subdomain))),
+    findById: (id) => genuine(() => findCompanyRowById(database, id)),
     forget: (companyId) => rows.forgetWhere(({ id }) => id === companyId),
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, ne, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
@@ -8,7 +9,9 @@ import { givesRole } from "../access/permissions.ts";
 import type { Caller, Role } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
+import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
+import { userState } from "./stored-rows.ts";
 
 const { memberships, users } = tables;
 
@@ -46,7 +49,14 @@ export interface Members {
 
 const Email = z.string().toLowerCase().pipe(z.email().max(254));
 
-export function createMembers(database: Database, companies: Companies, audit: AuditLog): Members {
+interface MembersParts {
+  readonly database: Database;
+  readonly authentic: AuthenticRows;
+  readonly companies: Companies;
+  readonly audit: AuditLog;
+}
+
+export function createMembers({ database, authentic, companies, audit }: MembersParts): Members {
   const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
     enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage members" });
 
@@ -54,19 +64,16 @@ export function createMembers(database: Database, companies: Companies, audit: A
   const changing = async <T>(
     attempt: Attempt,
     company: Company,
-    work: (statements: Statements) => Promise<T>,
+    work: (statements: Statements, writer: RowWriter) => Promise<T>,
   ): Promise<T> =>
-    perform(audit, { ...attempt, companyId: company.id, changes: true }, async () => {
-      await audit.ready();
-      return onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          await statements.execute(
-            sql`select from ${tables.companies} where id = ${company.id} for no key update`,
-          );
-          return work(statements);
-        }),
-      );
-    });
+    perform(audit, { ...attempt, companyId: company.id, changes: true }, () =>
+      authentic.change(async (statements, writer) => {
+        await statements.execute(
+          sql`select from ${tables.companies} where id = ${company.id} for no key update`,
+        );
+        return work(statements, writer);
+      }),
+    );
 
   /** A member that the caller may make something else. */
   const getMember = async (
@@ -97,18 +104,21 @@ export function createMembers(database: Database, companies: Companies, audit: A
       if (!givesRole(caller.actor, company.id, role)) {
         return refuse(audit, { ...attempt, companyId: company.id }, forbidden("make an owner"));
       }
-      return changing(attempt, company, async (statements) => {
+      return changing(attempt, company, async (statements, writer) => {
         const address = checkNewMember(email, name);
-        const userId = await findOrMakeUser(statements, address, name);
+        const userId = await findOrMakeUser({ statements, writer }, address, name);
+        const membership = { companyId: company.id, userId, role };
+        const beside = await writer.seal({ kind: "membership", ...membership });
         const added = await statements
           .insert(memberships)
-          .values({ companyId: company.id, userId, role })
+          .values({ ...membership, ...beside })
           .onConflictDoNothing()
           .returning({ userId: memberships.userId });
         if (added.length === 0) {
           throw new TenantSecretsError("CONFLICT", "This person belongs to the company already.");
         }
-        await audit.addTo(statements, caller, eventOf(attempt.action, company, userId, role));
+        const entry = eventOf(attempt.action, company, membership);
+        await audit.addTo(statements, caller, { ...entry, version: beside.revision });
         const [member] = await select(statements, company, eq(users.id, userId));
         if (member === undefined) throw new Error("a member that was added is there");
         return member;
@@ -119,15 +129,22 @@ export function createMembers(database: Database, companies: Companies, audit: A
       const subject = z.uuid().safeParse(id).data;
       const attempt = { caller, action: "member.change", subject } as const;
       const company = await enter(attempt, subdomain);
-      return changing(attempt, company, async (statements) => {
+      return changing(attempt, company, async (statements, writer) => {
         const member = await getMember(statements, caller, company, subject);
         if (!givesRole(caller.actor, company.id, role)) throw forbidden("make an owner");
         if (role !== "owner") await checkOwnerStays(statements, company, member);
+        const isMember = ofMember(company, member.userId);
+        const [found] = await statements.select().from(memberships).where(isMember).for("no key update");
+        if (found === undefined) throw notFound();
+        writer.require({ kind: "membership", ...found }, found);
+        const changed = { companyId: company.id, userId: member.userId, role };
+        const beside = await writer.seal({ kind: "membership", ...changed });
         await statements
           .update(memberships)
-          .set({ role, updatedAt: sql`now()` })
-          .where(ofMember(company, member.userId));
-        await audit.addTo(statements, caller, eventOf(attempt.action, company, member.userId, role));
+          .set({ role, ...beside, updatedAt: sql`now()` })
+          .where(isMember);
+        const entry = eventOf(attempt.action, company, changed);
+        await audit.addTo(statements, caller, { ...entry, version: beside.revision });
         return { ...member, role };
       });
     },
@@ -136,11 +153,15 @@ export function createMembers(database: Database, companies: Companies, audit: A
       const subject = z.uuid().safeParse(id).data;
       const attempt = { caller, action: "member.remove", subject } as const;
       const company = await enter(attempt, subdomain);
-      await changing(attempt, company, async (statements) => {
+      await changing(attempt, company, async (statements, writer) => {
         const member = await getMember(statements, caller, company, subject);
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
-        await audit.addTo(statements, caller, eventOf(attempt.action, company, member.userId, member.role));
+        const removed = { companyId: company.id, userId: member.userId, role: member.role };
+        // A number later than that of the row, so that a row that is put back shows.
+        const { revision } = await writer.seal({ kind: "membership", ...removed });
+        const entry = eventOf(attempt.action, company, removed);
+        await audit.addTo(statements, caller, { ...entry, version: revision });
       });
     },
   };
@@ -171,10 +192,21 @@ function ofMember(company: Company, userId: string) {
   return and(eq(memberships.companyId, company.id), eq(memberships.userId, userId));
 }
 
-async function findOrMakeUser(statements: Statements, email: string, name: string): Promise<string> {
-  await statements.insert(users).values({ email, name }).onConflictDoNothing();
-  const [user] = await statements.select({ id: users.id }).from(users).where(eq(users.email, email));
+/** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party made somebody of this address, or gave it to somebody */
+async function findOrMakeUser(
+  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  email: string,
+  name: string,
+): Promise<string> {
+  const made = { id: randomUUID(), email };
+  const beside = await writer.seal({ kind: "user", ...made, disabled: false });
+  await statements
+    .insert(users)
+    .values({ ...made, ...beside, name })
+    .onConflictDoNothing();
+  const [user] = await statements.select().from(users).where(eq(users.email, email));
   if (user === undefined) throw new Error("a user is never deleted");
+  writer.require(userState(user), user);
   return user.id;
 }
 
@@ -200,10 +232,9 @@ async function checkOwnerStays(
 function eventOf(
   action: "member.add" | "member.change" | "member.remove",
   company: Company,
-  subject: string,
-  role: Role,
+  { userId, role }: { readonly userId: string; readonly role: Role },
 ) {
-  return { action, outcome: "allowed", companyId: company.id, subject, reason: role } as const;
+  return { action, outcome: "allowed", companyId: company.id, subject: userId, reason: role } as const;
 }
 
 /** @returns the e-mail address as it is kept. @throws {TenantSecretsError} INVALID_INPUT */

@@ -1,13 +1,15 @@
-import { asc, eq, sql } from "drizzle-orm";
+import { randomUUID } from "node:crypto";
+import { asc, eq, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
-import { tables, type Database, type Statements } from "@repo/db";
+import { tables, type Statements } from "@repo/db";
 import { perform, type Attempt } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
+import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { makeCredential } from "./credential.ts";
+import { operatorState } from "./stored-rows.ts";
 
 export interface OperatorDescription {
   readonly id: string;
@@ -40,29 +42,27 @@ export interface Operators {
 
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
-export function createOperators(database: Database, audit: AuditLog): Operators {
-  const recorded = <T>(attempt: Attempt, work: (statements: Statements) => Promise<T>): Promise<T> =>
-    perform(audit, attempt, async () => {
-      await audit.ready();
-      return onDatabase(() => database.acrossCompanies(work));
-    });
+export function createOperators(authentic: AuthenticRows, audit: AuditLog): Operators {
+  const recorded = <T>(
+    attempt: Attempt,
+    work: (statements: Statements, writer: RowWriter) => Promise<T>,
+  ): Promise<T> => perform(audit, attempt, () => authentic.change(work));
 
   return {
     create: (caller, name, expiresAt) => {
       const { text, prefix, hash } = makeCredential("tso");
-      return recorded({ caller, action: "operator.create", changes: true }, async (statements) => {
+      return recorded({ caller, action: "operator.create", changes: true }, async (statements, writer) => {
         checkNewOperator(name, expiresAt);
-        const [row] = await statements
-          .insert(tables.operators)
-          .values({ name, tokenPrefix: prefix, tokenHash: hash, expiresAt })
-          .returning({ id: tables.operators.id });
-        if (row === undefined) throw new Error("an insert returned no row");
+        const made = { id: randomUUID(), tokenPrefix: prefix, tokenHash: hash, expiresAt, revokedAt: null };
+        const beside = await writer.seal(operatorState(made));
+        await statements.insert(tables.operators).values({ ...made, ...beside, name });
         await audit.addTo(statements, caller, {
           action: "operator.create",
           outcome: "allowed",
-          subject: row.id,
+          subject: made.id,
+          version: beside.revision,
         });
-        return { id: row.id, token: text };
+        return { id: made.id, token: text };
       });
     },
 
@@ -83,18 +83,50 @@ export function createOperators(database: Database, audit: AuditLog): Operators 
 
     revoke: (caller, id) => {
       const subject = z.uuid().safeParse(id).data;
-      return recorded({ caller, action: "operator.revoke", subject, changes: true }, async (statements) => {
-        if (subject === undefined) throw notFound();
-        const [row] = await statements
-          .update(tables.operators)
-          .set({ revokedAt: sql`coalesce(${tables.operators.revokedAt}, now())` })
-          .where(eq(tables.operators.id, subject))
-          .returning({ id: tables.operators.id });
-        if (row === undefined) throw notFound();
-        await audit.addTo(statements, caller, { action: "operator.revoke", outcome: "allowed", subject });
-      });
+      return recorded(
+        { caller, action: "operator.revoke", subject, changes: true },
+        async (statements, writer) => {
+          if (subject === undefined) throw notFound();
+          const [row] = await revokeOperators({ statements, writer }, eq(tables.operators.id, subject));
+          if (row === undefined) throw notFound();
+          await audit.addTo(statements, caller, {
+            action: "operator.revoke",
+            outcome: "allowed",
+            subject,
+            version: row.revision,
+          });
+        },
+      );
     },
   };
+}
+
+/** As `revokeApiKeys`. */
+export async function revokeOperators(
+  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  which: SQL | undefined,
+  most = 1,
+): Promise<readonly { readonly id: string; readonly revision: number }[]> {
+  const { operators } = tables;
+  const rows = await statements
+    .select()
+    .from(operators)
+    .where(which)
+    .orderBy(asc(operators.id))
+    .limit(most)
+    .for("no key update");
+  const revoked = [];
+  for (const row of rows) {
+    const { id, revision } = row;
+    const isGenuine = row.revokedAt === null && writer.isGenuine(operatorState(row), row);
+    const beside = isGenuine ? await writer.seal({ ...operatorState(row), revoked: true }) : { revision };
+    await statements
+      .update(operators)
+      .set({ revokedAt: sql`coalesce(${operators.revokedAt}, now())`, ...beside })
+      .where(eq(operators.id, id));
+    revoked.push({ id, revision: beside.revision });
+  }
+  return revoked;
 }
 
 function checkNewOperator(name: string, expiresAt: Date): void {

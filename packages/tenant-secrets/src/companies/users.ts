@@ -1,12 +1,13 @@
 import { eq, sql } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables } from "@repo/db";
 import { z } from "zod";
 import { perform, refuse } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound } from "../vocabulary/errors.ts";
+import type { AuthenticRows } from "./authentic-rows.ts";
+import { userState } from "./stored-rows.ts";
 
 /** People, as far as operators shut them out and let them in again. What they belong to is kept. */
 export interface Users {
@@ -16,12 +17,12 @@ export interface Users {
   enable(caller: Caller, userId: string): Promise<void>;
 }
 
-export function createUsers(database: Database, audit: AuditLog): Users {
+export function createUsers(authentic: AuthenticRows, audit: AuditLog): Users {
   const set = async (
     caller: Caller,
     action: "user.disable" | "user.enable",
     userId: string,
-    disabledAt: ReturnType<typeof sql> | null,
+    disabled: boolean,
   ): Promise<void> => {
     const subject = z.uuid().safeParse(userId).data;
     const attempt = { caller, action, subject, changes: true } as const;
@@ -30,23 +31,26 @@ export function createUsers(database: Database, audit: AuditLog): Users {
     }
     await perform(audit, attempt, async () => {
       if (subject === undefined) throw notFound();
-      await audit.ready();
-      await onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const [row] = await statements
-            .update(tables.users)
-            .set({ disabledAt })
-            .where(eq(tables.users.id, subject))
-            .returning({ id: tables.users.id });
-          if (row === undefined) throw notFound();
-          await audit.addTo(statements, caller, { action, outcome: "allowed", subject });
-        }),
-      );
+      await authentic.change(async (statements, writer) => {
+        const { users } = tables;
+        const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
+        if (row === undefined) throw notFound();
+        const state = userState(row);
+        const isGenuine = writer.isGenuine(state, row);
+        // A row that another party wrote can be shut, and not opened.
+        if (!disabled) writer.require(state, row);
+        const beside = isGenuine ? await writer.seal({ ...state, disabled }) : { revision: row.revision };
+        await statements
+          .update(users)
+          .set({ disabledAt: disabled ? (row.disabledAt ?? sql`now()`) : null, ...beside })
+          .where(eq(users.id, subject));
+        const entry = { action, outcome: "allowed", subject, version: beside.revision } as const;
+        await audit.addTo(statements, caller, entry);
+      });
     });
   };
   return {
-    disable: (caller, userId) =>
-      set(caller, "user.disable", userId, sql`coalesce(${tables.users.disabledAt}, now())`),
-    enable: (caller, userId) => set(caller, "user.enable", userId, null),
+    disable: (caller, userId) => set(caller, "user.disable", userId, true),
+    enable: (caller, userId) => set(caller, "user.enable", userId, false),
   };
 }

@@ -1,9 +1,10 @@
-import { createCipheriv, createHmac, createSecretKey, webcrypto } from "node:crypto";
+import { createCipheriv, createHash, createHmac, createSecretKey, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { deriveCompanyKey, deriveMasterKey, expandMasterKey, fingerprint, requestMac } from "./derivation.ts";
 import { openValue, unwrapKey } from "./envelope.ts";
+import { isGenuineRow, rowMac, type RowState } from "./row-mac.ts";
 
 // Everything here but the imports above is written from the text of docs/envelope.md, sharing no line with the product.
 
@@ -47,6 +48,13 @@ const Vectors = z.strictObject({
     }),
   ),
   request: z.strictObject({ fields: z.array(z.string()), mac: z.string() }),
+  rowKey: z.strictObject({
+    no: z.int(),
+    secret: z.string(),
+    rows: z.array(
+      z.strictObject({ revision: z.int(), kind: z.string(), fields: z.array(z.string()), mac: z.string() }),
+    ),
+  }),
 });
 
 const page = readFileSync(new URL("../../../../docs/envelope.md", import.meta.url), "utf8");
@@ -212,6 +220,67 @@ test("the page's request has the MAC of the page, also by its text alone", () =>
   expect(requestMac(key, fields)).toBe(mac);
   expect(hmac(hex(companyKey.fingerprintKey), encoded("request", ...fields)).toString("base64url")).toBe(mac);
 });
+
+const [company, other] = [companyKey.companyId, "0198c0de-5eed-7a11-8bad-0ddba11c0fff"];
+const user = "0198c0de-5eed-7a22-8bad-0ddba11c0ffe";
+const operator = "0198c0de-5eed-7a44-8bad-0ddba11c0ffe";
+const hash = createHash("sha256").update("fake").digest("hex");
+const lasting = { expiresAtMs: Date.UTC(2027, 0, 1), revoked: false };
+const apiKey = { id: "0198c0de-5eed-7a33-8bad-0ddba11c0ffe", prefix: "0123456789abcdef", hash, ...lasting };
+/** The rows of the page, in its order, as the product has them. */
+const rowStates: readonly RowState[] = [
+  {
+    kind: "company",
+    id: company,
+    subdomain: "acmecorp",
+    infisicalFolder: "acmecorp",
+    secretStore: "hybrid",
+    storeEpoch: 3,
+    status: "active",
+  },
+  {
+    kind: "api-key",
+    ...apiKey,
+    companyId: null,
+    verbs: ["use", "describe"],
+    keyPatterns: ["STRIPE_*"],
+    addresses: null,
+    companyIds: [other, company],
+    createdByKind: "operator",
+    createdById: operator,
+  },
+  {
+    kind: "api-key",
+    ...apiKey,
+    companyId: company,
+    verbs: ["use"],
+    keyPatterns: ["*"],
+    addresses: ["192.0.2.0/24", "2001:db8::/32"],
+    companyIds: [],
+    createdByKind: "user",
+    createdById: user,
+    revoked: true,
+  },
+  { kind: "operator", id: operator, tokenPrefix: "fedcba9876543210", tokenHash: hash, ...lasting },
+  { kind: "user", id: user, email: "owner@example.com", disabled: false },
+  { kind: "membership", companyId: company, userId: user, role: "owner" },
+];
+
+test.for(vectors.rowKey.rows.map((vector, i) => [vector.kind, vector, rowStates[i]] as const))(
+  "the page's %s has the MAC of the page, also by its text alone, and no other revision has it",
+  ([kind, { revision, fields, mac }, state]) => {
+    const { no, secret } = vectors.rowKey;
+    const key = { no, macKey: createSecretKey(hex(secret)) };
+    if (state === undefined) throw new Error("the page has a row that this test does not know");
+    expect(rowMac(key, state, revision).toString("hex")).toBe(mac);
+    const text = encoded("tenant-secrets/row/1", no, revision, kind, ...fields);
+    expect(hmac(hex(secret), text).toString("hex")).toBe(mac);
+    expect(isGenuineRow(key, state, { revision, mac: hex(mac) })).toBe(true);
+    expect(isGenuineRow(key, state, { revision: revision + 1, mac: hex(mac) })).toBe(false);
+    expect(isGenuineRow({ ...key, no: no + 1 }, state, { revision, mac: hex(mac) })).toBe(false);
+    expect(isGenuineRow(key, state, { revision, mac: hex(mac).subarray(0, 16) })).toBe(false);
+  },
+);
 
 // RFC 5869, appendix A.1 to A.3.
 test.for([

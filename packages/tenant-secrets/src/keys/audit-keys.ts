@@ -7,9 +7,9 @@ import type { MasterKey } from "../crypto/derivation.ts";
 import { unwrapKey, wrapKey, type KeyPlace } from "../crypto/envelope.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { ringWith, wrapping } from "./company-keys.ts";
-import type { MasterKeyRing, MasterKeys } from "./master-keys.ts";
+import type { MasterKeys } from "./master-keys.ts";
 
-type Purpose = "mac" | "signing";
+type Purpose = "mac" | "signing" | "row";
 
 /** Loads the record's key that is in use or, with a number, one that may have been. Each is loaded once. */
 export interface AuditKeys {
@@ -25,11 +25,11 @@ export interface AuditKeys {
 export function createAuditKeys(database: Database, masterKeys: MasterKeys): AuditKeys {
   const loading = new Map<number | undefined, Promise<AuditKey>>();
   const load = async (no: number | undefined): Promise<AuditKey> => {
-    const found = await findKey(database, masterKeys, "mac", no, macKeyOf);
+    const wanted = { purpose: "mac", no, build: macKeyOf } as const;
+    const found = await findAuditKey(database, masterKeys, wanted);
     if (found !== undefined) return found;
-    if (no === undefined)
-      await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(database, ring, "mac")));
-    const made = await findKey(database, masterKeys, "mac", no, macKeyOf);
+    if (no === undefined) await makeFirstAuditKey(database, masterKeys, "mac");
+    const made = await findAuditKey(database, masterKeys, wanted);
     if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "The record has no such key.");
     return made;
   };
@@ -52,7 +52,8 @@ export function createAuditKeys(database: Database, masterKeys: MasterKeys): Aud
 
 /**
  * Replaces the key of a purpose, unless the one in use was made after `madeUntil` or there is none. What was made with the
- * old one can still be checked: it is kept, retired and wrapped.
+ * old one can still be checked: it is kept, retired and wrapped; but for the key of rows, which is retiring until none has a
+ * MAC under it.
  */
 export async function rotateAuditKey(
   database: Database,
@@ -74,7 +75,8 @@ export async function rotateAuditKey(
         const no = current.no + 1;
         await statements
           .update(auditKeys)
-          .set({ status: "retired" })
+          // What has a MAC of a row's key gets one of the next key first (row-key-change.ts).
+          .set({ status: purpose === "row" ? "retiring" : "retired" })
           .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.no, current.no)));
         await insertKey(statements, active, purpose, no);
         await addEvent(statements, no);
@@ -101,23 +103,33 @@ export function createSigningKeys(
   masterKeys: MasterKeys,
 ): (no?: number) => Promise<SigningKey> {
   return async (no) => {
-    const find = () => findKey(database, masterKeys, "signing", no, signingKeyOf);
+    const wanted = { purpose: "signing", no, build: signingKeyOf } as const;
+    const find = () => findAuditKey(database, masterKeys, wanted);
     const found = await find();
     if (found !== undefined) return found;
-    if (no === undefined)
-      await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(database, ring, "signing")));
+    if (no === undefined) await makeFirstAuditKey(database, masterKeys, "signing");
     const made = await find();
     if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "There is no such signing key.");
     return made;
   };
 }
 
-async function findKey<K>(
+export interface WantedAuditKey<K> {
+  readonly purpose: Purpose;
+  /** undefined: the one in use */
+  readonly no: number | undefined;
+  /** What is made of its bytes, which are wiped then. */
+  readonly build: (no: number, secret: Buffer) => K;
+}
+
+/**
+ * @returns undefined where there is no such key, or no wrap of it in this region
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE where its wrap does not open, and what loading master keys throws
+ */
+export async function findAuditKey<K>(
   database: Database,
   masterKeys: MasterKeys,
-  purpose: Purpose,
-  no: number | undefined,
-  build: (no: number, secret: Buffer) => K,
+  { purpose, no, build }: WantedAuditKey<K>,
 ): Promise<K | undefined> {
   const { auditKeys, auditKeyWraps } = tables;
   const [row] = await onDatabase(() =>
@@ -155,8 +167,17 @@ async function findKey<K>(
   }
 }
 
-async function makeFirst(database: Database, { active }: MasterKeyRing, purpose: Purpose): Promise<void> {
-  await database.acrossCompanies((statements) => insertKey(statements, active, purpose, 1));
+/** Makes the first key of a purpose, unless another process just did. */
+export async function makeFirstAuditKey(
+  database: Database,
+  masterKeys: MasterKeys,
+  purpose: Purpose,
+): Promise<void> {
+  await onDatabase(() =>
+    wrapping(masterKeys, ({ active }) =>
+      database.acrossCompanies((statements) => insertKey(statements, active, purpose, 1)),
+    ),
+  );
 }
 
 /** Makes the active key of a number, unless it is there. */

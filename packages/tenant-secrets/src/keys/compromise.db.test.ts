@@ -117,9 +117,9 @@ describe("the answer to a compromise", () => {
     const steps: string[] = [];
     const counting = (done: string) => void steps.push(done);
     await answer(fixture.secrets, { onStep: counting });
-    expect(steps).toHaveLength(7);
+    expect(steps).toHaveLength(8);
     // A company is as good as another to stop at.
-    for (const [round, stop] of [0, 1, 2, 4, 6].entries()) {
+    for (const [round, stop] of [0, 1, 2, 3, 5, 7].entries()) {
       let seen = 0;
       const interrupted = answer(fixture.another(), {
         onStep: () => {
@@ -131,6 +131,11 @@ describe("the answer to a compromise", () => {
       expect(masterKeyVersion, steps[stop]).toBe(round + 3);
       expect(credentials).toHaveLength(4);
       expect(await stateOf(fixture)).toMatchObject({ under: [String(round + 3)] });
+      const [rows] = await fixture.superuser`select
+        (select array_agg(no) from audit_keys where purpose = 'row' and status = 'active') as "rowKeys",
+        (select array_agg(no) from audit_key_wraps where purpose = 'row') as wraps,
+        (select array_agg(distinct mac_key_no) from companies) as under`;
+      expect({ ...rows }).toEqual({ rowKeys: [round + 3], wraps: [round + 3], under: [round + 3] });
     }
     await readAll(fixture);
   });

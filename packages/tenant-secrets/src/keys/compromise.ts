@@ -1,5 +1,5 @@
-import { and, asc, desc, eq, inArray, isNull, lte, sql } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
+import { and, asc, desc, eq, inArray, isNull, lte } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
 import { perform, refuse } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
@@ -7,13 +7,17 @@ import { permitsOnPlatform } from "../access/permissions.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { SecretDescription } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
+import { revokeApiKeys } from "../companies/api-keys.ts";
+import type { AuthenticRows, RowKeys } from "../companies/authentic-rows.ts";
 import { companyIdOf } from "../companies/company-id.ts";
+import { revokeOperators } from "../companies/operators.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, TenantSecretsError, type ErrorCode } from "../vocabulary/errors.ts";
 import { rotateAuditKey, type AuditKeys } from "./audit-keys.ts";
 import type { CompanyKeyRotation } from "./company-key-rotation.ts";
 import { readRegistry, type MasterKeys } from "./master-keys.ts";
 import type { RotationOptions } from "./rotation-phases.ts";
+import { replaceRowKey } from "./row-key-change.ts";
 import type { KeyRotation } from "./rotation.ts";
 import { findUnfinished } from "./rotation-row.ts";
 
@@ -60,7 +64,7 @@ export interface CompromiseOptions {
 }
 
 /**
- * The answer to a compromise: a new master key, a new key for the record and for every company, everything sealed under
+ * The answer to a compromise: a new master key, a new key for the record, for rows that decide who may read and for every company, everything sealed under
  * them, and the list of what has to be replaced elsewhere. An answer that was interrupted is gone on with: whatever was
  * made since the new master key became active is left as it is.
  *
@@ -75,6 +79,8 @@ interface Dependencies {
   readonly keyRotation: KeyRotation;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly auditKeys: AuditKeys;
+  readonly authentic: AuthenticRows;
+  readonly rowKeys: RowKeys;
   readonly audit: AuditLog;
   /** What is in a company's store. */
   readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "listed" | "label">[]>;
@@ -90,8 +96,8 @@ const revocations = { apiKeys: "api-key.revoke", operators: "operator.revoke" } 
 const batchSize = 200;
 
 export function createCompromise(dependencies: Dependencies): Compromise {
-  const { database, catalog, masterKeys, keyRotation, companyKeyRotation, auditKeys, audit, list } =
-    dependencies;
+  const { database, catalog, masterKeys, keyRotation, companyKeyRotation } = dependencies;
+  const { auditKeys, authentic, rowKeys, audit, list } = dependencies;
 
   const findBegun = async (): Promise<Start | undefined> => {
     const { auditEvents } = tables;
@@ -133,19 +139,18 @@ export function createCompromise(dependencies: Dependencies): Compromise {
     const action = revocations[kind];
     let total = 0;
     for (;;) {
-      await audit.ready();
-      const revoked = await onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const rows = await revokeBatch(statements, kind, madeUntil);
-          const event = { action, outcome: "allowed" } as const;
-          await audit.addAllTo(
-            statements,
-            caller,
-            rows.map(({ id, companyId }) => ({ ...event, subject: id, companyId: companyId ?? undefined })),
-          );
-          return rows.length;
-        }),
-      );
+      const revoked = await authentic.change(async (statements, writer) => {
+        const rows = await revokeBatch({ statements, writer }, kind, madeUntil);
+        const event = { action, outcome: "allowed" } as const;
+        const entries = rows.map(({ id, companyId, revision }) => ({
+          ...event,
+          subject: id,
+          companyId: companyId ?? undefined,
+          version: revision,
+        }));
+        await audit.addAllTo(statements, caller, entries);
+        return rows.length;
+      });
       total += revoked;
       if (revoked < batchSize) return total;
     }
@@ -188,6 +193,16 @@ export function createCompromise(dependencies: Dependencies): Compromise {
       await say(`version ${masterKey.version} of the master key is in use`);
       await replaceRecordKeys(caller, masterKey.activatedAt);
       await say("the record has a new key");
+      const { resealed, notGenuine } = await replaceRowKey(
+        { database, masterKeys, rowKeys },
+        masterKey.activatedAt,
+        (statements, no) =>
+          audit.addTo(statements, caller, { action: "key.rotate-rows", outcome: "allowed", version: no }),
+      );
+      await say(
+        `${resealed} rows that decide who may read have a MAC under a new key` +
+          (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and count for nothing`),
+      );
 
       const companies = await selectCompanies(database);
       const remainders: Remainder[] = [];
@@ -233,23 +248,16 @@ export function createCompromise(dependencies: Dependencies): Compromise {
 }
 
 async function revokeBatch(
-  statements: Statements,
+  transaction: Parameters<typeof revokeApiKeys>[0],
   kind: keyof typeof revocations,
   madeUntil: Date,
-): Promise<readonly { readonly id: string; readonly companyId: string | null }[]> {
+): ReturnType<typeof revokeApiKeys> {
   const { apiKeys, operators } = tables;
   const table = kind === "apiKeys" ? apiKeys : operators;
-  const live = statements
-    .select({ id: table.id })
-    .from(table)
-    .where(and(isNull(table.revokedAt), lte(table.createdAt, madeUntil)))
-    .limit(batchSize);
-  const companyId = kind === "apiKeys" ? apiKeys.companyId : sql<null>`null`;
-  return statements
-    .update(table)
-    .set({ revokedAt: sql`now()` })
-    .where(inArray(table.id, live))
-    .returning({ id: table.id, companyId });
+  const live = and(isNull(table.revokedAt), lte(table.createdAt, madeUntil));
+  if (kind === "apiKeys") return revokeApiKeys(transaction, live, batchSize);
+  const revoked = await revokeOperators(transaction, live, batchSize);
+  return revoked.map((row) => ({ ...row, companyId: null }));
 }
 
 /** All of them: what belongs to one that is suspended or deleted is as exposed as anything else. */

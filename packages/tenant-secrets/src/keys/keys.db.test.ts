@@ -187,11 +187,12 @@ describe("company keys", () => {
     expect(await Promise.all([third.get("CUSTOM_0"), third.get("CUSTOM_99")])).toEqual(["fake", "fake"]);
   });
 
-  test("the record's own key too is made once, by processes that start at once", async () => {
+  test("the record's own key and that of rows are made once, by processes that start at once", async () => {
     const fixture = await createFixture();
     const processes = [fixture.secrets, fixture.another(), fixture.another(), fixture.another()];
     await Promise.all(processes.map((secrets) => secrets.prepare()));
-    expect(await fixture.superuser`select from audit_key_wraps`).toHaveLength(1);
+    expect(await fixture.superuser`select from audit_key_wraps where purpose = 'mac'`).toHaveLength(1);
+    expect(await fixture.superuser`select from audit_key_wraps where purpose = 'row'`).toHaveLength(1);
     await fixture.secrets.companies.create(operator, { subdomain: "acme", secretStore: "database" });
   });
 });

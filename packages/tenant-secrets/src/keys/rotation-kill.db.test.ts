@@ -89,7 +89,7 @@ const steps = [
   "activate is done",
   "rewrap begins",
   "rewrap 3 keys wrapped anew",
-  "rewrap 4 keys wrapped anew",
+  "rewrap 5 keys wrapped anew",
   "rewrap is done",
   "verify begins",
   "verify 3 companies opened with the new key alone",

@@ -54,7 +54,7 @@ describe("a rotation of the master key", () => {
     const status = await fixture.secrets.masterKeys.status(operator);
     expect(status.versions.map(({ version, wraps }) => [version, wraps])).toEqual([
       [1, 0],
-      [2, 4],
+      [2, 5],
     ]);
     expect(status.versions[1]?.dueAt?.getTime()).toBeGreaterThan(Date.now() + 89 * 86_400_000);
     expect(JSON.parse(report)).toMatchObject({
@@ -255,7 +255,7 @@ describe("the processes that serve", () => {
     expect(alarms).toEqual([]);
     expect(member.hears()).toBe(true);
     expect((await fixture.secrets.masterKeys.status(operator)).versions.map(({ wraps }) => wraps)).toEqual([
-      0, 3,
+      0, 4,
     ]);
   });
 

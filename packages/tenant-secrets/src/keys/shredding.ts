@@ -5,6 +5,8 @@ import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
+import type { AuthenticRows } from "../companies/authentic-rows.ts";
+import { changeCompany } from "../companies/companies.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { SigningKey } from "./audit-keys.ts";
@@ -51,6 +53,7 @@ export interface Shredding {
 
 interface Dependencies {
   readonly database: Database;
+  readonly authentic: AuthenticRows;
   readonly infisical: InfisicalClient;
   readonly companyKeys: CompanyKeys;
   readonly audit: AuditLog;
@@ -60,7 +63,7 @@ interface Dependencies {
 type CompanyRow = typeof companies.$inferSelect;
 
 export function createShredding(dependencies: Dependencies): Shredding {
-  const { database, infisical, audit, loadSigningKey } = dependencies;
+  const { database, authentic, infisical, audit, loadSigningKey } = dependencies;
 
   const asOperator = <T>(caller: Caller, action: AuditAction, work: () => Promise<T>): Promise<T> => {
     const attempt: Attempt = { caller, action, changes: action === "key.shred" };
@@ -124,7 +127,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     // What the transaction needs and would have to wait for is loaded before it.
     const signingKey = await loadSigningKey();
     await audit.ready();
-    const done = await across(async (statements) => {
+    const done = await authentic.change(async (statements, writer) => {
       await lockCompany(statements, seen.id);
       const [company] = await statements
         .select()
@@ -132,6 +135,8 @@ export function createShredding(dependencies: Dependencies): Shredding {
         .where(eq(companies.id, seen.id))
         .for("update");
       if (company === undefined) throw notFound();
+      // It was found by its subdomain, which decides whose keys are destroyed.
+      writer.require({ kind: "company", ...company }, company);
       const earlier = await findReceipt(statements, company.id);
       if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
         throw new TenantSecretsError(
@@ -141,14 +146,17 @@ export function createShredding(dependencies: Dependencies): Shredding {
       }
       if (withInfisicalFolder && company.secretStore !== "database") {
         // From now on nothing of it is written to Infisical, and writes to the database are refused.
-        await statements
-          .update(companies)
-          .set({
-            secretStore: "database",
-            storeEpoch: sql`${companies.storeEpoch} + 1`,
-            updatedAt: sql`now()`,
-          })
-          .where(eq(companies.id, company.id));
+        const { revision } = await changeCompany({ statements, writer }, company, {
+          secretStore: "database",
+          storeEpoch: company.storeEpoch + 1,
+        });
+        // Each change of the row is on record with its number, so that an older state that is put back shows.
+        await audit.addTo(statements, caller, {
+          action: "company.set-store",
+          outcome: "allowed",
+          companyId: company.id,
+          version: revision,
+        });
       }
       if (earlier !== undefined) {
         await audit.addTo(statements, caller, {

@@ -1,4 +1,4 @@
-/** What can be wrong with the record. */
+/** What can be wrong with the record, and with what is held against it. */
 export type FindingKind =
   | "event-changed"
   | "event-not-genuine"
@@ -9,7 +9,9 @@ export type FindingKind =
   | "batch-changed"
   | "chain-broken"
   | "signature-wrong"
-  | "head-unknown";
+  | "head-unknown"
+  | "row-not-genuine"
+  | "row-outdated";
 
 export interface Finding {
   readonly kind: FindingKind;

@@ -4,6 +4,7 @@ import { perform, refuse } from "../access/attempt.ts";
 import type { AuditKey, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
+import type { RowKeys } from "../companies/authentic-rows.ts";
 import { enterTo, type Companies } from "../companies/companies.ts";
 import type { SigningKey } from "../keys/audit-keys.ts";
 import type { Caller } from "../vocabulary/actor.ts";
@@ -102,6 +103,7 @@ interface Dependencies {
   readonly companies: Companies;
   readonly audit: AuditLog;
   readonly loadMacKey: (no?: number) => Promise<AuditKey>;
+  readonly rowKeys: RowKeys;
   readonly loadSigningKey: (no?: number) => Promise<SigningKey>;
 }
 
@@ -110,6 +112,7 @@ export function createRecordReader({
   companies,
   audit,
   loadMacKey,
+  rowKeys,
   loadSigningKey,
 }: Dependencies): RecordReader {
   const toRead = { verb: "audit", to: "read the record" } as const;
@@ -179,6 +182,7 @@ export function createRecordReader({
         const verification = await verifyRecord(
           {
             database,
+            findRowKey: (no) => rowKeys.find(no),
             loadMacKey: once(async (no) => (macKeys.includes(no) ? loadMacKey(no) : undefined)),
             publicKeysOf: given === undefined ? publicKeysOf : () => Promise.resolve(given),
           },

@@ -14,6 +14,8 @@ export interface EventCheckDependencies {
   readonly loadMacKey: (no: number) => Promise<AuditKey | undefined>;
   readonly findings: Findings;
   readonly numbers: NumberLedger;
+  /** Told of each event that is as its writer left it. */
+  readonly onGenuine: (event: EventRow) => void;
 }
 
 /** Compares events with what was sealed of them. */
@@ -43,6 +45,7 @@ export function createEventCheck({
   loadMacKey,
   findings,
   numbers,
+  onGenuine,
 }: EventCheckDependencies): EventCheck {
   let count = 0;
 
@@ -50,7 +53,10 @@ export function createEventCheck({
   const checkMac = async (event: EventRow, batch: BatchRow | undefined): Promise<void> => {
     count++;
     const key = await loadMacKey(event.macKeyNo);
-    if (key !== undefined && isGenuine(key, event)) return numbers.add(event, batch?.sealedAt.getTime());
+    if (key !== undefined && isGenuine(key, event)) {
+      onGenuine(event);
+      return numbers.add(event, batch?.sealedAt.getTime());
+    }
     const where = batch === undefined ? "and is not sealed" : `before it was sealed in batch ${batch.no}`;
     findings.add(
       "event-not-genuine",

@@ -13,12 +13,15 @@ import { headHash } from "./head.ts";
 import { createNumberLedger, type MissingNumbers } from "./numbers.ts";
 import { checkBatch, type CheckedBatch, type LoggedHead } from "./verify-batch.ts";
 import { createEventCheck, leavesOf } from "./verify-events.ts";
+import { createRowChanges, verifyRows, type RowCheckDependencies } from "./verify-rows.ts";
 
 export interface RecordVerification {
   readonly batches: number;
   readonly events: number;
   /** Of these, the ones that no batch has yet. */
   readonly unsealed: number;
+  /** Rows that decide who may read. */
+  readonly rows: number;
   readonly lastBatch: (LoggedHead & { readonly sealedAt: Date }) | undefined;
   /** Empty where everything is as it was written. */
   readonly findings: readonly Finding[];
@@ -29,6 +32,7 @@ export interface RecordVerification {
 export interface VerifyDependencies {
   readonly database: Database;
   readonly loadMacKey: Parameters<typeof createEventCheck>[0]["loadMacKey"];
+  readonly findRowKey: RowCheckDependencies["findRowKey"];
   readonly publicKeysOf: Parameters<typeof checkBatch>[0]["publicKeysOf"];
 }
 
@@ -41,9 +45,12 @@ export interface VerifyOptions {
 
 const batchesAtOnce = 50;
 
-/** Walks the whole record, a page at a time, and compares it with its MACs, its batches and the log. */
+/**
+ * Walks the whole record, a page at a time, and compares it with its MACs, its batches and the log; then the rows that decide
+ * who may read, and compares them with their MACs and the record.
+ */
 export async function verifyRecord(
-  { database, loadMacKey, publicKeysOf }: VerifyDependencies,
+  { database, loadMacKey, findRowKey, publicKeysOf }: VerifyDependencies,
   { heads = [], settledAfterMs = 60_000 }: VerifyOptions,
 ): Promise<RecordVerification> {
   const findings = createFindings();
@@ -52,7 +59,14 @@ export async function verifyRecord(
   const logged = Map.groupBy(heads, ({ batch }) => batch);
   const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
     onDatabase(() => database.acrossCompanies(work));
-  const check = createEventCheck({ across, loadMacKey, findings, numbers });
+  const changes = createRowChanges();
+  const check = createEventCheck({
+    across,
+    loadMacKey,
+    findings,
+    numbers,
+    onGenuine: (event) => changes.add(event),
+  });
 
   const closings = await across(selectClosings);
   const closingAfter = ({ no }: Pick<BatchRow, "no">) => closings.find((closing) => closing.no > no);
@@ -113,8 +127,11 @@ export async function verifyRecord(
     if (missing.outlived) findings.add("numbers-missing", sentenceOf(missing), missing.count);
     else notices.push(sentenceOf(missing));
   }
+  // After the events: what changes meanwhile has a later revision than the record that was read.
+  const rows = await verifyRows({ across, findRowKey, findings }, changes);
   return {
     batches,
+    rows,
     events: check.count(),
     unsealed,
     lastBatch:

@@ -122,8 +122,8 @@ test("is on the record of whoever searches and of each company where something w
 });
 
 test("goes through more companies than one batch has, and ends at two hundred matches", async () => {
-  await superuser`insert into companies (subdomain, infisical_folder, secret_store)
-    select 'batch-' || n, 'batch-' || n, 'database' from generate_series(1, 230) n`;
+  await superuser`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+    select 'batch-' || n, 'batch-' || n, 'database', 1, 1, '' from generate_series(1, 230) n`;
   expect((await searchValues(operator, leaked, undefined)).searched).toBe(233);
   await superuser`
     insert into company_secret_versions (company_id, secret_key, version, fingerprint, actor_kind, actor_id)

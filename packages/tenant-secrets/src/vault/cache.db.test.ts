@@ -235,8 +235,10 @@ describe("a change", () => {
     expect(await renamed.get(key)).toBe(value(1));
     await fixture.infisical.putSecret(`/tenants/${company}`, key, value(7));
     await fixture.superuser`update companies set secret_store = 'infisical', store_epoch = store_epoch + 1 where subdomain = ${`${company}-new`}`;
+    await fixture.sealRows();
     await until(async () => (await renamed.get(key)) === value(7));
     await fixture.superuser`update companies set status = 'suspended' where subdomain = ${`${company}-new`}`;
+    await fixture.sealRows();
     await until(async () => (await codeOf(renamed.get(key))) === "NOT_FOUND");
   });
 

@@ -18,6 +18,7 @@ beforeAll(async () => {
 
 async function changeStore(sql: postgres.ISql, subdomain: string, to: SecretStoreName): Promise<void> {
   await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
+  await fixture.sealCompanies(sql);
 }
 
 /** Changes the store of a company as soon as `writer` waits for its lock. */
@@ -126,7 +127,9 @@ describe("a write that waits while its company's store is changed", () => {
       () => secrets.set(key, "one"),
       async (sql) => {
         await sql`update companies set subdomain = ${`${subdomain}-new`} where id = ${company.id}`;
-        await sql`insert into companies (subdomain, infisical_folder, secret_store) values (${subdomain}, ${`${subdomain}-2`}, 'hybrid')`;
+        await sql`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+          values (${subdomain}, ${`${subdomain}-2`}, 'hybrid', 1, 1, '')`;
+        await fixture.sealCompanies(sql);
       },
     );
     expect(await fixture.secrets.company(`${subdomain}-new`, product).get(key)).toBe("one");

@@ -3,8 +3,8 @@ import { z } from "zod";
 declare const brand: unique symbol;
 
 /**
- * The id of a company that the current caller was found to belong to. Only `companies/` makes one, after that
- * check, so that a function which takes a `CompanyId` cannot be handed an id from a request.
+ * The id of a company that the current caller was found to belong to, or that platform code selected. The makers are listed in
+ * `companies/company-id.ts`, so that a function which takes a `CompanyId` cannot be handed an id from a request.
  */
 export type CompanyId = string & { readonly [brand]: "CompanyId" };
 

@@ -1,0 +1,44 @@
+-- Rows that decide who may read. The MAC of each is made and checked by processes that have the key; what stands here only keeps
+-- honest writers from crossing each other, since whoever runs the database can switch it off.
+
+-- A MAC is made under the key that is in use and under no other. The lock waits for a change of that key, and makes it wait:
+-- a row that was written meanwhile is among those that get a MAC under the next one.
+create or replace function refuse_row_mac() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+declare
+  state text;
+begin
+  select status into state from public.audit_keys where purpose = 'row' and no = new.mac_key_no for share;
+  if state is distinct from 'active' then
+    raise exception 'key % of rows is not the one in use', new.mac_key_no using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if tg_op = 'UPDATE' then
+    if new.revision < old.revision then
+      raise exception 'an older state of a row is not put back' using errcode = 'integrity_constraint_violation';
+    end if;
+  end if;
+  return new;
+end $$;
+-- What was revoked stays revoked.
+create or replace function refuse_revival() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  raise exception 'what was revoked stays revoked' using errcode = 'integrity_constraint_violation';
+end $$;
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'api_keys'] loop
+    execute format('create or replace trigger mac_under_key_in_use before insert or update of revision, mac_key_no, mac on %I '
+      'for each row execute function refuse_row_mac()', relation);
+  end loop;
+  foreach relation in array array['operators', 'api_keys'] loop
+    execute format('create or replace trigger revoked_for_good before update on %I '
+      'for each row when (old.revoked_at is not null and new.revoked_at is null) execute function refuse_revival()', relation);
+  end loop;
+end $$;

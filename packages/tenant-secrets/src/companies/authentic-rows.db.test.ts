@@ -1,0 +1,365 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
+import { rotateAuditKey } from "../keys/audit-keys.ts";
+import { createMasterKeys } from "../keys/master-keys.ts";
+import { replaceRowKey } from "../keys/row-key-change.ts";
+import { createRowKeys } from "../keys/row-keys.ts";
+import { makeCredential } from "./credential.ts";
+
+// What somebody does who writes to the database and has none of its keys.
+
+let fixture: Fixture;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  await fixture.secrets.prepare();
+});
+
+const inAnHour = () => new Date(Date.now() + 3_600_000);
+
+async function companyWith(value: string): Promise<string> {
+  const subdomain = await fixture.company("database");
+  await fixture.secrets.company(subdomain, product).set("CUSTOM_KEY", value);
+  return subdomain;
+}
+
+async function apiKey(companies: readonly string[], platform = companies.length > 1) {
+  const key = { name: "test", companies, platform, verbs: ["use"], secretKeys: ["CUSTOM_*"] } as const;
+  const { apiKey: credential, description } = await fixture.secrets.apiKeys.create(operator, {
+    ...key,
+    addresses: ["192.0.2.0/24"],
+    expiresAt: inAnHour(),
+  });
+  return { credential, id: description.id };
+}
+
+/** What a request with a credential gets: a value, or the code of the error. */
+async function read(credential: string, subdomain: string, secrets = fixture.another()): Promise<string> {
+  try {
+    const caller = await secrets.authenticate({ credential, address: "192.0.2.7" });
+    return await secrets.company(subdomain, caller).get("CUSTOM_KEY");
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
+
+/** By a superuser who has switched the triggers off. */
+async function tamper(statement: string, parameters: (string | string[])[] = []): Promise<void> {
+  await fixture.superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql.unsafe(statement, parameters);
+  });
+}
+
+/** Does something to a row of a table, and puts it back. */
+async function whileTampered<T>(table: string, statement: string, work: () => Promise<T>): Promise<T> {
+  await tamper(`create table kept as select * from ${table}`);
+  try {
+    await tamper(statement);
+    return await work();
+  } finally {
+    await tamper(`delete from ${table}`);
+    await tamper(`insert into ${table} select * from kept`);
+    await tamper("drop table kept");
+  }
+}
+
+async function findings(): Promise<Record<string, string>> {
+  const { findings: list } = await fixture.secrets.record.verify(operator, {});
+  return Object.fromEntries(list.map(({ kind, count, first }) => [kind, `${count} ${first}`]));
+}
+
+async function eventsAbout(subject: string): Promise<number> {
+  const [row] = await fixture.superuser`
+    select count(*)::int as count from audit_events
+    where action = 'row.check' and outcome = 'failed' and reason = 'INTEGRITY_FAILURE' and ${subject} in (subject, company_id::text)`;
+  return Number(row?.["count"]);
+}
+
+async function idOf(subdomain: string): Promise<string> {
+  const [row] = await fixture.superuser`select id from companies where subdomain = ${subdomain}`;
+  return String(row?.["id"]);
+}
+
+describe("an API key", () => {
+  test("that another party inserts opens nothing, even with a MAC copied from a genuine one: event, alarm and finding name it", async () => {
+    const victim = await companyWith("fake-value-of-the-victim");
+    const genuine = await apiKey([victim]);
+    const { text, prefix, hash } = makeCredential("tsk");
+    const [row] = await fixture.superuser`
+      insert into api_keys (company_id, name, prefix, hash, verbs, key_patterns, created_by_kind, created_by_id, expires_at,
+        revision, mac_key_no, mac)
+      select company_id, 'mine', ${prefix}, ${hash}, verbs, key_patterns, created_by_kind, created_by_id, expires_at,
+        revision, mac_key_no, mac from api_keys where id = ${genuine.id} returning id`;
+    const id = String(row?.["id"]);
+    const alarms: string[] = [];
+    const serving = fixture.another();
+    const member = await serving.serve(fixture.urls.listener, ({ code, message }) =>
+      alarms.push(`${code} ${message}`),
+    );
+    expect(await read(text, victim, serving)).toBe("UNAUTHENTICATED");
+    expect(await read(genuine.credential, victim, serving)).toBe("fake-value-of-the-victim");
+    await member.stop();
+    expect(alarms).toEqual([expect.stringMatching(`INTEGRITY_FAILURE The row api-key ${id}, which`)]);
+    expect(await eventsAbout(id)).toBe(1);
+    expect((await findings())["row-not-genuine"]).toMatch(`1 The row api-key ${id} has no MAC`);
+    await tamper(`delete from api_keys where id = '${id}'`);
+    expect(await findings()).toEqual({});
+  });
+
+  test.for([
+    ["company_id", (other: string) => `company_id = '${other}'`],
+    ["prefix and hash", () => `hash = encode(sha256('guessed'), 'hex')`],
+    ["verbs", () => `verbs = '{use,export}'`],
+    ["secret keys", () => `key_patterns = '{*}'`],
+    ["addresses", () => `addresses = null`],
+    ["expiry", () => `expires_at = expires_at + interval '1 day'`],
+    ["maker", () => `created_by_id = 'another'`],
+    ["revision", () => `revision = revision + 1`],
+  ] as const)("whose %s another party changes opens nothing until it is put back", async ([, change]) => {
+    const [mine, other] = [await companyWith("fake-mine"), await companyWith("fake-other")];
+    const { credential, id } = await apiKey([mine]);
+    const statement = `update api_keys set ${change(await idOf(other))} where id = '${id}'`;
+    const meanwhile = await whileTampered("api_keys", statement, () =>
+      Promise.all([read(credential, mine), read(credential, other), findings()]),
+    );
+    expect(meanwhile.slice(0, 2)).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED"]);
+    expect(meanwhile[2]).toEqual({ "row-not-genuine": expect.stringContaining(`api-key ${id}`) });
+    expect(await read(credential, mine)).toBe("fake-mine");
+    expect(await eventsAbout(id)).toBeGreaterThan(0);
+  });
+
+  test("of the platform enters no company that another party adds to it", async () => {
+    const [a, b, added] = [
+      await companyWith("fake-a"),
+      await companyWith("fake-b"),
+      await companyWith("fake-c"),
+    ];
+    const { credential, id } = await apiKey([a, b]);
+    const statement = `insert into api_key_companies (company_id, api_key_id) values ('${await idOf(added)}', '${id}')`;
+    await whileTampered("api_key_companies", statement, async () => {
+      expect(await read(credential, added)).toBe("UNAUTHENTICATED");
+    });
+    expect([await read(credential, a), await read(credential, b)]).toEqual(["fake-a", "fake-b"]);
+  });
+
+  test("that was revoked stays so, and `audit verify` tells of an older state with its MAC that was put back", async () => {
+    const mine = await companyWith("fake-mine");
+    const { credential, id } = await apiKey([mine]);
+    await fixture.superuser`create table before as select * from api_keys where id = ${id}`;
+    await fixture.secrets.apiKeys.revoke(operator, mine, id);
+    expect(await read(credential, mine)).toBe("UNAUTHENTICATED");
+    await expect(fixture.superuser`update api_keys set revoked_at = null where id = ${id}`).rejects.toThrow(
+      "what was revoked stays revoked",
+    );
+    await expect(
+      fixture.superuser`update api_keys k set revision = b.revision, mac = b.mac from before b where k.id = b.id`,
+    ).rejects.toThrow("an older state of a row is not put back");
+    await tamper(`delete from api_keys where id = '${id}'`);
+    await tamper("insert into api_keys select * from before");
+    expect((await findings())["row-outdated"]).toMatch(`1 The row api-key ${id} has revision`);
+    await tamper(`delete from api_keys where id = '${id}'`);
+    await tamper("drop table before");
+  });
+
+  test("that another party changed can be revoked, and gets no MAC by that", async () => {
+    const mine = await companyWith("fake-mine");
+    const { id } = await apiKey([mine]);
+    await tamper(`update api_keys set verbs = '{export}' where id = '${id}'`);
+    await fixture.secrets.apiKeys.revoke(operator, mine, id);
+    expect(await findings()).toEqual({ "row-not-genuine": expect.stringContaining(id) });
+    await tamper(`delete from api_keys where id = '${id}'`);
+  });
+});
+
+describe("an operator", () => {
+  test("that another party inserts, or whose token it changes or extends, is none", async () => {
+    const { token, id } = await fixture.secrets.operators.create(operator, "test", inAnHour());
+    const mine = makeCredential("tso");
+    const as = (credential: string) => codeOf(fixture.another().authenticate({ credential }));
+    await fixture.superuser`
+      insert into operators (name, token_prefix, token_hash, expires_at, revision, mac_key_no, mac)
+      select 'mine', ${mine.prefix}, ${mine.hash}, expires_at, revision, mac_key_no, mac from operators where id = ${id}`;
+    expect([await as(mine.text), await as(token)]).toEqual(["UNAUTHENTICATED", "no error"]);
+    await tamper(`delete from operators where token_prefix = '${mine.prefix}'`);
+    for (const change of [
+      `token_prefix = '${mine.prefix}', token_hash = '${mine.hash}'`,
+      "expires_at = expires_at + interval '1 day'",
+    ]) {
+      const both = await whileTampered("operators", `update operators set ${change} where id = '${id}'`, () =>
+        Promise.all([as(mine.text), as(token)]),
+      );
+      expect(both).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED"]);
+    }
+    expect(await as(token)).toBe("no error");
+  });
+});
+
+describe("a person", () => {
+  test("has no role that another party gives, and none that it changes", async () => {
+    const [mine, other] = [await companyWith("fake-mine"), await companyWith("fake-other")];
+    const { userId, headers } = await fixture.person(mine, "member");
+    const rolesOf = async () => {
+      const { actor } = await fixture.another().authenticate({ headers });
+      return actor.kind === "user" ? [...actor.roles.values()] : actor.kind;
+    };
+    const insert = `insert into memberships (company_id, user_id, role, revision, mac_key_no, mac)
+      select '${await idOf(other)}', user_id, role, revision, mac_key_no, mac from memberships where user_id = '${userId}'`;
+    expect(await whileTampered("memberships", insert, rolesOf)).toEqual(["member"]);
+    const promote = `update memberships set role = 'owner' where user_id = '${userId}'`;
+    expect(await whileTampered("memberships", promote, rolesOf)).toEqual([]);
+    const move = `update memberships set company_id = '${await idOf(other)}' where user_id = '${userId}'`;
+    expect(await whileTampered("memberships", move, rolesOf)).toEqual([]);
+    expect(await rolesOf()).toEqual(["member"]);
+  });
+
+  test("who was disabled does not act again because another party says so", async () => {
+    const { userId, headers } = await fixture.person(await companyWith("fake"), "owner");
+    await fixture.secrets.users.disable(operator, userId);
+    const enable = `update users set disabled_at = null where id = '${userId}'`;
+    const code = await whileTampered("users", enable, () =>
+      codeOf(fixture.another().authenticate({ headers })),
+    );
+    expect(code).toBe("UNAUTHENTICATED");
+    await fixture.secrets.users.enable(operator, userId);
+    expect(await codeOf(fixture.another().authenticate({ headers }))).toBe("no error");
+  });
+
+  test("whose address another party gives to somebody else is not made a member in their place", async () => {
+    const mine = await companyWith("fake-mine");
+    const [{ userId: victim }, { userId: attacker }] = [
+      await fixture.person(mine, "member"),
+      await fixture.person(mine, "member"),
+    ];
+    const [row] = await fixture.superuser`select email from users where id = ${victim}`;
+    const email = String(row?.["email"]);
+    const added = await companyWith("fake-added");
+    await tamper(`update users set email = 'gone@example.com' where id = '${victim}'`);
+    const give = `update users set email = '${email}' where id = '${attacker}'`;
+    const code = await whileTampered("users", give, () =>
+      codeOf(fixture.secrets.members.add(operator, added, { email, name: "Test", role: "owner" })),
+    );
+    expect(code).toBe("INTEGRITY_FAILURE");
+    await tamper(`update users set email = '${email}' where id = '${victim}'`);
+  });
+
+  test("whose membership was removed does not come back unnoticed", async () => {
+    const mine = await companyWith("fake-mine");
+    const { userId } = await fixture.person(mine, "member");
+    await fixture.superuser`create table before as select * from memberships where user_id = ${userId}`;
+    await fixture.secrets.members.remove(operator, mine, userId);
+    await tamper("insert into memberships select * from before");
+    expect(await findings()).toEqual({ "row-outdated": expect.stringContaining(`${userId} has revision`) });
+    await tamper(`delete from memberships where user_id = '${userId}'`);
+    await tamper("drop table before");
+    const [user] = await fixture.superuser`select email from users where id = ${userId}`;
+    const again = { email: String(user?.["email"]), name: "Test", role: "auditor" } as const;
+    await fixture.secrets.members.add(operator, mine, again);
+    expect(await findings()).toEqual({});
+  });
+});
+
+describe("a company", () => {
+  test("answers to no name that another party gave it: exchanging two hands neither's secrets to the other", async () => {
+    const [a, b] = [await companyWith("fake-a"), await companyWith("fake-b")];
+    const keyOfA = await apiKey([a]);
+    const exchange = `update companies set subdomain = case subdomain when '${a}' then 'exchanged' when '${b}' then '${a}' end
+      where subdomain in ('${a}', '${b}')`;
+    await tamper(`create table kept as select * from companies`);
+    await tamper(exchange);
+    await tamper(`update companies set subdomain = '${b}' where subdomain = 'exchanged'`);
+    const secrets = fixture.another();
+    const meanwhile = await Promise.all([
+      read(keyOfA.credential, a, secrets),
+      read(keyOfA.credential, b, secrets),
+      codeOf(secrets.company(a, product).get("CUSTOM_KEY")),
+      codeOf(secrets.company(b, product).set("CUSTOM_KEY", "fake-new")),
+    ]);
+    expect(meanwhile).toEqual(["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "NOT_FOUND"]);
+    const shredded = fixture.secrets.shredding.shred(operator, a, { backupsKeptDays: 0 });
+    expect(await codeOf(shredded)).toBe("INTEGRITY_FAILURE");
+    expect((await findings())["row-not-genuine"]).toMatch(/^2 The row company /);
+    await tamper("delete from companies");
+    await tamper("insert into companies select * from kept");
+    await tamper("drop table kept");
+    expect(await read(keyOfA.credential, a)).toBe("fake-a");
+    expect(await findings()).toEqual({});
+  });
+
+  test.for([
+    "secret_store = 'infisical'",
+    "infisical_folder = 'another-folder'",
+    "store_epoch = 2",
+    "status = 'suspended'",
+  ])("is not found where another party sets %s, and no change of ours makes it count", async (change) => {
+    const mine = await companyWith("fake-mine");
+    const statement = `update companies set ${change} where subdomain = '${mine}'`;
+    await whileTampered("companies", statement, async () => {
+      const secrets = fixture.another();
+      expect(await codeOf(secrets.company(mine, product).get("CUSTOM_KEY"))).toBe("NOT_FOUND");
+      expect(await codeOf(secrets.companies.rename(operator, mine, `${mine}-new`))).toBe("INTEGRITY_FAILURE");
+      expect(await codeOf(secrets.companies.setRecovery(operator, mine, 8))).toBe("INTEGRITY_FAILURE");
+    });
+    expect(await fixture.another().company(mine, product).get("CUSTOM_KEY")).toBe("fake-mine");
+  });
+});
+
+describe("the key of these rows", () => {
+  test("is replaced to the end by whoever comes after a process that was killed meanwhile", async () => {
+    const mine = await companyWith("fake-mine");
+    const { credential } = await apiKey([mine]);
+    const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
+    const rowKeys = createRowKeys(fixture.database, masterKeys);
+    const before = (await rowKeys.load()).active.no;
+    const { database } = fixture;
+    await rotateAuditKey(database, masterKeys, "row", new Date(Date.now() + 60_000), async () => {});
+    expect(await read(credential, mine)).toBe("fake-mine");
+    const another = await companyWith("fake-another");
+    await replaceRowKey({ database, masterKeys, rowKeys }, new Date(0), async () => {});
+    const keys = await fixture.superuser`
+      select no, status from audit_keys where purpose = 'row' and no >= ${before} order by no`;
+    expect(keys.map((row) => [row["no"], row["status"]])).toEqual([
+      [before, "retired"],
+      [before + 1, "active"],
+    ]);
+    expect(await read(credential, mine)).toBe("fake-mine");
+    expect(await fixture.another().company(another, product).get("CUSTOM_KEY")).toBe("fake-another");
+    expect(await findings()).toEqual({});
+  });
+
+  test("is replaced while rows count and are changed, and what was made under the old one counts no more", async () => {
+    const mine = await companyWith("fake-mine");
+    const [first, second] = [await apiKey([mine]), await apiKey([mine])];
+    const outside = await apiKey([mine]);
+    const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
+    const rowKeys = createRowKeys(fixture.database, masterKeys);
+    const before = (await rowKeys.load()).active.no;
+    await tamper(`update api_keys set verbs = '{export}' where id = '${outside.id}'`);
+    await fixture.superuser`create table old_state as select * from api_keys where id = ${second.id}`;
+    const old = fixture.another();
+    expect(await read(first.credential, mine, old)).toBe("fake-mine");
+    const parts = { database: fixture.database, masterKeys, rowKeys };
+    const replacing = replaceRowKey(parts, new Date(Date.now() + 60_000), async () => {});
+    // Processes that have the old key at hand go on writing.
+    const writing = Promise.all(
+      Array.from({ length: 10 }, (_, i) => old.companies.setRecovery(operator, mine, 7 + i)),
+    );
+    const { notGenuine } = await replacing;
+    await writing;
+    expect(notGenuine).toBe(1);
+    const rows = await fixture.superuser`
+      select mac_key_no as no from companies union all select mac_key_no from api_keys where id <> ${outside.id}
+      union all select mac_key_no from users union all select mac_key_no from memberships union all select mac_key_no from operators`;
+    expect(new Set(rows.map((row) => row["no"]))).toEqual(new Set([before + 1]));
+    expect(await read(first.credential, mine, old)).toBe("fake-mine");
+    expect(await read(first.credential, mine)).toBe("fake-mine");
+    await tamper(`delete from api_keys where id in ('${second.id}', '${outside.id}')`);
+    await tamper("insert into api_keys select * from old_state");
+    expect(await read(second.credential, mine)).toBe("UNAUTHENTICATED");
+    expect(await findings()).toEqual({ "row-not-genuine": expect.stringContaining(second.id) });
+    await tamper(`delete from api_keys where id = '${second.id}'`);
+    await tamper("drop table old_state");
+    const wraps = await fixture.superuser`select no from audit_key_wraps where purpose = 'row'`;
+    expect(wraps.map((row) => row["no"])).toEqual([before + 1]);
+  });
+});

@@ -1,0 +1,136 @@
+import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
+import { encodeFields } from "./encoding.ts";
+
+/** The key of rows' MACs that has a number. */
+export interface RowKey {
+  readonly no: number;
+  readonly macKey: KeyObject;
+}
+
+interface CompanyState {
+  readonly kind: "company";
+  readonly id: string;
+  readonly subdomain: string;
+  readonly infisicalFolder: string;
+  readonly secretStore: string;
+  readonly storeEpoch: number;
+  readonly status: string;
+}
+
+interface ApiKeyState {
+  readonly kind: "api-key";
+  readonly id: string;
+  readonly companyId: string | null;
+  readonly prefix: string;
+  readonly hash: string;
+  readonly verbs: readonly string[];
+  readonly keyPatterns: readonly string[];
+  readonly addresses: readonly string[] | null;
+  /** Of a platform key. In any order. */
+  readonly companyIds: readonly string[];
+  readonly createdByKind: string;
+  readonly createdById: string;
+  readonly expiresAtMs: number;
+  readonly revoked: boolean;
+}
+
+interface OperatorState {
+  readonly kind: "operator";
+  readonly id: string;
+  readonly tokenPrefix: string;
+  readonly tokenHash: string;
+  readonly expiresAtMs: number;
+  readonly revoked: boolean;
+}
+
+interface UserState {
+  readonly kind: "user";
+  readonly id: string;
+  readonly email: string;
+  readonly disabled: boolean;
+}
+
+interface MembershipState {
+  readonly kind: "membership";
+  readonly companyId: string;
+  readonly userId: string;
+  readonly role: string;
+}
+
+/** What a row says of who may read what. Times are milliseconds of Unix time. */
+export type RowState = CompanyState | ApiKeyState | OperatorState | UserState | MembershipState;
+
+/**
+ * The MAC of a row that decides who may read: docs/envelope.md.
+ *
+ * @param revision the number of the row's state
+ */
+export function rowMac(key: RowKey, row: RowState, revision: number): Buffer {
+  const head = ["tenant-secrets/row/1", String(key.no), String(revision), row.kind];
+  return createHmac("sha256", key.macKey)
+    .update(encodeFields([...head, ...fieldsOf(row)]))
+    .digest();
+}
+
+/** Whether a row is as whoever has the key wrote it. */
+export function isGenuineRow(
+  key: RowKey,
+  row: RowState,
+  { revision, mac }: { readonly revision: number; readonly mac: Buffer },
+): boolean {
+  const expected = rowMac(key, row, revision);
+  return mac.length === expected.length && timingSafeEqual(expected, mac);
+}
+
+/** Stands in events and findings for which row it is, such as `membership <company> <user>`. */
+export function rowName(row: RowState): string {
+  return row.kind === "membership" ? `${row.kind} ${row.companyId} ${row.userId}` : `${row.kind} ${row.id}`;
+}
+
+function fieldsOf(row: RowState): readonly string[] {
+  switch (row.kind) {
+    case "company":
+      return [
+        row.id,
+        row.subdomain,
+        row.infisicalFolder,
+        row.secretStore,
+        String(row.storeEpoch),
+        row.status,
+      ];
+    case "api-key":
+      return [
+        row.id,
+        orNone(row.companyId),
+        row.prefix,
+        row.hash,
+        ...listed(row.verbs),
+        ...listed(row.keyPatterns),
+        ...(row.addresses === null ? [orNone(null)] : listed(row.addresses)),
+        ...listed(row.companyIds.toSorted()),
+        row.createdByKind,
+        row.createdById,
+        String(row.expiresAtMs),
+        yesOrNo(row.revoked),
+      ];
+    case "operator":
+      return [row.id, row.tokenPrefix, row.tokenHash, String(row.expiresAtMs), yesOrNo(row.revoked)];
+    case "user":
+      return [row.id, row.email, yesOrNo(row.disabled)];
+    case "membership":
+      return [row.companyId, row.userId, row.role];
+  }
+}
+
+/** How many there are, and each: two lists, one after the other, cannot be taken for two others. */
+function listed(texts: readonly string[]): readonly string[] {
+  return [String(texts.length), ...texts];
+}
+
+function orNone(text: string | null): string {
+  return text ?? "";
+}
+
+function yesOrNo(answer: boolean): string {
+  return answer ? "yes" : "no";
+}

@@ -1,0 +1,80 @@
+import { and, eq } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { onDatabase } from "../access/database-errors.ts";
+import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
+import { rowTables, type StoredRow } from "../companies/stored-rows.ts";
+import { isGenuineRow, rowMac } from "../crypto/row-mac.ts";
+import { rotateAuditKey } from "./audit-keys.ts";
+import type { MasterKeys } from "./master-keys.ts";
+
+const { auditKeys, auditKeyWraps } = tables;
+
+export interface RowKeyChange {
+  /** Rows that have a MAC under the new key now. */
+  readonly resealed: number;
+  /** Rows that another party wrote: they have none, and count for nothing. `audit verify` names them. */
+  readonly notGenuine: number;
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly masterKeys: MasterKeys;
+  readonly rowKeys: RowKeys;
+}
+
+const batchSize = 500;
+
+/**
+ * Replaces the key of the rows that decide who may read, unless the one in use was made after `madeUntil`; gives every row a
+ * MAC under the new one, and forgets the old one for good. Rows count all the while. What was interrupted is gone on with.
+ *
+ * @param addEvent puts the new key on record, in the transaction that makes it
+ * @throws {TenantSecretsError} what keys and database cause
+ */
+export async function replaceRowKey(
+  { database, masterKeys, rowKeys }: Parts,
+  madeUntil: Date,
+  addEvent: (statements: Statements, no: number) => Promise<void>,
+): Promise<RowKeyChange> {
+  await rotateAuditKey(database, masterKeys, "row", madeUntil, addEvent);
+  rowKeys.forget();
+  const keys = await rowKeys.load();
+  const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
+    onDatabase(() => database.acrossCompanies(work));
+  let resealed = 0;
+  let notGenuine = 0;
+  for (const table of rowTables) {
+    for (let after: StoredRow | undefined, more = true; more;) {
+      const rows = await across((statements) => table.select(statements, after, batchSize));
+      const older = rows.filter(({ beside }) => beside.macKeyNo !== keys.active.no);
+      const made = older.flatMap((row) => resealedRow(keys, row) ?? []);
+      if (made.length > 0) await across((statements) => table.reseal(statements, made));
+      resealed += made.length;
+      notGenuine += older.length - made.length;
+      after = rows.at(-1);
+      more = rows.length === batchSize;
+    }
+  }
+  await across(async (statements) => {
+    const retiring = await statements
+      .update(auditKeys)
+      .set({ status: "retired" })
+      .where(and(eq(auditKeys.purpose, "row"), eq(auditKeys.status, "retiring")))
+      .returning({ no: auditKeys.no });
+    for (const { no } of retiring) {
+      await statements
+        .delete(auditKeyWraps)
+        .where(and(eq(auditKeyWraps.purpose, "row"), eq(auditKeyWraps.no, no)));
+    }
+  });
+  rowKeys.forget();
+  return { resealed, notGenuine };
+}
+
+function resealedRow({ active, counting }: CountingKeys, row: StoredRow): StoredRow | undefined {
+  const { state, beside } = row;
+  const key = counting.get(beside.macKeyNo);
+  if (key === undefined || !isGenuineRow(key, state, beside)) return undefined;
+  const { revision } = beside;
+  return { state, beside: { revision, macKeyNo: active.no, mac: rowMac(active, state, revision) } };
+}

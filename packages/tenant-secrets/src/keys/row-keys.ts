@@ -1,0 +1,99 @@
+import { createSecretKey } from "node:crypto";
+import { and, eq, ne } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
+import { onDatabase } from "../access/database-errors.ts";
+import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
+import type { RowKey } from "../crypto/row-mac.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { findAuditKey, makeFirstAuditKey } from "./audit-keys.ts";
+import type { MasterKeys } from "./master-keys.ts";
+
+const { auditKeys } = tables;
+
+interface Ring extends CountingKeys {
+  /** By `performance.now()`. */
+  readonly loadedAt: number;
+}
+
+/** What a lost notification costs: how long a MAC may still count whose key was replaced. */
+const keptMs = 300_000;
+/** A row names the number of its key, and whoever made the row up makes us ask at most so often. */
+const askedAgainAfterMs = 1000;
+
+/**
+ * The keys of the MACs of rows that decide who may read: random, and wrapped as the record's are. The first is made on first
+ * use.
+ */
+export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKeys {
+  let loading: Promise<Ring> | undefined;
+
+  const readRing = async (): Promise<Ring | undefined> => {
+    const rows = await onDatabase(() =>
+      database.acrossCompanies((statements) =>
+        statements
+          .select({ no: auditKeys.no, status: auditKeys.status })
+          .from(auditKeys)
+          .where(and(eq(auditKeys.purpose, "row"), ne(auditKeys.status, "retired"))),
+      ),
+    );
+    const keys = await Promise.all(
+      rows.map(({ no, status }) => {
+        const key = findAuditKey(database, masterKeys, { purpose: "row", no, build: rowKeyOf });
+        // One that does not open has no MACs that count, and is no reason to do without the one in use.
+        return status === "active" ? key : key.catch(ifNotIntact);
+      }),
+    );
+    const counting = new Map(keys.flatMap((key) => (key === undefined ? [] : [[key.no, key] as const])));
+    const active = counting.get(rows.find(({ status }) => status === "active")?.no ?? 0);
+    return active === undefined ? undefined : { loadedAt: performance.now(), active, counting };
+  };
+
+  const load = async (): Promise<Ring> => {
+    const found = await readRing();
+    if (found !== undefined) return found;
+    await makeFirstAuditKey(database, masterKeys, "row");
+    const made = await readRing();
+    if (made !== undefined) return made;
+    throw new TenantSecretsError(
+      "KEY_UNAVAILABLE",
+      `The key of the rows that decide who may read has no wrap in region ${masterKeys.region}.`,
+    );
+  };
+
+  const ring = async (): Promise<Ring> => {
+    const known = (loading ??= load());
+    try {
+      const loaded = await known;
+      if (performance.now() - loaded.loadedAt <= keptMs) return loaded;
+    } catch (error) {
+      if (loading === known) loading = undefined;
+      throw error;
+    }
+    if (loading === known) loading = undefined;
+    return ring();
+  };
+
+  const forget = (): void => {
+    loading = undefined;
+  };
+
+  return {
+    forget,
+    load: ring,
+    find: async (no) => {
+      const { counting, loadedAt } = await ring();
+      const known = counting.get(no);
+      if (known !== undefined || performance.now() - loadedAt < askedAgainAfterMs) return known;
+      forget();
+      return (await ring()).counting.get(no);
+    },
+  };
+}
+
+function ifNotIntact(error: unknown): undefined {
+  if (!(error instanceof TenantSecretsError) || error.code !== "INTEGRITY_FAILURE") throw error;
+}
+
+function rowKeyOf(no: number, secret: Buffer): RowKey {
+  return { no, macKey: createSecretKey(secret) };
+}
