@@ -319,7 +319,7 @@ it("serves nothing before the start is complete, but says that it is alive and w
       checks: {
         database: "The database cannot be reached.",
         masterKey: "The master key is not loaded yet.",
-        infisical: "Infisical could not be reached; check its address and the network",
+        infisical: "Infisical could not be reached; check INFISICAL_SITE_URL and the network",
         notifications: "ok",
       },
     },

@@ -75,7 +75,7 @@ describe("a check", () => {
     await acme.set("STRIPE_SECRET_KEY", key(2), { graceSeconds: 60 });
     await check(product, company, "STRIPE_SECRET_KEY", { version: 1 });
     expect(asked).toEqual([key(1)]);
-    await acme.set("STRIPE_SECRET_KEY", key(3));
+    await acme.set("STRIPE_SECRET_KEY", key(3), { endGrace: true });
     for (const version of [1, 2, 99]) {
       expect(await codeOf(check(product, company, "STRIPE_SECRET_KEY", { version }))).toBe("NOT_FOUND");
     }
