@@ -12,7 +12,7 @@ import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { readRegistry, type MasterKeys } from "./master-keys.ts";
 import { onInfisical } from "./on-infisical.ts";
 import { macKeyNoOf, verifyReport, type RotationReport } from "./report.ts";
-import { findUnfinished, isDriven, type RotationPhase } from "./rotation-row.ts";
+import { findUnfinished, type RotationPhase } from "./rotation-row.ts";
 
 const { keyRotations, masterKeys: registry, processes } = tables;
 
@@ -102,7 +102,7 @@ export function createMasterKeyRegistry(
       asOperator(caller, "key.status", undefined, async () => {
         await audit.add(caller, { action: "key.status", outcome: "allowed" });
         const rows = (await readRegistry(database)).filter((row) => row.region === region);
-        const rotation = await findUnfinished(database, region);
+        const unfinished = await findUnfinished(database, region);
         return onDatabase(() =>
           database.acrossCompanies(async (statements) => {
             const wraps = await statements.execute(sql`
@@ -127,12 +127,12 @@ export function createMasterKeyRegistry(
                     : undefined,
                 wraps: count.get(row.version) ?? 0,
               })),
-              rotation: rotation && {
-                id: rotation.id,
-                phase: rotation.phase,
-                toVersion: rotation.toVersion,
-                startedAt: rotation.startedAt,
-                driven: isDriven(rotation),
+              rotation: unfinished && {
+                id: unfinished.row.id,
+                phase: unfinished.row.phase,
+                toVersion: unfinished.row.toVersion,
+                startedAt: unfinished.row.startedAt,
+                driven: unfinished.driven,
               },
               processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
                 id,

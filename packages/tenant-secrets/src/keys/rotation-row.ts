@@ -11,14 +11,23 @@ export type RotationPhase = RotationRow["phase"];
 /** A rotation whose driver was not heard of for this long is taken over by whoever asks. */
 const leaseSeconds = 30;
 
-export function findUnfinished(database: Database, region: string): Promise<RotationRow | undefined> {
+export interface UnfinishedRotation {
+  readonly row: RotationRow;
+  /** Whether a process is at it, by the database's clock, which the lease is made with. */
+  readonly driven: boolean;
+}
+
+export function findUnfinished(database: Database, region: string): Promise<UnfinishedRotation | undefined> {
   return onDatabase(() =>
     database.acrossCompanies(async (statements) => {
-      const [row] = await statements
-        .select()
+      const [found] = await statements
+        .select({
+          row: keyRotations,
+          driven: sql<boolean>`coalesce(${keyRotations.leaseUntil} > now(), false)`,
+        })
         .from(keyRotations)
         .where(and(eq(keyRotations.region, region), isNull(keyRotations.finishedAt)));
-      return row;
+      return found;
     }),
   );
 }
@@ -86,11 +95,6 @@ export async function takeLease(database: Database, id: string, holder: string):
         });
     },
   };
-}
-
-/** Whether a process is at it. */
-export function isDriven({ leaseUntil }: RotationRow): boolean {
-  return leaseUntil !== null && leaseUntil.getTime() > Date.now();
 }
 
 export function beingDriven(): TenantSecretsError {

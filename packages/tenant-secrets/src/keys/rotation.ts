@@ -15,7 +15,6 @@ import {
   beingDriven,
   findUnfinished,
   insertRotation,
-  isDriven,
   takeLease,
   type RotationRow,
 } from "./rotation-row.ts";
@@ -133,7 +132,8 @@ export function createKeyRotation(
   return {
     rotate: (caller, options) =>
       asOperator(caller, async () => {
-        const row = (await findUnfinished(database, region)) ?? (await begin(caller, async () => {}));
+        const unfinished = await findUnfinished(database, region);
+        const row = unfinished?.row ?? (await begin(caller, async () => {}));
         return drive(row.id, caller, options);
       }),
 
@@ -141,19 +141,20 @@ export function createKeyRotation(
       asOperator(caller, async () => {
         const unfinished = await findUnfinished(database, region);
         if (unfinished === undefined) return begin(caller, also);
-        if (isDriven(unfinished)) throw beingDriven();
+        if (unfinished.driven) throw beingDriven();
+        const { row } = unfinished;
         await audit.ready();
         await onDatabase(() =>
           database.acrossCompanies(async (statements) => {
             await audit.addTo(statements, caller, {
               action: "key.rotate",
               outcome: "allowed",
-              version: unfinished.toVersion,
+              version: row.toVersion,
             });
-            await also(statements, unfinished);
+            await also(statements, row);
           }),
         );
-        return unfinished;
+        return row;
       }),
 
     resume: async (id, options) => {
