@@ -144,7 +144,9 @@ export function createAuditLog(
     if (entries.length === 0) return;
     const events = entries.map((entry) => {
       const number = numbers.take();
-      return { number, event: eventOf(current, number, contentOf(caller, entry)) };
+      const { occurredAt = new Date() } = entry;
+      const times = { occurredAt, count: 1, lastAt: null };
+      return { number, event: eventOf(current, number, contentOf(caller, entry), times) };
     });
     statements.whenLost(() => {
       for (const { number } of events) lose(number);

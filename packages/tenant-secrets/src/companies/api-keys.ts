@@ -13,6 +13,7 @@ import { canonicalNetwork } from "./addresses.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
+import { requireLiveCaller } from "./live-caller.ts";
 import { apiKeyState, selectKeyCompanies } from "./stored-rows.ts";
 
 export interface NewApiKey {
@@ -89,6 +90,7 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
       const companyIds = entered.map((company) => company.id);
       const { text, prefix, hash } = makeCredential("tsk");
       const insert = async (statements: Statements, writer: RowWriter): Promise<ApiKeyDescription> => {
+        await requireLiveCaller(statements, caller, key.platform ? undefined : entered[0]);
         const made = {
           id: randomUUID(),
           companyId: key.platform ? null : (companyIds[0] ?? null),

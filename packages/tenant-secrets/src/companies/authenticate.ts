@@ -12,7 +12,7 @@ import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import type { RateLimits } from "../access/rate-limits.ts";
 import { ApiKeyVerb, type Actor, type Caller, type Role, type ServiceActor } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { unauthenticated } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import { isInNetworks } from "./addresses.ts";
 import type { AuthenticRows } from "./authentic-rows.ts";
@@ -190,10 +190,7 @@ export function createAuthentication({
         { actor: { kind: "anonymous", id: name }, requestId, address },
         { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
       );
-      throw new TenantSecretsError(
-        "UNAUTHENTICATED",
-        "Send an API key or an operator's token that is neither expired nor revoked, as: authorization: Bearer …",
-      );
+      throw unauthenticated();
     },
     keep: () => {
       keeping = true;

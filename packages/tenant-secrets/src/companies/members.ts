@@ -11,6 +11,7 @@ import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
+import { requireLiveCaller } from "./live-caller.ts";
 import { userState } from "./stored-rows.ts";
 
 const { memberships, users } = tables;
@@ -71,6 +72,7 @@ export function createMembers({ database, authentic, companies, audit }: Members
         await statements.execute(
           sql`select from ${tables.companies} where id = ${company.id} for no key update`,
         );
+        await requireLiveCaller(statements, attempt.caller, company);
         return work(statements, writer);
       }),
     );

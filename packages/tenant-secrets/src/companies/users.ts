@@ -7,6 +7,7 @@ import { permitsOnPlatform } from "../access/permissions.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound } from "../vocabulary/errors.ts";
 import type { AuthenticRows } from "./authentic-rows.ts";
+import { requireLiveCaller } from "./live-caller.ts";
 import { userState } from "./stored-rows.ts";
 
 /** People, as far as operators shut them out and let them in again. What they belong to is kept. */
@@ -33,6 +34,7 @@ export function createUsers(authentic: AuthenticRows, audit: AuditLog): Users {
       if (subject === undefined) throw notFound();
       await authentic.change(async (statements, writer) => {
         const { users } = tables;
+        await requireLiveCaller(statements, caller);
         const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
         if (row === undefined) throw notFound();
         const state = userState(row);

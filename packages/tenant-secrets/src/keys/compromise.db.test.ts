@@ -1,6 +1,8 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { isGenuine } from "../access/audit.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { createAuditKeys } from "./audit-keys.ts";
 import type { CompromiseOptions } from "./compromise.ts";
 import { createMasterKeys } from "./master-keys.ts";
@@ -201,6 +203,108 @@ describe("the answer to a compromise", () => {
     const events =
       await fixture.superuser`select from audit_events where action in ('api-key.revoke', 'operator.revoke')`;
     expect(events).toHaveLength(2);
+  });
+
+  test("is survived by no API key that an operator's stolen token makes meanwhile, the caller's own included", async () => {
+    const fixture = await filled();
+    const { secrets } = fixture;
+    const inAnHour = new Date(Date.now() + 3_600_000);
+    const asOperator = async (name: string): Promise<Caller> => {
+      const { token } = await secrets.operators.create(operator, name, inAnHour);
+      return secrets.authenticate({ credential: token });
+    };
+    const [alice, bob] = [await asOperator("alice"), await asOperator("bob")];
+    // Whoever has a copy of a token goes on with what a process has found out about it, at every step. Each time in a process
+    // that has not loaded a key which is replaced meanwhile.
+    let thief = fixture.another();
+    const made: string[] = [];
+    const refused: string[] = [];
+    const make = async (as: Caller): Promise<void> => {
+      const newKey = { name: "stolen", verbs: ["use"], secretKeys: ["*"], expiresAt: inAnHour } as const;
+      const platformKey = { ...newKey, platform: true, companies: ["company-1", "company-2"] };
+      await thief.apiKeys.create(as, platformKey).then(
+        ({ apiKey }) => made.push(apiKey),
+        (error: unknown) => refused.push(error instanceof TenantSecretsError ? error.code : String(error)),
+      );
+    };
+    const steps: string[] = [];
+    const result = await secrets.compromise(bob, {
+      rotation,
+      revokeCredentials: true,
+      onStep: async (done) => {
+        steps.push(done);
+        thief = fixture.another();
+        await Promise.all([...Array.from({ length: 5 }, () => make(alice)), make(bob)]);
+      },
+    });
+    expect(steps[1]).toBe("1 operators' tokens besides yours and 5 API keys revoked");
+    expect(new Set(refused)).toEqual(new Set(["UNAUTHENTICATED"]));
+    // Before the first revocation both can, and after it the caller alone.
+    expect(made).toHaveLength(5 + steps.length);
+    expect(result.revoked).toEqual({ apiKeys: made.length, operators: 2 });
+    thief = fixture.another();
+    for (const credential of made)
+      expect(await codeOf(thief.authenticate({ credential }))).toBe("UNAUTHENTICATED");
+    await make(bob);
+    expect(made).toHaveLength(5 + steps.length);
+    const live = await fixture.superuser`select from api_keys where revoked_at is null`;
+    expect(live).toHaveLength(0);
+  });
+
+  test("ends what was made before by the database's clock, whatever the clock of the process says", async () => {
+    const fixture = await filled();
+    const { secrets } = fixture;
+    onTestFinished(() => void vi.useRealTimers());
+    const inADay = new Date(Date.now() + 86_400_000);
+    const { apiKey } = await secrets.apiKeys.create(operator, {
+      name: "before",
+      platform: true,
+      companies: ["company-1"],
+      verbs: ["use"],
+      secretKeys: ["*"],
+      expiresAt: inADay,
+    });
+    const { token } = await secrets.operators.create(operator, "before", inADay);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 600_000 });
+    const { revoked } = await answer(secrets, { revokeCredentials: true });
+    expect(revoked).toEqual({ apiKeys: 1, operators: 1 });
+    for (const credential of [apiKey, token])
+      expect(await codeOf(secrets.authenticate({ credential }))).toBe("UNAUTHENTICATED");
+  });
+
+  test("that is gone on with spares what was made since by a new operator, and ends what an old one made", async () => {
+    const fixture = await filled();
+    const { secrets } = fixture;
+    const inAnHour = new Date(Date.now() + 3_600_000);
+    const asOperator = async (name: string): Promise<Caller> => {
+      const { token } = await secrets.operators.create(operator, name, inAnHour);
+      return secrets.authenticate({ credential: token });
+    };
+    const make = async (as: Caller): Promise<string> => {
+      const newKey = { name: "x", verbs: ["use"], secretKeys: ["*"], expiresAt: inAnHour } as const;
+      const key = { ...newKey, platform: false, companies: ["company-1"] };
+      return (await secrets.apiKeys.create(as, key)).apiKey;
+    };
+    const before = await asOperator("before");
+    let old = "";
+    const interrupted = secrets.compromise(before, {
+      rotation,
+      revokeCredentials: true,
+      onStep: async (done) => {
+        if (done !== "the record has a new key") return;
+        old = await make(before);
+        throw new Error("interrupted");
+      },
+    });
+    expect(await codeOf(interrupted)).toBe("INTERNAL");
+    const since = await asOperator("since");
+    const kept = await make(since);
+    const result = await fixture.another().compromise(since, { rotation, revokeCredentials: true });
+    expect(result.revoked).toEqual({ apiKeys: 1, operators: 1 });
+    const fresh = fixture.another();
+    expect(await codeOf(fresh.authenticate({ credential: old }))).toBe("UNAUTHENTICATED");
+    expect(await codeOf(fresh.authenticate({ credential: kept }))).toBe("no error");
+    expect(await codeOf(make(since))).toBe("no error");
   });
 
   test("does the rest when a value does not open, and says so", async () => {

@@ -1,5 +1,6 @@
-import { and, asc, desc, eq, inArray, isNull, lte } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { and, asc, desc, eq, inArray, isNull, lte, or, sql, type SQL } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
 import { perform, refuse } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
@@ -55,7 +56,10 @@ export interface CompromiseResult {
 export interface CompromiseOptions {
   /** For the rotation of the master key. */
   readonly rotation: RotationOptions;
-  /** Ends every API key and operator's token that was made before this began, the caller's included. */
+  /**
+   * Ends every API key and operator's token that was made before this began, the caller's included, and every API key that one
+   * of these operators makes meanwhile.
+   */
   readonly revokeCredentials: boolean;
   /** Begins with a new master key even though an answer to an earlier compromise was not finished. */
   readonly anew?: boolean;
@@ -121,26 +125,37 @@ export function createCompromise(dependencies: Dependencies): Compromise {
     return { startedAt: event.occurredAt, version: event.version };
   };
 
-  /** The answer that was begun and not finished, or a new one. The record has it. */
-  const begin = async (caller: Caller, { rotation, anew }: CompromiseOptions): Promise<Start> => {
+  /** The answer that was begun and not finished, or a new one. The record has it, with the time by the database's clock. */
+  const begin = async (caller: Caller, { anew }: CompromiseOptions): Promise<Start> => {
     const begun = anew === true ? undefined : await findBegun();
     if (begun !== undefined) return begun;
-    // The next master key of a rotation that was begun before may be known as well.
-    if ((await findUnfinished(database, masterKeys.region)) !== undefined)
-      await keyRotation.rotate(caller, rotation);
     const { active } = await masterKeys.refresh();
-    await audit.add(caller, { action: "key.compromise", outcome: "attempted", version: active.version });
+    // The next master key of a rotation that was begun before may be known as well.
+    const unfinished = await findUnfinished(database, masterKeys.region);
+    const version = unfinished?.row.toVersion ?? active.version;
+    await audit.ready();
+    await onDatabase(() =>
+      database.acrossCompanies(async (statements) => {
+        const occurredAt = await readClock(statements);
+        const entry = { action: "key.compromise", outcome: "attempted", version, occurredAt } as const;
+        await audit.addTo(statements, caller, entry);
+      }),
+    );
     const recorded = await findBegun();
     if (recorded === undefined) throw new Error("the record forgets nothing");
     return recorded;
   };
 
-  const revoke = async (caller: Caller, kind: keyof typeof revocations, madeUntil: Date): Promise<number> => {
+  const revoke = async (
+    caller: Caller,
+    kind: keyof typeof revocations,
+    which: SQL | undefined,
+  ): Promise<number> => {
     const action = revocations[kind];
     let total = 0;
     for (;;) {
       const revoked = await authentic.change(async (statements, writer) => {
-        const rows = await revokeBatch({ statements, writer }, kind, madeUntil);
+        const rows = await revokeBatch({ statements, writer }, kind, which);
         const event = { action, outcome: "allowed" } as const;
         const entries = rows.map(({ id, companyId, revision }) => ({
           ...event,
@@ -155,6 +170,16 @@ export function createCompromise(dependencies: Dependencies): Compromise {
       if (revoked < batchSize) return total;
     }
   };
+
+  /**
+   * Operators' tokens first, because they make API keys; and what one of them has made is revoked with it, whenever it was made.
+   *
+   * @param spared the operator who goes on
+   */
+  const revokeAll = async (caller: Caller, madeUntil: Date, spared: string | undefined) => ({
+    operators: await revoke(caller, "operators", operatorsUntil(madeUntil, spared)),
+    apiKeys: await revoke(caller, "apiKeys", apiKeysUntil(madeUntil)),
+  });
 
   /** @returns when the master key became active that nobody knew before */
   const replaceMasterKey = async (caller: Caller, version: number, rotation: RotationOptions) => {
@@ -187,8 +212,9 @@ export function createCompromise(dependencies: Dependencies): Compromise {
       await say(
         `begun at ${startedAt.toISOString()}, with version ${version} of the master key taken for known`,
       );
-      const apiKeys = revokeCredentials ? await revoke(caller, "apiKeys", startedAt) : 0;
-      if (revokeCredentials) await say(`${apiKeys} API keys revoked`);
+      const first = revokeCredentials ? await revokeAll(caller, startedAt, caller.actor.id) : undefined;
+      if (first !== undefined)
+        await say(`${first.operators} operators' tokens besides yours and ${first.apiKeys} API keys revoked`);
       const masterKey = await replaceMasterKey(caller, version, options.rotation);
       await say(`version ${masterKey.version} of the master key is in use`);
       await replaceRecordKeys(caller, masterKey.activatedAt);
@@ -226,7 +252,8 @@ export function createCompromise(dependencies: Dependencies): Compromise {
           );
         }
       }
-      const operators = revokeCredentials ? await revoke(caller, "operators", startedAt) : 0;
+      // Once more, now with the caller's own token, for what was made with it, or was still under way the first time.
+      const last = revokeCredentials ? await revokeAll(caller, startedAt, undefined) : undefined;
       // What a repetition cannot mend does not hold it open.
       if (remainders.every(({ undone }) => undone === "keys")) {
         await audit.add(caller, {
@@ -239,7 +266,11 @@ export function createCompromise(dependencies: Dependencies): Compromise {
         startedAt,
         masterKeyVersion: masterKey.version,
         companies: rotated,
-        revoked: revokeCredentials ? { apiKeys, operators } : undefined,
+        revoked: first &&
+          last && {
+            apiKeys: first.apiKeys + last.apiKeys,
+            operators: first.operators + last.operators,
+          },
         credentials,
         remainders: remainders.filter(({ code }) => code !== "KEY_DESTROYED"),
       };
@@ -250,14 +281,35 @@ export function createCompromise(dependencies: Dependencies): Compromise {
 async function revokeBatch(
   transaction: Parameters<typeof revokeApiKeys>[0],
   kind: keyof typeof revocations,
-  madeUntil: Date,
+  which: SQL | undefined,
 ): ReturnType<typeof revokeApiKeys> {
-  const { apiKeys, operators } = tables;
-  const table = kind === "apiKeys" ? apiKeys : operators;
-  const live = and(isNull(table.revokedAt), lte(table.createdAt, madeUntil));
-  if (kind === "apiKeys") return revokeApiKeys(transaction, live, batchSize);
-  const revoked = await revokeOperators(transaction, live, batchSize);
+  if (kind === "apiKeys") return revokeApiKeys(transaction, which, batchSize);
+  const revoked = await revokeOperators(transaction, which, batchSize);
   return revoked.map((row) => ({ ...row, companyId: null }));
+}
+
+function operatorsUntil(madeUntil: Date, spared: string | undefined): SQL | undefined {
+  const { operators } = tables;
+  return and(
+    isNull(operators.revokedAt),
+    lte(operators.createdAt, madeUntil),
+    spared === undefined ? undefined : sql`${operators.id}::text <> ${spared}`,
+  );
+}
+
+function apiKeysUntil(madeUntil: Date): SQL | undefined {
+  const { apiKeys, operators } = tables;
+  const madeByRevoked = sql`${apiKeys.createdByKind} = 'operator' and exists (
+    select from ${operators} o where o.id::text = ${apiKeys.createdById} and o.revoked_at is not null)`;
+  return and(isNull(apiKeys.revokedAt), or(lte(apiKeys.createdAt, madeUntil), madeByRevoked));
+}
+
+/** Now, rounded up to what rows keep: what was made before is not later. */
+async function readClock(statements: Statements): Promise<Date> {
+  const [row] = await statements.execute(
+    sql`select ceil(extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
+  );
+  return new Date(z.number().parse(row?.["ms"]));
 }
 
 /** All of them: what belongs to one that is suspended or deleted is as exposed as anything else. */

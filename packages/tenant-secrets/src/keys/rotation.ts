@@ -11,13 +11,7 @@ import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts
 import type { MasterKeys } from "./master-keys.ts";
 import { countSealed, type RotationReport } from "./report.ts";
 import { createRotationPhases, type RotationOptions } from "./rotation-phases.ts";
-import {
-  beingDriven,
-  findUnfinished,
-  insertRotation,
-  takeLease,
-  type RotationRow,
-} from "./rotation-row.ts";
+import { beingDriven, findUnfinished, insertRotation, takeLease, type RotationRow } from "./rotation-row.ts";
 
 const { keyRotations, masterKeys: registry } = tables;
 

@@ -91,6 +91,14 @@ export function notFound(): TenantSecretsError {
   );
 }
 
+/** One text for every credential that does not count, or does not any more. */
+export function unauthenticated(): TenantSecretsError {
+  return new TenantSecretsError(
+    "UNAUTHENTICATED",
+    "Send an API key or an operator's token that is neither expired nor revoked, as: authorization: Bearer …",
+  );
+}
+
 export function forbidden(verb: string): TenantSecretsError {
   return new TenantSecretsError(
     "FORBIDDEN",
