@@ -120,6 +120,14 @@ export async function confirm(question: string, yes: boolean): Promise<void> {
   if (answer !== true) throw new UsageError("Cancelled: nothing was changed.");
 }
 
+/** Asks something that may be answered with no. @returns false too where there is no terminal to ask at */
+export async function asks(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) return false;
+  const prompts = await import("@clack/prompts");
+  const message = printable(question);
+  return (await prompts.confirm({ message, initialValue: false, output: process.stderr })) === true;
+}
+
 /** Something that cannot be undone: a name has to be typed, at the terminal or beforehand. */
 export interface TypedConfirmation {
   readonly question: string;

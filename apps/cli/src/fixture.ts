@@ -54,7 +54,14 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
   const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, checks });
+  const secrets = createTenantSecrets({
+    database,
+    infisical,
+    catalog: deliveryChatCatalog,
+    checks,
+    // A session of a person is the id of one.
+    signIn: async (headers) => headers.get("x-test-user") ?? undefined,
+  });
   const server = createServer(serve(inProcessFetch(secrets)));
   const url = await listen(server);
   whenDone(async () => {

@@ -53,6 +53,48 @@ test("people are added to a company, given another role, shut out and taken out 
   expect(await failing(stranger, fixture.remote)).toMatchObject({ exitCode: 3, code: "NOT_FOUND" });
 });
 
+test("whoever takes a person's access away is shown the API keys that they made, and revokes them with a flag", async () => {
+  const { members, apiKeys, authenticate } = fixture.secrets;
+  const expiresAt = new Date(Date.now() + 3_600_000);
+  const made: string[] = [];
+  const admin = async (name: string): Promise<string> => {
+    const person = { email: `${name}@example.com`, name, role: "admin" } as const;
+    const { userId } = await members.add(operator, "acmecorp", person);
+    const caller = await authenticate({ headers: new Headers({ "x-test-user": userId }) });
+    const key = {
+      platform: false,
+      companies: ["acmecorp"],
+      verbs: ["use"],
+      secretKeys: ["*"],
+      expiresAt,
+    } as const;
+    made.push((await apiKeys.create(caller, { ...key, name: `of ${name}` })).apiKey);
+    return userId;
+  };
+  const works = (credential = "") =>
+    authenticate({ credential }).then(
+      () => true,
+      () => false,
+    );
+  const [tom, ann] = [await admin("tom"), await admin("ann")];
+  const removed = await run("members", "remove", tom, ...acme, "--yes");
+  expect(removed).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(
+      /any more\.\nAPI keys that were made with this access, and go on:\n.*\n.* of tom +acmecorp /,
+    ),
+    stderr: expect.stringContaining("--revoke-api-keys"),
+  });
+  const disabled = await run("users", "disable", ann, "--revoke-api-keys");
+  expect(disabled.stdout).toMatch(
+    /is shut out\.\nAPI keys that were made with this access, and are revoked:\n.*\n.* of ann +acmecorp /,
+  );
+  expect(await Promise.all(made.map(works))).toEqual([true, false]);
+  const json = await run("users", "disable", tom, "--revoke-api-keys", "--json");
+  expect(JSON.parse(json.stdout)).toMatchObject({ apiKeys: [{ name: "of tom" }], apiKeysRevoked: true });
+  expect(await Promise.all(made.map(works))).toEqual([false, false]);
+});
+
 test("an API key with an address is no good from elsewhere", async () => {
   const given = ["--name", "office", "--verbs", "describe", "--secret-keys", "*", "--expires-in", "1d"];
   const create = ["api-keys", "create", ...acme, ...given];

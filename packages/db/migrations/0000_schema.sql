@@ -33,12 +33,14 @@ CREATE TABLE "memberships" (
 	"company_id" uuid NOT NULL,
 	"user_id" uuid NOT NULL,
 	"role" text NOT NULL,
+	"name" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"revision" integer NOT NULL,
 	"mac_key_no" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "memberships_pkey" PRIMARY KEY("company_id","user_id"),
+	CONSTRAINT "memberships_name_check" CHECK (length("memberships"."name") between 1 and 100),
 	CONSTRAINT "memberships_role_check" CHECK ("memberships"."role" in ('owner', 'admin', 'member', 'auditor'))
 );
 --> statement-breakpoint
@@ -60,7 +62,6 @@ CREATE TABLE "operators" (
 CREATE TABLE "users" (
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"email" text NOT NULL,
-	"name" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"disabled_at" timestamp (3) with time zone,
 	"revision" integer NOT NULL,
@@ -68,8 +69,7 @@ CREATE TABLE "users" (
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "users_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "users_email_key" UNIQUE("email"),
-	CONSTRAINT "users_email_check" CHECK ("users"."email" = lower("users"."email") and length("users"."email") between 3 and 254 and "users"."email" ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'),
-	CONSTRAINT "users_name_check" CHECK (length("users"."name") between 1 and 100)
+	CONSTRAINT "users_email_check" CHECK ("users"."email" = lower("users"."email") and length("users"."email") between 3 and 254 and "users"."email" ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$')
 );
 --> statement-breakpoint
 CREATE TABLE "companies" (

@@ -3,6 +3,7 @@ import { confirm, roleOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, table } from "../output.ts";
 import { company } from "./company-option.ts";
+import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 
 const role = {
   type: "string",
@@ -31,7 +32,7 @@ export const listCommand = defineCommand({
           has,
           minute(since),
           userId,
-          disabled ? "disabled" : "",
+          disabled === true ? "disabled" : "",
         ]),
       ),
     );
@@ -45,8 +46,8 @@ export const addCommand = defineCommand({
     role,
     name: { type: "string", required: true, value: "text", help: "What the person is called" },
   },
-  details: `Adds a person to a company, by e-mail address. Whoever is known by that address from another company keeps the
-name of there. For operators.`,
+  details: `Adds a person to a company, by e-mail address. The name is this company's own: other companies that the person belongs
+to have names of their own. For operators.`,
   examples: ["members add ada@example.com --company acmecorp --role owner --name 'Ada Lovelace'"],
   run: async ({ email, company: subdomain, name, json, ...values }) => {
     const given = await roleOf(values.role);
@@ -76,16 +77,27 @@ has an owner keeps one. For operators.`,
 
 export const removeCommand = defineCommand({
   positionals: ["userId"],
-  options: { company, yes: { type: "boolean", help: "Do not ask" } },
+  options: { company, "revoke-api-keys": revokeApiKeys, yes: { type: "boolean", help: "Do not ask" } },
   details: `Takes a person out of a company; what else they belong to stays. Asks before it does so; where there is no terminal
-to ask at, --yes is needed. A company that has an owner keeps one. For operators.`,
+to ask at, --yes is needed. API keys of the company that the person made go on unless they are revoked too: they are
+listed, and at a terminal you are asked. A company that has an owner keeps one. For operators.`,
   examples: ["members remove 0198f2c4-0000-7000-8000-000000000001 --company acmecorp --yes"],
-  run: async ({ userId, company: subdomain, yes, json }) => {
+  run: async ({ userId, company: subdomain, yes, json, ...values }) => {
     await confirm(`Take ${userId} out of ${subdomain}?`, yes);
-    await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.members.remove.mutate({ company: subdomain, userId }),
+    const made = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.members.remove.mutate({
+        company: subdomain,
+        userId,
+        revokeApiKeys: values["revoke-api-keys"],
+      }),
     );
-    if (json) printJson({ company: subdomain, userId, removed: true });
-    else print(`${userId} does not belong to ${subdomain} any more.`);
+    if (!json) print(`${userId} does not belong to ${subdomain} any more.`);
+    const revoke = () =>
+      withApi("TENANT_SECRETS_OPERATOR_TOKEN", async (api) => {
+        for (const { id } of made.apiKeys)
+          await api.companies.apiKeys.revoke.mutate({ company: subdomain, id });
+      });
+    const { apiKeys, revoked } = await settleKeys(made, { quiet: json, revoke });
+    if (json) printJson({ company: subdomain, userId, removed: true, apiKeys, apiKeysRevoked: revoked });
   },
 });

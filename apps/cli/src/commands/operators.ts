@@ -4,6 +4,7 @@ import { defineCommand } from "../command.ts";
 import { readApiUrl } from "../env.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
+import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 
 type Operators = Services["operators"];
 
@@ -58,14 +59,17 @@ export const listCommand = defineCommand({
 
 export const revokeCommand = defineCommand({
   positionals: ["id"],
-  options: {},
-  details:
-    "Ends an operator's token at once. Works on the database itself, as the token may be in the wrong hands.",
-  examples: ["operators revoke 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10"],
-  run: async ({ id, json }) => {
-    await withOperators((operators, caller) => operators.revoke(caller, id));
-    if (json) printJson({ id, revoked: true });
-    else print(`The operator's token ${id} is good for nothing from now on.`);
+  options: { "revoke-api-keys": revokeApiKeys },
+  details: `Ends an operator's token at once. Works on the database itself, as the token may be in the wrong hands. API keys
+that were made with it go on unless they are revoked too: they are listed, and at a terminal you are asked.`,
+  examples: ["operators revoke 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10 --revoke-api-keys"],
+  run: async ({ id, json, ...values }) => {
+    const end = (revoke: boolean) =>
+      withOperators((operators, caller) => operators.revoke(caller, id, { revokeApiKeys: revoke }));
+    const made = await end(values["revoke-api-keys"]);
+    if (!json) print(`The operator's token ${id} is good for nothing from now on.`);
+    const { apiKeys, revoked } = await settleKeys(made, { quiet: json, revoke: () => end(true) });
+    if (json) printJson({ id, revoked: true, apiKeys, apiKeysRevoked: revoked });
   },
 });
 

@@ -1,17 +1,24 @@
 import { withApi } from "../api.ts";
 import { defineCommand } from "../command.ts";
 import { print, printJson } from "../output.ts";
+import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 
 export const disableCommand = defineCommand({
   positionals: ["userId"],
-  options: {},
+  options: { "revoke-api-keys": revokeApiKeys },
   details: `Shuts a person out of every company, within five seconds and everywhere; "members list" shows ids. What they belong
-to is kept. API keys that they made go on: see "api-keys list". For operators.`,
-  examples: ["users disable 0198f2c4-0000-7000-8000-000000000001"],
-  run: async ({ userId, json }) => {
-    await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.users.disable.mutate({ userId }));
-    if (json) printJson({ userId, disabled: true });
-    else print(`${userId} is shut out.`);
+to is kept. API keys of any company that they made go on unless they are revoked too: they are listed, and at a
+terminal you are asked. For operators.`,
+  examples: ["users disable 0198f2c4-0000-7000-8000-000000000001 --revoke-api-keys"],
+  run: async ({ userId, json, ...values }) => {
+    const disable = (revoke: boolean) =>
+      withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+        api.users.disable.mutate({ userId, revokeApiKeys: revoke }),
+      );
+    const made = await disable(values["revoke-api-keys"]);
+    if (!json) print(`${userId} is shut out.`);
+    const { apiKeys, revoked } = await settleKeys(made, { quiet: json, revoke: () => disable(true) });
+    if (json) printJson({ userId, disabled: true, apiKeys, apiKeysRevoked: revoked });
   },
 });
 

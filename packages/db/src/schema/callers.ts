@@ -29,7 +29,6 @@ export const users = pgTable(
     id: uuid("id").notNull().defaultRandom(),
     /** Lower case: the name by which a person is added to a company. */
     email: text("email").notNull(),
-    name: text("name").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     disabledAt: at("disabled_at"),
     ...authenticated(),
@@ -41,17 +40,17 @@ export const users = pgTable(
       "users_email_check",
       sql`${t.email} = lower(${t.email}) and length(${t.email}) between 3 and 254 and ${t.email} ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'`,
     ),
-    check("users_name_check", sql`length(${t.name}) between 1 and 100`),
   ],
 );
 
-/** What a person is in a company. */
+/** What a person is in a company, and is called there. */
 export const memberships = pgTable(
   "memberships",
   {
     companyId: uuid("company_id").notNull(),
     userId: uuid("user_id").notNull(),
     role: text("role", { enum: ["owner", "admin", "member", "auditor"] }).notNull(),
+    name: text("name").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
     ...authenticated(),
@@ -69,6 +68,7 @@ export const memberships = pgTable(
       foreignColumns: [users.id],
     }).onDelete("restrict"),
     index("memberships_user").on(t.userId),
+    check("memberships_name_check", sql`length(${t.name}) between 1 and 100`),
     check("memberships_role_check", sql`${t.role} in ('owner', 'admin', 'member', 'auditor')`),
   ],
 );

@@ -151,7 +151,7 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
               .orderBy(desc(tables.apiKeys.createdAt));
             const seesAll = permitsOnPlatform(caller.actor, "members");
             const subdomains = seesAll
-              ? await platformSubdomains(statements, rows)
+              ? await selectPlatformSubdomains(statements, rows)
               : new Map<string, readonly string[]>();
             return rows.map((row) => {
               const { prefix, ...description } = describe(row, subdomains.get(row.id) ?? [company.subdomain]);
@@ -230,7 +230,8 @@ function ofCompany(companyId: string) {
   return sql`(${tables.apiKeys.companyId} = ${companyId} or exists (select from ${tables.apiKeyCompanies} where ${tables.apiKeyCompanies.apiKeyId} = ${tables.apiKeys.id} and ${tables.apiKeyCompanies.companyId} = ${companyId}))`;
 }
 
-async function platformSubdomains(
+/** The subdomains that platform keys may enter, by the key's id; deleted companies are left out. */
+export async function selectPlatformSubdomains(
   statements: Statements,
   rows: readonly (typeof tables.apiKeys.$inferSelect)[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {

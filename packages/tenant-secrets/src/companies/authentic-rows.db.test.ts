@@ -203,8 +203,8 @@ describe("a person", () => {
       const { actor } = await fixture.another().authenticate({ headers });
       return actor.kind === "user" ? [...actor.roles.values()] : actor.kind;
     };
-    const insert = `insert into memberships (company_id, user_id, role, revision, mac_key_no, mac)
-      select '${await idOf(other)}', user_id, role, revision, mac_key_no, mac from memberships where user_id = '${userId}'`;
+    const insert = `insert into memberships (company_id, user_id, role, name, revision, mac_key_no, mac)
+      select '${await idOf(other)}', user_id, role, name, revision, mac_key_no, mac from memberships where user_id = '${userId}'`;
     expect(await whileTampered("memberships", insert, rolesOf)).toEqual(["member"]);
     const promote = `update memberships set role = 'owner' where user_id = '${userId}'`;
     expect(await whileTampered("memberships", promote, rolesOf)).toEqual([]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { codeOf, createFixture, operator, product, type Person } from "../fixture.ts";
-import type { Role } from "../vocabulary/actor.ts";
+import type { Caller, Role } from "../vocabulary/actor.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;
@@ -115,6 +115,47 @@ describe("members", () => {
   });
 });
 
+test("a company learns nothing of a person from adding them: not that they existed, were disabled, or what others call them", async () => {
+  const [ours, theirs] = [await staffed(), await staffed()];
+  const email = `${crypto.randomUUID()}@example.com`;
+  const before = await members.add(theirs.owner, theirs.subdomain, {
+    email,
+    name: "The one who is to be dismissed",
+    role: "admin",
+  });
+  await users.disable(operator, before.userId);
+  const known = await members.add(ours.owner, ours.subdomain, { email, name: "Ada", role: "member" });
+  const stranger = { email: `${crypto.randomUUID()}@example.com`, name: "Ada", role: "member" } as const;
+  const fresh = await members.add(ours.owner, ours.subdomain, stranger);
+  const answerOf = ({ userId, email: address, since, ...rest }: typeof known) => {
+    // Random, whoever it is of: no part of it is a time or a count.
+    expect(userId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(address).toContain("@example.com");
+    expect(Math.abs(Date.now() - since.getTime())).toBeLessThan(60_000);
+    return rest;
+  };
+  expect(answerOf(known)).toEqual(answerOf(fresh));
+  expect(answerOf(known)).toStrictEqual({ name: "Ada", role: "member" });
+
+  const seenBy = async (caller: Caller, subdomain: string) =>
+    (await members.list(caller, subdomain)).find((member) => member.email === email);
+  for (const caller of [ours.owner, ours.admin]) {
+    expect(await seenBy(caller, ours.subdomain)).toStrictEqual({ ...known });
+    expect(await members.change(caller, ours.subdomain, known.userId, "auditor")).not.toHaveProperty(
+      "disabled",
+    );
+    await members.change(caller, ours.subdomain, known.userId, "member");
+  }
+  expect(await seenBy(operator, ours.subdomain)).toMatchObject({ name: "Ada", disabled: true });
+  // Nor does the other company learn what we call them.
+  expect(await seenBy(theirs.owner, theirs.subdomain)).toMatchObject({
+    name: "The one who is to be dismissed",
+  });
+  await members.remove(ours.owner, ours.subdomain, known.userId);
+  const again = await members.add(ours.owner, ours.subdomain, { email, name: "Grace", role: "member" });
+  expect(again.name).toBe("Grace");
+});
+
 describe("an owner", () => {
   const owners = async (subdomain: string): Promise<number> =>
     [...(await rolesOf(subdomain)).values()].filter((role) => role === "owner").length;
@@ -190,6 +231,121 @@ test("every change of a member is on record with the person and the role, and ev
     ["member.remove", "failed", "CONFLICT", owner.userId, true],
     ["user.disable", "allowed", null, userId, false],
   ]);
+});
+
+describe("API keys of somebody who goes", () => {
+  const expiresAt = new Date(Date.now() + 3_600_000);
+  const make = async (as: Caller, subdomain: string, name: string): Promise<string> => {
+    const key = {
+      name,
+      platform: false,
+      companies: [subdomain],
+      verbs: ["use"],
+      secretKeys: ["*"],
+      expiresAt,
+    } as const;
+    return (await secrets.apiKeys.create(as, key)).apiKey;
+  };
+  const asking = fixture.another();
+  const works = (credential: string) => codeOf(asking.authenticate({ credential }));
+  const revocations = async () => {
+    const [row] =
+      await superuser`select count(*)::int as n from audit_events where action = 'api-key.revoke'`;
+    return Number(row?.["n"]);
+  };
+
+  test("are listed when a member is removed, those of this company alone, and go on unless they are to be revoked", async () => {
+    const [ours, theirs] = [await staffed(), await staffed()];
+    const both = ours.admin;
+    const email =
+      (await members.list(operator, ours.subdomain)).find(({ userId }) => userId === both.userId)?.email ??
+      "";
+    await members.add(operator, theirs.subdomain, { email, name: "Both", role: "admin" });
+    const as: Caller = await secrets.authenticate({ headers: both.headers });
+    const [first, second] = [
+      await make(as, ours.subdomain, "first"),
+      await make(as, ours.subdomain, "second"),
+    ];
+    const elsewhere = await make(as, theirs.subdomain, "elsewhere");
+    const ofOwner = await make(ours.owner, ours.subdomain, "of the owner");
+    await superuser`update api_keys set expires_at = now() - interval '1 second' where name = 'second'`;
+    const left = await members.remove(ours.owner, ours.subdomain, both.userId);
+    expect(left).toMatchObject({
+      apiKeys: [{ name: "first", platform: false, companies: [ours.subdomain], expiresAt }],
+      revoked: false,
+    });
+    expect(await works(first)).toBe("no error");
+    await members.add(ours.owner, ours.subdomain, { email, name: "Back", role: "admin" });
+    const before = await revocations();
+    const options = { revokeApiKeys: true };
+    expect(await members.remove(ours.owner, ours.subdomain, both.userId, options)).toMatchObject({
+      apiKeys: [{ name: "first" }],
+      revoked: true,
+    });
+    expect([await works(first), await works(elsewhere), await works(ofOwner)]).toEqual([
+      "UNAUTHENTICATED",
+      "no error",
+      "no error",
+    ]);
+    expect(await works(second)).toBe("UNAUTHENTICATED");
+    expect(await revocations()).toBe(before + 1);
+  });
+
+  test("are listed when a person is disabled or an operator revoked, those of all companies, and revoked on request", async () => {
+    const [ours, theirs] = [await staffed(), await staffed()];
+    const email =
+      (await members.list(operator, ours.subdomain)).find(({ userId }) => userId === ours.admin.userId)
+        ?.email ?? "";
+    await members.add(operator, theirs.subdomain, { email, name: "Both", role: "admin" });
+    const as: Caller = await secrets.authenticate({ headers: ours.admin.headers });
+    const keys = [await make(as, ours.subdomain, "a"), await make(as, theirs.subdomain, "b")];
+    const left = await users.disable(operator, ours.admin.userId);
+    expect(left.apiKeys.map(({ name, companies }) => [name, ...companies])).toEqual([
+      ["a", ours.subdomain],
+      ["b", theirs.subdomain],
+    ]);
+    for (const key of keys) expect(await works(key)).toBe("no error");
+    expect(await users.disable(operator, ours.admin.userId, { revokeApiKeys: true })).toMatchObject({
+      apiKeys: left.apiKeys,
+      revoked: true,
+    });
+    for (const key of keys) expect(await works(key)).toBe("UNAUTHENTICATED");
+    await users.enable(operator, ours.admin.userId);
+    for (const key of keys) expect(await works(key)).toBe("UNAUTHENTICATED");
+    expect(await users.disable(operator, ours.admin.userId)).toEqual({ apiKeys: [], revoked: false });
+
+    const { id, token } = await secrets.operators.create(operator, "leaving", expiresAt);
+    const leaving = await secrets.authenticate({ credential: token });
+    const platform = { name: "p", platform: true, companies: [ours.subdomain, theirs.subdomain] } as const;
+    const grant = { verbs: ["use"], secretKeys: ["*"], expiresAt } as const;
+    const { apiKey } = await secrets.apiKeys.create(leaving, { ...platform, ...grant });
+    expect(await secrets.operators.revoke(operator, id)).toMatchObject({
+      apiKeys: [{ platform: true, companies: [ours.subdomain, theirs.subdomain] }],
+      revoked: false,
+    });
+    expect(await works(apiKey)).toBe("no error");
+    await secrets.operators.revoke(operator, id, { revokeApiKeys: true });
+    expect(await works(apiKey)).toBe("UNAUTHENTICATED");
+  });
+
+  test("that a removed member makes in the same moment are listed, or are not made", async () => {
+    const { subdomain, owner, admin } = await staffed();
+    const another = fixture.another();
+    const key = {
+      platform: false,
+      companies: [subdomain],
+      verbs: ["use"],
+      secretKeys: ["*"],
+      expiresAt,
+    } as const;
+    const making = Array.from({ length: 20 }, (_, i) =>
+      codeOf(another.apiKeys.create(admin, { ...key, name: `k${i}` })),
+    );
+    const { apiKeys } = await members.remove(owner, subdomain, admin.userId);
+    const codes = await Promise.all(making);
+    expect(codes.filter((code) => code === "no error")).toHaveLength(apiKeys.length);
+    expect(codes.filter((code) => code !== "no error" && code !== "FORBIDDEN")).toEqual([]);
+  });
 });
 
 describe("what gives access to somebody", () => {

@@ -5,13 +5,14 @@ import { z } from "zod";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
-import { givesRole } from "../access/permissions.ts";
+import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
 import type { Caller, Role } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
 import { requireLiveCaller } from "./live-caller.ts";
+import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 import { userState } from "./stored-rows.ts";
 
 const { memberships, users } = tables;
@@ -19,16 +20,17 @@ const { memberships, users } = tables;
 export interface MemberDescription {
   readonly userId: string;
   readonly email: string;
+  /** What this company calls the person. */
   readonly name: string;
   readonly role: Role;
-  /** Whether an operator has shut this person out, everywhere. */
-  readonly disabled: boolean;
+  /** Whether an operator has shut this person out, everywhere: operators alone are told. */
+  readonly disabled?: boolean | undefined;
   readonly since: Date;
 }
 
 export interface NewMember {
   readonly email: string;
-  /** Kept where nobody has added a person of this e-mail address before. */
+  /** For lists of this company alone: other companies that the person belongs to have names of their own. */
   readonly name: string;
   readonly role: Role;
 }
@@ -40,12 +42,20 @@ export interface NewMember {
 export interface Members {
   /** By e-mail address. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
   list(caller: Caller, company: string): Promise<readonly MemberDescription[]>;
-  /** @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT for somebody who belongs to it already */
+  /**
+   * The answer is the same whether anybody knew the person before, and whatever another company or an operator has made of them.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT for somebody who belongs to it already
+   */
   add(caller: Caller, company: string, member: NewMember): Promise<MemberDescription>;
   /** Counts within five seconds everywhere. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; CONFLICT for the last owner */
   change(caller: Caller, company: string, userId: string, role: Role): Promise<MemberDescription>;
-  /** As `change`. The person stays, and what they belong to besides. */
-  remove(caller: Caller, company: string, userId: string): Promise<void>;
+  /**
+   * As `change`. The person stays, and what they belong to besides.
+   *
+   * @returns the company's API keys that the person made and that still counted
+   */
+  remove(caller: Caller, company: string, userId: string, options?: MakerLeaves): Promise<MadeKeys>;
 }
 
 const Email = z.string().toLowerCase().pipe(z.email().max(254));
@@ -96,7 +106,10 @@ export function createMembers({ database, authentic, companies, audit }: Members
       const company = await enter(attempt, subdomain);
       return perform(audit, { ...attempt, companyId: company.id }, async () => {
         await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company.id });
-        return onDatabase(() => database.acrossCompanies((statements) => select(statements, company)));
+        const members = await onDatabase(() =>
+          database.acrossCompanies((statements) => select(statements, company)),
+        );
+        return members.map((member) => seenBy(caller, member));
       });
     },
 
@@ -108,12 +121,12 @@ export function createMembers({ database, authentic, companies, audit }: Members
       }
       return changing(attempt, company, async (statements, writer) => {
         const address = checkNewMember(email, name);
-        const userId = await findOrMakeUser({ statements, writer }, address, name);
+        const userId = await findOrMakeUser({ statements, writer }, address);
         const membership = { companyId: company.id, userId, role };
         const beside = await writer.seal({ kind: "membership", ...membership });
         const added = await statements
           .insert(memberships)
-          .values({ ...membership, ...beside })
+          .values({ ...membership, ...beside, name })
           .onConflictDoNothing()
           .returning({ userId: memberships.userId });
         if (added.length === 0) {
@@ -123,7 +136,7 @@ export function createMembers({ database, authentic, companies, audit }: Members
         await audit.addTo(statements, caller, { ...entry, version: beside.revision });
         const [member] = await select(statements, company, eq(users.id, userId));
         if (member === undefined) throw new Error("a member that was added is there");
-        return member;
+        return seenBy(caller, member);
       });
     },
 
@@ -147,15 +160,15 @@ export function createMembers({ database, authentic, companies, audit }: Members
           .where(isMember);
         const entry = eventOf(attempt.action, company, changed);
         await audit.addTo(statements, caller, { ...entry, version: beside.revision });
-        return { ...member, role };
+        return seenBy(caller, { ...member, role });
       });
     },
 
-    remove: async (caller, subdomain, id) => {
+    remove: async (caller, subdomain, id, { revokeApiKeys } = {}) => {
       const subject = z.uuid().safeParse(id).data;
       const attempt = { caller, action: "member.remove", subject } as const;
       const company = await enter(attempt, subdomain);
-      await changing(attempt, company, async (statements, writer) => {
+      return changing(attempt, company, async (statements, writer) => {
         const member = await getMember(statements, caller, company, subject);
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
@@ -164,9 +177,16 @@ export function createMembers({ database, authentic, companies, audit }: Members
         const { revision } = await writer.seal({ kind: "membership", ...removed });
         const entry = eventOf(attempt.action, company, removed);
         await audit.addTo(statements, caller, { ...entry, version: revision });
+        const maker = { kind: "user", id: member.userId, companyId: company.id } as const;
+        return keysOfMaker({ statements, writer, audit }, caller, { ...maker, revoke: revokeApiKeys });
       });
     },
   };
+}
+
+/** A company is not told what an operator has made of a person, who may belong to others. */
+function seenBy({ actor }: Caller, { disabled, ...member }: MemberDescription): MemberDescription {
+  return permitsOnPlatform(actor, "members") ? { ...member, disabled } : member;
 }
 
 async function select(
@@ -183,7 +203,7 @@ async function select(
   return rows.map(({ user, membership }) => ({
     userId: user.id,
     email: user.email,
-    name: user.name,
+    name: membership.name,
     role: membership.role,
     disabled: user.disabledAt !== null,
     since: membership.createdAt,
@@ -198,13 +218,12 @@ function ofMember(company: Company, userId: string) {
 async function findOrMakeUser(
   { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
   email: string,
-  name: string,
 ): Promise<string> {
   const made = { id: randomUUID(), email };
   const beside = await writer.seal({ kind: "user", ...made, disabled: false });
   await statements
     .insert(users)
-    .values({ ...made, ...beside, name })
+    .values({ ...made, ...beside })
     .onConflictDoNothing();
   const [user] = await statements.select().from(users).where(eq(users.email, email));
   if (user === undefined) throw new Error("a user is never deleted");

@@ -9,6 +9,7 @@ import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { makeCredential } from "./credential.ts";
+import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 import { operatorState } from "./stored-rows.ts";
 
 export interface OperatorDescription {
@@ -36,8 +37,13 @@ export interface Operators {
     expiresAt: Date,
   ): Promise<{ readonly id: string; readonly token: string }>;
   list(caller: Caller): Promise<readonly OperatorDescription[]>;
-  /** Ends a token at once. Ending one that has ended changes nothing. @throws {TenantSecretsError} NOT_FOUND */
-  revoke(caller: Caller, id: string): Promise<void>;
+  /**
+   * Ends a token at once. Ending one that has ended changes nothing more.
+   *
+   * @returns the API keys that were made with it and that still counted
+   * @throws {TenantSecretsError} NOT_FOUND
+   */
+  revoke(caller: Caller, id: string, options?: MakerLeaves): Promise<MadeKeys>;
 }
 
 const longestLifeMs = 366 * 24 * 3600 * 1000;
@@ -81,7 +87,7 @@ export function createOperators(authentic: AuthenticRows, audit: AuditLog): Oper
       }));
     },
 
-    revoke: (caller, id) => {
+    revoke: (caller, id, { revokeApiKeys: revoke } = {}) => {
       const subject = z.uuid().safeParse(id).data;
       return recorded(
         { caller, action: "operator.revoke", subject, changes: true },
@@ -95,6 +101,8 @@ export function createOperators(authentic: AuthenticRows, audit: AuditLog): Oper
             subject,
             version: row.revision,
           });
+          const maker = { kind: "operator", id: subject, revoke } as const;
+          return keysOfMaker({ statements, writer, audit }, caller, maker);
         },
       );
     },

@@ -8,13 +8,19 @@ import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound } from "../vocabulary/errors.ts";
 import type { AuthenticRows } from "./authentic-rows.ts";
 import { requireLiveCaller } from "./live-caller.ts";
+import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 import { userState } from "./stored-rows.ts";
 
 /** People, as far as operators shut them out and let them in again. What they belong to is kept. */
 export interface Users {
-  /** Counts within five seconds everywhere. Doing it again changes nothing. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
-  disable(caller: Caller, userId: string): Promise<void>;
-  /** As `disable`. */
+  /**
+   * Counts within five seconds everywhere. Doing it again changes nothing more.
+   *
+   * @returns the API keys of all companies that the person made and that still counted
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND
+   */
+  disable(caller: Caller, userId: string, options?: MakerLeaves): Promise<MadeKeys>;
+  /** As `disable`. API keys that were revoked stay so. */
   enable(caller: Caller, userId: string): Promise<void>;
 }
 
@@ -22,17 +28,20 @@ export function createUsers(authentic: AuthenticRows, audit: AuditLog): Users {
   const set = async (
     caller: Caller,
     action: "user.disable" | "user.enable",
-    userId: string,
-    disabled: boolean,
-  ): Promise<void> => {
+    {
+      userId,
+      disabled,
+      revokeApiKeys,
+    }: MakerLeaves & { readonly userId: string; readonly disabled: boolean },
+  ): Promise<MadeKeys> => {
     const subject = z.uuid().safeParse(userId).data;
     const attempt = { caller, action, subject, changes: true } as const;
     if (!permitsOnPlatform(caller.actor, "members")) {
       return refuse(audit, attempt, forbidden("disable or enable people"));
     }
-    await perform(audit, attempt, async () => {
+    return perform(audit, attempt, async () => {
       if (subject === undefined) throw notFound();
-      await authentic.change(async (statements, writer) => {
+      return authentic.change(async (statements, writer) => {
         const { users } = tables;
         await requireLiveCaller(statements, caller);
         const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
@@ -48,11 +57,16 @@ export function createUsers(authentic: AuthenticRows, audit: AuditLog): Users {
           .where(eq(users.id, subject));
         const entry = { action, outcome: "allowed", subject, version: beside.revision } as const;
         await audit.addTo(statements, caller, entry);
+        if (!disabled) return { apiKeys: [], revoked: false };
+        const maker = { kind: "user", id: subject, revoke: revokeApiKeys } as const;
+        return keysOfMaker({ statements, writer, audit }, caller, maker);
       });
     });
   };
   return {
-    disable: (caller, userId) => set(caller, "user.disable", userId, true),
-    enable: (caller, userId) => set(caller, "user.enable", userId, false),
+    disable: (caller, userId, options) => set(caller, "user.disable", { userId, disabled: true, ...options }),
+    enable: async (caller, userId) => {
+      await set(caller, "user.enable", { userId, disabled: false });
+    },
   };
 }

@@ -44,3 +44,19 @@ export const Capabilities = z.object({
 });
 
 export const Check = z.object({ result: z.enum(["accepted", "rejected", "unknown"]), checkedAt: z.date() });
+
+/** API keys that outlive the access of whoever made them. */
+export const MadeKeys = z.object({
+  apiKeys: z
+    .array(
+      z.object({
+        id: z.uuid(),
+        name: z.string(),
+        platform: z.boolean(),
+        companies: z.array(z.string()).readonly(),
+        expiresAt: z.date(),
+      }),
+    )
+    .readonly(),
+  revoked: z.boolean(),
+});

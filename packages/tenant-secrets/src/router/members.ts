@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Role } from "../vocabulary/actor.ts";
-import { company } from "./fields.ts";
+import { company, MadeKeys } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 /** Any text: companies/ says what is wrong with one. */
@@ -11,7 +11,8 @@ const Member = z.object({
   email: z.string(),
   name: z.string(),
   role: Role,
-  disabled: z.boolean(),
+  /** For operators alone. */
+  disabled: z.boolean().optional(),
   since: z.date(),
 });
 
@@ -36,10 +37,9 @@ export const membersRouter = router({
     ),
 
   remove: procedure("members")
-    .input(z.strictObject({ company, userId }))
-    .output(z.null())
-    .mutation(async ({ ctx, input }) => {
-      await ctx.secrets.members.remove(ctx.caller, input.company, input.userId);
-      return null;
-    }),
+    .input(z.strictObject({ company, userId, revokeApiKeys: z.boolean().optional() }))
+    .output(MadeKeys)
+    .mutation(({ ctx, input: { company: subdomain, userId: id, ...options } }) =>
+      ctx.secrets.members.remove(ctx.caller, subdomain, id, options),
+    ),
 });

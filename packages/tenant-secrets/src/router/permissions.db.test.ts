@@ -191,8 +191,8 @@ const table: Readonly<Record<string, Row>> = {
         ({ userId }) => userId === mine.userId,
       );
       if (!there)
-        await superuser`insert into memberships (company_id, user_id, role, revision, mac_key_no, mac)
-          select id, ${mine.userId}, 'auditor', 1, 1, '' from companies where subdomain = ${mine.company}`;
+        await superuser`insert into memberships (company_id, user_id, role, name, revision, mac_key_no, mac)
+          select id, ${mine.userId}, 'auditor', 'Back', 1, 1, '' from companies where subdomain = ${mine.company}`;
     },
   },
   "users.disable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },

@@ -1,0 +1,106 @@
+import { and, asc, eq, gt, inArray, isNull, sql, type SQL } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import type { AuditLog } from "../access/audit.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { revokeApiKeys, selectPlatformSubdomains } from "./api-keys.ts";
+import type { RowWriter } from "./authentic-rows.ts";
+
+const { apiKeys, companies } = tables;
+
+/** An API key that outlives the access of its maker. */
+export interface MadeApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly platform: boolean;
+  /** The subdomains of the companies that it may enter; deleted ones are left out. */
+  readonly companies: readonly string[];
+  readonly expiresAt: Date;
+}
+
+/** The API keys that somebody made who has no access any more, of those that still counted. */
+export interface MadeKeys {
+  /** The first {@link mostListed}, oldest first. */
+  readonly apiKeys: readonly MadeApiKey[];
+  /** Whether all of them were revoked. */
+  readonly revoked: boolean;
+}
+
+export interface MakerLeaves {
+  /** Revokes the API keys that the person made as well. Left out, they are listed and go on. */
+  readonly revokeApiKeys?: boolean | undefined;
+}
+
+interface Maker {
+  readonly kind: "user" | "operator";
+  readonly id: string;
+  /** Left out for all companies, and the platform. */
+  readonly companyId?: string | undefined;
+}
+
+interface Parts {
+  readonly statements: Statements;
+  readonly writer: RowWriter;
+  readonly audit: AuditLog;
+}
+
+/** No list of what a person made by hand is longer. */
+const mostListed = 1000;
+const batchSize = 200;
+
+/** For a transaction that has taken somebody's access away, so that none of these is made behind it (`requireLiveCaller`). */
+export async function keysOfMaker(
+  { statements, writer, audit }: Parts,
+  caller: Caller,
+  { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },
+): Promise<MadeKeys> {
+  const live = and(
+    eq(apiKeys.createdByKind, kind),
+    eq(apiKeys.createdById, id),
+    companyId === undefined ? undefined : eq(apiKeys.companyId, companyId),
+    isNull(apiKeys.revokedAt),
+    gt(apiKeys.expiresAt, sql`now()`),
+  );
+  const listed = await select(statements, live);
+  if (revoke !== true) return { apiKeys: listed, revoked: false };
+  for (let more = true; more;) {
+    const revoked = await revokeApiKeys({ statements, writer }, live, batchSize);
+    const entry = { action: "api-key.revoke", outcome: "allowed" } as const;
+    const entries = revoked.map((key) => ({
+      ...entry,
+      companyId: key.companyId ?? undefined,
+      subject: key.id,
+      version: key.revision,
+    }));
+    await audit.addAllTo(statements, caller, entries);
+    more = revoked.length === batchSize;
+  }
+  return { apiKeys: listed, revoked: true };
+}
+
+async function select(statements: Statements, which: SQL | undefined): Promise<MadeApiKey[]> {
+  const rows = await statements
+    .select()
+    .from(apiKeys)
+    .where(which)
+    .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id))
+    .limit(mostListed);
+  const ofPlatform = await selectPlatformSubdomains(statements, rows);
+  const ids = rows.flatMap(({ companyId }) => companyId ?? []);
+  const own =
+    ids.length === 0
+      ? []
+      : await statements
+          .select({ id: companies.id, subdomain: companies.subdomain })
+          .from(companies)
+          .where(and(inArray(companies.id, ids), isNull(companies.deletedAt)));
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    platform: row.companyId === null,
+    companies:
+      row.companyId === null
+        ? (ofPlatform.get(row.id) ?? [])
+        : own.filter(({ id }) => id === row.companyId).map(({ subdomain }) => subdomain),
+    expiresAt: row.expiresAt,
+  }));
+}
