@@ -72,12 +72,25 @@ export function graceOf(values: { readonly grace?: string | undefined; readonly 
   };
 }
 
-/** @throws {UsageError} */
+/** What `--expected-version` says. @throws {UsageError} */
 export function versionOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,9}$/.test(text))
     throw new UsageError("--expected-version is a version number, or 0 for none yet.");
   return Number(text);
+}
+
+/** What is meant with a pending version, and by which request. @throws {UsageError} */
+export function pendingOf(values: {
+  readonly "expected-version"?: string | undefined;
+  readonly "pending-version"?: string | undefined;
+  readonly "request-id"?: string | undefined;
+}) {
+  return {
+    expectedVersion: versionOf(values["expected-version"]),
+    pendingVersion: wholeNumber("pending-version", values["pending-version"]),
+    requestId: values["request-id"],
+  };
 }
 
 export function wholeNumber(option: string, text: string): number;

@@ -82,6 +82,29 @@ test("what cannot be done says what can, and changes nothing", async () => {
     return [code, exitCode, currentVersion];
   };
   expect(await fail("promote", secretKey)).toEqual(["CONFLICT", 5, 1]);
+  await fixture.secrets.company("acmecorp", product).stage(secretKey, "fake-next");
+  for (const command of [["promote"], ["discard", "--yes"]]) {
+    const wrong = await failing(
+      [...command, secretKey, "--pending-version", "3", "--company", "acmecorp"],
+      acmecorp,
+    );
+    expect(wrong).toMatchObject({ code: "CONFLICT", exitCode: 5 });
+    expect(wrong.message).toContain("Version 2 is pending, not 3");
+  }
+  const discarded = [
+    "discard",
+    secretKey,
+    "--yes",
+    "--pending-version",
+    "2",
+    "--request-id",
+    "r-1",
+    "--json",
+  ];
+  for (let i = 0; i < 2; i++) {
+    const { stdout } = await cli([...discarded, "--company", "acmecorp"], acmecorp);
+    expect(JSON.parse(stdout)).toEqual({ company: "acmecorp", secretKey, discarded: 2 });
+  }
   expect(await fail("rollback", secretKey, "--to", "9")).toEqual(["NOT_FOUND", 3, undefined]);
   expect(await fail("rollback", secretKey, "--to", "1", "--expected-version", "4")).toEqual([
     "CONFLICT",
@@ -96,6 +119,8 @@ test("what cannot be done says what can, and changes nothing", async () => {
     ["discard", secretKey],
     ["promote", secretKey, "--grace", "soon"],
     ["promote", secretKey, "--grace", "31d"],
+    ["promote", secretKey, "--pending-version", "0"],
+    ["discard", secretKey, "--yes", "--pending-version", "x"],
     ["rollback", secretKey, "--to", "0"],
     ["expire", secretKey, "--at", "2031-02-30"],
     ["expire", secretKey, "--at", "tomorrow"],
@@ -104,7 +129,7 @@ test("what cannot be done says what can, and changes nothing", async () => {
     expect([args, (await fail(...args))[1]]).toEqual([args, 2]);
   }
   expect(await fail("purge", secretKey, "--yes", "--confirm", secretKey)).toEqual(["CONFLICT", 5, 1]);
-  const [only] = (await fixture.secrets.company("acmecorp", product).history(secretKey)).versions;
+  const only = (await fixture.secrets.company("acmecorp", product).history(secretKey)).versions.at(-1);
   expect(only).toMatchObject({ version: 1, stage: "current", destroyedAt: undefined });
   const elsewhere = await failing(["versions", secretKey, "--company", "codewiser"], acmecorp);
   expect(elsewhere).toMatchObject({ code: "NOT_SUPPORTED", exitCode: 2 });

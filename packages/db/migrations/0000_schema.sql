@@ -257,6 +257,17 @@ CREATE TABLE "audit_keys" (
 	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
 );
 --> statement-breakpoint
+CREATE TABLE "management_requests" (
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"request_id" text NOT NULL,
+	"digest" text NOT NULL,
+	"subject" uuid,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "management_requests_pkey" PRIMARY KEY("actor_kind","actor_id","request_id"),
+	CONSTRAINT "management_requests_request_id_check" CHECK (length("management_requests"."request_id") between 1 and 100)
+);
+--> statement-breakpoint
 CREATE TABLE "company_secret_versions" (
 	"company_id" uuid NOT NULL,
 	"secret_key" text NOT NULL,
@@ -325,8 +336,7 @@ CREATE TABLE "write_requests" (
 	"actor_id" text NOT NULL,
 	"request_id" text NOT NULL,
 	"body_mac" text NOT NULL,
-	"version" integer NOT NULL,
-	"versions" integer[],
+	"answer" jsonb NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "write_requests_pkey" PRIMARY KEY("company_id","actor_kind","actor_id","request_id"),
 	CONSTRAINT "write_requests_request_id_check" CHECK (length("write_requests"."request_id") between 1 and 100)
@@ -374,5 +384,6 @@ CREATE INDEX "audit_batches_interval" ON "audit_batches" USING btree ("floor","t
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
 CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
+CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint
 CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");

@@ -60,6 +60,7 @@ grant select, insert, update, delete on write_requests to tenant_secrets_applica
 grant select, insert on audit_events to tenant_secrets_application;
 -- Counters are of no company: most are about a caller who is not known yet. Their keys are hashes.
 grant select, insert, update, delete on rate_limits to tenant_secrets_application, tenant_secrets_maintenance;
+grant select, insert, update, delete on management_requests to tenant_secrets_maintenance;
 
 grant select, insert, update on companies, master_keys, company_keys, company_secrets, company_secret_versions,
   secret_uses, operators, users, api_keys, audit_keys, key_rotations, shreddings to tenant_secrets_maintenance;

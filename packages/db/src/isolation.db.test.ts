@@ -17,6 +17,7 @@ const withoutCompany = [
   "audit_key_wraps",
   "audit_keys",
   "key_rotations",
+  "management_requests",
   "master_keys",
   "operators",
   "processes",

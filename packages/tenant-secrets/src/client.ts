@@ -127,14 +127,16 @@ export function createTenantSecretsClient<C extends Catalog>(
           ours(trpc.secrets.stage.mutate({ company, secretKey, value, ...stageOptions })),
         promote: (secretKey, promoteOptions) =>
           ours(trpc.secrets.promote.mutate({ company, secretKey, ...promoteOptions })),
-        discard: (secretKey) => ours(trpc.secrets.discard.mutate({ company, secretKey })),
+        discard: (secretKey, discardOptions) =>
+          ours(trpc.secrets.discard.mutate({ company, secretKey, ...discardOptions })),
         rollback: (secretKey, rollbackOptions) =>
           ours(trpc.secrets.rollback.mutate({ company, secretKey, ...rollbackOptions })),
         setExpiry: (secretKey, expiry) =>
           ours(trpc.secrets.setExpiry.mutate({ company, secretKey, ...expiry })),
         remove: (secretKey, removeOptions) =>
           ours(trpc.secrets.remove.mutate({ company, secretKey, ...removeOptions })),
-        restore: (secretKey) => ours(trpc.secrets.restore.mutate({ company, secretKey })),
+        restore: (secretKey, requestOptions) =>
+          ours(trpc.secrets.restore.mutate({ company, secretKey, ...requestOptions })),
         purge: (secretKey, purgeOptions) =>
           ours(trpc.secrets.purge.mutate({ company, secretKey, ...purgeOptions })),
       }),

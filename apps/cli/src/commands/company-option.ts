@@ -7,6 +7,18 @@ export const company = {
   help: "The company, by its subdomain",
 } as const satisfies Option;
 
+export const expectedVersion = {
+  type: "string",
+  value: "version",
+  help: "Do it only if this is the current version; else exit code 5",
+} as const satisfies Option;
+
+export const requestId = {
+  type: "string",
+  value: "id",
+  help: "An id of this change: sent again within 24 hours, it is applied once",
+} as const satisfies Option;
+
 export const dateHelp = "2027-01-31, or with a time and its offset: 2027-01-31T12:00:00+01:00";
 
 export const remind = {

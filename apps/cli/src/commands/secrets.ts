@@ -1,8 +1,8 @@
 import { withApi } from "../api.ts";
-import { confirm, wholeNumber } from "../arguments.ts";
+import { confirm, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, printValue, table } from "../output.ts";
-import { company } from "./company-option.ts";
+import { company, expectedVersion, requestId } from "./company-option.ts";
 
 export const getCommand = defineCommand({
   positionals: ["secretKey"],
@@ -70,14 +70,24 @@ one; PENDING is the version that "promote" would make current, LAST USED is to t
 
 export const removeCommand = defineCommand({
   positionals: ["secretKey"],
-  options: { company, yes: { type: "boolean", help: "Do not ask" } },
+  options: {
+    company,
+    "expected-version": expectedVersion,
+    "request-id": requestId,
+    yes: { type: "boolean", help: "Do not ask" },
+  },
   details: `Asks before it does so; where there is no terminal to ask at, --yes is needed. In the database a removed
 secret can be restored for a while, and the answer says until when: see "restore". Infisical forgets it at once.`,
   examples: ["remove STRIPE_SECRET_KEY --company acmecorp", "remove CUSTOM_OLD_KEY --company acmecorp --yes"],
-  run: async ({ secretKey, company: subdomain, yes, json }) => {
+  run: async (values) => {
+    const { secretKey, company: subdomain, yes, json } = values;
+    const options = {
+      expectedVersion: versionOf(values["expected-version"]),
+      requestId: values["request-id"],
+    };
     await confirm(`Remove ${secretKey} of ${subdomain}?`, yes);
     const { recoverUntil } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.remove.mutate({ company: subdomain, secretKey }),
+      api.secrets.remove.mutate({ company: subdomain, secretKey, ...options }),
     );
     if (json) return printJson({ company: subdomain, secretKey, recoverUntil });
     const fate =
@@ -90,13 +100,13 @@ secret can be restored for a while, and the answer says until when: see "restore
 
 export const restoreCommand = defineCommand({
   positionals: ["secretKey"],
-  options: { company },
+  options: { company, "request-id": requestId },
   details: `Undoes "remove", until the time that it said: the version that was current is current again. There is nothing to
 restore on Infisical.`,
   examples: ["restore STRIPE_SECRET_KEY --company acmecorp"],
-  run: async ({ secretKey, company: subdomain, json }) => {
+  run: async ({ secretKey, company: subdomain, "request-id": id, json }) => {
     const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.restore.mutate({ company: subdomain, secretKey }),
+      api.secrets.restore.mutate({ company: subdomain, secretKey, requestId: id }),
     );
     if (json) printJson({ company: subdomain, secretKey, version });
     else print(`${secretKey} of ${subdomain} is back, at version ${version}.`);

@@ -3,7 +3,7 @@ import { graceOf, newExpiryOf, versionOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { print, printJson, remark } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
-import { company, expiryOptions, graceOptions } from "./company-option.ts";
+import { company, expiryOptions, graceOptions, requestId } from "./company-option.ts";
 
 /** Of whatever takes a value. */
 export const valueSurplus =
@@ -16,11 +16,7 @@ export const valueOptions = {
     value: "version",
     help: "Write only if this is the current version, 0 for none yet; else exit code 5",
   },
-  "request-id": {
-    type: "string",
-    value: "id",
-    help: "An id of this write: sent again within 24 hours, it is applied once",
-  },
+  "request-id": requestId,
   note: { type: "string", value: "text", help: "Why, for the history: not a secret" },
   ...expiryOptions,
 } as const;

@@ -4,18 +4,19 @@ import {
   confirmTyped,
   expiryOf,
   graceOf,
+  pendingOf,
   reminderDaysOf,
   versionOf,
   wholeNumber,
 } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company, dateHelp, graceOptions, remind } from "./company-option.ts";
+import { company, dateHelp, expectedVersion, graceOptions, remind, requestId } from "./company-option.ts";
 
-const expected = {
+const pending = {
   type: "string",
   value: "version",
-  help: "Do it only if this is the current version; else exit code 5",
+  help: "Do it only if this is the pending version; else exit code 5",
 } as const;
 
 export const versionsCommand = defineCommand({
@@ -75,8 +76,9 @@ export const rollbackCommand = defineCommand({
       value: "version",
       help: "The version whose value is to be current",
     },
-    "expected-version": expected,
+    "expected-version": expectedVersion,
     note: { type: "string", value: "text", help: "Why, for the history: not a secret" },
+    "request-id": requestId,
   },
   details: `Writes the value of an earlier version again, as a new one: "versions" shows which there are. What was destroyed
 does not come back. Not on Infisical.`,
@@ -84,9 +86,10 @@ does not come back. Not on Infisical.`,
   run: async (values) => {
     const { secretKey, note } = values;
     const toVersion = wholeNumber("to", values.to);
-    const expectedVersion = versionOf(values["expected-version"]);
+    const expected = versionOf(values["expected-version"]);
+    const options = { toVersion, expectedVersion: expected, note, requestId: values["request-id"] };
     const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.rollback.mutate({ company: values.company, secretKey, toVersion, expectedVersion, note }),
+      api.secrets.rollback.mutate({ company: values.company, secretKey, ...options }),
     );
     if (values.json) printJson({ company: values.company, secretKey, version });
     else
@@ -101,7 +104,9 @@ export const promoteCommand = defineCommand({
   options: {
     company,
     ...graceOptions,
-    "expected-version": expected,
+    "expected-version": expectedVersion,
+    "pending-version": pending,
+    "request-id": requestId,
   },
   details: `Makes the pending version, which "stage" left, the current one. It keeps its number. In the grace window webhooks
 that were signed with the value before are still accepted, and a provider that refuses the new value is
@@ -109,7 +114,7 @@ asked with the old one. Not on Infisical.`,
   examples: ["promote STRIPE_SECRET_KEY --company acmecorp --grace 24h"],
   run: async (values) => {
     const { secretKey } = values;
-    const options = { ...graceOf(values), expectedVersion: versionOf(values["expected-version"]) };
+    const options = { ...graceOf(values), ...pendingOf(values) };
     const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
       api.secrets.promote.mutate({ company: values.company, secretKey, ...options }),
     );
@@ -120,14 +125,22 @@ asked with the old one. Not on Infisical.`,
 
 export const discardCommand = defineCommand({
   positionals: ["secretKey"],
-  options: { company, yes: { type: "boolean", help: "Do not ask" } },
+  options: {
+    company,
+    "expected-version": expectedVersion,
+    "pending-version": pending,
+    "request-id": requestId,
+    yes: { type: "boolean", help: "Do not ask" },
+  },
   details: `Destroys the value of the pending version, which "stage" left. The current one stays. Asks before it does so; where
 there is no terminal to ask at, --yes is needed.`,
   examples: ["discard STRIPE_SECRET_KEY --company acmecorp", "discard CUSTOM_KEY --company acmecorp --yes"],
-  run: async ({ secretKey, company: subdomain, yes, json }) => {
+  run: async (values) => {
+    const { secretKey, company: subdomain, yes, json } = values;
+    const options = pendingOf(values);
     await confirm(`Destroy the pending version of ${secretKey} of ${subdomain}?`, yes);
     const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.discard.mutate({ company: subdomain, secretKey }),
+      api.secrets.discard.mutate({ company: subdomain, secretKey, ...options }),
     );
     if (json) printJson({ company: subdomain, secretKey, discarded: version });
     else print(`Version ${version} of ${secretKey} of ${subdomain} is destroyed.`);
@@ -139,6 +152,7 @@ export const purgeCommand = defineCommand({
   options: {
     company,
     force: { type: "boolean", help: "Also a secret that is not removed: removes it" },
+    "request-id": requestId,
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
     confirm: { type: "string", value: "secretKey", help: "With --yes: the secret key once more" },
   },
@@ -148,7 +162,8 @@ values, hints and fingerprints. Backups of the database still have them. Asks fo
     "purge CUSTOM_OLD_KEY --company acmecorp",
     "purge CUSTOM_OLD_KEY --company acmecorp --yes --confirm CUSTOM_OLD_KEY",
   ],
-  run: async ({ secretKey, company: subdomain, force, yes, confirm: typed, json }) => {
+  run: async (values) => {
+    const { secretKey, company: subdomain, force, yes, confirm: typed, json } = values;
     await confirmTyped({
       question: `This destroys every value of ${secretKey} of ${subdomain} for good. Type ${secretKey} to go on`,
       expected: secretKey,
@@ -157,7 +172,7 @@ values, hints and fingerprints. Backups of the database still have them. Asks fo
       option: "confirm",
     });
     await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.purge.mutate({ company: subdomain, secretKey, force }),
+      api.secrets.purge.mutate({ company: subdomain, secretKey, force, requestId: values["request-id"] }),
     );
     if (json) printJson({ company: subdomain, secretKey, purged: true });
     else print(`Every value of ${secretKey} of ${subdomain} is destroyed. Its history stays.`);
@@ -175,6 +190,7 @@ export const expireCommand = defineCommand({
       help: `When it ends at its provider: ${dateHelp}; or "never"`,
     },
     remind,
+    "request-id": requestId,
   },
   details: `Says when the version that is current ends at its provider, to be reminded before: on record, and in "list". The
 next version starts without an end, unless "set" or "stage" says one. A day alone is its beginning in UTC. What has
@@ -183,11 +199,16 @@ expired is served all the same. Not on Infisical.`,
     "expire SENDGRID_API_KEY --company acmecorp --at 2027-01-31 --remind 30,7,1",
     "expire SENDGRID_API_KEY --company acmecorp --at never",
   ],
-  run: async ({ secretKey, company: subdomain, at, remind: days, json }) => {
-    const expiresAt = expiryOf(at);
-    const reminderDays = reminderDaysOf(days);
+  run: async (values) => {
+    const { secretKey, company: subdomain, json } = values;
+    const expiresAt = expiryOf(values.at);
+    const expiry = {
+      expiresAt,
+      reminderDays: reminderDaysOf(values.remind),
+      requestId: values["request-id"],
+    };
     await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.setExpiry.mutate({ company: subdomain, secretKey, expiresAt, reminderDays }),
+      api.secrets.setExpiry.mutate({ company: subdomain, secretKey, ...expiry }),
     );
     if (json) return printJson({ company: subdomain, secretKey, expiresAt });
     print(

@@ -163,7 +163,7 @@ export const secretUses = pgTable(
   ],
 );
 
-/** Request ids of writes, kept for a day, so that a retried request applies once. */
+/** Request ids of changes of secrets, kept for a day, so that a retried request applies once. */
 export const writeRequests = pgTable(
   "write_requests",
   {
@@ -172,9 +172,8 @@ export const writeRequests = pgTable(
     actorId: text("actor_id").notNull(),
     requestId: text("request_id").notNull(),
     bodyMac: text("body_mac").notNull(),
-    version: integer("version").notNull(),
-    /** Of several secrets at once: the versions that it made, in the order of the secret keys. */
-    versions: integer("versions").array(),
+    /** What was answered: of values that were written the versions that were made, in the order of the secret keys. */
+    answer: jsonb("answer").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [

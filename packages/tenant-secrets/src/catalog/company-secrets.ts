@@ -146,11 +146,18 @@ export interface SecretList {
   readonly secrets: readonly SecretDescription[];
 }
 
-export interface WriteOptions extends GraceOptions, ExpiryOptions {
+/** Makes a change that is sent again apply once. */
+export interface RequestOptions {
+  /**
+   * An id of the caller's for this change: sent again within 24 hours with the same content, it applies once and gives the
+   * same answer; with other content it is a CONFLICT.
+   */
+  readonly requestId?: string | undefined;
+}
+
+export interface WriteOptions extends GraceOptions, ExpiryOptions, RequestOptions {
   /** The version that the caller has seen, 0 for "none yet": another one is a CONFLICT. */
   readonly expectedVersion?: number | undefined;
-  /** An id of the caller's for this write; sent again within 24 hours with the same content, it applies once. */
-  readonly requestId?: string | undefined;
   /** Why, for the history: at most 500 characters, and not a secret. */
   readonly note?: string | undefined;
   /** Asks the provider first whether it takes this value: what it rejects is not written. */
@@ -160,10 +167,8 @@ export interface WriteOptions extends GraceOptions, ExpiryOptions {
 /** Of one secret in a batch: the batch has the request id. */
 export type BatchWriteOptions = Omit<WriteOptions, "requestId" | "check">;
 
-export interface BatchOptions {
-  /** As in {@link WriteOptions}, for the whole batch. */
-  readonly requestId?: string | undefined;
-}
+/** For the whole batch. */
+export type BatchOptions = RequestOptions;
 
 /** Values by secret key, of a catalogue's types. */
 export type SecretValues<C extends Catalog> = { readonly [K in SecretKeyOf<C>]?: ValueOf<C, K> };
@@ -178,30 +183,37 @@ export interface StageOptions extends Omit<WriteOptions, keyof GraceOptions | "c
   readonly replace?: boolean | undefined;
 }
 
-export interface PromoteOptions extends GraceOptions {
+/** On which state of a secret what happens to its pending version depends. */
+export interface PendingOptions {
   readonly expectedVersion?: number | undefined;
+  /** The pending version that is meant: where another one is pending, such as one that replaced it, that is a CONFLICT. */
+  readonly pendingVersion?: number | undefined;
 }
 
-export interface RollbackOptions {
+export interface PromoteOptions extends PendingOptions, GraceOptions, RequestOptions {}
+
+export interface DiscardOptions extends PendingOptions, RequestOptions {}
+
+export interface RollbackOptions extends RequestOptions {
   readonly toVersion: number;
   readonly expectedVersion?: number | undefined;
   /** As in {@link WriteOptions}; without one, the history says which version it was. */
   readonly note?: string | undefined;
 }
 
-export interface PurgeOptions {
+export interface PurgeOptions extends RequestOptions {
   /** Takes a secret that is still there: removes it, and leaves no time to restore it. */
   readonly force?: boolean | undefined;
 }
 
-export interface Expiry {
+export interface Expiry extends RequestOptions {
   /** Of the current version. Null: does not expire. */
   readonly expiresAt: Date | null;
   /** How many days before that somebody is reminded. Default: as it was, at first 30, 7 and 1. */
   readonly reminderDays?: readonly number[] | undefined;
 }
 
-export interface RemoveOptions {
+export interface RemoveOptions extends RequestOptions {
   readonly expectedVersion?: number | undefined;
 }
 
@@ -281,10 +293,14 @@ export interface CompanySecrets<C extends Catalog> {
     value: ValueOf<C, K>,
     options?: StageOptions,
   ): Promise<WriteResult>;
-  /** Makes the pending version the current one. @throws {TenantSecretsError} as `remove`; CONFLICT where none is pending */
+  /**
+   * Makes the pending version the current one.
+   *
+   * @throws {TenantSecretsError} as `remove`; CONFLICT where none is pending, or another one than is meant
+   */
   promote(secretKey: SecretKeyOf<C>, options?: PromoteOptions): Promise<WriteResult>;
   /** Destroys the pending version. @throws {TenantSecretsError} as `promote` */
-  discard(secretKey: SecretKeyOf<C>): Promise<WriteResult>;
+  discard(secretKey: SecretKeyOf<C>, options?: DiscardOptions): Promise<WriteResult>;
   /**
    * Writes the value of an earlier version again, as a new one.
    *
@@ -300,7 +316,7 @@ export interface CompanySecrets<C extends Catalog> {
    * Undoes a removal, until the time that `remove` answered. @returns the version that is current again
    * @throws {TenantSecretsError} as `get`, and NOT_SUPPORTED; NOT_FOUND where there is nothing removed, or the time is over
    */
-  restore(secretKey: SecretKeyOf<C>): Promise<WriteResult>;
+  restore(secretKey: SecretKeyOf<C>, options?: RequestOptions): Promise<WriteResult>;
   /**
    * Destroys every value of a removed secret for good; its history stays.
    *
@@ -344,10 +360,10 @@ export interface SecretTransport {
   history(secretKey: string, options: HistoryOptions): Promise<SecretHistory>;
   stage(secretKey: string, text: string, options: StageOptions): Promise<WriteResult>;
   promote(secretKey: string, options: PromoteOptions): Promise<WriteResult>;
-  discard(secretKey: string): Promise<WriteResult>;
+  discard(secretKey: string, options: DiscardOptions): Promise<WriteResult>;
   rollback(secretKey: string, options: RollbackOptions): Promise<WriteResult>;
   setExpiry(secretKey: string, expiry: Expiry): Promise<void>;
   remove(secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
-  restore(secretKey: string): Promise<WriteResult>;
+  restore(secretKey: string, options: RequestOptions): Promise<WriteResult>;
   purge(secretKey: string, options: PurgeOptions): Promise<void>;
 }

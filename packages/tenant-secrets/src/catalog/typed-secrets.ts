@@ -59,11 +59,11 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
     stage: async (secretKey, value, options = {}) =>
       transport.stage(secretKey, encodeValue(catalog, secretKey, value), options),
     promote: (secretKey, options = {}) => transport.promote(secretKey, options),
-    discard: (secretKey) => transport.discard(secretKey),
+    discard: (secretKey, options = {}) => transport.discard(secretKey, options),
     rollback: (secretKey, options) => transport.rollback(secretKey, options),
     setExpiry: (secretKey, expiry) => transport.setExpiry(secretKey, expiry),
     remove: (secretKey, options = {}) => transport.remove(secretKey, options),
-    restore: (secretKey) => transport.restore(secretKey),
+    restore: (secretKey, options = {}) => transport.restore(secretKey, options),
     purge: (secretKey, options = {}) => transport.purge(secretKey, options),
   };
 }

@@ -57,7 +57,7 @@ export async function destroy(
   const requests = await statements
     .delete(writeRequests)
     .where(eq(writeRequests.companyId, companyId))
-    .returning({ version: writeRequests.version });
+    .returning({ requestId: writeRequests.requestId });
   const revoked = await statements
     .update(apiKeys)
     .set({ revokedAt: sql`now()` })

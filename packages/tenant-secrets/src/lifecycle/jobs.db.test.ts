@@ -28,14 +28,23 @@ test("request ids are forgotten after a day, in every company, and not before", 
   const { superuser, secrets } = fixture;
   for (const subdomain of [await fixture.company("database"), await fixture.company("database")]) {
     await secrets.company(subdomain, product).set("CUSTOM_A", "a", { requestId: "today" });
-    await superuser`insert into write_requests (company_id, actor_kind, actor_id, request_id, body_mac, version, created_at)
-      select id, 'job', 'test', 'old-' || n, '', 1, now() - interval '25 hours' from companies, generate_series(1, 3000) n
+    await superuser`insert into write_requests (company_id, actor_kind, actor_id, request_id, body_mac, answer, created_at)
+      select id, 'job', 'test', 'old-' || n, '', '[1]', now() - interval '25 hours' from companies, generate_series(1, 3000) n
       where subdomain = ${subdomain}`;
   }
   await run("forget-write-requests");
   const left =
     await superuser`select distinct request_id as id, count(*)::int as count from write_requests group by 1`;
   expect([...left]).toEqual([{ id: "today", count: 2 }]);
+});
+
+test("request ids of changes of companies, members and API keys are forgotten after a day too", async () => {
+  const { superuser } = fixture;
+  await superuser`insert into management_requests (actor_kind, actor_id, request_id, digest, created_at) values
+    ('operator', 'test', 'old', '', now() - interval '25 hours'), ('operator', 'test', 'today', '', now() - interval '23 hours')`;
+  await run("forget-write-requests");
+  const left = await superuser`select request_id as id from management_requests`;
+  expect([...left]).toEqual([{ id: "today" }]);
 });
 
 test("processes are forgotten when they were not seen for a day", async () => {

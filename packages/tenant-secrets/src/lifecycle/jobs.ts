@@ -2,6 +2,7 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
 import { z } from "zod";
+import { forgottenBefore } from "../access/request-ids.ts";
 import type { CompanyKeyRotation } from "../keys/company-key-rotation.ts";
 import type { RequestedRotation } from "../keys/requested-rotation.ts";
 import type { SecretUpkeep } from "../stores/upkeep.ts";
@@ -55,9 +56,11 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     ),
 
     /** Requests are remembered for a day. A writer forgets some of its own company's; this one forgets the rest. */
-    "forget-write-requests": task(NoPayload, (_, { signal }) =>
-      deleteInBatches(database, signal, sql`write_requests`, sql`created_at <= now() - interval '24 hours'`),
-    ),
+    "forget-write-requests": task(NoPayload, async (_, { signal }) => {
+      for (const table of [sql`write_requests`, sql`management_requests`]) {
+        await deleteInBatches(database, signal, table, sql`created_at <= ${forgottenBefore}`);
+      }
+    }),
     /** A process that ends takes its row along; one that was killed leaves it. */
     "forget-processes": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, sql`processes`, sql`seen_at <= now() - interval '1 day'`),

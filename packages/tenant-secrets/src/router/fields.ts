@@ -13,6 +13,7 @@ export const version = z.int().min(0);
 export const value = z.string().max(4 * maxValueBytes);
 
 export const expectedVersion = version.optional();
+export const pendingVersion = z.int().min(1).optional();
 export const requestId = z.string().min(1).max(100).optional();
 export const note = z.string().max(500).optional();
 export const reminderDays = z

@@ -59,10 +59,18 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
       currentVersion: 1,
     });
     expect(await acme.get(secretKey)).toBe("fake-one");
-    expect(await acme.promote(secretKey, { expectedVersion: 1, graceSeconds: 3600 })).toEqual({ version: 2 });
+    for (const name of ["promote", "discard"] as const) {
+      await expect(acme[name](secretKey, { pendingVersion: 3 })).rejects.toMatchObject({
+        code: "CONFLICT",
+        currentVersion: 1,
+        message: expect.stringContaining("Version 2 is pending, not 3"),
+      });
+    }
+    const meant = { expectedVersion: 1, pendingVersion: 2, graceSeconds: 3600 };
+    expect(await acme.promote(secretKey, meant)).toEqual({ version: 2 });
     expect(await codeOf(acme.promote(secretKey))).toBe("CONFLICT");
     expect(await acme.stage(secretKey, "fake-three")).toEqual({ version: 3 });
-    expect(await acme.discard(secretKey)).toEqual({ version: 3 });
+    expect(await acme.discard(secretKey, { pendingVersion: 3, expectedVersion: 2 })).toEqual({ version: 3 });
     expect(await acme.rollback(secretKey, { toVersion: 1, note: "two was wrong" })).toEqual({ version: 4 });
     expect(await acme.get(secretKey)).toBe("fake-one");
     expect(await codeOf(acme.rollback(secretKey, { toVersion: 3 }))).toBe("CONFLICT");
@@ -74,8 +82,7 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
     expect(listed).toMatchObject({ version: 4, expiresAt });
 
     expect(listed?.expiresInDays).toBe(1);
-    await acme.set("CUSTOM_SOONER", "fake-sooner");
-    await acme.setExpiry("CUSTOM_SOONER", { expiresAt: new Date("2020-01-01") });
+    await acme.set("CUSTOM_SOONER", "fake-sooner", { expiresAt: new Date("2020-01-01"), reminderDays: [3] });
     const soon = async (expiresWithinDays: number) =>
       (await acme.list({ expiresWithinDays })).secrets.map((each) => each.secretKey);
     expect(await soon(0)).toEqual(["CUSTOM_SOONER"]);
@@ -114,6 +121,8 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
       "secret.write allowed 1",
       "secret.stage allowed 2",
       "secret.stage failed CONFLICT",
+      "secret.promote failed CONFLICT",
+      "secret.discard failed CONFLICT",
       "secret.promote allowed 2",
       "secret.promote failed CONFLICT",
       "secret.stage allowed 3",
@@ -247,6 +256,16 @@ test("a value that was sent as a name of a batch is neither on record nor in the
 test.each([
   ["stage", { graceSeconds: 0.5 }],
   ["promote", { graceSeconds: 2_592_001 }],
+  ["promote", { pendingVersion: 0 }],
+  ["promote", { requestId: "" }],
+  ["discard", { pendingVersion: 1.5 }],
+  ["discard", { requestId: "x".repeat(101) }],
+  ["restore", { requestId: "two words" }],
+  ["purge", { requestId: "\0" }],
+  ["remove", { requestId: "é" }],
+  ["setExpiry", { requestId: "x".repeat(65_537) }],
+  ["stage", { expiresAt: new Date(Number.NaN) }],
+  ["stage", { reminderDays: [366] }],
   ["rollback", { toVersion: 0 }],
   ["rollback", { toVersion: 2 ** 31 }],
   ["history", { before: 0 }],
@@ -264,6 +283,10 @@ test.each([
   const calls = {
     stage: () => vault.stage(product, here, "CUSTOM_BAD", "fake", options as object),
     promote: () => vault.promote(product, here, "CUSTOM_BAD", options as object),
+    discard: () => vault.discard(product, here, "CUSTOM_BAD", options as object),
+    remove: () => vault.remove(product, here, "CUSTOM_BAD", options as object),
+    restore: () => vault.restore(product, here, "CUSTOM_BAD", options as object),
+    purge: () => vault.purge(product, here, "CUSTOM_BAD", options as object),
     rollback: () => vault.rollback(product, here, "CUSTOM_BAD", { toVersion: 1, ...options }),
     history: () => vault.history(product, here, "CUSTOM_BAD", options as object),
     list: () => vault.list(product, here, options as object),

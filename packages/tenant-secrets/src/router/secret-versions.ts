@@ -7,6 +7,7 @@ import {
   expiry,
   grace,
   note,
+  pendingVersion,
   reminderDays,
   requestId,
   secretKey,
@@ -81,19 +82,23 @@ export const versionProcedures = {
     ),
 
   promote: procedure("write")
-    .input(z.strictObject({ company, secretKey, expectedVersion, ...grace }))
+    .input(z.strictObject({ company, secretKey, expectedVersion, pendingVersion, requestId, ...grace }))
     .output(z.object({ version }))
     .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
       ctx.secrets.vault.promote(ctx.caller, subdomain, key, options),
     ),
 
   discard: procedure("write")
-    .input(z.strictObject({ company, secretKey }))
+    .input(z.strictObject({ company, secretKey, expectedVersion, pendingVersion, requestId }))
     .output(z.object({ version }))
-    .mutation(({ ctx, input }) => ctx.secrets.vault.discard(ctx.caller, input.company, input.secretKey)),
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.discard(ctx.caller, subdomain, key, options),
+    ),
 
   rollback: procedure("write")
-    .input(z.strictObject({ company, secretKey, toVersion: z.int().min(1), expectedVersion, note }))
+    .input(
+      z.strictObject({ company, secretKey, toVersion: z.int().min(1), expectedVersion, note, requestId }),
+    )
     .output(z.object({ version }))
     .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
       ctx.secrets.vault.rollback(ctx.caller, subdomain, key, options),
@@ -106,6 +111,7 @@ export const versionProcedures = {
         secretKey,
         expiresAt: z.date().nullable(),
         reminderDays,
+        requestId,
       }),
     )
     .output(z.void())
@@ -114,9 +120,9 @@ export const versionProcedures = {
     ),
 
   purge: procedure("delete")
-    .input(z.strictObject({ company, secretKey, force: z.boolean().optional() }))
+    .input(z.strictObject({ company, secretKey, force: z.boolean().optional(), requestId }))
     .output(z.void())
-    .mutation(({ ctx, input }) =>
-      ctx.secrets.vault.purge(ctx.caller, input.company, input.secretKey, { force: input.force }),
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.purge(ctx.caller, subdomain, key, options),
     ),
 };

@@ -138,16 +138,16 @@ export const secretsRouter = router({
     }),
 
   remove: procedure("delete")
-    .input(z.strictObject({ company, secretKey, expectedVersion }))
+    .input(z.strictObject({ company, secretKey, expectedVersion, requestId }))
     .output(z.object({ recoverUntil: z.date().optional() }))
-    .mutation(({ ctx, input }) =>
-      ctx.secrets.vault.remove(ctx.caller, input.company, input.secretKey, {
-        expectedVersion: input.expectedVersion,
-      }),
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.remove(ctx.caller, subdomain, key, options),
     ),
 
   restore: procedure("delete")
-    .input(z.strictObject({ company, secretKey }))
+    .input(z.strictObject({ company, secretKey, requestId }))
     .output(z.object({ version }))
-    .mutation(({ ctx, input }) => ctx.secrets.vault.restore(ctx.caller, input.company, input.secretKey)),
+    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.restore(ctx.caller, subdomain, key, options),
+    ),
 });

@@ -36,11 +36,11 @@ export function serverCaller<C extends Catalog>(
     stage: (secretKey, value, options) =>
       unwrapped(() => call.stage({ company, secretKey, value, ...options })),
     promote: (secretKey, options) => unwrapped(() => call.promote({ company, secretKey, ...options })),
-    discard: (secretKey) => unwrapped(() => call.discard({ company, secretKey })),
+    discard: (secretKey, options) => unwrapped(() => call.discard({ company, secretKey, ...options })),
     rollback: (secretKey, options) => unwrapped(() => call.rollback({ company, secretKey, ...options })),
     setExpiry: (secretKey, expiry) => unwrapped(() => call.setExpiry({ company, secretKey, ...expiry })),
     remove: (secretKey, options) => unwrapped(() => call.remove({ company, secretKey, ...options })),
-    restore: (secretKey) => unwrapped(() => call.restore({ company, secretKey })),
+    restore: (secretKey, options) => unwrapped(() => call.restore({ company, secretKey, ...options })),
     purge: (secretKey, options) => unwrapped(() => call.purge({ company, secretKey, ...options })),
   });
 }

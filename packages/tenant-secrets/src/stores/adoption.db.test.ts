@@ -161,7 +161,7 @@ describe("a value that was copied", () => {
     await outside("one");
     await read();
     await stores.hybrid.remove(acme, key, {}, product);
-    await stores.hybrid.restore(acme, key, product);
+    await stores.hybrid.restore(acme, key, {}, product);
     await outside("newer");
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["one", "written 1"]);
   });

@@ -138,7 +138,7 @@ describe("expiry", () => {
     await comesTo(acme, 5);
     await store.remove(acme, key, {}, product);
     expect(await remind(acme)).toEqual([]);
-    await store.restore(acme, key, product);
+    await store.restore(acme, key, {}, product);
     expect(await remind(acme)).toEqual(["secret.expires-soon 1"]);
   });
 });
@@ -156,7 +156,7 @@ test("what a provider said is kept with the version it was said of, and listed f
   expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
   expect(await codeOf(keep("CUSTOM_NONE", 1))).toBe("NOT_FOUND");
   await store.stage(acme, write(key, "three", {}), product);
-  await store.discard(acme, key, product);
+  await store.discard(acme, key, {}, product);
   expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
   await store.remove(acme, key, {}, product);
   expect(await codeOf(keep(key, 2))).toBe("NOT_FOUND");

@@ -1,7 +1,15 @@
 import { and, eq, isNull, sql, type SQL } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { notFound } from "../vocabulary/errors.ts";
-import { changeHead, inCompany, lockLiveHead, ofVersion, type DatabaseParts } from "./secret-head.ts";
+import { changeSecret } from "./change-secret.ts";
+import {
+  changeHead,
+  inCompany,
+  liveHead,
+  lockLiveHead,
+  ofVersion,
+  type DatabaseParts,
+} from "./secret-head.ts";
 import type { SecretStore } from "./store.ts";
 
 const { companySecretVersions } = tables;
@@ -10,9 +18,11 @@ const { companySecretVersions } = tables;
 export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setExpiry" | "keepCheck"> {
   const { audit } = parts;
   return {
-    setExpiry: (company, secretKey, { expiresAt, reminderDays }, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const head = await lockLiveHead(statements, company.id, secretKey);
+    setExpiry: async (company, secretKey, options, caller) => {
+      const { expiresAt, reminderDays } = options;
+      const change = { company, secretKey, caller, action: "secret.set-expiry", options } as const;
+      await changeSecret(parts, change, async (statements, locked) => {
+        const head = liveHead(locked?.head);
         await changeHead(statements, head, { expiresAt });
         await statements
           .update(companySecretVersions)
@@ -23,9 +33,9 @@ export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setE
             remindedDays: sql`case when ${isSameTime(expiresAt)} then ${companySecretVersions.remindedDays} end`,
           })
           .where(ofVersion(head, head.currentVersion));
-        const entry = { action: "secret.set-expiry", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
-      }),
+        return { version: head.currentVersion };
+      });
+    },
 
     keepCheck: (company, secretKey, version, result, caller) =>
       inCompany(parts, company, async (statements) => {

@@ -150,7 +150,7 @@ test("a company in Infisical reads several at once, and is refused what its capa
     infisical.writeMany(company, [write("CUSTOM_A", "b", {})], {}, product),
     infisical.stage(company, write("CUSTOM_A", "b", {}), product),
     infisical.promote(company, "CUSTOM_A", {}, product),
-    infisical.discard(company, "CUSTOM_A", product),
+    infisical.discard(company, "CUSTOM_A", {}, product),
     infisical.rollback(company, "CUSTOM_A", { toVersion: 1 }, product),
     infisical.purge(company, "CUSTOM_A", {}, product),
     infisical.history(company, "CUSTOM_A", {}),

@@ -97,7 +97,7 @@ export function createHybridStore(
       return database.bury(company, secretKey, options, caller);
     },
 
-    restore: (company, secretKey, caller) => database.restore(company, secretKey, caller),
+    restore: (company, secretKey, options, caller) => database.restore(company, secretKey, options, caller),
 
     history: (company, secretKey, options) =>
       known(company, secretKey, () => database.history(company, secretKey, options)),
@@ -105,8 +105,8 @@ export function createHybridStore(
       known(company, write.secretKey, () => database.stage(company, write, caller)),
     promote: (company, secretKey, options, caller) =>
       known(company, secretKey, () => database.promote(company, secretKey, options, caller)),
-    discard: (company, secretKey, caller) =>
-      known(company, secretKey, () => database.discard(company, secretKey, caller)),
+    discard: (company, secretKey, options, caller) =>
+      known(company, secretKey, () => database.discard(company, secretKey, options, caller)),
     rollback: (company, secretKey, options, caller) =>
       known(company, secretKey, () => database.rollback(company, secretKey, options, caller)),
     purge: (company, secretKey, options, caller) =>

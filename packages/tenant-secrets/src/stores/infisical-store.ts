@@ -93,6 +93,7 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
 
     remove: async (company, secretKey, options, caller) => {
       refuseUnsupported(options.expectedVersion !== undefined, "a conditional removal (expectedVersion)");
+      refuseUnsupported(options.requestId !== undefined, "a request id");
       const entry = { action: "secret.remove", companyId: company.id, secretKey } as const;
       await audit.add(caller, { ...entry, outcome: "attempted" });
       const removed = await onInfisical(() => infisical.deleteSecret(pathOf(company), secretKey));

@@ -102,7 +102,7 @@ const promote = (grace: Grace): Act => ({
 });
 const discard: Act = {
   name: "discard",
-  run: (store, company) => store.discard(company, key, product),
+  run: (store, company) => store.discard(company, key, {}, product),
   expected: (model) => {
     if (!model.isHere) return "NOT_FOUND";
     if (model.pending === 0) return "CONFLICT";
@@ -133,7 +133,7 @@ const remove: Act = {
 };
 const restore: Act = {
   name: "restore",
-  run: (store, company) => store.restore(company, key, product),
+  run: (store, company) => store.restore(company, key, {}, product),
   expected: (model) => {
     if (model.state !== "removed") return "NOT_FOUND";
     model.state = "here";

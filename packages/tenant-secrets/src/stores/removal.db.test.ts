@@ -48,7 +48,7 @@ describe("a removed secret", () => {
     await store.setExpiry(acme, key, { expiresAt: new Date("2030-01-01") }, product);
     await store.remove(acme, key, {}, product);
     expect(await liveOf(store, acme, key)).toEqual([]);
-    await store.restore(acme, key, product);
+    await store.restore(acme, key, {}, product);
     expect(await liveOf(store, acme, key)).toEqual(["current 2 two", "pending 3 three", "previous 1 one"]);
     await store.remove(acme, key, {}, product);
     await store.write(acme, write(key, "four", { graceSeconds: 600 }), product);
@@ -66,7 +66,7 @@ describe("a removed secret", () => {
     expect(await codeOf(purge())).toBe("NOT_FOUND");
     expect(await codeOf(purge(true))).toBe("NOT_FOUND");
     expect(await codeOf(store.purge(acme, "CUSTOM_NONE", { force: true }, product))).toBe("NOT_FOUND");
-    expect(await codeOf(store.restore(acme, key, product))).toBe("NOT_FOUND");
+    expect(await codeOf(store.restore(acme, key, {}, product))).toBe("NOT_FOUND");
     const { versions, recoverUntil } = await store.history(acme, key, {});
     expect(recoverUntil).toBeUndefined();
     expect(
@@ -117,7 +117,7 @@ describe("upkeep", () => {
       expect(await eventsOf(company, "secret.purge")).toEqual([{ version: 2, actor: "job upkeep" }]);
       expect(await sealedOf(company)).toEqual([]);
     }
-    await store.restore(recent, key, product);
+    await store.restore(recent, key, {}, product);
     expect(await liveOf(store, recent, key)).toEqual(["current 1 one"]);
     expect(await liveOf(store, live, key)).toEqual(["current 1 one"]);
   });

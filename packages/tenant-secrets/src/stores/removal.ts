@@ -1,23 +1,19 @@
 import { eq } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import type { RemoveResult } from "../catalog/company-secrets.ts";
-import type { Company } from "../companies/companies.ts";
-import type { Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { changeSecret, versionOf, type Changed } from "./change-secret.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import {
   changeHead,
   destroyed,
   expectVersion,
-  inCompany,
   liveHead,
-  lockHead,
-  lockLiveHead,
   lockOrMakeHeads,
   ofVersion,
   type DatabaseParts,
   type Head,
   type LiveHead,
+  type LockedHead,
 } from "./secret-head.ts";
 
 const { companies, companySecretVersions } = tables;
@@ -40,18 +36,11 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
 export function createRemoval(
   parts: DatabaseParts,
 ): Pick<DatabaseStore, "remove" | "bury" | "restore" | "purge"> {
-  const { audit } = parts;
-
-  const entomb = async (
-    statements: Statements,
-    company: Company,
-    head: LiveHead,
-    caller: Caller,
-  ): Promise<RemoveResult> => {
+  const entomb = async (statements: Statements, head: LiveHead): Promise<Changed> => {
     const [row] = await statements
       .select({ recoveryDays: companies.recoveryDays })
       .from(companies)
-      .where(eq(companies.id, company.id));
+      .where(eq(companies.id, head.companyId));
     if (row === undefined) throw notFound();
     const recoverUntil = new Date(head.now.getTime() + row.recoveryDays * 86_400_000);
     await changeHead(statements, head, {
@@ -60,51 +49,57 @@ export function createRemoval(
       // A copy that is restored does not follow what it was copied from any more.
       origin: "written",
     });
-    const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
-    const { secretKey, currentVersion: version } = head;
-    await audit.addTo(statements, caller, { ...entry, secretKey, version });
-    return { recoverUntil };
+    return { recoverUntil, version: head.currentVersion };
   };
 
   return {
-    remove: (company, secretKey, { expectedVersion }, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const head = await lockLiveHead(statements, company.id, secretKey);
-        expectVersion(head, expectedVersion);
-        return entomb(statements, company, head, caller);
-      }),
+    remove: async (company, secretKey, options, caller) => {
+      const change = { company, secretKey, caller, action: "secret.remove", options } as const;
+      const { recoverUntil } = await changeSecret(parts, change, async (statements, locked) => {
+        const head = liveHead(locked?.head);
+        expectVersion(head, options.expectedVersion);
+        return entomb(statements, head);
+      });
+      return { recoverUntil };
+    },
 
-    bury: (company, secretKey, { expectedVersion }, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
-        if (locked?.made !== true) {
-          // It came here since the caller looked, and would stay; or it was removed, and then there is none.
-          const head = liveHead(locked?.head);
-          expectVersion(head, expectedVersion);
-          return entomb(statements, company, head, caller);
+    bury: async (company, secretKey, options, caller) => {
+      const change = { company, secretKey, caller, action: "secret.remove", options } as const;
+      const bury = async (statements: Statements, locked: LockedHead | undefined): Promise<Changed> => {
+        if (locked?.made === true) {
+          expectVersion(locked.head, options.expectedVersion);
+          return {};
         }
-        expectVersion(locked.head, expectedVersion);
-        const entry = { action: "secret.remove", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey });
-        return { recoverUntil: undefined };
-      }),
+        // It came here since the caller looked, and would stay; or it was removed, and then there is none.
+        const head = liveHead(locked?.head);
+        expectVersion(head, options.expectedVersion);
+        return entomb(statements, head);
+      };
+      const { recoverUntil } = await changeSecret(parts, change, bury, async (statements, companyId, name) =>
+        (await lockOrMakeHeads(statements, companyId, [name])).get(name),
+      );
+      return { recoverUntil };
+    },
 
-    restore: (company, secretKey, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const head = await lockHead(statements, company.id, secretKey);
-        if (head?.currentVersion == null) throw notFound();
-        if (head.recoverUntil === null || head.recoverUntil <= head.now) throw notFound();
-        await changeHead(statements, head, { deletedAt: null, recoverUntil: null });
-        const entry = { action: "secret.restore", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
-        return { version: head.currentVersion };
-      }),
+    restore: async (company, secretKey, options, caller) => {
+      const change = { company, secretKey, caller, action: "secret.restore", options } as const;
+      return versionOf(
+        await changeSecret(parts, change, async (statements, locked) => {
+          const head = locked?.head;
+          if (head?.currentVersion == null) throw notFound();
+          if (head.recoverUntil === null || head.recoverUntil <= head.now) throw notFound();
+          await changeHead(statements, head, { deletedAt: null, recoverUntil: null });
+          return { version: head.currentVersion };
+        }),
+      );
+    },
 
-    purge: (company, secretKey, { force = false }, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const head = await lockHead(statements, company.id, secretKey);
+    purge: async (company, secretKey, options, caller) => {
+      const change = { company, secretKey, caller, action: "secret.purge", options } as const;
+      await changeSecret(parts, change, async (statements, locked) => {
+        const head = locked?.head;
         if (head?.currentVersion == null || head.purgedAt !== null) throw notFound();
-        if (head.deletedAt === null && !force) {
+        if (head.deletedAt === null && options.force !== true) {
           throw new TenantSecretsError(
             "CONFLICT",
             "This secret is still there: remove it first, or say that it is to be purged all the same.",
@@ -112,8 +107,8 @@ export function createRemoval(
           );
         }
         await purgeValues(statements, head);
-        const entry = { action: "secret.purge", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version: head.currentVersion });
-      }),
+        return { version: head.currentVersion };
+      });
+    },
   };
 }

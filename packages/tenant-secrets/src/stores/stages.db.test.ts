@@ -106,14 +106,39 @@ describe("a staged value", () => {
       message: "No version of this secret is pending: stage one first.",
     });
     await stage("two");
-    expect(await store.discard(acme, key, product)).toEqual({ version: 2 });
-    expect(await codeOf(store.discard(acme, key, product))).toBe("CONFLICT");
+    expect(await store.discard(acme, key, {}, product)).toEqual({ version: 2 });
+    expect(await codeOf(store.discard(acme, key, {}, product))).toBe("CONFLICT");
     expect(await live()).toEqual(["current 1 one"]);
     expect(await codeOf(promote("CUSTOM_NONE"))).toBe("NOT_FOUND");
     const [row] = await fixture.superuser`
       select sealed, company_key_no, hint, fingerprint from company_secret_versions where company_id = ${acme.id} and version = 2`;
     expect(Object.values(row ?? {})).toEqual([null, null, null, null]);
     expect(await set("three")).toEqual({ version: 3 });
+  });
+
+  test("is promoted and discarded as the one that is meant: one that replaced it is named, and stays", async () => {
+    await withVersions("one");
+    const { version: pendingVersion } = await stage("tested");
+    await stage("untested", { replace: true });
+    const refusal = {
+      code: "CONFLICT",
+      currentVersion: 1,
+      message: expect.stringContaining("Version 3 is pending, not 2"),
+    };
+    const meant = { pendingVersion, expectedVersion: 1 };
+    await expect(store.promote(acme, key, meant, product)).rejects.toMatchObject(refusal);
+    await expect(store.discard(acme, key, meant, product)).rejects.toMatchObject(refusal);
+    expect(await live()).toEqual(["current 1 one", "pending 3 untested"]);
+    expect(await codeOf(store.discard(acme, key, { expectedVersion: 2 }, product))).toBe("CONFLICT");
+    expect(await store.discard(acme, key, { pendingVersion: 3, expectedVersion: 1 }, product)).toEqual({
+      version: 3,
+    });
+    await expect(store.promote(acme, key, { pendingVersion: 3 }, product)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringMatching(/^No version of this secret is pending, and so version 3 is not/),
+    });
+    await stage("four");
+    expect(await store.promote(acme, key, { pendingVersion: 4 }, product)).toEqual({ version: 4 });
   });
 
   test("is found by a rotation of the company's key, before and after it is promoted", async () => {
@@ -143,7 +168,7 @@ describe("a grace window", () => {
     await store.promote(acme, key, { graceSeconds: 60 }, product);
     await store.rollback(acme, key, { toVersion: 3 }, product);
     await store.remove(acme, key, {}, product);
-    await store.restore(acme, key, product);
+    await store.restore(acme, key, {}, product);
     expect(await live()).toEqual(["current 5 three", "previous 3 three", "previous 1 one"]);
     const until = (await history()).map(({ version, stage: each, countsUntil }) => [
       version,
@@ -249,7 +274,7 @@ describe("a rollback", () => {
     expect(await codeOf(rollback(1, { expectedVersion: 1 }))).toBe("CONFLICT");
     await expect(rollback(2)).rejects.toThrow("Version 2 is the current one already.");
     await expect(rollback(3)).rejects.toThrow("Version 3 is pending: promote it, or discard it.");
-    await store.discard(acme, key, product);
+    await store.discard(acme, key, {}, product);
     await expect(rollback(3)).rejects.toThrow(
       "The value of version 3 was destroyed: nothing brings it back.",
     );
@@ -317,7 +342,7 @@ test("a clock of the process that has jumped changes nothing: the database's dec
     expect((await live()).map((each) => each.split(" ")[0])).toEqual(["current", "previous"]);
     await set(`after ${year}`, { endGrace: true });
     await store.remove(acme, key, {}, product);
-    await store.restore(acme, key, product);
+    await store.restore(acme, key, {}, product);
     expect(await stores.upkeep.purgeRemovedSecrets(new AbortController().signal)).toBe(0);
     vi.useRealTimers();
   }

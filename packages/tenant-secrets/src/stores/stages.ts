@@ -1,9 +1,10 @@
 import { tables, type Statements } from "@repo/db";
-import type { Company } from "../companies/companies.ts";
+import type { PendingOptions, RollbackOptions } from "../catalog/company-secrets.ts";
 import { openValue } from "../crypto/envelope.ts";
 import { withKeysOfNow } from "../keys/company-keys.ts";
 import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
+import { changeSecret, findChange, versionOf } from "./change-secret.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
 import {
   changeHead,
@@ -11,7 +12,8 @@ import {
   expectVersion,
   inCompany,
   keepCurrentVersion,
-  lockLiveHead,
+  liveHead,
+  lockHead,
   ofVersion,
   type DatabaseParts,
   type LiveHead,
@@ -23,51 +25,59 @@ const { companySecretVersions } = tables;
 
 /** What changes which version counts. */
 export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" | "discard" | "rollback"> {
-  const { companyKeys, audit } = parts;
+  const { companyKeys } = parts;
 
   return {
-    promote: (company, secretKey, { expectedVersion, ...grace }, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const head = await lockLiveHead(statements, company.id, secretKey);
-        expectVersion(head, expectedVersion);
-        const version = pendingVersion(head);
-        const graceWindows = nextGraceWindows(head, grace);
-        await keepCurrentVersion(statements, head);
-        const row = ofVersion(head, version);
-        const [pending] = await statements.select().from(companySecretVersions).where(row).for("update");
-        if (pending === undefined || pending.sealed === null) throw keyDestroyed();
-        // The head first: a sealed value may only come to it from where it still stands.
-        await changeHead(statements, head, {
-          graceWindows,
-          secretValueEncrypted: pending.sealed,
-          companyKeyNo: pending.companyKeyNo,
-          currentVersion: version,
-          pendingVersion: null,
-          expiresAt: pending.expiresAt,
-          origin: "written",
-        });
-        await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
-        const entry = { action: "secret.promote", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version });
-        return { version };
-      }),
+    promote: async (company, secretKey, options, caller) => {
+      const change = { company, secretKey, caller, action: "secret.promote", options } as const;
+      return versionOf(
+        await changeSecret(parts, change, async (statements, locked) => {
+          const head = liveHead(locked?.head);
+          const version = pendingVersion(head, options);
+          const graceWindows = nextGraceWindows(head, options);
+          await keepCurrentVersion(statements, head);
+          const row = ofVersion(head, version);
+          const [pending] = await statements.select().from(companySecretVersions).where(row).for("update");
+          if (pending === undefined || pending.sealed === null) throw keyDestroyed();
+          // The head first: a sealed value may only come to it from where it still stands.
+          await changeHead(statements, head, {
+            graceWindows,
+            secretValueEncrypted: pending.sealed,
+            companyKeyNo: pending.companyKeyNo,
+            currentVersion: version,
+            pendingVersion: null,
+            expiresAt: pending.expiresAt,
+            origin: "written",
+          });
+          await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
+          return { version };
+        }),
+      );
+    },
 
-    discard: (company, secretKey, caller) =>
-      inCompany(parts, company, async (statements) => {
-        const head = await lockLiveHead(statements, company.id, secretKey);
-        const version = pendingVersion(head);
-        await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
-        await changeHead(statements, head, { pendingVersion: null });
-        const entry = { action: "secret.discard", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version });
-        return { version };
-      }),
+    discard: async (company, secretKey, options, caller) => {
+      const change = { company, secretKey, caller, action: "secret.discard", options } as const;
+      return versionOf(
+        await changeSecret(parts, change, async (statements, locked) => {
+          const head = liveHead(locked?.head);
+          const version = pendingVersion(head, options);
+          await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
+          await changeHead(statements, head, { pendingVersion: null });
+          return { version };
+        }),
+      );
+    },
 
-    rollback: (company, secretKey, { toVersion, expectedVersion, note }, caller) =>
+    rollback: (company, secretKey, options, caller) =>
       withKeysOfNow(async () => {
-        const find = (statements: Statements) =>
-          lockEarlierVersion(statements, company, secretKey, toVersion, expectedVersion);
-        const earlier = await inCompany(parts, company, find);
+        const { toVersion, note } = options;
+        const change = { company, secretKey, caller, action: "secret.rollback", options } as const;
+        const earlier = await inCompany(parts, company, async (statements) => {
+          const head = await lockHead(statements, company.id, secretKey);
+          const isApplied = (await findChange(statements, change)) !== undefined;
+          return isApplied ? undefined : findEarlierVersion(statements, liveHead(head), options);
+        });
+        if (earlier === undefined) return versionOf(await changeSecret(parts, change, appliedBefore));
         const opening = await companyKeys.forOpening(company.id, earlier.companyKeyNo);
         const key = await companyKeys.forSealing(company.id);
         const place = { companyId: company.id, secretKey, version: toVersion };
@@ -83,14 +93,13 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
             options: { ...earlier.expiry, note: note ?? `As version ${toVersion}.` },
           };
           const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
-          return await inCompany(parts, company, async (statements) => {
+          const changed = await changeSecret(parts, change, async (statements, locked) => {
+            const head = liveHead(locked?.head);
             // What was destroyed since it was opened does not come back by this road.
-            const { head } = await find(statements);
-            const version = await addCurrentVersion(statements, head, key, write, maker, "written");
-            const entry = { action: "secret.rollback", outcome: "allowed", companyId: company.id } as const;
-            await audit.addTo(statements, caller, { ...entry, secretKey, version });
-            return { version };
+            await findEarlierVersion(statements, head, options);
+            return { version: await addCurrentVersion(statements, head, key, write, maker, "written") };
           });
+          return versionOf(changed);
         } finally {
           plaintext.wipe();
         }
@@ -98,8 +107,11 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
   };
 }
 
+function appliedBefore(): Promise<never> {
+  throw new Error("a request that was applied is not forgotten a moment later");
+}
+
 interface EarlierVersion {
-  readonly head: LiveHead;
   readonly sealed: string;
   readonly companyKeyNo: number;
   readonly hint: string | null;
@@ -107,14 +119,11 @@ interface EarlierVersion {
 }
 
 /** @throws {TenantSecretsError} NOT_FOUND; CONFLICT where it is not a version that can be gone back to */
-async function lockEarlierVersion(
+async function findEarlierVersion(
   statements: Statements,
-  company: Company,
-  secretKey: string,
-  version: number,
-  expectedVersion: number | undefined,
+  head: LiveHead,
+  { toVersion: version, expectedVersion }: RollbackOptions,
 ): Promise<EarlierVersion> {
-  const head = await lockLiveHead(statements, company.id, secretKey);
   expectVersion(head, expectedVersion);
   const { currentVersion } = head;
   const refuse = (sentence: string) => new TenantSecretsError("CONFLICT", sentence, { currentVersion });
@@ -129,12 +138,19 @@ async function lockEarlierVersion(
   if (sealed === null || companyKeyNo === null) {
     throw refuse(`The value of version ${version} was destroyed: nothing brings it back.`);
   }
-  return { head, sealed, companyKeyNo, hint, expiry: { expiresAt, reminderDays } };
+  return { sealed, companyKeyNo, hint, expiry: { expiresAt, reminderDays } };
 }
 
-function pendingVersion(head: LiveHead): number {
-  if (head.pendingVersion !== null) return head.pendingVersion;
-  throw new TenantSecretsError("CONFLICT", "No version of this secret is pending: stage one first.", {
-    currentVersion: head.currentVersion,
-  });
+/** @throws {TenantSecretsError} CONFLICT where none is pending, or another one than is meant */
+function pendingVersion(head: LiveHead, { expectedVersion, pendingVersion: meant }: PendingOptions): number {
+  const { currentVersion, pendingVersion: pending } = head;
+  expectVersion(head, expectedVersion);
+  if (pending !== null && (meant === undefined || meant === pending)) return pending;
+  const sentence =
+    meant === undefined
+      ? "No version of this secret is pending: stage one first."
+      : pending === null
+        ? `No version of this secret is pending, and so version ${meant} is not: look at its history.`
+        : `Version ${pending} is pending, not ${meant}: somebody else staged it. Look at it, then decide.`;
+  throw new TenantSecretsError("CONFLICT", sentence, { currentVersion });
 }

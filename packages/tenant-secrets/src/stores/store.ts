@@ -4,12 +4,14 @@ import type {
   BatchWriteResult,
   Capabilities,
   CheckResult,
+  DiscardOptions,
   Expiry,
   HistoryOptions,
   PromoteOptions,
   PurgeOptions,
   RemoveOptions,
   RemoveResult,
+  RequestOptions,
   RollbackOptions,
   SecretDescription,
   SecretHistory,
@@ -117,11 +119,11 @@ export interface SecretStore {
   /**
    * Makes the pending version the current one. It keeps its number, also where a write came after it.
    *
-   * @throws {TenantSecretsError} NOT_FOUND; CONFLICT where none is pending
+   * @throws {TenantSecretsError} NOT_FOUND; CONFLICT where none is pending, or another one than is meant
    */
   promote(company: Company, secretKey: string, options: PromoteOptions, caller: Caller): Promise<WriteResult>;
   /** Destroys the pending version. @returns its number @throws {TenantSecretsError} as `promote` */
-  discard(company: Company, secretKey: string, caller: Caller): Promise<WriteResult>;
+  discard(company: Company, secretKey: string, options: DiscardOptions, caller: Caller): Promise<WriteResult>;
   /**
    * Writes the value of an earlier version again, as a new one.
    *
@@ -137,7 +139,7 @@ export interface SecretStore {
   /** @throws {TenantSecretsError} NOT_FOUND, CONFLICT, NOT_SUPPORTED, and what the store's servers cause */
   remove(company: Company, secretKey: string, options: RemoveOptions, caller: Caller): Promise<RemoveResult>;
   /** Undoes a removal while that can be done. @throws {TenantSecretsError} NOT_FOUND, NOT_SUPPORTED */
-  restore(company: Company, secretKey: string, caller: Caller): Promise<WriteResult>;
+  restore(company: Company, secretKey: string, options: RequestOptions, caller: Caller): Promise<WriteResult>;
   /**
    * Destroys all values of a removed secret, their hints and fingerprints. The rows stay, and a later write makes the next
    * version.

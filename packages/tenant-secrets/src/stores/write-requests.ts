@@ -1,6 +1,8 @@
 import { and, eq, gt, lte, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
+import { z } from "zod";
+import { forgottenBefore, requestIdTaken } from "../access/request-ids.ts";
+import { keyDestroyed } from "../vocabulary/errors.ts";
 import { ofVersion } from "./secret-head.ts";
 
 const { companySecretVersions, writeRequests } = tables;
@@ -14,12 +16,12 @@ export interface RequestName {
   readonly requestId: string;
 }
 
-/** A request is remembered for this long. */
-const remembered = sql`now() - interval '24 hours'`;
-
 /** What a request asked for, to tell a retry from another request. */
 export interface RequestBody {
-  /** Its MAC under each key of the company that is not destroyed, the one that seals now first. */
+  /**
+   * Its MAC under each key of the company that is not destroyed, the one that seals now first. Of a request without values
+   * only its digest, as if that were the MAC under a key of number 0.
+   */
   readonly macs: readonly [KeyedMac, ...KeyedMac[]];
   /** By secret key. */
   readonly writes: readonly RequestedWrite[];
@@ -38,7 +40,7 @@ interface KeyedMac {
 }
 
 /**
- * @returns the versions that an earlier request of this name made, in the order of its writes; undefined where there was none
+ * @returns what an earlier request of this name was answered; undefined where there was none
  * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the keys at hand are older
  *   than the request's
  */
@@ -46,7 +48,7 @@ export async function findApplied(
   statements: Statements,
   name: RequestName,
   body: RequestBody,
-): Promise<readonly number[] | undefined> {
+): Promise<unknown> {
   const [row] = await statements
     .select()
     .from(writeRequests)
@@ -56,31 +58,30 @@ export async function findApplied(
         eq(actorKind, name.actorKind),
         eq(actorId, name.actorId),
         eq(requestId, name.requestId),
-        gt(createdAt, remembered),
+        gt(createdAt, forgottenBefore),
       ),
     );
   if (row === undefined) return undefined;
   const no = Number(row.bodyMac.split(".", 1)[0]);
   const same = body.macs.find((keyed) => keyed.no === no);
-  if (same === undefined && no > body.macs[0].no) throw keyDestroyed();
+  if (same === undefined && body.writes.length > 0 && no > body.macs[0].no) throw keyDestroyed();
   const applied = same === undefined ? await madeThose(statements, row, body) : row.bodyMac === textOf(same);
   if (!applied) throw requestIdTaken();
-  return versionsOf(row);
+  return row.answer;
 }
 
 type RequestRow = typeof writeRequests.$inferSelect;
 
-function versionsOf({ version, versions }: RequestRow): readonly number[] {
-  return versions ?? [version];
-}
+/** The answer to a request that wrote values: the versions that it made, in the order of its writes. */
+export const Versions = z.array(z.int());
 
 /**
  * Whether the versions that a request made hold what another one asks for. For when the key of its MAC is destroyed: a
  * version's fingerprint was computed anew under the next key. What cannot be compared any more is how it was to be written.
  */
 async function madeThose(statements: Statements, row: RequestRow, { writes }: RequestBody): Promise<boolean> {
-  const versions = versionsOf(row);
-  if (versions.length !== writes.length) return false;
+  const versions = Versions.safeParse(row.answer).data ?? [];
+  if (writes.length === 0 || versions.length !== writes.length) return false;
   for (const [i, { secretKey, note, fingerprints }] of writes.entries()) {
     const [made] = await statements
       .select({ note: companySecretVersions.note, fingerprint: companySecretVersions.fingerprint })
@@ -103,35 +104,27 @@ export async function keepApplied(
   statements: Statements,
   name: RequestName,
   { macs }: RequestBody,
-  versions: readonly number[],
+  answer: object,
 ): Promise<void> {
-  const made = { version: versions[0] ?? 0, versions: versions.length > 1 ? [...versions] : null };
   const bodyMac = textOf(macs[0]);
   // Rows that somebody else is forgetting are passed over, so that two writers never wait for each other here.
   await statements.execute(sql`
     delete from ${writeRequests} where ctid in (
-      select ctid from ${writeRequests} where ${companyId} = ${name.companyId} and ${createdAt} <= ${remembered}
+      select ctid from ${writeRequests} where ${companyId} = ${name.companyId} and ${createdAt} <= ${forgottenBefore}
       limit 100 for update skip locked)`);
   const kept = await statements
     .insert(writeRequests)
-    .values({ ...name, bodyMac, ...made })
+    .values({ ...name, bodyMac, answer })
     .onConflictDoUpdate({
       target: [companyId, actorKind, actorId, requestId],
-      set: { bodyMac, ...made, createdAt: sql`now()` },
-      setWhere: lte(createdAt, remembered),
+      set: { bodyMac, answer, createdAt: sql`now()` },
+      setWhere: lte(createdAt, forgottenBefore),
     })
-    .returning({ version: writeRequests.version });
+    .returning({ requestId });
   // It came in between, for another secret: the lock on this one's head keeps its own apart.
   if (kept.length === 0) throw requestIdTaken();
 }
 
 function textOf({ no, mac }: KeyedMac): string {
   return `${no}.${mac}`;
-}
-
-function requestIdTaken(): TenantSecretsError {
-  return new TenantSecretsError(
-    "CONFLICT",
-    "This request id was used for another write within the last 24 hours: send a new id.",
-  );
 }

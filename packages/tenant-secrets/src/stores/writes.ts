@@ -1,5 +1,6 @@
 import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "../access/audit.ts";
+import { canonical } from "../access/request-ids.ts";
 import type { Company } from "../companies/companies.ts";
 import { fingerprint, requestMac, type CompanyKey } from "../crypto/derivation.ts";
 import { sealValue } from "../crypto/envelope.ts";
@@ -22,7 +23,7 @@ import {
   type Head,
 } from "./secret-head.ts";
 import type { BatchWrite, StagedWrite } from "./store.ts";
-import { findApplied, keepApplied, type RequestBody } from "./write-requests.ts";
+import { findApplied, keepApplied, Versions, type RequestBody } from "./write-requests.ts";
 
 const { companySecretVersions } = tables;
 
@@ -129,8 +130,9 @@ export function createWrites(
           }));
           return audit.addAllTo(statements, caller, events);
         };
-        const applied = request && (await findApplied(statements, request.name, request.body));
-        if (applied !== undefined) {
+        const answered = request && (await findApplied(statements, request.name, request.body));
+        if (answered !== undefined) {
+          const applied = Versions.parse(answered);
           await addEvents(applied, "REPLAYED");
           return applied;
         }
@@ -285,7 +287,7 @@ function bodyOf(
       action,
       ...writes.flatMap(({ secretKey, plaintext, options }) => [
         secretKey,
-        JSON.stringify(options, Object.keys(options).toSorted()),
+        canonical({ ...options, requestId: undefined }),
         plaintext.bytes,
       ]),
     ]),

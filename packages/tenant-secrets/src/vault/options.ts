@@ -4,6 +4,7 @@ import {
   type ExpiryOptions,
   type HistoryOptions,
   type ListOptions,
+  type PendingOptions,
   type WriteOptions,
 } from "../catalog/company-secrets.ts";
 import { refuseRule } from "./gate.ts";
@@ -18,12 +19,13 @@ export const maxExpiresWithinDays = 3653;
 export const maxReminders = 10;
 
 /** @throws {TenantSecretsError} INVALID_INPUT, with the rule and nothing that was sent */
-export function checkOptions(options: WriteOptions): void {
-  const { expectedVersion, requestId, note, graceSeconds } = options;
+export function checkOptions(options: WriteOptions & PendingOptions): void {
+  const { expectedVersion, pendingVersion, requestId, note, graceSeconds } = options;
   checkExpiry(options);
   if (expectedVersion !== undefined && !isBetween(expectedVersion, 0, Number.MAX_SAFE_INTEGER)) {
     throw refuseRule("expectedVersion is a whole number, 0 for none yet");
   }
+  if (pendingVersion !== undefined) checkVersion(pendingVersion, 1);
   if (requestId !== undefined && !/^[\x21-\x7e]{1,100}$/.test(requestId)) {
     throw refuseRule("a requestId has 1 to 100 visible ASCII characters");
   }
@@ -56,7 +58,7 @@ export function checkList({ expiresWithinDays }: ListOptions): void {
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT */
-export function checkExpiry({ expiresAt, reminderDays = [] }: ExpiryOptions): void {
+function checkExpiry({ expiresAt, reminderDays = [] }: ExpiryOptions): void {
   // What lies outside these years has another spelling, which the database does not read as the same time.
   const year = expiresAt?.getUTCFullYear();
   if (year !== undefined && !isBetween(year, 2000, 9999)) {

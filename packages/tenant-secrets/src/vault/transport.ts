@@ -21,11 +21,11 @@ export function vaultTransport(vault: Vault, as: Caller, subdomain: string): Sec
     history: (...page) => vault.history(as, subdomain, ...page),
     stage: (...write) => vault.stage(as, subdomain, ...write),
     promote: (...promotion) => vault.promote(as, subdomain, ...promotion),
-    discard: (secretKey) => vault.discard(as, subdomain, secretKey),
+    discard: (...discard) => vault.discard(as, subdomain, ...discard),
     rollback: (...rollback) => vault.rollback(as, subdomain, ...rollback),
     setExpiry: (...expiry) => vault.setExpiry(as, subdomain, ...expiry),
     remove: (...removal) => vault.remove(as, subdomain, ...removal),
-    restore: (secretKey) => vault.restore(as, subdomain, secretKey),
+    restore: (...restoration) => vault.restore(as, subdomain, ...restoration),
     purge: (...purge) => vault.purge(as, subdomain, ...purge),
   };
 }

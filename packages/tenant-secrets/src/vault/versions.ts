@@ -2,6 +2,7 @@ import { covers } from "../access/permissions.ts";
 import type { AuditAction } from "../access/audit.ts";
 import type {
   Capabilities,
+  DiscardOptions,
   Expiry,
   HistoryOptions,
   ListOptions,
@@ -9,6 +10,7 @@ import type {
   PurgeOptions,
   RemoveOptions,
   RemoveResult,
+  RequestOptions,
   RollbackOptions,
   SecretHistory,
   SecretList,
@@ -20,7 +22,7 @@ import type { Caller, Verb } from "../vocabulary/actor.ts";
 import { notFound } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import type { Gate, VaultParts } from "./gate.ts";
-import { checkExpiry, checkList, checkOptions, checkPage, checkVersion } from "./options.ts";
+import { checkList, checkOptions, checkPage, checkVersion } from "./options.ts";
 
 /** What needs no value: to see what there is, and to say which of it counts. */
 export interface Versions {
@@ -39,7 +41,12 @@ export interface Versions {
     secretKey: string,
     options: PromoteOptions,
   ): Promise<WriteResult>;
-  discard(caller: Caller, subdomain: string, secretKey: string): Promise<WriteResult>;
+  discard(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options: DiscardOptions,
+  ): Promise<WriteResult>;
   rollback(
     caller: Caller,
     subdomain: string,
@@ -48,7 +55,12 @@ export interface Versions {
   ): Promise<WriteResult>;
   setExpiry(caller: Caller, subdomain: string, secretKey: string, expiry: Expiry): Promise<void>;
   remove(caller: Caller, subdomain: string, secretKey: string, options: RemoveOptions): Promise<RemoveResult>;
-  restore(caller: Caller, subdomain: string, secretKey: string): Promise<WriteResult>;
+  restore(
+    caller: Caller,
+    subdomain: string,
+    secretKey: string,
+    options: RequestOptions,
+  ): Promise<WriteResult>;
   purge(caller: Caller, subdomain: string, secretKey: string, options: PurgeOptions): Promise<void>;
 }
 
@@ -110,10 +122,11 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
         return store.promote(company, secretKey, options, caller);
       }),
 
-    discard: (caller, subdomain, secretKey) =>
-      on([caller, subdomain, secretKey], "write", "secret.discard", (company, store) =>
-        store.discard(company, secretKey, caller),
-      ),
+    discard: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "write", "secret.discard", async (company, store) => {
+        checkOptions(options);
+        return store.discard(company, secretKey, options, caller);
+      }),
 
     rollback: (caller, subdomain, secretKey, options) =>
       on([caller, subdomain, secretKey], "write", "secret.rollback", async (company, store) => {
@@ -124,7 +137,7 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
 
     setExpiry: (caller, subdomain, secretKey, expiry) =>
       on([caller, subdomain, secretKey], "write", "secret.set-expiry", async (company, store) => {
-        checkExpiry(expiry);
+        checkOptions(expiry);
         return store.setExpiry(company, secretKey, expiry, caller);
       }),
 
@@ -134,15 +147,17 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
         return store.remove(company, secretKey, options, caller);
       }),
 
-    restore: (caller, subdomain, secretKey) =>
-      on([caller, subdomain, secretKey], "delete", "secret.restore", (company, store) =>
-        store.restore(company, secretKey, caller),
-      ),
+    restore: (caller, subdomain, secretKey, options) =>
+      on([caller, subdomain, secretKey], "delete", "secret.restore", async (company, store) => {
+        checkOptions(options);
+        return store.restore(company, secretKey, options, caller);
+      }),
 
     purge: (caller, subdomain, secretKey, options) =>
-      on([caller, subdomain, secretKey], "delete", "secret.purge", (company, store) =>
-        store.purge(company, secretKey, options, caller),
-      ),
+      on([caller, subdomain, secretKey], "delete", "secret.purge", async (company, store) => {
+        checkOptions(options);
+        return store.purge(company, secretKey, options, caller);
+      }),
   };
 }
 

@@ -1,0 +1,23 @@
+import { sql } from "drizzle-orm";
+import { check, index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { at } from "./columns.ts";
+
+/** Request ids of changes of companies, members and API keys, kept for a day, so that a retried request applies once. */
+export const managementRequests = pgTable(
+  "management_requests",
+  {
+    actorKind: text("actor_kind").notNull(),
+    actorId: text("actor_id").notNull(),
+    requestId: text("request_id").notNull(),
+    /** SHA-256 of what was asked for. */
+    digest: text("digest").notNull(),
+    /** The id of what was made or changed. Null while the transaction that does it runs. */
+    subject: uuid("subject"),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "management_requests_pkey", columns: [t.actorKind, t.actorId, t.requestId] }),
+    check("management_requests_request_id_check", sql`length(${t.requestId}) between 1 and 100`),
+    index("management_requests_created_at").on(t.createdAt),
+  ],
+);

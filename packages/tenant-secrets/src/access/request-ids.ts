@@ -1,0 +1,24 @@
+import { createHash } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
+
+/** Until when a request that is remembered was made at the latest, in SQL: for 24 hours. */
+export const forgottenBefore = sql`now() - interval '24 hours'`;
+
+/** What a request asked for, to tell a retry of it from another one. For what holds no value: a digest keeps none secret. */
+export function digestOf(...asked: readonly unknown[]): string {
+  return createHash("sha256").update(JSON.stringify(asked)).digest("base64url");
+}
+
+/** The options of a request in one order and without what was left out, for a digest or a MAC. */
+export function canonical(options: object): string {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return JSON.stringify(given.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export function requestIdTaken(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "This request id was used for another change within the last 24 hours: send a new id.",
+  );
+}
