@@ -74,6 +74,37 @@ describe("a bounded store", () => {
     expect(kept.measure()).toEqual({ entries: 100, bytes: 1000, evictions: 900 });
   });
 
+  test("finds whom to take from in a few steps, among 30,000 owners with one entry each and one with 20,000", () => {
+    const owners = 30_000;
+    const hoard = 20_000;
+    let steps = 0;
+    const kept = createFairShelves<Thing>({ maxEntries: owners + hoard, maxBytes: 100_000_000 }, () => {
+      steps += 1;
+    });
+    for (let i = 0; i < owners; i++) kept.set(`owner-${i}`, "name", thing());
+    for (let i = 0; i < hoard; i++) kept.set("hoarder", `name-${i}`, thing());
+    expect(kept.measure()).toMatchObject({ entries: owners + hoard, evictions: 0 });
+    let most = 0;
+    for (let i = 0; i < 1000; i++) {
+      steps = 0;
+      kept.set(`newcomer-${i}`, "name", thing());
+      most = Math.max(most, steps);
+    }
+    // Two changes of a ranking, of at most three steps for each doubling.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(100);
+    expect(kept.measure()).toMatchObject({ entries: owners + hoard, evictions: 1000 });
+    const left = Array.from({ length: owners }, (_, i) => kept.get(`owner-${i}`, "name"));
+    expect(left.filter((entry) => entry === undefined)).toEqual([]);
+  });
+
+  test("takes from those who came first, where all owners have as much and there are more than room", () => {
+    const kept = shelves(1000);
+    for (let i = 0; i < 1500; i++) kept.set(`owner-${i}`, "name", thing());
+    const left = Array.from({ length: 1500 }, (_, i) => i).filter((i) => kept.get(`owner-${i}`, "name"));
+    expect(left).toEqual(Array.from({ length: 1000 }, (_, i) => i + 500));
+  });
+
   test("tells owners and names apart, whatever they are", () => {
     const kept = shelves(100);
     const places = [

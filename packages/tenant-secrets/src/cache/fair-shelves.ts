@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { createRanking } from "./ranking.ts";
 
 export interface Bounds {
   readonly maxEntries: number;
@@ -22,22 +23,34 @@ type Shelf<Entry extends object> = LRUCache<string, Entry>;
 /**
  * A bounded store in which owners cannot crowd each other out: where there is no more room, whoever has more than an even
  * share of it loses what it has not used for longest. An owner with no more than its share loses nothing to others.
+ *
+ * @param onStep called for each owner that is looked at to find one with too much, so that a test can count them
  */
-export function createFairShelves<Entry extends { readonly sizeBytes: number }>({
-  maxEntries,
-  maxBytes,
-}: Bounds): FairShelves<Entry> {
+export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
+  { maxEntries, maxBytes }: Bounds,
+  onStep?: () => void,
+): FairShelves<Entry> {
   const shelves = new Map<string, Shelf<Entry>>();
   let entries = 0;
   let bytes = 0;
   let evictions = 0;
-  // Goes round the owners, so that a search for one to take from does not begin with the same ones each time.
-  let round = shelves.entries();
+  /** Owners by the part of the room that they have. Where there is too much in all, the first has more than an even share. */
+  const ranking = createRanking<string>(onStep);
+
+  const rank = (owner: string, shelf: Shelf<Entry>): void => {
+    if (shelf.size > 0) {
+      ranking.put(owner, Math.max(shelf.size / maxEntries, shelf.calculatedSize / maxBytes));
+      return;
+    }
+    shelves.delete(owner);
+    ranking.delete(owner);
+  };
 
   const forgetShelf = (owner: string, shelf: Shelf<Entry>): void => {
     entries -= shelf.size;
     bytes -= shelf.calculatedSize;
     shelves.delete(owner);
+    ranking.delete(owner);
   };
 
   const remove = (owner: string, shelf: Shelf<Entry>, name: string): void => {
@@ -45,7 +58,7 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
     if (!shelf.delete(name)) return;
     entries -= 1;
     bytes -= before - shelf.calculatedSize;
-    if (shelf.size === 0) shelves.delete(owner);
+    rank(owner, shelf);
   };
 
   const hasMoreThanItsShare = (shelf: Shelf<Entry>): boolean =>
@@ -55,15 +68,9 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
   const findVictim = (owner: string): readonly [string, Shelf<Entry>] | undefined => {
     const own = shelves.get(owner);
     if (own !== undefined && own.size > 1 && hasMoreThanItsShare(own)) return [owner, own];
-    for (let looked = 0; looked <= shelves.size; looked++) {
-      let next = round.next();
-      if (next.done === true) {
-        round = shelves.entries();
-        next = round.next();
-      }
-      if (next.done !== true && next.value[0] !== owner && hasMoreThanItsShare(next.value[1]))
-        return next.value;
-    }
+    const heaviest = ranking.heaviest(owner);
+    const other = heaviest === undefined ? undefined : shelves.get(heaviest);
+    if (heaviest !== undefined && other !== undefined && hasMoreThanItsShare(other)) return [heaviest, other];
     return own === undefined ? undefined : [owner, own];
   };
 
@@ -95,6 +102,7 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
       shelf.set(name, entry, { size: entry.sizeBytes });
       entries += shelf.size - size;
       bytes += shelf.calculatedSize - weight;
+      rank(owner, shelf);
       makeRoom(owner);
     },
     delete: (owner, name) => {
@@ -113,6 +121,7 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
     },
     clear: () => {
       shelves.clear();
+      ranking.clear();
       entries = 0;
       bytes = 0;
     },

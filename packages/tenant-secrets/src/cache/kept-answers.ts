@@ -63,6 +63,10 @@ export interface KeptAnswers<Value> {
    * @throws what `ask` throws, where there is no older answer that may still be given
    */
   get(question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined>;
+  /** As `get`, asking also where an answer is at hand, and never giving an older one. */
+  askAnew(question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined>;
+  /** @returns a value that is at hand, also one that is past its time and may only be given where nobody can be asked */
+  peekAny(question: Question): Value | undefined;
   /** One name of an owner has changed, or all of its. */
   forget(owner: string, name?: string): void;
   /** What says so has changed, and whatever was not there. */
@@ -99,9 +103,15 @@ const patienceMs = 1000;
 const awayMs = 1000;
 /** That something is not there takes a little room too. */
 const absentBytes = 300;
+/** How much of the room, and beside it: names of what is not there have no end, and must not crowd out what is. */
+const shareOfAbsent = 1 / 10;
 
 export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): KeptAnswers<Value> {
   const shelves = createFairShelves<Entry<Value>>(options);
+  const absences = createFairShelves<Entry<Value>>({
+    maxEntries: Math.ceil(options.maxEntries * shareOfAbsent),
+    maxBytes: Math.ceil(options.maxBytes * shareOfAbsent),
+  });
   const flights = new Map<string, Map<string, Flight<Value>>>();
   const awayUntil = new Map<string, number>();
   const counts = { hits: 0, absentHits: 0, staleHits: 0, misses: 0, joined: 0, invalidations: 0 };
@@ -109,15 +119,20 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
   let keeping = false;
 
   const find = ({ owner, name, source }: Question): Entry<Value> | undefined => {
-    const entry = shelves.get(owner, name);
+    const entry = shelves.get(owner, name) ?? absences.get(owner, name);
     return entry?.source === source ? entry : undefined;
+  };
+  const drop = (owner: string, name: string): void => {
+    shelves.delete(owner, name);
+    absences.delete(owner, name);
   };
 
   const keep = ({ owner, name, source }: Question, value: Value | undefined, askedAt: number): void => {
     const usualMs = value === undefined ? options.absentMs : options.freshMs;
     const longestMs = Math.min(usualMs, (value && options.keepMsOf?.(value)) ?? usualMs);
     const freshUntil = askedAt + longestMs * (0.9 + 0.1 * Math.random());
-    shelves.set(owner, name, {
+    drop(owner, name);
+    (value === undefined ? absences : shelves).set(owner, name, {
       value,
       source,
       sizeBytes: value === undefined ? absentBytes : options.sizeOf(value),
@@ -169,7 +184,7 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
     } catch (error) {
       if (options.isAwayForAll(error)) awayUntil.set(source, performance.now() + awayMs);
       // What does not open, or whose key is gone, is not served on from here.
-      if (!options.isAway(error) && !flight.outdated) shelves.delete(owner, name);
+      if (!options.isAway(error) && !flight.outdated) drop(owner, name);
       throw error;
     } finally {
       land(question, flight);
@@ -245,16 +260,23 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
         ? getOrStale(question, ask, entry)
         : fly(question, ask);
     },
+    askAnew: fly,
+    peekAny: (question) => {
+      const entry = find(question);
+      return entry !== undefined && performance.now() < entry.staleUntil ? entry.value : undefined;
+    },
     forget: (owner, name) => {
       counts.invalidations += 1;
       outdate(owner, name);
-      if (name === undefined) shelves.deleteAll(owner);
-      else shelves.delete(owner, name);
+      if (name !== undefined) return drop(owner, name);
+      shelves.deleteAll(owner);
+      absences.deleteAll(owner);
     },
     forgetWhere: (isChanged) => {
       counts.invalidations += 1;
       outdateAll();
-      shelves.deleteWhere(({ value }) => value === undefined || isChanged(value));
+      absences.clear();
+      shelves.deleteWhere(({ value }) => value !== undefined && isChanged(value));
     },
     doubt: () => {
       counts.invalidations += 1;
@@ -268,7 +290,16 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       keeping = false;
       outdateAll();
       shelves.clear();
+      absences.clear();
     },
-    measure: () => ({ ...counts, ...shelves.measure() }),
+    measure: () => {
+      const [present, absent] = [shelves.measure(), absences.measure()];
+      return {
+        ...counts,
+        evictions: present.evictions + absent.evictions,
+        entries: present.entries + absent.entries,
+        bytes: present.bytes + absent.bytes,
+      };
+    },
   };
 }

@@ -105,9 +105,14 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
       return describe(row);
     });
 
+  const find = ({ actor }: Caller, subdomain: string): Promise<CompanyRow | undefined> =>
+    actor.kind === "job" || actor.kind === "operator"
+      ? rows.find(subdomain)
+      : rows.findFor(({ id }) => entersCompany(actor, id), subdomain);
+
   return {
     enter: async (attempt, subdomain) => {
-      const row = Subdomain.safeParse(subdomain).success ? await rows.find(subdomain) : undefined;
+      const row = Subdomain.safeParse(subdomain).success ? await find(attempt.caller, subdomain) : undefined;
       const company = row === undefined ? undefined : verified(attempt.caller, row);
       // Filed under the caller's own company, whose people must not read there whether the other one exists.
       return company ?? refuse(audit, attempt, notFound());

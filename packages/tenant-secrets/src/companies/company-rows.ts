@@ -10,10 +10,15 @@ export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "st
    * @returns what is at hand; undefined where it has to be asked for, or there is no such company
    */
   peek(subdomain: string, now: number): CompanyRow | undefined;
-  /** A row that is not genuine is none. @throws {TenantSecretsError} DATABASE_UNAVAILABLE */
+  /** For whoever may enter every company. A row that is not genuine is none. @throws {TenantSecretsError} DATABASE_UNAVAILABLE */
   find(subdomain: string): Promise<CompanyRow | undefined>;
   /** As `find`, as the database has it now. */
   findById(id: string): Promise<CompanyRow | undefined>;
+  /**
+   * As `find`, for a caller who must not learn which companies there are. What may not be entered is asked for each time,
+   * whether there is such a company or not: it takes as long, and fails in an outage in the same way.
+   */
+  findFor(enters: (row: CompanyRow) => boolean, subdomain: string): Promise<CompanyRow | undefined>;
   /** A company has changed: its name, where its secrets live, or whether it may be entered. */
   forget(companyId: string): void;
 }
@@ -41,13 +46,20 @@ export function createCompanyRows(
     const counts = row !== undefined && (await authentic.accepts({ kind: "company", ...row }, row));
     return counts ? row : undefined;
   };
+  const ask = (subdomain: string): Promise<CompanyRow | undefined> =>
+    genuine(() => findCompanyRow(database, subdomain));
   return {
     doubt: () => rows.doubt(),
     start: () => rows.start(),
     stop: () => rows.stop(),
     peek: (subdomain, now) => rows.peek(questionOf(subdomain), now)?.value,
-    find: (subdomain) =>
-      rows.get(questionOf(subdomain), () => genuine(() => findCompanyRow(database, subdomain))),
+    find: (subdomain) => rows.get(questionOf(subdomain), () => ask(subdomain)),
+    findFor: (enters, subdomain) => {
+      const question = questionOf(subdomain);
+      const known = rows.peekAny(question);
+      const find = known !== undefined && enters(known) ? rows.get : rows.askAnew;
+      return find(question, () => ask(subdomain));
+    },
     findById: (id) => genuine(() => findCompanyRowById(database, id)),
     forget: (companyId) => rows.forgetWhere(({ id }) => id === companyId),
   };

@@ -1,0 +1,93 @@
+import { connectDatabase } from "@repo/db";
+import { createInfisicalClient } from "@repo/infisical";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { createTenantSecrets } from "../tenant-secrets.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+
+const fixture = await createFixture();
+let databaseCalls = 0;
+const database = connectDatabase({
+  applicationUrl: fixture.urls.application,
+  maintenanceUrl: fixture.urls.maintenance,
+  deadlineMs: 1000,
+  onCall: ({ pool }) => {
+    if (pool === "application") databaseCalls += 1;
+  },
+});
+const infisical = createInfisicalClient({ ...fixture.emulator, environment: "dev" });
+const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+const serving = await secrets.serve(fixture.urls.listener, () => {});
+afterAll(async () => {
+  await serving.stop();
+  await secrets.stop();
+  await database.close();
+});
+
+let own = "";
+let foreign = "";
+let caller: Caller;
+
+beforeAll(async () => {
+  [own, foreign] = [await fixture.company("database"), await fixture.company("database")];
+  for (const company of [own, foreign]) {
+    await secrets.company(company, product).set("CUSTOM_KEY", "fake-value");
+    expect(await secrets.company(company, product).get("CUSTOM_KEY")).toBe("fake-value");
+  }
+  const { apiKey } = await secrets.apiKeys.create(operator, {
+    name: "k",
+    companies: [own],
+    platform: false,
+    verbs: ["use"],
+    secretKeys: ["*"],
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
+  caller = await secrets.authenticate({ credential: apiKey });
+  expect(await ask(own)).toBe("no error");
+});
+
+const ask = (subdomain: string) => codeOf(secrets.company(subdomain, caller).get("CUSTOM_KEY"));
+
+test("a company that a caller may not enter is asked for each time, as one that is not there is: nothing takes longer", async () => {
+  const costs: number[] = [];
+  const names = [foreign, "absent", foreign, "absent", "absent-2", foreign, "absent-3"];
+  // What many know, and is at hand, too.
+  for (const name of names) {
+    expect(await secrets.getTenantSecret(foreign, "CUSTOM_KEY")).toBe("fake-value");
+    await secrets.flush();
+    databaseCalls = 0;
+    expect(await ask(name)).toBe("NOT_FOUND");
+    costs.push(databaseCalls);
+  }
+  expect(new Set(costs).size).toBe(1);
+  databaseCalls = 0;
+  expect(await ask(own)).toBe("no error");
+  expect(databaseCalls).toBe(0);
+});
+
+test("while the database is away both are answered alike, and the caller's own company is served on", async () => {
+  await fixture.superuser.begin(async (sql) => {
+    await sql`lock table companies in access exclusive mode`;
+    const answers = await Promise.all([foreign, "absent", "absent-4", own].map(ask));
+    expect(answers).toEqual([
+      "DATABASE_UNAVAILABLE",
+      "DATABASE_UNAVAILABLE",
+      "DATABASE_UNAVAILABLE",
+      "no error",
+    ]);
+  });
+});
+
+test("10,000 names that are no company's leave those at hand that are", async () => {
+  const names = Array.from({ length: 11_000 }, (_, i) => `nobody-${i}`);
+  while (names.length > 0) {
+    await Promise.all(
+      names.splice(0, 500).map((name) => secrets.getTenantSecret(name, "CUSTOM_KEY").catch(() => {})),
+    );
+  }
+  databaseCalls = 0;
+  expect(await ask(own)).toBe("no error");
+  expect(await secrets.getTenantSecret(foreign, "CUSTOM_KEY")).toBe("fake-value");
+  expect(databaseCalls).toBe(0);
+}, 60_000);
