@@ -57,8 +57,9 @@ export function createCompanyRows(
     findFor: (enters, subdomain) => {
       const question = questionOf(subdomain);
       const known = rows.peekAny(question);
-      const find = known !== undefined && enters(known) ? rows.get : rows.askAnew;
-      return find(question, () => ask(subdomain));
+      return known !== undefined && enters(known)
+        ? rows.get(question, () => ask(subdomain))
+        : rows.askAnew(question, () => ask(subdomain));
     },
     findById: (id) => genuine(() => findCompanyRowById(database, id)),
     forget: (companyId) => rows.forgetWhere(({ id }) => id === companyId),
