@@ -95,16 +95,15 @@ export async function makeReport(
 }
 
 /**
- * @throws {TenantSecretsError} INTEGRITY_FAILURE where the report is not as it was made, or is not one; CONFLICT where it
- *   says itself that something is still under the old key
+ * @throws {TenantSecretsError} INVALID_INPUT where it is no report at all; INTEGRITY_FAILURE where it is not as it was made;
+ *   CONFLICT where it says itself that something is still under the old key
  */
 export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.infer<typeof Report> {
   const expected = Buffer.from(macOf(report, key));
   const given = Buffer.from(mac);
   const parsed = Report.safeParse(parseJson(report));
-  if (expected.length !== given.length || !timingSafeEqual(expected, given) || !parsed.success) {
-    throw notGenuine();
-  }
+  if (!parsed.success) throw noReport();
+  if (expected.length !== given.length || !timingSafeEqual(expected, given)) throw notGenuine();
   const old = `tk1.${parsed.data.region}.${parsed.data.fromVersion}`;
   const left = Object.entries(parsed.data.after).filter(([, counts]) => (counts[old] ?? 0) > 0);
   if (left.length > 0) {
@@ -116,10 +115,10 @@ export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.
   return parsed.data;
 }
 
-/** The number of the record's key that a report was made with. @throws {TenantSecretsError} INTEGRITY_FAILURE */
-export function macKeyNoOf({ mac }: RotationReport): number {
-  const no = /^([1-9]\d{0,4})[.]/.exec(mac)?.[1];
-  if (no === undefined) throw notGenuine();
+/** The number of the record's key that a report was made with. @throws {TenantSecretsError} INVALID_INPUT */
+export function macKeyNoOf({ report, mac }: RotationReport): number {
+  const no = /^([1-9]\d{0,4})[.][A-Za-z0-9_-]{43}$/.exec(mac)?.[1];
+  if (no === undefined || !Report.safeParse(parseJson(report)).success) throw noReport();
   return Number(no);
 }
 
@@ -127,6 +126,13 @@ function macOf(report: string, key: AuditKey): string {
   return `${key.no}.${createHmac("sha256", key.macKey)
     .update(encodeFields(["tenant-secrets-rotation/1", report]))
     .digest("base64url")}`;
+}
+
+function noReport(): TenantSecretsError {
+  return new TenantSecretsError(
+    "INVALID_INPUT",
+    "This is no report of a rotation with its MAC: send both as they were written when it was finished.",
+  );
 }
 
 function notGenuine(): TenantSecretsError {

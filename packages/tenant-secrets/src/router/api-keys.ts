@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ApiKeyVerb } from "../vocabulary/actor.ts";
-import { company } from "./fields.ts";
+import { company, moment } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 const ApiKey = z.object({
@@ -34,7 +34,7 @@ export const apiKeysRouter = router({
         verbs: z.array(ApiKeyVerb).max(10),
         secretKeys: z.array(z.string().max(1000)).max(100),
         addresses: z.array(z.string().max(100)).max(100).optional(),
-        expiresAt: z.date(),
+        expiresAt: moment,
       }),
     )
     .output(z.object({ apiKey: z.string(), description: ApiKey }))

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { company } from "./fields.ts";
+import { company, moment } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 const cursor = z.string().max(200).optional();
@@ -31,7 +31,7 @@ export const auditRouter = router({
 
   /** A page of a company's own events, each with the proof that it is as it was sealed. */
   export: procedure("audit")
-    .input(z.strictObject({ company, from: z.date(), to: z.date(), cursor }))
+    .input(z.strictObject({ company, from: moment, to: moment, cursor }))
     .output(z.object({ lines: z.array(z.string()).readonly(), unsealed: z.int(), cursor }))
     .query(({ ctx, input }) => ctx.secrets.record.export(ctx.caller, input)),
 

@@ -7,6 +7,12 @@ import { maxReminders } from "../vault/options.ts";
 export const company = z.string().max(1000);
 export const secretKey = z.string().max(1000);
 
+/** As far as the database's own calendar and ISO 8601 with four digits go together. */
+export const moment = z
+  .date()
+  .min(new Date("1970-01-01T00:00:00Z"))
+  .max(new Date("9999-12-31T23:59:59.999Z"));
+
 export const version = z.int().min(0);
 
 /** Longer ones end here; the vault counts bytes, and says how many there may be. */
@@ -22,7 +28,7 @@ export const reminderDays = z
   .readonly()
   .optional();
 /** When what is written ends at its provider. */
-export const expiry = { expiresAt: z.date().nullable().optional(), reminderDays };
+export const expiry = { expiresAt: moment.nullable().optional(), reminderDays };
 /** Which earlier values go on to count. */
 export const grace = {
   graceSeconds: z.int().min(0).max(maxGraceSeconds).optional(),

@@ -6,6 +6,7 @@ import {
   expectedVersion,
   expiry,
   grace,
+  moment,
   note,
   pendingVersion,
   reminderDays,
@@ -109,7 +110,7 @@ export const versionProcedures = {
       z.strictObject({
         company,
         secretKey,
-        expiresAt: z.date().nullable(),
+        expiresAt: moment.nullable(),
         reminderDays,
         requestId,
       }),
