@@ -38,10 +38,17 @@ export const apiVariables = {
   METRICS_PORT: wholeNumber.pipe(z.int().max(65_535)).optional(),
   /** One more is answered with 503, at once. */
   MAX_REQUESTS_IN_FLIGHT: wholeNumber.pipe(z.int().min(1)).default(1000),
+  /** How long the server waits: for the next request of a connection, for a request's headers, for all of a request. */
+  KEEP_ALIVE_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(75),
+  REQUEST_HEADERS_SECONDS: wholeNumber.pipe(z.int().min(1).max(300)).default(10),
+  REQUEST_SECONDS: wholeNumber.pipe(z.int().min(1).max(600)).default(30),
+  /** How long requests that run may take to end, once the process is told to stop. */
+  STOP_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
   /** `acmecorp.<BASE_DOMAIN>` is the host of the company acmecorp. */
   BASE_DOMAIN: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{0,180}$/)
+    .transform((domain) => domain.replace(/\.$/, ""))
     .default("localhost"),
   /** How many proxies of ours a request passes: that many addresses of X-Forwarded-For are theirs to say. */
   TRUSTED_PROXIES: wholeNumber.pipe(z.int().max(10)).default(0),

@@ -1,4 +1,6 @@
 import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
 import { send, sendRaw } from "./exchange.ts";
@@ -40,6 +42,46 @@ it("gives up on a request that is still running at the deadline", async () => {
   ]);
   expect(request.status).toBe("rejected");
   expect(performance.now() - startedAt).toBeLessThan(5000);
+});
+
+describe("a connection", () => {
+  const get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+  const app = new Hono<ApiEnv>().get("/", (c) => c.text("here"));
+  /** What comes back on one connection, for a request after each of these pauses. */
+  async function onOneConnection(url: string, pausesMs: readonly number[]): Promise<string> {
+    const { hostname, port } = new URL(url);
+    let came = "";
+    const socket = connect(Number(port), hostname)
+      .on("data", (chunk) => (came += chunk.toString()))
+      .on("error", () => {});
+    for (const [i, pauseMs] of pausesMs.entries()) {
+      await sleep(pauseMs);
+      socket.write(get);
+      await expect.poll(() => came.split("here").length - 1 > i || socket.destroyed).toBe(true);
+    }
+    socket.destroy();
+    return came;
+  }
+
+  it("stays open for its next request longer than the 60 seconds of most balancers", async () => {
+    const { url } = await start(app);
+    const said = /^keep-alive: timeout=(\d+)\r$/im.exec(await onOneConnection(url, [0]))?.[1];
+    expect(Number(said)).toBeGreaterThan(60);
+  });
+
+  it("that is idle for longer than headers may take to come is served on", async () => {
+    const { url } = await start(app, 0, { headersMs: 200, requestMs: 200, keepAliveMs: 60_000 });
+    expect((await onOneConnection(url, [0, 1000, 1000])).split("here")).toHaveLength(4);
+  });
+
+  it("is closed when it was idle for as long as is configured", async () => {
+    const { url } = await start(app, 0, { keepAliveMs: 200 });
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.write(get);
+    // Ends with the connection.
+    expect(await text(socket)).toContain("here");
+  });
 });
 
 describe("what does not become a request", () => {

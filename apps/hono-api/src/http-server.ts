@@ -17,9 +17,17 @@ export interface ListenOptions {
   /** How long a client may take to send a request. Default 10,000 for its headers, 30,000 for all of it. */
   readonly headersMs?: number;
   readonly requestMs?: number;
+  /** How long a connection stays open for its next request. Default 75,000: longer than the 60 s of most balancers. */
+  readonly keepAliveMs?: number;
   /** The variable that the port comes from. Default PORT. */
   readonly portVariable?: string;
 }
+
+/**
+ * Longer than a balancer's own connections to us last idle, which is 60 s with most: the balancer has to be the one that
+ * closes, or it sends a request down a connection that was closed at that moment, and answers 502.
+ */
+const usualKeepAliveMs = 75_000;
 
 /**
  * How many connections the kernel keeps for a process that is busy; it takes fewer where `somaxconn` says so. What does not
@@ -35,11 +43,16 @@ export async function listen(
   app: Hono<ApiEnv>,
   host: string,
   port: number,
-  { headersMs = 10_000, requestMs = 30_000, portVariable = "PORT" }: ListenOptions = {},
+  options: ListenOptions = {},
 ): Promise<HttpServer> {
+  const { headersMs = 10_000, requestMs = 30_000, portVariable = "PORT" } = options;
   // The listener answers by itself, and catches what goes wrong on the way.
   const listener = getRequestListener(app.fetch, { errorHandler: unreadable });
-  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs };
+  const timeouts = {
+    headersTimeout: headersMs,
+    requestTimeout: Math.max(requestMs, headersMs),
+    keepAliveTimeout: options.keepAliveMs ?? usualKeepAliveMs,
+  };
   const server = createServer(
     // Node looks at the clock only as often as this.
     { ...timeouts, connectionsCheckingInterval: headersMs / 4 },

@@ -102,7 +102,7 @@ function handleSignals(
     log("info", "stopped");
     process.exit(0);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(1);
       void stop();

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
@@ -149,6 +150,29 @@ it("ends with 1 after an error that nobody expected, and writes its class only",
   expect(child.output()).toContain('"diagnosis":"TypeError"');
   expect(child.output()).not.toContain("canary");
 });
+
+it.each(["SIGHUP", "SIGINT", "SIGTERM"] as const)(
+  "answers the request that runs before it ends, for as long as STOP_SECONDS allows: %s",
+  slow,
+  async (signal) => {
+    const child = start(backends.database, backends.emulator, { STOP_SECONDS: "30" });
+    const url = await child.url();
+    await untilReady(url);
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const answer = text(socket);
+    socket.write(
+      "POST /none HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n",
+    );
+    await sleep(200);
+    child.kill(signal);
+    await child.says(/stopping/);
+    socket.write("{}");
+    expect(await answer).toMatch(/^HTTP\/1.1 404 /);
+    expect(await child.ended).toBe(0);
+    expect(child.output()).toContain('"msg":"stopped"');
+  },
+);
 
 it(
   "finishes what runs after SIGTERM, exits with 0 and every read on record, and has written no value, key or credential",

@@ -10,8 +10,6 @@ import { runProgram } from "./program.ts";
 import { startSealing } from "./sealing.ts";
 import { createStartUp, prepareToServe } from "./start-up.ts";
 
-const drainMs = 10_000;
-
 await runProgram(async (program) => {
   const { env, log, database, infisical, secrets, metrics, stopping } = program;
   const startUp = createStartUp(log);
@@ -31,13 +29,17 @@ await runProgram(async (program) => {
     maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
   });
 
-  const server = await listen(app, env.HOST, env.PORT);
+  const server = await listen(app, env.HOST, env.PORT, {
+    keepAliveMs: env.KEEP_ALIVE_SECONDS * 1000,
+    headersMs: env.REQUEST_HEADERS_SECONDS * 1000,
+    requestMs: env.REQUEST_SECONDS * 1000,
+  });
   log("info", "listening", { url: server.url });
   const metricsServer = await startMetrics(program, membership);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   program.onStop(async () => {
-    await Promise.all([server.stop(drainMs), jobs?.then((running) => running.stop())]);
+    await Promise.all([server.stop(env.STOP_SECONDS * 1000), jobs?.then((running) => running.stop())]);
     await sealing?.stop();
     await membership.stop();
     await metricsServer.stop(0);
