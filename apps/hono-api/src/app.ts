@@ -1,6 +1,14 @@
 import type { TenantSecrets } from "@repo/tenant-secrets";
 import { Hono, type MiddlewareHandler } from "hono";
-import { acceptJsonOnly, answerHeaders, limitBody, limitUrl, refuseForeignPages } from "./border.ts";
+import {
+  acceptJsonOnly,
+  allowMethods,
+  answerHeaders,
+  letPagesRead,
+  limitBody,
+  limitUrl,
+  refuseForeignPages,
+} from "./border.ts";
 import { createGetCompanyFromRequest, type DeliveryChatCatalog } from "./company.ts";
 import { limitInFlight } from "./load.ts";
 import type { Log } from "./log.ts";
@@ -40,13 +48,17 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.use(
     observe(options),
     answerHeaders,
+    letPagesRead(options.allowedOrigins),
     limitInFlight(options.maxRequestsInFlight, metrics),
     traceRequests,
     limitUrl,
     refuseForeignPages(options.allowedOrigins),
-    limitBody,
-    acceptJsonOnly,
   );
+  app.use("/healthz", allowMethods("GET", "HEAD"));
+  app.use("/readyz", allowMethods("GET", "HEAD"));
+  app.use("/api/payments/create", allowMethods("POST"));
+  app.use("/trpc/*", allowMethods("GET", "POST"));
+  app.use(allowMethods("GET", "HEAD", "POST"), limitBody, acceptJsonOnly);
 
   app.get("/healthz", (c) => c.json({ status: "alive" }));
   app.get("/readyz", async (c) => {

@@ -93,7 +93,6 @@ describe("a page of somebody else's", () => {
     [{ origin: "https://admin.example.com.evil.example" }],
     [{ origin: "https://admin.example.com:444" }],
     [{ origin: "HTTPS://ADMIN.EXAMPLE.COM" }],
-    [{ origin: "https://admin.example.com", "sec-fetch-site": "cross-site" }],
     [{ origin: "https://evil.example.com", "sec-fetch-site": "same-origin" }],
   ])("is refused with 403 before anything runs: %j", async (headers) => {
     for (const path of ["/trpc/keys.rotate", "/trpc/secrets.write", pay, "/none"]) {
@@ -105,9 +104,13 @@ describe("a page of somebody else's", () => {
     }
   });
 
-  it("is not what a server, the address bar or a page of ours is", async () => {
-    const own = { origin: "https://admin.example.com", "sec-fetch-site": "same-origin" };
-    for (const headers of [{}, own, { "sec-fetch-site": "none" }, { origin: "https://admin.example.com" }]) {
+  it("is not what a server, the address bar or a page of an allowed origin is, wherever that is", async () => {
+    const origin = "https://admin.example.com";
+    const fromThere = ["same-origin", "same-site", "cross-site"].map((site) => ({
+      origin,
+      "sec-fetch-site": site,
+    }));
+    for (const headers of [{}, { "sec-fetch-site": "none" }, { origin }, ...fromThere]) {
       expect((await post(headers, "/none")).status).toBe(404);
     }
   });
@@ -148,9 +151,94 @@ describe("a page of somebody else's", () => {
       "/trpc/secrets.read,secrets.list?batch=1",
     ]) {
       expect([400, 405], path).toContain((await send(api.url, { path })).status);
-      // tRPC's own answer to HEAD, whatever the path: it runs nothing.
-      expect((await send(api.url, { method: "HEAD", path })).status, path).toBe(204);
+      expect((await send(api.url, { method: "HEAD", path })).status, path).toBe(405);
     }
+  });
+});
+
+describe("a page of an allowed origin", () => {
+  const origin = "https://admin.example.com";
+  const names = (answer: Answer) =>
+    Object.keys(answer.headers).filter((name) => name.startsWith("access-control"));
+  const preflight = (from: string, path: string, headers: Record<string, string> = {}) =>
+    send(api.url, {
+      method: "OPTIONS",
+      path,
+      headers: {
+        origin: from,
+        "access-control-request-method": "POST",
+        "sec-fetch-site": "cross-site",
+        ...headers,
+      },
+    });
+
+  it("is told beforehand that it may send what the typed client sends, and others are told nothing", async () => {
+    for (const path of ["/trpc/secrets.read", pay, "/none"]) {
+      const answer = await preflight(origin, path, {
+        "access-control-request-headers": "authorization,content-type",
+      });
+      expect([answer.status, answer.body]).toEqual([204, ""]);
+      expect(answer.headers).toMatchObject({
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": "GET,POST",
+        "access-control-allow-headers": "authorization,content-type,idempotency-key,traceparent",
+        "access-control-max-age": "600",
+        "cache-control": "no-store",
+        vary: expect.stringContaining("Origin"),
+      });
+      expect(answer.headers).not.toHaveProperty("access-control-allow-credentials");
+      for (const other of ["https://evil.example.com", "null", `${origin}.evil.example`, `${origin}:444`]) {
+        const refused = await preflight(other, path);
+        expect([refused.status, names(refused)]).toEqual([405, []]);
+      }
+    }
+  });
+
+  it("reads every answer, also one of its refusal, and when to come back", async () => {
+    const headers = { origin, "sec-fetch-site": "same-site" };
+    for (const answer of [
+      await send(api.url, { path: "/healthz", headers }),
+      await sendJson(api.url, "/trpc/secrets.read", "{", headers),
+      await sendJson(api.url, "/trpc/secrets.write", { json: {} }, headers),
+      await sendJson(api.url, pay, {}, headers),
+      await send(api.url, { method: "PUT", path: "/none", headers }),
+    ]) {
+      expect(answer.headers).toMatchObject({
+        "access-control-allow-origin": origin,
+        "access-control-expose-headers": "retry-after,x-request-id",
+        vary: expect.stringContaining("Origin"),
+      });
+    }
+  });
+});
+
+describe("a method that is not served", () => {
+  it.each([
+    ["/healthz", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"], "GET, HEAD"],
+    ["/readyz", ["POST", "PUT", "OPTIONS", "TRACE"], "GET, HEAD"],
+    [pay, ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"], "POST"],
+    ["/trpc/secrets.read", ["HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND"], "GET, POST"],
+    ["/trpc/none", ["HEAD", "PUT", "TRACE"], "GET, POST"],
+    ["/none", ["PUT", "TRACE", "DELETE", "PROPFIND"], "GET, HEAD, POST"],
+    ["/trpc/secrets.read", ["GET"], "POST"],
+    ["/trpc/secrets.read,secrets.write?batch=1", ["GET"], "POST"],
+  ])("is answered at %s with 405 and what is, with a body and without: %j", async (path, methods, allow) => {
+    for (const method of methods) {
+      for (const body of ["", "{}", "a=1"]) {
+        const headers = body === "" ? {} : { "content-length": String(body.length) };
+        const answer = await send(api.url, { method, path, headers, body });
+        expect([answer.status, `${method} ${String(answer.headers["allow"])}`]).toEqual([
+          405,
+          `${method} ${allow}`,
+        ]);
+        expect(answer.headers["cache-control"]).toBe("no-store");
+      }
+    }
+  });
+
+  it("is, of a query, POST", async () => {
+    const answer = await sendJson(api.url, "/trpc/secrets.list", { json: { company: "a" } });
+    expect([answer.status, answer.headers["allow"]]).toEqual([405, "GET"]);
   });
 });
 
@@ -266,7 +354,7 @@ it("answers every request, well or badly, with headers that let nothing be cache
     "a head": await send(api.url, { method: "HEAD", path: "/healthz" }),
   };
   expect(Object.values(answers).map(({ status }) => status)).toEqual([
-    200, 503, 404, 404, 415, 400, 413, 415, 503, 403, 405, 200, 200, 200,
+    200, 503, 404, 404, 405, 400, 413, 415, 503, 403, 405, 200, 200, 200,
   ]);
   for (const [name, { headers, body }] of Object.entries(answers)) {
     expect(headers, name).toMatchObject({

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
 import { invalidInput, Refusal } from "./refusal.ts";
 
@@ -29,16 +30,46 @@ const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 /**
  * What may change something is not taken from other people's pages. A browser says by itself which page sends a request,
  * and no page can have it say otherwise; whatever is no browser says nothing.
+ *
+ * @param allowedOrigins whose pages may, wherever the API is: of those a browser says same-site or cross-site
  */
 export function refuseForeignPages(allowedOrigins: readonly string[]): MiddlewareHandler {
   return async (c, next) => {
     const site = c.req.header("sec-fetch-site");
     const origin = c.req.header("origin");
     const isForeign =
-      (site !== undefined && site !== "same-origin" && site !== "none") ||
-      (origin !== undefined && !allowedOrigins.includes(origin));
+      origin === undefined
+        ? site !== undefined && site !== "same-origin" && site !== "none"
+        : !allowedOrigins.includes(origin);
     if (isForeign && !safeMethods.has(c.req.method)) {
       throw new Refusal(403, "FORBIDDEN", "Requests from pages of this origin are not taken.");
+    }
+    await next();
+  };
+}
+
+/** Tells browsers that pages of these origins may send requests and read the answers. Others hear nothing of it. */
+export function letPagesRead(allowedOrigins: readonly string[]): MiddlewareHandler {
+  const answer = cors({
+    origin: [...allowedOrigins],
+    allowMethods: ["GET", "POST"],
+    allowHeaders: ["authorization", "content-type", "idempotency-key", "traceparent"],
+    exposeHeaders: ["retry-after", "x-request-id"],
+    maxAge: 600,
+  });
+  return (c, next) => {
+    const asks = c.req.method !== "OPTIONS" || c.req.header("access-control-request-method") !== undefined;
+    return asks && allowedOrigins.includes(c.req.header("origin") ?? "") ? answer(c, next) : next();
+  };
+}
+
+/** @throws {Refusal} 405 with what there is (RFC 9110, 15.5.6); before anything of a body is looked at */
+export function allowMethods(...allowed: readonly string[]): MiddlewareHandler {
+  return async (c, next) => {
+    if (!allowed.includes(c.req.method)) {
+      throw new Refusal(405, "INVALID_INPUT", `Here requests are sent with ${allowed.join(" or ")}.`, {
+        allowed,
+      });
     }
     await next();
   };

@@ -37,7 +37,8 @@ export function createGetCompanyFromRequest(
 }
 
 function subdomainOf(host: string | undefined, baseDomain: string): string | undefined {
-  const name = (host ?? "").toLowerCase().replace(/:\d{1,5}$/, "");
+  // A dot at the end says that the name is complete (RFC 3986, 3.2.2): the host is the same.
+  const name = (host ?? "").toLowerCase().replace(/\.?(?::\d{1,5})?$/, "");
   if (!name.endsWith(`.${baseDomain}`)) return undefined;
   return Subdomain.safeParse(name.slice(0, -baseDomain.length - 1)).data;
 }

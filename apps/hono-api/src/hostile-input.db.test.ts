@@ -292,8 +292,17 @@ describe("a credential", () => {
         path: `/trpc/secrets.list?input=${encodeURIComponent(`{"json":{"company":"${company}"}}`)}`,
         headers: authorization === undefined ? {} : { authorization },
       });
-    const none = withoutRequestId(await list(undefined));
-    expect(none).toMatch(/^401 /);
+    const unnamed = await list(undefined);
+    const none = withoutRequestId(unnamed);
+    expect([unnamed.status, unnamed.headers["www-authenticate"]]).toEqual([
+      401,
+      'Bearer realm="tenant-secrets"',
+    ]);
+    const unpaid = await sendJson(api.url, "/api/payments/create", {}, { host: `${company}.localhost` });
+    expect([unpaid.status, unpaid.headers["www-authenticate"]]).toEqual([
+      401,
+      'Bearer realm="tenant-secrets"',
+    ]);
     const flipped = credential.at(-1) === "0" ? "1" : "0";
     for (const other of [
       credential.slice(0, -1),
@@ -318,7 +327,8 @@ describe("a credential", () => {
     ]) {
       expect(withoutRequestId(await list(scheme))).toBe(none);
     }
-    expect((await list(`Bearer ${credential}`)).status).toBe(200);
+    const right = await list(`Bearer ${credential}`);
+    expect([right.status, right.headers["www-authenticate"]]).toEqual([200, undefined]);
     expect((await list(`bearer  ${credential}`)).status).toBe(200);
   });
 });

@@ -52,6 +52,8 @@ export function observe({ log, metrics, trustedProxies }: ObserveOptions): Middl
     await next();
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
+    // RFC 9110, 15.5.2. Whatever was sent, it says the same.
+    if (c.res.status === 401) c.header("www-authenticate", 'Bearer realm="tenant-secrets"');
     const route = routeOf(c);
     const { status } = c.res;
     const durationMs = performance.now() - startedAt;

@@ -49,6 +49,8 @@ describe("a payment", () => {
     const { apiKey: credential } = await backends.apiKey("acmecorp", "another-company");
     for (const [host, subdomain] of [
       ["ACMEcorp.localhost:3000", "acmecorp"],
+      ["acmecorp.localhost.", "acmecorp"],
+      ["acmecorp.localhost.:3000", "acmecorp"],
       ["another-company.LOCALHOST", "another-company"],
     ] as const) {
       expect((await pay(api.url, { host, credential })).status).toBe(201);
@@ -118,6 +120,8 @@ describe("a credential", () => {
   it("needs a company's host", async () => {
     for (const host of [
       "localhost",
+      "acmecorp.localhost..",
+      "acmecorp..localhost",
       "acmecorp.example.com",
       "acmecorplocalhost",
       "a.acmecorp.localhost",

@@ -9,6 +9,8 @@ export type RefusalReason = ErrorCode | "PROVIDER_REFUSED" | "PROVIDER_UNAVAILAB
 interface RefusalDetails {
   readonly retryAfterMs?: number | undefined;
   readonly currentVersion?: number | undefined;
+  /** With 405: the methods that there are. */
+  readonly allowed?: readonly string[] | undefined;
   /** For the log only: a class and a code, never a text that came from elsewhere. */
   readonly diagnosis?: string | undefined;
 }
@@ -46,7 +48,7 @@ export function refuse(log: Log, c: Context<ApiEnv>, thrown: unknown): Response 
   const { status, reason, message, details } = refusal;
   const requestId = c.get("requestId");
   logRefusal(log, requestId, refusal);
-  const { retryAfterMs, currentVersion } = details;
+  const { retryAfterMs, currentVersion, allowed } = details;
   const facts = { requestId, retryAfterMs, currentVersion };
   const error = c.req.path.startsWith("/trpc/")
     ? // What is refused before tRPC sees it has tRPC's form all the same, so that the typed client says why.
@@ -60,7 +62,10 @@ export function refuse(log: Log, c: Context<ApiEnv>, thrown: unknown): Response 
     : { reason, message, ...facts };
   // The rest of a body that is too large is not read, so the connection is of no use for another request.
   const last: Record<string, string> = status === 413 ? { connection: "close" } : {};
-  return Response.json({ error }, { status, headers: { ...retryAfter(retryAfterMs), ...last } });
+  return Response.json(
+    { error },
+    { status, headers: { ...retryAfter(retryAfterMs), ...allow(allowed), ...last } },
+  );
 }
 
 export function logRefusal(
@@ -72,6 +77,11 @@ export function logRefusal(
   // Whoever is refused for want of time is not given more of it: the request has its own line.
   const ordinary = reason === "OVERLOADED" ? "debug" : "info";
   log(ours ? "error" : ordinary, "refused", { requestId, code: reason, diagnosis: details.diagnosis });
+}
+
+/** The header of RFC 9110, 10.2.1. */
+export function allow(methods: readonly string[] | undefined): Record<string, string> {
+  return methods === undefined ? {} : { allow: methods.join(", ") };
 }
 
 /** The header of RFC 9110, 10.2.3, in whole seconds. */

@@ -4,7 +4,7 @@ import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import type { Context, Handler } from "hono";
 import type { Log } from "./log.ts";
 import { originOf, type ApiEnv } from "./observe.ts";
-import { invalidInput, logRefusal, retryAfter } from "./refusal.ts";
+import { allow, invalidInput, logRefusal, retryAfter } from "./refusal.ts";
 import { trpcRequest } from "./trpc-request.ts";
 
 /** The typed API. Errors leave as the router formats them; here they are logged, and get their `retry-after`. */
@@ -24,9 +24,15 @@ export function serveTrpc(secrets: Services, log: Log): Handler<ApiEnv> {
         const { code: reason, diagnosis } = publicError(error);
         logRefusal(log, c.get("requestId"), { reason, details: { diagnosis } });
       },
-      responseMeta: ({ errors }) => {
+      responseMeta: ({ errors, type }) => {
         const waits = errors.flatMap((error) => publicError(error).retryAfterMs ?? []);
-        return waits.length === 0 ? {} : { headers: retryAfter(Math.max(...waits)) };
+        const isOfAnother = errors.some(({ code }) => code === "METHOD_NOT_SUPPORTED");
+        return {
+          headers: {
+            ...retryAfter(waits.length === 0 ? undefined : Math.max(...waits)),
+            ...allow(isOfAnother ? [type === "mutation" ? "POST" : "GET"] : undefined),
+          },
+        };
       },
     });
   };
