@@ -6,7 +6,7 @@ import {
   explainConnection,
   type Database,
 } from "@repo/db";
-import { createInfisicalClient, infisicalVariables } from "@repo/infisical";
+import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@repo/infisical";
 import {
   asTenantSecretsError,
   createTenantSecrets,
@@ -51,13 +51,7 @@ export async function openServices(): Promise<OpenServices> {
     await database.close();
     throw error;
   }
-  const infisical = createInfisicalClient({
-    siteUrl: variables.INFISICAL_SITE_URL,
-    clientId: variables.INFISICAL_CLIENT_ID,
-    clientSecret: variables.INFISICAL_CLIENT_SECRET,
-    projectId: variables.INFISICAL_PROJECT_ID,
-    environment: variables.INFISICAL_ENVIRONMENT,
-  });
+  const infisical = createInfisicalClient(infisicalOptionsOf(variables));
   const secrets = createTenantSecrets({
     database,
     infisical,

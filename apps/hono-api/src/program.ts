@@ -1,6 +1,11 @@
 import { connectDatabase, type Database } from "@repo/db";
 import { EnvironmentError } from "@repo/environment";
-import { createInfisicalClient, InfisicalError, type InfisicalClient } from "@repo/infisical";
+import {
+  createInfisicalClient,
+  infisicalOptionsOf,
+  InfisicalError,
+  type InfisicalClient,
+} from "@repo/infisical";
 import {
   asTenantSecretsError,
   createTenantSecrets,
@@ -43,12 +48,9 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
       onCall: metrics.databaseCall,
     });
     const infisical = createInfisicalClient({
-      siteUrl: env.INFISICAL_SITE_URL,
-      clientId: env.INFISICAL_CLIENT_ID,
-      clientSecret: env.INFISICAL_CLIENT_SECRET,
-      projectId: env.INFISICAL_PROJECT_ID,
-      environment: env.INFISICAL_ENVIRONMENT,
+      ...infisicalOptionsOf(env),
       onCall: metrics.infisicalCall,
+      onNews: ({ level, sentence, code }) => log(level, sentence, { code }),
     });
     const secrets = createTenantSecrets({
       database,

@@ -6,7 +6,7 @@ import { createReadiness, type ReadinessOptions } from "./readiness.ts";
 
 const good: ReadinessOptions = {
   database: { check: async () => {} },
-  infisical: { ping: async () => {}, state: () => "closed" },
+  infisical: { ping: async () => {}, state: () => "closed", troubles: () => [] },
   startUp: { problem: () => undefined },
   hears: () => true,
 };
@@ -23,6 +23,11 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
   ],
   ["degraded", "Infisical is away", { infisical: infisicalAway }],
   ["degraded", "the circuit breaker is open", { infisical: { ...good.infisical, state: () => "open" } }],
+  [
+    "degraded",
+    "Infisical answers, and denies a right",
+    { infisical: { ...good.infisical, troubles: () => ["The machine identity may not do this."] } },
+  ],
   ["degraded", "no news arrive", { hears: () => false }],
   ["degraded", "Infisical is away and no news arrive", { infisical: infisicalAway, hears: () => false }],
   ["unavailable", "the database is away", { database: databaseAway }],

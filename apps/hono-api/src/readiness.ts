@@ -19,7 +19,7 @@ interface ReadinessReport {
 
 export interface ReadinessOptions {
   readonly database: Pick<Database, "check">;
-  readonly infisical: Pick<InfisicalClient, "ping" | "state">;
+  readonly infisical: Pick<InfisicalClient, "ping" | "state" | "troubles">;
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether news of what other processes change arrive. */
   readonly hears: () => boolean;
@@ -46,7 +46,7 @@ export function createReadiness({
     const checks = {
       database: databaseSays,
       masterKey: problem?.masterKey ?? "ok",
-      infisical: infisicalSays === "ok" && infisical.state() === "open" ? breakerIsOpen : infisicalSays,
+      infisical: infisicalSays === "ok" ? troubleOf(infisical) : infisicalSays,
       notifications: hears()
         ? "ok"
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
@@ -63,6 +63,12 @@ export function createReadiness({
     }
     return shared.report;
   };
+}
+
+/** What is wrong though it answers: such as that it denies this service a right. */
+function troubleOf(infisical: Pick<InfisicalClient, "state" | "troubles">): string {
+  if (infisical.state() === "open") return breakerIsOpen;
+  return infisical.troubles().join(" ") || "ok";
 }
 
 /** A call that outlives its bound is waited for by the next look, not joined by another one. */

@@ -8,17 +8,21 @@ import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
 import { createExchange } from "./exchange.ts";
 import { createFolders } from "./folders.ts";
-import { checkName, checkPath, checkValue, normalizeSiteUrl } from "./input.ts";
+import { checkName, checkPath, checkValue, normalizeSiteUrl, splitPath } from "./input.ts";
 import { observed } from "./observation.ts";
 import type { InfisicalCall, InfisicalOperation } from "./observation.ts";
+import { rightTo } from "./rights.ts";
+import type { InfisicalRight } from "./rights.ts";
 import { createSecrets } from "./secrets.ts";
 import { createSharedReads } from "./shared-reads.ts";
+import { createWatch } from "./watch.ts";
+import type { InfisicalNews } from "./watch.ts";
 
 export const infisicalEnvironment = z.enum(["dev", "staging", "prod"]);
 export type InfisicalEnvironment = z.output<typeof infisicalEnvironment>;
 
 export interface InfisicalOptions {
-  /** Address of the server, https unless it is on this machine. */
+  /** Address of the server, https unless it is on this machine or `allowHttp` is set. */
   siteUrl: string;
   clientId: string;
   clientSecret: string;
@@ -38,6 +42,10 @@ export interface InfisicalOptions {
   requestsPerMinute?: number;
   /** Told of every call when it has ended, refused ones too. Must not throw. */
   onCall?: (call: InfisicalCall) => void;
+  /** Told when an outage, a denied right or another trouble begins, and when it ends. Must not throw. */
+  onNews?: (news: InfisicalNews) => void;
+  /** Whether plain http is accepted for other machines too, as inside a cluster. Default false. */
+  allowHttp?: boolean;
 }
 
 /**
@@ -71,6 +79,8 @@ export interface InfisicalClient {
   ping(): Promise<void>;
   /** Whether calls are let through, for whoever watches. To ask the server itself, `ping`. */
   state(): BreakerState;
+  /** What the calls of late have shown to be wrong, a sentence each. Nothing is asked for it. */
+  troubles(): readonly string[];
 }
 
 const optionsSchema = z.object({
@@ -85,6 +95,7 @@ const optionsSchema = z.object({
   coolDownMs: z.int().positive().default(1_500),
   refusedLogInMs: z.int().positive().default(300_000),
   requestsPerMinute: z.int().positive().optional(),
+  allowHttp: z.boolean().default(false),
 });
 
 /**
@@ -100,15 +111,17 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
       sentence: `these options are missing or wrong: ${names.join(", ")}`,
     });
   }
-  const { clientId, clientSecret, projectId, environment, ...limits } = parsed.data;
+  const { clientId, clientSecret, projectId, environment, allowHttp, ...limits } = parsed.data;
   const { deadlineMs, maxConcurrency, maxFailures, coolDownMs, refusedLogInMs, requestsPerMinute } = limits;
-  const credentials = { siteUrl: normalizeSiteUrl(parsed.data.siteUrl), clientId, clientSecret };
+  const credentials = { siteUrl: normalizeSiteUrl(parsed.data.siteUrl, allowHttp), clientId, clientSecret };
+  const watch = createWatch((news) => options.onNews?.(news));
   // No longer than the cool-down, so that a probe finds a slot.
   const exchange = createExchange(credentials, {
     maxConcurrency,
     graceMs: coolDownMs,
     refusedLogInMs,
     requestsPerMinute,
+    watch,
   });
   const turns = createTurns();
   const place = { projectId, environment };
@@ -127,14 +140,21 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
     operation: InfisicalOperation,
     check: () => void,
     work: (deadline: Deadline) => Promise<T>,
+    rightsShownBy: (result: T) => readonly InfisicalRight[] = () => [],
   ) =>
     observed(operation, options.onCall, async () => {
       check();
-      return breaker.run((isProbe) => work(startDeadline(durationMs(isProbe))));
+      try {
+        const result = await breaker.run((isProbe) => work(startDeadline(durationMs(isProbe))));
+        watch.succeeded(rightsShownBy(result));
+        return result;
+      } catch (error) {
+        if (error instanceof InfisicalError) watch.failed(error);
+        throw error;
+      }
     });
 
   return {
-    place,
     listFolders: (path) =>
       call(
         "listFolders",
@@ -149,6 +169,7 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         "createFolder",
         () => checkPath(path),
         (deadline) => folders.create(deadline, path),
+        () => [rightTo.createFolder(splitPath(path).parent)],
       );
     },
     deleteFolder: (path) =>
@@ -162,6 +183,7 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         "listSecrets",
         () => checkPath(path),
         (deadline) => reads.listSecrets(path, deadline, (until) => secrets.list(until, path)),
+        (found) => [rightTo.list(path), ...(found.length > 0 ? [rightTo.read(path)] : [])],
       ),
     listSecretSummaries: (path) =>
       call(
@@ -169,6 +191,7 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         () => checkPath(path),
         (deadline) =>
           reads.listSecretSummaries(path, deadline, (until) => secrets.listSummaries(until, path)),
+        () => [rightTo.list(path)],
       ),
     findSecret: (path, name) =>
       call(
@@ -176,6 +199,8 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         () => checkSecret(path, name),
         (deadline) =>
           reads.findSecret(`${path} ${name}`, deadline, (until) => secrets.find(until, path, name)),
+        // A newer server says that there is none before it looks at rights; so with writes.
+        (found) => (found === undefined ? [] : [rightTo.read(path)]),
       ),
     putSecret: (path, name, value) =>
       call(
@@ -185,12 +210,14 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
           checkValue(value);
         },
         (deadline) => secrets.put(deadline, path, name, value),
+        ({ created }) => [created ? rightTo.create(path) : rightTo.edit(path)],
       ),
     deleteSecret: (path, name) =>
       call(
         "deleteSecret",
         () => checkSecret(path, name),
         (deadline) => secrets.remove(deadline, path, name),
+        (isDeleted) => (isDeleted ? [rightTo.delete(path)] : []),
       ),
     ping: () =>
       call(
@@ -202,6 +229,8 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         },
       ),
     state: () => breaker.state(),
+    troubles: () => watch.troubles(),
+    place,
   };
 }
 

@@ -11,6 +11,7 @@ import type { InfisicalRight } from "./rights.ts";
 import { callSdk } from "./sdk.ts";
 import { createSessions } from "./session.ts";
 import type { Credentials, Session } from "./session.ts";
+import type { Watch } from "./watch.ts";
 
 interface Request extends Pick<HttpRequest, "method" | "body"> {
   /** Below the server's address, with its query. */
@@ -40,6 +41,7 @@ export function createExchange(
     graceMs: number;
     refusedLogInMs: number;
     requestsPerMinute: number | undefined;
+    watch: Pick<Watch, "failed" | "loggedIn">;
   },
 ): Exchange {
   const slots = createSlots(limits.maxConcurrency, limits.graceMs);

@@ -9,4 +9,5 @@ export { nameOfRight } from "./rights.ts";
 export type { InfisicalRight } from "./rights.ts";
 export { getSecrets } from "./get-secrets.ts";
 export { survivesInfisical } from "./input.ts";
-export { infisicalVariables, readInfisicalOptions } from "./variables.ts";
+export { infisicalOptionsOf, infisicalVariables } from "./variables.ts";
+export type { InfisicalNews } from "./watch.ts";

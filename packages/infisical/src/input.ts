@@ -49,20 +49,22 @@ export function splitPath(path: string): { parent: string; leaf: string } {
 /**
  * Brings the address of an Infisical server into the one form that the SDK takes.
  *
+ * @param allowHttp whether plain http is accepted for other machines too
  * @returns the address without a trailing slash and without a trailing `/api`
  * @throws {InfisicalError} `INVALID_INPUT` for anything but https, or http to this machine: the log-in carries credentials
  */
-export function normalizeSiteUrl(siteUrl: string): string {
+export function normalizeSiteUrl(siteUrl: string, allowHttp = false): string {
   const url = URL.canParse(siteUrl) ? new URL(siteUrl) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
-    throw refused("the address of Infisical is an https address");
+    throw refused("INFISICAL_SITE_URL is no https address, such as https://app.infisical.com");
   }
   if (url.username || url.password || url.search || url.hash) {
-    throw refused("the address of Infisical has no credentials, query or fragment");
+    throw refused("INFISICAL_SITE_URL holds credentials, a query or a fragment; it is an address alone");
   }
-  if (url.protocol === "http:" && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname)) {
+  const isHere = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "http:" && !isHere && !allowHttp) {
     throw refused(
-      "the address of Infisical is https unless it is on this machine, as credentials travel there",
+      "INFISICAL_SITE_URL is plain http to another machine, and credentials travel there; use https, or set INFISICAL_ALLOW_HTTP=true where the network between is yours, as inside a cluster",
     );
   }
   return (

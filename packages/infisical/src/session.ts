@@ -10,6 +10,7 @@ import { logInPauseOf } from "./log-in-pause.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
 import type { Refusal } from "./outcome.ts";
 import { callSdk } from "./sdk.ts";
+import type { Watch } from "./watch.ts";
 
 export interface Credentials {
   readonly siteUrl: string;
@@ -48,7 +49,7 @@ const claims = z.object({ iat: z.number().optional(), exp: z.number().optional()
 export function createSessions(
   credentials: Credentials,
   slots: Slots,
-  { refusedLogInMs }: { refusedLogInMs: number },
+  { refusedLogInMs, watch }: { refusedLogInMs: number; watch: Pick<Watch, "failed" | "loggedIn"> },
 ): Sessions {
   let session: Session | undefined;
   let pending: Promise<Session> | undefined;
@@ -58,7 +59,9 @@ export function createSessions(
   const open = async (durationMs: number) => {
     pause.check();
     try {
-      return (session = await openSession(credentials, startDeadline(durationMs), slots));
+      session = await openSession(credentials, startDeadline(durationMs), slots);
+      watch.loggedIn();
+      return session;
     } catch (error) {
       throw error instanceof InfisicalError && error.code === "UNAUTHORIZED" ? paused(error) : error;
     }
@@ -70,6 +73,8 @@ export function createSessions(
     const sentence = `${error.message}. No other log-in is tried for ${periodOf(retryAfterMs)}, or until this process is started anew, since Infisical locks an identity whose log-ins keep failing`;
     const told = new InfisicalError("UNAUTHORIZED", { sentence, retryAfterMs });
     pause.begin(told);
+    // While the old token works, no call fails that would tell of it.
+    watch.failed(told);
     return told;
   };
 

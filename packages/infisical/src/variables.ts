@@ -9,24 +9,53 @@ const connection = {
   INFISICAL_CLIENT_ID: z.string(),
   INFISICAL_CLIENT_SECRET: z.string(),
   INFISICAL_PROJECT_ID: z.string(),
+  /** Accepts plain http to other machines, for http://infisical:8080 inside a cluster. */
+  INFISICAL_ALLOW_HTTP: z
+    .enum(["true", "false"])
+    .transform((text) => text === "true")
+    .default(false),
+  /** The rate limit of a server that does not tell it along with its answers. */
+  INFISICAL_REQUESTS_PER_MINUTE: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/)
+    .transform(Number)
+    .optional(),
 };
 
 /** The variables of a process that serves one environment, for `readEnvironment`. */
-export const infisicalVariables = { ...connection, INFISICAL_ENVIRONMENT: infisicalEnvironment };
+export const infisicalVariables = {
+  ...connection,
+  INFISICAL_ENVIRONMENT: infisicalEnvironment,
+} as const;
 
-/**
- * Reads the options that do not depend on an environment.
- *
- * @throws {EnvironmentError} when a variable is missing
- */
-export function readInfisicalConnection(source: Variables): Omit<InfisicalOptions, "environment"> {
-  const variables = readEnvironment(connection, source);
+type Connection = z.output<z.ZodObject<typeof connection>>;
+
+function connectionOf(variables: Connection): Omit<InfisicalOptions, "environment"> {
+  const { INFISICAL_REQUESTS_PER_MINUTE: requestsPerMinute } = variables;
   return {
     siteUrl: variables.INFISICAL_SITE_URL,
     clientId: variables.INFISICAL_CLIENT_ID,
     clientSecret: variables.INFISICAL_CLIENT_SECRET,
     projectId: variables.INFISICAL_PROJECT_ID,
+    allowHttp: variables.INFISICAL_ALLOW_HTTP,
+    ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
   };
+}
+
+/** The options that variables which were read as `infisicalVariables` stand for. */
+export function infisicalOptionsOf(
+  variables: z.output<z.ZodObject<typeof infisicalVariables>>,
+): InfisicalOptions {
+  return { ...connectionOf(variables), environment: variables.INFISICAL_ENVIRONMENT };
+}
+
+/**
+ * Reads the options that do not depend on an environment.
+ *
+ * @throws {EnvironmentError} when a variable is missing or malformed
+ */
+export function readInfisicalConnection(source: Variables): Omit<InfisicalOptions, "environment"> {
+  return connectionOf(readEnvironment(connection, source));
 }
 
 /**
@@ -35,6 +64,5 @@ export function readInfisicalConnection(source: Variables): Omit<InfisicalOption
  * @throws {EnvironmentError} when a variable is missing or malformed
  */
 export function readInfisicalOptions(source: Variables): InfisicalOptions {
-  const { INFISICAL_ENVIRONMENT: environment } = readEnvironment(infisicalVariables, source);
-  return { ...readInfisicalConnection(source), environment };
+  return infisicalOptionsOf(readEnvironment(infisicalVariables, source));
 }
