@@ -4,6 +4,7 @@ import { createApp } from "./app.ts";
 import { checkConnections } from "./connections.ts";
 import { listen } from "./http-server.ts";
 import { startProductJobs } from "./jobs.ts";
+import { watchInfisicalRights } from "./infisical-rights.ts";
 import { createMembership } from "./membership.ts";
 import { startMetrics } from "./metrics-server.ts";
 import { runProgram } from "./program.ts";
@@ -53,4 +54,5 @@ await runProgram(async (program) => {
   if (stopping.aborted) return;
   sealing = startSealing(program);
   if (env.JOBS === "in-process") jobs = startProductJobs(program);
+  await watchInfisicalRights(program);
 });

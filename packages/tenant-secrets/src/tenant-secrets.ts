@@ -42,6 +42,7 @@ import { createSealer, type Sealer, type SealerOptions } from "./record/sealer.t
 import { announcing } from "./stores/announcing.ts";
 import { createDatabaseStore } from "./stores/database-store.ts";
 import { createHybridStore } from "./stores/hybrid-store.ts";
+import { tryInfisicalRights } from "./stores/infisical-rights.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
 import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
@@ -131,6 +132,13 @@ export interface TenantSecrets<C extends Catalog> extends Services {
    *   KEY_UNAVAILABLE, DATABASE_UNAVAILABLE: try again
    */
   prepare(): Promise<void>;
+  /**
+   * Tries whether Infisical lets this service do what it needs: see `tryInfisicalRights`.
+   *
+   * @returns a sentence for each right that is missing
+   * @throws {TenantSecretsError} STORE_UNAVAILABLE, DATABASE_UNAVAILABLE: it could not be tried
+   */
+  tryInfisicalRights(): Promise<readonly string[]>;
   /**
    * Commits what the record has taken and not yet written, which it does by itself four times a second.
    *
@@ -346,6 +354,7 @@ export function assembleTenantSecrets<C extends Catalog>(
       await audit.ready();
       await rowKeys.load();
     },
+    tryInfisicalRights: () => tryInfisicalRights(database, infisical),
     flush: () => audit.flush(),
     stop: async () => {
       await databaseStore.uses.flush();
