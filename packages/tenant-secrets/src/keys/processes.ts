@@ -59,12 +59,16 @@ export async function joinProcesses(
   };
 
   let left = false;
+  /** The versions that the registry wants loaded and this process lacks, and for how many heartbeats it has. */
+  let lacked = { versions: "", beats: 0 };
   const beatOnce = async (): Promise<void> => {
     if (left) return;
     try {
       const { versions } = await masterKeys.load();
       const wanted = await say(database, id, masterKeys.region, versions);
-      if (wanted.some((version) => !versions.includes(version))) {
+      const missing = wanted.filter((version) => !versions.includes(version)).join();
+      if (missing !== lacked.versions) lacked = { versions: missing, beats: 0 };
+      if (missing !== "" && isDue(lacked.beats++)) {
         await follow();
         await say(database, id, masterKeys.region, (await masterKeys.load()).versions);
       }
@@ -116,6 +120,14 @@ export async function joinProcesses(
       await leave();
     },
   };
+}
+
+/**
+ * Whether keys that are lacked are asked for at a heartbeat: at the first eight, and then once a minute. A pending key is
+ * registered before it is put into Infisical, and stays away where its rotation was given up.
+ */
+function isDue(beats: number): boolean {
+  return beats < 8 || beats % 12 === 0;
 }
 
 /** @returns the versions that the registry wants loaded */

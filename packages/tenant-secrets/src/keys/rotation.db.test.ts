@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { deriveMasterKey } from "../crypto/derivation.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
 import { job } from "../vocabulary/actor.ts";
 
@@ -300,6 +301,35 @@ describe("the processes that serve", () => {
     expect(alarms[0]).toMatch(/^MASTER_KEY_WRONG .*version 1/);
     await serving.company(subdomains[0] ?? "", product).set("CUSTOM_NEW", "still sealed under the good one");
     expect(await codeOf(fixture.another().prepare())).toBe("MASTER_KEY_WRONG");
+  });
+
+  test("ask for a pending key that is not there now and then, and load it when they hear that it is", async () => {
+    const { fixture } = await filled(0);
+    await fixture.secrets.prepare();
+    let asked = 0;
+    const { infisical } = fixture;
+    const listSecrets: typeof infisical.listSecrets = (path) => {
+      asked++;
+      return infisical.listSecrets(path);
+    };
+    const alarms: string[] = [];
+    const serving = fixture.another({ infisical: { ...infisical, listSecrets } });
+    const member = await serving.serve(fixture.urls.listener, (error) => alarms.push(error.code));
+    onTestFinished(() => member.stop());
+    const text = randomBytes(32).toString("hex");
+    await fixture.superuser`insert into master_keys (region, version, status, derivation, check_value)
+      values ('default', 2, 'pending', 'hkdf-sha256', ${deriveMasterKey(text, "default", 2).checkValue})`;
+    for (let i = 0; i < 60; i++) await member.beat();
+    expect(asked).toBeLessThan(20);
+    const loaded = async () => {
+      const [row] = await fixture.superuser`select master_key_versions as versions from processes`;
+      return row?.["versions"];
+    };
+    expect(await loaded()).toEqual([1]);
+    await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", text);
+    await fixture.superuser`select pg_notify('tenant_secrets', 'master-keys')`;
+    await expect.poll(loaded, { timeout: 10_000 }).toEqual([1, 2]);
+    expect(alarms).toEqual([]);
   });
 
   test("hear of a change in another process, and of everything anew after a lost connection", async () => {
