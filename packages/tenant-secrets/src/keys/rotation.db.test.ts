@@ -69,7 +69,7 @@ describe("a rotation of the master key", () => {
       },
       after: {
         "company_key_wraps.wrapped": { "tk1.default.2": 3 },
-        "audit_key_wraps.wrapped": { "tk1.default.2": 1 },
+        "audit_key_wraps.wrapped": { "tk1.default.2": 2 },
         "company_secrets.secret_value_encrypted": { ts1: 6 },
         "company_secret_versions.sealed": { ts1: 3 },
       },
