@@ -102,7 +102,8 @@ export async function restrictDatabase(sql: postgres.Sql, database: string): Pro
 
 /** One connection, for a job that ends it. */
 export function connectOnce(url: string): postgres.Sql {
-  return openDriver(url, { max: 1, applicationName: "tenant-secrets set-up" });
+  // Named apart from what serves: tests end the connections of "tenant-secrets…".
+  return openDriver(url, { max: 1, applicationName: "set-up of tenant-secrets" });
 }
 
 /** Runs a statement that takes no parameters, quoted by the server's own `format`: %I an identifier, %L a literal. */
