@@ -25,7 +25,7 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
   const cli = "npx pnpm --silent secrets";
   const read = { json: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" } };
 
-  return sections([
+  return sections("To paste, in this folder (all credentials are of this machine's demo):", [
     ["Is everything there?", [`curl -sS ${api}/readyz`]],
     ["How is it doing? For Prometheus and docs/grafana-dashboard.json", [`curl -sS ${metrics}`]],
     ...(stripe
@@ -68,19 +68,69 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
   ]);
 }
 
-/** What to do next on servers that are not ours to put anything into. */
-export function realServersBanner(api: string): string {
-  return [
-    "Nothing was put into your servers: no company, no key, no value. The first operator is made with",
-    "the same environment, then companies and their keys as that operator:",
-    "",
-    "  npx pnpm secrets operators create NAME --expires-in 90d",
-    `  TENANT_SECRETS_URL=${api} TENANT_SECRETS_OPERATOR_TOKEN=… npx pnpm secrets companies create SUBDOMAIN --store database`,
-    "",
-  ].join("\n");
+/** What is started here beside servers that the environment names. */
+export interface Mixture {
+  readonly api: string;
+  readonly metrics: string;
+  /** Holds the variables of what is started here. Undefined where nothing is that a command needs. */
+  readonly envFile: string | undefined;
 }
 
-function sections(all: readonly (readonly [title: string, lines: readonly string[]])[]): string {
+/**
+ * The first steps where the database or Infisical is somebody's own, each line with what it needs beside the environment
+ * of the start. Nothing is put there until one of them is pasted.
+ */
+export function realServersBanner({ api, metrics, envFile }: Mixture): string {
+  const direct = (command: string): string =>
+    envFile === undefined
+      ? `npx pnpm --silent secrets ${command}`
+      : `npx pnpm --silent exec node --env-file=${quoted(envFile)} apps/cli/src/main.ts ${command}`;
+  const remote = (command: string): string =>
+    `TENANT_SECRETS_URL=${api} npx pnpm --silent secrets ${command}`;
+  const kept = (name: string, command: string): string => `export ${name}="$(${command})"`;
+  const key =
+    "api-keys create --company acmecorp --name first-steps --verbs describe,use,write --secret-keys '*' --expires-in 1d";
+  return sections(
+    "Nothing was put into your servers: no company, no key, no value. To paste, in this folder, one after the other, in a " +
+      "terminal with the environment of this start:",
+    [
+      ["Is everything there?", [`curl -sS ${api}/readyz`]],
+      ["How is it doing? For Prometheus and docs/grafana-dashboard.json", [`curl -sS ${metrics}`]],
+      [
+        "The first operator, made next to the database; its token stays in this terminal",
+        [kept("TENANT_SECRETS_OPERATOR_TOKEN", direct("operators create first-operator --expires-in 90d"))],
+      ],
+      [
+        "A company, and a key to it",
+        [remote("companies create acmecorp --store database"), kept("TENANT_SECRETS_API_KEY", remote(key))],
+      ],
+      [
+        "A value, from stdin so that it is in no shell history, and back",
+        [
+          `printf %s sk_test_fake_acmecorp_0001 | ${remote("set STRIPE_SECRET_KEY --company acmecorp")}`,
+          remote("get STRIPE_SECRET_KEY --company acmecorp"),
+        ],
+      ],
+      ["The rows as they lie in the database", [rowsWith(envFile)]],
+    ],
+  );
+}
+
+function rowsWith(envFile: string | undefined): string {
+  return envFile === undefined
+    ? "npx pnpm --silent --filter @repo/local rows"
+    : `npx pnpm --silent exec node --env-file=${quoted(envFile)} tooling/local/src/rows.ts`;
+}
+
+/** As one word of a shell's. */
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function sections(
+  introduction: string,
+  all: readonly (readonly [title: string, lines: readonly string[]])[],
+): string {
   const texts = all.map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`), ""].join("\n"));
-  return ["To paste, in this folder (all credentials are of this machine's demo):", "", ...texts].join("\n");
+  return [introduction, "", ...texts].join("\n");
 }

@@ -10,12 +10,19 @@ export interface DataDirectory {
   read(name: string): Readonly<Record<string, string>>;
   /** Replaces such a file whole. Only its owner can read it. */
   write(name: string, texts: Readonly<Record<string, string>>): void;
+  /** The same, of any text. */
+  writeText(name: string, text: string): void;
 }
 
 export function openDataDirectory(directory: string): DataDirectory {
   // Root's PostgreSQL runs as another user, who has to pass through here.
   mkdirSync(directory, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const at = (name: string) => path.join(directory, name);
+  const writeText = (name: string, text: string): void => {
+    const draft = at(`${name}.${process.pid}.tmp`);
+    writeFileSync(draft, text, { mode: 0o600 });
+    renameSync(draft, at(name));
+  };
   return {
     path: directory,
     at,
@@ -28,10 +35,7 @@ export function openDataDirectory(directory: string): DataDirectory {
         return {};
       }
     },
-    write: (name, texts) => {
-      const draft = at(`${name}.${process.pid}.tmp`);
-      writeFileSync(draft, `${JSON.stringify(texts, null, 2)}\n`, { mode: 0o600 });
-      renameSync(draft, at(name));
-    },
+    write: (name, texts) => writeText(name, `${JSON.stringify(texts, null, 2)}\n`),
+    writeText,
   };
 }

@@ -83,13 +83,19 @@ export function apiEnvironment(
   ports: { readonly api: number; readonly metrics: number },
   cacheDir: string,
 ): Variables {
-  const { database, infisical, stripe } = servers;
   const own: Variables = {
     PORT: String(ports.api),
     PORT_FILE: undefined,
     METRICS_PORT: String(ports.metrics),
     METRICS_PORT_FILE: undefined,
     NODE_COMPILE_CACHE: cacheDir,
+  };
+  return { ...variables, ...own, ...variablesOf(servers) };
+}
+
+/** What a command needs to know of the servers that this start has started, and of no others. */
+export function variablesOf({ database, infisical, stripe }: LocalServers): Variables {
+  return {
     ...(database && {
       DATABASE_URL: database.application,
       DATABASE_MAINTENANCE_URL: database.maintenance,
@@ -108,5 +114,11 @@ export function apiEnvironment(
     ...(stripe && { SENDGRID_API_URL: stripe.url, SENDGRID_API_URL_FILE: undefined }),
     ...(stripe && { [stripeName]: stripe.url }),
   };
-  return { ...variables, ...own };
+}
+
+/** These variables as `node --env-file` reads them. */
+export function asEnvFile(variables: Variables): string {
+  return Object.entries(variables)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}="${value}"\n`]))
+    .join("");
 }

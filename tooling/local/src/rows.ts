@@ -1,10 +1,14 @@
-import { connectDatabase } from "@repo/db";
+import { connectDatabase, databaseVariables } from "@repo/db";
+import { readEnvironment } from "@repo/environment";
 import { environmentVariables } from "./env.ts";
 
 // Shows what the database has of the secrets, as somebody who got hold of it would see it.
 
-const url = environmentVariables()["DATABASE_MAINTENANCE_URL"];
-if (url === undefined) throw new Error("DATABASE_MAINTENANCE_URL is not set; the local start prints it.");
+const { DATABASE_MAINTENANCE_URL } = databaseVariables;
+const { DATABASE_MAINTENANCE_URL: url } = readEnvironment(
+  { DATABASE_MAINTENANCE_URL },
+  environmentVariables(),
+);
 const database = connectDatabase({ applicationUrl: url, maintenanceUrl: url });
 try {
   const rows = await database.outsideCompanies(

@@ -18,7 +18,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
+import { provisionDatabase } from "@repo/db";
+import { startEmbeddedPostgres } from "@repo/db/embedded";
+import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { environmentVariables } from "./env.ts";
+import { variablesOf, type Variables } from "./environment.ts";
+import { seedMasterKey } from "./seed.ts";
 import { findFreePort } from "./ports.ts";
 
 const checkout = fileURLToPath(new URL("../../../", import.meta.url));
@@ -56,6 +61,7 @@ interface Started {
 function launch(
   command: readonly [string, ...string[]] = [process.execPath, startFile],
   byNpm = false,
+  variables: Variables = {},
 ): Started {
   const [file, ...args] = command;
   const child = spawn(file, args, {
@@ -64,6 +70,7 @@ function launch(
       TENANT_SECRETS_DATA_DIR: dataDir,
       PORT: String(port),
       npm_lifecycle_event: byNpm ? "start" : undefined,
+      ...variables,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -248,3 +255,67 @@ test("does not start without the master key that the data was sealed with", limi
   expect(started.output()).toContain("infisical.json is gone");
   expect(existsSync(path.join(dataDir, "infisical.json"))).toBe(false);
 });
+
+// The embedded PostgreSQL and the emulator stand for servers of somebody's own: the start knows them by its environment.
+const ownServers = {
+  database: async (): Promise<Variables> => {
+    const server = await startEmbeddedPostgres({
+      dataDir: path.join(parent, `own-${Math.random()}`),
+      settings: { fsync: "off" },
+    });
+    onTestFinished(() => server.stop());
+    const { superuserUrl } = server;
+    const database = await provisionDatabase({ superuserUrl, database: "tenant_secrets" });
+    return variablesOf({ database, infisical: undefined, stripe: undefined });
+  },
+  infisical: async (): Promise<Variables> => {
+    const emulator = await startInfisicalEmulator();
+    onTestFinished(() => emulator.stop());
+    await seedMasterKey(emulator);
+    return variablesOf({ database: undefined, infisical: emulator, stripe: undefined });
+  },
+};
+
+test.each([
+  { own: ["database"], title: "only the database" },
+  { own: ["infisical"], title: "only Infisical" },
+  { own: ["database", "infisical"], title: "both" },
+] as const)(
+  "where the environment names $title, every line that it prints works as pasted",
+  limit,
+  async ({ own }) => {
+    const given: Variables = Object.assign(
+      {},
+      ...(await Promise.all(own.map((server) => ownServers[server]()))),
+    );
+    // With a blank in its name, which a shell would cut at.
+    const directory = path.join(parent, `mixture of ${own.join(" and ")}`);
+    const variables = {
+      ...given,
+      TENANT_SECRETS_DATA_DIR: directory,
+      PORT: String(await findFreePort(undefined)),
+    };
+    const started = await launchUntilReady([process.execPath, startFile], false, variables);
+    const lines = linesOf(started);
+    expect(lines.length).toBeGreaterThanOrEqual(8);
+
+    const { stdout, stderr } = await run("bash", ["-e", "-c", lines.join("\n")], {
+      cwd: checkout,
+      env: { ...environmentVariables(), ...given },
+    });
+    expect(stdout, stderr).toContain('"status":"ready"');
+    expect(stdout).toMatch(/^tenant_secrets_notifications_arriving 1$/m);
+    expect(stdout).toContain("STRIPE_SECRET_KEY of acmecorp is now at version 1.");
+    // What `get` prints into a pipe has no end of line.
+    expect(stdout).toMatch(/^sk_test_fake_acmecorp_0001acmecorp {2}STRIPE_SECRET_KEY {2}version 1 {2}ts1\./m);
+    expect(started.output()).not.toContain(String(given["INFISICAL_CLIENT_SECRET"]));
+    const kept = readFileSync(path.join(directory, "local.env"), "utf8");
+    for (const value of Object.values(given))
+      if (value !== "dev" && value !== "default") expect(kept).not.toContain(value);
+    expect(statSync(path.join(directory, "local.env")).mode & 0o777).toBe(0o600);
+
+    started.child.kill("SIGINT");
+    expect(await started.exit).toBe(0);
+    await gone(() => processesOf(directory));
+  },
+);

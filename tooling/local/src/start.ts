@@ -10,7 +10,8 @@ import type { RoleUrls } from "./database.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { environmentVariables } from "./env.ts";
-import { apiEnvironment, readSettings } from "./environment.ts";
+import { apiEnvironment, asEnvFile, readSettings, variablesOf } from "./environment.ts";
+import type { LocalServers } from "./environment.ts";
 import { announcePayments } from "./payments.ts";
 import { choosePorts, findFreePort } from "./ports.ts";
 import type { Ports } from "./ports.ts";
@@ -21,6 +22,7 @@ import { startLocalStripe } from "./stripe.ts";
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
 
 const credentialsFile = "credentials.json";
+const envFileName = "local.env";
 
 const say = (line: string): void => console.log(line);
 const shutdown = createShutdown(say);
@@ -68,8 +70,10 @@ async function start(): Promise<void> {
   const metricsUrl = `http://${hostInUrl}:${metricsPort}/metrics`;
   say(`Metrics      ${metricsUrl}\n`);
 
-  if (database === undefined || infisical === undefined) say(realServersBanner(url));
-  else {
+  const envFile = keepVariables(data, { database, infisical, stripe });
+  if (database === undefined || infisical === undefined) {
+    say(realServersBanner({ api: url, metrics: metricsUrl, envFile }));
+  } else {
     const credentials = await demoCredentials(data, url, database, infisical);
     const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
     const addresses = { api: url, metrics: metricsUrl, companyUrl, database: database.maintenance };
@@ -77,6 +81,13 @@ async function start(): Promise<void> {
   }
   const seconds = (performance.now() / 1_000).toFixed(1);
   say(`Ready after ${seconds} s. Ctrl-C ends everything; the data stays in ${data.path}`);
+}
+
+/** @returns the file with the variables of what was started here; undefined where a command needs nothing of it */
+function keepVariables(data: DataDirectory, servers: LocalServers): string | undefined {
+  const isNeeded = servers.database !== undefined || servers.infisical !== undefined;
+  data.writeText(envFileName, isNeeded ? asEnvFile(variablesOf(servers)) : "");
+  return isNeeded ? data.at(envFileName) : undefined;
 }
 
 function openData(preferred: string, forPostgres: boolean): DataDirectory {
