@@ -5,8 +5,11 @@ import type { EmbeddedPostgres } from "./embedded/index.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { migrateDatabase } from "./migrate.ts";
 import { provisionDatabase } from "./provision.ts";
 import type { DatabaseUrls } from "./provision.ts";
+import { assertApplicationRole } from "./roles.ts";
+import { databaseUrl } from "./url.ts";
 
 // Roles and passwords belong to a whole server, and other test files use those of the shared one: this has its own.
 const directory = mkdtempSync(path.join(tmpdir(), "tenant-secrets-test-"));
@@ -145,3 +148,21 @@ test.each(["Secrets", "a-b", "", 'a"b', "x".repeat(64)])("refuses the database n
 test("refuses a password that drivers would encode differently", async () => {
   await expect(provision("refused", { listener: "fäke" })).rejects.toThrow("The password for listener");
 });
+
+test("a role with CREATEROLE and CREATEDB does as a managed server's administrator, twice over", async () => {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "tenant-secrets-test-"));
+  const managed = await startEmbeddedPostgres({ dataDir, settings: { fsync: "off" } });
+  onTestFinished(async () => {
+    await managed.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  const superuser = postgres(managed.superuserUrl, { max: 1, onnotice: () => {} });
+  await superuser`create role administrator login createrole createdb password 'fake-administrator'`;
+  await superuser.end();
+  const superuserUrl = databaseUrl(managed.superuserUrl, "postgres", "administrator", "fake-administrator");
+  await provisionDatabase({ superuserUrl, database: "secrets" });
+  const made = await provisionDatabase({ superuserUrl, database: "secrets" });
+  await migrateDatabase(made.migration);
+  await assertApplicationRole(connect(made.application));
+  expect(await connect(made.application)`select from companies`).toEqual([]);
+}, 60_000);

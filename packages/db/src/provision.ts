@@ -30,7 +30,7 @@ const TIMEOUTS: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
 const PROVISION_LOCK = 7_274_001;
 
 export interface ProvisionOptions {
-  /** Of a database that always exists, such as `postgres`. */
+  /** Of a superuser or a role with CREATEROLE and CREATEDB, and of a database that always exists, such as `postgres`. */
   readonly superuserUrl: string;
   /** Lower-case letters, digits and `_`. */
   readonly database: string;
@@ -61,6 +61,7 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
     for (const role of ROLES) await ensureRole(sql, nameOf(role), passwords[role]);
     // Functions that run as the maintenance role are made by the migration role and then handed over.
     await execute(sql, "grant %I to %I", nameOf("maintenance"), nameOf("migration"));
+    await joinOwner(sql);
     const existing = await sql`select from pg_database where datname = ${database}`;
     await (existing.length === 0
       ? execute(
@@ -117,6 +118,17 @@ export async function execute(
     select format(${template}, variadic array(select jsonb_array_elements_text(${JSON.stringify(values)}::text::jsonb)))
       as statement`;
   if (row !== undefined) await sql.unsafe(row.statement);
+}
+
+/**
+ * Who is no superuser, as on a managed server, has to be a member of a role to make databases for it. That role may do
+ * nothing that the maker of its password could not.
+ */
+async function joinOwner(sql: postgres.Sql): Promise<void> {
+  const [self] = await sql<{ name: string; elevated: boolean }[]>`
+    select rolname as name, rolsuper as elevated from pg_roles where rolname = current_user`;
+  if (self !== undefined && !self.elevated)
+    await execute(sql, "grant %I to %I", nameOf("migration"), self.name);
 }
 
 async function ensureRole(sql: postgres.Sql, name: string, password: string): Promise<void> {
