@@ -18,8 +18,8 @@ export const Orders = z.object({
   subdomain: z.string().default(""),
   /** Of `jobs`. */
   backup: z.object({ recipients: z.array(z.string()), directory: z.string() }).optional(),
-  /** Counted from 0: which step, or which transaction. */
-  killAt: z.int(),
+  /** Counted from 0: which step, or which transaction; or before the first put to Infisical. */
+  killAt: z.union([z.int(), z.literal("put")]),
 });
 
 const Deployment = z.object({
@@ -62,9 +62,16 @@ const database: Database =
         inCompany: (companyId, run) => real.inCompany(companyId, killing(run)),
         acrossCompanies: (run) => real.acrossCompanies(killing(run)),
       };
+const client = createInfisicalClient({ ...infisical, environment: "dev" });
 const secrets = createTenantSecrets({
   database,
-  infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
+  infisical: {
+    ...client,
+    putSecret: (...args) => {
+      if (killAt === "put") process.kill(process.pid, "SIGKILL");
+      return client.putSecret(...args);
+    },
+  },
   catalog: deliveryChatCatalog,
   backupDestination: backup,
 });

@@ -23,7 +23,7 @@ export const compromiseCommand = defineCommand({
     },
     "revoke-credentials": {
       type: "boolean",
-      help: "End every API key and operator's token that was made before this began, yours included",
+      help: "End every API key and operator's token that was made before this began, yours included, and what these make meanwhile",
     },
     anew: {
       type: "boolean",

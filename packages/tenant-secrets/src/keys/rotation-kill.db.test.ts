@@ -130,6 +130,25 @@ test(
   },
 );
 
+test("a rotation that is killed when its new key is registered and not in Infisical yet is finished with another key", async () => {
+  const statesOf = async () => {
+    const rows = await fixture.superuser`select version, status from master_keys order by version`;
+    return rows.map((row) => String(row["status"]));
+  };
+  const before = await statesOf();
+  expect((await run({ work: "rotate", killAt: "put" })).killed).toBe(true);
+  expect(await statesOf()).toEqual([...before, "pending"]);
+  await readAll();
+  await endLease();
+  await fixture.another().keyRotation.rotate(operator, { backup: () => Promise.resolve("sha256:fake") });
+  expect(await statesOf()).toEqual([
+    ...before.map((status) => (status === "active" ? "retired" : status)),
+    "destroyed",
+    "active",
+  ]);
+  await readAll();
+});
+
 test("a rotation that a request asked for goes on as a job of another process, when its own is killed", async () => {
   const recipient = await identityToRecipient(await generateIdentity());
   const server = fixture.another({ backupDestination: { recipients: [recipient], directory } });
