@@ -209,6 +209,33 @@ it.each(faultNames.map((name) => [described[name], name] as const))(
   },
 );
 
+it(
+  "while the database is gone an API key that was checked goes on reading what is kept, for longer than five seconds",
+  { timeout: 60_000 },
+  async () => {
+    await writeFirst("CUSTOM_KEPT");
+    const read = () => post("secrets.read", { secretKey: "CUSTOM_KEPT" });
+    while (!isServed(await read())) await sleep(between);
+    readsServed += 1;
+    const checkedAt = performance.now();
+    await postgres.faults["stopped at once"].begin();
+    const seen: Seen[] = [];
+    while (performance.now() < checkedAt + 8000) {
+      seen.push(await read());
+      await sleep(between);
+    }
+    const unknown = await post("secrets.read", { secretKey: "CUSTOM_NOT_KEPT" });
+    const written = await post("secrets.write", { secretKey: "CUSTOM_KEPT", value: "fake-second" });
+    await postgres.faults["stopped at once"].end();
+    const served = seen.filter(isServed);
+    readsServed += served.length;
+    expect(served.filter(({ at }) => at > checkedAt + 5500).length).toBeGreaterThan(10);
+    expect([unknown.answer?.status, written.answer?.status]).toEqual([503, 503]);
+    while (!isServed(await read())) await sleep(between);
+    readsServed += 1;
+  },
+);
+
 let readsServed = 0;
 const isRead = (one: Seen): boolean =>
   isServed(one) && (one.answer?.body.includes('"value":"fake-') ?? false);

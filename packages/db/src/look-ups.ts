@@ -32,7 +32,8 @@ export interface ApiKeyRow extends Authenticated {
   readonly createdById: string;
   /** In milliseconds of Unix time. */
   readonly expiresAtMs: number;
-  /** By the database's clock. */
+  /** Both by the database's clock: the milliseconds that are left, and whether there are none. */
+  readonly expiresInMs: number;
   readonly expired: boolean;
   readonly revoked: boolean;
   /** The companies of a platform key, in order; empty for a company's own. */
@@ -45,7 +46,8 @@ export interface OperatorRow extends Authenticated {
   readonly tokenHash: string;
   /** In milliseconds of Unix time. */
   readonly expiresAtMs: number;
-  /** By the database's clock. */
+  /** Both by the database's clock: the milliseconds that are left, and whether there are none. */
+  readonly expiresInMs: number;
   readonly expired: boolean;
   readonly revoked: boolean;
 }
@@ -92,7 +94,8 @@ export function findApiKeyRow(database: Database, prefix: string): Promise<ApiKe
     const [row] = await sql<ApiKeyRow[]>`
       select id, company_id as "companyId", prefix, hash, verbs, key_patterns as "keyPatterns", addresses,
         created_by_kind as "createdByKind", created_by_id as "createdById",
-        (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", expires_at <= now() as expired, revoked,
+        (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
+        (extract(epoch from expires_at - now()) * 1000)::float8 as "expiresInMs", expires_at <= now() as expired, revoked,
         company_ids as "companyIds", revision, mac_key_no as "macKeyNo", mac from find_api_key(${prefix})`;
     return row;
   });
@@ -102,7 +105,8 @@ export function findOperatorRow(database: Database, prefix: string): Promise<Ope
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<OperatorRow[]>`
       select id, token_prefix as "tokenPrefix", token_hash as "tokenHash",
-        (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", expires_at <= now() as expired, revoked,
+        (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
+        (extract(epoch from expires_at - now()) * 1000)::float8 as "expiresInMs", expires_at <= now() as expired, revoked,
         revision, mac_key_no as "macKeyNo", mac from find_operator(${prefix})`;
     return row;
   });

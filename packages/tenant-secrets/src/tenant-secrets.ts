@@ -210,6 +210,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     audit,
     limits,
     signIn: options.signIn,
+    staleMs: keeping.staleMs,
   });
   const infisicalStore = createInfisicalStore(infisical, audit);
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
@@ -326,7 +327,8 @@ export function assembleTenantSecrets<C extends Catalog>(
             rows.doubt();
             kept.doubt();
           }
-          if (change === undefined || change.subject === "credentials") authentication.forget();
+          if (change === undefined) authentication.doubt();
+          else if (change.subject === "credentials") authentication.forget();
           if (change === undefined || change.subject === "master-keys") {
             auditKeys.forget();
             rowKeys.forget();

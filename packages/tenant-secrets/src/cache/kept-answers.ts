@@ -19,6 +19,8 @@ export interface KeptAnswersOptions<Value> extends Bounds, Keeping {
   readonly isAway: (error: unknown) => boolean;
   /** Of these, whether nothing else can be asked of the same source either. */
   readonly isAwayForAll: (error: unknown) => boolean;
+  /** Whether an older answer is given only once asking has failed, and not already while it takes long. Default false. */
+  readonly patient?: boolean;
 }
 
 /** What is asked for: `name` of `owner`, and of whom. Answers of one source say nothing about another's. */
@@ -220,10 +222,13 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
     const giveUp = new AbortController();
     const answer = fly(question, ask);
     try {
-      const first = await Promise.race([
-        answer,
-        sleep(patienceMs, late, { signal: giveUp.signal }).catch(() => late),
-      ]);
+      const first =
+        options.patient === true
+          ? await answer
+          : await Promise.race([
+              answer,
+              sleep(patienceMs, late, { signal: giveUp.signal }).catch(() => late),
+            ]);
       if (first !== late) return await answer;
       entry.slowUntil = performance.now() + awayMs;
       answer.catch(() => {});

@@ -9,8 +9,9 @@ import {
 } from "@repo/db";
 import { z } from "zod";
 import type { AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
+import { isDatabaseAway, onDatabase } from "../access/database-errors.ts";
 import type { RateLimits } from "../access/rate-limits.ts";
+import { createKeptAnswers, type KeptAnswers } from "../cache/kept-answers.ts";
 import { ApiKeyVerb, type Actor, type Caller, type Role, type ServiceActor } from "../vocabulary/actor.ts";
 import { unauthenticated } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
@@ -51,21 +52,36 @@ export type SignIn = (headers: Headers) => Promise<string | undefined>;
 
 export interface Authentication {
   readonly authenticate: Authenticate;
-  /** What was found out about credentials is kept for up to five seconds from now on; for who hears of changes. */
+  /**
+   * What was found out about credentials is kept from now on; for who hears of changes. It counts for five seconds, and in an
+   * outage of the database for `staleMs`, but for operators.
+   */
   keep(): void;
-  /** Asks the database anew, about everybody: somebody's credential or role has changed, or may have. */
+  /** Somebody's credential or role has changed: what is known of anybody counts no more, in an outage neither. */
   forget(): void;
+  /** Changes may have been missed: asks the database anew, about everybody, wherever it can be asked. */
+  doubt(): void;
   /** Ends {@link keep}. */
   stopKeeping(): void;
 }
 
-/** What a lost notification costs: how long a revoked credential, or a role that was taken away, may still count. */
-const keptMs = 5000;
+/**
+ * What a lost notification costs is five seconds: how long a revoked credential, or a role that was taken away, may still
+ * count. The last of them is the one in which nobody is asked after a question that the database did not answer.
+ */
+const keptMs = 4000;
 /** Long enough to answer a flood of one bad credential, and no longer than somebody waits who was just let in. */
 const refusalKeptMs = 1000;
 
+/** How many findings are kept, and about how large one is. */
+const bounds = { maxEntries: 10_000, maxBytes: 10_000_000 };
+const findingBytes = 500;
+const companyBytes = 100;
+
 interface Finding {
   readonly actor: Actor;
+  /** When the credential ends, by `performance.now()`; the database may not be there to ask. */
+  readonly endsAt: number;
   /** Where it has to come from; null for anywhere. */
   readonly networks: readonly string[] | null;
 }
@@ -76,6 +92,8 @@ export interface AuthenticationParts {
   readonly audit: AuditLog;
   readonly limits: Pick<RateLimits, "credentialFailed">;
   readonly signIn: SignIn | undefined;
+  /** How long after it was checked a credential of a service, or who has signed in, counts where the database is away. */
+  readonly staleMs: number;
 }
 
 export function createAuthentication({
@@ -84,15 +102,28 @@ export function createAuthentication({
   audit,
   limits,
   signIn,
+  staleMs,
 }: AuthenticationParts): Authentication {
   const touched = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
-  const findings = new LRUCache<string, Finding>({ max: 10_000, ttl: keptMs });
-  // Apart, so that guesses, which have no end, take no room from those who are let in.
-  const refused = new LRUCache<string, true>({ max: 1000, ttl: refusalKeptMs });
-  const asked = new Map<string, Promise<Finding | undefined>>();
-  let keeping = false;
+  const keptFor = (staleForMs: number): KeptAnswers<Finding> =>
+    createKeptAnswers<Finding>({
+      ...bounds,
+      freshMs: keptMs,
+      absentMs: refusalKeptMs,
+      staleMs: staleForMs,
+      sizeOf: ({ actor }) => findingBytes + companyBytes * companiesOf(actor),
+      isAway: isDatabaseAway,
+      isAwayForAll: isDatabaseAway,
+      // A database that is slow can be asked whether a credential was revoked.
+      patient: true,
+    });
+  const findings = keptFor(staleMs);
+  // What operators do needs the database, all of it.
+  const ofOperators = keptFor(0);
+  const all = [findings, ofOperators];
 
   const findService = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
+    const askedAt = performance.now();
     const row = await findApiKeyRow(database, prefix);
     const matches = sameHash(hash, row?.hash ?? noHash);
     if (row === undefined || !(await authentic.accepts({ kind: "api-key", ...row }, row))) return undefined;
@@ -101,15 +132,20 @@ export function createAuthentication({
       touched.set(row.id, true);
       await touchApiKey(database, row.id);
     }
-    return { actor: serviceOf(row), networks: row.addresses };
+    return { actor: serviceOf(row), endsAt: askedAt + row.expiresInMs, networks: row.addresses };
   };
 
   const findOperator = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
+    const askedAt = performance.now();
     const row = await findOperatorRow(database, prefix);
     const matches = sameHash(hash, row?.tokenHash ?? noHash);
     if (row === undefined || !(await authentic.accepts({ kind: "operator", ...row }, row))) return undefined;
     if (!matches || row.revoked || row.expired) return undefined;
-    return { actor: { kind: "operator", id: row.id }, networks: null };
+    return {
+      actor: { kind: "operator", id: row.id },
+      endsAt: askedAt + row.expiresInMs,
+      networks: null,
+    };
   };
 
   const findUser = async (id: string): Promise<Finding | undefined> => {
@@ -123,41 +159,15 @@ export function createAuthentication({
         roles.set(companyIdOf({ id: membership.companyId }), membership.role);
       }
     }
-    return { actor: { kind: "user", id: row.id, roles }, networks: null };
+    return { actor: { kind: "user", id: row.id, roles }, endsAt: Infinity, networks: null };
   };
 
-  /** What failed is not kept, a refusal not for long, and nothing that was asked before a change. */
-  const kept = (name: string, find: () => Promise<Finding | undefined>): Promise<Finding | undefined> => {
-    if (!keeping) return onDatabase(find);
-    const known = findings.get(name);
-    if (known !== undefined || refused.has(name)) return Promise.resolve(known);
-    const underWay = asked.get(name);
-    if (underWay !== undefined) return underWay;
-    const askedAt = performance.now();
-    const finding = onDatabase(find);
-    asked.set(name, finding);
-    void settle(name, finding, askedAt);
-    return finding;
-  };
-
-  /** Its time counts from before it was asked, so that no answer is older than that. */
-  const settle = async (
+  const kept = (
+    among: KeptAnswers<Finding>,
     name: string,
-    finding: Promise<Finding | undefined>,
-    askedAt: number,
-  ): Promise<void> => {
-    const found = await finding.catch(() => null);
-    if (asked.get(name) !== finding) return;
-    asked.delete(name);
-    if (found === undefined) refused.set(name, true);
-    else if (found !== null) findings.set(name, found, { start: askedAt });
-  };
-
-  const forget = (): void => {
-    findings.clear();
-    refused.clear();
-    asked.clear();
-  };
+    find: () => Promise<Finding | undefined>,
+  ): Promise<Finding | undefined> =>
+    among.get({ owner: "", name, source: "database" }, () => onDatabase(find));
 
   /** @returns what the record calls somebody who is refused, and who it is otherwise */
   const find = async ({
@@ -167,19 +177,22 @@ export function createAuthentication({
     if (credential !== undefined) {
       const presented = parseCredential(credential);
       if (presented === undefined) return { name: "none" };
-      const look = presented.kind === "tsk" ? findService : findOperator;
-      return { name: presented.prefix, finding: await kept(presented.hash, () => look(presented)) };
+      const finding =
+        presented.kind === "tsk"
+          ? kept(findings, presented.hash, () => findService(presented))
+          : kept(ofOperators, presented.hash, () => findOperator(presented));
+      return { name: presented.prefix, finding: await finding };
     }
     const userId = headers === undefined ? undefined : await onDatabase(async () => signIn?.(headers));
     if (userId === undefined) return { name: "none" };
-    return { name: userId, finding: await kept(`user ${userId}`, () => findUser(userId)) };
+    return { name: userId, finding: await kept(findings, `user ${userId}`, () => findUser(userId)) };
   };
 
   return {
     authenticate: async (request) => {
       const { requestId, address } = request;
       const { name, finding } = await find(request);
-      if (finding !== undefined && (finding.networks === null || isInNetworks(finding.networks, address))) {
+      if (finding !== undefined && counts(finding, address)) {
         return { actor: finding.actor, requestId, address };
       }
       // A credential that was not sent is no guess.
@@ -192,15 +205,20 @@ export function createAuthentication({
       );
       throw unauthenticated();
     },
-    keep: () => {
-      keeping = true;
-    },
-    forget,
-    stopKeeping: () => {
-      keeping = false;
-      forget();
-    },
+    keep: () => all.forEach((each) => each.start()),
+    forget: () => all.forEach((each) => each.forgetWhere(() => true)),
+    doubt: () => all.forEach((each) => each.doubt()),
+    stopKeeping: () => all.forEach((each) => each.stop()),
   };
+}
+
+function counts({ endsAt, networks }: Finding, address: string | undefined): boolean {
+  return performance.now() < endsAt && (networks === null || isInNetworks(networks, address));
+}
+
+function companiesOf(actor: Actor): number {
+  if (actor.kind === "service") return actor.companyIds.length;
+  return actor.kind === "user" ? actor.roles.size : 0;
 }
 
 /** Compared with where there is no row, so that an unknown prefix takes as long as a wrong secret. */
