@@ -262,7 +262,7 @@ CREATE TABLE "management_requests" (
 	"actor_id" text NOT NULL,
 	"request_id" text NOT NULL,
 	"digest" text NOT NULL,
-	"subject" uuid,
+	"answer" jsonb,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "management_requests_pkey" PRIMARY KEY("actor_kind","actor_id","request_id"),
 	CONSTRAINT "management_requests_request_id_check" CHECK (length("management_requests"."request_id") between 1 and 100)

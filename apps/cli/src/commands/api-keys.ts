@@ -3,7 +3,7 @@ import { commaSeparated, expiryAfter } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company } from "./company-option.ts";
+import { company, requestId } from "./company-option.ts";
 
 export const createCommand = defineCommand({
   positionals: [],
@@ -39,6 +39,10 @@ export const createCommand = defineCommand({
       value: "duration",
       help: "How long it is valid, at most 366d: 30m, 12h, 90d",
     },
+    "request-id": {
+      ...requestId,
+      help: "An id of this change: sent again within 24 hours, it ends the key that it made before, unless that was used",
+    },
   },
   details: `Prints the key to standard output, this once: it is kept nowhere. Quote patterns, or the shell may replace
 them by names of files. "use" reads values, "describe" lists without them, "export"
@@ -64,6 +68,7 @@ address is known, such as in a command that does its work by itself. For operato
       secretKeys: commaSeparated(values["secret-keys"]),
       addresses: values.address.length === 0 ? undefined : [...values.address],
       expiresAt: expiryAfter(values["expires-in"]),
+      requestId: values["request-id"],
     };
     const created = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
       api.companies.apiKeys.create.mutate(request),

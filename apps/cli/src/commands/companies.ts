@@ -3,6 +3,7 @@ import { wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, table } from "../output.ts";
+import { requestId } from "./company-option.ts";
 
 export const listCommand = defineCommand({
   positionals: [],
@@ -38,17 +39,18 @@ export const createCommand = defineCommand({
       value: "infisical|hybrid|database",
       help: "Where its secrets live: a folder in Infisical, encrypted rows, or rows first and then the folder",
     },
+    "request-id": requestId,
   },
   details: `A subdomain has 1 to 63 lower-case letters, digits or hyphens, and neither begins nor ends with a hyphen. One
 that ever named a folder in Infisical is not given to another company. For operators.`,
   examples: ["companies create acmecorp --store database"],
-  run: async ({ subdomain, store, json }) => {
+  run: async ({ subdomain, store, "request-id": id, json }) => {
     const { SecretStoreName } = await import("@repo/tenant-secrets/client");
     const secretStore = SecretStoreName.safeParse(store).data;
     if (secretStore === undefined)
       throw new UsageError(`--store is one of ${SecretStoreName.options.join(", ")}.`);
     const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.create.mutate({ subdomain, secretStore }),
+      api.companies.create.mutate({ subdomain, secretStore, requestId: id }),
     );
     if (json) printJson(company);
     else
@@ -60,13 +62,13 @@ that ever named a folder in Infisical is not given to another company. For opera
 
 export const renameCommand = defineCommand({
   positionals: ["subdomain", "newSubdomain"],
-  options: {},
+  options: { "request-id": requestId },
   details: `The company keeps its id, its secrets and its folder in Infisical. Its old subdomain answers "not found" from
 then on. For operators.`,
   examples: ["companies rename acmecorp acme"],
-  run: async ({ subdomain, newSubdomain, json }) => {
+  run: async ({ subdomain, newSubdomain, "request-id": id, json }) => {
     const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.rename.mutate({ subdomain, newSubdomain }),
+      api.companies.rename.mutate({ subdomain, newSubdomain, requestId: id }),
     );
     if (json) printJson(company);
     else print(`${subdomain} is now ${company.subdomain} (${company.id}).`);

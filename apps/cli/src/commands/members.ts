@@ -2,7 +2,7 @@ import { withApi } from "../api.ts";
 import { confirm, roleOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, table } from "../output.ts";
-import { company } from "./company-option.ts";
+import { company, requestId } from "./company-option.ts";
 import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 
 const role = {
@@ -45,6 +45,7 @@ export const addCommand = defineCommand({
     company,
     role,
     name: { type: "string", required: true, value: "text", help: "What the person is called" },
+    "request-id": requestId,
   },
   details: `Adds a person to a company, by e-mail address. The name is this company's own: other companies that the person belongs
 to have names of their own. For operators.`,
@@ -52,7 +53,13 @@ to have names of their own. For operators.`,
   run: async ({ email, company: subdomain, name, json, ...values }) => {
     const given = await roleOf(values.role);
     const member = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.members.add.mutate({ company: subdomain, email, name, role: given }),
+      api.companies.members.add.mutate({
+        company: subdomain,
+        email,
+        name,
+        role: given,
+        requestId: values["request-id"],
+      }),
     );
     if (json) printJson(member);
     else print(`${member.email} (${member.userId}) is now ${member.role} of ${subdomain}.`);
@@ -77,7 +84,12 @@ has an owner keeps one. For operators.`,
 
 export const removeCommand = defineCommand({
   positionals: ["userId"],
-  options: { company, "revoke-api-keys": revokeApiKeys, yes: { type: "boolean", help: "Do not ask" } },
+  options: {
+    company,
+    "revoke-api-keys": revokeApiKeys,
+    "request-id": requestId,
+    yes: { type: "boolean", help: "Do not ask" },
+  },
   details: `Takes a person out of a company; what else they belong to stays. Asks before it does so; where there is no terminal
 to ask at, --yes is needed. API keys of the company that the person made go on unless they are revoked too: they are
 listed, and at a terminal you are asked. A company that has an owner keeps one. For operators.`,
@@ -89,6 +101,7 @@ listed, and at a terminal you are asked. A company that has an owner keeps one. 
         company: subdomain,
         userId,
         revokeApiKeys: values["revoke-api-keys"],
+        requestId: values["request-id"],
       }),
     );
     if (!json) print(`${userId} does not belong to ${subdomain} any more.`);

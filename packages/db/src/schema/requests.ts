@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { check, index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { check, index, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import { at } from "./columns.ts";
 
 /** Request ids of changes of companies, members and API keys, kept for a day, so that a retried request applies once. */
@@ -11,8 +11,8 @@ export const managementRequests = pgTable(
     requestId: text("request_id").notNull(),
     /** SHA-256 of what was asked for. */
     digest: text("digest").notNull(),
-    /** The id of what was made or changed. Null while the transaction that does it runs. */
-    subject: uuid("subject"),
+    /** What was answered, without a credential. Null while the transaction that does it runs. */
+    answer: jsonb("answer"),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [

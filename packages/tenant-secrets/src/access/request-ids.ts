@@ -16,6 +16,15 @@ export function canonical(options: object): string {
   return JSON.stringify(given.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** @throws {TenantSecretsError} INVALID_INPUT */
+export function checkRequestId(requestId: string | undefined): void {
+  if (requestId === undefined || /^[\x21-\x7e]{1,100}$/.test(requestId)) return;
+  throw new TenantSecretsError(
+    "INVALID_INPUT",
+    "The request was refused: a requestId has 1 to 100 visible ASCII characters.",
+  );
+}
+
 export function requestIdTaken(): TenantSecretsError {
   return new TenantSecretsError(
     "CONFLICT",

@@ -5,7 +5,9 @@ import { z } from "zod";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
+import { beginRequest } from "../access/management-requests.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
+import type { RequestOptions } from "../catalog/company-secrets.ts";
 import { ApiKeyVerb, type Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName, SecretKeyPattern } from "../vocabulary/names.ts";
@@ -16,7 +18,11 @@ import { makeCredential } from "./credential.ts";
 import { requireLiveCaller } from "./live-caller.ts";
 import { apiKeyState, selectKeyCompanies } from "./stored-rows.ts";
 
-export interface NewApiKey {
+/**
+ * A retry of a request with an id makes another key, since the one before is known to nobody here, and ends that one in the same
+ * transaction. The time at which it expires may be another one; the rest is the same.
+ */
+export interface NewApiKey extends RequestOptions {
   readonly name: string;
   /** One subdomain with `platform` false: a company's own key. Otherwise the companies that a platform key may enter. */
   readonly companies: readonly string[];
@@ -52,7 +58,8 @@ export interface ApiKeyDescription {
 export interface ApiKeys {
   /**
    * @returns the key itself, this once, and its description
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT; CONFLICT where the request's key was used or
+   *   revoked since: then somebody has it, or it was ended on purpose
    */
   create(
     caller: Caller,
@@ -91,6 +98,16 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
       const { text, prefix, hash } = makeCredential("tsk");
       const insert = async (statements: Statements, writer: RowWriter): Promise<ApiKeyDescription> => {
         await requireLiveCaller(statements, caller, key.platform ? undefined : entered[0]);
+        const { requestId, expiresAt: _, ...asked } = key;
+        const request = { caller, requestId, action: attempt.action, asked };
+        const { applied, keep } = await beginRequest(statements, request, MadeKey);
+        if (applied !== undefined) {
+          const ended = await endUnclaimed({ statements, writer }, applied.id);
+          const event = { action: "api-key.revoke", outcome: "allowed", subject: ended.id } as const;
+          const version = ended.revision;
+          const events = companyIds.map((companyId) => ({ ...event, companyId, version }));
+          await audit.addAllTo(statements, caller, events);
+        }
         const made = {
           id: randomUUID(),
           companyId: key.platform ? null : (companyIds[0] ?? null),
@@ -120,7 +137,9 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
           outcome: "allowed",
           subject: row.id,
           version: row.revision,
+          reason: applied === undefined ? undefined : "REPLAYED",
         } as const;
+        await keep({ id: row.id });
         await audit.addAllTo(
           statements,
           caller,
@@ -190,6 +209,23 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
       });
     },
   };
+}
+
+const MadeKey = z.object({ id: z.uuid() });
+
+/** Ends a key whose answer was lost. @throws {TenantSecretsError} CONFLICT where it was used, or revoked */
+async function endUnclaimed(
+  parts: { readonly statements: Statements; readonly writer: RowWriter },
+  id: string,
+): Promise<{ readonly id: string; readonly revision: number }> {
+  const { apiKeys } = tables;
+  const unclaimed = and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNull(apiKeys.lastUsedAt));
+  const [ended] = await revokeApiKeys(parts, unclaimed);
+  if (ended !== undefined) return ended;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    `This request made the API key ${id}, which was used or revoked since: send a new id to make another one.`,
+  );
 }
 
 /**

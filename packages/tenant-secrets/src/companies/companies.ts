@@ -1,15 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
 import { DatabaseError, tables, type CompanyRow, type Statements } from "@repo/db";
+import { z } from "zod";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { beginRequest, type ManagementRequest } from "../access/management-requests.ts";
 import { entersCompany, permits, permitsOnPlatform } from "../access/permissions.ts";
+import type { RequestOptions } from "../catalog/company-secrets.ts";
 import type { Caller, Verb } from "../vocabulary/actor.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { Subdomain, type CompanyId, type SecretStoreName } from "../vocabulary/names.ts";
+import { SecretStoreName, Subdomain, type CompanyId } from "../vocabulary/names.ts";
 
 /** A company that the caller was found to belong to. */
 export interface Company {
@@ -31,7 +34,7 @@ export interface CompanyDescription {
   readonly createdAt: Date;
 }
 
-export interface NewCompany {
+export interface NewCompany extends RequestOptions {
   readonly subdomain: string;
   /** Where its secrets live. */
   readonly secretStore: SecretStoreName;
@@ -63,7 +66,12 @@ export interface Companies {
   /** @throws {TenantSecretsError} FORBIDDEN */
   list(caller: Caller): Promise<readonly CompanyDescription[]>;
   /** Changes the subdomain; the id and the folder in Infisical stay. @throws as `create`, and NOT_FOUND */
-  rename(caller: Caller, subdomain: string, newSubdomain: string): Promise<CompanyDescription>;
+  rename(
+    caller: Caller,
+    subdomain: string,
+    newSubdomain: string,
+    options?: RequestOptions,
+  ): Promise<CompanyDescription>;
   /**
    * Sets for how many days its removed secrets can be restored, 7 to 90. What was removed before keeps the time that it got.
    *
@@ -84,13 +92,34 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
     return perform(audit, attempt, () => authentic.change(work).catch(nameTaken));
   };
 
+  /** As `asOperator`, of a change that a request makes once. */
+  const changeOnce = (
+    { caller, action, ...request }: ManagementRequest,
+    work: (statements: Statements, writer: RowWriter) => Promise<CompanyDescription>,
+  ): Promise<CompanyDescription> =>
+    asOperator(caller, action, async (statements, writer) => {
+      const { applied, keep } = await beginRequest(
+        statements,
+        { caller, action, ...request },
+        ChangedCompany,
+      );
+      if (applied !== undefined) {
+        const entry = { action, outcome: "allowed", companyId: applied.id, reason: "REPLAYED" } as const;
+        await audit.addTo(statements, caller, entry);
+        return applied;
+      }
+      const changed = await work(statements, writer);
+      await keep(changed);
+      return changed;
+    });
+
   const change = (
-    caller: Caller,
-    action: AuditAction,
+    request: ManagementRequest,
     subdomain: string,
     to: () => CompanyChange,
   ): Promise<CompanyDescription> =>
-    asOperator(caller, action, async (statements, writer) => {
+    changeOnce(request, async (statements, writer) => {
+      const { caller, action } = request;
       // What is no subdomain names no company, and can be a text that PostgreSQL does not take.
       if (!Subdomain.safeParse(subdomain).success) throw notFound();
       const [found] = await statements
@@ -131,31 +160,36 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
       return company;
     },
 
-    create: (caller, { subdomain, secretStore }) =>
-      asOperator(caller, "company.create", async (statements, writer) => {
-        checkSubdomain(subdomain);
-        const company = {
-          id: randomUUID(),
-          subdomain,
-          secretStore,
-          infisicalFolder: subdomain,
-          storeEpoch: 1,
-          status: "active",
-        } as const;
-        const [row] = await statements
-          .insert(tables.companies)
-          .values({ ...company, ...(await writer.seal({ kind: "company", ...company })) })
-          .onConflictDoNothing()
-          .returning();
-        if (row === undefined) throw subdomainTaken();
-        await audit.addTo(statements, caller, {
-          action: "company.create",
-          outcome: "allowed",
-          companyId: row.id,
-          version: row.revision,
-        });
-        return describe(row);
-      }),
+    create: (caller, { subdomain, secretStore, requestId }) => {
+      const asked = { subdomain, secretStore };
+      return changeOnce(
+        { caller, action: "company.create", requestId, asked },
+        async (statements, writer) => {
+          checkSubdomain(subdomain);
+          const company = {
+            id: randomUUID(),
+            subdomain,
+            secretStore,
+            infisicalFolder: subdomain,
+            storeEpoch: 1,
+            status: "active",
+          } as const;
+          const [row] = await statements
+            .insert(tables.companies)
+            .values({ ...company, ...(await writer.seal({ kind: "company", ...company })) })
+            .onConflictDoNothing()
+            .returning();
+          if (row === undefined) throw subdomainTaken();
+          await audit.addTo(statements, caller, {
+            action: "company.create",
+            outcome: "allowed",
+            companyId: row.id,
+            version: row.revision,
+          });
+          return describe(row);
+        },
+      );
+    },
 
     list: async (caller) => {
       const all = await asOperator(caller, "company.list", (statements) =>
@@ -165,17 +199,27 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
       return all.map(describe);
     },
 
-    rename: (caller, subdomain, newSubdomain) =>
-      change(caller, "company.rename", subdomain, () => {
+    rename: (caller, subdomain, newSubdomain, { requestId } = {}) => {
+      const request = {
+        caller,
+        action: "company.rename",
+        requestId,
+        asked: { subdomain, newSubdomain },
+      } as const;
+      return change(request, subdomain, () => {
         checkSubdomain(newSubdomain);
         return { subdomain: newSubdomain };
-      }),
+      });
+    },
 
-    setRecovery: (caller, subdomain, days) =>
-      change(caller, "company.set-recovery", subdomain, () => {
+    setRecovery: (caller, subdomain, days) => {
+      const asked = { subdomain, days };
+      const request = { caller, action: "company.set-recovery", requestId: undefined, asked } as const;
+      return change(request, subdomain, () => {
         checkRecoveryDays(days);
         return { recoveryDays: days };
-      }),
+      });
+    },
   };
 }
 
@@ -241,6 +285,15 @@ function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
 
 /** A row that is kept is entered again and again. */
 const verifiedRows = new WeakMap<CompanyRow, Company>();
+
+const ChangedCompany = z.object({
+  id: z.string(),
+  subdomain: z.string(),
+  secretStore: SecretStoreName,
+  status: z.enum(["active", "suspended", "deleted"]),
+  recoveryDays: z.int(),
+  createdAt: z.coerce.date(),
+});
 
 function describe(row: StoredCompany): CompanyDescription {
   const { id, subdomain, secretStore, status, recoveryDays, createdAt } = row;

@@ -5,8 +5,10 @@ import { z } from "zod";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
+import { beginRequest } from "../access/management-requests.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
-import type { Caller, Role } from "../vocabulary/actor.ts";
+import type { RequestOptions } from "../catalog/company-secrets.ts";
+import { Role, type Caller } from "../vocabulary/actor.ts";
 import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
@@ -28,7 +30,7 @@ export interface MemberDescription {
   readonly since: Date;
 }
 
-export interface NewMember {
+export interface NewMember extends RequestOptions {
   readonly email: string;
   /** For lists of this company alone: other companies that the person belongs to have names of their own. */
   readonly name: string;
@@ -55,7 +57,12 @@ export interface Members {
    *
    * @returns the company's API keys that the person made and that still counted
    */
-  remove(caller: Caller, company: string, userId: string, options?: MakerLeaves): Promise<MadeKeys>;
+  remove(
+    caller: Caller,
+    company: string,
+    userId: string,
+    options?: MakerLeaves & RequestOptions,
+  ): Promise<MadeKeys>;
 }
 
 const Email = z.string().toLowerCase().pipe(z.email().max(254));
@@ -87,6 +94,29 @@ export function createMembers({ database, authentic, companies, audit }: Members
       }),
     );
 
+  /** As `changing`, of a change that a request makes once. */
+  const changingOnce = <T>(
+    attempt: Attempt & { readonly requestId: string | undefined; readonly asked: object },
+    company: Company,
+    schema: z.ZodType<T>,
+    work: (statements: Statements, writer: RowWriter) => Promise<T>,
+  ): Promise<T> => {
+    const { requestId, asked, ...change } = attempt;
+    const { caller, action, subject } = change;
+    return changing(change, company, async (statements, writer) => {
+      const request = { caller, action, requestId, asked: { company: company.id, ...asked } };
+      const { applied, keep } = await beginRequest(statements, request, schema);
+      if (applied !== undefined) {
+        const entry = { action, outcome: "allowed", companyId: company.id, subject } as const;
+        await audit.addTo(statements, caller, { ...entry, reason: "REPLAYED" });
+        return applied;
+      }
+      const answer = await work(statements, writer);
+      await keep(answer);
+      return answer;
+    });
+  };
+
   /** A member that the caller may make something else. */
   const getMember = async (
     statements: Statements,
@@ -113,13 +143,15 @@ export function createMembers({ database, authentic, companies, audit }: Members
       });
     },
 
-    add: async (caller, subdomain, { email, name, role }) => {
+    add: async (caller, subdomain, { requestId, ...asked }) => {
+      const { email, name, role } = asked;
       const attempt = { caller, action: "member.add" } as const;
       const company = await enter(attempt, subdomain);
       if (!givesRole(caller.actor, company.id, role)) {
         return refuse(audit, { ...attempt, companyId: company.id }, forbidden("make an owner"));
       }
-      return changing(attempt, company, async (statements, writer) => {
+      const change = { ...attempt, requestId, asked };
+      return changingOnce(change, company, AddedMember, async (statements, writer) => {
         const address = checkNewMember(email, name);
         const userId = await findOrMakeUser({ statements, writer }, address);
         const membership = { companyId: company.id, userId, role };
@@ -164,11 +196,12 @@ export function createMembers({ database, authentic, companies, audit }: Members
       });
     },
 
-    remove: async (caller, subdomain, id, { revokeApiKeys } = {}) => {
+    remove: async (caller, subdomain, id, { revokeApiKeys, requestId } = {}) => {
       const subject = z.uuid().safeParse(id).data;
       const attempt = { caller, action: "member.remove", subject } as const;
       const company = await enter(attempt, subdomain);
-      return changing(attempt, company, async (statements, writer) => {
+      const change = { ...attempt, requestId, asked: { userId: id, revokeApiKeys } };
+      return changingOnce(change, company, KeptKeys, async (statements, writer) => {
         const member = await getMember(statements, caller, company, subject);
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
@@ -183,6 +216,28 @@ export function createMembers({ database, authentic, companies, audit }: Members
     },
   };
 }
+
+const AddedMember = z.object({
+  userId: z.string(),
+  email: z.string(),
+  name: z.string(),
+  role: Role,
+  disabled: z.boolean().optional(),
+  since: z.coerce.date(),
+});
+
+const KeptKeys = z.object({
+  apiKeys: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      platform: z.boolean(),
+      companies: z.array(z.string()),
+      expiresAt: z.coerce.date(),
+    }),
+  ),
+  revoked: z.boolean(),
+}) satisfies z.ZodType<MadeKeys>;
 
 /** A company is not told what an operator has made of a person, who may belong to others. */
 function seenBy({ actor }: Caller, { disabled, ...member }: MemberDescription): MemberDescription {

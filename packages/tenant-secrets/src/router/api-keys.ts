@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ApiKeyVerb } from "../vocabulary/actor.ts";
-import { company, moment } from "./fields.ts";
+import { company, moment, requestId } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 const ApiKey = z.object({
@@ -35,6 +35,7 @@ export const apiKeysRouter = router({
         secretKeys: z.array(z.string().max(1000)).max(100),
         addresses: z.array(z.string().max(100)).max(100).optional(),
         expiresAt: moment,
+        requestId,
       }),
     )
     .output(z.object({ apiKey: z.string(), description: ApiKey }))

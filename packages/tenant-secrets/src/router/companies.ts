@@ -2,7 +2,7 @@ import { z } from "zod";
 import { SecretStoreName } from "../vocabulary/names.ts";
 import { apiKeysRouter } from "./api-keys.ts";
 import { membersRouter } from "./members.ts";
-import { company } from "./fields.ts";
+import { company, requestId } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 const Company = z.object({
@@ -24,15 +24,17 @@ export const companiesRouter = router({
     .query(({ ctx }) => ctx.secrets.companies.list(ctx.caller)),
 
   create: procedure("companies")
-    .input(z.strictObject({ subdomain: company, secretStore: SecretStoreName }))
+    .input(z.strictObject({ subdomain: company, secretStore: SecretStoreName, requestId }))
     .output(Company)
     .mutation(({ ctx, input }) => ctx.secrets.companies.create(ctx.caller, input)),
 
   rename: procedure("companies")
-    .input(z.strictObject({ subdomain: company, newSubdomain: company }))
+    .input(z.strictObject({ subdomain: company, newSubdomain: company, requestId }))
     .output(Company)
     .mutation(({ ctx, input }) =>
-      ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain),
+      ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain, {
+        requestId: input.requestId,
+      }),
     ),
 
   setRecovery: procedure("companies")

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Role } from "../vocabulary/actor.ts";
-import { company, MadeKeys } from "./fields.ts";
+import { company, MadeKeys, requestId } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 /** Any text: companies/ says what is wrong with one. */
@@ -23,7 +23,15 @@ export const membersRouter = router({
     .query(({ ctx, input }) => ctx.secrets.members.list(ctx.caller, input.company)),
 
   add: procedure("members")
-    .input(z.strictObject({ company, email: z.string().max(1000), name: z.string().max(1000), role: Role }))
+    .input(
+      z.strictObject({
+        company,
+        email: z.string().max(1000),
+        name: z.string().max(1000),
+        role: Role,
+        requestId,
+      }),
+    )
     .output(Member)
     .mutation(({ ctx, input: { company: subdomain, ...member } }) =>
       ctx.secrets.members.add(ctx.caller, subdomain, member),
@@ -37,7 +45,7 @@ export const membersRouter = router({
     ),
 
   remove: procedure("members")
-    .input(z.strictObject({ company, userId, revokeApiKeys: z.boolean().optional() }))
+    .input(z.strictObject({ company, userId, revokeApiKeys: z.boolean().optional(), requestId }))
     .output(MadeKeys)
     .mutation(({ ctx, input: { company: subdomain, userId: id, ...options } }) =>
       ctx.secrets.members.remove(ctx.caller, subdomain, id, options),

@@ -7,6 +7,7 @@ import {
   type PendingOptions,
   type WriteOptions,
 } from "../catalog/company-secrets.ts";
+import { checkRequestId } from "../access/request-ids.ts";
 import { refuseRule } from "./gate.ts";
 
 /** The highest number that the database has room for. */
@@ -26,9 +27,7 @@ export function checkOptions(options: WriteOptions & PendingOptions): void {
     throw refuseRule("expectedVersion is a whole number, 0 for none yet");
   }
   if (pendingVersion !== undefined) checkVersion(pendingVersion, 1);
-  if (requestId !== undefined && !/^[\x21-\x7e]{1,100}$/.test(requestId)) {
-    throw refuseRule("a requestId has 1 to 100 visible ASCII characters");
-  }
+  checkRequestId(requestId);
   if (note !== undefined && (note.length > 500 || !note.isWellFormed() || note.includes("\0"))) {
     throw refuseRule("a note is at most 500 characters of well-formed text without NUL");
   }

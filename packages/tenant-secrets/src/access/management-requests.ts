@@ -1,0 +1,64 @@
+import { and, eq, lte, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import type { z } from "zod";
+import type { Caller } from "../vocabulary/actor.ts";
+import type { AuditAction } from "./audit.ts";
+import { canonical, checkRequestId, digestOf, forgottenBefore, requestIdTaken } from "./request-ids.ts";
+
+const { managementRequests } = tables;
+
+/** A change of companies, members or API keys that somebody asked for. */
+export interface ManagementRequest {
+  readonly caller: Caller;
+  /** Left out: it is made as often as it is asked for. */
+  readonly requestId: string | undefined;
+  readonly action: AuditAction;
+  /** What it comes to: a retry asks for the same. */
+  readonly asked: object;
+}
+
+export interface BegunRequest<Answer> {
+  /** What it was answered when it was applied; undefined where it has not been. */
+  readonly applied: Answer | undefined;
+  /** Remembers the answer, in the transaction of the change. It holds no credential. */
+  readonly keep: (answer: Answer) => Promise<void>;
+}
+
+/**
+ * Begins a change in its transaction. A retry that comes at the same time waits here until this one has ended.
+ *
+ * @param schema of the answer: dates are texts in JSON
+ * @throws {TenantSecretsError} INVALID_INPUT; CONFLICT where the id was used for something else within 24 hours
+ */
+export async function beginRequest<Answer>(
+  statements: Statements,
+  { caller, requestId, action, asked }: ManagementRequest,
+  schema: z.ZodType<Answer>,
+): Promise<BegunRequest<Answer>> {
+  checkRequestId(requestId);
+  if (requestId === undefined) return { applied: undefined, keep: async () => {} };
+  const { actorKind, actorId, createdAt } = managementRequests;
+  const name = { actorKind: caller.actor.kind, actorId: caller.actor.id, requestId };
+  const isNamed = and(
+    eq(actorKind, name.actorKind),
+    eq(actorId, name.actorId),
+    eq(managementRequests.requestId, requestId),
+  );
+  const keep = async (answer: Answer): Promise<void> => {
+    await statements.update(managementRequests).set({ answer }).where(isNamed);
+  };
+  const digest = digestOf(action, canonical(asked));
+  const begun = await statements
+    .insert(managementRequests)
+    .values({ ...name, digest })
+    .onConflictDoUpdate({
+      target: [actorKind, actorId, managementRequests.requestId],
+      set: { digest, answer: null, createdAt: sql`now()` },
+      setWhere: lte(createdAt, forgottenBefore),
+    })
+    .returning({ digest: managementRequests.digest });
+  if (begun.length > 0) return { applied: undefined, keep };
+  const [row] = await statements.select().from(managementRequests).where(isNamed);
+  if (row?.digest !== digest) throw requestIdTaken();
+  return { applied: schema.parse(row.answer), keep };
+}

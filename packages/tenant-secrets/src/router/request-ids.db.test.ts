@@ -1,0 +1,314 @@
+import { TRPCError } from "@trpc/server";
+import { z } from "zod";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createFixture, operator, product } from "../fixture.ts";
+import type { Caller } from "../vocabulary/actor.ts";
+import { appRouter, createCaller } from "./router.ts";
+import { createCallerContext, publicError } from "./trpc.ts";
+
+// One operator asks for everything here, ten times at once.
+const fixture = await createFixture(undefined, { sensitiveCallsPerMinute: 1000 });
+const { secrets, superuser } = fixture;
+
+interface Procedure {
+  readonly _def: { readonly type: string; readonly inputs: readonly unknown[] };
+}
+const mutations = Object.entries(
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tRPC keeps them by path, whatever its types say
+  appRouter._def.procedures as unknown as Record<string, Procedure>,
+).filter(([, { _def }]) => _def.type === "mutation");
+const takesRequestId = new Set(
+  mutations
+    .filter(([, { _def }]) =>
+      _def.inputs.some((input) => input instanceof z.ZodObject && "requestId" in input.shape),
+    )
+    .map(([path]) => path),
+);
+
+const reads = "it changes nothing but the audit log";
+const sets = "it sets what it names: done again, it changes nothing more";
+/** Why a mutation needs no request id. */
+const without: Readonly<Record<string, string>> = {
+  "secrets.read": reads,
+  "secrets.readMany": reads,
+  "secrets.readLive": reads,
+  "secrets.reveal": reads,
+  "secrets.search": reads,
+  "secrets.export": reads,
+  "secrets.planImport": reads,
+  "secrets.check": "it asks the provider again, and keeps what that says last",
+  "secrets.reportOutcome": sets,
+  "companies.setRecovery": sets,
+  "companies.apiKeys.revoke": sets,
+  "companies.members.change": sets,
+  "users.disable": sets,
+  "users.enable": sets,
+  "keys.rotate": "it takes up the rotation that there is; one more after its end loses nothing",
+  "keys.rotateCompany": "one more rotation of a company's key loses nothing",
+  "keys.verifyReport": reads,
+  "keys.destroy": "what is destroyed stays destroyed",
+};
+
+test("every mutation takes a request id, or needs none for a reason", () => {
+  const paths = mutations.map(([path]) => path);
+  expect(paths.length).toBeGreaterThan(30);
+  expect(paths.filter((path) => !takesRequestId.has(path)).toSorted()).toEqual(
+    Object.keys(without).toSorted(),
+  );
+});
+
+const inAnHour = () => new Date(Date.now() + 3_600_000);
+const key = "CUSTOM_KEY";
+let acme = "";
+const theirs = () => secrets.company(acme, product);
+
+/** How a change is asked for once, and how the same id is used for another one. */
+interface Change {
+  readonly caller?: Caller;
+  readonly before?: () => Promise<unknown>;
+  readonly input: () => object | Promise<object>;
+  readonly other: object;
+}
+
+const changes: Readonly<Record<string, Change>> = {
+  "secrets.write": {
+    input: () => ({ company: acme, secretKey: key, value: "fake-two", expectedVersion: 1 }),
+    other: { value: "fake-other" },
+  },
+  "secrets.writeMany": {
+    input: () => ({ company: acme, writes: [{ secretKey: key, value: "fake-two", expectedVersion: 1 }] }),
+    other: { writes: [{ secretKey: key, value: "fake-other", expectedVersion: 1 }] },
+  },
+  "secrets.import": {
+    input: () => ({
+      company: acme,
+      entries: [{ secretKey: key, text: "fake-two", line: 1 }],
+      expected: [{ secretKey: key, version: 1 }],
+    }),
+    other: { note: "another one" },
+  },
+  "secrets.stage": {
+    input: () => ({ company: acme, secretKey: key, value: "fake-two" }),
+    other: { replace: true },
+  },
+  "secrets.promote": {
+    before: () => theirs().stage(key, "fake-two"),
+    input: () => ({ company: acme, secretKey: key, expectedVersion: 1, pendingVersion: 2 }),
+    other: { pendingVersion: 3 },
+  },
+  "secrets.discard": {
+    before: () => theirs().stage(key, "fake-two"),
+    input: () => ({ company: acme, secretKey: key, pendingVersion: 2 }),
+    other: { pendingVersion: 3 },
+  },
+  "secrets.rollback": {
+    before: () => theirs().set(key, "fake-two"),
+    input: () => ({ company: acme, secretKey: key, toVersion: 1, expectedVersion: 2 }),
+    other: { note: "another one" },
+  },
+  "secrets.setExpiry": {
+    input: () => ({ company: acme, secretKey: key, expiresAt: new Date("2090-01-01") }),
+    other: { expiresAt: null },
+  },
+  "secrets.remove": {
+    input: () => ({ company: acme, secretKey: key, expectedVersion: 1 }),
+    other: { expectedVersion: 0 },
+  },
+  "secrets.restore": {
+    before: () => theirs().remove(key),
+    input: () => ({ company: acme, secretKey: key }),
+    other: { secretKey: "CUSTOM_OTHER" },
+  },
+  "secrets.purge": {
+    before: () => theirs().remove(key),
+    input: () => ({ company: acme, secretKey: key }),
+    other: { force: true },
+  },
+  "companies.create": {
+    caller: operator,
+    input: () => ({ subdomain: `made-${crypto.randomUUID()}`, secretStore: "database" }),
+    other: { secretStore: "hybrid" },
+  },
+  "companies.rename": {
+    caller: operator,
+    input: () => ({ subdomain: acme, newSubdomain: `renamed-${crypto.randomUUID()}` }),
+    other: { newSubdomain: "renamed-otherwise" },
+  },
+  "companies.members.add": {
+    caller: operator,
+    input: () => ({ company: acme, email: `${crypto.randomUUID()}@example.com`, name: "Ada", role: "admin" }),
+    other: { role: "owner" },
+  },
+  "companies.members.remove": {
+    caller: operator,
+    input: async () => {
+      const { userId } = await fixture.person(acme, "admin");
+      return { company: acme, userId, revokeApiKeys: true };
+    },
+    other: { revokeApiKeys: false },
+  },
+  "companies.apiKeys.create": {
+    caller: operator,
+    input: () => ({
+      name: "made",
+      companies: [acme],
+      platform: false,
+      verbs: ["use"],
+      secretKeys: ["*"],
+      expiresAt: inAnHour(),
+    }),
+    other: { verbs: ["use", "write"] },
+  },
+};
+
+test("all that take one are tried below", () => {
+  expect(Object.keys(changes).toSorted()).toEqual([...takesRequestId].toSorted());
+});
+
+async function call(path: string, caller: Caller, input: object): Promise<unknown> {
+  const procedure: unknown = path
+    .split(".")
+    .reduce<unknown>(
+      (node, part) => Reflect.get(Object(node), part),
+      createCaller(createCallerContext(secrets, caller)),
+    );
+  if (typeof procedure !== "function") throw new Error(`${path} is not callable`);
+  try {
+    return await procedure(input);
+  } catch (error) {
+    throw error instanceof TRPCError ? publicError(error) : error;
+  }
+}
+
+/** What there is of what mutations change, without what a retry adds to the audit log. */
+async function state(): Promise<unknown> {
+  const [row] = await superuser`select
+    (select json_agg(h order by secret_key, company_id) from company_secrets h) as heads,
+    (select json_agg(v order by secret_key, version, company_id) from company_secret_versions v) as versions,
+    (select json_agg(c order by id) from companies c) as companies,
+    (select json_agg(m order by user_id) from memberships m) as members,
+    (select json_agg(k order by id) from api_keys k where revoked_at is null) as keys`;
+  return row;
+}
+
+beforeAll(() => secrets.prepare());
+
+const replays = async () => {
+  const [row] = await superuser`select count(*)::int as count from audit_events where reason = 'REPLAYED'`;
+  return Number(row?.["count"]);
+};
+
+async function asking({ before, input }: Change): Promise<object> {
+  acme = await fixture.company("database");
+  await theirs().set(key, "fake-one");
+  await before?.();
+  return { ...(await input()), requestId: crypto.randomUUID() };
+}
+
+const { "companies.apiKeys.create": newKey, ...answered } = changes;
+
+describe.each(Object.entries(answered))("%s", (path, change) => {
+  const { caller = product, other } = change;
+
+  test("is applied once by ten requests at once and one later, with one answer, and refuses other content", async () => {
+    const asked = await asking(change);
+    const before = await replays();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => call(path, caller, asked)));
+    const applied = await state();
+    answers.push(await call(path, caller, asked));
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    expect((await replays()) - before).toBe(10);
+    await expect(call(path, caller, { ...asked, ...other })).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("This request id was used for another change"),
+    });
+    await expect(call(path, caller, { ...asked, requestId: "two words" })).rejects.toMatchObject({
+      code: "INVALID_INPUT",
+      message: "The request was refused: a requestId has 1 to 100 visible ASCII characters.",
+    });
+    expect(await state()).toEqual(applied);
+  });
+});
+
+describe("companies.apiKeys.create", () => {
+  const path = "companies.apiKeys.create";
+  const Created = z.object({ apiKey: z.string(), description: z.object({ id: z.string() }) });
+  const create = async (asked: object) => Created.parse(await call(path, operator, asked));
+  const live = async () => {
+    const rows = await superuser`select k.id from api_keys k join companies c on c.id = k.company_id
+      where c.subdomain = ${acme} and k.revoked_at is null`;
+    return rows.map((row) => String(row["id"]));
+  };
+  const ask = async () => {
+    if (newKey === undefined) throw new Error("it is tried here");
+    return asking(newKey);
+  };
+
+  test("leaves one live key that the last answer has, however often it is retried, also with a later end", async () => {
+    const asked = await ask();
+    const lost = await create(asked);
+    const retried = await create({ ...asked, expiresAt: new Date(Date.now() + 7_200_000) });
+    expect(retried.apiKey).not.toBe(lost.apiKey);
+    expect(await live()).toEqual([retried.description.id]);
+    await expect(secrets.authenticate({ credential: lost.apiKey })).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+    });
+    const all = await Promise.all(Array.from({ length: 10 }, () => create(asked)));
+    const [only, ...others] = await live();
+    expect(others).toEqual([]);
+    expect(all.map(({ description }) => description.id)).toContain(only);
+    await expect(create({ ...asked, verbs: ["use", "write"] })).rejects.toMatchObject({ code: "CONFLICT" });
+    const rows =
+      await superuser`select action, coalesce(reason, '') as reason, count(*)::int as count from audit_events e
+      join companies c on c.id = e.company_id where c.subdomain = ${acme} and action like 'api-key.%' and outcome = 'allowed'
+      group by 1, 2 order by 1, 2`;
+    expect(rows.map((row) => Object.values(row))).toEqual([
+      ["api-key.create", "", 1],
+      ["api-key.create", "REPLAYED", 11],
+      ["api-key.revoke", "", 11],
+    ]);
+  });
+
+  test("ends no key that was used since, and makes none in place of one that was revoked", async () => {
+    const asked = await ask();
+    const { apiKey, description } = await create(asked);
+    await secrets.company(acme, await secrets.authenticate({ credential: apiKey })).get(key);
+    await expect
+      .poll(async () => {
+        const [row] = await superuser`select last_used_at as at from api_keys where id = ${description.id}`;
+        return row?.["at"];
+      })
+      .toBeInstanceOf(Date);
+    await expect(create(asked)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining(`made the API key ${description.id}, which was used or revoked since`),
+    });
+    expect(await live()).toEqual([description.id]);
+    await secrets.apiKeys.revoke(operator, acme, description.id);
+    await expect(create(asked)).rejects.toMatchObject({ code: "CONFLICT" });
+    expect(await live()).toEqual([]);
+  });
+});
+
+test("an id means nothing to another actor, nor after a day", async () => {
+  acme = await fixture.company("database");
+  await theirs().set(key, "fake-one");
+  await theirs().stage(key, "fake-two");
+  const requestId = "r-1";
+  const other = { ...product, actor: { ...product.actor, id: "other" } };
+  expect(await theirs().promote(key, { requestId })).toEqual({ version: 2 });
+  await expect(secrets.company(acme, other).promote(key, { requestId })).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("No version of this secret is pending"),
+  });
+  const created = { subdomain: `once-${crypto.randomUUID()}`, secretStore: "database", requestId } as const;
+  await secrets.companies.create(operator, created);
+  await superuser`update write_requests set created_at = created_at - interval '24 hours'`;
+  await superuser`update management_requests set created_at = created_at - interval '24 hours'`;
+  await expect(theirs().promote(key, { requestId })).rejects.toMatchObject({ code: "CONFLICT" });
+  await expect(secrets.companies.create(operator, created)).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("That subdomain is taken"),
+  });
+  await secrets.companies.create(operator, { ...created, subdomain: `later-${crypto.randomUUID()}` });
+});
