@@ -342,6 +342,24 @@ CREATE TABLE "write_requests" (
 	CONSTRAINT "write_requests_request_id_check" CHECK (length("write_requests"."request_id") between 1 and 100)
 );
 --> statement-breakpoint
+CREATE TABLE "outside_writes" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"company_id" uuid NOT NULL,
+	"store_epoch" integer NOT NULL,
+	"secret_key" text NOT NULL,
+	"kind" text NOT NULL,
+	"value_mac" text,
+	"company_key_no" integer,
+	"state" text DEFAULT 'in-flight' NOT NULL,
+	"started_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	"deadline_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "outside_writes_pkey" PRIMARY KEY("company_id","id"),
+	CONSTRAINT "outside_writes_secret_key_check" CHECK ("outside_writes"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
+	CONSTRAINT "outside_writes_kind_check" CHECK ("outside_writes"."kind" in ('put', 'delete')),
+	CONSTRAINT "outside_writes_state_check" CHECK ("outside_writes"."state" in ('in-flight', 'unknown', 'abandoned')),
+	CONSTRAINT "outside_writes_mac_check" CHECK ("outside_writes"."value_mac" is null or "outside_writes"."company_key_no" is not null)
+);
+--> statement-breakpoint
 CREATE TABLE "store_holds" (
 	"company_id" uuid NOT NULL,
 	"run" uuid NOT NULL,
@@ -369,6 +387,7 @@ ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_company_fkey" FORE
 ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "secret_uses" ADD CONSTRAINT "secret_uses_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "write_requests" ADD CONSTRAINT "write_requests_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("api_key_id");--> statement-breakpoint
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
@@ -386,4 +405,6 @@ CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statem
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint
-CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");
+CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "outside_writes_in_flight" ON "outside_writes" USING btree ("company_id","secret_key") WHERE "outside_writes"."state" = 'in-flight';--> statement-breakpoint
+CREATE INDEX "outside_writes_deadline_at" ON "outside_writes" USING btree ("deadline_at");

@@ -26,7 +26,8 @@ declare
 begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'shreddings',
-    'company_subdomains', 'store_holds']
+    'company_subdomains', 'store_holds',
+    'outside_writes']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -56,7 +57,7 @@ grant update (sealed, company_key_no, fingerprint, hint, destroyed_at, replaced_
   reminded_days, check_result, checked_at) on company_secret_versions
   to tenant_secrets_application;
 grant select, insert, update on secret_uses to tenant_secrets_application;
-grant select, insert, update, delete on write_requests to tenant_secrets_application;
+grant select, insert, update, delete on write_requests, outside_writes to tenant_secrets_application;
 grant select, insert on audit_events to tenant_secrets_application;
 -- Counters are of no company: most are about a caller who is not known yet. Their keys are hashes.
 grant select, insert, update, delete on rate_limits to tenant_secrets_application, tenant_secrets_maintenance;
@@ -66,6 +67,7 @@ grant select, insert, update on companies, master_keys, company_keys, company_se
   secret_uses, operators, users, api_keys, audit_keys, key_rotations, shreddings to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
-grant select, insert, update, delete on memberships, processes, store_holds to tenant_secrets_maintenance;
+grant select, insert, update, delete on memberships, processes, store_holds, outside_writes
+  to tenant_secrets_maintenance;
 grant select, insert on company_subdomains, audit_events, audit_batches to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;

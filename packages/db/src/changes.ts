@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import type { Database } from "./connect.ts";
@@ -7,6 +8,8 @@ import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 /** What changed: a company, its secrets or its keys, the registry of master keys, or somebody's credential. */
 export type Change =
   | { readonly subject: "company" | "company-secrets" | "company-keys"; readonly companyId: string }
+  /** One secret, by {@link nameTagOf} its key. */
+  | { readonly subject: "company-secret"; readonly companyId: string; readonly nameTag: string }
   | { readonly subject: "master-keys" }
   | { readonly subject: "credentials" };
 
@@ -116,14 +119,22 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
 }
 
 /**
- * Tells all processes, this one too, that a company's secrets changed somewhere that no trigger sees.
+ * Tells all processes, this one too, that a secret of a company changed somewhere that no trigger sees, or may have.
  *
  * @throws {DatabaseError}
  */
-export async function announceSecrets(database: Database, companyId: string): Promise<void> {
-  await database.outsideCompanies(
-    (sql) => sql`select pg_notify(${channel}, ${`company-secrets ${companyId}`})`,
-  );
+export async function announceSecret(
+  database: Database,
+  companyId: string,
+  secretKey: string,
+): Promise<void> {
+  const payload = `company-secret ${companyId} ${nameTagOf(companyId, secretKey)}`;
+  await database.outsideCompanies((sql) => sql`select pg_notify(${channel}, ${payload})`);
+}
+
+/** Stands for a secret key where whoever can connect to the database can listen. Who knows the key can tell it by this. */
+export function nameTagOf(companyId: string, secretKey: string): string {
+  return createHash("sha256").update(`${companyId} ${secretKey}`).digest("base64url").slice(0, 22);
 }
 
 function connect(url: string): postgres.Sql {
@@ -133,6 +144,9 @@ function connect(url: string): postgres.Sql {
 
 function parseChange(payload: string): Change | undefined {
   if (payload === "master-keys" || payload === "credentials") return { subject: payload };
+  const [, ofSecret, nameTag] = /^company-secret ([0-9a-f-]{36}) ([\w-]{22})$/.exec(payload) ?? [];
+  if (ofSecret !== undefined && nameTag !== undefined)
+    return { subject: "company-secret", companyId: ofSecret, nameTag };
   const [, subject, companyId] =
     /^(company|company-secrets|company-keys) ([0-9a-f-]{36})$/.exec(payload) ?? [];
   if (companyId === undefined) return undefined;

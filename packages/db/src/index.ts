@@ -1,5 +1,5 @@
 export type { DatabaseCall } from "./calls.ts";
-export { announceSecrets, listenForChanges, type Change, type ChangeListener } from "./changes.ts";
+export { announceSecret, listenForChanges, nameTagOf, type Change, type ChangeListener } from "./changes.ts";
 export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
 export { ConnectionProblem, explainConnection, inspectConnection, type Finding } from "./inspect.ts";

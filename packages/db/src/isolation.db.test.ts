@@ -146,16 +146,17 @@ describe("the catalogue of the database", () => {
     expect(forEverybody).toEqual([]);
   });
 
-  test("gives the application's role no way to truncate or own, to delete but old request ids, or to look at operators", async () => {
+  test("gives the application's role no way to truncate or own, to delete but request ids, counters and settled writes, or to look at operators", async () => {
     const privileges = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and (privilege_type in ('DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER') or table_name = 'operators')`);
-    expect(privileges).toEqual(["rate_limits DELETE", "write_requests DELETE"]);
+    expect(privileges).toEqual(["outside_writes DELETE", "rate_limits DELETE", "write_requests DELETE"]);
     const updates = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and privilege_type = 'UPDATE'`);
     expect(updates).toEqual([
       "company_secrets UPDATE",
+      "outside_writes UPDATE",
       "rate_limits UPDATE",
       "secret_uses UPDATE",
       "write_requests UPDATE",

@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { sql as fragment } from "drizzle-orm";
 import postgres from "postgres";
 import { afterAll, expect, it, onTestFinished, vi } from "vitest";
-import { announceSecrets, listenForChanges, type Change } from "./changes.ts";
+import { announceSecret, listenForChanges, nameTagOf, type Change } from "./changes.ts";
 import { connectDatabase } from "./connect.ts";
 import { connectOnce } from "./provision.ts";
 import { createTestDatabase } from "./testing/index.ts";
@@ -102,8 +102,12 @@ it("a listener hears again, also where the connection that replaces a silent one
   const companyId = randomUUID();
   await vi.waitFor(
     async () => {
-      await announceSecrets(telling, companyId);
-      expect(heard).toContainEqual({ subject: "company-secrets", companyId });
+      await announceSecret(telling, companyId, "CUSTOM_KEY");
+      expect(heard).toContainEqual({
+        subject: "company-secret",
+        companyId,
+        nameTag: nameTagOf(companyId, "CUSTOM_KEY"),
+      });
     },
     { timeout: 8000, interval: 100 },
   );

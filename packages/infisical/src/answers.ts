@@ -64,6 +64,13 @@ export function parseSummaries(body: unknown, scope: Scope): InfisicalSecretSumm
   );
 }
 
+/** The names of all secrets of the answer, as often as there are secrets of that name. @throws {InfisicalError} `INVALID_RESPONSE` */
+export function namesOf(body: unknown): string[] {
+  return parse(z.object({ secrets: z.array(z.object({ secretKey: z.string() })) }), body).secrets.map(
+    ({ secretKey }) => secretKey,
+  );
+}
+
 /** Reads the answer to a write: of the secret's fields both server generations send only these, path and value set aside. */
 export function parseWritten(body: unknown, scope: Scope, name: string): { version: number } {
   const { version } = named(inScope(parse(z.object({ secret: writtenSecret }), body).secret, scope), name);

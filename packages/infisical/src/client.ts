@@ -15,6 +15,7 @@ import { rightTo } from "./rights.ts";
 import type { InfisicalRight } from "./rights.ts";
 import { createSecrets } from "./secrets.ts";
 import { createSharedReads } from "./shared-reads.ts";
+import type { Put } from "./secrets.ts";
 import { createWatch } from "./watch.ts";
 import type { InfisicalNews } from "./watch.ts";
 
@@ -71,8 +72,11 @@ export interface InfisicalClient {
   /**
    * Creates or replaces a secret, and its folder if that is missing. `AMBIGUOUS` when it is not known whether the
    * write was applied. Values must pass `survivesInfisical`.
+   *
+   * @param options.replacesTwins whether to look, after a creation, if somebody else created a secret of this name at the same
+   *   time, and to leave none but this one. Default: false
    */
-  putSecret(path: string, name: string, value: string): Promise<{ created: boolean; version: number }>;
+  putSecret(path: string, name: string, value: string, options?: { replacesTwins?: boolean }): Promise<Put>;
   /** Deletes a secret. False when there was none; true also when it is gone after an attempt without an answer. */
   deleteSecret(path: string, name: string): Promise<boolean>;
   /** Resolves if the log-in works and the server knows project and environment. Refused like any call while it is down. */
@@ -202,14 +206,14 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         // A newer server says that there is none before it looks at rights; so with writes.
         (found) => (found === undefined ? [] : [rightTo.read(path)]),
       ),
-    putSecret: (path, name, value) =>
+    putSecret: (path, name, value, { replacesTwins = false } = {}) =>
       call(
         "putSecret",
         () => {
           checkSecret(path, name);
           checkValue(value);
         },
-        (deadline) => secrets.put(deadline, path, name, value),
+        (deadline) => secrets.put(deadline, path, { name, value, replacesTwins }),
         ({ created }) => [created ? rightTo.create(path) : rightTo.edit(path)],
       ),
     deleteSecret: (path, name) =>

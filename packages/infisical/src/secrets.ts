@@ -1,4 +1,4 @@
-import { checkDeleted, parseSecret, parseSecrets, parseSummaries, parseWritten } from "./answers.ts";
+import { checkDeleted, namesOf, parseSecret, parseSecrets, parseSummaries, parseWritten } from "./answers.ts";
 import type { InfisicalSecret, InfisicalSecretSummary, Scope } from "./answers.ts";
 import type { Turns } from "./concurrency.ts";
 import type { Deadline } from "./deadline.ts";
@@ -9,16 +9,25 @@ import type { Folders } from "./folders.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
 import { rightTo } from "./rights.ts";
 
+export interface NewValue {
+  readonly name: string;
+  readonly value: string;
+  readonly replacesTwins: boolean;
+}
+
+export interface Put {
+  /** Whether there was none of this name. */
+  readonly created: boolean;
+  readonly version: number;
+  /** Whether somebody else created it too, at the same time, and both were replaced by this one. Asked for only. */
+  readonly replacedTwins?: true;
+}
+
 export interface Secrets {
   list(deadline: Deadline, path: string): Promise<InfisicalSecret[]>;
   listSummaries(deadline: Deadline, path: string): Promise<InfisicalSecretSummary[]>;
   find(deadline: Deadline, path: string, name: string): Promise<InfisicalSecret | undefined>;
-  put(
-    deadline: Deadline,
-    path: string,
-    name: string,
-    value: string,
-  ): Promise<{ created: boolean; version: number }>;
+  put(deadline: Deadline, path: string, secret: NewValue): Promise<Put>;
   remove(deadline: Deadline, path: string, name: string): Promise<boolean>;
 }
 
@@ -34,6 +43,15 @@ export function createSecrets(
   const { projectId, environment } = place;
   // References stay text: the server would expand a company's `${prod.tenants.other.KEY}` with the service's rights.
   const literally = { projectId, environment, expandSecretReferences: false, includeImports: false };
+
+  /** Whether several secrets of this name are in the folder. Where that cannot be found out, there may as well be one. */
+  const hasTwins = async (deadline: Deadline, path: string, name: string): Promise<boolean> => {
+    try {
+      return namesOf(await listBody(deadline, path, false)).filter((each) => each === name).length > 1;
+    } catch {
+      return false;
+    }
+  };
 
   const listBody = async (deadline: Deadline, secretPath: string, viewSecretValue: boolean) => {
     const outcome = await exchange.read({ deadline, route: "GET secrets", path: secretPath }, (sdk) =>
@@ -71,34 +89,6 @@ export function createSecrets(
       },
     );
 
-  const put = async (deadline: Deadline, path: string, name: string, value: string) => {
-    const written = async (method: "POST" | "PATCH") => {
-      const outcome = believe(await write(deadline, method, path, name, value), (body) =>
-        parseWritten(body, { ...place, path }, name),
-      );
-      if (outcome.kind === "answered") return outcome.body;
-      if (outcome.kind === "refused") return outcome.refusal;
-      return settle(outcome, async () => {
-        const found = await find(deadline, path, name);
-        return found?.value === value ? { version: found.version } : undefined;
-      });
-    };
-    for (let round = 0; round < maxRounds; round += 1) {
-      const update = await written("PATCH");
-      if ("version" in update) return { created: false, version: update.version };
-      const meaning = meaningOf(update);
-      if (meaning === "MISSING_FOLDER" && path !== "/") await folders.create(deadline, path);
-      else if (meaning !== "MISSING_SECRET") throw errorOf(update, rightTo.edit(path));
-
-      const create = await written("POST");
-      if ("version" in create) return { created: true, version: create.version };
-      // Someone else created it, or deleted the folder, in between: round again.
-      if (meaningOf(create) !== "ALREADY_EXISTS" && meaningOf(create) !== "MISSING_FOLDER")
-        throw errorOf(create, rightTo.create(path));
-    }
-    throw new InfisicalError("SERVER_ERROR", { sentence: "others keep changing this secret; try again" });
-  };
-
   const remove = async (deadline: Deadline, path: string, name: string) => {
     const outcome = believe(await write(deadline, "DELETE", path, name), (body) =>
       checkDeleted(body, "secret"),
@@ -116,6 +106,43 @@ export function createSecrets(
     return true;
   };
 
+  const put = async (deadline: Deadline, path: string, { name, value, replacesTwins }: NewValue) => {
+    const written = async (method: "POST" | "PATCH") => {
+      const outcome = believe(await write(deadline, method, path, name, value), (body) =>
+        parseWritten(body, { ...place, path }, name),
+      );
+      if (outcome.kind === "answered") return outcome.body;
+      if (outcome.kind === "refused") return outcome.refusal;
+      return settle(outcome, async () => {
+        const found = await find(deadline, path, name);
+        return found?.value === value ? { version: found.version } : undefined;
+      });
+    };
+    const recreate = async () => {
+      // All of that name go.
+      await remove(deadline, path, name);
+      const create = await written("POST");
+      return "version" in create ? create : undefined;
+    };
+    for (let round = 0; round < maxRounds; round += 1) {
+      const update = await written("PATCH");
+      if ("version" in update) return { created: false, version: update.version };
+      const meaning = meaningOf(update);
+      if (meaning === "MISSING_FOLDER" && path !== "/") await folders.create(deadline, path);
+      else if (meaning !== "MISSING_SECRET") throw errorOf(update, rightTo.edit(path));
+
+      const create = await written("POST");
+      if ("version" in create) {
+        if (!replacesTwins) return { created: true, version: create.version };
+        return withoutTwins(create, () => hasTwins(deadline, path, name), recreate);
+      }
+      // Someone else created it, or deleted the folder, in between: round again.
+      if (meaningOf(create) !== "ALREADY_EXISTS" && meaningOf(create) !== "MISSING_FOLDER")
+        throw errorOf(create, rightTo.create(path));
+    }
+    throw new InfisicalError("SERVER_ERROR", { sentence: "others keep changing this secret; try again" });
+  };
+
   // One write at a time for each secret: the older server makes two secrets of one name out of two creates at once.
   const turnOf = (path: string, name: string) => `${path} ${name}`;
   return {
@@ -123,8 +150,28 @@ export function createSecrets(
     listSummaries: async (deadline, path) =>
       parseSummaries(await listBody(deadline, path, false), { ...place, path }),
     find,
-    put: (deadline, path, name, value) =>
-      turns(turnOf(path, name), deadline, () => put(deadline, path, name, value)),
+    put: (deadline, path, secret) =>
+      turns(turnOf(path, secret.name), deadline, () => put(deadline, path, secret)),
     remove: (deadline, path, name) => turns(turnOf(path, name), deadline, () => remove(deadline, path, name)),
   };
+}
+
+/**
+ * Two creates at once, of which one is not ours, can leave two secrets of one name: an update reaches one of them, and a read
+ * meets the other, for good. There is no way to delete one of them.
+ *
+ * @throws {InfisicalError} `AMBIGUOUS` where both are gone, or may be, and ours was not created again
+ */
+async function withoutTwins(
+  { version }: { readonly version: number },
+  hasTwins: () => Promise<boolean>,
+  recreate: () => Promise<{ readonly version: number } | undefined>,
+): Promise<Put> {
+  if (!(await hasTwins())) return { created: true, version };
+  for (let round = 0; round < maxRounds; round += 1) {
+    const recreated = await recreate().catch(() => undefined);
+    if (recreated === undefined) break;
+    if (!(await hasTwins())) return { created: true, version: recreated.version, replacedTwins: true };
+  }
+  throw new InfisicalError("AMBIGUOUS");
 }

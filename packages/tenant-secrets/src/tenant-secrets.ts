@@ -1,4 +1,4 @@
-import { announceSecrets, type Database } from "@repo/db";
+import { announceSecret, nameTagOf, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { createAuditLog } from "./access/audit-log.ts";
 import type { LostEvent } from "./access/audit.ts";
@@ -44,6 +44,8 @@ import { createDatabaseStore } from "./stores/database-store.ts";
 import { createHybridStore } from "./stores/hybrid-store.ts";
 import { tryInfisicalRights } from "./stores/infisical-rights.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
+import { createOutsideSettlement, type OutsideSettlement } from "./stores/outside-settlement.ts";
+import { createOutsideWrites } from "./stores/outside-writes.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
 import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
 import { createKeptSecrets } from "./vault/kept-secrets.ts";
@@ -100,6 +102,7 @@ export interface Services {
   readonly files: SecretFiles;
   readonly checks: SecretChecks;
   readonly upkeep: SecretUpkeep;
+  readonly outsideSettlement: OutsideSettlement;
   readonly searchValues: SearchValues;
   readonly importLegacy: ImportLegacy;
   readonly record: RecordReader;
@@ -212,16 +215,24 @@ export function assembleTenantSecrets<C extends Catalog>(
     signIn: options.signIn,
     staleMs: keeping.staleMs,
   });
-  const infisicalStore = createInfisicalStore(infisical, audit);
+  const infisicalStore = createInfisicalStore(
+    infisical,
+    createOutsideWrites({ database, companyKeys, audit }),
+  );
   const databaseStore = createDatabaseStore(database, companyKeys, audit);
   const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
   const kept = createKeptSecrets(keeping);
-  const forget = async ({ id }: Company): Promise<void> => kept.forget(id);
+  const forget = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {
+    for (const secretKey of secretKeys) kept.forget(id, secretKey);
+  };
+  /** Triggers tell of what changes in the database. A process that does not hear of this keeps the value it has for a while. */
+  const announceOutside = async (companyId: string, secretKey: string): Promise<void> => {
+    kept.forget(companyId, secretKey);
+    await announceSecret(database, companyId, secretKey).catch(() => {});
+  };
   const stores = {
-    infisical: announcing(infisicalStore, async (company) => {
-      await forget(company);
-      // Triggers tell of what changes in the database. A process that does not hear of this keeps the value it has for a while.
-      await announceSecrets(database, company.id).catch(() => {});
+    infisical: announcing(infisicalStore, async ({ id }, secretKeys) => {
+      for (const secretKey of secretKeys) await announceOutside(id, secretKey);
     }),
     hybrid: announcing(hybridStore, forget),
     database: announcing(databaseStore, forget),
@@ -258,6 +269,13 @@ export function assembleTenantSecrets<C extends Catalog>(
     files: createSecretFiles({ ...vaultParts, database }),
     checks,
     upkeep: createSecretUpkeep(database, audit),
+    outsideSettlement: createOutsideSettlement({
+      database,
+      infisical,
+      companyKeys,
+      audit,
+      announce: announceOutside,
+    }),
     searchValues: createValueSearch(database, companies, companyKeys, audit),
     companies,
     authenticate: authentication.authenticate,
@@ -334,6 +352,11 @@ export function assembleTenantSecrets<C extends Catalog>(
             rowKeys.forget();
           }
           if (change === undefined || !("companyId" in change)) return;
+          if (change.subject === "company-secret") {
+            const { companyId, nameTag } = change;
+            kept.forgetNames(companyId, (secretKey) => nameTagOf(companyId, secretKey) === nameTag);
+            return;
+          }
           if (change.subject === "company") rows.forget(change.companyId);
           if (change.subject === "company-keys") companyKeys.forget(change.companyId);
           kept.forget(change.companyId);

@@ -14,6 +14,7 @@ export const taskNames = [
   "remind-of-expiry",
   "reseal-company",
   "rotate-master-key",
+  "settle-outside-writes",
 ] as const;
 export type TaskName = (typeof taskNames)[number];
 

@@ -1,4 +1,15 @@
-import { foreignKey, pgTable, primaryKey, uuid } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import {
+  check,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { at } from "./columns.ts";
 import { companies } from "./companies.ts";
 
@@ -21,5 +32,49 @@ export const storeHolds = pgTable(
       columns: [t.companyId],
       foreignColumns: [companies.id],
     }).onDelete("restrict"),
+  ],
+);
+
+/**
+ * Changes of secrets in Infisical that are in flight, or whose outcome is not known. Infisical takes no part in a transaction: a
+ * row is committed before the call, and success is told only where the row was still there after it.
+ */
+export const outsideWrites = pgTable(
+  "outside_writes",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    companyId: uuid("company_id").notNull(),
+    storeEpoch: integer("store_epoch").notNull(),
+    secretKey: text("secret_key").notNull(),
+    kind: text("kind", { enum: ["put", "delete"] }).notNull(),
+    /** Of what is put, under a key of the company; null for a deletion, and once the company was shredded. */
+    valueMac: text("value_mac"),
+    companyKeyNo: integer("company_key_no"),
+    /** `abandoned`: the company has another store since, and whoever made the call begins again under that one. */
+    state: text("state", { enum: ["in-flight", "unknown", "abandoned"] })
+      .notNull()
+      .default("in-flight"),
+    startedAt: at("started_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    /** When the call is over, however it ended. */
+    deadlineAt: at("deadline_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "outside_writes_pkey", columns: [t.companyId, t.id] }),
+    foreignKey({
+      name: "outside_writes_company_fkey",
+      columns: [t.companyId],
+      foreignColumns: [companies.id],
+    }).onDelete("restrict"),
+    check("outside_writes_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),
+    check("outside_writes_kind_check", sql`${t.kind} in ('put', 'delete')`),
+    check("outside_writes_state_check", sql`${t.state} in ('in-flight', 'unknown', 'abandoned')`),
+    check("outside_writes_mac_check", sql`${t.valueMac} is null or ${t.companyKeyNo} is not null`),
+    // Writes of one secret take turns, in all processes.
+    uniqueIndex("outside_writes_in_flight")
+      .on(t.companyId, t.secretKey)
+      .where(sql`${t.state} = 'in-flight'`),
+    index("outside_writes_deadline_at").on(t.deadlineAt),
   ],
 );

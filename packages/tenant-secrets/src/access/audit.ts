@@ -89,7 +89,15 @@ export interface AuditEntry {
   readonly secretKey?: string | undefined;
   readonly version?: number | undefined;
   /** What went wrong; of a reveal or an export its purpose; of a check what the provider said; of a membership the role that was given or taken. */
-  readonly reason?: ErrorCode | "REPLAYED" | RevealPurpose | CheckResult | Role | undefined;
+  readonly reason?:
+    | ErrorCode
+    | "REPLAYED"
+    | "TWINS_REPLACED"
+    | "NOT_APPLIED"
+    | RevealPurpose
+    | CheckResult
+    | Role
+    | undefined;
   /** When it happened by the database's clock, where that is compared with rows. Left out, the process's time. */
   readonly occurredAt?: Date | undefined;
   /** The id of the API key, operator, user or company that was acted on. Where such a row was changed, `version` is its new revision. */

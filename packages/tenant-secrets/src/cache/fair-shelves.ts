@@ -10,6 +10,8 @@ export interface Bounds {
 export interface FairShelves<Entry extends { readonly sizeBytes: number }> {
   get(owner: string, name: string): Entry | undefined;
   set(owner: string, name: string, entry: Entry): void;
+  /** What is kept for an owner. */
+  names(owner: string): Iterable<string>;
   delete(owner: string, name: string): void;
   deleteAll(owner: string): void;
   /** Takes away what `isWanted` says. */
@@ -105,6 +107,7 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
       rank(owner, shelf);
       makeRoom(owner);
     },
+    names: (owner) => Array.from(shelves.get(owner)?.keys() ?? []),
     delete: (owner, name) => {
       const shelf = shelves.get(owner);
       if (shelf !== undefined) remove(owner, shelf, name);

@@ -71,6 +71,8 @@ export interface KeptAnswers<Value> {
   peekAny(question: Question): Value | undefined;
   /** One name of an owner has changed, or all of its. */
   forget(owner: string, name?: string): void;
+  /** Names of an owner that are meant have changed. */
+  forgetNames(owner: string, isMeant: (name: string) => boolean): void;
   /** What says so has changed, and whatever was not there. */
   forgetWhere(isChanged: (value: Value) => boolean): void;
   /** Changes may have been missed: everything is asked for again, and is older news only where nobody can be asked. */
@@ -276,6 +278,15 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
       if (name !== undefined) return drop(owner, name);
       shelves.deleteAll(owner);
       absences.deleteAll(owner);
+    },
+    forgetNames: (owner, isMeant) => {
+      counts.invalidations += 1;
+      const names = new Set([...shelves.names(owner), ...(flights.get(owner)?.keys() ?? [])]);
+      for (const name of names) {
+        if (!isMeant(name)) continue;
+        outdate(owner, name);
+        shelves.delete(owner, name);
+      }
     },
     forgetWhere: (isChanged) => {
       counts.invalidations += 1;

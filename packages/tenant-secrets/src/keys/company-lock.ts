@@ -21,9 +21,7 @@ export class StoreHeld extends TenantSecretsError {
     super(
       "STORE_UNAVAILABLE",
       "This company is being moved from one store to another: try again in a moment.",
-      {
-        retryAfterMs: 1000,
-      },
+      { store: "unchanged", retryAfterMs: 1000 },
     );
   }
 }

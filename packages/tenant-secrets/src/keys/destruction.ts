@@ -3,8 +3,15 @@ import { tables, type Statements } from "@repo/db";
 import { destroyedValue } from "../crypto/envelope.ts";
 import type { ShreddingFacts } from "./shredding-receipt.ts";
 
-const { apiKeys, companyKeys, companyKeyWraps, companySecrets, companySecretVersions, writeRequests } =
-  tables;
+const {
+  apiKeys,
+  companyKeys,
+  companyKeyWraps,
+  companySecrets,
+  companySecretVersions,
+  outsideWrites,
+  writeRequests,
+} = tables;
 
 /**
  * Destroys the keys of a company, its API keys, and whatever holds or comes from a value. For whoever has the company's lock:
@@ -58,6 +65,10 @@ export async function destroy(
     .delete(writeRequests)
     .where(eq(writeRequests.companyId, companyId))
     .returning({ requestId: writeRequests.requestId });
+  await statements
+    .update(outsideWrites)
+    .set({ valueMac: null })
+    .where(eq(outsideWrites.companyId, companyId));
   const revoked = await statements
     .update(apiKeys)
     .set({ revokedAt: sql`now()` })

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { and, asc, count, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
@@ -24,7 +25,7 @@ import {
   type SignedReceipt,
 } from "./shredding-receipt.ts";
 
-const { companies, masterKeys, processes, shreddings } = tables;
+const { companies, masterKeys, outsideWrites, processes, shreddings } = tables;
 
 export interface ShredOptions {
   /** How long backups of the database are kept, in days: until then they hold the wraps. */
@@ -82,6 +83,8 @@ export function createShredding(dependencies: Dependencies): Shredding {
   ): Promise<SignedReceipt> => {
     const { format: _, completeBy: __, remains: ___, ...facts } = readReceipt(stored.receipt);
     const path = facts.infisical.folder;
+    await across((statements) => abandonOutsideWrites(statements, company.id));
+    await waitForOutsideWrites(across, company.id);
     const found = await countOutside(infisical, path);
     if (found === 0 && (facts.infisical.secrets === 0 || facts.infisical.deletedAt !== null)) return stored;
     const entry = { action: "key.shred-folder", companyId: company.id } as const;
@@ -145,7 +148,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         );
       }
       if (withInfisicalFolder && company.secretStore !== "database") {
-        // From now on nothing of it is written to Infisical, and writes to the database are refused.
+        // From now on no write to Infisical is admitted, and writes to the database are refused.
         const { revision } = await changeCompany({ statements, writer }, company, {
           secretStore: "database",
           storeEpoch: company.storeEpoch + 1,
@@ -276,6 +279,29 @@ function findMasterKeys(statements: Statements, companyId: string) {
       ),
     )
     .orderBy(asc(masterKeys.region), asc(masterKeys.version));
+}
+
+/** Writes to the folder that are in flight: whoever makes them is told that they do not count. */
+async function abandonOutsideWrites(statements: Statements, companyId: string): Promise<void> {
+  await statements
+    .update(outsideWrites)
+    .set({ state: "abandoned" })
+    .where(eq(outsideWrites.companyId, companyId));
+}
+
+/** Returns when no such write can arrive in Infisical any more: none is admitted since, and each has a deadline. */
+async function waitForOutsideWrites(
+  across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>,
+  companyId: string,
+): Promise<void> {
+  const inFlight = and(
+    eq(outsideWrites.companyId, companyId),
+    gt(outsideWrites.deadlineAt, sql`clock_timestamp()`),
+  );
+  const isOut = async (statements: Statements) =>
+    (await statements.select({ id: outsideWrites.id }).from(outsideWrites).where(inFlight).limit(1)).length >
+    0;
+  while (await across(isOut)) await sleep(100);
 }
 
 /** The secrets in a folder and everything below it; 0 where it is missing. */

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { CompanyKeyRotation } from "../keys/company-key-rotation.ts";
 import type { RequestedRotation } from "../keys/requested-rotation.ts";
+import type { OutsideSettlement } from "../stores/outside-settlement.ts";
 import type { SecretUpkeep } from "../stores/upkeep.ts";
 import type { SecretChecks } from "../vault/checks.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
@@ -15,6 +16,7 @@ export interface TaskDependencies {
     readonly requestedRotation: RequestedRotation;
     readonly companyKeyRotation: CompanyKeyRotation;
     readonly upkeep: SecretUpkeep;
+    readonly outsideSettlement: OutsideSettlement;
     readonly checks: SecretChecks;
   };
   readonly log: JobLog;
@@ -29,12 +31,13 @@ export const schedule: Schedule = {
   "check-master-key-age": "17 6 * * *",
   "destroy-old-versions": "23 3 * * *",
   "purge-removed-secrets": "47 * * * *",
+  "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
 };
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { requestedRotation, companyKeyRotation, upkeep, checks } = secrets;
+  const { requestedRotation, companyKeyRotation, upkeep, outsideSettlement, checks } = secrets;
   /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -85,6 +88,15 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     ),
     "destroy-old-versions": task(NoPayload, async (_, { signal }) => {
       await upkeep.destroyOldVersions(signal);
+    }),
+    "settle-outside-writes": task(NoPayload, async (_, { signal }) => {
+      const { givenUp } = await outsideSettlement.settle(signal);
+      if (givenUp === 0) return;
+      log(
+        "error",
+        `it will never be known what became of ${givenUp} changes in Infisical, which could not be asked for a day: look at the events of secret.write and secret.remove with outcome unknown, and at the secrets`,
+        { code: "OUTSIDE_WRITES_UNKNOWN" },
+      );
     }),
     "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
       await upkeep.purgeRemovedSecrets(signal);

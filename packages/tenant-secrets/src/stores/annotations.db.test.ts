@@ -141,6 +141,17 @@ describe("expiry", () => {
     await store.restore(acme, key, {}, product);
     expect(await remind(acme)).toEqual(["secret.expires-soon 1"]);
   });
+
+  test("is not reminded of while the company's secrets live in Infisical, whatever the database still has", async () => {
+    const acme = await companyWith("one");
+    await store.setExpiry(acme, key, { expiresAt: new Date("2020-01-01") }, product);
+    const move = (to: string) =>
+      fixture.superuser`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where id = ${acme.id}`;
+    await move("infisical");
+    expect(await remind(acme)).toEqual([]);
+    await move("database");
+    expect(await remind(acme)).toEqual(["secret.expired 1"]);
+  });
 });
 
 test("what a provider said is kept with the version it was said of, and listed for the current one", async () => {

@@ -11,6 +11,7 @@ import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createDatabaseStore, type DatabaseStore } from "./database-store.ts";
 import { createHybridStore, type HybridStore } from "./hybrid-store.ts";
 import { createInfisicalStore } from "./infisical-store.ts";
+import { createOutsideWrites } from "./outside-writes.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./upkeep.ts";
@@ -29,8 +30,12 @@ export function createStores(
 ): Stores {
   const masterKeys = createMasterKeys(database, infisical, "default");
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
-  const databaseStore = createDatabaseStore(database, createCompanyKeys(database, masterKeys, audit), audit);
-  const infisicalStore = createInfisicalStore(infisical, audit);
+  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const databaseStore = createDatabaseStore(database, companyKeys, audit);
+  const infisicalStore = createInfisicalStore(
+    infisical,
+    createOutsideWrites({ database, companyKeys, audit }),
+  );
   return {
     database: databaseStore,
     hybrid: createHybridStore(catalog, databaseStore, infisicalStore, 300_000),

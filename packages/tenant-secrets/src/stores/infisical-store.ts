@@ -1,12 +1,13 @@
 import { survivesInfisical, type InfisicalClient } from "@repo/infisical";
-import type { AuditLog } from "../access/audit.ts";
 import type { Capabilities } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
+import type { Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createFolderReader } from "./folder-reader.ts";
 import { onInfisical } from "./infisical-errors.ts";
+import type { OutsideWrites } from "./outside-writes.ts";
 import { sealedHere } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
 
@@ -25,8 +26,20 @@ const capabilities: Capabilities = {
   checks: false,
 };
 
+export interface InfisicalStore extends SecretStore {
+  /**
+   * Deletes a secret in the company's folder, whichever store the company has.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND, and what the store's servers cause
+   */
+  erase(company: Company, secretKey: string, caller: Caller): Promise<void>;
+}
+
 /** Strategy A: a folder for each company, `/tenants/<folder>`. */
-export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog): SecretStore {
+export function createInfisicalStore(
+  infisical: InfisicalClient,
+  outsideWrites: OutsideWrites,
+): InfisicalStore {
   const readValue = createFolderReader(infisical);
 
   const find: SecretStore["find"] = async (company, secretKey) => {
@@ -40,9 +53,18 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
     }
   };
 
+  const erase: InfisicalStore["erase"] = (company, secretKey, caller) =>
+    onInfisical(async () => {
+      await outsideWrites.run(company, { action: "secret.remove", secretKey }, caller, async () => {
+        if (!(await infisical.deleteSecret(pathOf(company), secretKey))) throw notFound();
+        return {};
+      });
+    });
+
   return {
     name: "infisical",
     capabilities,
+    erase,
     find,
 
     findLive: async (company, secretKey) => {
@@ -83,22 +105,19 @@ export function createInfisicalStore(infisical: InfisicalClient, audit: AuditLog
           `The value of ${secretKey} was refused: it begins or ends with white space, which Infisical cuts off. Companies on the hybrid or database store can have such a value.`,
         );
       }
-      const entry = { action: "secret.write", companyId: company.id, secretKey } as const;
-      // The call and its event cannot commit together, so the record first says that something may have changed.
-      await audit.add(caller, { ...entry, outcome: "attempted" });
-      const { version } = await onInfisical(() => infisical.putSecret(pathOf(company), secretKey, value));
-      await audit.add(caller, { ...entry, outcome: "allowed", version });
+      const { version } = await onInfisical(() =>
+        outsideWrites.run(company, { action: "secret.write", secretKey, plaintext }, caller, async () => {
+          const put = await infisical.putSecret(pathOf(company), secretKey, value, { replacesTwins: true });
+          return { version: put.version, ...(put.replacedTwins && { reason: "TWINS_REPLACED" as const }) };
+        }),
+      );
       return { version };
     },
 
     remove: async (company, secretKey, options, caller) => {
       refuseUnsupported(options.expectedVersion !== undefined, "a conditional removal (expectedVersion)");
       refuseUnsupported(options.requestId !== undefined, "a request id");
-      const entry = { action: "secret.remove", companyId: company.id, secretKey } as const;
-      await audit.add(caller, { ...entry, outcome: "attempted" });
-      const removed = await onInfisical(() => infisical.deleteSecret(pathOf(company), secretKey));
-      if (!removed) throw notFound();
-      await audit.add(caller, { ...entry, outcome: "allowed" });
+      await erase(company, secretKey, caller);
       return { recoverUntil: undefined };
     },
 

@@ -139,7 +139,8 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
             where v.expires_at is not null and v.reminded_days is distinct from ${sql.raw(String(expired))}
               and v.expires_at <= now() + make_interval(days => ${maxReminderDays})
               and ${dueDays} < coalesce(v.reminded_days, ${maxReminderDays + 1}) and h.deleted_at is null
-              and exists (select from ${companies} c where c.id = v.company_id and c.status <> 'deleted')
+              and exists (select from ${companies} c where c.id = v.company_id and c.status <> 'deleted'
+                and c.secret_store <> 'infisical')
             order by v.company_id, v.secret_key limit ${batchSize} for update of h, v
           ) due
           where v.company_id = due.company_id and v.secret_key = due.secret_key and v.version = due.version

@@ -9,6 +9,7 @@ import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "./batch.ts";
 import type { Adoption, DatabaseStore } from "./database-store.ts";
+import { refuseUnsettled } from "./outside-writes.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
 import {
   changeHead,
@@ -182,6 +183,7 @@ export function createWrites(
           parts,
           company,
           async (statements) => {
+            await refuseUnsettled(statements, company, secretKey);
             const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
             if (locked === undefined || !(locked.made || isUntouched(locked.head, origin, over)))
               return undefined;

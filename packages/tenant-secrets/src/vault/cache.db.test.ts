@@ -309,6 +309,40 @@ describe("a change", () => {
   });
 });
 
+describe("a write that fails because its store is away", () => {
+  test("leaves what is kept of the company's other secrets, in its process and in others", async () => {
+    const company = await companyWith(1, "infisical");
+    await fixture.secrets.company(company, product).set("CUSTOM_OTHER", "kept");
+    const writing = await start();
+    const reading = await start();
+    const processes = [writing, reading].map(({ secrets }) => secrets.company(company, product));
+    for (const each of processes) await each.getMany([key, "CUSTOM_OTHER"]);
+    fixture.emulator.faults.add({ kind: "answer", status: 503 }, { times: 1000 });
+    try {
+      const { secrets } = writing;
+      expect(await codeOf(secrets.company(company, product).set(key, value(2)))).toBe("STORE_UNAVAILABLE");
+      // What may have changed is not served as if it had not, once it is heard of.
+      for (const each of processes)
+        await until(async () => (await codeOf(each.get(key))) === "STORE_UNAVAILABLE");
+      for (const each of processes) expect(await each.get("CUSTOM_OTHER")).toBe("kept");
+    } finally {
+      fixture.emulator.faults.clear();
+    }
+  });
+
+  test.for(["database", "hybrid"] as const)("leaves them, where that is the database: %s", async (store) => {
+    const company = await companyWith(1, store);
+    await fixture.secrets.company(company, product).set("CUSTOM_OTHER", "kept");
+    const { secrets, lose } = await start();
+    const acme = secrets.company(company, product);
+    await acme.getMany([key, "CUSTOM_OTHER"]);
+    lose(true);
+    expect(await codeOf(acme.set(key, value(2)))).not.toBe("no error");
+    expect(await acme.get("CUSTOM_OTHER")).toBe("kept");
+    lose(false);
+  });
+});
+
 test("while Infisical is away, what a hybrid company has in the database is asked for, and not taken from before", async () => {
   const company = await companyWith(1, "hybrid");
   // A listener that works, in a database where nothing of ours happens.

@@ -55,6 +55,8 @@ describe("a write that waits while its company's store is changed", () => {
     ["database", "infisical"],
     ["hybrid", "infisical"],
     ["database", "hybrid"],
+    ["infisical", "database"],
+    ["infisical", "hybrid"],
   ];
 
   test.for(directions)("from %s to %s lands in the new one, and is read there", async ([from, to]) => {

@@ -17,6 +17,8 @@ export interface KeptSecrets {
   readonly live: KeptAnswers<LiveSecrets>;
   /** One secret of a company has changed, or any of them. */
   forget(companyId: string, secretKey?: string): void;
+  /** Of a company's secrets those have changed that are meant. */
+  forgetNames(companyId: string, isMeant: (secretKey: string) => boolean): void;
   doubt(): void;
   start(): void;
   stop(): void;
@@ -55,6 +57,7 @@ export function createKeptSecrets({ maxEntries, maxBytes, ...keeping }: Keeping 
     current,
     live,
     forget: (companyId, secretKey) => both.forEach((each) => each.forget(companyId, secretKey)),
+    forgetNames: (companyId, isMeant) => both.forEach((each) => each.forgetNames(companyId, isMeant)),
     doubt: () => both.forEach((each) => each.doubt()),
     start: () => both.forEach((each) => each.start()),
     stop: () => both.forEach((each) => each.stop()),
