@@ -36,6 +36,8 @@ export interface Calls {
   run<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T>;
   /** How many the driver has not done with, those included whose caller was told that they took too long. */
   pending(): number;
+  /** Whether the server did not answer last time. */
+  isAway(): boolean;
 }
 
 /** Whoever has an SDK registered gets spans from here; for everybody else it does nothing. */
@@ -103,6 +105,7 @@ export function createCalls(options: CallOptions): Calls {
 
   return {
     pending: () => pending,
+    isAway: () => isAway,
     run: (work) =>
       tracer.startActiveSpan(
         `postgresql ${pool}`,

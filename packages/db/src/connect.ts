@@ -5,6 +5,7 @@ import type { DatabaseCall } from "./calls.ts";
 import { DatabaseError } from "./errors.ts";
 import { createReplaceablePool, type ReplaceablePool } from "./pool.ts";
 import { assertApplicationRole } from "./roles.ts";
+import { createShares } from "./shares.ts";
 
 /** Runs the statements of one transaction: drizzle's builder. */
 export interface Statements extends Pick<
@@ -34,6 +35,8 @@ export interface DatabaseOptions {
   readonly silenceMs?: number;
   /** Calls of a pool that are not done yet; one more is refused at once as unavailable. Default 1,000. */
   readonly maxPending?: number;
+  /** Calls of one company that the application's pool does at once; others of that company wait. Default: half of the connections. */
+  readonly maxOfCompany?: number;
   /** Told of every call when it is over. Must not throw. */
   readonly onCall?: (call: DatabaseCall) => void;
 }
@@ -42,7 +45,9 @@ export interface DatabaseOptions {
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
  * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
  * on with it. A pool that was silent for long (`silenceMs`) is replaced: connections that are half open would otherwise be waited
- * for until the system gives them up. A transaction whose caller was told so before it began does not begin.
+ * for until the system gives them up. A transaction whose caller was told so before it began does not begin. The calls of
+ * one company take no more than its share of the connections; where too many of them wait, or one for as long as a call may
+ * take, it rejects as unavailable with the code `COMPANY_BUSY`.
  */
 export interface Database {
   /**
@@ -51,6 +56,8 @@ export interface Database {
    * outlive its connection.
    */
   inCompany<T>(companyId: string, work: (statements: Statements) => Promise<T>): Promise<T>;
+  /** Does what is one company's when fewer calls of that company than its share are under way. Not inside one of its calls. */
+  inShareOf<T>(companyId: string, work: () => Promise<T>): Promise<T>;
   /** Statements outside any company: the listed look-ups, and appending to the record. */
   outsideCompanies<T>(
     work: (sql: postgres.Sql, statements: Omit<Statements, "whenLost">) => Promise<T>,
@@ -67,6 +74,9 @@ export interface Database {
 }
 
 const maintenanceConnections = 3;
+
+/** Calls of one company that wait for its share; one more is refused at once. */
+const waitingOfCompany = 200;
 
 /** Longer than the server allows a statement of that role (provision.ts), so that its own answer comes first. */
 const maintenanceDeadlineMs = 40_000;
@@ -96,15 +106,25 @@ export function connectDatabase(options: DatabaseOptions): Database {
     onCall,
   });
   let roleChecked = false;
+  const { maxOfCompany = Math.ceil(maxConnections / 2) } = options;
+  const shares = createShares({
+    atOnce: maxOfCompany,
+    maxWaiting: waitingOfCompany,
+    patienceMs: deadlineMs,
+    isSuspended: () => application.current().calls.isAway(),
+  });
 
   return {
     inCompany: (companyId, work) =>
-      inTransaction(application, async (statements) => {
-        await statements.execute(
-          fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
-        );
-        return work(statements);
-      }),
+      shares.run(companyId, () =>
+        inTransaction(application, async (statements) => {
+          await statements.execute(
+            fragment`select set_config('tenant_secrets.company_id', ${companyId}, true)`,
+          );
+          return work(statements);
+        }),
+      ),
+    inShareOf: (companyId, work) => shares.run(companyId, work),
     outsideCompanies: (work) => {
       const { sql, statements, calls } = application.current();
       return calls.run(() => work(sql, statements));

@@ -27,6 +27,8 @@ interface Wanted {
 
 /** More would keep one connection from others for long. */
 const maxOfOneStatement = 200;
+/** A company that wants more in one turn gets statements of its own, as many at once as its share is. */
+const fewOfOneCompany = 50;
 
 /**
  * Reads heads of secrets with row-level security on, all that are asked for in one turn of the event loop in one statement.
@@ -39,8 +41,23 @@ export function createSecretHeads(database: Database): ReadSecretHead {
   const readAll = (): void => {
     const all = waiting;
     waiting = [];
-    for (let i = 0; i < all.length; i += maxOfOneStatement)
-      void readTogether(all.slice(i, i + maxOfOneStatement));
+    const few: Wanted[] = [];
+    for (const [companyId, wanted] of Map.groupBy(all, (each) => each.companyId)) {
+      if (wanted.length <= fewOfOneCompany) {
+        few.push(...wanted);
+        continue;
+      }
+      for (const batch of batchesOf(wanted)) void readInShare(companyId, batch);
+    }
+    for (const batch of batchesOf(few)) void readTogether(batch);
+  };
+
+  const readInShare = async (companyId: string, batch: readonly Wanted[]): Promise<void> => {
+    try {
+      await database.inShareOf(companyId, () => readTogether(batch));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   };
 
   const readTogether = async (batch: readonly Wanted[]): Promise<void> => {
@@ -59,6 +76,13 @@ export function createSecretHeads(database: Database): ReadSecretHead {
     if (waiting.push({ companyId, secretKey, resolve, reject }) === 1) setImmediate(readAll);
     return promise;
   };
+}
+
+function batchesOf(wanted: readonly Wanted[]): (readonly Wanted[])[] {
+  const count = Math.ceil(wanted.length / maxOfOneStatement);
+  return Array.from({ length: count }, (_, i) =>
+    wanted.slice(i * maxOfOneStatement, (i + 1) * maxOfOneStatement),
+  );
 }
 
 /** @returns in the order asked for */

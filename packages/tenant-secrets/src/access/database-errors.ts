@@ -4,7 +4,8 @@ import { keyDestroyed, KeyReplacedError, TenantSecretsError } from "../vocabular
 /**
  * Runs something that speaks to the database, and turns what the database did into an error of ours.
  *
- * @throws {TenantSecretsError} DATABASE_UNAVAILABLE when the same call may succeed later, else INTERNAL
+ * @throws {TenantSecretsError} DATABASE_UNAVAILABLE when the same call may succeed later, OVERLOADED where the company asks for
+ *   too much at once, else INTERNAL
  */
 export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -30,6 +31,13 @@ export function isStoreAway(error: unknown): boolean {
 /** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */
 export function asTenantSecretsError(error: unknown): TenantSecretsError {
   if (error instanceof TenantSecretsError) return error;
+  if (error instanceof DatabaseError && error.code === "COMPANY_BUSY") {
+    return new TenantSecretsError(
+      "OVERLOADED",
+      "This company asks for more at once than one company may. Try again in a moment, with fewer calls at a time.",
+      { retryAfterMs: 1000 },
+    );
+  }
   if (error instanceof DatabaseError && error.kind === "unavailable") {
     return new TenantSecretsError(
       "DATABASE_UNAVAILABLE",
