@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
+import { z } from "zod";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, unauthenticated } from "../vocabulary/errors.ts";
 import type { Company } from "./companies.ts";
@@ -29,17 +30,19 @@ export async function requireLiveCaller(
     if (row?.isLive === false) throw unauthenticated();
   }
   if (actor.kind === "user") {
+    const id = z.uuid().safeParse(actor.id).data;
+    if (id === undefined) throw unauthenticated();
     const [user] = await statements
       .select({ disabledAt: users.disabledAt })
       .from(users)
-      .where(eq(users.id, actor.id))
+      .where(eq(users.id, id))
       .for("share");
     if (user === undefined || user.disabledAt !== null) throw unauthenticated();
     if (company === undefined) return;
     const [membership] = await statements
       .select({ role: memberships.role })
       .from(memberships)
-      .where(and(eq(memberships.companyId, company.id), eq(memberships.userId, actor.id)))
+      .where(and(eq(memberships.companyId, company.id), eq(memberships.userId, id)))
       .for("share");
     if (membership === undefined || membership.role !== actor.roles.get(company.id)) {
       throw forbidden("do this any more, as its role was changed");
