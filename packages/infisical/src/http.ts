@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readText } from "./answer-size.ts";
 import { InfisicalError } from "./errors.ts";
 import { parseJson } from "./json.ts";
 import { parseRetryAfter } from "./outcome.ts";
@@ -57,8 +58,9 @@ export async function send(request: HttpRequest): Promise<Outcome> {
     });
     const rate = parseRateState((name) => response.headers.get(name));
     if (rate !== undefined) request.onRate?.(rate);
-    text = await response.text();
+    text = await readText(response);
   } catch (error) {
+    if (error instanceof InfisicalError) return { kind: "unknown", failure: error };
     const code = failedFetch.safeParse(error).data?.cause.code;
     if (code !== undefined && neverSent.has(code)) throw new InfisicalError("UNREACHABLE");
     if (isRead) throw new InfisicalError(request.signal.aborted ? "TIMEOUT" : "UNREACHABLE");

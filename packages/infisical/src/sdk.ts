@@ -1,3 +1,4 @@
+import { answerTooLarge } from "./answer-size.ts";
 import type { Slots } from "./concurrency.ts";
 import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
@@ -22,10 +23,16 @@ export async function callSdk(
 ): Promise<Outcome> {
   let last: Sighting | undefined;
   let hasRedirect = false;
+  let isTooLarge = false;
   const { promise: hopeless, reject: giveUp } = Promise.withResolvers<never>();
   hopeless.catch(() => undefined);
   const witness = (sighting: Sighting) => {
     last = sighting;
+    if (sighting.kind === "too-large") {
+      isTooLarge = true;
+      // The SDK would take the broken connection for a reason to ask again.
+      giveUp(answerTooLarge());
+    }
     if (sighting.kind !== "status") return;
     if (sighting.rate !== undefined) options.onRate?.(sighting.rate);
     if (sighting.status >= 300 && sighting.status < 400) hasRedirect = true;
@@ -34,10 +41,11 @@ export async function callSdk(
   };
   try {
     const body = await slots.run(deadline, () => witnessed(witness, work), { ...options, hopeless });
-    if (!hasRedirect) return { kind: "answered", body };
+    if (!hasRedirect && !isTooLarge) return { kind: "answered", body };
   } catch (error) {
     if (!hasRedirect) return refusedOrThrow(error, last);
   }
+  if (isTooLarge) throw answerTooLarge();
   throw new InfisicalError("INVALID_RESPONSE", {
     sentence: "the address of Infisical answers with a redirect; set the final address",
   });
