@@ -33,8 +33,9 @@ export default defineConfig({
           ...oneProcess,
           name: "infisical",
           include: contract,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // A server that limits the rate of requests makes a test wait for its minutes.
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {
