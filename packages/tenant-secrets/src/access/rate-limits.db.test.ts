@@ -301,6 +301,21 @@ describe("an actor", () => {
     await expect.poll(() => recorded("call.limit")).toBe(before + 10);
   });
 
+  test("pays ten times for a call whose input does not have its form", async () => {
+    const send = inProcessFetch(startProcess({ callsPerSecond: 4 }));
+    const call = async (input: object) => {
+      const response = await send("http://in-process/trpc/secrets.read", {
+        method: "POST",
+        headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+        body: JSON.stringify({ json: input }),
+      });
+      return response.status;
+    };
+    const well = { company: mine, secretKey: "CUSTOM_KEY" };
+    expect(await times(3, () => call({ ...well, more: 1 }))).toEqual([400, 400, 400]);
+    expect(await times(11, () => call(well))).toEqual([...Array<number>(10).fill(200), 429]);
+  });
+
   test("of one company uses up its own company's share, and nobody else's", async () => {
     const secrets = startProcess({ companyCallsPerSecond: 1 });
     const [first, second, foreign] = await Promise.all(

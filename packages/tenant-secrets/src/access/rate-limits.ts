@@ -49,7 +49,10 @@ export interface RateLimits {
    * refused too much in this company. Others of that actor's companies notice nothing.
    */
   admitToCompany(attempt: Attempt, companyId: string): Promise<void>;
-  /** A call ended with this error, which counts where it is a refusal, and once. */
+  /**
+   * A call ended with this error, which counts where it is a refusal, and once. One whose input did not have its form counts
+   * as ten calls.
+   */
   callFailed(caller: Caller, error: TenantSecretsError): Promise<void>;
 }
 
@@ -59,6 +62,8 @@ const longestBlockMs = 60 * minuteMs;
 /** How long a look into the database holds: as long as the outcome of a credential's check. */
 const standingMs = 5_000;
 const windowSeconds = 10;
+/** For how many calls one counts whose input does not have its form: it costs its reading, and does nothing. */
+const malformedCalls = 10;
 
 export function createRateLimits(
   database: Database,
@@ -116,6 +121,11 @@ export function createRateLimits(
 
     callFailed: async (caller, error) => {
       const refusal = refusalOf(error);
+      if (caller.actor.kind !== "job" && error.code === "INVALID_INPUT" && !seen.has(error)) {
+        seen.add(error);
+        // No block, which would stop a product for one of its customers who sends nonsense.
+        await calls(actorOf(caller), malformedCalls - 1);
+      }
       if (caller.actor.kind === "job" || refusal === undefined || seen.has(error)) return;
       if (error.code === "RATE_LIMITED") return;
       seen.add(error);
@@ -188,11 +198,11 @@ function failures(counters: Counters, limit: number): Failures {
 }
 
 /** Keys are ids of actors and companies that exist, so that there is no more of them than of those. */
-function inThisProcess(perSecond: number): (key: string) => Promise<number> {
+function inThisProcess(perSecond: number): (key: string, calls?: number) => Promise<number> {
   const points = perSecond * windowSeconds;
   const limiter = new RateLimiterMemory({ points, duration: windowSeconds });
-  return async (key) => {
-    const { consumedPoints, msBeforeNext } = await limiter.penalty(key);
+  return async (key, calls = 1) => {
+    const { consumedPoints, msBeforeNext } = await limiter.penalty(key, calls);
     return consumedPoints > points ? msBeforeNext : 0;
   };
 }
