@@ -220,7 +220,7 @@ describe("nothing is imported", () => {
     ["from a file that is not there", ["--input", "/nowhere/rows.jsonl"], {}, "--input names a file"],
     ["from a folder", ["--input", "/"], {}, "--input names a file"],
     ["from a URL in the arguments", ["--source-url-file", nowhere], {}, "--source-url-file names a file"],
-    ["from what is no URL", [], { LEGACY_DATABASE_URL: canary }, "LEGACY_DATABASE_URL has a form"],
+    ["from what is no URL", [], { LEGACY_DATABASE_URL: canary }, "LEGACY_DATABASE_URL does not begin with"],
     ["in batches of none", ["--input", "a", "--batch", "0"], {}, "--batch is a number of rows"],
     [
       "through an API",
@@ -258,6 +258,11 @@ describe("nothing is imported", () => {
     expect(away).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
     expect(away.message).toMatch(/^The old database/);
     expect(away.message).not.toContain(canary);
+    const wrong = new URL(old.superuserUrl);
+    wrong.password = canary;
+    const shut = await refused([], { LEGACY_DATABASE_URL: wrong.href });
+    expect(shut.message).toMatch(/^LEGACY_DATABASE_URL: the server does not accept the password of its role/);
+    expect(shut.message).not.toContain(canary);
     const other = new URL(old.superuserUrl);
     other.pathname = "/postgres";
     expect(await refused([], { LEGACY_DATABASE_URL: other.href })).toMatchObject({

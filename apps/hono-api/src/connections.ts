@@ -8,7 +8,7 @@ type Urls = Pick<
   "DATABASE_URL" | "DATABASE_MAINTENANCE_URL" | "DATABASE_MIGRATION_URL" | "DATABASE_LISTENER_URL"
 >;
 
-export interface ConnectionsToCheck {
+interface ConnectionsToCheck {
   readonly env: Urls;
   readonly database: Pick<Database, "prepareNothing">;
   readonly log: Log;
@@ -26,13 +26,25 @@ const names = [
 const remedy = "give it the address of the server itself, or of a pooler in session mode";
 
 /**
+ * {@link checkConnections} for a start that repeats its steps: what has succeeded is not done again, since each time makes
+ * up to eight connections.
+ */
+export function connectionsCheck(connections: ConnectionsToCheck): () => Promise<void> {
+  let isDone = false;
+  return async () => {
+    if (!isDone) await checkConnections(connections);
+    isDone = true;
+  };
+}
+
+/**
  * Connects as each URL says, and finds out what stands in between: see docs/configuration.md, "Poolers". Where statements
  * cannot be prepared, the pools prepare none from now on.
  *
  * @throws {StartRefused} when the server does not let one of them in, or a pooler is where a session has to last
  * @throws {ConnectionProblem} when one of them cannot be reached
  */
-export async function checkConnections({ env, database, log, runsJobs }: ConnectionsToCheck): Promise<void> {
+async function checkConnections({ env, database, log, runsJobs }: ConnectionsToCheck): Promise<void> {
   const given = names.flatMap((name) => (env[name] === undefined ? [] : [{ name, url: env[name] }]));
   const outcomes = await Promise.allSettled(given.map(({ name, url }) => inspectConnection(name, url)));
   const problems = outcomes.flatMap((outcome): unknown[] =>

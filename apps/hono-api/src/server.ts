@@ -1,7 +1,7 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/tenant-secrets";
 import { createApp } from "./app.ts";
-import { checkConnections } from "./connections.ts";
+import { connectionsCheck } from "./connections.ts";
 import { listen } from "./http-server.ts";
 import { startProductJobs } from "./jobs.ts";
 import { watchInfisicalRights } from "./infisical-rights.ts";
@@ -46,8 +46,9 @@ await runProgram(async (program) => {
     await metricsServer.stop(0);
   });
 
+  const checkConnections = connectionsCheck({ ...program, runsJobs: env.JOBS === "in-process" });
   await startUp.run(async () => {
-    await checkConnections({ ...program, runsJobs: env.JOBS === "in-process" });
+    await checkConnections();
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
     await membership.join();
   }, stopping);

@@ -5,7 +5,7 @@ import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { checkConnections } from "./connections.ts";
+import { connectionsCheck } from "./connections.ts";
 import { createLog } from "./log.ts";
 import { createStartUp, prepareToServe, StartRefused } from "./start-up.ts";
 
@@ -113,8 +113,7 @@ describe("the URLs of the database", () => {
     const log = createLog("info", { write: (line) => void lines.push(line) });
     const startUp = createStartUp(log);
     const database = { prepareNothing: (pool: string) => void unprepared.push(pool) };
-    const run = (signal = never) =>
-      startUp.run(() => checkConnections({ env, database, log, runsJobs }), signal);
+    const run = (signal = never) => startUp.run(connectionsCheck({ env, database, log, runsJobs }), signal);
     return { run, lines, unprepared, problem: () => startUp.problem()?.error };
   }
 

@@ -1,6 +1,6 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/tenant-secrets";
-import { checkConnections } from "./connections.ts";
+import { connectionsCheck } from "./connections.ts";
 import { startProductJobs } from "./jobs.ts";
 import { createMembership } from "./membership.ts";
 import { startMetrics } from "./metrics-server.ts";
@@ -23,8 +23,9 @@ await runProgram(async (program) => {
     await membership.stop();
     await metricsServer.stop(0);
   });
+  const checkConnections = connectionsCheck({ ...program, runsJobs: true });
   await createStartUp(log).run(async () => {
-    await checkConnections({ ...program, runsJobs: true });
+    await checkConnections();
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
     await membership.join();
   }, stopping);

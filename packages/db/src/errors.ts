@@ -58,7 +58,9 @@ function rootOf(thrown: unknown): unknown {
  * several addresses); subclasses are somebody else's.
  */
 function codeOf(thrown: unknown): string | undefined {
-  const plain = thrown instanceof AggregateError || (thrown instanceof Error && thrown.constructor === Error);
-  if (!plain || !("code" in thrown)) return undefined;
-  return typeof thrown.code === "string" ? thrown.code : undefined;
+  if (!(thrown instanceof Error && "code" in thrown && typeof thrown.code === "string")) return undefined;
+  const { code } = thrown;
+  const isPlain = thrown instanceof AggregateError || thrown.constructor === Error;
+  // Node's own errors of TLS are of a class that it does not export.
+  return isPlain || /^ERR_(?:TLS|SSL|OSSL)/.test(code) ? code : undefined;
 }

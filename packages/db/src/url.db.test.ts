@@ -1,4 +1,4 @@
-import { chownSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,6 +24,8 @@ let clear: EmbeddedPostgres;
 beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), "urls-"));
   cpSync(certificates, directory, { recursive: true });
+  // A checkout does not keep it from others, and the server insists.
+  chmodSync(path.join(directory, "fake-server-key.pem"), 0o600);
   const owner = findUnprivilegedUser();
   if (owner !== undefined)
     for (const name of [".", "fake-server-key.pem"])

@@ -134,8 +134,11 @@ async function sourceOf(
   return readLegacyLines(input, batchSize);
 }
 
+/** What a server, or the way to it, refuses before anything is read. */
+const connecting = /^(?:28|3D|ENOTFOUND|SSL_|ERR_)|CERT|SIGNATURE|ISSUER/;
+
 async function* readDatabase(source: LegacySource): AsyncGenerator<readonly LegacyRow[], void> {
-  const { DatabaseError, readLegacyRows } = await import("@repo/db");
+  const { ConnectionProblem, DatabaseError, explainConnection, readLegacyRows } = await import("@repo/db");
   try {
     yield* readLegacyRows(source);
   } catch (error) {
@@ -146,6 +149,9 @@ async function* readDatabase(source: LegacySource): AsyncGenerator<readonly Lega
     }
     if (!(error instanceof DatabaseError)) throw error;
     const { TenantSecretsError } = await import("@repo/tenant-secrets");
+    const problem = explainConnection("LEGACY_DATABASE_URL", source.url, error);
+    if (problem instanceof ConnectionProblem && connecting.test(error.code))
+      throw new TenantSecretsError("INTERNAL", problem.message);
     throw error.kind === "unavailable"
       ? new TenantSecretsError("DATABASE_UNAVAILABLE", `The old database cannot be reached (${error.code}).`)
       : new TenantSecretsError(
