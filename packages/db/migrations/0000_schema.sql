@@ -313,6 +313,8 @@ CREATE TABLE "company_secrets" (
 	"purged_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"mac_key_no" integer NOT NULL,
+	"mac" "bytea" NOT NULL,
 	CONSTRAINT "company_secrets_pkey" PRIMARY KEY("company_id","secret_key"),
 	CONSTRAINT "company_secrets_id_key" UNIQUE("company_id","id"),
 	CONSTRAINT "company_secrets_secret_key_check" CHECK ("company_secrets"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
@@ -385,6 +387,7 @@ ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_pr
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_mac_key_fkey" FOREIGN KEY ("company_id","mac_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "secret_uses" ADD CONSTRAINT "secret_uses_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "write_requests" ADD CONSTRAINT "write_requests_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint

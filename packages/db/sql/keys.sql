@@ -204,3 +204,23 @@ create or replace trigger company_key_destroyed_update before update on company_
 -- Its name comes before immutable_version's, so that this reason is the one that is said.
 create or replace trigger company_key_destroyed before insert or update on company_secret_versions
   for each row when (new.sealed is not null) execute function refuse_sealing();
+
+-- The head of a secret has a MAC under a company key. One under a destroyed key could be checked by nobody any more, and the
+-- secret would be lost. The lock waits for whoever is destroying the key.
+create or replace function refuse_head_mac() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog
+as $$
+declare
+  state text;
+begin
+  select status into state from public.company_keys where company_id = new.company_id and no = new.mac_key_no for share;
+  if state = 'destroyed' then
+    raise exception 'this company key was destroyed'
+      using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
+  end if;
+  return new;
+end $$;
+alter function refuse_head_mac() owner to tenant_secrets_maintenance;
+create or replace trigger head_mac_under_living_key before insert or update of mac_key_no, mac on company_secrets
+  for each row execute function refuse_head_mac();

@@ -36,6 +36,7 @@ const definers = [
   "find_user",
   "refuse_company_key",
   "refuse_company_wrap",
+  "refuse_head_mac",
   "refuse_sealing",
   "refuse_wrap",
   "touch_api_key",
@@ -67,8 +68,9 @@ beforeAll(async () => {
     await superuser`insert into companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
       values (${id}, ${name}, ${name}, 'database', 1, 1, '')`;
     await superuser`insert into company_keys (company_id, no, status) values (${id}, 1, 'active')`;
-    await superuser`insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin)
-      values (${id}, 'CUSTOM_KEY', ${`sealed for ${name}`}, 1, 1, 1, 'written')`;
+    await superuser`insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin,
+        mac_key_no, mac)
+      values (${id}, 'CUSTOM_KEY', ${`sealed for ${name}`}, 1, 1, 1, 'written', 1, '')`;
     await superuser`insert into company_secret_versions (company_id, secret_key, version, actor_kind, actor_id) values (${id}, 'CUSTOM_KEY', 1, 'job', 'test')`;
   }
 });
@@ -188,7 +190,8 @@ describe("the application's role", () => {
       );
       expect(changed).toHaveLength(0);
     });
-    const insert = `insert into company_secrets (company_id, secret_key, last_version, origin, deleted_at) values ('${b}', 'CUSTOM_X', 0, 'written', now())`;
+    const insert = `insert into company_secrets (company_id, secret_key, last_version, origin, deleted_at, mac_key_no, mac)
+      values ('${b}', 'CUSTOM_X', 0, 'written', now(), 1, '')`;
     expect(await codeOf(database.inCompany(a, (statements) => statements.execute(insert)))).toBe("42501");
     const move = `update company_secrets set company_id = '${b}'`;
     expect(await codeOf(database.inCompany(a, (statements) => statements.execute(move)))).toMatch(

@@ -1,6 +1,7 @@
 import type postgres from "postgres";
 import type { Database } from "./connect.ts";
 import { DatabaseError } from "./errors.ts";
+import type { GraceWindow } from "./schema/secrets.ts";
 
 export interface SecretHeadRow {
   readonly companyId: string;
@@ -13,6 +14,17 @@ export interface SecretHeadRow {
   readonly removed: boolean;
   /** In milliseconds of Unix time. */
   readonly expiresAtMs: number | null;
+  readonly pendingVersion: number | null;
+  readonly lastVersion: number;
+  /** Null for none. */
+  readonly graceWindows: readonly GraceWindow[] | null;
+  /** Until when it can be restored, in milliseconds of Unix time. */
+  readonly recoverUntilMs: number | null;
+  readonly purged: boolean;
+  /** The number of the company key that the MAC is under. */
+  readonly macKeyNo: number;
+  /** Over all of the above, but for the sealed value and the number of its key. */
+  readonly mac: Buffer;
 }
 
 /** @throws {DatabaseError} */
@@ -100,7 +112,9 @@ async function selectOne(
   const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
     select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
       company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed,
-      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs"
+      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", pending_version as "pendingVersion",
+      last_version as "lastVersion", grace_windows as "graceWindows",
+      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_no as "macKeyNo", mac
     from read_secret(${companyId}, ${secretKey})`;
   return [row === undefined || row.companyId === null ? undefined : row];
 }
@@ -116,7 +130,9 @@ async function selectSeveral(
   const rows = await sql<SecretHeadRow[]>`
     select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
       company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed,
-      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs"
+      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", pending_version as "pendingVersion",
+      last_version as "lastVersion", grace_windows as "graceWindows",
+      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_no as "macKeyNo", mac
     from read_secrets(${[...byCompany.keys()]}::uuid[], ${ends}::integer[], ${secretKeys}::text[])`;
   const found = new Map(rows.map((row) => [nameOf(row), row]));
   return wanted.map((each) => found.get(nameOf(each)));

@@ -4,6 +4,7 @@ export { createAuditLog } from "./access/audit-log.ts";
 export type { AuditLog } from "./access/audit.ts";
 export { deriveCompanyKey, fingerprint, type MasterKey } from "./crypto/derivation.ts";
 export { rowMac, type RowKey } from "./crypto/row-mac.ts";
+export { headMac } from "./crypto/head-mac.ts";
 export { sealValue, wrapKey } from "./crypto/envelope.ts";
 export { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
 export { createMasterKeys } from "./keys/master-keys.ts";

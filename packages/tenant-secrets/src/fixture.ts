@@ -7,7 +7,12 @@ import postgres from "postgres";
 import type { RateLimitOptions } from "./access/rate-limits.ts";
 import { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 import { rowTables } from "./companies/stored-rows.ts";
+import { createAuditLog } from "./access/audit-log.ts";
+import { companyIdOf } from "./companies/company-id.ts";
+import { headMac, type HeadState } from "./crypto/head-mac.ts";
 import { rowMac } from "./crypto/row-mac.ts";
+import { createAuditKeys } from "./keys/audit-keys.ts";
+import { createCompanyKeys } from "./keys/company-keys.ts";
 import { createMasterKeys } from "./keys/master-keys.ts";
 import { createRowKeys } from "./keys/row-keys.ts";
 import type { CredentialChecks } from "./providers/credential-check.ts";
@@ -48,6 +53,8 @@ export interface Fixture {
   sealRows(): Promise<void>;
   /** The same of companies alone, in whatever transaction they were changed in. */
   sealCompanies(sql: postgres.ISql): Promise<void>;
+  /** As `sealRows`, of the heads of secrets, in whatever transaction they were changed in. */
+  sealHeads(sql?: postgres.ISql): Promise<void>;
   /** Somebody new, who has this role in a company. */
   person(subdomain: string, role: Role): Promise<Person>;
 }
@@ -92,7 +99,10 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
     await emulator.stop();
     await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
   });
-  const rowKeys = createRowKeys(database, createMasterKeys(database, infisical, "default"));
+  const masterKeys = createMasterKeys(database, infisical, "default");
+  const rowKeys = createRowKeys(database, masterKeys);
+  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
+  const companyKeys = createCompanyKeys(database, masterKeys, audit);
   let companies = 0;
   return {
     secrets,
@@ -122,6 +132,21 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
         const mac = rowMac(active, { kind: "company", ...row }, row.revision);
         if (mac.equals(row.mac)) continue;
         await sql`update companies set mac_key_no = ${active.no}, mac = ${mac} where id = ${row.id}`;
+      }
+    },
+    sealHeads: async (sql = superuser) => {
+      const heads = await sql<(HeadState & { readonly mac: Buffer })[]>`
+        select company_id as "companyId", secret_key as "secretKey", current_version as "currentVersion",
+          pending_version as "pendingVersion", last_version as "lastVersion", origin, grace_windows as "graceWindows",
+          (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", deleted_at is not null as removed,
+          (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged_at is not null as purged, mac
+        from company_secrets`;
+      for (const head of heads) {
+        const [key] = await companyKeys.usable(companyIdOf({ id: head.companyId }));
+        const mac = headMac(key, head);
+        if (mac.equals(head.mac)) continue;
+        await sql`update company_secrets set mac_key_no = ${key.no}, mac = ${mac}
+          where company_id = ${head.companyId} and secret_key = ${head.secretKey}`;
       }
     },
     sealRows: async () => {

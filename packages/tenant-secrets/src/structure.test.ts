@@ -68,15 +68,19 @@ const makersOfCompanyIds = [
   "companies/companies.ts",
   "keys/company-key-rotation.ts",
   "keys/compromise.ts",
+  "record/reader.ts",
+  "stores/outside-settlement.ts",
+  "stores/upkeep.ts",
   "stores/value-search.ts",
 ];
 
 test("a CompanyId is made by the listed files alone, and by no cast", () => {
-  const makers = files.filter((file) =>
+  const product = files.filter((file) => !file.endsWith("fixture.ts"));
+  const makers = product.filter((file) =>
     importsOf(file).some((specifier) => specifier.endsWith("/company-id.ts")),
   );
   expect(makers.map((file) => file.replaceAll(path.sep, "/")).toSorted()).toEqual(makersOfCompanyIds);
-  const casts = files.filter((file) =>
+  const casts = product.filter((file) =>
     /\bas (?:unknown as )?CompanyId\b|<CompanyId>\s*\w/.test(readFileSync(path.join(root, file), "utf8")),
   );
   expect(casts.map((file) => file.replaceAll(path.sep, "/"))).toEqual(["companies/company-id.ts"]);

@@ -215,11 +215,14 @@ export function assembleTenantSecrets<C extends Catalog>(
     signIn: options.signIn,
     staleMs: keeping.staleMs,
   });
-  const infisicalStore = createInfisicalStore(
-    infisical,
-    createOutsideWrites({ database, companyKeys, audit }),
-  );
-  const databaseStore = createDatabaseStore(database, companyKeys, audit);
+  const databaseParts = {
+    database,
+    companyKeys,
+    audit,
+    onAlarm: (error: TenantSecretsError) => alarm(error),
+  };
+  const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(databaseParts));
+  const databaseStore = createDatabaseStore(databaseParts);
   const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
   const kept = createKeptSecrets(keeping);
   const forget = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {
@@ -268,7 +271,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     vault,
     files: createSecretFiles({ ...vaultParts, database }),
     checks,
-    upkeep: createSecretUpkeep(database, audit),
+    upkeep: createSecretUpkeep(databaseParts),
     outsideSettlement: createOutsideSettlement({
       database,
       infisical,
@@ -325,6 +328,7 @@ export function assembleTenantSecrets<C extends Catalog>(
       audit,
       loadMacKey: auditKeys,
       rowKeys,
+      companyKeys,
       loadSigningKey,
     }),
     measurements: () => ({

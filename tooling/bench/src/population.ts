@@ -8,6 +8,7 @@ import {
   createRowKeys,
   deriveCompanyKey,
   fingerprint,
+  headMac,
   rowMac,
   sealValue,
   wrapKey,
@@ -69,8 +70,7 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
       "database",
       "1",
       `${rowKey.no}`,
-      // Two characters of the format for the one of the type's own.
-      `\\\\x${companyMac(rowKey, id, subdomain)}`,
+      bytes(companyMac(rowKey, id, subdomain)),
     ]),
   );
   await copy(
@@ -85,7 +85,7 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
   );
   await copy(
     sql,
-    "company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin)",
+    "company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin, mac_key_no, mac)",
     eachSecret((company, secretKey) => [
       company.id,
       secretKey,
@@ -94,6 +94,8 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
       "1",
       "1",
       "written",
+      "1",
+      bytes(headMacOf(company, secretKey)),
     ]),
   );
   await copy(
@@ -130,9 +132,25 @@ function seal({ id, key, subdomain }: NewCompany, secretKey: string): string {
   return sealValue(key.valueKey, place, Buffer.from(valueOf(subdomain, secretKey)));
 }
 
-function companyMac(key: RowKey, id: string, subdomain: string): string {
+function headMacOf({ id, key }: NewCompany, secretKey: string): Buffer {
+  return headMac(key, {
+    companyId: id,
+    secretKey,
+    currentVersion: 1,
+    pendingVersion: null,
+    lastVersion: 1,
+    origin: "written",
+    expiresAtMs: null,
+    removed: false,
+    recoverUntilMs: null,
+    purged: false,
+    graceWindows: null,
+  });
+}
+
+function companyMac(key: RowKey, id: string, subdomain: string): Buffer {
   const state = { id, subdomain, infisicalFolder: subdomain, secretStore: "database", storeEpoch: 1 };
-  return rowMac(key, { kind: "company", status: "active", ...state }, 1).toString("hex");
+  return rowMac(key, { kind: "company", status: "active", ...state }, 1);
 }
 
 /** The keys that are in use. Loading them makes and registers them, where nobody has yet. */
@@ -145,6 +163,9 @@ async function activeKeys({ urls, infisical }: Place): Promise<{ active: MasterK
   await database.close();
   return { active, rowKey };
 }
+
+/** As COPY reads them: two backslashes are the one of the type's own format. */
+const bytes = (value: Buffer): string => `\\\\x${value.toString("hex")}`;
 
 /** A line of COPY's text format. None of what stands in these rows has to be escaped. */
 const row = (fields: readonly string[]): string => `${fields.join("\t")}\n`;

@@ -89,6 +89,7 @@ function sentencesOf({
   events,
   unsealed,
   rows,
+  heads,
   lastBatch,
   findings,
   notices,
@@ -97,7 +98,7 @@ function sentencesOf({
     ...findings.map(({ kind, count, first }) => `${kind}: ${count}. The first: ${first}`),
     ...notices.map((notice) => `notice: ${notice}`),
     `${events} events, ${unsealed} of them not sealed yet, in ${batches} batches.`,
-    `${rows} rows that decide who may read.`,
+    `${rows} rows that decide who may read, ${heads} heads of secrets.`,
     lastBatch === undefined
       ? "Nothing is sealed."
       : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its head ${lastBatch.head}.`,

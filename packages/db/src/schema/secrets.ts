@@ -11,7 +11,7 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import { at } from "./columns.ts";
+import { at, bytea } from "./columns.ts";
 import { companies } from "./companies.ts";
 import { companyKeys } from "./keys.ts";
 
@@ -50,6 +50,10 @@ export const companySecrets = pgTable(
     purgedAt: at("purged_at"),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
+    /** The company key that the MAC is under: not always the one that the value is sealed under. */
+    macKeyNo: integer("mac_key_no").notNull(),
+    /** Over what the head says, but for the sealed value, which is bound to its version by itself. */
+    mac: bytea("mac").notNull(),
   },
   (t) => [
     primaryKey({ name: "company_secrets_pkey", columns: [t.companyId, t.secretKey] }),
@@ -62,6 +66,11 @@ export const companySecrets = pgTable(
     foreignKey({
       name: "company_secrets_key_fkey",
       columns: [t.companyId, t.companyKeyNo],
+      foreignColumns: [companyKeys.companyId, companyKeys.no],
+    }).onDelete("restrict"),
+    foreignKey({
+      name: "company_secrets_mac_key_fkey",
+      columns: [t.companyId, t.macKeyNo],
       foreignColumns: [companyKeys.companyId, companyKeys.no],
     }).onDelete("restrict"),
     check("company_secrets_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),

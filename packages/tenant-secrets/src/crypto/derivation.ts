@@ -75,11 +75,13 @@ export function sameCheckValue(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** The two keys that a company key becomes: one purpose each. */
+/** The keys that a company key becomes: one purpose each. */
 export interface CompanyKey {
   readonly no: number;
   readonly valueKey: KeyObject;
   readonly fingerprintKey: KeyObject;
+  /** Of the MACs of heads, which say what is current. */
+  readonly headKey: KeyObject;
 }
 
 /** @param secret 32 random bytes; wiped here */
@@ -89,6 +91,7 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, no: number):
       no,
       valueKey: deriveKey(secret, ["value", companyId, String(no)]),
       fingerprintKey: deriveKey(secret, ["fingerprint", companyId, String(no)]),
+      headKey: deriveKey(secret, ["head", companyId, String(no)]),
     };
   } finally {
     secret.fill(0);

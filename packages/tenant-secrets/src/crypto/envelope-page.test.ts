@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { deriveCompanyKey, deriveMasterKey, expandMasterKey, fingerprint, requestMac } from "./derivation.ts";
 import { openValue, unwrapKey } from "./envelope.ts";
+import { headMac, isGenuineHead, type HeadState } from "./head-mac.ts";
 import { isGenuineRow, rowMac, type RowState } from "./row-mac.ts";
 
 // Everything here but the imports above is written from the text of docs/envelope.md, sharing no line with the product.
@@ -36,6 +37,7 @@ const Vectors = z.strictObject({
     secret: z.string(),
     valueKey: z.string(),
     fingerprintKey: z.string(),
+    headKey: z.string(),
   }),
   values: z.array(
     z.strictObject({
@@ -48,6 +50,7 @@ const Vectors = z.strictObject({
     }),
   ),
   request: z.strictObject({ fields: z.array(z.string()), mac: z.string() }),
+  heads: z.array(z.strictObject({ fields: z.array(z.string()), mac: z.string() })),
   rowKey: z.strictObject({
     no: z.int(),
     secret: z.string(),
@@ -178,14 +181,84 @@ describe.for(vectors.wraps)(
   },
 );
 
-test("the page's company key derives to the two keys of the page, also by its text alone", () => {
-  const { secret, companyId, no, valueKey, fingerprintKey } = companyKey;
+test("the page's company key derives to the three keys of the page, also by its text alone", () => {
+  const { secret, companyId, no, valueKey, fingerprintKey, headKey } = companyKey;
   const key = deriveCompanyKey(hex(secret), companyId, no);
   expect(key.valueKey.export().toString("hex")).toBe(valueKey);
   expect(key.fingerprintKey.export().toString("hex")).toBe(fingerprintKey);
+  expect(key.headKey.export().toString("hex")).toBe(headKey);
   expect(derived(secret, "value", companyId, no).toString("hex")).toBe(valueKey);
   expect(derived(secret, "fingerprint", companyId, no).toString("hex")).toBe(fingerprintKey);
+  expect(derived(secret, "head", companyId, no).toString("hex")).toBe(headKey);
 });
+
+const untouched = {
+  pendingVersion: null,
+  expiresAtMs: null,
+  recoverUntilMs: null,
+  removed: false,
+  purged: false,
+};
+/** The heads of the page, in its order, as the product has them. */
+const headStates: readonly Omit<HeadState, "companyId">[] = [
+  {
+    ...untouched,
+    secretKey: "STRIPE_SECRET_KEY",
+    currentVersion: 2,
+    lastVersion: 2,
+    origin: "written",
+    graceWindows: null,
+  },
+  {
+    ...untouched,
+    secretKey: "OAUTH_GOOGLE",
+    currentVersion: 5,
+    pendingVersion: 6,
+    lastVersion: 6,
+    origin: "infisical",
+    expiresAtMs: Date.UTC(2027, 0, 1),
+    graceWindows: [
+      { version: 4, until: "2026-12-01T00:00:00.000Z" },
+      { version: 3, until: "2026-11-30T12:00:00.000Z" },
+    ],
+  },
+  {
+    ...untouched,
+    secretKey: "CUSTOM_POS",
+    currentVersion: 13,
+    lastVersion: 13,
+    origin: "written",
+    removed: true,
+    recoverUntilMs: Date.UTC(2026, 11, 1),
+    graceWindows: [],
+  },
+  {
+    ...untouched,
+    secretKey: "CUSTOM_GONE",
+    currentVersion: null,
+    lastVersion: 0,
+    origin: "written",
+    removed: true,
+    graceWindows: null,
+  },
+];
+
+test.for(vectors.heads.map((vector, i) => [vector.fields[0], vector, headStates[i]] as const))(
+  "the page's head of %s has the MAC of the page, also by its text alone, and no other state has it",
+  ([, { fields, mac }, state]) => {
+    const { secret, companyId, no } = companyKey;
+    if (state === undefined) throw new Error("the page has a head that this test does not know");
+    const key = deriveCompanyKey(hex(secret), companyId, no);
+    const head = { companyId, ...state };
+    expect(headMac(key, head).toString("hex")).toBe(mac);
+    const text = encoded("tenant-secrets/head/1", no, companyId, ...fields);
+    expect(hmac(hex(companyKey.headKey), text).toString("hex")).toBe(mac);
+    expect(isGenuineHead(key, head, { macKeyNo: no, mac: hex(mac) })).toBe(true);
+    expect(isGenuineHead(key, head, { macKeyNo: no + 1, mac: hex(mac) })).toBe(false);
+    expect(isGenuineHead(key, { ...head, purged: true }, { macKeyNo: no, mac: hex(mac) })).toBe(false);
+    expect(isGenuineHead(key, { ...head, companyId: other }, { macKeyNo: no, mac: hex(mac) })).toBe(false);
+  },
+);
 
 describe.for(vectors.values)("the page's value of $secretKey, version $version", (vector) => {
   const { secretKey, version, sealed } = vector;

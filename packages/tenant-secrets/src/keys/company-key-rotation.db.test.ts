@@ -344,8 +344,8 @@ describe("the database", () => {
         where h.company_id = v.company_id and h.secret_key = 'CUSTOM_A' and v.secret_key = 'CUSTOM_A' and v.version = 1 and v.${where}`,
       `update company_secrets h set secret_value_encrypted = o.secret_value_encrypted from company_secrets o
         where o.company_id = h.company_id and o.secret_key = 'CUSTOM_A' and h.secret_key = 'CUSTOM_SAME' and h.${where}`,
-      `insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin)
-        select id, 'CUSTOM_X', ${forged}, 1, 1, 1, 'written' from companies where subdomain = '${subdomain}'`,
+      `insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin, mac_key_no, mac)
+        select id, 'CUSTOM_X', ${forged}, 1, 1, 1, 'written', 1, '' from companies where subdomain = '${subdomain}'`,
       `insert into company_secret_versions (company_id, secret_key, version, sealed, company_key_no, actor_kind, actor_id)
         select id, 'CUSTOM_A', 9, ${forged}, 1, 'job', 'x' from companies where subdomain = '${subdomain}'`,
     ];

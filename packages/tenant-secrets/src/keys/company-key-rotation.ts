@@ -285,6 +285,8 @@ async function isInUse(statements: Statements, companyId: CompanyId, no: number)
     select 1 from ${companySecrets}
     where company_id = ${companyId} and company_key_no = ${no} and secret_value_encrypted is not null
     union all
+    select 1 from ${companySecrets} where company_id = ${companyId} and mac_key_no = ${no}
+    union all
     select 1 from ${companySecretVersions}
     where company_id = ${companyId} and company_key_no = ${no} and sealed is not null
     limit 1`);

@@ -18,6 +18,8 @@ export interface CompanyKeys {
   forSealing(companyId: CompanyId): Promise<CompanyKey>;
   /** Every key that is not destroyed, the one that seals now first. @throws {TenantSecretsError} as `forSealing` */
   living(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
+  /** As `living`, without the older ones that do not open: what is under these is lost to whoever does without. @throws as `living` */
+  usable(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
   /**
    * The key of a number that something is sealed under.
    *
@@ -127,17 +129,23 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     return [1];
   };
 
+  const openLiving = async (
+    companyId: CompanyId,
+    leaveOut: (error: unknown) => undefined,
+  ): Promise<[CompanyKey, ...CompanyKey[]]> => {
+    const [no, ...older] = await findOrMakeNos(companyId);
+    const keys = await Promise.all(older.map((old) => forOpening(companyId, old).catch(leaveOut)));
+    return [await forOpening(companyId, no), ...keys.filter((key) => key !== undefined)];
+  };
+
   return {
     forOpening,
     forSealing: async (companyId) => {
       const [no] = await findOrMakeNos(companyId);
       return forOpening(companyId, no);
     },
-    living: async (companyId) => {
-      const [no, ...older] = await findOrMakeNos(companyId);
-      const keys = await Promise.all(older.map((old) => forOpening(companyId, old).catch(ifDestroyed)));
-      return [await forOpening(companyId, no), ...keys.filter((key) => key !== undefined)];
-    },
+    living: (companyId) => openLiving(companyId, ifDestroyed),
+    usable: (companyId) => openLiving(companyId, ifUnusable),
     forget: (companyId) => {
       if (companyId === undefined) opened.clear();
       else opened.delete(companyId);
@@ -146,8 +154,18 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
 }
 
 /** One that was destroyed since it was found is none. */
-function ifDestroyed(error: unknown): undefined {
+export function ifDestroyed(error: unknown): undefined {
   if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
+}
+
+const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set([
+  "KEY_DESTROYED",
+  "KEY_UNAVAILABLE",
+  "INTEGRITY_FAILURE",
+]);
+
+function ifUnusable(error: unknown): undefined {
+  if (!(error instanceof TenantSecretsError) || !unusable.has(error.code)) throw error;
 }
 
 /**

@@ -1,20 +1,13 @@
-import { and, asc, count, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, asc, count, eq, isNotNull, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { destroyedValue } from "../crypto/envelope.ts";
 import type { ShreddingFacts } from "./shredding-receipt.ts";
 
-const {
-  apiKeys,
-  companyKeys,
-  companyKeyWraps,
-  companySecrets,
-  companySecretVersions,
-  outsideWrites,
-  writeRequests,
-} = tables;
+const { companyKeys, companyKeyWraps, companySecrets, companySecretVersions, outsideWrites, writeRequests } =
+  tables;
 
 /**
- * Destroys the keys of a company, its API keys, and whatever holds or comes from a value. For whoever has the company's lock:
+ * Destroys the keys of a company, and whatever holds or comes from a value. For whoever has the company's lock:
  * a write commits before this and is destroyed with the rest, or finds the key gone.
  *
  * @returns how much of each there was
@@ -22,7 +15,7 @@ const {
 export async function destroy(
   statements: Statements,
   companyId: string,
-): Promise<ShreddingFacts["destroyed"]> {
+): Promise<Omit<ShreddingFacts["destroyed"], "apiKeys">> {
   const heads = await statements
     .select({ sealed: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
     .from(companySecrets)
@@ -69,11 +62,6 @@ export async function destroy(
     .update(outsideWrites)
     .set({ valueMac: null })
     .where(eq(outsideWrites.companyId, companyId));
-  const revoked = await statements
-    .update(apiKeys)
-    .set({ revokedAt: sql`now()` })
-    .where(and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt)))
-    .returning({ id: apiKeys.id });
   return {
     companyKeys: keys.map(({ no }) => no),
     wraps: countEach(wraps),
@@ -81,7 +69,6 @@ export async function destroy(
     earlierValues: versions?.sealed ?? 0,
     versions: versions?.all ?? 0,
     writeRequests: requests.length,
-    apiKeys: revoked.length,
   };
 }
 

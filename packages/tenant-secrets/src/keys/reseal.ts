@@ -8,6 +8,7 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
 import type { CompanyKeys } from "./company-keys.ts";
 import { shareCompany } from "./company-lock.ts";
+import { resealHeads } from "./reseal-heads.ts";
 
 const { companyKeys: keys, companySecrets, companySecretVersions } = tables;
 
@@ -94,7 +95,8 @@ export interface Resealed {
 }
 
 /**
- * Seals every value of a company that is under another key than `to` under that one, in batches of their own transactions.
+ * Seals every value of a company that is under another key than `to` under that one, and gives heads MACs under it, in batches of
+ * their own transactions.
  * What somebody writes meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun anew. It ends early
  * where `to` is not the company's active key: the state of a key changes under the company's lock alone, so a batch that
  * shares it and finds the key active seals under the active key.
@@ -110,14 +112,23 @@ export async function resealValues(
 ): Promise<Resealed> {
   const broken: string[] = [];
   let values = 0;
+  const read = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
+    onDatabase(() => database.inCompany(companyId, work));
+  const write = <T>(work: (statements: Statements) => Promise<T>): Promise<T | undefined> =>
+    read(async (statements) => {
+      await shareCompany(statements, companyId);
+      // Two that reseal one company would lock its rows in different orders.
+      await statements.execute(
+        sql`select pg_advisory_xact_lock(hashtextextended(${`reseal ${companyId}`}, 0))`,
+      );
+      return (await isActive(statements, companyId, to.no)) ? work(statements) : undefined;
+    });
   // In this order: a write moves a value from its head to its version. What a promotion moves back meanwhile keeps its key in
   // use, and is found by the next sweep.
   for (const place of [heads, versions]) {
     let after: Row = { secretKey: "", version: 0, no: 0, sealed: "" };
     for (;;) {
-      const rows = await onDatabase(() =>
-        database.inCompany(companyId, (statements) => place.select(statements, companyId, to, after)),
-      );
+      const rows = await read((statements) => place.select(statements, companyId, to, after));
       const last = rows.at(-1);
       if (last === undefined) break;
       after = last;
@@ -128,22 +139,15 @@ export async function resealValues(
         else batch.push(replacement);
       }
       if (batch.length === 0) continue;
-      const replaced = await onDatabase(() =>
-        database.inCompany(companyId, async (statements) => {
-          await shareCompany(statements, companyId);
-          // Two that reseal one company would lock its rows in different orders.
-          await statements.execute(
-            sql`select pg_advisory_xact_lock(hashtextextended(${`reseal ${companyId}`}, 0))`,
-          );
-          if (!(await isActive(statements, companyId, to.no))) return undefined;
-          return place.replace(statements, companyId, to, batch);
-        }),
-      );
+      const replaced = await write((statements) => place.replace(statements, companyId, to, batch));
       if (replaced === undefined) return { values, superseded: true, broken };
       values += replaced;
       await progress(replaced);
     }
   }
+  const changed = await resealHeads({ companyKeys, companyId, to, read, write });
+  if (changed === undefined) return { values, superseded: true, broken };
+  broken.push(...changed.map((secretKey) => `${secretKey}, its head`));
   return { values, superseded: false, broken };
 }
 

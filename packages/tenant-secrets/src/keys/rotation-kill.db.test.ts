@@ -203,6 +203,6 @@ test("a rotation of a company's key that is killed before any commit loses nothi
     expect({ ...state }).toEqual({ keys: 1, wraps: 1, under: [no] });
   }
   expect(halfway).toEqual(new Set(["active", "retiring,active"]));
-  // The new key, the heads, the versions, the end of the old key.
-  expect(killed).toBe(4);
+  // The new key, the heads, the versions, the MACs of heads, the end of the old key.
+  expect(killed).toBe(5);
 });

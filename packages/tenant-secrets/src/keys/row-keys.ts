@@ -1,5 +1,6 @@
 import { createSecretKey } from "node:crypto";
 import { and, eq, ne } from "drizzle-orm";
+import { LRUCache } from "lru-cache";
 import { tables, type Database } from "@repo/db";
 import { onDatabase } from "../access/database-errors.ts";
 import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
@@ -17,7 +18,7 @@ interface Ring extends CountingKeys {
 
 /** What a lost notification costs: how long a MAC may still count whose key was replaced. */
 const keptMs = 300_000;
-/** A row names the number of its key, and whoever made the row up makes us ask at most so often. */
+/** A row names the number of its key, and whoever made the row up makes us ask about it at most so often. */
 const askedAgainAfterMs = 1000;
 
 /**
@@ -26,6 +27,7 @@ const askedAgainAfterMs = 1000;
  */
 export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKeys {
   let loading: Promise<Ring> | undefined;
+  const unknown = new LRUCache<number, true>({ max: 100, ttl: askedAgainAfterMs });
 
   const readRing = async (): Promise<Ring | undefined> => {
     const rows = await onDatabase(() =>
@@ -81,9 +83,9 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
     forget,
     load: ring,
     find: async (no) => {
-      const { counting, loadedAt } = await ring();
-      const known = counting.get(no);
-      if (known !== undefined || performance.now() - loadedAt < askedAgainAfterMs) return known;
+      const known = (await ring()).counting.get(no);
+      if (known !== undefined || unknown.has(no)) return known;
+      unknown.set(no, true);
       forget();
       return (await ring()).counting.get(no);
     },

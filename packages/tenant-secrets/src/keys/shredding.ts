@@ -6,6 +6,7 @@ import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
+import { revokeApiKeys } from "../companies/api-keys.ts";
 import type { AuthenticRows } from "../companies/authentic-rows.ts";
 import { changeCompany } from "../companies/companies.ts";
 import type { Caller } from "../vocabulary/actor.ts";
@@ -25,7 +26,7 @@ import {
   type SignedReceipt,
 } from "./shredding-receipt.ts";
 
-const { companies, masterKeys, outsideWrites, processes, shreddings } = tables;
+const { apiKeys, companies, masterKeys, outsideWrites, processes, shreddings } = tables;
 
 export interface ShredOptions {
   /** How long backups of the database are kept, in days: until then they hold the wraps. */
@@ -169,7 +170,15 @@ export function createShredding(dependencies: Dependencies): Shredding {
         });
         return { company, signed: earlier };
       }
-      const destroyed = await destroy(statements, company.id);
+      const ofCompany = and(eq(apiKeys.companyId, company.id), isNull(apiKeys.revokedAt));
+      const revoked = await revokeApiKeys({ statements, writer }, ofCompany, Number.MAX_SAFE_INTEGER);
+      const revocation = { action: "api-key.revoke", outcome: "allowed", companyId: company.id } as const;
+      await audit.addAllTo(
+        statements,
+        caller,
+        revoked.map(({ id, revision }) => ({ ...revocation, subject: id, version: revision })),
+      );
+      const destroyed = { ...(await destroy(statements, company.id)), apiKeys: revoked.length };
       const shreddedAt = new Date();
       const receipt = signReceipt(
         {

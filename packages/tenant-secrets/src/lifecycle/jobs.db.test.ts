@@ -82,6 +82,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   }
   await acme.remove("CUSTOM_REMOVED");
   await superuser`update company_secrets set recover_until = now() where secret_key = 'CUSTOM_REMOVED'`;
+  await fixture.sealHeads();
   await superuser`update company_secret_versions set expires_at = now() where secret_key = 'CUSTOM_EXPIRED' and version = 22`;
   await superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;

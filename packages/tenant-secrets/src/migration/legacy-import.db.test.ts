@@ -374,7 +374,7 @@ test("a value that does not read back as it was written is not counted as import
     row(acme, "CUSTOM_WELL", seal("fake")),
   ]);
   await fixture.superuser.unsafe("drop trigger spoil on company_secrets; drop function spoil()");
-  expect(short(outcomes)).toEqual(["bad NOT_VERIFIED", "imported"]);
+  expect(short(outcomes)).toEqual(["bad INTEGRITY_FAILURE", "imported"]);
 });
 
 describe("an import ends before the first row", () => {

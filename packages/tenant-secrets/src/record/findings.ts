@@ -11,7 +11,9 @@ export type FindingKind =
   | "signature-wrong"
   | "head-unknown"
   | "row-not-genuine"
-  | "row-outdated";
+  | "row-outdated"
+  | "head-not-genuine"
+  | "head-outdated";
 
 export interface Finding {
   readonly kind: FindingKind;

@@ -5,8 +5,10 @@ import type { AuditKey, AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import type { RowKeys } from "../companies/authentic-rows.ts";
+import { companyIdOf } from "../companies/company-id.ts";
 import { enterTo, type Companies } from "../companies/companies.ts";
 import type { SigningKey } from "../keys/audit-keys.ts";
+import type { CompanyKeys } from "../keys/company-keys.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { forbidden, TenantSecretsError } from "../vocabulary/errors.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
@@ -104,6 +106,7 @@ interface Dependencies {
   readonly audit: AuditLog;
   readonly loadMacKey: (no?: number) => Promise<AuditKey>;
   readonly rowKeys: RowKeys;
+  readonly companyKeys: CompanyKeys;
   readonly loadSigningKey: (no?: number) => Promise<SigningKey>;
 }
 
@@ -113,6 +116,7 @@ export function createRecordReader({
   audit,
   loadMacKey,
   rowKeys,
+  companyKeys,
   loadSigningKey,
 }: Dependencies): RecordReader {
   const toRead = { verb: "audit", to: "read the record" } as const;
@@ -183,6 +187,7 @@ export function createRecordReader({
           {
             database,
             findRowKey: (no) => rowKeys.find(no),
+            openCompanyKey: (companyId, no) => companyKeys.forOpening(companyIdOf({ id: companyId }), no),
             loadMacKey: once(async (no) => (macKeys.includes(no) ? loadMacKey(no) : undefined)),
             publicKeysOf: given === undefined ? publicKeysOf : () => Promise.resolve(given),
           },

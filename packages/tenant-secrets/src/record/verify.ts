@@ -13,6 +13,12 @@ import { headHash } from "./head.ts";
 import { createNumberLedger, type MissingNumbers } from "./numbers.ts";
 import { checkBatch, type CheckedBatch, type LoggedHead } from "./verify-batch.ts";
 import { createEventCheck, leavesOf } from "./verify-events.ts";
+import {
+  createSecretChanges,
+  selectStoreChanges,
+  verifyHeads,
+  type HeadCheckDependencies,
+} from "./verify-heads.ts";
 import { createRowChanges, verifyRows, type RowCheckDependencies } from "./verify-rows.ts";
 
 export interface RecordVerification {
@@ -22,6 +28,8 @@ export interface RecordVerification {
   readonly unsealed: number;
   /** Rows that decide who may read. */
   readonly rows: number;
+  /** Heads of secrets in the database. */
+  readonly heads: number;
   readonly lastBatch: (LoggedHead & { readonly sealedAt: Date }) | undefined;
   /** Empty where everything is as it was written. */
   readonly findings: readonly Finding[];
@@ -33,6 +41,7 @@ export interface VerifyDependencies {
   readonly database: Database;
   readonly loadMacKey: Parameters<typeof createEventCheck>[0]["loadMacKey"];
   readonly findRowKey: RowCheckDependencies["findRowKey"];
+  readonly openCompanyKey: HeadCheckDependencies["openCompanyKey"];
   readonly publicKeysOf: Parameters<typeof checkBatch>[0]["publicKeysOf"];
 }
 
@@ -47,10 +56,10 @@ const batchesAtOnce = 50;
 
 /**
  * Walks the whole record, a page at a time, and compares it with its MACs, its batches and the log; then the rows that decide
- * who may read, and compares them with their MACs and the record.
+ * who may read and the heads of secrets, and compares them with their MACs and the record.
  */
 export async function verifyRecord(
-  { database, loadMacKey, findRowKey, publicKeysOf }: VerifyDependencies,
+  { database, loadMacKey, findRowKey, openCompanyKey, publicKeysOf }: VerifyDependencies,
   { heads = [], settledAfterMs = 60_000 }: VerifyOptions,
 ): Promise<RecordVerification> {
   const findings = createFindings();
@@ -59,13 +68,17 @@ export async function verifyRecord(
   const logged = Map.groupBy(heads, ({ batch }) => batch);
   const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
     onDatabase(() => database.acrossCompanies(work));
-  const changes = createRowChanges();
+  const rowChanges = createRowChanges();
+  const secretChanges = createSecretChanges(await across(selectStoreChanges));
   const check = createEventCheck({
     across,
     loadMacKey,
     findings,
     numbers,
-    onGenuine: (event) => changes.add(event),
+    onGenuine: (event) => {
+      rowChanges.add(event);
+      secretChanges.add(event);
+    },
   });
 
   const closings = await across(selectClosings);
@@ -128,10 +141,12 @@ export async function verifyRecord(
     else notices.push(sentenceOf(missing));
   }
   // After the events: what changes meanwhile has a later revision than the record that was read.
-  const rows = await verifyRows({ across, findRowKey, findings }, changes);
+  const rows = await verifyRows({ across, findRowKey, findings }, rowChanges);
+  const secrets = await verifyHeads({ across, openCompanyKey, findings }, secretChanges);
   return {
     batches,
     rows,
+    heads: secrets,
     events: check.count(),
     unsealed,
     lastBatch:

@@ -5,7 +5,13 @@ import { canonical, digestOf } from "../access/request-ids.ts";
 import type { RequestOptions, WriteResult } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
 import type { Caller } from "../vocabulary/actor.ts";
-import { inCompany, lockHead, type DatabaseParts, type LockedHead } from "./secret-head.ts";
+import {
+  inCompany,
+  lockHead,
+  type DatabaseParts,
+  type LockedHead,
+  type SecretStatements,
+} from "./secret-head.ts";
 import { findApplied, keepApplied, type RequestBody, type RequestName } from "./write-requests.ts";
 
 /** A change of one secret that brings no value in. */
@@ -25,7 +31,7 @@ const Changed = z.object({
 export type Changed = z.infer<typeof Changed>;
 
 type LockHead = (
-  statements: Statements,
+  statements: SecretStatements,
   companyId: Company["id"],
   secretKey: string,
 ) => Promise<LockedHead | undefined>;

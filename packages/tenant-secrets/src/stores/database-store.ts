@@ -1,13 +1,12 @@
-import type { Database, SecretHeadRow } from "@repo/db";
-import type { AuditLog } from "../access/audit.ts";
+import type { SecretHeadRow } from "@repo/db";
 import type { Capabilities, WriteResult } from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
-import type { CompanyKeys } from "../keys/company-keys.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { createAnnotations } from "./annotations.ts";
 import { createDescriptions } from "./descriptions.ts";
 import { createReading } from "./reading.ts";
 import { createRemoval } from "./removal.ts";
+import type { DatabaseParts } from "./secret-head.ts";
 import { createSecretUses, type SecretUses } from "./secret-uses.ts";
 import { createStages } from "./stages.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
@@ -45,7 +44,7 @@ export interface KnownSecret {
 export interface DatabaseStore extends SecretStore {
   /** As `find`, telling a removed secret from one that was never here. */
   know(company: Company, secretKey: string): Promise<Knowledge<KnownSecret>>;
-  /** As `know`, without loading a key. */
+  /** As `know`, without opening anything. */
   look(company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>>;
   /** As `list`, with the secret keys that were removed: an old copy elsewhere must not bring them back. */
   survey(
@@ -74,13 +73,8 @@ export interface Adoption extends Omit<Write, "options"> {
   readonly waits?: boolean;
 }
 
-export function createDatabaseStore(
-  database: Database,
-  companyKeys: CompanyKeys,
-  audit: AuditLog,
-): DatabaseStore {
-  const parts = { database, companyKeys, audit };
-  const uses = createSecretUses(database);
+export function createDatabaseStore(parts: DatabaseParts): DatabaseStore {
+  const uses = createSecretUses(parts.database);
   return {
     name: "database",
     capabilities,

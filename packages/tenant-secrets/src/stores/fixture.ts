@@ -31,16 +31,14 @@ export function createStores(
   const masterKeys = createMasterKeys(database, infisical, "default");
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
-  const databaseStore = createDatabaseStore(database, companyKeys, audit);
-  const infisicalStore = createInfisicalStore(
-    infisical,
-    createOutsideWrites({ database, companyKeys, audit }),
-  );
+  const parts = { database, companyKeys, audit, onAlarm: () => {} };
+  const databaseStore = createDatabaseStore(parts);
+  const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(parts));
   return {
     database: databaseStore,
     hybrid: createHybridStore(catalog, databaseStore, infisicalStore, 300_000),
     infisical: infisicalStore,
-    upkeep: createSecretUpkeep(database, audit),
+    upkeep: createSecretUpkeep(parts),
   };
 }
 

@@ -11,7 +11,7 @@ import { StoreChanged } from "../keys/company-lock.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { Plaintext } from "../vocabulary/plaintext.ts";
-import { inCompany, type DatabaseParts } from "./secret-head.ts";
+import { inEnteredCompany, type DatabaseParts } from "./secret-head.ts";
 
 const { outsideWrites } = tables;
 
@@ -63,7 +63,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
   ): Promise<string | undefined> => {
     const key = plaintext && (await companyKeys.forSealing(company.id));
     const id = randomUUID();
-    return inCompany(parts, company, async (statements) => {
+    return inEnteredCompany(parts, company, async (statements) => {
       await statements
         .update(outsideWrites)
         .set({ state: "unknown" })

@@ -3,14 +3,17 @@ import { createSecretHeads, tables, type SecretHeadRow, type Statements } from "
 import { onDatabase } from "../access/database-errors.ts";
 import type { Company } from "../companies/companies.ts";
 import { integrityFailure } from "../crypto/envelope.ts";
+import { headStateOf, isGenuineHead, type HeadState } from "../crypto/head-mac.ts";
 import { withKeysOfNow } from "../keys/company-keys.ts";
 import type { DatabaseStore, Knowledge, KnownSecret } from "./database-store.ts";
 import { gracePlace, graceUntil, isPrevious } from "./grace-windows.ts";
 import { sealedSecret, type SealedSecret } from "./sealed-secret.ts";
-import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
+import { HeadChanged, ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
 import type { LiveSecret } from "./store.ts";
 
 const { companySecrets, companySecretVersions } = tables;
+
+type MacBeside = Parameters<typeof isGenuineHead>[2];
 
 /** A value where it stands. */
 interface SealedRow {
@@ -25,13 +28,23 @@ interface SealedRow {
 export function createReading(
   parts: DatabaseParts,
 ): Pick<DatabaseStore, "look" | "know" | "find" | "findLive"> {
-  const { database, companyKeys } = parts;
+  const { database, companyKeys, onAlarm } = parts;
   const readHead = createSecretHeads(database);
+
+  /** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party has changed the head, and what loading keys throws */
+  const check = async (company: Company, head: HeadState, beside: MacBeside): Promise<void> => {
+    const key = await companyKeys.forOpening(company.id, beside.macKeyNo);
+    if (isGenuineHead(key, head, beside)) return;
+    const changed = new HeadChanged(head.secretKey);
+    onAlarm(changed.alarm(company.id));
+    throw changed;
+  };
 
   const look = async (company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>> => {
     const head = await onDatabase(() => readHead(company.id, secretKey));
     if (head === undefined) return { state: "unknown" };
     if (head.companyId !== company.id || head.secretKey !== secretKey) throw integrityFailure();
+    await check(company, head, head);
     return head.removed ? { state: "removed" } : { state: "present", secret: head };
   };
 
@@ -67,6 +80,8 @@ export function createReading(
         const rows = await onDatabase(() =>
           database.inCompany(company.id, (statements) => selectLive(statements, company, secretKey)),
         );
+        const [any] = rows;
+        if (any !== undefined) await check(company, headStateOf(any.head), any.head);
         const live = rows.map(async ({ stage, leftMs, ...row }): Promise<LiveSecret> => {
           const sealed = await take(company, row);
           if (stage !== "previous") return { stage, sealed };
@@ -83,7 +98,13 @@ function selectLive(
   statements: Statements,
   company: Company,
   secretKey: string,
-): Promise<(SealedRow & { readonly stage: LiveSecret["stage"]; readonly leftMs: number })[]> {
+): Promise<
+  (SealedRow & {
+    readonly stage: LiveSecret["stage"];
+    readonly leftMs: number;
+    readonly head: typeof companySecrets.$inferSelect;
+  })[]
+> {
   const isCurrent = eq(companySecretVersions.version, companySecrets.currentVersion);
   const isPending = eq(companySecretVersions.version, companySecrets.pendingVersion);
   const stage = sql<
@@ -91,6 +112,7 @@ function selectLive(
   >`case when ${isCurrent} then 'current' when ${isPending} then 'pending' else 'previous' end`;
   return statements
     .select({
+      head: companySecrets,
       companyId: companySecrets.companyId,
       secretKey: companySecrets.secretKey,
       version: companySecretVersions.version,

@@ -109,6 +109,7 @@ describe("upkeep", () => {
     const [recent, live] = [await companyWith("one"), await companyWith("one")];
     for (const company of [...due, recent]) await store.remove(company, key, {}, product);
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser(due.map(({ id }) => id))}`;
+    await fixture.sealHeads();
     const both = await Promise.all(
       [1, 2].map(() => createStores(fixture).upkeep.purgeRemovedSecrets(signal)),
     );
@@ -192,4 +193,5 @@ async function windowOfTwoEnds({ id }: Company, later: string): Promise<void> {
   await fixture.superuser`
     update company_secrets set grace_windows = jsonb_build_array(jsonb_build_object('version', 2, 'until', to_char((now() + ${later}::interval) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
     where company_id = ${id}`;
+  await fixture.sealHeads();
 }

@@ -4,10 +4,13 @@ import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import type { Company } from "../companies/companies.ts";
-import type { CompanyKeys } from "../keys/company-keys.ts";
+import type { CompanyKey } from "../crypto/derivation.ts";
+import { integrityFailure } from "../crypto/envelope.ts";
+import { headMac, headStateOf, isGenuineHead, type HeadState } from "../crypto/head-mac.ts";
+import { ifDestroyed, withKeysOfNow, type CompanyKeys } from "../keys/company-keys.ts";
 import { enterCompany, StoreHeld } from "../keys/company-lock.ts";
 import type { CompanyId } from "../vocabulary/names.ts";
-import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
+import { keyDestroyed, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
 
 const { companySecrets, companySecretVersions } = tables;
 
@@ -16,7 +19,17 @@ export interface DatabaseParts {
   readonly database: Database;
   readonly companyKeys: CompanyKeys;
   readonly audit: AuditLog;
+  /** Told of a head that another party has changed. */
+  readonly onAlarm: (error: TenantSecretsError) => void;
 }
+
+/** A transaction that changes secrets of one company, with the keys of its heads' MACs. */
+export interface SecretStatements extends Statements {
+  /** The company's keys that are not destroyed, the active one first; undefined where all are, and no MAC can be checked. */
+  readonly headKeys: HeadKeys | undefined;
+}
+
+export type HeadKeys = readonly [CompanyKey, ...CompanyKey[]];
 
 /** How long a write waits at most while the company's store is being changed. The change itself may take 8 s. */
 const longestHoldMs = 10_000;
@@ -24,6 +37,8 @@ const longestHoldMs = 10_000;
 export interface InCompanyOptions {
   /** Whether to wait while the company's store is being changed. Default: true */
   readonly waits?: boolean | undefined;
+  /** The company's keys that are not destroyed, the active one first, for whoever has them. */
+  readonly keys?: HeadKeys | undefined;
 }
 
 /**
@@ -31,10 +46,31 @@ export interface InCompanyOptions {
  * where it was done in vain.
  *
  * @throws {StoreChanged} where the company's secrets live somewhere else since it was entered
- * @throws {TenantSecretsError} STORE_UNAVAILABLE where that is being changed for longer than one waits
+ * @throws {TenantSecretsError} STORE_UNAVAILABLE where that is being changed for longer than one waits; INTEGRITY_FAILURE where
+ *   another party has changed the head of a secret, which is an alarm
  */
 export async function inCompany<T>(
-  { database, audit }: Pick<DatabaseParts, "database" | "audit">,
+  parts: DatabaseParts,
+  company: Company,
+  work: (statements: SecretStatements) => Promise<T>,
+  options: InCompanyOptions = {},
+): Promise<T> {
+  const { companyKeys, onAlarm } = parts;
+  const attempt = (headKeys: SecretStatements["headKeys"]): Promise<T> =>
+    inEnteredCompany(parts, company, (statements) => work(Object.assign(statements, { headKeys })), options);
+  try {
+    // Whoever brings the keys begins again with others by themselves.
+    if (options.keys !== undefined) return await attempt(options.keys);
+    return await withKeysOfNow(async () => attempt(await companyKeys.usable(company.id).catch(ifDestroyed)));
+  } catch (error) {
+    if (error instanceof HeadChanged) onAlarm(error.alarm(company.id));
+    throw error;
+  }
+}
+
+/** As {@link inCompany}, of what locks no head of a secret: no key is loaded for it. @throws as it does */
+export async function inEnteredCompany<T>(
+  { database, audit }: DatabaseParts,
   company: Company,
   work: (statements: Statements) => Promise<T>,
   { waits = true }: InCompanyOptions = {},
@@ -57,13 +93,20 @@ export async function inCompany<T>(
   }
 }
 
-/** The one permanent row of a secret, locked by whoever holds one of these. */
-export type Head = typeof companySecrets.$inferSelect & {
-  /** When the transaction that locked it began, by the database's clock. */
+/** The one permanent row of a secret, locked by whoever holds one of these, and found to be genuine. */
+export type Head = HeadRow & {
+  /** What the MAC of its next state is under. None in a company whose keys were destroyed: its MACs are checked by nobody. */
+  readonly nextKey?: CompanyKey;
+};
+
+type StoredHead = typeof companySecrets.$inferSelect;
+/** A head as {@link headColumns} selects it, of which nothing is known yet. */
+export type HeadRow = StoredHead & {
+  /** When the transaction that selected it began, by the database's clock. */
   readonly now: Date;
 };
 
-/** What a statement has to select for a {@link Head}. */
+/** What a statement has to select for a {@link HeadRow}. */
 export const headColumns = {
   ...getTableColumns(companySecrets),
   // Rounded as it is where it is stored.
@@ -95,8 +138,9 @@ export const sameSecret = and(
   eq(companySecretVersions.secretKey, companySecrets.secretKey),
 );
 
+/** @throws {HeadChanged} */
 export async function lockHead(
-  statements: Statements,
+  statements: SecretStatements,
   companyId: CompanyId,
   secretKey: string,
 ): Promise<Head | undefined> {
@@ -105,18 +149,60 @@ export async function lockHead(
     .from(companySecrets)
     .where(ofSecret(companyId, secretKey))
     .for("update");
-  return head;
+  return head && genuineHead(statements.headKeys, head);
 }
 
-/** The one way in which a head that is there changes. @param changes columns and their values; `updated_at` comes by itself */
-export async function changeHead(
-  statements: Statements,
-  head: Head,
-  changes: Omit<Partial<typeof companySecrets.$inferInsert>, "companyId" | "secretKey" | "updatedAt">,
-): Promise<void> {
+/**
+ * @param keys of the head's company, the active one first
+ * @throws {HeadChanged}
+ * @throws {TenantSecretsError} KEY_DESTROYED where the key of its MAC is not among them: it is newer, or was destroyed
+ */
+export function genuineHead(keys: HeadKeys | undefined, head: HeadRow): Head {
+  if (keys === undefined) return head;
+  const key = keys.find(({ no }) => no === head.macKeyNo);
+  if (key === undefined) throw keyDestroyed();
+  if (!isGenuineHead(key, headStateOf(head), head)) throw new HeadChanged(head.secretKey);
+  return { ...head, nextKey: keys[0] };
+}
+
+/** The head of a secret is not as one of our processes wrote it. */
+export class HeadChanged extends TenantSecretsError {
+  readonly secretKey: string;
+
+  constructor(secretKey: string) {
+    const { code, message } = integrityFailure();
+    super(code, message);
+    this.secretKey = secretKey;
+  }
+
+  /** What an operator has to be told. */
+  alarm(companyId: string): TenantSecretsError {
+    return new TenantSecretsError(
+      "INTEGRITY_FAILURE",
+      `The head of ${this.secretKey} of company ${companyId}, which says what is current, was not written by this deployment, or was changed since: it is neither read nor written. Look for who writes to the database; \`audit verify\` names every such head.`,
+    );
+  }
+}
+
+export type HeadChanges = Partial<
+  Omit<StoredHead, "companyId" | "secretKey" | "id" | "createdAt" | "updatedAt" | "macKeyNo" | "mac">
+>;
+
+/**
+ * The one way in which a head that is there changes. One that is not genuine has no key and keeps its MAC, so that it does
+ * not become genuine by that.
+ *
+ * @param changes columns and their values; `updated_at` and the MAC come by themselves
+ */
+export async function changeHead(statements: Statements, head: Head, changes: HeadChanges): Promise<void> {
+  const { nextKey, now } = head;
+  const beside = nextKey && {
+    macKeyNo: nextKey.no,
+    mac: headMac(nextKey, headStateOf({ ...head, ...changes })),
+  };
   await statements
     .update(companySecrets)
-    .set({ ...changes, updatedAt: head.now })
+    .set({ ...changes, ...beside, updatedAt: now })
     .where(ofSecret(head.companyId, head.secretKey));
 }
 
@@ -129,12 +215,16 @@ export interface LockedHead {
 /**
  * The heads of secrets, locked, by their secret keys; where there is none, a new one. First all are made and then all are
  * locked, both in one order, so that two that want several of the same never wait for each other.
+ *
+ * @throws {HeadChanged}
  */
 export async function lockOrMakeHeads(
-  statements: Statements,
+  statements: SecretStatements,
   companyId: CompanyId,
   secretKeys: readonly string[],
 ): Promise<ReadonlyMap<string, LockedHead>> {
+  const [key] = statements.headKeys ?? [];
+  if (key === undefined) throw keyDestroyed();
   const inserted = await statements
     .insert(companySecrets)
     .values(
@@ -144,6 +234,8 @@ export async function lockOrMakeHeads(
         lastVersion: 0,
         origin: "written" as const,
         deletedAt: sql`now()`,
+        macKeyNo: key.no,
+        mac: headMac(key, { ...neverHere, companyId, secretKey }),
       })),
     )
     .onConflictDoNothing()
@@ -155,12 +247,30 @@ export async function lockOrMakeHeads(
     .where(and(eq(companySecrets.companyId, companyId), inArray(companySecrets.secretKey, [...secretKeys])))
     .orderBy(asc(companySecrets.secretKey))
     .for("update");
-  return new Map(heads.map((head) => [head.secretKey, { head, made: made.has(head.secretKey) }]));
+  return new Map(
+    heads.map((head) => [
+      head.secretKey,
+      { head: genuineHead(statements.headKeys, head), made: made.has(head.secretKey) },
+    ]),
+  );
 }
+
+/** The state of a head that has just been made: removed, and never there. */
+const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
+  currentVersion: null,
+  pendingVersion: null,
+  lastVersion: 0,
+  origin: "written",
+  expiresAtMs: null,
+  removed: true,
+  recoverUntilMs: null,
+  purged: false,
+  graceWindows: null,
+};
 
 /** The head of a secret that is there, locked. @throws {TenantSecretsError} NOT_FOUND */
 export async function lockLiveHead(
-  statements: Statements,
+  statements: SecretStatements,
   companyId: CompanyId,
   secretKey: string,
 ): Promise<LiveHead> {

@@ -199,6 +199,7 @@ describe("a removed secret", () => {
     expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
     await acme.remove("CUSTOM_KEY");
     await superuser`update company_secrets set recover_until = now() - interval '1 second' where recover_until is not null`;
+    await fixture.sealHeads();
     expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
     expect(await acme.set("CUSTOM_KEY", "three", { expectedVersion: 0 })).toEqual({ version: 3 });
   });

@@ -1,13 +1,26 @@
-import { and, asc, eq, gt, isNotNull, isNull, lte, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, sql } from "drizzle-orm";
 import { z } from "zod";
-import { tables, type Database, type Statements } from "@repo/db";
-import type { AuditAction, AuditLog } from "../access/audit.ts";
+import { tables, type Statements } from "@repo/db";
+import type { AuditAction } from "../access/audit.ts";
 import { maxReminderDays } from "../catalog/company-secrets.ts";
 import { onDatabase } from "../access/database-errors.ts";
+import { companyIdOf } from "../companies/company-id.ts";
+import { ifDestroyed, withKeysOfNow } from "../keys/company-keys.ts";
 import { job } from "../vocabulary/actor.ts";
 import { isPrevious } from "./grace-windows.ts";
 import { purgeValues } from "./removal.ts";
-import { destroyed, headColumns, ofSecret, ofVersion, type Head } from "./secret-head.ts";
+import {
+  destroyed,
+  genuineHead,
+  headColumns,
+  HeadChanged,
+  ofSecret,
+  ofVersion,
+  type DatabaseParts,
+  type Head,
+  type HeadRow,
+  type HeadKeys,
+} from "./secret-head.ts";
 
 const { companies, companySecrets, companySecretVersions } = tables;
 
@@ -43,20 +56,43 @@ export interface SecretUpkeep {
   remindOfExpiry(signal: AbortSignal): Promise<number>;
 }
 
-export function createSecretUpkeep(database: Database, audit: AuditLog): SecretUpkeep {
+export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: DatabaseParts): SecretUpkeep {
   /** Runs batches until one finds nothing to do. @returns how many they did together */
-  const inBatches = async (
+  const inBatches = (
     signal: AbortSignal,
     batch: (statements: Statements) => Promise<number>,
-  ): Promise<number> => {
+  ): Promise<number> => untilNothing(signal, () => onDatabase(() => database.acrossCompanies(batch)));
+
+  const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
     await audit.ready();
     let total = 0;
     while (!signal.aborted) {
-      const done = await onDatabase(() => database.acrossCompanies(batch));
+      const done = await batch();
       if (done === 0) break;
       total += done;
     }
     return total;
+  };
+
+  /** By the ids of companies; none of one whose keys were destroyed. */
+  const keysOf = async (companyIds: readonly string[]): Promise<ReadonlyMap<string, HeadKeys>> => {
+    const keys = new Map<string, HeadKeys>();
+    for (const id of companyIds) {
+      const found = await companyKeys.usable(companyIdOf({ id })).catch(ifDestroyed);
+      if (found !== undefined) keys.set(id, found);
+    }
+    return keys;
+  };
+
+  /** A head that another party has changed is purged as well, and has no key for another MAC. */
+  const checked = (keys: HeadKeys | undefined, head: HeadRow): Head => {
+    try {
+      return genuineHead(keys, head);
+    } catch (error) {
+      if (!(error instanceof HeadChanged)) throw error;
+      onAlarm(error.alarm(head.companyId));
+      return head;
+    }
   };
 
   const record = (
@@ -106,26 +142,30 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
       }),
 
     purgeRemovedSecrets: (signal) =>
-      inBatches(signal, async (statements) => {
-        const heads = await statements
-          .select(headColumns)
-          .from(companySecrets)
-          .where(
-            and(
-              isNotNull(companySecrets.deletedAt),
-              isNull(companySecrets.purgedAt),
-              lte(companySecrets.recoverUntil, sql`now()`),
-            ),
-          )
-          .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
-          .limit(batchSize)
-          .for("update");
-        for (const head of heads) {
-          await purgeValues(statements, head);
-          await record(statements, "secret.purge", head, head.currentVersion);
-        }
-        return heads.length;
-      }),
+      untilNothing(signal, () =>
+        withKeysOfNow(async () => {
+          // Their keys are loaded before the transaction, which waits for nothing but its statements.
+          const companyIds = await onDatabase(() => database.acrossCompanies(selectDue));
+          if (companyIds.length === 0) return 0;
+          const keys = await keysOf(companyIds);
+          return onDatabase(() =>
+            database.acrossCompanies(async (statements) => {
+              const heads = await statements
+                .select(headColumns)
+                .from(companySecrets)
+                .where(and(isDue, inArray(companySecrets.companyId, [...companyIds])))
+                .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+                .limit(batchSize)
+                .for("update");
+              for (const head of heads) {
+                await purgeValues(statements, checked(keys.get(head.companyId), head));
+                await record(statements, "secret.purge", head, head.currentVersion);
+              }
+              return heads.length;
+            }),
+          );
+        }),
+      ),
 
     remindOfExpiry: (signal) =>
       inBatches(signal, async (statements) => {
@@ -153,6 +193,23 @@ export function createSecretUpkeep(database: Database, audit: AuditLog): SecretU
         return reminders.length;
       }),
   };
+}
+
+/** Removed, and not to be restored any more. */
+const isDue = and(
+  isNotNull(companySecrets.deletedAt),
+  isNull(companySecrets.purgedAt),
+  lte(companySecrets.recoverUntil, sql`now()`),
+);
+
+async function selectDue(statements: Statements): Promise<readonly string[]> {
+  const rows = await statements
+    .select({ companyId: companySecrets.companyId })
+    .from(companySecrets)
+    .where(isDue)
+    .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+    .limit(batchSize);
+  return [...new Set(rows.map(({ companyId }) => companyId))];
 }
 
 const Reminders = z.array(

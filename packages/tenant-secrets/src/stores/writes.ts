@@ -100,10 +100,8 @@ export function createWrites(
   ): Promise<readonly number[]> =>
     withKeysOfNow(async () => {
       const { kind: actorKind, id: actorId } = caller.actor;
-      const keys: readonly [CompanyKey, ...CompanyKey[]] =
-        requestId === undefined
-          ? [await companyKeys.forSealing(company.id)]
-          : await companyKeys.living(company.id);
+      const keys =
+        requestId === undefined ? await companyKeys.usable(company.id) : await companyKeys.living(company.id);
       const request =
         requestId === undefined
           ? undefined
@@ -111,45 +109,50 @@ export function createWrites(
               name: { companyId: company.id, actorKind, actorId, requestId },
               body: bodyOf(keys, placing.action, writes),
             };
-      return inCompany(parts, company, async (statements) => {
-        const heads = await lockOrMakeHeads(
-          statements,
-          company.id,
-          writes.map(({ secretKey }) => secretKey),
-        );
-        const addEvents = (versions: readonly number[], reason?: "REPLAYED"): Promise<void> => {
-          const entry = {
-            action: placing.action,
-            outcome: "allowed",
-            companyId: company.id,
-            reason,
-          } as const;
-          const events = writes.map(({ secretKey }, i) => ({
-            ...entry,
-            secretKey,
-            version: versions[i] ?? 0,
-          }));
-          return audit.addAllTo(statements, caller, events);
-        };
-        const answered = request && (await findApplied(statements, request.name, request.body));
-        if (answered !== undefined) {
-          const applied = Versions.parse(answered);
-          await addEvents(applied, "REPLAYED");
-          return applied;
-        }
-        const targets = writes.map((write) => ({ write, head: headOf(heads, write) }));
-        const [first, ...others] = targets.flatMap(({ write, head }) =>
-          refusalOf(write.secretKey, () => placing.check(head, write)),
-        );
-        if (first !== undefined) throw refused([first, ...others]);
-        const versions: number[] = [];
-        for (const { write, head } of targets) {
-          versions.push(await placing.add(statements, head, keys[0], write, { actorKind, actorId }));
-        }
-        if (request !== undefined) await keepApplied(statements, request.name, request.body, versions);
-        await addEvents(versions);
-        return versions;
-      });
+      return inCompany(
+        parts,
+        company,
+        async (statements) => {
+          const heads = await lockOrMakeHeads(
+            statements,
+            company.id,
+            writes.map(({ secretKey }) => secretKey),
+          );
+          const addEvents = (versions: readonly number[], reason?: "REPLAYED"): Promise<void> => {
+            const entry = {
+              action: placing.action,
+              outcome: "allowed",
+              companyId: company.id,
+              reason,
+            } as const;
+            const events = writes.map(({ secretKey }, i) => ({
+              ...entry,
+              secretKey,
+              version: versions[i] ?? 0,
+            }));
+            return audit.addAllTo(statements, caller, events);
+          };
+          const answered = request && (await findApplied(statements, request.name, request.body));
+          if (answered !== undefined) {
+            const applied = Versions.parse(answered);
+            await addEvents(applied, "REPLAYED");
+            return applied;
+          }
+          const targets = writes.map((write) => ({ write, head: headOf(heads, write) }));
+          const [first, ...others] = targets.flatMap(({ write, head }) =>
+            refusalOf(write.secretKey, () => placing.check(head, write)),
+          );
+          if (first !== undefined) throw refused([first, ...others]);
+          const versions: number[] = [];
+          for (const { write, head } of targets) {
+            versions.push(await placing.add(statements, head, keys[0], write, { actorKind, actorId }));
+          }
+          if (request !== undefined) await keepApplied(statements, request.name, request.body, versions);
+          await addEvents(versions);
+          return versions;
+        },
+        { keys },
+      );
     });
 
   const putOne = async <W extends BatchWrite>(

@@ -1,0 +1,100 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { CompanyKey } from "./derivation.ts";
+import { encodeFields } from "./encoding.ts";
+
+/** What the head of a secret says: which of its versions count. Times are milliseconds of Unix time. */
+export interface HeadState {
+  readonly companyId: string;
+  readonly secretKey: string;
+  readonly currentVersion: number | null;
+  readonly pendingVersion: number | null;
+  readonly lastVersion: number;
+  readonly origin: string;
+  readonly expiresAtMs: number | null;
+  readonly removed: boolean;
+  readonly recoverUntilMs: number | null;
+  readonly purged: boolean;
+  /** Null for none. */
+  readonly graceWindows: readonly { readonly version: number; readonly until: string }[] | null;
+}
+
+interface StoredHead extends Omit<HeadState, "expiresAtMs" | "removed" | "recoverUntilMs" | "purged"> {
+  readonly expiresAt: Date | null;
+  readonly deletedAt: Date | null;
+  readonly recoverUntil: Date | null;
+  readonly purgedAt: Date | null;
+}
+
+/** @param row of `company_secrets` */
+export function headStateOf(row: StoredHead): HeadState {
+  const { companyId, secretKey, currentVersion, pendingVersion, lastVersion, origin, graceWindows } = row;
+  return {
+    companyId,
+    secretKey,
+    currentVersion,
+    pendingVersion,
+    lastVersion,
+    origin,
+    graceWindows,
+    expiresAtMs: row.expiresAt?.getTime() ?? null,
+    removed: row.deletedAt !== null,
+    recoverUntilMs: row.recoverUntil?.getTime() ?? null,
+    purged: row.purgedAt !== null,
+  };
+}
+
+/** The MAC of a secret's head: docs/envelope.md. */
+export function headMac(key: CompanyKey, head: HeadState): Buffer {
+  const windows = head.graceWindows ?? [];
+  return createHmac("sha256", key.headKey)
+    .update(
+      encodeFields([
+        "tenant-secrets/head/1",
+        String(key.no),
+        head.companyId,
+        head.secretKey,
+        orNone(head.currentVersion),
+        orNone(head.pendingVersion),
+        String(head.lastVersion),
+        head.origin,
+        orNone(head.expiresAtMs),
+        yesOrNo(head.removed),
+        orNone(head.recoverUntilMs),
+        yesOrNo(head.purged),
+        String(windows.length),
+        ...windows.flatMap(({ version, until }) => [String(version), until]),
+      ]),
+    )
+    .digest();
+}
+
+/** Whether a head is as whoever has the company's key wrote it. */
+export function isGenuineHead(
+  key: CompanyKey,
+  head: HeadState,
+  { macKeyNo, mac }: { readonly macKeyNo: number; readonly mac: Buffer },
+): boolean {
+  if (macKeyNo !== key.no || !hasForm(head.graceWindows)) return false;
+  const expected = headMac(key, head);
+  return mac.length === expected.length && timingSafeEqual(expected, mac);
+}
+
+/** Grace windows are JSON in the database, so that anything can stand there. */
+function hasForm(windows: unknown): boolean {
+  if (windows === null) return true;
+  return Array.isArray(windows) && windows.every((window: unknown) => isWindow(window));
+}
+
+function isWindow(window: unknown): boolean {
+  if (typeof window !== "object" || window === null) return false;
+  const { version, until }: { version?: unknown; until?: unknown } = window;
+  return typeof version === "number" && typeof until === "string";
+}
+
+function orNone(number: number | null): string {
+  return number === null ? "" : String(number);
+}
+
+function yesOrNo(answer: boolean): string {
+  return answer ? "yes" : "no";
+}
