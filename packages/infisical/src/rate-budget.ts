@@ -6,6 +6,8 @@ export interface Target {
   readonly route: string;
   /** The folder. */
   readonly path: string;
+  /** Whether it is what a write needs to know what became of it; the write was counted. */
+  readonly isPartOfWrite?: boolean;
 }
 
 /** What the server says of its rate limit along with an answer. */
@@ -17,8 +19,8 @@ export interface RateState {
 
 /**
  * Sees to it that no company uses up what the server allows all of us: in each minute and on each route, a company gets a
- * quarter of the limit, and the last tenth is for what no company owns, such as `/hono-api`. The limit is what the server
- * tells; where it tells none, there is none.
+ * quarter of what is left, other processes' requests counted, and the last tenth is for what no company owns, such as
+ * `/hono-api`. The limit is what the server tells; where it tells none, there is none.
  */
 export interface RateBudget {
   /**
@@ -34,7 +36,7 @@ export interface RateBudget {
 interface Window {
   endsAt: number;
   limit: number | undefined;
-  /** Of the whole limit, by the last answer. */
+  /** Of the whole limit, by the last answer and what was sent since. */
   remaining: number;
   inFlight: number;
   readonly counts: Map<string, number>;
@@ -65,17 +67,17 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
   };
 
   return {
-    take({ route, path }) {
+    take({ route, path, isPartOfWrite = false }) {
       const window = windowOf(route);
       const owner = ownerOf(path);
-      if (owner !== undefined) {
+      if (owner !== undefined && !isPartOfWrite) {
         const count = (window.counts.get(owner) ?? 0) + 1;
-        const { limit = Infinity } = window;
-        const left = window.remaining - window.inFlight;
-        if (count > Math.max(1, limit * companyShare)) throw spent(window, ofCompany);
-        if (limit !== Infinity && left <= Math.ceil(limit * reserveShare)) throw spent(window, ofAll);
+        const { limit, remaining } = window;
+        if (count > Math.max(1, remaining * companyShare)) throw spent(window, ofCompany);
+        if (limit !== undefined && remaining <= Math.ceil(limit * reserveShare)) throw spent(window, ofAll);
         window.counts.set(owner, count);
       }
+      window.remaining -= 1;
       window.inFlight += 1;
       return () => {
         // Of the window that is open by then: the number goes on from one to the next.
@@ -86,7 +88,8 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
     learn({ route }, { limit, remaining, resetMs }) {
       const window = windowOf(route);
       window.limit = limit;
-      window.remaining = remaining;
+      // The one that is being answered is counted there, and the others that are out may not be.
+      window.remaining = remaining - Math.max(0, window.inFlight - 1);
       window.endsAt = performance.now() + resetMs;
     },
   };

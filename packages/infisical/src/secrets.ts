@@ -46,15 +46,21 @@ export function createSecrets(
 
   /** Whether several secrets of this name are in the folder. Where that cannot be found out, there may as well be one. */
   const hasTwins = async (deadline: Deadline, path: string, name: string): Promise<boolean> => {
+    const looking = { viewSecretValue: false, isPartOfWrite: true };
     try {
-      return namesOf(await listBody(deadline, path, false)).filter((each) => each === name).length > 1;
+      return namesOf(await listBody(deadline, path, looking)).filter((each) => each === name).length > 1;
     } catch {
       return false;
     }
   };
 
-  const listBody = async (deadline: Deadline, secretPath: string, viewSecretValue: boolean) => {
-    const outcome = await exchange.read({ deadline, route: "GET secrets", path: secretPath }, (sdk) =>
+  const listBody = async (
+    deadline: Deadline,
+    secretPath: string,
+    { viewSecretValue, isPartOfWrite = false }: { viewSecretValue: boolean; isPartOfWrite?: boolean },
+  ) => {
+    const target = { route: "GET secrets", path: secretPath, isPartOfWrite };
+    const outcome = await exchange.read({ deadline, ...target }, (sdk) =>
       sdk.secrets().listSecrets({ ...literally, secretPath, viewSecretValue, recursive: false }),
     );
     // The older server answers an empty list here, so the newer one's 404 becomes one too.
@@ -62,8 +68,14 @@ export function createSecrets(
     return bodyOf(outcome, (viewSecretValue ? rightTo.read : rightTo.list)(secretPath));
   };
 
-  const find = async (deadline: Deadline, secretPath: string, secretName: string) => {
-    const outcome = await exchange.read({ deadline, route: "GET secret", path: secretPath }, (sdk) =>
+  const find = async (
+    deadline: Deadline,
+    secretPath: string,
+    secretName: string,
+    { isPartOfWrite = false } = {},
+  ) => {
+    const target = { route: "GET secret", path: secretPath, isPartOfWrite };
+    const outcome = await exchange.read({ deadline, ...target }, (sdk) =>
       sdk.secrets().getSecret({ ...literally, secretPath, secretName, viewSecretValue: true }),
     );
     if (outcome.kind === "refused") {
@@ -95,7 +107,7 @@ export function createSecrets(
     );
     if (outcome.kind === "unknown") {
       return settle(outcome, async () =>
-        (await find(deadline, path, name)) === undefined ? true : undefined,
+        (await find(deadline, path, name, { isPartOfWrite: true })) === undefined ? true : undefined,
       );
     }
     if (outcome.kind === "refused") {
@@ -114,7 +126,7 @@ export function createSecrets(
       if (outcome.kind === "answered") return outcome.body;
       if (outcome.kind === "refused") return outcome.refusal;
       return settle(outcome, async () => {
-        const found = await find(deadline, path, name);
+        const found = await find(deadline, path, name, { isPartOfWrite: true });
         return found?.value === value ? { version: found.version } : undefined;
       });
     };
@@ -146,10 +158,11 @@ export function createSecrets(
   // One write at a time for each secret: the older server makes two secrets of one name out of two creates at once.
   const turnOf = (path: string, name: string) => `${path} ${name}`;
   return {
-    list: async (deadline, path) => parseSecrets(await listBody(deadline, path, true), { ...place, path }),
+    list: async (deadline, path) =>
+      parseSecrets(await listBody(deadline, path, { viewSecretValue: true }), { ...place, path }),
     listSummaries: async (deadline, path) =>
-      parseSummaries(await listBody(deadline, path, false), { ...place, path }),
-    find,
+      parseSummaries(await listBody(deadline, path, { viewSecretValue: false }), { ...place, path }),
+    find: (deadline, path, name) => find(deadline, path, name),
     put: (deadline, path, secret) =>
       turns(turnOf(path, secret.name), deadline, () => put(deadline, path, secret)),
     remove: (deadline, path, name) => turns(turnOf(path, name), deadline, () => remove(deadline, path, name)),
