@@ -15,6 +15,10 @@ test("docs/configuration.md lists the variables of the API, all of them and no o
   expect(documented("The API")).toEqual(Object.keys(apiVariables).toSorted());
 });
 
+test("BASE_DOMAIN is the same with a dot at its end and without", () => {
+  expect(apiVariables.BASE_DOMAIN.parse("example.com.")).toBe("example.com");
+});
+
 test("docs/configuration.md lists every variable that only the command line or the local start reads", () => {
   const sources = ["apps/cli/src", "tooling/local/src"].flatMap((folder) =>
     readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })

@@ -151,6 +151,15 @@ describe("the client", () => {
     },
   );
 
+  it.each([0, -1, 0.5, Number.NaN, Infinity, 2 ** 31])(
+    "refuses a deadline that ends at once: %d ms",
+    (timeoutMs) => {
+      expect(() => companyAt("https://secrets.example.com", { timeoutMs })).toThrow(
+        /^The client's timeoutMs/,
+      );
+    },
+  );
+
   it("finds the API below a path, with slashes at its end or none", async () => {
     const asked: (string | undefined)[] = [];
     const url = await serve((request, response) => {

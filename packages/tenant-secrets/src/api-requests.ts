@@ -22,8 +22,8 @@ export interface Sending {
  * @throws {TenantSecretsError} INVALID_INPUT, which does not quote it: it may hold a password
  */
 export function apiAddress(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !["http:", "https:"].includes(parsed.protocol)) {
     throw invalid("The API's address has no scheme, or is none: write it as https://secrets.example.com.");
   }
   if (parsed.username !== "" || parsed.password !== "") {
@@ -35,6 +35,15 @@ export function apiAddress(url: string): string {
     throw invalid("The API's address ends with a query or a fragment: leave out what follows the path.");
   }
   return `${parsed.href.replace(/\/+$/, "")}/trpc`;
+}
+
+/** The longest that a timer of the platform waits, about 24 days; what is longer ends at once. */
+const maxTimeoutMs = 2_147_483_647;
+
+/** @throws {TenantSecretsError} INVALID_INPUT for what is no time to wait */
+export function checkedTimeout(timeoutMs: number): number {
+  if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= maxTimeoutMs) return timeoutMs;
+  throw invalid(`The client's timeoutMs is a whole number of milliseconds from 1 to ${maxTimeoutMs}.`);
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT where it could not stand in a header; a platform's own error would quote it */

@@ -7,7 +7,7 @@ import {
   type TRPCClient,
 } from "@trpc/client";
 import { z } from "zod";
-import { apiAddress, authorization, sendToApi, type Fetch } from "./api-requests.ts";
+import { apiAddress, authorization, checkedTimeout, sendToApi, type Fetch } from "./api-requests.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { CompanySecrets } from "./catalog/company-secrets.ts";
 import { openValueOf } from "./catalog/live-value.ts";
@@ -78,14 +78,14 @@ export interface TenantSecretsClient<C extends Catalog> {
 /**
  * A typed client of the API. It opens nothing before its first call, and follows no redirect.
  *
- * @throws {TenantSecretsError} INVALID_INPUT for an address or a credential that can be none
+ * @throws {TenantSecretsError} INVALID_INPUT for an address, a credential or a deadline that can be none
  */
 export function createTenantSecretsClient<C extends Catalog>(
   options: ClientOptions<C>,
 ): TenantSecretsClient<C> {
   const sending = {
     fetch: options.fetch ?? ((address, init) => fetch(address, init)),
-    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+    timeoutMs: checkedTimeout(options.timeoutMs ?? defaultTimeoutMs),
   };
   const http = {
     url: apiAddress(options.url),
