@@ -373,6 +373,8 @@ describe("what gives access to somebody", () => {
     expect(await Promise.all(attempts(admin).map(codeOf))).toEqual(Array(4).fill("FORBIDDEN"));
     await users.disable(operator, owner.userId);
     expect(await Promise.all(attempts(owner).map(codeOf))).toEqual(Array(4).fill("UNAUTHENTICATED"));
+    const made: Person = { ...owner, actor: { ...owner.actor, id: "nobody's id" } };
+    expect(await Promise.all(attempts(made).map(codeOf))).toEqual(Array(4).fill("UNAUTHENTICATED"));
     const live =
       await superuser`select from api_keys k join companies c on c.id = k.company_id where subdomain = ${subdomain}`;
     expect(live).toHaveLength(0);
