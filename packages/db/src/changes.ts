@@ -48,6 +48,7 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
   let connection = connect(options.listenerUrl);
   let replacing = false;
   let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
 
   const listen = async (opening: postgres.Sql): Promise<void> => {
     const { onChange, onGap } = options;
@@ -99,6 +100,8 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
     const silentMs = performance.now() - heardAt;
     if (silentMs > 2 * heartbeatMs) void replace();
     else if (silentMs > heartbeatMs / 2) void connection.notify(channel, beat).catch(() => {});
+    // By chance, so that of processes that were started together one is first, and the others have heard it.
+    timer = setTimeout(tick, heartbeatMs * (0.2 + 0.3 * Math.random()));
   };
 
   try {
@@ -107,12 +110,12 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
     await connection.end({ timeout: 0 }).catch(() => {});
     throw scrubDatabaseError(error);
   }
-  const timer = setInterval(tick, heartbeatMs / 2);
+  tick();
   return {
     hears: () => performance.now() - heardAt <= 2 * heartbeatMs,
     stop: async () => {
       stopped = true;
-      clearInterval(timer);
+      clearTimeout(timer);
       await connection.end({ timeout: 2 }).catch(() => {});
     },
   };

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { inspectConnection } from "./inspect.ts";
 import { migrateDatabase } from "./migrate.ts";
@@ -58,4 +60,28 @@ test("migrations run through a pooler in transaction mode, and leave no lock beh
   expect(held).toHaveLength(0);
   // Nobody has to wait for it.
   await migrateDatabase(urls.migration, 1000);
+});
+
+test("a server that is too old is refused by its version", async () => {
+  const url = new URL(urls.application);
+  const { port, hostname } = url;
+  const tunnel = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    client.on("error", () => {}).on("close", () => server.destroy());
+    client.on("data", (bytes) => server.write(bytes));
+    server.on("error", () => {}).on("close", () => client.destroy());
+    // What the server tells of itself, with another number of as many digits.
+    server.on("data", (bytes) =>
+      client.write(Buffer.from(bytes.toString("latin1").replace(/(server_version\0)\d\d/, "$114"), "latin1")),
+    );
+  });
+  await once(tunnel.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void tunnel.close());
+  const address = tunnel.address();
+  url.port = String(typeof address === "object" ? address?.port : "");
+  await expect(inspectConnection("DATABASE_URL", url.href)).rejects.toMatchObject({
+    name: "ConnectionProblem",
+    message: "DATABASE_URL leads to PostgreSQL 14; 15 or newer is needed.",
+    isUnavailable: false,
+  });
 });

@@ -32,7 +32,7 @@ export interface Finding {
  * prepared statements. It makes two connections, and ends them.
  *
  * @param variable the name of the URL's variable, for messages
- * @throws {ConnectionProblem} where the server does not let us in, or cannot be reached
+ * @throws {ConnectionProblem} where the server does not let us in, cannot be reached, or is too old
  */
 export async function inspectConnection(variable: string, url: string): Promise<Finding> {
   try {
@@ -41,13 +41,24 @@ export async function inspectConnection(variable: string, url: string): Promise<
     const between = openDriver(url, { max: 1, applicationName, prepare: false });
     try {
       const finding = await inspect(asking, between);
+      assertVersion(variable, String(asking.parameters["server_version"]));
       return { ...finding, prepares: finding.prepares && prepare };
     } finally {
       await Promise.all([asking.end({ timeout: 0 }), between.end({ timeout: 0 })]);
     }
   } catch (error) {
-    throw explainConnection(variable, url, error);
+    throw error instanceof ConnectionProblem ? error : explainConnection(variable, url, error);
   }
+}
+
+/** Grants and policies are written for it: an older server refuses some of them with a code that says nothing. */
+const oldestVersion = 15;
+
+function assertVersion(variable: string, text: string): void {
+  const version = Number.parseInt(text, 10);
+  if (version >= oldestVersion) return;
+  const rule = `${variable} leads to PostgreSQL ${version}; ${oldestVersion} or newer is needed.`;
+  throw new ConnectionProblem(rule, "VERSION", false);
 }
 
 const applicationName = "tenant-secrets start";
