@@ -84,6 +84,10 @@ export const apiVariables = {
   RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE: rate,
   RATE_LIMIT_CALLS_PER_SECOND: rate,
   RATE_LIMIT_COMPANY_CALLS_PER_SECOND: rate,
+  /** How much one company may keep in the database. */
+  QUOTA_SECRETS: wholeNumber.pipe(z.int().min(1)).default(10_000),
+  QUOTA_VERSIONS: wholeNumber.pipe(z.int().min(1)).default(500_000),
+  QUOTA_MEBIBYTES: wholeNumber.pipe(z.int().min(1)).default(512),
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.sendgrid.com"),
   LOG_LEVEL: z.enum(logLevels).default("info"),

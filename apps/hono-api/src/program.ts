@@ -64,6 +64,11 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
         callsPerSecond: env.RATE_LIMIT_CALLS_PER_SECOND,
         companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
       },
+      quotas: {
+        secrets: env.QUOTA_SECRETS,
+        versions: env.QUOTA_VERSIONS,
+        bytes: env.QUOTA_MEBIBYTES * 1024 * 1024,
+      },
       cache: {
         freshMs: env.CACHE_FRESH_SECONDS * 1000,
         absentMs: env.CACHE_ABSENT_SECONDS * 1000,

@@ -1,5 +1,6 @@
 export type { AuditAction } from "./access/audit.ts";
 export type { RateLimitOptions } from "./access/rate-limits.ts";
+export type { QuotaOptions } from "./stores/quotas.ts";
 export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export type {
   CompanySecrets,

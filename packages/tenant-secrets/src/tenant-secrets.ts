@@ -46,6 +46,7 @@ import { tryInfisicalRights } from "./stores/infisical-rights.ts";
 import { createInfisicalStore } from "./stores/infisical-store.ts";
 import { createOutsideSettlement, type OutsideSettlement } from "./stores/outside-settlement.ts";
 import { createOutsideWrites } from "./stores/outside-writes.ts";
+import { createQuotas, type QuotaOptions } from "./stores/quotas.ts";
 import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
 import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
 import { createKeptSecrets } from "./vault/kept-secrets.ts";
@@ -74,6 +75,8 @@ export interface TenantSecretsOptions<C extends Catalog> {
   readonly verifiers?: WebhookVerifiers | undefined;
   /** How much one caller, company or address may ask for. */
   readonly limits?: RateLimitOptions | undefined;
+  /** How much one company may keep in the database. */
+  readonly quotas?: QuotaOptions | undefined;
   /** How much is kept of what was read, and how long, between `serve` and its end. */
   readonly cache?: CacheOptions | undefined;
 }
@@ -222,7 +225,10 @@ export function assembleTenantSecrets<C extends Catalog>(
     onAlarm: (error: TenantSecretsError) => alarm(error),
   };
   const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(databaseParts));
-  const databaseStore = createDatabaseStore(databaseParts);
+  const databaseStore = createDatabaseStore({
+    ...databaseParts,
+    quotas: createQuotas(database, options.quotas),
+  });
   const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
   const kept = createKeptSecrets(keeping);
   const forget = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {

@@ -4,6 +4,7 @@ import type { Company } from "../companies/companies.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { createAnnotations } from "./annotations.ts";
 import { createDescriptions } from "./descriptions.ts";
+import { createQuotas, type Quotas } from "./quotas.ts";
 import { createReading } from "./reading.ts";
 import { createRemoval } from "./removal.ts";
 import type { DatabaseParts } from "./secret-head.ts";
@@ -73,7 +74,11 @@ export interface Adoption extends Omit<Write, "options"> {
   readonly waits?: boolean;
 }
 
-export function createDatabaseStore(parts: DatabaseParts): DatabaseStore {
+export function createDatabaseStore({
+  quotas,
+  ...given
+}: DatabaseParts & { readonly quotas?: Quotas }): DatabaseStore {
+  const parts = { ...given, quotas: quotas ?? createQuotas(given.database) };
   const uses = createSecretUses(parts.database);
   return {
     name: "database",

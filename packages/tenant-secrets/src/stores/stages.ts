@@ -6,6 +6,7 @@ import { keyDestroyed, TenantSecretsError } from "../vocabulary/errors.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { changeSecret, findChange, versionOf } from "./change-secret.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
+import { sealedBytes, type GrowingParts } from "./quotas.ts";
 import {
   changeHead,
   destroyed,
@@ -15,7 +16,6 @@ import {
   liveHead,
   lockHead,
   ofVersion,
-  type DatabaseParts,
   type LiveHead,
 } from "./secret-head.ts";
 import type { SecretStore } from "./store.ts";
@@ -24,7 +24,7 @@ import { addCurrentVersion } from "./writes.ts";
 const { companySecretVersions } = tables;
 
 /** What changes which version counts. */
-export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" | "discard" | "rollback"> {
+export function createStages(parts: GrowingParts): Pick<SecretStore, "promote" | "discard" | "rollback"> {
   const { companyKeys } = parts;
 
   return {
@@ -93,8 +93,10 @@ export function createStages(parts: DatabaseParts): Pick<SecretStore, "promote" 
             options: { ...earlier.expiry, note: note ?? `As version ${toVersion}.` },
           };
           const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
+          const room = await parts.quotas.roomOf(company);
           const changed = await changeSecret(parts, change, async (statements, locked) => {
             const head = liveHead(locked?.head);
+            room.take(statements, { secrets: 0, versions: 1, bytes: sealedBytes(plaintext.bytes.length) });
             // What was destroyed since it was opened does not come back by this road.
             await findEarlierVersion(statements, head, options);
             return { version: await addCurrentVersion(statements, head, key, write, maker, "written") };

@@ -11,6 +11,7 @@ import { batchError, checkBatch, refusalOf, type Refusals } from "./batch.ts";
 import type { Adoption, DatabaseStore } from "./database-store.ts";
 import { refuseUnsettled } from "./outside-writes.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
+import { sealedBytes, type GrowingParts } from "./quotas.ts";
 import {
   changeHead,
   destroyed,
@@ -20,7 +21,6 @@ import {
   liveHead,
   lockOrMakeHeads,
   ofVersion,
-  type DatabaseParts,
   type Head,
 } from "./secret-head.ts";
 import type { BatchWrite, StagedWrite } from "./store.ts";
@@ -85,9 +85,9 @@ const asPending: Placing<StagedWrite> = {
 };
 
 export function createWrites(
-  parts: DatabaseParts,
+  parts: GrowingParts,
 ): Pick<DatabaseStore, "write" | "writeMany" | "stage" | "adopt"> {
-  const { companyKeys, audit } = parts;
+  const { companyKeys, audit, quotas } = parts;
 
   /** Makes versions in one transaction, all or none. @returns their numbers, in the order of `writes` */
   const put = <W extends BatchWrite>(
@@ -109,6 +109,7 @@ export function createWrites(
               name: { companyId: company.id, actorKind, actorId, requestId },
               body: bodyOf(keys, placing.action, writes),
             };
+      const room = await quotas.roomOf(company);
       return inCompany(
         parts,
         company,
@@ -143,6 +144,11 @@ export function createWrites(
             refusalOf(write.secretKey, () => placing.check(head, write)),
           );
           if (first !== undefined) throw refused([first, ...others]);
+          room.take(statements, {
+            secrets: writes.filter(({ secretKey }) => heads.get(secretKey)?.made === true).length,
+            versions: writes.length,
+            bytes: writes.reduce((sum, { plaintext }) => sum + sealedBytes(plaintext.bytes.length), 0),
+          });
           const versions: number[] = [];
           for (const { write, head } of targets) {
             versions.push(await placing.add(statements, head, keys[0], write, { actorKind, actorId }));
