@@ -44,7 +44,7 @@ export interface GrowingParts extends DatabaseParts {
   readonly quotas: Quotas;
 }
 
-export const defaultQuotas: Usage = { secrets: 10_000, versions: 500_000, bytes: 512 * 1024 * 1024 };
+const defaultQuotas: Usage = { secrets: 10_000, versions: 500_000, bytes: 512 * 1024 * 1024 };
 
 const measuredMs = 60_000;
 /** What is full is measured again sooner: something may have been purged. */
