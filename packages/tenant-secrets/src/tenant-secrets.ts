@@ -1,5 +1,6 @@
 import { announceSecret, nameTagOf, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
+import { oncePerMinute } from "./access/alarms.ts";
 import { createAuditLog } from "./access/audit-log.ts";
 import type { LostEvent } from "./access/audit.ts";
 import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
@@ -207,7 +208,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   const limits = createRateLimits(database, audit, options.limits);
   const keeping = { ...defaultCache, ...options.cache };
   const rowKeys = createRowKeys(database, masterKeys);
-  const authentic = createAuthenticRows({ database, audit }, rowKeys, (error) => alarm(error));
+  const alarmOnce = oncePerMinute((error) => alarm(error));
+  const authentic = createAuthenticRows({ database, audit }, rowKeys, alarmOnce);
   const rows = createCompanyRows(database, authentic, keeping);
   const companies = limitedCompanies(createCompanies(authentic, rows, audit), limits);
   const authentication = createAuthentication({
@@ -222,7 +224,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     database,
     companyKeys,
     audit,
-    onAlarm: (error: TenantSecretsError) => alarm(error),
+    onAlarm: alarmOnce,
   };
   const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(databaseParts));
   const databaseStore = createDatabaseStore({

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
-import { LRUCache } from "lru-cache";
 import { DatabaseError, type Authenticated, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
+import type { RaiseAlarm } from "../access/alarms.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { isGenuineRow, rowMac, rowName, type RowKey, type RowState } from "../crypto/row-mac.ts";
 import { job } from "../vocabulary/actor.ts";
@@ -57,21 +57,14 @@ const checker = job("row-check", { verbs: [], secretKeys: [] });
 const Revision = z.tuple([z.object({ revision: z.coerce.number() })]);
 /** PostgreSQL's object_not_in_prerequisite_state: the key of the MAC is not the one in use any more (rows.sql). */
 const notActive = "55000";
-const alarmedAgainAfterMs = 60_000;
 
-/** @param onAlarm told of a row that is not genuine, once a minute for each */
+/** @param onAlarm told of a row that is not genuine, at each use of it */
 export function createAuthenticRows(
   { database, audit }: { readonly database: Database; readonly audit: AuditLog },
   keys: RowKeys,
-  onAlarm: (error: TenantSecretsError) => void,
+  onAlarm: RaiseAlarm,
 ): AuthenticRows {
-  const alarmed = new LRUCache<string, true>({ max: 1000, ttl: alarmedAgainAfterMs });
-
-  const alarm = (row: RowState): void => {
-    const name = rowName(row);
-    if (!alarmed.has(name)) onAlarm(notGenuine(name));
-    alarmed.set(name, true);
-  };
+  const alarm = (row: RowState): void => onAlarm(notGenuine(rowName(row)));
 
   /** @param isRetry whether the keys were just loaded again, so that one that is not among them does not count */
   const writerOf = (statements: Statements, keysOfNow: CountingKeys, isRetry: boolean): RowWriter => {

@@ -42,7 +42,7 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
       rows.map(({ no, status }) => {
         const key = findAuditKey(database, masterKeys, { purpose: "row", no, build: rowKeyOf });
         // One that does not open has no MACs that count, and is no reason to do without the one in use.
-        return status === "active" ? key : key.catch(ifNotIntact);
+        return status === "active" ? key : key.catch(ifUnusable);
       }),
     );
     const counting = new Map(keys.flatMap((key) => (key === undefined ? [] : [[key.no, key] as const])));
@@ -92,8 +92,10 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
   };
 }
 
-function ifNotIntact(error: unknown): undefined {
-  if (!(error instanceof TenantSecretsError) || error.code !== "INTEGRITY_FAILURE") throw error;
+/** Its wrap does not open, or is under a master key that is not in use any more. */
+function ifUnusable(error: unknown): undefined {
+  const { code } = error instanceof TenantSecretsError ? error : {};
+  if (code !== "INTEGRITY_FAILURE" && code !== "KEY_UNAVAILABLE") throw error;
 }
 
 function rowKeyOf(no: number, secret: Buffer): RowKey {

@@ -132,6 +132,7 @@ describe("what another party does to a head is neither read nor written", () => 
     ]) {
       expect(await codeOf(write())).toBe("INTEGRITY_FAILURE");
     }
+    expect(alarms).toHaveLength(1);
     expect(alarms[0]).toMatch(
       `INTEGRITY_FAILURE The head of ${key} of company ${victim.id}, which says what is current`,
     );

@@ -1,6 +1,7 @@
 import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tables, type Database, type Statements } from "@repo/db";
+import type { RaiseAlarm } from "../access/alarms.ts";
 import type { AuditLog } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import type { Company } from "../companies/companies.ts";
@@ -20,7 +21,7 @@ export interface DatabaseParts {
   readonly companyKeys: CompanyKeys;
   readonly audit: AuditLog;
   /** Told of a head that another party has changed. */
-  readonly onAlarm: (error: TenantSecretsError) => void;
+  readonly onAlarm: RaiseAlarm;
 }
 
 /** A transaction that changes secrets of one company, with the keys of its heads' MACs. */
