@@ -8,6 +8,7 @@ import { inject, expect, onTestFinished, test } from "vitest";
 import { migrateDatabase } from "./migrate.ts";
 import { connectOnce, execute, restrictDatabase } from "./provision.ts";
 import { databaseUrl } from "./url.ts";
+import { describeSchema } from "./testing/describe-schema.ts";
 import { createTestDatabase } from "./testing/index.ts";
 
 const cluster = inject("testCluster");
@@ -75,6 +76,15 @@ test("the rules around the tables are applied once, and again with the same resu
   await owner`grant delete on company_secrets to tenant_secrets_application`;
   await migrateDatabase(database.urls.migration);
   expect(await rules()).toEqual(before);
+});
+
+test("migrations and rules make the database that schema.sql shows", async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const superuser = connectOnce(database.superuserUrl);
+  onTestFinished(() => superuser.end());
+  const text = `-- What the migrations and the files in sql/ make. After a change of either: npx vitest run packages/db/src/migrate.db.test.ts --update\n\n${await describeSchema(superuser)}`;
+  await expect(text).toMatchFileSnapshot("../schema.sql");
 });
 
 test("the migration makes the tables that the schema files describe", async () => {
