@@ -84,6 +84,8 @@ export const apiVariables = {
   RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE: rate,
   RATE_LIMIT_CALLS_PER_SECOND: rate,
   RATE_LIMIT_COMPANY_CALLS_PER_SECOND: rate,
+  /** For how long events of the audit log are kept; left out, for good. */
+  AUDIT_RETENTION_DAYS: wholeNumber.pipe(z.int().min(30).max(36_500)).optional(),
   /** How much one company may keep in the database. */
   QUOTA_SECRETS: wholeNumber.pipe(z.int().min(1)).default(10_000),
   QUOTA_VERSIONS: wholeNumber.pipe(z.int().min(1)).default(500_000),

@@ -64,6 +64,7 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
         callsPerSecond: env.RATE_LIMIT_CALLS_PER_SECOND,
         companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
       },
+      auditRetentionDays: env.AUDIT_RETENTION_DAYS,
       quotas: {
         secrets: env.QUOTA_SECRETS,
         versions: env.QUOTA_VERSIONS,

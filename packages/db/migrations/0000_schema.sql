@@ -405,6 +405,7 @@ CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at"
 CREATE INDEX "audit_batches_interval" ON "audit_batches" USING btree ("floor","to_xid");--> statement-breakpoint
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
 CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
+CREATE INDEX "audit_events_forgettings" ON "audit_events" USING btree ("version") WHERE "audit_events"."action" = 'record.forget';--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint

@@ -71,3 +71,4 @@ grant select, insert, update, delete on memberships, processes, store_holds, out
   to tenant_secrets_maintenance;
 grant select, insert on company_subdomains, audit_events, audit_batches to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;
+grant delete on audit_events to tenant_secrets_maintenance;

@@ -36,7 +36,7 @@ as $$
 begin
   if task is null or task <> all (
     array['check-credential', 'check-credentials', 'check-master-key-age', 'destroy-old-versions', 'forget-processes',
-      'forget-rate-limits', 'forget-write-requests', 'purge-removed-secrets', 'remind-of-expiry', 'reseal-company',
+      'forget-rate-limits', 'forget-audit-events', 'forget-write-requests', 'purge-removed-secrets', 'remind-of-expiry', 'reseal-company',
       'rotate-master-key', 'settle-outside-writes'])
   then
     raise exception 'there is no such task' using errcode = 'invalid_parameter_value';

@@ -39,6 +39,7 @@ import {
   type WebhookVerifiers,
 } from "./providers/webhook-verification.ts";
 import { createRecordReader, type RecordReader } from "./record/reader.ts";
+import { createRecordRetention, type RecordRetention } from "./record/retention.ts";
 import { createSealer, type Sealer, type SealerOptions } from "./record/sealer.ts";
 import { announcing } from "./stores/announcing.ts";
 import { createDatabaseStore } from "./stores/database-store.ts";
@@ -78,6 +79,8 @@ export interface TenantSecretsOptions<C extends Catalog> {
   readonly limits?: RateLimitOptions | undefined;
   /** How much one company may keep in the database. */
   readonly quotas?: QuotaOptions | undefined;
+  /** For how many days events of the audit log are kept, 30 at least. Default: for good. */
+  readonly auditRetentionDays?: number | undefined;
   /** How much is kept of what was read, and how long, between `serve` and its end. */
   readonly cache?: CacheOptions | undefined;
 }
@@ -110,6 +113,7 @@ export interface Services {
   readonly searchValues: SearchValues;
   readonly importLegacy: ImportLegacy;
   readonly record: RecordReader;
+  readonly retention: RecordRetention;
 }
 
 /** One company's secrets in the process that has the keys. */
@@ -330,6 +334,7 @@ export function assembleTenantSecrets<C extends Catalog>(
       audit,
       loadSigningKey,
     }),
+    retention: createRecordRetention(database, audit, options.auditRetentionDays),
     record: createRecordReader({
       database,
       companies,

@@ -9,6 +9,7 @@ export const taskNames = [
   "destroy-old-versions",
   "forget-processes",
   "forget-rate-limits",
+  "forget-audit-events",
   "forget-write-requests",
   "purge-removed-secrets",
   "remind-of-expiry",

@@ -101,6 +101,9 @@ export const auditEvents = pgTable(
     primaryKey({ name: "audit_events_pkey", columns: [t.id] }),
     index("audit_events_company").on(t.companyId, t.position),
     index("audit_events_xid").on(t.xid),
+    index("audit_events_forgettings")
+      .on(t.version)
+      .where(sql`${t.action} = 'record.forget'`),
     check(
       "audit_events_outcome_check",
       sql`${t.outcome} in ('allowed', 'refused', 'attempted', 'failed', 'unknown')`,

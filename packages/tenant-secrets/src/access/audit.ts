@@ -48,6 +48,7 @@ export type AuditAction =
   | "record.verify"
   | "record.export"
   | "record.gap"
+  | "record.forget"
   | "operator.create"
   | "operator.list"
   | "operator.revoke"

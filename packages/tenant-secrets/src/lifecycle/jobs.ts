@@ -6,6 +6,7 @@ import { forgottenBefore } from "../access/request-ids.ts";
 import type { CompanyKeyRotation } from "../keys/company-key-rotation.ts";
 import type { RequestedRotation } from "../keys/requested-rotation.ts";
 import type { OutsideSettlement } from "../stores/outside-settlement.ts";
+import type { RecordRetention } from "../record/retention.ts";
 import type { SecretUpkeep } from "../stores/upkeep.ts";
 import type { SecretChecks } from "../vault/checks.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
@@ -18,6 +19,7 @@ export interface TaskDependencies {
     readonly upkeep: SecretUpkeep;
     readonly outsideSettlement: OutsideSettlement;
     readonly checks: SecretChecks;
+    readonly retention: RecordRetention;
   };
   readonly log: JobLog;
 }
@@ -31,13 +33,14 @@ export const schedule: Schedule = {
   "check-master-key-age": "17 6 * * *",
   "destroy-old-versions": "23 3 * * *",
   "purge-removed-secrets": "47 * * * *",
+  "forget-audit-events": "13 4 * * *",
   "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
 };
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { requestedRotation, companyKeyRotation, upkeep, outsideSettlement, checks } = secrets;
+  const { requestedRotation, companyKeyRotation, upkeep, outsideSettlement, checks, retention } = secrets;
   /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -71,6 +74,9 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, sql`rate_limits`, sql`expires_at <= now()`),
     ),
+    "forget-audit-events": task(NoPayload, async (_, { signal }) => {
+      await retention.forget(signal);
+    }),
     "check-master-key-age": task(NoPayload, async () => {
       for (const { region, version } of await findDueMasterKeys(database)) {
         log(

@@ -15,8 +15,12 @@ export interface NumberLedger {
   add(event: SealedEvent, sealedAtMs: number | undefined): void;
   /** An event that is not as it was written says which number it has, and so that one is not missing as well. */
   excuse(event: SealedEvent): void;
-  /** @param settledAfterMs how long a process may take to say which numbers it did not use */
-  findMissing(settledAfterMs: number): MissingNumbers[];
+  /**
+   * @param settledAfterMs how long a process may take to say which numbers it did not use
+   * @param retainedFromMs when the last of the batches was sealed whose events were removed for their age; undefined for none.
+   *   Numbers from before are not missed
+   */
+  findMissing(settledAfterMs: number, retainedFromMs?: number): MissingNumbers[];
 }
 
 /** Numbers from `first` to `last`, met; the event at `first` was sealed at `atMs`. */
@@ -33,6 +37,9 @@ interface Stream {
   /** What may be missing. */
   readonly excused: (readonly [first: number, last: number])[];
 }
+
+/** Events of a process are sealed in about the order of their numbers: none later than this after one with a higher number. */
+const longestTransactionMs = 3_600_000;
 
 export function createNumberLedger(): NumberLedger {
   const streams = new Map<string, Stream>();
@@ -54,17 +61,20 @@ export function createNumberLedger(): NumberLedger {
     excuse: ({ stream, streamNo }) => {
       if (stream !== null && streamNo !== null) streamOf(stream).excused.push([streamNo, streamNo]);
     },
-    findMissing: (settledAfterMs) =>
+    findMissing: (settledAfterMs, retainedFromMs = -Infinity) =>
       [...streams].flatMap(([id, { runs, lastAtMs, excused }]) => {
         const sorted = excused.toSorted(([a], [b]) => a - b);
-        return runs.flatMap(({ first, atMs }, index) =>
-          holesOf((runs[index - 1]?.last ?? 0) + 1, first - 1, sorted).map(([from, to]) => ({
+        return runs.flatMap(({ first, atMs }, index) => {
+          const isBeforeRetained =
+            retainedFromMs > 0 && (index === 0 || atMs <= retainedFromMs + longestTransactionMs);
+          if (isBeforeRetained) return [];
+          return holesOf((runs[index - 1]?.last ?? 0) + 1, first - 1, sorted).map(([from, to]) => ({
             stream: id,
             first: from,
             count: to - from + 1,
             outlived: lastAtMs - atMs >= settledAfterMs,
-          })),
-        );
+          }));
+        });
       }),
   };
 }

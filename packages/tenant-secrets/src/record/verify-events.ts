@@ -14,6 +14,8 @@ export interface EventCheckDependencies {
   readonly loadMacKey: (no: number) => Promise<AuditKey | undefined>;
   readonly findings: Findings;
   readonly numbers: NumberLedger;
+  /** The last batch whose events were removed for their age, which misses none; 0 where there is none. */
+  readonly forgottenThrough: number;
   /** Told of each event that is as its writer left it. */
   readonly onGenuine: (event: EventRow) => void;
 }
@@ -45,6 +47,7 @@ export function createEventCheck({
   loadMacKey,
   findings,
   numbers,
+  forgottenThrough,
   onGenuine,
 }: EventCheckDependencies): EventCheck {
   let count = 0;
@@ -99,6 +102,7 @@ export function createEventCheck({
   };
 
   const removed = (ids: readonly string[], batch: BatchRow): void => {
+    if (batch.no <= forgottenThrough) return;
     for (const id of ids) {
       findings.add("event-removed", `Event ${id} was removed after it was sealed in batch ${batch.no}.`);
     }

@@ -1,4 +1,5 @@
 import type { Database, Statements } from "@repo/db";
+import { isGenuine } from "../access/audit.ts";
 import { onDatabase } from "../access/database-errors.ts";
 import {
   closesCluster,
@@ -11,6 +12,7 @@ import {
 import { createFindings, type Finding } from "./findings.ts";
 import { headHash } from "./head.ts";
 import { createNumberLedger, type MissingNumbers } from "./numbers.ts";
+import { selectForgettings } from "./retention.ts";
 import { checkBatch, type CheckedBatch, type LoggedHead } from "./verify-batch.ts";
 import { createEventCheck, leavesOf } from "./verify-events.ts";
 import {
@@ -53,6 +55,8 @@ export interface VerifyOptions {
 }
 
 const batchesAtOnce = 50;
+/** The latest one says it all; others are looked at where that one is not genuine. */
+const forgettingsLookedAt = 1000;
 
 /**
  * Walks the whole record, a page at a time, and compares it with its MACs, its batches and the log; then the rows that decide
@@ -68,6 +72,7 @@ export async function verifyRecord(
   const logged = Map.groupBy(heads, ({ batch }) => batch);
   const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
     onDatabase(() => database.acrossCompanies(work));
+  const forgotten = await findForgotten(across, loadMacKey);
   const rowChanges = createRowChanges();
   const secretChanges = createSecretChanges(await across(selectStoreChanges));
   const check = createEventCheck({
@@ -75,6 +80,7 @@ export async function verifyRecord(
     loadMacKey,
     findings,
     numbers,
+    forgottenThrough: forgotten?.through ?? 0,
     onGenuine: (event) => {
       rowChanges.add(event);
       secretChanges.add(event);
@@ -136,7 +142,12 @@ export async function verifyRecord(
     const sentence = `Batch ${batch}, whose head was logged when it was sealed, is not there: the record ends with batch ${end.no}.`;
     findings.add("head-unknown", sentence, length);
   }
-  for (const missing of numbers.findMissing(settledAfterMs)) {
+  if (forgotten !== undefined) {
+    notices.push(
+      `Retained from ${forgotten.until.toISOString()}: the events of batches 1 to ${forgotten.through} were removed for their age. Their signed batches stay, and were checked.`,
+    );
+  }
+  for (const missing of numbers.findMissing(settledAfterMs, forgotten?.until.getTime())) {
     if (missing.outlived) findings.add("numbers-missing", sentenceOf(missing), missing.count);
     else notices.push(sentenceOf(missing));
   }
@@ -156,6 +167,21 @@ export async function verifyRecord(
     findings: findings.list(),
     notices,
   };
+}
+
+/** Up to where the record says, by its own word, that events were removed for their age. What is not genuine says nothing. */
+async function findForgotten(
+  across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>,
+  loadMacKey: VerifyDependencies["loadMacKey"],
+): Promise<{ readonly through: number; readonly until: Date } | undefined> {
+  for (const event of await across((statements) => selectForgettings(statements, forgettingsLookedAt))) {
+    const key = await loadMacKey(event.macKeyNo);
+    if (event.version === null || key === undefined || !isGenuine(key, event)) continue;
+    const { version } = event;
+    const batch = await across((statements) => findBatch(statements, version));
+    if (batch !== undefined) return { through: version, until: batch.sealedAt };
+  }
+  return undefined;
 }
 
 function sentenceOf({ stream, first, count, outlived }: MissingNumbers): string {
