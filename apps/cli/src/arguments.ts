@@ -64,10 +64,20 @@ export function newExpiryOf(values: {
   };
 }
 
+const longestGraceMs = 30 * dayMs;
+
+/** @throws {UsageError} */
+function graceSecondsOf(duration: string | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  const graceMs = durationMs("grace", duration);
+  if (graceMs > longestGraceMs) throw new UsageError("--grace is at most 30d.");
+  return graceMs / 1000;
+}
+
 /** What `--grace` and `--end-grace` ask for. @throws {UsageError} */
 export function graceOf(values: { readonly grace?: string | undefined; readonly "end-grace": boolean }) {
   return {
-    graceSeconds: values.grace === undefined ? undefined : durationMs("grace", values.grace) / 1000,
+    graceSeconds: graceSecondsOf(values.grace),
     endGrace: values["end-grace"] ? true : undefined,
   };
 }

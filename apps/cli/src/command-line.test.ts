@@ -44,6 +44,8 @@ describe("arguments that do not fit", () => {
     [["lits"], 'Did you mean "list"?'],
     [["companies", "craete"], 'Did you mean "companies create"?'],
     [["company"], 'Did you mean "companies"?'],
+    [["history", "CUSTOM_X", "--company", "a"], 'Did you mean "versions"?'],
+    [["delete"], 'Did you mean "remove"?'],
     [["constructor"], "There is no such command."],
     [["__proto__", "toString"], "There is no such command."],
     [["get", "CUSTOM_X", "--compny", "acmecorp"], "There is no option --compny. Did you mean --company?"],

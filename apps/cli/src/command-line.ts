@@ -272,10 +272,27 @@ function isHelp(arg: string): boolean {
   return arg === "--help" || arg === "-h";
 }
 
+/** What other tools, and the procedures of the API, call what is a command here: looked at before the spelling. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ["history", "versions"],
+  ["log", "versions"],
+  ["read", "get"],
+  ["show", "get"],
+  ["write", "set"],
+  ["put", "set"],
+  ["ls", "list"],
+  ["rm", "remove"],
+  ["delete", "remove"],
+  ["destroy", "purge"],
+  ["undelete", "restore"],
+  ["revert", "rollback"],
+]);
+
 /** What was typed is not repeated: it may be a value that ended up in the wrong place. */
 function unknownCommand(typed: string): UsageError {
   const names = [...commands.keys()];
-  const meant = nearest(typed, [...names, ...names.map((name) => name.replace(/ .*/, ""))]);
+  const meant =
+    otherNames.get(typed) ?? nearest(typed, [...names, ...names.map((name) => name.replace(/ .*/, ""))]);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}"?`;
   return new UsageError(`There is no such command.${hint} "pnpm secrets --help" lists all of them.`);
 }

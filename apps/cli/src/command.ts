@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { UsageError } from "./failure.ts";
+import { inArguments, UsageError } from "./failure.ts";
 import { nearest } from "./nearest.ts";
 
 export interface Option {
@@ -10,6 +10,8 @@ export interface Option {
   /** What stands for its value in the help. */
   readonly value?: string;
   readonly help: string;
+  /** The field of the API that it fills, where that has another name: `graceSeconds` for `--grace`. */
+  readonly field?: string;
 }
 
 type Options = Readonly<Record<string, Option>>;
@@ -58,6 +60,23 @@ const everywhere = {
   },
 } as const satisfies Options;
 
+/** What a command calls the fields of the API that its arguments fill: `--expected-version`, `<secretKey>`. */
+function argumentNames({
+  positionals,
+  optional,
+  options,
+}: Omit<Command, "run">): ReadonlyMap<string, string> {
+  const places = optional === undefined ? positionals : [...positionals, optional];
+  return new Map([
+    ...places.map((name) => [name, `<${name}>`] as const),
+    ...Object.entries(options).map(([name, { field = camelCase(name) }]) => [field, `--${name}`] as const),
+  ]);
+}
+
+function camelCase(option: string): string {
+  return option.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** A command whose `run` gets its arguments typed by what it declares. `--json` and `--help` come with every one. */
 export function defineCommand<
   const O extends Options,
@@ -68,7 +87,7 @@ export function defineCommand<
   return {
     ...definition,
     options,
-    run: (args) => {
+    run: async (args) => {
       const raw = parse(args, options);
       const { positionals, optional, surplus } = definition;
       const names = optional === undefined ? positionals : [...positionals, optional];
@@ -78,7 +97,11 @@ export function defineCommand<
         throw new UsageError(surplus ?? `There are too many arguments: this command takes ${names.length}.`);
       }
       const named = Object.fromEntries(names.map((name, index) => [name, raw.positionals[index]]));
-      return definition.run(asValues<O, P, Q>({ ...named, ...raw.values }));
+      try {
+        await definition.run(asValues<O, P, Q>({ ...named, ...raw.values }));
+      } catch (error) {
+        throw await inArguments(error, argumentNames({ ...definition, options }));
+      }
     },
   };
 }

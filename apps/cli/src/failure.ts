@@ -54,6 +54,24 @@ export interface Failure {
   readonly currentVersion?: number | undefined;
 }
 
+/**
+ * An error of the API in the words of the command line: where its message names fields of a request, the arguments that fill
+ * them stand there.
+ *
+ * @param names of arguments, by field
+ */
+export async function inArguments(error: unknown, names: ReadonlyMap<string, string>): Promise<unknown> {
+  if (error instanceof UsageError || error instanceof IncompleteError) return error;
+  const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
+  if (!(error instanceof TenantSecretsError) || error.fields === undefined) return error;
+  const known = error.fields.filter((field) => /^[A-Za-z]+$/.test(field) && names.has(field));
+  if (known.length === 0) return error;
+  // With what follows in a path, such as the place in a list.
+  const named = new RegExp(String.raw`(?<![\w.-])(${known.join("|")})(?:\.\w+)*(?![\w-])`, "g");
+  const message = error.message.replaceAll(named, (path, field: string) => names.get(field) ?? path);
+  return new TenantSecretsError(error.code, message, error);
+}
+
 /** What to tell of an error. Of one that nobody foresaw only its class and code: its message may hold anything. */
 export async function failureOf(error: unknown): Promise<Failure> {
   if (error instanceof UsageError)

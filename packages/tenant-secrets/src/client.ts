@@ -165,6 +165,7 @@ const ErrorData = z.object({
       }),
     )
     .optional(),
+  fields: z.array(z.string()).optional(),
   requestId: z.string().optional(),
 });
 

@@ -11,6 +11,7 @@ export const createCommand = defineCommand({
     company: {
       ...company,
       multiple: true,
+      field: "companies",
       help: "The company; with --platform, once for each that it may enter",
     },
     platform: { type: "boolean", help: "A key of the platform, which may enter several companies" },
@@ -31,12 +32,14 @@ export const createCommand = defineCommand({
       type: "string",
       multiple: true,
       value: "address",
+      field: "addresses",
       help: "Where it may be used from, an IP address or a network such as 192.0.2.0/24, each; without: from anywhere",
     },
     "expires-in": {
       type: "string",
       required: true,
       value: "duration",
+      field: "expiresAt",
       help: "How long it is valid, at most 366d: 30m, 12h, 90d",
     },
     "request-id": {
@@ -122,7 +125,7 @@ platform ends for all its companies. For operators.`,
   examples: ["api-keys revoke 0198f2c4-0000-7000-8000-000000000001 --company acmecorp"],
   run: async ({ id, company: subdomain, json }) => {
     if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
-      throw new UsageError('An API key is revoked by its id, which "api-keys list" shows.');
+      throw new UsageError('<id> is the id of an API key, which "api-keys list" shows, and not the key.');
     }
     await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
       api.companies.apiKeys.revoke.mutate({ company: subdomain, id }),

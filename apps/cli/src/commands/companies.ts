@@ -37,6 +37,7 @@ export const createCommand = defineCommand({
       type: "string",
       required: true,
       value: "infisical|hybrid|database",
+      field: "secretStore",
       help: "Where its secrets live: a folder in Infisical, encrypted rows, or rows first and then the folder",
     },
     "request-id": requestId,

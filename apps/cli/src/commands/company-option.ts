@@ -24,6 +24,7 @@ export const dateHelp = "2027-01-31, or with a time and its offset: 2027-01-31T1
 export const remind = {
   type: "string",
   value: "days",
+  field: "reminderDays",
   help: "How many days before that to remind: 30,7,1 is the default",
 } as const satisfies Option;
 
@@ -35,6 +36,7 @@ export const expiryOptions = {
 export const graceOptions = {
   grace: {
     type: "string",
+    field: "graceSeconds",
     value: "duration",
     help: "For how long the value that is replaced goes on to count: 24h, at most 30d",
   },

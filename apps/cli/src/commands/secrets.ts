@@ -30,6 +30,7 @@ export const listCommand = defineCommand({
     "expires-within": {
       type: "string",
       value: "days",
+      field: "expiresWithinDays",
       help: "Only what expires within so many days, or has expired; the first to expire first",
     },
   },

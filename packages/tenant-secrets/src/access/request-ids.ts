@@ -21,7 +21,8 @@ export function checkRequestId(requestId: string | undefined): void {
   if (requestId === undefined || /^[\x21-\x7e]{1,100}$/.test(requestId)) return;
   throw new TenantSecretsError(
     "INVALID_INPUT",
-    "The request was refused: a requestId has 1 to 100 visible ASCII characters.",
+    "The request was refused: requestId has 1 to 100 visible ASCII characters.",
+    { fields: ["requestId"] },
   );
 }
 

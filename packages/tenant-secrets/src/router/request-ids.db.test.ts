@@ -224,7 +224,7 @@ describe.each(Object.entries(answered))("%s", (path, change) => {
     });
     await expect(call(path, caller, { ...asked, requestId: "two words" })).rejects.toMatchObject({
       code: "INVALID_INPUT",
-      message: "The request was refused: a requestId has 1 to 100 visible ASCII characters.",
+      message: "The request was refused: requestId has 1 to 100 visible ASCII characters.",
     });
     expect(await state()).toEqual(applied);
   });

@@ -52,6 +52,7 @@ export interface ErrorData {
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
+  readonly fields: readonly string[] | undefined;
 }
 
 const trpcCodes = {
@@ -91,6 +92,7 @@ const t = initTRPC
         retryAfterMs: known.retryAfterMs,
         currentVersion: known.currentVersion,
         failures: known.failures,
+        fields: known.fields,
       };
       const { code, httpStatus } = shape.data;
       // A path that leads to no procedure can be anything, such as a value in the wrong place.

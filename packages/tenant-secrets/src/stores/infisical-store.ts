@@ -92,12 +92,13 @@ export function createInfisicalStore(
     },
 
     write: async (company, { secretKey, plaintext, options }, caller) => {
-      refuseUnsupported(options.expectedVersion !== undefined, "a conditional write (expectedVersion)");
-      refuseUnsupported(options.requestId !== undefined, "a request id");
-      refuseUnsupported(options.note !== undefined, "a note");
-      refuseUnsupported((options.graceSeconds ?? 0) > 0, "a grace window (graceSeconds)");
-      refuseUnsupported(options.endGrace === true, "a grace window (endGrace)");
-      refuseUnsupported(options.expiresAt != null || options.reminderDays !== undefined, "an expiry");
+      refuseUnsupported(options.expectedVersion !== undefined, "a conditional write", "expectedVersion");
+      refuseUnsupported(options.requestId !== undefined, "a request id", "requestId");
+      refuseUnsupported(options.note !== undefined, "a note", "note");
+      refuseUnsupported((options.graceSeconds ?? 0) > 0, "a grace window", "graceSeconds");
+      refuseUnsupported(options.endGrace === true, "a grace window", "endGrace");
+      refuseUnsupported(options.expiresAt != null, "an expiry", "expiresAt");
+      refuseUnsupported(options.reminderDays !== undefined, "an expiry", "reminderDays");
       const value = plaintext.reveal();
       if (!survivesInfisical(value)) {
         throw new TenantSecretsError(
@@ -115,8 +116,8 @@ export function createInfisicalStore(
     },
 
     remove: async (company, secretKey, options, caller) => {
-      refuseUnsupported(options.expectedVersion !== undefined, "a conditional removal (expectedVersion)");
-      refuseUnsupported(options.requestId !== undefined, "a request id");
+      refuseUnsupported(options.expectedVersion !== undefined, "a conditional removal", "expectedVersion");
+      refuseUnsupported(options.requestId !== undefined, "a request id", "requestId");
       await erase(company, secretKey, caller);
       return { recoverUntil: undefined };
     },
@@ -140,13 +141,16 @@ function pathOf(company: Company): string {
   return `/tenants/${company.infisicalFolder}`;
 }
 
-function refuseUnsupported(asked: boolean, what: string): void {
-  if (asked) throw unsupported(what);
+/** @param field of the request that asks for it */
+function refuseUnsupported(asked: boolean, what: string, field: string): void {
+  if (asked) throw unsupported(what, field);
 }
 
-function unsupported(what: string): TenantSecretsError {
+function unsupported(what: string, field?: string): TenantSecretsError {
+  const named = field === undefined ? what : `${what} (${field})`;
   return new TenantSecretsError(
     "NOT_SUPPORTED",
-    `This company's secrets live in Infisical, which cannot do ${what}. Leave it out: only companies on the hybrid or database store have that.`,
+    `This company's secrets live in Infisical, which cannot do ${named}. Leave it out: only companies on the hybrid or database store have that.`,
+    field === undefined ? {} : { fields: [field] },
   );
 }

@@ -93,8 +93,11 @@ async function underStoreOfNow<T>(
   }
 }
 
-export function refuseRule(rule: string): TenantSecretsError {
-  return new TenantSecretsError("INVALID_INPUT", `The request was refused: ${rule}.`);
+/** @param rule what holds for the field, to follow its name */
+export function refuseField(field: string, rule: string): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", `The request was refused: ${field} ${rule}.`, {
+    fields: [field],
+  });
 }
 
 /** Puts each secret that stood in the way of a batch on record by itself. The batch's own failure is for the gate. */

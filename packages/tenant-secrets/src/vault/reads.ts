@@ -243,7 +243,7 @@ export function createReads(
         },
         async (company, store) => {
           catalog.get(secretKey);
-          checkVersion(version, 0);
+          checkVersion("version", version, 0);
           // A credential that is refused is refused at every call, and each of these would lock the secret.
           const name = `${company.id} ${secretKey} ${version}`;
           if (outcomes.get(name) === result) return;

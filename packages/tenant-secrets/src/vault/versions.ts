@@ -131,7 +131,7 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
     rollback: (caller, subdomain, secretKey, options) =>
       on([caller, subdomain, secretKey], "write", "secret.rollback", async (company, store) => {
         checkOptions(options);
-        checkVersion(options.toVersion, 1);
+        checkVersion("toVersion", options.toVersion, 1);
         return store.rollback(company, secretKey, options, caller);
       }),
 

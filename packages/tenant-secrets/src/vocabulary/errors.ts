@@ -50,6 +50,8 @@ export interface ErrorDetails {
   readonly failures?: readonly SecretFailure[] | undefined;
   /** Where the error is the answer of the place where the secret is: whether it leaves open what became of a change. */
   readonly store?: StoreAnswer | undefined;
+  /** The fields of the request that the message names, so that who has other names for them can say those. */
+  readonly fields?: readonly string[] | undefined;
   /** For the log, never for the caller: an error's class and code, such as "DatabaseError 42P01". */
   readonly diagnosis?: string | undefined;
 }
@@ -66,6 +68,7 @@ export class TenantSecretsError extends Error {
   readonly requestId: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
   readonly store: StoreAnswer | undefined;
+  readonly fields: readonly string[] | undefined;
   readonly diagnosis: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -76,6 +79,7 @@ export class TenantSecretsError extends Error {
     this.requestId = details.requestId;
     this.failures = details.failures;
     this.store = details.store;
+    this.fields = details.fields;
     this.diagnosis = details.diagnosis;
   }
 }

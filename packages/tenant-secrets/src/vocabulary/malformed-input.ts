@@ -26,5 +26,14 @@ export function malformedInput(cause: unknown): TenantSecretsError {
   return new TenantSecretsError(
     "INVALID_INPUT",
     `The request was refused: ${fields.slice(0, maxNamed).join(", ")}${more} does not have the form that this procedure takes.`,
+    {
+      fields: [...new Set(issues.map(({ path }) => String(path[0])))].filter((field) =>
+        isNamed(field, fields),
+      ),
+    },
   );
+}
+
+function isNamed(field: string, paths: readonly string[]): boolean {
+  return paths.some((path) => path.split(/[. ]/, 1)[0] === field);
 }
