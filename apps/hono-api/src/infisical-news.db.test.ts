@@ -87,3 +87,12 @@ it("a wrong client secret is said once, with its variable, and tried once", asyn
   expect(logIns() - before).toBe(1);
   expect(server.output()).not.toContain("fake-wrong-secret");
 });
+
+it("an address of Infisical that is not accepted is refused with its variable, and with what allows it", async () => {
+  const inCluster = { INFISICAL_SITE_URL: "http://infisical.invalid:8080" };
+  const refused = start(inCluster);
+  expect(await refused.ended).toBe(1);
+  expect(linesOf(refused, /"level":"fatal".*INFISICAL_SITE_URL.*INFISICAL_ALLOW_HTTP=true/)).toHaveLength(1);
+  const allowed = start({ ...inCluster, INFISICAL_ALLOW_HTTP: "true" });
+  await allowed.says(/"level":"error".*could not be reached; check INFISICAL_SITE_URL/);
+});

@@ -44,3 +44,24 @@ test("has no default environment", () => {
     "staging",
   );
 });
+
+test("reads what a cluster and a server without headers need, and names what it does not understand", () => {
+  const connection = {
+    INFISICAL_SITE_URL: "http://infisical:8080",
+    INFISICAL_CLIENT_ID: "c",
+    INFISICAL_CLIENT_SECRET: "s",
+    INFISICAL_PROJECT_ID: "p",
+    INFISICAL_ENVIRONMENT: "dev",
+  };
+  expect(readInfisicalOptions(connection)).toMatchObject({ allowHttp: false });
+  expect(readInfisicalOptions(connection)).not.toHaveProperty("requestsPerMinute");
+  const more = { INFISICAL_ALLOW_HTTP: "true", INFISICAL_REQUESTS_PER_MINUTE: "120" };
+  expect(readInfisicalOptions({ ...connection, ...more })).toMatchObject({
+    allowHttp: true,
+    requestsPerMinute: 120,
+  });
+  const wrong = { INFISICAL_ALLOW_HTTP: "yes", INFISICAL_REQUESTS_PER_MINUTE: "0" };
+  expect(() => readInfisicalOptions({ ...connection, ...wrong })).toThrow(
+    /INFISICAL_ALLOW_HTTP[\s\S]*INFISICAL_REQUESTS_PER_MINUTE/,
+  );
+});

@@ -163,6 +163,15 @@ test.for([
   expect(accepted(() => void normalizeSiteUrl(bad))).toBe(false);
 });
 
+test("takes plain http to another machine only where it is allowed, and says how", () => {
+  expect(() => normalizeSiteUrl("http://infisical:8080")).toThrow(
+    /INFISICAL_SITE_URL.*INFISICAL_ALLOW_HTTP=true/,
+  );
+  expect(normalizeSiteUrl("http://infisical:8080/", true)).toBe("http://infisical:8080");
+  expect(accepted(() => void normalizeSiteUrl("ftp://infisical:8080", true))).toBe(false);
+  expect(() => normalizeSiteUrl("infisical")).toThrow("INFISICAL_SITE_URL");
+});
+
 test("refuses options of a wrong form by name, without their content", () => {
   const options = {
     siteUrl: "https://h.example",
