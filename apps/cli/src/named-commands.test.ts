@@ -1,0 +1,55 @@
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { commands } from "./command-line.ts";
+
+const root = path.resolve(import.meta.dirname, "../../..");
+const groups = new Set(
+  [...commands.keys()].filter((name) => name.includes(" ")).map((name) => name.split(" ")[0]),
+);
+
+/** The texts of files, without those of tests. */
+function textsOf(...patterns: readonly string[]): readonly (readonly [string, string])[] {
+  return patterns
+    .flatMap((pattern) => globSync(pattern, { cwd: root }))
+    .filter((file) => !file.includes("node_modules") && !file.endsWith(".test.ts"))
+    .map((file) => [file, readFileSync(path.join(root, file), "utf8")] as const);
+}
+
+/** Whether these words begin with those of a command. */
+function isCommand(words: string): boolean {
+  const [first = "", second = ""] = words.split(" ");
+  return commands.has(first) || commands.has(`${first} ${second}`);
+}
+
+test("every command that an error or a comment names in quotes is there", () => {
+  // "database error 28P01" is none.
+  const group = [...groups].filter((name) => name !== "database").join("|");
+  const quoted = new RegExp(`["\`'](?:secrets )?((?:${group}) [a-z][a-z-]+)`, "g");
+  const named = textsOf("packages/*/src/**/*.ts", "apps/*/src/**/*.ts", "tooling/*/src/**/*.ts").flatMap(
+    ([file, text]) => Array.from(text.matchAll(quoted), ([, words = ""]) => `${file}: ${words}`),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((each) => !isCommand(each.slice(each.indexOf(": ") + 2)))).toEqual([]);
+});
+
+test("every command that is written out, in the documentation too, is there", () => {
+  const called = /pnpm (?:--silent )?secrets ([a-z][a-z-]+(?: [a-z][a-z-]+)?)/g;
+  const named = textsOf(
+    "*.md",
+    "docs/**/*.md",
+    "packages/*/src/**/*.ts",
+    "apps/*/src/**/*.ts",
+    "tooling/*/src/**/*.ts",
+  ).flatMap(([file, text]) => Array.from(text.matchAll(called), ([, words = ""]) => `${file}: ${words}`));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((each) => !isCommand(each.slice(each.indexOf(": ") + 2)))).toEqual([]);
+});
+
+test("no error advises to move a company to another store, which no command does", () => {
+  const advice = /["`'][^"`'\n]*\bmove (?:the|this) company\b/i;
+  const found = textsOf("packages/*/src/**/*.ts", "apps/*/src/**/*.ts").filter(([, text]) =>
+    advice.test(text),
+  );
+  expect(found.map(([file]) => file)).toEqual([]);
+});
