@@ -8,6 +8,7 @@ const redacted = "[redacted]";
  */
 export class Plaintext {
   readonly #bytes: Buffer;
+  #isWiped = false;
 
   /** Takes the buffer over: {@link wipe} zeroes it. */
   constructor(bytes: Buffer) {
@@ -18,15 +19,22 @@ export class Plaintext {
     return new Plaintext(Buffer.from(text, "utf8"));
   }
 
+  /**
+   * @throws {Error} once it was wiped. A transaction can outlive the call that it belongs to, where that gave up waiting: it
+   *   has to fail then, and not to keep zeros as a value.
+   */
   get bytes(): Buffer {
+    if (this.#isWiped) throw new Error("The value was wiped before it was used.");
     return this.#bytes;
   }
 
+  /** @throws {Error} as `bytes` */
   reveal(): string {
-    return this.#bytes.toString("utf8");
+    return this.bytes.toString("utf8");
   }
 
   wipe(): void {
+    this.#isWiped = true;
     this.#bytes.fill(0);
   }
 
