@@ -187,3 +187,24 @@ test.each([
   for (const outcome of Object.keys(others)) expect(outcome).toMatch(/prepared statement .* does not exist/);
   expect(await bursts()).toEqual([{ right: 800 }, { right: 120 }]);
 });
+
+test("what ends a transaction is known to every server of a pooler", limit, async () => {
+  const { urls } = database;
+  const pooler = await startTransactionPooler({ url: urls.application, servers: 3, tracksStatements: false });
+  onTestFinished(() => pooler.stop());
+  const sql = connect(pooler.through(urls.application), 3);
+  const committed = async (): Promise<string> => {
+    await sql.begin((inside) => inside.savepoint((nested) => nested.unsafe("select 1")));
+    return "right";
+  };
+  const undone = async (): Promise<string> => {
+    const attempt = sql.begin(async (inside) => {
+      await inside.unsafe("select 1");
+      throw new RangeError("undone");
+    });
+    return attempt.catch((error: unknown) => (error instanceof RangeError ? "right" : String(error)));
+  };
+  // Each connection of ours brings the pooler one of the server's, and these are handed round.
+  for (let n = 0; n < 15; n += 1)
+    expect(await tally([...many(6, committed), ...many(6, undone)])).toEqual({ right: 12 });
+});
