@@ -63,7 +63,11 @@ interface Exported {
   readonly leftOut: readonly { readonly secretKey: string; readonly reason: keyof typeof reasons }[];
 }
 
-const reasons = { "write-only": "nobody may see it", "not-in-catalogue": "not in the catalogue" };
+const reasons = {
+  "write-only": "nobody may see it",
+  "not-in-catalogue": "not in the catalogue",
+  unusable: "which in Infisical is no value: empty, too long, or with characters that no value has",
+};
 
 function report(subdomain: string, { secretKeys, leftOut }: Exported): void {
   for (const { secretKey, reason } of leftOut) remark(`Left out: ${secretKey}, ${reasons[reason]}.`);

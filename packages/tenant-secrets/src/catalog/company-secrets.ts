@@ -251,8 +251,8 @@ export interface CompanySecrets<C extends Catalog> {
     options?: WriteOptions,
   ): Promise<SetResult>;
   /**
-   * As `get`, of 1 to 100 secrets. @returns those that are there, by secret key
-   * @throws {TenantSecretsError} as `get`, but for NOT_FOUND; with `failures` where some do not open: then none is answered
+   * As `get`, of 1 to 100 secrets. @returns those that are there and usable, by secret key: `get` says what is wrong with another
+   * @throws {TenantSecretsError} as `get`, but for NOT_FOUND and INVALID_VALUE; with `failures` where some do not open: then none is answered
    */
   getMany<K extends SecretKeyOf<C>>(
     secretKeys: readonly K[],

@@ -42,7 +42,8 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
       const values: { [Key in K]?: ValueOf<C, Key> } = {};
       for (const secretKey of secretKeys) {
         const text = texts.get(secretKey);
-        if (text !== undefined) values[secretKey] = decodeValue(catalog, secretKey, text);
+        const value = text === undefined ? undefined : decodeUsable(catalog, secretKey, text);
+        if (value !== undefined) values[secretKey] = value;
       }
       return values;
     },
@@ -102,4 +103,18 @@ function entriesOf<C extends Catalog>(
 
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/** Left out of several is what is not of the form that its type promises, as Infisical may have it; asked for alone, it says so. */
+function decodeUsable<C extends Catalog, K extends SecretKeyOf<C>>(
+  catalog: C,
+  secretKey: K,
+  text: string,
+): ValueOf<C, K> | undefined {
+  try {
+    return decodeValue(catalog, secretKey, text);
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === "INVALID_VALUE") return undefined;
+    throw error;
+  }
 }

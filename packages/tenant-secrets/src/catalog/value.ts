@@ -109,9 +109,39 @@ function parseJson(text: string): unknown {
 function checkText(secretKey: string, text: string): void {
   if (text === "") throw invalidValue(secretKey, "is not empty; to take a secret away, remove it");
   checkString(secretKey, text);
+  checkSize(secretKey, text);
+}
+
+/**
+ * Checks text that was found in Infisical, where anything can have been put: for what no value can be, whatever it is of. A mask
+ * or another stand-in is handed out as it is.
+ *
+ * @throws {TenantSecretsError} INVALID_VALUE with the secret key and the rule, never the value
+ */
+export function checkFoundText(secretKey: string, text: string): void {
+  const refused = (rule: string) =>
+    new TenantSecretsError(
+      "INVALID_VALUE",
+      `What Infisical has as ${secretKey} is refused: a value ${rule}. Write another one, or remove it.`,
+    );
+  if (text === "") throw refused("is not empty");
+  const rule = brokenForm(text) ?? brokenSize(text);
+  if (rule !== undefined) throw refused(rule);
+}
+
+function checkSize(secretKey: string, text: string): void {
+  const rule = brokenSize(text);
+  if (rule !== undefined) throw invalidValue(secretKey, rule);
+}
+
+function brokenSize(text: string): string | undefined {
   const bytes = utf8Bytes(text);
-  if (bytes > maxValueBytes)
-    throw invalidValue(secretKey, `is at most ${maxValueBytes} bytes long; this one has ${bytes}`);
+  return bytes > maxValueBytes ? `is at most ${maxValueBytes} bytes long; this one has ${bytes}` : undefined;
+}
+
+function brokenForm(text: string): string | undefined {
+  if (!text.isWellFormed()) return "is well-formed Unicode; this one has a lone surrogate";
+  return text.includes("\0") ? "has no NUL character" : undefined;
 }
 
 /** Counted, not encoded: an encoded copy would stay behind in memory. The text is well-formed. */
@@ -134,9 +164,8 @@ function checkStrings(secretKey: string, value: unknown): void {
 }
 
 function checkString(secretKey: string, text: string): void {
-  if (!text.isWellFormed())
-    throw invalidValue(secretKey, "is well-formed Unicode; this one has a lone surrogate");
-  if (text.includes("\0")) throw invalidValue(secretKey, "has no NUL character");
+  const form = brokenForm(text);
+  if (form !== undefined) throw invalidValue(secretKey, form);
   const standIn = standIns.find(({ pattern }) => pattern.test(text));
   if (standIn !== undefined) throw invalidValue(secretKey, standIn.rule);
 }

@@ -7,6 +7,7 @@ import { isSealedOf, type SealedSecret } from "../stores/sealed-secret.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import type { Plaintext } from "../vocabulary/plaintext.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { bad, conflict, imported, unchanged, type Verdict } from "./legacy-outcome.ts";
 import type { LegacyValue } from "./legacy-row.ts";
 
@@ -61,7 +62,8 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
         : conflict("DIFFERENT");
     }
     if (!outside.has(secretKey)) return undefined;
-    const stored = await infisicalStore.find(company, secretKey);
+    const stored = await infisicalStore.find(company, secretKey).catch(unlessUnusable);
+    if (stored === "unusable") return conflict("DIFFERENT_IN_INFISICAL");
     const same = stored === undefined || (await compare(company, secretKey, plaintext, stored));
     return same ? undefined : conflict("DIFFERENT_IN_INFISICAL");
   };
@@ -101,4 +103,10 @@ function rememberValues(): (company: Company, secretKey: string, value: Plaintex
     remembered.set(name, mac);
     return imported;
   };
+}
+
+/** What no value can be is another one than any that is imported. */
+function unlessUnusable(error: unknown): "unusable" {
+  if (error instanceof TenantSecretsError && error.code === "INVALID_VALUE") return "unusable";
+  throw error;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { maxBatchSecrets } from "../catalog/company-secrets.ts";
 import type { FileEntry } from "../transfer/file-text.ts";
-import { maxUnreadEntries } from "../vault/secret-files.ts";
+import { leftOutReasons, maxUnreadEntries } from "../vault/secret-files.ts";
 import { RevealPurpose } from "../vocabulary/actor.ts";
 import { errorCodes } from "../vocabulary/errors.ts";
 import { company, note, requestId, secretKey, version } from "./fields.ts";
@@ -64,9 +64,7 @@ export const secretFileProcedures = {
       z.object({
         file: z.string(),
         secretKeys: z.array(z.string()).readonly(),
-        leftOut: z
-          .array(z.object({ secretKey: z.string(), reason: z.enum(["write-only", "not-in-catalogue"]) }))
-          .readonly(),
+        leftOut: z.array(z.object({ secretKey: z.string(), reason: z.enum(leftOutReasons) })).readonly(),
       }),
     )
     .mutation(({ ctx, input }) =>

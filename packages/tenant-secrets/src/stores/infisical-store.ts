@@ -1,5 +1,6 @@
 import { survivesInfisical, type InfisicalClient } from "@repo/infisical";
 import type { Capabilities } from "../catalog/company-secrets.ts";
+import { checkFoundText } from "../catalog/value.ts";
 import type { Company } from "../companies/companies.ts";
 import type { Caller } from "../vocabulary/actor.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
@@ -45,6 +46,7 @@ export function createInfisicalStore(
   const find: SecretStore["find"] = async (company, secretKey) => {
     const secret = await onInfisical(() => readValue(pathOf(company), secretKey));
     if (secret === undefined) return undefined;
+    checkFoundText(secretKey, secret.value);
     const plaintext = Plaintext.fromText(secret.value);
     try {
       return sealedHere({ companyId: company.id, secretKey, version: secret.version }, plaintext);

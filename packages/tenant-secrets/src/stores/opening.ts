@@ -33,6 +33,7 @@ export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
 /**
  * Finds and opens several secrets, all at once.
  *
+ * @param onUnusable told of each that Infisical has as something that no value can be; it is left out
  * @returns those that are there, by secret key; the caller wipes them
  * @throws {TenantSecretsError} with `failures` for those that do not open, and what `find` throws where a store is away;
  *   then none is answered
@@ -40,6 +41,7 @@ export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
 export async function openEach(
   secretKeys: readonly string[],
   find: FindSecret,
+  onUnusable: (secretKey: string) => void = () => {},
 ): Promise<Map<string, StoredSecret>> {
   const opened = new Map<string, StoredSecret>();
   const refusals: Refusal[] = [];
@@ -53,7 +55,8 @@ export async function openEach(
       for (const refusal of refused) {
         // Then it is not the secret that something is wrong with.
         if (isStoreAway(refusal.error)) throw refusal.error;
-        refusals.push(refusal);
+        if (refusal.error.code === "INVALID_VALUE") onUnusable(secretKey);
+        else refusals.push(refusal);
       }
     }
     const [first, ...others] = refusals;

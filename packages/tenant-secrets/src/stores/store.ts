@@ -80,6 +80,8 @@ export interface SecretStore {
    * The current value. What is asked for in one turn of the event loop is asked for together.
    *
    * @returns undefined where there is none or it was removed
+   * @throws {TenantSecretsError} INVALID_VALUE where Infisical has something that no value can be: empty, with NUL, of more than
+   *   65,536 bytes, not well-formed
    */
   find(company: Company, secretKey: string): Promise<SealedSecret | undefined>;
   /**

@@ -133,9 +133,14 @@ export function createReads(
     company: Company,
     store: SecretStore,
     secretKeys: readonly string[],
+    unusable: Set<string>,
   ): Promise<ReadonlyMap<string, StoredSecret>> => {
     try {
-      return await openEach(secretKeys, (secretKey) => find(company, store, secretKey));
+      return await openEach(
+        secretKeys,
+        (secretKey) => find(company, store, secretKey),
+        (secretKey) => unusable.add(secretKey),
+      );
     } catch (error) {
       const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
       for (const { secretKey } of failures) kept.forget(company.id, secretKey);
@@ -193,10 +198,11 @@ export function createReads(
           for (const secretKey of secretKeys) catalog.get(secretKey);
           const visible = secretKeys.filter((secretKey) => covers(caller.actor, secretKey));
           const attempt = { caller, action: "secret.read", companyId: company.id } as const;
+          const unusable = new Set<string>();
           const found =
             visible.length === 0
               ? new Map<string, StoredSecret>()
-              : await recordFailures(audit, attempt, () => openAll(company, store, visible));
+              : await recordFailures(audit, attempt, () => openAll(company, store, visible, unusable));
           try {
             for (const secretKey of secretKeys) {
               const secret = found.get(secretKey);
@@ -207,7 +213,8 @@ export function createReads(
               }
               const { action, companyId } = attempt;
               const outcome = visible.includes(secretKey) ? "failed" : "refused";
-              await audit.add(caller, { action, companyId, secretKey, outcome, reason: "NOT_FOUND" });
+              const reason = unusable.has(secretKey) ? "INVALID_VALUE" : "NOT_FOUND";
+              await audit.add(caller, { action, companyId, secretKey, outcome, reason });
             }
             return visible.flatMap((secretKey) => {
               const secret = found.get(secretKey);

@@ -52,13 +52,17 @@ export interface ImportOptions {
 
 export type FileFormat = "env" | "json";
 
+/** `unusable`: what Infisical has is empty, has NUL, is more than 65,536 bytes or not well-formed. */
+export const leftOutReasons = ["write-only", "not-in-catalogue", "unusable"] as const;
+type LeftOutReason = (typeof leftOutReasons)[number];
+
 export interface ExportedSecrets {
   /** The file. It is all values in the clear. */
   readonly file: string;
   readonly secretKeys: readonly string[];
   readonly leftOut: readonly {
     readonly secretKey: string;
-    readonly reason: "write-only" | "not-in-catalogue";
+    readonly reason: LeftOutReason;
   }[];
 }
 
@@ -169,10 +173,12 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
           return entry.writeOnly ? [{ secretKey, reason: "write-only" }] : [];
         });
         const withheld = new Set(leftOut.map(({ secretKey }) => secretKey));
+        const unusable: string[] = [];
         const current = await readBatches(
           store,
           company,
           listed.filter((secretKey) => !withheld.has(secretKey)),
+          (secretKey) => unusable.push(secretKey),
         );
         try {
           const secrets = [...current].toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -185,7 +191,14 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
           const events = secrets.map(([secretKey, { version }]) => ({ ...event, secretKey, version }));
           // An export that found nothing is an attempt as well.
           await record(caller, company, events.length === 0 ? [event] : events);
-          return { file, secretKeys: secrets.map(([secretKey]) => secretKey), leftOut };
+          return {
+            file,
+            secretKeys: secrets.map(([secretKey]) => secretKey),
+            leftOut: [
+              ...leftOut,
+              ...unusable.map((secretKey) => ({ secretKey, reason: "unusable" as const })),
+            ].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1)),
+          };
         } finally {
           wipe(current);
         }
@@ -287,13 +300,16 @@ async function readBatches(
   store: SecretStore,
   company: Company,
   secretKeys: readonly string[],
+  onUnusable?: (secretKey: string) => void,
 ): Promise<ReadonlyMap<string, StoredSecret>> {
   const found = new Map<string, StoredSecret>();
   let bytes = 0;
   try {
     for (let start = 0; start < secretKeys.length; start += maxBatchSecrets) {
-      const batch = await openEach(secretKeys.slice(start, start + maxBatchSecrets), (secretKey) =>
-        store.find(company, secretKey),
+      const batch = await openEach(
+        secretKeys.slice(start, start + maxBatchSecrets),
+        (secretKey) => store.find(company, secretKey),
+        onUnusable,
       );
       for (const [secretKey, secret] of batch) {
         found.set(secretKey, secret);

@@ -1,0 +1,106 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { createFixture, product, type Fixture } from "../fixture.ts";
+import type { SecretStoreName } from "../vocabulary/names.ts";
+
+let fixture: Fixture;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+
+const LogIn = z.object({ accessToken: z.string() });
+
+/** As somebody does in Infisical: our own client refuses most of this. */
+async function putByHand(subdomain: string, name: string, value: string): Promise<void> {
+  const { siteUrl, clientId, clientSecret, projectId: workspaceId } = fixture.emulator;
+  const send = (method: string, path: string, body: object, token?: string) =>
+    fetch(siteUrl + path, {
+      method,
+      headers: {
+        "content-type": "application/json",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+  const logIn = await send("POST", "/api/v1/auth/universal-auth/login", { clientId, clientSecret });
+  const { accessToken } = LogIn.parse(await logIn.json());
+  const secretPath = `/tenants/${subdomain}`;
+  await fixture.infisical.createFolder(secretPath);
+  const body = { workspaceId, environment: "dev", secretPath, type: "shared", secretValue: value };
+  const answer = await send("POST", `/api/v3/secrets/raw/${name}`, body, accessToken);
+  expect(answer.status).toBe(200);
+}
+
+const unusable = [
+  ["empty", "", "not empty"],
+  ["with NUL", "fake\0value", "NUL"],
+  ["of 65,537 bytes", "x".repeat(65_537), "65536 bytes"],
+  ["with a lone surrogate", "fake \ud800 value", "lone surrogate"],
+] as const;
+
+describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a value in Infisical", (store) => {
+  const companyWith = async (value: string, name = "CUSTOM_BAD"): Promise<string> => {
+    const subdomain = await fixture.company(store satisfies SecretStoreName);
+    await fixture.secrets.company(subdomain, product).set("CUSTOM_GOOD", "good");
+    await putByHand(subdomain, name, value);
+    return subdomain;
+  };
+
+  test.for(unusable)(
+    "%s is refused by its name and rule, and is no trouble of others",
+    async ([, value, rule]) => {
+      const subdomain = await companyWith(value);
+      const secrets = fixture.secrets.company(subdomain, product);
+      const refused = expect(secrets.get("CUSTOM_BAD")).rejects;
+      await refused.toMatchObject({ code: "INVALID_VALUE", message: expect.stringContaining("CUSTOM_BAD") });
+      await expect(secrets.get("CUSTOM_BAD")).rejects.toThrow(rule);
+      expect(await secrets.getMany(["CUSTOM_GOOD", "CUSTOM_BAD"])).toEqual({ CUSTOM_GOOD: "good" });
+      const { secrets: listed } = await secrets.list();
+      expect(listed.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_BAD", "CUSTOM_GOOD"]);
+      const owner = await fixture.person(subdomain, "owner");
+      expect(await fixture.secrets.files.export(owner, subdomain, "env", "incident")).toEqual({
+        file: "CUSTOM_GOOD=good\n",
+        secretKeys: ["CUSTOM_GOOD"],
+        leftOut: [{ secretKey: "CUSTOM_BAD", reason: "unusable" }],
+      });
+      const events = await fixture.superuser`select outcome, reason from audit_events
+      where secret_key = 'CUSTOM_BAD' and action = 'secret.read'
+        and company_id = (select id from companies where subdomain = ${subdomain})`;
+      expect(events.map(({ outcome, reason }) => `${outcome} ${reason}`)).toContain("failed INVALID_VALUE");
+      await secrets.set("CUSTOM_BAD", "put right");
+      expect(await secrets.get("CUSTOM_BAD")).toBe("put right");
+    },
+  );
+
+  test.for(unusable)("%s can be removed", async ([, value]) => {
+    const secrets = fixture.secrets.company(await companyWith(value), product);
+    await secrets.remove("CUSTOM_BAD");
+    expect(await secrets.find("CUSTOM_BAD")).toBeUndefined();
+  });
+
+  test("that is not of its entry's form is left out of several, and refused alone", async () => {
+    const secrets = fixture.secrets.company(await companyWith("no JSON", "OAUTH_GOOGLE"), product);
+    await expect(secrets.get("OAUTH_GOOGLE")).rejects.toMatchObject({ code: "INVALID_VALUE" });
+    expect(await secrets.getMany(["CUSTOM_GOOD", "OAUTH_GOOGLE"])).toEqual({ CUSTOM_GOOD: "good" });
+  });
+
+  test("of 65,536 bytes is served", async () => {
+    const value = "é".repeat(32_768);
+    const secrets = fixture.secrets.company(await companyWith(value), product);
+    expect(await secrets.getMany(["CUSTOM_GOOD", "CUSTOM_BAD"])).toEqual({
+      CUSTOM_GOOD: "good",
+      CUSTOM_BAD: value,
+    });
+  });
+});
+
+test("a copy in the database is served on where Infisical's value has become one that cannot be", async () => {
+  const subdomain = await fixture.company("hybrid");
+  await putByHand(subdomain, "CUSTOM_KEY", "fake-copied");
+  const secrets = fixture.another({ cache: { freshMs: 1 } }).company(subdomain, product);
+  expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
+  await fixture.infisical.deleteSecret(`/tenants/${subdomain}`, "CUSTOM_KEY");
+  await putByHand(subdomain, "CUSTOM_KEY", "");
+  expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
+});
