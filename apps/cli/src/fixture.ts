@@ -29,6 +29,7 @@ export interface Fixture {
   readonly infisical: InfisicalClient;
   readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
   readonly operatorToken: string;
+  readonly emulator: Awaited<ReturnType<typeof startInfisicalEmulator>>;
   /** An API key that may do everything that one can, to all secrets of some companies. */
   apiKey(companies: readonly string[], narrower?: Partial<NewApiKey>): Promise<string>;
 }
@@ -76,6 +77,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     secrets,
     infisical,
     operatorToken,
+    emulator,
     superuserUrl: testDatabase.superuserUrl,
     listenerUrl: testDatabase.urls.listener,
     remote: { TENANT_SECRETS_URL: url, TENANT_SECRETS_OPERATOR_TOKEN: operatorToken },

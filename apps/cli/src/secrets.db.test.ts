@@ -112,6 +112,33 @@ describe("list and remove", () => {
     expect(await fixture.infisical.findSecret("/tenants/codewiser", "OLD_THING")).toBeUndefined();
   });
 
+  test("say what of a hybrid company is only in Infisical, missing for now or left there, and delete it there", async () => {
+    await fixture.secrets.companies.create(operator, { subdomain: "hybridcorp", secretStore: "hybrid" });
+    const environment = { ...fixture.remote, TENANT_SECRETS_API_KEY: await fixture.apiKey(["hybridcorp"]) };
+    const hybridcorp = (...args: string[]) => cli([...args, "--company", "hybridcorp"], environment);
+    await fixture.secrets.company("hybridcorp", product).set("CUSTOM_HERE", canary);
+    await fixture.infisical.putSecret("/tenants/hybridcorp", "CUSTOM_OUTSIDE", canary);
+    await fixture.infisical.putSecret("/tenants/hybridcorp", "_OLD", canary);
+    expect((await hybridcorp("list")).stdout).toMatch(/^_OLD .*no name for a secret here$/m);
+    fixture.emulator.faults.add({ kind: "answer", status: 503 }, { path: /secrets/, times: 3 });
+    const partial = await hybridcorp("list");
+    fixture.emulator.faults.clear();
+    expect(partial).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("Not complete") });
+    expect(partial.stdout).toMatch(/^CUSTOM_HERE /m);
+    expect(partial.stdout).not.toContain("CUSTOM_OUTSIDE");
+
+    const removed = await hybridcorp("remove", "CUSTOM_OUTSIDE", "--yes");
+    expect(removed.stdout).toBe(
+      "CUSTOM_OUTSIDE of hybridcorp is removed here, where nothing was kept to restore it from.\n",
+    );
+    const line = "remove CUSTOM_OUTSIDE --company hybridcorp --in-infisical";
+    expect(removed.stderr).toContain(line);
+    expect((await cli([...line.split(" "), "--yes"], environment)).stdout).toBe(
+      "CUSTOM_OUTSIDE of hybridcorp is gone for good: nothing was kept to restore it from.\n",
+    );
+    expect(await fixture.infisical.findSecret("/tenants/hybridcorp", "CUSTOM_OUTSIDE")).toBeUndefined();
+  });
+
   test("say until when a removed secret can be restored, and restore it", async () => {
     await fixture.secrets.company("acmecorp", product).set("CUSTOM_REMOVED", "value");
     const removed = await run("remove CUSTOM_REMOVED --yes --json");

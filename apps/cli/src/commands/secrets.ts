@@ -1,7 +1,7 @@
 import { withApi } from "../api.ts";
-import { confirm, versionOf, wholeNumber } from "../arguments.ts";
+import { asks, confirm, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
-import { minute, print, printJson, printValue, table } from "../output.ts";
+import { minute, print, printJson, printValue, remark, table } from "../output.ts";
 import { company, expectedVersion, requestId } from "./company-option.ts";
 
 export const getCommand = defineCommand({
@@ -35,7 +35,8 @@ export const listCommand = defineCommand({
     },
   },
   details: `Shows what the credential may know of, never a value. The hint is the end of a value, where its kind allows
-one; PENDING is the version that "promote" would make current, LAST USED is to the hour. "not in the catalogue" marks what is there but can be neither read nor written here, only removed.`,
+one; PENDING is the version that "promote" would make current, LAST USED is to the hour. "not in the catalogue" marks what is there but can be neither read nor written here, only removed; "no name for a secret here" what is in
+Infisical under a name that our rules do not allow: it can only be renamed or deleted there.`,
   examples: ["list --company acmecorp", "list --company acmecorp --expires-within 30"],
   run: async ({ company: subdomain, json, ...values }) => {
     const expiresWithinDays = wholeNumber("expires-within", values["expires-within"]);
@@ -43,6 +44,10 @@ one; PENDING is the version that "promote" would make current, LAST USED is to t
       api.secrets.list.query({ company: subdomain, expiresWithinDays }),
     );
     if (json) return printJson({ company: subdomain, ...list });
+    if (list.missing !== undefined)
+      remark(
+        `Not complete: Infisical could not be asked. What ${subdomain} has only there is missing; this is what is in the database.`,
+      );
     if (list.secrets.length === 0)
       return print(
         expiresWithinDays === undefined
@@ -62,7 +67,7 @@ one; PENDING is the version that "promote" would make current, LAST USED is to t
           secret.expiresAt === undefined ? "" : minute(secret.expiresAt),
           secret.lastUsedAt === undefined ? "" : minute(secret.lastUsedAt),
           secret.check === undefined ? "" : `${secret.check.result} ${minute(secret.check.checkedAt)}`,
-          secret.listed ? "" : "not in the catalogue",
+          secret.usable === false ? "no name for a secret here" : secret.listed ? "" : "not in the catalogue",
         ]),
       ),
     );
@@ -75,27 +80,47 @@ export const removeCommand = defineCommand({
     company,
     "expected-version": expectedVersion,
     "request-id": requestId,
+    "in-infisical": { type: "boolean", help: "Of a hybrid company: delete it in Infisical too, for good" },
     yes: { type: "boolean", help: "Do not ask" },
   },
   details: `Asks before it does so; where there is no terminal to ask at, --yes is needed. In the database a removed
-secret can be restored for a while, and the answer says until when: see "restore". Infisical forgets it at once.`,
-  examples: ["remove STRIPE_SECRET_KEY --company acmecorp", "remove CUSTOM_OLD_KEY --company acmecorp --yes"],
+secret can be restored for a while, and the answer says until when: see "restore". Infisical forgets it at once. Of a hybrid
+company the secret is removed here, and Infisical keeps what it has, which is not seen from here any more: the answer says so, and
+--in-infisical deletes it there too, also after it was removed here.`,
+  examples: [
+    "remove STRIPE_SECRET_KEY --company acmecorp",
+    "remove CUSTOM_OLD_KEY --company acmecorp --yes",
+    "remove CUSTOM_OLD_KEY --company acmecorp --in-infisical",
+  ],
   run: async (values) => {
     const { secretKey, company: subdomain, yes, json } = values;
     const options = {
       expectedVersion: versionOf(values["expected-version"]),
       requestId: values["request-id"],
+      inInfisical: values["in-infisical"] ? true : undefined,
     };
     await confirm(`Remove ${secretKey} of ${subdomain}?`, yes);
-    const { recoverUntil } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.remove.mutate({ company: subdomain, secretKey, ...options }),
+    const remove = (removeOptions: Partial<typeof options>) =>
+      withApi("TENANT_SECRETS_API_KEY", (api) =>
+        api.secrets.remove.mutate({ company: subdomain, secretKey, ...removeOptions }),
+      );
+    const { recoverUntil, leftInInfisical } = await remove(options);
+    if (json) return printJson({ company: subdomain, secretKey, recoverUntil, leftInInfisical });
+    const name = `${secretKey} of ${subdomain}`;
+    if (recoverUntil !== undefined) {
+      print(`${name} is removed, and can be restored until ${minute(recoverUntil)}.`);
+    } else if (leftInInfisical === false || leftInInfisical === undefined) {
+      print(`${name} is gone for good: nothing was kept to restore it from.`);
+    } else print(`${name} is removed here, where nothing was kept to restore it from.`);
+    if (leftInInfisical !== true) return;
+    if (!yes && (await asks(`Infisical still has ${secretKey}. Delete it there too, for good?`))) {
+      await remove({ inInfisical: true });
+      print(`${name} is deleted in Infisical too.`);
+      return;
+    }
+    remark(
+      `Infisical still has it, in the company's folder. To delete it there too: remove ${secretKey} --company ${subdomain} --in-infisical`,
     );
-    if (json) return printJson({ company: subdomain, secretKey, recoverUntil });
-    const fate =
-      recoverUntil === undefined
-        ? "gone for good: nothing was kept to restore it from"
-        : `removed, and can be restored until ${minute(recoverUntil)}`;
-    print(`${secretKey} of ${subdomain} is ${fate}.`);
   },
 });
 

@@ -76,6 +76,8 @@ export interface SecretDescription {
   readonly secretKey: string;
   /** Whether the catalogue knows this secret key; one that it does not know cannot be read or written here. */
   readonly listed: boolean;
+  /** False for a name in Infisical that no secret can have here: it can neither be read nor removed here. */
+  readonly usable?: false | undefined;
   readonly label?: string | undefined;
   /** 0 where a hybrid company's value is still only in Infisical. */
   readonly version: number;
@@ -144,6 +146,8 @@ export interface SecretList {
   readonly store: SecretStoreName;
   readonly capabilities: Capabilities;
   readonly secrets: readonly SecretDescription[];
+  /** What could not be listed, because it could not be asked: what of a hybrid company is only in Infisical. */
+  readonly missing?: "infisical" | undefined;
 }
 
 /** Makes a change that is sent again apply once. */
@@ -214,6 +218,10 @@ export interface Expiry extends RequestOptions {
 }
 
 export interface RemoveOptions extends RequestOptions {
+  /**
+   * Of a hybrid company: deletes it in Infisical as well, for good. Also once it was removed here. Default: false
+   */
+  readonly inInfisical?: boolean | undefined;
   readonly expectedVersion?: number | undefined;
 }
 
@@ -231,8 +239,10 @@ export interface BatchWriteResult extends WriteResult {
 }
 
 export interface RemoveResult {
-  /** Until when `restore` can undo it; undefined where the store forgets at once. */
+  /** Until when `restore` can undo it; undefined where there is nothing to restore it from. */
   readonly recoverUntil?: Date | undefined;
+  /** Whether a hybrid company's folder in Infisical has it still, unseen from here. Undefined where Infisical could not be asked. */
+  readonly leftInInfisical?: boolean | undefined;
 }
 
 /** The secrets of one company, typed by the catalogue. In process and over HTTP it is the same interface. */

@@ -30,6 +30,7 @@ const SecretList = z.object({
       z.object({
         secretKey: z.string(),
         listed: z.boolean(),
+        usable: z.literal(false).optional(),
         label: z.string().optional(),
         version,
         place: z.enum(["infisical", "database"]),
@@ -45,6 +46,7 @@ const SecretList = z.object({
       }),
     )
     .readonly(),
+  missing: z.literal("infisical").optional(),
 });
 
 const SearchResult = z.object({
@@ -138,8 +140,10 @@ export const secretsRouter = router({
     }),
 
   remove: procedure("delete")
-    .input(z.strictObject({ company, secretKey, expectedVersion, requestId }))
-    .output(z.object({ recoverUntil: z.date().optional() }))
+    .input(
+      z.strictObject({ company, secretKey, expectedVersion, requestId, inInfisical: z.boolean().optional() }),
+    )
+    .output(z.object({ recoverUntil: z.date().optional(), leftInInfisical: z.boolean().optional() }))
     .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
       ctx.secrets.vault.remove(ctx.caller, subdomain, key, options),
     ),

@@ -146,7 +146,8 @@ function isAdopted(catalog: Catalog, secretKey: string, text: string): boolean {
   }
 }
 
-async function soon<T>(work: Promise<T>): Promise<T> {
+/** @throws where it takes longer than a reader waits for Infisical */
+export async function soon<T>(work: Promise<T>): Promise<T> {
   const giveUp = new AbortController();
   const late = sleep(patienceMs, undefined, { signal: giveUp.signal }).then(() => {
     throw new Error("Infisical did not answer soon");

@@ -16,7 +16,7 @@ const maxPage = 100;
 /** What can be known of secrets without a value. */
 export function createDescriptions({
   database,
-}: DatabaseParts): Pick<DatabaseStore, "survey" | "list" | "history"> {
+}: DatabaseParts): Pick<DatabaseStore, "survey" | "list" | "listReachable" | "history"> {
   const survey: DatabaseStore["survey"] = async (company) => {
     const rows = await onDatabase(() =>
       database.inCompany(company.id, (statements) => selectDescriptions(statements, company)),
@@ -50,6 +50,7 @@ export function createDescriptions({
   return {
     survey,
     list: async (company) => (await survey(company)).live,
+    listReachable: async (company) => ({ secrets: (await survey(company)).live }),
 
     history: async (company, secretKey, { before, limit = maxPage }) => {
       const size = Math.min(limit, maxPage);

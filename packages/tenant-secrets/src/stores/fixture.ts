@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { createAuditLog } from "../access/audit-log.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
@@ -10,7 +11,7 @@ import type { SecretStoreName } from "../vocabulary/names.ts";
 import { Plaintext } from "../vocabulary/plaintext.ts";
 import { createDatabaseStore, type DatabaseStore } from "./database-store.ts";
 import { createHybridStore, type HybridStore } from "./hybrid-store.ts";
-import { createInfisicalStore } from "./infisical-store.ts";
+import { createInfisicalStore, type InfisicalStore } from "./infisical-store.ts";
 import { createOutsideWrites } from "./outside-writes.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
 import type { SecretStore } from "./store.ts";
@@ -19,7 +20,7 @@ import { createSecretUpkeep, type SecretUpkeep } from "./upkeep.ts";
 export interface Stores {
   readonly database: DatabaseStore;
   readonly hybrid: HybridStore;
-  readonly infisical: SecretStore;
+  readonly infisical: InfisicalStore;
   readonly upkeep: SecretUpkeep;
 }
 
@@ -60,4 +61,32 @@ export async function liveOf(store: SecretStore, company: Company, secretKey: st
 
 export async function valueOf(finding: Promise<SealedSecret | undefined>): Promise<string | undefined> {
   return (await finding)?.open().reveal();
+}
+
+const LogIn = z.object({ accessToken: z.string() });
+
+/** Creates a secret as somebody does in Infisical, whatever its name and value: our own client refuses most of that. */
+export async function putByHand(
+  fixture: Pick<Fixture, "emulator" | "infisical">,
+  subdomain: string,
+  name: string,
+  value: string,
+): Promise<void> {
+  const { siteUrl, clientId, clientSecret, projectId: workspaceId } = fixture.emulator;
+  const send = (method: string, path: string, body: object, token?: string) =>
+    fetch(siteUrl + path, {
+      method,
+      headers: {
+        "content-type": "application/json",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+  const logIn = await send("POST", "/api/v1/auth/universal-auth/login", { clientId, clientSecret });
+  const { accessToken } = LogIn.parse(await logIn.json());
+  const secretPath = `/tenants/${subdomain}`;
+  await fixture.infisical.createFolder(secretPath);
+  const body = { workspaceId, environment: "dev", secretPath, type: "shared", secretValue: value };
+  const answer = await send("POST", `/api/v3/secrets/raw/${encodeURIComponent(name)}`, body, accessToken);
+  if (!answer.ok) throw new Error(`the emulator answered ${answer.status}`);
 }

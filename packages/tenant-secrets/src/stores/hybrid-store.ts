@@ -1,10 +1,11 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Company } from "../companies/companies.ts";
 import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { createAdoption, type AdoptOptions, type AdoptionMeasurements } from "./adoption.ts";
+import { createAdoption, soon, type AdoptOptions, type AdoptionMeasurements } from "./adoption.ts";
 import type { DatabaseStore } from "./database-store.ts";
 import type { SealedSecret } from "./sealed-secret.ts";
-import type { SecretStore } from "./store.ts";
+import type { InfisicalStore } from "./infisical-store.ts";
+import type { SecretStore, StoredDescription } from "./store.ts";
 
 export interface HybridStore extends SecretStore {
   measure(): AdoptionMeasurements;
@@ -19,7 +20,7 @@ export interface HybridStore extends SecretStore {
 export function createHybridStore(
   catalog: Catalog,
   database: DatabaseStore,
-  infisical: SecretStore,
+  infisical: InfisicalStore,
   freshMs: number,
 ): HybridStore {
   const adoption = createAdoption(catalog, database, infisical, freshMs);
@@ -55,6 +56,29 @@ export function createHybridStore(
     );
   };
 
+  /** Infisical first: what moves into the database meanwhile is then in both, and shown once. */
+  const survey = async (
+    company: Company,
+  ): Promise<{ readonly secrets: readonly StoredDescription[]; readonly failure?: TenantSecretsError }> => {
+    let outside: readonly StoredDescription[] = [];
+    let failure: TenantSecretsError | undefined;
+    try {
+      outside = await infisical.list(company);
+    } catch (error) {
+      if (!(error instanceof TenantSecretsError)) throw error;
+      failure = error;
+    }
+    const { live, removed } = await database.survey(company);
+    const knownKeys = new Set([...removed, ...live.map((secret) => secret.secretKey)]);
+    const secrets = [
+      ...live,
+      ...outside
+        .filter(({ secretKey }) => !knownKeys.has(secretKey))
+        .map((secret) => ({ ...secret, version: 0 })),
+    ].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+    return failure === undefined ? { secrets } : { secrets, failure };
+  };
+
   return {
     name: "hybrid",
     capabilities: database.capabilities,
@@ -75,26 +99,37 @@ export function createHybridStore(
     },
 
     list: async (company) => {
-      // Infisical first: what moves into the database meanwhile is then in both, and shown once.
-      const outside = await infisical.list(company);
-      const { live, removed } = await database.survey(company);
-      const knownKeys = new Set([...removed, ...live.map((secret) => secret.secretKey)]);
-      return [
-        ...live,
-        ...outside
-          .filter(({ secretKey }) => !knownKeys.has(secretKey))
-          .map((secret) => ({ ...secret, version: 0 })),
-      ].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+      const { secrets, failure } = await survey(company);
+      if (failure !== undefined) throw failure;
+      return secrets;
+    },
+
+    listReachable: async (company) => {
+      const { secrets, failure } = await survey(company);
+      return failure === undefined ? { secrets } : { secrets, missing: "infisical" };
     },
 
     write: (company, write, caller) => database.write(company, write, caller),
     writeMany: (company, writes, options, caller) => database.writeMany(company, writes, options, caller),
 
-    remove: async (company, secretKey, options, caller) => {
+    remove: async (company, secretKey, { inInfisical = false, ...options }, caller) => {
       const { state } = await database.look(company, secretKey);
-      if (state !== "unknown") return database.remove(company, secretKey, options, caller);
-      if ((await infisical.find(company, secretKey)) === undefined) throw notFound();
-      return database.bury(company, secretKey, options, caller);
+      if (state === "removed" && inInfisical && (await infisical.has(company, secretKey))) {
+        await infisical.erase(company, secretKey, caller);
+        return { leftInInfisical: false };
+      }
+      if (state === "unknown" && !(await infisical.has(company, secretKey))) throw notFound();
+      const removed =
+        state === "unknown"
+          ? await database.bury(company, secretKey, options, caller)
+          : await database.remove(company, secretKey, options, caller);
+      if (!inInfisical) {
+        const isLeft =
+          state === "unknown" || (await soon(infisical.has(company, secretKey)).catch(() => undefined));
+        return { ...removed, leftInInfisical: isLeft };
+      }
+      if (await infisical.has(company, secretKey)) await infisical.erase(company, secretKey, caller);
+      return { ...removed, leftInInfisical: false };
     },
 
     restore: (company, secretKey, options, caller) => database.restore(company, secretKey, options, caller),

@@ -28,6 +28,8 @@ const capabilities: Capabilities = {
 };
 
 export interface InfisicalStore extends SecretStore {
+  /** Whether a company's folder has a secret, whatever its value is. @throws {TenantSecretsError} what the store's servers cause */
+  has(company: Company, secretKey: string): Promise<boolean>;
   /**
    * Deletes a secret in the company's folder, whichever store the company has.
    *
@@ -55,6 +57,26 @@ export function createInfisicalStore(
     }
   };
 
+  const list: SecretStore["list"] = async (company) => {
+    const secrets = await onInfisical(() => infisical.listSecretSummaries(pathOf(company)));
+    return secrets
+      .map(({ secretKey, version, createdAt, updatedAt }) => ({
+        secretKey,
+        version,
+        place: "infisical" as const,
+        hint: undefined,
+        fingerprint: undefined,
+        createdAt,
+        updatedAt,
+        // Nobody put it there through us. It is shown, since somebody may take it for one of the company's secrets.
+        ...(SecretKey.safeParse(secretKey).success ? {} : { usable: false as const }),
+      }))
+      .toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+  };
+
+  const has: InfisicalStore["has"] = (company, secretKey) =>
+    onInfisical(async () => (await infisical.findSecret(pathOf(company), secretKey)) !== undefined);
+
   const erase: InfisicalStore["erase"] = (company, secretKey, caller) =>
     onInfisical(async () => {
       await outsideWrites.run(company, { action: "secret.remove", secretKey }, caller, async () => {
@@ -66,6 +88,7 @@ export function createInfisicalStore(
   return {
     name: "infisical",
     capabilities,
+    has,
     erase,
     find,
 
@@ -74,24 +97,8 @@ export function createInfisicalStore(
       return sealed && [{ stage: "current", sealed }];
     },
 
-    list: async (company) => {
-      const secrets = await onInfisical(() => infisical.listSecretSummaries(pathOf(company)));
-      return (
-        secrets
-          // A name that no catalogue could hold was not put there by us, and cannot be asked for.
-          .filter(({ secretKey }) => SecretKey.safeParse(secretKey).success)
-          .map(({ secretKey, version, createdAt, updatedAt }) => ({
-            secretKey,
-            version,
-            place: "infisical" as const,
-            hint: undefined,
-            fingerprint: undefined,
-            createdAt,
-            updatedAt,
-          }))
-          .toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1))
-      );
-    },
+    list,
+    listReachable: async (company) => ({ secrets: await list(company) }),
 
     write: async (company, { secretKey, plaintext, options }, caller) => {
       refuseUnsupported(options.expectedVersion !== undefined, "a conditional write", "expectedVersion");

@@ -53,7 +53,13 @@ export function createRemoval(
   };
 
   return {
-    remove: async (company, secretKey, options, caller) => {
+    remove: async (company, secretKey, { inInfisical = false, ...options }, caller) => {
+      if (inInfisical) {
+        throw new TenantSecretsError(
+          "NOT_SUPPORTED",
+          "This company's secrets live in the database alone: leave out that it is to be deleted in Infisical.",
+        );
+      }
       const change = { company, secretKey, caller, action: "secret.remove", options } as const;
       const { recoverUntil } = await changeSecret(parts, change, async (statements, locked) => {
         const head = liveHead(locked?.head);

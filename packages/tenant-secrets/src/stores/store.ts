@@ -51,6 +51,12 @@ export interface FindLiveOptions {
 
 export type StoredDescription = Omit<SecretDescription, "listed" | "label">;
 
+export interface ReachableList {
+  readonly secrets: readonly StoredDescription[];
+  /** Whether what is only in Infisical is not among them. */
+  readonly missing?: "infisical";
+}
+
 export interface BatchWrite {
   readonly secretKey: string;
   readonly plaintext: Plaintext;
@@ -93,6 +99,8 @@ export interface SecretStore {
   findLive(company: Company, secretKey: string, options?: FindLiveOptions): Promise<LiveSecrets | undefined>;
   /** By secret key, removed ones left out. */
   list(company: Company): Promise<readonly StoredDescription[]>;
+  /** As `list`, without what cannot be asked for now. */
+  listReachable(company: Company): Promise<ReachableList>;
   /** The versions of a secret, a removed one's too. @throws {TenantSecretsError} NOT_FOUND where it never had one */
   history(company: Company, secretKey: string, options: HistoryOptions): Promise<SecretHistory>;
   /**

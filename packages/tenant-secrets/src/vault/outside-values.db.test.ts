@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
 import { createFixture, product, type Fixture } from "../fixture.ts";
+import { putByHand } from "../stores/fixture.ts";
 import type { SecretStoreName } from "../vocabulary/names.ts";
 
 let fixture: Fixture;
@@ -8,29 +8,6 @@ let fixture: Fixture;
 beforeAll(async () => {
   fixture = await createFixture();
 });
-
-const LogIn = z.object({ accessToken: z.string() });
-
-/** As somebody does in Infisical: our own client refuses most of this. */
-async function putByHand(subdomain: string, name: string, value: string): Promise<void> {
-  const { siteUrl, clientId, clientSecret, projectId: workspaceId } = fixture.emulator;
-  const send = (method: string, path: string, body: object, token?: string) =>
-    fetch(siteUrl + path, {
-      method,
-      headers: {
-        "content-type": "application/json",
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify(body),
-    });
-  const logIn = await send("POST", "/api/v1/auth/universal-auth/login", { clientId, clientSecret });
-  const { accessToken } = LogIn.parse(await logIn.json());
-  const secretPath = `/tenants/${subdomain}`;
-  await fixture.infisical.createFolder(secretPath);
-  const body = { workspaceId, environment: "dev", secretPath, type: "shared", secretValue: value };
-  const answer = await send("POST", `/api/v3/secrets/raw/${name}`, body, accessToken);
-  expect(answer.status).toBe(200);
-}
 
 const unusable = [
   ["empty", "", "not empty"],
@@ -43,7 +20,7 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
   const companyWith = async (value: string, name = "CUSTOM_BAD"): Promise<string> => {
     const subdomain = await fixture.company(store satisfies SecretStoreName);
     await fixture.secrets.company(subdomain, product).set("CUSTOM_GOOD", "good");
-    await putByHand(subdomain, name, value);
+    await putByHand(fixture, subdomain, name, value);
     return subdomain;
   };
 
@@ -52,8 +29,10 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
     async ([, value, rule]) => {
       const subdomain = await companyWith(value);
       const secrets = fixture.secrets.company(subdomain, product);
-      const refused = expect(secrets.get("CUSTOM_BAD")).rejects;
-      await refused.toMatchObject({ code: "INVALID_VALUE", message: expect.stringContaining("CUSTOM_BAD") });
+      await expect(secrets.get("CUSTOM_BAD")).rejects.toMatchObject({
+        code: "INVALID_VALUE",
+        message: expect.stringContaining("CUSTOM_BAD"),
+      });
       await expect(secrets.get("CUSTOM_BAD")).rejects.toThrow(rule);
       expect(await secrets.getMany(["CUSTOM_GOOD", "CUSTOM_BAD"])).toEqual({ CUSTOM_GOOD: "good" });
       const { secrets: listed } = await secrets.list();
@@ -97,10 +76,10 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
 
 test("a copy in the database is served on where Infisical's value has become one that cannot be", async () => {
   const subdomain = await fixture.company("hybrid");
-  await putByHand(subdomain, "CUSTOM_KEY", "fake-copied");
+  await putByHand(fixture, subdomain, "CUSTOM_KEY", "fake-copied");
   const secrets = fixture.another({ cache: { freshMs: 1 } }).company(subdomain, product);
   expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
   await fixture.infisical.deleteSecret(`/tenants/${subdomain}`, "CUSTOM_KEY");
-  await putByHand(subdomain, "CUSTOM_KEY", "");
+  await putByHand(fixture, subdomain, "CUSTOM_KEY", "");
   expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
 });

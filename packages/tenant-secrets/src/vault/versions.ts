@@ -92,12 +92,12 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
     list: (caller, subdomain, options = {}) =>
       describe(caller, subdomain, async (store, company) => {
         checkList(options);
-        const visible = (await store.list(company)).filter(({ secretKey }) =>
-          covers(caller.actor, secretKey),
-        );
+        const { secrets, missing } = await store.listReachable(company);
+        const visible = secrets.filter(({ secretKey }) => covers(caller.actor, secretKey));
         return {
           store: store.name,
           capabilities: store.capabilities,
+          missing,
           secrets: expiring(visible, options).map((description) => {
             const entry = catalog.find(description.secretKey);
             return { ...description, listed: entry !== undefined, label: entry?.label };

@@ -1,0 +1,111 @@
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
+import { putByHand } from "../stores/fixture.ts";
+import type { SecretStoreName } from "../vocabulary/names.ts";
+
+let fixture: Fixture;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+beforeEach(() => fixture.emulator.faults.clear());
+
+const put = (subdomain: string, name: string) => putByHand(fixture, subdomain, name, "fake-outside");
+const isInFolder = async (subdomain: string, name: string) =>
+  (await fixture.infisical.findSecret(`/tenants/${subdomain}`, name)) !== undefined;
+
+async function companyWith(store: SecretStoreName, here: string, outside: string) {
+  const subdomain = await fixture.company(store);
+  const secrets = fixture.secrets.company(subdomain, product);
+  await secrets.set("CUSTOM_HERE", here);
+  await put(subdomain, outside);
+  return { subdomain, secrets };
+}
+
+describe("the list of a hybrid company", () => {
+  test.for([
+    ["does not answer", { kind: "answer", status: 503 }, "STORE_UNAVAILABLE"],
+    ["refuses", { kind: "answer", status: 403, body: { message: "no" } }, "FORBIDDEN"],
+  ] as const)(
+    "has what the database has while Infisical %s, and says what is missing",
+    async ([, fault, code]) => {
+      const { subdomain } = await companyWith("hybrid", "here", "CUSTOM_OUTSIDE");
+      const process = fixture.another();
+      const secrets = process.company(subdomain, product);
+      const namesOf = async () => (await secrets.list()).secrets.map(({ secretKey }) => secretKey);
+      expect(await namesOf()).toEqual(["CUSTOM_HERE", "CUSTOM_OUTSIDE"]);
+      expect((await secrets.list()).missing).toBeUndefined();
+      fixture.emulator.faults.add(fault, { times: 1000, path: /secrets/ });
+      const list = await secrets.list();
+      expect(list.missing).toBe("infisical");
+      expect(list.secrets.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_HERE"]);
+      // What takes the list for the whole does not.
+      const owner = await fixture.person(subdomain, "owner");
+      expect(await codeOf(process.files.export(owner, subdomain, "env", "incident"))).toBe(code);
+    },
+  );
+});
+
+test.for(["infisical", "hybrid"] as const)(
+  "names that our rules do not allow are listed as such, as far as the caller may know: %s",
+  async (store) => {
+    const { subdomain, secrets } = await companyWith(store, "here", "__proto__");
+    for (const name of ["1_DIGIT", "WITH-HYPHEN", "CUSTOM_\u001b[31m"]) await put(subdomain, name);
+    const list = await secrets.list();
+    const unusable = list.secrets.filter(({ usable }) => usable === false);
+    expect(unusable.map(({ secretKey, listed, place }) => [secretKey, listed, place])).toEqual(
+      ["1_DIGIT", "CUSTOM_\u001b[31m", "WITH-HYPHEN", "__proto__"].map((name) => [name, false, "infisical"]),
+    );
+    expect(
+      list.secrets.filter(({ usable }) => usable === undefined).map(({ secretKey }) => secretKey),
+    ).toEqual(["CUSTOM_HERE"]);
+    const apiKey = await fixture.person(subdomain, "owner");
+    const { leftOut } = await fixture.secrets.files.export(apiKey, subdomain, "env", "incident");
+    expect(leftOut).toContainEqual({ secretKey: "__proto__", reason: "not-in-catalogue" });
+  },
+);
+
+describe("the removal of a hybrid company's secret", () => {
+  test("says that Infisical has it still, and deletes it there where that is asked for, then or later", async () => {
+    const { subdomain, secrets } = await companyWith("hybrid", "here", "CUSTOM_LATER");
+    await put(subdomain, "CUSTOM_NOW");
+    expect(await secrets.remove("CUSTOM_LATER")).toEqual({ recoverUntil: undefined, leftInInfisical: true });
+    expect(await secrets.find("CUSTOM_LATER")).toBeUndefined();
+    expect(await isInFolder(subdomain, "CUSTOM_LATER")).toBe(true);
+    expect(await secrets.remove("CUSTOM_LATER", { inInfisical: true })).toEqual({ leftInInfisical: false });
+    expect(await isInFolder(subdomain, "CUSTOM_LATER")).toBe(false);
+    expect(await codeOf(secrets.remove("CUSTOM_LATER", { inInfisical: true }))).toBe("NOT_FOUND");
+    expect(await secrets.remove("CUSTOM_NOW", { inInfisical: true })).toMatchObject({
+      leftInInfisical: false,
+    });
+    expect(await isInFolder(subdomain, "CUSTOM_NOW")).toBe(false);
+    const events = await fixture.superuser`select outcome from audit_events
+      where secret_key = 'CUSTOM_NOW' and company_id = (select id from companies where subdomain = ${subdomain}) order by position`;
+    expect(events.map(({ outcome }) => outcome)).toEqual(["allowed", "attempted", "allowed"]);
+  });
+
+  test("says so too of a copy, which can be restored, and nothing of what was never there", async () => {
+    const { subdomain, secrets } = await companyWith("hybrid", "here", "CUSTOM_COPY");
+    await secrets.get("CUSTOM_COPY");
+    const copy = await secrets.remove("CUSTOM_COPY");
+    expect(copy).toMatchObject({ recoverUntil: expect.any(Date), leftInInfisical: true });
+    expect(await secrets.remove("CUSTOM_HERE")).toMatchObject({ leftInInfisical: false });
+    expect(await isInFolder(subdomain, "CUSTOM_COPY")).toBe(true);
+  });
+
+  test("is done though Infisical is away, and then does not say what it does not know", async () => {
+    const { subdomain } = await companyWith("hybrid", "here", "CUSTOM_OUTSIDE");
+    const secrets = fixture.another().company(subdomain, product);
+    await secrets.get("CUSTOM_HERE");
+    fixture.emulator.faults.add({ kind: "answer", status: 503 }, { times: 1000, path: /secrets/ });
+    const removed = await secrets.remove("CUSTOM_HERE");
+    expect(removed).toMatchObject({ recoverUntil: expect.any(Date), leftInInfisical: undefined });
+    expect(await codeOf(secrets.remove("CUSTOM_OUTSIDE"))).toBe("STORE_UNAVAILABLE");
+  });
+
+  test("is not supported in Infisical where the company has nothing there", async () => {
+    const { secrets } = await companyWith("database", "here", "CUSTOM_OUTSIDE");
+    expect(await codeOf(secrets.remove("CUSTOM_HERE", { inInfisical: true }))).toBe("NOT_SUPPORTED");
+    expect(await secrets.get("CUSTOM_HERE")).toBe("here");
+  });
+});
