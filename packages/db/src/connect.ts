@@ -56,8 +56,11 @@ export interface Database {
    * outlive its connection.
    */
   inCompany<T>(companyId: string, work: (statements: Statements) => Promise<T>): Promise<T>;
-  /** Does what is one company's when fewer calls of that company than its share are under way. Not inside one of its calls. */
-  inShareOf<T>(companyId: string, work: () => Promise<T>): Promise<T>;
+  /**
+   * Does what is one company's, or another owner's of its own name, when fewer of its calls than its share are under way. Not
+   * inside one of them.
+   */
+  inShareOf<T>(owner: string, work: () => Promise<T>): Promise<T>;
   /** Statements outside any company: the listed look-ups, and appending to the record. */
   outsideCompanies<T>(
     work: (sql: postgres.Sql, statements: Omit<Statements, "whenLost">) => Promise<T>,
@@ -124,7 +127,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
           return work(statements);
         }),
       ),
-    inShareOf: (companyId, work) => shares.run(companyId, work),
+    inShareOf: (owner, work) => shares.run(owner, work),
     outsideCompanies: (work) => {
       const { sql, statements, calls } = application.current();
       return calls.run(() => work(sql, statements));

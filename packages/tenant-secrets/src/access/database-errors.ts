@@ -34,7 +34,7 @@ export function asTenantSecretsError(error: unknown): TenantSecretsError {
   if (error instanceof DatabaseError && error.code === "COMPANY_BUSY") {
     return new TenantSecretsError(
       "OVERLOADED",
-      "This company asks for more at once than one company may. Try again in a moment, with fewer calls at a time.",
+      "More is asked for at once than one company, or one address that guesses, may. Try again in a moment, with fewer calls at a time.",
       { retryAfterMs: 1000 },
     );
   }

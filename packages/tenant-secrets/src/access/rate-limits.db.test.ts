@@ -149,6 +149,40 @@ describe("after 20 wrong credentials within a minute an address", () => {
   });
 });
 
+test("the guesses of an address that was told to wait take half of the connections at most, and others go on", async () => {
+  const few = connectDatabase({
+    applicationUrl: fixture.urls.application,
+    maintenanceUrl: fixture.urls.maintenance,
+    maxConnections: 4,
+  });
+  const secrets = createTenantSecrets({ database: few, infisical, catalog: deliveryChatCatalog });
+  try {
+    await times(21, () => present(secrets, wrong(), "192.0.2.40"));
+    await secrets.company(mine, product).get("CUSTOM_KEY");
+    let guesses: Promise<string[]> = Promise.resolve([]);
+    await superuser.begin(async (sql) => {
+      await sql`lock table api_keys in access exclusive mode`;
+      guesses = Promise.all(Array.from({ length: 300 }, () => present(secrets, wrong(), "192.0.2.40")));
+      const waitForLock = async () => {
+        const [row] = await sql`select count(*)::int as n from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`;
+        return Number(row?.["n"]);
+      };
+      await expect.poll(waitForLock, { timeout: 20_000 }).toBeGreaterThan(0);
+      for (let i = 0; i < 20; i++) {
+        expect(await secrets.company(mine, product).get("CUSTOM_KEY")).toBe("fake-value");
+      }
+      expect(await waitForLock()).toBeLessThanOrEqual(2);
+    });
+    const answers = await guesses;
+    expect(countOf(answers, "OVERLOADED")).toBeGreaterThanOrEqual(90);
+    expect(countOf(answers, "UNAUTHENTICATED")).toBe(0);
+    expect(await present(secrets, apiKey, "192.0.2.40")).toBe("no error");
+  } finally {
+    await few.close();
+  }
+}, 60_000);
+
 describe("an API key whose prefix is known", () => {
   test("is not locked by guesses at it from a hundred addresses, which each have 20 of their own", async () => {
     const secrets = startProcess();

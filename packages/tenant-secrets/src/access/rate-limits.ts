@@ -42,6 +42,8 @@ export interface RateLimits {
    * enough others were wrong before it.
    */
   credentialFailed(presented: PresentedFrom): Promise<void>;
+  /** Whether enough credentials of this address were wrong, as far as this process knows: its next ones wait behind others. */
+  isGuessing(address: string | undefined): boolean;
   /** Before a call, also one of many in a request. */
   admitCall(caller: Caller, isSensitive: boolean): Promise<void>;
   /**
@@ -85,6 +87,9 @@ export function createRateLimits(
   };
 
   return {
+    isGuessing: (address) =>
+      address !== undefined && credentials.isBlocked(keyOf("credential", `address:${networkOf(address)}`)),
+
     credentialFailed: async (presented) => {
       const { address, prefix, requestId } = presented;
       if (address === undefined && prefix === undefined) return;
@@ -143,6 +148,8 @@ export function createRateLimits(
 }
 
 interface Failures {
+  /** As `knownWaitMs`, and never asks. */
+  isBlocked(key: string): boolean;
   /**
    * How long the key has to wait as far as this process knows, in milliseconds. Where it does not know, it asks for the
    * next time, and nobody waits for the database.
@@ -174,6 +181,7 @@ function failures(counters: Counters, limit: number): Failures {
   };
   return {
     block,
+    isBlocked: (key) => (known(key) ?? 0) > 0,
     knownWaitMs: (key) => {
       const waitMs = known(key);
       if (waitMs !== undefined) return waitMs;

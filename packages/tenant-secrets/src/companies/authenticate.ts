@@ -90,7 +90,7 @@ export interface AuthenticationParts {
   readonly database: Database;
   readonly authentic: AuthenticRows;
   readonly audit: AuditLog;
-  readonly limits: Pick<RateLimits, "credentialFailed">;
+  readonly limits: Pick<RateLimits, "credentialFailed" | "isGuessing">;
   readonly signIn: SignIn | undefined;
   /** How long after it was checked a credential of a service, or who has signed in, counts where the database is away. */
   readonly staleMs: number;
@@ -173,14 +173,18 @@ export function createAuthentication({
   const find = async ({
     credential,
     headers,
+    address,
   }: AuthenticationRequest): Promise<{ readonly name: string; readonly finding?: Finding | undefined }> => {
     if (credential !== undefined) {
       const presented = parseCredential(credential);
       if (presented === undefined) return { name: "none" };
+      // Guesses have no end, and must not take the connections of those who are right.
+      const inTurn = (look: () => Promise<Finding | undefined>): Promise<Finding | undefined> =>
+        limits.isGuessing(address) ? database.inShareOf("guesses", look) : look();
       const finding =
         presented.kind === "tsk"
-          ? kept(findings, presented.hash, () => findService(presented))
-          : kept(ofOperators, presented.hash, () => findOperator(presented));
+          ? kept(findings, presented.hash, () => inTurn(() => findService(presented)))
+          : kept(ofOperators, presented.hash, () => inTurn(() => findOperator(presented)));
       return { name: presented.prefix, finding: await finding };
     }
     const userId = headers === undefined ? undefined : await onDatabase(async () => signIn?.(headers));
