@@ -312,3 +312,15 @@ test("an id means nothing to another actor, nor after a day", async () => {
   });
   await secrets.companies.create(operator, { ...created, subdomain: `later-${crypto.randomUUID()}` });
 });
+
+test("a removal of what only Infisical has is applied once too, by ten requests at once and one later", async () => {
+  acme = await fixture.company("hybrid");
+  await fixture.infisical.putSecret(`/tenants/${acme}`, key, "fake-outside");
+  const asked = { company: acme, secretKey: key, requestId: "r-buried" };
+  const calls = Array.from({ length: 10 }, () => call("secrets.remove", product, asked));
+  const answers = [...(await Promise.all(calls)), await call("secrets.remove", product, asked)];
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+  expect(await theirs().find(key)).toBeUndefined();
+  const unnamed = { company: acme, secretKey: key };
+  await expect(call("secrets.remove", product, unnamed)).rejects.toMatchObject({ code: "NOT_FOUND" });
+});
