@@ -2,7 +2,8 @@ import type postgres from "postgres";
 
 /**
  * What a database has in the schema `public`, as SQL to read: tables with their columns, constraints and indexes, then
- * row-level security, grants, functions and triggers, each by name. Not meant to be run.
+ * row-level security, grants and triggers, each by name, and the functions without their bodies, which stand in `sql/`. Not
+ * meant to be run.
  *
  * @param sql of a role that sees all of it
  */
@@ -52,10 +53,10 @@ export async function describeSchema(sql: postgres.Sql): Promise<string> {
     join pg_class c on c.oid = tgrelid and c.relnamespace = 'public'::regnamespace where not tgisinternal
     order by 1, 2`;
   const functions = await sql<{ text: string }[]>`
-    select format(E'-- owned by %s, for %s\n%s;', p.proowner::regrole,
+    select format('function %s returns %s%s; owned by %s, for %s', p.oid::regprocedure, pg_get_function_result(p.oid),
+      case when p.prosecdef then ' security definer' else '' end, p.proowner::regrole,
       coalesce((select string_agg(grantee::regrole::text, ', ' order by grantee::regrole::text)
-        from aclexplode(p.proacl) where grantee <> p.proowner and grantee <> 0), 'none other'),
-      rtrim(pg_get_functiondef(p.oid), E'\n')) as text
+        from aclexplode(p.proacl) where grantee <> p.proowner and grantee <> 0), 'none other')) as text
     from pg_proc p where pronamespace = 'public'::regnamespace order by proname, p.oid::regprocedure::text`;
   const parts = tables.map(({ name, text }) =>
     [
@@ -63,5 +64,5 @@ export async function describeSchema(sql: postgres.Sql): Promise<string> {
       ...details.filter((detail) => detail.name === name).map((detail) => detail.text),
     ].join("\n"),
   );
-  return `${[...parts, ...functions.map(({ text }) => text)].join("\n\n")}\n`;
+  return `${[...parts, functions.map(({ text }) => `-- ${text}`).join("\n")].join("\n\n")}\n`;
 }
