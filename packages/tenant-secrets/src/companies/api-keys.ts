@@ -251,8 +251,12 @@ export async function revokeApiKeys(
   for (const row of rows) {
     const { id, companyId, revision } = row;
     const state = apiKeyState(row, companyId === null ? await selectKeyCompanies(statements, id) : []);
-    const isGenuine = row.revokedAt === null && writer.isGenuine(state, row);
-    const beside = isGenuine ? await writer.seal({ ...state, revoked: true }) : { revision };
+    const isGenuine = writer.isGenuine(state, row);
+    if (isGenuine && state.revoked) {
+      revoked.push({ id, companyId, revision });
+      continue;
+    }
+    const beside = await writer.close({ ...state, revoked: true }, isGenuine);
     await statements
       .update(apiKeys)
       .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())`, ...beside })

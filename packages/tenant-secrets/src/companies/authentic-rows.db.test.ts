@@ -172,6 +172,51 @@ describe("an API key", () => {
   });
 });
 
+describe("a row that another party changed before it was closed, and then puts back whole,", () => {
+  test.for([
+    ["api_keys", "revoked_at = now()"],
+    ["api_keys", "addresses = null"],
+    ["api_keys", "mac_key_no = 99"],
+    ["operators", "revoked_at = now()"],
+    ["operators", "mac_key_no = 99"],
+    ["users", "disabled_at = now()"],
+    ["users", "mac_key_no = 99"],
+  ] as const)("is closed, and named by `audit verify`: %s with %s", async ([table, change]) => {
+    const mine = await companyWith("fake-mine");
+    const { secrets } = fixture;
+    const closing = {
+      api_keys: async () => {
+        const { id } = await apiKey([mine]);
+        return { id, close: () => secrets.apiKeys.revoke(operator, mine, id) };
+      },
+      operators: async () => {
+        const { id } = await secrets.operators.create(operator, "test", inAnHour());
+        return { id, close: () => secrets.operators.revoke(operator, id) };
+      },
+      users: async () => {
+        const { userId: id } = await fixture.person(mine, "member");
+        return { id, close: () => secrets.users.disable(operator, id) };
+      },
+    };
+    const { id, close } = await closing[table]();
+    await tamper("drop table if exists before");
+    await tamper(`create table before as select * from ${table} where id = '${id}'`);
+    await tamper(`update ${table} set ${change} where id = '${id}'`);
+    expect(await codeOf(close())).toBe("no error");
+    expect(await findings()).toEqual({ "row-not-genuine": expect.stringContaining(id) });
+    const isKept = table === "users";
+    // People are referred to by what they belong to, so that the row is changed where it stands.
+    await (isKept
+      ? tamper(`update users u set disabled_at = null, revision = b.revision, mac_key_no = b.mac_key_no, mac = b.mac
+          from before b where u.id = b.id`)
+      : tamper(`delete from ${table} where id = '${id}'`));
+    if (!isKept) await tamper(`insert into ${table} select * from before`);
+    expect(await findings()).toEqual({ "row-outdated": expect.stringContaining(id) });
+    await (isKept ? secrets.users.disable(operator, id) : tamper(`delete from ${table} where id = '${id}'`));
+    await tamper("drop table before");
+  });
+});
+
 describe("an operator", () => {
   test("that another party inserts, or whose token it changes or extends, is none", async () => {
     const { token, id } = await fixture.secrets.operators.create(operator, "test", inAnHour());

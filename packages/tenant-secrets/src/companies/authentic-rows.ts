@@ -28,6 +28,13 @@ export interface RowKeys {
 export interface RowWriter {
   /** What is written beside what a row says now. The row is locked, or is being made. */
   seal(row: RowState): Promise<Authenticated>;
+  /**
+   * What is written beside a row that is revoked or disabled, whoever wrote it. One that another party wrote gets a later
+   * revision and no MAC: the state before, put back with the MAC that it had, is older than the record then.
+   *
+   * @param closed what the row says from now on
+   */
+  close(closed: RowState, isGenuine: boolean): Promise<Authenticated>;
   /** Before a row is changed: one that another party wrote gets no MAC of ours. That there is one is an alarm. */
   isGenuine(row: RowState, beside: Authenticated): boolean;
   /** As `isGenuine`. @throws {TenantSecretsError} INTEGRITY_FAILURE */
@@ -57,6 +64,7 @@ const checker = job("row-check", { verbs: [], secretKeys: [] });
 const Revision = z.tuple([z.object({ revision: z.coerce.number() })]);
 /** PostgreSQL's object_not_in_prerequisite_state: the key of the MAC is not the one in use any more (rows.sql). */
 const notActive = "55000";
+const noMac = Buffer.alloc(0);
 
 /** @param onAlarm told of a row that is not genuine, at each use of it */
 export function createAuthenticRows(
@@ -76,15 +84,20 @@ export function createAuthenticRows(
       alarm(row);
       return false;
     };
+    const seal = async (row: RowState): Promise<Authenticated> => {
+      const rows = await statements.execute(sql`select nextval('row_revisions') as revision`);
+      const [{ revision }] = Revision.parse(Array.from(rows));
+      return { revision, macKeyNo: active.no, mac: rowMac(active, row, revision) };
+    };
     return {
       isGenuine,
       require: (row, beside) => {
         if (!isGenuine(row, beside)) throw notGenuine(rowName(row));
       },
-      seal: async (row) => {
-        const rows = await statements.execute(sql`select nextval('row_revisions') as revision`);
-        const [{ revision }] = Revision.parse(Array.from(rows));
-        return { revision, macKeyNo: active.no, mac: rowMac(active, row, revision) };
+      seal,
+      close: async (closed, isGenuineNow) => {
+        const beside = await seal(closed);
+        return isGenuineNow ? beside : { ...beside, mac: noMac };
       },
     };
   };

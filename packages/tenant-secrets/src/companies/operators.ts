@@ -126,8 +126,13 @@ export async function revokeOperators(
   const revoked = [];
   for (const row of rows) {
     const { id, revision } = row;
-    const isGenuine = row.revokedAt === null && writer.isGenuine(operatorState(row), row);
-    const beside = isGenuine ? await writer.seal({ ...operatorState(row), revoked: true }) : { revision };
+    const state = operatorState(row);
+    const isGenuine = writer.isGenuine(state, row);
+    if (isGenuine && state.revoked) {
+      revoked.push({ id, revision });
+      continue;
+    }
+    const beside = await writer.close({ ...state, revoked: true }, isGenuine);
     await statements
       .update(operators)
       .set({ revokedAt: sql`coalesce(${operators.revokedAt}, now())`, ...beside })

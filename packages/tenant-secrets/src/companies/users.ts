@@ -50,7 +50,7 @@ export function createUsers(authentic: AuthenticRows, audit: AuditLog): Users {
         const isGenuine = writer.isGenuine(state, row);
         // A row that another party wrote can be shut, and not opened.
         if (!disabled) writer.require(state, row);
-        const beside = isGenuine ? await writer.seal({ ...state, disabled }) : { revision: row.revision };
+        const beside = await writer.close({ ...state, disabled }, isGenuine);
         await statements
           .update(users)
           .set({ disabledAt: disabled ? (row.disabledAt ?? sql`now()`) : null, ...beside })
