@@ -13,7 +13,8 @@ export type FindingKind =
   | "row-not-genuine"
   | "row-outdated"
   | "head-not-genuine"
-  | "head-outdated";
+  | "head-outdated"
+  | "head-missing";
 
 export interface Finding {
   readonly kind: FindingKind;

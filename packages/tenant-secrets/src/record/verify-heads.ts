@@ -6,10 +6,12 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { Findings } from "./findings.ts";
 import type { EventRow } from "./sealed-event.ts";
 
-const { auditEvents, companies, companySecrets } = tables;
+const { auditEvents, companies, companySecrets, shreddings } = tables;
 
 /** What the record says of one secret in the database. */
 interface Recorded {
+  readonly companyId: string;
+  readonly secretKey: string;
   /** The latest version that was made. */
   last: number;
   /** The version that the latest change made current, or that was current when the secret was removed. */
@@ -36,7 +38,10 @@ const removing: ReadonlySet<string> = new Set(["secret.remove", "secret.purge"])
 export interface SecretChanges {
   /** Takes an event that is genuine, in any order. */
   add(event: EventRow): void;
-  find(companyId: string, secretKey: string): Recorded | undefined;
+  /** Takes a secret out. @returns undefined where the record has no change of it */
+  take(companyId: string, secretKey: string): Recorded | undefined;
+  /** Those that were not taken out. */
+  rest(): Iterable<Recorded>;
 }
 
 /**
@@ -53,7 +58,14 @@ export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): Se
       if (version === null || version < 1 || position <= (storeSince.get(companyId) ?? 0n)) return;
       if (!changing.has(action) && action !== "secret.stage") return;
       const name = nameOf(companyId, secretKey);
-      const known = recorded.get(name) ?? { last: 0, current: 0, removed: false, position: 0n };
+      const known = recorded.get(name) ?? {
+        companyId,
+        secretKey,
+        last: 0,
+        current: 0,
+        removed: false,
+        position: 0n,
+      };
       recorded.set(name, known);
       known.last = Math.max(known.last, version);
       if (!changing.has(action) || position < known.position) return;
@@ -61,7 +73,13 @@ export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): Se
       known.removed = removing.has(action);
       known.position = position;
     },
-    find: (companyId, secretKey) => recorded.get(nameOf(companyId, secretKey)),
+    take: (companyId, secretKey) => {
+      const name = nameOf(companyId, secretKey);
+      const known = recorded.get(name);
+      recorded.delete(name);
+      return known;
+    },
+    rest: () => recorded.values(),
   };
 }
 
@@ -91,7 +109,7 @@ export interface HeadCheckDependencies {
 const pageSize = 500;
 
 /**
- * Holds the head of every secret to its MAC, and to what the record says of it. Heads of companies whose keys were destroyed are
+ * Holds the head of every secret to its MAC, and to what the record says of it, also where there is none any more. Heads of companies whose keys were destroyed are
  * not looked at: nothing of these can be read.
  *
  * @returns how many were
@@ -102,6 +120,7 @@ export async function verifyHeads(
 ): Promise<number> {
   let count = 0;
   const check = async (head: typeof companySecrets.$inferSelect): Promise<void> => {
+    const known = changes.take(head.companyId, head.secretKey);
     const name = `${head.secretKey} of company ${head.companyId}`;
     const state = headStateOf(head);
     let isGenuine: boolean;
@@ -119,7 +138,6 @@ export async function verifyHeads(
       findings.add("head-not-genuine", sentence);
       return;
     }
-    const known = changes.find(head.companyId, head.secretKey);
     // A head that is newer than the record that was read has changed since.
     if (known === undefined || head.lastVersion > known.last) return;
     const isOutdated =
@@ -153,7 +171,35 @@ export async function verifyHeads(
     after = heads.at(-1)?.head ?? after;
     more = heads.length === pageSize;
   }
+  await findMissing(across, changes, findings);
   return count;
+}
+
+/** Secrets with versions in the record and no head: nothing deletes a head, but the shredding of its company. */
+async function findMissing(
+  across: HeadCheckDependencies["across"],
+  changes: SecretChanges,
+  findings: Findings,
+): Promise<void> {
+  for (const { companyId, secretKey, last } of changes.rest()) {
+    const isMissing = await across(async (statements) => {
+      const rows = await statements
+        .select({ head: companySecrets.secretKey, shredded: shreddings.companyId })
+        .from(companies)
+        .leftJoin(shreddings, eq(shreddings.companyId, companies.id))
+        .leftJoin(
+          companySecrets,
+          and(eq(companySecrets.companyId, companies.id), eq(companySecrets.secretKey, secretKey)),
+        )
+        .where(and(eq(companies.id, companyId), ne(companies.secretStore, "infisical")));
+      return rows.some(({ head, shredded }) => head === null && shredded === null);
+    });
+    if (!isMissing) continue;
+    findings.add(
+      "head-missing",
+      `The head of ${secretKey} of company ${companyId} is not there; the record has it at version ${last}: it was deleted.`,
+    );
+  }
 }
 
 /** Whether the record has a change of a secret after a place in it. */

@@ -43,6 +43,12 @@ async function findings(): Promise<Record<string, string>> {
   return Object.fromEntries(list.map(({ kind, count, first }) => [kind, `${count} ${first}`]));
 }
 
+/** As `findings`, but for the heads that the tests before have deleted. */
+async function otherFindings(): Promise<Record<string, string>> {
+  const { "head-missing": _, ...others } = await findings();
+  return others;
+}
+
 /** Remembers what the database has of a secret. @returns what puts it back */
 async function remember({ where }: Victim): Promise<() => Promise<void>> {
   for (const name of ["company_secrets", "company_secret_versions"])
@@ -139,13 +145,13 @@ describe("what another party does to a head is neither read nor written", () => 
     const events = await fixture.superuser`select action from audit_events
       where company_id = ${victim.id} and outcome = 'failed' and reason = 'INTEGRITY_FAILURE' order by position`;
     expect(events.map((row) => row["action"])).toContain("secret.read");
-    expect(await findings()).toEqual({
+    expect(await otherFindings()).toEqual({
       "head-not-genuine": expect.stringMatching(`^1 The head of ${key} of company ${victim.id}`),
     });
     await member.stop();
     await putBack();
     expect(await fresh(victim).get(key)).toBe("fake-current");
-    expect(await findings()).toEqual({});
+    expect(await otherFindings()).toEqual({});
   });
 });
 
@@ -156,7 +162,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     await fresh(victim).set(key, "fake-two");
     await putBack();
     expect(await fresh(victim).get(key)).toBe("fake-one");
-    expect(await findings()).toEqual({
+    expect(await otherFindings()).toEqual({
       "head-outdated": expect.stringContaining(
         `${victim.id} is at version 1 of 1; the record has it at 2 of 2`,
       ),
@@ -173,7 +179,9 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     const putBack = await remember(victim);
     await fresh(victim).promote(key);
     await putBack();
-    expect((await findings())["head-outdated"]).toMatch("at version 1 of 2; the record has it at 2 of 2");
+    expect((await otherFindings())["head-outdated"]).toMatch(
+      "at version 1 of 2; the record has it at 2 of 2",
+    );
     await tamper(
       `delete from company_secret_versions where ${victim.where}`,
       `delete from company_secrets where ${victim.where}`,
@@ -185,13 +193,38 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     const putBack = await remember(victim);
     await fresh(victim).remove(key);
     await putBack();
-    expect((await findings())["head-outdated"]).toMatch(
+    expect((await otherFindings())["head-outdated"]).toMatch(
       "at version 1 of 1; the record has it at 1 of 1, removed",
     );
     await tamper(
       `delete from company_secret_versions where ${victim.where}`,
       `delete from company_secrets where ${victim.where}`,
     );
+  });
+});
+
+test("a head that was deleted is named by the verification of the log, and those of a shredded company are not", async () => {
+  const missing = async () => {
+    const { findings: list } = await fixture.secrets.record.verify(operator, {});
+    return list.find(({ kind }) => kind === "head-missing");
+  };
+  const victim = await withVersions("fake-one", "fake-two");
+  const shredded = await withVersions("fake-one");
+  const options = { backupsKeptDays: 30, withInfisicalFolder: false };
+  await fixture.secrets.shredding.shred(operator, shredded.subdomain, options);
+  const before = (await missing())?.count ?? 0;
+  for (const { where } of [victim, shredded]) {
+    await tamper(
+      `delete from company_secret_versions where ${where}`,
+      `delete from company_secrets where ${where}`,
+    );
+  }
+  expect(await missing()).toEqual({
+    kind: "head-missing",
+    count: before + 1,
+    first: expect.stringMatching(
+      /^The head of CUSTOM_KEY of company [0-9a-f-]{36} is not there; the record has it at version \d: it was deleted\.$/,
+    ),
   });
 });
 
@@ -217,7 +250,7 @@ test("nothing is found after every change that there is, also one that came twic
   expect(await theirs.get(key)).toBe("fake-outside");
   await theirs.remove("CUSTOM_BURIED");
   expect(await theirs.find("CUSTOM_BURIED")).toBeUndefined();
-  expect(await findings()).toEqual({});
+  expect(await otherFindings()).toEqual({});
 });
 
 test("a new key of the company takes the heads along, and names one that another party has changed", async () => {
@@ -243,7 +276,7 @@ test("a new key of the company takes the heads along, and names one that another
   expect(rows.map((row) => row["no"])).toEqual([2]);
   expect(await fresh(victim).get("CUSTOM_CHANGED")).toBe("fake-new");
   await fresh(victim).restore("CUSTOM_REMOVED");
-  expect(await findings()).toEqual({});
+  expect(await otherFindings()).toEqual({});
 });
 
 test("shredding ends the MACs of heads as well, and what is left is no finding", async () => {
@@ -259,7 +292,7 @@ test("shredding ends the MACs of heads as well, and what is left is no finding",
   await fixture.secrets.shredding.shred(operator, victim.subdomain, { backupsKeptDays: 0 });
   expect(await codeOf(fresh(victim).get(key))).toBe("KEY_DESTROYED");
   expect(await codeOf(fixture.another().authenticate({ credential: apiKey }))).toBe("UNAUTHENTICATED");
-  expect(await findings()).toEqual({});
+  expect(await otherFindings()).toEqual({});
 });
 
 test(
@@ -273,6 +306,6 @@ test(
     const results = await Promise.allSettled([...writers, rotation]);
     expect(results.filter(({ status }) => status === "rejected")).toEqual([]);
     expect(await fresh(victim).get(key)).toMatch(/^fake-/);
-    expect(await findings()).toEqual({});
+    expect(await otherFindings()).toEqual({});
   },
 );
