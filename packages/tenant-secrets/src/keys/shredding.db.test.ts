@@ -321,6 +321,24 @@ describe("what a company has in Infisical", () => {
     expect(events.map((row) => row["outcome"])).toEqual(["attempted", "allowed"]);
   });
 
+  test("is not deleted by the word of a receipt that another party put into the database", async () => {
+    const [shredded, victim] = [await outside("hybrid"), await outside("hybrid")];
+    await fixture.secrets.company(shredded.subdomain, product).set("CUSTOM_A", value);
+    const [mine, theirs] = [await shred(shredded.subdomain), await shred(victim.subdomain)];
+    const edited = mine.receipt.replaceAll(shredded.path, victim.path);
+    for (const [receipt, signature] of [
+      [edited, mine.signature],
+      [theirs.receipt, theirs.signature],
+    ]) {
+      await fixture.superuser`update shreddings set receipt = ${receipt ?? ""}, signature = ${signature ?? ""}
+        where company_id = ${contentOf(mine).company.id}`;
+      expect(await codeOf(shred(shredded.subdomain, true))).toBe("INTEGRITY_FAILURE");
+    }
+    for (const { path } of [shredded, victim]) {
+      expect(await fixture.infisical.listSecretSummaries(path)).toHaveLength(1);
+    }
+  });
+
   test("is finished by the next try, when a try ended between the deletion and the receipt", async () => {
     const { subdomain, path } = await outside("hybrid");
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", value);

@@ -18,7 +18,6 @@ import { destroy } from "./destruction.ts";
 import { onInfisical } from "./on-infisical.ts";
 import { goneAfterSeconds } from "./processes.ts";
 import {
-  readReceipt,
   signingKeyNoOf,
   signReceipt,
   verifyReceipt,
@@ -76,13 +75,25 @@ export function createShredding(dependencies: Dependencies): Shredding {
   const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
     onDatabase(() => database.acrossCompanies(work));
 
+  /** What a company's receipt says, which names a folder that is to be deleted, and is signed again. */
+  const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
+    const text = JSON.stringify(stored);
+    const { publicKey } = await loadSigningKey(signingKeyNoOf(text));
+    const content = verifyReceipt(text, publicKey);
+    if (content.company.id === company.id) return content;
+    throw new TenantSecretsError(
+      "INTEGRITY_FAILURE",
+      "The receipt that the database has of this company is another company's: its folder is not deleted.",
+    );
+  };
+
   /** Deletes the folder, and has the receipt say so. Nothing happens where that was done before. */
   const deleteFolder = async (
     caller: Caller,
     company: CompanyRow,
     stored: SignedReceipt,
   ): Promise<SignedReceipt> => {
-    const { format: _, completeBy: __, remains: ___, ...facts } = readReceipt(stored.receipt);
+    const { format: _, completeBy: __, remains: ___, ...facts } = await readOwnReceipt(company, stored);
     const path = facts.infisical.folder;
     await across((statements) => abandonOutsideWrites(statements, company.id));
     await waitForOutsideWrites(across, company.id);
@@ -126,8 +137,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     }
     const seen = await across((statements) => findCompany(statements, subdomain));
     if (seen === undefined) throw notFound();
-    const folder = `/tenants/${seen.infisicalFolder}`;
-    const secrets = await countOutside(infisical, folder);
+    const secrets = await countOutside(infisical, `/tenants/${seen.infisicalFolder}`);
     // What the transaction needs and would have to wait for is loaded before it.
     const signingKey = await loadSigningKey();
     await audit.ready();
@@ -190,7 +200,8 @@ export function createShredding(dependencies: Dependencies): Shredding {
             alive: await countAlive(statements),
             keysForgottenBy: after(shreddedAt, companyKeysTtlMs),
           },
-          infisical: { folder, secrets, deletedAt: null },
+          // The one of the row that is genuine.
+          infisical: { folder: `/tenants/${company.infisicalFolder}`, secrets, deletedAt: null },
           backups: {
             // A backup that began before this transaction committed does not have it.
             madeBefore: after(shreddedAt, 60_000),
