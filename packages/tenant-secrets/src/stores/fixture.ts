@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { RaiseAlarm } from "../access/alarms.ts";
 import { createAuditLog } from "../access/audit-log.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
@@ -28,11 +29,12 @@ export interface Stores {
 export function createStores(
   { database, infisical }: Pick<Fixture, "database" | "infisical">,
   catalog: Catalog = deliveryChatCatalog,
+  onAlarm: RaiseAlarm = () => {},
 ): Stores {
   const masterKeys = createMasterKeys(database, infisical, "default");
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
-  const parts = { database, companyKeys, audit, onAlarm: () => {} };
+  const parts = { database, companyKeys, audit, onAlarm };
   const databaseStore = createDatabaseStore(parts);
   const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(parts));
   return {

@@ -123,6 +123,27 @@ describe("upkeep", () => {
     expect(await liveOf(store, live, key)).toEqual(["current 1 one"]);
   });
 
+  test("purges in time what other companies removed where the key of one does not open, which is an alarm", async () => {
+    const [broken, sound] = [await companyWith("one"), await companyWith("one")];
+    for (const company of [broken, sound]) await store.remove(company, key, {}, product);
+    await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser([broken.id, sound.id])}`;
+    await fixture.sealHeads();
+    const [wrap] =
+      await fixture.superuser`select wrapped from company_key_wraps where company_id = ${broken.id}`;
+    await fixture.superuser`update company_key_wraps set wrapped = left(wrapped, -4) || 'AAAA' where company_id = ${broken.id}`;
+    const alarms: string[] = [];
+    const another = () => createStores(fixture, undefined, ({ message }) => alarms.push(message));
+    expect(await another().upkeep.purgeRemovedSecrets(signal)).toBe(1);
+    expect(await sealedOf(sound)).toEqual([]);
+    expect(await eventsOf(sound, "secret.purge")).toHaveLength(1);
+    expect(await eventsOf(broken, "secret.purge")).toEqual([]);
+    expect(alarms).toEqual([expect.stringContaining(broken.id)]);
+    // Nothing is lost by that: once its key opens, it is done.
+    await fixture.superuser`update company_key_wraps set wrapped = ${String(wrap?.["wrapped"])} where company_id = ${broken.id}`;
+    expect(await another().upkeep.purgeRemovedSecrets(signal)).toBe(1);
+    expect(await eventsOf(broken, "secret.purge")).toHaveLength(1);
+  });
+
   test("destroys values that are neither among the 20 that were current last nor replaced within a day nor in use, and keeps the rows", async () => {
     const values = Array.from({ length: 24 }, (_, i) => `value ${i + 1}`);
     const acme = await companyWith(...values.slice(0, 2));

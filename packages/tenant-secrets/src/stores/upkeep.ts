@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "../access/audit.ts";
@@ -7,6 +7,7 @@ import { onDatabase } from "../access/database-errors.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { ifDestroyed, withKeysOfNow } from "../keys/company-keys.ts";
 import { job } from "../vocabulary/actor.ts";
+import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { isPrevious } from "./grace-windows.ts";
 import { purgeValues } from "./removal.ts";
 import {
@@ -45,7 +46,12 @@ export interface SecretUpkeep {
    * @returns of how many secrets
    */
   destroyOldVersions(signal: AbortSignal): Promise<number>;
-  /** Purges the removed secrets that cannot be restored any more. @returns how many */
+  /**
+   * Purges the removed secrets that cannot be restored any more. Those of a company whose key does not open stay, with an
+   * alarm.
+   *
+   * @returns how many
+   */
   purgeRemovedSecrets(signal: AbortSignal): Promise<number>;
   /**
    * Puts on record which current versions expire soon, once for each of their days before that, and which have expired. A
@@ -74,14 +80,36 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
     return total;
   };
 
-  /** By the ids of companies; none of one whose keys were destroyed. */
-  const keysOf = async (companyIds: readonly string[]): Promise<ReadonlyMap<string, HeadKeys>> => {
-    const keys = new Map<string, HeadKeys>();
+  /**
+   * By the ids of companies; undefined of one whose keys were destroyed. One whose active key does not open is left out, and
+   * put among those that are to be passed over.
+   */
+  const keysOf = async (
+    companyIds: readonly string[],
+    passedOver: Set<string>,
+  ): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
+    const keys = new Map<string, HeadKeys | undefined>();
     for (const id of companyIds) {
-      const found = await companyKeys.usable(companyIdOf({ id })).catch(ifDestroyed);
-      if (found !== undefined) keys.set(id, found);
+      try {
+        keys.set(id, await companyKeys.usable(companyIdOf({ id })).catch(ifDestroyed));
+      } catch (error) {
+        if (!(error instanceof TenantSecretsError) || !unusable.has(error.code)) throw error;
+        passedOver.add(id);
+        onAlarm(notPurged(id, error));
+      }
     }
     return keys;
+  };
+
+  /** Companies with something to purge, with their keys: none where nothing is left. */
+  const findDue = async (passedOver: Set<string>): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
+    for (;;) {
+      const companyIds = await onDatabase(() =>
+        database.acrossCompanies((statements) => selectDue(statements, passedOver)),
+      );
+      const keys = await keysOf(companyIds, passedOver);
+      if (keys.size > 0 || companyIds.length === 0) return keys;
+    }
   };
 
   /** A head that another party has changed is purged as well, and has no key for another MAC. */
@@ -141,19 +169,19 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
         return done;
       }),
 
-    purgeRemovedSecrets: (signal) =>
-      untilNothing(signal, () =>
+    purgeRemovedSecrets: (signal) => {
+      const passedOver = new Set<string>();
+      return untilNothing(signal, () =>
         withKeysOfNow(async () => {
           // Their keys are loaded before the transaction, which waits for nothing but its statements.
-          const companyIds = await onDatabase(() => database.acrossCompanies(selectDue));
-          if (companyIds.length === 0) return 0;
-          const keys = await keysOf(companyIds);
+          const keys = await findDue(passedOver);
+          if (keys.size === 0) return 0;
           return onDatabase(() =>
             database.acrossCompanies(async (statements) => {
               const heads = await statements
                 .select(headColumns)
                 .from(companySecrets)
-                .where(and(isDue, inArray(companySecrets.companyId, [...companyIds])))
+                .where(and(isDue, inArray(companySecrets.companyId, [...keys.keys()])))
                 .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
                 .limit(batchSize)
                 .for("update");
@@ -165,7 +193,8 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
             }),
           );
         }),
-      ),
+      );
+    },
 
     remindOfExpiry: (signal) =>
       inBatches(signal, async (statements) => {
@@ -202,14 +231,27 @@ const isDue = and(
   lte(companySecrets.recoverUntil, sql`now()`),
 );
 
-async function selectDue(statements: Statements): Promise<readonly string[]> {
+async function selectDue(
+  statements: Statements,
+  passedOver: ReadonlySet<string>,
+): Promise<readonly string[]> {
   const rows = await statements
     .select({ companyId: companySecrets.companyId })
     .from(companySecrets)
-    .where(isDue)
+    .where(and(isDue, notInArray(companySecrets.companyId, [...passedOver])))
     .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
     .limit(batchSize);
   return [...new Set(rows.map(({ companyId }) => companyId))];
+}
+
+/** What is wrong with the keys of one company alone. */
+const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set(["KEY_UNAVAILABLE", "INTEGRITY_FAILURE"]);
+
+function notPurged(companyId: string, { code, message }: TenantSecretsError): TenantSecretsError {
+  return new TenantSecretsError(
+    code,
+    `Removed secrets of company ${companyId} were not purged in time, because its key does not open: ${message}`,
+  );
 }
 
 const Reminders = z.array(
