@@ -109,7 +109,7 @@ export interface HeadCheckDependencies {
 const pageSize = 500;
 
 /**
- * Holds the head of every secret to its MAC, and to what the record says of it, also where there is none any more. Heads of companies whose keys were destroyed are
+ * Holds the head of every secret to its MAC, and to what the record says of it, also where there is none any more. Heads of companies that were shredded are
  * not looked at: nothing of these can be read.
  *
  * @returns how many were
@@ -128,8 +128,9 @@ export async function verifyHeads(
       isGenuine = isGenuineHead(await openCompanyKey(head.companyId, head.macKeyNo), state, head);
     } catch (error) {
       if (!(error instanceof TenantSecretsError)) throw error;
-      if (error.code === "KEY_DESTROYED") return;
-      if (error.code !== "INTEGRITY_FAILURE" && error.code !== "KEY_UNAVAILABLE") throw error;
+      if (error.code === "KEY_DESTROYED" && !(await across((statements) => isStranded(statements, head))))
+        return;
+      if (!unopenable.has(error.code)) throw error;
       isGenuine = false;
     }
     count++;
@@ -173,6 +174,34 @@ export async function verifyHeads(
   }
   await findMissing(across, changes, findings);
   return count;
+}
+
+const unopenable: ReadonlySet<TenantSecretsError["code"]> = new Set([
+  "INTEGRITY_FAILURE",
+  "KEY_UNAVAILABLE",
+  "KEY_DESTROYED",
+]);
+
+/**
+ * Whether a head names a destroyed key in a company that was not shredded: a rotation destroys a key after every head has
+ * left it, so that one which has left it since it was read is none of these.
+ */
+async function isStranded(
+  statements: Statements,
+  { companyId, secretKey, macKeyNo }: typeof companySecrets.$inferSelect,
+): Promise<boolean> {
+  const rows = await statements
+    .select({ shredded: shreddings.companyId })
+    .from(companySecrets)
+    .leftJoin(shreddings, eq(shreddings.companyId, companySecrets.companyId))
+    .where(
+      and(
+        eq(companySecrets.companyId, companyId),
+        eq(companySecrets.secretKey, secretKey),
+        eq(companySecrets.macKeyNo, macKeyNo),
+      ),
+    );
+  return rows.some(({ shredded }) => shredded === null);
 }
 
 /** Secrets with versions in the record and no head: nothing deletes a head, but the shredding of its company. */

@@ -279,6 +279,16 @@ test("a new key of the company takes the heads along, and names one that another
   expect(await otherFindings()).toEqual({});
 });
 
+test("a head that another party puts under a destroyed key of a living company is named by the verification", async () => {
+  const victim = await withVersions("fake-one");
+  await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, victim.subdomain);
+  await tamper(`update company_secrets set mac_key_no = 1 where ${victim.where}`);
+  expect(await codeOf(fresh(victim).get(key))).toBe("KEY_DESTROYED");
+  expect(await otherFindings()).toEqual({ "head-not-genuine": expect.stringContaining(victim.id) });
+  await tamper(`update company_secrets set mac_key_no = 2 where ${victim.where}`);
+  expect(await otherFindings()).toEqual({});
+});
+
 test("shredding ends the MACs of heads as well, and what is left is no finding", async () => {
   const victim = await withVersions("fake-one");
   const { apiKey } = await fixture.secrets.apiKeys.create(operator, {
