@@ -80,15 +80,17 @@ it.each(unusable)(
   slow,
   async (_, masterKey, sentence) => {
     const emulator = await startInfisicalEmulator();
+    // One that knows no master key: the advice is another where the registry knows one.
+    const unused = await createTestDatabase();
     try {
       if (masterKey !== undefined) await putMasterKey(emulator, masterKey);
-      const child = start(empty, emulator);
+      const child = start(unused, emulator);
       expect(await child.ended).toBe(1);
       expect(child.output()).toMatch(sentence);
       expect(child.output()).not.toMatch(/canary|0{64}|\n +at /);
       expect(child.output().match(/"level":"fatal"/g)).toHaveLength(1);
     } finally {
-      await emulator.stop();
+      await Promise.all([emulator.stop(), unused.drop()]);
     }
   },
 );

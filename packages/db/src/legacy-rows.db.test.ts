@@ -120,7 +120,7 @@ describe("tables that are not the sample's", () => {
       "create table company_secrets (company_id varchar(63), secret_key text, secret_value_encrypted text); insert into company_secrets values ('acmecorp', 'A', 'a')",
     );
     const there = new URL(url);
-    there.searchParams.set("search_path", "alone");
+    there.search = "options=-c%20search_path%3Dalone";
     const { rows } = await allRows(5, { url: there.href });
     expect(rows).toEqual([{ company: "acmecorp", companyId: "acmecorp", secretKey: "A", sealed: "a" }]);
   });
