@@ -176,6 +176,30 @@ describe("a change at Infisical whose outcome nobody is told", () => {
     expect(await secrets.get(key)).toBe("two");
   });
 
+  const late = [
+    ["putSecret", "a write"],
+    ["deleteSecret", "a removal"],
+  ] as const;
+
+  test.for(late)("is not made again by a process that stood still meanwhile (%s)", async ([call]) => {
+    const subdomain = await fixture.company("infisical");
+    const secrets = fixture.secrets.company(subdomain, product);
+    await secrets.set(key, "first");
+    const { process, isDone, goOn } = stoppedAfter(call);
+    const stopped = process.company(subdomain, product);
+    const changing = call === "putSecret" ? stopped.set(key, "stopped") : stopped.remove(key);
+    await isDone;
+    await passDeadlines();
+    expect(await settle()).toMatchObject({ settled: 1 });
+    await secrets.set(key, "acknowledged since");
+    goOn();
+    expect(await codeOf(changing)).toBe("STORE_UNAVAILABLE");
+    expect(await inFolder(subdomain)).toBe("acknowledged since");
+    expect(await rowsOf(subdomain)).toEqual([]);
+    const action = call === "putSecret" ? "secret.write" : "secret.remove";
+    expect((await eventsOf(subdomain)).at(-1)).toBe(`${action} unknown STORE_UNAVAILABLE`);
+  });
+
   test("stays open while Infisical is away, and is given up after a day, with an alarm", async () => {
     const subdomain = await fixture.company("infisical");
     const { process, isDone } = stoppedAfter("putSecret");

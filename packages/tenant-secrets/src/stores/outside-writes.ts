@@ -33,7 +33,7 @@ export interface OutsideWrites {
    *
    * @param call may be made again, and throws as the client does
    * @throws {StoreChanged} where the company has another store since: it may have been made, and does not count
-   * @throws {InfisicalError} as `call`
+   * @throws {InfisicalError} as `call`; AMBIGUOUS also where that took so long that the job has settled it meanwhile
    * @throws {TenantSecretsError} STORE_UNAVAILABLE where others write the same secret for longer than one waits
    */
   run<Result extends OutsideResult>(
@@ -112,16 +112,22 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
     return onDatabase(() => database.inCompany(company.id, work));
   };
 
-  /** @returns whether it still counts */
-  const settle = (company: Company, id: string, entry: AuditEntry, caller: Caller): Promise<boolean> =>
+  /** @returns whether it counts, was given up by a change of the store, or was settled by the job before */
+  const settle = (
+    company: Company,
+    id: string,
+    entry: AuditEntry,
+    caller: Caller,
+  ): Promise<"counts" | "given up" | "settled before"> =>
     onRow(company, async (statements) => {
       const [row] = await statements
         .delete(outsideWrites)
         .where(ofId(company, id))
         .returning({ state: outsideWrites.state });
-      if (row === undefined || row.state === "abandoned") return false;
+      if (row === undefined) return (await hasStoreOf(statements, company)) ? "settled before" : "given up";
+      if (row.state === "abandoned") return "given up";
       await audit.addTo(statements, caller, entry);
-      return true;
+      return "counts";
     });
 
   const withdraw = (company: Company, id: string): Promise<unknown> =>
@@ -165,7 +171,10 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
           }
           const { version, reason } = result;
           const entry = { action, outcome: "allowed", companyId: company.id, secretKey } as const;
-          if (await settle(company, id, { ...entry, version, reason }, caller)) return result;
+          const settled = await settle(company, id, { ...entry, version, reason }, caller);
+          if (settled === "counts") return result;
+          // Made again, it would undo what others have been told since that they have written.
+          if (settled === "settled before") throw new InfisicalError("AMBIGUOUS");
           throw new StoreChanged();
         }
       });
@@ -205,6 +214,15 @@ function ofId({ id: companyId }: Company, id: string) {
 
 function ofSecret({ id: companyId }: Company, secretKey: string) {
   return and(eq(outsideWrites.companyId, companyId), eq(outsideWrites.secretKey, secretKey));
+}
+
+async function hasStoreOf(statements: Statements, { id, storeEpoch }: Company): Promise<boolean> {
+  const { companies } = tables;
+  const [row] = await statements
+    .select({ storeEpoch: companies.storeEpoch })
+    .from(companies)
+    .where(eq(companies.id, id));
+  return row?.storeEpoch === storeEpoch;
 }
 
 /** Whether Infisical said no, or was not asked: then no late request of ours can change anything. */
