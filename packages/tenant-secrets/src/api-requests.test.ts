@@ -3,14 +3,14 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { TenantSecretsError } from "@repo/catalog";
 import {
   createTenantSecretsClient,
   deliveryChatCatalog,
   errorOfAnswer,
   type ClientOptions,
 } from "./client.ts";
-import { selfSignedCertificate } from "./self-signed.ts";
-import { TenantSecretsError } from "./vocabulary/errors.ts";
+import { selfSignedCertificate } from "./testing/self-signed.ts";
 
 const credential = `tsk_fake_${"0".repeat(16)}`;
 const value = "fake_canary_0001";

@@ -1,4 +1,4 @@
-import { TenantSecretsError } from "./vocabulary/errors.ts";
+import { TenantSecretsError } from "@repo/catalog";
 
 /** What sends a request; `globalThis.fetch` is one. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -7,46 +7,66 @@ import {
   type TRPCClient,
 } from "@trpc/client";
 import { z } from "zod";
+import {
+  type Catalog,
+  type CompanySecrets,
+  companySecrets,
+  errorCodes,
+  openValueOf,
+  TenantSecretsError,
+  wire,
+} from "@repo/catalog";
 import { apiAddress, authorization, checkedTimeout, sendToApi, type Fetch } from "./api-requests.ts";
-import type { Catalog } from "./catalog/catalog.ts";
-import type { CompanySecrets } from "./catalog/company-secrets.ts";
-import { openValueOf } from "./catalog/live-value.ts";
-import { companySecrets } from "./catalog/typed-secrets.ts";
 import type { AppRouter } from "./router/router.ts";
-import { errorCodes, TenantSecretsError } from "./vocabulary/errors.ts";
-import { wire } from "./vocabulary/wire.ts";
 
 export type { Fetch } from "./api-requests.ts";
-export { defineCatalog, type Catalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
-export type {
-  Capabilities,
-  CompanySecrets,
-  SecretDescription,
-  SecretHistory,
-  SecretList,
-  SecretVersion,
-  WriteOptions,
-  WriteResult,
-} from "./catalog/company-secrets.ts";
-export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
-export { jsonSecret, textSecret, type CatalogEntry } from "./catalog/entry.ts";
-export { githubWebhookSecret } from "./catalog/github.ts";
-export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
-export { sendgridApiKey } from "./catalog/sendgrid.ts";
-export { slackSigningSecret } from "./catalog/slack.ts";
-export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
-export { parseEnvFile, writeEnvFile } from "./transfer/env-file.ts";
-export type { FileEntry } from "./transfer/file-text.ts";
-export { parseJsonFile, writeJsonFile } from "./transfer/json-file.ts";
-export type { PlannedEntry } from "./transfer/import-plan.ts";
-export { CredentialRejected } from "./vocabulary/credential-rejected.ts";
-export { maxBatchSecrets } from "./catalog/company-secrets.ts";
-export { maxValueBytes } from "./catalog/value.ts";
-export { webhookSigningSecret } from "./catalog/webhook.ts";
+export {
+  ApiKeyVerb,
+  type Capabilities,
+  type Catalog,
+  type CatalogEntry,
+  type CompanySecrets,
+  CredentialRejected,
+  defineCatalog,
+  deliveryChatCatalog,
+  type ErrorCode,
+  errorCodes,
+  type FileEntry,
+  githubWebhookSecret,
+  jsonSecret,
+  maxBatchSecrets,
+  maxValueBytes,
+  OAuthClient,
+  oauthClient,
+  parseEnvFile,
+  parseJsonFile,
+  type PlannedEntry,
+  RevealPurpose,
+  Role,
+  type SecretDescription,
+  type SecretFailure,
+  type SecretHistory,
+  SecretKey,
+  type SecretKeyOf,
+  SecretKeyPattern,
+  type SecretList,
+  SecretStoreName,
+  type SecretVersion,
+  sendgridApiKey,
+  slackSigningSecret,
+  stripeSecretKey,
+  stripeWebhookSecret,
+  Subdomain,
+  TenantSecretsError,
+  textSecret,
+  type ValueOf,
+  webhookSigningSecret,
+  writeEnvFile,
+  writeJsonFile,
+  type WriteOptions,
+  type WriteResult,
+} from "@repo/catalog";
 export type { AppRouter } from "./router/router.ts";
-export { ApiKeyVerb, RevealPurpose, Role } from "./vocabulary/actor.ts";
-export { errorCodes, TenantSecretsError, type ErrorCode, type SecretFailure } from "./vocabulary/errors.ts";
-export { SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./vocabulary/names.ts";
 
 /** The server runs no more calls than this of one request. */
 export const maxBatchSize = 10;

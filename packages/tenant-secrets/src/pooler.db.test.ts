@@ -1,7 +1,7 @@
 import { connectDatabase } from "@repo/db";
 import { startTransactionPooler } from "@repo/db/testing";
 import { expect, onTestFinished, test } from "vitest";
-import { createFixture, product } from "./fixture.ts";
+import { createFixture, product } from "./testing/fixture.ts";
 
 const fixture = await createFixture();
 

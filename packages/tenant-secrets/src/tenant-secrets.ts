@@ -1,35 +1,49 @@
 import { announceSecret, nameTagOf, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
+import {
+  createAuditLog,
+  createRecordRetention,
+  createSealer,
+  type LostEvent,
+  type Sealer,
+  type SealerOptions,
+} from "@repo/audit-log";
+import {
+  type Caller,
+  type Catalog,
+  type CompanySecrets,
+  companySecrets,
+  job,
+  type SecretKeyOf,
+  TenantSecretsError,
+  type WriteOptions,
+  type WriteResult,
+} from "@repo/catalog";
 import { oncePerMinute } from "./access/alarms.ts";
-import { createAuditLog } from "./access/audit-log.ts";
-import type { LostEvent } from "./access/audit.ts";
-import { createRateLimits, type RateLimitOptions, type RateLimits } from "./access/rate-limits.ts";
+import { createRateLimits, type RateLimitOptions } from "./access/rate-limits.ts";
 import { defaultCache, type CacheOptions } from "./cache/cache-options.ts";
-import type { Catalog, SecretKeyOf } from "./catalog/catalog.ts";
-import type { CompanySecrets, WriteOptions, WriteResult } from "./catalog/company-secrets.ts";
-import { companySecrets } from "./catalog/typed-secrets.ts";
-import { createApiKeys, type ApiKeys } from "./companies/api-keys.ts";
+import { createApiKeys } from "./companies/api-keys.ts";
 import { createAuthenticRows } from "./companies/authentic-rows.ts";
-import { createAuthentication, type Authenticate, type SignIn } from "./companies/authenticate.ts";
-import { createCompanies, type Companies, type Company } from "./companies/companies.ts";
+import { createAuthentication, type SignIn } from "./companies/authenticate.ts";
+import { createCompanies, type Company } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
-import { limitedCompanies } from "./companies/limited.ts";
-import { createMembers, type Members } from "./companies/members.ts";
-import { createOperators, type Operators } from "./companies/operators.ts";
-import { createUsers, type Users } from "./companies/users.ts";
+import { limitedCompanies } from "./companies/rate-limited.ts";
+import { createMembers } from "./companies/members.ts";
+import { createOperators } from "./companies/operators.ts";
+import { createUsers } from "./companies/users.ts";
 import { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
-import { createKeyBackups, type KeyBackups } from "./keys/backup.ts";
-import { createCompanyKeyRotation, type CompanyKeyRotation } from "./keys/company-key-rotation.ts";
-import { createCompanyKeys } from "./keys/company-keys.ts";
-import { createCompromise, type Compromise } from "./keys/compromise.ts";
-import { createKeepBackup, type BackupDestination, type KeepBackup } from "./keys/kept-backup.ts";
-import { createMasterKeyRegistry, type MasterKeyRegistry } from "./keys/master-key-registry.ts";
-import { createMasterKeys } from "./keys/master-keys.ts";
-import { joinProcesses, type ServingProcess } from "./keys/processes.ts";
+import { createKeyBackups } from "./keys/backup/backup.ts";
+import { createCompanyKeyRotation } from "./keys/company/rotation.ts";
+import { createCompanyKeys } from "./keys/company/company-keys.ts";
+import { createCompromise } from "./keys/rotation/emergency.ts";
+import { createKeepBackup, type BackupDestination } from "./keys/backup/destination.ts";
+import { createMasterKeyRegistry } from "./keys/master/master-key-registry.ts";
+import { createMasterKeys } from "./keys/master/master-keys.ts";
+import { joinProcesses, type ServingProcess } from "./keys/rotation/process-registry.ts";
 import { createRowKeys } from "./keys/row-keys.ts";
-import { createRequestedRotation, type RequestedRotation } from "./keys/requested-rotation.ts";
-import { createKeyRotation, type KeyRotation } from "./keys/rotation.ts";
-import { createShredding, type Shredding } from "./keys/shredding.ts";
+import { createRequestedRotation } from "./keys/rotation/background.ts";
+import { createKeyRotation } from "./keys/rotation/rotation.ts";
+import { createShredding } from "./keys/shredding/shredding.ts";
 import { requireChecks, type CredentialChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";
 import { webhookVerifiers } from "./providers/webhook-schemes.ts";
@@ -38,28 +52,25 @@ import {
   type WebhookRequest,
   type WebhookVerifiers,
 } from "./providers/webhook-verification.ts";
-import { createRecordReader, type RecordReader } from "./record/reader.ts";
-import { createRecordRetention, type RecordRetention } from "./record/retention.ts";
-import { createSealer, type Sealer, type SealerOptions } from "./record/sealer.ts";
-import { announcing } from "./stores/announcing.ts";
-import { createDatabaseStore } from "./stores/database-store.ts";
-import { createHybridStore } from "./stores/hybrid-store.ts";
-import { tryInfisicalRights } from "./stores/infisical-rights.ts";
-import { createInfisicalStore } from "./stores/infisical-store.ts";
-import { createOutsideSettlement, type OutsideSettlement } from "./stores/outside-settlement.ts";
-import { createOutsideWrites } from "./stores/outside-writes.ts";
-import { createQuotas, type QuotaOptions } from "./stores/quotas.ts";
-import { createSecretUpkeep, type SecretUpkeep } from "./stores/upkeep.ts";
-import { createValueSearch, type SearchValues } from "./stores/value-search.ts";
-import { createKeptSecrets } from "./vault/kept-secrets.ts";
+import { createRecordReader } from "./audit/audit-service.ts";
+import { announcing } from "./stores/invalidating.ts";
+import { createDatabaseStore } from "./stores/database/database-store.ts";
+import { createHybridStore } from "./stores/hybrid/hybrid-store.ts";
+import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
+import { createInfisicalStore } from "./stores/infisical/infisical-store.ts";
+import { createOutsideSettlement } from "./stores/infisical/outside-settlement.ts";
+import { createOutsideWrites } from "./stores/infisical/outside-writes.ts";
+import { createQuotas, type QuotaOptions } from "./stores/database/quotas.ts";
+import { createSecretUpkeep } from "./jobs/maintenance.ts";
+import { createValueSearch } from "./vault/search.ts";
+import { createKeptSecrets } from "./vault/secret-cache.ts";
 import type { Measurements } from "./vault/measurements.ts";
 import { vaultTransport } from "./vault/transport.ts";
-import { createSecretChecks, type SecretChecks } from "./vault/checks.ts";
-import { createSecretFiles, type SecretFiles } from "./vault/secret-files.ts";
-import { createVault, type Vault } from "./vault/vault.ts";
-import { createLegacyImport, type ImportLegacy } from "./migration/legacy-import.ts";
-import { job, type Caller } from "./vocabulary/actor.ts";
-import { TenantSecretsError } from "./vocabulary/errors.ts";
+import { createSecretChecks } from "./vault/checks.ts";
+import { createSecretFiles } from "./vault/secret-files.ts";
+import { createVault } from "./vault/vault.ts";
+import { createLegacyImport } from "./migration/legacy-import.ts";
+import type { Services } from "./product-services.ts";
 
 export interface TenantSecretsOptions<C extends Catalog> {
   readonly database: Database;
@@ -87,34 +98,6 @@ export interface TenantSecretsOptions<C extends Catalog> {
 
 /** Of one caller. A name in a request is not a company yet, so that there is no end of names. */
 const maxHandles = 10_000;
-
-/** What does the work behind procedures and commands. Each checks its caller and writes to the record by itself. */
-export interface Services {
-  readonly authenticate: Authenticate;
-  readonly limits: RateLimits;
-  readonly companies: Companies;
-  readonly apiKeys: ApiKeys;
-  readonly members: Members;
-  readonly users: Users;
-  readonly operators: Operators;
-  readonly masterKeys: MasterKeyRegistry;
-  readonly keyRotation: KeyRotation;
-  readonly requestedRotation: RequestedRotation;
-  readonly keyBackups: KeyBackups;
-  readonly keepBackup: KeepBackup;
-  readonly companyKeyRotation: CompanyKeyRotation;
-  readonly compromise: Compromise;
-  readonly shredding: Shredding;
-  readonly vault: Vault;
-  readonly files: SecretFiles;
-  readonly checks: SecretChecks;
-  readonly upkeep: SecretUpkeep;
-  readonly outsideSettlement: OutsideSettlement;
-  readonly searchValues: SearchValues;
-  readonly importLegacy: ImportLegacy;
-  readonly record: RecordReader;
-  readonly retention: RecordRetention;
-}
 
 /** One company's secrets in the process that has the keys. */
 export interface CompanySecretsOnServer<C extends Catalog> extends CompanySecrets<C> {

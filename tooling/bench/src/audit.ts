@@ -1,12 +1,7 @@
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
-import {
-  createAuditKeys,
-  createAuditLog,
-  createMasterKeys,
-  createSealer,
-  createSigningKeys,
-} from "@repo/tenant-secrets/bench";
+import { createAuditLog, createSealer } from "@repo/audit-log";
+import { createAuditKeys, createMasterKeys, createSigningKeys } from "@repo/tenant-secrets/testing";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { inLanes, interleaved, perSecond, ratioOf, timed } from "./measuring.ts";
 import { populate, secretKeyOf, subdomainOf } from "./population.ts";

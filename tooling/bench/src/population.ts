@@ -3,19 +3,18 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
+import postgres from "postgres";
 import {
-  createMasterKeys,
-  createRowKeys,
   deriveCompanyKey,
   fingerprint,
   headMac,
+  type MasterKey,
+  type RowKey,
   rowMac,
   sealValue,
   wrapKey,
-  type MasterKey,
-  type RowKey,
-} from "@repo/tenant-secrets/bench";
-import postgres from "postgres";
+} from "@repo/envelope";
+import { createMasterKeys, createRowKeys } from "@repo/tenant-secrets/testing";
 import type { Place } from "./deployment.ts";
 
 export interface Population {

@@ -25,7 +25,7 @@ export const verifyCommand = defineCommand({
   details: `Compares every event with its MAC, its batch and the numbers of its process, and every batch with the one before, its
 signature and, with --heads, what the log kept of it. Names the first of each kind that was changed, removed or inserted, and
 ends with exit code 1 then. Without --heads nobody can tell whether the end was cut off. Works on the database itself and not
-through an API. For operators. docs/record.md says what this shows and what it cannot.`,
+through an API. For operators. docs/audit-log.md says what this shows and what it cannot.`,
   examples: [
     "audit verify --heads api.log",
     "audit verify --heads api.log --public-key record-keys.pem --json",

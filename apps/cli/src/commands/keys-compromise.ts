@@ -47,7 +47,7 @@ export const compromiseCommand = defineCommand({
 for every company, seals everything anew, and destroys the old companies' keys. Then lists what no key can mend: every
 company's third-party credentials, each to be replaced at its provider. Interrupted anywhere, it goes on where it was
 when it is run again, with another --output. Works on the database and Infisical themselves and not through an API. For
-operators. docs/compromise.md has the whole procedure.`,
+operators. docs/emergency-rotation.md has the whole procedure.`,
   examples: [
     "keys compromise --output list.json --revoke-credentials",
     `keys compromise --output list.json --yes --confirm ${word}`,
@@ -78,7 +78,7 @@ operators. docs/compromise.md has the whole procedure.`,
     else print(`${textOf(result)}\n\nThe list is in ${output}.`);
     if (result.remainders.length > 0) {
       throw new IncompleteError(
-        `Something is left undone for ${result.remainders.length} of the companies, each listed with its reason. docs/compromise.md says what to do.`,
+        `Something is left undone for ${result.remainders.length} of the companies, each listed with its reason. docs/emergency-rotation.md says what to do.`,
       );
     }
   },

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { TenantSecretsError } from "../vocabulary/errors.ts";
+import type { TenantSecretsError } from "@repo/catalog";
 
 /** Tells an operator of something. */
 export type RaiseAlarm = (error: TenantSecretsError) => void;

@@ -1,7 +1,5 @@
-import type { Caller } from "../vocabulary/actor.ts";
-import type { TenantSecretsError } from "../vocabulary/errors.ts";
-import type { AuditEntry, AuditLog } from "./audit.ts";
-import { asTenantSecretsError } from "./database-errors.ts";
+import { asTenantSecretsError, type AuditEntry, type AuditLog } from "@repo/audit-log";
+import type { Caller, TenantSecretsError } from "@repo/catalog";
 
 export interface Attempt extends Omit<AuditEntry, "outcome" | "reason"> {
   readonly caller: Caller;

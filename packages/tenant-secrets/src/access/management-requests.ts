@@ -1,8 +1,8 @@
 import { and, eq, lte, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { z } from "zod";
-import type { Caller } from "../vocabulary/actor.ts";
-import type { AuditAction } from "./audit.ts";
+import type { AuditAction } from "@repo/audit-log";
+import type { Caller } from "@repo/catalog";
 import { canonical, checkRequestId, digestOf, forgottenBefore, requestIdTaken } from "./request-ids.ts";
 
 const { managementRequests } = tables;

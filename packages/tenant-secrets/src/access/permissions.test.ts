@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { type Actor, ApiKeyVerb, type Grant, job, notFound, Role, verbs } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
-import { ApiKeyVerb, job, Role, verbs, type Actor, type Grant } from "../vocabulary/actor.ts";
-import { notFound } from "../vocabulary/errors.ts";
 import {
   covers,
   entersCompany,

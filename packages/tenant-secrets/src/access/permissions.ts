@@ -1,6 +1,14 @@
-import type { Actor, Grant, Role, Verb } from "../vocabulary/actor.ts";
-import { forbidden, notFound, type TenantSecretsError } from "../vocabulary/errors.ts";
-import { patternCovers, type CompanyId } from "../vocabulary/names.ts";
+import {
+  type Actor,
+  type CompanyId,
+  forbidden,
+  type Grant,
+  notFound,
+  patternCovers,
+  type Role,
+  type TenantSecretsError,
+  type Verb,
+} from "@repo/catalog";
 
 /** Who may do what, at most. What is not here is refused; an API key or a job also needs the verb in its grant. */
 export const permissions = {

@@ -1,16 +1,14 @@
 import { crc32 } from "node:zlib";
 import { connectDatabase } from "@repo/db";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { type Caller, deliveryChatCatalog, TenantSecretsError } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
-import { createTasks } from "../lifecycle/jobs.ts";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
+import { createTasks } from "../jobs/jobs.ts";
 import { inProcessFetch } from "../router/in-process.ts";
 import { appRouter, createCaller } from "../router/router.ts";
 import { createCallerContext } from "../router/trpc.ts";
 import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { RateLimitOptions } from "./rate-limits.ts";
 
 const fixture = await createFixture();

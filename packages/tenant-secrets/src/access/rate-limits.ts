@@ -2,12 +2,10 @@ import { createHash } from "node:crypto";
 import { DatabaseError, type Database } from "@repo/db";
 import { LRUCache } from "lru-cache";
 import { RateLimiterMemory } from "rate-limiter-flexible";
-import type { Caller } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { type AuditLog, networkOf } from "@repo/audit-log";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { refuse, refusalOf, type Attempt } from "./attempt.ts";
-import type { AuditLog } from "./audit.ts";
 import { createCounters, type Count, type Counters } from "./counters.ts";
-import { networkOf } from "./network.ts";
 
 /** How much is too much. What is left out has its default. */
 export interface RateLimitOptions {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { TenantSecretsError } from "@repo/catalog";
 
 /** Until when a request that is remembered was made at the latest, in SQL: for 24 hours. */
 export const forgottenBefore = sql`now() - interval '24 hours'`;

@@ -1,5 +1,5 @@
 import { SpanStatusCode, trace, type Span } from "@opentelemetry/api";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { TenantSecretsError } from "@repo/catalog";
 
 /**
  * Does something inside a span of whatever tracing this process has. A name says what kind of thing, and neither name nor

@@ -1,5 +1,5 @@
-import type { Bounds } from "./fair-shelves.ts";
-import type { Keeping } from "./kept-answers.ts";
+import type { Bounds } from "./fair-lru.ts";
+import type { Keeping } from "./cache.ts";
 
 /** Times in milliseconds. */
 export type CacheOptions = Partial<Keeping & Bounds>;

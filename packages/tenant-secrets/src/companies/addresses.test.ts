@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { canonicalAddress } from "../access/network.ts";
+import { canonicalAddress } from "@repo/audit-log";
 import { canonicalNetwork, isInNetworks } from "./addresses.ts";
 
 test.each([

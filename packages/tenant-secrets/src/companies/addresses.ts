@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { canonicalAddress } from "../access/network.ts";
+import { canonicalAddress } from "@repo/audit-log";
 
 /**
  * An address or a network (`192.0.2.0/24`, `2001:db8::/32`) in its one spelling.

@@ -2,21 +2,26 @@ import { randomUUID } from "node:crypto";
 import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
+import { apiKeyState, type AuditLog, onDatabase, selectKeyCompanies } from "@repo/audit-log";
+import {
+  ApiKeyVerb,
+  type Caller,
+  displayNameRule,
+  forbidden,
+  isDisplayName,
+  notFound,
+  type RequestOptions,
+  SecretKeyPattern,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import type { AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
 import { beginRequest } from "../access/management-requests.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
-import type { RequestOptions } from "../catalog/company-secrets.ts";
-import { ApiKeyVerb, type Caller } from "../vocabulary/actor.ts";
-import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { displayNameRule, isDisplayName, SecretKeyPattern } from "../vocabulary/names.ts";
 import { canonicalNetwork } from "./addresses.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
 import { requireLiveCaller } from "./live-caller.ts";
-import { apiKeyState, selectKeyCompanies } from "./stored-rows.ts";
 
 /**
  * A retry of a request with an id makes another key, since the one before is known to nobody here, and ends that one in the same

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import { rotateAuditKey } from "../keys/audit-keys.ts";
-import { createMasterKeys } from "../keys/master-keys.ts";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { replaceRowKey } from "../keys/row-key-change.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
 import { makeCredential } from "./credential.ts";

@@ -1,11 +1,10 @@
 import { sql } from "drizzle-orm";
 import { DatabaseError, type Authenticated, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
+import type { AuditLog } from "@repo/audit-log";
+import { job, TenantSecretsError } from "@repo/catalog";
+import { isGenuineRow, type RowKey, rowMac, rowName, type RowState } from "@repo/envelope";
 import type { RaiseAlarm } from "../access/alarms.ts";
-import type { AuditLog } from "../access/audit.ts";
-import { isGenuineRow, rowMac, rowName, type RowKey, type RowState } from "../crypto/row-mac.ts";
-import { job } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
 
 export interface CountingKeys {
   /** The one that new and changed rows get their MACs under. */

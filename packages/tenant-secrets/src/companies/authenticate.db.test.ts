@@ -5,11 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { deliveryChatCatalog, type Role } from "@repo/catalog";
 import type { CacheOptions } from "../cache/cache-options.ts";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
-import type { Role } from "../vocabulary/actor.ts";
 import type { AuthenticationRequest } from "./authenticate.ts";
 import { makeCredential } from "./credential.ts";
 

@@ -8,13 +8,18 @@ import {
   type Database,
 } from "@repo/db";
 import { z } from "zod";
-import type { AuditLog } from "../access/audit.ts";
-import { isDatabaseAway, onDatabase } from "../access/database-errors.ts";
+import { type AuditLog, isDatabaseAway, onDatabase } from "@repo/audit-log";
+import {
+  type Actor,
+  ApiKeyVerb,
+  type Caller,
+  type CompanyId,
+  type Role,
+  type ServiceActor,
+  unauthenticated,
+} from "@repo/catalog";
 import type { RateLimits } from "../access/rate-limits.ts";
-import { createKeptAnswers, type KeptAnswers } from "../cache/kept-answers.ts";
-import { ApiKeyVerb, type Actor, type Caller, type Role, type ServiceActor } from "../vocabulary/actor.ts";
-import { unauthenticated } from "../vocabulary/errors.ts";
-import type { CompanyId } from "../vocabulary/names.ts";
+import { createKeptAnswers, type KeptAnswers } from "../cache/cache.ts";
 import { isInNetworks } from "./addresses.ts";
 import type { AuthenticRows } from "./authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";

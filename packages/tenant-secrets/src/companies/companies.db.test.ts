@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
-import type { Caller } from "../vocabulary/actor.ts";
+import type { Caller } from "@repo/catalog";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import type { NewApiKey } from "./api-keys.ts";
 import { makeCredential } from "./credential.ts";
 

@@ -2,17 +2,24 @@ import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
 import { DatabaseError, tables, type CompanyRow, type Statements } from "@repo/db";
 import { z } from "zod";
+import type { AuditAction, AuditLog } from "@repo/audit-log";
+import {
+  type Caller,
+  type CompanyId,
+  forbidden,
+  notFound,
+  type RequestOptions,
+  SecretStoreName,
+  Subdomain,
+  TenantSecretsError,
+  type Verb,
+} from "@repo/catalog";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import type { AuditAction, AuditLog } from "../access/audit.ts";
 import { beginRequest, type ManagementRequest } from "../access/management-requests.ts";
 import { entersCompany, permits, permitsOnPlatform } from "../access/permissions.ts";
-import type { RequestOptions } from "../catalog/company-secrets.ts";
-import type { Caller, Verb } from "../vocabulary/actor.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
-import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { SecretStoreName, Subdomain, type CompanyId } from "../vocabulary/names.ts";
 
 /** A company that the caller was found to belong to. */
 export interface Company {

@@ -1,4 +1,4 @@
-import type { CompanyId } from "../vocabulary/names.ts";
+import type { CompanyId } from "@repo/catalog";
 
 /**
  * The only maker of a CompanyId. Two files call it for callers: `companies.ts`, which has found that the caller may enter the

@@ -1,7 +1,7 @@
 import { findCompanyRow, findCompanyRowById, type CompanyRow, type Database } from "@repo/db";
-import { isDatabaseAway, onDatabase } from "../access/database-errors.ts";
+import { isDatabaseAway, onDatabase } from "@repo/audit-log";
 import type { AuthenticRows } from "./authentic-rows.ts";
-import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/kept-answers.ts";
+import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/cache.ts";
 
 /** Which company a subdomain names. */
 export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "start" | "stop"> {

@@ -1,10 +1,9 @@
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { type Caller, deliveryChatCatalog } from "@repo/catalog";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
-import type { Caller } from "../vocabulary/actor.ts";
 
 const fixture = await createFixture();
 let databaseCalls = 0;

@@ -1,8 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
-import type { Caller } from "../vocabulary/actor.ts";
-import { forbidden, unauthenticated } from "../vocabulary/errors.ts";
+import { type Caller, forbidden, unauthenticated } from "@repo/catalog";
 import type { Company } from "./companies.ts";
 
 const { memberships, operators, users } = tables;

@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import type { AuditLog } from "../access/audit.ts";
-import type { Caller } from "../vocabulary/actor.ts";
+import type { AuditLog } from "@repo/audit-log";
+import type { Caller } from "@repo/catalog";
 import { revokeApiKeys, selectPlatformSubdomains } from "./api-keys.ts";
 import type { RowWriter } from "./authentic-rows.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { codeOf, createFixture, operator, product, type Person } from "../fixture.ts";
-import type { Caller, Role } from "../vocabulary/actor.ts";
+import type { Caller, Role } from "@repo/catalog";
+import { codeOf, createFixture, operator, product, type Person } from "../testing/fixture.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;

@@ -2,20 +2,24 @@ import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, ne, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
+import { type AuditLog, onDatabase, userState } from "@repo/audit-log";
+import {
+  type Caller,
+  displayNameRule,
+  forbidden,
+  isDisplayName,
+  notFound,
+  type RequestOptions,
+  Role,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import type { AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
 import { beginRequest } from "../access/management-requests.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
-import type { RequestOptions } from "../catalog/company-secrets.ts";
-import { Role, type Caller } from "../vocabulary/actor.ts";
-import { forbidden, notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { enterTo, type Companies, type Company } from "./companies.ts";
 import { requireLiveCaller } from "./live-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
-import { userState } from "./stored-rows.ts";
 
 const { memberships, users } = tables;
 

@@ -2,15 +2,12 @@ import { randomUUID } from "node:crypto";
 import { asc, eq, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
+import { type AuditLog, operatorState } from "@repo/audit-log";
+import { type Caller, displayNameRule, isDisplayName, notFound, TenantSecretsError } from "@repo/catalog";
 import { perform, type Attempt } from "../access/attempt.ts";
-import type { AuditLog } from "../access/audit.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { displayNameRule, isDisplayName } from "../vocabulary/names.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { makeCredential } from "./credential.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
-import { operatorState } from "./stored-rows.ts";
 
 export interface OperatorDescription {
   readonly id: string;

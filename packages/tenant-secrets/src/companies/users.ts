@@ -1,15 +1,13 @@
 import { eq, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { z } from "zod";
+import { type AuditLog, userState } from "@repo/audit-log";
+import { type Caller, forbidden, notFound } from "@repo/catalog";
 import { perform, refuse } from "../access/attempt.ts";
-import type { AuditLog } from "../access/audit.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import { forbidden, notFound } from "../vocabulary/errors.ts";
 import type { AuthenticRows } from "./authentic-rows.ts";
 import { requireLiveCaller } from "./live-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
-import { userState } from "./stored-rows.ts";
 
 /** People, as far as operators shut them out and let them in again. What they belong to is kept. */
 export interface Users {

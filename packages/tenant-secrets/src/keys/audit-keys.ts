@@ -1,13 +1,11 @@
 import { createPrivateKey, createPublicKey, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { and, desc, eq } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
-import type { AuditKey } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
-import type { MasterKey } from "../crypto/derivation.ts";
-import { unwrapKey, wrapKey, type KeyPlace } from "../crypto/envelope.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { ringWith, wrapping } from "./company-keys.ts";
-import type { MasterKeys } from "./master-keys.ts";
+import { type AuditKey, onDatabase, type SigningKey } from "@repo/audit-log";
+import { TenantSecretsError } from "@repo/catalog";
+import { type KeyPlace, type MasterKey, unwrapKey, wrapKey } from "@repo/envelope";
+import { ringWith, wrapping } from "./company/company-keys.ts";
+import type { MasterKeys } from "./master/master-keys.ts";
 
 type Purpose = "mac" | "signing" | "row";
 
@@ -83,14 +81,6 @@ export async function rotateAuditKey(
       }),
     ),
   );
-}
-
-/** An Ed25519 pair. What it signs can be checked by anybody who has the public half. */
-export interface SigningKey {
-  readonly no: number;
-  readonly privateKey: KeyObject;
-  /** PEM (SubjectPublicKeyInfo). Computed from the private half: a row in the database proves nothing. */
-  readonly publicKey: string;
 }
 
 /**

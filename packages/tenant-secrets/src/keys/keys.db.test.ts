@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { describe, expect, test } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { deliveryChatCatalog, TenantSecretsError } from "@repo/catalog";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { createMasterKeys } from "./master-keys.ts";
+import { createMasterKeys } from "./master/master-keys.ts";
 
 const name = "MASTER_ENCRYPTION_KEY";
 

@@ -1,5 +1,5 @@
 import { InfisicalError } from "@repo/infisical";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { TenantSecretsError } from "@repo/catalog";
 
 /**
  * Asks Infisical, for what has no other answer.

@@ -1,11 +1,10 @@
 import { and, eq } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
-import { onDatabase } from "../access/database-errors.ts";
+import { onDatabase, rowTables, type StoredRow } from "@repo/audit-log";
+import { isGenuineRow, rowMac } from "@repo/envelope";
 import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
-import { rowTables, type StoredRow } from "../companies/stored-rows.ts";
-import { isGenuineRow, rowMac } from "../crypto/row-mac.ts";
 import { rotateAuditKey } from "./audit-keys.ts";
-import type { MasterKeys } from "./master-keys.ts";
+import type { MasterKeys } from "./master/master-keys.ts";
 
 const { auditKeys, auditKeyWraps } = tables;
 

@@ -2,12 +2,12 @@ import { createSecretKey } from "node:crypto";
 import { and, eq, ne } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
 import { tables, type Database } from "@repo/db";
-import { onDatabase } from "../access/database-errors.ts";
+import { onDatabase } from "@repo/audit-log";
+import { TenantSecretsError } from "@repo/catalog";
+import type { RowKey } from "@repo/envelope";
 import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
-import type { RowKey } from "../crypto/row-mac.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { findAuditKey, makeFirstAuditKey } from "./audit-keys.ts";
-import type { MasterKeys } from "./master-keys.ts";
+import type { MasterKeys } from "./master/master-keys.ts";
 
 const { auditKeys } = tables;
 

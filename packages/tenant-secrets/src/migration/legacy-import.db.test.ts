@@ -1,6 +1,6 @@
 import { createCipheriv, randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import type { LegacyImportOptions } from "./legacy-import.ts";
 import type { LegacyOutcome } from "./legacy-outcome.ts";
 import type { LegacyRow } from "./legacy-row.ts";

@@ -1,13 +1,12 @@
 import { createHmac, randomBytes } from "node:crypto";
+import type { AuditLog } from "@repo/audit-log";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
+import type { Plaintext } from "@repo/envelope";
 import { perform } from "../access/attempt.ts";
-import type { AuditLog } from "../access/audit.ts";
 import type { Company } from "../companies/companies.ts";
-import type { DatabaseStore } from "../stores/database-store.ts";
-import { isSealedOf, type SealedSecret } from "../stores/sealed-secret.ts";
+import type { DatabaseStore } from "../stores/database/port.ts";
+import { isSealedOf, type SealedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore } from "../stores/store.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import type { Plaintext } from "../vocabulary/plaintext.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { bad, conflict, imported, unchanged, type Verdict } from "./legacy-outcome.ts";
 import type { LegacyValue } from "./legacy-row.ts";
 

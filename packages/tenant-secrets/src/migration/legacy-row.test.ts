@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deliveryChatCatalog as catalog } from "../catalog/delivery-chat.ts";
+import { deliveryChatCatalog as catalog } from "@repo/catalog";
 import { secretKeyOf } from "./legacy-row.ts";
 
 test.each([

@@ -1,10 +1,13 @@
 import type { KeyObject } from "node:crypto";
-import type { Catalog } from "../catalog/catalog.ts";
-import { checkValueText, hintOf, maxValueBytes } from "../catalog/value.ts";
-import { openLegacyValue } from "../crypto/legacy.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { SecretKey } from "../vocabulary/names.ts";
-import { Plaintext } from "../vocabulary/plaintext.ts";
+import {
+  type Catalog,
+  checkValueText,
+  hintOf,
+  maxValueBytes,
+  SecretKey,
+  TenantSecretsError,
+} from "@repo/catalog";
+import { openLegacyValue, Plaintext } from "@repo/envelope";
 
 /** One row of the old table. */
 export interface LegacyRow {

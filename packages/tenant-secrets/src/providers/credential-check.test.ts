@@ -1,10 +1,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { defineCatalog } from "../catalog/catalog.ts";
-import { deliveryChatCatalog as catalog } from "../catalog/delivery-chat.ts";
-import { textSecret } from "../catalog/entry.ts";
 import { z } from "zod";
+import { defineCatalog, deliveryChatCatalog as catalog, textSecret } from "@repo/catalog";
 import { checkCredential, requireChecks, type CredentialChecks } from "./credential-check.ts";
 import { providerChecks } from "./provider-checks.ts";
 

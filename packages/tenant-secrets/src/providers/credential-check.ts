@@ -1,6 +1,4 @@
-import type { Catalog } from "../catalog/catalog.ts";
-import type { CheckResult } from "../catalog/company-secrets.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { type Catalog, type CheckResult, TenantSecretsError } from "@repo/catalog";
 
 /**
  * Asks a provider about a credential, by a call that changes nothing. What it throws counts as "unknown", and is

@@ -2,11 +2,13 @@ import { createHmac, randomBytes } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { Stripe } from "stripe";
 import { describe, expect, test } from "vitest";
-import { defineCatalog } from "../catalog/catalog.ts";
-import { textSecret } from "../catalog/entry.ts";
-import { githubWebhookSecret } from "../catalog/github.ts";
-import { slackSigningSecret } from "../catalog/slack.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import {
+  defineCatalog,
+  githubWebhookSecret,
+  slackSigningSecret,
+  TenantSecretsError,
+  textSecret,
+} from "@repo/catalog";
 import { webhookVerifiers } from "./webhook-schemes.ts";
 import {
   getVerifier,

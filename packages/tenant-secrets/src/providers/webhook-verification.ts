@@ -1,5 +1,4 @@
-import type { Catalog } from "../catalog/catalog.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { type Catalog, TenantSecretsError } from "@repo/catalog";
 
 /** A webhook as it came in. The body is the bytes of the request: parsed and written again, it is another one. */
 export interface WebhookRequest {

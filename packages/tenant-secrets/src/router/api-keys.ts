@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ApiKeyVerb } from "../vocabulary/actor.ts";
+import { ApiKeyVerb } from "@repo/catalog";
 import { company, moment, requestId } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { SecretStoreName } from "../vocabulary/names.ts";
+import { SecretStoreName } from "@repo/catalog";
 import { apiKeysRouter } from "./api-keys.ts";
 import { membersRouter } from "./members.ts";
 import { company, requestId } from "./fields.ts";

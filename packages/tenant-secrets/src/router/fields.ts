@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { maxGraceSeconds, maxReminderDays } from "../catalog/company-secrets.ts";
-import { maxValueBytes } from "../catalog/value.ts";
+import { maxGraceSeconds, maxReminderDays, maxValueBytes } from "@repo/catalog";
 import { maxReminders } from "../vault/options.ts";
 
 /** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put on record. */

@@ -1,6 +1,6 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import { maxBatchSize, type Fetch } from "../client.ts";
-import type { Services } from "../tenant-secrets.ts";
+import type { Services } from "../product-services.ts";
 import { appRouter } from "./router.ts";
 import { createContext, requestOf } from "./trpc.ts";
 

@@ -5,8 +5,8 @@ import { TRPCError } from "@trpc/server";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import { startJobs, type Jobs } from "@repo/db/jobs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
-import { createTasks } from "../lifecycle/jobs.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import { createTasks } from "../jobs/jobs.ts";
 import { createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Role } from "../vocabulary/actor.ts";
+import { Role } from "@repo/catalog";
 import { company, MadeKeys, requestId } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 

@@ -1,9 +1,9 @@
 import { TRPCError } from "@trpc/server";
 import { beforeAll, describe, expect, test } from "vitest";
+import { wire } from "@repo/catalog";
 import type { NewApiKey } from "../companies/api-keys.ts";
 import { makeCredential } from "../companies/credential.ts";
-import { createFixture, operator, product } from "../fixture.ts";
-import { wire } from "../vocabulary/wire.ts";
+import { createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./in-process.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";

@@ -1,8 +1,8 @@
 import { TRPCError } from "@trpc/server";
 import { z } from "zod";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createFixture, operator, product } from "../fixture.ts";
-import type { Caller } from "../vocabulary/actor.ts";
+import type { Caller } from "@repo/catalog";
+import { createFixture, operator, product } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 

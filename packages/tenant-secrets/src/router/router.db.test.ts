@@ -1,9 +1,8 @@
 import { TRPCError, type AnyProcedure } from "@trpc/server";
 import { beforeAll, describe, expect, test } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { deliveryChatCatalog, verbs } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
-import { verbs } from "../vocabulary/actor.ts";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./in-process.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { serverCaller } from "./server-caller.ts";

@@ -1,9 +1,6 @@
 import { z } from "zod";
-import { maxBatchSecrets } from "../catalog/company-secrets.ts";
-import type { FileEntry } from "../transfer/file-text.ts";
+import { errorCodes, type FileEntry, maxBatchSecrets, RevealPurpose } from "@repo/catalog";
 import { leftOutReasons, maxUnreadEntries } from "../vault/secret-files.ts";
-import { RevealPurpose } from "../vocabulary/actor.ts";
-import { errorCodes } from "../vocabulary/errors.ts";
 import { company, note, requestId, secretKey, version } from "./fields.ts";
 import { procedure } from "./trpc.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { maxBatchSecrets } from "../catalog/company-secrets.ts";
+import { maxBatchSecrets } from "@repo/catalog";
 import {
   company,
   expectedVersion,

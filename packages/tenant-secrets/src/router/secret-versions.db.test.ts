@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
+import { deliveryChatCatalog } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./in-process.ts";
 import { serverCaller } from "./server-caller.ts";
 

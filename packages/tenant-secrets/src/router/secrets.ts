@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { maxValueBytes } from "../catalog/value.ts";
+import { maxValueBytes, RevealPurpose, SecretStoreName } from "@repo/catalog";
 import { maxExpiresWithinDays } from "../vault/options.ts";
-import { RevealPurpose } from "../vocabulary/actor.ts";
-import { SecretStoreName } from "../vocabulary/names.ts";
 import {
   Capabilities,
   Check,

@@ -1,10 +1,6 @@
 import { TRPCError } from "@trpc/server";
-import type { Catalog } from "../catalog/catalog.ts";
-import type { CompanySecrets } from "../catalog/company-secrets.ts";
-import { openValueOf } from "../catalog/live-value.ts";
-import { companySecrets } from "../catalog/typed-secrets.ts";
+import { type Caller, type Catalog, type CompanySecrets, companySecrets, openValueOf } from "@repo/catalog";
 import type { TenantSecrets } from "../tenant-secrets.ts";
-import type { Caller } from "../vocabulary/actor.ts";
 import { createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createFixture, operator } from "../fixture.ts";
-import { job, type Caller } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
+import { type Caller, job, TenantSecretsError } from "@repo/catalog";
+import { createFixture, operator } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext } from "./trpc.ts";
 

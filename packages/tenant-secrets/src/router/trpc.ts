@@ -1,12 +1,17 @@
 import { initTRPC, TRPCError, type TRPC_ERROR_CODE_KEY } from "@trpc/server";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
-import { asTenantSecretsError } from "../access/database-errors.ts";
+import { asTenantSecretsError } from "@repo/audit-log";
+import {
+  type Caller,
+  type ErrorCode,
+  malformedInput,
+  type SecretFailure,
+  TenantSecretsError,
+  type Verb,
+  wire,
+} from "@repo/catalog";
 import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
-import type { Services } from "../tenant-secrets.ts";
-import type { Caller, Verb } from "../vocabulary/actor.ts";
-import { TenantSecretsError, type ErrorCode, type SecretFailure } from "../vocabulary/errors.ts";
-import { malformedInput } from "../vocabulary/malformed-input.ts";
-import { wire } from "../vocabulary/wire.ts";
+import type { Services } from "../product-services.ts";
 
 /** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
 export interface Context {

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
-import { openEach } from "./opening.ts";
-import { createCompany, createStores, valueOf, write, type Stores } from "./fixture.ts";
+import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
+import { openEach } from "./decrypt.ts";
+import { createCompany, createStores, valueOf, write, type Stores } from "../testing/store-fixture.ts";
 
 let fixture: Fixture;
 let stores: Stores;

@@ -1,5 +1,4 @@
-import { maxBatchSecrets } from "../catalog/company-secrets.ts";
-import { batchRefused, TenantSecretsError, type SecretFailure } from "../vocabulary/errors.ts";
+import { batchRefused, maxBatchSecrets, type SecretFailure, TenantSecretsError } from "@repo/catalog";
 
 /** @throws {TenantSecretsError} INVALID_INPUT unless there are 1 to 100 secret keys, all different */
 export function checkBatch(secretKeys: readonly string[]): void {

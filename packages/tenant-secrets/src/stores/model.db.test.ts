@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
-import type { DatabaseStore } from "./database-store.ts";
-import { createCompany, createStores, liveOf, write } from "./fixture.ts";
+import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
+import type { DatabaseStore } from "./database/port.ts";
+import { createCompany, createStores, liveOf, write } from "../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
 let fixture: Fixture;

@@ -2,6 +2,7 @@ import type {
   BatchOptions,
   BatchWriteOptions,
   BatchWriteResult,
+  Caller,
   Capabilities,
   CheckResult,
   DiscardOptions,
@@ -15,16 +16,15 @@ import type {
   RollbackOptions,
   SecretDescription,
   SecretHistory,
+  SecretStoreName,
   Stage,
   StageOptions,
   WriteOptions,
   WriteResult,
-} from "../catalog/company-secrets.ts";
+} from "@repo/catalog";
+import type { Plaintext } from "@repo/envelope";
 import type { Company } from "../companies/companies.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import type { SecretStoreName } from "../vocabulary/names.ts";
-import type { Plaintext } from "../vocabulary/plaintext.ts";
-import type { SealedSecret } from "./sealed-secret.ts";
+import type { SealedSecret } from "./encrypted-secret.ts";
 
 /** A value that was opened: whoever has it wipes it. */
 export interface StoredSecret {

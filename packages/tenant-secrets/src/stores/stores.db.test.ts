@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { codeOf, createFixture, product } from "../fixture.ts";
+import { codeOf, createFixture, product } from "../testing/fixture.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser, infisical } = fixture;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { afterAll, expect, test } from "vitest";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { deliveryChatCatalog } from "@repo/catalog";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 
 const fixture = await createFixture();

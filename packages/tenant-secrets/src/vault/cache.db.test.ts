@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, type Database } from "@repo/db";
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deliveryChatCatalog } from "@repo/catalog";
 import type { CacheOptions } from "../cache/cache-options.ts";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
-import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
-import type { ServingProcess } from "../keys/processes.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import type { ServingProcess } from "../keys/rotation/process-registry.ts";
 import type { TenantSecrets } from "../tenant-secrets.ts";
 
 let fixture: Fixture;

@@ -1,8 +1,8 @@
 import { startJobs } from "@repo/db/jobs";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { CheckResult } from "../catalog/company-secrets.ts";
-import { codeOf, createFixture, operator, product, type Fixture } from "../fixture.ts";
-import { createTasks } from "../lifecycle/jobs.ts";
+import type { CheckResult } from "@repo/catalog";
+import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import { createTasks } from "../jobs/jobs.ts";
 
 const key = (n: number) => `sk_test_fake_codewiser_000${n}`;
 const sendgrid = "SG.fakefake.codewiser0001";

@@ -1,13 +1,10 @@
 import { enqueueJob, type Database } from "@repo/db";
-import { onDatabase } from "../access/database-errors.ts";
-import type { Check } from "../catalog/company-secrets.ts";
-import { checkValueText } from "../catalog/value.ts";
+import { onDatabase } from "@repo/audit-log";
+import { type Caller, type Check, checkValueText, job, notFound, TenantSecretsError } from "@repo/catalog";
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
-import { findDueChecks } from "../stores/due-checks.ts";
-import { openSecret } from "../stores/opening.ts";
-import { job, type Caller } from "../vocabulary/actor.ts";
-import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { createGate, type VaultParts } from "./gate.ts";
+import { findDueChecks } from "./due-checks.ts";
+import { openSecret } from "../stores/decrypt.ts";
+import { createGate, type VaultParts } from "./authorize.ts";
 import type { Vault } from "./vault.ts";
 
 export interface CheckedVersion extends Check {

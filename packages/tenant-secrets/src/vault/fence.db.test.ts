@@ -2,10 +2,10 @@ import { connectDatabase, type Database } from "@repo/db";
 import { whenDone } from "@repo/db/testing";
 import postgres from "postgres";
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { SecretStoreName } from "@repo/catalog";
 import type { Company } from "../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
-import { createCompany, createStores, valueOf, write, type Stores } from "../stores/fixture.ts";
-import type { SecretStoreName } from "../vocabulary/names.ts";
+import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
+import { createCompany, createStores, valueOf, write, type Stores } from "../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
 let fixture: Fixture;

@@ -1,5 +1,5 @@
-import type { CacheMeasurements } from "../cache/kept-answers.ts";
-import type { AdoptionMeasurements } from "../stores/adoption.ts";
+import type { CacheMeasurements } from "../cache/cache.ts";
+import type { AdoptionMeasurements } from "../stores/hybrid/backfill.ts";
 
 /** Numbers for whoever watches a process. No name of a company or a secret is in them. */
 export interface Measurements {

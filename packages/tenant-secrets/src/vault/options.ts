@@ -1,14 +1,14 @@
 import {
-  maxGraceSeconds,
-  maxReminderDays,
   type ExpiryOptions,
   type HistoryOptions,
   type ListOptions,
+  maxGraceSeconds,
+  maxReminderDays,
   type PendingOptions,
   type WriteOptions,
-} from "../catalog/company-secrets.ts";
+} from "@repo/catalog";
 import { checkRequestId } from "../access/request-ids.ts";
-import { refuseField } from "./gate.ts";
+import { refuseField } from "./authorize.ts";
 
 /** The highest number that the database has room for. */
 const maxVersion = 2_147_483_647;

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { codeOf, createFixture, product, type Fixture } from "../fixture.ts";
-import { putByHand } from "../stores/fixture.ts";
-import type { SecretStoreName } from "../vocabulary/names.ts";
+import type { SecretStoreName } from "@repo/catalog";
+import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
+import { putByHand } from "../testing/store-fixture.ts";
 
 let fixture: Fixture;
 

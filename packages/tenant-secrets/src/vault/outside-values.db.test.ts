@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { createFixture, product, type Fixture } from "../fixture.ts";
-import { putByHand } from "../stores/fixture.ts";
-import type { SecretStoreName } from "../vocabulary/names.ts";
+import type { SecretStoreName } from "@repo/catalog";
+import { createFixture, product, type Fixture } from "../testing/fixture.ts";
+import { putByHand } from "../testing/store-fixture.ts";
 
 let fixture: Fixture;
 

@@ -1,18 +1,23 @@
 import { LRUCache } from "lru-cache";
+import {
+  type Caller,
+  notFound,
+  type OpenValue,
+  type ReportedOutcome,
+  type RevealPurpose,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { covers, permits } from "../access/permissions.ts";
-import type { Question } from "../cache/kept-answers.ts";
-import type { OpenValue, ReportedOutcome } from "../catalog/company-secrets.ts";
+import type { Question } from "../cache/cache.ts";
 import type { Company } from "../companies/companies.ts";
 import { getVerifier, verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
-import { openEach, openLive, openSecret } from "../stores/opening.ts";
-import type { SealedSecret } from "../stores/sealed-secret.ts";
+import { openEach, openLive, openSecret } from "../stores/decrypt.ts";
+import type { SealedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
-import type { Caller, RevealPurpose } from "../vocabulary/actor.ts";
-import { notFound, TenantSecretsError } from "../vocabulary/errors.ts";
-import { recordFailures, type Gate, type Task, type VaultParts } from "./gate.ts";
+import { recordFailures, type Gate, type Task, type VaultParts } from "./authorize.ts";
 import { checkVersion } from "./options.ts";
-import { createReadRecord, isPerson } from "./read-record.ts";
+import { createReadRecord, isPerson } from "./read-audit.ts";
 
 export interface ReadOptions {
   /** Whether the value goes to whoever asks, and not to code of the product: people `reveal` instead. */

@@ -2,13 +2,11 @@ import { z } from "zod";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { defineCatalog } from "../catalog/catalog.ts";
-import { textSecret } from "../catalog/entry.ts";
-import { codeOf, createFixture, operator, product, type Person } from "../fixture.ts";
+import { defineCatalog, RevealPurpose, type Role, textSecret } from "@repo/catalog";
+import { codeOf, createFixture, operator, product, type Person } from "../testing/fixture.ts";
 import { createCaller } from "../router/router.ts";
 import { createCallerContext, createContext } from "../router/trpc.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
-import { RevealPurpose, type Role } from "../vocabulary/actor.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;

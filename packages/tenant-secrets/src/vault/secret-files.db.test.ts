@@ -1,10 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { maxBatchSecrets } from "../catalog/company-secrets.ts";
-import { codeOf, createFixture, operator, product, type Fixture, type Person } from "../fixture.ts";
-import { parseEnvFile } from "../transfer/env-file.ts";
-import type { FileEntry } from "../transfer/file-text.ts";
-import { parseJsonFile } from "../transfer/json-file.ts";
-import { job } from "../vocabulary/actor.ts";
+import { type FileEntry, job, maxBatchSecrets, parseEnvFile, parseJsonFile } from "@repo/catalog";
+import { codeOf, createFixture, operator, product, type Fixture, type Person } from "../testing/fixture.ts";
 
 const canary = "fake_canary_0001";
 let fixture: Fixture;

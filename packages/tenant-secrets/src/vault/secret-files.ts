@@ -1,23 +1,30 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Database } from "@repo/db";
 import { z } from "zod";
-import type { AuditEntry, AuditLog } from "../access/audit.ts";
-import { onDatabase } from "../access/database-errors.ts";
+import { type AuditEntry, type AuditLog, onDatabase } from "@repo/audit-log";
+import {
+  type Actor,
+  type BatchWriteResult,
+  type Caller,
+  type Comparison,
+  type FileEntry,
+  hintOf,
+  malformedInput,
+  maxBatchSecrets,
+  maxValueBytes,
+  planImport,
+  type PlannedEntry,
+  type RevealPurpose,
+  TenantSecretsError,
+  writeEnvFile,
+  writeJsonFile,
+} from "@repo/catalog";
+import { Plaintext } from "@repo/envelope";
 import { covers, permits, refusal } from "../access/permissions.ts";
-import { maxBatchSecrets, type BatchWriteResult } from "../catalog/company-secrets.ts";
-import { hintOf, maxValueBytes } from "../catalog/value.ts";
 import type { Company } from "../companies/companies.ts";
-import { openEach } from "../stores/opening.ts";
+import { openEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
-import { writeEnvFile } from "../transfer/env-file.ts";
-import type { FileEntry } from "../transfer/file-text.ts";
-import { planImport, type Comparison, type PlannedEntry } from "../transfer/import-plan.ts";
-import { writeJsonFile } from "../transfer/json-file.ts";
-import type { Actor, Caller, RevealPurpose } from "../vocabulary/actor.ts";
-import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { malformedInput } from "../vocabulary/malformed-input.ts";
-import { Plaintext } from "../vocabulary/plaintext.ts";
-import { createGate, type VaultParts } from "./gate.ts";
+import { createGate, type VaultParts } from "./authorize.ts";
 import { checkOptions } from "./options.ts";
 
 /** The largest file that an export makes, in bytes of UTF-8. */

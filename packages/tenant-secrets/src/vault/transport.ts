@@ -1,5 +1,4 @@
-import type { SecretTransport } from "../catalog/company-secrets.ts";
-import type { Caller } from "../vocabulary/actor.ts";
+import type { Caller, SecretTransport } from "@repo/catalog";
 import type { Vault } from "./vault.ts";
 
 /** The vault as one caller has it of one company. */

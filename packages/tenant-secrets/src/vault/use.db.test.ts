@@ -1,15 +1,12 @@
 import { createHmac } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { defineCatalog } from "../catalog/catalog.ts";
-import { deliveryChatCatalog } from "../catalog/delivery-chat.ts";
-import { textSecret } from "../catalog/entry.ts";
+import { CredentialRejected, defineCatalog, deliveryChatCatalog, textSecret } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import type { WebhookVerifier } from "../providers/webhook-verification.ts";
 import { inProcessFetch } from "../router/in-process.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
-import { CredentialRejected } from "../vocabulary/credential-rejected.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;

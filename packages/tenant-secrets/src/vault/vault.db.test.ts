@@ -3,12 +3,12 @@ import { tables } from "@repo/db";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
-import { isGenuine } from "../access/audit.ts";
+import { isGenuine } from "@repo/audit-log";
+import { type Caller, job } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
-import { codeOf, createFixture, operator, product } from "../fixture.ts";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
-import { createMasterKeys } from "../keys/master-keys.ts";
-import { job, type Caller } from "../vocabulary/actor.ts";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser, infisical } = fixture;

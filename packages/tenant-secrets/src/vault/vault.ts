@@ -1,4 +1,4 @@
-import { createGate, type VaultParts } from "./gate.ts";
+import { createGate, type VaultParts } from "./authorize.ts";
 import { createReads, type Reads } from "./reads.ts";
 import { createVersions, type Versions } from "./versions.ts";
 import { createWrites, type Writes } from "./writes.ts";

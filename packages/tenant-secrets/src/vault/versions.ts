@@ -1,27 +1,28 @@
+import type { AuditAction } from "@repo/audit-log";
+import {
+  type Caller,
+  type Capabilities,
+  type DiscardOptions,
+  type Expiry,
+  type HistoryOptions,
+  type ListOptions,
+  notFound,
+  type PromoteOptions,
+  type PurgeOptions,
+  type RemoveOptions,
+  type RemoveResult,
+  type RequestOptions,
+  type RollbackOptions,
+  type SecretHistory,
+  SecretKey,
+  type SecretList,
+  type Verb,
+  type WriteResult,
+} from "@repo/catalog";
 import { covers } from "../access/permissions.ts";
-import type { AuditAction } from "../access/audit.ts";
-import type {
-  Capabilities,
-  DiscardOptions,
-  Expiry,
-  HistoryOptions,
-  ListOptions,
-  PromoteOptions,
-  PurgeOptions,
-  RemoveOptions,
-  RemoveResult,
-  RequestOptions,
-  RollbackOptions,
-  SecretHistory,
-  SecretList,
-  WriteResult,
-} from "../catalog/company-secrets.ts";
 import type { Company } from "../companies/companies.ts";
 import type { SecretStore, StoredDescription } from "../stores/store.ts";
-import type { Caller, Verb } from "../vocabulary/actor.ts";
-import { notFound } from "../vocabulary/errors.ts";
-import { SecretKey } from "../vocabulary/names.ts";
-import type { Gate, VaultParts } from "./gate.ts";
+import type { Gate, VaultParts } from "./authorize.ts";
 import { checkList, checkOptions, checkPage, checkVersion } from "./options.ts";
 
 /** What needs no value: to see what there is, and to say which of it counts. */

@@ -1,20 +1,21 @@
+import {
+  type BatchOptions,
+  type BatchWriteResult,
+  type Caller,
+  checkValueText,
+  hintOf,
+  type SetResult,
+  type StageOptions,
+  type TextWrite,
+  type WriteOptions,
+  type WriteResult,
+} from "@repo/catalog";
+import { Plaintext } from "@repo/envelope";
 import { permits, refusal } from "../access/permissions.ts";
-import type {
-  BatchOptions,
-  BatchWriteResult,
-  StageOptions,
-  TextWrite,
-  SetResult,
-  WriteOptions,
-  WriteResult,
-} from "../catalog/company-secrets.ts";
-import { checkValueText, hintOf } from "../catalog/value.ts";
 import type { Company } from "../companies/companies.ts";
 import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
 import type { BatchWrite, SecretStore } from "../stores/store.ts";
-import type { Caller } from "../vocabulary/actor.ts";
-import { Plaintext } from "../vocabulary/plaintext.ts";
-import { recordFailures, type Gate, type Task, type VaultParts } from "./gate.ts";
+import { recordFailures, type Gate, type Task, type VaultParts } from "./authorize.ts";
 import { checkOptions } from "./options.ts";
 
 /** What brings values in. */

@@ -1,0 +1,88 @@
+import { and, asc, desc, eq, gt, gte, inArray, lt, lte, or } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import type { EventRow } from "./leaf.ts";
+
+const { auditBatches, auditEvents } = tables;
+
+export type BatchRow = typeof auditBatches.$inferSelect;
+
+/**
+ * The events of a batch. A batch needs no list of what is to be in it: it covers transactions, by an interval that was over
+ * when it was sealed, and positions, because after a restore elsewhere the same numbers name other transactions.
+ */
+export interface Span {
+  /** From the first on and before the second; without it, to the end. */
+  readonly fromXid: string;
+  readonly toXid: string | undefined;
+  /** After the first, up to the second; without it, all before or after. */
+  readonly floor: bigint | undefined;
+  readonly ceiling: bigint | undefined;
+}
+
+/** The place of an event in the order of sealing. */
+export type Place = Pick<EventRow, "xid" | "id">;
+
+/** The next events of a span, in the order of sealing. */
+export function selectEvents(
+  statements: Statements,
+  { fromXid, toXid, floor, ceiling }: Span,
+  after: Place | undefined,
+  limit: number,
+): Promise<EventRow[]> {
+  const { xid, id, position } = auditEvents;
+  return statements
+    .select()
+    .from(auditEvents)
+    .where(
+      and(
+        gte(xid, after?.xid ?? fromXid),
+        toXid === undefined ? undefined : lt(xid, toXid),
+        floor === undefined ? undefined : gt(position, floor),
+        ceiling === undefined ? undefined : lte(position, ceiling),
+        after === undefined ? undefined : or(gt(xid, after.xid), gt(id, after.id)),
+      ),
+    )
+    .orderBy(asc(xid), asc(id))
+    .limit(limit);
+}
+
+export async function findLastBatch(statements: Statements): Promise<BatchRow | undefined> {
+  const [row] = await statements.select().from(auditBatches).orderBy(desc(auditBatches.no)).limit(1);
+  return row;
+}
+
+/** Whether a batch is the one that closes what came from another cluster, and covers no interval. */
+export function closesCluster({ fromXid, toXid }: Pick<BatchRow, "fromXid" | "toXid">): boolean {
+  return fromXid === "0" && toXid === "0";
+}
+
+/** The batches that close a cluster, in order: one for each restore elsewhere. */
+export function selectClosings(statements: Statements): Promise<Pick<BatchRow, "no" | "floor">[]> {
+  return statements
+    .select({ no: auditBatches.no, floor: auditBatches.floor })
+    .from(auditBatches)
+    .where(and(eq(auditBatches.fromXid, "0"), eq(auditBatches.toXid, "0")))
+    .orderBy(asc(auditBatches.no));
+}
+
+/** The batches after one, in order. */
+export function selectBatches(statements: Statements, after: number, limit: number): Promise<BatchRow[]> {
+  return statements
+    .select()
+    .from(auditBatches)
+    .where(gt(auditBatches.no, after))
+    .orderBy(asc(auditBatches.no))
+    .limit(limit);
+}
+
+export async function findBatch(statements: Statements, no: number): Promise<BatchRow | undefined> {
+  const [row] = await statements.select().from(auditBatches).where(eq(auditBatches.no, no));
+  return row;
+}
+
+export function selectEventsById(statements: Statements, ids: readonly string[]): Promise<EventRow[]> {
+  return statements
+    .select()
+    .from(auditEvents)
+    .where(inArray(auditEvents.id, [...ids]));
+}

@@ -1,0 +1,134 @@
+import { createHash, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
+import { TenantSecretsError } from "@repo/catalog";
+import type { SigningKey } from "./keys.ts";
+
+const format = "tenant-secrets/record/1";
+
+/** What is signed of a batch. docs/audit-log.md says what each line means. */
+export interface Head {
+  readonly cluster: string;
+  readonly batch: number;
+  /** How many events the batch has, and how many all batches have up to it. */
+  readonly size: number;
+  readonly total: number;
+  /** The interval of transactions, in decimal: from the first on and before the second. */
+  readonly from: string;
+  readonly to: string;
+  readonly floor: bigint;
+  readonly root: Buffer;
+  /** The hash of the head before; of the first there is none. */
+  readonly previous: Buffer | undefined;
+  /** The number of the signing key. */
+  readonly key: number;
+  readonly sealedAt: Date;
+}
+
+export function headText(head: Head): string {
+  return [
+    format,
+    `cluster ${head.cluster}`,
+    `batch ${head.batch}`,
+    `size ${head.size}`,
+    `total ${head.total}`,
+    `interval ${head.from} ${head.to}`,
+    `floor ${head.floor}`,
+    `root ${head.root.toString("base64")}`,
+    `previous ${head.previous?.toString("base64") ?? "-"}`,
+    `key ${head.key}`,
+    `sealed-at ${head.sealedAt.toISOString()}`,
+    "",
+  ].join("\n");
+}
+
+const number = String.raw`(0|[1-9]\d{0,19})`;
+const hash = "([A-Za-z0-9+/]{43}=)";
+const headForm = new RegExp(
+  `^${[
+    format,
+    `cluster ${number}`,
+    `batch ${number}`,
+    `size ${number}`,
+    `total ${number}`,
+    `interval ${number} ${number}`,
+    `floor ${number}`,
+    `root ${hash}`,
+    `previous (?:-|${hash})`,
+    `key ${number}`,
+    String.raw`sealed-at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)`,
+  ].join(String.raw`\n`)}\n$`,
+);
+
+/** @returns undefined for whatever `headText` does not write */
+export function findHead(text: string): Head | undefined {
+  const match = headForm.exec(text);
+  if (match === null) return undefined;
+  const [
+    ,
+    cluster = "",
+    batch,
+    size,
+    total,
+    from = "",
+    to = "",
+    floor = "",
+    root = "",
+    previous,
+    key,
+    at = "",
+  ] = match;
+  const head: Head = {
+    cluster,
+    batch: Number(batch),
+    size: Number(size),
+    total: Number(total),
+    from,
+    to,
+    floor: BigInt(floor),
+    root: Buffer.from(root, "base64"),
+    previous: previous === undefined ? undefined : Buffer.from(previous, "base64"),
+    key: Number(key),
+    sealedAt: new Date(at),
+  };
+  return !Number.isNaN(head.sealedAt.getTime()) && headText(head) === text ? head : undefined;
+}
+
+/** SHA-256 of a head: what the next one names, and the log has in hexadecimal. */
+export function headHash(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/** @returns the Ed25519 signature over the text, in base64 */
+export function signHead(text: string, key: SigningKey): string {
+  return sign(null, Buffer.from(text), key.privateKey).toString("base64");
+}
+
+/** Whether one of the keys signed a head. */
+export function isSigned(text: string, signature: string, keys: readonly KeyObject[]): boolean {
+  const bytes = Buffer.from(signature, "base64");
+  return (
+    bytes.toString("base64") === signature && keys.some((key) => verify(null, Buffer.from(text), key, bytes))
+  );
+}
+
+/**
+ * @param pem one or more public keys, as `audit public-key` prints them
+ * @throws {TenantSecretsError} INVALID_INPUT where there is none, or one of another kind than Ed25519
+ */
+export function readPublicKeys(pem: string): KeyObject[] {
+  const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----/g) ?? [];
+  const keys = blocks.map(findEd25519Key);
+  const known = keys.filter((key) => key !== undefined);
+  if (known.length === 0 || known.length < keys.length) {
+    throw new TenantSecretsError("INVALID_INPUT", "The public keys are not Ed25519 keys in PEM.");
+  }
+  return known;
+}
+
+function findEd25519Key(pem: string): KeyObject | undefined {
+  try {
+    const key = createPublicKey(pem);
+    return key.asymmetricKeyType === "ed25519" ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+import { DatabaseError } from "@repo/db";
+import { keyDestroyed, KeyReplacedError, TenantSecretsError } from "@repo/catalog";
+
+/**
+ * Runs something that speaks to the database, and turns what the database did into an error of ours.
+ *
+ * @throws {TenantSecretsError} DATABASE_UNAVAILABLE when the same call may succeed later, OVERLOADED where the company asks for
+ *   too much at once, else INTERNAL
+ */
+export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asTenantSecretsError(error);
+  }
+}
+
+/** Whether what was asked for failed because the database could not be asked. */
+export function isDatabaseAway(error: unknown): boolean {
+  return error instanceof TenantSecretsError && error.code === "DATABASE_UNAVAILABLE";
+}
+
+/** Whether it failed because the place where it is, the database or Infisical, could not be asked, or refused this service. */
+export function isStoreAway(error: unknown): boolean {
+  if (isDatabaseAway(error)) return true;
+  return (
+    error instanceof TenantSecretsError && (error.code === "STORE_UNAVAILABLE" || error.store !== undefined)
+  );
+}
+
+/** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */
+export function asTenantSecretsError(error: unknown): TenantSecretsError {
+  if (error instanceof TenantSecretsError) return error;
+  if (error instanceof DatabaseError && error.code === "COMPANY_BUSY") {
+    return new TenantSecretsError(
+      "OVERLOADED",
+      "More is asked for at once than one company, or one address that guesses, may. Try again in a moment, with fewer calls at a time.",
+      { retryAfterMs: 1000 },
+    );
+  }
+  if (error instanceof DatabaseError && error.kind === "unavailable") {
+    return new TenantSecretsError(
+      "DATABASE_UNAVAILABLE",
+      "The database cannot be reached. Try again in a moment.",
+      {
+        retryAfterMs: 1000,
+      },
+    );
+  }
+  // The database refuses to seal under a destroyed key, whoever still has it in memory.
+  if (error instanceof DatabaseError && error.constraint === "company_key_destroyed") return keyDestroyed();
+  if (error instanceof DatabaseError && error.constraint === "company_key_not_active")
+    return new KeyReplacedError();
+  return new TenantSecretsError(
+    "INTERNAL",
+    "Something went wrong on our side. Tell an operator, with the request id if there is one.",
+    {
+      diagnosis: diagnosisOf(error),
+    },
+  );
+}
+
+/** An error's class and code. Its message may hold a value, and is left behind. */
+function diagnosisOf(error: unknown): string {
+  if (error instanceof DatabaseError) return error.message;
+  return error instanceof Error ? error.name : typeof error;
+}

@@ -1,0 +1,186 @@
+import type { KeyObject } from "node:crypto";
+import { z } from "zod";
+import { TenantSecretsError } from "@repo/catalog";
+import { isIncluded } from "./merkle.ts";
+import { findHead, isSigned, readPublicKeys, type Head } from "./checkpoint.ts";
+import { leafOf, type SealedEvent } from "./leaf.ts";
+
+// An export is lines of JSON: what it is of, then events, each with its proof and after the head that the proof leads to.
+
+const format = "tenant-secrets/record-export/1";
+const Time = z.iso.datetime({ precision: 3 });
+const Bytes = z.base64();
+
+const ExportOf = z.strictObject({
+  format: z.literal(format),
+  company: z.uuid(),
+  /** The events that happened from the first time on and before the second. */
+  from: Time,
+  to: Time,
+});
+type ExportOf = z.infer<typeof ExportOf>;
+
+const SignedHead = z.strictObject({ head: z.string(), signature: z.string() });
+
+const ExportedEvent = z.strictObject({
+  id: z.uuid(),
+  companyId: z.uuid(),
+  occurredAt: Time,
+  actorKind: z.string(),
+  actorId: z.string(),
+  action: z.string(),
+  secretKey: z.string().nullable(),
+  version: z.int().nullable(),
+  outcome: z.enum(["allowed", "refused", "attempted", "failed", "unknown"]),
+  reason: z.string().nullable(),
+  subject: z.string().nullable(),
+  requestId: z.string().nullable(),
+  address: z.string().nullable(),
+  count: z.int(),
+  lastAt: Time.nullable(),
+  stream: z.uuid().nullable(),
+  streamNo: z.int().nullable(),
+  nonce: Bytes,
+  macKeyNo: z.int(),
+  mac: Bytes,
+});
+export type ExportedEvent = z.infer<typeof ExportedEvent>;
+
+const ProvenEvent = z.strictObject({ event: ExportedEvent, index: z.int(), proof: z.array(Bytes) });
+
+const Line = z.union([ExportOf, SignedHead, ProvenEvent]);
+
+export function firstLine(company: string, from: Date, to: Date): string {
+  const line: ExportOf = { format, company, from: from.toISOString(), to: to.toISOString() };
+  return JSON.stringify(line);
+}
+
+export function headLine(head: string, signature: string): string {
+  const line: z.infer<typeof SignedHead> = { head, signature };
+  return JSON.stringify(line);
+}
+
+export function eventLine(
+  event: SealedEvent & { readonly companyId: string },
+  index: number,
+  proof: readonly Buffer[],
+): string {
+  const { id, companyId, actorKind, actorId, action, secretKey, version, outcome, reason, subject } = event;
+  const { requestId, address, count, stream, streamNo, macKeyNo } = event;
+  const line: z.infer<typeof ProvenEvent> = {
+    event: {
+      id,
+      companyId,
+      occurredAt: event.occurredAt.toISOString(),
+      actorKind,
+      actorId,
+      action,
+      secretKey,
+      version,
+      outcome,
+      reason,
+      subject,
+      requestId,
+      address,
+      count,
+      lastAt: event.lastAt?.toISOString() ?? null,
+      stream,
+      streamNo,
+      nonce: event.nonce.toString("base64"),
+      macKeyNo,
+      mac: event.mac.toString("base64"),
+    },
+    index,
+    proof: proof.map((hash) => hash.toString("base64")),
+  };
+  return JSON.stringify(line);
+}
+
+/** Checks an export, a line after the other. */
+export interface ExportVerifier {
+  /**
+   * @returns the event of the line, where it has one: it is as it was sealed
+   * @throws {TenantSecretsError} INTEGRITY_FAILURE, which names the line, for whatever was changed, put in twice, or is of
+   *   another company or time than the first line says
+   */
+  add(line: string): ExportedEvent | undefined;
+  /** What the first line said. @throws {TenantSecretsError} INTEGRITY_FAILURE where there was none */
+  of(): { readonly company: string; readonly from: Date; readonly to: Date };
+}
+
+/**
+ * For whoever has an export and the public keys, and nothing else of ours. It shows that each event was sealed as it is; it
+ * cannot show that none was left out.
+ *
+ * @param publicKeys PEM, one or more, as `audit public-key` prints them
+ * @throws {TenantSecretsError} INVALID_INPUT for keys of another kind
+ */
+export function createExportVerifier(publicKeys: string): ExportVerifier {
+  const keys = readPublicKeys(publicKeys);
+  let lines = 0;
+  let of: ExportOf | undefined;
+  let head: Head | undefined;
+  const met = new Set<string>();
+  return {
+    add: (text) => {
+      lines++;
+      const line = Line.safeParse(parseJson(text)).data;
+      if (line === undefined) throw wrong(lines, "is not a line of an export");
+      if ("format" in line) {
+        if (of !== undefined) throw wrong(lines, "begins another export");
+        of = line;
+        return undefined;
+      }
+      if (of === undefined) throw wrong(lines, "comes before the line that says what this is of");
+      if ("head" in line) {
+        head = readSigned(line, keys);
+        if (head === undefined) throw wrong(lines, "has a head that none of the keys has signed");
+        return undefined;
+      }
+      const { event, index, proof } = line;
+      if (head === undefined) throw wrong(lines, "comes before the head of its batch");
+      const leaf = leafOf(sealedEventOf(event));
+      const hashes = proof.map((hash) => Buffer.from(hash, "base64"));
+      if (!isIncluded(leaf, index, head.size, hashes, head.root)) {
+        throw wrong(lines, `has an event that is not as it was sealed in batch ${head.batch}`);
+      }
+      if (event.companyId !== of.company) throw wrong(lines, "has an event of another company");
+      if (event.occurredAt < of.from || event.occurredAt >= of.to) {
+        throw wrong(lines, "has an event of another time");
+      }
+      if (met.has(event.id)) throw wrong(lines, "repeats an event");
+      met.add(event.id);
+      return event;
+    },
+    of: () => {
+      if (of === undefined) throw wrong(1, "is missing");
+      return { company: of.company, from: new Date(of.from), to: new Date(of.to) };
+    },
+  };
+}
+
+function readSigned({ head, signature }: z.infer<typeof SignedHead>, keys: readonly KeyObject[]) {
+  return isSigned(head, signature, keys) ? findHead(head) : undefined;
+}
+
+function sealedEventOf(event: ExportedEvent): SealedEvent {
+  return {
+    ...event,
+    occurredAt: new Date(event.occurredAt),
+    lastAt: event.lastAt === null ? null : new Date(event.lastAt),
+    nonce: Buffer.from(event.nonce, "base64"),
+    mac: Buffer.from(event.mac, "base64"),
+  };
+}
+
+function wrong(line: number, what: string): TenantSecretsError {
+  return new TenantSecretsError("INTEGRITY_FAILURE", `Line ${line} of the export ${what}.`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,143 @@
+import { and, asc, eq, gt, gte, inArray, lt, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import { type CompanyId, TenantSecretsError } from "@repo/catalog";
+import { onDatabase } from "./database-errors.ts";
+import { inclusionProof } from "./merkle.ts";
+import type { BatchRow } from "./batches.ts";
+import { eventLine, headLine } from "./export-format.ts";
+import { leafOf, unpackLeaves, type EventRow } from "./leaf.ts";
+
+const { auditBatches, auditEvents } = tables;
+
+/** A batch of the record can be some 50 KiB, and each event of a page may be in another one. */
+const pageSize = 100;
+
+export interface ExportPage {
+  readonly lines: readonly string[];
+  /** How many events of the page have no batch yet, and so are not in it. */
+  readonly unsealed: number;
+  /** The position of its last event; undefined on the last page. */
+  readonly last: bigint | undefined;
+}
+
+/** The next events of one company, with the proof of each. */
+export async function exportPage(
+  database: Database,
+  companyId: CompanyId,
+  times: { readonly from: Date; readonly to: Date },
+  after: bigint,
+): Promise<ExportPage> {
+  const events = await onDatabase(() =>
+    database.inCompany(companyId, (statements) => selectPage(statements, companyId, times, after)),
+  );
+  const page = events.slice(0, pageSize);
+  const batches = await onDatabase(() =>
+    database.acrossCompanies((statements) => selectBatchesOf(statements, page)),
+  );
+  const lines: string[] = [];
+  let unsealed = 0;
+  let current: Sealed | undefined;
+  for (const event of page) {
+    const batch = batches.get(event.id)?.find(({ indexes }) => indexes.has(event.id));
+    const index = batch?.indexes.get(event.id);
+    if (batch === undefined || index === undefined) {
+      unsealed++;
+      continue;
+    }
+    if (batch.leaves[index]?.equals(leafOf(event)) !== true) {
+      throw new TenantSecretsError(
+        "INTEGRITY_FAILURE",
+        `Event ${event.id} was changed in the database after it was sealed. Tell an operator, who finds out more with "audit verify".`,
+      );
+    }
+    if (batch !== current) lines.push(headLine(batch.head, batch.signature));
+    current = batch;
+    lines.push(eventLine({ ...event, companyId }, index, inclusionProof(batch.leaves, index)));
+  }
+  return { lines, unsealed, last: events.length > pageSize ? page.at(-1)?.position : undefined };
+}
+
+function selectPage(
+  statements: Statements,
+  companyId: CompanyId,
+  { from, to }: { readonly from: Date; readonly to: Date },
+  after: bigint,
+): Promise<EventRow[]> {
+  return statements
+    .select()
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.companyId, companyId),
+        gte(auditEvents.occurredAt, from),
+        lt(auditEvents.occurredAt, to),
+        gt(auditEvents.position, after),
+      ),
+    )
+    .orderBy(asc(auditEvents.position))
+    .limit(pageSize + 1);
+}
+
+interface Sealed {
+  readonly head: string;
+  readonly signature: string;
+  readonly leaves: readonly Buffer[];
+  readonly indexes: ReadonlyMap<string, number>;
+}
+
+const Candidates = z.array(
+  z.object({ id: z.uuid(), interval: z.int().nullable(), closing: z.int().nullable() }),
+);
+
+/**
+ * The batches that may have an event: that of the interval in which its transaction is, and that which closed its cluster.
+ */
+async function selectBatchesOf(
+  statements: Statements,
+  events: readonly EventRow[],
+): Promise<ReadonlyMap<string, readonly Sealed[]>> {
+  if (events.length === 0) return new Map();
+  const places = events.map(({ id, xid, position }) => ({ id, xid, position: String(position) }));
+  const rows = Candidates.parse([
+    ...(await statements.execute(sql`
+      select e.id, i.no as interval, c.no as closing
+      from json_to_recordset(${JSON.stringify(places)}::json) as e (id uuid, xid xid8, position bigint)
+      left join lateral (
+        select b.no from audit_batches b
+        where b.floor = (select max(f.floor) from audit_batches f where f.floor < e.position)
+          and b.to_xid > e.xid and b.size > 0
+        order by b.to_xid limit 1) i on true
+      left join lateral (
+        select b.no from audit_batches b
+        where b.floor = (select min(f.floor) from audit_batches f where f.floor >= e.position) and b.to_xid = '0'
+        order by b.no limit 1) c on true`)),
+  ]);
+  const numbersOf = ({ interval, closing }: (typeof rows)[number]): number[] =>
+    [interval, closing].filter((no) => no !== null);
+  const batches = new Map(
+    (await selectBatchesByNo(statements, [...new Set(rows.flatMap(numbersOf))])).map((row) => [
+      row.no,
+      sealedOf(row),
+    ]),
+  );
+  return new Map(rows.map((row) => [row.id, numbersOf(row).flatMap((no) => batches.get(no) ?? [])]));
+}
+
+async function selectBatchesByNo(statements: Statements, numbers: readonly number[]): Promise<BatchRow[]> {
+  if (numbers.length === 0) return [];
+  return statements
+    .select()
+    .from(auditBatches)
+    .where(inArray(auditBatches.no, [...numbers]));
+}
+
+function sealedOf({ head, signature, leaves: packed }: BatchRow): Sealed {
+  const leaves = unpackLeaves(packed);
+  return {
+    head,
+    signature,
+    leaves: leaves.map(({ hash }) => hash),
+    indexes: new Map(leaves.map(({ id }, index) => [id, index])),
+  };
+}

@@ -1,0 +1,38 @@
+export { findHead, type Head, headText, readPublicKeys } from "./checkpoint.ts";
+export { asTenantSecretsError, isDatabaseAway, isStoreAway, onDatabase } from "./database-errors.ts";
+export {
+  type AuditAction,
+  type AuditEntry,
+  type AuditKey,
+  type AuditLog,
+  isGenuine,
+  type LostEvent,
+  macFieldsOf,
+} from "./event.ts";
+export { firstLine } from "./export-format.ts";
+export { exportPage } from "./export.ts";
+export type { SigningKey } from "./keys.ts";
+export type { EventRow } from "./leaf.ts";
+export { merkleRoot } from "./merkle.ts";
+export { canonicalAddress, networkOf } from "./network.ts";
+export { createRecordRetention, type RecordRetention } from "./retention.ts";
+export {
+  createSealer,
+  type RunningSealer,
+  type SealedBatch,
+  type Sealer,
+  type SealerAlarm,
+  sealerAlarms,
+  type SealerOptions,
+} from "./sealer.ts";
+export {
+  apiKeyState,
+  operatorState,
+  rowTables,
+  selectKeyCompanies,
+  type StoredRow,
+  userState,
+} from "./stored-rows.ts";
+export { uuidv7 } from "./uuid.ts";
+export { type RecordVerification, type VerifyOptions, verifyRecord } from "./verify.ts";
+export { createAuditLog } from "./writer.ts";

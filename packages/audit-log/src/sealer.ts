@@ -1,0 +1,287 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import { TenantSecretsError } from "@repo/catalog";
+import { asTenantSecretsError } from "./database-errors.ts";
+import { merkleRoot } from "./merkle.ts";
+import type { SigningKey } from "./keys.ts";
+import { findBatch, findLastBatch, type BatchRow } from "./batches.ts";
+import { findHead, headHash, headText, signHead } from "./checkpoint.ts";
+import { leafOf, packLeaves } from "./leaf.ts";
+import {
+  findWaiting,
+  noteRestored,
+  readHorizon,
+  readInterval,
+  selectUnsealed,
+  type Content,
+  type Restored,
+} from "./sealing-window.ts";
+
+const { auditBatches } = tables;
+
+export interface SealedBatch {
+  readonly batch: number;
+  readonly events: number;
+  /** SHA-256 of the batch's head, in hexadecimal: what to keep outside the database. */
+  readonly head: string;
+  /** Whether there is more to seal at once. */
+  readonly full: boolean;
+}
+
+export const sealerAlarms = [
+  "RECORD_CHANGED",
+  "RECORD_RESTORED",
+  "RECORD_LAGS",
+  "RECORD_NOT_SEALED",
+] as const;
+
+/** Something that an operator has to look at. */
+export interface SealerAlarm {
+  readonly code: (typeof sealerAlarms)[number];
+  readonly message: string;
+  readonly diagnosis?: string | undefined;
+}
+
+export interface SealerOptions {
+  readonly onSealed: (batch: SealedBatch) => void;
+  /** Called once for each thing that is wrong, and again when it is wrong again. */
+  readonly onAlarm: (alarm: SealerAlarm) => void;
+  /** How often to look, in milliseconds. Default 1,000. */
+  readonly intervalMs?: number;
+  /** How long an event may wait before that is an alarm, in milliseconds. Default 30,000. */
+  readonly lagAfterMs?: number;
+  /** How long there may be no batch where there is no event, in milliseconds. Default 60,000. */
+  readonly heartbeatMs?: number;
+  /** About how many events a batch holds at most; those of one transaction are never parted. Default 1,000. */
+  readonly batchSize?: number;
+}
+
+export interface Sealer {
+  /**
+   * Seals the next batch, unless another process is at it or there is nothing to seal.
+   *
+   * @throws {TenantSecretsError} what the database or the signing key causes; INTEGRITY_FAILURE where the last batch cannot
+   *   be continued
+   */
+  tick(): Promise<SealedBatch | undefined>;
+  /** Seals at intervals until it is stopped. Never rejects: what goes wrong is an alarm. */
+  run(): RunningSealer;
+}
+
+export interface RunningSealer {
+  /** Seals what there is once more, and ends. */
+  stop(): Promise<void>;
+}
+
+interface Dependencies {
+  readonly database: Database;
+  readonly loadSigningKey: () => Promise<SigningKey>;
+}
+
+/** Any number; of the locks in this database it is the sealer's. */
+const sealerLock = 7_274_010;
+
+/**
+ * Seals the record in batches: a Merkle tree over the events of an interval of transactions, chained to the batch before,
+ * and signed. There may be one in every process; one of them works at a time, and none makes a writer wait.
+ */
+export function createSealer({ database, loadSigningKey }: Dependencies, options: SealerOptions): Sealer {
+  const { intervalMs = 1000, lagAfterMs = 30_000, heartbeatMs = 60_000, batchSize = 1000 } = options;
+  let key: SigningKey | undefined;
+  let seen: Pick<SealedBatch, "batch" | "head"> | undefined;
+  let restored: Restored | undefined;
+  let waiting: { readonly xid: bigint; readonly sinceMs: number } | undefined;
+  const alarmed = new Set<SealerAlarm["code"]>();
+
+  const alarm = (code: SealerAlarm["code"], message: string, diagnosis?: string): void => {
+    if (alarmed.has(code)) return;
+    alarmed.add(code);
+    options.onAlarm({ code, message, diagnosis });
+  };
+
+  /** What this process has seen in the table must still be there. */
+  const compare = async (statements: Statements, last: BatchRow | undefined): Promise<void> => {
+    if (seen !== undefined) {
+      const row = last?.no === seen.batch ? last : await findBatch(statements, seen.batch);
+      if (row === undefined || hexHash(row.head) !== seen.head) {
+        alarmed.delete("RECORD_CHANGED");
+        alarm(
+          "RECORD_CHANGED",
+          `batch ${seen.batch} of the record was ${row === undefined ? "removed" : "changed"} in the database after it was sealed: keep this log, and run "audit verify" with its heads`,
+        );
+      }
+    }
+    seen = last === undefined ? undefined : { batch: last.no, head: hexHash(last.head) };
+  };
+
+  /** An event that stays unsealed although the interval should have reached it. */
+  const watchLag = (first: bigint | undefined, to: bigint): void => {
+    if (first === undefined) {
+      waiting = undefined;
+      alarmed.delete("RECORD_LAGS");
+      return;
+    }
+    if (waiting === undefined || to > waiting.xid) waiting = { xid: first, sinceMs: performance.now() };
+    else if (performance.now() - waiting.sinceMs > lagAfterMs) {
+      alarm(
+        "RECORD_LAGS",
+        `events of the record have been waiting for more than ${lagAfterMs / 1000} s to be sealed: a transaction that began before them has not ended (see backend_xid and xact_start in pg_stat_activity, and pg_prepared_xacts)`,
+      );
+    }
+  };
+
+  /** Decides what the next batch is, in the transaction that adds it. Waits for nothing but its statements. */
+  const seal = async (statements: Statements, signingKey: SigningKey): Promise<SealedBatch | undefined> => {
+    const { held, keyNo, cluster } = await begin(statements);
+    if (!held) return undefined;
+    if (keyNo !== signingKey.no) {
+      key = undefined;
+      return undefined;
+    }
+    const last = await findLastBatch(statements);
+    await compare(statements, last);
+    const next = (content: Content): Promise<SealedBatch> =>
+      addBatch(statements, signingKey, cluster, last, content);
+    const foreign = last !== undefined && last.cluster !== cluster;
+    if (foreign) {
+      alarm(
+        "RECORD_RESTORED",
+        `this database was restored from another server: its record was sealed up to batch ${last.no} there, and is sealed on here`,
+      );
+      restored ??= await noteRestored(statements);
+      const { horizon } = await readHorizon(statements);
+      if (horizon < restored.xid) {
+        watchLag(horizon, 0n);
+        return undefined;
+      }
+      const { floor } = restored;
+      restored = undefined;
+      const events = await selectUnsealed(statements, last.floor, floor);
+      return next({ fromXid: 0n, toXid: 0n, floor, events, full: true });
+    }
+    restored = undefined;
+    const fromXid = BigInt(last?.toXid ?? 0);
+    const floor = last?.floor ?? 0n;
+    // Whatever has a lower number is over by then, and what of it was committed is seen by every later statement.
+    const { horizon } = await readHorizon(statements);
+    const content = await readInterval(statements, fromXid, horizon, floor, batchSize);
+    if (!content.full) watchLag(await findWaiting(statements, content.toXid, floor), content.toXid);
+    const idle = last !== undefined && Date.now() - last.sealedAt.getTime() < heartbeatMs;
+    if (content.toXid < fromXid || (content.events.length === 0 && idle)) return undefined;
+    return next(content);
+  };
+
+  const tick = async (): Promise<SealedBatch | undefined> => {
+    const signingKey = (key ??= await loadSigningKey());
+    let sealed: SealedBatch | undefined;
+    try {
+      sealed = await database.acrossCompanies((statements) => seal(statements, signingKey));
+    } catch (error) {
+      throw asTenantSecretsError(error);
+    }
+    if (sealed === undefined) return undefined;
+    seen = sealed;
+    options.onSealed(sealed);
+    return sealed;
+  };
+
+  const tickOrAlarm = async (): Promise<SealedBatch | undefined> => {
+    try {
+      const sealed = await tick();
+      alarmed.delete("RECORD_NOT_SEALED");
+      return sealed;
+    } catch (thrown) {
+      const error = asTenantSecretsError(thrown);
+      alarm(
+        "RECORD_NOT_SEALED",
+        `the record cannot be sealed: ${error.message}`,
+        error.diagnosis ?? error.code,
+      );
+      return undefined;
+    }
+  };
+
+  return {
+    tick,
+    run: () => {
+      const stopping = new AbortController();
+      const { signal } = stopping;
+      const running = (async () => {
+        while (!signal.aborted) {
+          const sealed = await tickOrAlarm();
+          if (sealed?.full !== true) await sleep(intervalMs, undefined, { signal }).catch(() => {});
+        }
+      })();
+      return {
+        stop: async () => {
+          stopping.abort();
+          await running;
+          await tickOrAlarm();
+        },
+      };
+    },
+  };
+}
+
+const Begun = z.tuple([
+  z.object({ held: z.boolean(), keyNo: z.int().nullable(), cluster: z.string() }).readonly(),
+]);
+
+async function begin(statements: Statements): Promise<z.infer<typeof Begun>[0]> {
+  const rows = await statements.execute(sql`
+    select pg_try_advisory_xact_lock(${sealerLock}) as held,
+      (select no from audit_keys where purpose = 'signing' and status = 'active') as "keyNo",
+      (select system_identifier::text from pg_control_system()) as cluster`);
+  return Begun.parse([...rows])[0];
+}
+
+async function addBatch(
+  statements: Statements,
+  key: SigningKey,
+  cluster: string,
+  last: BatchRow | undefined,
+  { fromXid, toXid, floor, events, full }: Content,
+): Promise<SealedBatch> {
+  const before = last === undefined ? undefined : findHead(last.head);
+  if (last !== undefined && before?.batch !== last.no) {
+    throw new TenantSecretsError(
+      "INTEGRITY_FAILURE",
+      `Batch ${last.no} of the record was changed in the database, and cannot be continued.`,
+    );
+  }
+  const no = (last?.no ?? 0) + 1;
+  const leaves = events.map((event) => ({ id: event.id, hash: leafOf(event) }));
+  const sealedAt = new Date();
+  const head = headText({
+    cluster,
+    batch: no,
+    size: leaves.length,
+    total: (before?.total ?? 0) + leaves.length,
+    from: String(fromXid),
+    to: String(toXid),
+    floor,
+    root: merkleRoot(leaves.map(({ hash }) => hash)),
+    previous: last === undefined ? undefined : headHash(last.head),
+    key: key.no,
+    sealedAt,
+  });
+  await statements.insert(auditBatches).values({
+    no,
+    cluster,
+    floor,
+    fromXid: String(fromXid),
+    toXid: String(toXid),
+    size: leaves.length,
+    leaves: packLeaves(leaves),
+    head,
+    signature: signHead(head, key),
+    sealedAt,
+  });
+  return { batch: no, events: leaves.length, head: hexHash(head), full };
+}
+
+function hexHash(head: string): string {
+  return headHash(head).toString("hex");
+}

@@ -1,0 +1,92 @@
+import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { z } from "zod";
+import { selectEvents } from "./batches.ts";
+import type { EventRow } from "./leaf.ts";
+
+const { auditBatches, auditEvents } = tables;
+
+/** What a batch is to have. */
+export interface Content {
+  readonly fromXid: bigint;
+  readonly toXid: bigint;
+  readonly floor: bigint;
+  readonly events: readonly EventRow[];
+  readonly full: boolean;
+}
+
+/**
+ * After a restore elsewhere: events up to the floor were there before the transaction `xid` began, and once everything
+ * before that is over, they are all there are. It need not be remembered: another process notes other ones, and whichever
+ * is sealed first holds.
+ */
+export interface Restored {
+  readonly floor: bigint;
+  readonly xid: bigint;
+}
+
+const Xid = z.string().transform(BigInt);
+const Horizon = z.tuple([z.object({ horizon: Xid })]);
+
+export async function readHorizon(statements: Statements): Promise<z.infer<typeof Horizon>[0]> {
+  const rows = await statements.execute(sql`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`);
+  return Horizon.parse([...rows])[0];
+}
+
+const NotedRestored = z.tuple([z.object({ floor: Xid, xid: Xid })]);
+
+export async function noteRestored(statements: Statements): Promise<Restored> {
+  const rows = await statements.execute(sql`
+    select coalesce(max(position), 0)::text as floor, pg_snapshot_xmax(pg_current_snapshot())::text as xid
+    from audit_events`);
+  return NotedRestored.parse([...rows])[0];
+}
+
+/** The events between two floors that no batch has. */
+export function selectUnsealed(statements: Statements, from: bigint, to: bigint): Promise<EventRow[]> {
+  return statements
+    .select()
+    .from(auditEvents)
+    .where(
+      and(
+        gt(auditEvents.position, from),
+        lte(auditEvents.position, to),
+        sql`not exists (
+          select from ${auditBatches} b, generate_series(0, b.size - 1) i
+          where b.floor = ${from}
+            and encode(substring(b.leaves from i * 48 + 1 for 16), 'hex')::uuid = ${auditEvents.id})`,
+      ),
+    )
+    .orderBy(asc(auditEvents.xid), asc(auditEvents.id));
+}
+
+export async function readInterval(
+  statements: Statements,
+  fromXid: bigint,
+  horizon: bigint,
+  floor: bigint,
+  limit: number,
+): Promise<Content> {
+  const span = { fromXid: String(fromXid), toXid: String(horizon), floor, ceiling: undefined };
+  const events = await selectEvents(statements, span, undefined, limit + 1);
+  const beyond = events[limit];
+  if (beyond === undefined) return { fromXid, toXid: horizon, floor, events, full: false };
+  const whole = events.filter(({ xid }) => xid !== beyond.xid);
+  if (whole.length > 0) return { fromXid, toXid: BigInt(beyond.xid), floor, events: whole, full: true };
+  const transaction = await statements
+    .select()
+    .from(auditEvents)
+    .where(and(eq(auditEvents.xid, beyond.xid), gt(auditEvents.position, floor)))
+    .orderBy(asc(auditEvents.id));
+  return { fromXid, toXid: BigInt(beyond.xid) + 1n, floor, events: transaction, full: true };
+}
+
+export async function findWaiting(
+  statements: Statements,
+  toXid: bigint,
+  floor: bigint,
+): Promise<bigint | undefined> {
+  const span = { fromXid: String(toXid), toXid: undefined, floor, ceiling: undefined };
+  const [first] = await selectEvents(statements, span, undefined, 1);
+  return first === undefined ? undefined : BigInt(first.xid);
+}

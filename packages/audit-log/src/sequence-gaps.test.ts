@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { createNumberLedger } from "./sequence-gaps.ts";
+import type { SealedEvent } from "./leaf.ts";
+
+const stream = "01900000-0000-7000-8000-000000000001";
+
+function event(streamNo: number, more: Partial<SealedEvent> = {}): SealedEvent {
+  return {
+    id: "01900000-0000-7000-8000-000000000000",
+    companyId: null,
+    occurredAt: new Date(0),
+    actorKind: "operator",
+    actorId: "test",
+    action: "company.list",
+    secretKey: null,
+    version: null,
+    outcome: "allowed",
+    reason: null,
+    subject: null,
+    requestId: null,
+    address: null,
+    count: 1,
+    lastAt: null,
+    stream,
+    streamNo,
+    nonce: Buffer.alloc(16),
+    macKeyNo: 1,
+    mac: Buffer.alloc(32),
+    ...more,
+  };
+}
+
+/** What is missing of these numbers, sealed a second apart in this order, where a process has a minute. */
+function missing(numbers: readonly number[], ...more: SealedEvent[]): string[] {
+  const ledger = createNumberLedger();
+  numbers.forEach((no, index) => ledger.add(event(no), index * 1000));
+  for (const each of more) ledger.add(each, 0);
+  return ledger
+    .findMissing(60_000)
+    .map(({ first, count, outlived }) => `${first}+${count}${outlived ? "" : "?"}`);
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+test("numbers that come in any order, and more than once, are not missing", () => {
+  expect(missing(upTo(100))).toEqual([]);
+  expect(missing(upTo(100).toReversed())).toEqual([]);
+  expect(missing([2, 4, 6, 1, 3, 5, 5, 1])).toEqual([]);
+  expect(missing(upTo(100).toSorted((a, b) => ((a * 37) % 101) - ((b * 37) % 101)))).toEqual([]);
+});
+
+test("a number that is missing counts once its process went on for a minute, and may be a kill before", () => {
+  expect(missing([2, ...upTo(100).slice(2)])).toEqual(["1+1"]);
+  expect(missing(upTo(100).filter((no) => no < 10 || no > 14))).toEqual(["10+5"]);
+  expect(missing(upTo(100).filter((no) => no !== 95))).toEqual(["95+1?"]);
+  expect(missing(upTo(100).filter((no) => no !== 10 && no !== 95))).toEqual(["10+1", "95+1?"]);
+});
+
+test("numbers that the process itself says it did not use may be missing, and need not be; those beside them may not", () => {
+  const gap = event(101, { action: "record.gap", version: 10, count: 3 });
+  const without = (...gone: number[]) => upTo(100).filter((no) => !gone.includes(no));
+  expect(missing(without(10, 11, 12), gap)).toEqual([]);
+  expect(missing(without(11), gap)).toEqual([]);
+  expect(missing(without(9, 10, 11, 12, 13), gap)).toEqual(["9+1", "13+1"]);
+  const another = event(1, {
+    action: "record.gap",
+    version: 10,
+    count: 3,
+    stream: stream.replace(/1$/, "2"),
+  });
+  expect(missing(without(10, 11, 12), another)).toEqual(["10+3"]);
+});
+
+test("an event without a number, and one that is excused, leave nothing missing", () => {
+  const ledger = createNumberLedger();
+  ledger.add(event(0, { stream: null, streamNo: null }), 0);
+  ledger.add(event(1), 0);
+  ledger.excuse(event(2));
+  ledger.add(event(3), 90_000);
+  expect(ledger.findMissing(0)).toEqual([]);
+});

@@ -1,0 +1,184 @@
+import { asc, eq, gt, sql, type SQL } from "drizzle-orm";
+import { tables, type Authenticated, type Statements } from "@repo/db";
+import type { RowState } from "@repo/envelope";
+
+const { apiKeyCompanies, apiKeys, companies, memberships, operators, users } = tables;
+
+/** A row that decides who may read, as it stands in its table. */
+export interface StoredRow {
+  readonly state: RowState;
+  readonly beside: Authenticated;
+}
+
+/** One of the tables whose rows decide who may read. */
+export interface RowTable {
+  readonly kind: RowState["kind"];
+  /** The rows after one, in the order of their keys. */
+  select(statements: Statements, after: StoredRow | undefined, limit: number): Promise<StoredRow[]>;
+  /** Puts MACs under another key beside rows whose state is still the one that each MAC is over. */
+  reseal(statements: Statements, rows: readonly StoredRow[]): Promise<void>;
+}
+
+/** The keys of some rows, with what is to stand beside them. */
+function resealed(rows: readonly StoredRow[]): SQL {
+  const list = rows.map(({ state, beside }) => ({
+    id: state.kind === "membership" ? state.companyId : state.id,
+    user_id: state.kind === "membership" ? state.userId : null,
+    revision: beside.revision,
+    key_no: beside.macKeyNo,
+    new_mac: beside.mac.toString("hex"),
+  }));
+  return sql`json_to_recordset(${JSON.stringify(list)}::json) as r (id uuid, user_id uuid, revision integer, key_no smallint, new_mac text)`;
+}
+
+function resealing(table: SQL, isRow: SQL): RowTable["reseal"] {
+  return async (statements, rows) => {
+    await statements.execute(sql`
+      update ${table} t set mac_key_no = r.key_no, mac = decode(r.new_mac, 'hex') from ${resealed(rows)}
+      where ${isRow} and t.revision = r.revision`);
+  };
+}
+
+function besideOf({ revision, macKeyNo, mac }: Authenticated): Authenticated {
+  return { revision, macKeyNo, mac };
+}
+
+function idOf(row: StoredRow | undefined): string | undefined {
+  return row === undefined || row.state.kind === "membership" ? undefined : row.state.id;
+}
+
+const sameId = sql`t.id = r.id`;
+
+/** Every table whose rows have a MAC, and count for nothing without the right one. */
+export const rowTables: readonly RowTable[] = [
+  {
+    kind: "company",
+    select: async (statements, after, limit) => {
+      const last = idOf(after);
+      const rows = await statements
+        .select()
+        .from(companies)
+        .where(last === undefined ? undefined : gt(companies.id, last))
+        .orderBy(asc(companies.id))
+        .limit(limit);
+      return rows.map((row) => ({ state: { kind: "company", ...row }, beside: besideOf(row) }));
+    },
+    reseal: resealing(sql`${companies}`, sameId),
+  },
+  {
+    kind: "api-key",
+    select: async (statements, after, limit) => {
+      const last = idOf(after);
+      const rows = await statements
+        .select({
+          row: apiKeys,
+          companyIds: sql<
+            string[]
+          >`array(select l.company_id::text from ${apiKeyCompanies} l where l.api_key_id = ${apiKeys.id})`,
+        })
+        .from(apiKeys)
+        .where(last === undefined ? undefined : gt(apiKeys.id, last))
+        .orderBy(asc(apiKeys.id))
+        .limit(limit);
+      return rows.map(({ row, companyIds }) => ({
+        state: apiKeyState(row, companyIds),
+        beside: besideOf(row),
+      }));
+    },
+    reseal: resealing(sql`${apiKeys}`, sameId),
+  },
+  {
+    kind: "operator",
+    select: async (statements, after, limit) => {
+      const last = idOf(after);
+      const rows = await statements
+        .select()
+        .from(operators)
+        .where(last === undefined ? undefined : gt(operators.id, last))
+        .orderBy(asc(operators.id))
+        .limit(limit);
+      return rows.map((row) => ({ state: operatorState(row), beside: besideOf(row) }));
+    },
+    reseal: resealing(sql`${operators}`, sameId),
+  },
+  {
+    kind: "user",
+    select: async (statements, after, limit) => {
+      const last = idOf(after);
+      const rows = await statements
+        .select()
+        .from(users)
+        .where(last === undefined ? undefined : gt(users.id, last))
+        .orderBy(asc(users.id))
+        .limit(limit);
+      return rows.map((row) => ({ state: userState(row), beside: besideOf(row) }));
+    },
+    reseal: resealing(sql`${users}`, sameId),
+  },
+  {
+    kind: "membership",
+    select: async (statements, after, limit) => {
+      const last = after?.state.kind === "membership" ? after.state : undefined;
+      const rows = await statements
+        .select()
+        .from(memberships)
+        .where(
+          last &&
+            sql`(${memberships.companyId}, ${memberships.userId}) > (${last.companyId}::uuid, ${last.userId}::uuid)`,
+        )
+        .orderBy(asc(memberships.companyId), asc(memberships.userId))
+        .limit(limit);
+      return rows.map((row) => ({ state: { kind: "membership", ...row }, beside: besideOf(row) }));
+    },
+    reseal: resealing(sql`${memberships}`, sql`t.company_id = r.id and t.user_id = r.user_id`),
+  },
+];
+
+type StoredApiKey = Omit<
+  typeof apiKeys.$inferSelect,
+  "name" | "createdAt" | "lastUsedAt" | keyof Authenticated
+>;
+
+/** @param companyIds of a platform key: what `api_key_companies` has of it */
+export function apiKeyState(row: StoredApiKey, companyIds: readonly string[]) {
+  const { expiresAt, revokedAt, ...state } = row;
+  return {
+    kind: "api-key",
+    ...state,
+    companyIds,
+    expiresAtMs: expiresAt.getTime(),
+    revoked: revokedAt !== null,
+  } as const;
+}
+
+export async function selectKeyCompanies(statements: Statements, apiKeyId: string): Promise<string[]> {
+  const links = await statements
+    .select({ companyId: apiKeyCompanies.companyId })
+    .from(apiKeyCompanies)
+    .where(eq(apiKeyCompanies.apiKeyId, apiKeyId));
+  return links.map(({ companyId }) => companyId);
+}
+
+type StoredOperator = Pick<
+  typeof operators.$inferSelect,
+  "id" | "tokenPrefix" | "tokenHash" | "expiresAt" | "revokedAt"
+>;
+
+export function operatorState({ id, tokenPrefix, tokenHash, expiresAt, revokedAt }: StoredOperator) {
+  return {
+    kind: "operator",
+    id,
+    tokenPrefix,
+    tokenHash,
+    expiresAtMs: expiresAt.getTime(),
+    revoked: revokedAt !== null,
+  } as const;
+}
+
+export function userState({
+  id,
+  email,
+  disabledAt,
+}: Pick<typeof users.$inferSelect, "id" | "email" | "disabledAt">) {
+  return { kind: "user", id, email, disabled: disabledAt !== null } as const;
+}

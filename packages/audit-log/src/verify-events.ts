@@ -1,0 +1,182 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Statements } from "@repo/db";
+import { isGenuine, type AuditKey } from "./event.ts";
+import { selectEvents, selectEventsById, type BatchRow, type Place, type Span } from "./batches.ts";
+import type { Findings } from "./findings.ts";
+import type { NumberLedger } from "./sequence-gaps.ts";
+import { leafOf, unpackLeaves, type EventRow } from "./leaf.ts";
+
+type Leaves = ReadonlyMap<string, Buffer>;
+type Positions = Pick<Span, "floor" | "ceiling">;
+
+export interface EventCheckDependencies {
+  readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
+  readonly loadMacKey: (no: number) => Promise<AuditKey | undefined>;
+  readonly findings: Findings;
+  readonly numbers: NumberLedger;
+  /** The last batch whose events were removed for their age, which misses none; 0 where there is none. */
+  readonly forgottenThrough: number;
+  /** Told of each event that is as its writer left it. */
+  readonly onGenuine: (event: EventRow) => void;
+}
+
+/** Compares events with what was sealed of them. */
+export interface EventCheck {
+  /**
+   * The events of neighbouring batches.
+   *
+   * @param elsewhere what a later batch has, though its transactions have numbers of this interval
+   */
+  intervals(batches: readonly BatchRow[], positions: Positions, elsewhere: Leaves): Promise<void>;
+  /** The events of the batch that closes a cluster, and that there are no others that were in no batch before. */
+  closing(batch: BatchRow, fromXid: string, positions: Positions): Promise<void>;
+  /** Events that no batch has, nor needs to have. @returns how many */
+  unsealed(span: Span, elsewhere?: Leaves): Promise<number>;
+  /** How many events were met. */
+  count(): number;
+}
+
+const pageSize = 1000;
+
+export function leavesOf({ leaves }: Pick<BatchRow, "leaves">): Map<string, Buffer> {
+  return new Map(unpackLeaves(leaves).map(({ id, hash }) => [id, hash]));
+}
+
+export function createEventCheck({
+  across,
+  loadMacKey,
+  findings,
+  numbers,
+  forgottenThrough,
+  onGenuine,
+}: EventCheckDependencies): EventCheck {
+  let count = 0;
+
+  /** @param batch the one that it is sealed in */
+  const checkMac = async (event: EventRow, batch: BatchRow | undefined): Promise<void> => {
+    count++;
+    const key = await loadMacKey(event.macKeyNo);
+    if (key !== undefined && isGenuine(key, event)) {
+      onGenuine(event);
+      return numbers.add(event, batch?.sealedAt.getTime());
+    }
+    const where = batch === undefined ? "and is not sealed" : `before it was sealed in batch ${batch.no}`;
+    findings.add(
+      "event-not-genuine",
+      `Event ${event.id} has no MAC of this deployment: it was changed or inserted, ${where}.`,
+    );
+    numbers.excuse(event);
+  };
+
+  const checkLeaf = async (event: EventRow, leaf: Buffer, batch: BatchRow): Promise<void> => {
+    if (leafOf(event).equals(leaf)) return checkMac(event, batch);
+    count++;
+    findings.add("event-changed", `Event ${event.id} was changed after it was sealed in batch ${batch.no}.`);
+    numbers.excuse(event);
+  };
+
+  const inserted = (event: EventRow, batch: BatchRow): void => {
+    count++;
+    findings.add(
+      "event-inserted",
+      `Event ${event.id} was inserted: batch ${batch.no} covers its transaction, and was sealed without it.`,
+    );
+  };
+
+  /** Events by their ids, wherever they are. @returns the leaves whose events are nowhere */
+  const eachById = async (
+    leaves: Leaves,
+    check: (event: EventRow, leaf: Buffer) => void | Promise<void>,
+  ): Promise<string[]> => {
+    const missing = new Map(leaves);
+    const ids = [...leaves.keys()];
+    for (let start = 0; start < ids.length; start += pageSize) {
+      const page = ids.slice(start, start + pageSize);
+      for (const event of await across((statements) => selectEventsById(statements, page))) {
+        const leaf = missing.get(event.id);
+        missing.delete(event.id);
+        if (leaf !== undefined) await check(event, leaf);
+      }
+    }
+    return [...missing.keys()];
+  };
+
+  const removed = (ids: readonly string[], batch: BatchRow): void => {
+    if (batch.no <= forgottenThrough) return;
+    for (const id of ids) {
+      findings.add("event-removed", `Event ${id} was removed after it was sealed in batch ${batch.no}.`);
+    }
+  };
+
+  const eachEvent = async (span: Span, check: (event: EventRow) => void | Promise<void>): Promise<void> => {
+    let after: Place | undefined;
+    for (;;) {
+      const page = await across((statements) => selectEvents(statements, span, after, pageSize));
+      for (const event of page) await check(event);
+      after = page.at(-1);
+      if (page.length < pageSize) return;
+      await nextTurn();
+    }
+  };
+
+  return {
+    count: () => count,
+
+    intervals: async ([first, ...others], positions, elsewhere) => {
+      if (first === undefined) return;
+      let batch = first;
+      let leaves = leavesOf(batch);
+      /** What a batch has, and was not met where its events are. */
+      const finish = async (): Promise<void> => {
+        const done = batch;
+        const missing = await eachById(leaves, (event) => {
+          count++;
+          findings.add(
+            "event-changed",
+            `Event ${event.id} was moved after it was sealed in batch ${done.no}: its place is another one now.`,
+          );
+          numbers.excuse(event);
+        });
+        removed(missing, done);
+      };
+      const span = { fromXid: first.fromXid, toXid: (others.at(-1) ?? first).toXid, ...positions };
+      await eachEvent(span, async (event) => {
+        while (BigInt(event.xid) >= BigInt(batch.toXid)) {
+          const next = others.shift();
+          if (next === undefined) break;
+          await finish();
+          batch = next;
+          leaves = leavesOf(batch);
+        }
+        const leaf = leaves.get(event.id);
+        leaves.delete(event.id);
+        if (leaf !== undefined) await checkLeaf(event, leaf, batch);
+        else if (!elsewhere.has(event.id)) inserted(event, batch);
+      });
+      await finish();
+      for (const rest of others) {
+        batch = rest;
+        leaves = leavesOf(batch);
+        await finish();
+      }
+    },
+
+    closing: async (batch, fromXid, positions) => {
+      const leaves = leavesOf(batch);
+      removed(await eachById(leaves, (event, leaf) => checkLeaf(event, leaf, batch)), batch);
+      await eachEvent({ fromXid, toXid: undefined, ...positions }, (event) => {
+        if (!leaves.has(event.id)) inserted(event, batch);
+      });
+    },
+
+    unsealed: async (span, elsewhere) => {
+      let found = 0;
+      await eachEvent(span, async (event) => {
+        if (elsewhere?.has(event.id) === true) return;
+        found++;
+        await checkMac(event, undefined);
+      });
+      return found;
+    },
+  };
+}

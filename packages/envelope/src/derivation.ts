@@ -1,0 +1,146 @@
+import {
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  timingSafeEqual,
+  type KeyObject,
+} from "node:crypto";
+import { TenantSecretsError } from "@repo/catalog";
+import { encodeFields, encodeLength, toBase64url } from "./encoding.ts";
+
+export interface MasterKey {
+  readonly region: string;
+  readonly version: number;
+  /** Wraps company keys and audit keys, and does nothing else. */
+  readonly wrappingKey: KeyObject;
+  /** Says whether two copies of a master key are the same key, and nothing about its bytes. */
+  readonly checkValue: string;
+}
+
+/** SHA-256 of keys that are written down in public: the one of docs/envelope.md, whose own bytes stand only there. */
+const documentedKeys: ReadonlySet<string> = new Set([
+  "0098402a697813dce6c5edb2430ad3cce5c083631540b42e122081caf378326b",
+]);
+
+/**
+ * Reads a master key as it stands in Infisical and derives what is used of it (HKDF-SHA256, RFC 5869).
+ *
+ * @param text exactly 64 hexadecimal digits: 256 random bits
+ * @throws {TenantSecretsError} MASTER_KEY_MALFORMED, naming the version and the rule, never a digit
+ */
+export function deriveMasterKey(text: string, region: string, version: number): MasterKey {
+  const refuse = (rule: string): TenantSecretsError =>
+    new TenantSecretsError(
+      "MASTER_KEY_MALFORMED",
+      `The master key of version ${version}, region ${region}, ${rule}. Make one with: openssl rand -hex 32`,
+    );
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) throw refuse("is not exactly 64 hexadecimal digits");
+  const secret = Buffer.from(text, "hex");
+  if (isDocumented(secret) || isGuessable(secret)) {
+    secret.fill(0);
+    throw refuse("is a sample or a pattern, not a random key");
+  }
+  return expandMasterKey(secret, region, version);
+}
+
+/** The derivation alone, for bytes that were checked: `deriveMasterKey` is what reads a key. @param secret wiped here */
+export function expandMasterKey(secret: Buffer, region: string, version: number): MasterKey {
+  try {
+    return {
+      region,
+      version,
+      wrappingKey: deriveKey(secret, ["wrap", region, String(version)]),
+      checkValue: toBase64url(derive(secret, ["check", region, String(version)]).subarray(0, 16)),
+    };
+  } finally {
+    secret.fill(0);
+  }
+}
+
+function isDocumented(secret: Buffer): boolean {
+  return documentedKeys.has(createHash("sha256").update(secret).digest("hex"));
+}
+
+/** Few different bytes, or counting up or down: zeros, repeated words and the keys of examples. */
+function isGuessable(secret: Buffer): boolean {
+  const steps = new Set<number>();
+  for (let i = 1; i < secret.length; i++) steps.add(((secret[i] ?? 0) - (secret[i - 1] ?? 0)) & 0xff);
+  return steps.size <= 2 || new Set(secret).size <= 8;
+}
+
+export function sameCheckValue(a: string, b: string): boolean {
+  const left = Buffer.from(a);
+  const right = Buffer.from(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** The keys that a company key becomes: one purpose each. */
+export interface CompanyKey {
+  readonly no: number;
+  readonly valueKey: KeyObject;
+  readonly fingerprintKey: KeyObject;
+  /** Of the MACs of heads, which say what is current. */
+  readonly headKey: KeyObject;
+}
+
+/** @param secret 32 random bytes; wiped here */
+export function deriveCompanyKey(secret: Buffer, companyId: string, no: number): CompanyKey {
+  try {
+    return {
+      no,
+      valueKey: deriveKey(secret, ["value", companyId, String(no)]),
+      fingerprintKey: deriveKey(secret, ["fingerprint", companyId, String(no)]),
+      headKey: deriveKey(secret, ["head", companyId, String(no)]),
+    };
+  } finally {
+    secret.fill(0);
+  }
+}
+
+/** The value key of a company key alone, where nothing else is needed of it. @param secret wiped here */
+export function deriveValueKey(secret: Buffer, companyId: string, no: number): KeyObject {
+  try {
+    return deriveKey(secret, ["value", companyId, String(no)]);
+  } finally {
+    secret.fill(0);
+  }
+}
+
+function deriveKey(secret: Buffer, purpose: readonly string[]): KeyObject {
+  const bytes = derive(secret, purpose);
+  try {
+    return createSecretKey(bytes);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+function derive(secret: Buffer, purpose: readonly string[]): Buffer {
+  return Buffer.from(
+    hkdfSync("sha256", secret, Buffer.alloc(0), encodeFields(["tenant-secrets/1", ...purpose]), 32),
+  );
+}
+
+/**
+ * A keyed name for a value: equal values of one company have equal fingerprints, and without the company's key
+ * nothing can be tried against one.
+ */
+export function fingerprint(key: CompanyKey, plaintext: Buffer): string {
+  return mac(key, ["value", plaintext]);
+}
+
+/** A MAC over what a write asked for, to tell a retry from another request under the same id. */
+export function requestMac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
+  return mac(key, ["request", ...fields]);
+}
+
+/** The MAC of the encoded fields, fed in pieces: a joined copy of a value would stay behind in memory. */
+function mac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
+  const hmac = createHmac("sha256", key.fingerprintKey);
+  for (const field of fields) {
+    const bytes = typeof field === "string" ? Buffer.from(field, "utf8") : field;
+    hmac.update(encodeLength(bytes)).update(bytes);
+  }
+  return toBase64url(hmac.digest());
+}

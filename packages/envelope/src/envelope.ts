@@ -1,0 +1,148 @@
+import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from "node:crypto";
+import { keyDestroyed, TenantSecretsError } from "@repo/catalog";
+import { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
+
+/** Where a sealed value stands. All of it is authenticated, and all of it comes from the request and the row. */
+export interface ValuePlace {
+  readonly companyId: string;
+  readonly secretKey: string;
+  readonly version: number;
+  readonly companyKeyNo: number;
+}
+
+/** Where a wrapped key stands: `owner` is a company's id, or the purpose of an audit key. */
+export interface KeyPlace {
+  readonly kind: "company-key" | "audit-key";
+  readonly owner: string;
+  readonly no: number;
+  readonly region: string;
+  readonly masterKeyVersion: number;
+}
+
+const algorithm = "aes-256-gcm";
+/** NIST SP 800-38D, 8.2.2: a random 96-bit IV, good for 2^32 seals under one key. */
+const ivBytes = 12;
+/** Always given to Node, which would otherwise accept a tag of 4 bytes. */
+const tagBytes = 16;
+const withFullTag = { authTagLength: tagBytes } as const;
+const keyBytes = 32;
+
+/**
+ * Seals a value: `ts1.<company key no>.<iv>.<ciphertext and tag>`, the last two in base64url. docs/envelope.md.
+ *
+ * @param key the company's value key, 256 bits
+ * @param plaintext at least one byte
+ */
+export function sealValue(key: KeyObject, place: ValuePlace, plaintext: Buffer): string {
+  return `ts1.${place.companyKeyNo}.${seal(key, valueContext(place), plaintext)}`;
+}
+
+/** What shredding leaves where a sealed value stood. */
+export const destroyedValue = "destroyed";
+
+/** A sealed value taken apart: whoever opens it many times does not parse it each time. */
+export interface SealedParts {
+  readonly iv: Buffer;
+  readonly ciphertext: Buffer;
+  readonly tag: Buffer;
+  /** What is authenticated with it. */
+  readonly context: Buffer;
+}
+
+/**
+ * Opens what {@link sealValue} made, at the very place it was made for.
+ *
+ * @returns the plaintext; the caller wipes it
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause; KEY_DESTROYED where nothing is left
+ */
+export function openValue(key: KeyObject, place: ValuePlace, sealed: string): Buffer {
+  return openParts(key, parseValue(place, sealed));
+}
+
+/** The first half of {@link openValue}, without the key. @throws as it does */
+export function parseValue(place: ValuePlace, sealed: string): SealedParts {
+  if (sealed === destroyedValue) throw keyDestroyed();
+  const [format, no, iv, body, ...rest] = sealed.split(".");
+  if (format !== "ts1" || no !== String(place.companyKeyNo) || rest.length > 0) throw integrityFailure();
+  return parseParts(valueContext(place), iv, body);
+}
+
+/** The second half of {@link openValue}. @returns the plaintext; the caller wipes it @throws as it does */
+export function openParts(key: KeyObject, { iv, ciphertext, tag, context }: SealedParts): Buffer {
+  const decipher = createDecipheriv(algorithm, key, iv, withFullTag).setAAD(context).setAuthTag(tag);
+  const plaintext = decipher.update(ciphertext);
+  try {
+    decipher.final();
+    return plaintext;
+  } catch {
+    plaintext.fill(0);
+    throw integrityFailure();
+  }
+}
+
+/** Wraps 32 bytes of key: `tk1.<region>.<master key version>.<iv>.<ciphertext and tag>`. */
+export function wrapKey(wrappingKey: KeyObject, place: KeyPlace, key: Buffer): string {
+  if (key.length !== keyBytes) throw new RangeError(`A key to wrap has ${keyBytes} bytes.`);
+  return `tk1.${place.region}.${place.masterKeyVersion}.${seal(wrappingKey, keyContext(place), key)}`;
+}
+
+/**
+ * @returns the 32 bytes; the caller wipes them
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause
+ */
+export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: string): Buffer {
+  const [format, region, version, iv, body, ...rest] = wrapped.split(".");
+  const expected = format === "tk1" && region === place.region && version === String(place.masterKeyVersion);
+  if (!expected || rest.length > 0) throw integrityFailure();
+  const key = openParts(wrappingKey, parseParts(keyContext(place), iv, body));
+  if (key.length !== keyBytes) {
+    key.fill(0);
+    throw integrityFailure();
+  }
+  return key;
+}
+
+function valueContext(place: ValuePlace): Buffer {
+  return encodeFields([
+    "ts1",
+    place.companyId,
+    place.secretKey,
+    String(place.version),
+    String(place.companyKeyNo),
+  ]);
+}
+
+function keyContext(place: KeyPlace): Buffer {
+  return encodeFields([
+    "tk1",
+    place.kind,
+    place.owner,
+    String(place.no),
+    place.region,
+    String(place.masterKeyVersion),
+  ]);
+}
+
+function seal(key: KeyObject, context: Buffer, plaintext: Buffer): string {
+  // What `open` would refuse is not made: it could never be read again.
+  if (plaintext.length === 0) throw new RangeError("There is nothing to seal.");
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv(algorithm, key, iv, withFullTag).setAAD(context);
+  const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  return `${toBase64url(iv)}.${toBase64url(body)}`;
+}
+
+function parseParts(context: Buffer, ivText: string | undefined, bodyText: string | undefined): SealedParts {
+  const iv = fromBase64url(ivText ?? "");
+  const body = fromBase64url(bodyText ?? "");
+  if (iv?.length !== ivBytes || body === undefined || body.length <= tagBytes) throw integrityFailure();
+  return { iv, ciphertext: body.subarray(0, -tagBytes), tag: body.subarray(-tagBytes), context };
+}
+
+/** Swapped, cut, flipped, moved or under another key: telling them apart would help only an attacker. */
+export function integrityFailure(): TenantSecretsError {
+  return new TenantSecretsError(
+    "INTEGRITY_FAILURE",
+    "The stored value does not belong here or was changed; it was not opened. Tell an operator: the record has the event.",
+  );
+}

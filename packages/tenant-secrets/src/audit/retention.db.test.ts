@@ -1,0 +1,138 @@
+import { expect, test, vi } from "vitest";
+import type { SealedBatch } from "@repo/audit-log";
+import { createFixture, operator, product } from "../testing/fixture.ts";
+import { createTasks } from "../jobs/jobs.ts";
+
+const fixture = await createFixture();
+const { superuser } = fixture;
+const dayMs = 24 * 3_600_000;
+
+/** Does something as if it were so many days ago: the process's clock is what events and batches carry. */
+async function daysAgo<T>(days: number, work: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - days * dayMs });
+  try {
+    return await work();
+  } finally {
+    vi.useRealTimers();
+  }
+}
+
+const company = await daysAgo(100, () => fixture.company("database"));
+const heads: SealedBatch[] = [];
+const sealer = fixture.secrets.createSealer({
+  onSealed: (batch) => heads.push(batch),
+  onAlarm: () => {},
+  heartbeatMs: 0,
+});
+
+async function writeAndSeal(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await fixture.secrets.company(company, product).set("CUSTOM_KEY", `fake-${i}`);
+  }
+  await fixture.secrets.flush();
+  const left = async () => {
+    await sealer.tick();
+    const [row] = await superuser`
+      select count(*)::int as n from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+    return row?.["n"] as unknown;
+  };
+  await expect.poll(left, { timeout: 20_000 }).toBe(0);
+}
+
+const verify = () => fixture.secrets.record.verify(operator, { heads, settledAfterMs: 0 });
+
+async function forget(auditRetentionDays: number | undefined): Promise<void> {
+  const secrets = fixture.another({ auditRetentionDays });
+  const tasks = createTasks({ secrets, database: fixture.database, log: () => {} });
+  await tasks["forget-audit-events"]?.({}, { signal: new AbortController().signal });
+}
+
+async function countAll(): Promise<{ readonly events: number; readonly batches: number }> {
+  const [row] =
+    await superuser`select (select count(*)::int from audit_events where action <> 'record.forget') as events,
+    (select count(*)::int from audit_batches) as batches`;
+  return { events: Number(row?.["events"]), batches: Number(row?.["batches"]) };
+}
+
+test("events that are old enough are removed with their batches left, and verification says from when on they are kept", async () => {
+  await daysAgo(100, () => writeAndSeal(8));
+  await daysAgo(50, () => writeAndSeal(5));
+  await writeAndSeal(3);
+  const before = await countAll();
+  expect((await verify()).findings).toEqual([]);
+
+  await forget(undefined);
+  expect(await countAll()).toMatchObject({ events: before.events + 1 });
+  await forget(60);
+  const after = await countAll();
+  expect(after.batches).toBeGreaterThanOrEqual(before.batches);
+  const [oldest] = await superuser`select min(occurred_at) as at from audit_events`;
+  const ageDays = (Date.now() - new Date(String(oldest?.["at"])).getTime()) / dayMs;
+  expect(ageDays).toBeGreaterThan(49);
+  expect(ageDays).toBeLessThan(60);
+  expect(after.events).toBeLessThan(before.events);
+
+  const { findings, notices, batches } = await verify();
+  expect(findings).toEqual([]);
+  expect(batches).toBeGreaterThanOrEqual(before.batches);
+  expect(notices.join("\n")).toMatch(
+    /^Retained from 20\d\d-.*: the events of batches 1 to \d+ were removed/m,
+  );
+  // Once more changes nothing, and is no event.
+  const [{ n: forgettings } = {}] =
+    await superuser`select count(*)::int as n from audit_events where action = 'record.forget'`;
+  await forget(60);
+  const [{ n: again } = {}] =
+    await superuser`select count(*)::int as n from audit_events where action = 'record.forget'`;
+  expect(again).toBe(forgettings);
+});
+
+test("what is removed by another party is found as before, and a made-up word of retention excuses nothing", async () => {
+  await writeAndSeal(2);
+  expect((await verify()).findings).toEqual([]);
+  const kinds = async (...statements: string[]) => {
+    await superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql.unsafe("create table kept_events as select * from audit_events");
+      for (const statement of statements) await sql.unsafe(statement);
+    });
+    try {
+      return (await verify()).findings.map(({ kind }) => kind);
+    } finally {
+      await superuser.begin(async (sql) => {
+        await sql`set local session_replication_role = replica`;
+        await sql.unsafe("delete from audit_events");
+        await sql.unsafe("insert into audit_events overriding system value select * from kept_events");
+        await sql.unsafe("drop table kept_events");
+      });
+    }
+  };
+  const newest = "(select id from audit_events where action = 'secret.write' order by position desc limit 1)";
+  expect(await kinds(`delete from audit_events where id = ${newest}`)).toContain("event-removed");
+  expect(
+    await kinds(
+      `delete from audit_events where id = ${newest}`,
+      `insert into audit_events overriding system value select (jsonb_populate_record(e,
+        jsonb_build_object('id', gen_random_uuid(), 'version', (select max(no) from audit_batches)))).*
+        from audit_events e where action = 'record.forget' limit 1`,
+    ),
+  ).toContain("event-removed");
+  expect(
+    await kinds(
+      `update audit_events set company_id = null where id = (select id from audit_events where action = 'secret.write' order by position limit 1)`,
+    ),
+  ).toContain("event-changed");
+});
+
+test("nobody removes an event by a statement, and not one that is younger than 30 days whatever is set", async () => {
+  const refused = /only ever added to/;
+  await expect(superuser`delete from audit_events`).rejects.toThrow(refused);
+  await expect(
+    superuser.begin(async (sql) => {
+      await sql`select set_config('tenant_secrets.forgets_events', 'on', true)`;
+      await sql`delete from audit_events where occurred_at > now() - interval '29 days'`;
+    }),
+  ).rejects.toThrow(refused);
+  await expect(superuser`truncate audit_events`).rejects.toThrow(refused);
+  await expect(superuser`delete from audit_batches`).rejects.toThrow(refused);
+});

@@ -1,0 +1,454 @@
+import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { tables } from "@repo/db";
+import { beforeAll, expect, test } from "vitest";
+import {
+  type AuditLog,
+  createAuditLog,
+  findHead,
+  type Head,
+  headText,
+  macFieldsOf,
+  merkleRoot,
+  type SealedBatch,
+  type Sealer,
+  type SealerAlarm,
+  type SealerOptions,
+  uuidv7,
+} from "@repo/audit-log";
+import { encodeFields } from "@repo/envelope";
+import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import { createAuditKeys, rotateAuditKey, type AuditKeys } from "../keys/audit-keys.ts";
+import { createMasterKeys, type MasterKeys } from "../keys/master/master-keys.ts";
+
+// Everything is done to one record, one thing after the other: what was done to it is undone, or told apart by its name.
+
+let fixture: Fixture;
+let audit: AuditLog;
+const heads: SealedBatch[] = [];
+const alarms: SealerAlarm[] = [];
+
+function sealer(options: Partial<SealerOptions> = {}): Sealer {
+  return fixture.secrets.createSealer({
+    onSealed: (batch) => heads.push(batch),
+    onAlarm: (alarm) => alarms.push(alarm),
+    ...options,
+  });
+}
+
+const createMasters = (): MasterKeys => createMasterKeys(fixture.database, fixture.infisical, "default");
+const createKeys = (): AuditKeys => createAuditKeys(fixture.database, createMasters());
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  audit = createAuditLog(fixture.database, createKeys());
+  await fixture.secrets.prepare();
+});
+
+function readHead(text: string): Head {
+  const head = findHead(text);
+  if (head === undefined) throw new Error("this is not a head");
+  return head;
+}
+
+/** Adds events about something of a name, on their own. @returns their ids, in the order of their numbers */
+async function record(count: number, subject: string): Promise<string[]> {
+  for (let i = 0; i < count; i++) {
+    await audit.add(operator, { action: "company.rename", outcome: "allowed", subject });
+  }
+  const rows =
+    await fixture.superuser`select id from audit_events where subject = ${subject} order by stream_no`;
+  return rows.map((row) => String(row["id"]));
+}
+
+/** Seals until nothing is left; other tests' transactions on the same server may hold it up. */
+async function sealAll(by = sealer()): Promise<void> {
+  for (;;) {
+    await by.tick();
+    const [row] = await fixture.superuser`
+      select count(*)::int as left from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+    if (row?.["left"] === 0) return;
+    await sleep(20);
+  }
+}
+
+const verify = (more: { heads?: SealedBatch[]; publicKeys?: string } = {}) =>
+  fixture.secrets.record.verify(operator, { settledAfterMs: 0, ...more });
+
+/** What is found, by kind. */
+async function findings(more: Parameters<typeof verify>[0] = {}): Promise<Record<string, [number, string]>> {
+  const { findings: list } = await verify(more);
+  return Object.fromEntries(list.map(({ kind, count, first }) => [kind, [count, first]]));
+}
+
+/** As a database administrator would who knows that the record refuses changes. */
+async function tamper(...statements: string[]): Promise<void> {
+  await fixture.superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    for (const statement of statements) await sql.unsafe(statement);
+  });
+}
+
+/** Does something to the record, and undoes it afterwards. @returns what was found meanwhile */
+async function whileTampered(
+  statements: readonly string[],
+  more: Parameters<typeof verify>[0] = {},
+): Promise<Record<string, [number, string]>> {
+  await tamper(
+    "create table kept_events as select * from audit_events",
+    "create table kept_batches as select * from audit_batches",
+    ...statements,
+  );
+  try {
+    return await findings(more);
+  } finally {
+    await tamper(
+      // What the verification itself has added stays.
+      "delete from audit_events where action <> 'record.verify' or id in (select id from kept_events)",
+      "insert into audit_events overriding system value select * from kept_events",
+      "delete from audit_batches",
+      "insert into audit_batches select * from kept_batches",
+      "drop table kept_events, kept_batches",
+    );
+  }
+}
+
+/** The same event once more under another id. */
+const copyOf = (id: string, changes: string) =>
+  `insert into audit_events overriding system value select (jsonb_populate_record(e, ${changes})).* from audit_events e where id = '${id}'`;
+
+test("64 writers beside a long transaction: no event is missed, none is sealed twice, and the wait is an alarm", async () => {
+  const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const long = fixture.database.acrossCompanies(async (statements) => {
+    await statements.execute("select pg_current_xact_id()");
+    begun.resolve();
+    await over.promise;
+    await audit.addTo(statements, operator, {
+      action: "company.rename",
+      outcome: "allowed",
+      subject: "late",
+    });
+  });
+  await begun.promise;
+  const running = [
+    sealer({ intervalMs: 5, batchSize: 50, lagAfterMs: 300 }).run(),
+    sealer({ intervalMs: 5, batchSize: 50 }).run(),
+  ];
+  const writers = Array.from({ length: 64 }, async (_, writer) => {
+    for (let i = 0; i < 10; i++) {
+      await audit.add(operator, {
+        action: "company.rename",
+        outcome: "allowed",
+        subject: `writer-${writer}`,
+      });
+    }
+  });
+  await Promise.all(writers);
+  await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["RECORD_LAGS"]);
+  expect(alarms[0]?.message).toContain("a transaction that began before them has not ended");
+  expect(heads.reduce((sum, { events }) => sum + events, 0)).toBeLessThan(64);
+  // The transaction with the lowest number commits last.
+  over.resolve();
+  await long;
+  await sealAll(sealer({ batchSize: 50 }));
+  await Promise.all(running.map((each) => each.stop()));
+
+  const [sealed] = await fixture.superuser`
+    select sum(size)::int as events, max(size)::int as largest, count(*)::int - max(no) as skipped from audit_batches`;
+  const [there] = await fixture.superuser`
+    select count(distinct substring(leaves from 48 * i + 1 for 16))::int as leaves, (select count(*)::int from audit_events) as events
+    from audit_batches, generate_series(0, size - 1) i`;
+  expect(there?.["events"]).toBeGreaterThan(640);
+  expect(there?.["leaves"]).toBe(there?.["events"]);
+  expect(sealed).toEqual({ events: there?.["events"], largest: 50, skipped: 0 });
+  expect(await findings({ heads })).toEqual({});
+  alarms.length = 0;
+});
+
+test("one transaction with more events than a batch holds is one batch", async () => {
+  await audit.ready();
+  await fixture.database.acrossCompanies(async (statements) => {
+    for (let i = 0; i < 12; i++) {
+      await audit.addTo(statements, operator, {
+        action: "company.rename",
+        outcome: "allowed",
+        subject: "large",
+      });
+    }
+  });
+  await record(3, "after");
+  heads.length = 0;
+  await sealAll(sealer({ batchSize: 5 }));
+  expect(heads.map(({ events }) => events).filter((events) => events >= 12)).toEqual([12]);
+  expect(await findings({ heads })).toEqual({});
+});
+
+test("without events there is a batch a minute and not more, and two sealers do not both make one", async () => {
+  heads.length = 0;
+  const [first, second] = [sealer(), sealer()];
+  await sealAll(first);
+  const made = heads.length;
+  expect(await first.tick()).toBeUndefined();
+  expect(heads.length).toBe(made);
+  const beating = [sealer({ heartbeatMs: 0 }), sealer({ heartbeatMs: 0 })];
+  await Promise.all(beating.map((each) => each.tick()));
+  await first.tick();
+  const numbers = heads.map(({ batch }) => batch);
+  expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
+  expect(numbers.length).toBeGreaterThan(made);
+
+  const held = await fixture.superuser.reserve();
+  await held`begin`;
+  await held`select pg_advisory_xact_lock(7274010)`;
+  expect(await sealer({ heartbeatMs: 0 }).tick()).toBeUndefined();
+  await held`rollback`;
+  held.release();
+  expect(await second.tick()).toBeUndefined();
+});
+
+test("a sealer that dies in its transaction leaves no gap: the next one seals the same events", async () => {
+  await record(5, "crash");
+  await tamper(
+    `create function crash() returns trigger language plpgsql as $$ begin
+      perform pg_terminate_backend(pg_backend_pid()); return new; end $$`,
+    "create trigger crash after insert on audit_batches for each statement execute function crash()",
+  );
+  await expect(sealer({ heartbeatMs: 0 }).tick()).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+  alarms.length = 0;
+  const running = sealer({ heartbeatMs: 0, intervalMs: 5 }).run();
+  await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["RECORD_NOT_SEALED"]);
+  await tamper("drop trigger crash on audit_batches", "drop function crash");
+  await expect.poll(() => heads.at(-1)?.events === 0, { timeout: 10_000 }).toBe(true);
+  await running.stop();
+  await sealAll();
+  expect(await findings({ heads })).toEqual({});
+});
+
+test("names what was changed, removed, inserted or moved after it was sealed", async () => {
+  const [first = "", second = ""] = await record(3, "sealed");
+  await sealAll();
+  await record(2, "open");
+  expect(await findings({ heads })).toEqual({});
+
+  expect(await whileTampered([`update audit_events set outcome = 'refused' where id = '${first}'`])).toEqual({
+    "event-changed": [
+      1,
+      expect.stringMatching(`^Event ${first} was changed after it was sealed in batch \\d+.$`),
+    ],
+  });
+  expect(await whileTampered([`delete from audit_events where id in ('${first}', '${second}')`])).toEqual({
+    "event-removed": [2, expect.stringContaining(first)],
+    "numbers-missing": [
+      2,
+      expect.stringMatching(/^Events \d+ to \d+ of the process .* are missing: removed/),
+    ],
+  });
+  const old = `jsonb_build_object('id', gen_random_uuid())`;
+  expect(await whileTampered([copyOf(first, old)])).toEqual({
+    "event-inserted": [1, expect.stringMatching(/^Event .* was inserted: batch \d+ covers its transaction/)],
+  });
+  const oldest = `jsonb_build_object('id', gen_random_uuid(), 'xid', '3', 'position', -7)`;
+  expect(await whileTampered([copyOf(first, oldest)])).toEqual({
+    "event-inserted": [1, expect.stringContaining("batch 1 covers its transaction")],
+  });
+  expect(await whileTampered([`update audit_events set xid = '3' where id = '${first}'`])).toMatchObject({
+    "event-changed": [1, expect.stringMatching(`^Event ${first} was moved`)],
+  });
+  expect(await whileTampered(["delete from audit_events where action <> 'record.verify'"])).toMatchObject({
+    "event-removed": [expect.any(Number), expect.any(String)],
+  });
+});
+
+test("names a batch that was removed, changed, signed by another or cut off, with the log's heads also what was sealed anew", async () => {
+  await record(3, "batches");
+  await sealAll(sealer({ batchSize: 1 }));
+  const last = heads.at(-1)?.batch ?? 0;
+  const middle = last - 1;
+  const pem = await fixture.secrets.record.publicKeys(operator);
+  const other = generateKeyPairSync("ed25519");
+  const otherPem = other.publicKey.export({ type: "spki", format: "pem" }).toString();
+
+  expect(await findings({ heads, publicKeys: otherPem + pem })).toEqual({});
+  expect(await findings({ publicKeys: otherPem })).toEqual({ "signature-wrong": [last, expect.any(String)] });
+  expect(await whileTampered([`delete from audit_batches where no = ${middle}`])).toEqual({
+    "batch-missing": [1, `Batch ${middle} is missing.`],
+  });
+  expect(await whileTampered(["delete from audit_batches where no < 3"])).toEqual({
+    "batch-missing": [2, "Batches 1 to 2 are missing."],
+  });
+  const cut = [
+    `delete from audit_batches where no >= ${middle}`,
+    `delete from audit_events where xid >= (select from_xid from kept_batches where no = ${middle}) and action <> 'record.verify'`,
+  ];
+  expect(Object.keys(await whileTampered(cut))).toEqual([]);
+  expect(await whileTampered(cut, { heads })).toEqual({
+    "head-unknown": [
+      2,
+      `Batch ${middle}, whose head was logged when it was sealed, is not there: the record ends with batch ${middle - 1}.`,
+    ],
+  });
+  // An event is taken out, with its leaf, and the head made to fit; only the signature cannot be.
+  const [row] = await fixture.superuser`select head from audit_batches where no = ${middle}`;
+  const empty = headText({ ...readHead(String(row?.["head"])), size: 0, root: merkleRoot([]) });
+  const forged = sign(null, Buffer.from(empty), other.privateKey).toString("base64");
+  const out = [
+    `delete from audit_events where id in (select encode(substring(leaves for 16), 'hex')::uuid from audit_batches where no = ${middle})`,
+    `update audit_batches set size = 0, leaves = '', head = '${empty}', signature = '${forged}' where no = ${middle}`,
+  ];
+  expect(await whileTampered(out)).toMatchObject({
+    "signature-wrong": [1, `Batch ${middle} has no signature of the key 1 that is known to be ours.`],
+    "chain-broken": [2, `Batch ${middle} does not continue the one before it.`],
+  });
+  expect(
+    await whileTampered([
+      `update audit_batches set leaves = set_byte(leaves, 20, 1 + get_byte(leaves, 20) % 255) where no = ${middle}`,
+    ]),
+  ).toEqual({
+    "batch-changed": [1, expect.stringContaining(`Batch ${middle} was changed`)],
+    "event-changed": [1, expect.any(String)],
+  });
+  expect(
+    await whileTampered([
+      `update audit_batches set floor = 7, cluster = '1', sealed_at = now() where no = ${middle}`,
+    ]),
+  ).toMatchObject({
+    "batch-changed": [1, expect.any(String)],
+    "chain-broken": [2, expect.any(String)],
+  });
+  expect(await whileTampered([`update audit_batches set head = 'none' where no = ${last}`])).toMatchObject({
+    "batch-changed": [1, expect.any(String)],
+    "signature-wrong": [1, expect.any(String)],
+  });
+});
+
+test("a sealer that sees its last batch go, or become another, says so and does not seal over it in silence", async () => {
+  const watching = sealer({ heartbeatMs: 0 });
+  await watching.tick();
+  await watching.tick();
+  const last = heads.at(-1)?.batch ?? 0;
+  alarms.length = 0;
+  await tamper(`delete from audit_batches where no = ${last}`);
+  await watching.tick();
+  expect(alarms).toEqual([
+    { code: "RECORD_CHANGED", message: expect.stringContaining(`batch ${last} of the record was removed`) },
+  ]);
+  const sealedAnew = (await findings({ heads }))["head-unknown"];
+  expect(sealedAnew).toEqual([
+    1,
+    expect.stringContaining(`Batch ${last} is not the one whose head was logged`),
+  ]);
+  alarms.length = 0;
+  await tamper(`update audit_batches set head = replace(head, 'size', 'size ') where no = ${last}`);
+  await expect(watching.tick()).rejects.toMatchObject({ code: "INTEGRITY_FAILURE" });
+  expect(alarms.map(({ code }) => code)).toEqual(["RECORD_CHANGED"]);
+  await tamper(`update audit_batches set head = replace(head, 'size ', 'size') where no = ${last}`);
+  heads.splice(
+    heads.findIndex(({ batch }) => batch === last),
+    1,
+  );
+});
+
+test("events of before there were numbers are checked as well, and need none", async () => {
+  const key = await createKeys()();
+  const event: Parameters<typeof macFieldsOf>[0] = {
+    id: uuidv7(),
+    companyId: null,
+    occurredAt: new Date(),
+    actorKind: "operator",
+    actorId: "old",
+    action: "company.rename",
+    secretKey: null,
+    version: null,
+    outcome: "allowed",
+    reason: null,
+    subject: "old",
+    requestId: null,
+    address: null,
+    count: 1,
+    lastAt: null,
+    stream: null,
+    streamNo: null,
+    nonce: randomBytes(16),
+    macKeyNo: key.no,
+  };
+  const mac = createHmac("sha256", key.macKey)
+    .update(encodeFields(macFieldsOf(event)))
+    .digest();
+  await fixture.database.acrossCompanies((statements) =>
+    statements.insert(tables.auditEvents).values({ ...event, mac }),
+  );
+  await sealAll();
+  expect(await findings({ heads })).toEqual({});
+  expect(
+    await whileTampered([
+      "update audit_events set stream = gen_random_uuid(), stream_no = 1 where subject = 'old'",
+    ]),
+  ).toMatchObject({
+    "event-changed": [1, expect.any(String)],
+  });
+});
+
+test("batches that an earlier signing key signed hold after the key was replaced, and new ones are signed by the new key", async () => {
+  const { database } = fixture;
+  const signing = sealer({ heartbeatMs: 0 });
+  await signing.tick();
+  await rotateAuditKey(database, createMasters(), "signing", new Date(Date.now() + 60_000), async () => {});
+  await record(1, "rotated");
+  await signing.tick();
+  await sealAll(signing);
+  const rows =
+    await fixture.superuser`select distinct substring(head from 'key ([0-9]+)') as key from audit_batches order by 1`;
+  expect(rows.map((row) => row["key"])).toEqual(["1", "2"]);
+  const publicKeys = await fixture.secrets.record.publicKeys(operator);
+  expect(await findings({ heads })).toEqual({});
+  expect(await findings({ heads, publicKeys })).toEqual({});
+  expect(await codeOf(verify({ publicKeys: "none" }))).toBe("INVALID_INPUT");
+});
+
+test("only operators verify and get the public keys, and each time it is recorded with what came of it", async () => {
+  const stranger = await fixture.person(await fixture.company("database"), "owner");
+  expect(await codeOf(fixture.secrets.record.verify(stranger, {}))).toBe("FORBIDDEN");
+  expect(await codeOf(fixture.secrets.record.publicKeys(product))).toBe("FORBIDDEN");
+  await verify();
+  const recorded = async () => {
+    const [row] = await fixture.superuser`
+      select actor_kind as kind, outcome, reason from audit_events where action = 'record.verify' order by position desc limit 1`;
+    return row;
+  };
+  expect(await recorded()).toEqual({ kind: "operator", outcome: "allowed", reason: null });
+  await whileTampered(["delete from audit_batches where no = 1"]);
+  expect(await recorded()).toEqual({ kind: "operator", outcome: "failed", reason: "INTEGRITY_FAILURE" });
+});
+
+test("names what was changed, removed or inserted before it was sealed, and once it is sealed so", async () => {
+  const [first = "", second = "", third = ""] = await record(4, "fresh");
+  const changed = {
+    "event-not-genuine": [1, expect.stringMatching(`^Event ${first} has no MAC.*is not sealed.$`)],
+  };
+  expect(await whileTampered([`update audit_events set subject = 'another' where id = '${first}'`])).toEqual(
+    changed,
+  );
+  for (const xid of ["3", "999999999999"]) {
+    const copied = `jsonb_build_object('id', '${third.replace(/^./, "f")}', 'xid', '${xid}')`;
+    const kind = xid === "3" ? "event-inserted" : "event-not-genuine";
+    expect(Object.keys(await whileTampered([copyOf(third, copied)]))).toEqual([kind]);
+  }
+  await tamper(
+    `delete from audit_events where id = '${second}'`,
+    `update audit_events set subject = 'another' where id = '${first}'`,
+  );
+  await sealAll();
+  const found = {
+    "event-not-genuine": [
+      1,
+      expect.stringMatching(`^Event ${first} has no MAC.*before it was sealed in batch \\d+.$`),
+    ],
+    "numbers-missing": [1, expect.stringMatching(/^Event \d+ of the process .* is missing: removed/)],
+  };
+  expect(await findings({ heads })).toEqual(found);
+  // A process that did not go on for a minute may have been killed.
+  const lenient = await fixture.secrets.record.verify(operator, {});
+  expect(lenient.findings.map(({ kind }) => kind)).toEqual(["event-not-genuine"]);
+  expect(lenient.notices).toEqual([expect.stringContaining("the process was killed, or removed")]);
+  await tamper("delete from audit_events where subject = 'another'");
+});

@@ -1,0 +1,163 @@
+import { sql, type SQL } from "drizzle-orm";
+import type { Database } from "@repo/db";
+import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
+import { z } from "zod";
+import type { RecordRetention } from "@repo/audit-log";
+import { TenantSecretsError } from "@repo/catalog";
+import { forgottenBefore } from "../access/request-ids.ts";
+import type { CompanyKeyRotation } from "../keys/company/rotation.ts";
+import type { RequestedRotation } from "../keys/rotation/background.ts";
+import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
+import type { SecretUpkeep } from "./maintenance.ts";
+import type { SecretChecks } from "../vault/checks.ts";
+
+export interface TaskDependencies {
+  readonly database: Database;
+  readonly secrets: {
+    readonly requestedRotation: RequestedRotation;
+    readonly companyKeyRotation: CompanyKeyRotation;
+    readonly upkeep: SecretUpkeep;
+    readonly outsideSettlement: OutsideSettlement;
+    readonly checks: SecretChecks;
+    readonly retention: RecordRetention;
+  };
+  readonly log: JobLog;
+}
+
+/** When tasks run by themselves, in UTC. */
+export const schedule: Schedule = {
+  "forget-write-requests": "7 * * * *",
+  "forget-processes": "37 * * * *",
+  "forget-rate-limits": "52 * * * *",
+  "check-credentials": "29 * * * *",
+  "check-master-key-age": "17 6 * * *",
+  "destroy-old-versions": "23 3 * * *",
+  "purge-removed-secrets": "47 * * * *",
+  "forget-audit-events": "13 4 * * *",
+  "settle-outside-writes": "* * * * *",
+  "remind-of-expiry": "*/5 * * * *",
+};
+
+/** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
+export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
+  const { requestedRotation, companyKeyRotation, upkeep, outsideSettlement, checks, retention } = secrets;
+  /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
+  const saying = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof TenantSecretsError) log("warn", error.message, { code: error.code });
+      throw error;
+    }
+  };
+  return {
+    // A process without a place for backups leaves this one to others.
+    ...(requestedRotation.run && {
+      "rotate-master-key": task(Rotation, ({ rotation }, { signal }) =>
+        saying(async () => requestedRotation.run?.(rotation, signal)),
+      ),
+    }),
+    "reseal-company": task(Resealing, ({ company }, { signal }) =>
+      saying(() => companyKeyRotation.finishRotation(company, signal)),
+    ),
+
+    /** Requests are remembered for a day. A writer forgets some of its own company's; this one forgets the rest. */
+    "forget-write-requests": task(NoPayload, async (_, { signal }) => {
+      for (const table of [sql`write_requests`, sql`management_requests`]) {
+        await deleteInBatches(database, signal, table, sql`created_at <= ${forgottenBefore}`);
+      }
+    }),
+    /** A process that ends takes its row along; one that was killed leaves it. */
+    "forget-processes": task(NoPayload, (_, { signal }) =>
+      deleteInBatches(database, signal, sql`processes`, sql`seen_at <= now() - interval '1 day'`),
+    ),
+    "forget-rate-limits": task(NoPayload, (_, { signal }) =>
+      deleteInBatches(database, signal, sql`rate_limits`, sql`expires_at <= now()`),
+    ),
+    "forget-audit-events": task(NoPayload, async (_, { signal }) => {
+      await retention.forget(signal);
+    }),
+    "check-master-key-age": task(NoPayload, async () => {
+      for (const { region, version } of await findDueMasterKeys(database)) {
+        log(
+          "warn",
+          `version ${version} of the master key of region ${region} has been active for more than 90 days: rotate it`,
+          { code: "MASTER_KEY_DUE" },
+        );
+      }
+    }),
+    "check-credentials": task(NoPayload, async () => {
+      await checks.enqueueDue();
+    }),
+    "check-credential": task(CheckPayload, ({ company, secretKey }, { signal }) =>
+      checks.checkDue(company, secretKey, signal),
+    ),
+    "destroy-old-versions": task(NoPayload, async (_, { signal }) => {
+      await upkeep.destroyOldVersions(signal);
+    }),
+    "settle-outside-writes": task(NoPayload, async (_, { signal }) => {
+      const { givenUp } = await outsideSettlement.settle(signal);
+      if (givenUp === 0) return;
+      log(
+        "error",
+        `it will never be known what became of ${givenUp} changes in Infisical, which could not be asked for a day: look at the events of secret.write and secret.remove with outcome unknown, and at the secrets`,
+        { code: "OUTSIDE_WRITES_UNKNOWN" },
+      );
+    }),
+    "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
+      await upkeep.purgeRemovedSecrets(signal);
+    }),
+    "remind-of-expiry": task(NoPayload, async (_, { signal }) => {
+      await upkeep.remindOfExpiry(signal);
+    }),
+  };
+}
+
+const NoPayload = z.strictObject({});
+const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
+const Rotation = z.strictObject({ rotation: z.uuid() });
+const Resealing = z.strictObject({ company: z.uuid() });
+
+function task<Payload>(
+  schema: z.ZodType<Payload>,
+  run: (payload: Payload, helpers: TaskHelpers) => Promise<void>,
+): Task {
+  return async (payload, helpers) => {
+    const parsed = schema.safeParse(payload);
+    if (!parsed.success) {
+      throw new TenantSecretsError("INVALID_INPUT", "The payload of this job is not one of its task.");
+    }
+    await run(parsed.data, helpers);
+  };
+}
+
+/** What is left when the process stops, the next job deletes. A row that was renewed meanwhile stays. */
+async function deleteInBatches(
+  database: Database,
+  signal: AbortSignal,
+  table: SQL,
+  condition: SQL,
+): Promise<void> {
+  const size = 5000;
+  let deleted = size;
+  while (deleted === size && !signal.aborted) {
+    deleted = await database.acrossCompanies(async (statements) => {
+      const rows = await statements.execute(sql`
+        delete from ${table} where ${condition}
+          and ctid in (select ctid from ${table} where ${condition} limit ${size})
+        returning 1`);
+      return rows.length;
+    });
+  }
+}
+
+const DueMasterKeys = z.array(z.object({ region: z.string(), version: z.int() }));
+
+function findDueMasterKeys(database: Database): Promise<z.infer<typeof DueMasterKeys>> {
+  return database.acrossCompanies(async (statements) => {
+    const rows = await statements.execute(sql`
+      select region, version from master_keys
+      where status = 'active' and activated_at <= now() - interval '90 days' order by region`);
+    return DueMasterKeys.parse([...rows]);
+  });
+}

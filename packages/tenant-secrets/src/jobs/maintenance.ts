@@ -1,0 +1,281 @@
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql } from "drizzle-orm";
+import { z } from "zod";
+import { tables, type Statements } from "@repo/db";
+import { type AuditAction, onDatabase } from "@repo/audit-log";
+import { job, maxReminderDays, TenantSecretsError } from "@repo/catalog";
+import { companyIdOf } from "../companies/company-id.ts";
+import { ifDestroyed, withKeysOfNow } from "../keys/company/company-keys.ts";
+import { isPrevious } from "../stores/database/grace-windows.ts";
+import { purgeValues } from "../stores/database/removal.ts";
+import {
+  destroyed,
+  genuineHead,
+  headColumns,
+  HeadChanged,
+  ofSecret,
+  ofVersion,
+  type DatabaseParts,
+  type Head,
+  type HeadRow,
+  type HeadKeys,
+} from "../stores/database/secret-head.ts";
+
+const { companies, companySecrets, companySecretVersions } = tables;
+
+/** How many versions of a secret keep their values, whatever their age: the current one, and those that were it last. */
+const keptVersions = 20;
+
+/** How many secrets are locked by one transaction. */
+const batchSize = 100;
+
+/** What the record calls whoever does this. */
+const upkeeper = job("upkeep", { verbs: [], secretKeys: [] });
+
+/**
+ * What is due without anybody's asking, by the database's clock, in all companies. Several at once, a run that was stopped
+ * and one that is repeated do nothing twice.
+ */
+export interface SecretUpkeep {
+  /**
+   * Destroys the values of versions that do not count, have been replaced for a day, and are not among the 20 of a secret
+   * that were current last.
+   *
+   * @returns of how many secrets
+   */
+  destroyOldVersions(signal: AbortSignal): Promise<number>;
+  /**
+   * Purges the removed secrets that cannot be restored any more. Those of a company whose key does not open stay, with an
+   * alarm.
+   *
+   * @returns how many
+   */
+  purgeRemovedSecrets(signal: AbortSignal): Promise<number>;
+  /**
+   * Puts on record which current versions expire soon, once for each of their days before that, and which have expired. A
+   * day that passed unnoticed is left out when a later one is due.
+   *
+   * @returns how many
+   */
+  remindOfExpiry(signal: AbortSignal): Promise<number>;
+}
+
+export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: DatabaseParts): SecretUpkeep {
+  /** Runs batches until one finds nothing to do. @returns how many they did together */
+  const inBatches = (
+    signal: AbortSignal,
+    batch: (statements: Statements) => Promise<number>,
+  ): Promise<number> => untilNothing(signal, () => onDatabase(() => database.acrossCompanies(batch)));
+
+  const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
+    await audit.ready();
+    let total = 0;
+    while (!signal.aborted) {
+      const done = await batch();
+      if (done === 0) break;
+      total += done;
+    }
+    return total;
+  };
+
+  /**
+   * By the ids of companies; undefined of one whose keys were destroyed. One whose active key does not open is left out, and
+   * put among those that are to be passed over.
+   */
+  const keysOf = async (
+    companyIds: readonly string[],
+    passedOver: Set<string>,
+  ): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
+    const keys = new Map<string, HeadKeys | undefined>();
+    for (const id of companyIds) {
+      try {
+        keys.set(id, await companyKeys.usable(companyIdOf({ id })).catch(ifDestroyed));
+      } catch (error) {
+        if (!(error instanceof TenantSecretsError) || !unusable.has(error.code)) throw error;
+        passedOver.add(id);
+        onAlarm(notPurged(id, error));
+      }
+    }
+    return keys;
+  };
+
+  /** Companies with something to purge, with their keys: none where nothing is left. */
+  const findDue = async (passedOver: Set<string>): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
+    for (;;) {
+      const companyIds = await onDatabase(() =>
+        database.acrossCompanies((statements) => selectDue(statements, passedOver)),
+      );
+      const keys = await keysOf(companyIds, passedOver);
+      if (keys.size > 0 || companyIds.length === 0) return keys;
+    }
+  };
+
+  /** A head that another party has changed is purged as well, and has no key for another MAC. */
+  const checked = (keys: HeadKeys | undefined, head: HeadRow): Head => {
+    try {
+      return genuineHead(keys, head);
+    } catch (error) {
+      if (!(error instanceof HeadChanged)) throw error;
+      onAlarm(error.alarm(head.companyId));
+      return head;
+    }
+  };
+
+  const record = (
+    statements: Statements,
+    action: AuditAction,
+    { companyId, secretKey }: Pick<Head, "companyId" | "secretKey">,
+    version: number | null,
+  ): Promise<void> =>
+    audit.addTo(statements, upkeeper, {
+      action,
+      outcome: "allowed",
+      companyId,
+      secretKey,
+      version: version ?? undefined,
+    });
+
+  return {
+    destroyOldVersions: (signal) =>
+      inBatches(signal, async (statements) => {
+        const heads = await statements
+          .select(headColumns)
+          .from(companySecrets)
+          .where(
+            and(
+              gt(companySecrets.lastVersion, keptVersions),
+              sql`exists (select from ${companySecretVersions} where ${isOld})`,
+            ),
+          )
+          .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+          .limit(batchSize)
+          .for("update");
+        let done = 0;
+        for (const head of heads) {
+          const gone = await statements
+            .update(companySecretVersions)
+            .set(destroyed)
+            .from(companySecrets)
+            .where(and(ofVersion(head), ofSecret(head.companyId, head.secretKey), isOld))
+            .returning({ version: companySecretVersions.version });
+          // Another worker has been here.
+          if (gone.length === 0) continue;
+          const newest = Math.max(...gone.map(({ version }) => version));
+          await record(statements, "secret.destroy-versions", head, newest);
+          done++;
+        }
+        return done;
+      }),
+
+    purgeRemovedSecrets: (signal) => {
+      const passedOver = new Set<string>();
+      return untilNothing(signal, () =>
+        withKeysOfNow(async () => {
+          // Their keys are loaded before the transaction, which waits for nothing but its statements.
+          const keys = await findDue(passedOver);
+          if (keys.size === 0) return 0;
+          return onDatabase(() =>
+            database.acrossCompanies(async (statements) => {
+              const heads = await statements
+                .select(headColumns)
+                .from(companySecrets)
+                .where(and(isDue, inArray(companySecrets.companyId, [...keys.keys()])))
+                .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+                .limit(batchSize)
+                .for("update");
+              for (const head of heads) {
+                await purgeValues(statements, checked(keys.get(head.companyId), head));
+                await record(statements, "secret.purge", head, head.currentVersion);
+              }
+              return heads.length;
+            }),
+          );
+        }),
+      );
+    },
+
+    remindOfExpiry: (signal) =>
+      inBatches(signal, async (statements) => {
+        // A row that another worker has just done is looked at again once its lock is free, and is not due any more.
+        const rows = await statements.execute(sql`
+          update ${companySecretVersions} v set reminded_days = due.days
+          from (
+            select v.company_id, v.secret_key, v.version, ${dueDays} as days
+            from ${companySecretVersions} v join ${companySecrets} h
+              on h.company_id = v.company_id and h.secret_key = v.secret_key and h.current_version = v.version
+            where v.expires_at is not null and v.reminded_days is distinct from ${sql.raw(String(expired))}
+              and v.expires_at <= now() + make_interval(days => ${maxReminderDays})
+              and ${dueDays} < coalesce(v.reminded_days, ${maxReminderDays + 1}) and h.deleted_at is null
+              and exists (select from ${companies} c where c.id = v.company_id and c.status <> 'deleted'
+                and c.secret_store <> 'infisical')
+            order by v.company_id, v.secret_key limit ${batchSize} for update of h, v
+          ) due
+          where v.company_id = due.company_id and v.secret_key = due.secret_key and v.version = due.version
+          returning v.company_id as "companyId", v.secret_key as "secretKey", v.version, due.days`);
+        const reminders = Reminders.parse([...rows]);
+        for (const { days, version, ...secret } of reminders) {
+          const action = days === expired ? "secret.expired" : "secret.expires-soon";
+          await record(statements, action, secret, version);
+        }
+        return reminders.length;
+      }),
+  };
+}
+
+/** Removed, and not to be restored any more. */
+const isDue = and(
+  isNotNull(companySecrets.deletedAt),
+  isNull(companySecrets.purgedAt),
+  lte(companySecrets.recoverUntil, sql`now()`),
+);
+
+async function selectDue(
+  statements: Statements,
+  passedOver: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const rows = await statements
+    .select({ companyId: companySecrets.companyId })
+    .from(companySecrets)
+    .where(and(isDue, notInArray(companySecrets.companyId, [...passedOver])))
+    .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+    .limit(batchSize);
+  return [...new Set(rows.map(({ companyId }) => companyId))];
+}
+
+/** What is wrong with the keys of one company alone. */
+const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set(["KEY_UNAVAILABLE", "INTEGRITY_FAILURE"]);
+
+function notPurged(companyId: string, { code, message }: TenantSecretsError): TenantSecretsError {
+  return new TenantSecretsError(
+    code,
+    `Removed secrets of company ${companyId} were not purged in time, because its key does not open: ${message}`,
+  );
+}
+
+const Reminders = z.array(
+  z.object({ companyId: z.string(), secretKey: z.string(), version: z.int(), days: z.int() }),
+);
+
+/** Stands for "expired" among the numbers of days before that. */
+const expired = -1;
+
+/** The fewest days before its expiry that a version has reached; null where it has reached none. */
+const dueDays = sql`case when v.expires_at <= now() then ${sql.raw(String(expired))}
+  else (select min(d) from unnest(v.reminder_days) d where v.expires_at <= now() + make_interval(days => d)) end`;
+
+/**
+ * A version with a value that nobody keeps any more: it has been replaced for a day, and so have been as many others after it
+ * as are kept beside the current one, whose value stands in its head. When it was made says nothing: a version can wait
+ * for long before it is promoted.
+ */
+const isOld = and(
+  eq(companySecretVersions.companyId, companySecrets.companyId),
+  eq(companySecretVersions.secretKey, companySecrets.secretKey),
+  isNotNull(companySecretVersions.sealed),
+  lte(companySecretVersions.replacedAt, sql`now() - interval '24 hours'`),
+  sql`not ${isPrevious}`,
+  sql`(${companySecretVersions.replacedAt}, ${companySecretVersions.version}) < (
+    select n.replaced_at, n.version from ${companySecretVersions} n
+    where n.company_id = ${companySecrets.companyId} and n.secret_key = ${companySecrets.secretKey}
+      and n.sealed is not null and n.replaced_at is not null
+    order by n.replaced_at desc, n.version desc offset ${sql.raw(String(keptVersions - 2))} limit 1)`,
+);

@@ -1,0 +1,104 @@
+import { TenantSecretsError } from "@repo/catalog";
+import { sameCheckValue } from "@repo/envelope";
+import type { BackupKey } from "./backup-file.ts";
+import { isMasterKeyName, masterKeyName } from "../master/master-key-name.ts";
+
+interface KeyState<State extends string> {
+  readonly region: string;
+  readonly version: number;
+  readonly state: State;
+}
+
+/**
+ * `missing`: the registry has it and the backup does not; `unknown`: the other way round; `destroyed`: the backup still has
+ * what the registry says is destroyed; `differs`: it has another key.
+ */
+export type ComparedKey = KeyState<"matches" | "differs" | "missing" | "unknown" | "destroyed">;
+
+/**
+ * `present`: Infisical had it; `missing`: it is neither there nor in the backup; `unknown` and `destroyed`, by the registry's
+ * word: left alone.
+ */
+export type RestoredKey = KeyState<"restored" | "present" | "missing" | "unknown" | "destroyed">;
+
+/** The name in Infisical of a key. */
+export function nameOf({ region, version }: Pick<BackupKey, "region" | "version">): string {
+  return masterKeyName(region, version);
+}
+
+/** Destroyed keys that the backup does not have either are left out: there is nothing to say of them. */
+export function compare(
+  registry: readonly Pick<BackupKey, "region" | "version" | "status" | "checkValue">[],
+  backup: readonly BackupKey[],
+): readonly ComparedKey[] {
+  const held = new Map(backup.filter(({ text }) => text !== null).map((key) => [nameOf(key), key]));
+  const known = new Set(registry.map(nameOf));
+  const states: ComparedKey[] = [];
+  for (const row of registry) {
+    const { region, version } = row;
+    const key = held.get(nameOf(row));
+    if (key === undefined && row.status === "destroyed") continue;
+    if (key === undefined) states.push({ region, version, state: "missing" });
+    else if (!sameCheckValue(key.checkValue, row.checkValue))
+      states.push({ region, version, state: "differs" });
+    else states.push({ region, version, state: row.status === "destroyed" ? "destroyed" : "matches" });
+  }
+  for (const [name, { region, version }] of held) {
+    if (!known.has(name)) states.push({ region, version, state: "unknown" });
+  }
+  return states;
+}
+
+/** The names and texts that Infisical lacks. @throws {TenantSecretsError} CONFLICT, naming what it has another text under */
+export function lostKeys(
+  compared: readonly ComparedKey[],
+  backup: readonly BackupKey[],
+  texts: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const wanted = new Set(compared.filter(({ state }) => state === "matches").map(nameOf));
+  const lost = new Map<string, string>();
+  const others: string[] = [];
+  for (const key of backup) {
+    const name = nameOf(key);
+    if (key.text === null || !wanted.has(name)) continue;
+    const there = texts.get(name);
+    if (there === undefined) lost.set(name, key.text);
+    else if (there !== key.text) others.push(name);
+  }
+  if (others.length === 0) return lost;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    `Infisical has another text than the backup under ${others.join(", ")}. Nothing was changed: move what is there to another name first.`,
+  );
+}
+
+/** @throws {TenantSecretsError} CONFLICT where Infisical has master keys that a backup for an empty registry does not know */
+export function refuseNewerKeys(texts: ReadonlyMap<string, string>, backup: readonly BackupKey[]): void {
+  const known = new Set(backup.map(nameOf));
+  const newer = [...texts.keys()].filter((name) => isMasterKeyName(name) && !known.has(name));
+  if (newer.length === 0) return;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    `Infisical has keys that this backup does not know: ${newer.join(", ")}. Nothing was changed: take a newer backup.`,
+  );
+}
+
+/** What became of a key. @param after the names and texts in Infisical at the end */
+export function restoredKey(
+  key: ComparedKey,
+  lost: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): RestoredKey {
+  const { state } = key;
+  const name = nameOf(key);
+  switch (state) {
+    case "unknown":
+    case "destroyed":
+      return { ...key, state };
+    case "matches":
+      return { ...key, state: lost.has(name) ? "restored" : "present" };
+    case "missing":
+    case "differs":
+      return { ...key, state: after.has(name) ? "present" : "missing" };
+  }
+}

@@ -1,0 +1,192 @@
+import type { Decrypter, Encrypter } from "age-encryption";
+import { z } from "zod";
+import { TenantSecretsError } from "@repo/catalog";
+import { Argon2Parameters, passphraseFault } from "@repo/envelope";
+import { passphraseIdentity, passphraseRecipient } from "./age-passphrase.ts";
+
+/** Whom a backup is for: the holders of identities, or whoever knows a passphrase. */
+export type BackupLock = { readonly recipients: readonly string[] } | { readonly passphrase: string };
+
+/** What opens one: the text of an identity file, as age-keygen writes it, or the passphrase. */
+export type BackupOpener = { readonly identityFile: string } | { readonly passphrase: string };
+
+const format = "tenant-secrets-keys/1";
+const maxFileLength = 1024 * 1024;
+
+/** The library is large, and most processes neither make nor open a backup. */
+const loadAge = () => import("age-encryption");
+
+const Moment = z.iso.datetime().transform((text) => new Date(text));
+
+export const DerivationParameters = z.union([z.strictObject({}), Argon2Parameters]);
+
+/** A row of the registry, and the key itself where it is not destroyed. */
+const BackupKey = z
+  .strictObject({
+    region: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/),
+    version: z.int32().positive(),
+    status: z.enum(["pending", "active", "retiring", "retired", "destroyed"]),
+    derivation: z.enum(["hkdf-sha256", "argon2id"]),
+    parameters: DerivationParameters,
+    checkValue: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
+    createdAt: Moment,
+    activatedAt: Moment.nullable(),
+    retiredAt: Moment.nullable(),
+    /** As it stands in Infisical; null where it is destroyed. */
+    text: z.string().min(1).max(10_000).nullable(),
+  })
+  .refine((key) => (key.text === null) === (key.status === "destroyed"))
+  .refine((key) => (key.derivation === "argon2id") === "salt" in key.parameters);
+export type BackupKey = z.output<typeof BackupKey>;
+
+const KeyBackup = z.strictObject({
+  format: z.literal(format),
+  createdAt: Moment,
+  /** The first key that the registry ever had, by its check value: the same for all backups of one system. */
+  system: z.string().regex(/^[a-z][a-z0-9-]{0,31}\/\d{1,10} [A-Za-z0-9_-]{22}$/),
+  /** Bounded, because each may take a second of work. */
+  keys: z
+    .array(BackupKey)
+    .min(1)
+    .max(200)
+    .refine((keys) => new Set(keys.map(({ region, version }) => `${region}/${version}`)).size === keys.length)
+    .refine((keys) =>
+      keys.every(
+        ({ region }) => keys.filter((key) => key.region === region && key.status === "active").length <= 1,
+      ),
+    ),
+});
+type KeyBackup = z.output<typeof KeyBackup>;
+/** What a backup says. */
+export type BackupContent = Omit<KeyBackup, "format">;
+
+/**
+ * Encrypts a backup in the age format, armored: text that the ordinary age tool opens.
+ *
+ * @throws {TenantSecretsError} INVALID_INPUT for a recipient that is none, or a passphrase that is too weak
+ */
+export async function sealBackup(content: BackupContent, lock: BackupLock): Promise<string> {
+  const { armor, Encrypter } = await loadAge();
+  const encrypter = new Encrypter();
+  if ("passphrase" in lock) {
+    const fault = passphraseFault(lock.passphrase);
+    if (fault !== undefined)
+      throw invalid(`The backup's passphrase ${fault}. Take six random words or more.`);
+    encrypter.addRecipient(passphraseRecipient(lock.passphrase));
+  } else {
+    addRecipients(encrypter, lock.recipients);
+  }
+  const plaintext = Buffer.from(JSON.stringify({ format, ...content }, undefined, 2), "utf8");
+  try {
+    // What could not be read again is not written.
+    parse(plaintext);
+    return armor.encode(await encrypter.encrypt(plaintext));
+  } finally {
+    plaintext.fill(0);
+  }
+}
+
+/**
+ * Decrypts a backup and holds what is in it to its schema. Nothing in it is trusted further than that: anybody who knows
+ * a recipient can make a file for it.
+ *
+ * @throws {TenantSecretsError} INVALID_INPUT for another passphrase or identity, or no backup at all; INTEGRITY_FAILURE for a
+ *   damaged one; NOT_SUPPORTED for one of a later format
+ */
+export async function openBackup(file: string, opener: BackupOpener): Promise<KeyBackup> {
+  if (file.length > maxFileLength || !file.trimStart().startsWith("-----BEGIN AGE ENCRYPTED FILE-----"))
+    throw invalid("This is not a backup: that is an armored age file.");
+  const { Decrypter } = await loadAge();
+  const decrypter = new Decrypter();
+  if ("passphrase" in opener) {
+    decrypter.addIdentity(passphraseIdentity(opener.passphrase));
+  } else {
+    addIdentities(decrypter, opener.identityFile);
+  }
+  const plaintext = await decrypt(decrypter, file);
+  try {
+    return parse(plaintext);
+  } finally {
+    plaintext.fill(0);
+  }
+}
+
+async function decrypt(decrypter: Decrypter, file: string): Promise<Uint8Array> {
+  const { armor } = await loadAge();
+  try {
+    return await decrypter.decrypt(armor.decode(file));
+  } catch (error) {
+    if (error instanceof TenantSecretsError) throw error;
+    // The library's only word for it.
+    if (error instanceof Error && error.message.startsWith("no identity matched"))
+      throw invalid("The backup does not open with this: it is for another identity or passphrase.");
+    throw damaged("The backup is damaged or cut off: it was not opened.");
+  }
+}
+
+function parse(plaintext: Uint8Array): KeyBackup {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plaintext));
+  } catch {
+    throw damaged("The file opens, but there is no backup in it.");
+  }
+  const stated = z.looseObject({ format: z.string() }).safeParse(json).data?.format ?? "";
+  if (stated !== format && /^tenant-secrets-keys\/\d{1,9}$/.test(stated)) {
+    throw new TenantSecretsError(
+      "NOT_SUPPORTED",
+      `The backup's format is ${stated}, and this release reads ${format}: use the release that made it.`,
+    );
+  }
+  const parsed = KeyBackup.safeParse(json);
+  if (parsed.success) return parsed.data;
+  // Places only: what stands there may be a key.
+  const places = parsed.error.issues.slice(0, 5).map(({ path }) => path.filter(isPlace).join("."));
+  throw damaged(`The file opens, but what is in it is not a backup of keys: see ${places.join(", ")}.`);
+}
+
+/** A number or a name of ours: a name from the file could be anything. */
+function isPlace(part: PropertyKey): boolean {
+  return typeof part === "number" || part === "keys" || (typeof part === "string" && part in BackupKey.shape);
+}
+
+/** @throws {TenantSecretsError} INVALID_INPUT where there is none, or one that is no recipient */
+export async function checkRecipients(recipients: readonly string[]): Promise<void> {
+  const { Encrypter } = await loadAge();
+  addRecipients(new Encrypter(), recipients);
+}
+
+function addRecipients(encrypter: Encrypter, recipients: readonly string[]): void {
+  if (recipients.length === 0) throw invalid("A backup has at least one recipient.");
+  for (const recipient of new Set(recipients)) addRecipient(encrypter, recipient);
+}
+
+function addRecipient(encrypter: Encrypter, recipient: string): void {
+  const refused = "A recipient is the public key that age-keygen prints: age1 and 58 more characters.";
+  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(recipient)) throw invalid(refused);
+  try {
+    encrypter.addRecipient(recipient);
+  } catch {
+    throw invalid(`${refused} One of these has a typing error.`);
+  }
+}
+
+function addIdentities(decrypter: Decrypter, identityFile: string): void {
+  const lines = identityFile.split(/\r?\n/).filter((line) => !/^(?:#.*|\s*)$/.test(line));
+  try {
+    if (lines.length === 0) throw new Error("no identity");
+    for (const line of lines) decrypter.addIdentity(line);
+  } catch {
+    throw invalid(
+      "The identity file is not one of age-keygen's, with lines AGE-SECRET-KEY-1…. One that has a passphrase is opened first, with: age -d",
+    );
+  }
+}
+
+function invalid(sentence: string): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", sentence);
+}
+
+function damaged(sentence: string): TenantSecretsError {
+  return new TenantSecretsError("INTEGRITY_FAILURE", sentence);
+}

@@ -1,0 +1,313 @@
+import { randomBytes } from "node:crypto";
+import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createAuditLog } from "@repo/audit-log";
+import { deriveFromPassphrase, deriveMasterKey, expandMasterKey, newArgon2Parameters } from "@repo/envelope";
+import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
+import { createAuditKeys } from "../audit-keys.ts";
+import { openBackup } from "./backup-file.ts";
+import { createKeyBackups, type KeyBackups } from "./backup.ts";
+import { createMasterKeys } from "../master/master-keys.ts";
+
+const folder = "/hono-api";
+const first = "MASTER_ENCRYPTION_KEY";
+const second = "MASTER_ENCRYPTION_KEY_V2";
+const european = "MASTER_ENCRYPTION_KEY_EU_V1";
+
+let opener: { identityFile: string };
+let recipients: string[];
+
+beforeAll(async () => {
+  const identity = await generateIdentity();
+  opener = { identityFile: identity };
+  recipients = [await identityToRecipient(identity)];
+});
+
+/** A process of its own, with nothing loaded. */
+function backupsOf({ database, infisical }: Pick<Fixture, "database" | "infisical">): KeyBackups {
+  const masterKeys = createMasterKeys(database, infisical, "default");
+  return createKeyBackups(
+    database,
+    infisical,
+    createAuditLog(database, createAuditKeys(database, masterKeys)),
+  );
+}
+
+/** A started system that was rotated once: version 1 on its way out, 2 active, and a passphrase in another region. */
+async function rotated() {
+  const fixture = await createFixture();
+  const { infisical, superuser } = fixture;
+  await fixture.secrets.prepare();
+  const subdomain = await fixture.company("database");
+  await fixture.secrets.company(subdomain, product).set("CUSTOM_X", "fake");
+  const text = randomBytes(32).toString("hex");
+  await infisical.putSecret(folder, second, text);
+  await superuser`update master_keys set status = 'retiring' where version = 1`;
+  await superuser`insert into master_keys (region, version, status, derivation, check_value, activated_at)
+    values ('default', 2, 'active', 'hkdf-sha256', ${deriveMasterKey(text, "default", 2).checkValue}, now())`;
+  const passphrase = `passphrase:${randomBytes(16).toString("base64url")}`;
+  const parameters = newArgon2Parameters();
+  const { checkValue } = expandMasterKey(await deriveFromPassphrase(passphrase, parameters), "eu", 1);
+  await infisical.putSecret(folder, european, passphrase);
+  await superuser`insert into master_keys (region, version, status, derivation, parameters, check_value, activated_at)
+    values ('eu', 1, 'active', 'argon2id', ${superuser.json(parameters)}, ${checkValue}, now())`;
+  const texts = new Map(
+    (await infisical.listSecrets(folder)).map((secret) => [secret.secretKey, secret.value]),
+  );
+  return { ...fixture, subdomain, texts, backups: backupsOf(fixture) };
+}
+
+async function textsIn({ infisical }: Pick<Fixture, "infisical">): Promise<ReadonlyMap<string, string>> {
+  return new Map((await infisical.listSecrets(folder)).map(({ secretKey, value }) => [secretKey, value]));
+}
+
+async function eventsOf({ superuser }: Pick<Fixture, "superuser">): Promise<string[]> {
+  const rows = await superuser`select action, outcome, reason from audit_events
+    where action in ('key.backup', 'key.restore', 'key.check-backup') order by position`;
+  return rows.map(({ action, outcome, reason }) => [action, outcome, reason ?? ""].join(" ").trim());
+}
+
+function statesOf({
+  keys,
+}: {
+  keys: readonly { region: string; version: number; state: string }[];
+}): string[] {
+  return keys.map(({ region, version, state }) => `${region} ${version} ${state}`);
+}
+
+describe("a backup", () => {
+  test("has every key of every region as it stands in Infisical, is found to match, and is on record", async () => {
+    const system = await rotated();
+    const file = await system.backups.createBackup(operator, { recipients });
+    const { keys } = await openBackup(file, opener);
+    expect(
+      keys.map(({ region, version, status, derivation }) => [region, version, status, derivation]),
+    ).toEqual([
+      ["default", 1, "retiring", "hkdf-sha256"],
+      ["default", 2, "active", "hkdf-sha256"],
+      ["eu", 1, "active", "argon2id"],
+    ]);
+    expect(keys.map(({ text }) => text)).toEqual(
+      [first, second, european].map((name) => system.texts.get(name)),
+    );
+    const check = await system.backups.checkBackup(operator, file, opener);
+    expect(check).toMatchObject({ system: "same", onRecord: true });
+    expect(statesOf(check)).toEqual(["default 1 matches", "default 2 matches", "eu 1 matches"]);
+    for (const text of system.texts.values())
+      expect(file + JSON.stringify(check)).not.toContain(text.slice(12, 24));
+    expect(await eventsOf(system)).toEqual(["key.backup allowed", "key.check-backup allowed"]);
+  });
+
+  test("to a passphrase opens with it, having been opened before it was answered", async () => {
+    const fixture = await createFixture();
+    await fixture.secrets.prepare();
+    const passphrase = "fake horse, fake battery, fake staple";
+    const file = await backupsOf(fixture).createBackup(operator, { passphrase });
+    expect(statesOf(await backupsOf(fixture).checkBackup(operator, file, { passphrase }))).toEqual([
+      "default 1 matches",
+    ]);
+  }, 60_000);
+
+  test("is not made where a key is missing, is another one, or nothing is registered, and that is on record", async () => {
+    const system = await rotated();
+    const create = () => system.backups.createBackup(operator, { recipients });
+    await system.infisical.putSecret(folder, european, "passphrase:another fake passphrase");
+    await expect(create()).rejects.toMatchObject({
+      code: "MASTER_KEY_WRONG",
+      message: expect.stringContaining(european),
+    });
+    await system.infisical.deleteSecret(folder, european);
+    await expect(create()).rejects.toMatchObject({
+      code: "MASTER_KEY_MISSING",
+      message: expect.stringContaining(european),
+    });
+    expect(await eventsOf(system)).toEqual([
+      "key.backup failed MASTER_KEY_WRONG",
+      "key.backup failed MASTER_KEY_MISSING",
+    ]);
+
+    const unstarted = await createFixture();
+    expect(await codeOf(backupsOf(unstarted).createBackup(operator, { recipients }))).toBe(
+      "MASTER_KEY_MISSING",
+    );
+    expect(await unstarted.superuser`select from master_keys`).toHaveLength(0);
+  });
+
+  test("is told apart from the registry: what it lacks, does not know, should not have, and is not its own", async () => {
+    const system = await rotated();
+    const { superuser, backups } = system;
+    const file = await backups.createBackup(operator, { recipients });
+    await superuser`alter table master_keys disable trigger user`;
+    await superuser`delete from master_keys where region = 'eu'`;
+    await superuser`update master_keys set status = 'destroyed' where version = 1`;
+    await superuser`insert into master_keys (region, version, status, derivation, check_value)
+      values ('default', 3, 'pending', 'hkdf-sha256', ${"A".repeat(22)})`;
+    const check = await backups.checkBackup(operator, file, opener);
+    expect(statesOf(check)).toEqual([
+      "default 1 destroyed",
+      "default 2 matches",
+      "default 3 missing",
+      "eu 1 unknown",
+    ]);
+
+    const stranger = await createFixture();
+    await stranger.secrets.prepare();
+    const strange = await backupsOf(stranger).checkBackup(operator, file, opener);
+    expect([strange.system, statesOf(strange)[0]]).toEqual(["another", "default 1 differs"]);
+    const before = await textsIn(stranger);
+    expect(await codeOf(backupsOf(stranger).restoreBackup(operator, file, opener))).toBe("MASTER_KEY_WRONG");
+    expect(await textsIn(stranger)).toEqual(before);
+  });
+});
+
+describe("a restore", () => {
+  test("into an empty Infisical makes everything readable again; done twice, it changes nothing", async () => {
+    const system = await rotated();
+    const file = await system.backups.createBackup(operator, { recipients });
+    for (const name of system.texts.keys()) await system.infisical.deleteSecret(folder, name);
+    expect(await codeOf(system.another().prepare())).toBe("MASTER_KEY_MISSING");
+
+    const fresh = backupsOf(system);
+    expect(await fresh.checkBackup(operator, file, opener)).toMatchObject({
+      system: "same",
+      onRecord: false,
+    });
+    const restored = await fresh.restoreBackup(operator, file, opener);
+    expect(restored).toMatchObject({ registered: false, onRecord: true });
+    expect(statesOf(restored)).toEqual(["default 1 restored", "default 2 restored", "eu 1 restored"]);
+    expect(await textsIn(system)).toEqual(system.texts);
+    expect(await system.another().company(system.subdomain, product).get("CUSTOM_X")).toBe("fake");
+    const again = await backupsOf(system).restoreBackup(operator, file, opener);
+    expect(statesOf(again)).toEqual(["default 1 present", "default 2 present", "eu 1 present"]);
+    expect(await eventsOf(system)).toEqual([
+      "key.backup allowed",
+      "key.restore allowed",
+      "key.restore allowed",
+    ]);
+  });
+
+  test("names what Infisical has under a name already, and changes nothing at all", async () => {
+    const system = await rotated();
+    const file = await system.backups.createBackup(operator, { recipients });
+    await system.infisical.deleteSecret(folder, first);
+    await system.infisical.putSecret(folder, second, randomBytes(32).toString("hex"));
+    const before = await textsIn(system);
+    const refused = backupsOf(system).restoreBackup(operator, file, opener);
+    await expect(refused).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringMatching(/ MASTER_ENCRYPTION_KEY_V2\. /),
+    });
+    expect(await textsIn(system)).toEqual(before);
+  });
+
+  test("from a backup of before a rotation says which key is missing, and leaves the newer ring as it is", async () => {
+    const system = await rotated();
+    const { superuser, infisical } = system;
+    const file = await system.backups.createBackup(operator, { recipients });
+    const third = randomBytes(32).toString("hex");
+    await superuser`update master_keys set status = 'retiring' where region = 'default' and version = 2`;
+    await superuser`insert into master_keys (region, version, status, derivation, check_value, activated_at)
+      values ('default', 3, 'active', 'hkdf-sha256', ${deriveMasterKey(third, "default", 3).checkValue}, now())`;
+    await infisical.putSecret(folder, "MASTER_ENCRYPTION_KEY_V3", third);
+    await infisical.deleteSecret(folder, first);
+    const registry = await superuser`select * from master_keys order by region, version`;
+    const one = await backupsOf(system).restoreBackup(operator, file, opener);
+    expect(statesOf(one)).toEqual([
+      "default 1 restored",
+      "default 2 present",
+      "default 3 present",
+      "eu 1 present",
+    ]);
+    expect((await textsIn(system)).get("MASTER_ENCRYPTION_KEY_V3")).toBe(third);
+
+    await infisical.deleteSecret(folder, "MASTER_ENCRYPTION_KEY_V3");
+    const two = await backupsOf(system).restoreBackup(operator, file, opener);
+    expect(statesOf(two)).toContain("default 3 missing");
+    expect(await superuser`select * from master_keys order by region, version`).toEqual(registry);
+  });
+
+  test("does not bring back what was destroyed, nor what the registry does not know", async () => {
+    const system = await rotated();
+    const { superuser, infisical } = system;
+    const file = await system.backups.createBackup(operator, { recipients });
+    await superuser`alter table master_keys disable trigger user`;
+    await superuser`delete from master_keys where version = 2`;
+    await superuser`update master_keys set status = 'active' where region = 'default'`;
+    await superuser`update master_keys set status = 'destroyed' where region = 'eu'`;
+    for (const name of system.texts.keys()) await infisical.deleteSecret(folder, name);
+    const restored = await backupsOf(system).restoreBackup(operator, file, opener);
+    expect(statesOf(restored)).toEqual(["default 1 restored", "eu 1 destroyed", "default 2 unknown"]);
+    expect([...(await textsIn(system)).keys()]).toEqual([first]);
+  });
+
+  test("of a lost database too writes the registry anew, once, and refuses a backup older than Infisical", async () => {
+    const system = await rotated();
+    const file = await system.backups.createBackup(operator, { recipients });
+    const registry = await system.superuser`select * from master_keys order by region, version`;
+    const empty = await createFixture();
+    const newer = "MASTER_ENCRYPTION_KEY_V3";
+    await empty.infisical.deleteSecret(folder, first);
+    await empty.infisical.putSecret(folder, newer, randomBytes(32).toString("hex"));
+    await expect(backupsOf(empty).restoreBackup(operator, file, opener)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining(newer),
+    });
+    expect(await empty.superuser`select from master_keys`).toHaveLength(0);
+    await empty.infisical.deleteSecret(folder, newer);
+
+    expect(await backupsOf(empty).checkBackup(operator, file, opener)).toMatchObject({
+      system: "unregistered",
+      onRecord: false,
+    });
+    expect(await empty.superuser`select from master_keys`).toHaveLength(0);
+    const both = await Promise.allSettled(
+      [1, 2].map(() => backupsOf(empty).restoreBackup(operator, file, opener)),
+    );
+    expect(both.map(({ status }) => status)).toContain("fulfilled");
+    expect(await empty.superuser`select * from master_keys order by region, version`).toEqual(registry);
+    expect(await textsIn(empty)).toEqual(system.texts);
+    await empty.another().prepare();
+    expect(await eventsOf(empty)).toContain("key.restore allowed");
+  });
+
+  test("believes no key that does not fit its check value, and no file that somebody else made of another key", async () => {
+    const system = await rotated();
+    const file = await system.backups.createBackup(operator, { recipients });
+    const backup = await openBackup(file, opener);
+    const forged = async (text: string, checkValue?: string) => {
+      const keys = backup.keys.map((key) =>
+        key.version === 2 ? { ...key, text, checkValue: checkValue ?? key.checkValue } : key,
+      );
+      const encrypter = new Encrypter();
+      for (const recipient of recipients) encrypter.addRecipient(recipient);
+      return armor.encode(await encrypter.encrypt(JSON.stringify({ ...backup, keys })));
+    };
+    const evil = randomBytes(32).toString("hex");
+    await system.infisical.deleteSecret(folder, second);
+    const restore = async (text: string) => codeOf(backupsOf(system).restoreBackup(operator, text, opener));
+    expect(await restore(await forged(evil))).toBe("INTEGRITY_FAILURE");
+    expect(await restore(await forged(evil, deriveMasterKey(evil, "default", 2).checkValue))).toBe(
+      "MASTER_KEY_WRONG",
+    );
+    expect(await restore(await forged("00".repeat(32)))).toBe("MASTER_KEY_MALFORMED");
+    expect((await textsIn(system)).has(second)).toBe(false);
+  });
+
+  test("that Infisical does not answer says so, and goes on when it is run again", async () => {
+    const system = await rotated();
+    const file = await system.backups.createBackup(operator, { recipients });
+    await system.infisical.deleteSecret(folder, first);
+    const failing = createKeyBackups(
+      system.database,
+      { ...system.infisical, putSecret: (path) => system.infisical.putSecret(path, "..", "x") },
+      createAuditLog(
+        system.database,
+        createAuditKeys(system.database, createMasterKeys(system.database, system.infisical, "default")),
+      ),
+    );
+    expect(await codeOf(failing.restoreBackup(operator, file, opener))).toBe("KEY_UNAVAILABLE");
+    expect(statesOf(await backupsOf(system).restoreBackup(operator, file, opener))).toContain(
+      "default 1 restored",
+    );
+  });
+});

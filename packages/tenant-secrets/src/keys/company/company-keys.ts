@@ -1,0 +1,214 @@
+import { randomBytes } from "node:crypto";
+import { and, desc, eq, sql } from "drizzle-orm";
+import { LRUCache } from "lru-cache";
+import { DatabaseError, tables, type Database } from "@repo/db";
+import { type AuditLog, onDatabase } from "@repo/audit-log";
+import { type CompanyId, job, keyDestroyed, KeyReplacedError, TenantSecretsError } from "@repo/catalog";
+import { type CompanyKey, deriveCompanyKey, type KeyPlace, unwrapKey, wrapKey } from "@repo/envelope";
+import type { MasterKeyRing, MasterKeys } from "../master/master-keys.ts";
+
+const { companyKeys, companyKeyWraps } = tables;
+
+export interface CompanyKeys {
+  /** The key that seals now; made where the company never had one. @throws {TenantSecretsError} as `forOpening` */
+  forSealing(companyId: CompanyId): Promise<CompanyKey>;
+  /** Every key that is not destroyed, the one that seals now first. @throws {TenantSecretsError} as `forSealing` */
+  living(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
+  /** As `living`, without the older ones that do not open: what is under these is lost to whoever does without. @throws as `living` */
+  usable(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
+  /**
+   * The key of a number that something is sealed under.
+   *
+   * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and what loading master keys throws
+   */
+  forOpening(companyId: CompanyId, no: number): Promise<CompanyKey>;
+  /** Forgets the keys of one company, or of all. What is being loaded is not kept either. */
+  forget(companyId?: string): void;
+}
+
+/** How long a process keeps an opened key at most: what a lost notification costs. */
+export const companyKeysTtlMs = 300_000;
+
+const keyMaker = job("company-keys", { verbs: [], secretKeys: [] });
+
+type Opened = Map<number, Promise<CompanyKey>>;
+
+export function createCompanyKeys(database: Database, masterKeys: MasterKeys, audit: AuditLog): CompanyKeys {
+  const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
+
+  const unwrap = async (companyId: CompanyId, no: number): Promise<CompanyKey> => {
+    const [wrap] = await onDatabase(() =>
+      database.inCompany(companyId, (statements) =>
+        statements
+          .select({ status: companyKeys.status, wrap: companyKeyWraps })
+          .from(companyKeys)
+          .leftJoin(
+            companyKeyWraps,
+            and(
+              eq(companyKeyWraps.companyId, companyKeys.companyId),
+              eq(companyKeyWraps.no, companyKeys.no),
+              eq(companyKeyWraps.region, masterKeys.region),
+            ),
+          )
+          .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.no, no)))
+          .orderBy(desc(companyKeyWraps.masterKeyVersion))
+          .limit(1),
+      ),
+    );
+    if (wrap?.status === "destroyed") throw keyDestroyed();
+    if (wrap?.wrap == null) {
+      throw new TenantSecretsError(
+        "KEY_UNAVAILABLE",
+        `Key ${no} of this company has no wrap in region ${masterKeys.region}.`,
+      );
+    }
+    const { masterKeyVersion, wrapped } = wrap.wrap;
+    const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
+    const place = placeOf(companyId, no, masterKeys.region, masterKeyVersion);
+    return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, no);
+  };
+
+  const forOpening = (companyId: CompanyId, no: number): Promise<CompanyKey> => {
+    const keys = opened.get(companyId) ?? new Map<number, Promise<CompanyKey>>();
+    if (!opened.has(companyId)) opened.set(companyId, keys);
+    const loading = keys.get(no) ?? unwrap(companyId, no);
+    keys.set(no, loading);
+    loading.catch(() => keys.delete(no));
+    return loading;
+  };
+
+  /** Whoever commits first has made it; everybody else's random bytes are forgotten. */
+  const makeFirst = async (companyId: CompanyId, { active }: MasterKeyRing): Promise<void> => {
+    await audit.ready();
+    const secret = randomBytes(32);
+    const wrapped = wrapKey(active.wrappingKey, placeOf(companyId, 1, active.region, active.version), secret);
+    secret.fill(0);
+    await database.inCompany(companyId, async (statements) => {
+      const made = await statements
+        .insert(companyKeys)
+        .values({ companyId, no: 1, status: "active" })
+        .onConflictDoNothing()
+        .returning({ no: companyKeys.no });
+      if (made.length === 0) return;
+      await statements
+        .insert(companyKeyWraps)
+        .values({ companyId, no: 1, region: active.region, masterKeyVersion: active.version, wrapped });
+      await audit.addTo(statements, keyMaker, {
+        action: "key.create",
+        outcome: "allowed",
+        companyId,
+        version: 1,
+      });
+    });
+  };
+
+  /** The numbers of the keys that are not destroyed, the active one first. None where the company never had a key. */
+  const findLivingNos = async (companyId: CompanyId): Promise<number[]> => {
+    const rows = await onDatabase(() =>
+      database.inCompany(companyId, (statements) =>
+        statements
+          .select({ no: companyKeys.no, status: companyKeys.status })
+          .from(companyKeys)
+          .where(eq(companyKeys.companyId, companyId))
+          .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.no)),
+      ),
+    );
+    const [first] = rows;
+    if (first !== undefined && first.status !== "active") throw keyDestroyed();
+    return rows.filter(({ status }) => status !== "destroyed").map(({ no }) => no);
+  };
+
+  const findOrMakeNos = async (companyId: CompanyId): Promise<readonly [number, ...number[]]> => {
+    const [no, ...older] = await findLivingNos(companyId);
+    if (no !== undefined) return [no, ...older];
+    await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(companyId, ring)));
+    return [1];
+  };
+
+  const openLiving = async (
+    companyId: CompanyId,
+    leaveOut: (error: unknown) => undefined,
+  ): Promise<[CompanyKey, ...CompanyKey[]]> => {
+    const [no, ...older] = await findOrMakeNos(companyId);
+    const keys = await Promise.all(older.map((old) => forOpening(companyId, old).catch(leaveOut)));
+    return [await forOpening(companyId, no), ...keys.filter((key) => key !== undefined)];
+  };
+
+  return {
+    forOpening,
+    forSealing: async (companyId) => {
+      const [no] = await findOrMakeNos(companyId);
+      return forOpening(companyId, no);
+    },
+    living: (companyId) => openLiving(companyId, ifDestroyed),
+    usable: (companyId) => openLiving(companyId, ifUnusable),
+    forget: (companyId) => {
+      if (companyId === undefined) opened.clear();
+      else opened.delete(companyId);
+    },
+  };
+}
+
+/** One that was destroyed since it was found is none. */
+export function ifDestroyed(error: unknown): undefined {
+  if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
+}
+
+const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set([
+  "KEY_DESTROYED",
+  "KEY_UNAVAILABLE",
+  "INTEGRITY_FAILURE",
+]);
+
+function ifUnusable(error: unknown): undefined {
+  if (!(error instanceof TenantSecretsError) || !unusable.has(error.code)) throw error;
+}
+
+/**
+ * Does something with a company's keys, and again with those of now where they were replaced meanwhile: once more after
+ * KEY_DESTROYED, which may be said of the old key or of all, and up to {@link mostReplacements} times where the database
+ * refuses to seal under a key that is not active.
+ *
+ * @throws {TenantSecretsError} what `work` throws at last
+ */
+export async function withKeysOfNow<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const replaced = error instanceof KeyReplacedError && attempt <= mostReplacements;
+      const destroyed =
+        error instanceof TenantSecretsError && error.code === "KEY_DESTROYED" && attempt === 1;
+      if (!replaced && !destroyed) throw error;
+    }
+  }
+}
+
+/** A write meets one replacement at most while it waits for its turn; more in a row is somebody's endless loop. */
+const mostReplacements = 5;
+
+/** PostgreSQL's object_not_in_prerequisite_state: the key that would wrap is not the active one any more. */
+const notActive = "55000";
+
+/** Wraps under the active master key; once more with what the registry says now, when that has changed meanwhile. */
+export async function wrapping<T>(
+  masterKeys: MasterKeys,
+  work: (ring: MasterKeyRing) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(await masterKeys.load());
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== notActive) throw error;
+    return work(await masterKeys.refresh());
+  }
+}
+
+/** A ring that has a version, read anew where the one at hand is older than the version. */
+export async function ringWith(masterKeys: MasterKeys, version: number): Promise<MasterKeyRing> {
+  const ring = await masterKeys.load();
+  return ring.versions.includes(version) ? ring : masterKeys.refresh();
+}
+
+function placeOf(companyId: CompanyId, no: number, region: string, masterKeyVersion: number): KeyPlace {
+  return { kind: "company-key", owner: companyId, no, region, masterKeyVersion };
+}

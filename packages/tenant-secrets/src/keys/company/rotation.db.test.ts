@@ -1,0 +1,364 @@
+import { setImmediate } from "node:timers/promises";
+import postgres from "postgres";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { deliveryChatCatalog } from "@repo/catalog";
+import { companyIdOf } from "../../companies/company-id.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
+import { createTenantSecrets } from "../../tenant-secrets.ts";
+
+let fixture: Fixture;
+
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+
+const rotate = (subdomain: string, onResealed?: (values: number) => void | Promise<void>) =>
+  fixture.another().companyKeyRotation.rotateCompanyKey(operator, subdomain, onResealed);
+
+/** A company with a value of two versions, one that was removed, and two equal ones. */
+async function filled(): Promise<string> {
+  const subdomain = await fixture.company("database");
+  const acme = fixture.secrets.company(subdomain, product);
+  await acme.set("CUSTOM_A", "first");
+  await acme.set("CUSTOM_A", "second", { note: "why" });
+  await acme.set("CUSTOM_SAME", "second");
+  await acme.set("CUSTOM_REMOVED", "gone");
+  await acme.remove("CUSTOM_REMOVED");
+  return subdomain;
+}
+
+async function keysOf(subdomain: string): Promise<string[]> {
+  const rows = await fixture.superuser`
+    select k.no || ' ' || k.status || ' ' || (select count(*) from company_key_wraps w where w.company_id = k.company_id and w.no = k.no) || ' ' || (k.destroyed_at is not null) as text
+    from company_keys k join companies c on c.id = k.company_id where c.subdomain = ${subdomain} order by k.no`;
+  return rows.map((row) => String(row["text"]));
+}
+
+/** What everything sealed of a company is under. */
+async function numbersOf(subdomain: string): Promise<unknown> {
+  const rows = await fixture.superuser`
+    select distinct split_part(sealed, '.', 2)::int as no, split_part(sealed, '.', 2)::int = company_key_no as same from (
+      select company_id, secret_value_encrypted as sealed, company_key_no from company_secrets
+      union all select company_id, sealed, company_key_no from company_secret_versions) s
+    join companies c on c.id = s.company_id where c.subdomain = ${subdomain} and sealed is not null`;
+  return rows.map((row) => ({ ...row }));
+}
+
+describe("a rotation of a company's key", () => {
+  test("leaves every value as it was, under the new key alone, and the old key destroyed", async () => {
+    const [subdomain, other] = [await filled(), await filled()];
+    const acme = fixture.secrets.company(subdomain, product);
+    const before = await acme.list();
+    expect(await rotate(subdomain)).toEqual({ no: 2, values: 4, destroyed: [1] });
+    expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 active 1 false"]);
+    expect(await numbersOf(subdomain)).toEqual([{ no: 2, same: true }]);
+    expect(await keysOf(other)).toEqual(["1 active 1 false"]);
+    // This process had the old key in hand.
+    expect(await acme.get("CUSTOM_A")).toBe("second");
+    await acme.restore("CUSTOM_REMOVED");
+    expect(await acme.get("CUSTOM_REMOVED")).toBe("gone");
+    const fresh = fixture.another().company(subdomain, product);
+    expect(await fresh.get("CUSTOM_SAME")).toBe("second");
+    const after = await acme.list();
+    const [a, , same] = after.secrets;
+    expect(a?.fingerprint).toBe(same?.fingerprint);
+    expect(a?.fingerprint).not.toBe(before.secrets[0]?.fingerprint);
+    expect({ ...a, fingerprint: "" }).toEqual({ ...before.secrets[0], fingerprint: "" });
+    await acme.set("CUSTOM_NEW", "second");
+    expect((await acme.list()).secrets.find(({ secretKey }) => secretKey === "CUSTOM_NEW")?.fingerprint).toBe(
+      a?.fingerprint,
+    );
+  });
+
+  test("has its events, and the number of the new key in them", async () => {
+    const subdomain = await filled();
+    await rotate(subdomain);
+    const events = await fixture.superuser`
+      select action, version, outcome from audit_events e join companies c on c.id = e.company_id
+      where c.subdomain = ${subdomain} and action like 'key.%-company' order by position`;
+    expect(events.map((event) => ({ ...event }))).toEqual([
+      { action: "key.rotate-company", version: 2, outcome: "allowed" },
+      { action: "key.destroy-company", version: 1, outcome: "allowed" },
+    ]);
+  });
+
+  test("is refused to whoever is no operator, and says when there is nothing to rotate", async () => {
+    const subdomain = await filled();
+    const { companyKeyRotation } = fixture.secrets;
+    expect(await codeOf(companyKeyRotation.rotateCompanyKey(product, subdomain))).toBe("FORBIDDEN");
+    expect(await codeOf(rotate("nobody"))).toBe("NOT_FOUND");
+    expect(await codeOf(rotate(await fixture.company("infisical")))).toBe("CONFLICT");
+    expect(await keysOf(subdomain)).toEqual(["1 active 1 false"]);
+  });
+
+  test("leaves a value alone that does not open, keeps its key, and names it", async () => {
+    const subdomain = await filled();
+    await fixture.superuser`update company_secrets s set secret_value_encrypted = 'ts1.1.AAAAAAAAAAAAAAAA.AAAA' from companies c
+      where c.id = s.company_id and c.subdomain = ${subdomain} and secret_key = 'CUSTOM_SAME'`;
+    await expect(rotate(subdomain)).rejects.toMatchObject({
+      code: "INTEGRITY_FAILURE",
+      message: expect.stringContaining("kept for them: CUSTOM_SAME version 1. Everything else"),
+    });
+    expect(await keysOf(subdomain)).toEqual(["1 retiring 1 false", "2 active 1 false"]);
+    const acme = fixture.secrets.company(subdomain, product);
+    expect(await acme.get("CUSTOM_A")).toBe("second");
+    await fixture.superuser`delete from company_secret_versions where secret_key = 'CUSTOM_SAME'`;
+    await fixture.superuser`delete from company_secrets where secret_key = 'CUSTOM_SAME'`;
+    expect(await rotate(subdomain)).toEqual({ no: 2, values: 0, destroyed: [1] });
+  });
+
+  test("by two at once ends with one new key", async () => {
+    const subdomain = await filled();
+    const both = await Promise.all([rotate(subdomain), rotate(subdomain)]);
+    const nos = both.map(({ no }) => no);
+    // The second may begin when the first is done, which is a rotation of its own.
+    expect(Math.max(...nos)).toBeLessThanOrEqual(3);
+    expect((await keysOf(subdomain)).filter((key) => key.includes("destroyed"))).toHaveLength(
+      Math.max(...nos) - 1,
+    );
+    expect(await fixture.secrets.company(subdomain, product).get("CUSTOM_A")).toBe("second");
+  });
+
+  test("does not fail a reader who has found a value under the old key, and comes to the key when it is destroyed", async () => {
+    const subdomain = await filled();
+    const { database, infisical } = fixture;
+    let rotated: unknown;
+    const late = createTenantSecrets({
+      database: {
+        ...database,
+        // The value was found; what comes next is its key.
+        inCompany: async (companyId, work) => {
+          rotated ??= await rotate(subdomain);
+          return database.inCompany(companyId, work);
+        },
+      },
+      infisical,
+      catalog: deliveryChatCatalog,
+    });
+    expect(await late.company(subdomain, product).get("CUSTOM_A")).toBe("second");
+    expect(rotated).toMatchObject({ destroyed: [1] });
+  });
+
+  test("refuses a writer who came with the key that it replaces; the write succeeds under the new one", async () => {
+    const subdomain = await filled();
+    const released = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const holding = fixture.superuser.begin(async (sql) => {
+      await sql`select pg_advisory_xact_lock(hashtextextended('company ' || id, 0)) from companies where subdomain = ${subdomain}`;
+      held.resolve();
+      await released.promise;
+    });
+    await held.promise;
+    const waiting = () =>
+      fixture.superuser`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    const rotating = rotate(subdomain);
+    await expect.poll(waiting).toHaveLength(1);
+    // It has the old key in hand, and its turn comes when there is a new one.
+    const writing = fixture.secrets.company(subdomain, product).set("CUSTOM_NEW", "written meanwhile");
+    await expect.poll(waiting).toHaveLength(2);
+    released.resolve();
+    await holding;
+    expect(await writing).toEqual({ version: 1 });
+    expect(await rotating).toMatchObject({ no: 2, destroyed: [1] });
+    expect(await numbersOf(subdomain)).toEqual([{ no: 2, same: true }]);
+    expect(await fixture.another().company(subdomain, product).get("CUSTOM_NEW")).toBe("written meanwhile");
+  });
+});
+
+test("reads and writes go on during rotations, and none fails", { timeout: 60_000 }, async () => {
+  const subdomain = await filled();
+  const serving = fixture.another();
+  const member = await serving.serve(fixture.urls.listener, () => {});
+  onTestFinished(() => member.stop());
+  const acme = serving.company(subdomain, product);
+  const written = new Map<string, string>();
+  const failures: string[] = [];
+  const stopping = new AbortController();
+  let reads = 0;
+  const lane = async (call: (i: number) => Promise<unknown>): Promise<void> => {
+    for (let i = 0; !stopping.signal.aborted; i++) {
+      await call(i).catch((error: unknown) => failures.push(String(error)));
+      // What is at hand is read without waiting, and nothing else would get its turn.
+      await setImmediate();
+    }
+  };
+  const load = [
+    ...Array.from({ length: 4 }, () =>
+      lane(async () => {
+        if ((await acme.get("CUSTOM_SAME")) === "second") reads++;
+      }),
+    ),
+    ...Array.from({ length: 4 }, (_, number) =>
+      lane(async (i) => {
+        const name = `CUSTOM_LOAD_${number}` as const;
+        await acme.set(name, `value ${i}`, i % 2 === 0 ? {} : { requestId: `${number}-${i}` });
+        written.set(name, `value ${i}`);
+        if ((await acme.get(name)) !== `value ${i}`) failures.push(`${name} is not what was written`);
+      }),
+    ),
+  ];
+  for (let i = 0; i < 4; i++) await rotate(subdomain);
+  stopping.abort();
+  await Promise.all(load);
+  expect(failures).toEqual([]);
+  expect(Math.min(reads, written.size)).toBeGreaterThan(3);
+  const fresh = fixture.another().company(subdomain, product);
+  for (const [name, value] of written) expect(await fresh.get(name as "CUSTOM_A")).toBe(value);
+  await rotate(subdomain);
+  expect((await keysOf(subdomain)).filter((key) => !key.includes("destroyed 0 true"))).toEqual([
+    "6 active 1 false",
+  ]);
+});
+
+describe("a retried write", () => {
+  const write = (subdomain: string, value: string, note: string, requestId = "deploy-17") =>
+    fixture.another().company(subdomain, product).set("CUSTOM_A", value, { requestId, note });
+
+  test("is recognised after a rotation, and another one under its id is refused", async () => {
+    const subdomain = await filled();
+    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
+    await rotate(subdomain);
+    await fixture.secrets.company(subdomain, product).set("CUSTOM_A", "later");
+    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
+    expect(await codeOf(write(subdomain, "other", "n"))).toBe("CONFLICT");
+    expect(await codeOf(write(subdomain, "third", "m"))).toBe("CONFLICT");
+    await rotate(subdomain);
+    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
+    // The same value and version, of another request.
+    const other = fixture.secrets.company(subdomain, product);
+    for (const value of ["1", "2", "third"]) await other.set("CUSTOM_B", value, { note: "n" });
+    expect(await codeOf(other.set("CUSTOM_B", "third", { requestId: "deploy-17", note: "n" }))).toBe(
+      "CONFLICT",
+    );
+    expect(await write(subdomain, "fifth", "n", "deploy-18")).toEqual({ version: 5 });
+  });
+
+  test("is recognised in the middle of a rotation, when its version is still under the old key", async () => {
+    const subdomain = await filled();
+    await write(subdomain, "third", "n");
+    await codeOf(
+      rotate(subdomain, () => {
+        throw new Error("stopped");
+      }),
+    );
+    await fixture.superuser`update company_secret_versions set fingerprint = 'of another key' where note = 'n'`;
+    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
+    expect(await codeOf(write(subdomain, "other", "n"))).toBe("CONFLICT");
+  });
+});
+
+test("more values than one batch holds are all sealed anew", async () => {
+  const subdomain = await fixture.company("database");
+  const acme = fixture.secrets.company(subdomain, product);
+  for (let i = 0; i < 210; i += 10) {
+    await Promise.all(
+      Array.from({ length: 10 }, async (_, j) => {
+        await acme.set(`CUSTOM_KEY_${i + j}`, `fake ${i + j}`);
+      }),
+    );
+  }
+  const sums: number[] = [];
+  expect(await rotate(subdomain, (values) => void sums.push(values))).toEqual({
+    no: 2,
+    values: 210,
+    destroyed: [1],
+  });
+  expect(sums).toEqual([200, 210]);
+  expect(await fixture.another().company(subdomain, product).get("CUSTOM_KEY_209")).toBe("fake 209");
+});
+
+/** A company with so many values, in batches. */
+async function filledWith(count: number): Promise<string> {
+  const subdomain = await fixture.company("database");
+  const acme = fixture.secrets.company(subdomain, product);
+  for (let i = 0; i < count; i += 100) {
+    await acme.setMany(
+      Object.fromEntries(
+        Array.from({ length: Math.min(100, count - i) }, (_, j) => [`CUSTOM_KEY_${i + j}`, `fake ${i + j}`]),
+      ),
+    );
+  }
+  return subdomain;
+}
+
+test(
+  "two rotations of one company with 1,500 values both end, under the newer key, in a bounded number of batches",
+  { timeout: 60_000 },
+  async () => {
+    const subdomain = await filledWith(1500);
+    const [row] = await fixture.superuser`select id from companies where subdomain = ${subdomain}`;
+    const companyId = companyIdOf({ id: String(row?.["id"]) });
+    let batches = 0;
+    const count = () => {
+      // One rotation alone takes eight.
+      if (++batches > 40) throw new Error("the two go on and on");
+    };
+    let answer: Promise<unknown> | undefined;
+    const first = rotate(subdomain, () => {
+      count();
+      // Somebody answers a compromise when the first batch of the rotation is done.
+      answer ??= fixture.another().companyKeyRotation.replaceOldKeys(operator, companyId, new Date(), count);
+    });
+    expect(await first).toMatchObject({ no: 3 });
+    expect(await answer).toMatchObject({ no: 3 });
+    expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 destroyed 0 true", "3 active 1 false"]);
+    expect(await numbersOf(subdomain)).toEqual([{ no: 3, same: true }]);
+    const fresh = fixture.another().company(subdomain, product);
+    for (const no of [0, 199, 200, 1499]) expect(await fresh.get(`CUSTOM_KEY_${no}`)).toBe(`fake ${no}`);
+  },
+);
+
+test("ten rotations of one company at once all end, with one key that is left", async () => {
+  const subdomain = await filled();
+  const rotated = await Promise.all(Array.from({ length: 10 }, () => rotate(subdomain)));
+  const last = Math.max(...rotated.map(({ no }) => no));
+  expect((await keysOf(subdomain)).filter((key) => !key.includes("destroyed 0 true"))).toEqual([
+    `${last} active 1 false`,
+  ]);
+  expect(await numbersOf(subdomain)).toEqual([{ no: last, same: true }]);
+  expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("second");
+});
+
+describe("the database", () => {
+  const attempt = (text: string) =>
+    fixture.superuser.unsafe(text).then(
+      () => "done",
+      (error: unknown) => (error instanceof postgres.PostgresError ? error.constraint_name : String(error)),
+    );
+  /** A company in the middle of a rotation: nothing of it is under the new key yet. */
+  const begun = async (): Promise<{ subdomain: string; where: string }> => {
+    const subdomain = await filled();
+    await fixture.secrets.company(subdomain, product).stage("CUSTOM_A", "pending");
+    await fixture.secrets.companyKeyRotation.requestRotation(operator, subdomain);
+    return { subdomain, where: `company_id = (select id from companies where subdomain = '${subdomain}')` };
+  };
+
+  test("refuses to seal under a key that is not active, whoever asks, and lets what is sealed stay and move", async () => {
+    const { subdomain, where } = await begun();
+    const forged = `'ts1.1.' || repeat('A', 60)`;
+    const refused = [
+      `update company_secrets set secret_value_encrypted = ${forged} where secret_key = 'CUSTOM_A' and ${where}`,
+      `update company_secret_versions set sealed = ${forged} where secret_key = 'CUSTOM_A' and version = 1 and ${where}`,
+      // The sealed value of another version, or of another secret, is no value of this one.
+      `update company_secret_versions v set sealed = h.secret_value_encrypted from company_secrets h
+        where h.company_id = v.company_id and h.secret_key = 'CUSTOM_A' and v.secret_key = 'CUSTOM_A' and v.version = 1 and v.${where}`,
+      `update company_secrets h set secret_value_encrypted = o.secret_value_encrypted from company_secrets o
+        where o.company_id = h.company_id and o.secret_key = 'CUSTOM_A' and h.secret_key = 'CUSTOM_SAME' and h.${where}`,
+      `insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin, mac_key_no, mac)
+        select id, 'CUSTOM_X', ${forged}, 1, 1, 1, 'written', 1, '' from companies where subdomain = '${subdomain}'`,
+      `insert into company_secret_versions (company_id, secret_key, version, sealed, company_key_no, actor_kind, actor_id)
+        select id, 'CUSTOM_A', 9, ${forged}, 1, 'job', 'x' from companies where subdomain = '${subdomain}'`,
+    ];
+    for (const text of refused) expect(await attempt(text), text).toBe("company_key_not_active");
+    const acme = fixture.secrets.company(subdomain, product);
+    await acme.promote("CUSTOM_A");
+    await acme.restore("CUSTOM_REMOVED");
+    expect(await attempt(`update company_secret_versions set note = note, hint = 'x' where ${where}`)).toBe(
+      "done",
+    );
+    expect([await acme.get("CUSTOM_A"), await acme.get("CUSTOM_REMOVED")]).toEqual(["pending", "gone"]);
+    await acme.rollback("CUSTOM_A", { toVersion: 1 });
+    expect(await rotate(subdomain)).toMatchObject({ no: 2, destroyed: [1] });
+    expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("first");
+  });
+});

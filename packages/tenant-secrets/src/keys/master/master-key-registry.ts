@@ -1,0 +1,249 @@
+import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
+import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import { type AuditAction, type AuditKey, type AuditLog, onDatabase } from "@repo/audit-log";
+import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
+import { perform, refuse } from "../../access/attempt.ts";
+import { permitsOnPlatform } from "../../access/permissions.ts";
+import { fingerprintOf } from "./master-key-advice.ts";
+import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
+import { readRegistry, type MasterKeys } from "./master-keys.ts";
+import { onInfisical } from "../on-infisical.ts";
+import { macKeyNoOf, verifyReport, type RotationReport } from "../rotation/report.ts";
+import { findUnfinished, type RotationPhase } from "../rotation/rotation-row.ts";
+
+const { keyRotations, masterKeys: registry, processes } = tables;
+
+/** The strategy's own number. */
+const dueAfterDays = 90;
+
+export interface MasterKeyDescription {
+  readonly version: number;
+  /** In Infisical. */
+  readonly name: string;
+  readonly status: "pending" | "active" | "retiring" | "retired" | "destroyed";
+  /** Tells two keys apart, and says nothing of either. */
+  readonly fingerprint: string;
+  readonly createdAt: Date;
+  readonly activatedAt: Date | undefined;
+  /** When the active key should be rotated: 90 days after it became active. */
+  readonly dueAt: Date | undefined;
+  /** How many keys of companies and of the record are wrapped under it. */
+  readonly wraps: number;
+}
+
+export interface KeyStatus {
+  readonly region: string;
+  readonly versions: readonly MasterKeyDescription[];
+  readonly rotation:
+    | {
+        readonly id: string;
+        readonly phase: RotationPhase;
+        readonly toVersion: number;
+        readonly startedAt: Date;
+        /** Whether a process is at it; if none is, whoever rotates goes on with it. */
+        readonly driven: boolean;
+      }
+    | undefined;
+  /** The processes that hold keys, and which. */
+  readonly processes: readonly {
+    readonly id: string;
+    readonly versions: readonly number[];
+    readonly seenAt: Date;
+  }[];
+}
+
+export interface MasterKeyRegistry {
+  /** @throws {TenantSecretsError} FORBIDDEN */
+  status(caller: Caller): Promise<KeyStatus>;
+  /**
+   * Destroys a retired version for good: in Infisical, and in the registry once a read has confirmed that it is gone there. A
+   * database that was restored from before its rotation cannot be read any more, unless a backup of the key is left. Done
+   * again after an interruption, it does the rest.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not retired, or Infisical still has it after
+   *   the deletion; STORE_UNAVAILABLE where Infisical cannot be asked whether it has
+   */
+  destroy(caller: Caller, version: number): Promise<void>;
+  /**
+   * @param rotation its id; left out, the last that was finished
+   * @returns what `rotate` answered; undefined where no such rotation was finished
+   * @throws {TenantSecretsError} FORBIDDEN
+   */
+  findReport(caller: Caller, rotation?: string): Promise<RotationReport | undefined>;
+  /** @throws {TenantSecretsError} INTEGRITY_FAILURE where it was changed, CONFLICT where it says that something is left */
+  verifyReport(caller: Caller, report: RotationReport): Promise<void>;
+}
+
+export function createMasterKeyRegistry(
+  database: Database,
+  infisical: InfisicalClient,
+  masterKeys: MasterKeys,
+  audit: AuditLog,
+  loadAuditKey: (no?: number) => Promise<AuditKey>,
+): MasterKeyRegistry {
+  const { region } = masterKeys;
+
+  const asOperator = async <T>(
+    caller: Caller,
+    action: AuditAction,
+    version: number | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    const attempt = { caller, action, version, changes: action === "key.destroy" };
+    if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("manage keys"));
+    return perform(audit, attempt, work);
+  };
+
+  return {
+    status: (caller) =>
+      asOperator(caller, "key.status", undefined, async () => {
+        await audit.add(caller, { action: "key.status", outcome: "allowed" });
+        const rows = (await readRegistry(database)).filter((row) => row.region === region);
+        const unfinished = await findUnfinished(database, region);
+        return onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            const wraps = await statements.execute(sql`
+              select version, count(*)::int as count from (
+                select region, master_key_version as version from company_key_wraps
+                union all select region, master_key_version from audit_key_wraps) w
+              where region = ${region} group by version`);
+            const count = new Map(wraps.map((row) => [Number(row["version"]), Number(row["count"])]));
+            const alive = await statements.select().from(processes).where(eq(processes.region, region));
+            return {
+              region,
+              versions: rows.map((row) => ({
+                version: row.version,
+                name: masterKeyName(region, row.version),
+                status: row.status,
+                fingerprint: fingerprintOf(row),
+                createdAt: row.createdAt,
+                activatedAt: row.activatedAt ?? undefined,
+                dueAt:
+                  row.status === "active"
+                    ? addDays(row.activatedAt ?? row.createdAt, dueAfterDays)
+                    : undefined,
+                wraps: count.get(row.version) ?? 0,
+              })),
+              rotation: unfinished && {
+                id: unfinished.row.id,
+                phase: unfinished.row.phase,
+                toVersion: unfinished.row.toVersion,
+                startedAt: unfinished.row.startedAt,
+                driven: unfinished.driven,
+              },
+              processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
+                id,
+                versions: masterKeyVersions,
+                seenAt,
+              })),
+            };
+          }),
+        );
+      }),
+
+    destroy: (caller, version) =>
+      asOperator(caller, "key.destroy", version, async () => {
+        const named = and(eq(registry.region, region), eq(registry.version, version));
+        const name = masterKeyName(region, version);
+        await audit.ready();
+        await onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            const [row] = await statements.select().from(registry).where(named);
+            if (row === undefined) throw notFound();
+            // Neither state is left again but for destroyed, and no wrap appears under either: this holds until the end. Once
+            // more where the registry has it as destroyed: Infisical may have it again.
+            if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
+            const [wrap] = await statements.execute(sql`
+              select from company_key_wraps where region = ${region} and master_key_version = ${version}
+              union all select from audit_key_wraps where region = ${region} and master_key_version = ${version} limit 1`);
+            if (wrap !== undefined) throw stillWraps(version);
+            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "attempted", version });
+          }),
+        );
+        const refusal = await infisical.deleteSecret(masterKeyFolder, name).then(
+          () => undefined,
+          (error: unknown) => {
+            if (error instanceof InfisicalError) return error.code;
+            throw error;
+          },
+        );
+        // Whatever was answered, what can be read decides.
+        const left = await onInfisical(
+          () => infisical.findSecret(masterKeyFolder, name),
+          "STORE_UNAVAILABLE",
+          (answer) =>
+            `Whether ${name} was deleted is not known: Infisical answered ${answer}. The registry has it as before. Do it again when Infisical is up.`,
+        );
+        if (left !== undefined) throw notDeleted(name, refusal);
+        await audit.ready();
+        await onDatabase(() =>
+          database.acrossCompanies(async (statements) => {
+            await statements
+              .update(registry)
+              .set({ status: "destroyed" })
+              .where(and(named, eq(registry.status, "retired")));
+            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "allowed", version });
+          }),
+        );
+      }),
+
+    findReport: (caller, rotation) =>
+      asOperator(caller, "key.report", undefined, async () => {
+        await audit.add(caller, { action: "key.report", outcome: "allowed" });
+        const [row] = await onDatabase(() =>
+          database.acrossCompanies((statements) =>
+            statements
+              .select({ report: keyRotations.report, mac: keyRotations.reportMac })
+              .from(keyRotations)
+              .where(
+                and(
+                  eq(keyRotations.region, region),
+                  isNotNull(keyRotations.finishedAt),
+                  rotation === undefined ? undefined : eq(keyRotations.id, rotation),
+                ),
+              )
+              .orderBy(desc(keyRotations.finishedAt))
+              .limit(1),
+          ),
+        );
+        const { report, mac } = row ?? {};
+        return typeof report === "string" && typeof mac === "string" ? { report, mac } : undefined;
+      }),
+
+    verifyReport: (caller, report) =>
+      asOperator(caller, "key.verify-report", undefined, async () => {
+        verifyReport(report, await loadAuditKey(macKeyNoOf(report)));
+        await audit.add(caller, { action: "key.verify-report", outcome: "allowed" });
+      }),
+  };
+}
+
+function notRetired(version: number, status: string): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    `Version ${version} of the master key is ${status}: only a retired one, which a rotation leaves behind, can be destroyed.`,
+  );
+}
+
+function stillWraps(version: number): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    `Something is still wrapped under version ${version} of the master key: rotate, which wraps it under the active one.`,
+  );
+}
+
+function notDeleted(name: string, refusal: string | undefined): TenantSecretsError {
+  const why =
+    refusal === undefined
+      ? "said that it deleted it, and still has it, as where a change waits for approval"
+      : `answered ${refusal}`;
+  return new TenantSecretsError(
+    "CONFLICT",
+    `${name} was not destroyed: Infisical ${why}. The registry has it as before. See that the machine identity may delete secrets in ${masterKeyFolder}, and do it again.`,
+  );
+}
+
+function addDays(date: Date, days: number): Date {
+  return new Date(date.getTime() + days * 86_400_000);
+}

@@ -1,0 +1,353 @@
+import { and, asc, desc, eq, inArray, isNull, lte, or, sql, type SQL } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import { type AuditLog, onDatabase } from "@repo/audit-log";
+import {
+  type Caller,
+  type Catalog,
+  type ErrorCode,
+  forbidden,
+  type SecretDescription,
+  TenantSecretsError,
+} from "@repo/catalog";
+import { perform, refuse } from "../../access/attempt.ts";
+import { permitsOnPlatform } from "../../access/permissions.ts";
+import type { Company } from "../../companies/companies.ts";
+import { revokeApiKeys } from "../../companies/api-keys.ts";
+import type { AuthenticRows, RowKeys } from "../../companies/authentic-rows.ts";
+import { companyIdOf } from "../../companies/company-id.ts";
+import { revokeOperators } from "../../companies/operators.ts";
+import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";
+import type { CompanyKeyRotation } from "../company/rotation.ts";
+import { readRegistry, type MasterKeys } from "../master/master-keys.ts";
+import type { RotationOptions } from "./phases.ts";
+import { replaceRowKey } from "../row-key-change.ts";
+import type { KeyRotation } from "./rotation.ts";
+import { findUnfinished } from "./rotation-row.ts";
+
+/** Something that whoever got in may know, and that only its provider can make worthless. */
+export interface ExposedCredential {
+  readonly company: string;
+  readonly secretKey: string;
+  readonly label: string | undefined;
+  readonly version: number;
+  readonly place: "infisical" | "database";
+  readonly updatedAt: Date;
+  readonly hint: string | undefined;
+}
+
+/** What could not be done for one company. */
+export interface Remainder {
+  readonly company: string;
+  readonly undone: "keys" | "list";
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface CompromiseResult {
+  readonly startedAt: Date;
+  readonly masterKeyVersion: number;
+  /** Companies whose values are all under a key that was made since. */
+  readonly companies: number;
+  /** How many were revoked by this call; undefined where that was not asked for. */
+  readonly revoked: { readonly apiKeys: number; readonly operators: number } | undefined;
+  /** Every company's credentials, by company and secret key: to be replaced at their providers. */
+  readonly credentials: readonly ExposedCredential[];
+  readonly remainders: readonly Remainder[];
+}
+
+export interface CompromiseOptions {
+  /** For the rotation of the master key. */
+  readonly rotation: RotationOptions;
+  /**
+   * Ends every API key and operator's token that was made before this began, the caller's included, and every API key that one
+   * of these operators makes meanwhile.
+   */
+  readonly revokeCredentials: boolean;
+  /** Begins with a new master key even though an answer to an earlier compromise was not finished. */
+  readonly anew?: boolean;
+  /** Called with what was just done; what it throws stops the work there. */
+  readonly onStep?: (done: string) => void | Promise<void>;
+}
+
+/**
+ * The answer to a compromise: a new master key, a new key for the record, for rows that decide who may read and for every company, everything sealed under
+ * them, and the list of what has to be replaced elsewhere. An answer that was interrupted is gone on with: whatever was
+ * made since the new master key became active is left as it is.
+ *
+ * @throws {TenantSecretsError} FORBIDDEN, and as a rotation of the master key; what the database causes
+ */
+export type Compromise = (caller: Caller, options: CompromiseOptions) => Promise<CompromiseResult>;
+
+interface Dependencies {
+  readonly database: Database;
+  readonly catalog: Catalog;
+  readonly masterKeys: MasterKeys;
+  readonly keyRotation: KeyRotation;
+  readonly companyKeyRotation: CompanyKeyRotation;
+  readonly auditKeys: AuditKeys;
+  readonly authentic: AuthenticRows;
+  readonly rowKeys: RowKeys;
+  readonly audit: AuditLog;
+  /** What is in a company's store. */
+  readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "listed" | "label">[]>;
+}
+
+interface Start {
+  readonly startedAt: Date;
+  /** The version of the master key that may be known. */
+  readonly version: number;
+}
+
+const revocations = { apiKeys: "api-key.revoke", operators: "operator.revoke" } as const;
+const batchSize = 200;
+
+export function createCompromise(dependencies: Dependencies): Compromise {
+  const { database, catalog, masterKeys, keyRotation, companyKeyRotation } = dependencies;
+  const { auditKeys, authentic, rowKeys, audit, list } = dependencies;
+
+  const findBegun = async (): Promise<Start | undefined> => {
+    const { auditEvents } = tables;
+    const [event] = await onDatabase(() =>
+      database.acrossCompanies((statements) =>
+        statements
+          .select()
+          .from(auditEvents)
+          .where(
+            and(
+              isNull(auditEvents.companyId),
+              eq(auditEvents.action, "key.compromise"),
+              inArray(auditEvents.outcome, ["attempted", "allowed"]),
+            ),
+          )
+          .orderBy(desc(auditEvents.position))
+          .limit(1),
+      ),
+    );
+    if (event?.outcome !== "attempted" || event.version === null) return undefined;
+    return { startedAt: event.occurredAt, version: event.version };
+  };
+
+  /** The answer that was begun and not finished, or a new one. The record has it, with the time by the database's clock. */
+  const begin = async (caller: Caller, { anew }: CompromiseOptions): Promise<Start> => {
+    const begun = anew === true ? undefined : await findBegun();
+    if (begun !== undefined) return begun;
+    const { active } = await masterKeys.refresh();
+    // The next master key of a rotation that was begun before may be known as well.
+    const unfinished = await findUnfinished(database, masterKeys.region);
+    const version = unfinished?.row.toVersion ?? active.version;
+    await audit.ready();
+    await onDatabase(() =>
+      database.acrossCompanies(async (statements) => {
+        const occurredAt = await readClock(statements);
+        const entry = { action: "key.compromise", outcome: "attempted", version, occurredAt } as const;
+        await audit.addTo(statements, caller, entry);
+      }),
+    );
+    const recorded = await findBegun();
+    if (recorded === undefined) throw new Error("the record forgets nothing");
+    return recorded;
+  };
+
+  const revoke = async (
+    caller: Caller,
+    kind: keyof typeof revocations,
+    which: SQL | undefined,
+  ): Promise<number> => {
+    const action = revocations[kind];
+    let total = 0;
+    for (;;) {
+      const revoked = await authentic.change(async (statements, writer) => {
+        const rows = await revokeBatch({ statements, writer }, kind, which);
+        const event = { action, outcome: "allowed" } as const;
+        const entries = rows.map(({ id, companyId, revision }) => ({
+          ...event,
+          subject: id,
+          companyId: companyId ?? undefined,
+          version: revision,
+        }));
+        await audit.addAllTo(statements, caller, entries);
+        return rows.length;
+      });
+      total += revoked;
+      if (revoked < batchSize) return total;
+    }
+  };
+
+  /**
+   * Operators' tokens first, because they make API keys; and what one of them has made is revoked with it, whenever it was made.
+   *
+   * @param spared the operator who goes on
+   */
+  const revokeAll = async (caller: Caller, madeUntil: Date, spared: string | undefined) => ({
+    operators: await revoke(caller, "operators", operatorsUntil(madeUntil, spared)),
+    apiKeys: await revoke(caller, "apiKeys", apiKeysUntil(madeUntil)),
+  });
+
+  /** @returns when the master key became active that nobody knew before */
+  const replaceMasterKey = async (caller: Caller, version: number, rotation: RotationOptions) => {
+    while ((await masterKeys.refresh()).active.version <= version) await keyRotation.rotate(caller, rotation);
+    const rows = await readRegistry(database);
+    const active = rows.find((row) => row.region === masterKeys.region && row.status === "active");
+    if (active?.activatedAt == null) throw new Error("a rotation leaves an active key");
+    return { version: active.version, activatedAt: active.activatedAt };
+  };
+
+  const replaceRecordKeys = async (caller: Caller, madeUntil: Date): Promise<void> => {
+    for (const purpose of ["mac", "signing"] as const) {
+      await audit.ready();
+      await rotateAuditKey(database, masterKeys, purpose, madeUntil, (statements, no) =>
+        audit.addTo(statements, caller, { action: "key.rotate-record", outcome: "allowed", version: no }),
+      );
+    }
+    auditKeys.forget();
+  };
+
+  return (caller, options) => {
+    const attempt = { caller, action: "key.compromise", changes: true } as const;
+    if (!permitsOnPlatform(caller.actor, "rotate")) {
+      return refuse(audit, attempt, forbidden("answer a compromise"));
+    }
+    const { revokeCredentials } = options;
+    const say = async (done: string): Promise<void> => options.onStep?.(done);
+    return perform(audit, attempt, async () => {
+      const { startedAt, version } = await begin(caller, options);
+      await say(
+        `begun at ${startedAt.toISOString()}, with version ${version} of the master key taken for known`,
+      );
+      const first = revokeCredentials ? await revokeAll(caller, startedAt, caller.actor.id) : undefined;
+      if (first !== undefined)
+        await say(`${first.operators} operators' tokens besides yours and ${first.apiKeys} API keys revoked`);
+      const masterKey = await replaceMasterKey(caller, version, options.rotation);
+      await say(`version ${masterKey.version} of the master key is in use`);
+      await replaceRecordKeys(caller, masterKey.activatedAt);
+      await say("the record has a new key");
+      const { resealed, notGenuine } = await replaceRowKey(
+        { database, masterKeys, rowKeys },
+        masterKey.activatedAt,
+        (statements, no) =>
+          audit.addTo(statements, caller, { action: "key.rotate-rows", outcome: "allowed", version: no }),
+      );
+      await say(
+        `${resealed} rows that decide who may read have a MAC under a new key` +
+          (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and count for nothing`),
+      );
+
+      const companies = await selectCompanies(database);
+      const remainders: Remainder[] = [];
+      let rotated = 0;
+      for (const [index, { id, subdomain }] of companies.entries()) {
+        try {
+          if (await companyKeyRotation.replaceOldKeys(caller, id, masterKey.activatedAt)) rotated++;
+        } catch (error) {
+          remainders.push(remainderOf(subdomain, "keys", error, ["INTEGRITY_FAILURE", "KEY_DESTROYED"]));
+        }
+        await say(`${index + 1} of ${companies.length} companies: ${subdomain}`);
+      }
+
+      const credentials: ExposedCredential[] = [];
+      for (const company of companies) {
+        try {
+          for (const secret of await list(company)) credentials.push(exposedOf(catalog, company, secret));
+        } catch (error) {
+          remainders.push(
+            remainderOf(company.subdomain, "list", error, ["STORE_UNAVAILABLE", "INTEGRITY_FAILURE"]),
+          );
+        }
+      }
+      // Once more, now with the caller's own token, for what was made with it, or was still under way the first time.
+      const last = revokeCredentials ? await revokeAll(caller, startedAt, undefined) : undefined;
+      // What a repetition cannot mend does not hold it open.
+      if (remainders.every(({ undone }) => undone === "keys")) {
+        await audit.add(caller, {
+          action: "key.compromise",
+          outcome: "allowed",
+          version: masterKey.version,
+        });
+      }
+      return {
+        startedAt,
+        masterKeyVersion: masterKey.version,
+        companies: rotated,
+        revoked: first &&
+          last && {
+            apiKeys: first.apiKeys + last.apiKeys,
+            operators: first.operators + last.operators,
+          },
+        credentials,
+        remainders: remainders.filter(({ code }) => code !== "KEY_DESTROYED"),
+      };
+    });
+  };
+}
+
+async function revokeBatch(
+  transaction: Parameters<typeof revokeApiKeys>[0],
+  kind: keyof typeof revocations,
+  which: SQL | undefined,
+): ReturnType<typeof revokeApiKeys> {
+  if (kind === "apiKeys") return revokeApiKeys(transaction, which, batchSize);
+  const revoked = await revokeOperators(transaction, which, batchSize);
+  return revoked.map((row) => ({ ...row, companyId: null }));
+}
+
+function operatorsUntil(madeUntil: Date, spared: string | undefined): SQL | undefined {
+  const { operators } = tables;
+  return and(
+    isNull(operators.revokedAt),
+    lte(operators.createdAt, madeUntil),
+    spared === undefined ? undefined : sql`${operators.id}::text <> ${spared}`,
+  );
+}
+
+function apiKeysUntil(madeUntil: Date): SQL | undefined {
+  const { apiKeys, operators } = tables;
+  const madeByRevoked = sql`${apiKeys.createdByKind} = 'operator' and exists (
+    select from ${operators} o where o.id::text = ${apiKeys.createdById} and o.revoked_at is not null)`;
+  return and(isNull(apiKeys.revokedAt), or(lte(apiKeys.createdAt, madeUntil), madeByRevoked));
+}
+
+/** Now, rounded up to what rows keep: what was made before is not later. */
+async function readClock(statements: Statements): Promise<Date> {
+  const [row] = await statements.execute(
+    sql`select ceil(extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
+  );
+  return new Date(z.number().parse(row?.["ms"]));
+}
+
+/** All of them: what belongs to one that is suspended or deleted is as exposed as anything else. */
+async function selectCompanies(database: Database): Promise<Company[]> {
+  const { companies } = tables;
+  const rows = await onDatabase(() =>
+    database.acrossCompanies((statements) =>
+      statements.select().from(companies).orderBy(asc(companies.subdomain), asc(companies.id)),
+    ),
+  );
+  return rows.map((row) => ({
+    id: companyIdOf(row),
+    subdomain: row.subdomain,
+    infisicalFolder: row.infisicalFolder,
+    secretStore: row.secretStore,
+    storeEpoch: row.storeEpoch,
+  }));
+}
+
+function exposedOf(
+  catalog: Catalog,
+  company: Company,
+  { secretKey, version, place, updatedAt, hint }: Omit<SecretDescription, "listed" | "label">,
+): ExposedCredential {
+  const label = catalog.find(secretKey)?.label;
+  return { company: company.subdomain, secretKey, label, version, place, updatedAt, hint };
+}
+
+/** @throws what is no failure of this one company */
+function remainderOf(
+  company: string,
+  undone: Remainder["undone"],
+  error: unknown,
+  codes: readonly ErrorCode[],
+): Remainder {
+  if (!(error instanceof TenantSecretsError) || !codes.includes(error.code)) throw error;
+  return { company, undone, code: error.code, message: error.message };
+}

@@ -1,0 +1,267 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { sql, type SQL } from "drizzle-orm";
+import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import { asTenantSecretsError, onDatabase } from "@repo/audit-log";
+import {
+  ifIntact,
+  integrityFailure,
+  type KeyPlace,
+  type MasterKey,
+  unwrapKey,
+  wrapKey,
+} from "@repo/envelope";
+import { inPipeline } from "./pipeline.ts";
+
+const { auditKeyWraps, companyKeys, companyKeyWraps } = tables;
+
+/** Where wraps of one kind of key are. Both kinds have the same columns, but for whose the key is. */
+interface WrapTable {
+  readonly kind: KeyPlace["kind"];
+  readonly table: SQL;
+  /** The column that says whose the key is, and its type. */
+  readonly owner: SQL;
+  readonly ownerType: SQL;
+  /** What a wrap `w` has to be, to be worth wrapping anew. */
+  readonly alive: SQL;
+}
+
+const wrapTables: readonly WrapTable[] = [
+  {
+    kind: "company-key",
+    table: sql`${companyKeyWraps}`,
+    owner: sql`company_id`,
+    ownerType: sql`uuid`,
+    alive: sql`(select k.status from ${companyKeys} k where k.company_id = w.company_id and k.no = w.no) <> 'destroyed'`,
+  },
+  {
+    kind: "audit-key",
+    table: sql`${auditKeyWraps}`,
+    owner: sql`purpose`,
+    ownerType: sql`text`,
+    alive: sql`true`,
+  },
+];
+
+/** `wrapped` is null where there is nothing to do. */
+const Wrap = z.object({ owner: z.string(), no: z.int(), wrapped: z.string().nullable() });
+type Wrap = z.infer<typeof Wrap>;
+const NewWrap = Wrap.extend({ wrapped: z.string() });
+type NewWrap = z.infer<typeof NewWrap>;
+
+/** Large, because each batch costs two commits; what a process does between two turns of its loop is `stride` keys. */
+const batchSize = 1000;
+const stride = 50;
+/** PostgreSQL's integrity_constraint_violation, as the triggers of wraps raise it. */
+const keyGone = "23000";
+
+/**
+ * The next keys under `from`, in the order of their names, with the wraps of those that have none under `to`. The batch is
+ * chosen before anything is looked up for its rows, so that no plan can make it look at the whole table.
+ */
+async function selectWraps(
+  statements: Statements,
+  { table, owner, ownerType, alive }: WrapTable,
+  from: MasterKey,
+  to: MasterKey,
+  after: Wrap | undefined,
+): Promise<Wrap[]> {
+  const rest =
+    after === undefined
+      ? sql`true`
+      : sql`(${owner}, no) > (${after.owner}::${ownerType}, ${after.no}::integer)`;
+  const rows = await statements.execute(sql`
+    select w.${owner}::text as owner, w.no, case when ${alive} and not (${wrappedUnder(table, owner, to)}) then w.wrapped end as wrapped
+    from (
+      select ${owner}, no, wrapped from ${table}
+      where region = ${from.region} and master_key_version = ${from.version} and ${rest}
+      order by ${owner}, no limit ${batchSize}) w
+    order by w.${owner}, w.no`);
+  return z.array(Wrap).parse(Array.from(rows));
+}
+
+/**
+ * Whether the key of a wrap `w` has one under `to`. Not with EXISTS, which becomes a join: while the statistics know nothing of
+ * the new version, one that compares every row with every other.
+ */
+function wrappedUnder(table: SQL, owner: SQL, to: MasterKey): SQL {
+  return sql`(select o.no from ${table} o where o.${owner} = w.${owner} and o.no = w.no
+    and o.region = ${to.region} and o.master_key_version = ${to.version}) is not null`;
+}
+
+async function insertWraps(
+  statements: Statements,
+  { table, owner, ownerType, alive }: WrapTable,
+  to: MasterKey,
+  wraps: readonly NewWrap[],
+): Promise<void> {
+  await statements.execute(sql`
+    insert into ${table} (${owner}, no, region, master_key_version, wrapped)
+    select w.${owner}, w.no, ${to.region}, ${to.version}, w.wrapped
+    from (
+      select owner as ${owner}, no, wrapped
+      from json_to_recordset(${JSON.stringify(wraps)}::json) as r (owner ${ownerType}, no integer, wrapped text)) w
+    where ${alive}
+    on conflict do nothing`);
+}
+
+async function deleteWraps(
+  statements: Statements,
+  { kind, table, owner }: WrapTable,
+  from: MasterKey,
+  to: MasterKey,
+  kept: readonly string[],
+): Promise<number> {
+  const name = sql`${kind} || ' ' || w.${owner} || ' ' || w.no`;
+  const removed = await statements.execute(sql`
+    delete from ${table} where ctid in (
+      select w.ctid from ${table} w
+      where w.region = ${from.region} and w.master_key_version = ${from.version} and ${wrappedUnder(table, owner, to)}
+        and not exists (select from json_array_elements_text(${JSON.stringify(kept)}::json) k (name) where k.name = ${name})
+      limit ${batchSize}) returning 1`);
+  return removed.length;
+}
+
+/** Begins a transaction's work by making sure that it is still this process's to do. */
+export type Fence = (statements: Statements) => Promise<void>;
+
+/**
+ * Adds a wrap under `to` for every key that has one under `from`, in batches of their own transactions. What is done
+ * is not done again, so it may be stopped anywhere and begun anew.
+ *
+ * A wrap that does not open is left as it is: `findMissing` names it.
+ *
+ * @param progress called after every batch with the number of keys that it wrapped
+ */
+export async function rewrapKeys(
+  database: Database,
+  from: MasterKey,
+  to: MasterKey,
+  fence: Fence,
+  progress: (wrapped: number) => Promise<void>,
+): Promise<void> {
+  for (const table of wrapTables) {
+    const read = (after: Wrap | undefined): Promise<Wrap[]> =>
+      onDatabase(() =>
+        database.acrossCompanies((statements) => selectWraps(statements, table, from, to, after)),
+      );
+    const compute = async (batch: readonly Wrap[]): Promise<NewWrap[]> => {
+      const wraps: NewWrap[] = [];
+      for (const { owner, no, wrapped } of batch) {
+        if (wrapped === null) continue;
+        const again = rewrap(table.kind, { owner, no, wrapped }, from, to);
+        if (again !== undefined) wraps.push({ owner, no, wrapped: again });
+        if (wraps.length % stride === 0) await nextTurn();
+      }
+      return wraps;
+    };
+    const insert = async (wraps: readonly NewWrap[], retries = 10): Promise<void> => {
+      try {
+        await database.acrossCompanies(async (statements) => {
+          await fence(statements);
+          await insertWraps(statements, table, to, wraps);
+        });
+      } catch (error) {
+        // One of these keys was destroyed while the statement ran: without it.
+        if (error instanceof DatabaseError && error.code === keyGone && retries > 0)
+          return insert(wraps, retries - 1);
+        throw asTenantSecretsError(error);
+      }
+    };
+    await inPipeline({
+      read,
+      compute,
+      write: async (wraps) => {
+        if (wraps.length === 0) return;
+        await insert(wraps);
+        await progress(wraps.length);
+      },
+    });
+  }
+}
+
+/** What has no wrap under the new key yet, and what cannot get one. */
+interface Missing {
+  readonly count: number;
+  /** Keys whose wrap does not open, such as `company-key 6f9c… 1`. */
+  readonly unopenable: readonly string[];
+}
+
+/** The keys under `from` that have no wrap under `to`, a thousand at most of each kind. */
+export async function findMissing(database: Database, from: MasterKey, to: MasterKey): Promise<Missing> {
+  let count = 0;
+  const unopenable: string[] = [];
+  for (const { kind, table, owner, alive } of wrapTables) {
+    const rows = await onDatabase(() =>
+      database.acrossCompanies((statements) =>
+        statements.execute(sql`
+          select w.${owner}::text as owner, w.no, w.wrapped from ${table} w
+          where w.region = ${from.region} and w.master_key_version = ${from.version}
+            and not (${wrappedUnder(table, owner, to)}) and ${alive}
+          limit ${batchSize}`),
+      ),
+    );
+    for (const wrap of z.array(NewWrap).parse(Array.from(rows))) {
+      if (rewrap(kind, wrap, from, to) === undefined) unopenable.push(keyName(kind, wrap));
+      else count++;
+    }
+  }
+  return { count, unopenable };
+}
+
+/** How a key is called in a report. */
+export function keyName(kind: KeyPlace["kind"], { owner, no }: Pick<Wrap, "owner" | "no">): string {
+  return `${kind} ${owner} ${no}`;
+}
+
+/**
+ * Deletes the wraps under a version of keys that have one under `to`, in batches.
+ *
+ * @param kept the names of keys whose wraps stay all the same
+ */
+export async function removeWraps(
+  database: Database,
+  from: MasterKey,
+  to: MasterKey,
+  kept: readonly string[],
+  fence: Fence,
+): Promise<void> {
+  for (const table of wrapTables) {
+    for (let removed = batchSize; removed === batchSize;) {
+      removed = await onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          await fence(statements);
+          return deleteWraps(statements, table, from, to, kept);
+        }),
+      );
+    }
+  }
+}
+
+/** The same key under another master key, opened once more to see that it is; undefined where the wrap does not open. */
+function rewrap(
+  kind: KeyPlace["kind"],
+  { owner, no, wrapped }: NewWrap,
+  from: MasterKey,
+  to: MasterKey,
+): string | undefined {
+  const place = (key: MasterKey): KeyPlace => ({
+    kind,
+    owner,
+    no,
+    region: key.region,
+    masterKeyVersion: key.version,
+  });
+  const secret = ifIntact(() => unwrapKey(from.wrappingKey, place(from), wrapped));
+  if (secret === undefined) return undefined;
+  try {
+    const again = wrapKey(to.wrappingKey, place(to), secret);
+    const opened = unwrapKey(to.wrappingKey, place(to), again);
+    const same = opened.equals(secret);
+    opened.fill(0);
+    if (!same) throw integrityFailure();
+    return again;
+  } finally {
+    secret.fill(0);
+  }
+}

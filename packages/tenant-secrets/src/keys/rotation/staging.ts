@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import { and, eq, sql } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
+import type { InfisicalClient } from "@repo/infisical";
+import { type AuditLog, onDatabase } from "@repo/audit-log";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
+import { derivationFor, isKeyOf, readMasterKey } from "../master/master-key-text.ts";
+import { masterKeyFolder, masterKeyName } from "../master/master-key-name.ts";
+import { askInfisical, readRegistry, type MasterKeyRow } from "../master/master-keys.ts";
+import type { Lease, RotationRow } from "./rotation-row.ts";
+
+const { masterKeys: registry } = tables;
+
+type RegisteredKey = Pick<MasterKeyRow, "version" | "derivation" | "parameters" | "checkValue">;
+
+export interface Staging {
+  readonly row: RotationRow;
+  readonly lease: Lease;
+  readonly caller: Caller;
+  /** Called when the new key is in Infisical, and was not read back yet. */
+  readonly onPut: () => Promise<void>;
+}
+
+/**
+ * The first phase of a rotation: a new master key in Infisical, and in the registry as pending. The check value of the key is
+ * committed before the key leaves this process, so that a key which somebody else put there is told from ours. A key that is
+ * registered and not in Infisical was lost with the process that made it; its version ends, and the next one gets a new key.
+ * The same version is not used twice: a process may have loaded the lost key where a put arrived late, or was removed.
+ *
+ * @throws {TenantSecretsError} CONFLICT, naming it, where Infisical has anything else under the name of the new key; as
+ *   `Lease.enter`; KEY_UNAVAILABLE
+ */
+export function createStaging(
+  database: Database,
+  infisical: InfisicalClient,
+  region: string,
+  audit: AuditLog,
+): (staging: Staging) => Promise<void> {
+  const find = async (version: number): Promise<MasterKeyRow | undefined> =>
+    (await readRegistry(database)).find((row) => row.region === region && row.version === version);
+
+  /** Whether a key stands in Infisical. @throws {TenantSecretsError} CONFLICT where something else stands there */
+  const stands = async (version: number, key: RegisteredKey | undefined): Promise<boolean> => {
+    const name = masterKeyName(region, version);
+    const found = await askInfisical(region, () => infisical.findSecret(masterKeyFolder, name));
+    if (found === undefined) return false;
+    if (key !== undefined && (await isKeyOf(found.value, region, key))) return true;
+    throw new TenantSecretsError(
+      "CONFLICT",
+      `Infisical has something under ${name} in the folder ${masterKeyFolder} that this rotation did not make. Nothing is wrapped under it. Find out who put it there, and take it away; then rotate again, which goes on from here.`,
+    );
+  };
+
+  /** Commits the check value of a new key, in place of the lost one where there is one. @returns its text too */
+  const register = async (
+    { row, lease, caller }: Staging,
+    version: number,
+    lost: RegisteredKey | undefined,
+  ): Promise<RegisteredKey & { readonly text: string }> => {
+    const text = randomBytes(32).toString("hex");
+    const derivation = derivationFor(text);
+    const { checkValue } = await readMasterKey(text, region, version, derivation);
+    const key = { version, ...derivation, checkValue };
+    await audit.ready();
+    await onDatabase(() =>
+      database.acrossCompanies(async (statements) => {
+        await lease.enter(statements, row.phase, { toVersion: version });
+        if (lost !== undefined) {
+          await statements
+            .update(registry)
+            .set({ status: "destroyed" })
+            .where(and(eq(registry.region, region), eq(registry.version, lost.version)));
+          await audit.addTo(statements, caller, { action: "key.rotate", outcome: "allowed", version });
+        }
+        await statements.insert(registry).values({ region, status: "pending", ...key });
+      }),
+    );
+    return { ...key, text };
+  };
+
+  return async (staging) => {
+    const { row, lease, onPut } = staging;
+    const registered = await find(row.toVersion);
+    let key: RegisteredKey | undefined = registered;
+    if (key === undefined || !(await stands(row.toVersion, registered))) {
+      const version = registered === undefined ? row.toVersion : row.toVersion + 1;
+      if (await stands(version, undefined)) throw new Error("nothing is ours before it is registered");
+      const made = await register(staging, version, registered);
+      const name = masterKeyName(region, version);
+      await askInfisical(region, () => infisical.putSecret(masterKeyFolder, name, made.text));
+      key = made;
+    }
+    await onPut();
+    if (!(await stands(key.version, key))) {
+      throw new TenantSecretsError(
+        "KEY_UNAVAILABLE",
+        `Infisical took ${masterKeyName(region, key.version)} and does not have it. Rotate again, which makes another key.`,
+      );
+    }
+    await onDatabase(() =>
+      database.acrossCompanies(async (statements) => {
+        await lease.enter(statements, "backup");
+        // Processes heard of the version when it was registered, and may have found no key then.
+        await statements.execute(sql`select pg_notify('tenant_secrets', 'master-keys')`);
+      }),
+    );
+  };
+}

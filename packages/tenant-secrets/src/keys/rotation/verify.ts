@@ -1,0 +1,119 @@
+import type { KeyObject } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import { onDatabase } from "@repo/audit-log";
+import { deriveValueKey, ifIntact, type MasterKey, openValue, unwrapKey } from "@repo/envelope";
+import { inPipeline } from "./pipeline.ts";
+import { keyName } from "./rewrap.ts";
+
+const { companyKeys, companyKeyWraps, companySecrets } = tables;
+const batchSize = 1000;
+const stride = 50;
+
+export interface Opened {
+  readonly companies: number;
+  /** Keys whose wrap does not open, named as in rewrap.ts. */
+  readonly keys: readonly string[];
+  /** Values that do not open under a key that does, such as `value 6f9c… CUSTOM_A version 3`. */
+  readonly values: readonly string[];
+}
+
+/**
+ * Opens, with one master key and nothing else, the active key of every company, and with that one of its values where it
+ * has any. What does not open is named, and does not stop it.
+ */
+export async function openCanaries(
+  database: Database,
+  masterKey: MasterKey,
+  fence: (statements: Statements) => Promise<void>,
+  progress: (opened: number) => Promise<void>,
+): Promise<Opened> {
+  const keys: string[] = [];
+  const values: string[] = [];
+  let companies = 0;
+  await inPipeline<Canary, void>({
+    read: (after) =>
+      onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          await fence(statements);
+          return selectCanaries(statements, masterKey, after);
+        }),
+      ),
+    compute: async (canaries) => {
+      for (const [i, canary] of canaries.entries()) {
+        // Other work of this process gets its turn.
+        if (i % stride === 0) await nextTurn();
+        if (canary.wrapped === null) continue;
+        companies++;
+        const valueKey = unwrapValueKey(masterKey, canary, canary.wrapped);
+        if (valueKey === undefined) {
+          keys.push(keyName("company-key", { owner: canary.companyId, no: canary.no }));
+        } else if (!opens(valueKey, canary)) {
+          const { secretKey, version } = canary.value ?? {};
+          values.push(`value ${canary.companyId} ${secretKey} version ${version}`);
+        }
+      }
+    },
+    write: () => progress(companies - keys.length - values.length),
+  });
+  return { companies: companies - keys.length - values.length, keys, values };
+}
+
+function unwrapValueKey(
+  { region, version: masterKeyVersion, wrappingKey }: MasterKey,
+  { companyId, no }: Canary,
+  wrapped: string,
+): KeyObject | undefined {
+  const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
+  const secret = ifIntact(() => unwrapKey(wrappingKey, place, wrapped));
+  return secret && deriveValueKey(secret, companyId, no);
+}
+
+function opens(valueKey: KeyObject, { companyId, no, value }: Canary): boolean {
+  if (value === null) return true;
+  const { secretKey, version, sealed } = value;
+  const plaintext = ifIntact(() =>
+    openValue(valueKey, { companyId, secretKey, version, companyKeyNo: no }, sealed),
+  );
+  plaintext?.fill(0);
+  return plaintext !== undefined;
+}
+
+const Canary = z.object({
+  companyId: z.string(),
+  no: z.int(),
+  /** Null where this region has no wrap of the key. */
+  wrapped: z.string().nullable(),
+  value: z.object({ secretKey: z.string(), version: z.int(), sealed: z.string() }).nullable(),
+});
+type Canary = z.infer<typeof Canary>;
+
+/**
+ * The active keys of the next companies, each with its wrap and the first secret that is sealed under it. As in rewrap.ts,
+ * the batch is chosen first.
+ */
+async function selectCanaries(
+  statements: Statements,
+  { region, version }: MasterKey,
+  after: Canary | undefined,
+): Promise<Canary[]> {
+  const rest = after === undefined ? sql`true` : sql`company_id > ${after.companyId}::uuid`;
+  const rows = await statements.execute(sql`
+    select k.company_id as "companyId", k.no, w.wrapped, s.value
+    from (
+      select company_id, no from ${companyKeys} where status = 'active' and ${rest}
+      order by company_id limit ${batchSize}) k
+    left join lateral (
+      select wrapped from ${companyKeyWraps} w
+      where w.company_id = k.company_id and w.no = k.no and w.region = ${region} and w.master_key_version = ${version}
+      limit 1) w on true
+    left join lateral (
+      select json_build_object('secretKey', secret_key, 'version', current_version, 'sealed', secret_value_encrypted) as value
+      from ${companySecrets} s
+      where s.company_id = k.company_id and s.company_key_no = k.no and s.secret_value_encrypted is not null
+      order by secret_key limit 1) s on true
+    order by k.company_id`);
+  return z.array(Canary).parse(Array.from(rows));
+}

@@ -1,0 +1,82 @@
+import { and, asc, count, eq, isNotNull, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { destroyedValue } from "@repo/envelope";
+import type { ShreddingFacts } from "./receipt.ts";
+
+const { companyKeys, companyKeyWraps, companySecrets, companySecretVersions, outsideWrites, writeRequests } =
+  tables;
+
+/**
+ * Destroys the keys of a company, and whatever holds or comes from a value. For whoever has the company's lock:
+ * a write commits before this and is destroyed with the rest, or finds the key gone.
+ *
+ * @returns how much of each there was
+ */
+export async function destroy(
+  statements: Statements,
+  companyId: string,
+): Promise<Omit<ShreddingFacts["destroyed"], "apiKeys">> {
+  const heads = await statements
+    .select({ sealed: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
+    .from(companySecrets)
+    .where(eq(companySecrets.companyId, companyId))
+    .orderBy(asc(companySecrets.secretKey))
+    .for("update");
+  const keys = await statements
+    .select({ no: companyKeys.no })
+    .from(companyKeys)
+    .where(eq(companyKeys.companyId, companyId))
+    .orderBy(asc(companyKeys.no))
+    .for("update");
+  const [versions] = await statements
+    .select({ all: count(), sealed: count(companySecretVersions.sealed) })
+    .from(companySecretVersions)
+    .where(eq(companySecretVersions.companyId, companyId));
+  await statements
+    .update(companyKeys)
+    .set({ status: "destroyed", destroyedAt: sql`coalesce(${companyKeys.destroyedAt}, now())` })
+    .where(eq(companyKeys.companyId, companyId));
+  const wraps = await statements
+    .delete(companyKeyWraps)
+    .where(eq(companyKeyWraps.companyId, companyId))
+    .returning({ region: companyKeyWraps.region, masterKeyVersion: companyKeyWraps.masterKeyVersion });
+  await statements
+    .update(companySecrets)
+    .set({ secretValueEncrypted: destroyedValue })
+    .where(and(eq(companySecrets.companyId, companyId), isNotNull(companySecrets.secretValueEncrypted)));
+  await statements
+    .update(companySecretVersions)
+    .set({
+      sealed: null,
+      companyKeyNo: null,
+      fingerprint: null,
+      hint: null,
+      destroyedAt: sql`coalesce(${companySecretVersions.destroyedAt}, now())`,
+    })
+    .where(eq(companySecretVersions.companyId, companyId));
+  const requests = await statements
+    .delete(writeRequests)
+    .where(eq(writeRequests.companyId, companyId))
+    .returning({ requestId: writeRequests.requestId });
+  await statements
+    .update(outsideWrites)
+    .set({ valueMac: null })
+    .where(eq(outsideWrites.companyId, companyId));
+  return {
+    companyKeys: keys.map(({ no }) => no),
+    wraps: countEach(wraps),
+    currentValues: heads.filter(({ sealed }) => sealed).length,
+    earlierValues: versions?.sealed ?? 0,
+    versions: versions?.all ?? 0,
+    writeRequests: requests.length,
+  };
+}
+
+function countEach(
+  wraps: readonly { readonly region: string; readonly masterKeyVersion: number }[],
+): ShreddingFacts["destroyed"]["wraps"] {
+  const groups = Map.groupBy(wraps, ({ region, masterKeyVersion }) => `${region} ${masterKeyVersion}`);
+  return [...groups.values()].flatMap((group) =>
+    group.slice(0, 1).map((wrap) => ({ ...wrap, count: group.length })),
+  );
+}

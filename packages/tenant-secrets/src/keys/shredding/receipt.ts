@@ -1,0 +1,164 @@
+import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
+import { z } from "zod";
+import type { SigningKey } from "@repo/audit-log";
+import { TenantSecretsError } from "@repo/catalog";
+import { fromBase64url, toBase64url } from "@repo/envelope";
+
+const format = "tenant-secrets-shredding/1";
+const Count = z.int().nonnegative();
+const Time = z.iso.datetime();
+
+/** What a receipt says. docs/shredding.md explains it to whoever is handed one. */
+const ShreddingReceipt = z.strictObject({
+  format: z.literal(format),
+  company: z.strictObject({ id: z.uuid(), subdomain: z.string() }),
+  shreddedAt: Time,
+  shreddedBy: z.string(),
+  destroyed: z.strictObject({
+    /** The numbers of the company's keys. */
+    companyKeys: z.array(z.int().positive()),
+    wraps: z.array(
+      z.strictObject({ region: z.string(), masterKeyVersion: z.int().positive(), count: Count }),
+    ),
+    currentValues: Count,
+    earlierValues: Count,
+    /** Versions whose fingerprint and hint are gone. */
+    versions: Count,
+    /** Remembered requests, which held a MAC of what was written. */
+    writeRequests: Count,
+    apiKeys: Count,
+  }),
+  processes: z.strictObject({
+    /** How many were alive, and were notified. */
+    alive: Count,
+    /** By then a process that a notification did not reach has forgotten the keys as well. */
+    keysForgottenBy: Time,
+  }),
+  infisical: z.strictObject({ folder: z.string(), secrets: Count, deletedAt: Time.nullable() }),
+  backups: z.strictObject({
+    /** Those of the database that were made before then still hold the wraps. */
+    madeBefore: Time,
+    keptDays: Count,
+    expiredBy: Time,
+    /** What opens those wraps. */
+    masterKeyVersions: z.array(z.strictObject({ region: z.string(), version: z.int().positive() })),
+  }),
+  /** When nothing is left, backups included; null while values are left in Infisical. */
+  completeBy: Time.nullable(),
+  /** What is left and where, in sentences. */
+  remains: z.array(z.string()),
+});
+export type ShreddingReceipt = z.infer<typeof ShreddingReceipt>;
+
+/** Everything in a receipt but what follows from it. */
+export type ShreddingFacts = Omit<ShreddingReceipt, "format" | "completeBy" | "remains">;
+
+const Signed = z.strictObject({ receipt: z.string(), signature: z.string() });
+
+/** A receipt as a JSON text, and the signature of the deployment's signing key over that very text. */
+export type SignedReceipt = z.infer<typeof Signed>;
+
+export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedReceipt {
+  const left = facts.infisical.secrets > 0 && facts.infisical.deletedAt === null;
+  const content: ShreddingReceipt = {
+    format,
+    ...facts,
+    completeBy: left ? null : facts.backups.expiredBy,
+    remains: remainsOf(facts),
+  };
+  const receipt = JSON.stringify(ShreddingReceipt.parse(content), null, 2);
+  return {
+    receipt,
+    signature: `${key.no}.${toBase64url(sign(null, signedBytes(receipt), key.privateKey))}`,
+  };
+}
+
+/**
+ * Checks a receipt with a public key alone: no database, no Infisical.
+ *
+ * @param text the file that `keys shred` wrote
+ * @param publicKey PEM, as `keys public-key` prints it
+ * @returns what the receipt says
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE where it was changed or is not this key's; INVALID_INPUT for a key of
+ *   another kind
+ */
+export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt {
+  const { receipt, signature } = parseSigned(text);
+  const bytes = fromBase64url(signature.replace(/^\d+\./, ""));
+  if (bytes === undefined || !verify(null, signedBytes(receipt), ed25519PublicKey(publicKey), bytes)) {
+    throw notGenuine();
+  }
+  return readReceipt(receipt);
+}
+
+/** Which of the deployment's signing keys a receipt says that it was signed with. @throws INTEGRITY_FAILURE */
+export function signingKeyNoOf(text: string): number {
+  const no = /^([1-9]\d{0,8})\./.exec(parseSigned(text).signature)?.[1];
+  if (no === undefined) throw notGenuine();
+  return Number(no);
+}
+
+/** A receipt's content, whoever made it. @throws {TenantSecretsError} INTEGRITY_FAILURE where it is none */
+export function readReceipt(receipt: string): ShreddingReceipt {
+  const parsed = ShreddingReceipt.safeParse(parseJson(receipt));
+  if (!parsed.success) throw notGenuine();
+  return parsed.data;
+}
+
+function remainsOf({ company, shreddedAt, processes, infisical, backups }: ShreddingFacts): string[] {
+  const versions = backups.masterKeyVersions.map(({ region, version }) => `${region} ${version}`).join(", ");
+  const inFolder = `${infisical.secrets} secrets of ${company.subdomain} in Infisical, folder ${infisical.folder},`;
+  return [
+    ...(versions === ""
+      ? []
+      : [
+          `Database backups made before ${backups.madeBefore} still hold the wraps of this company's keys. They become useless when the master key versions ${versions} are destroyed, in Infisical and in every backup of keys, or when they expire: kept for ${backups.keptDays} days, by ${backups.expiredBy}.`,
+        ]),
+    ...(infisical.secrets === 0
+      ? []
+      : infisical.deletedAt === null
+        ? [`${inFolder} were not shredded and can still be read there.`]
+        : [
+            `${inFolder} were deleted at ${infisical.deletedAt}. Infisical's own history and its server's backups may hold them for as long as they are kept there.`,
+          ]),
+    `${processes.alive} processes were alive at ${shreddedAt} and were told to forget the keys; one that did not hear it forgets them by ${processes.keysForgottenBy}.`,
+    "Names of secrets, their versions, dates, authors and notes, and the events of the record stay. They hold no value.",
+    "A value that was read before is wherever it was taken. Replace the credentials at their providers.",
+  ];
+}
+
+/** The format goes first, so that no signature for anything else passes for one of a receipt. */
+function signedBytes(receipt: string): Buffer {
+  return Buffer.from(`${format}\n${receipt}`, "utf8");
+}
+
+function parseSigned(text: string): SignedReceipt {
+  const parsed = Signed.safeParse(parseJson(text));
+  if (!parsed.success) throw notGenuine();
+  return parsed.data;
+}
+
+function ed25519PublicKey(pem: string): KeyObject {
+  try {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType === "ed25519") return key;
+  } catch {
+    // Answered below, without the text: somebody may have given a private key.
+  }
+  throw new TenantSecretsError("INVALID_INPUT", "The public key is not an Ed25519 key in PEM.");
+}
+
+function notGenuine(): TenantSecretsError {
+  return new TenantSecretsError(
+    "INTEGRITY_FAILURE",
+    "This receipt was changed, or was not signed with this key.",
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

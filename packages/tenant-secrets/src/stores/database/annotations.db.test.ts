@@ -1,0 +1,214 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { connectDatabase } from "@repo/db";
+import type { Company } from "../../companies/companies.ts";
+import { codeOf, createFixture, product, type Fixture } from "../../testing/fixture.ts";
+import { createCompany, createStores, write, type Stores } from "../../testing/store-fixture.ts";
+import { createSecretUses } from "./last-used.ts";
+
+const key = "CUSTOM_KEY";
+const signal = new AbortController().signal;
+let fixture: Fixture;
+let stores: Stores;
+let store: Stores["database"];
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  stores = createStores(fixture);
+  store = stores.database;
+});
+
+async function companyWith(...values: readonly string[]): Promise<Company> {
+  const company = await createCompany(fixture, "database");
+  for (const value of values) await store.write(company, write(key, value, {}), product);
+  return company;
+}
+
+const describeKey = async (company: Company) => (await store.list(company))[0];
+
+describe("expiry", () => {
+  /** Moves the day of expiry to where it is in `days`, as if time had passed. */
+  const comesTo = (company: Company, days: number) =>
+    fixture.superuser`update company_secret_versions set expires_at = now() + make_interval(days => ${days})
+      where company_id = ${company.id} and expires_at is not null`;
+  const remind = async (company: Company): Promise<string[]> => {
+    await Promise.all([1, 2].map(() => createStores(fixture).upkeep.remindOfExpiry(signal)));
+    const rows = await fixture.superuser`
+      select action, version from audit_events where company_id = ${company.id} and action like 'secret.expire%' order by position`;
+    return rows.map((row) => `${row["action"]} ${row["version"]}`);
+  };
+
+  test("is listed, can be taken away, and the secret is served all the same when it is over", async () => {
+    const acme = await companyWith("one");
+    const expiresAt = new Date("2020-02-03T04:05:06.789Z");
+    await store.setExpiry(acme, key, { expiresAt }, product);
+    expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
+    expect(await store.find(acme, key)).toMatchObject({ version: 1, expiresAtMs: expiresAt.getTime() });
+    await store.setExpiry(acme, key, { expiresAt: null }, product);
+    expect((await describeKey(acme))?.expiresAt).toBeUndefined();
+    expect(await codeOf(store.setExpiry(acme, "CUSTOM_NONE", { expiresAt }, product))).toBe("NOT_FOUND");
+  });
+
+  test("is a version's own: the next one starts without, or with its own, and a promotion and a rollback carry it along", async () => {
+    const acme = await companyWith("one");
+    const [first, second] = [new Date("2090-01-01"), new Date("2091-01-01")];
+    const shown = async () => {
+      const live = await store.findLive(acme, key);
+      const { versions } = await store.history(acme, key, {});
+      return {
+        listed: (await describeKey(acme))?.expiresAt,
+        read: (await store.find(acme, key))?.expiresAtMs,
+        live: live?.map(({ sealed }) => sealed.expiresAtMs),
+        history: versions.map(({ expiresAt }) => expiresAt),
+      };
+    };
+    await store.setExpiry(acme, key, { expiresAt: first }, product);
+    await store.write(acme, write(key, "two", { graceSeconds: 60 }), product);
+    expect(await shown()).toEqual({
+      listed: undefined,
+      read: undefined,
+      live: [undefined, first.getTime()],
+      history: [undefined, first],
+    });
+    await store.stage(acme, write(key, "three", { expiresAt: second, reminderDays: [5] }), product);
+    expect((await describeKey(acme))?.expiresAt).toBeUndefined();
+    await store.promote(acme, key, {}, product);
+    expect(await shown()).toMatchObject({ listed: second, read: second.getTime() });
+    await store.write(acme, write(key, "four", { expiresAt: first }), product);
+    expect((await describeKey(acme))?.expiresAt).toEqual(first);
+    await store.rollback(acme, key, { toVersion: 3 }, product);
+    expect(await shown()).toMatchObject({
+      listed: second,
+      read: second.getTime(),
+      history: [second, first, second, undefined, first],
+    });
+    const days = await fixture.superuser`
+      select reminder_days as days from company_secret_versions where company_id = ${acme.id} order by version`;
+    expect(days.map((row) => row["days"])).toEqual([[30, 7, 1], [30, 7, 1], [5], [30, 7, 1], [5]]);
+    const [batched] = [write(key, "six", { expiresAt: first, reminderDays: [1] })];
+    await store.writeMany(acme, [batched], {}, product);
+    await store.remove(acme, key, {}, product);
+    await store.write(acme, write(key, "seven", {}), product);
+    expect(await shown()).toMatchObject({ listed: undefined, read: undefined });
+    expect((await store.history(acme, key, {})).versions[1]?.expiresAt).toEqual(first);
+  });
+
+  test("is reminded of for each version by itself, also where the one before was reminded of already", async () => {
+    const acme = await companyWith("one");
+    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    await comesTo(acme, -1);
+    expect(await remind(acme)).toEqual(["secret.expired 1"]);
+    await store.stage(acme, write(key, "two", { expiresAt: new Date("2090-01-01") }), product);
+    await comesTo(acme, 5);
+    expect(await remind(acme)).toEqual(["secret.expired 1"]);
+    await store.promote(acme, key, {}, product);
+    expect(await remind(acme)).toEqual(["secret.expired 1", "secret.expires-soon 2"]);
+    await store.write(acme, write(key, "three", {}), product);
+    await comesTo(acme, -1);
+    expect(await remind(acme)).toHaveLength(2);
+  });
+
+  test("is reminded of once for each day that was reached, and once when it is over, also with two workers", async () => {
+    const acme = await companyWith("one");
+    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01"), reminderDays: [10, 3] }, product);
+    const soon = "secret.expires-soon 1";
+    const seen = [];
+    for (const days of [11, 9, 8, 2, 1, 0, -5]) {
+      await comesTo(acme, days);
+      seen.push(await remind(acme));
+    }
+    expect(seen).toEqual([
+      [],
+      [soon],
+      [soon],
+      [soon, soon],
+      [soon, soon],
+      [soon, soon, "secret.expired 1"],
+      [soon, soon, "secret.expired 1"],
+    ]);
+    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    expect(await remind(acme)).toHaveLength(3);
+    await comesTo(acme, 1);
+    expect(await remind(acme)).toHaveLength(4);
+  });
+
+  test("that is far or of a removed secret is nobody's business; of days that passed together, the last one counts", async () => {
+    const acme = await companyWith("one");
+    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    expect(await remind(acme)).toEqual([]);
+    await comesTo(acme, 5);
+    await store.remove(acme, key, {}, product);
+    expect(await remind(acme)).toEqual([]);
+    await store.restore(acme, key, {}, product);
+    expect(await remind(acme)).toEqual(["secret.expires-soon 1"]);
+  });
+
+  test("is not reminded of while the company's secrets live in Infisical, whatever the database still has", async () => {
+    const acme = await companyWith("one");
+    await store.setExpiry(acme, key, { expiresAt: new Date("2020-01-01") }, product);
+    const move = (to: string) =>
+      fixture.superuser`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where id = ${acme.id}`;
+    await move("infisical");
+    expect(await remind(acme)).toEqual([]);
+    await move("database");
+    expect(await remind(acme)).toEqual(["secret.expired 1"]);
+  });
+});
+
+test("what a provider said is kept with the version it was said of, and listed for the current one", async () => {
+  const acme = await companyWith("one", "two");
+  await store.keepCheck(acme, key, 1, "rejected", product);
+  expect((await describeKey(acme))?.check).toBeUndefined();
+  await store.keepCheck(acme, key, 2, "unknown", product);
+  await store.keepCheck(acme, key, 2, "accepted", product);
+  expect((await describeKey(acme))?.check).toMatchObject({ result: "accepted", checkedAt: expect.any(Date) });
+  const { versions } = await store.history(acme, key, {});
+  expect(versions.map(({ check }) => check?.result)).toEqual(["accepted", "rejected"]);
+  const keep = (name: string, version: number) => store.keepCheck(acme, name, version, "accepted", product);
+  expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
+  expect(await codeOf(keep("CUSTOM_NONE", 1))).toBe("NOT_FOUND");
+  await store.stage(acme, write(key, "three", {}), product);
+  await store.discard(acme, key, {}, product);
+  expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
+  await store.remove(acme, key, {}, product);
+  expect(await codeOf(keep(key, 2))).toBe("NOT_FOUND");
+});
+
+describe("uses", () => {
+  test("are noted later, at most once an hour, and change nothing of the secret's head", async () => {
+    const acme = await companyWith("one");
+    const heads = () => fixture.superuser`select xmin, * from company_secrets where company_id = ${acme.id}`;
+    const before = await heads();
+    store.noteUse(acme, key);
+    store.noteUse(acme, key);
+    expect((await describeKey(acme))?.lastUsedAt).toBeUndefined();
+    await store.uses.flush();
+    const first = (await describeKey(acme))?.lastUsedAt;
+    expect(first).toBeInstanceOf(Date);
+    store.noteUse(acme, key);
+    await store.uses.flush();
+    expect((await describeKey(acme))?.lastUsedAt).toEqual(first);
+    await fixture.superuser`update secret_uses set last_used_at = now() - interval '1 day'`;
+    const another = createStores(fixture).database;
+    another.noteUse(acme, key);
+    await expect
+      .poll(async () => (await describeKey(acme))?.lastUsedAt?.getTime(), { timeout: 10_000 })
+      .toBeGreaterThanOrEqual(first?.getTime() ?? Infinity);
+    expect(await heads()).toEqual(before);
+    expect(another.uses.failures()).toBe(0);
+  });
+
+  test("that cannot be written are counted, harm nobody, and are noted at the next use", async () => {
+    const acme = await companyWith("one");
+    const { application, maintenance } = fixture.urls;
+    const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+    const uses = createSecretUses({ ...database, acrossCompanies: () => Promise.reject(new Error("away")) });
+    uses.note(acme.id, key);
+    await uses.flush();
+    await uses.flush();
+    expect(uses.failures()).toBe(1);
+    uses.note(acme.id, key);
+    await uses.flush();
+    expect(uses.failures()).toBe(2);
+    await database.close();
+  });
+});

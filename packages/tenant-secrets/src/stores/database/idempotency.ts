@@ -1,0 +1,130 @@
+import { and, eq, gt, lte, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { z } from "zod";
+import { keyDestroyed } from "@repo/catalog";
+import { forgottenBefore, requestIdTaken } from "../../access/request-ids.ts";
+import { ofVersion } from "./secret-head.ts";
+
+const { companySecretVersions, writeRequests } = tables;
+const { companyId, actorKind, actorId, requestId, createdAt } = writeRequests;
+
+/** Whose request it is: an id of one actor means nothing to another. */
+export interface RequestName {
+  readonly companyId: string;
+  readonly actorKind: string;
+  readonly actorId: string;
+  readonly requestId: string;
+}
+
+/** What a request asked for, to tell a retry from another request. */
+export interface RequestBody {
+  /**
+   * Its MAC under each key of the company that is not destroyed, the one that seals now first. Of a request without values
+   * only its digest, as if that were the MAC under a key of number 0.
+   */
+  readonly macs: readonly [KeyedMac, ...KeyedMac[]];
+  /** By secret key. */
+  readonly writes: readonly RequestedWrite[];
+}
+
+interface RequestedWrite {
+  readonly secretKey: string;
+  readonly note: string | undefined;
+  /** Under the same keys. */
+  readonly fingerprints: readonly string[];
+}
+
+interface KeyedMac {
+  readonly no: number;
+  readonly mac: string;
+}
+
+/**
+ * @returns what an earlier request of this name was answered; undefined where there was none
+ * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the keys at hand are older
+ *   than the request's
+ */
+export async function findApplied(
+  statements: Statements,
+  name: RequestName,
+  body: RequestBody,
+): Promise<unknown> {
+  const [row] = await statements
+    .select()
+    .from(writeRequests)
+    .where(
+      and(
+        eq(companyId, name.companyId),
+        eq(actorKind, name.actorKind),
+        eq(actorId, name.actorId),
+        eq(requestId, name.requestId),
+        gt(createdAt, forgottenBefore),
+      ),
+    );
+  if (row === undefined) return undefined;
+  const no = Number(row.bodyMac.split(".", 1)[0]);
+  const same = body.macs.find((keyed) => keyed.no === no);
+  if (same === undefined && body.writes.length > 0 && no > body.macs[0].no) throw keyDestroyed();
+  const applied = same === undefined ? await madeThose(statements, row, body) : row.bodyMac === textOf(same);
+  if (!applied) throw requestIdTaken();
+  return row.answer;
+}
+
+type RequestRow = typeof writeRequests.$inferSelect;
+
+/** The answer to a request that wrote values: the versions that it made, in the order of its writes. */
+export const Versions = z.array(z.int());
+
+/**
+ * Whether the versions that a request made hold what another one asks for. For when the key of its MAC is destroyed: a
+ * version's fingerprint was computed anew under the next key. What cannot be compared any more is how it was to be written.
+ */
+async function madeThose(statements: Statements, row: RequestRow, { writes }: RequestBody): Promise<boolean> {
+  const versions = Versions.safeParse(row.answer).data ?? [];
+  if (writes.length === 0 || versions.length !== writes.length) return false;
+  for (const [i, { secretKey, note, fingerprints }] of writes.entries()) {
+    const [made] = await statements
+      .select({ note: companySecretVersions.note, fingerprint: companySecretVersions.fingerprint })
+      .from(companySecretVersions)
+      .where(
+        and(
+          ofVersion({ companyId: row.companyId, secretKey }, versions[i] ?? 0),
+          // One transaction made both, so that they have one time.
+          eq(companySecretVersions.createdAt, row.createdAt),
+        ),
+      );
+    const same = fingerprints.includes(made?.fingerprint ?? "") && made?.note === (note ?? null);
+    if (!same) return false;
+  }
+  return true;
+}
+
+/** Remembers a request, and forgets some of the company's old ones. @throws {TenantSecretsError} CONFLICT */
+export async function keepApplied(
+  statements: Statements,
+  name: RequestName,
+  { macs }: RequestBody,
+  answer: object,
+): Promise<void> {
+  const bodyMac = textOf(macs[0]);
+  // Rows that somebody else is forgetting are passed over, so that two writers never wait for each other here.
+  await statements.execute(sql`
+    delete from ${writeRequests} where ctid in (
+      select ctid from ${writeRequests} where ${companyId} = ${name.companyId} and ${createdAt} <= ${forgottenBefore}
+      limit 100 for update skip locked)`);
+  const kept = await statements
+    .insert(writeRequests)
+    .values({ ...name, bodyMac, answer })
+    .onConflictDoUpdate({
+      target: [companyId, actorKind, actorId, requestId],
+      set: { bodyMac, answer, createdAt: sql`now()` },
+      setWhere: lte(createdAt, forgottenBefore),
+    })
+    .returning({ requestId });
+  // It came in between, for another secret: the lock on this one's head keeps its own apart.
+  if (kept.length === 0) throw requestIdTaken();
+}
+
+function textOf({ no, mac }: KeyedMac): string {
+  return `${no}.${mac}`;
+}

@@ -1,0 +1,183 @@
+import { and, asc, desc, eq, lt, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { onDatabase } from "@repo/audit-log";
+import { type Check, type CheckResult, notFound, type SecretVersion } from "@repo/catalog";
+import { integrityFailure } from "@repo/envelope";
+import type { Company } from "../../companies/companies.ts";
+import type { DatabaseStore } from "./port.ts";
+import { graceUntil, isPrevious } from "./grace-windows.ts";
+import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
+
+const { companySecrets, companySecretVersions, secretUses } = tables;
+
+const maxPage = 100;
+
+/** What can be known of secrets without a value. */
+export function createDescriptions({
+  database,
+}: DatabaseParts): Pick<DatabaseStore, "survey" | "list" | "listReachable" | "history"> {
+  const survey: DatabaseStore["survey"] = async (company) => {
+    const rows = await onDatabase(() =>
+      database.inCompany(company.id, (statements) => selectDescriptions(statements, company)),
+    );
+    if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
+    return {
+      live: rows.flatMap(({ secretKey, version, createdAt, updatedAt, ...row }) =>
+        row.deletedAt !== null || version === null
+          ? []
+          : [
+              {
+                secretKey,
+                version,
+                place: "database",
+                hint: row.hint ?? undefined,
+                fingerprint: row.fingerprint ?? undefined,
+                createdAt,
+                updatedAt,
+                expiresAt: row.expiresAt ?? undefined,
+                expiresInDays: row.expiresInDays ?? undefined,
+                lastUsedAt: row.lastUsedAt ?? undefined,
+                pendingVersion: row.pendingVersion ?? undefined,
+                check: checkOf(row),
+              },
+            ],
+      ),
+      removed: new Set(rows.filter((row) => row.deletedAt !== null).map((row) => row.secretKey)),
+    };
+  };
+
+  return {
+    survey,
+    list: async (company) => (await survey(company)).live,
+    listReachable: async (company) => ({ secrets: (await survey(company)).live }),
+
+    history: async (company, secretKey, { before, limit = maxPage }) => {
+      const size = Math.min(limit, maxPage);
+      const rows = await onDatabase(() =>
+        database.inCompany(company.id, (statements) =>
+          // One more than asked for tells whether there is another page.
+          selectVersions(statements, company, secretKey, before, size + 1),
+        ),
+      );
+      const [first] = rows;
+      if (first === undefined && before === undefined) throw notFound();
+      if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
+      const shown = rows.slice(0, size);
+      return {
+        versions: shown.map(describeVersion),
+        next: rows.length > size ? shown.at(-1)?.version : undefined,
+        removedAt: first?.deletedAt ?? undefined,
+        recoverUntil: first?.recoverUntil ?? undefined,
+      };
+    },
+  };
+}
+
+function describeVersion(row: VersionRow): SecretVersion {
+  return {
+    version: row.version,
+    id: row.id,
+    previousVersionId: row.previousVersionId ?? undefined,
+    createdAt: row.createdAt,
+    actor: { kind: row.actorKind, id: row.actorId },
+    note: row.note ?? undefined,
+    hint: row.hint ?? undefined,
+    fingerprint: row.fingerprint ?? undefined,
+    stage: row.stage ?? undefined,
+    countsUntil: row.stage === "previous" ? (row.countsUntil ?? undefined) : undefined,
+    expiresAt: row.expiresAt ?? undefined,
+    destroyedAt: row.destroyedAt ?? undefined,
+    check: checkOf(row),
+  };
+}
+
+function checkOf(row: {
+  readonly checkResult: CheckResult | null;
+  readonly checkedAt: Date | null;
+}): Check | undefined {
+  const { checkResult: result, checkedAt } = row;
+  return result === null || checkedAt === null ? undefined : { result, checkedAt };
+}
+
+type VersionRow = Awaited<ReturnType<typeof selectVersions>>[number];
+
+function selectVersions(
+  statements: Statements,
+  company: Company,
+  secretKey: string,
+  before: number | undefined,
+  limit: number,
+) {
+  return statements
+    .select({
+      companyId: companySecretVersions.companyId,
+      version: companySecretVersions.version,
+      id: companySecretVersions.id,
+      previousVersionId: companySecretVersions.previousVersionId,
+      createdAt: companySecretVersions.createdAt,
+      actorKind: companySecretVersions.actorKind,
+      actorId: companySecretVersions.actorId,
+      note: companySecretVersions.note,
+      hint: companySecretVersions.hint,
+      fingerprint: companySecretVersions.fingerprint,
+      expiresAt: companySecretVersions.expiresAt,
+      checkResult: companySecretVersions.checkResult,
+      checkedAt: companySecretVersions.checkedAt,
+      destroyedAt: companySecretVersions.destroyedAt,
+      deletedAt: companySecrets.deletedAt,
+      recoverUntil: companySecrets.recoverUntil,
+      stage: sql<SecretVersion["stage"] | null>`case
+        when ${companySecrets.deletedAt} is not null then null
+        when ${companySecretVersions.version} = ${companySecrets.currentVersion} then 'current'
+        when ${companySecretVersions.version} = ${companySecrets.pendingVersion} then 'pending'
+        when ${isPrevious} then 'previous' end`,
+      countsUntil: sql<Date | null>`${graceUntil}`.mapWith(companySecrets.updatedAt),
+    })
+    .from(companySecretVersions)
+    .innerJoin(companySecrets, sameSecret)
+    .where(
+      and(
+        ofSecret(company.id, secretKey),
+        before === undefined ? undefined : lt(companySecretVersions.version, before),
+      ),
+    )
+    .orderBy(desc(companySecretVersions.version))
+    .limit(limit);
+}
+
+/** What lists show, of all secrets in one statement, and no sealed value. */
+function selectDescriptions(statements: Statements, company: Company) {
+  return statements
+    .select({
+      companyId: companySecrets.companyId,
+      secretKey: companySecrets.secretKey,
+      deletedAt: companySecrets.deletedAt,
+      createdAt: companySecrets.createdAt,
+      updatedAt: companySecrets.updatedAt,
+      expiresAt: companySecrets.expiresAt,
+      expiresInDays: sql<
+        number | null
+      >`ceil(extract(epoch from ${companySecrets.expiresAt} - now()) / 86400)::integer`,
+      pendingVersion: companySecrets.pendingVersion,
+      lastUsedAt: secretUses.lastUsedAt,
+      version: companySecretVersions.version,
+      hint: companySecretVersions.hint,
+      fingerprint: companySecretVersions.fingerprint,
+      checkResult: companySecretVersions.checkResult,
+      checkedAt: companySecretVersions.checkedAt,
+    })
+    .from(companySecrets)
+    .leftJoin(
+      companySecretVersions,
+      and(sameSecret, eq(companySecretVersions.version, companySecrets.currentVersion)),
+    )
+    .leftJoin(
+      secretUses,
+      and(
+        eq(secretUses.companyId, companySecrets.companyId),
+        eq(secretUses.secretKey, companySecrets.secretKey),
+      ),
+    )
+    .where(eq(companySecrets.companyId, company.id))
+    .orderBy(asc(companySecrets.secretKey));
+}

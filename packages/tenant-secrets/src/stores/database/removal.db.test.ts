@@ -1,0 +1,218 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Company } from "../../companies/companies.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
+import { createCompany, createStores, liveOf, write, type Stores } from "../../testing/store-fixture.ts";
+
+const key = "CUSTOM_KEY";
+const signal = new AbortController().signal;
+let fixture: Fixture;
+let stores: Stores;
+let store: Stores["database"];
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  stores = createStores(fixture);
+  store = stores.database;
+});
+
+async function companyWith(...values: readonly string[]): Promise<Company> {
+  const company = await createCompany(fixture, "database");
+  for (const value of values) await store.write(company, write(key, value, {}), product);
+  return company;
+}
+
+const eventsOf = async (company: Company, action: string) =>
+  (
+    await fixture.superuser`select version, actor_kind || ' ' || actor_id as actor from audit_events
+      where company_id = ${company.id} and action = ${action} order by position`
+  ).map((row) => ({ ...row }));
+const sealedOf = async (company: Company) =>
+  (
+    await fixture.superuser`select version from company_secret_versions where company_id = ${company.id} and sealed is not null order by version`
+  ).map((row) => Number(row["version"]));
+
+describe("a removed secret", () => {
+  test("can be restored for as long as its company says", async () => {
+    const acme = await companyWith("one");
+    await fixture.secrets.companies.setRecovery(operator, acme.subdomain, 7);
+    await store.remove(acme, key, {}, product);
+    const [row] = await fixture.superuser`
+      select extract(epoch from recover_until - deleted_at)::int as seconds from company_secrets where company_id = ${acme.id}`;
+    expect(row).toEqual({ seconds: 7 * 86_400 });
+  });
+
+  test("comes back with what was pending and what still counted; written anew it begins anew", async () => {
+    const acme = await companyWith("one");
+    await store.write(acme, write(key, "two", { graceSeconds: 600 }), product);
+    await store.stage(acme, write(key, "three", {}), product);
+    await store.setExpiry(acme, key, { expiresAt: new Date("2030-01-01") }, product);
+    await store.remove(acme, key, {}, product);
+    expect(await liveOf(store, acme, key)).toEqual([]);
+    await store.restore(acme, key, {}, product);
+    expect(await liveOf(store, acme, key)).toEqual(["current 2 two", "pending 3 three", "previous 1 one"]);
+    await store.remove(acme, key, {}, product);
+    await store.write(acme, write(key, "four", { graceSeconds: 600 }), product);
+    expect(await liveOf(store, acme, key)).toEqual(["current 4 four"]);
+    expect(await store.list(acme)).toMatchObject([{ expiresAt: undefined, pendingVersion: undefined }]);
+    expect(await codeOf(store.promote(acme, key, {}, product))).toBe("CONFLICT");
+  });
+
+  test("is purged by hand once, only when it is removed or that is meant, and keeps its rows", async () => {
+    const acme = await companyWith("one", "two");
+    const purge = (force = false) => store.purge(acme, key, { force }, product);
+    expect(await codeOf(purge())).toBe("CONFLICT");
+    await store.remove(acme, key, {}, product);
+    await purge();
+    expect(await codeOf(purge())).toBe("NOT_FOUND");
+    expect(await codeOf(purge(true))).toBe("NOT_FOUND");
+    expect(await codeOf(store.purge(acme, "CUSTOM_NONE", { force: true }, product))).toBe("NOT_FOUND");
+    expect(await codeOf(store.restore(acme, key, {}, product))).toBe("NOT_FOUND");
+    const { versions, recoverUntil } = await store.history(acme, key, {});
+    expect(recoverUntil).toBeUndefined();
+    expect(
+      versions.map(({ version, destroyedAt, fingerprint }) => [
+        version,
+        destroyedAt !== undefined,
+        fingerprint,
+      ]),
+    ).toEqual([
+      [2, true, undefined],
+      [1, true, undefined],
+    ]);
+    expect(await store.write(acme, write(key, "three", { expectedVersion: 0 }), product)).toEqual({
+      version: 3,
+    });
+    expect((await store.history(acme, key, {})).versions[0]?.previousVersionId).toBe(versions[0]?.id);
+    await purge(true);
+    expect(await store.find(acme, key)).toBeUndefined();
+    expect(await eventsOf(acme, "secret.purge")).toMatchObject([{ version: 2 }, { version: 3 }]);
+    const [left] = await fixture.superuser`
+      select count(*)::int as count from (select secret_value_encrypted as sealed from company_secrets where company_id = ${acme.id}
+        union all select sealed from company_secret_versions where company_id = ${acme.id}) s where sealed is not null`;
+    expect(left).toEqual({ count: 0 });
+  });
+
+  test("keeps no old key of its company alive once it is purged", async () => {
+    const acme = await companyWith("one", "two");
+    await store.stage(acme, write(key, "three", {}), product);
+    await fixture.superuser`update company_secret_versions set sealed = 'broken' where company_id = ${acme.id} and version = 1`;
+    const rotate = () => fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
+    expect(await codeOf(rotate())).toBe("INTEGRITY_FAILURE");
+    await store.purge(acme, key, { force: true }, product);
+    expect((await rotate()).destroyed).toEqual([1]);
+  });
+});
+
+describe("upkeep", () => {
+  test("purges what cannot be restored any more, in the name of a job, once with two workers, and nothing else", async () => {
+    const due = await Promise.all(Array.from({ length: 3 }, () => companyWith("one", "two")));
+    const [recent, live] = [await companyWith("one"), await companyWith("one")];
+    for (const company of [...due, recent]) await store.remove(company, key, {}, product);
+    await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser(due.map(({ id }) => id))}`;
+    await fixture.sealHeads();
+    const both = await Promise.all(
+      [1, 2].map(() => createStores(fixture).upkeep.purgeRemovedSecrets(signal)),
+    );
+    expect(both.reduce((sum, each) => sum + each)).toBe(3);
+    for (const company of due) {
+      expect(await eventsOf(company, "secret.purge")).toEqual([{ version: 2, actor: "job upkeep" }]);
+      expect(await sealedOf(company)).toEqual([]);
+    }
+    await store.restore(recent, key, {}, product);
+    expect(await liveOf(store, recent, key)).toEqual(["current 1 one"]);
+    expect(await liveOf(store, live, key)).toEqual(["current 1 one"]);
+  });
+
+  test("purges in time what other companies removed where the key of one does not open, which is an alarm", async () => {
+    const [broken, sound] = [await companyWith("one"), await companyWith("one")];
+    for (const company of [broken, sound]) await store.remove(company, key, {}, product);
+    await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser([broken.id, sound.id])}`;
+    await fixture.sealHeads();
+    const [wrap] =
+      await fixture.superuser`select wrapped from company_key_wraps where company_id = ${broken.id}`;
+    await fixture.superuser`update company_key_wraps set wrapped = left(wrapped, -4) || 'AAAA' where company_id = ${broken.id}`;
+    const alarms: string[] = [];
+    const another = () => createStores(fixture, undefined, ({ message }) => alarms.push(message));
+    expect(await another().upkeep.purgeRemovedSecrets(signal)).toBe(1);
+    expect(await sealedOf(sound)).toEqual([]);
+    expect(await eventsOf(sound, "secret.purge")).toHaveLength(1);
+    expect(await eventsOf(broken, "secret.purge")).toEqual([]);
+    expect(alarms).toEqual([expect.stringContaining(broken.id)]);
+    // Nothing is lost by that: once its key opens, it is done.
+    await fixture.superuser`update company_key_wraps set wrapped = ${String(wrap?.["wrapped"])} where company_id = ${broken.id}`;
+    expect(await another().upkeep.purgeRemovedSecrets(signal)).toBe(1);
+    expect(await eventsOf(broken, "secret.purge")).toHaveLength(1);
+  });
+
+  test("destroys values that are neither among the 20 that were current last nor replaced within a day nor in use, and keeps the rows", async () => {
+    const values = Array.from({ length: 24 }, (_, i) => `value ${i + 1}`);
+    const acme = await companyWith(...values.slice(0, 2));
+    await store.stage(acme, write(key, "staged", {}), product);
+    for (const value of values.slice(3)) await store.write(acme, write(key, value, {}), product);
+    const young = await companyWith(...values);
+    await windowOfTwoEnds(acme, "1 hour");
+    await ageVersions(acme);
+    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    // 3 is pending, 2 still counts, 24 is in its head.
+    expect(await sealedOf(acme)).toEqual([2, 3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
+    expect(await eventsOf(acme, "secret.destroy-versions")).toEqual([{ version: 4, actor: "job upkeep" }]);
+    expect((await store.history(acme, key, {})).versions).toHaveLength(24);
+    expect(await sealedOf(young)).toHaveLength(23);
+    await windowOfTwoEnds(acme, "0 hours");
+    const both = await Promise.all([1, 2].map(() => stores.upkeep.destroyOldVersions(signal)));
+    expect(both.reduce((sum, each) => sum + each)).toBe(1);
+    expect(await sealedOf(acme)).toEqual([3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
+    expect(await eventsOf(acme, "secret.destroy-versions")).toHaveLength(2);
+    await store.promote(acme, key, {}, product);
+    expect(await liveOf(store, acme, key)).toEqual(["current 3 staged"]);
+    // Now 24 is among the 19 that were replaced last, and 5 is not.
+    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 6));
+  });
+
+  test("counts a version's age from the end of its time as current, and not from its making", async () => {
+    const acme = await companyWith("value 1");
+    await store.stage(acme, write(key, "staged", {}), product);
+    for (let i = 3; i <= 30; i++) await store.write(acme, write(key, `value ${i}`, {}), product);
+    await ageVersions(acme);
+    await store.promote(acme, key, {}, product);
+    await store.write(acme, write(key, "value 31", {}), product);
+    await stores.upkeep.destroyOldVersions(signal);
+    // 2 was current a moment ago, 31 is in its head, and 30 was made two days ago, and replaced a moment ago as well.
+    const newest = Array.from({ length: 18 }, (_, i) => i + 13);
+    expect(await sealedOf(acme)).toEqual([2, ...newest]);
+    await store.rollback(acme, key, { toVersion: 2 }, product);
+    expect(await liveOf(store, acme, key)).toEqual(["current 32 staged"]);
+    // A day later it is still among those that were current last.
+    await ageVersions(acme);
+    await stores.upkeep.destroyOldVersions(signal);
+    expect(await sealedOf(acme)).toEqual([2, ...newest.slice(1), 31]);
+  });
+
+  test("destroys in time what was pending when its removed secret was written over", async () => {
+    const acme = await companyWith("value 1");
+    await store.stage(acme, write(key, "staged", {}), product);
+    await store.remove(acme, key, {}, product);
+    for (let i = 3; i <= 24; i++) await store.write(acme, write(key, `value ${i}`, {}), product);
+    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(0);
+    await ageVersions(acme);
+    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 5));
+  });
+});
+
+/** As if two days had passed since its versions were made and replaced: their rows cannot be changed otherwise. */
+async function ageVersions({ id }: Company): Promise<void> {
+  await fixture.superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`update company_secret_versions set created_at = created_at - interval '2 days', replaced_at = replaced_at - interval '2 days'
+      where company_id = ${id}`;
+  });
+}
+
+async function windowOfTwoEnds({ id }: Company, later: string): Promise<void> {
+  await fixture.superuser`
+    update company_secrets set grace_windows = jsonb_build_array(jsonb_build_object('version', 2, 'until', to_char((now() + ${later}::interval) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
+    where company_id = ${id}`;
+  await fixture.sealHeads();
+}

@@ -1,0 +1,81 @@
+import { isStoreAway } from "@repo/audit-log";
+import { batchError, refusalOf, type Refusal } from "./batch.ts";
+import type { SealedSecret } from "./encrypted-secret.ts";
+import type { LiveSecrets, StoredSecret } from "./store.ts";
+
+export type FindSecret = (secretKey: string) => Promise<SealedSecret | undefined>;
+
+/** @returns the value, which the caller wipes; undefined where there is none */
+export function openSecret(sealed: SealedSecret | undefined): StoredSecret | undefined {
+  return sealed && openFound(sealed);
+}
+
+/**
+ * Opens what counts still.
+ *
+ * @returns the values, which the caller wipes
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE where one of them does not open; then none is left open
+ */
+export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
+  const now = performance.now();
+  const opened: StoredSecret[] = [];
+  try {
+    for (const { sealed, until = Infinity } of secrets ?? []) {
+      if (now < until) opened.push(openFound(sealed));
+    }
+    return opened;
+  } catch (error) {
+    for (const { plaintext } of opened) plaintext.wipe();
+    throw error;
+  }
+}
+
+/**
+ * Finds and opens several secrets, all at once.
+ *
+ * @param onUnusable told of each that Infisical has as something that no value can be; it is left out
+ * @returns those that are there, by secret key; the caller wipes them
+ * @throws {TenantSecretsError} with `failures` for those that do not open, and what `find` throws where a store is away;
+ *   then none is answered
+ */
+export async function openEach(
+  secretKeys: readonly string[],
+  find: FindSecret,
+  onUnusable: (secretKey: string) => void = () => {},
+): Promise<Map<string, StoredSecret>> {
+  const opened = new Map<string, StoredSecret>();
+  const refusals: Refusal[] = [];
+  const results = await Promise.allSettled(secretKeys.map(find));
+  try {
+    for (const [i, secretKey] of secretKeys.entries()) {
+      const refused = refusalOf(secretKey, () => {
+        const secret = openSecret(foundOf(results[i]));
+        if (secret !== undefined) opened.set(secretKey, secret);
+      });
+      for (const refusal of refused) {
+        // Then it is not the secret that something is wrong with.
+        if (isStoreAway(refusal.error)) throw refusal.error;
+        if (refusal.error.code === "INVALID_VALUE") onUnusable(secretKey);
+        else refusals.push(refusal);
+      }
+    }
+    const [first, ...others] = refusals;
+    if (first !== undefined) throw batchError([first, ...others]);
+    return opened;
+  } catch (error) {
+    for (const { plaintext } of opened.values()) plaintext.wipe();
+    throw error;
+  }
+}
+
+function openFound(sealed: SealedSecret): StoredSecret {
+  const { version, expiresAtMs } = sealed;
+  return { plaintext: sealed.open(), version, expiresAtMs };
+}
+
+function foundOf(
+  result: PromiseSettledResult<SealedSecret | undefined> | undefined,
+): SealedSecret | undefined {
+  if (result?.status === "rejected") throw result.reason;
+  return result?.value;
+}

@@ -1,0 +1,277 @@
+import type { InfisicalClient } from "@repo/infisical";
+import { beforeAll, describe, expect, test } from "vitest";
+import { customSecret, defineCatalog, deliveryChatCatalog } from "@repo/catalog";
+import type { Company } from "../../companies/companies.ts";
+import { codeOf, createFixture, product, type Fixture } from "../../testing/fixture.ts";
+import {
+  createCompany,
+  createStores,
+  liveOf,
+  valueOf,
+  write,
+  type Stores,
+} from "../../testing/store-fixture.ts";
+
+let fixture: Fixture;
+let stores: Stores;
+let acme: Company;
+
+const key = "CUSTOM_KEY";
+const catalog = defineCatalog({
+  ...deliveryChatCatalog.entries,
+  CHANGING: { ...customSecret, adopt: false },
+});
+
+beforeAll(async () => {
+  fixture = await createFixture();
+  stores = createStores(fixture, catalog);
+});
+
+const outside = (value: string, name = key, company = acme) =>
+  fixture.infisical.putSecret(`/tenants/${company.infisicalFolder}`, name, value);
+const read = (from = stores, name = key) => valueOf(from.hybrid.find(acme, name));
+const head = async (name = key) => {
+  const [row] = await fixture.superuser`
+    select origin, current_version as version from company_secrets where company_id = ${acme.id} and secret_key = ${name}`;
+  return row === undefined ? undefined : `${String(row["origin"])} ${String(row["version"])}`;
+};
+const begin = async (): Promise<void> => void (acme = await createCompany(fixture, "hybrid"));
+
+describe("what a hybrid company has in Infisical only", () => {
+  test("is copied into the database when it is read, as the act of a job that is on record", async () => {
+    await begin();
+    await outside("from Infisical");
+    expect((await stores.hybrid.find(acme, key))?.version).toBe(1);
+    expect([await read(), await head()]).toEqual(["from Infisical", "infisical 1"]);
+    const events = await fixture.superuser`
+      select actor_kind, actor_id, version from audit_events
+      where company_id = ${acme.id} and action = 'secret.adopt' and outcome = 'allowed'`;
+    expect(events).toEqual([{ actor_kind: "job", actor_id: "adoption", version: 1 }]);
+    expect((await fixture.infisical.findSecret(`/tenants/${acme.infisicalFolder}`, key))?.value).toBe(
+      "from Infisical",
+    );
+  });
+
+  test("is copied once, by however many readers in however many processes", async () => {
+    await begin();
+    await outside("from Infisical");
+    const processes = [stores, createStores(fixture, catalog), createStores(fixture, catalog)];
+    const values = await Promise.all(
+      processes.flatMap((each) => Array.from({ length: 10 }, () => read(each))),
+    );
+    expect(new Set(values)).toEqual(new Set(["from Infisical"]));
+    expect(await head()).toBe("infisical 1");
+  });
+
+  test("stays there where the catalogue says so, or would not take it as a value", async () => {
+    await begin();
+    await outside("changes often", "CHANGING");
+    await outside("not a key of Stripe", "STRIPE_SECRET_KEY");
+    for (const name of ["CHANGING", "STRIPE_SECRET_KEY"]) {
+      expect((await stores.hybrid.find(acme, name))?.version).toBe(0);
+      expect(await head(name)).toBeUndefined();
+      expect(await liveOf(stores.hybrid, acme, name)).toHaveLength(1);
+    }
+    await outside("changed", "CHANGING");
+    expect(await read(stores, "CHANGING")).toBe("changed");
+    expect(await codeOf(stores.hybrid.history(acme, "CHANGING", {}))).toBe("NOT_SUPPORTED");
+    expect(await codeOf(stores.hybrid.stage(acme, write("CHANGING", "x", {}), product))).toBe(
+      "NOT_SUPPORTED",
+    );
+  });
+
+  test("gets whatever the database can do with it, once that is asked for", async () => {
+    await begin();
+    await outside("one");
+    expect(await stores.hybrid.stage(acme, write(key, "two", {}), product)).toEqual({ version: 2 });
+    expect(await liveOf(stores.hybrid, acme, key)).toEqual(["current 1 one", "pending 2 two"]);
+    await outside("first", "CUSTOM_LIVE");
+    expect(await liveOf(stores.hybrid, acme, "CUSTOM_LIVE")).toEqual(["current 1 first"]);
+    expect(await codeOf(stores.hybrid.history(acme, "CUSTOM_NONE", {}))).toBe("NOT_FOUND");
+  });
+
+  test("is served from there while it cannot be copied", async () => {
+    await begin();
+    await outside("from Infisical");
+    const { database } = fixture;
+    const readOnly = createStores(
+      { ...fixture, database: { ...database, inCompany: () => Promise.reject(new Error("read-only")) } },
+      catalog,
+    );
+    const found = await readOnly.hybrid.find(acme, key);
+    expect([found?.open().reveal(), found?.version, found?.keepMs]).toEqual(["from Infisical", 0, 10_000]);
+    expect(readOnly.hybrid.measure()).toEqual({ adopted: 0, refreshed: 0, failed: 1 });
+  });
+
+  test("is an error of the store, and no absence, while Infisical cannot say", async () => {
+    await begin();
+    fixture.emulator.faults.add({ kind: "answer", status: 503 }, { path: /CUSTOM_KEY/, times: 2 });
+    expect(await codeOf(stores.hybrid.find(acme, key))).toBe("STORE_UNAVAILABLE");
+    fixture.emulator.faults.clear();
+    expect(await stores.hybrid.find(acme, key)).toBeUndefined();
+  });
+
+  test("is not read, copied or brought back after a removal", async () => {
+    await begin();
+    await outside("old");
+    await read();
+    await stores.hybrid.remove(acme, key, {}, product);
+    expect(await createStores(fixture, catalog).hybrid.find(acme, key)).toBeUndefined();
+    await outside("old", "CUSTOM_NEVER_READ");
+    await stores.hybrid.remove(acme, "CUSTOM_NEVER_READ", {}, product);
+    expect(await stores.hybrid.find(acme, "CUSTOM_NEVER_READ")).toBeUndefined();
+  });
+});
+
+describe("a value that was copied", () => {
+  test("follows Infisical until the first write of ours, and never after it", async () => {
+    await begin();
+    await outside("one");
+    await read();
+    await outside("two");
+    // This process has just looked; one that has not looks.
+    expect(await read()).toBe("one");
+    const another = createStores(fixture, catalog);
+    expect([await read(another), await head()]).toEqual(["two", "infisical 2"]);
+    expect(another.hybrid.measure()).toEqual({ adopted: 0, refreshed: 1, failed: 0 });
+    await stores.hybrid.write(acme, write(key, "ours", {}), product);
+    await outside("three");
+    expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["ours", "written 3"]);
+  });
+
+  test("follows Infisical also where it is only ever asked for what counts", async () => {
+    await begin();
+    await outside("one");
+    expect(await liveOf(stores.hybrid, acme, key)).toEqual(["current 1 one"]);
+    await outside("two");
+    const another = createStores(fixture, catalog);
+    expect(await liveOf(another.hybrid, acme, key)).toEqual(["current 2 two"]);
+    const [current] = (await another.hybrid.findLive(acme, key)) ?? [];
+    expect(current?.sealed.keepMs).toBeLessThanOrEqual(300_000);
+  });
+
+  test("is not taken back by a promotion or rollback of ours", async () => {
+    await begin();
+    await outside("one");
+    await stores.hybrid.stage(acme, write(key, "ours", {}), product);
+    await stores.hybrid.promote(acme, key, {}, product);
+    await outside("newer");
+    expect(await read(createStores(fixture, catalog))).toBe("ours");
+    await stores.hybrid.rollback(acme, key, { toVersion: 1 }, product);
+    expect(await read(createStores(fixture, catalog))).toBe("one");
+  });
+
+  test("is not taken back by a removal of ours that was undone", async () => {
+    await begin();
+    await outside("one");
+    await read();
+    await stores.hybrid.remove(acme, key, {}, product);
+    await stores.hybrid.restore(acme, key, {}, product);
+    await outside("newer");
+    expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["one", "written 1"]);
+  });
+
+  test("that comes while it is being removed is removed", async () => {
+    await begin();
+    await outside("one");
+    const [asked, copied] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const infisical: InfisicalClient = {
+      ...fixture.infisical,
+      findSecret: async (...place) => {
+        const found = await fixture.infisical.findSecret(...place);
+        asked.resolve();
+        await copied.promise;
+        return found;
+      },
+    };
+    const { hybrid } = createStores({ database: fixture.database, infisical }, catalog);
+    const removing = codeOf(hybrid.remove(acme, key, {}, product));
+    await asked.promise;
+    expect(await read(createStores(fixture, catalog))).toBe("one");
+    copied.resolve();
+    expect(await removing).toBe("no error");
+    expect(await read(createStores(fixture, catalog))).toBeUndefined();
+  });
+
+  test("is served while Infisical is away or slow, and for less long than usual", async () => {
+    await begin();
+    await outside("one");
+    await read();
+    for (const fault of [{ kind: "answer", status: 503 }, { kind: "stalled-headers" }] as const) {
+      fixture.emulator.faults.add(fault, { path: /CUSTOM_KEY/, times: 5 });
+      const startedAt = performance.now();
+      const found = await createStores(fixture, catalog).hybrid.find(acme, key);
+      expect([found?.open().reveal(), found?.version, found?.keepMs]).toEqual(["one", 1, 10_000]);
+      expect(performance.now() - startedAt).toBeLessThan(3000);
+      fixture.emulator.faults.clear();
+    }
+  });
+
+  test("stays when Infisical loses it", async () => {
+    await begin();
+    await outside("one");
+    await read();
+    await fixture.infisical.deleteSecret(`/tenants/${acme.infisicalFolder}`, key);
+    expect(await read(createStores(fixture, catalog))).toBe("one");
+  });
+
+  test("never replaces a write that comes while Infisical is being asked", async () => {
+    for (let round = 0; round < 6; round++) {
+      await begin();
+      await outside("old");
+      // In half of the rounds it is a copy already, and Infisical has a newer value for it.
+      if (round % 2 === 1) {
+        await read();
+        await outside("newer");
+      }
+      const another = createStores(fixture, catalog);
+      fixture.emulator.faults.add({ kind: "delay", durationMs: 200 }, { path: /CUSTOM_KEY/, method: "GET" });
+      const reading = another.hybrid.find(acme, key);
+      await stores.hybrid.write(acme, write(key, "ours", {}), product);
+      await reading;
+      // On a busy machine the copy may still be made before the write, and then counts as a version.
+      expect([await read(), await head()]).toEqual(["ours", expect.stringMatching(/^written [123]$/)]);
+    }
+  });
+
+  test("is looked for in Infisical no more once it was written or removed here", async () => {
+    await begin();
+    await outside("old");
+    await outside("old", "CUSTOM_GONE");
+    await read();
+    await stores.hybrid.write(acme, write(key, "ours", {}), product);
+    await stores.hybrid.remove(acme, "CUSTOM_GONE", {}, product);
+    const another = createStores(fixture, catalog);
+    const asked = () => fixture.emulator.requests().filter(({ path }) => path.includes("CUSTOM_"));
+    const before = asked().length;
+    expect([await read(another), await read(another, "CUSTOM_GONE")]).toEqual(["ours", undefined]);
+    expect(asked()).toHaveLength(before);
+  });
+});
+
+test("a secret that may not be read is no trouble of the others that are asked for with it", async () => {
+  const company = await createCompany(fixture, "infisical");
+  for (const name of ["A", "B", "C"]) await outside(name, `CUSTOM_${name}`, company);
+  fixture.emulator.faults.add({ kind: "hidden-values" }, { path: /raw$|CUSTOM_B$/, times: 2 });
+  const found = await Promise.all(
+    ["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"].map((name) =>
+      valueOf(stores.infisical.find(company, name)).catch(() => "refused"),
+    ),
+  );
+  expect(found).toEqual(["A", "refused", "C"]);
+});
+
+test("several secrets of a folder that are asked for in one turn are one list, and one by itself is no list", async () => {
+  const company = await createCompany(fixture, "infisical");
+  for (const name of ["A", "B", "C"]) await outside(name, `CUSTOM_${name}`, company);
+  const before = fixture.emulator.requests().length;
+  const names = ["CUSTOM_A", "CUSTOM_B", "CUSTOM_C", "CUSTOM_NONE", "CUSTOM_A"];
+  const found = await Promise.all(names.map((name) => valueOf(stores.infisical.find(company, name))));
+  expect(found).toEqual(["A", "B", "C", undefined, "A"]);
+  await stores.infisical.find(company, "CUSTOM_A");
+  const asked = fixture.emulator
+    .requests()
+    .slice(before)
+    .map(({ path }) => path);
+  expect(asked).toEqual(["/api/v3/secrets/raw", "/api/v3/secrets/raw/CUSTOM_A"]);
+});

@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import { type Catalog, checkValueText, hintOf, job } from "@repo/catalog";
+import type { Plaintext } from "@repo/envelope";
+import type { Company } from "../../companies/companies.ts";
+import type { DatabaseStore } from "../database/port.ts";
+import { isSealedOf, type SealedSecret } from "../encrypted-secret.ts";
+import type { SecretStore } from "../store.ts";
+
+/** What became of values that a hybrid company still had in Infisical only. */
+export interface AdoptionMeasurements {
+  readonly adopted: number;
+  /** Adopted values that Infisical had a newer one for. */
+  readonly refreshed: number;
+  /** Looks at Infisical, and copies into the database, that failed; what there was is served. */
+  readonly failed: number;
+}
+
+export interface AdoptOptions {
+  /**
+   * Whether to wait while the company's store is being changed, as whoever changes something does. Who reads is served what
+   * there is. Default: false
+   */
+  readonly waits?: boolean;
+}
+
+/** How values come from Infisical into the database: as the act of a job, whoever happened to ask for them. */
+export interface Adoption {
+  /**
+   * Copies what Infisical has and the database knows nothing of.
+   *
+   * @returns what is to be served: the database's word, or Infisical's where the catalogue or an outage keeps it there
+   */
+  adopt(
+    company: Company,
+    secretKey: string,
+    outside: SealedSecret,
+    options?: AdoptOptions,
+  ): Promise<SealedSecret | undefined>;
+  /**
+   * Looks, now and then, whether Infisical has a newer value for one that was copied and not touched since. Where Infisical
+   * does not answer soon, the copy is served.
+   */
+  refresh(company: Company, secretKey: string, copy: SealedSecret): Promise<SealedSecret | undefined>;
+  /** Infisical is looked at the next time, however short ago that was done. */
+  doubt(company: Company, secretKey: string): void;
+  measure(): AdoptionMeasurements;
+}
+
+/** How long a reader waits for Infisical where the database has a value. */
+const patienceMs = 1000;
+/** How long what could not be looked up or copied is served before it is tried again. */
+const untilNextTryMs = 10_000;
+
+const adopter = job("adoption", { verbs: [], secretKeys: [] });
+
+/** @param freshMs how long this process takes a copy for Infisical's latest, in milliseconds */
+export function createAdoption(
+  catalog: Catalog,
+  database: Pick<DatabaseStore, "adopt" | "know">,
+  infisical: Pick<SecretStore, "find">,
+  freshMs: number,
+): Adoption {
+  const recent = new LRUCache<string, true>({ max: 100_000, ttl: freshMs });
+  const counts = { adopted: 0, refreshed: 0, failed: 0 };
+
+  /** @returns whether the database was asked to take it; it may have known better */
+  const copy = async (
+    company: Company,
+    secretKey: string,
+    plaintext: Plaintext,
+    { over, waits = false }: AdoptOptions & { readonly over?: number },
+  ): Promise<boolean> => {
+    const text = plaintext.reveal();
+    if (!isAdopted(catalog, secretKey, text)) return false;
+    const hint = hintOf(catalog.get(secretKey), text);
+    const adoption = { secretKey, plaintext, hint, origin: "infisical", waits } as const;
+    const made = await database.adopt(
+      company,
+      over === undefined ? adoption : { ...adoption, over },
+      adopter,
+    );
+    if (made !== undefined) counts[over === undefined ? "adopted" : "refreshed"] += 1;
+    recent.set(nameOf(company, secretKey), true);
+    return true;
+  };
+
+  const present = async (company: Company, secretKey: string): Promise<SealedSecret | undefined> => {
+    const known = await database.know(company, secretKey);
+    return known.state === "present" ? known.secret.sealed : undefined;
+  };
+
+  /** Infisical's own version numbers mean nothing beside the database's; 0 is none of these. */
+  const asOutside = (outside: SealedSecret): SealedSecret => ({ ...outside, version: 0 });
+
+  return {
+    adopt: async (company, secretKey, outside, options = {}) => {
+      const plaintext = outside.open();
+      try {
+        if (!(await copy(company, secretKey, plaintext, options))) return asOutside(outside);
+      } catch {
+        counts.failed += 1;
+        return { ...asOutside(outside), keepMs: untilNextTryMs };
+      } finally {
+        plaintext.wipe();
+      }
+      return present(company, secretKey);
+    },
+
+    refresh: async (company, secretKey, known) => {
+      const keepMs = recent.getRemainingTTL(nameOf(company, secretKey));
+      // What is left of the time by chance is not worth another round.
+      if (keepMs > freshMs / 10) return { ...known, keepMs };
+      let plaintext: Plaintext | undefined;
+      try {
+        plaintext = (await soon(infisical.find(company, secretKey)))?.open();
+        recent.set(nameOf(company, secretKey), true);
+        if (plaintext === undefined || isSealedOf(known, plaintext)) return known;
+        if (!(await copy(company, secretKey, plaintext, { over: known.version }))) return known;
+      } catch {
+        recent.delete(nameOf(company, secretKey));
+        counts.failed += 1;
+        return { ...known, keepMs: untilNextTryMs };
+      } finally {
+        plaintext?.wipe();
+      }
+      return present(company, secretKey);
+    },
+
+    doubt: (company, secretKey) => void recent.delete(nameOf(company, secretKey)),
+
+    measure: () => ({ ...counts }),
+  };
+}
+
+/** Whether the catalogue lets a value move: what it would refuse to write stays where it is. */
+function isAdopted(catalog: Catalog, secretKey: string, text: string): boolean {
+  if (catalog.find(secretKey)?.adopt === false) return false;
+  try {
+    checkValueText(catalog, secretKey, text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws where it takes longer than a reader waits for Infisical */
+export async function soon<T>(work: Promise<T>): Promise<T> {
+  const giveUp = new AbortController();
+  const late = sleep(patienceMs, undefined, { signal: giveUp.signal }).then(() => {
+    throw new Error("Infisical did not answer soon");
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    giveUp.abort();
+    work.catch(() => {});
+    late.catch(() => {});
+  }
+}
+
+/** Ids have one length, so that two of these are never the same. */
+function nameOf(company: Company, secretKey: string): string {
+  return `${company.id} ${secretKey}`;
+}

@@ -1,0 +1,260 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { and, eq, lte, ne, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { InfisicalError } from "@repo/infisical";
+import { type AuditEntry, onDatabase } from "@repo/audit-log";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
+import { fingerprint, type Plaintext } from "@repo/envelope";
+import type { Company } from "../../companies/companies.ts";
+import { StoreChanged } from "../../keys/company/company-lock.ts";
+import { inEnteredCompany, type DatabaseParts } from "../database/secret-head.ts";
+
+const { outsideWrites } = tables;
+
+/** A change of one secret in the company's folder. */
+export interface OutsideChange {
+  readonly action: "secret.write" | "secret.remove";
+  readonly secretKey: string;
+  /** What is put; left out for a deletion. */
+  readonly plaintext?: Plaintext;
+}
+
+/** What is recorded beside the outcome. */
+export type OutsideResult = Pick<AuditEntry, "version" | "reason">;
+
+export interface OutsideWrites {
+  /**
+   * Makes a change in Infisical, between two transactions of ours: the first admits it, and the second tells its success. Writes
+   * of one secret take turns, in all processes.
+   *
+   * @param call may be made again, and throws as the client does
+   * @throws {StoreChanged} where the company has another store since: it may have been made, and does not count
+   * @throws {InfisicalError} as `call`; AMBIGUOUS also where that took so long that the job has settled it meanwhile
+   * @throws {TenantSecretsError} STORE_UNAVAILABLE where others write the same secret for longer than one waits
+   */
+  run<Result extends OutsideResult>(
+    company: Company,
+    change: OutsideChange,
+    caller: Caller,
+    call: () => Promise<Result>,
+  ): Promise<Result>;
+}
+
+/** The default deadline of a call of the client. */
+const callMs = 5000;
+/** How long after its admission a call may begin, so that it is over by its deadline. */
+const admissionMs = 5000;
+/** Longer than a call that nobody ends, of a process that was killed, keeps its turn. */
+const longestTurnMs = callMs + admissionMs + 2000;
+
+export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
+  const { database, companyKeys, audit } = parts;
+  const inTurn = createTurns();
+
+  /** @returns the row's id; undefined while another write of the secret is in flight */
+  const admit = async (
+    company: Company,
+    { action, secretKey, plaintext }: OutsideChange,
+    caller: Caller,
+  ): Promise<string | undefined> => {
+    const key = plaintext && (await companyKeys.forSealing(company.id));
+    const id = randomUUID();
+    return inEnteredCompany(parts, company, async (statements) => {
+      await statements
+        .update(outsideWrites)
+        .set({ state: "unknown" })
+        .where(and(ofSecret(company, secretKey), inFlight, lte(outsideWrites.deadlineAt, clock)));
+      const admitted = await statements
+        .insert(outsideWrites)
+        .values({
+          id,
+          companyId: company.id,
+          storeEpoch: company.storeEpoch,
+          secretKey,
+          kind: plaintext === undefined ? "delete" : "put",
+          valueMac: key && plaintext && fingerprint(key, plaintext.bytes),
+          companyKeyNo: key?.no,
+          deadlineAt: sql`${clock} + make_interval(secs => ${(callMs + admissionMs) / 1000})`,
+        })
+        .onConflictDoNothing({
+          target: [outsideWrites.companyId, outsideWrites.secretKey],
+          where: inFlight,
+        })
+        .returning({ id: outsideWrites.id });
+      if (admitted.length === 0) return undefined;
+      await audit.addTo(statements, caller, {
+        action,
+        outcome: "attempted",
+        companyId: company.id,
+        secretKey,
+      });
+      return id;
+    });
+  };
+
+  const waitForTurn = async (company: Company, change: OutsideChange, caller: Caller, giveUpAt: number) => {
+    while (performance.now() < giveUpAt) {
+      const admittedAt = performance.now();
+      const id = await admit(company, change, caller);
+      if (id !== undefined) return { id, admittedAt };
+      await sleep(25 + 75 * Math.random());
+    }
+    throw othersWrite(change.secretKey);
+  };
+
+  /** In the company's scope, whatever store it has by now: the row says whether that has changed. */
+  const onRow = async <T>(company: Company, work: (statements: Statements) => Promise<T>): Promise<T> => {
+    await audit.ready();
+    return onDatabase(() => database.inCompany(company.id, work));
+  };
+
+  /** @returns whether it counts, was given up by a change of the store, or was settled by the job before */
+  const settle = (
+    company: Company,
+    id: string,
+    entry: AuditEntry,
+    caller: Caller,
+  ): Promise<"counts" | "given up" | "settled before"> =>
+    onRow(company, async (statements) => {
+      const [row] = await statements
+        .delete(outsideWrites)
+        .where(ofId(company, id))
+        .returning({ state: outsideWrites.state });
+      if (row === undefined) return (await hasStoreOf(statements, company)) ? "settled before" : "given up";
+      if (row.state === "abandoned") return "given up";
+      await audit.addTo(statements, caller, entry);
+      return "counts";
+    });
+
+  const withdraw = (company: Company, id: string): Promise<unknown> =>
+    onRow(company, (statements) => statements.delete(outsideWrites).where(ofId(company, id)));
+
+  /** Leaves the row to the job that finds out, unless it looks for the same already. */
+  const leaveOpen = (company: Company, id: string): Promise<unknown> =>
+    onRow(company, async (statements) => {
+      const mine = and(ofId(company, id), ne(outsideWrites.state, "abandoned"));
+      const [row] = await statements.update(outsideWrites).set({ state: "unknown" }).where(mine).returning();
+      if (row === undefined) return;
+      const same = and(
+        ofSecret(company, row.secretKey),
+        eq(outsideWrites.state, "unknown"),
+        eq(outsideWrites.kind, row.kind),
+        sql`${outsideWrites.valueMac} is not distinct from ${row.valueMac}`,
+        ne(outsideWrites.id, id),
+      );
+      await statements.delete(outsideWrites).where(same);
+    });
+
+  return {
+    run: (company, change, caller, call) => {
+      const { action, secretKey } = change;
+      const giveUpAt = performance.now() + longestTurnMs;
+      return inTurn(`${company.id} ${secretKey}`, async () => {
+        for (;;) {
+          const { id, admittedAt } = await waitForTurn(company, change, caller, giveUpAt);
+          // A process can stand still in between, and nobody would wait for its call by the time it made it.
+          if (performance.now() - admittedAt > admissionMs) {
+            await withdraw(company, id);
+            continue;
+          }
+          let result;
+          try {
+            result = await call();
+          } catch (error) {
+            // What fails here is found by the job, once the deadline has passed.
+            await (isRefusal(error) ? withdraw(company, id) : leaveOpen(company, id)).catch(() => {});
+            throw error;
+          }
+          const { version, reason } = result;
+          const entry = { action, outcome: "allowed", companyId: company.id, secretKey } as const;
+          const settled = await settle(company, id, { ...entry, version, reason }, caller);
+          if (settled === "counts") return result;
+          // Made again, it would undo what others have been told since that they have written.
+          if (settled === "settled before") throw new InfisicalError("AMBIGUOUS");
+          throw new StoreChanged();
+        }
+      });
+    },
+  };
+}
+
+/**
+ * For a copy from Infisical: what is on its way there, or may be, would be undone by one that was read before it arrived.
+ *
+ * @throws {TenantSecretsError} CONFLICT
+ */
+export async function refuseUnsettled(
+  statements: Statements,
+  company: Company,
+  secretKey: string,
+): Promise<void> {
+  const unsettled = await statements
+    .select({ id: outsideWrites.id })
+    .from(outsideWrites)
+    .where(ofSecret(company, secretKey))
+    .limit(1);
+  if (unsettled.length === 0) return;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    `It is not known yet what became of a change of ${secretKey} in Infisical: try again in a minute.`,
+  );
+}
+
+/** By the wall clock of the database: a transaction may have waited for long. */
+const clock = sql`clock_timestamp()`;
+const inFlight = sql`${outsideWrites.state} = 'in-flight'`;
+
+function ofId({ id: companyId }: Company, id: string) {
+  return and(eq(outsideWrites.companyId, companyId), eq(outsideWrites.id, id));
+}
+
+function ofSecret({ id: companyId }: Company, secretKey: string) {
+  return and(eq(outsideWrites.companyId, companyId), eq(outsideWrites.secretKey, secretKey));
+}
+
+async function hasStoreOf(statements: Statements, { id, storeEpoch }: Company): Promise<boolean> {
+  const { companies } = tables;
+  const [row] = await statements
+    .select({ storeEpoch: companies.storeEpoch })
+    .from(companies)
+    .where(eq(companies.id, id));
+  return row?.storeEpoch === storeEpoch;
+}
+
+/** Whether Infisical said no, or was not asked: then no late request of ours can change anything. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof InfisicalError)) return error instanceof TenantSecretsError;
+  return error.retryAfterMs !== undefined || refusals.has(error.code);
+}
+
+const refusals: ReadonlySet<InfisicalError["code"]> = new Set([
+  "FORBIDDEN",
+  "UNAUTHORIZED",
+  "NOT_FOUND",
+  "INVALID_INPUT",
+  "RATE_LIMITED",
+]);
+
+function othersWrite(secretKey: string): TenantSecretsError {
+  return new TenantSecretsError(
+    "STORE_UNAVAILABLE",
+    `Nothing was written: other writes of ${secretKey} are in flight at Infisical. Try again in a moment.`,
+    { store: "unchanged", retryAfterMs: 1000 },
+  );
+}
+
+/** One at a time of each name, in this process: only one of its writers waits for those of others. */
+function createTurns(): <T>(name: string, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return async (name, work) => {
+    const turn = (last.get(name) ?? Promise.resolve()).then(work);
+    const over = turn.catch(() => {});
+    last.set(name, over);
+    try {
+      return await turn;
+    } finally {
+      if (last.get(name) === over) last.delete(name);
+    }
+  };
+}

@@ -1,0 +1,104 @@
+import { connectDatabase, type Database, type Statements } from "@repo/db";
+import { startJobs } from "@repo/db/jobs";
+import { createInfisicalClient } from "@repo/infisical";
+import { sql } from "drizzle-orm";
+import { json } from "node:stream/consumers";
+import { z } from "zod";
+import { deliveryChatCatalog } from "@repo/catalog";
+import { createTasks } from "../jobs/jobs.ts";
+import { createTenantSecrets } from "../tenant-secrets.ts";
+
+// For rotation-kill.db.test.ts: a process that changes keys, and kills itself in the middle: at a step of a rotation that it
+// is told of, or when everything of a transaction that changes something is done but its commit. It reads its orders from
+// standard input, and prints each step.
+
+export const Orders = z.object({
+  work: z.enum(["rotate", "rotate-company", "jobs"]),
+  /** Of `rotate-company`. */
+  subdomain: z.string().default(""),
+  /** Of `jobs`. */
+  backup: z.object({ recipients: z.array(z.string()), directory: z.string() }).optional(),
+  /** Counted from 0: which step, or which transaction; or before the first put to Infisical. */
+  killAt: z.union([z.int(), z.literal("put")]),
+});
+
+const Deployment = z.object({
+  applicationUrl: z.string(),
+  maintenanceUrl: z.string(),
+  infisical: z.object({
+    siteUrl: z.string(),
+    clientId: z.string(),
+    clientSecret: z.string(),
+    projectId: z.string(),
+  }),
+});
+
+const { work, subdomain, backup, killAt, applicationUrl, maintenanceUrl, infisical } = Orders.extend(
+  Deployment.shape,
+).parse(await json(process.stdin));
+
+let reached = 0;
+function reach(): void {
+  if (reached++ === killAt) process.kill(process.pid, "SIGKILL");
+}
+
+function killing<T>(run: (statements: Statements) => Promise<T>): (statements: Statements) => Promise<T> {
+  return async (statements) => {
+    const result = await run(statements);
+    const [row] = await statements.execute(
+      sql`select pg_current_xact_id_if_assigned() is not null as changed`,
+    );
+    if (row?.["changed"] === true) reach();
+    return result;
+  };
+}
+
+const real = connectDatabase({ applicationUrl, maintenanceUrl });
+const database: Database =
+  work === "rotate"
+    ? real
+    : {
+        ...real,
+        inCompany: (companyId, run) => real.inCompany(companyId, killing(run)),
+        acrossCompanies: (run) => real.acrossCompanies(killing(run)),
+      };
+const client = createInfisicalClient({ ...infisical, environment: "dev" });
+const secrets = createTenantSecrets({
+  database,
+  infisical: {
+    ...client,
+    putSecret: (...args) => {
+      if (killAt === "put") process.kill(process.pid, "SIGKILL");
+      return client.putSecret(...args);
+    },
+  },
+  catalog: deliveryChatCatalog,
+  backupDestination: backup,
+});
+const operator = { actor: { kind: "operator", id: "test-operator" } } as const;
+
+switch (work) {
+  case "rotate":
+    await secrets.keyRotation.rotate(operator, {
+      backup: () => Promise.resolve("sha256:fake"),
+      onStep: ([phase, done]) => {
+        console.log(`${phase} ${done}`);
+        reach();
+      },
+    });
+    break;
+  case "rotate-company":
+    await secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
+    break;
+  case "jobs":
+    await startJobs({
+      maintenanceUrl,
+      tasks: createTasks({ database, secrets, log: console.error }),
+      cron: {},
+      log: console.error,
+    });
+    // Ended by the kill alone.
+    await new Promise(() => {});
+}
+await secrets.stop();
+await database.close();

@@ -1,0 +1,178 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { connectDatabase, type CompanyRow, type Database } from "@repo/db";
+import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
+import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator } from "@repo/infisical/emulator";
+import postgres from "postgres";
+import { createAuditLog, rowTables } from "@repo/audit-log";
+import { type Caller, deliveryChatCatalog, job, type Role, type SecretStoreName } from "@repo/catalog";
+import { headMac, type HeadState, rowMac } from "@repo/envelope";
+import type { RateLimitOptions } from "../access/rate-limits.ts";
+import { companyIdOf } from "../companies/company-id.ts";
+import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createCompanyKeys } from "../keys/company/company-keys.ts";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { createRowKeys } from "../keys/row-keys.ts";
+import type { CredentialChecks } from "../providers/credential-check.ts";
+import { createTenantSecrets, type TenantSecrets, type TenantSecretsOptions } from "../tenant-secrets.ts";
+
+type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
+type Emulator = Awaited<ReturnType<typeof startInfisicalEmulator>>;
+
+/** Code of the product that may do everything a job can, on every secret. */
+export const product: Caller = job("test", {
+  verbs: ["describe", "use", "write", "delete"],
+  secretKeys: ["*"],
+});
+export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
+
+/** A session of a person is the id of one: what a real sign-in finds out is somebody else's to test. */
+async function signIn(headers: Headers): Promise<string | undefined> {
+  return headers.get("x-test-user") ?? undefined;
+}
+
+export interface Fixture {
+  readonly secrets: DeliveryChat;
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly emulator: Emulator;
+  readonly urls: TestDatabase["urls"];
+  /** Bound by nothing: for looking at rows, and for what an attacker with the database would do. */
+  readonly superuser: postgres.Sql;
+  /** Another process's view of the same database and Infisical: nothing cached, pools of its own. */
+  another(options?: Partial<TenantSecretsOptions<typeof deliveryChatCatalog>>): DeliveryChat;
+  /** The database as it is now, restored elsewhere. @returns as `another`, on that one */
+  copy(): Promise<() => DeliveryChat>;
+  /** Makes a company of a name not used before. */
+  company(secretStore: SecretStoreName): Promise<string>;
+  /** Puts MACs of ours beside every row that decides who may read, as if we had written what plain SQL put there. */
+  sealRows(): Promise<void>;
+  /** The same of companies alone, in whatever transaction they were changed in. */
+  sealCompanies(sql: postgres.ISql): Promise<void>;
+  /** As `sealRows`, of the heads of secrets, in whatever transaction they were changed in. */
+  sealHeads(sql?: postgres.ISql): Promise<void>;
+  /** Somebody new, who has this role in a company. */
+  person(subdomain: string, role: Role): Promise<Person>;
+}
+
+export interface Person extends Caller {
+  readonly userId: string;
+  /** What a request of theirs carries. */
+  readonly headers: Headers;
+}
+
+/**
+ * A database, an Infisical and the whole on top, for one test file or one test. Ends with it.
+ *
+ * @param checks who is asked about credentials in place of the providers
+ * @param limits what a test needs more of than the defaults allow, which are those of production
+ */
+export async function createFixture(checks?: CredentialChecks, limits?: RateLimitOptions): Promise<Fixture> {
+  const testDatabase = await createTestDatabase();
+  const emulator = await startInfisicalEmulator();
+  const closing: (() => Promise<unknown>)[] = [];
+  const copies: TestDatabase[] = [];
+  const connect = ({ urls } = testDatabase): { database: Database; infisical: InfisicalClient } => {
+    const { application, maintenance } = urls;
+    const opened = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+    closing.push(() => opened.close());
+    return { database: opened, infisical: createInfisicalClient({ ...emulator, environment: "dev" }) };
+  };
+  const { database, infisical } = connect();
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const secrets = createTenantSecrets({
+    database,
+    infisical,
+    catalog: deliveryChatCatalog,
+    limits,
+    signIn,
+    checks,
+  });
+  const superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
+  closing.push(() => superuser.end());
+  whenDone(async () => {
+    await Promise.all(closing.map((close) => close()));
+    await emulator.stop();
+    await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
+  });
+  const masterKeys = createMasterKeys(database, infisical, "default");
+  const rowKeys = createRowKeys(database, masterKeys);
+  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
+  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  let companies = 0;
+  return {
+    secrets,
+    database,
+    infisical,
+    emulator,
+    urls: testDatabase.urls,
+    superuser,
+    another: (options = {}) =>
+      createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, signIn, ...options }),
+    copy: async () => {
+      const copy = await testDatabase.copy();
+      copies.push(copy);
+      return () => createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, signIn });
+    },
+    company: async (secretStore) => {
+      const subdomain = `company-${++companies}`;
+      await secrets.companies.create(operator, { subdomain, secretStore });
+      return subdomain;
+    },
+    sealCompanies: async (sql) => {
+      const { active } = await rowKeys.load();
+      const rows = await sql<CompanyRow[]>`
+        select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
+          store_epoch as "storeEpoch", status, revision, mac_key_no as "macKeyNo", mac from companies`;
+      for (const row of rows) {
+        const mac = rowMac(active, { kind: "company", ...row }, row.revision);
+        if (mac.equals(row.mac)) continue;
+        await sql`update companies set mac_key_no = ${active.no}, mac = ${mac} where id = ${row.id}`;
+      }
+    },
+    sealHeads: async (sql = superuser) => {
+      const heads = await sql<(HeadState & { readonly mac: Buffer })[]>`
+        select company_id as "companyId", secret_key as "secretKey", current_version as "currentVersion",
+          pending_version as "pendingVersion", last_version as "lastVersion", origin, grace_windows as "graceWindows",
+          (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", deleted_at is not null as removed,
+          (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged_at is not null as purged, mac
+        from company_secrets`;
+      for (const head of heads) {
+        const [key] = await companyKeys.usable(companyIdOf({ id: head.companyId }));
+        const mac = headMac(key, head);
+        if (mac.equals(head.mac)) continue;
+        await sql`update company_secrets set mac_key_no = ${key.no}, mac = ${mac}
+          where company_id = ${head.companyId} and secret_key = ${head.secretKey}`;
+      }
+    },
+    sealRows: async () => {
+      const { active } = await rowKeys.load();
+      await database.acrossCompanies(async (statements) => {
+        for (const table of rowTables) {
+          const rows = await table.select(statements, undefined, 100_000);
+          const sealed = rows.map(({ state, beside: { revision } }) => {
+            const mac = rowMac(active, state, revision);
+            return { state, beside: { revision, macKeyNo: active.no, mac } };
+          });
+          await table.reseal(statements, sealed);
+        }
+      });
+    },
+    person: async (subdomain, role) => {
+      const newMember = { email: `${randomUUID()}@example.com`, name: `Test ${role}`, role };
+      const { userId } = await secrets.members.add(operator, subdomain, newMember);
+      const headers = new Headers({ "x-test-user": userId });
+      return { ...(await secrets.authenticate({ headers })), userId, headers };
+    },
+  };
+}
+
+/** The code of the TenantSecretsError that a call ends with, or what else became of it. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "no error";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : `no code: ${String(error)}`;
+  }
+}

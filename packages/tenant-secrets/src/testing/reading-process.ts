@@ -1,0 +1,37 @@
+import { connectDatabase } from "@repo/db";
+import { createInfisicalClient } from "@repo/infisical";
+import { z } from "zod";
+import { deliveryChatCatalog, job } from "@repo/catalog";
+import { createTenantSecrets } from "../tenant-secrets.ts";
+
+// For audit-log-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
+// orders from standard input.
+
+const Orders = z.object({
+  applicationUrl: z.string(),
+  maintenanceUrl: z.string(),
+  infisical: z.object({
+    siteUrl: z.string(),
+    clientId: z.string(),
+    clientSecret: z.string(),
+    projectId: z.string(),
+  }),
+  subdomain: z.string(),
+});
+
+const chunks: Buffer[] = [];
+for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+const { applicationUrl, maintenanceUrl, infisical, subdomain } = Orders.parse(
+  JSON.parse(Buffer.concat(chunks).toString()),
+);
+
+const secrets = createTenantSecrets({
+  database: connectDatabase({ applicationUrl, maintenanceUrl }),
+  infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
+  catalog: deliveryChatCatalog,
+});
+const company = secrets.company(subdomain, job("reader", { verbs: ["use"], secretKeys: ["*"] }));
+for (let reads = 0; ; reads++) {
+  if (reads % 10 === 0) console.log(reads);
+  await company.get("CUSTOM_KEY");
+}

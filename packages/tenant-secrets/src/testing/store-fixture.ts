@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { createAuditLog } from "@repo/audit-log";
+import { type Catalog, deliveryChatCatalog, type SecretStoreName } from "@repo/catalog";
+import { Plaintext } from "@repo/envelope";
+import type { RaiseAlarm } from "../access/alarms.ts";
+import type { Company } from "../companies/companies.ts";
+import { product, type Fixture } from "./fixture.ts";
+import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createCompanyKeys } from "../keys/company/company-keys.ts";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { createDatabaseStore } from "../stores/database/database-store.ts";
+import type { DatabaseStore } from "../stores/database/port.ts";
+import { createHybridStore, type HybridStore } from "../stores/hybrid/hybrid-store.ts";
+import { createInfisicalStore, type InfisicalStore } from "../stores/infisical/infisical-store.ts";
+import { createOutsideWrites } from "../stores/infisical/outside-writes.ts";
+import type { SealedSecret } from "../stores/encrypted-secret.ts";
+import type { SecretStore } from "../stores/store.ts";
+import { createSecretUpkeep, type SecretUpkeep } from "../jobs/maintenance.ts";
+
+export interface Stores {
+  readonly database: DatabaseStore;
+  readonly hybrid: HybridStore;
+  readonly infisical: InfisicalStore;
+  readonly upkeep: SecretUpkeep;
+}
+
+/** The stores as a process that has just started has them: nothing is cached. */
+export function createStores(
+  { database, infisical }: Pick<Fixture, "database" | "infisical">,
+  catalog: Catalog = deliveryChatCatalog,
+  onAlarm: RaiseAlarm = () => {},
+): Stores {
+  const masterKeys = createMasterKeys(database, infisical, "default");
+  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
+  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const parts = { database, companyKeys, audit, onAlarm };
+  const databaseStore = createDatabaseStore(parts);
+  const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(parts));
+  return {
+    database: databaseStore,
+    hybrid: createHybridStore(catalog, databaseStore, infisicalStore, 300_000),
+    infisical: infisicalStore,
+    upkeep: createSecretUpkeep(parts),
+  };
+}
+
+/** A new company, as a store gets to see it. */
+export async function createCompany(fixture: Fixture, secretStore: SecretStoreName): Promise<Company> {
+  const subdomain = await fixture.company(secretStore);
+  return fixture.secrets.companies.enter({ caller: product, action: "secret.list" }, subdomain);
+}
+
+export function write<Options extends object>(secretKey: string, value: string, options: Options) {
+  return { secretKey, plaintext: Plaintext.fromText(value), hint: undefined, options };
+}
+
+/** `<stage> <version> <value>` of every value that counts. */
+export async function liveOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
+  const live = (await store.findLive(company, secretKey)) ?? [];
+  return live.map(({ stage, sealed }) => `${stage} ${sealed.version} ${sealed.openText()}`);
+}
+
+export async function valueOf(finding: Promise<SealedSecret | undefined>): Promise<string | undefined> {
+  return (await finding)?.open().reveal();
+}
+
+const LogIn = z.object({ accessToken: z.string() });
+
+/** Creates a secret as somebody does in Infisical, whatever its name and value: our own client refuses most of that. */
+export async function putByHand(
+  fixture: Pick<Fixture, "emulator" | "infisical">,
+  subdomain: string,
+  name: string,
+  value: string,
+): Promise<void> {
+  const { siteUrl, clientId, clientSecret, projectId: workspaceId } = fixture.emulator;
+  const send = (method: string, path: string, body: object, token?: string) =>
+    fetch(siteUrl + path, {
+      method,
+      headers: {
+        "content-type": "application/json",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+  const logIn = await send("POST", "/api/v1/auth/universal-auth/login", { clientId, clientSecret });
+  const { accessToken } = LogIn.parse(await logIn.json());
+  const secretPath = `/tenants/${subdomain}`;
+  await fixture.infisical.createFolder(secretPath);
+  const body = { workspaceId, environment: "dev", secretPath, type: "shared", secretValue: value };
+  const answer = await send("POST", `/api/v3/secrets/raw/${encodeURIComponent(name)}`, body, accessToken);
+  if (!answer.ok) throw new Error(`the emulator answered ${answer.status}`);
+}

@@ -1,0 +1,183 @@
+import { describe, expect, expectTypeOf, test } from "vitest";
+import {
+  type CompanySecrets,
+  companySecrets,
+  deliveryChatCatalog,
+  notFound,
+  type SecretTransport,
+  type SetResult,
+  TenantSecretsError,
+} from "@repo/catalog";
+import { createTenantSecretsClient, type OAuthClient } from "./client.ts";
+
+/** Keeps secrets in memory, and the names that it was asked for. */
+function inMemory(): SecretTransport & { readonly texts: Map<string, string>; readonly asked: string[] } {
+  const texts = new Map<string, string>();
+  const asked: string[] = [];
+  const notHere = async (): Promise<never> => {
+    throw new TenantSecretsError("NOT_SUPPORTED", "Memory cannot do this.");
+  };
+  return {
+    readMany: async (secretKeys) =>
+      secretKeys.flatMap((secretKey) => {
+        const value = texts.get(secretKey);
+        return value === undefined ? [] : [{ secretKey, value }];
+      }),
+    open: notHere,
+    openLive: notHere,
+    reportOutcome: notHere,
+    writeMany: async (writes) => {
+      for (const { secretKey, value } of writes) {
+        asked.push(secretKey);
+        texts.set(secretKey, value);
+      }
+      return writes.map(({ secretKey }) => ({ secretKey, version: 1 }));
+    },
+    capabilities: notHere,
+    history: notHere,
+    stage: notHere,
+    promote: notHere,
+    discard: notHere,
+    rollback: notHere,
+    setExpiry: notHere,
+    purge: notHere,
+    texts,
+    asked,
+    read: async (secretKey) => {
+      asked.push(secretKey);
+      const text = texts.get(secretKey);
+      if (text === undefined) throw notFound();
+      return text;
+    },
+    write: async (secretKey, text, options) => {
+      asked.push(secretKey);
+      texts.set(secretKey, text);
+      return { version: (options.expectedVersion ?? 0) + 1 };
+    },
+    list: async () => {
+      throw new TenantSecretsError("STORE_UNAVAILABLE", "The list is away.");
+    },
+    remove: async (secretKey) => {
+      texts.delete(secretKey);
+      return {};
+    },
+    restore: async () => {
+      throw notFound();
+    },
+  };
+}
+
+const google: OAuthClient = { clientId: "fake-client", clientSecret: "fake-secret" };
+
+describe("one company's secrets", () => {
+  test("come back as they were set, strings and objects", async () => {
+    const transport = inMemory();
+    const acme = companySecrets(deliveryChatCatalog, transport);
+    expect(
+      await acme.set("STRIPE_SECRET_KEY", "sk_test_fake_codewiser_0001", { expectedVersion: 4 }),
+    ).toEqual({ version: 5 });
+    await acme.set("OAUTH_GOOGLE", google);
+    await acme.set("CUSTOM_POS", "anything");
+    expect(await acme.get("STRIPE_SECRET_KEY")).toBe("sk_test_fake_codewiser_0001");
+    expect(await acme.get("OAUTH_GOOGLE")).toEqual(google);
+    expect(await acme.find("CUSTOM_POS")).toBe("anything");
+    expect(transport.texts.get("OAUTH_GOOGLE")).toBe(JSON.stringify(google));
+  });
+
+  test("are set and got many at once, and what a batch refuses is named, secret by secret", async () => {
+    const transport = inMemory();
+    const acme = companySecrets(deliveryChatCatalog, transport);
+    await acme.setMany({ OAUTH_GOOGLE: google, CUSTOM_POS: "anything" });
+    const found = await acme.getMany(["OAUTH_GOOGLE", "CUSTOM_POS", "SENDGRID_API_KEY"]);
+    expect(found).toEqual({ OAUTH_GOOGLE: google, CUSTOM_POS: "anything" });
+    expectTypeOf(found.OAUTH_GOOGLE).toEqualTypeOf<OAuthClient | undefined>();
+    const batch = acme.setMany({ STRIPE_SECRET_KEY: "pk_wrong", CUSTOM_A: "••••", CUSTOM_B: "fine" });
+    await expect(batch).rejects.toMatchObject({
+      code: "INVALID_VALUE",
+      failures: [
+        { secretKey: "STRIPE_SECRET_KEY", code: "INVALID_VALUE" },
+        { secretKey: "CUSTOM_A", code: "INVALID_VALUE" },
+      ],
+    });
+    expect(transport.asked).toEqual(["OAUTH_GOOGLE", "CUSTOM_POS"]);
+  });
+
+  test("are undefined to find, and NOT_FOUND to get, where there is none", async () => {
+    const acme = companySecrets(deliveryChatCatalog, inMemory());
+    expect(await acme.find("STRIPE_SECRET_KEY")).toBeUndefined();
+    await expect(acme.get("STRIPE_SECRET_KEY")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test("are never undefined because something else went wrong", async () => {
+    const read = async () => {
+      throw new TenantSecretsError("INTEGRITY_FAILURE", "Changed.");
+    };
+    const acme = companySecrets(deliveryChatCatalog, { ...inMemory(), read });
+    await expect(acme.find("STRIPE_SECRET_KEY")).rejects.toMatchObject({ code: "INTEGRITY_FAILURE" });
+  });
+
+  test("are not asked for, nor sent, under a name or with a value that the catalogue refuses", async () => {
+    const transport = inMemory();
+    const acme: CompanySecrets<typeof deliveryChatCatalog> = companySecrets(deliveryChatCatalog, transport);
+    await expect(acme.get("CUSTOM_")).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY" });
+    await expect(acme.find("CUSTOM_ä")).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY" });
+    await expect(acme.set("CUSTOM_", "x")).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY" });
+    await expect(acme.set("STRIPE_SECRET_KEY", "pk_wrong")).rejects.toMatchObject({ code: "INVALID_VALUE" });
+    expect(transport.asked).toEqual([]);
+  });
+});
+
+// What follows is held by the compiler: it opens nothing, and calls nothing.
+const overHttp = createTenantSecretsClient({
+  url: "http://127.0.0.1:9",
+  credential: "fake",
+  catalog: deliveryChatCatalog,
+}).company("acme");
+
+describe.for([
+  { where: "in process", acme: companySecrets(deliveryChatCatalog, inMemory()) },
+  { where: "over HTTP", acme: overHttp },
+])("the types $where", ({ acme }) => {
+  test("are the catalogue's", () => {
+    expectTypeOf(acme).toEqualTypeOf<CompanySecrets<typeof deliveryChatCatalog>>();
+    expectTypeOf(() => acme.get("STRIPE_SECRET_KEY")).returns.resolves.toEqualTypeOf<string>();
+    expectTypeOf(() => acme.get("CUSTOM_ANYTHING")).returns.resolves.toEqualTypeOf<string>();
+    expectTypeOf(() => acme.get("OAUTH_GOOGLE")).returns.resolves.toEqualTypeOf<OAuthClient>();
+    expectTypeOf(() => acme.find("OAUTH_GOOGLE")).returns.resolves.toEqualTypeOf<OAuthClient | undefined>();
+    expectTypeOf(() => acme.set("OAUTH_GOOGLE", google)).returns.resolves.toEqualTypeOf<SetResult>();
+  });
+
+  test("refuse at compile time what the catalogue does not have", () => {
+    const never = [
+      // @ts-expect-error a misspelt secret key
+      () => acme.get("STRIPE_SECRT_KEY"),
+      // @ts-expect-error a secret key that only a program knows
+      (name: string) => acme.get(name),
+      // @ts-expect-error another case
+      () => acme.find("stripe_secret_key"),
+      // @ts-expect-error a misspelt secret key
+      () => acme.set("STRIPE_SECRT_KEY", "sk_test_fake_codewiser_0001"),
+      // @ts-expect-error a number for a string
+      () => acme.set("STRIPE_SECRET_KEY", 1),
+      // @ts-expect-error an object for a string
+      () => acme.set("STRIPE_SECRET_KEY", google),
+      // @ts-expect-error a string for an object
+      () => acme.set("OAUTH_GOOGLE", "text"),
+      // @ts-expect-error half an object
+      () => acme.set("OAUTH_GOOGLE", { clientId: "fake-client" }),
+      // @ts-expect-error more than the object has
+      () => acme.set("OAUTH_GOOGLE", { ...google, more: 1 }),
+      // @ts-expect-error a misspelt secret key
+      () => acme.remove("STRIPE_SECRT_KEY"),
+      // @ts-expect-error an option that there is none of
+      () => acme.set("CUSTOM_POS", "x", { version: 1 }),
+      // @ts-expect-error a misspelt secret key in a batch
+      () => acme.setMany({ STRIPE_SECRT_KEY: "sk_test_fake_codewiser_0001" }),
+      // @ts-expect-error a string for an object in a batch
+      () => acme.setMany({ OAUTH_GOOGLE: "text" }),
+      // @ts-expect-error an object, and not a string
+      () => acme.use("OAUTH_GOOGLE", (value) => value.length),
+    ];
+    expect(never).toHaveLength(14);
+  });
+});

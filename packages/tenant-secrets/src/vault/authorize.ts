@@ -1,0 +1,122 @@
+import type { AuditAction, AuditLog } from "@repo/audit-log";
+import {
+  type Caller,
+  type Catalog,
+  type SecretStoreName,
+  TenantSecretsError,
+  type Verb,
+} from "@repo/catalog";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import { permits, refusal } from "../access/permissions.ts";
+import { inSpan } from "../access/spans.ts";
+import type { Companies, Company } from "../companies/companies.ts";
+import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
+import { StoreChanged } from "../keys/company/company-lock.ts";
+import type { SecretStore } from "../stores/store.ts";
+import type { KeptSecrets } from "./secret-cache.ts";
+
+const verbsOfChange: ReadonlySet<Verb> = new Set(["write", "delete"]);
+
+/** What the parts of the vault work with. */
+export interface VaultParts {
+  readonly catalog: Catalog;
+  readonly companies: Companies;
+  readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
+  readonly audit: AuditLog;
+  readonly kept: KeptSecrets;
+  readonly verifiers: WebhookVerifiers;
+}
+
+export interface Task {
+  readonly caller: Caller;
+  readonly subdomain: string;
+  /** Left out where the task is about none or several: then whoever has the verb for some passes. */
+  readonly secretKey?: string;
+  readonly verb: Verb;
+  readonly action: AuditAction;
+  /** Why it is refused to somebody who has the verb. */
+  readonly ban?: string | undefined;
+  /** Whether it would change something. Default: as its verb says. */
+  readonly changes?: boolean;
+}
+
+/**
+ * The way to a company's store: finds the company, checks the caller against it, and sees to it that whatever is refused or
+ * fails is on record. What succeeds puts itself there.
+ */
+export type Gate = <T>(task: Task, work: (company: Company, store: SecretStore) => Promise<T>) => Promise<T>;
+
+export function createGate({ catalog, companies, stores, audit }: VaultParts): Gate {
+  return ({ caller, subdomain, secretKey, verb, action, ban, ...task }, work) =>
+    inSpan(`vault ${action}`, async (span) => {
+      const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
+      // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
+      const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
+      const asked = { caller, action, secretKey: known, changes };
+      const company = await companies.enter(asked, subdomain);
+      span.setAttribute("tenant_secrets.store", company.secretStore);
+      const attempt: Attempt = { ...asked, companyId: company.id };
+      if (!permits(caller.actor, verb, company.id, secretKey)) {
+        return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
+      }
+      if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
+      return perform(audit, attempt, () =>
+        underStoreOfNow(companies, caller, company, (entered) => work(entered, stores[entered.secretStore])),
+      );
+    });
+}
+
+/** How often something is begun under a store that has changed when it comes to it. */
+const maxBeginnings = 3;
+
+/**
+ * Does something under the store that a company has, and again from the beginning where it has another one since: one that
+ * turned it away as stale, or that can do what the one before could not.
+ *
+ * @throws {StoreChanged} where it changes again and again
+ */
+async function underStoreOfNow<T>(
+  companies: Companies,
+  caller: Caller,
+  entered: Company,
+  work: (company: Company) => Promise<T>,
+): Promise<T> {
+  let company = entered;
+  for (let beginnings = 1; ; beginnings++) {
+    try {
+      return await work(company);
+    } catch (error) {
+      const isStale = error instanceof StoreChanged;
+      const isUnable = error instanceof TenantSecretsError && error.code === "NOT_SUPPORTED";
+      if (!(isStale || isUnable) || beginnings === maxBeginnings) throw error;
+      const now = await companies.enterAgain(caller, company);
+      if (isUnable && now.storeEpoch === company.storeEpoch) throw error;
+      company = now;
+    }
+  }
+}
+
+/** @param rule what holds for the field, to follow its name */
+export function refuseField(field: string, rule: string): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", `The request was refused: ${field} ${rule}.`, {
+    fields: [field],
+  });
+}
+
+/** Puts each secret that stood in the way of a batch on record by itself. The batch's own failure is for the gate. */
+export async function recordFailures<T>(
+  audit: AuditLog,
+  { caller, action, companyId }: Pick<Attempt, "caller" | "action" | "companyId">,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
+    for (const { secretKey, code } of failures) {
+      const outcome = code === "FORBIDDEN" ? "refused" : "failed";
+      await audit.add(caller, { action, companyId, secretKey, outcome, reason: code });
+    }
+    throw error;
+  }
+}

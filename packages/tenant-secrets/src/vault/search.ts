@@ -1,0 +1,229 @@
+import { setImmediate as yieldToOthers } from "node:timers/promises";
+import { sql } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
+import { z } from "zod";
+import { type AuditLog, onDatabase } from "@repo/audit-log";
+import { type Caller, forbidden, maxValueBytes, SecretStoreName, TenantSecretsError } from "@repo/catalog";
+import { fingerprint, Plaintext } from "@repo/envelope";
+import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import { permitsOnPlatform } from "../access/permissions.ts";
+import { companyIdOf } from "../companies/company-id.ts";
+import { enterTo, type Companies } from "../companies/companies.ts";
+import type { CompanyKeys } from "../keys/company/company-keys.ts";
+
+export interface ValueMatch {
+  /** Its subdomain. */
+  readonly company: string;
+  readonly secretKey: string;
+  readonly version: number;
+  /** Whether that is the version in use, or an earlier one. */
+  readonly current: boolean;
+  /** Whether the secret has been removed, and could still be restored. */
+  readonly removed: boolean;
+}
+
+export interface ValueSearch {
+  readonly matches: readonly ValueMatch[];
+  /** Whether these are all: a search ends at 200. */
+  readonly complete: boolean;
+  /** How many companies were searched through. */
+  readonly searched: number;
+  /** How many of them are hybrid: what only Infisical has of theirs was not looked at. */
+  readonly partly: number;
+  /** How many companies were not searched, and why: their values are in Infisical; their keys are destroyed, or not at hand. */
+  readonly notSearched: {
+    readonly inInfisical: number;
+    readonly keysDestroyed: number;
+    readonly keysUnavailable: number;
+  };
+}
+
+/**
+ * Where exactly this value is, among current and earlier versions in the database: "is this leaked string one of ours?"
+ * Values are compared by fingerprint, under each company's own key, and none is opened. Every company where it is found has
+ * that on its record.
+ *
+ * @param value as it is kept: an object's is its JSON
+ * @param subdomain left out: in every company, for operators
+ * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_VALUE
+ */
+export type SearchValues = (
+  caller: Caller,
+  value: string,
+  subdomain: string | undefined,
+) => Promise<ValueSearch>;
+
+const batchSize = 100;
+const mostMatches = 200;
+/** So that a search leaves connections to those who serve. */
+const atOnce = 4;
+
+const CompanyRow = z.object({
+  id: z.string(),
+  subdomain: z.string(),
+  secretStore: SecretStoreName,
+  living: z.array(z.int()),
+  destroyed: z.boolean(),
+});
+type CompanyRow = z.infer<typeof CompanyRow>;
+
+const Found = z.object({
+  companyId: z.string(),
+  company: z.string(),
+  secretKey: z.string(),
+  version: z.int(),
+  current: z.boolean(),
+  removed: z.boolean(),
+});
+
+export function createValueSearch(
+  database: Database,
+  companies: Companies,
+  companyKeys: CompanyKeys,
+  audit: AuditLog,
+): SearchValues {
+  const everywhere = async (attempt: Attempt): Promise<undefined> => {
+    if (!permitsOnPlatform(attempt.caller.actor, "search")) {
+      await refuse(audit, attempt, forbidden("search in every company"));
+    }
+  };
+
+  /** The fingerprints that a value has in a company, or why they cannot be told. */
+  const fingerprints = async (
+    company: CompanyRow,
+    value: Buffer,
+  ): Promise<readonly string[] | "keysDestroyed" | "keysUnavailable"> => {
+    if (company.destroyed && company.living.length === 0) return "keysDestroyed";
+    try {
+      const keys = company.living.map((no) => companyKeys.forOpening(companyIdOf(company), no));
+      return (await Promise.all(keys)).map((key) => fingerprint(key, value));
+    } catch (error) {
+      const code = error instanceof TenantSecretsError ? error.code : undefined;
+      if (code === "KEY_DESTROYED") return "keysDestroyed";
+      if (code === "KEY_UNAVAILABLE" || code === "INTEGRITY_FAILURE") return "keysUnavailable";
+      throw error;
+    }
+  };
+
+  const search = async (value: Buffer, companyId: string | undefined): Promise<Findings> => {
+    const findings: Findings = {
+      found: [],
+      searched: 0,
+      partly: 0,
+      notSearched: { inInfisical: 0, keysDestroyed: 0, keysUnavailable: 0 },
+    };
+    let after: string | undefined;
+    for (;;) {
+      const batch = await selectCompanies(database, companyId, after);
+      after = batch.at(-1)?.id;
+      if (after === undefined) return findings;
+      const wanted: { id: string; fingerprint: string }[] = [];
+      for (let start = 0; start < batch.length; start += atOnce) {
+        const some = batch.slice(start, start + atOnce);
+        const results = await Promise.all(some.map((company) => fingerprints(company, value)));
+        for (const [index, company] of some.entries()) {
+          const result = results[index] ?? "keysUnavailable";
+          if (typeof result === "string") findings.notSearched[result] += 1;
+          else {
+            // What an Infisical company left in the database is looked at too, and it is not called searched for that.
+            if (company.secretStore === "infisical") findings.notSearched.inInfisical += 1;
+            else findings.searched += 1;
+            if (company.secretStore === "hybrid") findings.partly += 1;
+            wanted.push(...result.map((each) => ({ id: company.id, fingerprint: each })));
+          }
+        }
+        await yieldToOthers();
+      }
+      findings.found.push(...(await selectVersions(database, wanted)));
+      if (findings.found.length > mostMatches) return findings;
+    }
+  };
+
+  return async (caller, text, subdomain) => {
+    const attempt = { caller, action: "secret.search" } as const;
+    const company =
+      subdomain === undefined
+        ? await everywhere(attempt)
+        : await enterTo(companies, audit, attempt, subdomain, { verb: "search", to: "search for values" });
+    return perform(audit, { ...attempt, companyId: company?.id }, async () => {
+      const plaintext = Plaintext.fromText(text);
+      try {
+        checkSearched(text, plaintext.bytes.length);
+        await audit.ready();
+        const { found, ...counts } = await search(plaintext.bytes, company?.id);
+        const shown = found.slice(0, mostMatches);
+        const event = { action: attempt.action, outcome: "allowed" } as const;
+        const events = [
+          { ...event, companyId: company?.id },
+          ...shown.map(({ companyId, secretKey, version }) => ({ ...event, companyId, secretKey, version })),
+        ];
+        await onDatabase(() =>
+          database.acrossCompanies((statements) => audit.addAllTo(statements, caller, events)),
+        );
+        return {
+          ...counts,
+          matches: shown.map(({ companyId: _id, ...match }) => match),
+          complete: shown.length === found.length,
+        };
+      } finally {
+        plaintext.wipe();
+      }
+    });
+  };
+}
+
+interface Findings extends Pick<ValueSearch, "notSearched"> {
+  readonly found: z.infer<typeof Found>[];
+  searched: number;
+  partly: number;
+  readonly notSearched: { inInfisical: number; keysDestroyed: number; keysUnavailable: number };
+}
+
+/** The next companies after one, or one alone. */
+async function selectCompanies(
+  database: Database,
+  companyId: string | undefined,
+  after: string | undefined,
+): Promise<CompanyRow[]> {
+  const { companies, companyKeys } = tables;
+  const alone = companyId === undefined ? sql`true` : sql`c.id = ${companyId}`;
+  const beyond = after === undefined ? sql`true` : sql`c.id > ${after}`;
+  const rows = await onDatabase(() =>
+    database.acrossCompanies((statements) =>
+      statements.execute(sql`
+        select c.id, c.subdomain, c.secret_store as "secretStore",
+          array(select k.no from ${companyKeys} k where k.company_id = c.id and k.status <> 'destroyed') as living,
+          exists (select from ${companyKeys} k where k.company_id = c.id and k.status = 'destroyed') as destroyed
+        from ${companies} c where ${alone} and ${beyond} order by c.id limit ${batchSize}`),
+    ),
+  );
+  return z.array(CompanyRow).parse(Array.from(rows));
+}
+
+async function selectVersions(
+  database: Database,
+  wanted: readonly { readonly id: string; readonly fingerprint: string }[],
+): Promise<z.infer<typeof Found>[]> {
+  const { companies, companySecrets, companySecretVersions } = tables;
+  const rows = await onDatabase(() =>
+    database.acrossCompanies((statements) =>
+      statements.execute(sql`
+        select c.id as "companyId", c.subdomain as company, v.secret_key as "secretKey", v.version,
+          v.version = h.current_version as current, h.deleted_at is not null as removed
+        from json_to_recordset(${JSON.stringify(wanted)}::json) as w (id uuid, fingerprint text)
+        join ${companySecretVersions} v on v.company_id = w.id and v.fingerprint = w.fingerprint
+        join ${companySecrets} h on h.company_id = v.company_id and h.secret_key = v.secret_key
+        join ${companies} c on c.id = w.id
+        order by c.subdomain, v.secret_key, v.version limit ${mostMatches + 1}`),
+    ),
+  );
+  return z.array(Found).parse(Array.from(rows));
+}
+
+function checkSearched(text: string, bytes: number): void {
+  if (text !== "" && bytes <= maxValueBytes && text.isWellFormed()) return;
+  throw new TenantSecretsError(
+    "INVALID_VALUE",
+    `The value to search for is not one that could be kept: 1 to ${maxValueBytes} bytes of well-formed text.`,
+  );
+}
