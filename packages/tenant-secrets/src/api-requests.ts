@@ -3,6 +3,9 @@ import { TenantSecretsError } from "@repo/catalog";
 /** What sends a request; `globalThis.fetch` is one. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** The server runs no more calls than this of one request. */
+export const maxBatchSize = 10;
+
 /** The part of a request that the client's library sets. */
 interface Outgoing {
   readonly method?: string | undefined;

@@ -16,10 +16,17 @@ import {
   TenantSecretsError,
   wire,
 } from "@repo/catalog";
-import { apiAddress, authorization, checkedTimeout, sendToApi, type Fetch } from "./api-requests.ts";
+import {
+  apiAddress,
+  authorization,
+  checkedTimeout,
+  maxBatchSize,
+  sendToApi,
+  type Fetch,
+} from "./api-requests.ts";
 import type { AppRouter } from "./router/router.ts";
 
-export type { Fetch } from "./api-requests.ts";
+export { maxBatchSize, type Fetch } from "./api-requests.ts";
 export {
   ApiKeyVerb,
   type Capabilities,
@@ -67,9 +74,6 @@ export {
   type WriteResult,
 } from "@repo/catalog";
 export type { AppRouter } from "./router/router.ts";
-
-/** The server runs no more calls than this of one request. */
-export const maxBatchSize = 10;
 
 /** How long a call takes at most: longer than the server's own deadlines together, in milliseconds. */
 const defaultTimeoutMs = 30_000;

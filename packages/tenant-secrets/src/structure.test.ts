@@ -1,89 +1,155 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { build, type Rolldown } from "vite";
 import { describe, expect, test } from "vitest";
 
 const root = import.meta.dirname;
+const packages = path.resolve(root, "../..");
 
-/** A file may import from its own folder and from the folders before it, and from no other. */
+/** Rooms of this package and files of its root. Each may import from itself and from those before it, and from no other. */
 const layers = [
-  "vocabulary",
-  "catalog",
-  "transfer",
+  "api-requests.ts",
   "providers",
-  "crypto",
   "cache",
   "access",
   "companies",
+  "runs",
   "keys",
   "stores",
   "vault",
-  "record",
-  "lifecycle",
+  "audit",
   "migration",
+  "jobs",
+  "product-services.ts",
   "router",
+  "client.ts",
+  "tenant-secrets.ts",
+  "index.ts",
+  "testing",
 ];
 
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
-  (file) => file.endsWith(".ts") && !file.endsWith(".test.ts"),
-);
+const productOf = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .map((file) => file.replaceAll(path.sep, "/"));
 
+const files = productOf(root);
+
+/** Imports of types too: a reader follows them as well. */
 function importsOf(file: string): string[] {
-  const text = readFileSync(path.join(root, file), "utf8");
+  const text = readFileSync(file, "utf8");
   return [...text.matchAll(/(?:from|import) "([^"]+)"/g)].map((match) => match[1] ?? "");
 }
 
-describe("the folders of the package", () => {
+/** The files of the same package that a file imports, as paths from the package's `src`. */
+function neighboursOf(folder: string, file: string): string[] {
+  return importsOf(path.join(folder, file))
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => path.posix.join(path.posix.dirname(file), specifier));
+}
+
+const layerOf = (file: string): number => layers.indexOf(file.split("/")[0] ?? "");
+
+describe("the rooms of the core", () => {
   test("are the known ones", () => {
-    const folders = new Set(
-      files.filter((file) => file.includes(path.sep)).map((file) => file.split(path.sep)[0]),
-    );
-    expect([...folders].filter((folder) => !layers.includes(folder ?? ""))).toEqual([]);
+    expect(files.filter((file) => layerOf(file) === -1)).toEqual([]);
   });
 
   test("import only from those before them", () => {
-    const wrong = files.flatMap((file) => {
-      const [folder, ...rest] = file.split(path.sep);
-      if (rest.length === 0) return [];
-      return importsOf(file)
-        .filter((specifier) => specifier.startsWith("../"))
-        .map((specifier) => specifier.split("/")[1] ?? "")
-        .filter((target) => layers.includes(target) && layers.indexOf(target) > layers.indexOf(folder ?? ""))
-        .map((target) => `${file} → ${target}`);
-    });
-    expect(wrong).toEqual([]);
+    const upward = files.flatMap((file) =>
+      neighboursOf(root, file)
+        .filter((target) => layerOf(target) > layerOf(file))
+        .map((target) => `${file} → ${target}`),
+    );
+    expect(upward).toEqual([]);
   });
 
   test("hold no drawer for what has no name", () => {
     const drawers = files.filter((file) =>
-      /(?:^|[/\\])(?:utils?|helpers?|types|common|services?|managers?|misc|shared)\.ts$/.test(file),
+      /(?:^|\/)(?:utils?|helpers?|types|common|services?|managers?|misc|shared)\.ts$/.test(file),
     );
     expect(drawers).toEqual([]);
   });
 });
 
-/** Whoever imports the maker of a CompanyId: the resolver, the check of credentials, and platform code. */
+test.each(["catalog", "envelope", "audit-log", "tenant-secrets"])(
+  "no file of packages/%s imports itself by way of others, not even for a type",
+  (name) => {
+    const folder = path.join(packages, name, "src");
+    const left = new Map(productOf(folder).map((file) => [file, neighboursOf(folder, file)]));
+    // Takes away what imports nothing that is left, until nothing more goes: what stays is a circle, or leads to one.
+    const free = () => [...left].find(([, targets]) => !targets.some((target) => left.has(target)))?.[0];
+    for (let file = free(); file !== undefined; file = free()) left.delete(file);
+    expect([...left.keys()]).toEqual([]);
+  },
+);
+
+test("a stranger's verifier of an export loads no database, no cipher of ours and no part of the core", () => {
+  const { exports } = JSON.parse(readFileSync(path.join(packages, "audit-log/package.json"), "utf8")) as {
+    exports: Record<string, string>;
+  };
+  const seen = new Set<string>();
+  const visit = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const specifier of loadedBy(file)) {
+      if (specifier.startsWith(".")) visit(path.join(path.dirname(file), specifier));
+      else if (specifier.startsWith("@repo/")) {
+        const entry = path.join(packages, specifier.slice("@repo/".length), "src/index.ts");
+        if (existsSync(entry)) visit(entry);
+        seen.add(specifier);
+      } else seen.add(specifier);
+    }
+  };
+  visit(path.join(packages, "audit-log", exports["./verify"] ?? ""));
+  const libraries = [...seen].filter((name) => !path.isAbsolute(name)).toSorted();
+  expect(libraries).toContain("@repo/catalog");
+  expect(libraries.filter((name) => !name.startsWith("node:"))).toEqual([
+    "@humanwhocodes/momoa",
+    "@repo/catalog",
+    "@repo/envelope",
+    "zod",
+  ]);
+});
+
+/** What Node loads for a file: its imports but for those of types. */
+function loadedBy(file: string): string[] {
+  const text = readFileSync(file, "utf8");
+  return [...text.matchAll(/^(?:import|export)(?! type\b)[^;]*?from "([^"]+)";$/gm)].map(
+    (match) => match[1] ?? "",
+  );
+}
+
+/** Files that make a CompanyId: the resolver, the check of credentials, and platform code. */
 const makersOfCompanyIds = [
+  "audit/audit-service.ts",
   "companies/authenticate.ts",
   "companies/companies.ts",
+  "jobs/maintenance.ts",
   "keys/company/rotation.ts",
   "keys/rotation/emergency.ts",
-  "audit/audit-service.ts",
   "stores/infisical/outside-settlement.ts",
-  "jobs/maintenance.ts",
   "vault/search.ts",
 ];
 
 test("a CompanyId is made by the listed files alone, and by no cast", () => {
-  const product = files.filter((file) => !file.endsWith("testing/fixture.ts"));
+  const product = files.filter((file) => !file.startsWith("testing/"));
   const makers = product.filter((file) =>
-    importsOf(file).some((specifier) => specifier.endsWith("/company-id.ts")),
+    importsOf(path.join(root, file)).some((specifier) => specifier.endsWith("/company-id.ts")),
   );
-  expect(makers.map((file) => file.replaceAll(path.sep, "/")).toSorted()).toEqual(makersOfCompanyIds);
-  const casts = product.filter((file) =>
-    /\bas (?:unknown as )?CompanyId\b|<CompanyId>\s*\w/.test(readFileSync(path.join(root, file), "utf8")),
-  );
-  expect(casts.map((file) => file.replaceAll(path.sep, "/"))).toEqual(["companies/company-id.ts"]);
+  expect(makers.toSorted()).toEqual(makersOfCompanyIds);
+  const casts = ["catalog", "envelope", "audit-log", "tenant-secrets"].flatMap((name) => {
+    const folder = path.join(packages, name, "src");
+    return productOf(folder)
+      .filter((file) => !file.startsWith("testing/"))
+      .filter((file) =>
+        /\bas (?:unknown as )?CompanyId\b|<CompanyId>\s*\w/.test(
+          readFileSync(path.join(folder, file), "utf8"),
+        ),
+      )
+      .map((file) => `${name}/${file}`);
+  });
+  expect(casts).toEqual(["tenant-secrets/companies/company-id.ts"]);
 });
 
 test("what a browser gets of the client holds no cipher, no database and no Infisical", async () => {

@@ -1,5 +1,5 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
-import { maxBatchSize, type Fetch } from "../client.ts";
+import { maxBatchSize, type Fetch } from "../api-requests.ts";
 import type { Services } from "../product-services.ts";
 import { appRouter } from "./router.ts";
 import { createContext, requestOf } from "./trpc.ts";

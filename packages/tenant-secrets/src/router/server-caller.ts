@@ -1,6 +1,6 @@
 import { TRPCError } from "@trpc/server";
 import { type Caller, type Catalog, type CompanySecrets, companySecrets, openValueOf } from "@repo/catalog";
-import type { TenantSecrets } from "../tenant-secrets.ts";
+import type { Services } from "../product-services.ts";
 import { createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
@@ -9,7 +9,7 @@ import { createCallerContext, publicError } from "./trpc.ts";
  * with the same checks, errors and events as over HTTP.
  */
 export function serverCaller<C extends Catalog>(
-  secrets: TenantSecrets<C>,
+  secrets: Services & { readonly catalog: C },
   caller: Caller,
   company: string,
 ): CompanySecrets<C> {
