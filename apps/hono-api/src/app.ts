@@ -1,25 +1,19 @@
 import type { TenantSecrets } from "@repo/tenant-secrets";
 import { Hono, type MiddlewareHandler } from "hono";
-import {
-  acceptJsonOnly,
-  allowMethods,
-  answerHeaders,
-  letPagesRead,
-  limitBody,
-  limitUrl,
-  refuseForeignPages,
-} from "./border.ts";
-import { createGetCompanyFromRequest, type DeliveryChatCatalog } from "./company.ts";
-import { limitInFlight } from "./load.ts";
+import type { StartUp } from "./bootstrap.ts";
+import type { ApiEnv, DeliveryChatCatalog } from "./context.ts";
+import { HttpError, respondWithError } from "./http-error.ts";
 import type { Log } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
-import { observe, type ApiEnv } from "./observe.ts";
-import { paymentRoutes } from "./payments.ts";
-import { createReadiness, type ReadinessOptions } from "./readiness.ts";
-import { refuse, Refusal } from "./refusal.ts";
-import type { StartUp } from "./start-up.ts";
-import { traceRequests } from "./tracing.ts";
-import { serveTrpc } from "./trpc.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { createGetCompanyFromRequest } from "./middleware/company.ts";
+import { limitInFlight } from "./middleware/load-shedding.ts";
+import { acceptJsonOnly, allowMethods, limitBody, limitUrl } from "./middleware/request-limits.ts";
+import { logRequests } from "./middleware/request-logging.ts";
+import { allowCors, rejectCrossOrigin, securityHeaders } from "./middleware/security-headers.ts";
+import { traceRequests } from "./middleware/tracing.ts";
+import { paymentRoutes } from "./routes/payments.ts";
+import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
+import { serveTrpc } from "./routes/trpc.ts";
 
 export interface AppOptions extends ReadinessOptions {
   readonly secrets: TenantSecrets<DeliveryChatCatalog>;
@@ -27,32 +21,40 @@ export interface AppOptions extends ReadinessOptions {
   readonly metrics: Pick<Metrics, "request" | "inFlight" | "shed">;
   readonly baseDomain: string;
   readonly stripeApiUrl: string;
-  /** How many proxies of ours a request passes. */
+  /** Number of our own proxies that a request passes. */
   readonly trustedProxies: number;
-  /** Whose pages may send requests that change something. */
+  /** Origins whose pages may send requests with side effects. */
   readonly allowedOrigins: readonly string[];
   readonly maxRequestsInFlight: number;
 }
 
-/** The routes and what stands before them. Opens nothing. */
+/** The routes behind their middleware. Opens no connection. */
 export function createApp(options: AppOptions): Hono<ApiEnv> {
   const { secrets, log, metrics, startUp } = options;
   const readiness = createReadiness(options);
   const getCompanyFromRequest = createGetCompanyFromRequest(secrets, options.baseDomain);
 
   const app = new Hono<ApiEnv>();
-  app.onError((error, c) => refuse(log, c, error));
+  app.onError((error, c) => respondWithError(log, c, error));
   app.notFound((c) =>
-    refuse(log, c, new Refusal(404, "NOT_FOUND", "There is no such route: check method and path.")),
+    respondWithError(
+      log,
+      c,
+      new HttpError({
+        status: 404,
+        reason: "NOT_FOUND",
+        message: "There is no such route: check method and path.",
+      }),
+    ),
   );
   app.use(
-    observe(options),
-    answerHeaders,
-    letPagesRead(options.allowedOrigins),
+    logRequests(options),
+    securityHeaders,
+    allowCors(options.allowedOrigins),
     limitInFlight(options.maxRequestsInFlight, metrics),
     traceRequests,
     limitUrl,
-    refuseForeignPages(options.allowedOrigins),
+    rejectCrossOrigin(options.allowedOrigins),
   );
   app.use("/healthz", allowMethods("GET", "HEAD"));
   app.use("/readyz", allowMethods("GET", "HEAD"));
@@ -72,7 +74,7 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   return app;
 }
 
-/** Before the start is complete nothing is served: it is not known yet whether the database keeps companies apart. */
+/** Serves nothing before the start is complete: until then the isolation of companies in the database is unchecked. */
 function onceStarted(startUp: Pick<StartUp, "problem">): MiddlewareHandler {
   return async (_, next) => {
     const problem = startUp.problem();

@@ -2,5 +2,5 @@
 export { createApp } from "./app.ts";
 export { listen } from "./http-server.ts";
 export { createLog } from "./log.ts";
-export { createMetrics } from "./metrics.ts";
-export { createStartUp } from "./start-up.ts";
+export { createMetrics } from "./metrics/metrics.ts";
+export { createStartUp } from "./bootstrap.ts";

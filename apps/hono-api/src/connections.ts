@@ -1,7 +1,7 @@
 import { ConnectionProblem, inspectConnection, type Database, type Finding } from "@repo/db";
 import type { ApiEnvironment } from "./env.ts";
 import type { Log } from "./log.ts";
-import { StartRefused } from "./start-up.ts";
+import { StartupError } from "./bootstrap.ts";
 
 type Urls = Pick<
   ApiEnvironment,
@@ -12,7 +12,7 @@ interface ConnectionsToCheck {
   readonly env: Urls;
   readonly database: Pick<Database, "prepareNothing">;
   readonly log: Log;
-  /** Whether this process runs jobs, whose connections keep a session. */
+  /** Whether this process runs jobs, which need connections with a session. */
   readonly runsJobs: boolean;
 }
 
@@ -26,8 +26,8 @@ const names = [
 const remedy = "give it the address of the server itself, or of a pooler in session mode";
 
 /**
- * {@link checkConnections} for a start that repeats its steps: what has succeeded is not done again, since each time makes
- * up to eight connections.
+ * {@link checkConnections} for a start that repeats its steps: it runs until it succeeds once, since each run opens up to eight
+ * connections.
  */
 export function connectionsCheck(connections: ConnectionsToCheck): () => Promise<void> {
   let isDone = false;
@@ -38,11 +38,11 @@ export function connectionsCheck(connections: ConnectionsToCheck): () => Promise
 }
 
 /**
- * Connects as each URL says, and finds out what stands in between: see docs/configuration.md, "Poolers". Where statements
- * cannot be prepared, the pools prepare none from now on.
+ * Connects with each URL, and detects poolers in between: see docs/configuration.md, "Poolers". Where statements cannot be
+ * prepared, the pools prepare none from then on.
  *
- * @throws {StartRefused} when the server does not let one of them in, or a pooler is where a session has to last
- * @throws {ConnectionProblem} when one of them cannot be reached
+ * @throws {StartupError} when the server rejects one of them, or a pooler breaks one that needs a session
+ * @throws {ConnectionProblem} when the server of one of them is unreachable
  */
 async function checkConnections({ env, database, log, runsJobs }: ConnectionsToCheck): Promise<void> {
   const given = names.flatMap((name) => (env[name] === undefined ? [] : [{ name, url: env[name] }]));
@@ -50,9 +50,9 @@ async function checkConnections({ env, database, log, runsJobs }: ConnectionsToC
   const problems = outcomes.flatMap((outcome): unknown[] =>
     outcome.status === "rejected" ? [outcome.reason] : [],
   );
-  // What waiting does not mend is said first.
+  // Problems that a retry cannot solve come first.
   const refusal = problems.find((problem) => problem instanceof ConnectionProblem && !problem.isUnavailable);
-  if (refusal instanceof ConnectionProblem) throw new StartRefused(refusal.message);
+  if (refusal instanceof ConnectionProblem) throw new StartupError(refusal.message);
   if (problems.length > 0) throw problems[0];
 
   const found = new Map<string, Finding>();
@@ -61,11 +61,11 @@ async function checkConnections({ env, database, log, runsJobs }: ConnectionsToC
   }
   const isPooled = (name: (typeof names)[number]): boolean => found.get(name)?.isPooled === true;
   if (isPooled("DATABASE_LISTENER_URL"))
-    throw new StartRefused(
+    throw new StartupError(
       `DATABASE_LISTENER_URL goes through a pooler in transaction mode, behind which no news of changes arrive: ${remedy}.`,
     );
   if (runsJobs && isPooled("DATABASE_MAINTENANCE_URL"))
-    throw new StartRefused(
+    throw new StartupError(
       `DATABASE_MAINTENANCE_URL goes through a pooler in transaction mode, behind which jobs cannot run: ${remedy}, or ` +
         "set JOBS=none here and start a worker that has one.",
     );

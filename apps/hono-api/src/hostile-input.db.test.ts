@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { send, sendJson, withoutRequestId, type Answer } from "./exchange.ts";
-import { createBackends, operator, startApi, type Api, type Backends } from "./fixture.ts";
+import { send, sendJson, withoutRequestId, type Answer } from "./testing/raw-http.ts";
+import { createBackends, operator, startApi, type Api, type Backends } from "./testing/fixture.ts";
 
 let backends: Backends;
 let api: Api;
@@ -14,8 +14,12 @@ beforeAll(async () => {
 
 const company = "another-company";
 const call = (procedure: string, input: unknown, as = credential): Promise<Answer> =>
-  sendJson(api.url, `/trpc/${procedure}`, typeof input === "string" ? input : { json: input }, {
-    authorization: `Bearer ${as}`,
+  sendJson(api.url, {
+    path: `/trpc/${procedure}`,
+    body: typeof input === "string" ? input : { json: input },
+    headers: {
+      authorization: `Bearer ${as}`,
+    },
   });
 const reasonOf = ({ body }: Answer) => String(/"reason":"([A-Z_]+)"/.exec(body)?.[1]);
 const write = (value: string, secretKey = "CUSTOM_TEXT") =>
@@ -135,9 +139,13 @@ describe("a name", () => {
   it("of a prototype's is only a name, in a body, in tRPC's own fields and twice", async () => {
     const inner =
       '{"amount":1,"currency":"eur","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}';
-    await sendJson(api.url, "/api/payments/create", inner, {
-      host: "another-company.localhost",
-      authorization: `Bearer ${credential}`,
+    await sendJson(api.url, {
+      path: "/api/payments/create",
+      body: inner,
+      headers: {
+        host: "another-company.localhost",
+        authorization: `Bearer ${credential}`,
+      },
     });
     for (const body of [
       `{"json":${inner},"meta":{"values":{"__proto__.polluted":["Date"],"constructor.prototype.polluted":["Date"]}}}`,
@@ -298,7 +306,11 @@ describe("a credential", () => {
       401,
       'Bearer realm="tenant-secrets"',
     ]);
-    const unpaid = await sendJson(api.url, "/api/payments/create", {}, { host: `${company}.localhost` });
+    const unpaid = await sendJson(api.url, {
+      path: "/api/payments/create",
+      body: {},
+      headers: { host: `${company}.localhost` },
+    });
     expect([unpaid.status, unpaid.headers["www-authenticate"]]).toEqual([
       401,
       'Bearer realm="tenant-secrets"',
@@ -354,16 +366,15 @@ describe("behind a proxy of ours", () => {
     expect(refused.headers["cache-control"]).toBe("no-store");
     expect((await ask("wrong", "198.51.100.7, 198.51.100.8")).status).toBe(401);
     expect((await ask(credential, "198.51.100.7")).status).toBe(200);
-    const paid = await sendJson(
-      guarded.url,
-      "/api/payments/create",
-      {},
-      {
+    const paid = await sendJson(guarded.url, {
+      path: "/api/payments/create",
+      body: {},
+      headers: {
         host: "another-company.localhost",
         authorization: "Bearer wrong",
         "x-forwarded-for": "198.51.100.7",
       },
-    );
+    });
     expect([paid.status, Number(paid.headers["retry-after"]) > 30]).toEqual([429, true]);
   });
 });

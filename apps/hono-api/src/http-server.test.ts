@@ -3,9 +3,9 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
-import { send, sendRaw } from "./exchange.ts";
+import type { ApiEnv } from "./context.ts";
+import { send, sendRaw } from "./testing/raw-http.ts";
 import { listen, type HttpServer } from "./http-server.ts";
-import type { ApiEnv } from "./observe.ts";
 
 const servers: HttpServer[] = [];
 afterEach(async () => {
@@ -15,9 +15,9 @@ afterEach(async () => {
 async function start(
   app: Hono<ApiEnv>,
   port = 0,
-  timeouts?: Parameters<typeof listen>[3],
+  timeouts?: Partial<Parameters<typeof listen>[1]>,
 ): Promise<HttpServer> {
-  const server = await listen(app, "127.0.0.1", port, timeouts);
+  const server = await listen(app, { host: "127.0.0.1", port, ...timeouts });
   servers.push(server);
   return server;
 }

@@ -4,16 +4,19 @@ import { createServer, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
-import type { ApiEnv } from "./observe.ts";
-import { StartRefused } from "./start-up.ts";
+import type { ApiEnv } from "./context.ts";
+import { StartupError } from "./bootstrap.ts";
 
 export interface HttpServer {
   readonly url: string;
-  /** Accepts nothing new, and resolves when what runs is answered, or `deadlineMs` later. */
+  /** Accepts no new connection, and resolves after the last response, or `deadlineMs` later. */
   stop(deadlineMs: number): Promise<void>;
 }
 
 export interface ListenOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
   /** How long a client may take to send a request. Default 10,000 for its headers, 30,000 for all of it. */
   readonly headersMs?: number;
   readonly requestMs?: number;
@@ -24,51 +27,43 @@ export interface ListenOptions {
 }
 
 /**
- * Longer than a balancer's own connections to us last idle, which is 60 s with most: the balancer has to be the one that
- * closes, or it sends a request down a connection that was closed at that moment, and answers 502.
+ * Longer than a load balancer keeps idle connections, which is 60 s with most. The balancer must close first: otherwise it can
+ * send a request on a connection that the server closes at that moment, and responds 502.
  */
-const usualKeepAliveMs = 75_000;
+const defaultKeepAliveMs = 75_000;
 
 /**
- * How many connections the kernel keeps for a process that is busy; it takes fewer where `somaxconn` says so. What does not
- * fit is reset, while what is taken can be told that it is too much.
+ * Connections that the kernel queues while the process is busy; `somaxconn` may lower it. The kernel resets a connection
+ * beyond it, whereas a queued request gets the 503 of load shedding.
  */
 const backlog = 4096;
 
-/**
- * @param port 0 for any free one
- * @throws {StartRefused} when the address cannot be had
- */
-export async function listen(
-  app: Hono<ApiEnv>,
-  host: string,
-  port: number,
-  options: ListenOptions = {},
-): Promise<HttpServer> {
-  const { headersMs = 10_000, requestMs = 30_000, portVariable = "PORT" } = options;
-  // The listener answers by itself, and catches what goes wrong on the way.
-  const listener = getRequestListener(app.fetch, { errorHandler: unreadable });
+/** @throws {StartupError} when it cannot listen on the address */
+export async function listen(app: Hono<ApiEnv>, options: ListenOptions): Promise<HttpServer> {
+  const { host, port, headersMs = 10_000, requestMs = 30_000, portVariable = "PORT" } = options;
+  // The listener responds by itself, and catches every error.
+  const listener = getRequestListener(app.fetch, { errorHandler: respondUnreadable });
   const timeouts = {
     headersTimeout: headersMs,
     requestTimeout: Math.max(requestMs, headersMs),
-    keepAliveTimeout: options.keepAliveMs ?? usualKeepAliveMs,
+    keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs,
   };
   const server = createServer(
-    // Node looks at the clock only as often as this.
+    // Node enforces the timeouts at this interval.
     { ...timeouts, connectionsCheckingInterval: headersMs / 4 },
     (incoming, outgoing) => {
       void listener(incoming, outgoing);
     },
   );
-  server.on("clientError", answerMalformed);
+  server.on("clientError", respondMalformed);
   try {
     server.listen({ port, host, backlog });
     await once(server, "listening");
   } catch (error) {
-    throw new StartRefused(reasonOf(error, host, port, portVariable));
+    throw new StartupError(reasonOf(error, { host, port, portVariable }));
   }
   const address = server.address();
-  if (address === null || typeof address === "string") throw new StartRefused("The server has no port.");
+  if (address === null || typeof address === "string") throw new StartupError("The server has no port.");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return { url: `http://${name}:${address.port}`, stop: (deadlineMs) => stop(server, deadlineMs) };
 }
@@ -76,7 +71,7 @@ export async function listen(
 async function stop(server: Server, deadlineMs: number): Promise<void> {
   const closed = once(server, "close");
   server.close();
-  // A kept-alive connection falls idle after its last answer, and would hold the server up until its own timeout.
+  // A keep-alive connection is idle after its last response, and would delay the stop until its timeout.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
   const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await closed;
@@ -89,16 +84,16 @@ const malformed: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
-/** What is no HTTP, or too slow or large to become a request, never gets to the routes. */
-function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+/** Input that is not HTTP, or too slow or too large to become a request, never reaches the routes. */
+function respondMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === "ECONNRESET" || !socket.writable) return;
   const status = malformed[error.code ?? ""] ?? "400 Bad Request";
   const headers = ["cache-control: no-store", "content-length: 0", "connection: close"];
   socket.end([`HTTP/1.1 ${status}`, ...headers, "", ""].join("\r\n"), () => socket.destroy());
 }
 
-/** A request that no URL can be made of (a host that is none, say) gets here instead of to the routes. */
-function unreadable(): Response {
+/** A request without a valid URL, for example with a malformed host, ends here instead of at a route. */
+function respondUnreadable(): Response {
   const requestId = randomUUID();
   const error = { reason: "INVALID_INPUT", message: "The request's address cannot be read.", requestId };
   return Response.json(
@@ -115,7 +110,10 @@ function unreadable(): Response {
   );
 }
 
-function reasonOf(error: unknown, host: string, port: number, variable: string): string {
+function reasonOf(
+  error: unknown,
+  { host, port, portVariable: variable }: Required<Pick<ListenOptions, "host" | "port" | "portVariable">>,
+): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE") return `Port ${port} of ${host} is taken: set ${variable} to a free one.`;
   if (code === "EACCES")

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createBackends, type Backends } from "./fixture.ts";
-import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+import { createBackends, type Backends } from "./testing/fixture.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 let backends: Backends;
 const started: ServerProcess[] = [];

@@ -11,9 +11,9 @@ import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/
 import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
 import { createTenantSecrets, deliveryChatCatalog, type Caller } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { canaryOf, createCanary, type Canary } from "./canary.ts";
-import { pay, send, sendJson, sendRaw, type Answer, type Message } from "./exchange.ts";
-import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+import { canaryOf, createCanary, type Canary } from "./testing/canary.ts";
+import { pay, send, sendJson, sendRaw, type Answer, type Message } from "./testing/raw-http.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 /** Makes the local Stripe refuse it, and quote it. */
@@ -109,7 +109,11 @@ const stored = { company: "in-database", secretKey: "STRIPE_SECRET_KEY" };
 const writing = { ...stored, value: value.text };
 
 const post = (procedure: string, input: unknown, headers = bearer()): Promise<Answer> =>
-  sendJson(url, `/trpc/${procedure}`, typeof input === "string" ? input : { json: input }, headers);
+  sendJson(url, {
+    path: `/trpc/${procedure}`,
+    body: typeof input === "string" ? input : { json: input },
+    headers,
+  });
 const write = (fields: object = {}, headers = bearer()) =>
   post("secrets.write", { ...writing, ...fields }, headers);
 const sent = (message: Partial<Message>): Promise<Answer> =>

@@ -21,13 +21,13 @@ const allowed = [
 
 type LogFields = Readonly<Partial<Record<(typeof allowed)[number], string | number | undefined>>>;
 
-/** Whatever else an object carries is left out at run time too: a spread error or request cannot reach a line. */
+/** Drops all other fields at run time too, so that a spread error or request cannot reach a line. */
 export type Log = (level: LogLevel, sentence: string, fields?: LogFields) => void;
 
 /**
- * One line of JSON an event.
+ * Writes a line of JSON for each event.
  *
- * @param destination default: standard output, written before the call returns
+ * @param destination default standard output, written synchronously
  */
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {
   const logger = pino(

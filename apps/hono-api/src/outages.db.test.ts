@@ -9,9 +9,9 @@ import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
-import { send, sendJson, type Answer } from "./exchange.ts";
-import { operator } from "./fixture.ts";
-import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+import { send, sendJson, type Answer } from "./testing/raw-http.ts";
+import { operator } from "./testing/fixture.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 // One API process lives through every way in which its database can be away. Its deadlines are short, so that what waits
 // for them does not wait for long.
@@ -94,7 +94,7 @@ async function post(procedure: string, input: object): Promise<Seen> {
   const startedAt = performance.now();
   const headers = { authorization: `Bearer ${credential}` };
   const body = { json: { company, ...input } };
-  const answer = await sendJson(url, `/trpc/${procedure}`, body, headers).catch(() => undefined);
+  const answer = await sendJson(url, { path: `/trpc/${procedure}`, body, headers }).catch(() => undefined);
   const at = performance.now();
   return { answer, at, waitedMs: at - startedAt };
 }

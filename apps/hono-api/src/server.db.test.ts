@@ -11,9 +11,9 @@ import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-secrets/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { pay, send, sendJson } from "./exchange.ts";
-import { companies, createBackends, subdomains, type Backends } from "./fixture.ts";
-import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+import { pay, send, sendJson } from "./testing/raw-http.ts";
+import { companies, createBackends, subdomains, type Backends } from "./testing/fixture.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 // Each start of a process costs a busy machine seconds.
 const slow = { timeout: 120_000, concurrent: true };
@@ -115,7 +115,7 @@ it(
         checks: { database: "ok", infisical: expect.stringContaining("could not be reached") },
       },
     ]);
-    expect((await sendJson(url, "/trpc/secrets.read", {})).status).toBe(503);
+    expect((await sendJson(url, { path: "/trpc/secrets.read", body: {} })).status).toBe(503);
 
     const emulator = await startInfisicalEmulator({ dataFile, port: Number(new URL(away.siteUrl).port) });
     try {
@@ -200,7 +200,13 @@ it(
       '{"json":"a-canary',
     ]) {
       expect(
-        (await sendJson(url, "/trpc/secrets.write", body, { authorization: `Bearer ${credential}` })).status,
+        (
+          await sendJson(url, {
+            path: "/trpc/secrets.write",
+            body,
+            headers: { authorization: `Bearer ${credential}` },
+          })
+        ).status,
       ).toBe(400);
     }
     await send(url, {

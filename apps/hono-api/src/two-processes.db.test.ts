@@ -1,8 +1,8 @@
 import { connectDatabase, type Database } from "@repo/db";
 import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-secrets/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createBackends, type Backends } from "./fixture.ts";
-import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+import { createBackends, type Backends } from "./testing/fixture.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 const company = "another-company";
 const [first, second] = ["sk_test_fake_first_0001", "sk_test_fake_second_0002"];

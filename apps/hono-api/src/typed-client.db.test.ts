@@ -5,8 +5,15 @@ import {
   TenantSecretsError,
 } from "@repo/tenant-secrets/client";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { send, sendJson, type Answer } from "./exchange.ts";
-import { companies, createBackends, startApi, subdomains, type Api, type Backends } from "./fixture.ts";
+import { send, sendJson, type Answer } from "./testing/raw-http.ts";
+import {
+  companies,
+  createBackends,
+  startApi,
+  subdomains,
+  type Api,
+  type Backends,
+} from "./testing/fixture.ts";
 
 let backends: Backends;
 let api: Api;
@@ -66,8 +73,12 @@ describe("the typed client over HTTP", () => {
 
   it("is told which secret key was meant", async () => {
     const body = { json: { company: "acmecorp", secretKey: "STRIPE_SECRET_KY" } };
-    const answer = await sendJson(api.url, "/trpc/secrets.read", body, {
-      authorization: `Bearer ${credential}`,
+    const answer = await sendJson(api.url, {
+      path: "/trpc/secrets.read",
+      body,
+      headers: {
+        authorization: `Bearer ${credential}`,
+      },
     });
     expect([answer.status, answer.body]).toEqual([
       400,
@@ -127,8 +138,12 @@ describe("the typed client over HTTP", () => {
     const error = await failureOf(theirs.company("codewiser").get("STRIPE_SECRET_KEY"));
     expect(error.code).toBe("STORE_UNAVAILABLE");
     const body = { json: { company: "codewiser", secretKey: "STRIPE_SECRET_KEY" } };
-    const answer = await sendJson(url, "/trpc/secrets.read", body, {
-      authorization: `Bearer ${credential}`,
+    const answer = await sendJson(url, {
+      path: "/trpc/secrets.read",
+      body,
+      headers: {
+        authorization: `Bearer ${credential}`,
+      },
     });
     backends.emulator.faults.clear();
     expect(answer.status).toBe(503);
@@ -174,8 +189,12 @@ it("refuses unknown fields in a procedure's input, and takes none from `__proto_
     '{"json":{"company":"acmecorp","secretKey":"__proto__","value":"a"}}',
     '{"json":{"company":"acmecorp","secretKey":"CUSTOM_A","value":"a"},"meta":{"values":{"__proto__.polluted":["Date"]}}}',
   ]) {
-    const answer = await sendJson(api.url, "/trpc/secrets.write", input, {
-      authorization: `Bearer ${credential}`,
+    const answer = await sendJson(api.url, {
+      path: "/trpc/secrets.write",
+      body: input,
+      headers: {
+        authorization: `Bearer ${credential}`,
+      },
     });
     expect([answer.status, input], answer.body).toEqual([400, input]);
   }

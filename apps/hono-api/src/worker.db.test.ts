@@ -8,8 +8,8 @@ import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { send } from "./exchange.ts";
-import { startServer, variablesOf, type ServerProcess } from "./process.ts";
+import { send } from "./testing/raw-http.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 // Each start of a process costs a busy machine seconds.
 const slow = { timeout: 120_000 };

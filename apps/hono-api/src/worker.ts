@@ -1,35 +1,33 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/tenant-secrets";
+import { startProductJobs, startSealing } from "./background.ts";
+import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
-import { startProductJobs } from "./jobs.ts";
-import { createMembership } from "./membership.ts";
-import { startMetrics } from "./metrics-server.ts";
-import { runProgram } from "./program.ts";
-import { startSealing } from "./sealing.ts";
-import { createStartUp, prepareToServe } from "./start-up.ts";
+import { startMetrics } from "./metrics/metrics-server.ts";
+import { createProcessRegistration } from "./process-registry.ts";
 
-// Jobs in a process of their own, next to APIs that have JOBS=none. It takes the API's environment, and serves nothing but
-// its metrics.
+// Runs jobs in a process of its own, beside APIs that have JOBS=none. It reads the API's environment, and serves its metrics
+// alone.
 
-await runProgram(async (program) => {
-  const { env, log, database, secrets, stopping } = program;
-  const membership = createMembership(program);
-  const metricsServer = await startMetrics(program, membership);
+await bootstrap(async (runtime) => {
+  const { env, log, database, secrets, stopping } = runtime;
+  const registration = createProcessRegistration(runtime);
+  const metricsServer = await startMetrics(runtime, registration);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
-  program.onStop(async () => {
+  runtime.onStop(async () => {
     await jobs?.then((running) => running.stop());
     await sealing?.stop();
-    await membership.stop();
+    await registration.stop();
     await metricsServer.stop(0);
   });
-  const checkConnections = connectionsCheck({ ...program, runsJobs: true });
+  const checkConnections = connectionsCheck({ ...runtime, runsJobs: true });
   await createStartUp(log).run(async () => {
     await checkConnections();
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
-    await membership.join();
+    await registration.register();
   }, stopping);
   if (stopping.aborted) return;
-  sealing = startSealing(program);
-  jobs = startProductJobs(program);
+  sealing = startSealing(runtime);
+  jobs = startProductJobs(runtime);
 });

@@ -46,7 +46,7 @@ const t = initTRPC.create({ isDev: false });
 const router = t.router({ nothing: t.procedure.mutation(() => null) });
 app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
 
-const server = await listen(app, "127.0.0.1", 0);
+const server = await listen(app, { host: "127.0.0.1", port: 0 });
 process.send?.(server.url);
 await once(process, "disconnect");
 await server.stop(1000);

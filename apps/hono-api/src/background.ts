@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { startJobs, type Jobs } from "@repo/db/jobs";
+import { asTenantSecretsError, createTasks, schedule, type RunningSealer } from "@repo/tenant-secrets";
+import type { Runtime } from "./bootstrap.ts";
+
+// What a process does besides serving requests. All of it begins once the start is complete, when the keys are loaded.
+
+export function startProductJobs({ env, database, secrets, log, metrics }: Runtime): Promise<Jobs> {
+  return startJobs({
+    maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
+    tasks: createTasks({ database, secrets, log }),
+    cron: schedule,
+    log,
+    onRun: metrics.jobRun,
+  });
+}
+
+/** Seals the audit log. The log lines of a batch are its checkpoint: archive them outside the database. */
+export function startSealing({
+  log,
+  secrets,
+  metrics,
+}: Pick<Runtime, "log" | "secrets" | "metrics">): RunningSealer {
+  const running = secrets
+    .createSealer({
+      onSealed: ({ batch, events, head }) => {
+        metrics.sealed();
+        log("info", "record sealed", { batch, events, head });
+      },
+      onAlarm: ({ code, message, diagnosis }) => {
+        metrics.recordAlarm(code);
+        log("error", message, { code, diagnosis });
+      },
+    })
+    .run();
+  return {
+    stop: async () => {
+      // Seals the last events of this process too. Where the flush fails, the shutdown of `secrets` tries again.
+      await secrets.flush().catch(() => {});
+      await running.stop();
+    },
+  };
+}
+
+/** Between trials of the permissions in Infisical while one is missing, so that the log says when it was granted. */
+const permissionTrialMs = 60_000;
+
+/**
+ * Tries once whether Infisical grants this service the permissions that it needs, and again each minute while one is
+ * missing. The client of Infisical logs which.
+ *
+ * @returns when the process stops
+ */
+export async function watchInfisicalPermissions({
+  secrets,
+  infisical,
+  log,
+  stopping,
+}: Pick<Runtime, "secrets" | "infisical" | "log" | "stopping">): Promise<void> {
+  let isTried = false;
+  while (!stopping.aborted) {
+    if (!isTried || infisical.troubles().length > 0) {
+      try {
+        const missing = await secrets.tryInfisicalRights();
+        if (!isTried && missing.length === 0) log("info", "Infisical lets this service do what it needs");
+        isTried = true;
+      } catch (error) {
+        log("debug", "the trial of the permissions in Infisical failed", {
+          code: asTenantSecretsError(error).code,
+        });
+      }
+    }
+    await sleep(permissionTrialMs, undefined, { signal: stopping }).catch(() => {});
+  }
+}

@@ -1,0 +1,188 @@
+import { randomBytes } from "node:crypto";
+import { connectDatabase, type Database } from "@repo/db";
+import { createTestDatabase, startTransactionPooler, type TestDatabase } from "@repo/db/testing";
+import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { connectionsCheck } from "./connections.ts";
+import { createLog } from "./log.ts";
+import { createStartUp, prepareToServe, StartupError } from "./bootstrap.ts";
+
+let testDatabase: TestDatabase;
+let emulator: InfisicalEmulator;
+let infisical: InfisicalClient;
+const connections: Database[] = [];
+const randomKey = () => randomBytes(32).toString("hex");
+const never = new AbortController().signal;
+
+beforeAll(async () => {
+  [testDatabase, emulator] = await Promise.all([createTestDatabase(), startInfisicalEmulator()]);
+  infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+});
+afterAll(async () => {
+  await Promise.all(connections.map((connection) => connection.close()));
+  await emulator.stop();
+  await testDatabase.drop();
+});
+
+/** A start of a process of its own: nothing loaded yet. */
+function start(applicationUrl = testDatabase.urls.application) {
+  const database = connectDatabase({ applicationUrl, maintenanceUrl: testDatabase.urls.maintenance });
+  connections.push(database);
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const lines: string[] = [];
+  const startUp = createStartUp(createLog("info", { write: (line) => void lines.push(line) }));
+  const steps = () => prepareToServe(database, secrets, testDatabase.urls.migration);
+  return {
+    lines,
+    problem: () => startUp.problem()?.error.code,
+    run: (signal = never) => startUp.run(steps, signal),
+  };
+}
+
+async function httpErrorOf(call: Promise<unknown>): Promise<string> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof StartupError) return error.message;
+  throw new Error("was not refused", { cause: error });
+}
+
+it("is refused when row-level security does not bind the database's role, and nothing is served", async () => {
+  const { run, problem } = start(testDatabase.superuserUrl);
+  expect(await httpErrorOf(run())).toMatch(/is a superuser.*Connect as tenant_secrets_application/);
+  expect(problem()).toBe("KEY_UNAVAILABLE");
+});
+
+it("is refused when the database does not accept the password, without quoting it", async () => {
+  const url = new URL(testDatabase.urls.application);
+  url.password = "canary";
+  expect(await httpErrorOf(start(url.href).run())).toBe("The start failed: database error 28P01.");
+});
+
+it("waits while the database is away, says so once, and ends when it is told to", async () => {
+  const { run, lines, problem } = start("postgres://nobody:canary@127.0.0.1:1/nowhere");
+  const stopping = new AbortController();
+  setTimeout(() => stopping.abort(), 1500);
+  await run(stopping.signal);
+  expect(problem()).toBe("DATABASE_UNAVAILABLE");
+  expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
+    expect.objectContaining({ level: "warn", msg: expect.stringContaining("database cannot be reached") }),
+  ]);
+});
+
+it("is complete with a key, and refused once that is another one than the database was sealed with", async () => {
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomKey());
+  const first = start();
+  await first.run();
+  expect(first.problem()).toBeUndefined();
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomKey());
+  expect(await httpErrorOf(start().run())).toMatch(
+    /not the one that this database was sealed with.*put the right one back/,
+  );
+});
+
+describe("the URLs of the database", () => {
+  const roles = {
+    DATABASE_URL: "application",
+    DATABASE_MAINTENANCE_URL: "maintenance",
+    DATABASE_MIGRATION_URL: "migration",
+    DATABASE_LISTENER_URL: "listener",
+  } as const;
+  const names = [
+    "DATABASE_URL",
+    "DATABASE_MAINTENANCE_URL",
+    "DATABASE_MIGRATION_URL",
+    "DATABASE_LISTENER_URL",
+  ] as const;
+  type Urls = Readonly<Record<(typeof names)[number], string>>;
+
+  function check(change: Partial<Urls>, runsJobs = true) {
+    const { urls } = testDatabase;
+    const env: Urls = {
+      DATABASE_URL: urls.application,
+      DATABASE_MAINTENANCE_URL: urls.maintenance,
+      DATABASE_MIGRATION_URL: urls.migration,
+      DATABASE_LISTENER_URL: urls.listener,
+      ...change,
+    };
+    const lines: string[] = [];
+    const unprepared: string[] = [];
+    const log = createLog("info", { write: (line) => void lines.push(line) });
+    const startUp = createStartUp(log);
+    const database = { prepareNothing: (pool: string) => void unprepared.push(pool) };
+    const run = (signal = never) => startUp.run(connectionsCheck({ env, database, log, runsJobs }), signal);
+    return { run, lines, unprepared, problem: () => startUp.problem()?.error };
+  }
+
+  async function pooled(url: string, tracksStatements: boolean): Promise<string> {
+    const pooler = await startTransactionPooler({ url, servers: 3, tracksStatements });
+    onTestFinished(() => pooler.stop());
+    return pooler.through(url);
+  }
+
+  it("are all as they should be, and nothing is said of them", async () => {
+    const { run, lines, unprepared } = check({});
+    await run();
+    expect(lines).toEqual([expect.stringContaining("ready")]);
+    expect(unprepared).toEqual([]);
+  });
+
+  it.each(names)(
+    "%s with a wrong password is refused by its name, and the password is not quoted",
+    async (name) => {
+      const url = new URL(testDatabase.urls[roles[name]]);
+      url.password = "canary";
+      const refusal = await httpErrorOf(check({ [name]: url.href }).run());
+      expect(refusal).toBe(`${name}: the server does not accept the password of its role (28P01).`);
+    },
+  );
+
+  it.each(names)(
+    "%s whose server is away is waited for, by its name in the log and not for callers",
+    async (name) => {
+      const { run, lines, problem } = check({ [name]: "postgres://nobody:canary@127.0.0.1:1/nowhere" });
+      const stopping = new AbortController();
+      setTimeout(() => stopping.abort(), 1200);
+      await run(stopping.signal);
+      expect(problem()?.code).toBe("DATABASE_UNAVAILABLE");
+      expect(problem()?.message).not.toContain(name);
+      expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
+        expect.objectContaining({
+          level: "warn",
+          msg: `waiting: The server of ${name} cannot be reached (ECONNREFUSED).`,
+        }),
+      ]);
+    },
+  );
+
+  it.each([
+    { tracksStatements: false, without: ["application"], says: /statements are not prepared/ },
+    { tracksStatements: true, without: [], says: /knows prepared statements: they are used/ },
+  ])("DATABASE_URL goes through a pooler in transaction mode, which is said: %o", async (kind) => {
+    const { run, lines, unprepared } = check({
+      DATABASE_URL: await pooled(testDatabase.urls.application, kind.tracksStatements),
+    });
+    await run();
+    expect(unprepared).toEqual(kind.without);
+    expect(lines[0]).toMatch(/DATABASE_URL goes through a pooler in transaction mode/);
+    expect(lines[0]).toMatch(kind.says);
+  });
+
+  it("DATABASE_LISTENER_URL through a pooler in transaction mode is refused with what to do", async () => {
+    const change = { DATABASE_LISTENER_URL: await pooled(testDatabase.urls.listener, true) };
+    expect(await httpErrorOf(check(change).run())).toMatch(
+      /^DATABASE_LISTENER_URL goes through a pooler .*no news of changes arrive: give it the address of the server itself/,
+    );
+  });
+
+  it("DATABASE_MAINTENANCE_URL through a pooler in transaction mode is refused where jobs run, and only there", async () => {
+    const change = { DATABASE_MAINTENANCE_URL: await pooled(testDatabase.urls.maintenance, false) };
+    expect(await httpErrorOf(check(change).run())).toMatch(/^DATABASE_MAINTENANCE_URL .*set JOBS=none here/);
+    const { run, unprepared } = check(change, false);
+    await run();
+    expect(unprepared).toEqual(["maintenance"]);
+  });
+});

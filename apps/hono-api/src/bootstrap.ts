@@ -1,0 +1,248 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ConnectionProblem, connectDatabase, DatabaseError, migrateDatabase, type Database } from "@repo/db";
+import { EnvironmentError } from "@repo/environment";
+import {
+  createInfisicalClient,
+  infisicalOptionsOf,
+  InfisicalError,
+  type InfisicalClient,
+} from "@repo/infisical";
+import {
+  asTenantSecretsError,
+  createTenantSecrets,
+  deliveryChatCatalog,
+  providerChecks,
+  TenantSecretsError,
+  type BackupDestination,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import type { DeliveryChatCatalog } from "./context.ts";
+import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
+import { createLog, type Log } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics/metrics.ts";
+
+/** What a process of this deployment has, from its environment to its connections. */
+export interface Runtime {
+  readonly env: ApiEnvironment;
+  readonly log: Log;
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  readonly metrics: Metrics;
+  /** Aborts on the first SIGTERM, SIGINT or SIGHUP. A second one ends the process at once. */
+  readonly stopping: AbortSignal;
+  /** Registers the shutdown of `main`'s own parts, once, before it waits. The audit log and the database close after it. */
+  onStop(shutDown: () => Promise<void>): void;
+}
+
+/** Runs a process of this deployment: reads the environment, opens the connections, calls `main`, and shuts down on a signal. */
+export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Promise<void> {
+  try {
+    const env = readApiEnvironment();
+    const log = createLog(env.LOG_LEVEL);
+    exitOnUnexpectedError(log);
+    const metrics = createMetrics();
+    const database = connectDatabase({
+      applicationUrl: env.DATABASE_URL,
+      maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
+      maxConnections: env.DATABASE_MAX_CONNECTIONS,
+      deadlineMs: env.DATABASE_DEADLINE_MS,
+      onCall: metrics.databaseCall,
+    });
+    const infisical = createInfisicalClient({
+      ...infisicalOptionsOf(env),
+      onCall: metrics.infisicalCall,
+      onNews: ({ level, sentence, code }) => log(level, sentence, { code }),
+    });
+    const secrets = createTenantSecrets({
+      database,
+      infisical,
+      catalog: deliveryChatCatalog,
+      region: env.MASTER_KEY_REGION,
+      limits: {
+        failedCredentialsPerMinute: env.RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE,
+        refusalsPerMinute: env.RATE_LIMIT_REFUSALS_PER_MINUTE,
+        sensitiveCallsPerMinute: env.RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE,
+        callsPerSecond: env.RATE_LIMIT_CALLS_PER_SECOND,
+        companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
+      },
+      auditRetentionDays: env.AUDIT_RETENTION_DAYS,
+      quotas: {
+        secrets: env.QUOTA_SECRETS,
+        versions: env.QUOTA_VERSIONS,
+        bytes: env.QUOTA_MEBIBYTES * 1024 * 1024,
+      },
+      cache: {
+        freshMs: env.CACHE_FRESH_SECONDS * 1000,
+        absentMs: env.CACHE_ABSENT_SECONDS * 1000,
+        staleMs: env.CACHE_STALE_SECONDS * 1000,
+        maxEntries: env.CACHE_MAX_ENTRIES,
+        maxBytes: env.CACHE_MAX_MEBIBYTES * 1024 * 1024,
+      },
+      backupDestination: backupDestinationOf(env),
+      checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
+    });
+    const { stopping, onStop } = handleSignals(log, database, secrets);
+    await main({ env, log, database, infisical, secrets, metrics, stopping, onStop });
+  } catch (error) {
+    exitUnstarted(error);
+  }
+}
+
+/** @returns undefined where the environment names no destination for backups of master keys */
+function backupDestinationOf(env: ApiEnvironment): BackupDestination | undefined {
+  const { KEY_BACKUP_RECIPIENTS: recipients, KEY_BACKUP_DIR: directory } = env;
+  return recipients === undefined || directory === undefined ? undefined : { recipients, directory };
+}
+
+function handleSignals(
+  log: Log,
+  database: Database,
+  secrets: Pick<Runtime["secrets"], "stop">,
+): Pick<Runtime, "stopping" | "onStop"> {
+  const stopping = new AbortController();
+  let shutDown = async (): Promise<void> => {};
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    const isDown = shutDown();
+    log("info", "stopping: finishing what runs");
+    await isDown;
+    await secrets
+      .stop()
+      .catch((error: unknown) =>
+        log("error", "the last events of the record are lost", { code: asTenantSecretsError(error).code }),
+      );
+    await database.close();
+    log("info", "stopped");
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(1);
+      void stop();
+    });
+  }
+  return { stopping: stopping.signal, onStop: (registered) => (shutDown = registered) };
+}
+
+/** After an uncaught error the state in memory is unknown. The log names its class alone: its text may hold a secret. */
+function exitOnUnexpectedError(log: Log): void {
+  const exit = (kind: string) => (thrown: unknown) => {
+    log("fatal", kind, { diagnosis: thrown instanceof Error ? thrown.constructor.name : typeof thrown });
+    process.exit(1);
+  };
+  process.on("uncaughtException", exit("uncaught exception"));
+  process.on("unhandledRejection", exit("unhandled rejection"));
+}
+
+function exitUnstarted(error: unknown): never {
+  const isOurs = [StartupError, EnvironmentError, InfisicalError].some((known) => error instanceof known);
+  const diagnosis = error instanceof Error ? error.constructor.name : typeof error;
+  const sentence = isOurs && error instanceof Error ? error.message : "The start failed.";
+  // LOG_LEVEL may not be read yet.
+  createLog("info")("fatal", sentence, isOurs ? {} : { diagnosis });
+  process.exit(1);
+}
+
+interface StartProblem {
+  /** The response to requests meanwhile. */
+  readonly error: TenantSecretsError;
+  /** The state of the master key, for readiness. */
+  readonly masterKey: string;
+}
+
+export interface StartUp {
+  /** Why the start is incomplete; undefined once it is complete. */
+  problem(): StartProblem | undefined;
+  /**
+   * Repeats the steps until all succeed or `signal` aborts. Logs the reason of a failure when it changes.
+   *
+   * @throws {StartupError} where a retry cannot succeed
+   */
+  run(steps: () => Promise<void>, signal: AbortSignal): Promise<void>;
+}
+
+/** The process must not start. The message says why, and what to do. */
+export class StartupError extends Error {
+  override readonly name = "StartupError";
+}
+
+/** Between attempts: doubles from the first to the longest. A database that restarts is back within seconds. */
+const firstDelayMs = 500;
+const longestDelayMs = 10_000;
+
+export function createStartUp(log: Log): StartUp {
+  let problem: StartProblem | undefined = {
+    error: new TenantSecretsError("KEY_UNAVAILABLE", "The service is starting. Try again in a moment.", {
+      retryAfterMs: 1000,
+    }),
+    masterKey: "The master key is not loaded yet.",
+  };
+
+  return {
+    problem: () => problem,
+    run: async (steps, signal) => {
+      let logged: string | undefined;
+      for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(2 * delayMs, longestDelayMs)) {
+        try {
+          await steps();
+          problem = undefined;
+          log("info", "ready: the master key is loaded, and the database keeps companies apart");
+          return;
+        } catch (thrown) {
+          const error = retryable(thrown);
+          // The operator needs the name of the variable; a caller does not.
+          const reason = thrown instanceof ConnectionProblem ? thrown.message : error.message;
+          const masterKey =
+            error.code === "KEY_UNAVAILABLE" ? error.message : "The master key is not loaded yet.";
+          problem = { error, masterKey };
+          if (logged !== reason) log("warn", `waiting: ${reason}`, { code: error.code });
+          logged = reason;
+        }
+        // Jitter: processes that lost the same server do not reconnect together.
+        await sleep(delayMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+      }
+    },
+  };
+}
+
+/**
+ * Migrates the database, checks that row-level security isolates companies, and loads the keys.
+ *
+ * @param migrationUrl undefined where the deployment migrates by itself
+ * @throws {StartupError} when row-level security does not bind the application's role
+ * @throws {DatabaseError} when the database is unavailable
+ * @throws {TenantSecretsError} KEY_UNAVAILABLE
+ */
+export async function prepareToServe(
+  database: Database,
+  secrets: Pick<TenantSecrets<DeliveryChatCatalog>, "prepare">,
+  migrationUrl: string | undefined,
+): Promise<void> {
+  // Throws a DatabaseError where the database is unreachable; the migration would throw drizzle's.
+  await database.outsideCompanies((sql) => sql`select 1`);
+  if (migrationUrl !== undefined) await migrateDatabase(migrationUrl);
+  try {
+    await database.check();
+  } catch (error) {
+    if (error instanceof DatabaseError || !(error instanceof Error)) throw error;
+    throw new StartupError(error.message);
+  }
+  await secrets.prepare();
+}
+
+function retryable(thrown: unknown): TenantSecretsError {
+  if (thrown instanceof StartupError) throw thrown;
+  if (thrown instanceof ConnectionProblem)
+    return asTenantSecretsError(new DatabaseError("unavailable", thrown.code));
+  const error = asTenantSecretsError(thrown);
+  switch (error.code) {
+    case "KEY_UNAVAILABLE":
+    case "DATABASE_UNAVAILABLE":
+      return error;
+    case "INTERNAL":
+      throw new StartupError(`The start failed: ${error.diagnosis ?? "for an unknown reason"}.`);
+    default:
+      throw new StartupError(error.message);
+  }
+}

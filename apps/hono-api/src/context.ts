@@ -1,0 +1,26 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { Actor, RequestOrigin } from "@repo/tenant-secrets";
+import type { deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import type { Context } from "hono";
+
+/** The catalogue that this API serves. */
+export type DeliveryChatCatalog = typeof deliveryChatCatalog;
+
+/** What a request carries on its way through the middleware. */
+export interface ApiEnv {
+  readonly Bindings: HttpBindings;
+  readonly Variables: {
+    requestId: string;
+    /** The client's, in one spelling; undefined where the socket is closed. */
+    address: string | undefined;
+    /** For the log. Set once the credential is authenticated. */
+    actor?: Actor["kind"];
+    /** For the log. Set once the company is resolved. */
+    company?: string;
+  };
+}
+
+/** For the audit log, the rate limits and the networks that an API key is restricted to. */
+export function originOf(c: Context<ApiEnv>): RequestOrigin {
+  return { requestId: c.get("requestId"), address: c.get("address") };
+}

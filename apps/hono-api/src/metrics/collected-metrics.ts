@@ -1,0 +1,115 @@
+import { Counter, Gauge, type Registry } from "@prometheus-io/client";
+import type { Database } from "@repo/db";
+import type { TenantSecrets } from "@repo/tenant-secrets";
+import type { BreakerState } from "@repo/infisical";
+import type { DeliveryChatCatalog } from "../context.ts";
+
+const breakerStates: readonly BreakerState[] = ["closed", "open", "half-open"];
+
+/** Values that are read at each scrape. */
+export interface MetricsSources {
+  readonly database: Pick<Database, "pending">;
+  readonly secrets: Pick<TenantSecrets<DeliveryChatCatalog>, "measurements">;
+  readonly breaker: () => BreakerState;
+  /** Whether notifications of other processes arrive. */
+  readonly hears: () => boolean;
+}
+
+/** Registers metrics whose values other modules hold. */
+export function registerCollected(
+  registry: Registry,
+  { database, secrets, breaker, hears }: MetricsSources,
+): void {
+  const { gauge, counter, gaugeBy, counterBy } = within(registry);
+  const cache = () => secrets.measurements().cache;
+
+  counterBy("cache_hits_total", "Reads that the cache answered, by kind of entry", {
+    label: "kind",
+    read: () => ({ value: cache().hits, absent: cache().absentHits, stale: cache().staleHits }),
+  });
+  counter("cache_misses_total", "Reads that a store answered", () => cache().misses);
+  counter("cache_joined_total", "Reads that joined the request of another read", () => cache().joined);
+  counter("cache_invalidations_total", "Invalidations by changes", () => cache().invalidations);
+  counter("cache_evictions_total", "Secrets evicted to make room", () => cache().evictions);
+  gauge("cache_entries", "Secrets in the cache", () => cache().entries);
+  gauge("cache_size_bytes", "Bytes in the cache", () => cache().bytes);
+  counterBy("adoptions_total", "Values of hybrid companies that only Infisical had", {
+    label: "outcome",
+    read: () => {
+      const { adopted, refreshed, failed } = secrets.measurements().adoption;
+      return { adopted, refreshed, failed };
+    },
+  });
+  counter(
+    "expired_reads_total",
+    "Reads of values past their expiry",
+    () => secrets.measurements().expiredReads,
+  );
+  counter(
+    "audit_events_lost_total",
+    "Audit events that the database rejected for their content",
+    () => secrets.measurements().eventsLost,
+  );
+  gauge("database_calls_pending", "Database calls in flight", () => database.pending());
+  gauge("notifications_arriving", "1 while notifications of other processes arrive", () => Number(hears()));
+  gaugeBy("infisical_breaker", "1 for the current state of the circuit breaker", {
+    label: "state",
+    read: () => {
+      const current = breaker();
+      return Object.fromEntries(breakerStates.map((state) => [state, Number(state === current)]));
+    },
+  });
+}
+
+type ReadOne = () => number;
+interface ByLabel {
+  readonly label: string;
+  /** Values by the label's value; the same few at each scrape. */
+  readonly read: () => Readonly<Record<string, number>>;
+}
+
+function within(registry: Registry) {
+  const described = (name: string, help: string) => ({
+    name: `tenant_secrets_${name}`,
+    help,
+    registers: [registry],
+  });
+
+  function gauge(name: string, help: string, read: ReadOne): void {
+    const metric: Gauge = new Gauge({ ...described(name, help), collect: () => metric.set(read()) });
+  }
+
+  function gaugeBy(name: string, help: string, { label, read }: ByLabel): void {
+    const metric: Gauge<string> = new Gauge<string>({
+      ...described(name, help),
+      labelNames: [label],
+      collect: () => {
+        for (const [value, number] of Object.entries(read())) metric.set({ [label]: value }, number);
+      },
+    });
+  }
+
+  // A Counter can only be incremented: the total of another module replaces its value.
+  function counter(name: string, help: string, read: ReadOne): void {
+    const metric: Counter = new Counter({
+      ...described(name, help),
+      collect: () => {
+        metric.reset();
+        metric.inc(read());
+      },
+    });
+  }
+
+  function counterBy(name: string, help: string, { label, read }: ByLabel): void {
+    const metric: Counter<string> = new Counter<string>({
+      ...described(name, help),
+      labelNames: [label],
+      collect: () => {
+        metric.reset();
+        for (const [value, number] of Object.entries(read())) metric.inc({ [label]: value }, number);
+      },
+    });
+  }
+
+  return { gauge, gaugeBy, counter, counterBy };
+}

@@ -1,0 +1,137 @@
+import { expect, it, onTestFinished } from "vitest";
+import { send, sendJson } from "../testing/raw-http.ts";
+import { startApi } from "../testing/fixture.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { serveMetrics } from "./metrics-server.ts";
+import type { MetricsSources } from "./collected-metrics.ts";
+
+const nothing = {
+  cache: {
+    hits: 1,
+    absentHits: 2,
+    staleHits: 3,
+    misses: 4,
+    joined: 5,
+    invalidations: 6,
+    evictions: 7,
+    entries: 8,
+    bytes: 9,
+  },
+  adoption: { adopted: 10, refreshed: 11, failed: 12 },
+  expiredReads: 14,
+  eventsLost: 15,
+};
+
+const sources: MetricsSources = {
+  database: { pending: () => 13 },
+  secrets: { measurements: () => nothing },
+  breaker: () => "half-open",
+  hears: () => false,
+};
+
+/** The samples of ours, without those of the bounds of histograms. */
+async function samplesOf(metrics: Metrics): Promise<string[]> {
+  const lines = (await metrics.text()).split("\n");
+  return lines.filter((line) => line.startsWith("tenant_secrets_") && !line.includes("_bucket{"));
+}
+
+it("exports what it is told, and asks for the rest each time that somebody looks", async () => {
+  const metrics = createMetrics();
+  metrics.collect(sources);
+  metrics.request("/api/payments/create", 201, 20);
+  metrics.request("/api/payments/create", 503, 30);
+  metrics.jobRun({ task: "reseal-company", outcome: "done", durationMs: 250 });
+  metrics.jobRun({ task: "reseal-company", outcome: "failed", durationMs: 500 });
+  metrics.sealed();
+  metrics.recordAlarm("RECORD_CHANGED");
+  metrics.inFlight(2);
+  metrics.shed();
+  metrics.databaseCall({ pool: "maintenance", outcome: "unavailable", durationMs: 1500 });
+  metrics.infisicalCall({ operation: "findSecret", outcome: "TIMEOUT", durationMs: 5000 });
+  const expected = [
+    'http_request_duration_seconds_sum{route="/api/payments/create",status="2xx"} 0.02',
+    'http_request_duration_seconds_count{route="/api/payments/create",status="2xx"} 1',
+    'http_request_duration_seconds_sum{route="/api/payments/create",status="5xx"} 0.03',
+    'http_request_duration_seconds_count{route="/api/payments/create",status="5xx"} 1',
+    "http_requests_in_flight 2",
+    "http_requests_shed_total 1",
+    'database_call_duration_seconds_sum{pool="maintenance",outcome="unavailable"} 1.5',
+    'database_call_duration_seconds_count{pool="maintenance",outcome="unavailable"} 1',
+    'infisical_call_duration_seconds_sum{outcome="TIMEOUT"} 5',
+    'infisical_call_duration_seconds_count{outcome="TIMEOUT"} 1',
+    'job_duration_seconds_sum{job="reseal-company",outcome="done"} 0.25',
+    'job_duration_seconds_count{job="reseal-company",outcome="done"} 1',
+    'job_duration_seconds_sum{job="reseal-company",outcome="failed"} 0.5',
+    'job_duration_seconds_count{job="reseal-company",outcome="failed"} 1',
+    "record_batches_sealed_total 1",
+    'record_alarms_total{code="RECORD_CHANGED"} 1',
+    'record_alarms_total{code="RECORD_RESTORED"} 0',
+    'record_alarms_total{code="RECORD_LAGS"} 0',
+    'record_alarms_total{code="RECORD_NOT_SEALED"} 0',
+    'cache_hits_total{kind="value"} 1',
+    'cache_hits_total{kind="absent"} 2',
+    'cache_hits_total{kind="stale"} 3',
+    "cache_misses_total 4",
+    "cache_joined_total 5",
+    "cache_invalidations_total 6",
+    "cache_evictions_total 7",
+    "cache_entries 8",
+    "cache_size_bytes 9",
+    'adoptions_total{outcome="adopted"} 10',
+    'adoptions_total{outcome="refreshed"} 11',
+    'adoptions_total{outcome="failed"} 12',
+    "expired_reads_total 14",
+    "audit_events_lost_total 15",
+    "database_calls_pending 13",
+    "notifications_arriving 0",
+    'infisical_breaker{state="closed"} 0',
+    'infisical_breaker{state="open"} 0',
+    'infisical_breaker{state="half-open"} 1',
+  ].map((line) => `tenant_secrets_${line}`);
+  expect(await samplesOf(metrics)).toEqual(expected);
+  // Looking changes nothing.
+  expect(await samplesOf(metrics)).toEqual(expected);
+});
+
+it("has one series for all paths that lead nowhere, and none that a caller names", async () => {
+  const { url, metrics } = await startApi();
+  for (let i = 0; i < 20; i++) {
+    await send(url, { path: `/a-canary-${i}` });
+    await sendJson(url, { path: `/trpc/a-canary-${i}`, body: {} });
+    await sendJson(url, {
+      path: `/trpc/secrets.list,a-canary-${i}?batch=1`,
+      body: {},
+      headers: { host: `a-canary-${i}.localhost` },
+    });
+  }
+  await sendJson(url, { path: "/trpc/secrets.read", body: {} });
+  await sendJson(url, { path: "/trpc/constructor", body: {} });
+  const text = await metrics.text();
+  const routes = text.matchAll(/^tenant_secrets_http_request_duration_seconds_count\{route="([^"]+)"/gm);
+  expect(new Set([...routes].map(([, route]) => route))).toEqual(
+    new Set(["/*", "/trpc/*", "/trpc/secrets.read"]),
+  );
+  expect(text).not.toContain("canary");
+});
+
+it("the metrics are on a port of their own, which has nothing else, and on the API's port there are none", async () => {
+  const { url, metrics } = await startApi();
+  const server = await serveMetrics(metrics, "127.0.0.1", 0);
+  onTestFinished(() => server.stop(0));
+  const answer = await send(server.url, { path: "/metrics" });
+  expect([answer.status, answer.headers["content-type"], answer.headers["cache-control"]]).toEqual([
+    200,
+    expect.stringMatching(/^text\/plain; version=/),
+    "no-store",
+  ]);
+  expect(answer.body).toContain("# TYPE tenant_secrets_http_request_duration_seconds histogram");
+  expect((await send(url, { path: "/metrics" })).status).toBe(404);
+  for (const path of ["/", "/healthz", "/readyz", "/trpc/secrets.read", "/metrics/"]) {
+    expect((await send(server.url, { path })).status, path).toBe(404);
+  }
+  expect((await sendJson(server.url, { path: "/metrics", body: {} })).status).toBe(404);
+  const port = Number(new URL(server.url).port);
+  await expect(serveMetrics(metrics, "127.0.0.1", port)).rejects.toThrow(
+    `Port ${port} of 127.0.0.1 is taken: set METRICS_PORT to a free one.`,
+  );
+});

@@ -1,0 +1,42 @@
+import { requestOf, serverCaller, type CompanySecrets, type TenantSecrets } from "@repo/tenant-secrets";
+import { Subdomain } from "@repo/tenant-secrets/client";
+import type { Context } from "hono";
+import { originOf, type ApiEnv, type DeliveryChatCatalog } from "../context.ts";
+import { invalidInput } from "../http-error.ts";
+
+interface RequestCompany {
+  readonly subdomain: string;
+  /** With the rights of the request's credential. */
+  readonly secrets: CompanySecrets<DeliveryChatCatalog>;
+}
+
+export type GetCompanyFromRequest = (c: Context<ApiEnv>) => Promise<RequestCompany>;
+
+/**
+ * The company that a request is for: its host names one, its credential has to be of one that may enter it.
+ *
+ * @param baseDomain `acmecorp.<baseDomain>` is acmecorp's host, whatever the port
+ * @returns a function that throws UNAUTHENTICATED, INVALID_INPUT where the host names no company, and NOT_FOUND, the
+ *   same for an unknown company and a foreign one
+ */
+export function createGetCompanyFromRequest(
+  secrets: TenantSecrets<DeliveryChatCatalog>,
+  baseDomain: string,
+): GetCompanyFromRequest {
+  return async (c) => {
+    const caller = await secrets.authenticate(requestOf(c.req.raw.headers, originOf(c)));
+    c.set("actor", caller.actor.kind);
+    const named = subdomainOf(c.req.header("host"), baseDomain);
+    if (named === undefined) throw invalidInput(`Send the request to <company's subdomain>.${baseDomain}.`);
+    const { subdomain } = await secrets.companies.enter({ caller, action: "secret.read" }, named);
+    c.set("company", subdomain);
+    return { subdomain, secrets: serverCaller(secrets, caller, subdomain) };
+  };
+}
+
+function subdomainOf(host: string | undefined, baseDomain: string): string | undefined {
+  // A dot at the end says that the name is complete (RFC 3986, 3.2.2): the host is the same.
+  const name = (host ?? "").toLowerCase().replace(/\.?(?::\d{1,5})?$/, "");
+  if (!name.endsWith(`.${baseDomain}`)) return undefined;
+  return Subdomain.safeParse(name.slice(0, -baseDomain.length - 1)).data;
+}

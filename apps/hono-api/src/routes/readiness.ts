@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseError, type Database } from "@repo/db";
+import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import type { StartUp } from "../bootstrap.ts";
+
+/** Each "ok", or a sentence with the problem. */
+interface ReadinessChecks {
+  readonly database: string;
+  readonly masterKey: string;
+  readonly infisical: string;
+  readonly notifications: string;
+}
+
+interface ReadinessReport {
+  /** `starting` until the start is complete; then `unavailable` without the database, and `degraded` without Infisical or notifications. */
+  readonly status: "ready" | "degraded" | "starting" | "unavailable";
+  readonly checks: ReadinessChecks;
+}
+
+export interface ReadinessOptions {
+  readonly database: Pick<Database, "check">;
+  readonly infisical: Pick<InfisicalClient, "ping" | "state" | "troubles">;
+  readonly startUp: Pick<StartUp, "problem">;
+  /** Whether notifications of other processes arrive. */
+  readonly hears: () => boolean;
+}
+
+const breakerIsOpen =
+  "Infisical answers again, after so many calls failed that they are refused for now: wait a moment.";
+
+/** Of each check: below the timeout of most probes, which is 3 s or more. */
+const timeoutMs = 2000;
+/** How long a report is reused, so that probes cannot load the database and Infisical. */
+const reportTtlMs = 1000;
+
+/** @returns a function for the report of /readyz */
+export function createReadiness({
+  database,
+  infisical,
+  startUp,
+  hears,
+}: ReadinessOptions): () => Promise<ReadinessReport> {
+  const checkDatabase = withTimeout("The database", () => database.check());
+  const checkInfisical = withTimeout("Infisical", () => infisical.ping());
+  const inspect = async (): Promise<ReadinessReport> => {
+    const [databaseResult, infisicalResult] = await Promise.all([checkDatabase(), checkInfisical()]);
+    const problem = startUp.problem();
+    const checks = {
+      database: databaseResult,
+      masterKey: problem?.masterKey ?? "ok",
+      infisical: infisicalResult === "ok" ? troubleOf(infisical) : infisicalResult,
+      notifications: hears()
+        ? "ok"
+        : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
+    };
+    if (problem !== undefined) return { status: "starting", checks };
+    if (databaseResult !== "ok") return { status: "unavailable", checks };
+    const all = checks.infisical === "ok" && checks.notifications === "ok";
+    return { status: all ? "ready" : "degraded", checks };
+  };
+  let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
+  return () => {
+    if (shared === undefined || performance.now() > shared.until) {
+      shared = { report: inspect(), until: performance.now() + reportTtlMs };
+    }
+    return shared.report;
+  };
+}
+
+/** The problem of an Infisical that answers: for example a missing permission. */
+function troubleOf(infisical: Pick<InfisicalClient, "state" | "troubles">): string {
+  if (infisical.state() === "open") return breakerIsOpen;
+  return infisical.troubles().join(" ") || "ok";
+}
+
+/** After a timeout the next report waits for the same pending check instead of starting another. */
+function withTimeout(name: string, check: () => Promise<void>): () => Promise<string> {
+  let pending: Promise<string> | undefined;
+  return async () => {
+    pending ??= check()
+      .then(() => "ok", sentenceOf)
+      .finally(() => (pending = undefined));
+    const giveUp = new AbortController();
+    try {
+      return await Promise.race([
+        pending,
+        sleep(timeoutMs, `${name} did not answer within ${timeoutMs / 1000} s.`, { signal: giveUp.signal }),
+      ]);
+    } finally {
+      giveUp.abort();
+    }
+  };
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof DatabaseError) {
+    return error.kind === "unavailable"
+      ? "The database cannot be reached."
+      : `The database refuses: ${error.message}.`;
+  }
+  if (error instanceof InfisicalError) return error.message;
+  return "The check failed.";
+}

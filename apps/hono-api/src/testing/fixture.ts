@@ -1,0 +1,173 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectDatabase, type Database } from "@repo/db";
+import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
+import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
+import {
+  createTenantSecrets,
+  deliveryChatCatalog,
+  job,
+  type Caller,
+  type RateLimitOptions,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import type { DeliveryChatCatalog } from "../context.ts";
+import { createApp } from "../app.ts";
+import { listen } from "../http-server.ts";
+import { createLog } from "../log.ts";
+import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import { createStartUp } from "../bootstrap.ts";
+
+export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
+
+/** The companies of every test, one for each store. */
+export const companies = {
+  codewiser: { secretStore: "infisical", stripeKey: "sk_test_fake_codewiser_0001" },
+  acmecorp: { secretStore: "hybrid", stripeKey: "sk_test_fake_acmecorp_0002" },
+  "another-company": { secretStore: "database", stripeKey: "sk_test_fake_another_0003" },
+} as const;
+export type Subdomain = keyof typeof companies;
+export const subdomains: readonly Subdomain[] = ["codewiser", "acmecorp", "another-company"];
+
+export interface Backends {
+  readonly database: TestDatabase;
+  readonly emulator: InfisicalEmulator;
+  readonly stripe: LocalStripe;
+  readonly infisical: InfisicalClient;
+  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  /** An API key with every permission that a service can have, in these companies. */
+  apiKey(...companies: readonly Subdomain[]): Promise<{ readonly apiKey: string; readonly id: string }>;
+  /** An API key that has expired. */
+  expiredApiKey(company: Subdomain): Promise<string>;
+}
+
+/** The database, Infisical and Stripe of the API, with three companies and their secrets. Closed after the test file. */
+export async function createBackends(): Promise<Backends> {
+  const database = await createTestDatabase();
+  const emulator = await startInfisicalEmulator();
+  const stripe = await startLocalStripe();
+  const { application, maintenance } = database.urls;
+  const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  whenDone(async () => {
+    await connection.close();
+    await Promise.all([emulator.stop(), stripe.stop()]);
+    await database.drop();
+  });
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const secrets = createTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
+  const product = job("test", { verbs: ["write"], secretKeys: ["*"] });
+  for (const subdomain of subdomains) {
+    const { secretStore, stripeKey } = companies[subdomain];
+    await secrets.companies.create(operator, { subdomain, secretStore });
+    await secrets.company(subdomain, product).set("STRIPE_SECRET_KEY", stripeKey);
+  }
+  return {
+    database,
+    emulator,
+    stripe,
+    infisical,
+    secrets,
+    apiKey: async (...entered) => {
+      const { apiKey, description } = await secrets.apiKeys.create(operator, {
+        name: "test",
+        companies: entered,
+        platform: entered.length > 1,
+        verbs: ["describe", "use", "write", "delete"],
+        secretKeys: ["*"],
+        expiresAt: new Date(Date.now() + 3_600_000),
+      });
+      return { apiKey, id: description.id };
+    },
+    expiredApiKey: async (company) => {
+      const { apiKey, description } = await secrets.apiKeys.create(operator, {
+        name: "test",
+        companies: [company],
+        platform: false,
+        verbs: ["use"],
+        secretKeys: ["*"],
+        expiresAt: new Date(Date.now() + 500),
+      });
+      const isOver = `select expires_at <= now() as over from api_keys where id = '${description.id}'`;
+      for (let over = false; !over; await sleep(100)) {
+        const [row] = await connection.acrossCompanies((statements) => statements.execute(isOver));
+        over = row?.["over"] === true;
+      }
+      return apiKey;
+    },
+  };
+}
+
+export interface Api {
+  readonly url: string;
+  /** Lines of the log. */
+  readonly lines: readonly string[];
+  readonly metrics: Metrics;
+  readonly database: Database;
+}
+
+export interface ApiOptions {
+  readonly backends?: Backends;
+  /** Whether the start is complete. Default true. */
+  readonly started?: boolean;
+  /** Default: the limits of production. */
+  readonly limits?: RateLimitOptions;
+  readonly trustedProxies?: number;
+  readonly maxRequestsInFlight?: number;
+}
+
+/** The API on a socket, in this process. Without `backends` its database, Infisical and Stripe are unreachable. */
+export async function startApi({
+  backends,
+  started = true,
+  limits = {},
+  trustedProxies = 0,
+  maxRequestsInFlight = 1000,
+}: ApiOptions = {}): Promise<Api> {
+  const unreachableUrl = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
+  const metrics = createMetrics();
+  const database = connectDatabase({
+    applicationUrl: backends?.database.urls.application ?? unreachableUrl,
+    maintenanceUrl: backends?.database.urls.maintenance ?? unreachableUrl,
+    onCall: metrics.databaseCall,
+  });
+  const unreachableInfisical = {
+    siteUrl: "http://127.0.0.1:1",
+    clientId: "none",
+    clientSecret: "none",
+    projectId: "none",
+  };
+  const infisical = createInfisicalClient({
+    ...(backends?.emulator ?? unreachableInfisical),
+    environment: "dev",
+  });
+  const lines: string[] = [];
+  const log = createLog("debug", { write: (line) => void lines.push(line) });
+  const startUp = createStartUp(log);
+  if (started) await startUp.run(async () => {}, new AbortController().signal);
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
+  const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
+  const app = createApp({
+    secrets,
+    database,
+    infisical,
+    startUp,
+    hears: () => true,
+    log,
+    metrics,
+    baseDomain: "localhost",
+    stripeApiUrl,
+    trustedProxies,
+    allowedOrigins: ["https://admin.example.com"],
+    maxRequestsInFlight,
+  });
+  metrics.collect({ database, secrets, breaker: () => infisical.state(), hears: () => true });
+  const server = await listen(app, { host: "127.0.0.1", port: 0 });
+  whenDone(async () => {
+    await server.stop(1000);
+    await database.close();
+  });
+  return { url: server.url, lines, metrics, database };
+}
