@@ -328,6 +328,12 @@ create policy company on company_subdomains for all to tenant_secrets_applicatio
 create policy maintenance on company_subdomains for all to tenant_secrets_maintenance using true with check true;
 grant insert, select on company_subdomains to tenant_secrets_maintenance;
 
+create table job_tasks (
+  name text not null,
+  constraint job_tasks_pkey PRIMARY KEY (name)
+);
+grant insert, select on job_tasks to tenant_secrets_maintenance;
+
 create table key_rotations (
   id uuid not null default gen_random_uuid(),
   region text not null,
@@ -479,6 +485,39 @@ CREATE INDEX rate_limits_expires_at ON public.rate_limits USING btree (expires_a
 grant delete, insert, select, update on rate_limits to tenant_secrets_application;
 grant delete, insert, select, update on rate_limits to tenant_secrets_maintenance;
 
+create table runs (
+  id uuid not null default gen_random_uuid(),
+  kind text not null,
+  subject text not null,
+  state text not null default 'running'::text,
+  phase text not null,
+  input jsonb not null,
+  facts jsonb not null,
+  cursor jsonb,
+  done integer not null default 0,
+  total integer,
+  rate real,
+  lease_holder uuid,
+  lease_until timestamp(3) with time zone,
+  fence bigint not null default 0,
+  attempts integer not null default 0,
+  error_code text,
+  error_message text,
+  requested_by_kind text not null,
+  requested_by_id text not null,
+  report text,
+  report_mac text,
+  started_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  finished_at timestamp(3) with time zone,
+  constraint runs_finished_check CHECK (((state = ANY (ARRAY['done'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+  constraint runs_pkey PRIMARY KEY (id),
+  constraint runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'failed'::text, 'done'::text, 'cancelled'::text])))
+);
+CREATE INDEX runs_started_at ON public.runs USING btree (started_at, id);
+CREATE UNIQUE INDEX runs_one_unfinished ON public.runs USING btree (kind, subject) WHERE (finished_at IS NULL);
+grant insert, select, update on runs to tenant_secrets_maintenance;
+
 create table secret_uses (
   company_id uuid not null,
   secret_key text not null,
@@ -563,6 +602,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, revision integer, mac_key_no smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_no smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_no smallint, mac bytea, memberships json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other

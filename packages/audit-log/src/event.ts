@@ -72,7 +72,12 @@ export type AuditAction =
   | "key.shred"
   | "key.shred-folder"
   | "key.shred-receipt"
-  | "key.public-key";
+  | "key.public-key"
+  | "run.list"
+  | "run.get"
+  | "run.pause"
+  | "run.resume"
+  | "run.cancel";
 
 /**
  * `attempted` stands before a call that cannot commit together with its event; another event follows it. `unknown`: a
@@ -99,7 +104,7 @@ export interface AuditEntry {
     | undefined;
   /** When it happened by the database's clock, where that is compared with rows. Left out, the process's time. */
   readonly occurredAt?: Date | undefined;
-  /** The id of the API key, operator, user or company that was acted on. Where such a row was changed, `version` is its new revision. */
+  /** The id of the API key, operator, user, company or run that was acted on. Where such a row was changed, `version` is its new revision. */
   readonly subject?: string | undefined;
 }
 
@@ -184,6 +189,8 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "key.report",
   "key.verify-report",
   "key.public-key",
+  "run.list",
+  "run.get",
 ] as const);
 
 /** Whether events like it are counted together where there are too many of them. */

@@ -268,6 +268,41 @@ CREATE TABLE "management_requests" (
 	CONSTRAINT "management_requests_request_id_check" CHECK (length("management_requests"."request_id") between 1 and 100)
 );
 --> statement-breakpoint
+CREATE TABLE "job_tasks" (
+	"name" text NOT NULL,
+	CONSTRAINT "job_tasks_pkey" PRIMARY KEY("name")
+);
+--> statement-breakpoint
+CREATE TABLE "runs" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"kind" text NOT NULL,
+	"subject" text NOT NULL,
+	"state" text DEFAULT 'running' NOT NULL,
+	"phase" text NOT NULL,
+	"input" jsonb NOT NULL,
+	"facts" jsonb NOT NULL,
+	"cursor" jsonb,
+	"done" integer DEFAULT 0 NOT NULL,
+	"total" integer,
+	"rate" real,
+	"lease_holder" uuid,
+	"lease_until" timestamp (3) with time zone,
+	"fence" bigint DEFAULT 0 NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"error_code" text,
+	"error_message" text,
+	"requested_by_kind" text NOT NULL,
+	"requested_by_id" text NOT NULL,
+	"report" text,
+	"report_mac" text,
+	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"finished_at" timestamp (3) with time zone,
+	CONSTRAINT "runs_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "runs_state_check" CHECK ("runs"."state" in ('running', 'paused', 'failed', 'done', 'cancelled')),
+	CONSTRAINT "runs_finished_check" CHECK (("runs"."state" in ('done', 'cancelled')) = ("runs"."finished_at" is not null))
+);
+--> statement-breakpoint
 CREATE TABLE "company_secret_versions" (
 	"company_id" uuid NOT NULL,
 	"secret_key" text NOT NULL,
@@ -408,6 +443,8 @@ CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statem
 CREATE INDEX "audit_events_forgettings" ON "audit_events" USING btree ("version") WHERE "audit_events"."action" = 'record.forget';--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_one_unfinished" ON "runs" USING btree ("kind","subject") WHERE "runs"."finished_at" is null;--> statement-breakpoint
+CREATE INDEX "runs_started_at" ON "runs" USING btree ("started_at","id");--> statement-breakpoint
 CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint
 CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "outside_writes_in_flight" ON "outside_writes" USING btree ("company_id","secret_key") WHERE "outside_writes"."state" = 'in-flight';--> statement-breakpoint

@@ -16,12 +16,14 @@ const withoutCompany = [
   "audit_batches",
   "audit_key_wraps",
   "audit_keys",
+  "job_tasks",
   "key_rotations",
   "management_requests",
   "master_keys",
   "operators",
   "processes",
   "rate_limits",
+  "runs",
   "users",
 ];
 /**
@@ -34,6 +36,7 @@ const definers = [
   "find_company",
   "find_operator",
   "find_user",
+  "hold_run",
   "refuse_company_key",
   "refuse_company_wrap",
   "refuse_head_mac",

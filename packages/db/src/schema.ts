@@ -5,6 +5,7 @@ export * from "./schema/callers.ts";
 export * from "./schema/record.ts";
 export * from "./schema/limits.ts";
 export * from "./schema/requests.ts";
+export * from "./schema/runs.ts";
 export * from "./schema/stores.ts";
 export { rowRevisions } from "./schema/columns.ts";
 

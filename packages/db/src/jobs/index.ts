@@ -2,7 +2,6 @@ import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Logger, parseCronItem, run, type Runner, type WorkerEvents, type WorkerPool } from "graphile-worker";
 import type { Pool } from "pg";
-import { taskNames, type TaskName } from "./enqueue.ts";
 import { releaseJobsOfTheDead, showAlive } from "./liveness.ts";
 import { createPool } from "./pool.ts";
 import { jobSchema } from "./schema.ts";
@@ -11,7 +10,7 @@ import { diagnosisOf, guarded, type JobLog, type JobRun, type Tasks } from "./ta
 export type { JobLog, JobRun, Task, TaskHelpers, Tasks } from "./task.ts";
 
 /** When a task runs by itself: the five fields of a crontab line, in UTC. */
-export type Schedule = Readonly<Partial<Record<TaskName, string>>>;
+export type Schedule = Readonly<Record<string, string>>;
 
 export interface JobsOptions {
   /** Of the maintenance role. */
@@ -94,6 +93,9 @@ async function runUntilItEnds(
   events.on("pool:create", ({ workerPool }) => workers.push(workerPool));
   let looking: NodeJS.Timeout | undefined;
   try {
+    await pool.query("insert into job_tasks select unnest($1::text[]) on conflict do nothing", [
+      Object.keys(options.tasks),
+    ]);
     const runner = await run(
       {
         pgPool: pool,
@@ -107,10 +109,7 @@ async function runUntilItEnds(
         preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       },
       Object.fromEntries(
-        taskNames.flatMap((name) => {
-          const task = options.tasks[name];
-          return task === undefined ? [] : [[name, guarded(name, task, options)] as const];
-        }),
+        Object.entries(options.tasks).map(([name, task]) => [name, guarded(name, task, options)]),
       ),
       Object.entries(options.cron).map(([name, pattern]) =>
         parseCronItem({

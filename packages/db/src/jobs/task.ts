@@ -1,5 +1,4 @@
 import type { Task as RunnerTask } from "graphile-worker";
-import type { TaskName } from "./enqueue.ts";
 
 export interface TaskHelpers {
   /** Aborts when the process stops and will not wait much longer. */
@@ -9,8 +8,8 @@ export interface TaskHelpers {
 /** Does one job. It runs at least once, so it has to bear running twice, and at the same time as another one. */
 export type Task = (payload: unknown, helpers: TaskHelpers) => Promise<void>;
 
-/** A task without an entry waits for a process that has one. */
-export type Tasks = Readonly<Partial<Record<TaskName, Task>>>;
+/** By name. A job whose task has no entry waits for a process that has one. */
+export type Tasks = Readonly<Record<string, Task>>;
 
 export type JobLog = (
   level: "info" | "warn" | "error",
@@ -24,7 +23,7 @@ export type JobLog = (
 
 /** What became of one run of a job, for whoever measures. */
 export interface JobRun {
-  readonly task: TaskName;
+  readonly task: string;
   readonly outcome: "done" | "failed";
   readonly durationMs: number;
 }
@@ -36,7 +35,7 @@ class TaskFailed extends Error {
 
 /** A task as the runner calls it: errors leave it without their text, and each run has its line in the log. */
 export function guarded(
-  name: TaskName,
+  name: string,
   task: Task,
   { log, onRun }: { readonly log: JobLog; readonly onRun?: (run: JobRun) => void },
 ): RunnerTask {

@@ -7,15 +7,18 @@ import { z } from "zod";
 import { deliveryChatCatalog } from "@repo/catalog";
 import { createTasks } from "../jobs/jobs.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
+import { defineToyRun } from "./toy-run.ts";
 
-// For rotation-kill.db.test.ts: a process that changes keys, and kills itself in the middle: at a step of a rotation that it
-// is told of, or when everything of a transaction that changes something is done but its commit. It reads its orders from
-// standard input, and prints each step.
+// For kill tests: a process that does long work, and kills itself in the middle: at a step of a rotation that it is told of, or
+// when everything of a transaction that changes something is done but its commit. It reads its orders from standard input, and
+// prints each step.
 
 export const Orders = z.object({
-  work: z.enum(["rotate", "rotate-company", "jobs"]),
+  work: z.enum(["rotate", "rotate-company", "jobs", "toy"]),
   /** Of `rotate-company`. */
   subdomain: z.string().default(""),
+  /** Of `toy`: the run. */
+  run: z.string().default(""),
   /** Of `jobs`. */
   backup: z.object({ recipients: z.array(z.string()), directory: z.string() }).optional(),
   /** Counted from 0: which step, or which transaction; or before the first put to Infisical. */
@@ -33,7 +36,7 @@ const Deployment = z.object({
   }),
 });
 
-const { work, subdomain, backup, killAt, applicationUrl, maintenanceUrl, infisical } = Orders.extend(
+const { work, subdomain, run, backup, killAt, applicationUrl, maintenanceUrl, infisical } = Orders.extend(
   Deployment.shape,
 ).parse(await json(process.stdin));
 
@@ -42,9 +45,9 @@ function reach(): void {
   if (reached++ === killAt) process.kill(process.pid, "SIGKILL");
 }
 
-function killing<T>(run: (statements: Statements) => Promise<T>): (statements: Statements) => Promise<T> {
+function killing<T>(inside: (statements: Statements) => Promise<T>): (statements: Statements) => Promise<T> {
   return async (statements) => {
-    const result = await run(statements);
+    const result = await inside(statements);
     const [row] = await statements.execute(
       sql`select pg_current_xact_id_if_assigned() is not null as changed`,
     );
@@ -59,8 +62,8 @@ const database: Database =
     ? real
     : {
         ...real,
-        inCompany: (companyId, run) => real.inCompany(companyId, killing(run)),
-        acrossCompanies: (run) => real.acrossCompanies(killing(run)),
+        inCompany: (companyId, inside) => real.inCompany(companyId, killing(inside)),
+        acrossCompanies: (inside) => real.acrossCompanies(killing(inside)),
       };
 const client = createInfisicalClient({ ...infisical, environment: "dev" });
 const secrets = createTenantSecrets({
@@ -89,6 +92,9 @@ switch (work) {
     break;
   case "rotate-company":
     await secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
+    break;
+  case "toy":
+    await defineToyRun(database).drive(run, { caller: operator, tools: {} });
     break;
   case "jobs":
     await startJobs({

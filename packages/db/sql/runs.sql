@@ -1,0 +1,28 @@
+-- Says whether a run is still its caller's to drive, and if so extends the lease and keeps where the run is. It comes first
+-- in the transaction of a step: whoever takes the run over waits for that transaction, and refuses all later ones. The
+-- application's role may not touch runs otherwise; it knows holder and token only from a process that took the lease.
+drop function if exists hold_run(uuid, uuid, bigint, integer, text, integer, real);
+create function hold_run(run uuid, holder uuid, token bigint, seconds integer, position_json text, done_now integer, rate_now real)
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog
+as $$
+declare
+  held record;
+begin
+  select state, lease_holder, fence into held from public.runs where id = run for update;
+  if not found or held.fence <> token then return 'lost'; end if;
+  if held.state <> 'running' then return held.state; end if;
+  if held.lease_holder is distinct from holder then return 'lost'; end if;
+  update public.runs set
+    lease_until = clock_timestamp() + make_interval(secs => seconds),
+    updated_at = clock_timestamp(),
+    cursor = coalesce(position_json::jsonb, cursor),
+    done = coalesce(done_now, done),
+    rate = coalesce(rate_now, rate)
+  where id = run;
+  return 'held';
+end $$;
+alter function hold_run(uuid, uuid, bigint, integer, text, integer, real) owner to tenant_secrets_maintenance;
+grant execute on function hold_run(uuid, uuid, bigint, integer, text, integer, real)
+  to tenant_secrets_application, tenant_secrets_maintenance;

@@ -1,0 +1,24 @@
+import type { RunProgress } from "./definition.ts";
+import type { RunRow } from "./lease.ts";
+
+export function progressOf({ done, total, rate }: Pick<RunRow, "done" | "total" | "rate">): RunProgress {
+  const perSecond = rate === null || rate <= 0 ? undefined : rate;
+  return {
+    done,
+    total: total ?? undefined,
+    perSecond,
+    secondsLeft:
+      total === null || perSecond === undefined
+        ? undefined
+        : Math.ceil(Math.max(0, total - done) / perSecond),
+  };
+}
+
+/** Measures how many items a second are done from now on, by the process's own steady clock. */
+export function createRate(doneBefore: number): (done: number) => number | undefined {
+  const startedAt = performance.now();
+  return (done) => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    return seconds > 0 && done > doneBefore ? (done - doneBefore) / seconds : undefined;
+  };
+}

@@ -1,0 +1,207 @@
+import { and, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
+import { type AuditAction, type AuditLog, onDatabase } from "@repo/audit-log";
+import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
+import { perform, refuse } from "../access/attempt.ts";
+import { permitsOnPlatform } from "../access/permissions.ts";
+import type { RunProgress } from "./definition.ts";
+import type { RunRow, RunState } from "./lease.ts";
+import { progressOf } from "./progress.ts";
+import type { Run } from "./run.ts";
+
+const { runs } = tables;
+
+/** A run as operators see it. */
+export interface RunDescription extends RunProgress {
+  readonly id: string;
+  readonly kind: string;
+  readonly subject: string;
+  readonly state: RunState;
+  readonly phase: string;
+  /** Whether a process is at it now. */
+  readonly driven: boolean;
+  /** Attempts that failed since it last came to another phase, and what stopped the last one. */
+  readonly attempts: number;
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+  readonly requestedBy: { readonly kind: string; readonly id: string };
+  readonly startedAt: Date;
+  readonly updatedAt: Date;
+  readonly finishedAt: Date | undefined;
+}
+
+export interface RunQuery {
+  /** Those that are neither done nor cancelled. */
+  readonly unfinished?: boolean | undefined;
+  /** The id of a run: those that began before it. */
+  readonly before?: string | undefined;
+  /** 1 to 200. */
+  readonly limit: number;
+}
+
+/**
+ * What operators do about long work that is under way. A request holds from the next step on: the step that is under way is
+ * committed as a whole, or refused as a whole.
+ */
+export interface RunControl {
+  /** The newest first. @throws {TenantSecretsError} FORBIDDEN */
+  list(caller: Caller, query: RunQuery): Promise<readonly RunDescription[]>;
+  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
+  get(caller: Caller, id: string): Promise<RunDescription>;
+  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not running */
+  pause(caller: Caller, id: string): Promise<RunDescription>;
+  /**
+   * Makes a run that was paused, has failed or lost its process go on: as a job, where its kind is one that jobs do.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is finished
+   */
+  resume(caller: Caller, id: string): Promise<RunDescription>;
+  /**
+   * Ends a run for good. What it has done stays.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is finished; NOT_SUPPORTED where a run of this kind
+   *   may not end half done
+   */
+  cancel(caller: Caller, id: string): Promise<RunDescription>;
+}
+
+/** The kinds of runs that there are. */
+export type RunKind = Pick<
+  Run<never, object, never>,
+  "kind" | "verb" | "cancellable" | "inBackground" | "enqueue"
+>;
+
+export function createRunControl(database: Database, audit: AuditLog, kinds: readonly RunKind[]): RunControl {
+  const columns = {
+    row: runs,
+    driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)`,
+  };
+
+  const mayOf = (caller: Caller): readonly string[] =>
+    kinds.filter(({ verb }) => permitsOnPlatform(caller.actor, verb)).map(({ kind }) => kind);
+
+  const asOperator = <T>(
+    caller: Caller,
+    action: AuditAction,
+    subject: string | undefined,
+    work: (allowed: SQL) => Promise<T>,
+  ): Promise<T> => {
+    const attempt = { caller, action, subject, changes: action !== "run.list" && action !== "run.get" };
+    const allowed = mayOf(caller);
+    if (allowed.length === 0) return refuse(audit, attempt, forbidden("manage runs"));
+    return perform(audit, attempt, () => work(inArray(runs.kind, [...allowed])));
+  };
+
+  const read = (where: SQL | undefined, limit: number): Promise<RunDescription[]> =>
+    onDatabase(async () => {
+      const found = await database.acrossCompanies((statements) =>
+        statements
+          .select(columns)
+          .from(runs)
+          .where(where)
+          .orderBy(desc(runs.startedAt), desc(runs.id))
+          .limit(limit),
+      );
+      return found.map(descriptionOf);
+    });
+
+  const get = async (allowed: SQL, id: string): Promise<RunDescription> => {
+    const [found] = await read(and(allowed, eq(runs.id, id)), 1);
+    if (found === undefined) throw notFound();
+    return found;
+  };
+
+  const change = (
+    caller: Caller,
+    id: string,
+    action: "run.pause" | "run.resume" | "run.cancel",
+    to: (row: RunRow, kind: RunKind) => Partial<RunRow>,
+  ): Promise<RunDescription> =>
+    asOperator(caller, action, id, async (allowed) => {
+      await audit.ready();
+      await onDatabase(() =>
+        database.acrossCompanies(async (statements) => {
+          const [row] = await statements
+            .select()
+            .from(runs)
+            .where(and(allowed, eq(runs.id, id)))
+            .for("update");
+          const kind = kinds.find((each) => each.kind === row?.kind);
+          if (row === undefined || kind === undefined) throw notFound();
+          if (row.finishedAt !== null)
+            throw conflict(`This run is ${row.state}: there is nothing to change.`);
+          const changes = to(row, kind);
+          await statements
+            .update(runs)
+            .set({
+              ...changes,
+              updatedAt: sql`now()`,
+              ...(changes.state === "cancelled" && { finishedAt: sql`now()` }),
+            })
+            .where(eq(runs.id, id));
+          if (action === "run.resume" && kind.inBackground) await kind.enqueue(statements, row);
+          await audit.addTo(statements, caller, { action, outcome: "allowed", subject: id });
+        }),
+      );
+      return get(allowed, id);
+    });
+
+  return {
+    list: (caller, { unfinished, before, limit }) =>
+      asOperator(caller, "run.list", undefined, async (allowed) => {
+        await audit.add(caller, { action: "run.list", outcome: "allowed" });
+        const older =
+          before === undefined
+            ? undefined
+            : sql`(${runs.startedAt}, ${runs.id}) < (select r.started_at, r.id from ${runs} r where r.id = ${before})`;
+        return read(and(allowed, older, unfinished === true ? isNull(runs.finishedAt) : undefined), limit);
+      }),
+    get: (caller, id) =>
+      asOperator(caller, "run.get", id, async (allowed) => {
+        const found = await get(allowed, id);
+        await audit.add(caller, { action: "run.get", outcome: "allowed", subject: id });
+        return found;
+      }),
+    pause: (caller, id) =>
+      change(caller, id, "run.pause", ({ state }) => {
+        if (state !== "running") throw conflict(`This run is ${state}, not running.`);
+        return { state: "paused" };
+      }),
+    resume: (caller, id) => change(caller, id, "run.resume", () => ({ state: "running", attempts: 0 })),
+    cancel: (caller, id) =>
+      change(caller, id, "run.cancel", (_, { cancellable }) => {
+        if (!cancellable) throw notCancellable();
+        return { state: "cancelled", leaseHolder: null, leaseUntil: null };
+      }),
+  };
+}
+
+function descriptionOf({ row, driven }: { readonly row: RunRow; readonly driven: boolean }): RunDescription {
+  const { id, kind, subject, state, phase, attempts, errorCode, errorMessage } = row;
+  const { requestedByKind, requestedById, startedAt, updatedAt, finishedAt } = row;
+  return {
+    id,
+    kind,
+    subject,
+    state,
+    phase,
+    ...progressOf(row),
+    driven,
+    attempts,
+    error: errorCode === null ? undefined : { code: errorCode, message: errorMessage ?? "" },
+    requestedBy: { kind: requestedByKind, id: requestedById },
+    startedAt,
+    updatedAt,
+    finishedAt: finishedAt ?? undefined,
+  };
+}
+
+function conflict(message: string): TenantSecretsError {
+  return new TenantSecretsError("CONFLICT", message);
+}
+
+function notCancellable(): TenantSecretsError {
+  return new TenantSecretsError(
+    "NOT_SUPPORTED",
+    "A run of this kind may not end half done: pause it, or let it come to its end.",
+  );
+}

@@ -1,0 +1,175 @@
+import { randomUUID } from "node:crypto";
+import { and, eq, isNull, sql } from "drizzle-orm";
+import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
+import { asTenantSecretsError, onDatabase } from "@repo/audit-log";
+import { type Caller, notFound } from "@repo/catalog";
+import type { OnStep, RunDefinition } from "./definition.ts";
+import { leaseEnd, releaseRun, RunStopped, takeLease, type Lease, type RunRow } from "./lease.ts";
+import { progressOf } from "./progress.ts";
+import { createStep } from "./step.ts";
+
+const { runs } = tables;
+
+export interface NewRun<Input, Facts> {
+  readonly subject: string;
+  readonly input: Input;
+  readonly facts: Facts;
+  readonly caller: Caller;
+}
+
+/** A run, and whether a process drives it, by the database's clock, which leases are made with. */
+export interface FoundRun<Facts> {
+  readonly row: RunRow;
+  readonly facts: Facts;
+  readonly driven: boolean;
+}
+
+export interface Drive<Tools> {
+  readonly caller: Caller;
+  readonly tools: Tools;
+  /** Stops the run between two steps, with {@link RunStopped}. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: OnStep | undefined;
+}
+
+/** One kind of long work, ready to be started, found and driven. */
+export interface Run<Input, Facts, Tools> extends Pick<
+  RunDefinition<Input, Facts, string, Tools>,
+  "kind" | "verb" | "cancellable"
+> {
+  /** Whether jobs do it as well. */
+  readonly inBackground: boolean;
+  /**
+   * Adds a run in the caller's own transaction. Takes no other lock, so that it comes first in it.
+   *
+   * @returns undefined where one of the same subject is unfinished
+   */
+  start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
+  /** The same, for whoever drives it at once. */
+  startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
+  /** Leaves a run to a job, in the caller's own transaction. */
+  enqueue(statements: Statements, run: Pick<RunRow, "id">): Promise<void>;
+  findUnfinished(subject: string): Promise<FoundRun<Facts> | undefined>;
+  /** @throws {TenantSecretsError} NOT_FOUND */
+  get(id: string): Promise<FoundRun<Facts>>;
+  /**
+   * Does the run from where it is to its end, phase by phase.
+   *
+   * @param run one that was just started with a lease, or its id
+   * @throws {RunDriven} where another process does it
+   * @throws {RunStopped} where it was stopped, paused or cancelled
+   * @throws {TenantSecretsError} what a phase throws, which is kept with the run
+   */
+  drive(run: (RunRow & Lease) | string, drive: Drive<Tools>): Promise<{ row: RunRow; facts: Facts }>;
+  /** What a job does; undefined where this process lacks the tools. A run that is not running any more is left alone. */
+  readonly work: ((id: string, signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+export function defineRun<Input, Facts extends object, Phase extends string, Tools>(
+  database: Database,
+  definition: RunDefinition<Input, Facts, Phase, Tools>,
+): Run<Input, Facts, Tools> {
+  const { kind, verb, cancellable, background, phases } = definition;
+
+  const insert = async (
+    statements: Statements,
+    { subject, input, facts, caller }: NewRun<Input, Facts>,
+    holder?: string,
+  ): Promise<RunRow | undefined> => {
+    const [row] = await statements
+      .insert(runs)
+      .values({
+        kind,
+        subject,
+        phase: definition.first,
+        input,
+        facts,
+        requestedByKind: caller.actor.kind,
+        requestedById: caller.actor.id,
+        ...(holder !== undefined && { leaseHolder: holder, leaseUntil: leaseEnd, fence: 1 }),
+      })
+      .onConflictDoNothing()
+      .returning();
+    return row;
+  };
+
+  const find = async (where: ReturnType<typeof and>): Promise<FoundRun<Facts> | undefined> => {
+    const [found] = await onDatabase(() =>
+      database.acrossCompanies((statements) =>
+        statements
+          .select({ row: runs, driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)` })
+          .from(runs)
+          .where(and(eq(runs.kind, kind), where)),
+      ),
+    );
+    return found && { ...found, facts: definition.facts.parse(found.row.facts) };
+  };
+
+  const get = async (id: string): Promise<FoundRun<Facts>> => {
+    const found = await find(eq(runs.id, id));
+    if (found === undefined) throw notFound();
+    return found;
+  };
+
+  const drive: Run<Input, Facts, Tools>["drive"] = async (run, { caller, tools, signal, onStep }) => {
+    const leased = typeof run === "string" ? await takeLease(database, run) : run;
+    const lease: Lease = { holder: leased.holder, token: leased.token };
+    let row: RunRow = leased;
+    try {
+      while (row.state === "running") {
+        if (signal?.aborted === true) throw new RunStopped("aborted");
+        const { phase } = row;
+        if (!isPhase(definition, phase)) throw new Error("a run has the phases of its kind");
+        await onStep?.([phase, "begins", progressOf(row)]);
+        const step = createStep({ database, definition, row, lease, caller, signal, onStep });
+        row = (await phases[phase](step, tools)).row;
+        await onStep?.([phase, "is done", progressOf(row)]);
+      }
+      return { row, facts: definition.facts.parse(row.facts) };
+    } catch (thrown) {
+      const stopped = thrown instanceof RunStopped;
+      if (row.state === "running") {
+        await releaseRun(database, row.id, lease, stopped ? undefined : asTenantSecretsError(thrown));
+      }
+      throw thrown;
+    }
+  };
+
+  return {
+    kind,
+    verb,
+    cancellable,
+    inBackground: background !== undefined,
+    start: (statements, run) => insert(statements, run),
+    startDriven: async (statements, run) => {
+      const holder = randomUUID();
+      const row = await insert(statements, run, holder);
+      return row && { ...row, holder, token: row.fence };
+    },
+    enqueue: (statements, { id }) => enqueueJob(statements, kind, { run: id }, { jobKey: id }),
+    findUnfinished: (subject) => find(and(eq(runs.subject, subject), isNull(runs.finishedAt))),
+    get,
+    drive,
+    work:
+      background?.tools &&
+      (async (id, signal) => {
+        const { row } = await get(id);
+        if (row.state !== "running") return;
+        const { callerOf, tools } = background;
+        if (tools === undefined) return;
+        try {
+          await drive(id, { caller: callerOf(row), tools, signal });
+        } catch (error) {
+          // A run that is paused or cancelled meanwhile is not this job's any more.
+          if (!(error instanceof RunStopped) || error.because === "aborted") throw error;
+        }
+      }),
+  };
+}
+
+function isPhase<Phase extends string>(
+  { phases }: { readonly phases: Readonly<Record<Phase, unknown>> },
+  name: string,
+): name is Phase {
+  return Object.hasOwn(phases, name);
+}

@@ -1,0 +1,126 @@
+import { eq, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { onDatabase } from "@repo/audit-log";
+import type { Caller, CompanyId } from "@repo/catalog";
+import type { Next, OnStep, RunDefinition, RunStep } from "./definition.ts";
+import { holdRun, RunStopped, type Lease, type Position, type RunRow } from "./lease.ts";
+import { createRate, progressOf } from "./progress.ts";
+
+const { runs } = tables;
+
+export interface StepParts<Input, Facts, Phase extends string, Tools> {
+  readonly database: Database;
+  readonly definition: RunDefinition<Input, Facts, Phase, Tools>;
+  readonly row: RunRow;
+  readonly lease: Lease;
+  readonly caller: Caller;
+  readonly signal: AbortSignal | undefined;
+  readonly onStep: OnStep | undefined;
+}
+
+/** What one phase is given, from its beginning to the next one's. */
+export function createStep<Input, Facts extends object, Phase extends string, Tools>(
+  parts: StepParts<Input, Facts, Phase, Tools>,
+): RunStep<Input, Facts, Phase> {
+  const { database, definition, row, lease, caller, signal, onStep } = parts;
+  let facts = definition.facts.parse(row.facts);
+  let { done } = row;
+  const rateAt = createRate(done);
+
+  const stopIfTold = (): void => {
+    if (signal?.aborted === true) throw new RunStopped("aborted");
+  };
+
+  const withRate = (at: Position): Position => ({
+    ...at,
+    rate: at.done === undefined ? undefined : rateAt(at.done),
+  });
+
+  /** @param companyId of the company that the application's role does it in; undefined for the maintenance role */
+  const held = async <T>(
+    companyId: CompanyId | undefined,
+    at: Position,
+    work: (statements: Statements) => Promise<T>,
+  ): Promise<T> => {
+    const position = withRate(at);
+    const inside = async (statements: Statements): Promise<T> => {
+      await holdRun(statements, row.id, { ...lease, ...position });
+      return work(statements);
+    };
+    const result = await onDatabase(() =>
+      companyId === undefined ? database.acrossCompanies(inside) : database.inCompany(companyId, inside),
+    );
+    done = at.done ?? done;
+    return result;
+  };
+
+  const enterNext = async (statements: Statements, next: Next<Phase, Facts>): Promise<RunRow> => {
+    const ends = next.phase === "done";
+    const [entered] = await statements
+      .update(runs)
+      .set({
+        phase: next.phase,
+        facts: { ...facts, ...next.facts },
+        attempts: 0,
+        errorCode: null,
+        errorMessage: null,
+        ...(next.phase === row.phase ? {} : { cursor: null }),
+        ...(ends
+          ? { state: "done", finishedAt: sql`now()`, leaseHolder: null, leaseUntil: null, rate: null }
+          : { done: 0, total: next.total ?? null, rate: null }),
+        ...(next.report && { report: next.report.report, reportMac: next.report.mac }),
+      })
+      .where(eq(runs.id, row.id))
+      .returning();
+    if (entered === undefined) throw new Error("a run that is held is there");
+    return entered;
+  };
+
+  const commit = async <T>(
+    work: (statements: Statements) => Promise<T>,
+    at: Position & { readonly facts?: Partial<Facts> } = {},
+  ): Promise<T> => {
+    stopIfTold();
+    const result = await held<T>(undefined, at, async (statements) => {
+      const worked = await work(statements);
+      if (at.facts !== undefined) {
+        await statements
+          .update(runs)
+          .set({ facts: { ...facts, ...at.facts } })
+          .where(eq(runs.id, row.id));
+      }
+      return worked;
+    });
+    facts = { ...facts, ...at.facts };
+    return result;
+  };
+
+  return {
+    run: row,
+    input: definition.input.parse(row.input),
+    get facts() {
+      return facts;
+    },
+    cursor: row.cursor,
+    get done() {
+      return done;
+    },
+    caller,
+    signal,
+    commit,
+    commitIn: (companyId, work, at = {}) => {
+      stopIfTold();
+      return held(companyId, at, work);
+    },
+    // What was done outside is kept before anything is stopped.
+    enter: async (next) => ({
+      row: await held(undefined, {}, async (statements) =>
+        enterNext(statements, typeof next === "function" ? await next(statements) : next),
+      ),
+    }),
+    say: async (text) => {
+      await onStep?.([row.phase, text, progressOf({ ...row, done, rate: rateAt(done) ?? null })]);
+      stopIfTold();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "@repo/db";
+import { z } from "zod";
+import { job, TenantSecretsError } from "@repo/catalog";
+import type { PlatformVerb } from "../runs/definition.ts";
+import { defineRun, type Run } from "../runs/run.ts";
+import { walk } from "../runs/walk.ts";
+import { companyIdOf } from "../companies/company-id.ts";
+
+const Input = z.strictObject({
+  items: z.int(),
+  /** An item that does not do, and is skipped. */
+  poison: z.int().nullable(),
+  /** Where the items are worked on in the application's role: the company that it is in. */
+  companyId: z.uuid().nullable(),
+});
+const Facts = z.strictObject({ skipped: z.array(z.string()) });
+const Item = z.object({ id: z.int() });
+
+export type ToyInput = z.infer<typeof Input>;
+export type ToyFacts = z.infer<typeof Facts>;
+
+export interface ToyTools {
+  /** Called before each batch is written; what it throws stops the run there. */
+  readonly beforeBatch?: (done: number) => void | Promise<void>;
+}
+
+export interface ToyOptions {
+  readonly kind?: string;
+  readonly verb?: PlatformVerb;
+  readonly cancellable?: boolean;
+  readonly tools?: ToyTools;
+}
+
+/** What the toy works on. For the superuser. */
+export const toyTable = `
+  create table toy_items (subject text, id integer, worked integer not null default 0, primary key (subject, id));
+  grant select, insert, update on toy_items to tenant_secrets_maintenance, tenant_secrets_application`;
+
+/** A run with three phases, the second of which walks through items in batches of two, and counts how often it did each. */
+export function defineToyRun(
+  database: Database,
+  { kind = "toy", verb = "companies", cancellable = true, tools = {} }: ToyOptions = {},
+): Run<ToyInput, ToyFacts, ToyTools> {
+  return defineRun(database, {
+    kind,
+    verb,
+    cancellable,
+    first: "prepare",
+    input: Input,
+    facts: Facts,
+    phases: {
+      prepare: (step) =>
+        step.enter(async (statements) => {
+          await statements.execute(sql`
+            insert into toy_items select ${step.run.subject}, id from generate_series(1, ${step.input.items}::integer) id`);
+          return { phase: "work", total: step.input.items };
+        }),
+
+      work: async (step, { beforeBatch }: ToyTools) => {
+        const { subject } = step.run;
+        const { poison, companyId } = step.input;
+        let { done } = step;
+        await walk({
+          from: Item.nullable().parse(step.cursor) ?? undefined,
+          read: (after) =>
+            database.acrossCompanies(async (statements) => {
+              const rows = await statements.execute(sql`
+                select id from toy_items where subject = ${subject} and id > ${after?.id ?? 0} order by id limit 2`);
+              return z.array(Item).parse([...rows]);
+            }),
+          each: (item) => {
+            if (item.id === poison)
+              throw new TenantSecretsError("INTEGRITY_FAILURE", "This item does not do.");
+            return item;
+          },
+          write: async (items, cursor, skipped) => {
+            await beforeBatch?.(done);
+            done += items.length + skipped.length;
+            const work: Parameters<typeof step.commit<void>>[0] = async (statements) => {
+              for (const { id } of items) {
+                await statements.execute(sql`
+                  update toy_items set worked = worked + 1 where subject = ${subject} and id = ${id}`);
+              }
+            };
+            if (companyId === null) {
+              const facts = { skipped: [...step.facts.skipped, ...skipped] };
+              await step.commit(work, { cursor, done, facts });
+            } else {
+              await step.commitIn(companyIdOf({ id: companyId }), work, { cursor, done });
+            }
+            await step.say(`${done} items`);
+          },
+          skip: { codes: new Set(["INTEGRITY_FAILURE"]), nameOf: ({ id }) => `item ${id}` },
+        });
+        return step.enter({ phase: "finish" });
+      },
+
+      finish: (step) =>
+        step.enter({ phase: "done", report: { report: JSON.stringify(step.facts), mac: "" } }),
+    },
+    background: { callerOf: () => job("toy", { verbs: [], secretKeys: [] }), tools },
+  });
+}
