@@ -35,7 +35,7 @@ export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { QuotaOptions } from "./stores/database/quotas.ts";
 export type { ApiKeyDescription, NewApiKey } from "./companies/api-keys.ts";
 export type { AuthenticationRequest, RequestOrigin, SignIn } from "./companies/authenticate.ts";
-export type { CompanyDescription } from "./companies/companies.ts";
+export type { CompanyDescription, CompanyScope } from "./companies/companies.ts";
 export {
   checkDeadlineMs,
   type CredentialCheck,

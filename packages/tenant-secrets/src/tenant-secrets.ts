@@ -114,7 +114,7 @@ export interface CompanySecretsOnServer<C extends Catalog> extends CompanySecret
 export interface TenantSecrets<C extends Catalog> extends Services {
   readonly catalog: C;
   /**
-   * One company's secrets, typed by the catalogue. The company is found anew at every call, so a handle may be kept.
+   * One company's secrets, typed by the catalogue. The company is resolved for each call, so a handle may be kept.
    *
    * @param as who asks: {@link job} for code of the product, or what `authenticate` answered
    */
@@ -198,7 +198,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const alarmOnce = oncePerMinute((error) => alarm(error));
   const authentic = createAuthenticRows({ database, audit }, rowKeys, alarmOnce);
   const rows = createCompanyRows(database, authentic, keeping);
-  const companies = limitedCompanies(createCompanies(authentic, rows, audit), limits);
+  const companies = limitedCompanies(createCompanies(authentic, rows, audit), { limits, catalog });
   const authentication = createAuthentication({
     database,
     authentic,
@@ -256,8 +256,11 @@ export function assembleTenantSecrets<C extends Catalog>(
   // They hold nothing, and making one takes longer than most reads.
   const handles = new WeakMap<Caller, Map<string, CompanySecretsOnServer<C>>>();
   const makeHandle = (subdomain: string, as: Caller): CompanySecretsOnServer<C> => ({
-    ...companySecrets(catalog, vaultTransport(vault, as, subdomain)),
-    verifyWebhook: (secretKey, request) => vault.verifyWebhook(as, subdomain, secretKey, request),
+    ...companySecrets(catalog, vaultTransport({ vault, companies }, as, subdomain)),
+    verifyWebhook: async (secretKey, request) => {
+      const scope = await companies.resolve({ caller: as, action: "secret.read", secretKey }, subdomain);
+      return vault.verifyWebhook(scope, secretKey, request);
+    },
   });
   const product = job("in-process", { verbs: ["use", "write"], secretKeys: ["*"] });
 
@@ -396,14 +399,17 @@ export function assembleTenantSecrets<C extends Catalog>(
     },
     getTenantSecret: async (subdomain, secretKey) => {
       try {
-        return (await vault.read(product, subdomain, secretKey)).text;
+        const read = { caller: product, action: "secret.read", secretKey } as const;
+        return (await vault.read(await companies.resolve(read, subdomain), secretKey)).text;
       } catch (error) {
         if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return undefined;
         throw error;
       }
     },
-    setTenantSecret: (subdomain, secretKey, value, writeOptions = {}) =>
-      vault.write(product, subdomain, secretKey, value, writeOptions),
+    setTenantSecret: async (subdomain, secretKey, value, writeOptions = {}) => {
+      const write = { caller: product, action: "secret.write", secretKey } as const;
+      return vault.write(await companies.resolve(write, subdomain), secretKey, value, writeOptions);
+    },
   };
 }
 

@@ -1,11 +1,18 @@
-import { requestOf, serverCaller, type CompanySecrets, type TenantSecrets } from "@repo/tenant-secrets";
+import {
+  requestOf,
+  serverCaller,
+  type CompanyScope,
+  type CompanySecrets,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
 import { Subdomain } from "@repo/tenant-secrets/client";
 import type { Context } from "hono";
 import { originOf, type ApiEnv, type DeliveryChatCatalog } from "../context.ts";
 import { invalidInput } from "../http-error.ts";
 
 interface RequestCompany {
-  readonly subdomain: string;
+  /** Of this request: its calls are charged to the company's budget once. */
+  readonly scope: CompanyScope;
   /** With the rights of the request's credential. */
   readonly secrets: CompanySecrets<DeliveryChatCatalog>;
 }
@@ -28,9 +35,9 @@ export function createGetCompanyFromRequest(
     c.set("actor", caller.actor.kind);
     const named = subdomainOf(c.req.header("host"), baseDomain);
     if (named === undefined) throw invalidInput(`Send the request to <company's subdomain>.${baseDomain}.`);
-    const { subdomain } = await secrets.companies.enter({ caller, action: "secret.read" }, named);
-    c.set("company", subdomain);
-    return { subdomain, secrets: serverCaller(secrets, caller, subdomain) };
+    const scope = await secrets.companies.resolve({ caller, action: "secret.read" }, named);
+    c.set("company", scope.company.subdomain);
+    return { scope, secrets: serverCaller(secrets, scope) };
   };
 }
 

@@ -21,7 +21,7 @@ import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
 
-/** A company that the caller was found to belong to. */
+/** A company as the store of its secrets sees it. */
 export interface Company {
   readonly id: CompanyId;
   readonly subdomain: string;
@@ -29,6 +29,15 @@ export interface Company {
   readonly secretStore: SecretStoreName;
   /** Which choice of a store this is: a write that comes after the next one is refused, and begins again under that. */
   readonly storeEpoch: number;
+}
+
+/**
+ * One caller in one company that it may enter: resolved once for a call, or for a request with several calls, and passed on
+ * from there.
+ */
+export interface CompanyScope {
+  readonly caller: Caller;
+  readonly company: Company;
 }
 
 export interface CompanyDescription {
@@ -49,25 +58,27 @@ export interface NewCompany extends RequestOptions {
 
 export interface Companies {
   /**
-   * The company that a subdomain names, for a caller that may enter it.
+   * Resolves the company that a subdomain names, for a caller that may enter it.
    *
-   * @param attempt what the caller is about to do, for the record of a refusal
-   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown company and a foreign one
+   * @param request what the caller is about to do, for the event of a denial. A secret key that the catalogue does not have is
+   *   left out of that event: it may be a value, sent in the wrong place
+   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown company and a foreign one; RATE_LIMITED
    */
-  enter(attempt: Attempt, subdomain: string): Promise<Company>;
+  resolve(request: Attempt, subdomain: string): Promise<CompanyScope>;
   /**
-   * As `enter`, where that needs to wait for nothing.
+   * As `resolve`, synchronously, from the cache alone.
    *
    * @param now by `performance.now()`
-   * @returns undefined where it does, or would be refused
+   * @returns undefined where the cache has no answer, or the answer would be a denial
    */
-  enterNow(caller: Caller, subdomain: string, now: number): Company | undefined;
+  resolveCached(caller: Caller, subdomain: string, now: number): CompanyScope | undefined;
   /**
-   * The same company as the database has it now, whose store has changed since it was entered. Renamed, it is still the same.
+   * The same caller in the same company as the database has it now, whose store has changed since it was resolved. A company
+   * that was renamed is still the same.
    *
-   * @throws {TenantSecretsError} NOT_FOUND where it may not be entered any more
+   * @throws {TenantSecretsError} NOT_FOUND where the caller may not enter it any more
    */
-  enterAgain(caller: Caller, company: Company): Promise<Company>;
+  resolveAgain(scope: CompanyScope): Promise<CompanyScope>;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
   create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
   /** @throws {TenantSecretsError} FORBIDDEN */
@@ -147,24 +158,26 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
       : rows.findFor(({ id }) => entersCompany(actor, id), subdomain);
 
   return {
-    enter: async (attempt, subdomain) => {
-      const row = Subdomain.safeParse(subdomain).success ? await find(attempt.caller, subdomain) : undefined;
-      const company = row === undefined ? undefined : verified(attempt.caller, row);
+    resolve: async (request, subdomain) => {
+      const { caller } = request;
+      const row = Subdomain.safeParse(subdomain).success ? await find(caller, subdomain) : undefined;
+      const company = row && verified(caller, row);
       // Filed under the caller's own company, whose people must not read there whether the other one exists.
-      return company ?? refuse(audit, attempt, notFound());
+      return company === undefined ? refuse(audit, request, notFound()) : { caller, company };
     },
 
-    enterNow: (caller, subdomain, now) => {
+    resolveCached: (caller, subdomain, now) => {
       const row = rows.peek(subdomain, now);
-      return row && verified(caller, row);
+      const company = row && verified(caller, row);
+      return company && { caller, company };
     },
 
-    enterAgain: async (caller, { id }) => {
+    resolveAgain: async ({ caller, company: { id } }) => {
       rows.forget(id);
       const row = await rows.findById(id);
       const company = row && verified(caller, row);
       if (company === undefined) throw notFound();
-      return company;
+      return { caller, company };
     },
 
     create: (caller, { subdomain, secretStore, requestId }) => {
@@ -234,7 +247,7 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
  * The company that a subdomain names, for a caller that may do something to it as a whole.
  *
  * @param to what that is called in a refusal
- * @throws {TenantSecretsError} as `enter`, and FORBIDDEN
+ * @throws {TenantSecretsError} as `resolve`, and FORBIDDEN
  */
 export async function enterTo(
   companies: Companies,
@@ -243,7 +256,7 @@ export async function enterTo(
   subdomain: string,
   { verb, to }: { readonly verb: Verb; readonly to: string },
 ): Promise<Company> {
-  const company = await companies.enter(attempt, subdomain);
+  const { company } = await companies.resolve(attempt, subdomain);
   if (permits(attempt.caller.actor, verb, company.id)) return company;
   return refuse(audit, { ...attempt, companyId: company.id }, forbidden(to));
 }
@@ -290,7 +303,7 @@ function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
   return company;
 }
 
-/** A row that is kept is entered again and again. */
+/** A cached row is resolved again and again. */
 const verifiedRows = new WeakMap<CompanyRow, Company>();
 
 const ChangedCompany = z.object({

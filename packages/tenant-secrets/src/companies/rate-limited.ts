@@ -1,21 +1,26 @@
-import { TenantSecretsError } from "@repo/catalog";
+import { type Catalog, TenantSecretsError } from "@repo/catalog";
 import type { RateLimits } from "../access/rate-limits.ts";
 import type { Companies } from "./companies.ts";
 
-/** What enters a company counts for that company, and who is not let in, for whoever asked. */
-export function limitedCompanies(companies: Companies, limits: RateLimits): Companies {
+/** Charges a resolution to the budget of the company, and a denial to the caller. */
+export function limitedCompanies(
+  companies: Companies,
+  { limits, catalog }: { readonly limits: RateLimits; readonly catalog: Catalog },
+): Companies {
   return {
     ...companies,
-    // Who is counted takes the long way.
-    enterNow: (caller, subdomain, now) =>
-      caller.actor.kind === "job" ? companies.enterNow(caller, subdomain, now) : undefined,
-    enter: async (attempt, subdomain) => {
+    // Only jobs are not charged.
+    resolveCached: (caller, subdomain, now) =>
+      caller.actor.kind === "job" ? companies.resolveCached(caller, subdomain, now) : undefined,
+    resolve: async ({ secretKey, ...asked }, subdomain) => {
+      const isKnown = secretKey !== undefined && catalog.find(secretKey) !== undefined;
+      const request = isKnown ? { ...asked, secretKey } : asked;
       try {
-        const company = await companies.enter(attempt, subdomain);
-        await limits.admitToCompany(attempt, company.id);
-        return company;
+        const scope = await companies.resolve(request, subdomain);
+        await limits.admitToCompany(request, scope.company.id);
+        return scope;
       } catch (error) {
-        if (error instanceof TenantSecretsError) await limits.callFailed(attempt.caller, error);
+        if (error instanceof TenantSecretsError) await limits.callFailed(request.caller, error);
         throw error;
       }
     },

@@ -124,7 +124,7 @@ async function createFind(
   const owners = await ownersOf(database, wanted);
   const enter = async (subdomain: string): Promise<Destination | Unplaced> => {
     try {
-      const company = await companies.enter({ caller, action: "secret.import" }, subdomain);
+      const { company } = await companies.resolve({ caller, action: "secret.import" }, subdomain);
       if (company.secretStore === "infisical") return "STORE_IS_INFISICAL";
       const outside = company.secretStore === "hybrid" ? await infisicalStore.list(company) : [];
       return { company, outside: new Set(outside.map(({ secretKey }) => secretKey)) };

@@ -145,7 +145,8 @@ describe("errors", () => {
     });
     await expect(call).rejects.toBeInstanceOf(TRPCError);
     await expect(call).rejects.toMatchObject({ code: "NOT_FOUND", cause: { code: "NOT_FOUND" } });
-    expect(await codeOf(serverCaller(secrets, product, "nobody").get("STRIPE_SECRET_KEY"))).toBe("NOT_FOUND");
+    const caller = serverCaller(secrets, await fixture.scope(mine));
+    expect(await codeOf(caller.get("SENDGRID_API_KEY"))).toBe("NOT_FOUND");
   });
 });
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { errorCodes, type FileEntry, maxBatchSecrets, RevealPurpose } from "@repo/catalog";
 import { leftOutReasons, maxUnreadEntries } from "../vault/secret-files.ts";
 import { company, note, requestId, secretKey, version } from "./fields.ts";
-import { procedure } from "./trpc.ts";
+import { procedure, scopeOf } from "./trpc.ts";
 
 /** As the parsers of files make them. They are read once the caller was found to be allowed to write them. */
 const entries = z.array(z.custom<FileEntry>()).max(maxUnreadEntries);
@@ -29,7 +29,10 @@ export const secretFileProcedures = {
     .input(z.strictObject({ company, entries }))
     .output(z.array(PlannedEntry))
     .mutation(async ({ ctx, input }) => {
-      const planned = await ctx.secrets.files.plan(ctx.caller, input.company, input.entries);
+      const planned = await ctx.secrets.files.plan(
+        await scopeOf(ctx, "secret.compare", input.company),
+        input.entries,
+      );
       return planned.map((entry) => {
         if (entry.change !== "refused") return entry;
         const { error, ...refused } = entry;
@@ -51,7 +54,7 @@ export const secretFileProcedures = {
     )
     .output(z.object({ written: z.array(z.object({ secretKey: z.string(), version })).readonly() }))
     .mutation(async ({ ctx, input: { company: subdomain, entries: file, ...options } }) => ({
-      written: await ctx.secrets.files.import(ctx.caller, subdomain, file, options),
+      written: await ctx.secrets.files.import(await scopeOf(ctx, "secret.import", subdomain), file, options),
     })),
 
   /** All values as a file. A mutation: neither caches nor URLs may hold any of it. */
@@ -64,7 +67,11 @@ export const secretFileProcedures = {
         leftOut: z.array(z.object({ secretKey: z.string(), reason: z.enum(leftOutReasons) })).readonly(),
       }),
     )
-    .mutation(({ ctx, input }) =>
-      ctx.secrets.files.export(ctx.caller, input.company, input.format, input.purpose),
+    .mutation(async ({ ctx, input }) =>
+      ctx.secrets.files.export(
+        await scopeOf(ctx, "secret.export", input.company),
+        input.format,
+        input.purpose,
+      ),
     ),
 };

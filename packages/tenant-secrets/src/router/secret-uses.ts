@@ -11,7 +11,7 @@ import {
   value,
   version,
 } from "./fields.ts";
-import { procedure } from "./trpc.ts";
+import { procedure, scopeOf } from "./trpc.ts";
 
 /** What programs do with several values at once, and where a provider refuses one. */
 export const useProcedures = {
@@ -20,8 +20,12 @@ export const useProcedures = {
     .input(z.strictObject({ company, secretKeys: z.array(secretKey).min(1).max(maxBatchSecrets) }))
     .output(z.array(z.object({ secretKey: z.string(), value: z.string(), version })).readonly())
     .mutation(async ({ ctx, input }) => {
-      const { caller, isRemote } = ctx;
-      const found = await ctx.secrets.vault.readMany(caller, input.company, input.secretKeys, { isRemote });
+      const { isRemote } = ctx;
+      const found = await ctx.secrets.vault.readMany(
+        await scopeOf(ctx, "secret.read", input.company),
+        input.secretKeys,
+        { isRemote },
+      );
       return found.map(({ text, ...secret }) => ({ ...secret, value: text }));
     }),
 
@@ -30,8 +34,12 @@ export const useProcedures = {
     .input(z.strictObject({ company, secretKey }))
     .output(z.array(z.object({ value: z.string(), version })).readonly())
     .mutation(async ({ ctx, input }) => {
-      const { caller, isRemote } = ctx;
-      const live = await ctx.secrets.vault.openLive(caller, input.company, input.secretKey, { isRemote });
+      const { isRemote } = ctx;
+      const live = await ctx.secrets.vault.openLive(
+        await scopeOf(ctx, "secret.read", input.company, input.secretKey),
+        input.secretKey,
+        { isRemote },
+      );
       return live.map(({ bytes, version: each }) => {
         const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
         bytes.fill(0);
@@ -43,10 +51,16 @@ export const useProcedures = {
   reportOutcome: procedure("use")
     .input(z.strictObject({ company, secretKey, version, result: z.enum(["accepted", "rejected"]) }))
     .output(z.void())
-    .mutation(({ ctx, input }) => {
-      const { caller, isRemote } = ctx;
+    .mutation(async ({ ctx, input }) => {
+      const { isRemote } = ctx;
       const { company: subdomain, secretKey: key, version: each, result } = input;
-      return ctx.secrets.vault.reportOutcome(caller, subdomain, key, each, result, { isRemote });
+      return ctx.secrets.vault.reportOutcome(
+        await scopeOf(ctx, "secret.check", subdomain, key),
+        key,
+        each,
+        result,
+        { isRemote },
+      );
     }),
 
   /** All of them, or none. */
@@ -62,7 +76,9 @@ export const useProcedures = {
       }),
     )
     .output(z.array(z.object({ secretKey: z.string(), version })).readonly())
-    .mutation(({ ctx, input }) =>
-      ctx.secrets.vault.writeMany(ctx.caller, input.company, input.writes, { requestId: input.requestId }),
+    .mutation(async ({ ctx, input }) =>
+      ctx.secrets.vault.writeMany(await scopeOf(ctx, "secret.write", input.company), input.writes, {
+        requestId: input.requestId,
+      }),
     ),
 };

@@ -27,9 +27,10 @@ beforeAll(async () => {
 });
 
 const ways = {
-  "in process": (company: string) => secrets.company(company, product),
-  "through procedures in process": (company: string) => serverCaller(secrets, product, company),
-  "over HTTP": (company: string) =>
+  "in process": async (company: string) => secrets.company(company, product),
+  "through procedures in process": async (company: string) =>
+    serverCaller(secrets, await fixture.scope(company)),
+  "over HTTP": async (company: string) =>
     createTenantSecretsClient({
       url: "http://in-process",
       credential: apiKey,
@@ -51,7 +52,7 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
   const secretKey = `CUSTOM_${way.toUpperCase().replaceAll(" ", "_")}` as const;
 
   test("a secret goes through all its stages, each version in its history and each step on record", async () => {
-    const acme = companyOf(here);
+    const acme = await companyOf(here);
     await acme.set(secretKey, "fake-one", { note: "first" });
     expect(await acme.stage(secretKey, "fake-two", { note: "from the provider" })).toEqual({ version: 2 });
     await expect(acme.stage(secretKey, "fake-three")).rejects.toMatchObject({
@@ -145,7 +146,7 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
   });
 
   test("a batch is written as a whole or not at all, and says of each secret why not", async () => {
-    const acme = companyOf(here);
+    const acme = await companyOf(here);
     const [a, b, c] = [`${secretKey}_A`, `${secretKey}_B`, `${secretKey}_C`] as const;
     const batch = { [a]: "fake-a", [b]: "fake-b" };
     const first = await acme.setMany(batch, { requestId: `batch-${secretKey}` });
@@ -181,8 +182,8 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
   });
 
   test("what a store cannot do is known beforehand, and NOT_SUPPORTED", async () => {
-    expect(Object.values(await companyOf(here).capabilities())).not.toContain(false);
-    const acme = companyOf(there);
+    expect(Object.values(await (await companyOf(here)).capabilities())).not.toContain(false);
+    const acme = await companyOf(there);
     await acme.set("CUSTOM_A", "fake-a");
     const can = await acme.capabilities();
     const calls = {
@@ -244,11 +245,12 @@ test("an API key learns nothing of another company by any of these, nor of secre
 
 test("a value that was sent as a name of a batch is neither on record nor in the answer", async () => {
   const writes = [{ secretKey: "sk_live_fake_swapped_0002", value: "x" }];
-  const batch = secrets.vault.writeMany(product, here, writes, {});
+  const scope = await fixture.scope(here);
+  const batch = secrets.vault.writeMany(scope, writes, {});
   await expect(batch).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY", failures: undefined });
   await expect(batch).rejects.not.toThrow("swapped");
-  await codeOf(secrets.vault.readMany(product, here, ["sk_live_fake_swapped_0002"]));
-  await codeOf(secrets.vault.history(product, here, "sk_live_fake_swapped_0002", {}));
+  await codeOf(secrets.vault.readMany(scope, ["sk_live_fake_swapped_0002"]));
+  await codeOf(secrets.vault.history(scope, "sk_live_fake_swapped_0002", {}));
   const events = await superuser`select audit_events::text as text from audit_events`;
   expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
 });
@@ -279,18 +281,19 @@ test.each([
   ["setExpiry", { expiresAt: null, reminderDays: [0] }],
 ] as const)("%s refuses %j by its rule", async (name, options) => {
   const { vault } = secrets;
+  const scope = await fixture.scope(here);
   await secrets.company(here, product).set("CUSTOM_BAD", "fake-bad");
   const calls = {
-    stage: () => vault.stage(product, here, "CUSTOM_BAD", "fake", options as object),
-    promote: () => vault.promote(product, here, "CUSTOM_BAD", options as object),
-    discard: () => vault.discard(product, here, "CUSTOM_BAD", options as object),
-    remove: () => vault.remove(product, here, "CUSTOM_BAD", options as object),
-    restore: () => vault.restore(product, here, "CUSTOM_BAD", options as object),
-    purge: () => vault.purge(product, here, "CUSTOM_BAD", options as object),
-    rollback: () => vault.rollback(product, here, "CUSTOM_BAD", { toVersion: 1, ...options }),
-    history: () => vault.history(product, here, "CUSTOM_BAD", options as object),
-    list: () => vault.list(product, here, options as object),
-    setExpiry: () => vault.setExpiry(product, here, "CUSTOM_BAD", { expiresAt: null, ...options }),
+    stage: () => vault.stage(scope, "CUSTOM_BAD", "fake", options as object),
+    promote: () => vault.promote(scope, "CUSTOM_BAD", options as object),
+    discard: () => vault.discard(scope, "CUSTOM_BAD", options as object),
+    remove: () => vault.remove(scope, "CUSTOM_BAD", options as object),
+    restore: () => vault.restore(scope, "CUSTOM_BAD", options as object),
+    purge: () => vault.purge(scope, "CUSTOM_BAD", options as object),
+    rollback: () => vault.rollback(scope, "CUSTOM_BAD", { toVersion: 1, ...options }),
+    history: () => vault.history(scope, "CUSTOM_BAD", options as object),
+    list: () => vault.list(scope, options as object),
+    setExpiry: () => vault.setExpiry(scope, "CUSTOM_BAD", { expiresAt: null, ...options }),
   };
   await expect(calls[name]()).rejects.toMatchObject({
     code: "INVALID_INPUT",

@@ -15,7 +15,7 @@ import {
   value,
   version,
 } from "./fields.ts";
-import { procedure } from "./trpc.ts";
+import { procedure, scopeOf } from "./trpc.ts";
 
 const SecretHistory = z.object({
   versions: z
@@ -48,7 +48,9 @@ export const versionProcedures = {
   capabilities: procedure("describe")
     .input(z.strictObject({ company }))
     .output(Capabilities)
-    .query(({ ctx, input }) => ctx.secrets.vault.capabilities(ctx.caller, input.company)),
+    .query(async ({ ctx, input }) =>
+      ctx.secrets.vault.capabilities(await scopeOf(ctx, "secret.list", input.company)),
+    ),
 
   history: procedure("describe")
     .input(
@@ -60,8 +62,8 @@ export const versionProcedures = {
       }),
     )
     .output(SecretHistory)
-    .query(({ ctx, input: { company: subdomain, secretKey: key, ...page } }) =>
-      ctx.secrets.vault.history(ctx.caller, subdomain, key, page),
+    .query(async ({ ctx, input: { company: subdomain, secretKey: key, ...page } }) =>
+      ctx.secrets.vault.history(await scopeOf(ctx, "secret.history", subdomain, key), key, page),
     ),
 
   stage: procedure("write")
@@ -78,22 +80,22 @@ export const versionProcedures = {
       }),
     )
     .output(z.object({ version }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, value: text, ...options } }) =>
-      ctx.secrets.vault.stage(ctx.caller, subdomain, key, text, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, value: text, ...options } }) =>
+      ctx.secrets.vault.stage(await scopeOf(ctx, "secret.stage", subdomain, key), key, text, options),
     ),
 
   promote: procedure("write")
     .input(z.strictObject({ company, secretKey, expectedVersion, pendingVersion, requestId, ...grace }))
     .output(z.object({ version }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
-      ctx.secrets.vault.promote(ctx.caller, subdomain, key, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.promote(await scopeOf(ctx, "secret.promote", subdomain, key), key, options),
     ),
 
   discard: procedure("write")
     .input(z.strictObject({ company, secretKey, expectedVersion, pendingVersion, requestId }))
     .output(z.object({ version }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
-      ctx.secrets.vault.discard(ctx.caller, subdomain, key, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.discard(await scopeOf(ctx, "secret.discard", subdomain, key), key, options),
     ),
 
   rollback: procedure("write")
@@ -101,8 +103,8 @@ export const versionProcedures = {
       z.strictObject({ company, secretKey, toVersion: z.int().min(1), expectedVersion, note, requestId }),
     )
     .output(z.object({ version }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
-      ctx.secrets.vault.rollback(ctx.caller, subdomain, key, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.rollback(await scopeOf(ctx, "secret.rollback", subdomain, key), key, options),
     ),
 
   setExpiry: procedure("write")
@@ -116,14 +118,14 @@ export const versionProcedures = {
       }),
     )
     .output(z.void())
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...change } }) =>
-      ctx.secrets.vault.setExpiry(ctx.caller, subdomain, key, change),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...change } }) =>
+      ctx.secrets.vault.setExpiry(await scopeOf(ctx, "secret.set-expiry", subdomain, key), key, change),
     ),
 
   purge: procedure("delete")
     .input(z.strictObject({ company, secretKey, force: z.boolean().optional(), requestId }))
     .output(z.void())
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
-      ctx.secrets.vault.purge(ctx.caller, subdomain, key, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.purge(await scopeOf(ctx, "secret.purge", subdomain, key), key, options),
     ),
 };

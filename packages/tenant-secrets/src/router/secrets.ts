@@ -18,7 +18,7 @@ import { useProcedures } from "./secret-uses.ts";
 import { versionProcedures } from "./secret-versions.ts";
 import { secretCheckProcedures } from "./secret-checks.ts";
 import { secretFileProcedures } from "./secret-files.ts";
-import { procedure, router } from "./trpc.ts";
+import { procedure, router, scopeOf } from "./trpc.ts";
 
 const SecretList = z.object({
   store: SecretStoreName,
@@ -78,8 +78,8 @@ export const secretsRouter = router({
       z.strictObject({ company, expiresWithinDays: z.int().min(0).max(maxExpiresWithinDays).optional() }),
     )
     .output(SecretList)
-    .query(({ ctx, input: { company: subdomain, ...options } }) =>
-      ctx.secrets.vault.list(ctx.caller, subdomain, options),
+    .query(async ({ ctx, input: { company: subdomain, ...options } }) =>
+      ctx.secrets.vault.list(await scopeOf(ctx, "secret.list", subdomain), options),
     ),
 
   /** One value, for programs. A mutation: it writes to the record, and neither caches nor URLs may hold any of it. */
@@ -88,8 +88,7 @@ export const secretsRouter = router({
     .output(z.object({ value: z.string(), version }))
     .mutation(async ({ ctx, input }) => {
       const { text, version: current } = await ctx.secrets.vault.read(
-        ctx.caller,
-        input.company,
+        await scopeOf(ctx, "secret.read", input.company, input.secretKey),
         input.secretKey,
         { isRemote: ctx.isRemote },
       );
@@ -102,8 +101,7 @@ export const secretsRouter = router({
     .output(z.object({ value: z.string(), version }))
     .mutation(async ({ ctx, input }) => {
       const { text, version: current } = await ctx.secrets.vault.reveal(
-        ctx.caller,
-        input.company,
+        await scopeOf(ctx, "secret.reveal", input.company, input.secretKey),
         input.secretKey,
         input.purpose,
       );
@@ -134,7 +132,7 @@ export const secretsRouter = router({
     .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, value: text, ...options } }) => {
       // Somebody could find out by our asking whose credentials work.
       if (options.check === true) await ctx.secrets.limits.admitCall(ctx.caller, true);
-      return ctx.secrets.vault.write(ctx.caller, subdomain, key, text, options);
+      return ctx.secrets.vault.write(await scopeOf(ctx, "secret.write", subdomain, key), key, text, options);
     }),
 
   remove: procedure("delete")
@@ -142,14 +140,14 @@ export const secretsRouter = router({
       z.strictObject({ company, secretKey, expectedVersion, requestId, inInfisical: z.boolean().optional() }),
     )
     .output(z.object({ recoverUntil: z.date().optional(), leftInInfisical: z.boolean().optional() }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
-      ctx.secrets.vault.remove(ctx.caller, subdomain, key, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.remove(await scopeOf(ctx, "secret.remove", subdomain, key), key, options),
     ),
 
   restore: procedure("delete")
     .input(z.strictObject({ company, secretKey, requestId }))
     .output(z.object({ version }))
-    .mutation(({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
-      ctx.secrets.vault.restore(ctx.caller, subdomain, key, options),
+    .mutation(async ({ ctx, input: { company: subdomain, secretKey: key, ...options } }) =>
+      ctx.secrets.vault.restore(await scopeOf(ctx, "secret.restore", subdomain, key), key, options),
     ),
 });

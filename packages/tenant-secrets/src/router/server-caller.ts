@@ -1,19 +1,22 @@
 import { TRPCError } from "@trpc/server";
-import { type Caller, type Catalog, type CompanySecrets, companySecrets, openValueOf } from "@repo/catalog";
+import { type Catalog, type CompanySecrets, companySecrets, openValueOf } from "@repo/catalog";
+import type { CompanyScope } from "../companies/companies.ts";
 import type { Services } from "../product-services.ts";
 import { createCaller } from "./router.ts";
-import { createCallerContext, publicError } from "./trpc.ts";
+import { createScopeContext, publicError } from "./trpc.ts";
 
 /**
- * One company's secrets for server code that has a checked request at hand: every call is a procedure call, in process,
- * with the same checks, errors and events as over HTTP.
+ * One company's secrets for server code that has checked a request: every call is a procedure call, in process, with the same
+ * checks, errors and events as over HTTP.
+ *
+ * @param scope of this request, from `companies.resolve`; it is not resolved again for each call
  */
 export function serverCaller<C extends Catalog>(
   secrets: Services & { readonly catalog: C },
-  caller: Caller,
-  company: string,
+  scope: CompanyScope,
 ): CompanySecrets<C> {
-  const { secrets: call } = createCaller(createCallerContext(secrets, caller));
+  const { secrets: call } = createCaller(createScopeContext(secrets, scope));
+  const company = scope.company.subdomain;
   return companySecrets(secrets.catalog, {
     read: async (secretKey) => (await unwrapped(() => call.read({ company, secretKey }))).value,
     readMany: (secretKeys) => unwrapped(() => call.readMany({ company, secretKeys: [...secretKeys] })),

@@ -1,6 +1,6 @@
 import { initTRPC, TRPCError, type TRPC_ERROR_CODE_KEY } from "@trpc/server";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
-import { asTenantSecretsError } from "@repo/audit-log";
+import { asTenantSecretsError, type AuditAction } from "@repo/audit-log";
 import {
   type Caller,
   type ErrorCode,
@@ -11,12 +11,15 @@ import {
   wire,
 } from "@repo/catalog";
 import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
+import type { CompanyScope } from "../companies/companies.ts";
 import type { Services } from "../product-services.ts";
 
 /** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
 export interface Context {
   readonly secrets: Services;
   readonly caller: () => Promise<Caller>;
+  /** The company of a request that was resolved before its calls. */
+  readonly scope?: CompanyScope | undefined;
   readonly requestId: string | undefined;
   /** Whether answers go to whoever asks, and not to code of the product. */
   readonly isRemote: boolean;
@@ -43,6 +46,23 @@ export function createContext(secrets: Services, request: AuthenticationRequest)
 /** A context for a caller that is already known: code of the product, or a request that was checked before. */
 export function createCallerContext(secrets: Services, caller: Caller): Context {
   return { secrets, caller: () => Promise.resolve(caller), requestId: caller.requestId, isRemote: false };
+}
+
+/** A context for the calls of one request whose company is resolved: they are not charged to its budget again. */
+export function createScopeContext(secrets: Services, scope: CompanyScope): Context {
+  return { ...createCallerContext(secrets, scope.caller), scope };
+}
+
+/** The scope of a call: the one of its request, or else the company that it names, resolved for its caller. */
+export async function scopeOf(
+  { secrets, caller, scope }: Pick<Context, "secrets" | "scope"> & { readonly caller: Caller },
+  action: AuditAction,
+  company: string,
+  secretKey?: string,
+): Promise<CompanyScope> {
+  return scope?.company.subdomain === company
+    ? scope
+    : secrets.companies.resolve({ caller, action, secretKey }, company);
 }
 
 export interface ProcedureMeta {

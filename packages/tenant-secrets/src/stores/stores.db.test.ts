@@ -278,5 +278,7 @@ test("a name in Infisical that the catalogue does not list is shown as unlisted,
   await infisical.putSecret(`/tenants/${subdomain}`, "TWILIO_TOKEN", "fake");
   const acme = handle(subdomain);
   expect((await acme.list()).secrets).toMatchObject([{ secretKey: "TWILIO_TOKEN", listed: false }]);
-  expect(await codeOf(secrets.vault.read(product, subdomain, "TWILIO_TOKEN"))).toBe("UNKNOWN_SECRET_KEY");
+  expect(await codeOf(secrets.vault.read(await fixture.scope(subdomain), "TWILIO_TOKEN"))).toBe(
+    "UNKNOWN_SECRET_KEY",
+  );
 });

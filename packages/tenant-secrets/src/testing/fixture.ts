@@ -8,6 +8,7 @@ import { createAuditLog, rowTables } from "@repo/audit-log";
 import { type Caller, deliveryChatCatalog, job, type Role, type SecretStoreName } from "@repo/catalog";
 import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
+import type { CompanyScope } from "../companies/companies.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
@@ -51,6 +52,8 @@ export interface Fixture {
   sealCompanies(sql: postgres.ISql): Promise<void>;
   /** As `sealRows`, of the heads of secrets, in whatever transaction they were changed in. */
   sealHeads(sql?: postgres.ISql): Promise<void>;
+  /** Resolves a company, for `product` where no other caller is given. */
+  scope(subdomain: string, caller?: Caller): Promise<CompanyScope>;
   /** Somebody new, who has this role in a company. */
   person(subdomain: string, role: Role): Promise<Person>;
 }
@@ -158,6 +161,8 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
         }
       });
     },
+    scope: (subdomain, caller = product) =>
+      secrets.companies.resolve({ caller, action: "secret.read" }, subdomain),
     person: async (subdomain, role) => {
       const newMember = { email: `${randomUUID()}@example.com`, name: `Test ${role}`, role };
       const { userId } = await secrets.members.add(operator, subdomain, newMember);

@@ -47,7 +47,11 @@ export function createStores(
 /** A new company, as a store gets to see it. */
 export async function createCompany(fixture: Fixture, secretStore: SecretStoreName): Promise<Company> {
   const subdomain = await fixture.company(secretStore);
-  return fixture.secrets.companies.enter({ caller: product, action: "secret.list" }, subdomain);
+  const { company } = await fixture.secrets.companies.resolve(
+    { caller: product, action: "secret.list" },
+    subdomain,
+  );
+  return company;
 }
 
 export function write<Options extends object>(secretKey: string, value: string, options: Options) {

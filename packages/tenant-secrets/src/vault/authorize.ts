@@ -1,15 +1,9 @@
 import type { AuditAction, AuditLog } from "@repo/audit-log";
-import {
-  type Caller,
-  type Catalog,
-  type SecretStoreName,
-  TenantSecretsError,
-  type Verb,
-} from "@repo/catalog";
+import { type Catalog, type SecretStoreName, TenantSecretsError, type Verb } from "@repo/catalog";
 import { perform, refuse, type Attempt } from "../access/attempt.ts";
 import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
-import type { Companies, Company } from "../companies/companies.ts";
+import type { Companies, CompanyScope } from "../companies/companies.ts";
 import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
 import { StoreChanged } from "../keys/company/company-lock.ts";
 import type { SecretStore } from "../stores/store.ts";
@@ -28,8 +22,7 @@ export interface VaultParts {
 }
 
 export interface Task {
-  readonly caller: Caller;
-  readonly subdomain: string;
+  readonly scope: CompanyScope;
   /** Left out where the task is about none or several: then whoever has the verb for some passes. */
   readonly secretKey?: string;
   readonly verb: Verb;
@@ -41,27 +34,31 @@ export interface Task {
 }
 
 /**
- * The way to a company's store: finds the company, checks the caller against it, and sees to it that whatever is refused or
- * fails is on record. What succeeds puts itself there.
+ * The way to a company's store: authorizes the caller, and audits each denial and each failure. What succeeds adds its event
+ * itself.
+ *
+ * @param work gets the scope as it is by then: a store that has changed since is a reason to begin again under the new one
  */
-export type Gate = <T>(task: Task, work: (company: Company, store: SecretStore) => Promise<T>) => Promise<T>;
+export type Gate = <T>(
+  task: Task,
+  work: (scope: CompanyScope, store: SecretStore) => Promise<T>,
+) => Promise<T>;
 
 export function createGate({ catalog, companies, stores, audit }: VaultParts): Gate {
-  return ({ caller, subdomain, secretKey, verb, action, ban, ...task }, work) =>
+  return ({ scope, secretKey, verb, action, ban, ...task }, work) =>
     inSpan(`vault ${action}`, async (span) => {
+      const { caller, company } = scope;
       const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
       // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
       const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
-      const asked = { caller, action, secretKey: known, changes };
-      const company = await companies.enter(asked, subdomain);
       span.setAttribute("tenant_secrets.store", company.secretStore);
-      const attempt: Attempt = { ...asked, companyId: company.id };
+      const attempt: Attempt = { caller, action, secretKey: known, changes, companyId: company.id };
       if (!permits(caller.actor, verb, company.id, secretKey)) {
         return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
       }
       if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
       return perform(audit, attempt, () =>
-        underStoreOfNow(companies, caller, company, (entered) => work(entered, stores[entered.secretStore])),
+        underStoreOfNow(companies, scope, (current) => work(current, stores[current.company.secretStore])),
       );
     });
 }
@@ -77,21 +74,20 @@ const maxBeginnings = 3;
  */
 async function underStoreOfNow<T>(
   companies: Companies,
-  caller: Caller,
-  entered: Company,
-  work: (company: Company) => Promise<T>,
+  resolved: CompanyScope,
+  work: (scope: CompanyScope) => Promise<T>,
 ): Promise<T> {
-  let company = entered;
+  let scope = resolved;
   for (let beginnings = 1; ; beginnings++) {
     try {
-      return await work(company);
+      return await work(scope);
     } catch (error) {
       const isStale = error instanceof StoreChanged;
       const isUnable = error instanceof TenantSecretsError && error.code === "NOT_SUPPORTED";
       if (!(isStale || isUnable) || beginnings === maxBeginnings) throw error;
-      const now = await companies.enterAgain(caller, company);
-      if (isUnable && now.storeEpoch === company.storeEpoch) throw error;
-      company = now;
+      const now = await companies.resolveAgain(scope);
+      if (isUnable && now.company.storeEpoch === scope.company.storeEpoch) throw error;
+      scope = now;
     }
   }
 }

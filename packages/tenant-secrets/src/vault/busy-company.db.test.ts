@@ -43,9 +43,10 @@ test("20 exports of 3,000 secrets at once are done, each event is there, and ano
   await fixture.secrets.company(quiet, product).set("CUSTOM_KEY", "fake-quiet");
   const secrets = start(10);
   const exporter = await exporterOf(busy);
+  const scope = await secrets.companies.resolve({ caller: exporter, action: "secret.export" }, busy);
   const finished = new AbortController();
   const exports = Promise.all(
-    Array.from({ length: 20 }, () => secrets.files.export(exporter, busy, "json", "hand-over")),
+    Array.from({ length: 20 }, () => secrets.files.export(scope, "json", "hand-over")),
   ).finally(() => {
     finished.abort();
   });

@@ -521,7 +521,7 @@ test("what has expired is served on, and each read of it is counted, however it 
     () => theirs.use(key, (text) => Promise.resolve(text)),
     () => theirs.getMany([key]),
     () => theirs.verifyWebhook(signing, signed()),
-    () => secrets.vault.reveal(owner, company, key, "debugging"),
+    async () => secrets.vault.reveal(await fixture.scope(company, owner), key, "debugging"),
   ];
   const countOf = async (read: () => Promise<unknown>): Promise<number> => {
     const before = secrets.measurements().expiredReads;

@@ -1,6 +1,6 @@
 import { startJobs } from "@repo/db/jobs";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { CheckResult } from "@repo/catalog";
+import type { Caller, CheckResult } from "@repo/catalog";
 import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import { createTasks } from "../jobs/jobs.ts";
 
@@ -24,8 +24,19 @@ beforeEach(() => {
   say = async () => "accepted";
 });
 
-const check = (...args: Parameters<Fixture["secrets"]["checks"]["check"]>) =>
-  fixture.secrets.checks.check(...args);
+type Checks = Fixture["secrets"]["checks"];
+const check = async (
+  caller: Caller,
+  company: string,
+  secretKey: string,
+  options?: Parameters<Checks["check"]>[2],
+): ReturnType<Checks["check"]> => {
+  const scope = await fixture.secrets.companies.resolve(
+    { caller, action: "secret.check", secretKey },
+    company,
+  );
+  return fixture.secrets.checks.check(scope, secretKey, options);
+};
 
 async function companyWith(value: string, store: "database" | "hybrid" = "database"): Promise<string> {
   const company = await fixture.company(store);

@@ -1,7 +1,8 @@
 import { enqueueJob, type Database } from "@repo/db";
 import { onDatabase } from "@repo/audit-log";
-import { type Caller, type Check, checkValueText, job, notFound, TenantSecretsError } from "@repo/catalog";
+import { type Check, checkValueText, job, notFound, TenantSecretsError } from "@repo/catalog";
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
+import type { CompanyScope } from "../companies/companies.ts";
 import { findDueChecks } from "./due-checks.ts";
 import { openSecret } from "../stores/decrypt.ts";
 import { createGate, type VaultParts } from "./authorize.ts";
@@ -23,8 +24,7 @@ export interface SecretChecks {
    *   STORE_UNAVAILABLE after `signal`
    */
   check(
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     secretKey: string,
     options?: { readonly version?: number | undefined; readonly signal?: AbortSignal },
   ): Promise<CheckedVersion>;
@@ -53,11 +53,11 @@ interface SecretChecksParts extends VaultParts {
 }
 
 export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
-  const { database, catalog, checks, vault, audit } = parts;
+  const { database, catalog, companies, checks, vault, audit } = parts;
   const gate = createGate(parts);
 
-  const check: SecretChecks["check"] = (caller, subdomain, secretKey, { version, signal } = {}) =>
-    gate({ caller, subdomain, secretKey, verb: "use", action: "secret.check" }, async (company, store) => {
+  const check: SecretChecks["check"] = (scope, secretKey, { version, signal } = {}) =>
+    gate({ scope, secretKey, verb: "use", action: "secret.check" }, async ({ caller, company }, store) => {
       getCheck(catalog, checks, secretKey);
       if (!store.capabilities.checks) throw keepsNoChecks();
       const live = await store.findLive(company, secretKey);
@@ -84,10 +84,10 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
   return {
     check,
 
-    write: async (caller, subdomain, secretKey, text, options) => {
-      if (options.check !== true) return vault.write(caller, subdomain, secretKey, text, options);
+    write: async (scope, secretKey, text, options) => {
+      if (options.check !== true) return vault.write(scope, secretKey, text, options);
       const result = await gate(
-        { caller, subdomain, secretKey, verb: "write", action: "secret.write" },
+        { scope, secretKey, verb: "write", action: "secret.write" },
         async (_, store) => {
           getCheck(catalog, checks, secretKey);
           if (!store.capabilities.checks) throw keepsNoChecks();
@@ -97,9 +97,9 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
           return said;
         },
       );
-      const written = await vault.write(caller, subdomain, secretKey, text, options);
-      const asked = { caller, subdomain, secretKey, verb: "write", action: "secret.check" } as const;
-      await gate(asked, (company, store) =>
+      const written = await vault.write(scope, secretKey, text, options);
+      const asked = { scope, secretKey, verb: "write", action: "secret.check" } as const;
+      await gate(asked, ({ caller, company }, store) =>
         store.keepCheck(company, secretKey, written.version, result, caller),
       ).catch(() => {
         // It is written, and on record that this failed; the next scheduled check makes up for it.
@@ -130,7 +130,11 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
 
     checkDue: async (company, secretKey, signal) => {
       try {
-        await check(checker, company, secretKey, { signal });
+        const scope = await companies.resolve(
+          { caller: checker, action: "secret.check", secretKey },
+          company,
+        );
+        await check(scope, secretKey, { signal });
       } catch (error) {
         const code = error instanceof TenantSecretsError ? error.code : undefined;
         if (code !== "NOT_FOUND" && code !== "NOT_SUPPORTED") throw error;

@@ -41,7 +41,8 @@ describe("the list of a hybrid company", () => {
       expect(list.secrets.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_HERE"]);
       // What takes the list for the whole does not.
       const owner = await fixture.person(subdomain, "owner");
-      expect(await codeOf(process.files.export(owner, subdomain, "env", "incident"))).toBe(code);
+      const scope = await fixture.scope(subdomain, owner);
+      expect(await codeOf(process.files.export(scope, "env", "incident"))).toBe(code);
     },
   );
 });
@@ -59,8 +60,8 @@ test.for(["infisical", "hybrid"] as const)(
     expect(
       list.secrets.filter(({ usable }) => usable === undefined).map(({ secretKey }) => secretKey),
     ).toEqual(["CUSTOM_HERE"]);
-    const apiKey = await fixture.person(subdomain, "owner");
-    const { leftOut } = await fixture.secrets.files.export(apiKey, subdomain, "env", "incident");
+    const scope = await fixture.scope(subdomain, await fixture.person(subdomain, "owner"));
+    const { leftOut } = await fixture.secrets.files.export(scope, "env", "incident");
     expect(leftOut).toContainEqual({ secretKey: "__proto__", reason: "not-in-catalogue" });
   },
 );

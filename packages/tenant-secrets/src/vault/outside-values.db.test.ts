@@ -37,8 +37,8 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
       expect(await secrets.getMany(["CUSTOM_GOOD", "CUSTOM_BAD"])).toEqual({ CUSTOM_GOOD: "good" });
       const { secrets: listed } = await secrets.list();
       expect(listed.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_BAD", "CUSTOM_GOOD"]);
-      const owner = await fixture.person(subdomain, "owner");
-      expect(await fixture.secrets.files.export(owner, subdomain, "env", "incident")).toEqual({
+      const scope = await fixture.scope(subdomain, await fixture.person(subdomain, "owner"));
+      expect(await fixture.secrets.files.export(scope, "env", "incident")).toEqual({
         file: "CUSTOM_GOOD=good\n",
         secretKeys: ["CUSTOM_GOOD"],
         leftOut: [{ secretKey: "CUSTOM_BAD", reason: "unusable" }],

@@ -9,7 +9,7 @@ import {
 } from "@repo/catalog";
 import { covers, permits } from "../access/permissions.ts";
 import type { Question } from "../cache/cache.ts";
-import type { Company } from "../companies/companies.ts";
+import type { Company, CompanyScope } from "../companies/companies.ts";
 import { getVerifier, verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
 import { openEach, openLive, openSecret } from "../stores/decrypt.ts";
@@ -32,33 +32,31 @@ export interface ReadValue {
 /** What makes values leave, or be used. */
 export interface Reads {
   /** For programs, and for what the product does in somebody's name. */
-  read(caller: Caller, subdomain: string, secretKey: string, options?: ReadOptions): Promise<ReadValue>;
-  /** As `read`, where that needs to wait for nothing. @returns undefined where it does, or would be refused */
-  readNow(caller: Caller, subdomain: string, secretKey: string): ReadValue | undefined;
+  read(scope: CompanyScope, secretKey: string, options?: ReadOptions): Promise<ReadValue>;
+  /**
+   * As `read`, synchronously, from the cache alone, for code of the product.
+   *
+   * @param now by `performance.now()`
+   * @returns undefined where the cache has no answer, or the answer would be a denial: `read` says which
+   */
+  readCached(scope: CompanyScope, secretKey: string, now: number): ReadValue | undefined;
   /** As `read`, of 1 to 100 secrets. @returns those that are there and that the caller may know of, in the order asked for */
   readMany(
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     secretKeys: readonly string[],
     options?: ReadOptions,
   ): Promise<readonly (ReadValue & { readonly secretKey: string })[]>;
   /** As `read`, in bytes, which the caller zeroes. */
-  open(caller: Caller, subdomain: string, secretKey: string, options?: ReadOptions): Promise<OpenValue>;
+  open(scope: CompanyScope, secretKey: string, options?: ReadOptions): Promise<OpenValue>;
   /** As `open`, of every version that counts now: current, pending, previous. */
-  openLive(
-    caller: Caller,
-    subdomain: string,
-    secretKey: string,
-    options?: ReadOptions,
-  ): Promise<readonly OpenValue[]>;
+  openLive(scope: CompanyScope, secretKey: string, options?: ReadOptions): Promise<readonly OpenValue[]>;
   /**
    * Keeps as a version's check what its provider said to whoever used it, at most once a minute where it stays the same.
    *
    * @throws {TenantSecretsError} as `read`, and NOT_SUPPORTED
    */
   reportOutcome(
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     secretKey: string,
     version: number,
     result: ReportedOutcome,
@@ -70,8 +68,7 @@ export interface Reads {
    * @throws {TenantSecretsError} as `read`; UNAUTHENTICATED; NOT_SUPPORTED where the catalogue names no way of signing
    */
   verifyWebhook(
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     secretKey: string,
     request: WebhookRequest,
   ): Promise<{ readonly version: number }>;
@@ -80,32 +77,36 @@ export interface Reads {
    *
    * @throws {TenantSecretsError} as `read`; FORBIDDEN too for what the catalogue says is only ever written and used
    */
-  reveal(caller: Caller, subdomain: string, secretKey: string, purpose: RevealPurpose): Promise<ReadValue>;
+  reveal(scope: CompanyScope, secretKey: string, purpose: RevealPurpose): Promise<ReadValue>;
   /** How many values have been read here after they had expired. */
   expiredReads(): number;
 }
 
-export function createReads(
-  { catalog, companies, audit, kept, stores, verifiers }: VaultParts,
-  gate: Gate,
-): Reads {
+export function createReads({ catalog, audit, kept, stores, verifiers }: VaultParts, gate: Gate): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
   const record = createReadRecord(audit);
 
-  const noteUse = (caller: Caller, company: Company, store: SecretStore, secretKey: string): void => {
+  const noteUse = ({ caller, company }: CompanyScope, store: SecretStore, secretKey: string): void => {
     if (!isPerson(caller)) store.noteUse(company, secretKey);
   };
 
   /** Finds values and puts them on record as read. @returns the first one, and the others */
   const take = (
-    { caller, subdomain, secretKey }: Pick<Task, "caller" | "subdomain"> & { readonly secretKey: string },
+    { scope: resolved, secretKey }: Pick<Task, "scope"> & { readonly secretKey: string },
     { isRemote = false }: ReadOptions,
     find: (company: Company, store: SecretStore) => Promise<readonly (StoredSecret | undefined)[]>,
   ): Promise<readonly [StoredSecret, ...StoredSecret[]]> =>
     gate(
-      { caller, subdomain, secretKey, verb: "use", action: "secret.read", ban: banOf(caller, isRemote) },
-      async (company, store) => {
+      {
+        scope: resolved,
+        secretKey,
+        verb: "use",
+        action: "secret.read",
+        ban: banOf(resolved.caller, isRemote),
+      },
+      async (scope, store) => {
+        const { caller, company } = scope;
         catalog.get(secretKey);
         const [first, ...others] = (await find(company, store)).filter((secret) => secret !== undefined);
         if (first === undefined) throw notFound();
@@ -116,7 +117,7 @@ export function createReads(
           for (const { plaintext } of found) plaintext.wipe();
           throw error;
         }
-        noteUse(caller, company, store, secretKey);
+        noteUse(scope, store, secretKey);
         return found;
       },
     );
@@ -153,16 +154,9 @@ export function createReads(
     }
   };
 
-  /**
-   * The short way, for code of the product: everything that a read needs is at hand, and it waits for nothing. That it was
-   * used is noted when it is fetched, which is at least as often as it has to be.
-   *
-   * @returns undefined where something is missing, or would be refused; the long way says why
-   */
-  const readNow: Reads["readNow"] = (caller, subdomain, secretKey) => {
-    const now = performance.now();
-    const company = companies.enterNow(caller, subdomain, now);
-    if (company === undefined || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
+  /** That a value was used is noted when it is fetched, which is at least as often as it has to be. */
+  const readCached: Reads["readCached"] = ({ caller, company }, secretKey, now) => {
+    if (caller.actor.kind !== "job" || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
     const sealed = kept.current.peek(questionOf(company, stores[company.secretStore], secretKey), now)?.value;
     if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
     try {
@@ -176,12 +170,11 @@ export function createReads(
   };
 
   const takeCurrent = async (
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     secretKey: string,
     options: ReadOptions = {},
   ): Promise<StoredSecret> => {
-    const [current] = await take({ caller, subdomain, secretKey }, options, async (company, store) => {
+    const [current] = await take({ scope, secretKey }, options, async (company, store) => {
       const sealed = await find(company, store, secretKey);
       return [open(company, secretKey, () => openSecret(sealed))];
     });
@@ -190,15 +183,15 @@ export function createReads(
 
   return {
     expiredReads: () => record.expired(),
-    readNow,
-    read: async (caller, subdomain, secretKey, options) =>
-      readNow(caller, subdomain, secretKey) ??
-      textOf(await takeCurrent(caller, subdomain, secretKey, options)),
+    readCached,
+    read: async (scope, secretKey, options) =>
+      readCached(scope, secretKey, performance.now()) ?? textOf(await takeCurrent(scope, secretKey, options)),
 
-    readMany: (caller, subdomain, secretKeys, { isRemote = false } = {}) =>
+    readMany: (resolved, secretKeys, { isRemote = false } = {}) =>
       gate(
-        { caller, subdomain, verb: "use", action: "secret.read", ban: banOf(caller, isRemote) },
-        async (company, store) => {
+        { scope: resolved, verb: "use", action: "secret.read", ban: banOf(resolved.caller, isRemote) },
+        async (scope, store) => {
+          const { caller, company } = scope;
           checkBatch(secretKeys);
           for (const secretKey of secretKeys) catalog.get(secretKey);
           const visible = secretKeys.filter((secretKey) => covers(caller.actor, secretKey));
@@ -213,7 +206,7 @@ export function createReads(
               const secret = found.get(secretKey);
               if (secret !== undefined) {
                 await record.add(caller, { companyId: company.id, secretKey }, secret);
-                noteUse(caller, company, store, secretKey);
+                noteUse(scope, store, secretKey);
                 continue;
               }
               const { action, companyId } = attempt;
@@ -233,8 +226,8 @@ export function createReads(
 
     open: async (...read) => openValueOf(await takeCurrent(...read)),
 
-    openLive: async (caller, subdomain, secretKey, options = {}) => {
-      const live = await take({ caller, subdomain, secretKey }, options, async (company, store) => {
+    openLive: async (scope, secretKey, options = {}) => {
+      const live = await take({ scope, secretKey }, options, async (company, store) => {
         // Whoever asks for these found the current value refused: it may not be the current one any more.
         kept.forget(company.id, secretKey);
         return openLive(await store.findLive(company, secretKey, { isRefused: true }));
@@ -242,18 +235,17 @@ export function createReads(
       return live.map(openValueOf);
     },
 
-    reportOutcome: (caller, subdomain, secretKey, version, result, { isRemote = false } = {}) =>
+    reportOutcome: (scope, secretKey, version, result, { isRemote = false } = {}) =>
       gate(
         {
-          caller,
-          subdomain,
+          scope,
           secretKey,
           verb: "use",
           action: "secret.check",
-          ban: banOf(caller, isRemote),
+          ban: banOf(scope.caller, isRemote),
           changes: true,
         },
-        async (company, store) => {
+        async ({ caller, company }, store) => {
           catalog.get(secretKey);
           checkVersion("version", version, 0);
           // A credential that is refused is refused at every call, and each of these would lock the secret.
@@ -264,8 +256,9 @@ export function createReads(
         },
       ),
 
-    verifyWebhook: (caller, subdomain, secretKey, request) =>
-      gate({ caller, subdomain, secretKey, verb: "use", action: "secret.read" }, async (company, store) => {
+    verifyWebhook: (resolved, secretKey, request) =>
+      gate({ scope: resolved, secretKey, verb: "use", action: "secret.read" }, async (scope, store) => {
+        const { caller, company } = scope;
         const verifier = getVerifier(catalog, verifiers, secretKey);
         const found = await kept.live.get(questionOf(company, store, secretKey), () =>
           store.findLive(company, secretKey),
@@ -276,17 +269,17 @@ export function createReads(
           const signing = live.map(({ expiresAtMs, ...secret }) => ({ ...textOf(secret), expiresAtMs }));
           const used = verifyWebhook(verifier, signing, request);
           await record.add(caller, { companyId: company.id, secretKey }, used);
-          noteUse(caller, company, store, secretKey);
+          noteUse(scope, store, secretKey);
           return { version: used.version };
         } finally {
           for (const { plaintext } of live) plaintext.wipe();
         }
       }),
 
-    reveal: (caller, subdomain, secretKey, purpose) => {
+    reveal: (scope, secretKey, purpose) => {
       const ban = catalog.find(secretKey)?.writeOnly === true ? writeOnly : undefined;
-      const task = { caller, subdomain, secretKey, verb: "reveal", action: "secret.reveal", ban } as const;
-      return gate(task, async (company, store) => {
+      const task = { scope, secretKey, verb: "reveal", action: "secret.reveal", ban } as const;
+      return gate(task, async ({ caller, company }, store) => {
         catalog.get(secretKey);
         const found = openSecret(await store.find(company, secretKey));
         if (found === undefined) throw notFound();

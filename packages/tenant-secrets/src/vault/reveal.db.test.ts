@@ -2,7 +2,7 @@ import { z } from "zod";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { defineCatalog, RevealPurpose, type Role, textSecret } from "@repo/catalog";
+import { type Caller, defineCatalog, RevealPurpose, type Role, textSecret } from "@repo/catalog";
 import { codeOf, createFixture, operator, product, type Person } from "../testing/fixture.ts";
 import { createCaller } from "../router/router.ts";
 import { createCallerContext, createContext } from "../router/trpc.ts";
@@ -11,6 +11,8 @@ import { createTenantSecrets } from "../tenant-secrets.ts";
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;
 const { vault } = secrets;
+const reveal = async (caller: Caller, company: string, secretKey: string, purpose: RevealPurpose) =>
+  vault.reveal(await fixture.scope(company, caller), secretKey, purpose);
 const people = new Map<Role, Person>();
 let mine = "";
 let theirs = "";
@@ -39,7 +41,7 @@ async function lastEvent() {
 test("a value is revealed to owners and admins, and what for is on record when it leaves", async () => {
   for (const [index, purpose] of RevealPurpose.options.entries()) {
     const caller = person(index % 2 === 0 ? "owner" : "admin");
-    expect(await vault.reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
+    expect(await reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
       text: "fake_revealed_0001",
       version: 1,
     });
@@ -56,22 +58,18 @@ test("a value is revealed to owners and admins, and what for is on record when i
 
 test("nobody else reveals: neither other roles, programs nor operators, nor in another company", async () => {
   for (const caller of [person("member"), person("auditor"), product, operator]) {
-    expect(await codeOf(vault.reveal(caller, mine, "CUSTOM_A", "incident"))).toBe("FORBIDDEN");
+    expect(await codeOf(reveal(caller, mine, "CUSTOM_A", "incident"))).toBe("FORBIDDEN");
     expect(await lastEvent()).toMatchObject({ outcome: "refused", reason: "FORBIDDEN" });
   }
-  expect(await codeOf(vault.reveal(person("owner"), theirs, "CUSTOM_A", "incident"))).toBe("NOT_FOUND");
-  expect(await codeOf(vault.reveal(person("owner"), mine, "CUSTOM_NONE", "incident"))).toBe("NOT_FOUND");
-  expect(await codeOf(vault.reveal(person("owner"), mine, "NONSENSE", "incident"))).toBe(
-    "UNKNOWN_SECRET_KEY",
-  );
+  expect(await codeOf(reveal(person("owner"), theirs, "CUSTOM_A", "incident"))).toBe("NOT_FOUND");
+  expect(await codeOf(reveal(person("owner"), mine, "CUSTOM_NONE", "incident"))).toBe("NOT_FOUND");
+  expect(await codeOf(reveal(person("owner"), mine, "NONSENSE", "incident"))).toBe("UNKNOWN_SECRET_KEY");
 });
 
 test("a value that cannot be recorded as revealed is not", async () => {
   await superuser`alter table audit_events rename to audit_events_away`;
   try {
-    expect(await codeOf(vault.reveal(person("owner"), mine, "CUSTOM_A", "debugging"))).toBe(
-      "AUDIT_UNAVAILABLE",
-    );
+    expect(await codeOf(reveal(person("owner"), mine, "CUSTOM_A", "debugging"))).toBe("AUDIT_UNAVAILABLE");
   } finally {
     await superuser`alter table audit_events_away rename to audit_events`;
   }
@@ -90,8 +88,8 @@ test("a person does not read over the API, whatever their role, while the produc
   const remote = createCaller(createContext(secrets, { headers: person("owner").headers }));
   expect(await remote.secrets.reveal({ ...input, purpose: "hand-over" })).toMatchObject({ version: 1 });
   for (const purpose of ["", "because", "HAND-OVER"]) {
-    const reveal = remote.secrets.reveal({ ...input, purpose: purpose as RevealPurpose });
-    await expect(reveal).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    const revealed = remote.secrets.reveal({ ...input, purpose: purpose as RevealPurpose });
+    await expect(revealed).rejects.toMatchObject({ code: "BAD_REQUEST" });
   }
 });
 
@@ -106,7 +104,8 @@ test("what the catalogue calls write-only is shown to nobody, and used all the s
     catalog: defineCatalog({ SIGNING_SECRET: textSecret(z.string(), description) }),
   });
   await own.company(mine, person("admin")).set("SIGNING_SECRET", "fake_signing_0001");
-  await expect(own.vault.reveal(person("owner"), mine, "SIGNING_SECRET", "debugging")).rejects.toMatchObject({
+  const scope = await fixture.scope(mine, person("owner"));
+  await expect(own.vault.reveal(scope, "SIGNING_SECRET", "debugging")).rejects.toMatchObject({
     code: "FORBIDDEN",
     message: expect.stringContaining("shown to nobody"),
   });

@@ -1,8 +1,18 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type FileEntry, job, maxBatchSecrets, parseEnvFile, parseJsonFile } from "@repo/catalog";
+import {
+  type Caller,
+  type FileEntry,
+  job,
+  maxBatchSecrets,
+  parseEnvFile,
+  parseJsonFile,
+} from "@repo/catalog";
+import type { CompanyScope } from "../companies/companies.ts";
 import { codeOf, createFixture, operator, product, type Fixture, type Person } from "../testing/fixture.ts";
 
 const canary = "fake_canary_0001";
+type Rest<F> = F extends (scope: CompanyScope, ...rest: infer R) => unknown ? R : never;
+
 let fixture: Fixture;
 let subdomain: string;
 let admin: Person;
@@ -13,7 +23,18 @@ beforeAll(async () => {
   admin = await fixture.person(subdomain, "admin");
 });
 
-const files = () => fixture.secrets.files;
+/** The files of any company, for any caller. */
+const files = () => {
+  const { files: service } = fixture.secrets;
+  return {
+    plan: async (caller: Caller, company: string, ...rest: Rest<typeof service.plan>) =>
+      service.plan(await fixture.scope(company, caller), ...rest),
+    import: async (caller: Caller, company: string, ...rest: Rest<typeof service.import>) =>
+      service.import(await fixture.scope(company, caller), ...rest),
+    export: async (caller: Caller, company: string, ...rest: Rest<typeof service.export>) =>
+      service.export(await fixture.scope(company, caller), ...rest),
+  };
+};
 const acme = () => fixture.secrets.company(subdomain, product);
 const entriesOf = (values: Readonly<Record<string, string>>): FileEntry[] =>
   Object.entries(values).map(([secretKey, text], i) => ({ secretKey, text, line: i + 1 }));
@@ -206,7 +227,9 @@ describe("an export", () => {
     expect([secretKeys, leftOut]).toEqual([Object.keys(hostile).toSorted(), []]);
     await put(to, parse(file));
     for (const [secretKey, text] of Object.entries(hostile)) {
-      expect((await fixture.secrets.vault.read(product, to, secretKey)).text, secretKey).toBe(text);
+      expect((await fixture.secrets.vault.read(await fixture.scope(to), secretKey)).text, secretKey).toBe(
+        text,
+      );
     }
     const plan = await files().plan(product, from, parse(file));
     expect(new Set(plan.map(({ change }) => change))).toEqual(new Set(["unchanged"]));

@@ -21,7 +21,7 @@ import {
 } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { covers, permits, refusal } from "../access/permissions.ts";
-import type { Company } from "../companies/companies.ts";
+import type { Company, CompanyScope } from "../companies/companies.ts";
 import { openEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
 import { createGate, type VaultParts } from "./authorize.ts";
@@ -83,7 +83,7 @@ export interface SecretFiles {
    * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; INVALID_INPUT for more than 100 entries, and for what is no entry;
    *   NOT_SUPPORTED where the store writes one secret at a time
    */
-  plan(caller: Caller, subdomain: string, entries: readonly FileEntry[]): Promise<readonly ComparedEntry[]>;
+  plan(scope: CompanyScope, entries: readonly FileEntry[]): Promise<readonly ComparedEntry[]>;
   /**
    * Writes those entries of a file that are `expected`, all or none.
    *
@@ -91,8 +91,7 @@ export interface SecretFiles {
    *   refused entry
    */
   import(
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     entries: readonly FileEntry[],
     options: ImportOptions,
   ): Promise<readonly BatchWriteResult[]>;
@@ -101,12 +100,7 @@ export interface SecretFiles {
    *
    * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; NOT_SUPPORTED where it is more than 16 MiB
    */
-  export(
-    caller: Caller,
-    subdomain: string,
-    format: FileFormat,
-    purpose: RevealPurpose,
-  ): Promise<ExportedSecrets>;
+  export(scope: CompanyScope, format: FileFormat, purpose: RevealPurpose): Promise<ExportedSecrets>;
 }
 
 export function createSecretFiles(parts: VaultParts & { readonly database: Database }): SecretFiles {
@@ -115,8 +109,8 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
   const record = createRecord(database, audit);
 
   return {
-    plan: (caller, subdomain, unread) =>
-      gate({ caller, subdomain, verb: "write", action: "secret.compare" }, async (company, store) => {
+    plan: (scope, unread) =>
+      gate({ scope, verb: "write", action: "secret.compare" }, async ({ caller, company }, store) => {
         const entries = readEntries(store, unread);
         const readable = entries
           .map(({ secretKey }) => secretKey)
@@ -139,8 +133,8 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
         }
       }),
 
-    import: (caller, subdomain, unread, { expected, skipRefused = false, requestId, note }) =>
-      gate({ caller, subdomain, verb: "write", action: "secret.import" }, async (company, store) => {
+    import: (scope, unread, { expected, skipRefused = false, requestId, note }) =>
+      gate({ scope, verb: "write", action: "secret.import" }, async ({ caller, company }, store) => {
         const entries = readEntries(store, unread);
         checkOptions({ requestId, note });
         const versions = new Map(expected.map(({ secretKey, version }) => [secretKey, version]));
@@ -169,8 +163,8 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
         }
       }),
 
-    export: (caller, subdomain, format, purpose) =>
-      gate({ caller, subdomain, verb: "export", action: "secret.export" }, async (company, store) => {
+    export: (scope, format, purpose) =>
+      gate({ scope, verb: "export", action: "secret.export" }, async ({ caller, company }, store) => {
         const listed = (await store.list(company))
           .map(({ secretKey }) => secretKey)
           .filter((secretKey) => covers(caller.actor, secretKey));

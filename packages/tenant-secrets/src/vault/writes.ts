@@ -1,7 +1,6 @@
 import {
   type BatchOptions,
   type BatchWriteResult,
-  type Caller,
   checkValueText,
   hintOf,
   type SetResult,
@@ -12,7 +11,7 @@ import {
 } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { permits, refusal } from "../access/permissions.ts";
-import type { Company } from "../companies/companies.ts";
+import type { CompanyScope } from "../companies/companies.ts";
 import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
 import type { BatchWrite, SecretStore } from "../stores/store.ts";
 import { recordFailures, type Gate, type Task, type VaultParts } from "./authorize.ts";
@@ -20,27 +19,14 @@ import { checkOptions } from "./options.ts";
 
 /** What brings values in. */
 export interface Writes {
-  write(
-    caller: Caller,
-    subdomain: string,
-    secretKey: string,
-    text: string,
-    options: WriteOptions,
-  ): Promise<SetResult>;
+  write(scope: CompanyScope, secretKey: string, text: string, options: WriteOptions): Promise<SetResult>;
   /** As `write`, of 1 to 100 secrets: all of them, or none. @throws {TenantSecretsError} as `write`, with `failures` */
   writeMany(
-    caller: Caller,
-    subdomain: string,
+    scope: CompanyScope,
     writes: readonly TextWrite[],
     options: BatchOptions,
   ): Promise<readonly BatchWriteResult[]>;
-  stage(
-    caller: Caller,
-    subdomain: string,
-    secretKey: string,
-    text: string,
-    options: StageOptions,
-  ): Promise<WriteResult>;
+  stage(scope: CompanyScope, secretKey: string, text: string, options: StageOptions): Promise<WriteResult>;
 }
 
 type OneWrite<Options> = Omit<BatchWrite, "options"> & { readonly options: Options };
@@ -63,31 +49,37 @@ export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes
     task: Omit<Task, "verb" | "secretKey"> & { readonly secretKey: string },
     text: string,
     options: Options,
-    keep: (company: Company, store: SecretStore, write: OneWrite<Options>) => Promise<Result>,
+    keep: (scope: CompanyScope, store: SecretStore, write: OneWrite<Options>) => Promise<Result>,
   ): Promise<Result> =>
-    gate({ ...task, verb: "write" }, async (company, store) => {
+    gate({ ...task, verb: "write" }, async (scope, store) => {
       check(task.secretKey, text, options);
       const write = plain(task.secretKey, text, options);
       try {
-        return await keep(company, store, write);
+        return await keep(scope, store, write);
       } finally {
         write.plaintext.wipe();
       }
     });
 
   return {
-    write: (caller, subdomain, secretKey, text, options) =>
-      put({ caller, subdomain, secretKey, action: "secret.write" }, text, options, (company, store, write) =>
-        store.write(company, write, caller),
+    write: (resolved, secretKey, text, options) =>
+      put(
+        { scope: resolved, secretKey, action: "secret.write" },
+        text,
+        options,
+        ({ caller, company }, store, write) => store.write(company, write, caller),
       ),
 
-    stage: (caller, subdomain, secretKey, text, options) =>
-      put({ caller, subdomain, secretKey, action: "secret.stage" }, text, options, (company, store, write) =>
-        store.stage(company, write, caller),
+    stage: (resolved, secretKey, text, options) =>
+      put(
+        { scope: resolved, secretKey, action: "secret.stage" },
+        text,
+        options,
+        ({ caller, company }, store, write) => store.stage(company, write, caller),
       ),
 
-    writeMany: (caller, subdomain, texts, options) =>
-      gate({ caller, subdomain, verb: "write", action: "secret.write" }, (company, store) =>
+    writeMany: (resolved, texts, options) =>
+      gate({ scope: resolved, verb: "write", action: "secret.write" }, ({ caller, company }, store) =>
         recordFailures(audit, { caller, action: "secret.write", companyId: company.id }, async () => {
           checkOptions(options);
           checkBatch(texts.map(({ secretKey }) => secretKey));

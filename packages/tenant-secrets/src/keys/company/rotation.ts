@@ -227,7 +227,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     rotateCompanyKey: async (caller, subdomain, onResealed) => {
       const attempt = { caller, action: "key.rotate-company", changes: true } as const;
       if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-      const company = await companies.enter(attempt, subdomain);
+      const { company } = await companies.resolve(attempt, subdomain);
       return perform(audit, { ...attempt, companyId: company.id }, async () => {
         const rotated = await rotate(caller, company.id, undefined, onResealed);
         if (rotated === undefined) throw noKey();
@@ -237,7 +237,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     requestRotation: async (caller, subdomain) => {
       const attempt = { caller, action: "key.rotate-company", changes: true } as const;
       if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-      const company = await companies.enter(attempt, subdomain);
+      const { company } = await companies.resolve(attempt, subdomain);
       return perform(audit, { ...attempt, companyId: company.id }, async () => {
         const no = await begin(caller, company.id, undefined, (statements) =>
           enqueueJob(statements, "reseal-company", { company: company.id }, { jobKey: company.id }),

@@ -66,8 +66,9 @@ async function run(orders: z.input<typeof Orders>): Promise<{ killed: boolean; p
 async function readAll(): Promise<void> {
   const fresh = fixture.another();
   for (const [subdomain, secrets] of values) {
+    const scope = await fresh.companies.resolve({ caller: product, action: "secret.read" }, subdomain);
     for (const [secretKey, value] of Object.entries(secrets)) {
-      expect((await fresh.vault.read(product, subdomain, secretKey)).text).toBe(value);
+      expect((await fresh.vault.read(scope, secretKey)).text).toBe(value);
     }
   }
 }

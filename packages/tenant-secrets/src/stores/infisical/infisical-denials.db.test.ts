@@ -63,7 +63,7 @@ test("a missing right on /tenants itself is named, and no refusals of the caller
   ];
   const denied = await withRights(rights, { refusalsPerMinute: 2 });
   const member = await fixture.person(subdomain, "admin");
-  const acme = serverCaller(denied, member, subdomain);
+  const acme = serverCaller(denied, await fixture.scope(subdomain, member));
   for (let i = 0; i < 4; i += 1) {
     const error = await errorOf(acme.set("CUSTOM_KEY", "fake-0001"));
     expect([error.code, error.message]).toEqual([

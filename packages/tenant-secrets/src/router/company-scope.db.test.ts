@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
+import { serverCaller } from "./server-caller.ts";
+
+const fixture = await createFixture();
+
+test("a request whose company was resolved is charged to the budget of the company once", async () => {
+  const company = await fixture.company("database");
+  const secrets = fixture.another({ limits: { companyCallsPerSecond: 2 } });
+  await secrets.company(company, product).set("CUSTOM_A", "fake_a_0001");
+  const { apiKey } = await fixture.secrets.apiKeys.create(operator, {
+    name: "k",
+    companies: [company],
+    platform: false,
+    verbs: ["use"],
+    secretKeys: ["*"],
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
+  const caller = await secrets.authenticate({ credential: apiKey });
+  let passed = 0;
+  const read = async () => {
+    const scope = await secrets.companies.resolve({ caller, action: "secret.read" }, company);
+    await serverCaller(secrets, scope).get("CUSTOM_A");
+  };
+  // The budget of two calls a second is one of 20 in ten seconds.
+  let code = "no error";
+  for (; passed < 30; passed++) {
+    code = await codeOf(read());
+    if (code !== "no error") break;
+  }
+  expect({ passed, code }).toEqual({ passed: 20, code: "RATE_LIMITED" });
+});
+
+test("a value that was sent in the place of a name is not audited, also where the company is denied", async () => {
+  const { secrets, superuser } = fixture;
+  const swapped = "sk_live_fake_swapped_0003";
+  for (const company of ["nobody", await fixture.company("database")]) {
+    await codeOf(secrets.getTenantSecret(company, swapped));
+  }
+  await secrets.flush();
+  const events = await superuser`select audit_events::text as text from audit_events`;
+  expect(events.map((row) => String(row["text"])).filter((text) => text.includes("in-process"))).toHaveLength(
+    2,
+  );
+  expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
+});
