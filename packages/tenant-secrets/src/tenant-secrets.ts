@@ -20,10 +20,11 @@ import {
   type WriteResult,
 } from "@repo/catalog";
 import { oncePerMinute } from "./access/alarms.ts";
+import { createOperations } from "./access/operation.ts";
 import { createRateLimits, type RateLimitOptions } from "./access/rate-limits.ts";
 import { defaultCache, type CacheOptions } from "./cache/cache-options.ts";
 import { createApiKeys } from "./companies/api-keys.ts";
-import { createAuthenticRows } from "./companies/authentic-rows.ts";
+import { createAuthenticRows } from "./access/authentic-rows.ts";
 import { createAuthentication, type SignIn } from "./companies/authenticate.ts";
 import { createCompanies, type Company } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
@@ -198,7 +199,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   const alarmOnce = oncePerMinute((error) => alarm(error));
   const authentic = createAuthenticRows({ database, audit }, rowKeys, alarmOnce);
   const rows = createCompanyRows(database, authentic, keeping);
-  const companies = limitedCompanies(createCompanies(authentic, rows, audit), { limits, catalog });
+  const operations = createOperations(database, authentic, audit);
+  const companies = limitedCompanies(createCompanies(operations, rows), { limits, catalog });
   const authentication = createAuthentication({
     database,
     authentic,
@@ -243,7 +245,14 @@ export function assembleTenantSecrets<C extends Catalog>(
   const unchecked = createVault(vaultParts);
   const checks = createSecretChecks({ ...vaultParts, database, checks: providers, vault: unchecked });
   const vault = { ...unchecked, write: checks.write };
-  const keyRotation = createKeyRotation(database, infisical, masterKeys, audit, auditKeys);
+  const keyRotation = createKeyRotation({
+    database,
+    infisical,
+    masterKeys,
+    operations,
+    audit,
+    loadAuditKey: auditKeys,
+  });
   const keyBackups = createKeyBackups(database, infisical, audit);
   const keepBackup = createKeepBackup(masterKeys.region, keyBackups);
   const companyKeyRotation = createCompanyKeyRotation({
@@ -251,7 +260,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     companies,
     masterKeys,
     companyKeys,
-    audit,
+    operations,
   });
   // They hold nothing, and making one takes longer than most reads.
   const handles = new WeakMap<Caller, Map<string, CompanySecretsOnServer<C>>>();
@@ -277,14 +286,14 @@ export function assembleTenantSecrets<C extends Catalog>(
       audit,
       announce: announceOutside,
     }),
-    searchValues: createValueSearch(database, companies, companyKeys, audit),
+    searchValues: createValueSearch(operations, companies, companyKeys),
     companies,
     authenticate: authentication.authenticate,
     limits,
-    apiKeys: createApiKeys({ database, authentic, companies, audit }),
-    members: createMembers({ database, authentic, companies, audit }),
-    users: createUsers(authentic, audit),
-    operators: createOperators(authentic, audit),
+    apiKeys: createApiKeys(operations, companies),
+    members: createMembers(operations, companies),
+    users: createUsers(operations),
+    operators: createOperators(operations),
     importLegacy: createLegacyImport({
       database,
       infisical,
@@ -294,11 +303,20 @@ export function assembleTenantSecrets<C extends Catalog>(
       infisicalStore,
       audit,
     }),
-    masterKeys: createMasterKeyRegistry(database, infisical, masterKeys, audit, auditKeys),
+    masterKeys: createMasterKeyRegistry({
+      database,
+      infisical,
+      masterKeys,
+      operations,
+      loadAuditKey: auditKeys,
+    }),
     keyRotation,
     keyBackups,
     keepBackup,
-    requestedRotation: createRequestedRotation(keyRotation, keepBackup, audit, options.backupDestination),
+    requestedRotation: createRequestedRotation(
+      { keyRotation, keepBackup, operations },
+      options.backupDestination,
+    ),
     companyKeyRotation,
     compromise: createCompromise({
       database,
@@ -323,8 +341,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     retention: createRecordRetention(database, audit, options.auditRetentionDays),
     record: createRecordReader({
       database,
+      operations,
       companies,
-      audit,
       loadMacKey: auditKeys,
       rowKeys,
       companyKeys,

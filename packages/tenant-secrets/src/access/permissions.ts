@@ -61,10 +61,7 @@ export function givesRole(actor: Actor, companyId: CompanyId, role: Role): boole
 }
 
 /** Whether an actor may do something to the platform itself. */
-export function permitsOnPlatform(
-  actor: Actor,
-  verb: "companies" | "operators" | "members" | "rotate" | "audit" | "search",
-): boolean {
+export function permitsOnPlatform(actor: Actor, verb: Verb): boolean {
   return actor.kind === "operator" && includes(permissions.operator, verb);
 }
 

@@ -1,24 +1,21 @@
 import { and, asc, desc, eq, lt } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import {
   type AuditKey,
-  type AuditLog,
   type EventRow,
   exportPage,
   firstLine,
-  onDatabase,
   readPublicKeys,
   type RecordVerification,
   type SigningKey,
   type VerifyOptions,
   verifyRecord,
 } from "@repo/audit-log";
-import { type Caller, type CompanyId, forbidden, TenantSecretsError } from "@repo/catalog";
-import { perform, refuse } from "../access/attempt.ts";
-import { permitsOnPlatform } from "../access/permissions.ts";
-import type { RowKeys } from "../companies/authentic-rows.ts";
+import { type Caller, type CompanyId, TenantSecretsError } from "@repo/catalog";
+import { audited, type Across, type Operations } from "../access/operation.ts";
+import type { RowKeys } from "../access/authentic-rows.ts";
 import { companyIdOf } from "../companies/company-id.ts";
-import { enterTo, type Companies } from "../companies/companies.ts";
+import type { Companies } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 import { cursorOf, readCursor } from "./cursor.ts";
 
@@ -105,8 +102,8 @@ export interface RecordReader {
 
 interface Dependencies {
   readonly database: Database;
-  readonly companies: Companies;
-  readonly audit: AuditLog;
+  readonly operations: Operations;
+  readonly companies: Pick<Companies, "resolve">;
   readonly loadMacKey: (no?: number) => Promise<AuditKey>;
   readonly rowKeys: RowKeys;
   readonly companyKeys: CompanyKeys;
@@ -115,33 +112,20 @@ interface Dependencies {
 
 export function createRecordReader({
   database,
+  operations,
   companies,
-  audit,
   loadMacKey,
   rowKeys,
   companyKeys,
   loadSigningKey,
 }: Dependencies): RecordReader {
-  const toRead = { verb: "audit", to: "read the record" } as const;
-
-  const asOperator = <T>(
-    caller: Caller,
-    action: "record.verify" | "key.public-key",
-    work: () => Promise<T>,
-  ): Promise<T> => {
-    if (permitsOnPlatform(caller.actor, "audit")) return perform(audit, { caller, action }, work);
-    return refuse(audit, { caller, action }, forbidden("check the record"));
-  };
-
   return {
     list: async (caller, { company: subdomain, cursor, limit = 50 }) => {
-      const attempt = { caller, action: "record.list" } as const;
-      if (subdomain === undefined && !permitsOnPlatform(caller.actor, "audit")) {
-        return refuse(audit, attempt, forbidden("read the record of the platform"));
-      }
+      const asked = { caller, action: "record.list", verb: "audit" } as const;
       const company =
-        subdomain === undefined ? undefined : await enterTo(companies, audit, attempt, subdomain, toRead);
-      return perform(audit, { ...attempt, companyId: company?.id }, async () => {
+        subdomain === undefined ? undefined : (await companies.resolve(asked, subdomain)).company;
+      const to = company === undefined ? "read the record of the platform" : "read the record";
+      return operations.read({ ...asked, company, to }, async (across) => {
         if (!Number.isInteger(limit) || limit < 1 || limit > 100) {
           throw new TenantSecretsError("INVALID_INPUT", "A page has 1 to 100 events.");
         }
@@ -149,40 +133,42 @@ export function createRecordReader({
         const scope = ["list", company?.id ?? ""];
         const after = cursor === undefined ? undefined : readCursor(key, scope, cursor);
         const rows = await (company === undefined
-          ? selectAll(database, after, limit + 1)
-          : selectOfCompany(database, company.id, after, limit + 1));
-        await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company?.id });
+          ? across((statements) => selectAll(statements, after, limit + 1))
+          : database.inCompany(company.id, (statements) =>
+              selectOfCompany(statements, company.id, { after, limit: limit + 1 }),
+            ));
         const events = rows.slice(0, limit);
         const last = rows.length > limit ? events.at(-1) : undefined;
-        return {
+        const page = {
           events: events.map(({ event }) => event),
           cursor: last === undefined ? undefined : cursorOf(key, scope, last.place),
         };
+        return audited(page, {});
       });
     },
 
     export: async (caller, { company: subdomain, from, to, cursor }) => {
-      const attempt = { caller, action: "record.export" } as const;
-      const company = await enterTo(companies, audit, attempt, subdomain, toRead);
-      return perform(audit, { ...attempt, companyId: company.id }, async () => {
+      const asked = { caller, action: "record.export", verb: "audit" } as const;
+      const { company } = await companies.resolve(asked, subdomain);
+      return operations.read({ ...asked, company, to: "read the record" }, async () => {
         const key = await loadMacKey();
         const scope = ["export", company.id, from.toISOString(), to.toISOString()];
         const after = cursor === undefined ? 0n : BigInt(readCursor(key, scope, cursor));
         const { lines, unsealed, last } = await exportPage(database, company.id, { from, to }, after);
-        await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company.id });
-        return {
+        const page = {
           lines: cursor === undefined ? [firstLine(company.id, from, to), ...lines] : lines,
           unsealed,
           cursor: last === undefined ? undefined : cursorOf(key, scope, String(last)),
         };
+        return audited(page, {});
       });
     },
 
     verify: (caller, { publicKeys, ...options }) =>
-      asOperator(caller, "record.verify", async () => {
+      operations.read({ caller, action: "record.verify", ...toCheck }, async (across) => {
         const given = publicKeys === undefined ? undefined : readPublicKeys(publicKeys);
-        const macKeys = await selectKeyNumbers(database, "mac");
-        const signingKeys = await selectKeyNumbers(database, "signing");
+        const macKeys = await selectKeyNumbers(across, "mac");
+        const signingKeys = await selectKeyNumbers(across, "signing");
         const publicKeysOf = once(async (no) =>
           signingKeys.includes(no) ? readPublicKeys((await loadSigningKey(no)).publicKey) : [],
         );
@@ -197,25 +183,21 @@ export function createRecordReader({
           options,
         );
         const isSound = verification.findings.length === 0;
-        await audit.add(caller, {
-          action: "record.verify",
-          outcome: isSound ? "allowed" : "failed",
-          reason: isSound ? undefined : "INTEGRITY_FAILURE",
-        });
-        return verification;
+        return audited(verification, isSound ? {} : { outcome: "failed", reason: "INTEGRITY_FAILURE" });
       }),
 
     publicKeys: (caller) =>
-      asOperator(caller, "key.public-key", async () => {
+      operations.read({ caller, action: "key.public-key", ...toCheck }, async (across) => {
         // Made on first use.
         await loadSigningKey();
-        const numbers = await selectKeyNumbers(database, "signing");
+        const numbers = await selectKeyNumbers(across, "signing");
         const keys = await Promise.all(numbers.map((no) => loadSigningKey(no)));
-        await audit.add(caller, { action: "key.public-key", outcome: "allowed" });
-        return keys.map(({ publicKey }) => publicKey).join("");
+        return audited(keys.map(({ publicKey }) => publicKey).join(""), {});
       }),
   };
 }
+
+const toCheck = { verb: "audit", to: "check the record" } as const;
 
 /** An event, and where it is in the list that it is from. */
 interface ListedEvent {
@@ -225,46 +207,33 @@ interface ListedEvent {
 
 /** Of all companies and of none, by the times that are in their ids. */
 async function selectAll(
-  database: Database,
+  statements: Statements,
   after: string | undefined,
   limit: number,
 ): Promise<ListedEvent[]> {
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select(shown)
-        .from(auditEvents)
-        .where(after === undefined ? undefined : lt(auditEvents.id, after))
-        .orderBy(desc(auditEvents.id))
-        .limit(limit),
-    ),
-  );
+  const rows = await statements
+    .select(shown)
+    .from(auditEvents)
+    .where(after === undefined ? undefined : lt(auditEvents.id, after))
+    .orderBy(desc(auditEvents.id))
+    .limit(limit);
   return rows.map((event) => ({ event, place: event.id }));
 }
 
 /** Of one company, in the order of their arrival. */
 async function selectOfCompany(
-  database: Database,
+  statements: Statements,
   company: CompanyId,
-  after: string | undefined,
-  limit: number,
+  { after, limit }: { readonly after: string | undefined; readonly limit: number },
 ): Promise<ListedEvent[]> {
   const { position } = auditEvents;
-  const rows = await onDatabase(() =>
-    database.inCompany(company, (statements) =>
-      statements
-        .select({ ...shown, position })
-        .from(auditEvents)
-        .where(
-          and(
-            eq(auditEvents.companyId, company),
-            after === undefined ? undefined : lt(position, BigInt(after)),
-          ),
-        )
-        .orderBy(desc(position))
-        .limit(limit),
-    ),
-  );
+  const isOlder = after === undefined ? undefined : lt(position, BigInt(after));
+  const rows = await statements
+    .select({ ...shown, position })
+    .from(auditEvents)
+    .where(and(eq(auditEvents.companyId, company), isOlder))
+    .orderBy(desc(position))
+    .limit(limit);
   return rows.map(({ position: place, ...event }) => ({ event, place: String(place) }));
 }
 
@@ -279,15 +248,13 @@ function once<T>(load: (no: number) => Promise<T>): (no: number) => Promise<T> {
 }
 
 /** The numbers of the keys that there are: one that only an event or a head names proves nothing. */
-async function selectKeyNumbers(database: Database, purpose: "mac" | "signing"): Promise<number[]> {
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select({ no: auditKeys.no })
-        .from(auditKeys)
-        .where(eq(auditKeys.purpose, purpose))
-        .orderBy(asc(auditKeys.no)),
-    ),
+async function selectKeyNumbers(across: Across, purpose: "mac" | "signing"): Promise<number[]> {
+  const rows = await across((statements) =>
+    statements
+      .select({ no: auditKeys.no })
+      .from(auditKeys)
+      .where(eq(auditKeys.purpose, purpose))
+      .orderBy(asc(auditKeys.no)),
   );
   return rows.map(({ no }) => no);
 }

@@ -1,25 +1,28 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
+import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
-import { apiKeyState, type AuditLog, onDatabase, selectKeyCompanies } from "@repo/audit-log";
+import { apiKeyState, type AuditAction, selectKeyCompanies } from "@repo/audit-log";
 import {
   ApiKeyVerb,
   type Caller,
   displayNameRule,
-  forbidden,
   isDisplayName,
   notFound,
   type RequestOptions,
   SecretKeyPattern,
   TenantSecretsError,
 } from "@repo/catalog";
-import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import { beginRequest } from "../access/management-requests.ts";
+import {
+  audited,
+  type Change,
+  type EventDetails,
+  type Operations,
+  type Transaction,
+} from "../access/operation.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import { canonicalNetwork } from "./addresses.ts";
-import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
-import { enterTo, type Companies, type Company } from "./companies.ts";
+import type { Companies, Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
 import { requireLiveCaller } from "./live-caller.ts";
 
@@ -56,6 +59,11 @@ export interface ApiKeyDescription {
   readonly revokedAt: Date | undefined;
 }
 
+export interface CreatedApiKey {
+  readonly apiKey: string;
+  readonly description: ApiKeyDescription;
+}
+
 /**
  * A company's owners and admins make its own keys, with no verb that they lack themselves. Operators make platform keys, and a
  * company's while it has nobody who can: their keys have verbs that an operator has not, so each is on record.
@@ -66,10 +74,7 @@ export interface ApiKeys {
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT; CONFLICT where the request's key was used or
    *   revoked since: then somebody has it, or it was ended on purpose
    */
-  create(
-    caller: Caller,
-    key: NewApiKey,
-  ): Promise<{ readonly apiKey: string; readonly description: ApiKeyDescription }>;
+  create(caller: Caller, key: NewApiKey): Promise<CreatedApiKey>;
   /** A company's own keys, and the platform's keys that may enter it. Whoever is no operator sees no other company of these. */
   list(caller: Caller, company: string): Promise<readonly ApiKeyDescription[]>;
   /** Ends a key at once. Ending one that has ended changes nothing. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
@@ -78,44 +83,48 @@ export interface ApiKeys {
 
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
-interface ApiKeysParts {
-  readonly database: Database;
-  readonly authentic: AuthenticRows;
-  readonly companies: Companies;
-  readonly audit: AuditLog;
-}
+const toManage = { verb: "members", to: "manage API keys" } as const;
 
-export function createApiKeys({ database, authentic, companies, audit }: ApiKeysParts): ApiKeys {
-  const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
-    enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage API keys" });
+export function createApiKeys(operations: Operations, companies: Pick<Companies, "resolve">): ApiKeys {
+  const resolve = async (caller: Caller, action: AuditAction, subdomain: string) => {
+    const { company } = await companies.resolve({ caller, action }, subdomain);
+    return { caller, action, company, ...toManage };
+  };
 
   return {
     create: async (caller, key) => {
-      const attempt = { caller, action: "api-key.create", changes: true } as const;
-      if (key.platform && !permitsOnPlatform(caller.actor, "members")) {
-        return refuse(audit, attempt, forbidden("make platform keys"));
+      const action = "api-key.create";
+      if (key.platform) {
+        await operations.authorize({ caller, action, verb: "members", to: "make platform keys" });
       }
       const entered: Company[] = [];
       for (const subdomain of new Set(key.companies)) {
-        entered.push(await enter(attempt, subdomain));
+        const operation = await resolve(caller, action, subdomain);
+        await operations.authorize(operation);
+        entered.push(operation.company);
       }
-      const companyIds = entered.map((company) => company.id);
-      const { text, prefix, hash } = makeCredential("tsk");
-      const insert = async (statements: Statements, writer: RowWriter): Promise<ApiKeyDescription> => {
-        await requireLiveCaller(statements, caller, key.platform ? undefined : entered[0]);
-        const { requestId, expiresAt: _, ...asked } = key;
-        const request = { caller, requestId, action: attempt.action, asked };
-        const { applied, keep } = await beginRequest(statements, request, MadeKey);
-        if (applied !== undefined) {
-          const ended = await endUnclaimed({ statements, writer }, applied.id);
-          const event = { action: "api-key.revoke", outcome: "allowed", subject: ended.id } as const;
-          const version = ended.revision;
-          const events = companyIds.map((companyId) => ({ ...event, companyId, version }));
-          await audit.addAllTo(statements, caller, events);
-        }
+      const [company] = entered;
+      const companyIds = entered.map(({ id }) => id);
+      const ofEach = (event: EventDetails) => companyIds.map((companyId) => ({ ...event, companyId }));
+      const { requestId, expiresAt, ...asked } = key;
+      const change: Change<CreatedApiKey> = {
+        caller,
+        action,
+        company,
+        guard: ({ statements }) => requireLiveCaller(statements, caller, key.platform ? undefined : company),
+        anew: {
+          requestId,
+          asked,
+          idOf: ({ description }) => description.id,
+          undo: async (transaction, id) => ofEach(revocationOf(await endUnclaimed(transaction, id))),
+        },
+      };
+      return operations.change(change, async ({ statements, writer }) => {
+        checkNewApiKey(key);
+        const { text, prefix, hash } = makeCredential("tsk");
         const made = {
           id: randomUUID(),
-          companyId: key.platform ? null : (companyIds[0] ?? null),
+          companyId: key.platform ? null : (company?.id ?? null),
           prefix,
           hash,
           verbs: [...new Set(key.verbs)],
@@ -123,7 +132,7 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
           addresses: key.addresses === undefined ? null : [...new Set(key.addresses.map(canonical))],
           createdByKind: caller.actor.kind,
           createdById: caller.actor.id,
-          expiresAt: key.expiresAt,
+          expiresAt,
           revokedAt: null,
         };
         const beside = await writer.seal(apiKeyState(made, key.platform ? companyIds : []));
@@ -137,100 +146,79 @@ export function createApiKeys({ database, authentic, companies, audit }: ApiKeys
             .insert(tables.apiKeyCompanies)
             .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
         }
-        const event = {
-          action: attempt.action,
-          outcome: "allowed",
-          subject: row.id,
-          version: row.revision,
-          reason: applied === undefined ? undefined : "REPLAYED",
-        } as const;
-        await keep({ id: row.id });
-        await audit.addAllTo(
-          statements,
-          caller,
-          companyIds.map((companyId) => ({ ...event, companyId })),
-        );
-        return describe(
+        const description = describe(
           row,
-          entered.map((company) => company.subdomain),
+          entered.map(({ subdomain }) => subdomain),
         );
-      };
-      return perform(audit, { ...attempt, companyId: companyIds[0] }, async () => {
-        checkNewApiKey(key);
-        return { apiKey: text, description: await authentic.change(insert) };
+        return audited({ apiKey: text, description }, ofEach({ subject: row.id, version: row.revision }));
       });
     },
 
     list: async (caller, subdomain) => {
-      const attempt = { caller, action: "api-key.list" } as const;
-      const company = await enter(attempt, subdomain);
-      return perform(audit, { ...attempt, companyId: company.id }, async () => {
-        await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company.id });
-        return onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            const rows = await statements
-              .select()
-              .from(tables.apiKeys)
-              .where(ofCompany(company.id))
-              .orderBy(desc(tables.apiKeys.createdAt));
-            const seesAll = permitsOnPlatform(caller.actor, "members");
-            const subdomains = seesAll
-              ? await selectPlatformSubdomains(statements, rows)
-              : new Map<string, readonly string[]>();
-            return rows.map((row) => {
-              const { prefix, ...description } = describe(row, subdomains.get(row.id) ?? [company.subdomain]);
-              return seesAll || !description.platform ? { ...description, prefix } : description;
-            });
-          }),
-        );
-      });
+      const operation = await resolve(caller, "api-key.list", subdomain);
+      const { company } = operation;
+      const seesAll = permitsOnPlatform(caller.actor, "members");
+      return operations.read(operation, (across) =>
+        across(async (statements) => {
+          const rows = await statements
+            .select()
+            .from(tables.apiKeys)
+            .where(ofCompany(company.id))
+            .orderBy(desc(tables.apiKeys.createdAt));
+          const subdomains = seesAll ? await selectPlatformSubdomains(statements, rows) : undefined;
+          const keys = rows.map((row) => {
+            const { prefix, ...description } = describe(row, subdomains?.get(row.id) ?? [company.subdomain]);
+            return seesAll || !description.platform ? { ...description, prefix } : description;
+          });
+          return audited(keys, {});
+        }),
+      );
     },
 
     revoke: async (caller, subdomain, id) => {
       const subject = z.uuid().safeParse(id).data;
-      const attempt = { caller, action: "api-key.revoke", subject, changes: true } as const;
-      const company = await enter(attempt, subdomain);
+      const operation = { ...(await resolve(caller, "api-key.revoke", subdomain)), subject };
+      const { company } = operation;
       // A platform key reaches other companies too, so only whoever could have made it may end it.
       const reachable = permitsOnPlatform(caller.actor, "members")
         ? ofCompany(company.id)
         : eq(tables.apiKeys.companyId, company.id);
-      await perform(audit, { ...attempt, companyId: company.id }, async () => {
+      await operations.change(operation, async (transaction) => {
         if (subject === undefined) throw notFound();
-        await authentic.change(async (statements, writer) => {
-          const [row] = await revokeApiKeys(
-            { statements, writer },
-            and(eq(tables.apiKeys.id, subject), reachable),
-          );
-          if (row === undefined) throw notFound();
-          const entry = {
-            action: attempt.action,
-            outcome: "allowed",
-            companyId: company.id,
-            subject,
-            version: row.revision,
-          } as const;
-          await audit.addTo(statements, caller, entry);
-        });
+        const [key] = await revokeApiKeys(transaction, and(eq(tables.apiKeys.id, subject), reachable));
+        if (key === undefined) throw notFound();
+        return audited(undefined, { version: key.revision });
       });
     },
   };
 }
 
-const MadeKey = z.object({ id: z.uuid() });
-
 /** Ends a key whose answer was lost. @throws {TenantSecretsError} CONFLICT where it was used, or revoked */
-async function endUnclaimed(
-  parts: { readonly statements: Statements; readonly writer: RowWriter },
-  id: string,
-): Promise<{ readonly id: string; readonly revision: number }> {
+async function endUnclaimed(transaction: Transaction, id: string): Promise<RevokedApiKey> {
   const { apiKeys } = tables;
   const unclaimed = and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNull(apiKeys.lastUsedAt));
-  const [ended] = await revokeApiKeys(parts, unclaimed);
+  const [ended] = await revokeApiKeys(transaction, unclaimed);
   if (ended !== undefined) return ended;
   throw new TenantSecretsError(
     "CONFLICT",
     `This request made the API key ${id}, which was used or revoked since: send a new id to make another one.`,
   );
+}
+
+interface RevokedApiKey {
+  readonly id: string;
+  readonly companyId: string | null;
+  readonly revision: number;
+}
+
+/** The event of a revocation, in the company that the key belongs to. */
+export function revocationOf({ id, companyId, revision }: RevokedApiKey) {
+  return {
+    action: "api-key.revoke",
+    companyId: companyId ?? undefined,
+    subject: id,
+    version: revision,
+  } as const;
 }
 
 /**
@@ -240,10 +228,10 @@ async function endUnclaimed(
  * @param most how many at most
  */
 export async function revokeApiKeys(
-  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  { statements, writer }: Transaction,
   which: SQL | undefined,
   most = 1,
-): Promise<readonly { readonly id: string; readonly companyId: string | null; readonly revision: number }[]> {
+): Promise<readonly RevokedApiKey[]> {
   const { apiKeys } = tables;
   const rows = await statements
     .select()

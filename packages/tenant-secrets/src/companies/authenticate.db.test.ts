@@ -183,14 +183,14 @@ describe("what was found out about a credential", () => {
     await here.apiKeys.revoke(operator, subdomain, apiKeyId);
     await here.operators.revoke(product, operatorId);
     await here.users.disable(operator, admin.userId);
-    await here.members.change(operator, subdomain, member.userId, "auditor");
+    await here.members.change(operator, subdomain, { userId: member.userId, role: "auditor" });
     // Well before what was kept would have ended by itself.
     await vi.waitFor(
       async () =>
         expect(await ask()).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", ["auditor"]]),
       { timeout: 3000, interval: 20 },
     );
-    await here.members.remove(operator, subdomain, member.userId);
+    await here.members.remove(operator, subdomain, { userId: member.userId });
     await vi.waitFor(async () => expect(await rolesOf(there, people[1])).toEqual([]), { timeout: 3000 });
   });
 

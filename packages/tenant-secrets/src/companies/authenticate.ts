@@ -21,7 +21,7 @@ import {
 import type { RateLimits } from "../access/rate-limits.ts";
 import { createKeptAnswers, type KeptAnswers } from "../cache/cache.ts";
 import { isInNetworks } from "./addresses.ts";
-import type { AuthenticRows } from "./authentic-rows.ts";
+import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import { parseCredential, sameHash, type PresentedCredential } from "./credential.ts";
 

@@ -1,23 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
-import { DatabaseError, tables, type CompanyRow, type Statements } from "@repo/db";
+import { tables, type CompanyRow, type Statements } from "@repo/db";
 import { z } from "zod";
-import type { AuditAction, AuditLog } from "@repo/audit-log";
 import {
   type Caller,
   type CompanyId,
-  forbidden,
   notFound,
   type RequestOptions,
   SecretStoreName,
   Subdomain,
   TenantSecretsError,
-  type Verb,
 } from "@repo/catalog";
-import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import { beginRequest, type ManagementRequest } from "../access/management-requests.ts";
-import { entersCompany, permits, permitsOnPlatform } from "../access/permissions.ts";
-import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
+import type { Attempt } from "../access/attempt.ts";
+import type { ManagementRequest } from "../access/management-requests.ts";
+import { audited, type Operations, type Transaction } from "../access/operation.ts";
+import { entersCompany } from "../access/permissions.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
 
@@ -98,59 +95,22 @@ export interface Companies {
   setRecovery(caller: Caller, subdomain: string, days: number): Promise<CompanyDescription>;
 }
 
-export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, audit: AuditLog): Companies {
-  const asOperator = async <T>(
-    caller: Caller,
-    action: AuditAction,
-    work: (statements: Statements, writer: RowWriter) => Promise<T>,
-  ): Promise<T> => {
-    const attempt = { caller, action, changes: action !== "company.list" };
-    if (!permitsOnPlatform(caller.actor, "companies"))
-      return refuse(audit, attempt, forbidden("manage companies"));
-    return perform(audit, attempt, () => authentic.change(work).catch(nameTaken));
-  };
+const toManage = { verb: "companies", to: "manage companies" } as const;
 
-  /** As `asOperator`, of a change that a request makes once. */
-  const changeOnce = (
-    { caller, action, ...request }: ManagementRequest,
-    work: (statements: Statements, writer: RowWriter) => Promise<CompanyDescription>,
-  ): Promise<CompanyDescription> =>
-    asOperator(caller, action, async (statements, writer) => {
-      const { applied, keep } = await beginRequest(
-        statements,
-        { caller, action, ...request },
-        ChangedCompany,
-      );
-      if (applied !== undefined) {
-        const entry = { action, outcome: "allowed", companyId: applied.id, reason: "REPLAYED" } as const;
-        await audit.addTo(statements, caller, entry);
-        return applied;
-      }
-      const changed = await work(statements, writer);
-      await keep(changed);
-      return changed;
-    });
-
+export function createCompanies(operations: Operations, rows: CompanyRows): Companies {
+  /** A change that a request makes once. */
   const change = (
-    request: ManagementRequest,
-    subdomain: string,
-    to: () => CompanyChange,
-  ): Promise<CompanyDescription> =>
-    changeOnce(request, async (statements, writer) => {
-      const { caller, action } = request;
-      // What is no subdomain names no company, and can be a text that PostgreSQL does not take.
-      if (!Subdomain.safeParse(subdomain).success) throw notFound();
-      const [found] = await statements
-        .select()
-        .from(tables.companies)
-        .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
-        .for("no key update");
-      if (found === undefined) throw notFound();
-      const row = await changeCompany({ statements, writer }, found, to());
-      const entry = { action, outcome: "allowed", companyId: row.id, version: row.revision } as const;
-      await audit.addTo(statements, caller, entry);
-      return describe(row);
+    { caller, action, ...request }: ManagementRequest,
+    work: (transaction: Transaction) => Promise<StoredCompany>,
+  ): Promise<CompanyDescription> => {
+    const replayed = ({ id }: CompanyDescription) => ({ companyId: id });
+    const once = { ...request, answer: ChangedCompany, replayed };
+    const violations = { companies_subdomain_key: subdomainTaken };
+    return operations.change({ caller, action, ...toManage, once, violations }, async (transaction) => {
+      const row = await work(transaction);
+      return audited(describe(row), { companyId: row.id, version: row.revision });
     });
+  };
 
   const find = ({ actor }: Caller, subdomain: string): Promise<CompanyRow | undefined> =>
     actor.kind === "job" || actor.kind === "operator"
@@ -163,7 +123,7 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
       const row = Subdomain.safeParse(subdomain).success ? await find(caller, subdomain) : undefined;
       const company = row && verified(caller, row);
       // Filed under the caller's own company, whose people must not read there whether the other one exists.
-      return company === undefined ? refuse(audit, request, notFound()) : { caller, company };
+      return company === undefined ? operations.deny(request, notFound()) : { caller, company };
     },
 
     resolveCached: (caller, subdomain, now) => {
@@ -181,84 +141,72 @@ export function createCompanies(authentic: AuthenticRows, rows: CompanyRows, aud
     },
 
     create: (caller, { subdomain, secretStore, requestId }) => {
-      const asked = { subdomain, secretStore };
-      return changeOnce(
-        { caller, action: "company.create", requestId, asked },
-        async (statements, writer) => {
-          checkSubdomain(subdomain);
-          const company = {
-            id: randomUUID(),
-            subdomain,
-            secretStore,
-            infisicalFolder: subdomain,
-            storeEpoch: 1,
-            status: "active",
-          } as const;
-          const [row] = await statements
-            .insert(tables.companies)
-            .values({ ...company, ...(await writer.seal({ kind: "company", ...company })) })
-            .onConflictDoNothing()
-            .returning();
-          if (row === undefined) throw subdomainTaken();
-          await audit.addTo(statements, caller, {
-            action: "company.create",
-            outcome: "allowed",
-            companyId: row.id,
-            version: row.revision,
-          });
-          return describe(row);
-        },
-      );
-    },
-
-    list: async (caller) => {
-      const all = await asOperator(caller, "company.list", (statements) =>
-        statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
-      );
-      await audit.add(caller, { action: "company.list", outcome: "allowed" });
-      return all.map(describe);
-    },
-
-    rename: (caller, subdomain, newSubdomain, { requestId } = {}) => {
       const request = {
         caller,
-        action: "company.rename",
+        action: "company.create",
         requestId,
-        asked: { subdomain, newSubdomain },
+        asked: { subdomain, secretStore },
       } as const;
-      return change(request, subdomain, () => {
+      return change(request, async ({ statements, writer }) => {
+        checkSubdomain(subdomain);
+        const company = {
+          id: randomUUID(),
+          subdomain,
+          secretStore,
+          infisicalFolder: subdomain,
+          storeEpoch: 1,
+          status: "active",
+        } as const;
+        const [row] = await statements
+          .insert(tables.companies)
+          .values({ ...company, ...(await writer.seal({ kind: "company", ...company })) })
+          .onConflictDoNothing()
+          .returning();
+        if (row === undefined) throw subdomainTaken();
+        return row;
+      });
+    },
+
+    list: (caller) =>
+      operations.read({ caller, action: "company.list", ...toManage }, async (across) => {
+        const all = await across((statements) =>
+          statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
+        );
+        return audited(all.map(describe), {});
+      }),
+
+    rename: (caller, subdomain, newSubdomain, { requestId } = {}) => {
+      const asked = { subdomain, newSubdomain };
+      return change({ caller, action: "company.rename", requestId, asked }, async (transaction) => {
+        const found = await lockNamed(transaction.statements, subdomain);
         checkSubdomain(newSubdomain);
-        return { subdomain: newSubdomain };
+        return changeCompany(transaction, found, { subdomain: newSubdomain });
       });
     },
 
     setRecovery: (caller, subdomain, days) => {
       const asked = { subdomain, days };
       const request = { caller, action: "company.set-recovery", requestId: undefined, asked } as const;
-      return change(request, subdomain, () => {
+      return change(request, async (transaction) => {
+        const found = await lockNamed(transaction.statements, subdomain);
         checkRecoveryDays(days);
-        return { recoveryDays: days };
+        return changeCompany(transaction, found, { recoveryDays: days });
       });
     },
   };
 }
 
-/**
- * The company that a subdomain names, for a caller that may do something to it as a whole.
- *
- * @param to what that is called in a refusal
- * @throws {TenantSecretsError} as `resolve`, and FORBIDDEN
- */
-export async function enterTo(
-  companies: Companies,
-  audit: AuditLog,
-  attempt: Attempt,
-  subdomain: string,
-  { verb, to }: { readonly verb: Verb; readonly to: string },
-): Promise<Company> {
-  const { company } = await companies.resolve(attempt, subdomain);
-  if (permits(attempt.caller.actor, verb, company.id)) return company;
-  return refuse(audit, { ...attempt, companyId: company.id }, forbidden(to));
+/** The company that a subdomain names, with its row locked. @throws {TenantSecretsError} NOT_FOUND */
+async function lockNamed(statements: Statements, subdomain: string): Promise<StoredCompany> {
+  // What is no subdomain names no company, and can be a text that PostgreSQL does not take.
+  if (!Subdomain.safeParse(subdomain).success) throw notFound();
+  const [found] = await statements
+    .select()
+    .from(tables.companies)
+    .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
+    .for("no key update");
+  if (found === undefined) throw notFound();
+  return found;
 }
 
 type StoredCompany = typeof tables.companies.$inferSelect;
@@ -272,7 +220,7 @@ type CompanyChange = Partial<
  * @throws {TenantSecretsError} INTEGRITY_FAILURE where the row was not written by us
  */
 export async function changeCompany(
-  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  { statements, writer }: Transaction,
   found: StoredCompany,
   to: CompanyChange,
 ): Promise<StoredCompany> {
@@ -341,9 +289,4 @@ function subdomainTaken(): TenantSecretsError {
     "CONFLICT",
     "That subdomain is taken, or names a folder that belonged to a company before: choose another.",
   );
-}
-
-function nameTaken(error: unknown): never {
-  const taken = error instanceof DatabaseError && error.constraint === "companies_subdomain_key";
-  throw taken ? subdomainTaken() : error;
 }

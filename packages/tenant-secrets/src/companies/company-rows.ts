@@ -1,6 +1,6 @@
 import { findCompanyRow, findCompanyRowById, type CompanyRow, type Database } from "@repo/db";
 import { isDatabaseAway, onDatabase } from "@repo/audit-log";
-import type { AuthenticRows } from "./authentic-rows.ts";
+import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/cache.ts";
 
 /** Which company a subdomain names. */

@@ -1,9 +1,7 @@
 import { and, asc, eq, gt, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import type { AuditLog } from "@repo/audit-log";
-import type { Caller } from "@repo/catalog";
-import { revokeApiKeys, selectPlatformSubdomains } from "./api-keys.ts";
-import type { RowWriter } from "./authentic-rows.ts";
+import { audited, type Audited, type Transaction } from "../access/operation.ts";
+import { revocationOf, revokeApiKeys, selectPlatformSubdomains } from "./api-keys.ts";
 
 const { apiKeys, companies } = tables;
 
@@ -37,22 +35,14 @@ interface Maker {
   readonly companyId?: string | undefined;
 }
 
-interface Parts {
-  readonly statements: Statements;
-  readonly writer: RowWriter;
-  readonly audit: AuditLog;
-}
-
 /** No list of what a person made by hand is longer. */
 const mostListed = 1000;
-const batchSize = 200;
 
 /** For a transaction that has taken somebody's access away, so that none of these is made behind it (`requireLiveCaller`). */
 export async function keysOfMaker(
-  { statements, writer, audit }: Parts,
-  caller: Caller,
+  transaction: Transaction,
   { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },
-): Promise<MadeKeys> {
+): Promise<Audited<MadeKeys>> {
   const live = and(
     eq(apiKeys.createdByKind, kind),
     eq(apiKeys.createdById, id),
@@ -60,21 +50,10 @@ export async function keysOfMaker(
     isNull(apiKeys.revokedAt),
     gt(apiKeys.expiresAt, sql`now()`),
   );
-  const listed = await select(statements, live);
-  if (revoke !== true) return { apiKeys: listed, revoked: false };
-  for (let more = true; more;) {
-    const revoked = await revokeApiKeys({ statements, writer }, live, batchSize);
-    const entry = { action: "api-key.revoke", outcome: "allowed" } as const;
-    const entries = revoked.map((key) => ({
-      ...entry,
-      companyId: key.companyId ?? undefined,
-      subject: key.id,
-      version: key.revision,
-    }));
-    await audit.addAllTo(statements, caller, entries);
-    more = revoked.length === batchSize;
-  }
-  return { apiKeys: listed, revoked: true };
+  const listed = await select(transaction.statements, live);
+  if (revoke !== true) return audited({ apiKeys: listed, revoked: false }, []);
+  const revoked = await revokeApiKeys(transaction, live, Number.MAX_SAFE_INTEGER);
+  return audited({ apiKeys: listed, revoked: true }, revoked.map(revocationOf));
 }
 
 async function select(statements: Statements, which: SQL | undefined): Promise<MadeApiKey[]> {

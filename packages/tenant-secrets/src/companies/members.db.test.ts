@@ -33,9 +33,9 @@ describe("members", () => {
     expect(there.userId).toBe(ada.userId);
     expect(await codeOf(members.add(operator, a, { email, name: "Ada", role: "member" }))).toBe("CONFLICT");
     expect((await rolesOf(a)).get(ada.userId)).toBe("admin");
-    expect((await members.change(operator, b, ada.userId, "member")).role).toBe("member");
+    expect((await members.change(operator, b, { userId: ada.userId, role: "member" })).role).toBe("member");
     expect((await rolesOf(a)).get(ada.userId)).toBe("admin");
-    await members.remove(operator, b, ada.userId);
+    await members.remove(operator, b, { userId: ada.userId });
     expect(await members.list(operator, b)).toEqual([]);
     expect(await members.list(operator, a)).toHaveLength(1);
   });
@@ -66,8 +66,8 @@ describe("members", () => {
       const calls = [
         members.list(caller, subdomain),
         members.add(caller, subdomain, newcomer("auditor")),
-        members.change(caller, subdomain, auditor.userId, "admin"),
-        members.remove(caller, subdomain, admin.userId),
+        members.change(caller, subdomain, { userId: auditor.userId, role: "admin" }),
+        members.remove(caller, subdomain, { userId: admin.userId }),
       ];
       expect(await Promise.all(calls.map(codeOf))).toEqual(Array(4).fill("FORBIDDEN"));
     }
@@ -79,17 +79,17 @@ describe("members", () => {
     const before = await rolesOf(subdomain);
     const refused = [
       members.add(admin, subdomain, newcomer("owner")),
-      members.change(admin, subdomain, member.userId, "owner"),
-      members.change(admin, subdomain, admin.userId, "owner"),
-      members.change(admin, subdomain, owner.userId, "auditor"),
-      members.remove(admin, subdomain, owner.userId),
+      members.change(admin, subdomain, { userId: member.userId, role: "owner" }),
+      members.change(admin, subdomain, { userId: admin.userId, role: "owner" }),
+      members.change(admin, subdomain, { userId: owner.userId, role: "auditor" }),
+      members.remove(admin, subdomain, { userId: owner.userId }),
     ];
     expect(await Promise.all(refused.map(codeOf))).toEqual(Array(5).fill("FORBIDDEN"));
     expect(await rolesOf(subdomain)).toEqual(before);
     const colleague = await members.add(admin, subdomain, newcomer("admin"));
-    await members.change(admin, subdomain, colleague.userId, "member");
-    await members.remove(admin, subdomain, colleague.userId);
-    await members.change(owner, subdomain, member.userId, "owner");
+    await members.change(admin, subdomain, { userId: colleague.userId, role: "member" });
+    await members.remove(admin, subdomain, { userId: colleague.userId });
+    await members.change(owner, subdomain, { userId: member.userId, role: "owner" });
     expect((await rolesOf(subdomain)).get(member.userId)).toBe("owner");
   });
 
@@ -98,8 +98,8 @@ describe("members", () => {
     for (const caller of [mine.owner, operator]) {
       for (const id of [theirs.member.userId, crypto.randomUUID(), "no id", ""]) {
         const calls = [
-          members.change(caller, mine.subdomain, id, "auditor"),
-          members.remove(caller, mine.subdomain, id),
+          members.change(caller, mine.subdomain, { userId: id, role: "auditor" }),
+          members.remove(caller, mine.subdomain, { userId: id }),
         ];
         expect(await Promise.all(calls.map(codeOf))).toEqual(["NOT_FOUND", "NOT_FOUND"]);
       }
@@ -107,8 +107,8 @@ describe("members", () => {
     const calls = [
       members.list(mine.owner, theirs.subdomain),
       members.add(mine.owner, theirs.subdomain, newcomer("admin")),
-      members.change(mine.owner, theirs.subdomain, theirs.member.userId, "auditor"),
-      members.remove(mine.owner, theirs.subdomain, theirs.member.userId),
+      members.change(mine.owner, theirs.subdomain, { userId: theirs.member.userId, role: "auditor" }),
+      members.remove(mine.owner, theirs.subdomain, { userId: theirs.member.userId }),
     ];
     expect(await Promise.all(calls.map(codeOf))).toEqual(Array(4).fill("NOT_FOUND"));
     expect(await rolesOf(theirs.subdomain)).toHaveProperty("size", 4);
@@ -141,17 +141,17 @@ test("a company learns nothing of a person from adding them: not that they exist
     (await members.list(caller, subdomain)).find((member) => member.email === email);
   for (const caller of [ours.owner, ours.admin]) {
     expect(await seenBy(caller, ours.subdomain)).toStrictEqual({ ...known });
-    expect(await members.change(caller, ours.subdomain, known.userId, "auditor")).not.toHaveProperty(
-      "disabled",
-    );
-    await members.change(caller, ours.subdomain, known.userId, "member");
+    expect(
+      await members.change(caller, ours.subdomain, { userId: known.userId, role: "auditor" }),
+    ).not.toHaveProperty("disabled");
+    await members.change(caller, ours.subdomain, { userId: known.userId, role: "member" });
   }
   expect(await seenBy(operator, ours.subdomain)).toMatchObject({ name: "Ada", disabled: true });
   // Nor does the other company learn what we call them.
   expect(await seenBy(theirs.owner, theirs.subdomain)).toMatchObject({
     name: "The one who is to be dismissed",
   });
-  await members.remove(ours.owner, ours.subdomain, known.userId);
+  await members.remove(ours.owner, ours.subdomain, { userId: known.userId });
   const again = await members.add(ours.owner, ours.subdomain, { email, name: "Grace", role: "member" });
   expect(again.name).toBe("Grace");
 });
@@ -163,14 +163,16 @@ describe("an owner", () => {
   test("stays, where there is no other who can act as one", async () => {
     const { subdomain, owner } = await staffed();
     for (const caller of [owner, operator]) {
-      expect(await codeOf(members.remove(caller, subdomain, owner.userId))).toBe("CONFLICT");
-      expect(await codeOf(members.change(caller, subdomain, owner.userId, "admin"))).toBe("CONFLICT");
+      expect(await codeOf(members.remove(caller, subdomain, { userId: owner.userId }))).toBe("CONFLICT");
+      expect(await codeOf(members.change(caller, subdomain, { userId: owner.userId, role: "admin" }))).toBe(
+        "CONFLICT",
+      );
     }
     const second = await fixture.person(subdomain, "owner");
     await users.disable(operator, second.userId);
-    expect(await codeOf(members.remove(owner, subdomain, owner.userId))).toBe("CONFLICT");
+    expect(await codeOf(members.remove(owner, subdomain, { userId: owner.userId }))).toBe("CONFLICT");
     await users.enable(operator, second.userId);
-    await members.remove(owner, subdomain, owner.userId);
+    await members.remove(owner, subdomain, { userId: owner.userId });
     expect(await owners(subdomain)).toBe(1);
   });
 
@@ -181,8 +183,8 @@ describe("an owner", () => {
       const [a, b] = [await fixture.person(subdomain, "owner"), await fixture.person(subdomain, "owner")];
       const [first, second]: [Person, Person] = round % 2 === 0 ? [a, b] : [b, a];
       const outcomes = await Promise.all([
-        codeOf(members.remove(a, subdomain, first.userId)),
-        codeOf(another.members.change(b, subdomain, second.userId, "auditor")),
+        codeOf(members.remove(a, subdomain, { userId: first.userId })),
+        codeOf(another.members.change(b, subdomain, { userId: second.userId, role: "auditor" })),
       ]);
       // Who was removed or changed first removes nobody.
       expect(outcomes.toSorted()).toEqual([round % 2 === 0 ? "CONFLICT" : "FORBIDDEN", "no error"]);
@@ -213,11 +215,11 @@ test("people are shut out and let in again by operators alone, and keep what the
 test("every change of a member is on record with the person and the role, and every refusal", async () => {
   const { subdomain, admin, owner } = await staffed();
   const { userId } = await members.add(admin, subdomain, newcomer("member"));
-  await members.change(admin, subdomain, userId, "auditor");
-  await members.remove(admin, subdomain, userId);
-  await codeOf(members.remove(admin, subdomain, owner.userId));
+  await members.change(admin, subdomain, { userId, role: "auditor" });
+  await members.remove(admin, subdomain, { userId });
+  await codeOf(members.remove(admin, subdomain, { userId: owner.userId }));
   await codeOf(members.add(admin, subdomain, newcomer("owner")));
-  await codeOf(members.remove(owner, subdomain, owner.userId));
+  await codeOf(members.remove(owner, subdomain, { userId: owner.userId }));
   await users.disable(operator, userId);
   const events = await superuser`
     select action, outcome, reason, subject, company_id is not null as filed from audit_events
@@ -269,7 +271,7 @@ describe("API keys of somebody who goes", () => {
     const elsewhere = await make(as, theirs.subdomain, "elsewhere");
     const ofOwner = await make(ours.owner, ours.subdomain, "of the owner");
     await superuser`update api_keys set expires_at = now() - interval '1 second' where name = 'second'`;
-    const left = await members.remove(ours.owner, ours.subdomain, both.userId);
+    const left = await members.remove(ours.owner, ours.subdomain, { userId: both.userId });
     expect(left).toMatchObject({
       apiKeys: [{ name: "first", platform: false, companies: [ours.subdomain], expiresAt }],
       revoked: false,
@@ -278,7 +280,9 @@ describe("API keys of somebody who goes", () => {
     await members.add(ours.owner, ours.subdomain, { email, name: "Back", role: "admin" });
     const before = await revocations();
     const options = { revokeApiKeys: true };
-    expect(await members.remove(ours.owner, ours.subdomain, both.userId, options)).toMatchObject({
+    expect(
+      await members.remove(ours.owner, ours.subdomain, { userId: both.userId, ...options }),
+    ).toMatchObject({
       apiKeys: [{ name: "first" }],
       revoked: true,
     });
@@ -341,7 +345,7 @@ describe("API keys of somebody who goes", () => {
     const making = Array.from({ length: 20 }, (_, i) =>
       codeOf(another.apiKeys.create(admin, { ...key, name: `k${i}` })),
     );
-    const { apiKeys } = await members.remove(owner, subdomain, admin.userId);
+    const { apiKeys } = await members.remove(owner, subdomain, { userId: admin.userId });
     const codes = await Promise.all(making);
     expect(codes.filter((code) => code === "no error")).toHaveLength(apiKeys.length);
     expect(codes.filter((code) => code !== "no error" && code !== "FORBIDDEN")).toEqual([]);
@@ -364,12 +368,12 @@ describe("what gives access to somebody", () => {
     const attempts = (as: Person) => [
       secrets.apiKeys.create(as, { ...newKey, companies }),
       members.add(as, subdomain, newcomer("member")),
-      members.change(as, subdomain, member.userId, "admin"),
-      members.remove(as, subdomain, member.userId),
+      members.change(as, subdomain, { userId: member.userId, role: "admin" }),
+      members.remove(as, subdomain, { userId: member.userId }),
     ];
-    await members.change(owner, subdomain, admin.userId, "auditor");
+    await members.change(owner, subdomain, { userId: admin.userId, role: "auditor" });
     expect(await Promise.all(attempts(admin).map(codeOf))).toEqual(Array(4).fill("FORBIDDEN"));
-    await members.remove(owner, subdomain, admin.userId);
+    await members.remove(owner, subdomain, { userId: admin.userId });
     expect(await Promise.all(attempts(admin).map(codeOf))).toEqual(Array(4).fill("FORBIDDEN"));
     await users.disable(operator, owner.userId);
     expect(await Promise.all(attempts(owner).map(codeOf))).toEqual(Array(4).fill("UNAUTHENTICATED"));

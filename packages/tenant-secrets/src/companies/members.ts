@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, ne, sql } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
+import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
-import { type AuditLog, onDatabase, userState } from "@repo/audit-log";
+import { type AuditAction, userState } from "@repo/audit-log";
 import {
   type Caller,
   displayNameRule,
@@ -13,11 +13,9 @@ import {
   Role,
   TenantSecretsError,
 } from "@repo/catalog";
-import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import { beginRequest } from "../access/management-requests.ts";
+import { audited, type EventDetails, type Operations, type Transaction } from "../access/operation.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
-import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
-import { enterTo, type Companies, type Company } from "./companies.ts";
+import type { Companies, Company } from "./companies.ts";
 import { requireLiveCaller } from "./live-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 
@@ -41,6 +39,15 @@ export interface NewMember extends RequestOptions {
   readonly role: Role;
 }
 
+export interface NewRole {
+  readonly userId: string;
+  readonly role: Role;
+}
+
+export interface RemovedMember extends MakerLeaves, RequestOptions {
+  readonly userId: string;
+}
+
 /**
  * Who belongs to a company, and as what: managed by its owners and admins, and by operators. An owner is made, changed and
  * removed by owners and operators alone, and a company that has an owner who is not disabled keeps one.
@@ -55,71 +62,34 @@ export interface Members {
    */
   add(caller: Caller, company: string, member: NewMember): Promise<MemberDescription>;
   /** Counts within five seconds everywhere. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; CONFLICT for the last owner */
-  change(caller: Caller, company: string, userId: string, role: Role): Promise<MemberDescription>;
+  change(caller: Caller, company: string, change: NewRole): Promise<MemberDescription>;
   /**
    * As `change`. The person stays, and what they belong to besides.
    *
    * @returns the company's API keys that the person made and that still counted
    */
-  remove(
-    caller: Caller,
-    company: string,
-    userId: string,
-    options?: MakerLeaves & RequestOptions,
-  ): Promise<MadeKeys>;
+  remove(caller: Caller, company: string, member: RemovedMember): Promise<MadeKeys>;
 }
 
 const Email = z.string().toLowerCase().pipe(z.email().max(254));
 
-interface MembersParts {
-  readonly database: Database;
-  readonly authentic: AuthenticRows;
-  readonly companies: Companies;
-  readonly audit: AuditLog;
-}
+const toManage = { verb: "members", to: "manage members" } as const;
 
-export function createMembers({ database, authentic, companies, audit }: MembersParts): Members {
-  const enter = (attempt: Attempt, subdomain: string): Promise<Company> =>
-    enterTo(companies, audit, attempt, subdomain, { verb: "members", to: "manage members" });
+export function createMembers(operations: Operations, companies: Pick<Companies, "resolve">): Members {
+  const resolve = async (caller: Caller, action: AuditAction, subdomain: string) => {
+    const { company } = await companies.resolve({ caller, action }, subdomain);
+    return { caller, action, company, ...toManage };
+  };
 
   /** One change of a company's members at a time, so that two cannot each leave the other's owner as the last. */
-  const changing = async <T>(
-    attempt: Attempt,
-    company: Company,
-    work: (statements: Statements, writer: RowWriter) => Promise<T>,
-  ): Promise<T> =>
-    perform(audit, { ...attempt, companyId: company.id, changes: true }, () =>
-      authentic.change(async (statements, writer) => {
-        await statements.execute(
-          sql`select from ${tables.companies} where id = ${company.id} for no key update`,
-        );
-        await requireLiveCaller(statements, attempt.caller, company);
-        return work(statements, writer);
-      }),
-    );
-
-  /** As `changing`, of a change that a request makes once. */
-  const changingOnce = <T>(
-    attempt: Attempt & { readonly requestId: string | undefined; readonly asked: object },
-    company: Company,
-    schema: z.ZodType<T>,
-    work: (statements: Statements, writer: RowWriter) => Promise<T>,
-  ): Promise<T> => {
-    const { requestId, asked, ...change } = attempt;
-    const { caller, action, subject } = change;
-    return changing(change, company, async (statements, writer) => {
-      const request = { caller, action, requestId, asked: { company: company.id, ...asked } };
-      const { applied, keep } = await beginRequest(statements, request, schema);
-      if (applied !== undefined) {
-        const entry = { action, outcome: "allowed", companyId: company.id, subject } as const;
-        await audit.addTo(statements, caller, { ...entry, reason: "REPLAYED" });
-        return applied;
-      }
-      const answer = await work(statements, writer);
-      await keep(answer);
-      return answer;
-    });
-  };
+  const guardOf =
+    (caller: Caller, company: Company) =>
+    async ({ statements }: Transaction): Promise<void> => {
+      await statements.execute(
+        sql`select from ${tables.companies} where id = ${company.id} for no key update`,
+      );
+      await requireLiveCaller(statements, caller, company);
+    };
 
   /** A member that the caller may make something else. */
   const getMember = async (
@@ -136,26 +106,24 @@ export function createMembers({ database, authentic, companies, audit }: Members
 
   return {
     list: async (caller, subdomain) => {
-      const attempt = { caller, action: "member.list" } as const;
-      const company = await enter(attempt, subdomain);
-      return perform(audit, { ...attempt, companyId: company.id }, async () => {
-        await audit.add(caller, { action: attempt.action, outcome: "allowed", companyId: company.id });
-        const members = await onDatabase(() =>
-          database.acrossCompanies((statements) => select(statements, company)),
+      const operation = await resolve(caller, "member.list", subdomain);
+      return operations.read(operation, async (across) => {
+        const members = await across((statements) => select(statements, operation.company));
+        return audited(
+          members.map((member) => seenBy(caller, member)),
+          {},
         );
-        return members.map((member) => seenBy(caller, member));
       });
     },
 
     add: async (caller, subdomain, { requestId, ...asked }) => {
       const { email, name, role } = asked;
-      const attempt = { caller, action: "member.add" } as const;
-      const company = await enter(attempt, subdomain);
-      if (!givesRole(caller.actor, company.id, role)) {
-        return refuse(audit, { ...attempt, companyId: company.id }, forbidden("make an owner"));
-      }
-      const change = { ...attempt, requestId, asked };
-      return changingOnce(change, company, AddedMember, async (statements, writer) => {
+      const operation = await resolve(caller, "member.add", subdomain);
+      const { company } = operation;
+      const deny = givesRole(caller.actor, company.id, role) ? undefined : forbidden("make an owner");
+      const once = { requestId, asked: { company: company.id, ...asked }, answer: AddedMember };
+      const change = { ...operation, deny, once, guard: guardOf(caller, company) };
+      return operations.change(change, async ({ statements, writer }) => {
         const address = checkNewMember(email, name);
         const userId = await findOrMakeUser({ statements, writer }, address);
         const membership = { companyId: company.id, userId, role };
@@ -168,19 +136,18 @@ export function createMembers({ database, authentic, companies, audit }: Members
         if (added.length === 0) {
           throw new TenantSecretsError("CONFLICT", "This person belongs to the company already.");
         }
-        const entry = eventOf(attempt.action, company, membership);
-        await audit.addTo(statements, caller, { ...entry, version: beside.revision });
         const [member] = await select(statements, company, eq(users.id, userId));
         if (member === undefined) throw new Error("a member that was added is there");
-        return seenBy(caller, member);
+        return audited(seenBy(caller, member), eventOf(membership, beside));
       });
     },
 
-    change: async (caller, subdomain, id, role) => {
+    change: async (caller, subdomain, { userId: id, role }) => {
       const subject = z.uuid().safeParse(id).data;
-      const attempt = { caller, action: "member.change", subject } as const;
-      const company = await enter(attempt, subdomain);
-      return changing(attempt, company, async (statements, writer) => {
+      const operation = { ...(await resolve(caller, "member.change", subdomain)), subject };
+      const { company } = operation;
+      const change = { ...operation, guard: guardOf(caller, company) };
+      return operations.change(change, async ({ statements, writer }) => {
         const member = await getMember(statements, caller, company, subject);
         if (!givesRole(caller.actor, company.id, role)) throw forbidden("make an owner");
         if (role !== "owner") await checkOwnerStays(statements, company, member);
@@ -194,28 +161,30 @@ export function createMembers({ database, authentic, companies, audit }: Members
           .update(memberships)
           .set({ role, ...beside, updatedAt: sql`now()` })
           .where(isMember);
-        const entry = eventOf(attempt.action, company, changed);
-        await audit.addTo(statements, caller, { ...entry, version: beside.revision });
-        return seenBy(caller, { ...member, role });
+        return audited(seenBy(caller, { ...member, role }), eventOf(changed, beside));
       });
     },
 
-    remove: async (caller, subdomain, id, { revokeApiKeys, requestId } = {}) => {
+    remove: async (caller, subdomain, { userId: id, revokeApiKeys, requestId }) => {
       const subject = z.uuid().safeParse(id).data;
-      const attempt = { caller, action: "member.remove", subject } as const;
-      const company = await enter(attempt, subdomain);
-      const change = { ...attempt, requestId, asked: { userId: id, revokeApiKeys } };
-      return changingOnce(change, company, KeptKeys, async (statements, writer) => {
+      const operation = { ...(await resolve(caller, "member.remove", subdomain)), subject };
+      const { company } = operation;
+      const asked = { company: company.id, userId: id, revokeApiKeys };
+      const once = { requestId, asked, answer: KeptKeys };
+      const change = { ...operation, once, guard: guardOf(caller, company) };
+      return operations.change<MadeKeys>(change, async ({ statements, writer }) => {
         const member = await getMember(statements, caller, company, subject);
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
         const removed = { companyId: company.id, userId: member.userId, role: member.role };
         // A number later than that of the row, so that a row that is put back shows.
-        const { revision } = await writer.seal({ kind: "membership", ...removed });
-        const entry = eventOf(attempt.action, company, removed);
-        await audit.addTo(statements, caller, { ...entry, version: revision });
+        const beside = await writer.seal({ kind: "membership", ...removed });
         const maker = { kind: "user", id: member.userId, companyId: company.id } as const;
-        return keysOfMaker({ statements, writer, audit }, caller, { ...maker, revoke: revokeApiKeys });
+        const { result, events } = await keysOfMaker(
+          { statements, writer },
+          { ...maker, revoke: revokeApiKeys },
+        );
+        return audited(result, [eventOf(removed, beside), ...events]);
       });
     },
   };
@@ -274,10 +243,7 @@ function ofMember(company: Company, userId: string) {
 }
 
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party made somebody of this address, or gave it to somebody */
-async function findOrMakeUser(
-  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
-  email: string,
-): Promise<string> {
+async function findOrMakeUser({ statements, writer }: Transaction, email: string): Promise<string> {
   const made = { id: randomUUID(), email };
   const beside = await writer.seal({ kind: "user", ...made, disabled: false });
   await statements
@@ -310,11 +276,10 @@ async function checkOwnerStays(
 }
 
 function eventOf(
-  action: "member.add" | "member.change" | "member.remove",
-  company: Company,
   { userId, role }: { readonly userId: string; readonly role: Role },
-) {
-  return { action, outcome: "allowed", companyId: company.id, subject: userId, reason: role } as const;
+  { revision }: { readonly revision: number },
+): EventDetails {
+  return { subject: userId, reason: role, version: revision };
 }
 
 /** @returns the e-mail address as it is kept. @throws {TenantSecretsError} INVALID_INPUT */

@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { asc, eq, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
-import { tables, type Statements } from "@repo/db";
-import { type AuditLog, operatorState } from "@repo/audit-log";
+import { tables } from "@repo/db";
+import { operatorState } from "@repo/audit-log";
 import { type Caller, displayNameRule, isDisplayName, notFound, TenantSecretsError } from "@repo/catalog";
-import { perform, type Attempt } from "../access/attempt.ts";
-import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
+import { audited, type Operations, type Transaction } from "../access/operation.ts";
 import { makeCredential } from "./credential.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 
@@ -45,70 +44,48 @@ export interface Operators {
 
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
-export function createOperators(authentic: AuthenticRows, audit: AuditLog): Operators {
-  const recorded = <T>(
-    attempt: Attempt,
-    work: (statements: Statements, writer: RowWriter) => Promise<T>,
-  ): Promise<T> => perform(audit, attempt, () => authentic.change(work));
-
+export function createOperators(operations: Operations): Operators {
   return {
-    create: (caller, name, expiresAt) => {
-      const { text, prefix, hash } = makeCredential("tso");
-      return recorded({ caller, action: "operator.create", changes: true }, async (statements, writer) => {
+    create: (caller, name, expiresAt) =>
+      operations.change({ caller, action: "operator.create" }, async ({ statements, writer }) => {
         checkNewOperator(name, expiresAt);
+        const { text, prefix, hash } = makeCredential("tso");
         const made = { id: randomUUID(), tokenPrefix: prefix, tokenHash: hash, expiresAt, revokedAt: null };
         const beside = await writer.seal(operatorState(made));
         await statements.insert(tables.operators).values({ ...made, ...beside, name });
-        await audit.addTo(statements, caller, {
-          action: "operator.create",
-          outcome: "allowed",
-          subject: made.id,
-          version: beside.revision,
-        });
-        return { id: made.id, token: text };
-      });
-    },
+        return audited({ id: made.id, token: text }, { subject: made.id, version: beside.revision });
+      }),
 
-    list: async (caller) => {
-      const rows = await recorded({ caller, action: "operator.list" }, (statements) =>
-        statements.select().from(tables.operators).orderBy(asc(tables.operators.createdAt)),
-      );
-      await audit.add(caller, { action: "operator.list", outcome: "allowed" });
-      return rows.map(({ id, name, tokenPrefix, createdAt, expiresAt, revokedAt }) => ({
-        id,
-        name,
-        prefix: tokenPrefix,
-        createdAt,
-        expiresAt,
-        revokedAt: revokedAt ?? undefined,
-      }));
-    },
+    list: (caller) =>
+      operations.read({ caller, action: "operator.list" }, async (across) => {
+        const rows = await across((statements) =>
+          statements.select().from(tables.operators).orderBy(asc(tables.operators.createdAt)),
+        );
+        return audited(rows.map(describe), {});
+      }),
 
     revoke: (caller, id, { revokeApiKeys: revoke } = {}) => {
       const subject = z.uuid().safeParse(id).data;
-      return recorded(
-        { caller, action: "operator.revoke", subject, changes: true },
-        async (statements, writer) => {
-          if (subject === undefined) throw notFound();
-          const [row] = await revokeOperators({ statements, writer }, eq(tables.operators.id, subject));
-          if (row === undefined) throw notFound();
-          await audit.addTo(statements, caller, {
-            action: "operator.revoke",
-            outcome: "allowed",
-            subject,
-            version: row.revision,
-          });
-          const maker = { kind: "operator", id: subject, revoke } as const;
-          return keysOfMaker({ statements, writer, audit }, caller, maker);
-        },
-      );
+      return operations.change({ caller, action: "operator.revoke", subject }, async (transaction) => {
+        if (subject === undefined) throw notFound();
+        const [row] = await revokeOperators(transaction, eq(tables.operators.id, subject));
+        if (row === undefined) throw notFound();
+        const maker = { kind: "operator", id: subject, revoke } as const;
+        const { result, events } = await keysOfMaker(transaction, maker);
+        return audited(result, [{ version: row.revision }, ...events]);
+      });
     },
   };
 }
 
+function describe(row: typeof tables.operators.$inferSelect): OperatorDescription {
+  const { id, name, tokenPrefix, createdAt, expiresAt, revokedAt } = row;
+  return { id, name, prefix: tokenPrefix, createdAt, expiresAt, revokedAt: revokedAt ?? undefined };
+}
+
 /** As `revokeApiKeys`. */
 export async function revokeOperators(
-  { statements, writer }: { readonly statements: Statements; readonly writer: RowWriter },
+  { statements, writer }: Transaction,
   which: SQL | undefined,
   most = 1,
 ): Promise<readonly { readonly id: string; readonly revision: number }[]> {

@@ -1,11 +1,9 @@
 import { eq, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { z } from "zod";
-import { type AuditLog, userState } from "@repo/audit-log";
-import { type Caller, forbidden, notFound } from "@repo/catalog";
-import { perform, refuse } from "../access/attempt.ts";
-import { permitsOnPlatform } from "../access/permissions.ts";
-import type { AuthenticRows } from "./authentic-rows.ts";
+import { userState } from "@repo/audit-log";
+import { type Caller, notFound } from "@repo/catalog";
+import { audited, type Operations } from "../access/operation.ts";
 import { requireLiveCaller } from "./live-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 
@@ -22,49 +20,41 @@ export interface Users {
   enable(caller: Caller, userId: string): Promise<void>;
 }
 
-export function createUsers(authentic: AuthenticRows, audit: AuditLog): Users {
-  const set = async (
+export function createUsers(operations: Operations): Users {
+  const set = (
     caller: Caller,
     action: "user.disable" | "user.enable",
-    {
-      userId,
-      disabled,
-      revokeApiKeys,
-    }: MakerLeaves & { readonly userId: string; readonly disabled: boolean },
+    { userId, revokeApiKeys }: MakerLeaves & { readonly userId: string },
   ): Promise<MadeKeys> => {
+    const disabled = action === "user.disable";
     const subject = z.uuid().safeParse(userId).data;
-    const attempt = { caller, action, subject, changes: true } as const;
-    if (!permitsOnPlatform(caller.actor, "members")) {
-      return refuse(audit, attempt, forbidden("disable or enable people"));
-    }
-    return perform(audit, attempt, async () => {
+    const operation = { caller, action, subject, verb: "members", to: "disable or enable people" } as const;
+    return operations.change(operation, async ({ statements, writer }) => {
       if (subject === undefined) throw notFound();
-      return authentic.change(async (statements, writer) => {
-        const { users } = tables;
-        await requireLiveCaller(statements, caller);
-        const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
-        if (row === undefined) throw notFound();
-        const state = userState(row);
-        const isGenuine = writer.isGenuine(state, row);
-        // A row that another party wrote can be shut, and not opened.
-        if (!disabled) writer.require(state, row);
-        const beside = await writer.close({ ...state, disabled }, isGenuine);
-        await statements
-          .update(users)
-          .set({ disabledAt: disabled ? (row.disabledAt ?? sql`now()`) : null, ...beside })
-          .where(eq(users.id, subject));
-        const entry = { action, outcome: "allowed", subject, version: beside.revision } as const;
-        await audit.addTo(statements, caller, entry);
-        if (!disabled) return { apiKeys: [], revoked: false };
-        const maker = { kind: "user", id: subject, revoke: revokeApiKeys } as const;
-        return keysOfMaker({ statements, writer, audit }, caller, maker);
-      });
+      const { users } = tables;
+      await requireLiveCaller(statements, caller);
+      const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
+      if (row === undefined) throw notFound();
+      const state = userState(row);
+      const isGenuine = writer.isGenuine(state, row);
+      // A row that another party wrote can be shut, and not opened.
+      if (!disabled) writer.require(state, row);
+      const beside = await writer.close({ ...state, disabled }, isGenuine);
+      await statements
+        .update(users)
+        .set({ disabledAt: disabled ? (row.disabledAt ?? sql`now()`) : null, ...beside })
+        .where(eq(users.id, subject));
+      const event = { version: beside.revision };
+      if (!disabled) return audited({ apiKeys: [], revoked: false }, event);
+      const maker = { kind: "user", id: subject, revoke: revokeApiKeys } as const;
+      const { result, events } = await keysOfMaker({ statements, writer }, maker);
+      return audited(result, [event, ...events]);
     });
   };
   return {
-    disable: (caller, userId, options) => set(caller, "user.disable", { userId, disabled: true, ...options }),
+    disable: (caller, userId, options) => set(caller, "user.disable", { userId, ...options }),
     enable: async (caller, userId) => {
-      await set(caller, "user.enable", { userId, disabled: false });
+      await set(caller, "user.enable", { userId });
     },
   };
 }

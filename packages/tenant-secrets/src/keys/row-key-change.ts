@@ -2,7 +2,7 @@ import { and, eq } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { onDatabase, rowTables, type StoredRow } from "@repo/audit-log";
 import { isGenuineRow, rowMac } from "@repo/envelope";
-import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
+import type { CountingKeys, RowKeys } from "../access/authentic-rows.ts";
 import { rotateAuditKey } from "./audit-keys.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 

@@ -5,7 +5,7 @@ import { tables, type Database } from "@repo/db";
 import { onDatabase } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import type { RowKey } from "@repo/envelope";
-import type { CountingKeys, RowKeys } from "../companies/authentic-rows.ts";
+import type { CountingKeys, RowKeys } from "../access/authentic-rows.ts";
 import { findAuditKey, makeFirstAuditKey } from "./audit-keys.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 

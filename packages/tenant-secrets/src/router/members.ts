@@ -40,14 +40,14 @@ export const membersRouter = router({
   change: procedure("members")
     .input(z.strictObject({ company, userId, role: Role }))
     .output(Member)
-    .mutation(({ ctx, input }) =>
-      ctx.secrets.members.change(ctx.caller, input.company, input.userId, input.role),
+    .mutation(({ ctx, input: { company: subdomain, ...change } }) =>
+      ctx.secrets.members.change(ctx.caller, subdomain, change),
     ),
 
   remove: procedure("members")
     .input(z.strictObject({ company, userId, revokeApiKeys: z.boolean().optional(), requestId }))
     .output(MadeKeys)
-    .mutation(({ ctx, input: { company: subdomain, userId: id, ...options } }) =>
-      ctx.secrets.members.remove(ctx.caller, subdomain, id, options),
+    .mutation(({ ctx, input: { company: subdomain, ...member } }) =>
+      ctx.secrets.members.remove(ctx.caller, subdomain, member),
     ),
 });

@@ -1,14 +1,12 @@
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables } from "@repo/db";
 import { z } from "zod";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
-import { type Caller, forbidden, maxValueBytes, SecretStoreName, TenantSecretsError } from "@repo/catalog";
+import { type Caller, maxValueBytes, SecretStoreName, TenantSecretsError } from "@repo/catalog";
 import { fingerprint, Plaintext } from "@repo/envelope";
-import { perform, refuse, type Attempt } from "../access/attempt.ts";
-import { permitsOnPlatform } from "../access/permissions.ts";
+import { audited, type Across, type Operations } from "../access/operation.ts";
 import { companyIdOf } from "../companies/company-id.ts";
-import { enterTo, type Companies } from "../companies/companies.ts";
+import type { Companies } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 
 export interface ValueMatch {
@@ -77,17 +75,10 @@ const Found = z.object({
 });
 
 export function createValueSearch(
-  database: Database,
-  companies: Companies,
+  operations: Operations,
+  companies: Pick<Companies, "resolve">,
   companyKeys: CompanyKeys,
-  audit: AuditLog,
 ): SearchValues {
-  const everywhere = async (attempt: Attempt): Promise<undefined> => {
-    if (!permitsOnPlatform(attempt.caller.actor, "search")) {
-      await refuse(audit, attempt, forbidden("search in every company"));
-    }
-  };
-
   /** The fingerprints that a value has in a company, or why they cannot be told. */
   const fingerprints = async (
     company: CompanyRow,
@@ -105,7 +96,7 @@ export function createValueSearch(
     }
   };
 
-  const search = async (value: Buffer, companyId: string | undefined): Promise<Findings> => {
+  const search = async (across: Across, value: Buffer, companyId: string | undefined): Promise<Findings> => {
     const findings: Findings = {
       found: [],
       searched: 0,
@@ -114,7 +105,7 @@ export function createValueSearch(
     };
     let after: string | undefined;
     for (;;) {
-      const batch = await selectCompanies(database, companyId, after);
+      const batch = await selectCompanies(across, companyId, after);
       after = batch.at(-1)?.id;
       if (after === undefined) return findings;
       const wanted: { id: string; fingerprint: string }[] = [];
@@ -134,37 +125,24 @@ export function createValueSearch(
         }
         await yieldToOthers();
       }
-      findings.found.push(...(await selectVersions(database, wanted)));
+      findings.found.push(...(await selectVersions(across, wanted)));
       if (findings.found.length > mostMatches) return findings;
     }
   };
 
   return async (caller, text, subdomain) => {
-    const attempt = { caller, action: "secret.search" } as const;
-    const company =
-      subdomain === undefined
-        ? await everywhere(attempt)
-        : await enterTo(companies, audit, attempt, subdomain, { verb: "search", to: "search for values" });
-    return perform(audit, { ...attempt, companyId: company?.id }, async () => {
+    const asked = { caller, action: "secret.search", verb: "search" } as const;
+    const company = subdomain === undefined ? undefined : (await companies.resolve(asked, subdomain)).company;
+    const to = company === undefined ? "search in every company" : "search for values";
+    return operations.read({ ...asked, company, to }, async (across) => {
       const plaintext = Plaintext.fromText(text);
       try {
         checkSearched(text, plaintext.bytes.length);
-        await audit.ready();
-        const { found, ...counts } = await search(plaintext.bytes, company?.id);
+        const { found, ...counts } = await search(across, plaintext.bytes, company?.id);
         const shown = found.slice(0, mostMatches);
-        const event = { action: attempt.action, outcome: "allowed" } as const;
-        const events = [
-          { ...event, companyId: company?.id },
-          ...shown.map(({ companyId, secretKey, version }) => ({ ...event, companyId, secretKey, version })),
-        ];
-        await onDatabase(() =>
-          database.acrossCompanies((statements) => audit.addAllTo(statements, caller, events)),
-        );
-        return {
-          ...counts,
-          matches: shown.map(({ companyId: _id, ...match }) => match),
-          complete: shown.length === found.length,
-        };
+        const matches = shown.map(({ companyId: _id, ...match }) => match);
+        const events = shown.map(({ companyId, secretKey, version }) => ({ companyId, secretKey, version }));
+        return audited({ ...counts, matches, complete: shown.length === found.length }, [{}, ...events]);
       } finally {
         plaintext.wipe();
       }
@@ -181,33 +159,30 @@ interface Findings extends Pick<ValueSearch, "notSearched"> {
 
 /** The next companies after one, or one alone. */
 async function selectCompanies(
-  database: Database,
+  across: Across,
   companyId: string | undefined,
   after: string | undefined,
 ): Promise<CompanyRow[]> {
   const { companies, companyKeys } = tables;
   const alone = companyId === undefined ? sql`true` : sql`c.id = ${companyId}`;
   const beyond = after === undefined ? sql`true` : sql`c.id > ${after}`;
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements.execute(sql`
+  const rows = await across((statements) =>
+    statements.execute(sql`
         select c.id, c.subdomain, c.secret_store as "secretStore",
           array(select k.no from ${companyKeys} k where k.company_id = c.id and k.status <> 'destroyed') as living,
           exists (select from ${companyKeys} k where k.company_id = c.id and k.status = 'destroyed') as destroyed
         from ${companies} c where ${alone} and ${beyond} order by c.id limit ${batchSize}`),
-    ),
   );
   return z.array(CompanyRow).parse(Array.from(rows));
 }
 
 async function selectVersions(
-  database: Database,
+  across: Across,
   wanted: readonly { readonly id: string; readonly fingerprint: string }[],
 ): Promise<z.infer<typeof Found>[]> {
   const { companies, companySecrets, companySecretVersions } = tables;
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements.execute(sql`
+  const rows = await across((statements) =>
+    statements.execute(sql`
         select c.id as "companyId", c.subdomain as company, v.secret_key as "secretKey", v.version,
           v.version = h.current_version as current, h.deleted_at is not null as removed
         from json_to_recordset(${JSON.stringify(wanted)}::json) as w (id uuid, fingerprint text)
@@ -215,7 +190,6 @@ async function selectVersions(
         join ${companySecrets} h on h.company_id = v.company_id and h.secret_key = v.secret_key
         join ${companies} c on c.id = w.id
         order by c.subdomain, v.secret_key, v.version limit ${mostMatches + 1}`),
-    ),
   );
   return z.array(Found).parse(Array.from(rows));
 }

@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { and, desc, eq, sql } from "drizzle-orm";
 import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
-import { type Caller, type CompanyId, forbidden, job, keyDestroyed, TenantSecretsError } from "@repo/catalog";
+import { type Caller, type CompanyId, job, keyDestroyed, TenantSecretsError } from "@repo/catalog";
 import { wrapKey } from "@repo/envelope";
-import { perform, refuse } from "../../access/attempt.ts";
-import { permitsOnPlatform } from "../../access/permissions.ts";
+import { audited, type Operations, type Steps } from "../../access/operation.ts";
 import { companyIdOf } from "../../companies/company-id.ts";
 import type { Companies } from "../../companies/companies.ts";
 import { wrapping, type CompanyKeys } from "./company-keys.ts";
@@ -69,10 +67,10 @@ export interface CompanyKeyRotation {
 
 interface Dependencies {
   readonly database: Database;
-  readonly companies: Companies;
+  readonly companies: Pick<Companies, "resolve">;
   readonly masterKeys: MasterKeys;
   readonly companyKeys: CompanyKeys;
-  readonly audit: AuditLog;
+  readonly operations: Operations;
 }
 
 /**
@@ -81,121 +79,115 @@ interface Dependencies {
  */
 const mostSweeps = 20;
 
+const toRotate = { verb: "rotate", to: "rotate keys" } as const;
+
 export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKeyRotation {
-  const { database, companies, masterKeys, companyKeys, audit } = dependencies;
+  const { database, companies, masterKeys, companyKeys, operations } = dependencies;
+
+  /** For operators, in every company: who is none is not told whether there is such a company. */
+  const resolve = async (caller: Caller, subdomain: string) => {
+    const asked = { caller, action: "key.rotate-company" } as const;
+    await operations.authorize({ ...asked, ...toRotate });
+    const { company } = await companies.resolve(asked, subdomain);
+    return { ...asked, company };
+  };
 
   /** The number of the active key: a new one, where that is due. @returns undefined where the company has no key */
-  const begin = async (
-    caller: Caller,
+  const begin = (
+    steps: Steps,
     companyId: CompanyId,
-    madeUntil: Date | undefined,
-    also: (statements: Statements) => Promise<void> = async () => {},
-  ): Promise<number | undefined> => {
-    await audit.ready();
-    return onDatabase(() =>
-      wrapping(masterKeys, ({ active: masterKey }) =>
-        database.acrossCompanies(async (statements) => {
-          await lockCompany(statements, companyId);
-          const rows = await statements
-            .select()
-            .from(keys)
-            .where(eq(keys.companyId, companyId))
-            .orderBy(desc(keys.no))
-            .for("update");
-          const [newest] = rows;
-          if (newest === undefined) return undefined;
-          const active = rows.find((row) => row.status === "active");
-          if (active === undefined) throw keyDestroyed();
-          const due =
-            madeUntil === undefined
-              ? rows.every((row) => row.status !== "retiring")
-              : active.createdAt <= madeUntil;
-          await also(statements);
-          if (!due) return active.no;
-          const no = newest.no + 1;
-          await statements
-            .update(keys)
-            .set({ status: "retiring" })
-            .where(and(eq(keys.companyId, companyId), eq(keys.no, active.no)));
-          await statements.insert(keys).values({ companyId, no, status: "active" });
-          const { region, version: masterKeyVersion } = masterKey;
-          const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
-          const secret = randomBytes(32);
-          const wrapped = wrapKey(masterKey.wrappingKey, place, secret);
-          secret.fill(0);
-          await statements
-            .insert(companyKeyWraps)
-            .values({ companyId, no, region, masterKeyVersion, wrapped });
-          await audit.addTo(statements, caller, {
-            action: "key.rotate-company",
-            outcome: "allowed",
-            companyId,
-            version: no,
-          });
-          return no;
-        }),
-      ),
+    {
+      madeUntil,
+      also,
+    }: { readonly madeUntil?: Date; readonly also?: (statements: Statements) => Promise<void> },
+  ): Promise<number | undefined> =>
+    wrapping(masterKeys, ({ active: masterKey }) =>
+      steps.commit(async ({ statements }) => {
+        await lockCompany(statements, companyId);
+        const rows = await statements
+          .select()
+          .from(keys)
+          .where(eq(keys.companyId, companyId))
+          .orderBy(desc(keys.no))
+          .for("update");
+        const [newest] = rows;
+        if (newest === undefined) return audited(undefined, []);
+        const active = rows.find((row) => row.status === "active");
+        if (active === undefined) throw keyDestroyed();
+        const due =
+          madeUntil === undefined
+            ? rows.every((row) => row.status !== "retiring")
+            : active.createdAt <= madeUntil;
+        await also?.(statements);
+        if (!due) return audited(active.no, []);
+        const no = newest.no + 1;
+        await statements
+          .update(keys)
+          .set({ status: "retiring" })
+          .where(and(eq(keys.companyId, companyId), eq(keys.no, active.no)));
+        await statements.insert(keys).values({ companyId, no, status: "active" });
+        const { region, version: masterKeyVersion } = masterKey;
+        const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
+        const secret = randomBytes(32);
+        const wrapped = wrapKey(masterKey.wrappingKey, place, secret);
+        secret.fill(0);
+        await statements.insert(companyKeyWraps).values({ companyId, no, region, masterKeyVersion, wrapped });
+        return audited(no, { version: no });
+      }),
     );
-  };
 
   /** Destroys the keys that nothing is sealed under any more. */
   const destroyUnused = async (
-    caller: Caller,
+    steps: Steps,
     companyId: CompanyId,
   ): Promise<{ readonly destroyed: readonly number[]; readonly left: boolean }> => {
-    await audit.ready();
-    const result = await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        await lockCompany(statements, companyId);
-        const rows = await statements
-          .select({ no: keys.no, status: keys.status })
-          .from(keys)
-          .where(eq(keys.companyId, companyId))
-          .orderBy(keys.no)
-          .for("update");
-        // The company was shredded meanwhile.
-        if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
-        // No value can come to one of these while the company is locked.
-        const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
-        const destroyed: number[] = [];
-        for (const { no } of retiring) {
-          if (await isInUse(statements, companyId, no)) continue;
-          const key = and(eq(keys.companyId, companyId), eq(keys.no, no));
-          await statements
-            .update(keys)
-            .set({ status: "destroyed", destroyedAt: sql`now()` })
-            .where(key);
-          await statements
-            .delete(companyKeyWraps)
-            .where(and(eq(companyKeyWraps.companyId, companyId), eq(companyKeyWraps.no, no)));
-          await audit.addTo(statements, caller, {
-            action: "key.destroy-company",
-            outcome: "allowed",
-            companyId,
-            version: no,
-          });
-          destroyed.push(no);
-        }
-        return { destroyed, left: destroyed.length < retiring.length };
-      }),
-    );
+    const result = await steps.commit(async ({ statements }) => {
+      await lockCompany(statements, companyId);
+      const rows = await statements
+        .select({ no: keys.no, status: keys.status })
+        .from(keys)
+        .where(eq(keys.companyId, companyId))
+        .orderBy(keys.no)
+        .for("update");
+      // The company was shredded meanwhile.
+      if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
+      // No value can come to one of these while the company is locked.
+      const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
+      const destroyed: number[] = [];
+      for (const { no } of retiring) {
+        if (await isInUse(statements, companyId, no)) continue;
+        const key = and(eq(keys.companyId, companyId), eq(keys.no, no));
+        await statements
+          .update(keys)
+          .set({ status: "destroyed", destroyedAt: sql`now()` })
+          .where(key);
+        await statements
+          .delete(companyKeyWraps)
+          .where(and(eq(companyKeyWraps.companyId, companyId), eq(companyKeyWraps.no, no)));
+        destroyed.push(no);
+      }
+      const events = destroyed.map((no) => ({ action: "key.destroy-company", version: no }) as const);
+      return audited({ destroyed, left: destroyed.length < retiring.length }, events);
+    });
     if (result.destroyed.length > 0) companyKeys.forget(companyId);
     return result;
   };
 
   const rotate = async (
-    caller: Caller,
+    steps: Steps,
     companyId: CompanyId,
-    madeUntil: Date | undefined,
-    onResealed: OnResealed = () => {},
+    {
+      madeUntil,
+      onResealed = () => {},
+    }: { readonly madeUntil?: Date; readonly onResealed?: OnResealed | undefined },
   ): Promise<RotatedCompanyKey | undefined> => {
-    const no = await begin(caller, companyId, madeUntil);
-    return no === undefined ? undefined : resealAll(caller, companyId, onResealed);
+    const no = await begin(steps, companyId, madeUntil === undefined ? {} : { madeUntil });
+    return no === undefined ? undefined : resealAll(steps, companyId, onResealed);
   };
 
   /** Seals everything under the active key. Where another rotation replaces that one meanwhile, its new key is the goal. */
   const resealAll = async (
-    caller: Caller,
+    steps: Steps,
     companyId: CompanyId,
     onResealed: OnResealed,
   ): Promise<RotatedCompanyKey> => {
@@ -210,7 +202,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
       });
       if (superseded) continue;
       complete++;
-      const { destroyed, left } = await destroyUnused(caller, companyId);
+      const { destroyed, left } = await destroyUnused(steps, companyId);
       ended.push(...destroyed);
       if (!left && broken.length === 0) return { no: to.no, values: total, destroyed: ended };
       // A value that was under the old key may have moved between its head and its version behind the sweep, and what does not
@@ -225,44 +217,41 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
 
   return {
     rotateCompanyKey: async (caller, subdomain, onResealed) => {
-      const attempt = { caller, action: "key.rotate-company", changes: true } as const;
-      if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-      const { company } = await companies.resolve(attempt, subdomain);
-      return perform(audit, { ...attempt, companyId: company.id }, async () => {
-        const rotated = await rotate(caller, company.id, undefined, onResealed);
+      const operation = await resolve(caller, subdomain);
+      return operations.inSteps(operation, async (steps) => {
+        const rotated = await rotate(steps, operation.company.id, { onResealed });
         if (rotated === undefined) throw noKey();
         return rotated;
       });
     },
     requestRotation: async (caller, subdomain) => {
-      const attempt = { caller, action: "key.rotate-company", changes: true } as const;
-      if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-      const { company } = await companies.resolve(attempt, subdomain);
-      return perform(audit, { ...attempt, companyId: company.id }, async () => {
-        const no = await begin(caller, company.id, undefined, (statements) =>
-          enqueueJob(statements, "reseal-company", { company: company.id }, { jobKey: company.id }),
-        );
+      const operation = await resolve(caller, subdomain);
+      const { id } = operation.company;
+      return operations.inSteps(operation, async (steps) => {
+        const no = await begin(steps, id, {
+          also: (statements) => enqueueJob(statements, "reseal-company", { company: id }, { jobKey: id }),
+        });
         if (no === undefined) throw noKey();
         return no;
       });
     },
     finishRotation: async (id, signal) => {
-      const [row] = await onDatabase(() =>
-        database.acrossCompanies((statements) =>
-          statements
-            .select({ id: keys.companyId })
-            .from(keys)
-            .where(and(eq(keys.companyId, id), eq(keys.status, "active"))),
-        ),
+      const [row] = await database.acrossCompanies((statements) =>
+        statements
+          .select({ id: keys.companyId })
+          .from(keys)
+          .where(and(eq(keys.companyId, id), eq(keys.status, "active"))),
       );
       if (row === undefined) return;
-      await resealAll(resealer, companyIdOf(row), () => {
+      const company = { id: companyIdOf(row) };
+      const steps = operations.steps({ caller: resealer, action: "key.rotate-company", company });
+      await resealAll(steps, company.id, () => {
         if (signal.aborted) throw rotationInterrupted();
       });
     },
-    replaceOldKeys: (caller, companyId, madeUntil, onResealed) =>
-      perform(audit, { caller, action: "key.rotate-company", companyId, changes: true }, () =>
-        rotate(caller, companyId, madeUntil, onResealed),
+    replaceOldKeys: (caller, id, madeUntil, onResealed) =>
+      operations.inSteps({ caller, action: "key.rotate-company", company: { id } }, (steps) =>
+        rotate(steps, id, { madeUntil, onResealed }),
       ),
   };
 }

@@ -1,13 +1,12 @@
 import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
-import { type AuditAction, type AuditKey, type AuditLog, onDatabase } from "@repo/audit-log";
-import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
-import { perform, refuse } from "../../access/attempt.ts";
-import { permitsOnPlatform } from "../../access/permissions.ts";
+import type { AuditKey } from "@repo/audit-log";
+import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import { audited, type Operations } from "../../access/operation.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
-import { readRegistry, type MasterKeys } from "./master-keys.ts";
+import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.ts";
 import { onInfisical } from "../on-infisical.ts";
 import { macKeyNoOf, verifyReport, type RotationReport } from "../rotation/report.ts";
 import { findUnfinished, type RotationPhase } from "../rotation/rotation-row.ts";
@@ -75,92 +74,64 @@ export interface MasterKeyRegistry {
   verifyReport(caller: Caller, report: RotationReport): Promise<void>;
 }
 
-export function createMasterKeyRegistry(
-  database: Database,
-  infisical: InfisicalClient,
-  masterKeys: MasterKeys,
-  audit: AuditLog,
-  loadAuditKey: (no?: number) => Promise<AuditKey>,
-): MasterKeyRegistry {
-  const { region } = masterKeys;
+interface Dependencies {
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly masterKeys: MasterKeys;
+  readonly operations: Operations;
+  readonly loadAuditKey: (no?: number) => Promise<AuditKey>;
+}
 
-  const asOperator = async <T>(
-    caller: Caller,
-    action: AuditAction,
-    version: number | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> => {
-    const attempt = { caller, action, version, changes: action === "key.destroy" };
-    if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("manage keys"));
-    return perform(audit, attempt, work);
-  };
+const toManage = { verb: "rotate", to: "manage keys" } as const;
 
+export function createMasterKeyRegistry({
+  database,
+  infisical,
+  masterKeys: { region },
+  operations,
+  loadAuditKey,
+}: Dependencies): MasterKeyRegistry {
   return {
     status: (caller) =>
-      asOperator(caller, "key.status", undefined, async () => {
-        await audit.add(caller, { action: "key.status", outcome: "allowed" });
+      operations.read({ caller, action: "key.status", ...toManage }, async (across) => {
         const rows = (await readRegistry(database)).filter((row) => row.region === region);
         const unfinished = await findUnfinished(database, region);
-        return onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            const wraps = await statements.execute(sql`
-              select version, count(*)::int as count from (
-                select region, master_key_version as version from company_key_wraps
-                union all select region, master_key_version from audit_key_wraps) w
-              where region = ${region} group by version`);
-            const count = new Map(wraps.map((row) => [Number(row["version"]), Number(row["count"])]));
-            const alive = await statements.select().from(processes).where(eq(processes.region, region));
-            return {
-              region,
-              versions: rows.map((row) => ({
-                version: row.version,
-                name: masterKeyName(region, row.version),
-                status: row.status,
-                fingerprint: fingerprintOf(row),
-                createdAt: row.createdAt,
-                activatedAt: row.activatedAt ?? undefined,
-                dueAt:
-                  row.status === "active"
-                    ? addDays(row.activatedAt ?? row.createdAt, dueAfterDays)
-                    : undefined,
-                wraps: count.get(row.version) ?? 0,
-              })),
-              rotation: unfinished && {
-                id: unfinished.row.id,
-                phase: unfinished.row.phase,
-                toVersion: unfinished.row.toVersion,
-                startedAt: unfinished.row.startedAt,
-                driven: unfinished.driven,
-              },
-              processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
-                id,
-                versions: masterKeyVersions,
-                seenAt,
-              })),
-            };
-          }),
-        );
+        const { wraps, alive } = await across(async (statements) => ({
+          wraps: await countWraps(statements, region),
+          alive: await statements.select().from(processes).where(eq(processes.region, region)),
+        }));
+        const status: KeyStatus = {
+          region,
+          versions: rows.map((row) => describe(row, wraps.get(row.version) ?? 0)),
+          rotation: unfinished && {
+            id: unfinished.row.id,
+            phase: unfinished.row.phase,
+            toVersion: unfinished.row.toVersion,
+            startedAt: unfinished.row.startedAt,
+            driven: unfinished.driven,
+          },
+          processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
+            id,
+            versions: masterKeyVersions,
+            seenAt,
+          })),
+        };
+        return audited(status, {});
       }),
 
     destroy: (caller, version) =>
-      asOperator(caller, "key.destroy", version, async () => {
+      operations.inSteps({ caller, action: "key.destroy", version, ...toManage }, async (steps) => {
         const named = and(eq(registry.region, region), eq(registry.version, version));
         const name = masterKeyName(region, version);
-        await audit.ready();
-        await onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            const [row] = await statements.select().from(registry).where(named);
-            if (row === undefined) throw notFound();
-            // Neither state is left again but for destroyed, and no wrap appears under either: this holds until the end. Once
-            // more where the registry has it as destroyed: Infisical may have it again.
-            if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
-            const [wrap] = await statements.execute(sql`
-              select from company_key_wraps where region = ${region} and master_key_version = ${version}
-              union all select from audit_key_wraps where region = ${region} and master_key_version = ${version} limit 1`);
-            if (wrap !== undefined) throw stillWraps(version);
-            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "attempted", version });
-          }),
-        );
+        await steps.commit(async ({ statements }) => {
+          const [row] = await statements.select().from(registry).where(named);
+          if (row === undefined) throw notFound();
+          // Neither state is left again but for destroyed, and no wrap appears under either: this holds until the end. Once
+          // more where the registry has it as destroyed: Infisical may have it again.
+          if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
+          if ((await countWraps(statements, region)).has(version)) throw stillWraps(version);
+          return audited(undefined, { outcome: "attempted" });
+        });
         const refusal = await infisical.deleteSecret(masterKeyFolder, name).then(
           () => undefined,
           (error: unknown) => {
@@ -176,46 +147,66 @@ export function createMasterKeyRegistry(
             `Whether ${name} was deleted is not known: Infisical answered ${answer}. The registry has it as before. Do it again when Infisical is up.`,
         );
         if (left !== undefined) throw notDeleted(name, refusal);
-        await audit.ready();
-        await onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            await statements
-              .update(registry)
-              .set({ status: "destroyed" })
-              .where(and(named, eq(registry.status, "retired")));
-            await audit.addTo(statements, caller, { action: "key.destroy", outcome: "allowed", version });
-          }),
-        );
+        await steps.commit(async ({ statements }) => {
+          await statements
+            .update(registry)
+            .set({ status: "destroyed" })
+            .where(and(named, eq(registry.status, "retired")));
+          return audited(undefined, {});
+        });
       }),
 
     findReport: (caller, rotation) =>
-      asOperator(caller, "key.report", undefined, async () => {
-        await audit.add(caller, { action: "key.report", outcome: "allowed" });
-        const [row] = await onDatabase(() =>
-          database.acrossCompanies((statements) =>
-            statements
-              .select({ report: keyRotations.report, mac: keyRotations.reportMac })
-              .from(keyRotations)
-              .where(
-                and(
-                  eq(keyRotations.region, region),
-                  isNotNull(keyRotations.finishedAt),
-                  rotation === undefined ? undefined : eq(keyRotations.id, rotation),
-                ),
-              )
-              .orderBy(desc(keyRotations.finishedAt))
-              .limit(1),
-          ),
+      operations.read({ caller, action: "key.report", ...toManage }, async (across) => {
+        const [row] = await across((statements) =>
+          statements
+            .select({ report: keyRotations.report, mac: keyRotations.reportMac })
+            .from(keyRotations)
+            .where(
+              and(
+                eq(keyRotations.region, region),
+                isNotNull(keyRotations.finishedAt),
+                rotation === undefined ? undefined : eq(keyRotations.id, rotation),
+              ),
+            )
+            .orderBy(desc(keyRotations.finishedAt))
+            .limit(1),
         );
         const { report, mac } = row ?? {};
-        return typeof report === "string" && typeof mac === "string" ? { report, mac } : undefined;
+        return audited(
+          typeof report === "string" && typeof mac === "string" ? { report, mac } : undefined,
+          {},
+        );
       }),
 
     verifyReport: (caller, report) =>
-      asOperator(caller, "key.verify-report", undefined, async () => {
+      operations.read({ caller, action: "key.verify-report", ...toManage }, async () => {
         verifyReport(report, await loadAuditKey(macKeyNoOf(report)));
-        await audit.add(caller, { action: "key.verify-report", outcome: "allowed" });
+        return audited(undefined, {});
       }),
+  };
+}
+
+/** @returns by version, how many keys of companies and of the record are wrapped under it; those without any are left out */
+async function countWraps(statements: Statements, region: string): Promise<ReadonlyMap<number, number>> {
+  const rows = await statements.execute(sql`
+    select version, count(*)::int as count from (
+      select region, master_key_version as version from company_key_wraps
+      union all select region, master_key_version from audit_key_wraps) w
+    where region = ${region} group by version`);
+  return new Map(rows.map((row) => [Number(row["version"]), Number(row["count"])]));
+}
+
+function describe(row: MasterKeyRow, wraps: number): MasterKeyDescription {
+  return {
+    version: row.version,
+    name: masterKeyName(row.region, row.version),
+    status: row.status,
+    fingerprint: fingerprintOf(row),
+    createdAt: row.createdAt,
+    activatedAt: row.activatedAt ?? undefined,
+    dueAt: row.status === "active" ? addDays(row.activatedAt ?? row.createdAt, dueAfterDays) : undefined,
+    wraps,
   };
 }
 

@@ -1,8 +1,6 @@
 import { enqueueJob } from "@repo/db";
-import type { AuditLog } from "@repo/audit-log";
-import { type Caller, forbidden, TenantSecretsError } from "@repo/catalog";
-import { perform, refuse } from "../../access/attempt.ts";
-import { permitsOnPlatform } from "../../access/permissions.ts";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
+import type { Operations } from "../../access/operation.ts";
 import { checkBackupDestination, type BackupDestination, type KeepBackup } from "../backup/destination.ts";
 import type { RotationPhase } from "./rotation-row.ts";
 import { rotationInterrupted, type KeyRotation } from "./rotation.ts";
@@ -25,18 +23,24 @@ export interface RequestedRotation {
   readonly run: ((id: string, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
+interface Dependencies {
+  readonly keyRotation: KeyRotation;
+  readonly keepBackup: KeepBackup;
+  readonly operations: Operations;
+}
+
 export function createRequestedRotation(
-  keyRotation: KeyRotation,
-  keepBackup: KeepBackup,
-  audit: AuditLog,
+  { keyRotation, keepBackup, operations }: Dependencies,
   destination: BackupDestination | undefined,
 ): RequestedRotation {
   return {
     request: async (caller) => {
-      const attempt = { caller, action: "key.rotate" } as const;
-      if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-      if (destination === undefined) return refuse(audit, attempt, noPlaceForBackups());
-      await perform(audit, attempt, () => checkBackupDestination(destination));
+      const operation = { caller, action: "key.rotate", verb: "rotate", to: "rotate keys" } as const;
+      const deny = destination === undefined ? noPlaceForBackups() : undefined;
+      await operations.inSteps(
+        { ...operation, deny },
+        async () => destination && checkBackupDestination(destination),
+      );
       return keyRotation.begin(caller, (statements, { id, region }) =>
         enqueueJob(statements, "rotate-master-key", { rotation: id }, { jobKey: region }),
       );

@@ -14,7 +14,7 @@ import { perform, refuse } from "../../access/attempt.ts";
 import { permitsOnPlatform } from "../../access/permissions.ts";
 import type { Company } from "../../companies/companies.ts";
 import { revokeApiKeys } from "../../companies/api-keys.ts";
-import type { AuthenticRows, RowKeys } from "../../companies/authentic-rows.ts";
+import type { AuthenticRows, RowKeys } from "../../access/authentic-rows.ts";
 import { companyIdOf } from "../../companies/company-id.ts";
 import { revokeOperators } from "../../companies/operators.ts";
 import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";

@@ -2,10 +2,9 @@ import { randomUUID } from "node:crypto";
 import { and, desc, eq } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { type AuditKey, type AuditLog, onDatabase } from "@repo/audit-log";
-import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
-import { perform, refuse } from "../../access/attempt.ts";
-import { permitsOnPlatform } from "../../access/permissions.ts";
+import type { AuditKey, AuditLog } from "@repo/audit-log";
+import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import { audited, type Operations, type Steps } from "../../access/operation.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
 import { countSealed, type RotationReport } from "./report.ts";
 import { createRotationPhases, type RotationOptions } from "./phases.ts";
@@ -39,59 +38,54 @@ export interface KeyRotation {
 
 type AlsoCommitted = (statements: Statements, rotation: RotationRow) => Promise<void>;
 
-export function createKeyRotation(
-  database: Database,
-  infisical: InfisicalClient,
-  masterKeys: MasterKeys,
-  audit: AuditLog,
-  loadAuditKey: () => Promise<AuditKey>,
-): KeyRotation {
+const toRotate = { action: "key.rotate", verb: "rotate", to: "rotate keys" } as const;
+
+interface Dependencies {
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly masterKeys: MasterKeys;
+  readonly operations: Operations;
+  readonly audit: AuditLog;
+  readonly loadAuditKey: () => Promise<AuditKey>;
+}
+
+export function createKeyRotation(dependencies: Dependencies): KeyRotation {
+  const { database, infisical, masterKeys, operations, audit, loadAuditKey } = dependencies;
   const { region } = masterKeys;
 
   const phases = createRotationPhases(database, infisical, masterKeys, audit, loadAuditKey);
 
-  const find = (id: string): Promise<RotationRow> =>
-    onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const [row] = await statements
-          .select()
-          .from(keyRotations)
-          .where(and(eq(keyRotations.id, id), eq(keyRotations.region, region)));
-        if (row === undefined) throw notFound();
-        return row;
-      }),
+  const find = async (id: string): Promise<RotationRow> => {
+    const isNamed = and(eq(keyRotations.id, id), eq(keyRotations.region, region));
+    const [row] = await database.acrossCompanies((statements) =>
+      statements.select().from(keyRotations).where(isNamed),
     );
+    if (row === undefined) throw notFound();
+    return row;
+  };
 
-  const begin = async (caller: Caller, also: AlsoCommitted): Promise<RotationRow> => {
+  const begin = async ({ actor }: Caller, steps: Steps, also: AlsoCommitted): Promise<RotationRow> => {
     await masterKeys.refresh();
     const before = await countSealed(database);
-    await audit.ready();
-    return onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const [newest] = await statements
-          .select()
-          .from(registry)
-          .where(eq(registry.region, region))
-          .orderBy(desc(registry.version))
-          .limit(1);
-        const { active } = await masterKeys.load();
-        const row = await insertRotation(statements, {
-          region,
-          fromVersion: active.version,
-          toVersion: (newest?.version ?? active.version) + 1,
-          before: { sealed: before },
-          startedByKind: caller.actor.kind,
-          startedById: caller.actor.id,
-        });
-        await audit.addTo(statements, caller, {
-          action: "key.rotate",
-          outcome: "allowed",
-          version: row.toVersion,
-        });
-        await also(statements, row);
-        return row;
-      }),
-    );
+    const { active } = await masterKeys.load();
+    return steps.commit(async ({ statements }) => {
+      const [newest] = await statements
+        .select()
+        .from(registry)
+        .where(eq(registry.region, region))
+        .orderBy(desc(registry.version))
+        .limit(1);
+      const row = await insertRotation(statements, {
+        region,
+        fromVersion: active.version,
+        toVersion: (newest?.version ?? active.version) + 1,
+        before: { sealed: before },
+        startedByKind: actor.kind,
+        startedById: actor.id,
+      });
+      await also(statements, row);
+      return audited(row, { version: row.toVersion });
+    });
   };
 
   const drive = async (id: string, caller: Caller, options: RotationOptions): Promise<RotationReport> => {
@@ -115,38 +109,24 @@ export function createKeyRotation(
     }
   };
 
-  const asOperator = <T>(caller: Caller, work: () => Promise<T>): Promise<T> => {
-    const attempt = { caller, action: "key.rotate", changes: true } as const;
-    if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("rotate keys"));
-    return perform(audit, attempt, work);
-  };
-
   return {
     rotate: (caller, options) =>
-      asOperator(caller, async () => {
+      operations.inSteps({ caller, ...toRotate }, async (steps) => {
         const unfinished = await findUnfinished(database, region);
-        const row = unfinished?.row ?? (await begin(caller, async () => {}));
+        const row = unfinished?.row ?? (await begin(caller, steps, async () => {}));
         return drive(row.id, caller, options);
       }),
 
     begin: (caller, also) =>
-      asOperator(caller, async () => {
+      operations.inSteps({ caller, ...toRotate }, async (steps) => {
         const unfinished = await findUnfinished(database, region);
-        if (unfinished === undefined) return begin(caller, also);
+        if (unfinished === undefined) return begin(caller, steps, also);
         if (unfinished.driven) throw beingDriven();
         const { row } = unfinished;
-        await audit.ready();
-        await onDatabase(() =>
-          database.acrossCompanies(async (statements) => {
-            await audit.addTo(statements, caller, {
-              action: "key.rotate",
-              outcome: "allowed",
-              version: row.toVersion,
-            });
-            await also(statements, row);
-          }),
-        );
-        return row;
+        return steps.commit(async ({ statements }) => {
+          await also(statements, row);
+          return audited(row, { version: row.toVersion });
+        });
       }),
 
     resume: async (id, options) => {
@@ -154,7 +134,7 @@ export function createKeyRotation(
       if (row.phase === "done") return reportOf(row);
       // Only an operator begins one, and its row can be written by nobody else.
       const caller: Caller = { actor: { kind: "operator", id: row.startedById } };
-      return asOperator(caller, () => drive(id, caller, options));
+      return operations.inSteps({ caller, ...toRotate }, () => drive(id, caller, options));
     },
   };
 }

@@ -7,7 +7,7 @@ import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/cata
 import { perform, refuse, type Attempt } from "../../access/attempt.ts";
 import { permitsOnPlatform } from "../../access/permissions.ts";
 import { revokeApiKeys } from "../../companies/api-keys.ts";
-import type { AuthenticRows } from "../../companies/authentic-rows.ts";
+import type { AuthenticRows } from "../../access/authentic-rows.ts";
 import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../company/company-lock.ts";

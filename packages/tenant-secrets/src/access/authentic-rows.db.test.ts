@@ -4,7 +4,7 @@ import { rotateAuditKey } from "../keys/audit-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { replaceRowKey } from "../keys/row-key-change.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
-import { makeCredential } from "./credential.ts";
+import { makeCredential } from "../companies/credential.ts";
 
 // What somebody does who writes to the database and has none of its keys.
 
@@ -292,7 +292,7 @@ describe("a person", () => {
     const mine = await companyWith("fake-mine");
     const { userId } = await fixture.person(mine, "member");
     await fixture.superuser`create table before as select * from memberships where user_id = ${userId}`;
-    await fixture.secrets.members.remove(operator, mine, userId);
+    await fixture.secrets.members.remove(operator, mine, { userId });
     await tamper("insert into memberships select * from before");
     expect(await findings()).toEqual({ "row-outdated": expect.stringContaining(`${userId} has revision`) });
     await tamper(`delete from memberships where user_id = '${userId}'`);

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { AuditLog } from "@repo/audit-log";
 import { job, TenantSecretsError } from "@repo/catalog";
 import { isGenuineRow, type RowKey, rowMac, rowName, type RowState } from "@repo/envelope";
-import type { RaiseAlarm } from "../access/alarms.ts";
+import type { RaiseAlarm } from "./alarms.ts";
 
 export interface CountingKeys {
   /** The one that new and changed rows get their MACs under. */

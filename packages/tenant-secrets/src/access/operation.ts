@@ -1,0 +1,227 @@
+import { DatabaseError, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import type { AuditEntry, AuditLog } from "@repo/audit-log";
+import { type Caller, type CompanyId, forbidden, type TenantSecretsError, type Verb } from "@repo/catalog";
+import { perform, refuse, type Attempt } from "./attempt.ts";
+import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
+import { beginRequest } from "./management-requests.ts";
+import { permits, permitsOnPlatform } from "./permissions.ts";
+
+/** What a caller asks for, as the permissions and the audit log see it. */
+export interface Operation extends Pick<Attempt, "caller" | "action" | "subject" | "version"> {
+  /** Where. Left out: on the platform. */
+  readonly company?: { readonly id: CompanyId } | undefined;
+  /** What the caller needs there. Left out where it was checked before, or where no caller is asked for a permission. */
+  readonly verb?: Verb | undefined;
+  /** What it is called in a denial, after "may not". Default: the verb. */
+  readonly to?: string;
+  /** Why it is denied to a caller who has the verb. */
+  readonly deny?: TenantSecretsError | undefined;
+}
+
+/** What an event says beyond its operation, whose action, company, subject and version are its defaults. */
+export type EventDetails = Partial<AuditEntry>;
+
+/** A result that may leave, because it comes with what the audit log is told. Made by {@link audited}. */
+export interface Audited<T> {
+  readonly result: T;
+  readonly events: readonly EventDetails[];
+}
+
+export function audited<T>(result: T, events: EventDetails | readonly EventDetails[]): Audited<T> {
+  return { result, events: isList(events) ? events : [events] };
+}
+
+/** What a change works with: one transaction across companies. It awaits nothing but its statements. */
+export interface Transaction {
+  readonly statements: Statements;
+  /** For rows with a MAC. */
+  readonly writer: RowWriter;
+}
+
+export interface Change<T> extends Operation {
+  /** Comes first in the transaction: locks, and what has to hold for a retry as well. */
+  readonly guard?: (transaction: Transaction) => Promise<void>;
+  /** Applies a request with an id once. A retry is answered with the first answer, which holds no credential. */
+  readonly once?: RetriedRequest & {
+    /** Of the answer: dates are texts in JSON. */
+    readonly answer: z.ZodType<T>;
+    /** What the event of a retry says. */
+    readonly replayed?: (answer: T) => EventDetails;
+  };
+  /** Applies each retry of a request with an id anew, because the first answer held a credential. */
+  readonly anew?: RetriedRequest & {
+    readonly idOf: (result: T) => string;
+    /** Undoes what the request before made, by its id. @returns the events of that */
+    readonly undo: (transaction: Transaction, id: string) => Promise<readonly EventDetails[]>;
+  };
+  /** What the violation of a constraint of the database means, by the constraint's name. */
+  readonly violations?: Readonly<Record<string, () => TenantSecretsError>>;
+}
+
+interface RetriedRequest {
+  /** Left out: it is applied as often as it is asked for. */
+  readonly requestId: string | undefined;
+  /** What it comes to: a retry asks for the same. */
+  readonly asked: object;
+}
+
+/** The steps of an operation that cannot be one transaction. */
+export interface Steps {
+  /** One transaction with its events. Both commit, or neither. */
+  commit<T>(work: (transaction: Transaction) => Promise<Audited<T>>): Promise<T>;
+  /** Commits an event alone, such as *attempted* before a call that cannot be undone. */
+  record(event: EventDetails): Promise<void>;
+}
+
+/**
+ * How callers change and read what belongs to a company or to the platform. Each operation asks for its permission, audits a
+ * denial and a failure, and hands on errors as ours. Its success is audited before the answer leaves.
+ */
+export interface Operations {
+  /**
+   * One transaction, whose events commit with it.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN; what `work` throws and the database causes; for a request with an id
+   *   INVALID_INPUT, and CONFLICT where the id was used for something else within 24 hours; AUDIT_UNAVAILABLE
+   */
+  change<T>(operation: Change<T>, work: (transaction: Transaction) => Promise<Audited<T>>): Promise<T>;
+  /**
+   * A read. Several events commit together; one alone is subject to flood control.
+   *
+   * @param work gets a function that runs one transaction across companies
+   * @throws {TenantSecretsError} FORBIDDEN; what `work` throws and the database causes; AUDIT_UNAVAILABLE
+   */
+  read<T>(operation: Operation, work: (across: Across) => Promise<Audited<T>>): Promise<T>;
+  /** An operation with effects outside the database, or with many transactions. `work` audits each of its steps. @throws as `change` */
+  inSteps<T>(operation: Operation, work: (steps: Steps) => Promise<T>): Promise<T>;
+  /** Steps of what nobody asked for: a job's, or a part of an operation that is under way. */
+  steps(operation: Operation): Steps;
+  /** @throws {TenantSecretsError} FORBIDDEN, audited */
+  authorize(operation: Operation): Promise<void>;
+  /** Audits a denial, and throws it. */
+  deny(attempt: Attempt, error: TenantSecretsError): Promise<never>;
+}
+
+export type Across = Database["acrossCompanies"];
+
+const MadeRow = z.object({ id: z.uuid() });
+
+export function createOperations(
+  database: Database,
+  authentic: Pick<AuthenticRows, "change">,
+  audit: AuditLog,
+): Operations {
+  const deny: Operations["deny"] = (attempt, error) => refuse(audit, attempt, error);
+
+  const authorize = async (operation: Operation): Promise<void> => {
+    const { caller, company, verb, to = verb, deny: reason } = operation;
+    if (verb !== undefined && !isPermitted(caller, verb, company?.id))
+      await deny(attemptOf(operation), forbidden(to ?? verb));
+    if (reason !== undefined) await deny(attemptOf(operation), reason);
+  };
+
+  const attempt = async <T>(operation: Operation, changes: boolean, work: () => Promise<T>): Promise<T> => {
+    await authorize(operation);
+    return perform(audit, { ...attemptOf(operation), changes }, work);
+  };
+
+  /** The one place where the events of a committed change are written, in its transaction. */
+  const recordIn = (statements: Statements, operation: Operation, events: readonly EventDetails[]) =>
+    audit.addAllTo(
+      statements,
+      operation.caller,
+      events.map((event) => entryOf(operation, event)),
+    );
+
+  const commit = <T>(
+    operation: Operation,
+    work: (transaction: Transaction) => Promise<Audited<T>>,
+  ): Promise<T> =>
+    authentic.change(async (statements, writer) => {
+      const { result, events } = await work({ statements, writer });
+      await recordIn(statements, operation, events);
+      return result;
+    });
+
+  const steps = (operation: Operation): Steps => ({
+    commit: (work) => commit(operation, work),
+    record: (event) => audit.add(operation.caller, entryOf(operation, event)),
+  });
+
+  return {
+    change: (operation, work) =>
+      attempt(operation, true, () =>
+        commit(operation, async (transaction) => {
+          await operation.guard?.(transaction);
+          if (operation.once !== undefined) return applyOnce(transaction, operation, operation.once, work);
+          if (operation.anew !== undefined) return applyAnew(transaction, operation, operation.anew, work);
+          return work(transaction);
+        }).catch((error: unknown) => {
+          const name = error instanceof DatabaseError ? error.constraint : undefined;
+          throw (name !== undefined && operation.violations?.[name]?.()) || error;
+        }),
+      ),
+
+    read: (operation, work) =>
+      attempt(operation, false, async () => {
+        const { result, events } = await work(database.acrossCompanies);
+        const [only, ...others] = events;
+        if (only !== undefined && others.length === 0) await steps(operation).record(only);
+        else await commit(operation, async () => ({ result, events }));
+        return result;
+      }),
+
+    inSteps: (operation, work) => attempt(operation, true, () => work(steps(operation))),
+    steps,
+    authorize,
+    deny,
+  };
+}
+
+async function applyOnce<T>(
+  transaction: Transaction,
+  { caller, action }: Operation,
+  once: NonNullable<Change<T>["once"]>,
+  work: (transaction: Transaction) => Promise<Audited<T>>,
+): Promise<Audited<T>> {
+  const request = { ...once, caller, action };
+  const { applied, keep } = await beginRequest(transaction.statements, request, once.answer);
+  if (applied !== undefined) return audited(applied, { ...once.replayed?.(applied), reason: "REPLAYED" });
+  const done = await work(transaction);
+  await keep(done.result);
+  return done;
+}
+
+async function applyAnew<T>(
+  transaction: Transaction,
+  { caller, action }: Operation,
+  anew: NonNullable<Change<T>["anew"]>,
+  work: (transaction: Transaction) => Promise<Audited<T>>,
+): Promise<Audited<T>> {
+  const request = { ...anew, caller, action };
+  const { applied, keep } = await beginRequest(transaction.statements, request, MadeRow);
+  const undone = applied === undefined ? [] : await anew.undo(transaction, applied.id);
+  const { result, events } = await work(transaction);
+  await keep({ id: anew.idOf(result) });
+  const made =
+    applied === undefined ? events : events.map((event) => ({ ...event, reason: "REPLAYED" as const }));
+  return audited(result, [...undone, ...made]);
+}
+
+function isPermitted({ actor }: Caller, verb: Verb, company: CompanyId | undefined): boolean {
+  return company === undefined ? permitsOnPlatform(actor, verb) : permits(actor, verb, company);
+}
+
+function attemptOf({ caller, action, subject, version, company }: Operation): Attempt {
+  return { caller, action, subject, version, companyId: company?.id };
+}
+
+function entryOf(operation: Operation, event: EventDetails): AuditEntry {
+  const { caller: _, ...defaults } = attemptOf(operation);
+  return { ...defaults, outcome: "allowed", ...event };
+}
+
+function isList(events: EventDetails | readonly EventDetails[]): events is readonly EventDetails[] {
+  return Array.isArray(events);
+}
