@@ -253,7 +253,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     audit,
     loadAuditKey: auditKeys,
   });
-  const keyBackups = createKeyBackups(database, infisical, audit);
+  const keyBackups = createKeyBackups(database, infisical, operations);
   const keepBackup = createKeepBackup(masterKeys.region, keyBackups);
   const companyKeyRotation = createCompanyKeyRotation({
     database,
@@ -325,17 +325,15 @@ export function assembleTenantSecrets<C extends Catalog>(
       keyRotation,
       companyKeyRotation,
       auditKeys,
-      authentic,
+      operations,
       rowKeys,
-      audit,
       list: (company) => stores[company.secretStore].list(company),
     }),
     shredding: createShredding({
       database,
-      authentic,
+      operations,
       infisical,
       companyKeys,
-      audit,
       loadSigningKey,
     }),
     retention: createRecordRetention(database, audit, options.auditRetentionDays),

@@ -1,5 +1,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import {
+  codeOf,
+  commitUnaudited,
+  createFixture,
+  operator,
+  product,
+  type Fixture,
+} from "../testing/fixture.ts";
 import { rotateAuditKey } from "../keys/audit-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { replaceRowKey } from "../keys/row-key-change.ts";
@@ -357,10 +364,12 @@ describe("the key of these rows", () => {
     const rowKeys = createRowKeys(fixture.database, masterKeys);
     const before = (await rowKeys.load()).active.no;
     const { database } = fixture;
-    await rotateAuditKey(database, masterKeys, "row", new Date(Date.now() + 60_000), async () => {});
+    const commit = commitUnaudited(database);
+    const madeUntil = new Date(Date.now() + 60_000);
+    await rotateAuditKey(masterKeys, "row", { madeUntil, action: "key.rotate-rows", commit });
     expect(await read(credential, mine)).toBe("fake-mine");
     const another = await companyWith("fake-another");
-    await replaceRowKey({ database, masterKeys, rowKeys }, new Date(0), async () => {});
+    await replaceRowKey({ database, masterKeys, rowKeys }, { madeUntil: new Date(0), commit });
     const keys = await fixture.superuser`
       select no, status from audit_keys where purpose = 'row' and no >= ${before} order by no`;
     expect(keys.map((row) => [row["no"], row["status"]])).toEqual([
@@ -384,7 +393,8 @@ describe("the key of these rows", () => {
     const old = fixture.another();
     expect(await read(first.credential, mine, old)).toBe("fake-mine");
     const parts = { database: fixture.database, masterKeys, rowKeys };
-    const replacing = replaceRowKey(parts, new Date(Date.now() + 60_000), async () => {});
+    const madeUntil = new Date(Date.now() + 60_000);
+    const replacing = replaceRowKey(parts, { madeUntil, commit: commitUnaudited(fixture.database) });
     // Processes that have the old key at hand go on writing.
     const writing = Promise.all(
       Array.from({ length: 10 }, (_, i) => old.companies.setRecovery(operator, mine, 7 + i)),

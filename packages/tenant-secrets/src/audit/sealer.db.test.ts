@@ -17,7 +17,14 @@ import {
   uuidv7,
 } from "@repo/audit-log";
 import { encodeFields } from "@repo/envelope";
-import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import {
+  codeOf,
+  commitUnaudited,
+  createFixture,
+  operator,
+  product,
+  type Fixture,
+} from "../testing/fixture.ts";
 import { createAuditKeys, rotateAuditKey, type AuditKeys } from "../keys/audit-keys.ts";
 import { createMasterKeys, type MasterKeys } from "../keys/master/master-keys.ts";
 
@@ -392,7 +399,8 @@ test("batches that an earlier signing key signed hold after the key was replaced
   const { database } = fixture;
   const signing = sealer({ heartbeatMs: 0 });
   await signing.tick();
-  await rotateAuditKey(database, createMasters(), "signing", new Date(Date.now() + 60_000), async () => {});
+  const replacement = { madeUntil: new Date(Date.now() + 60_000), action: "key.rotate-record" } as const;
+  await rotateAuditKey(createMasters(), "signing", { ...replacement, commit: commitUnaudited(database) });
   await record(1, "rotated");
   await signing.tick();
   await sealAll(signing);

@@ -5,6 +5,7 @@ import { type AuditKey, onDatabase, type SigningKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { type KeyPlace, type MasterKey, unwrapKey, wrapKey } from "@repo/envelope";
 import { ringWith, wrapping } from "./company/company-keys.ts";
+import { audited, type Audited, type Transaction } from "../access/operation.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 
 type Purpose = "mac" | "signing" | "row";
@@ -54,33 +55,40 @@ export function createAuditKeys(database: Database, masterKeys: MasterKeys): Aud
  * MAC under it.
  */
 export async function rotateAuditKey(
-  database: Database,
   masterKeys: MasterKeys,
   purpose: Purpose,
-  madeUntil: Date,
-  addEvent: (statements: Statements, no: number) => Promise<void>,
+  { madeUntil, action, commit }: KeyReplacement,
 ): Promise<void> {
   const { auditKeys } = tables;
-  await onDatabase(() =>
-    wrapping(masterKeys, ({ active }) =>
-      database.acrossCompanies(async (statements) => {
-        const [current] = await statements
-          .select()
-          .from(auditKeys)
-          .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.status, "active")))
-          .for("update");
-        if (current === undefined || current.createdAt > madeUntil) return;
-        const no = current.no + 1;
-        await statements
-          .update(auditKeys)
-          // What has a MAC of a row's key gets one of the next key first (row-key-change.ts).
-          .set({ status: purpose === "row" ? "retiring" : "retired" })
-          .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.no, current.no)));
-        await insertKey(statements, active, purpose, no);
-        await addEvent(statements, no);
-      }),
-    ),
+  await wrapping(masterKeys, ({ active }) =>
+    commit(async ({ statements }) => {
+      const [current] = await statements
+        .select()
+        .from(auditKeys)
+        .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.status, "active")))
+        .for("update");
+      if (current === undefined || current.createdAt > madeUntil) return audited(undefined, []);
+      const no = current.no + 1;
+      await statements
+        .update(auditKeys)
+        // What has a MAC of a row's key gets one of the next key first (row-key-change.ts).
+        .set({ status: purpose === "row" ? "retiring" : "retired" })
+        .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.no, current.no)));
+      await insertKey(statements, active, purpose, no);
+      return audited(undefined, { action, version: no });
+    }),
   );
+}
+
+export interface KeyReplacement {
+  /** A key that was made later is left in use. */
+  readonly madeUntil: Date;
+  /** What the event of a new key says. */
+  readonly action: "key.rotate-record" | "key.rotate-rows";
+  /** Of the steps of an operation. */
+  readonly commit: <T>(
+    work: (transaction: Pick<Transaction, "statements">) => Promise<Audited<T>>,
+  ) => Promise<T>;
 }
 
 /**

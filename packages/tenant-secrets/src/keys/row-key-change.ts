@@ -1,9 +1,9 @@
 import { and, eq } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
-import { onDatabase, rowTables, type StoredRow } from "@repo/audit-log";
+import { tables, type Database } from "@repo/db";
+import { rowTables, type StoredRow } from "@repo/audit-log";
 import { isGenuineRow, rowMac } from "@repo/envelope";
 import type { CountingKeys, RowKeys } from "../access/authentic-rows.ts";
-import { rotateAuditKey } from "./audit-keys.ts";
+import { rotateAuditKey, type KeyReplacement } from "./audit-keys.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 
 const { auditKeys, auditKeyWraps } = tables;
@@ -27,19 +27,16 @@ const batchSize = 500;
  * Replaces the key of the rows that decide who may read, unless the one in use was made after `madeUntil`; gives every row a
  * MAC under the new one, and forgets the old one for good. Rows count all the while. What was interrupted is gone on with.
  *
- * @param addEvent puts the new key on record, in the transaction that makes it
  * @throws {TenantSecretsError} what keys and database cause
  */
 export async function replaceRowKey(
   { database, masterKeys, rowKeys }: Parts,
-  madeUntil: Date,
-  addEvent: (statements: Statements, no: number) => Promise<void>,
+  replacement: Omit<KeyReplacement, "action">,
 ): Promise<RowKeyChange> {
-  await rotateAuditKey(database, masterKeys, "row", madeUntil, addEvent);
+  await rotateAuditKey(masterKeys, "row", { ...replacement, action: "key.rotate-rows" });
   rowKeys.forget();
   const keys = await rowKeys.load();
-  const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
-    onDatabase(() => database.acrossCompanies(work));
+  const across = database.acrossCompanies;
   let resealed = 0;
   let notGenuine = 0;
   for (const table of rowTables) {

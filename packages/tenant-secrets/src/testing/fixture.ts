@@ -10,7 +10,9 @@ import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { companyIdOf } from "../companies/company-id.ts";
-import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createAuthenticRows } from "../access/authentic-rows.ts";
+import { createOperations, type Operations } from "../access/operation.ts";
+import { createAuditKeys, type KeyReplacement } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
@@ -170,6 +172,19 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       return { ...(await secrets.authenticate({ headers })), userId, headers };
     },
   };
+}
+
+/** For keys that a test replaces by itself: a transaction of which the audit log is not told. */
+export function commitUnaudited(database: Database): KeyReplacement["commit"] {
+  return async (work) => (await database.acrossCompanies((statements) => work({ statements }))).result;
+}
+
+/** Operations of a process of its own, with nothing loaded. */
+export function operationsOf({ database, infisical }: Pick<Fixture, "database" | "infisical">): Operations {
+  const masterKeys = createMasterKeys(database, infisical, "default");
+  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
+  const authentic = createAuthenticRows({ database, audit }, createRowKeys(database, masterKeys), () => {});
+  return createOperations(database, authentic, audit);
 }
 
 /** The code of the TenantSecretsError that a call ends with, or what else became of it. */

@@ -1,13 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createAuditLog } from "@repo/audit-log";
 import { deriveFromPassphrase, deriveMasterKey, expandMasterKey, newArgon2Parameters } from "@repo/envelope";
-import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
-import { createAuditKeys } from "../audit-keys.ts";
+import {
+  codeOf,
+  createFixture,
+  operationsOf,
+  operator,
+  product,
+  type Fixture,
+} from "../../testing/fixture.ts";
 import { openBackup } from "./backup-file.ts";
 import { createKeyBackups, type KeyBackups } from "./backup.ts";
-import { createMasterKeys } from "../master/master-keys.ts";
 
 const folder = "/hono-api";
 const first = "MASTER_ENCRYPTION_KEY";
@@ -25,12 +29,7 @@ beforeAll(async () => {
 
 /** A process of its own, with nothing loaded. */
 function backupsOf({ database, infisical }: Pick<Fixture, "database" | "infisical">): KeyBackups {
-  const masterKeys = createMasterKeys(database, infisical, "default");
-  return createKeyBackups(
-    database,
-    infisical,
-    createAuditLog(database, createAuditKeys(database, masterKeys)),
-  );
+  return createKeyBackups(database, infisical, operationsOf({ database, infisical }));
 }
 
 /** A started system that was rotated once: version 1 on its way out, 2 active, and a passphrase in another region. */
@@ -300,10 +299,7 @@ describe("a restore", () => {
     const failing = createKeyBackups(
       system.database,
       { ...system.infisical, putSecret: (path) => system.infisical.putSecret(path, "..", "x") },
-      createAuditLog(
-        system.database,
-        createAuditKeys(system.database, createMasterKeys(system.database, system.infisical, "default")),
-      ),
+      operationsOf(system),
     );
     expect(await codeOf(failing.restoreBackup(operator, file, opener))).toBe("KEY_UNAVAILABLE");
     expect(statesOf(await backupsOf(system).restoreBackup(operator, file, opener))).toContain(

@@ -2,15 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import {
-  asTenantSecretsError,
-  type AuditAction,
-  type AuditEntry,
-  type AuditLog,
-  onDatabase,
-} from "@repo/audit-log";
+import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { sameCheckValue } from "@repo/envelope";
+import type { EventDetails, Operation, Operations } from "../../access/operation.ts";
 import {
   compare,
   lostKeys,
@@ -80,16 +75,16 @@ export interface KeyBackups {
 export function createKeyBackups(
   database: Database,
   infisical: InfisicalClient,
-  audit: AuditLog,
+  operations: Operations,
 ): KeyBackups {
   /**
-   * Puts an event on record. While a master key is lost the record's own key is too, and the answer cannot wait for it.
-   * While the registry is empty, the record's first use would register whatever Infisical has.
+   * Audits a step. While a master key is lost the audit log's own key is too, and the answer cannot wait for it. While the
+   * registry is empty, the first use of the audit log would register whatever Infisical has.
    */
-  const note = async (caller: Caller, entry: AuditEntry): Promise<boolean> => {
+  const record = async (operation: Operation, event: EventDetails): Promise<boolean> => {
     if ((await readRegistry(database)).length === 0) return false;
     try {
-      await audit.add(caller, entry);
+      await operations.steps(operation).record(event);
       return true;
     } catch (error) {
       if (error instanceof TenantSecretsError && keyLost.has(error.code)) return false;
@@ -97,24 +92,21 @@ export function createKeyBackups(
     }
   };
 
-  const recordingFailure = async <T>(
-    caller: Caller,
-    action: AuditAction,
-    work: () => Promise<T>,
-  ): Promise<T> => {
+  const recordingFailure = async <T>(operation: Operation, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (thrown) {
       const error = asTenantSecretsError(thrown);
-      const lost = action === "key.restore" && unavailable.has(error.code);
-      await note(caller, { action, outcome: lost ? "unknown" : "failed", reason: error.code });
+      const lost = operation.action === "key.restore" && unavailable.has(error.code);
+      await record(operation, { outcome: lost ? "unknown" : "failed", reason: error.code });
       throw error;
     }
   };
 
   return {
-    createBackup: (caller, lock) =>
-      recordingFailure(caller, "key.backup", async () => {
+    createBackup: (caller, lock) => {
+      const operation = { caller, action: "key.backup" } as const;
+      return recordingFailure(operation, async () => {
         const rows = await readRegistry(database);
         const texts = await readTexts(infisical);
         const keys: BackupKey[] = [];
@@ -129,12 +121,14 @@ export function createKeyBackups(
           const { format: _, ...opened } = await openBackup(file, lock);
           if (!isDeepStrictEqual(opened, content)) throw new Error("a backup did not open as it was made");
         }
-        await audit.add(caller, { action: "key.backup", outcome: "allowed" });
+        await operations.steps(operation).record({});
         return file;
-      }),
+      });
+    },
 
-    checkBackup: (caller, file, opener) =>
-      recordingFailure(caller, "key.check-backup", async () => {
+    checkBackup: (caller, file, opener) => {
+      const operation = { caller, action: "key.check-backup" } as const;
+      return recordingFailure(operation, async () => {
         const backup = await openBackup(file, opener);
         await verifyKeys(backup.keys);
         const rows = await readRegistry(database);
@@ -145,12 +139,14 @@ export function createKeyBackups(
         } as const;
         return {
           ...answer,
-          onRecord: await note(caller, { action: "key.check-backup", outcome: "allowed" }),
+          onRecord: await record(operation, {}),
         };
-      }),
+      });
+    },
 
-    restoreBackup: (caller, file, opener) =>
-      recordingFailure(caller, "key.restore", async () => {
+    restoreBackup: (caller, file, opener) => {
+      const operation = { caller, action: "key.restore" } as const;
+      return recordingFailure(operation, async () => {
         const backup = await openBackup(file, opener);
         await verifyKeys(backup.keys);
         const rows = await readRegistry(database);
@@ -162,7 +158,7 @@ export function createKeyBackups(
         if (compared.some(({ state }) => state === "differs")) throw otherSystem();
         const lost = lostKeys(compared, backup.keys, texts);
 
-        if (registered || lost.size > 0) await note(caller, { action: "key.restore", outcome: "attempted" });
+        if (registered || lost.size > 0) await record(operation, { outcome: "attempted" });
         if (registered) await register(database, backup.keys);
         for (const [name, text] of lost)
           await askInfisical(() => infisical.putSecret(masterKeyFolder, name, text));
@@ -174,9 +170,10 @@ export function createKeyBackups(
         return {
           registered,
           keys,
-          onRecord: await note(caller, { action: "key.restore", outcome: "allowed" }),
+          onRecord: await record(operation, {}),
         };
-      }),
+      });
+    },
   };
 }
 
@@ -269,19 +266,17 @@ async function verifyKeys(keys: readonly BackupKey[]): Promise<void> {
 }
 
 async function register(database: Database, keys: readonly BackupKey[]): Promise<void> {
-  await onDatabase(() =>
-    database.acrossCompanies(async (statements) => {
-      // Of several at once, and of processes that start, one is first and the others see its rows.
-      await statements.execute(sql`lock table ${tables.masterKeys} in share row exclusive mode`);
-      const [other] = await statements.select().from(tables.masterKeys).limit(1);
-      if (other !== undefined)
-        throw new TenantSecretsError(
-          "CONFLICT",
-          "A master key was registered in the meantime. Nothing was changed: try again.",
-        );
-      await statements.insert(tables.masterKeys).values(keys.map(withoutText));
-    }),
-  );
+  await database.acrossCompanies(async (statements) => {
+    // Of several at once, and of processes that start, one is first and the others see its rows.
+    await statements.execute(sql`lock table ${tables.masterKeys} in share row exclusive mode`);
+    const [other] = await statements.select().from(tables.masterKeys).limit(1);
+    if (other !== undefined)
+      throw new TenantSecretsError(
+        "CONFLICT",
+        "A master key was registered in the meantime. Nothing was changed: try again.",
+      );
+    await statements.insert(tables.masterKeys).values(keys.map(withoutText));
+  });
 }
 
 function withoutText(key: BackupKey): Omit<BackupKey, "text"> {

@@ -1,20 +1,23 @@
 import { and, asc, desc, eq, inArray, isNull, lte, or, sql, type SQL } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
 import {
   type Caller,
   type Catalog,
   type ErrorCode,
-  forbidden,
   type SecretDescription,
   TenantSecretsError,
 } from "@repo/catalog";
-import { perform, refuse } from "../../access/attempt.ts";
-import { permitsOnPlatform } from "../../access/permissions.ts";
+import type { RowKeys } from "../../access/authentic-rows.ts";
+import {
+  audited,
+  type EventDetails,
+  type Operations,
+  type Steps,
+  type Transaction,
+} from "../../access/operation.ts";
 import type { Company } from "../../companies/companies.ts";
-import { revokeApiKeys } from "../../companies/api-keys.ts";
-import type { AuthenticRows, RowKeys } from "../../access/authentic-rows.ts";
+import { revocationOf, revokeApiKeys } from "../../companies/api-keys.ts";
 import { companyIdOf } from "../../companies/company-id.ts";
 import { revokeOperators } from "../../companies/operators.ts";
 import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";
@@ -86,9 +89,8 @@ interface Dependencies {
   readonly keyRotation: KeyRotation;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly auditKeys: AuditKeys;
-  readonly authentic: AuthenticRows;
+  readonly operations: Operations;
   readonly rowKeys: RowKeys;
-  readonly audit: AuditLog;
   /** What is in a company's store. */
   readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "listed" | "label">[]>;
 }
@@ -99,75 +101,69 @@ interface Start {
   readonly version: number;
 }
 
-const revocations = { apiKeys: "api-key.revoke", operators: "operator.revoke" } as const;
 const batchSize = 200;
+
+/** A batch of revocations. @returns their events */
+const revocations = {
+  apiKeys: async (transaction: Transaction, which: SQL | undefined): Promise<EventDetails[]> =>
+    (await revokeApiKeys(transaction, which, batchSize)).map(revocationOf),
+  operators: async (transaction: Transaction, which: SQL | undefined): Promise<EventDetails[]> => {
+    const revoked = await revokeOperators(transaction, which, batchSize);
+    return revoked.map(({ id, revision }) => ({ action: "operator.revoke", subject: id, version: revision }));
+  },
+};
 
 export function createCompromise(dependencies: Dependencies): Compromise {
   const { database, catalog, masterKeys, keyRotation, companyKeyRotation } = dependencies;
-  const { auditKeys, authentic, rowKeys, audit, list } = dependencies;
+  const { auditKeys, operations, rowKeys, list } = dependencies;
 
   const findBegun = async (): Promise<Start | undefined> => {
     const { auditEvents } = tables;
-    const [event] = await onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        statements
-          .select()
-          .from(auditEvents)
-          .where(
-            and(
-              isNull(auditEvents.companyId),
-              eq(auditEvents.action, "key.compromise"),
-              inArray(auditEvents.outcome, ["attempted", "allowed"]),
-            ),
-          )
-          .orderBy(desc(auditEvents.position))
-          .limit(1),
-      ),
+    const [event] = await database.acrossCompanies((statements) =>
+      statements
+        .select()
+        .from(auditEvents)
+        .where(
+          and(
+            isNull(auditEvents.companyId),
+            eq(auditEvents.action, "key.compromise"),
+            inArray(auditEvents.outcome, ["attempted", "allowed"]),
+          ),
+        )
+        .orderBy(desc(auditEvents.position))
+        .limit(1),
     );
     if (event?.outcome !== "attempted" || event.version === null) return undefined;
     return { startedAt: event.occurredAt, version: event.version };
   };
 
   /** The answer that was begun and not finished, or a new one. The record has it, with the time by the database's clock. */
-  const begin = async (caller: Caller, { anew }: CompromiseOptions): Promise<Start> => {
+  const begin = async (steps: Steps, { anew }: CompromiseOptions): Promise<Start> => {
     const begun = anew === true ? undefined : await findBegun();
     if (begun !== undefined) return begun;
     const { active } = await masterKeys.refresh();
     // The next master key of a rotation that was begun before may be known as well.
     const unfinished = await findUnfinished(database, masterKeys.region);
     const version = unfinished?.row.toVersion ?? active.version;
-    await audit.ready();
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const occurredAt = await readClock(statements);
-        const entry = { action: "key.compromise", outcome: "attempted", version, occurredAt } as const;
-        await audit.addTo(statements, caller, entry);
-      }),
-    );
+    await steps.commit(async ({ statements }) => {
+      const occurredAt = await readClock(statements);
+      return audited(undefined, { outcome: "attempted", version, occurredAt });
+    });
     const recorded = await findBegun();
     if (recorded === undefined) throw new Error("the record forgets nothing");
     return recorded;
   };
 
   const revoke = async (
-    caller: Caller,
+    steps: Steps,
     kind: keyof typeof revocations,
     which: SQL | undefined,
   ): Promise<number> => {
-    const action = revocations[kind];
     let total = 0;
     for (;;) {
-      const revoked = await authentic.change(async (statements, writer) => {
-        const rows = await revokeBatch({ statements, writer }, kind, which);
-        const event = { action, outcome: "allowed" } as const;
-        const entries = rows.map(({ id, companyId, revision }) => ({
-          ...event,
-          subject: id,
-          companyId: companyId ?? undefined,
-          version: revision,
-        }));
-        await audit.addAllTo(statements, caller, entries);
-        return rows.length;
+      const revoked = await steps.commit(async (transaction) => {
+        const events = await revocations[kind](transaction, which);
+        return audited(events.length, events);
       });
       total += revoked;
       if (revoked < batchSize) return total;
@@ -179,9 +175,9 @@ export function createCompromise(dependencies: Dependencies): Compromise {
    *
    * @param spared the operator who goes on
    */
-  const revokeAll = async (caller: Caller, madeUntil: Date, spared: string | undefined) => ({
-    operators: await revoke(caller, "operators", operatorsUntil(madeUntil, spared)),
-    apiKeys: await revoke(caller, "apiKeys", apiKeysUntil(madeUntil)),
+  const revokeAll = async (steps: Steps, madeUntil: Date, spared: string | undefined) => ({
+    operators: await revoke(steps, "operators", operatorsUntil(madeUntil, spared)),
+    apiKeys: await revoke(steps, "apiKeys", apiKeysUntil(madeUntil)),
   });
 
   /** @returns when the master key became active that nobody knew before */
@@ -193,40 +189,37 @@ export function createCompromise(dependencies: Dependencies): Compromise {
     return { version: active.version, activatedAt: active.activatedAt };
   };
 
-  const replaceRecordKeys = async (caller: Caller, madeUntil: Date): Promise<void> => {
+  const replaceRecordKeys = async ({ commit }: Steps, madeUntil: Date): Promise<void> => {
     for (const purpose of ["mac", "signing"] as const) {
-      await audit.ready();
-      await rotateAuditKey(database, masterKeys, purpose, madeUntil, (statements, no) =>
-        audit.addTo(statements, caller, { action: "key.rotate-record", outcome: "allowed", version: no }),
-      );
+      await rotateAuditKey(masterKeys, purpose, { madeUntil, action: "key.rotate-record", commit });
     }
     auditKeys.forget();
   };
 
   return (caller, options) => {
-    const attempt = { caller, action: "key.compromise", changes: true } as const;
-    if (!permitsOnPlatform(caller.actor, "rotate")) {
-      return refuse(audit, attempt, forbidden("answer a compromise"));
-    }
+    const operation = {
+      caller,
+      action: "key.compromise",
+      verb: "rotate",
+      to: "answer a compromise",
+    } as const;
     const { revokeCredentials } = options;
     const say = async (done: string): Promise<void> => options.onStep?.(done);
-    return perform(audit, attempt, async () => {
-      const { startedAt, version } = await begin(caller, options);
+    return operations.inSteps(operation, async (steps) => {
+      const { startedAt, version } = await begin(steps, options);
       await say(
         `begun at ${startedAt.toISOString()}, with version ${version} of the master key taken for known`,
       );
-      const first = revokeCredentials ? await revokeAll(caller, startedAt, caller.actor.id) : undefined;
+      const first = revokeCredentials ? await revokeAll(steps, startedAt, caller.actor.id) : undefined;
       if (first !== undefined)
         await say(`${first.operators} operators' tokens besides yours and ${first.apiKeys} API keys revoked`);
       const masterKey = await replaceMasterKey(caller, version, options.rotation);
       await say(`version ${masterKey.version} of the master key is in use`);
-      await replaceRecordKeys(caller, masterKey.activatedAt);
+      await replaceRecordKeys(steps, masterKey.activatedAt);
       await say("the record has a new key");
       const { resealed, notGenuine } = await replaceRowKey(
         { database, masterKeys, rowKeys },
-        masterKey.activatedAt,
-        (statements, no) =>
-          audit.addTo(statements, caller, { action: "key.rotate-rows", outcome: "allowed", version: no }),
+        { madeUntil: masterKey.activatedAt, commit: steps.commit },
       );
       await say(
         `${resealed} rows that decide who may read have a MAC under a new key` +
@@ -256,14 +249,10 @@ export function createCompromise(dependencies: Dependencies): Compromise {
         }
       }
       // Once more, now with the caller's own token, for what was made with it, or was still under way the first time.
-      const last = revokeCredentials ? await revokeAll(caller, startedAt, undefined) : undefined;
+      const last = revokeCredentials ? await revokeAll(steps, startedAt, undefined) : undefined;
       // What a repetition cannot mend does not hold it open.
       if (remainders.every(({ undone }) => undone === "keys")) {
-        await audit.add(caller, {
-          action: "key.compromise",
-          outcome: "allowed",
-          version: masterKey.version,
-        });
+        await steps.record({ version: masterKey.version });
       }
       return {
         startedAt,
@@ -279,16 +268,6 @@ export function createCompromise(dependencies: Dependencies): Compromise {
       };
     });
   };
-}
-
-async function revokeBatch(
-  transaction: Parameters<typeof revokeApiKeys>[0],
-  kind: keyof typeof revocations,
-  which: SQL | undefined,
-): ReturnType<typeof revokeApiKeys> {
-  if (kind === "apiKeys") return revokeApiKeys(transaction, which, batchSize);
-  const revoked = await revokeOperators(transaction, which, batchSize);
-  return revoked.map((row) => ({ ...row, companyId: null }));
 }
 
 function operatorsUntil(madeUntil: Date, spared: string | undefined): SQL | undefined {
@@ -318,10 +297,8 @@ async function readClock(statements: Statements): Promise<Date> {
 /** All of them: what belongs to one that is suspended or deleted is as exposed as anything else. */
 async function selectCompanies(database: Database): Promise<Company[]> {
   const { companies } = tables;
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements.select().from(companies).orderBy(asc(companies.subdomain), asc(companies.id)),
-    ),
+  const rows = await database.acrossCompanies((statements) =>
+    statements.select().from(companies).orderBy(asc(companies.subdomain), asc(companies.id)),
   );
   return rows.map((row) => ({
     id: companyIdOf(row),

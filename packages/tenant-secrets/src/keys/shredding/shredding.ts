@@ -2,12 +2,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { and, asc, count, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { type AuditAction, type AuditLog, onDatabase, type SigningKey } from "@repo/audit-log";
-import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
-import { perform, refuse, type Attempt } from "../../access/attempt.ts";
-import { permitsOnPlatform } from "../../access/permissions.ts";
-import { revokeApiKeys } from "../../companies/api-keys.ts";
-import type { AuthenticRows } from "../../access/authentic-rows.ts";
+import type { SigningKey } from "@repo/audit-log";
+import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import {
+  audited,
+  type Audited,
+  type EventDetails,
+  type Operations,
+  type Steps,
+  type Transaction,
+} from "../../access/operation.ts";
+import { revocationOf, revokeApiKeys } from "../../companies/api-keys.ts";
 import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../company/company-lock.ts";
@@ -51,26 +56,19 @@ export interface Shredding {
 
 interface Dependencies {
   readonly database: Database;
-  readonly authentic: AuthenticRows;
+  readonly operations: Operations;
   readonly infisical: InfisicalClient;
   readonly companyKeys: CompanyKeys;
-  readonly audit: AuditLog;
   readonly loadSigningKey: (no?: number) => Promise<SigningKey>;
 }
 
 type CompanyRow = typeof companies.$inferSelect;
 
+const toManage = { verb: "rotate", to: "manage keys" } as const;
+
 export function createShredding(dependencies: Dependencies): Shredding {
-  const { database, authentic, infisical, audit, loadSigningKey } = dependencies;
-
-  const asOperator = <T>(caller: Caller, action: AuditAction, work: () => Promise<T>): Promise<T> => {
-    const attempt: Attempt = { caller, action, changes: action === "key.shred" };
-    if (!permitsOnPlatform(caller.actor, "rotate")) return refuse(audit, attempt, forbidden("manage keys"));
-    return perform(audit, attempt, work);
-  };
-
-  const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
-    onDatabase(() => database.acrossCompanies(work));
+  const { database, operations, infisical, loadSigningKey } = dependencies;
+  const across = database.acrossCompanies;
 
   /** What a company's receipt says, which names a folder that is to be deleted, and is signed again. */
   const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
@@ -86,7 +84,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
 
   /** Deletes the folder, and has the receipt say so. Nothing happens where that was done before. */
   const deleteFolder = async (
-    caller: Caller,
+    steps: Steps,
     company: CompanyRow,
     stored: SignedReceipt,
   ): Promise<SignedReceipt> => {
@@ -96,8 +94,8 @@ export function createShredding(dependencies: Dependencies): Shredding {
     await waitForOutsideWrites(across, company.id);
     const found = await countOutside(infisical, path);
     if (found === 0 && (facts.infisical.secrets === 0 || facts.infisical.deletedAt !== null)) return stored;
-    const entry = { action: "key.shred-folder", companyId: company.id } as const;
-    await audit.add(caller, { ...entry, outcome: "attempted" });
+    const event = { action: "key.shred-folder", companyId: company.id } as const;
+    await steps.record({ ...event, outcome: "attempted" });
     await askInfisical(() => infisical.deleteFolder(path));
     if ((await countOutside(infisical, path)) > 0) {
       throw new TenantSecretsError(
@@ -114,148 +112,132 @@ export function createShredding(dependencies: Dependencies): Shredding {
       { ...facts, infisical: { folder: path, secrets, deletedAt } },
       await loadSigningKey(),
     );
-    await across(async (statements) => {
+    return steps.commit(async ({ statements }) => {
       await statements.update(shreddings).set(signed).where(eq(shreddings.companyId, company.id));
-      await audit.addTo(statements, caller, { ...entry, outcome: "allowed" });
+      return audited(signed, event);
     });
-    return signed;
   };
 
-  const shred = async (
-    caller: Caller,
-    subdomain: string,
-    { backupsKeptDays, withInfisicalFolder = false }: ShredOptions,
-  ): Promise<SignedReceipt> => {
-    if (!Number.isSafeInteger(backupsKeptDays) || backupsKeptDays < 0 || backupsKeptDays > 36_500) {
+  /** Destroys the keys, or finds what that was answered with before. */
+  const destroyKeys = async (
+    { statements, writer }: Transaction,
+    seen: CompanyRow,
+    { backupsKeptDays, withInfisicalFolder = false, ...facts }: ShredOptions & ShredFacts,
+  ): Promise<Audited<{ readonly company: CompanyRow; readonly signed: SignedReceipt }>> => {
+    await lockCompany(statements, seen.id);
+    const [company] = await statements
+      .select()
+      .from(companies)
+      .where(eq(companies.id, seen.id))
+      .for("update");
+    if (company === undefined) throw notFound();
+    // It was found by its subdomain, which decides whose keys are destroyed.
+    writer.require({ kind: "company", ...company }, company);
+    const earlier = await findReceipt(statements, company.id);
+    if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
       throw new TenantSecretsError(
-        "INVALID_INPUT",
-        "Backups are kept for a whole number of days, 0 to 36500.",
+        "NOT_SUPPORTED",
+        "This company's values live in Infisical, under no key of ours that could be destroyed: its folder can be deleted with them, which has to be asked for (--with-infisical-folder).",
       );
     }
-    const seen = await across((statements) => findCompany(statements, subdomain));
-    if (seen === undefined) throw notFound();
-    const secrets = await countOutside(infisical, `/tenants/${seen.infisicalFolder}`);
-    // What the transaction needs and would have to wait for is loaded before it.
-    const signingKey = await loadSigningKey();
-    await audit.ready();
-    const done = await authentic.change(async (statements, writer) => {
-      await lockCompany(statements, seen.id);
-      const [company] = await statements
-        .select()
-        .from(companies)
-        .where(eq(companies.id, seen.id))
-        .for("update");
-      if (company === undefined) throw notFound();
-      // It was found by its subdomain, which decides whose keys are destroyed.
-      writer.require({ kind: "company", ...company }, company);
-      const earlier = await findReceipt(statements, company.id);
-      if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
-        throw new TenantSecretsError(
-          "NOT_SUPPORTED",
-          "This company's values live in Infisical, under no key of ours that could be destroyed: its folder can be deleted with them, which has to be asked for (--with-infisical-folder).",
-        );
-      }
-      if (withInfisicalFolder && company.secretStore !== "database") {
-        // From now on no write to Infisical is admitted, and writes to the database are refused.
-        const { revision } = await changeCompany({ statements, writer }, company, {
-          secretStore: "database",
-          storeEpoch: company.storeEpoch + 1,
-        });
-        // Each change of the row is on record with its number, so that an older state that is put back shows.
-        await audit.addTo(statements, caller, {
-          action: "company.set-store",
-          outcome: "allowed",
-          companyId: company.id,
-          version: revision,
-        });
-      }
-      if (earlier !== undefined) {
-        await audit.addTo(statements, caller, {
-          action: "key.shred-receipt",
-          outcome: "allowed",
-          companyId: company.id,
-        });
-        return { company, signed: earlier };
-      }
-      const ofCompany = and(eq(apiKeys.companyId, company.id), isNull(apiKeys.revokedAt));
-      const revoked = await revokeApiKeys({ statements, writer }, ofCompany, Number.MAX_SAFE_INTEGER);
-      const revocation = { action: "api-key.revoke", outcome: "allowed", companyId: company.id } as const;
-      await audit.addAllTo(
-        statements,
-        caller,
-        revoked.map(({ id, revision }) => ({ ...revocation, subject: id, version: revision })),
-      );
-      const destroyed = { ...(await destroy(statements, company.id)), apiKeys: revoked.length };
-      const shreddedAt = new Date();
-      const receipt = signReceipt(
-        {
-          company: { id: company.id, subdomain: company.subdomain },
-          shreddedAt: shreddedAt.toISOString(),
-          shreddedBy: `${caller.actor.kind} ${caller.actor.id}`,
-          destroyed,
-          processes: {
-            alive: await countAlive(statements),
-            keysForgottenBy: after(shreddedAt, companyKeysTtlMs),
-          },
-          // The one of the row that is genuine.
-          infisical: { folder: `/tenants/${company.infisicalFolder}`, secrets, deletedAt: null },
-          backups: {
-            // A backup that began before this transaction committed does not have it.
-            madeBefore: after(shreddedAt, 60_000),
-            keptDays: backupsKeptDays,
-            expiredBy: after(shreddedAt, 60_000 + backupsKeptDays * 86_400_000),
-            masterKeyVersions: await findMasterKeys(statements, company.id),
-          },
-        },
-        signingKey,
-      );
-      await statements.insert(shreddings).values({ companyId: company.id, shreddedAt, ...receipt });
-      await audit.addTo(statements, caller, {
-        action: "key.shred",
-        outcome: "allowed",
-        companyId: company.id,
+    const companyId = company.id;
+    const events: EventDetails[] = [];
+    if (withInfisicalFolder && company.secretStore !== "database") {
+      // From now on no write to Infisical is admitted, and writes to the database are refused.
+      const { revision } = await changeCompany({ statements, writer }, company, {
+        secretStore: "database",
+        storeEpoch: company.storeEpoch + 1,
       });
-      return { company, signed: receipt };
-    });
-    dependencies.companyKeys.forget(seen.id);
-    return withInfisicalFolder ? deleteFolder(caller, done.company, done.signed) : done.signed;
+      // Each change of the row is audited with its number, so that an older state that is put back shows.
+      events.push({ action: "company.set-store", companyId, version: revision });
+    }
+    if (earlier !== undefined) {
+      return audited({ company, signed: earlier }, [...events, { action: "key.shred-receipt", companyId }]);
+    }
+    const ofCompany = and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt));
+    const revoked = await revokeApiKeys({ statements, writer }, ofCompany, Number.MAX_SAFE_INTEGER);
+    const destroyed = { ...(await destroy(statements, companyId)), apiKeys: revoked.length };
+    const shreddedAt = new Date();
+    const receipt = signReceipt(
+      {
+        company: { id: companyId, subdomain: company.subdomain },
+        shreddedAt: shreddedAt.toISOString(),
+        shreddedBy: facts.shreddedBy,
+        destroyed,
+        processes: {
+          alive: await countAlive(statements),
+          keysForgottenBy: after(shreddedAt, companyKeysTtlMs),
+        },
+        // The one of the row that is genuine.
+        infisical: { folder: `/tenants/${company.infisicalFolder}`, secrets: facts.secrets, deletedAt: null },
+        backups: {
+          // A backup that began before this transaction committed does not have it.
+          madeBefore: after(shreddedAt, 60_000),
+          keptDays: backupsKeptDays,
+          expiredBy: after(shreddedAt, 60_000 + backupsKeptDays * 86_400_000),
+          masterKeyVersions: await findMasterKeys(statements, companyId),
+        },
+      },
+      facts.signingKey,
+    );
+    await statements.insert(shreddings).values({ companyId, shreddedAt, ...receipt });
+    return audited({ company, signed: receipt }, [...events, ...revoked.map(revocationOf), { companyId }]);
   };
 
   return {
     shred: (caller, subdomain, options) =>
-      asOperator(caller, "key.shred", () => shred(caller, subdomain, options)),
+      operations.inSteps({ caller, action: "key.shred", ...toManage }, async (steps) => {
+        checkBackupsKept(options.backupsKeptDays);
+        const seen = await across((statements) => findCompany(statements, subdomain));
+        if (seen === undefined) throw notFound();
+        const facts = {
+          shreddedBy: `${caller.actor.kind} ${caller.actor.id}`,
+          secrets: await countOutside(infisical, `/tenants/${seen.infisicalFolder}`),
+          // Loaded before the transaction, which would have to wait for it.
+          signingKey: await loadSigningKey(),
+        };
+        const { company, signed } = await steps.commit((transaction) =>
+          destroyKeys(transaction, seen, { ...options, ...facts }),
+        );
+        dependencies.companyKeys.forget(company.id);
+        return options.withInfisicalFolder === true ? deleteFolder(steps, company, signed) : signed;
+      }),
 
     receipt: (caller, subdomain) =>
-      asOperator(caller, "key.shred-receipt", async () => {
-        await audit.ready();
-        return across(async (statements) => {
+      operations.read({ caller, action: "key.shred-receipt", ...toManage }, () =>
+        across(async (statements) => {
           const company = await findCompany(statements, subdomain);
           const signed = company && (await findReceipt(statements, company.id));
           if (signed === undefined) throw notFound();
-          await audit.addTo(statements, caller, {
-            action: "key.shred-receipt",
-            outcome: "allowed",
-            companyId: company?.id,
-          });
-          return signed;
-        });
-      }),
+          return audited(signed, { companyId: company?.id });
+        }),
+      ),
 
     verifyReceipt: (caller, text) =>
-      asOperator(caller, "key.verify-report", async () => {
+      operations.read({ caller, action: "key.verify-report", ...toManage }, async () => {
         const { publicKey } = await loadSigningKey(signingKeyNoOf(text));
-        const content = verifyReceipt(text, publicKey);
-        await audit.add(caller, { action: "key.verify-report", outcome: "allowed" });
-        return content;
+        return audited(verifyReceipt(text, publicKey), {});
       }),
 
     publicKey: (caller) =>
-      asOperator(caller, "key.public-key", async () => {
+      operations.read({ caller, action: "key.public-key", ...toManage }, async () => {
         const { publicKey } = await loadSigningKey();
-        await audit.add(caller, { action: "key.public-key", outcome: "allowed" });
-        return publicKey;
+        return audited(publicKey, {});
       }),
   };
+}
+
+/** What a receipt says that is found out before the transaction. */
+interface ShredFacts {
+  readonly shreddedBy: string;
+  /** How many the company has in Infisical. */
+  readonly secrets: number;
+  readonly signingKey: SigningKey;
+}
+
+function checkBackupsKept(days: number): void {
+  if (Number.isSafeInteger(days) && days >= 0 && days <= 36_500) return;
+  throw new TenantSecretsError("INVALID_INPUT", "Backups are kept for a whole number of days, 0 to 36500.");
 }
 
 async function findCompany(statements: Statements, subdomain: string): Promise<CompanyRow | undefined> {
