@@ -43,18 +43,9 @@ export interface Change<T> extends Operation {
   /** Comes first in the transaction: locks, and what has to hold for a retry as well. */
   readonly guard?: (transaction: Transaction) => Promise<void>;
   /** Applies a request with an id once. A retry is answered with the first answer, which holds no credential. */
-  readonly once?: RetriedRequest & {
-    /** Of the answer: dates are texts in JSON. */
-    readonly answer: z.ZodType<T>;
-    /** What the event of a retry says. */
-    readonly replayed?: (answer: T) => EventDetails;
-  };
+  readonly once?: Once<T>;
   /** Applies each retry of a request with an id anew, because the first answer held a credential. */
-  readonly anew?: RetriedRequest & {
-    readonly idOf: (result: T) => string;
-    /** Undoes what the request before made, by its id. @returns the events of that */
-    readonly undo: (transaction: Transaction, id: string) => Promise<readonly EventDetails[]>;
-  };
+  readonly anew?: Anew<T>;
   /** What the violation of a constraint of the database means, by the constraint's name. */
   readonly violations?: Readonly<Record<string, () => TenantSecretsError>>;
 }
@@ -66,12 +57,25 @@ interface RetriedRequest {
   readonly asked: object;
 }
 
+interface Once<T> extends RetriedRequest {
+  /** Of the answer: dates are texts in JSON. */
+  readonly answer: z.ZodType<T>;
+  /** What the event of a retry says. */
+  readonly replayed?: (answer: T) => EventDetails;
+}
+
+interface Anew<T> extends RetriedRequest {
+  readonly idOf: (result: T) => string;
+  /** Undoes what the request before made, by its id. @returns the events of that */
+  readonly undo: (transaction: Transaction, id: string) => Promise<readonly EventDetails[]>;
+}
+
 /** The steps of an operation that cannot be one transaction. */
 export interface Steps {
   /** One transaction with its events. Both commit, or neither. */
-  commit<T>(work: (transaction: Transaction) => Promise<Audited<T>>): Promise<T>;
+  readonly commit: <T>(work: (transaction: Transaction) => Promise<Audited<T>>) => Promise<T>;
   /** Commits an event alone, such as *attempted* before a call that cannot be undone. */
-  record(event: EventDetails): Promise<void>;
+  readonly record: (event: EventDetails) => Promise<void>;
 }
 
 /**
@@ -103,7 +107,8 @@ export interface Operations {
   deny(attempt: Attempt, error: TenantSecretsError): Promise<never>;
 }
 
-export type Across = Database["acrossCompanies"];
+/** Runs one transaction across companies. */
+export type Across = <T>(query: (statements: Statements) => Promise<T>) => Promise<T>;
 
 const MadeRow = z.object({ id: z.uuid() });
 
@@ -154,20 +159,21 @@ export function createOperations(
       attempt(operation, true, () =>
         commit(operation, async (transaction) => {
           await operation.guard?.(transaction);
-          if (operation.once !== undefined) return applyOnce(transaction, operation, operation.once, work);
-          if (operation.anew !== undefined) return applyAnew(transaction, operation, operation.anew, work);
-          return work(transaction);
+          const done = await apply(transaction, operation, work);
+          if (done.events.length === 0) throw eventless();
+          return done;
         }).catch((error: unknown) => {
-          const name = error instanceof DatabaseError ? error.constraint : undefined;
-          throw (name !== undefined && operation.violations?.[name]?.()) || error;
+          const violated = error instanceof DatabaseError ? error.constraint : undefined;
+          throw operation.violations?.[violated ?? ""]?.() ?? error;
         }),
       ),
 
     read: (operation, work) =>
       attempt(operation, false, async () => {
-        const { result, events } = await work(database.acrossCompanies);
-        const [only, ...others] = events;
-        if (only !== undefined && others.length === 0) await steps(operation).record(only);
+        const { result, events } = await work((query) => database.acrossCompanies(query));
+        const [first, second] = events;
+        if (first === undefined) throw eventless();
+        if (second === undefined) await steps(operation).record(first);
         else await commit(operation, async () => ({ result, events }));
         return result;
       }),
@@ -179,15 +185,24 @@ export function createOperations(
   };
 }
 
-async function applyOnce<T>(
+async function apply<T>(
   transaction: Transaction,
-  { caller, action }: Operation,
-  once: NonNullable<Change<T>["once"]>,
+  operation: Change<T>,
   work: (transaction: Transaction) => Promise<Audited<T>>,
 ): Promise<Audited<T>> {
-  const request = { ...once, caller, action };
-  const { applied, keep } = await beginRequest(transaction.statements, request, once.answer);
-  if (applied !== undefined) return audited(applied, { ...once.replayed?.(applied), reason: "REPLAYED" });
+  const { once, anew } = operation;
+  if (once !== undefined) return applyOnce(transaction, { ...operation, ...once }, work);
+  if (anew !== undefined) return applyAnew(transaction, { ...operation, ...anew }, work);
+  return work(transaction);
+}
+
+async function applyOnce<T>(
+  transaction: Transaction,
+  { answer, replayed, ...request }: Operation & Once<T>,
+  work: (transaction: Transaction) => Promise<Audited<T>>,
+): Promise<Audited<T>> {
+  const { applied, keep } = await beginRequest(transaction.statements, request, answer);
+  if (applied !== undefined) return audited(applied, { ...replayed?.(applied), reason: "REPLAYED" });
   const done = await work(transaction);
   await keep(done.result);
   return done;
@@ -195,18 +210,20 @@ async function applyOnce<T>(
 
 async function applyAnew<T>(
   transaction: Transaction,
-  { caller, action }: Operation,
-  anew: NonNullable<Change<T>["anew"]>,
+  { idOf, undo, ...request }: Operation & Anew<T>,
   work: (transaction: Transaction) => Promise<Audited<T>>,
 ): Promise<Audited<T>> {
-  const request = { ...anew, caller, action };
   const { applied, keep } = await beginRequest(transaction.statements, request, MadeRow);
-  const undone = applied === undefined ? [] : await anew.undo(transaction, applied.id);
+  const undone = applied === undefined ? [] : await undo(transaction, applied.id);
   const { result, events } = await work(transaction);
-  await keep({ id: anew.idOf(result) });
+  await keep({ id: idOf(result) });
   const made =
     applied === undefined ? events : events.map((event) => ({ ...event, reason: "REPLAYED" as const }));
   return audited(result, [...undone, ...made]);
+}
+
+function eventless(): Error {
+  return new Error("an operation leaves an event");
 }
 
 function isPermitted({ actor }: Caller, verb: Verb, company: CompanyId | undefined): boolean {

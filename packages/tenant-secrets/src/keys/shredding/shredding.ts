@@ -5,6 +5,7 @@ import type { InfisicalClient } from "@repo/infisical";
 import type { SigningKey } from "@repo/audit-log";
 import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
 import {
+  type Across,
   audited,
   type Audited,
   type EventDetails,
@@ -68,7 +69,7 @@ const toManage = { verb: "rotate", to: "manage keys" } as const;
 
 export function createShredding(dependencies: Dependencies): Shredding {
   const { database, operations, infisical, loadSigningKey } = dependencies;
-  const across = database.acrossCompanies;
+  const across: Across = (query) => database.acrossCompanies(query);
 
   /** What a company's receipt says, which names a folder that is to be deleted, and is signed again. */
   const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
