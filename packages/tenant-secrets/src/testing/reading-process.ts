@@ -4,7 +4,7 @@ import { z } from "zod";
 import { deliveryChatCatalog, job } from "@repo/catalog";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 
-// For audit-log-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
+// For audit/writer-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
 // orders from standard input.
 
 const Orders = z.object({
