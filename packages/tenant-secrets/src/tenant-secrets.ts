@@ -54,6 +54,7 @@ import {
   type WebhookVerifiers,
 } from "./providers/webhook-verification.ts";
 import { createRecordReader } from "./audit/audit-service.ts";
+import { refusingOptions } from "./stores/capabilities.ts";
 import { announcing } from "./stores/invalidating.ts";
 import { createDatabaseStore } from "./stores/database/database-store.ts";
 import { createHybridStore } from "./stores/hybrid/hybrid-store.ts";
@@ -220,7 +221,12 @@ export function assembleTenantSecrets<C extends Catalog>(
     ...databaseParts,
     quotas: createQuotas(database, options.quotas),
   });
-  const hybridStore = createHybridStore(catalog, databaseStore, infisicalStore, keeping.freshMs);
+  const hybridStore = createHybridStore({
+    catalog,
+    database: databaseStore,
+    infisical: infisicalStore,
+    freshMs: keeping.freshMs,
+  });
   const kept = createKeptSecrets(keeping);
   const forget = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {
     for (const secretKey of secretKeys) kept.forget(id, secretKey);
@@ -231,7 +237,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     await announceSecret(database, companyId, secretKey).catch(() => {});
   };
   const stores = {
-    infisical: announcing(infisicalStore, async ({ id }, secretKeys) => {
+    infisical: announcing(refusingOptions(infisicalStore), async ({ id }, secretKeys) => {
       for (const secretKey of secretKeys) await announceOutside(id, secretKey);
     }),
     hybrid: announcing(hybridStore, forget),
@@ -327,7 +333,11 @@ export function assembleTenantSecrets<C extends Catalog>(
       auditKeys,
       operations,
       rowKeys,
-      list: (company) => stores[company.secretStore].list(company),
+      list: async (company) => {
+        const { secrets, unreachable } = await stores[company.secretStore].list(company);
+        if (unreachable !== undefined) throw unreachable;
+        return secrets;
+      },
     }),
     shredding: createShredding({
       database,

@@ -1,9 +1,19 @@
 import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { TenantSecretsError } from "@repo/catalog";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
 
 /** Until when a request that is remembered was made at the latest, in SQL: for 24 hours. */
 export const forgottenBefore = sql`now() - interval '24 hours'`;
+
+/** The columns that name an actor, in every table that has them. */
+export interface ActorColumns {
+  readonly actorKind: string;
+  readonly actorId: string;
+}
+
+export function actorColumns({ actor }: Caller): ActorColumns {
+  return { actorKind: actor.kind, actorId: actor.id };
+}
 
 /** What a request asked for, to tell a retry of it from another one. For what holds no value: a digest keeps none secret. */
 export function digestOf(...asked: readonly unknown[]): string {

@@ -7,17 +7,15 @@ import { companyIdOf } from "../companies/company-id.ts";
 import { ifDestroyed, withKeysOfNow } from "../keys/company/company-keys.ts";
 import { isPrevious } from "../stores/database/grace-windows.ts";
 import { purgeValues } from "../stores/database/removal.ts";
+import { HeadChanged, type DatabaseParts, type HeadKeys } from "../stores/database/transaction.ts";
 import {
   destroyed,
   genuineHead,
   headColumns,
-  HeadChanged,
   ofSecret,
   ofVersion,
-  type DatabaseParts,
   type Head,
   type HeadRow,
-  type HeadKeys,
 } from "../stores/database/secret-head.ts";
 
 const { companies, companySecrets, companySecretVersions } = tables;

@@ -126,7 +126,7 @@ async function createFind(
     try {
       const { company } = await companies.resolve({ caller, action: "secret.import" }, subdomain);
       if (company.secretStore === "infisical") return "STORE_IS_INFISICAL";
-      const outside = company.secretStore === "hybrid" ? await infisicalStore.list(company) : [];
+      const outside = company.secretStore === "hybrid" ? (await infisicalStore.list(company)).secrets : [];
       return { company, outside: new Set(outside.map(({ secretKey }) => secretKey)) };
     } catch (error) {
       if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return "UNKNOWN_COMPANY";

@@ -80,7 +80,7 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
       changes: true,
     } as const;
     const written = await perform(audit, attempt, () =>
-      databaseStore.adopt(company, { secretKey, ...value, origin: "legacy" }, caller),
+      databaseStore.adopt({ caller, company }, { secretKey, ...value, origin: "legacy" }),
     );
     // Somebody wrote or removed it since it was looked for.
     if (written === undefined) return (await obstacle(destination, secretKey, value)) ?? bad("NOT_VERIFIED");

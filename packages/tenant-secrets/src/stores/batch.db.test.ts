@@ -1,8 +1,16 @@
+import { capabilitiesOf, findLive, refusingOptions, supported } from "./capabilities.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
+import { codeOf, createFixture, type Fixture } from "../testing/fixture.ts";
 import { openEach } from "./decrypt.ts";
-import { createCompany, createStores, valueOf, write, type Stores } from "../testing/store-fixture.ts";
+import {
+  createCompany,
+  createStores,
+  valueOf,
+  write,
+  type Stores,
+  inScope,
+} from "../testing/store-fixture.ts";
 
 let fixture: Fixture;
 let stores: Stores;
@@ -17,13 +25,11 @@ beforeAll(async () => {
 
 const newCompany = async (): Promise<void> => void (acme = await createCompany(fixture, "database"));
 const setMany = (values: Readonly<Record<string, string>>, requestId?: string, options = {}) =>
-  store.writeMany(
-    acme,
-    Object.entries(values).map(([name, value]) => write(`CUSTOM_${name}`, value, options)),
-    { requestId },
-    product,
-  );
-const set = (name: string, value: string) => store.write(acme, write(`CUSTOM_${name}`, value, {}), product);
+  store.batches.writeMany(inScope(acme), {
+    writes: Object.entries(values).map(([name, value]) => write(`CUSTOM_${name}`, value, options)),
+    requestId,
+  });
+const set = (name: string, value: string) => store.write(inScope(acme), write(`CUSTOM_${name}`, value, {}));
 const getMany = async (...names: readonly string[]) =>
   Object.fromEntries(
     [
@@ -46,7 +52,7 @@ describe("a batch of writes", () => {
       { secretKey: "CUSTOM_B", version: 2 },
       { secretKey: "CUSTOM_C", version: 1 },
     ]);
-    await store.remove(acme, "CUSTOM_C", {}, product);
+    await store.remove(inScope(acme), { secretKey: "CUSTOM_C" });
     expect(await getMany("A", "B", "C", "NONE")).toEqual({ A: "1 ay", B: "2 be" });
     const events = await fixture.superuser`
       select secret_key from audit_events where company_id = ${acme.id} and action = 'secret.write' order by position`;
@@ -71,8 +77,8 @@ describe("a batch of writes", () => {
       2,
     );
     const twice = [write("CUSTOM_A", "1", {}), write("CUSTOM_A", "2", {})];
-    expect(await codeOf(store.writeMany(acme, twice, {}, product))).toBe("INVALID_INPUT");
-    expect(await codeOf(store.writeMany(acme, [], {}, product))).toBe("INVALID_INPUT");
+    expect(await codeOf(store.batches.writeMany(inScope(acme), { writes: twice }))).toBe("INVALID_INPUT");
+    expect(await codeOf(store.batches.writeMany(inScope(acme), { writes: [] }))).toBe("INVALID_INPUT");
     const names = Array.from({ length: 101 }, (_, i) => [`N${i}`, "x"]);
     expect(await codeOf(setMany(Object.fromEntries(names)))).toBe("INVALID_INPUT");
   });
@@ -94,7 +100,8 @@ describe("a batch of writes", () => {
     await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
     const elsewhere = createStores(fixture).database;
     const again = [write("CUSTOM_B", "two", {}), write("CUSTOM_A", "one", {})];
-    expect(await elsewhere.writeMany(acme, again, { requestId: "import-1" }, product)).toEqual(made);
+    const batch = { writes: again, requestId: "import-1" };
+    expect(await elsewhere.batches.writeMany(inScope(acme), batch)).toEqual(made);
     expect(await getMany("A", "B")).toEqual({ A: "2 one", B: "2 later" });
   });
 
@@ -138,28 +145,38 @@ describe("a batch of writes", () => {
 
 test("a company in Infisical reads several at once, and is refused what its capabilities do not say", async () => {
   const company = await createCompany(fixture, "infisical");
-  const { infisical } = stores;
-  await infisical.write(company, write("CUSTOM_A", "a", {}), product);
-  const found = await openEach(["CUSTOM_A", "CUSTOM_NONE"], (secretKey) =>
-    infisical.find(company, secretKey),
-  );
-  expect([...found.keys()]).toEqual(["CUSTOM_A"]);
-  expect(await infisical.findLive(company, "CUSTOM_A")).toMatchObject([{ stage: "current" }]);
+  const infisical = refusingOptions(stores.infisical);
+  const scope = inScope(company);
+  const secretKey = "CUSTOM_A";
+  await infisical.write(scope, write(secretKey, "a", {}));
+  const found = await openEach([secretKey, "CUSTOM_NONE"], (name) => infisical.find(company, name));
+  expect([...found.keys()]).toEqual([secretKey]);
+  expect(await findLive(infisical, company, { secretKey })).toMatchObject([{ stage: "current" }]);
+  const versions = () => supported(infisical, "versions");
   const refused = [
-    infisical.write(company, write("CUSTOM_A", "b", { graceSeconds: 60 }), product),
-    infisical.writeMany(company, [write("CUSTOM_A", "b", {})], {}, product),
-    infisical.stage(company, write("CUSTOM_A", "b", {}), product),
-    infisical.promote(company, "CUSTOM_A", {}, product),
-    infisical.discard(company, "CUSTOM_A", {}, product),
-    infisical.rollback(company, "CUSTOM_A", { toVersion: 1 }, product),
-    infisical.purge(company, "CUSTOM_A", {}, product),
-    infisical.history(company, "CUSTOM_A", {}),
-    infisical.setExpiry(company, "CUSTOM_A", { expiresAt: null }, product),
-    infisical.keepCheck(company, "CUSTOM_A", 1, "accepted", product),
+    async () => infisical.write(scope, write(secretKey, "b", { graceSeconds: 60 })),
+    async () => infisical.write(scope, write(secretKey, "b", { endGrace: true })),
+    async () => infisical.write(scope, write(secretKey, "b", { expiresAt: new Date() })),
+    async () => infisical.write(scope, write(secretKey, "b", { reminderDays: [] })),
+    async () => infisical.remove(scope, { secretKey, expectedVersion: 1 }),
+    async () => infisical.remove(scope, { secretKey, requestId: "r-1" }),
+    async () => supported(infisical, "batches").writeMany(scope, { writes: [write(secretKey, "b", {})] }),
+    async () => versions().stage(scope, write(secretKey, "b", {})),
+    async () => versions().promote(scope, { secretKey }),
+    async () => versions().discard(scope, { secretKey }),
+    async () => versions().rollback(scope, { secretKey, toVersion: 1 }),
+    async () => versions().purge(scope, { secretKey }),
+    async () => versions().history(company, { secretKey }),
+    async () => versions().setExpiry(scope, { secretKey, expiresAt: null }),
+    async () =>
+      supported(infisical, "checks").keepCheck(scope, { secretKey, version: 1, result: "accepted" }),
   ];
-  expect(new Set(await Promise.all(refused.map(codeOf)))).toEqual(new Set(["NOT_SUPPORTED"]));
-  expect(await valueOf(infisical.find(company, "CUSTOM_A"))).toBe("a");
-  const { history, stages, rollback, purge, bulk, expiry, checks } = infisical.capabilities;
+  for (const call of refused)
+    expect([String(call), await codeOf(call())]).toEqual([String(call), "NOT_SUPPORTED"]);
+  const usual = { graceSeconds: 0, endGrace: false, expiresAt: null, note: undefined };
+  await infisical.write(scope, write(secretKey, "c", usual));
+  expect(await valueOf(infisical.find(company, secretKey))).toBe("c");
+  const { history, stages, rollback, purge, bulk, expiry, checks } = capabilitiesOf(infisical);
   expect([history, stages, rollback, purge, bulk, expiry, checks]).toEqual(
     Array.from({ length: 7 }, () => false),
   );

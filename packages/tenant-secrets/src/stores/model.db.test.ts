@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
+import { codeOf, createFixture, type Fixture } from "../testing/fixture.ts";
 import type { DatabaseStore } from "./database/port.ts";
-import { createCompany, createStores, liveOf, write } from "../testing/store-fixture.ts";
+import { createCompany, createStores, liveOf, write, inScope } from "../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
 let fixture: Fixture;
@@ -71,7 +71,7 @@ const optionsOf = ({ long, end }: Grace) => ({ graceSeconds: long ? 3600 : 0, en
 
 const set = (value: string, grace: Grace): Act => ({
   name: `set(${value}, ${JSON.stringify(grace)})`,
-  run: (store, company) => store.write(company, write(key, value, optionsOf(grace)), product),
+  run: (store, company) => store.write(inScope(company), write(key, value, optionsOf(grace))),
   expected: (model) => {
     if (!model.canReplace(grace)) return "CONFLICT";
     model.makeCurrent(model.add(value), grace);
@@ -80,7 +80,7 @@ const set = (value: string, grace: Grace): Act => ({
 });
 const stage = (value: string, replace: boolean): Act => ({
   name: `stage(${value}, ${replace})`,
-  run: (store, company) => store.stage(company, write(key, value, { replace }), product),
+  run: (store, company) => store.versions.stage(inScope(company), write(key, value, { replace })),
   expected: (model) => {
     if (!model.isHere) return "NOT_FOUND";
     if (model.pending !== 0 && !replace) return "CONFLICT";
@@ -91,7 +91,7 @@ const stage = (value: string, replace: boolean): Act => ({
 });
 const promote = (grace: Grace): Act => ({
   name: `promote(${JSON.stringify(grace)})`,
-  run: (store, company) => store.promote(company, key, optionsOf(grace), product),
+  run: (store, company) => store.versions.promote(inScope(company), { secretKey: key, ...optionsOf(grace) }),
   expected: (model) => {
     if (!model.isHere) return "NOT_FOUND";
     if (model.pending === 0 || !model.canReplace(grace)) return "CONFLICT";
@@ -102,7 +102,7 @@ const promote = (grace: Grace): Act => ({
 });
 const discard: Act = {
   name: "discard",
-  run: (store, company) => store.discard(company, key, {}, product),
+  run: (store, company) => store.versions.discard(inScope(company), { secretKey: key }),
   expected: (model) => {
     if (!model.isHere) return "NOT_FOUND";
     if (model.pending === 0) return "CONFLICT";
@@ -113,7 +113,7 @@ const discard: Act = {
 };
 const rollback = (toVersion: number): Act => ({
   name: `rollback(${toVersion})`,
-  run: (store, company) => store.rollback(company, key, { toVersion }, product),
+  run: (store, company) => store.versions.rollback(inScope(company), { secretKey: key, toVersion }),
   expected: (model) => {
     if (!model.isHere || toVersion > model.values.length) return "NOT_FOUND";
     const value = model.values[toVersion - 1];
@@ -124,7 +124,7 @@ const rollback = (toVersion: number): Act => ({
 });
 const remove: Act = {
   name: "remove",
-  run: (store, company) => store.remove(company, key, {}, product),
+  run: (store, company) => store.remove(inScope(company), { secretKey: key }),
   expected: (model) => {
     if (!model.isHere) return "NOT_FOUND";
     model.state = "removed";
@@ -133,7 +133,7 @@ const remove: Act = {
 };
 const restore: Act = {
   name: "restore",
-  run: (store, company) => store.restore(company, key, {}, product),
+  run: (store, company) => store.versions.restore(inScope(company), { secretKey: key }),
   expected: (model) => {
     if (model.state !== "removed") return "NOT_FOUND";
     model.state = "here";
@@ -142,7 +142,7 @@ const restore: Act = {
 };
 const purge = (force: boolean): Act => ({
   name: `purge(${force})`,
-  run: (store, company) => store.purge(company, key, { force }, product),
+  run: (store, company) => store.versions.purge(inScope(company), { secretKey: key, force }),
   expected: (model) => {
     if (model.state === "none" || model.state === "purged") return "NOT_FOUND";
     if (model.isHere && !force) return "CONFLICT";
@@ -195,11 +195,11 @@ async function expectSame(store: DatabaseStore, company: Company, model: Model):
 async function expectOpenable(store: DatabaseStore, company: Company, model: Model): Promise<void> {
   const versions = model.values.length;
   if (versions === 0) return;
-  await store.write(company, write(key, "last", {}), product);
+  await store.write(inScope(company), write(key, "last", {}));
   for (let version = 1; version <= versions; version++) {
     const kept = model.values[version - 1];
     if (kept === undefined || (model.isHere && version === model.pending)) continue;
-    await store.rollback(company, key, { toVersion: version }, product);
+    await store.versions.rollback(inScope(company), { secretKey: key, toVersion: version });
     expect((await store.find(company, key))?.open().reveal()).toBe(kept);
   }
 }

@@ -2,8 +2,6 @@ import type {
   BatchOptions,
   BatchWriteOptions,
   BatchWriteResult,
-  Caller,
-  Capabilities,
   CheckResult,
   DiscardOptions,
   Expiry,
@@ -16,47 +14,46 @@ import type {
   RollbackOptions,
   SecretDescription,
   SecretHistory,
-  SecretStoreName,
   Stage,
   StageOptions,
+  TenantSecretsError,
   WriteOptions,
   WriteResult,
 } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
-import type { Company } from "../companies/companies.ts";
+import type { Company, CompanyScope } from "../companies/companies.ts";
 import type { SealedSecret } from "./encrypted-secret.ts";
 
-/** A value that was opened: whoever has it wipes it. */
+/** A decrypted value, which its holder wipes. */
 export interface StoredSecret {
   readonly plaintext: Plaintext;
   readonly version: number;
   readonly expiresAtMs?: number | undefined;
 }
 
-/** A value that counts now. */
+/** A version that is active now. */
 export interface LiveSecret {
   readonly stage: Stage;
   readonly sealed: SealedSecret;
-  /** When it ends to count, by `performance.now()`. */
+  /** When its grace window ends, by `performance.now()`. */
   readonly until?: number;
 }
 
-/** The current value first. */
+/** The current version first. */
 export type LiveSecrets = readonly [LiveSecret, ...LiveSecret[]];
-
-export interface FindLiveOptions {
-  /** Whether the current value was refused where it was used, so that no copy of it is taken for the latest unasked. */
-  readonly isRefused?: boolean;
-}
 
 export type StoredDescription = Omit<SecretDescription, "listed" | "label">;
 
-export interface ReachableList {
+export interface StoredList {
   readonly secrets: readonly StoredDescription[];
-  /** Whether what is only in Infisical is not among them. */
-  readonly missing?: "infisical";
+  /** Why the secrets that are only in Infisical are missing from the list. */
+  readonly unreachable?: TenantSecretsError | undefined;
 }
 
+/** One secret, and what is asked of it. */
+export type OfSecret<Options = object> = Options & { readonly secretKey: string };
+
+/** One value to write. The caller wipes it. */
 export interface BatchWrite {
   readonly secretKey: string;
   readonly plaintext: Plaintext;
@@ -73,104 +70,122 @@ export interface StagedWrite extends BatchWrite {
   readonly options: StageOptions;
 }
 
+export interface Batch extends BatchOptions {
+  readonly writes: readonly BatchWrite[];
+}
+
 /**
- * Where a company's secrets live. Names, values and options arrive checked, and the caller permitted. A change that
- * succeeds has its event in the record when it returns; one that throws leaves the event to whoever called, and so does
- * everything that only reads. What a store cannot do, as its capabilities say, is NOT_SUPPORTED, and so is what the hybrid
- * store is asked to do with a secret that is still only in Infisical.
+ * Where the secrets of companies live. Every store has these four operations. What else it can do are the groups that it
+ * has: `capabilitiesOf` tells from them what callers may ask for, and `supported` refuses the rest.
+ *
+ * A read takes the company, a change takes the scope: a caller in a company. Names, values and options arrive checked and the
+ * caller permitted. A change that succeeds has its event in the audit log when it returns. The events of reads, and of changes
+ * that throw, are the vault's.
  */
 export interface SecretStore {
-  readonly name: SecretStoreName;
-  readonly capabilities: Capabilities;
   /**
-   * The current value. What is asked for in one turn of the event loop is asked for together.
+   * The current version. Calls of one turn of the event loop can share a query.
    *
-   * @returns undefined where there is none or it was removed
-   * @throws {TenantSecretsError} INVALID_VALUE where Infisical has something that no value can be: empty, with NUL, of more than
-   *   65,536 bytes, not well-formed
+   * @returns undefined where the secret does not exist or was removed
+   * @throws {TenantSecretsError} INVALID_VALUE where the stored text can be no value: empty, with NUL, above 65,536 bytes,
+   *   not well-formed; else what the store's servers cause
    */
   find(company: Company, secretKey: string): Promise<SealedSecret | undefined>;
+  /** By secret key, without removed secrets. @throws {TenantSecretsError} what the store's servers cause */
+  list(company: Company): Promise<StoredList>;
   /**
-   * The values that count now, by the database's clock: the current one, then one that is pending, then the earlier ones
-   * whose grace windows last, the one that was replaced last first; at most seven.
+   * Makes a value the current version, one above the version before. A pending version stays pending.
    *
-   * @returns undefined where there is no secret
+   * @throws {TenantSecretsError} CONFLICT, INVALID_VALUE, and what the store's servers cause
    */
-  findLive(company: Company, secretKey: string, options?: FindLiveOptions): Promise<LiveSecrets | undefined>;
-  /** By secret key, removed ones left out. */
-  list(company: Company): Promise<readonly StoredDescription[]>;
-  /** As `list`, without what cannot be asked for now. */
-  listReachable(company: Company): Promise<ReachableList>;
-  /** The versions of a secret, a removed one's too. @throws {TenantSecretsError} NOT_FOUND where it never had one */
-  history(company: Company, secretKey: string, options: HistoryOptions): Promise<SecretHistory>;
+  write(scope: CompanyScope, write: Write): Promise<WriteResult>;
+  /** @throws {TenantSecretsError} NOT_FOUND, CONFLICT, and what the store's servers cause */
+  remove(scope: CompanyScope, removal: OfSecret<RemoveOptions>): Promise<RemoveResult>;
+  /** True where the store cuts white space off the ends of values, and so refuses such values. */
+  readonly trimsValues?: true | undefined;
+  readonly versions?: VersionedOperations | undefined;
+  readonly batches?: BatchOperations | undefined;
+  readonly checks?: CheckOperations | undefined;
+  /** Remembers later, and at most once an hour, that a value was used. Neither waits nor throws. */
+  readonly noteUse?: ((company: Company, secretKey: string) => void) | undefined;
+}
+
+/**
+ * Versions, stages, grace windows, expiry and recovery. A store with these also takes every option of `write` and `remove`, and
+ * keeps a removed secret restorable for the company's recovery time.
+ */
+export interface VersionedOperations {
   /**
-   * Makes a value the current one. What is pending stays pending. The value before is `previous` for its grace window.
+   * The active versions by the database's clock: the current one, the pending one, then the previous ones inside their grace
+   * windows, the last replaced first; at most seven.
    *
-   * @throws {TenantSecretsError} CONFLICT, NOT_SUPPORTED, INVALID_VALUE, and what the store's servers cause
+   * @param secret.isRefused whether a provider refused the current version, so that no copy of it passes for the latest
+   * @returns undefined where the secret does not exist
    */
-  write(company: Company, write: Write, caller: Caller): Promise<WriteResult>;
-  /**
-   * As `write`, of 1 to 100 secrets, each of them or none.
-   *
-   * @throws {TenantSecretsError} as `write`, with `failures`; INVALID_INPUT for another number or a secret key that stands twice
-   */
-  writeMany(
+  findLive(
     company: Company,
-    writes: readonly BatchWrite[],
-    options: BatchOptions,
-    caller: Caller,
-  ): Promise<readonly BatchWriteResult[]>;
+    secret: OfSecret<{ readonly isRefused?: boolean }>,
+  ): Promise<LiveSecrets | undefined>;
+  /** The versions of a secret, also of a removed one. @throws {TenantSecretsError} NOT_FOUND where it never had one */
+  history(company: Company, page: OfSecret<HistoryOptions>): Promise<SecretHistory>;
   /**
-   * Keeps a value beside the current one, as the next version, for `promote` to make it that or `discard` to destroy it.
+   * Adds a value as the next version, pending: `promote` makes it current, `discard` destroys it.
    *
-   * @throws {TenantSecretsError} NOT_FOUND where there is no current value; CONFLICT where one is pending already
+   * @throws {TenantSecretsError} NOT_FOUND without a current version; CONFLICT where a version is pending already
    */
-  stage(company: Company, write: StagedWrite, caller: Caller): Promise<WriteResult>;
+  stage(scope: CompanyScope, write: StagedWrite): Promise<WriteResult>;
   /**
-   * Makes the pending version the current one. It keeps its number, also where a write came after it.
+   * Makes the pending version current. It keeps its number, also after later writes.
    *
    * @throws {TenantSecretsError} NOT_FOUND; CONFLICT where none is pending, or another one than is meant
    */
-  promote(company: Company, secretKey: string, options: PromoteOptions, caller: Caller): Promise<WriteResult>;
+  promote(scope: CompanyScope, pending: OfSecret<PromoteOptions>): Promise<WriteResult>;
   /** Destroys the pending version. @returns its number @throws {TenantSecretsError} as `promote` */
-  discard(company: Company, secretKey: string, options: DiscardOptions, caller: Caller): Promise<WriteResult>;
+  discard(scope: CompanyScope, pending: OfSecret<DiscardOptions>): Promise<WriteResult>;
   /**
-   * Writes the value of an earlier version again, as a new one.
+   * Writes the value of an earlier version again, as a new version.
    *
-   * @throws {TenantSecretsError} NOT_FOUND where there is no such version; CONFLICT where it was destroyed, or is current or
-   *   pending
+   * @throws {TenantSecretsError} NOT_FOUND without such a version; CONFLICT where it was destroyed, or is current or pending
    */
-  rollback(
-    company: Company,
-    secretKey: string,
-    options: RollbackOptions,
-    caller: Caller,
-  ): Promise<WriteResult>;
-  /** @throws {TenantSecretsError} NOT_FOUND, CONFLICT, NOT_SUPPORTED, and what the store's servers cause */
-  remove(company: Company, secretKey: string, options: RemoveOptions, caller: Caller): Promise<RemoveResult>;
-  /** Undoes a removal while that can be done. @throws {TenantSecretsError} NOT_FOUND, NOT_SUPPORTED */
-  restore(company: Company, secretKey: string, options: RequestOptions, caller: Caller): Promise<WriteResult>;
+  rollback(scope: CompanyScope, earlier: OfSecret<RollbackOptions>): Promise<WriteResult>;
+  /** Undoes a removal inside the recovery time. @throws {TenantSecretsError} NOT_FOUND */
+  restore(scope: CompanyScope, secret: OfSecret<RequestOptions>): Promise<WriteResult>;
   /**
    * Destroys all values of a removed secret, their hints and fingerprints. The rows stay, and a later write makes the next
    * version.
    *
-   * @throws {TenantSecretsError} NOT_FOUND where nothing is left to destroy; CONFLICT where it is not removed, without `force`
+   * @throws {TenantSecretsError} NOT_FOUND without a value to destroy; CONFLICT where it is not removed, without `force`
    */
-  purge(company: Company, secretKey: string, options: PurgeOptions, caller: Caller): Promise<void>;
-  /** @throws {TenantSecretsError} NOT_FOUND, NOT_SUPPORTED */
-  setExpiry(company: Company, secretKey: string, expiry: Expiry, caller: Caller): Promise<void>;
+  purge(scope: CompanyScope, secret: OfSecret<PurgeOptions>): Promise<void>;
+  /** @throws {TenantSecretsError} NOT_FOUND */
+  setExpiry(scope: CompanyScope, expiry: OfSecret<Expiry>): Promise<void>;
+}
+
+export interface BatchOperations {
   /**
-   * Keeps what a provider said of a version. @returns when, by the database's clock
+   * As `write`, of 1 to 100 secrets, all or none.
    *
-   * @throws {TenantSecretsError} NOT_FOUND where the secret was removed, or the version is not there or destroyed
+   * @throws {TenantSecretsError} as `write`, with `failures`; INVALID_INPUT for another number or a repeated secret key
+   */
+  writeMany(scope: CompanyScope, batch: Batch): Promise<readonly BatchWriteResult[]>;
+}
+
+export interface CheckOperations {
+  /**
+   * Stores what a provider said of a version. @returns when, by the database's clock
+   *
+   * @throws {TenantSecretsError} NOT_FOUND where the secret was removed, or the version does not exist or was destroyed
    */
   keepCheck(
-    company: Company,
-    secretKey: string,
-    version: number,
-    result: CheckResult,
-    caller: Caller,
+    scope: CompanyScope,
+    check: OfSecret<{ readonly version: number; readonly result: CheckResult }>,
   ): Promise<Date>;
-  /** Notes that a value was used, later, and at most once an hour. Neither waits nor throws. */
-  noteUse(company: Company, secretKey: string): void;
+}
+
+/** A store with every group: PostgreSQL, alone or in front of Infisical. */
+export interface FullStore extends SecretStore {
+  readonly versions: VersionedOperations;
+  readonly batches: BatchOperations;
+  readonly checks: CheckOperations;
+  readonly noteUse: (company: Company, secretKey: string) => void;
 }

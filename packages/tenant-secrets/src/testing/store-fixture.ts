@@ -3,13 +3,14 @@ import { createAuditLog } from "@repo/audit-log";
 import { type Catalog, deliveryChatCatalog, type SecretStoreName } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import type { RaiseAlarm } from "../access/alarms.ts";
-import type { Company } from "../companies/companies.ts";
+import type { Company, CompanyScope } from "../companies/companies.ts";
 import { product, type Fixture } from "./fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
-import { createDatabaseStore } from "../stores/database/database-store.ts";
+import { findLive } from "../stores/capabilities.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
+import { createDatabaseStore } from "../stores/database/database-store.ts";
 import { createHybridStore, type HybridStore } from "../stores/hybrid/hybrid-store.ts";
 import { createInfisicalStore, type InfisicalStore } from "../stores/infisical/infisical-store.ts";
 import { createOutsideWrites } from "../stores/infisical/outside-writes.ts";
@@ -38,7 +39,12 @@ export function createStores(
   const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(parts));
   return {
     database: databaseStore,
-    hybrid: createHybridStore(catalog, databaseStore, infisicalStore, 300_000),
+    hybrid: createHybridStore({
+      catalog,
+      database: databaseStore,
+      infisical: infisicalStore,
+      freshMs: 300_000,
+    }),
     infisical: infisicalStore,
     upkeep: createSecretUpkeep(parts),
   };
@@ -54,13 +60,18 @@ export async function createCompany(fixture: Fixture, secretStore: SecretStoreNa
   return company;
 }
 
+/** The product in a company. */
+export function inScope(company: Company): CompanyScope {
+  return { caller: product, company };
+}
+
 export function write<Options extends object>(secretKey: string, value: string, options: Options) {
   return { secretKey, plaintext: Plaintext.fromText(value), hint: undefined, options };
 }
 
 /** `<stage> <version> <value>` of every value that counts. */
 export async function liveOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
-  const live = (await store.findLive(company, secretKey)) ?? [];
+  const live = (await findLive(store, company, { secretKey })) ?? [];
   return live.map(({ stage, sealed }) => `${stage} ${sealed.version} ${sealed.openText()}`);
 }
 

@@ -4,6 +4,7 @@ import { type Check, checkValueText, job, notFound, TenantSecretsError } from "@
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { findDueChecks } from "./due-checks.ts";
+import { findLive, supported } from "../stores/capabilities.ts";
 import { openSecret } from "../stores/decrypt.ts";
 import { createGate, type VaultParts } from "./authorize.ts";
 import type { Vault } from "./vault.ts";
@@ -57,10 +58,11 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
   const gate = createGate(parts);
 
   const check: SecretChecks["check"] = (scope, secretKey, { version, signal } = {}) =>
-    gate({ scope, secretKey, verb: "use", action: "secret.check" }, async ({ caller, company }, store) => {
+    gate({ scope, secretKey, verb: "use", action: "secret.check" }, async (current, store) => {
+      const { caller, company } = current;
       getCheck(catalog, checks, secretKey);
-      if (!store.capabilities.checks) throw keepsNoChecks();
-      const live = await store.findLive(company, secretKey);
+      const stored = supported(store, "checks");
+      const live = await findLive(store, company, { secretKey });
       const found = openSecret(
         live?.find(({ stage, sealed }) =>
           version === undefined ? stage === "current" : sealed.version === version,
@@ -74,7 +76,7 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
         const text = found.plaintext.reveal();
         const result = await checkCredential(catalog, checks, secretKey, text, signal && { signal });
         if (signal?.aborted === true) throw interrupted();
-        const checkedAt = await store.keepCheck(company, secretKey, found.version, result, caller);
+        const checkedAt = await stored.keepCheck(current, { secretKey, version: found.version, result });
         return { version: found.version, result, checkedAt };
       } finally {
         found.plaintext.wipe();
@@ -90,7 +92,7 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
         { scope, secretKey, verb: "write", action: "secret.write" },
         async (_, store) => {
           getCheck(catalog, checks, secretKey);
-          if (!store.capabilities.checks) throw keepsNoChecks();
+          supported(store, "checks");
           checkValueText(catalog, secretKey, text);
           const said = await checkCredential(catalog, checks, secretKey, text);
           if (said === "rejected") throw rejected(secretKey);
@@ -99,8 +101,8 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
       );
       const written = await vault.write(scope, secretKey, text, options);
       const asked = { scope, secretKey, verb: "write", action: "secret.check" } as const;
-      await gate(asked, ({ caller, company }, store) =>
-        store.keepCheck(company, secretKey, written.version, result, caller),
+      await gate(asked, (current, store) =>
+        supported(store, "checks").keepCheck(current, { secretKey, version: written.version, result }),
       ).catch(() => {
         // It is written, and on record that this failed; the next scheduled check makes up for it.
       });

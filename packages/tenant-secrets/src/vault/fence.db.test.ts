@@ -5,7 +5,14 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { SecretStoreName } from "@repo/catalog";
 import type { Company } from "../companies/companies.ts";
 import { codeOf, createFixture, product, type Fixture } from "../testing/fixture.ts";
-import { createCompany, createStores, valueOf, write, type Stores } from "../testing/store-fixture.ts";
+import {
+  createCompany,
+  createStores,
+  valueOf,
+  write,
+  type Stores,
+  inScope,
+} from "../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
 let fixture: Fixture;
@@ -162,9 +169,9 @@ describe("a process that does not know that a store has changed", () => {
   test("changes nothing in the old one, by none of the ways that there are", async () => {
     const company = await createCompany(fixture, "database");
     const { database } = stores;
-    await database.write(company, write(key, "one", {}), product);
-    await database.write(company, write(key, "two", {}), product);
-    await database.stage(company, write(key, "three", {}), product);
+    await database.write(inScope(company), write(key, "one", {}));
+    await database.write(inScope(company), write(key, "two", {}));
+    await database.versions.stage(inScope(company), write(key, "three", {}));
     await changeStore(fixture.superuser, company.subdomain, "hybrid");
     const changed = () =>
       fixture.superuser`select * from company_secrets where company_id = ${company.id}`.then((rows) => [
@@ -173,19 +180,19 @@ describe("a process that does not know that a store has changed", () => {
     const before = await changed();
     const adoption = { ...write("CUSTOM_OTHER", "four", {}), origin: "infisical" } as const;
     const ways: readonly (() => Promise<unknown>)[] = [
-      () => database.write(company, write(key, "five", {}), product),
-      () => database.writeMany(company, [write(key, "five", {})], {}, product),
-      () => database.stage(company, write(key, "five", { replace: true }), product),
-      () => database.promote(company, key, {}, product),
-      () => database.discard(company, key, {}, product),
-      () => database.rollback(company, key, { toVersion: 1 }, product),
-      () => database.remove(company, key, {}, product),
-      () => database.bury(company, "CUSTOM_OTHER", {}, product),
-      () => database.restore(company, key, {}, product),
-      () => database.purge(company, key, { force: true }, product),
-      () => database.setExpiry(company, key, { expiresAt: new Date() }, product),
-      () => database.keepCheck(company, key, 2, "accepted", product),
-      () => database.adopt(company, adoption, product),
+      () => database.write(inScope(company), write(key, "five", {})),
+      () => database.batches.writeMany(inScope(company), { writes: [write(key, "five", {})] }),
+      () => database.versions.stage(inScope(company), write(key, "five", { replace: true })),
+      () => database.versions.promote(inScope(company), { secretKey: key }),
+      () => database.versions.discard(inScope(company), { secretKey: key }),
+      () => database.versions.rollback(inScope(company), { secretKey: key, toVersion: 1 }),
+      () => database.remove(inScope(company), { secretKey: key }),
+      () => database.bury(inScope(company), { secretKey: "CUSTOM_OTHER" }),
+      () => database.versions.restore(inScope(company), { secretKey: key }),
+      () => database.versions.purge(inScope(company), { secretKey: key, force: true }),
+      () => database.versions.setExpiry(inScope(company), { secretKey: key, expiresAt: new Date() }),
+      () => database.checks.keepCheck(inScope(company), { secretKey: key, version: 2, result: "accepted" }),
+      () => database.adopt(inScope(company), adoption),
     ];
     for (const way of ways) expect(await codeOf(way()), String(way)).toBe("CONFLICT");
     expect(await changed()).toEqual(before);

@@ -12,6 +12,7 @@ import type { Question } from "../cache/cache.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { getVerifier, verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
+import { findLive, supported } from "../stores/capabilities.ts";
 import { openEach, openLive, openSecret } from "../stores/decrypt.ts";
 import type { SealedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
@@ -82,13 +83,13 @@ export interface Reads {
   expiredReads(): number;
 }
 
-export function createReads({ catalog, audit, kept, stores, verifiers }: VaultParts, gate: Gate): Reads {
+export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gate: Gate): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
   const record = createReadRecord(audit);
 
   const noteUse = ({ caller, company }: CompanyScope, store: SecretStore, secretKey: string): void => {
-    if (!isPerson(caller)) store.noteUse(company, secretKey);
+    if (!isPerson(caller)) store.noteUse?.(company, secretKey);
   };
 
   /** Finds values and puts them on record as read. @returns the first one, and the others */
@@ -123,7 +124,7 @@ export function createReads({ catalog, audit, kept, stores, verifiers }: VaultPa
     );
 
   const find = (company: Company, store: SecretStore, secretKey: string): Promise<SealedSecret | undefined> =>
-    kept.current.get(questionOf(company, store, secretKey), () => store.find(company, secretKey));
+    kept.current.get(questionOf(company, secretKey), () => store.find(company, secretKey));
 
   /** What does not open is looked for anew by whoever asks next: it may have been put right. */
   const open = <T>(company: Company, secretKey: string, openFound: () => T): T => {
@@ -157,7 +158,7 @@ export function createReads({ catalog, audit, kept, stores, verifiers }: VaultPa
   /** That a value was used is noted when it is fetched, which is at least as often as it has to be. */
   const readCached: Reads["readCached"] = ({ caller, company }, secretKey, now) => {
     if (caller.actor.kind !== "job" || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
-    const sealed = kept.current.peek(questionOf(company, stores[company.secretStore], secretKey), now)?.value;
+    const sealed = kept.current.peek(questionOf(company, secretKey), now)?.value;
     if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
     try {
       const text = sealed.openText();
@@ -230,28 +231,28 @@ export function createReads({ catalog, audit, kept, stores, verifiers }: VaultPa
       const live = await take({ scope, secretKey }, options, async (company, store) => {
         // Whoever asks for these found the current value refused: it may not be the current one any more.
         kept.forget(company.id, secretKey);
-        return openLive(await store.findLive(company, secretKey, { isRefused: true }));
+        return openLive(await findLive(store, company, { secretKey, isRefused: true }));
       });
       return live.map(openValueOf);
     },
 
-    reportOutcome: (scope, secretKey, version, result, { isRemote = false } = {}) =>
+    reportOutcome: (resolved, secretKey, version, result, { isRemote = false } = {}) =>
       gate(
         {
-          scope,
+          scope: resolved,
           secretKey,
           verb: "use",
           action: "secret.check",
-          ban: banOf(scope.caller, isRemote),
+          ban: banOf(resolved.caller, isRemote),
           changes: true,
         },
-        async ({ caller, company }, store) => {
+        async (scope, store) => {
           catalog.get(secretKey);
           checkVersion("version", version, 0);
           // A credential that is refused is refused at every call, and each of these would lock the secret.
-          const name = `${company.id} ${secretKey} ${version}`;
+          const name = `${scope.company.id} ${secretKey} ${version}`;
           if (outcomes.get(name) === result) return;
-          await store.keepCheck(company, secretKey, version, result, caller);
+          await supported(store, "checks").keepCheck(scope, { secretKey, version, result });
           outcomes.set(name, result);
         },
       ),
@@ -260,8 +261,8 @@ export function createReads({ catalog, audit, kept, stores, verifiers }: VaultPa
       gate({ scope: resolved, secretKey, verb: "use", action: "secret.read" }, async (scope, store) => {
         const { caller, company } = scope;
         const verifier = getVerifier(catalog, verifiers, secretKey);
-        const found = await kept.live.get(questionOf(company, store, secretKey), () =>
-          store.findLive(company, secretKey),
+        const found = await kept.live.get(questionOf(company, secretKey), () =>
+          findLive(store, company, { secretKey }),
         );
         const live = open(company, secretKey, () => openLive(found));
         try {
@@ -296,8 +297,8 @@ export function createReads({ catalog, audit, kept, stores, verifiers }: VaultPa
   };
 }
 
-function questionOf(company: Company, store: SecretStore, secretKey: string): Question {
-  return { owner: company.id, name: secretKey, source: store.name };
+function questionOf(company: Company, secretKey: string): Question {
+  return { owner: company.id, name: secretKey, source: company.secretStore };
 }
 
 function banOf({ actor }: Caller, isRemote: boolean): string | undefined {

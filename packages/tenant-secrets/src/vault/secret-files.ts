@@ -22,6 +22,7 @@ import {
 import { Plaintext } from "@repo/envelope";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
+import { supported } from "../stores/capabilities.ts";
 import { openEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
 import { createGate, type VaultParts } from "./authorize.ts";
@@ -134,7 +135,8 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
       }),
 
     import: (scope, unread, { expected, skipRefused = false, requestId, note }) =>
-      gate({ scope, verb: "write", action: "secret.import" }, async ({ caller, company }, store) => {
+      gate({ scope, verb: "write", action: "secret.import" }, async (current, store) => {
+        const { caller, company } = current;
         const entries = readEntries(store, unread);
         checkOptions({ requestId, note });
         const versions = new Map(expected.map(({ secretKey, version }) => [secretKey, version]));
@@ -157,7 +159,7 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
             options: { expectedVersion: versions.get(secretKey), note },
           }));
         try {
-          return await store.writeMany(company, writes, { requestId }, caller);
+          return await supported(store, "batches").writeMany(current, { writes, requestId });
         } finally {
           for (const { plaintext } of writes) plaintext.wipe();
         }
@@ -165,7 +167,9 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
 
     export: (scope, format, purpose) =>
       gate({ scope, verb: "export", action: "secret.export" }, async ({ caller, company }, store) => {
-        const listed = (await store.list(company))
+        const { secrets, unreachable } = await store.list(company);
+        if (unreachable !== undefined) throw unreachable;
+        const listed = secrets
           .map(({ secretKey }) => secretKey)
           .filter((secretKey) => covers(caller.actor, secretKey));
         const leftOut = listed.flatMap((secretKey): ExportedSecrets["leftOut"] => {
@@ -182,19 +186,19 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
           (secretKey) => unusable.push(secretKey),
         );
         try {
-          const secrets = [...current].toSorted(([a], [b]) => (a < b ? -1 : 1));
-          const entries = secrets.map(([secretKey, { plaintext }]) => ({
+          const exported = [...current].toSorted(([a], [b]) => (a < b ? -1 : 1));
+          const entries = exported.map(([secretKey, { plaintext }]) => ({
             secretKey,
             text: plaintext.reveal(),
           }));
           const file = format === "env" ? writeEnvFile(entries) : writeJsonFile(entries);
           const event = { action: "secret.export", outcome: "allowed", reason: purpose } as const;
-          const events = secrets.map(([secretKey, { version }]) => ({ ...event, secretKey, version }));
+          const events = exported.map(([secretKey, { version }]) => ({ ...event, secretKey, version }));
           // An export that found nothing is an attempt as well.
           await record(caller, company, events.length === 0 ? [event] : events);
           return {
             file,
-            secretKeys: secrets.map(([secretKey]) => secretKey),
+            secretKeys: exported.map(([secretKey]) => secretKey),
             leftOut: [
               ...leftOut,
               ...unusable.map((secretKey) => ({ secretKey, reason: "unusable" as const })),
@@ -230,12 +234,7 @@ function createRecord(database: Database, audit: AuditLog): Record {
 }
 
 function readEntries(store: SecretStore, unread: readonly unknown[]): readonly FileEntry[] {
-  if (!store.capabilities.bulk) {
-    throw new TenantSecretsError(
-      "NOT_SUPPORTED",
-      "This company's secrets live in Infisical, which cannot write several at once. Set them one by one.",
-    );
-  }
+  supported(store, "batches");
   if (unread.length > maxBatchSecrets) {
     throw new TenantSecretsError(
       "INVALID_INPUT",

@@ -20,6 +20,7 @@ import {
 } from "@repo/catalog";
 import { covers } from "../access/permissions.ts";
 import type { CompanyScope } from "../companies/companies.ts";
+import { capabilitiesOf, supported } from "../stores/capabilities.ts";
 import type { SecretStore, StoredDescription } from "../stores/store.ts";
 import type { Gate, VaultParts } from "./authorize.ts";
 import { checkList, checkOptions, checkPage, checkVersion } from "./options.ts";
@@ -67,12 +68,12 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
     list: (scope, options = {}) =>
       describe(scope, async (store, { caller, company }) => {
         checkList(options);
-        const { secrets, missing } = await store.listReachable(company);
+        const { secrets, unreachable } = await store.list(company);
         const visible = secrets.filter(({ secretKey }) => covers(caller.actor, secretKey));
         return {
-          store: store.name,
-          capabilities: store.capabilities,
-          missing,
+          store: company.secretStore,
+          capabilities: capabilitiesOf(store),
+          missing: unreachable && "infisical",
           secrets: expiring(visible, options).map((description) => {
             const entry = catalog.find(description.secretKey);
             return { ...description, listed: entry !== undefined, label: entry?.label };
@@ -80,58 +81,58 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
         };
       }),
 
-    capabilities: (scope) => describe(scope, (store) => store.capabilities),
+    capabilities: (scope) => describe(scope, capabilitiesOf),
 
     history: (scope, secretKey, options) =>
       on([scope, secretKey], "describe", "secret.history", async ({ caller, company }, store) => {
         checkPage(options);
-        const history = await store.history(company, secretKey, options);
+        const history = await supported(store, "versions").history(company, { secretKey, ...options });
         const entry = { action: "secret.history", outcome: "allowed", companyId: company.id } as const;
         await audit.add(caller, { ...entry, secretKey });
         return history;
       }),
 
     promote: (scope, secretKey, options) =>
-      on([scope, secretKey], "write", "secret.promote", async ({ caller, company }, store) => {
+      on([scope, secretKey], "write", "secret.promote", async (current, store) => {
         checkOptions(options);
-        return store.promote(company, secretKey, options, caller);
+        return supported(store, "versions").promote(current, { secretKey, ...options });
       }),
 
     discard: (scope, secretKey, options) =>
-      on([scope, secretKey], "write", "secret.discard", async ({ caller, company }, store) => {
+      on([scope, secretKey], "write", "secret.discard", async (current, store) => {
         checkOptions(options);
-        return store.discard(company, secretKey, options, caller);
+        return supported(store, "versions").discard(current, { secretKey, ...options });
       }),
 
     rollback: (scope, secretKey, options) =>
-      on([scope, secretKey], "write", "secret.rollback", async ({ caller, company }, store) => {
+      on([scope, secretKey], "write", "secret.rollback", async (current, store) => {
         checkOptions(options);
         checkVersion("toVersion", options.toVersion, 1);
-        return store.rollback(company, secretKey, options, caller);
+        return supported(store, "versions").rollback(current, { secretKey, ...options });
       }),
 
     setExpiry: (scope, secretKey, expiry) =>
-      on([scope, secretKey], "write", "secret.set-expiry", async ({ caller, company }, store) => {
+      on([scope, secretKey], "write", "secret.set-expiry", async (current, store) => {
         checkOptions(expiry);
-        return store.setExpiry(company, secretKey, expiry, caller);
+        return supported(store, "versions").setExpiry(current, { secretKey, ...expiry });
       }),
 
     remove: (scope, secretKey, options) =>
-      on([scope, secretKey], "delete", "secret.remove", async ({ caller, company }, store) => {
+      on([scope, secretKey], "delete", "secret.remove", async (current, store) => {
         checkOptions(options);
-        return store.remove(company, secretKey, options, caller);
+        return store.remove(current, { secretKey, ...options });
       }),
 
     restore: (scope, secretKey, options) =>
-      on([scope, secretKey], "delete", "secret.restore", async ({ caller, company }, store) => {
+      on([scope, secretKey], "delete", "secret.restore", async (current, store) => {
         checkOptions(options);
-        return store.restore(company, secretKey, options, caller);
+        return supported(store, "versions").restore(current, { secretKey, ...options });
       }),
 
     purge: (scope, secretKey, options) =>
-      on([scope, secretKey], "delete", "secret.purge", async ({ caller, company }, store) => {
+      on([scope, secretKey], "delete", "secret.purge", async (current, store) => {
         checkOptions(options);
-        return store.purge(company, secretKey, options, caller);
+        return supported(store, "versions").purge(current, { secretKey, ...options });
       }),
   };
 }

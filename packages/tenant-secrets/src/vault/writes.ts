@@ -13,6 +13,7 @@ import { Plaintext } from "@repo/envelope";
 import { permits, refusal } from "../access/permissions.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
+import { supported } from "../stores/capabilities.ts";
 import type { BatchWrite, SecretStore } from "../stores/store.ts";
 import { recordFailures, type Gate, type Task, type VaultParts } from "./authorize.ts";
 import { checkOptions } from "./options.ts";
@@ -63,19 +64,13 @@ export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes
 
   return {
     write: (resolved, secretKey, text, options) =>
-      put(
-        { scope: resolved, secretKey, action: "secret.write" },
-        text,
-        options,
-        ({ caller, company }, store, write) => store.write(company, write, caller),
+      put({ scope: resolved, secretKey, action: "secret.write" }, text, options, (scope, store, write) =>
+        store.write(scope, write),
       ),
 
     stage: (resolved, secretKey, text, options) =>
-      put(
-        { scope: resolved, secretKey, action: "secret.stage" },
-        text,
-        options,
-        ({ caller, company }, store, write) => store.stage(company, write, caller),
+      put({ scope: resolved, secretKey, action: "secret.stage" }, text, options, (scope, store, write) =>
+        supported(store, "versions").stage(scope, write),
       ),
 
     writeMany: (resolved, texts, options) =>
@@ -98,7 +93,7 @@ export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes
             plain(secretKey, value, each),
           );
           try {
-            return await store.writeMany(company, writes, options, caller);
+            return await supported(store, "batches").writeMany({ caller, company }, { writes, ...options });
           } finally {
             for (const { plaintext } of writes) plaintext.wipe();
           }

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { connectDatabase } from "@repo/db";
 import type { Company } from "../../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../../testing/fixture.ts";
-import { createCompany, createStores, write, type Stores } from "../../testing/store-fixture.ts";
+import { codeOf, createFixture, type Fixture } from "../../testing/fixture.ts";
+import { createCompany, createStores, write, type Stores, inScope } from "../../testing/store-fixture.ts";
 import { createSecretUses } from "./last-used.ts";
 
 const key = "CUSTOM_KEY";
@@ -19,11 +19,11 @@ beforeAll(async () => {
 
 async function companyWith(...values: readonly string[]): Promise<Company> {
   const company = await createCompany(fixture, "database");
-  for (const value of values) await store.write(company, write(key, value, {}), product);
+  for (const value of values) await store.write(inScope(company), write(key, value, {}));
   return company;
 }
 
-const describeKey = async (company: Company) => (await store.list(company))[0];
+const describeKey = async (company: Company) => (await store.list(company)).secrets[0];
 
 describe("expiry", () => {
   /** Moves the day of expiry to where it is in `days`, as if time had passed. */
@@ -40,20 +40,22 @@ describe("expiry", () => {
   test("is listed, can be taken away, and the secret is served all the same when it is over", async () => {
     const acme = await companyWith("one");
     const expiresAt = new Date("2020-02-03T04:05:06.789Z");
-    await store.setExpiry(acme, key, { expiresAt }, product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt });
     expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
     expect(await store.find(acme, key)).toMatchObject({ version: 1, expiresAtMs: expiresAt.getTime() });
-    await store.setExpiry(acme, key, { expiresAt: null }, product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: null });
     expect((await describeKey(acme))?.expiresAt).toBeUndefined();
-    expect(await codeOf(store.setExpiry(acme, "CUSTOM_NONE", { expiresAt }, product))).toBe("NOT_FOUND");
+    expect(
+      await codeOf(store.versions.setExpiry(inScope(acme), { secretKey: "CUSTOM_NONE", expiresAt })),
+    ).toBe("NOT_FOUND");
   });
 
   test("is a version's own: the next one starts without, or with its own, and a promotion and a rollback carry it along", async () => {
     const acme = await companyWith("one");
     const [first, second] = [new Date("2090-01-01"), new Date("2091-01-01")];
     const shown = async () => {
-      const live = await store.findLive(acme, key);
-      const { versions } = await store.history(acme, key, {});
+      const live = await store.versions.findLive(acme, { secretKey: key });
+      const { versions } = await store.versions.history(acme, { secretKey: key });
       return {
         listed: (await describeKey(acme))?.expiresAt,
         read: (await store.find(acme, key))?.expiresAtMs,
@@ -61,21 +63,21 @@ describe("expiry", () => {
         history: versions.map(({ expiresAt }) => expiresAt),
       };
     };
-    await store.setExpiry(acme, key, { expiresAt: first }, product);
-    await store.write(acme, write(key, "two", { graceSeconds: 60 }), product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: first });
+    await store.write(inScope(acme), write(key, "two", { graceSeconds: 60 }));
     expect(await shown()).toEqual({
       listed: undefined,
       read: undefined,
       live: [undefined, first.getTime()],
       history: [undefined, first],
     });
-    await store.stage(acme, write(key, "three", { expiresAt: second, reminderDays: [5] }), product);
+    await store.versions.stage(inScope(acme), write(key, "three", { expiresAt: second, reminderDays: [5] }));
     expect((await describeKey(acme))?.expiresAt).toBeUndefined();
-    await store.promote(acme, key, {}, product);
+    await store.versions.promote(inScope(acme), { secretKey: key });
     expect(await shown()).toMatchObject({ listed: second, read: second.getTime() });
-    await store.write(acme, write(key, "four", { expiresAt: first }), product);
+    await store.write(inScope(acme), write(key, "four", { expiresAt: first }));
     expect((await describeKey(acme))?.expiresAt).toEqual(first);
-    await store.rollback(acme, key, { toVersion: 3 }, product);
+    await store.versions.rollback(inScope(acme), { secretKey: key, toVersion: 3 });
     expect(await shown()).toMatchObject({
       listed: second,
       read: second.getTime(),
@@ -85,31 +87,35 @@ describe("expiry", () => {
       select reminder_days as days from company_secret_versions where company_id = ${acme.id} order by version`;
     expect(days.map((row) => row["days"])).toEqual([[30, 7, 1], [30, 7, 1], [5], [30, 7, 1], [5]]);
     const [batched] = [write(key, "six", { expiresAt: first, reminderDays: [1] })];
-    await store.writeMany(acme, [batched], {}, product);
-    await store.remove(acme, key, {}, product);
-    await store.write(acme, write(key, "seven", {}), product);
+    await store.batches.writeMany(inScope(acme), { writes: [batched] });
+    await store.remove(inScope(acme), { secretKey: key });
+    await store.write(inScope(acme), write(key, "seven", {}));
     expect(await shown()).toMatchObject({ listed: undefined, read: undefined });
-    expect((await store.history(acme, key, {})).versions[1]?.expiresAt).toEqual(first);
+    expect((await store.versions.history(acme, { secretKey: key })).versions[1]?.expiresAt).toEqual(first);
   });
 
   test("is reminded of for each version by itself, also where the one before was reminded of already", async () => {
     const acme = await companyWith("one");
-    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     await comesTo(acme, -1);
     expect(await remind(acme)).toEqual(["secret.expired 1"]);
-    await store.stage(acme, write(key, "two", { expiresAt: new Date("2090-01-01") }), product);
+    await store.versions.stage(inScope(acme), write(key, "two", { expiresAt: new Date("2090-01-01") }));
     await comesTo(acme, 5);
     expect(await remind(acme)).toEqual(["secret.expired 1"]);
-    await store.promote(acme, key, {}, product);
+    await store.versions.promote(inScope(acme), { secretKey: key });
     expect(await remind(acme)).toEqual(["secret.expired 1", "secret.expires-soon 2"]);
-    await store.write(acme, write(key, "three", {}), product);
+    await store.write(inScope(acme), write(key, "three", {}));
     await comesTo(acme, -1);
     expect(await remind(acme)).toHaveLength(2);
   });
 
   test("is reminded of once for each day that was reached, and once when it is over, also with two workers", async () => {
     const acme = await companyWith("one");
-    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01"), reminderDays: [10, 3] }, product);
+    await store.versions.setExpiry(inScope(acme), {
+      secretKey: key,
+      expiresAt: new Date("2090-01-01"),
+      reminderDays: [10, 3],
+    });
     const soon = "secret.expires-soon 1";
     const seen = [];
     for (const days of [11, 9, 8, 2, 1, 0, -5]) {
@@ -125,7 +131,7 @@ describe("expiry", () => {
       [soon, soon, "secret.expired 1"],
       [soon, soon, "secret.expired 1"],
     ]);
-    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     expect(await remind(acme)).toHaveLength(3);
     await comesTo(acme, 1);
     expect(await remind(acme)).toHaveLength(4);
@@ -133,18 +139,18 @@ describe("expiry", () => {
 
   test("that is far or of a removed secret is nobody's business; of days that passed together, the last one counts", async () => {
     const acme = await companyWith("one");
-    await store.setExpiry(acme, key, { expiresAt: new Date("2090-01-01") }, product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     expect(await remind(acme)).toEqual([]);
     await comesTo(acme, 5);
-    await store.remove(acme, key, {}, product);
+    await store.remove(inScope(acme), { secretKey: key });
     expect(await remind(acme)).toEqual([]);
-    await store.restore(acme, key, {}, product);
+    await store.versions.restore(inScope(acme), { secretKey: key });
     expect(await remind(acme)).toEqual(["secret.expires-soon 1"]);
   });
 
   test("is not reminded of while the company's secrets live in Infisical, whatever the database still has", async () => {
     const acme = await companyWith("one");
-    await store.setExpiry(acme, key, { expiresAt: new Date("2020-01-01") }, product);
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2020-01-01") });
     const move = (to: string) =>
       fixture.superuser`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where id = ${acme.id}`;
     await move("infisical");
@@ -156,20 +162,21 @@ describe("expiry", () => {
 
 test("what a provider said is kept with the version it was said of, and listed for the current one", async () => {
   const acme = await companyWith("one", "two");
-  await store.keepCheck(acme, key, 1, "rejected", product);
+  await store.checks.keepCheck(inScope(acme), { secretKey: key, version: 1, result: "rejected" });
   expect((await describeKey(acme))?.check).toBeUndefined();
-  await store.keepCheck(acme, key, 2, "unknown", product);
-  await store.keepCheck(acme, key, 2, "accepted", product);
+  await store.checks.keepCheck(inScope(acme), { secretKey: key, version: 2, result: "unknown" });
+  await store.checks.keepCheck(inScope(acme), { secretKey: key, version: 2, result: "accepted" });
   expect((await describeKey(acme))?.check).toMatchObject({ result: "accepted", checkedAt: expect.any(Date) });
-  const { versions } = await store.history(acme, key, {});
+  const { versions } = await store.versions.history(acme, { secretKey: key });
   expect(versions.map(({ check }) => check?.result)).toEqual(["accepted", "rejected"]);
-  const keep = (name: string, version: number) => store.keepCheck(acme, name, version, "accepted", product);
+  const keep = (name: string, version: number) =>
+    store.checks.keepCheck(inScope(acme), { secretKey: name, version, result: "accepted" });
   expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
   expect(await codeOf(keep("CUSTOM_NONE", 1))).toBe("NOT_FOUND");
-  await store.stage(acme, write(key, "three", {}), product);
-  await store.discard(acme, key, {}, product);
+  await store.versions.stage(inScope(acme), write(key, "three", {}));
+  await store.versions.discard(inScope(acme), { secretKey: key });
   expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
-  await store.remove(acme, key, {}, product);
+  await store.remove(inScope(acme), { secretKey: key });
   expect(await codeOf(keep(key, 2))).toBe("NOT_FOUND");
 });
 

@@ -1,61 +1,53 @@
 import { and, eq, isNull, sql, type SQL } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { notFound } from "@repo/catalog";
-import { changeSecret } from "./change-secret.ts";
-import {
-  changeHead,
-  inCompany,
-  liveHead,
-  lockLiveHead,
-  ofVersion,
-  type DatabaseParts,
-} from "./secret-head.ts";
-import type { SecretStore } from "../store.ts";
+import { createChangeSecret } from "./change-secret.ts";
+import type { StorePart } from "./port.ts";
+import { inCompany, type DatabaseParts } from "./transaction.ts";
+import { changeHead, liveHead, lockHead, ofVersion } from "./secret-head.ts";
 
 const { companySecretVersions } = tables;
 
 /** What is known about a credential beside its value: when it ends, and whether its provider takes it. */
-export function createAnnotations(parts: DatabaseParts): Pick<SecretStore, "setExpiry" | "keepCheck"> {
-  const { audit } = parts;
+export function createAnnotations(parts: DatabaseParts): StorePart<"checks", "setExpiry"> {
+  const changeSecret = createChangeSecret(parts);
   return {
-    setExpiry: async (company, secretKey, options, caller) => {
-      const { expiresAt, reminderDays } = options;
-      const change = { company, secretKey, caller, action: "secret.set-expiry", options } as const;
-      await changeSecret(parts, change, async (statements, locked) => {
-        const head = liveHead(locked?.head);
-        await changeHead(statements, head, { expiresAt });
-        await statements
-          .update(companySecretVersions)
-          .set({
-            expiresAt,
-            ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
-            // Of another day there are reminders again.
-            remindedDays: sql`case when ${isSameTime(expiresAt)} then ${companySecretVersions.remindedDays} end`,
-          })
-          .where(ofVersion(head, head.currentVersion));
-        return { version: head.currentVersion };
-      });
+    versions: {
+      setExpiry: async (scope, of) => {
+        const { expiresAt, reminderDays } = of;
+        await changeSecret(scope, { action: "secret.set-expiry", of }, async (statements, locked) => {
+          const head = liveHead(locked?.head);
+          await changeHead(statements, head, { expiresAt });
+          await statements
+            .update(companySecretVersions)
+            .set({
+              expiresAt,
+              ...(reminderDays === undefined ? {} : { reminderDays: [...reminderDays] }),
+              // Of another day there are reminders again.
+              remindedDays: sql`case when ${isSameTime(expiresAt)} then ${companySecretVersions.remindedDays} end`,
+            })
+            .where(ofVersion(head, head.currentVersion));
+          return { version: head.currentVersion };
+        });
+      },
     },
 
-    keepCheck: (company, secretKey, version, result, caller) =>
-      inCompany(parts, company, async (statements) => {
-        await lockLiveHead(statements, company.id, secretKey);
-        const kept = await statements
-          .update(companySecretVersions)
-          .set({ checkResult: result, checkedAt: sql`now()` })
-          .where(
-            and(
-              ofVersion({ companyId: company.id, secretKey }, version),
-              isNull(companySecretVersions.destroyedAt),
-            ),
-          )
-          .returning({ checkedAt: companySecretVersions.checkedAt });
-        const checkedAt = kept[0]?.checkedAt ?? undefined;
-        if (checkedAt === undefined) throw notFound();
-        const entry = { action: "secret.check", outcome: "allowed", companyId: company.id } as const;
-        await audit.addTo(statements, caller, { ...entry, secretKey, version, reason: result });
-        return checkedAt;
-      }),
+    checks: {
+      keepCheck: ({ company, caller }, { secretKey, version, result }) =>
+        inCompany(parts, { company }, async (statements) => {
+          liveHead(await lockHead(statements, company.id, secretKey));
+          const isThere = isNull(companySecretVersions.destroyedAt);
+          const [kept] = await statements
+            .update(companySecretVersions)
+            .set({ checkResult: result, checkedAt: sql`now()` })
+            .where(and(ofVersion({ companyId: company.id, secretKey }, version), isThere))
+            .returning({ checkedAt: companySecretVersions.checkedAt });
+          if (kept?.checkedAt == null) throw notFound();
+          const entry = { action: "secret.check", outcome: "allowed", companyId: company.id } as const;
+          await parts.audit.addTo(statements, caller, { ...entry, secretKey, version, reason: result });
+          return kept.checkedAt;
+        }),
+    },
   };
 }
 

@@ -1,25 +1,25 @@
 import type { Statements } from "@repo/db";
 import { z } from "zod";
 import type { AuditAction } from "@repo/audit-log";
-import type { Caller, RequestOptions, WriteResult } from "@repo/catalog";
+import type { RequestOptions, WriteResult } from "@repo/catalog";
 import { canonical, digestOf } from "../../access/request-ids.ts";
-import type { Company } from "../../companies/companies.ts";
-import {
-  inCompany,
-  lockHead,
-  type DatabaseParts,
-  type LockedHead,
-  type SecretStatements,
-} from "./secret-head.ts";
-import { findApplied, keepApplied, type RequestBody, type RequestName } from "./idempotency.ts";
+import type { CompanyScope } from "../../companies/companies.ts";
+import { inCompany, type DatabaseParts, type SecretStatements } from "./transaction.ts";
+import { lockHead, type LockedHead } from "./secret-head.ts";
+import type { OfSecret } from "../store.ts";
+import { findApplied, keepApplied, requestNameOf, type WriteRequest } from "./idempotency.ts";
 
 /** A change of one secret that brings no value in. */
 export interface SecretChange {
-  readonly company: Company;
-  readonly secretKey: string;
-  readonly caller: Caller;
   readonly action: AuditAction;
-  readonly options: RequestOptions;
+  /** What is asked for, the same in every retry. */
+  readonly of: OfSecret<RequestOptions>;
+  /** How the secret's head is locked. A retry at the same time waits for that lock. Default: the head that is there */
+  readonly lock?: (
+    statements: SecretStatements,
+    companyId: CompanyScope["company"]["id"],
+    secretKey: string,
+  ) => Promise<LockedHead | undefined>;
 }
 
 const Changed = z.object({
@@ -29,49 +29,44 @@ const Changed = z.object({
 });
 export type Changed = z.infer<typeof Changed>;
 
-type LockHead = (
-  statements: SecretStatements,
-  companyId: Company["id"],
-  secretKey: string,
-) => Promise<LockedHead | undefined>;
+/**
+ * Changes a secret and adds the event to the audit log, in one transaction. A change with a request id is made once.
+ *
+ * @param work gets the secret's head, locked. It is not called where the request was applied before
+ * @returns what `work` returns, or returned when the request was applied
+ */
+export type ChangeSecret = (
+  scope: CompanyScope,
+  change: SecretChange,
+  work: (statements: Statements, locked: LockedHead | undefined) => Promise<Changed>,
+) => Promise<Changed>;
 
-const lockKnown: LockHead = async (...secret) => {
+const lockExisting: NonNullable<SecretChange["lock"]> = async (...secret) => {
   const head = await lockHead(...secret);
   return head && { head, made: false };
 };
 
-/**
- * Changes a secret and puts that on record, in one transaction; once, where the request has an id.
- *
- * @param work is given the secret's head, locked; it is not called where the request was applied before
- * @param lock how that is locked. By then, a retry that comes at the same time waits
- * @returns what `work` answers, or answered when the request was applied
- */
-export function changeSecret<Answer extends Changed>(
-  parts: DatabaseParts,
-  change: SecretChange,
-  work: (statements: Statements, locked: LockedHead | undefined) => Promise<Answer>,
-  lock: LockHead = lockKnown,
-): Promise<Changed> {
-  const { company, secretKey, caller, action } = change;
-  return inCompany(parts, company, async (statements) => {
-    const locked = await lock(statements, company.id, secretKey);
-    const applied = await findChange(statements, change);
-    const answer = applied ?? (await work(statements, locked));
-    const request = requestOf(change);
-    if (applied === undefined && request !== undefined) {
-      await keepApplied(statements, request.name, request.body, answer);
-    }
-    await parts.audit.addTo(statements, caller, {
-      action,
-      outcome: "allowed",
-      companyId: company.id,
-      secretKey,
-      version: answer.version,
-      reason: applied === undefined ? undefined : "REPLAYED",
+export function createChangeSecret(parts: DatabaseParts): ChangeSecret {
+  return (scope, change, work) => {
+    const { company, caller } = scope;
+    const { action, of, lock = lockExisting } = change;
+    return inCompany(parts, { company }, async (statements) => {
+      const locked = await lock(statements, company.id, of.secretKey);
+      const applied = await findChange(statements, scope, change);
+      const answer = applied ?? (await work(statements, locked));
+      const request = requestOf(scope, change);
+      if (applied === undefined && request !== undefined) await keepApplied(statements, request, answer);
+      await parts.audit.addTo(statements, caller, {
+        action,
+        outcome: "allowed",
+        companyId: company.id,
+        secretKey: of.secretKey,
+        version: answer.version,
+        reason: applied === undefined ? undefined : "REPLAYED",
+      });
+      return answer;
     });
-    return answer;
-  });
+  };
 }
 
 /** @returns the version, of a change that is about one */
@@ -81,24 +76,19 @@ export function versionOf({ version }: Changed): WriteResult {
 }
 
 /** What a change was answered when its request was applied; undefined where it has not been. @throws {TenantSecretsError} CONFLICT */
-export async function findChange(statements: Statements, change: SecretChange): Promise<Changed | undefined> {
-  const request = requestOf(change);
-  const applied = request && (await findApplied(statements, request.name, request.body));
+export async function findChange(
+  statements: Statements,
+  scope: CompanyScope,
+  change: SecretChange,
+): Promise<Changed | undefined> {
+  const request = requestOf(scope, change);
+  const applied = request && (await findApplied(statements, request));
   return applied === undefined ? undefined : Changed.parse(applied);
 }
 
-function requestOf({
-  company,
-  secretKey,
-  caller,
-  action,
-  options: { requestId, ...asked },
-}: SecretChange): { readonly name: RequestName; readonly body: RequestBody } | undefined {
-  if (requestId === undefined) return undefined;
-  const { kind: actorKind, id: actorId } = caller.actor;
+function requestOf(scope: CompanyScope, { action, of }: SecretChange): WriteRequest | undefined {
+  const { requestId, secretKey, ...asked } = of;
+  const name = requestNameOf(scope, requestId);
   const mac = digestOf(action, secretKey, canonical(asked));
-  return {
-    name: { companyId: company.id, actorKind, actorId, requestId },
-    body: { macs: [{ no: 0, mac }], writes: [] },
-  };
+  return name && { name, macs: [{ no: 0, mac }], writes: [] };
 }

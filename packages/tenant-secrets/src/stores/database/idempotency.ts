@@ -2,22 +2,35 @@ import { and, eq, gt, lte, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
 import { keyDestroyed } from "@repo/catalog";
-import { forgottenBefore, requestIdTaken } from "../../access/request-ids.ts";
+import {
+  actorColumns,
+  forgottenBefore,
+  requestIdTaken,
+  type ActorColumns,
+} from "../../access/request-ids.ts";
+import type { CompanyScope } from "../../companies/companies.ts";
 import { ofVersion } from "./secret-head.ts";
 
 const { companySecretVersions, writeRequests } = tables;
 const { companyId, actorKind, actorId, requestId, createdAt } = writeRequests;
 
 /** Whose request it is: an id of one actor means nothing to another. */
-export interface RequestName {
+interface RequestName extends ActorColumns {
   readonly companyId: string;
-  readonly actorKind: string;
-  readonly actorId: string;
   readonly requestId: string;
 }
 
-/** What a request asked for, to tell a retry from another request. */
-export interface RequestBody {
+/** @returns undefined where the request has no id */
+export function requestNameOf(
+  { caller, company }: CompanyScope,
+  id: string | undefined,
+): RequestName | undefined {
+  return id === undefined ? undefined : { companyId: company.id, ...actorColumns(caller), requestId: id };
+}
+
+/** A request with an id, and what it asks for, which tells a retry from another request. */
+export interface WriteRequest {
+  readonly name: RequestName;
   /**
    * Its MAC under each key of the company that is not destroyed, the one that seals now first. Of a request without values
    * only its digest, as if that were the MAC under a key of number 0.
@@ -44,11 +57,8 @@ interface KeyedMac {
  * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the keys at hand are older
  *   than the request's
  */
-export async function findApplied(
-  statements: Statements,
-  name: RequestName,
-  body: RequestBody,
-): Promise<unknown> {
+export async function findApplied(statements: Statements, request: WriteRequest): Promise<unknown> {
+  const { name, macs, writes } = request;
   const [row] = await statements
     .select()
     .from(writeRequests)
@@ -63,9 +73,10 @@ export async function findApplied(
     );
   if (row === undefined) return undefined;
   const no = Number(row.bodyMac.split(".", 1)[0]);
-  const same = body.macs.find((keyed) => keyed.no === no);
-  if (same === undefined && body.writes.length > 0 && no > body.macs[0].no) throw keyDestroyed();
-  const applied = same === undefined ? await madeThose(statements, row, body) : row.bodyMac === textOf(same);
+  const same = macs.find((keyed) => keyed.no === no);
+  if (same === undefined && writes.length > 0 && no > macs[0].no) throw keyDestroyed();
+  const applied =
+    same === undefined ? await madeThose(statements, row, writes) : row.bodyMac === textOf(same);
   if (!applied) throw requestIdTaken();
   return row.answer;
 }
@@ -79,7 +90,11 @@ export const Versions = z.array(z.int());
  * Whether the versions that a request made hold what another one asks for. For when the key of its MAC is destroyed: a
  * version's fingerprint was computed anew under the next key. What cannot be compared any more is how it was to be written.
  */
-async function madeThose(statements: Statements, row: RequestRow, { writes }: RequestBody): Promise<boolean> {
+async function madeThose(
+  statements: Statements,
+  row: RequestRow,
+  writes: readonly RequestedWrite[],
+): Promise<boolean> {
   const versions = Versions.safeParse(row.answer).data ?? [];
   if (writes.length === 0 || versions.length !== writes.length) return false;
   for (const [i, { secretKey, note, fingerprints }] of writes.entries()) {
@@ -102,8 +117,7 @@ async function madeThose(statements: Statements, row: RequestRow, { writes }: Re
 /** Remembers a request, and forgets some of the company's old ones. @throws {TenantSecretsError} CONFLICT */
 export async function keepApplied(
   statements: Statements,
-  name: RequestName,
-  { macs }: RequestBody,
+  { name, macs }: WriteRequest,
   answer: object,
 ): Promise<void> {
   const bodyMac = textOf(macs[0]);

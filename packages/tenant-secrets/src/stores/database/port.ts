@@ -1,9 +1,9 @@
 import type { SecretHeadRow } from "@repo/db";
-import type { Caller, WriteResult } from "@repo/catalog";
-import type { Company } from "../../companies/companies.ts";
+import type { RemoveOptions, RemoveResult, WriteResult } from "@repo/catalog";
+import type { Company, CompanyScope } from "../../companies/companies.ts";
 import type { SealedSecret } from "../encrypted-secret.ts";
 import type { SecretUses } from "./last-used.ts";
-import type { SecretStore, StoredDescription, Write } from "../store.ts";
+import type { FullStore, OfSecret, StoredDescription, VersionedOperations, Write } from "../store.ts";
 
 /** What the database knows of a secret: that it is here, that it was removed, or nothing at all. */
 export type Knowledge<Present> =
@@ -18,10 +18,10 @@ export interface KnownSecret {
 }
 
 /** Strategy B, and what the hybrid store needs of it beyond the port. */
-export interface DatabaseStore extends SecretStore {
+export interface DatabaseStore extends FullStore {
   /** As `find`, telling a removed secret from one that was never here. */
   know(company: Company, secretKey: string): Promise<Knowledge<KnownSecret>>;
-  /** As `know`, without opening anything. */
+  /** As `know`, without decrypting anything. */
   look(company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>>;
   /** As `list`, with the secret keys that were removed: an old copy elsewhere must not bring them back. */
   survey(
@@ -31,21 +31,27 @@ export interface DatabaseStore extends SecretStore {
    * Removes a secret that was never here, so that it stays removed wherever else it is; nothing can be restored. As `remove`
    * where it has come here meanwhile.
    */
-  bury: SecretStore["remove"];
+  bury(scope: CompanyScope, removal: OfSecret<Omit<RemoveOptions, "inInfisical">>): Promise<RemoveResult>;
   /**
-   * Writes a secret that comes from somewhere else, where the database knows nothing of it: neither a value nor a removal;
-   * or in place of what came from there before and was not touched since.
+   * Writes a secret that comes from another place, where the database knows neither a value nor a removal of it; or over a
+   * copy that came from the same place before and was not touched since.
    *
-   * @returns undefined where it does know something else, which stays as it is
+   * @returns undefined where the database knows something else, which stays as it is
    */
-  adopt(company: Company, adoption: Adoption, caller: Caller): Promise<WriteResult | undefined>;
+  adopt(scope: CompanyScope, adoption: Adoption): Promise<WriteResult | undefined>;
   readonly uses: SecretUses;
 }
+
+/** What a part of the database store does: some of its own operations, and some on versions. */
+export type StorePart<Own extends keyof DatabaseStore, Versions extends keyof VersionedOperations> = Pick<
+  DatabaseStore,
+  Own
+> & { readonly versions: Pick<VersionedOperations, Versions> };
 
 export interface Adoption extends Omit<Write, "options"> {
   readonly origin: "legacy" | "infisical";
   /** The version, of the same origin, that it may take the place of. */
-  readonly over?: number;
+  readonly over?: number | undefined;
   /** Whether to wait while the company's store is being changed. Default: true */
   readonly waits?: boolean;
 }

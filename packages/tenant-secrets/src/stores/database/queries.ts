@@ -4,72 +4,72 @@ import { onDatabase } from "@repo/audit-log";
 import { type Check, type CheckResult, notFound, type SecretVersion } from "@repo/catalog";
 import { integrityFailure } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
-import type { DatabaseStore } from "./port.ts";
+import type { DatabaseStore, StorePart } from "./port.ts";
+import type { DatabaseParts } from "./transaction.ts";
 import { graceUntil, isPrevious } from "./grace-windows.ts";
-import { ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
+import { ofSecret, sameSecret } from "./secret-head.ts";
+import type { OfSecret, StoredDescription } from "../store.ts";
 
 const { companySecrets, companySecretVersions, secretUses } = tables;
 
 const maxPage = 100;
 
 /** What can be known of secrets without a value. */
-export function createDescriptions({
-  database,
-}: DatabaseParts): Pick<DatabaseStore, "survey" | "list" | "listReachable" | "history"> {
+export function createDescriptions({ database }: DatabaseParts): StorePart<"survey" | "list", "history"> {
   const survey: DatabaseStore["survey"] = async (company) => {
     const rows = await onDatabase(() =>
       database.inCompany(company.id, (statements) => selectDescriptions(statements, company)),
     );
     if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
     return {
-      live: rows.flatMap(({ secretKey, version, createdAt, updatedAt, ...row }) =>
-        row.deletedAt !== null || version === null
-          ? []
-          : [
-              {
-                secretKey,
-                version,
-                place: "database",
-                hint: row.hint ?? undefined,
-                fingerprint: row.fingerprint ?? undefined,
-                createdAt,
-                updatedAt,
-                expiresAt: row.expiresAt ?? undefined,
-                expiresInDays: row.expiresInDays ?? undefined,
-                lastUsedAt: row.lastUsedAt ?? undefined,
-                pendingVersion: row.pendingVersion ?? undefined,
-                check: checkOf(row),
-              },
-            ],
-      ),
+      live: rows.flatMap((row) => describeSecret(row) ?? []),
       removed: new Set(rows.filter((row) => row.deletedAt !== null).map((row) => row.secretKey)),
     };
   };
 
   return {
     survey,
-    list: async (company) => (await survey(company)).live,
-    listReachable: async (company) => ({ secrets: (await survey(company)).live }),
+    list: async (company) => ({ secrets: (await survey(company)).live }),
 
-    history: async (company, secretKey, { before, limit = maxPage }) => {
-      const size = Math.min(limit, maxPage);
-      const rows = await onDatabase(() =>
-        database.inCompany(company.id, (statements) =>
-          // One more than asked for tells whether there is another page.
-          selectVersions(statements, company, secretKey, before, size + 1),
-        ),
-      );
-      const [first] = rows;
-      if (first === undefined && before === undefined) throw notFound();
-      if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
-      const shown = rows.slice(0, size);
-      return {
-        versions: shown.map(describeVersion),
-        next: rows.length > size ? shown.at(-1)?.version : undefined,
-        removedAt: first?.deletedAt ?? undefined,
-        recoverUntil: first?.recoverUntil ?? undefined,
-      };
+    versions: {
+      history: async (company, { secretKey, before, limit = maxPage }) => {
+        const size = Math.min(limit, maxPage);
+        // One more than asked for tells whether there is another page.
+        const page = { secretKey, before, limit: size + 1 };
+        const rows = await onDatabase(() =>
+          database.inCompany(company.id, (statements) => selectVersions(statements, company, page)),
+        );
+        const [first] = rows;
+        if (first === undefined && before === undefined) throw notFound();
+        if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
+        const shown = rows.slice(0, size);
+        return {
+          versions: shown.map(describeVersion),
+          next: rows.length > size ? shown.at(-1)?.version : undefined,
+          removedAt: first?.deletedAt ?? undefined,
+          recoverUntil: first?.recoverUntil ?? undefined,
+        };
+      },
     },
+  };
+}
+
+/** @returns undefined of a removed secret */
+function describeSecret(row: SecretRow): StoredDescription | undefined {
+  if (row.deletedAt !== null || row.version === null) return undefined;
+  return {
+    secretKey: row.secretKey,
+    version: row.version,
+    place: "database",
+    hint: row.hint ?? undefined,
+    fingerprint: row.fingerprint ?? undefined,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    expiresAt: row.expiresAt ?? undefined,
+    expiresInDays: row.expiresInDays ?? undefined,
+    lastUsedAt: row.lastUsedAt ?? undefined,
+    pendingVersion: row.pendingVersion ?? undefined,
+    check: checkOf(row),
   };
 }
 
@@ -100,13 +100,12 @@ function checkOf(row: {
 }
 
 type VersionRow = Awaited<ReturnType<typeof selectVersions>>[number];
+type SecretRow = Awaited<ReturnType<typeof selectDescriptions>>[number];
 
 function selectVersions(
   statements: Statements,
   company: Company,
-  secretKey: string,
-  before: number | undefined,
-  limit: number,
+  { secretKey, before, limit }: OfSecret<{ readonly before: number | undefined; readonly limit: number }>,
 ) {
   return statements
     .select({

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { onDatabase } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../../companies/companies.ts";
-import type { DatabaseParts } from "./secret-head.ts";
+import type { DatabaseParts } from "./transaction.ts";
 
 /** How much one company may keep in the database. What is left out has its default. */
 export interface QuotaOptions {

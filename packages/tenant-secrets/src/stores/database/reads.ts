@@ -4,10 +4,11 @@ import { onDatabase } from "@repo/audit-log";
 import { type HeadState, headStateOf, integrityFailure, isGenuineHead } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
 import { withKeysOfNow } from "../../keys/company/company-keys.ts";
-import type { DatabaseStore, Knowledge, KnownSecret } from "./port.ts";
+import type { Knowledge, KnownSecret, StorePart } from "./port.ts";
+import { HeadChanged, type DatabaseParts } from "./transaction.ts";
 import { gracePlace, graceUntil, isPrevious } from "./grace-windows.ts";
 import { sealedSecret, type SealedSecret } from "../encrypted-secret.ts";
-import { HeadChanged, ofSecret, sameSecret, type DatabaseParts } from "./secret-head.ts";
+import { ofSecret, sameSecret } from "./secret-head.ts";
 import type { LiveSecret } from "../store.ts";
 
 const { companySecrets, companySecretVersions } = tables;
@@ -24,10 +25,11 @@ interface SealedRow {
   readonly expiresAtMs: number | null;
 }
 
-export function createReading(
-  parts: DatabaseParts,
-): Pick<DatabaseStore, "look" | "know" | "find" | "findLive"> {
-  const { database, companyKeys, onAlarm } = parts;
+export function createReading({
+  database,
+  companyKeys,
+  onAlarm,
+}: DatabaseParts): StorePart<"look" | "know" | "find", "findLive"> {
   const readHead = createSecretHeads(database);
 
   /** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party has changed the head, and what loading keys throws */
@@ -73,22 +75,24 @@ export function createReading(
       return knowledge.state === "present" ? knowledge.secret.sealed : undefined;
     },
 
-    findLive: (company, secretKey) =>
-      withKeysOfNow(async () => {
-        const askedAt = performance.now();
-        const rows = await onDatabase(() =>
-          database.inCompany(company.id, (statements) => selectLive(statements, company, secretKey)),
-        );
-        const [any] = rows;
-        if (any !== undefined) await check(company, headStateOf(any.head), any.head);
-        const live = rows.map(async ({ stage, leftMs, ...row }): Promise<LiveSecret> => {
-          const sealed = await take(company, row);
-          if (stage !== "previous") return { stage, sealed };
-          return { stage, sealed: { ...sealed, keepMs: leftMs }, until: askedAt + leftMs };
-        });
-        const [first, ...others] = await Promise.all(live);
-        return first && [first, ...others];
-      }),
+    versions: {
+      findLive: (company, { secretKey }) =>
+        withKeysOfNow(async () => {
+          const askedAt = performance.now();
+          const rows = await onDatabase(() =>
+            database.inCompany(company.id, (statements) => selectLive(statements, company, secretKey)),
+          );
+          const [any] = rows;
+          if (any !== undefined) await check(company, headStateOf(any.head), any.head);
+          const live = rows.map(async ({ stage, leftMs, ...row }): Promise<LiveSecret> => {
+            const sealed = await take(company, row);
+            if (stage !== "previous") return { stage, sealed };
+            return { stage, sealed: { ...sealed, keepMs: leftMs }, until: askedAt + leftMs };
+          });
+          const [first, ...others] = await Promise.all(live);
+          return first && [first, ...others];
+        }),
+    },
   };
 }
 

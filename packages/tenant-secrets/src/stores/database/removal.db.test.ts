@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Company } from "../../companies/companies.ts";
-import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
-import { createCompany, createStores, liveOf, write, type Stores } from "../../testing/store-fixture.ts";
+import { codeOf, createFixture, operator, type Fixture } from "../../testing/fixture.ts";
+import {
+  createCompany,
+  createStores,
+  liveOf,
+  write,
+  type Stores,
+  inScope,
+} from "../../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
 const signal = new AbortController().signal;
@@ -17,7 +24,7 @@ beforeAll(async () => {
 
 async function companyWith(...values: readonly string[]): Promise<Company> {
   const company = await createCompany(fixture, "database");
-  for (const value of values) await store.write(company, write(key, value, {}), product);
+  for (const value of values) await store.write(inScope(company), write(key, value, {}));
   return company;
 }
 
@@ -35,7 +42,7 @@ describe("a removed secret", () => {
   test("can be restored for as long as its company says", async () => {
     const acme = await companyWith("one");
     await fixture.secrets.companies.setRecovery(operator, acme.subdomain, 7);
-    await store.remove(acme, key, {}, product);
+    await store.remove(inScope(acme), { secretKey: key });
     const [row] = await fixture.superuser`
       select extract(epoch from recover_until - deleted_at)::int as seconds from company_secrets where company_id = ${acme.id}`;
     expect(row).toEqual({ seconds: 7 * 86_400 });
@@ -43,31 +50,35 @@ describe("a removed secret", () => {
 
   test("comes back with what was pending and what still counted; written anew it begins anew", async () => {
     const acme = await companyWith("one");
-    await store.write(acme, write(key, "two", { graceSeconds: 600 }), product);
-    await store.stage(acme, write(key, "three", {}), product);
-    await store.setExpiry(acme, key, { expiresAt: new Date("2030-01-01") }, product);
-    await store.remove(acme, key, {}, product);
+    await store.write(inScope(acme), write(key, "two", { graceSeconds: 600 }));
+    await store.versions.stage(inScope(acme), write(key, "three", {}));
+    await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2030-01-01") });
+    await store.remove(inScope(acme), { secretKey: key });
     expect(await liveOf(store, acme, key)).toEqual([]);
-    await store.restore(acme, key, {}, product);
+    await store.versions.restore(inScope(acme), { secretKey: key });
     expect(await liveOf(store, acme, key)).toEqual(["current 2 two", "pending 3 three", "previous 1 one"]);
-    await store.remove(acme, key, {}, product);
-    await store.write(acme, write(key, "four", { graceSeconds: 600 }), product);
+    await store.remove(inScope(acme), { secretKey: key });
+    await store.write(inScope(acme), write(key, "four", { graceSeconds: 600 }));
     expect(await liveOf(store, acme, key)).toEqual(["current 4 four"]);
-    expect(await store.list(acme)).toMatchObject([{ expiresAt: undefined, pendingVersion: undefined }]);
-    expect(await codeOf(store.promote(acme, key, {}, product))).toBe("CONFLICT");
+    expect((await store.list(acme)).secrets).toMatchObject([
+      { expiresAt: undefined, pendingVersion: undefined },
+    ]);
+    expect(await codeOf(store.versions.promote(inScope(acme), { secretKey: key }))).toBe("CONFLICT");
   });
 
   test("is purged by hand once, only when it is removed or that is meant, and keeps its rows", async () => {
     const acme = await companyWith("one", "two");
-    const purge = (force = false) => store.purge(acme, key, { force }, product);
+    const purge = (force = false) => store.versions.purge(inScope(acme), { secretKey: key, force });
     expect(await codeOf(purge())).toBe("CONFLICT");
-    await store.remove(acme, key, {}, product);
+    await store.remove(inScope(acme), { secretKey: key });
     await purge();
     expect(await codeOf(purge())).toBe("NOT_FOUND");
     expect(await codeOf(purge(true))).toBe("NOT_FOUND");
-    expect(await codeOf(store.purge(acme, "CUSTOM_NONE", { force: true }, product))).toBe("NOT_FOUND");
-    expect(await codeOf(store.restore(acme, key, {}, product))).toBe("NOT_FOUND");
-    const { versions, recoverUntil } = await store.history(acme, key, {});
+    expect(await codeOf(store.versions.purge(inScope(acme), { secretKey: "CUSTOM_NONE", force: true }))).toBe(
+      "NOT_FOUND",
+    );
+    expect(await codeOf(store.versions.restore(inScope(acme), { secretKey: key }))).toBe("NOT_FOUND");
+    const { versions, recoverUntil } = await store.versions.history(acme, { secretKey: key });
     expect(recoverUntil).toBeUndefined();
     expect(
       versions.map(({ version, destroyedAt, fingerprint }) => [
@@ -79,10 +90,12 @@ describe("a removed secret", () => {
       [2, true, undefined],
       [1, true, undefined],
     ]);
-    expect(await store.write(acme, write(key, "three", { expectedVersion: 0 }), product)).toEqual({
+    expect(await store.write(inScope(acme), write(key, "three", { expectedVersion: 0 }))).toEqual({
       version: 3,
     });
-    expect((await store.history(acme, key, {})).versions[0]?.previousVersionId).toBe(versions[0]?.id);
+    expect((await store.versions.history(acme, { secretKey: key })).versions[0]?.previousVersionId).toBe(
+      versions[0]?.id,
+    );
     await purge(true);
     expect(await store.find(acme, key)).toBeUndefined();
     expect(await eventsOf(acme, "secret.purge")).toMatchObject([{ version: 2 }, { version: 3 }]);
@@ -94,11 +107,11 @@ describe("a removed secret", () => {
 
   test("keeps no old key of its company alive once it is purged", async () => {
     const acme = await companyWith("one", "two");
-    await store.stage(acme, write(key, "three", {}), product);
+    await store.versions.stage(inScope(acme), write(key, "three", {}));
     await fixture.superuser`update company_secret_versions set sealed = 'broken' where company_id = ${acme.id} and version = 1`;
     const rotate = () => fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
     expect(await codeOf(rotate())).toBe("INTEGRITY_FAILURE");
-    await store.purge(acme, key, { force: true }, product);
+    await store.versions.purge(inScope(acme), { secretKey: key, force: true });
     expect((await rotate()).destroyed).toEqual([1]);
   });
 });
@@ -107,7 +120,7 @@ describe("upkeep", () => {
   test("purges what cannot be restored any more, in the name of a job, once with two workers, and nothing else", async () => {
     const due = await Promise.all(Array.from({ length: 3 }, () => companyWith("one", "two")));
     const [recent, live] = [await companyWith("one"), await companyWith("one")];
-    for (const company of [...due, recent]) await store.remove(company, key, {}, product);
+    for (const company of [...due, recent]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser(due.map(({ id }) => id))}`;
     await fixture.sealHeads();
     const both = await Promise.all(
@@ -118,14 +131,14 @@ describe("upkeep", () => {
       expect(await eventsOf(company, "secret.purge")).toEqual([{ version: 2, actor: "job upkeep" }]);
       expect(await sealedOf(company)).toEqual([]);
     }
-    await store.restore(recent, key, {}, product);
+    await store.versions.restore(inScope(recent), { secretKey: key });
     expect(await liveOf(store, recent, key)).toEqual(["current 1 one"]);
     expect(await liveOf(store, live, key)).toEqual(["current 1 one"]);
   });
 
   test("purges in time what other companies removed where the key of one does not open, which is an alarm", async () => {
     const [broken, sound] = [await companyWith("one"), await companyWith("one")];
-    for (const company of [broken, sound]) await store.remove(company, key, {}, product);
+    for (const company of [broken, sound]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser([broken.id, sound.id])}`;
     await fixture.sealHeads();
     const [wrap] =
@@ -147,8 +160,8 @@ describe("upkeep", () => {
   test("destroys values that are neither among the 20 that were current last nor replaced within a day nor in use, and keeps the rows", async () => {
     const values = Array.from({ length: 24 }, (_, i) => `value ${i + 1}`);
     const acme = await companyWith(...values.slice(0, 2));
-    await store.stage(acme, write(key, "staged", {}), product);
-    for (const value of values.slice(3)) await store.write(acme, write(key, value, {}), product);
+    await store.versions.stage(inScope(acme), write(key, "staged", {}));
+    for (const value of values.slice(3)) await store.write(inScope(acme), write(key, value, {}));
     const young = await companyWith(...values);
     await windowOfTwoEnds(acme, "1 hour");
     await ageVersions(acme);
@@ -156,14 +169,14 @@ describe("upkeep", () => {
     // 3 is pending, 2 still counts, 24 is in its head.
     expect(await sealedOf(acme)).toEqual([2, 3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
     expect(await eventsOf(acme, "secret.destroy-versions")).toEqual([{ version: 4, actor: "job upkeep" }]);
-    expect((await store.history(acme, key, {})).versions).toHaveLength(24);
+    expect((await store.versions.history(acme, { secretKey: key })).versions).toHaveLength(24);
     expect(await sealedOf(young)).toHaveLength(23);
     await windowOfTwoEnds(acme, "0 hours");
     const both = await Promise.all([1, 2].map(() => stores.upkeep.destroyOldVersions(signal)));
     expect(both.reduce((sum, each) => sum + each)).toBe(1);
     expect(await sealedOf(acme)).toEqual([3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
     expect(await eventsOf(acme, "secret.destroy-versions")).toHaveLength(2);
-    await store.promote(acme, key, {}, product);
+    await store.versions.promote(inScope(acme), { secretKey: key });
     expect(await liveOf(store, acme, key)).toEqual(["current 3 staged"]);
     // Now 24 is among the 19 that were replaced last, and 5 is not.
     expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
@@ -172,16 +185,16 @@ describe("upkeep", () => {
 
   test("counts a version's age from the end of its time as current, and not from its making", async () => {
     const acme = await companyWith("value 1");
-    await store.stage(acme, write(key, "staged", {}), product);
-    for (let i = 3; i <= 30; i++) await store.write(acme, write(key, `value ${i}`, {}), product);
+    await store.versions.stage(inScope(acme), write(key, "staged", {}));
+    for (let i = 3; i <= 30; i++) await store.write(inScope(acme), write(key, `value ${i}`, {}));
     await ageVersions(acme);
-    await store.promote(acme, key, {}, product);
-    await store.write(acme, write(key, "value 31", {}), product);
+    await store.versions.promote(inScope(acme), { secretKey: key });
+    await store.write(inScope(acme), write(key, "value 31", {}));
     await stores.upkeep.destroyOldVersions(signal);
     // 2 was current a moment ago, 31 is in its head, and 30 was made two days ago, and replaced a moment ago as well.
     const newest = Array.from({ length: 18 }, (_, i) => i + 13);
     expect(await sealedOf(acme)).toEqual([2, ...newest]);
-    await store.rollback(acme, key, { toVersion: 2 }, product);
+    await store.versions.rollback(inScope(acme), { secretKey: key, toVersion: 2 });
     expect(await liveOf(store, acme, key)).toEqual(["current 32 staged"]);
     // A day later it is still among those that were current last.
     await ageVersions(acme);
@@ -191,9 +204,9 @@ describe("upkeep", () => {
 
   test("destroys in time what was pending when its removed secret was written over", async () => {
     const acme = await companyWith("value 1");
-    await store.stage(acme, write(key, "staged", {}), product);
-    await store.remove(acme, key, {}, product);
-    for (let i = 3; i <= 24; i++) await store.write(acme, write(key, `value ${i}`, {}), product);
+    await store.versions.stage(inScope(acme), write(key, "staged", {}));
+    await store.remove(inScope(acme), { secretKey: key });
+    for (let i = 3; i <= 24; i++) await store.write(inScope(acme), write(key, `value ${i}`, {}));
     expect(await stores.upkeep.destroyOldVersions(signal)).toBe(0);
     await ageVersions(acme);
     expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);

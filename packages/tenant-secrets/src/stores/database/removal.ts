@@ -1,8 +1,9 @@
 import { eq } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { notFound, TenantSecretsError } from "@repo/catalog";
-import { changeSecret, versionOf, type Changed } from "./change-secret.ts";
-import type { DatabaseStore } from "./port.ts";
+import { createChangeSecret, versionOf, type Changed, type SecretChange } from "./change-secret.ts";
+import type { StorePart } from "./port.ts";
+import type { DatabaseParts } from "./transaction.ts";
 import {
   changeHead,
   destroyed,
@@ -10,10 +11,8 @@ import {
   liveHead,
   lockOrMakeHeads,
   ofVersion,
-  type DatabaseParts,
   type Head,
   type LiveHead,
-  type LockedHead,
 } from "./secret-head.ts";
 
 const { companies, companySecretVersions } = tables;
@@ -33,9 +32,9 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
   await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head));
 }
 
-export function createRemoval(
-  parts: DatabaseParts,
-): Pick<DatabaseStore, "remove" | "bury" | "restore" | "purge"> {
+export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury", "restore" | "purge"> {
+  const changeSecret = createChangeSecret(parts);
+
   const entomb = async (statements: Statements, head: LiveHead): Promise<Changed> => {
     const [row] = await statements
       .select({ recoveryDays: companies.recoveryDays })
@@ -53,68 +52,71 @@ export function createRemoval(
   };
 
   return {
-    remove: async (company, secretKey, { inInfisical = false, ...options }, caller) => {
+    remove: async (scope, { inInfisical = false, ...of }) => {
       if (inInfisical) {
         throw new TenantSecretsError(
           "NOT_SUPPORTED",
           "This company's secrets live in the database alone: leave out that it is to be deleted in Infisical.",
         );
       }
-      const change = { company, secretKey, caller, action: "secret.remove", options } as const;
-      const { recoverUntil } = await changeSecret(parts, change, async (statements, locked) => {
+      const change = { action: "secret.remove", of } as const;
+      const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
         const head = liveHead(locked?.head);
-        expectVersion(head, options.expectedVersion);
+        expectVersion(head, of.expectedVersion);
         return entomb(statements, head);
       });
       return { recoverUntil };
     },
 
-    bury: async (company, secretKey, options, caller) => {
-      const change = { company, secretKey, caller, action: "secret.remove", options } as const;
-      const bury = async (statements: Statements, locked: LockedHead | undefined): Promise<Changed> => {
+    bury: async (scope, of) => {
+      const change: SecretChange = {
+        action: "secret.remove",
+        of,
+        lock: async (statements, companyId, secretKey) =>
+          (await lockOrMakeHeads(statements, companyId, [secretKey])).get(secretKey),
+      };
+      const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
         if (locked?.made === true) {
-          expectVersion(locked.head, options.expectedVersion);
+          expectVersion(locked.head, of.expectedVersion);
           return {};
         }
         // It came here since the caller looked, and would stay; or it was removed, and then there is none.
         const head = liveHead(locked?.head);
-        expectVersion(head, options.expectedVersion);
+        expectVersion(head, of.expectedVersion);
         return entomb(statements, head);
-      };
-      const { recoverUntil } = await changeSecret(parts, change, bury, async (statements, companyId, name) =>
-        (await lockOrMakeHeads(statements, companyId, [name])).get(name),
-      );
+      });
       return { recoverUntil };
     },
 
-    restore: async (company, secretKey, options, caller) => {
-      const change = { company, secretKey, caller, action: "secret.restore", options } as const;
-      return versionOf(
-        await changeSecret(parts, change, async (statements, locked) => {
+    versions: {
+      restore: async (scope, of) => {
+        const change = { action: "secret.restore", of } as const;
+        const changed = await changeSecret(scope, change, async (statements, locked) => {
           const head = locked?.head;
           if (head?.currentVersion == null) throw notFound();
           if (head.recoverUntil === null || head.recoverUntil <= head.now) throw notFound();
           await changeHead(statements, head, { deletedAt: null, recoverUntil: null });
           return { version: head.currentVersion };
-        }),
-      );
-    },
+        });
+        return versionOf(changed);
+      },
 
-    purge: async (company, secretKey, options, caller) => {
-      const change = { company, secretKey, caller, action: "secret.purge", options } as const;
-      await changeSecret(parts, change, async (statements, locked) => {
-        const head = locked?.head;
-        if (head?.currentVersion == null || head.purgedAt !== null) throw notFound();
-        if (head.deletedAt === null && options.force !== true) {
-          throw new TenantSecretsError(
-            "CONFLICT",
-            "This secret is still there: remove it first, or say that it is to be purged all the same.",
-            { currentVersion: head.currentVersion },
-          );
-        }
-        await purgeValues(statements, head);
-        return { version: head.currentVersion };
-      });
+      purge: async (scope, of) => {
+        const change = { action: "secret.purge", of } as const;
+        await changeSecret(scope, change, async (statements, locked) => {
+          const head = locked?.head;
+          if (head?.currentVersion == null || head.purgedAt !== null) throw notFound();
+          if (head.deletedAt === null && of.force !== true) {
+            throw new TenantSecretsError(
+              "CONFLICT",
+              "This secret is still there: remove it first, or say that it is to be purged all the same.",
+              { currentVersion: head.currentVersion },
+            );
+          }
+          await purgeValues(statements, head);
+          return { version: head.currentVersion };
+        });
+      },
     },
   };
 }

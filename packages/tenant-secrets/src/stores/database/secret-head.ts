@@ -1,101 +1,10 @@
 import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
-import { setTimeout as sleep } from "node:timers/promises";
-import { tables, type Database, type Statements } from "@repo/db";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
+import { tables, type Statements } from "@repo/db";
 import { type CompanyId, keyDestroyed, notFound, TenantSecretsError } from "@repo/catalog";
-import {
-  type CompanyKey,
-  headMac,
-  type HeadState,
-  headStateOf,
-  integrityFailure,
-  isGenuineHead,
-} from "@repo/envelope";
-import type { RaiseAlarm } from "../../access/alarms.ts";
-import type { Company } from "../../companies/companies.ts";
-import { ifDestroyed, withKeysOfNow, type CompanyKeys } from "../../keys/company/company-keys.ts";
-import { enterCompany, StoreHeld } from "../../keys/company/company-lock.ts";
+import { type CompanyKey, headMac, type HeadState, headStateOf, isGenuineHead } from "@repo/envelope";
+import { HeadChanged, type HeadKeys, type SecretStatements } from "./transaction.ts";
 
 const { companySecrets, companySecretVersions } = tables;
-
-/** What the parts of the database store work with. */
-export interface DatabaseParts {
-  readonly database: Database;
-  readonly companyKeys: CompanyKeys;
-  readonly audit: AuditLog;
-  /** Told of a head that another party has changed. */
-  readonly onAlarm: RaiseAlarm;
-}
-
-/** A transaction that changes secrets of one company, with the keys of its heads' MACs. */
-export interface SecretStatements extends Statements {
-  /** The company's keys that are not destroyed, the active one first; undefined where all are, and no MAC can be checked. */
-  readonly headKeys: HeadKeys | undefined;
-}
-
-export type HeadKeys = readonly [CompanyKey, ...CompanyKey[]];
-
-/** How long a write waits at most while the company's store is being changed. The change itself may take 8 s. */
-const longestHoldMs = 10_000;
-
-export interface InCompanyOptions {
-  /** Whether to wait while the company's store is being changed. Default: true */
-  readonly waits?: boolean | undefined;
-  /** The company's keys that are not destroyed, the active one first, for whoever has them. */
-  readonly keys?: HeadKeys | undefined;
-}
-
-/**
- * A transaction that changes secrets of a company, in its scope, and can put its event into the record. `work` is done again
- * where it was done in vain.
- *
- * @throws {StoreChanged} where the company's secrets live somewhere else since it was entered
- * @throws {TenantSecretsError} STORE_UNAVAILABLE where that is being changed for longer than one waits; INTEGRITY_FAILURE where
- *   another party has changed the head of a secret, which is an alarm
- */
-export async function inCompany<T>(
-  parts: DatabaseParts,
-  company: Company,
-  work: (statements: SecretStatements) => Promise<T>,
-  options: InCompanyOptions = {},
-): Promise<T> {
-  const { companyKeys, onAlarm } = parts;
-  const attempt = (headKeys: SecretStatements["headKeys"]): Promise<T> =>
-    inEnteredCompany(parts, company, (statements) => work(Object.assign(statements, { headKeys })), options);
-  try {
-    // Whoever brings the keys begins again with others by themselves.
-    if (options.keys !== undefined) return await attempt(options.keys);
-    return await withKeysOfNow(async () => attempt(await companyKeys.usable(company.id).catch(ifDestroyed)));
-  } catch (error) {
-    if (error instanceof HeadChanged) onAlarm(error.alarm(company.id));
-    throw error;
-  }
-}
-
-/** As {@link inCompany}, of what locks no head of a secret: no key is loaded for it. @throws as it does */
-export async function inEnteredCompany<T>(
-  { database, audit }: DatabaseParts,
-  company: Company,
-  work: (statements: Statements) => Promise<T>,
-  { waits = true }: InCompanyOptions = {},
-): Promise<T> {
-  const giveUpAt = performance.now() + (waits ? longestHoldMs : 0);
-  for (;;) {
-    await audit.ready();
-    try {
-      return await onDatabase(() =>
-        database.inCompany(company.id, async (statements) => {
-          await enterCompany(statements, company);
-          return work(statements);
-        }),
-      );
-    } catch (error) {
-      if (!(error instanceof StoreHeld) || performance.now() >= giveUpAt) throw error;
-      // At random, so that those who wait do not come back together.
-      await sleep(25 + 75 * Math.random());
-    }
-  }
-}
 
 /** The one permanent row of a secret, locked by whoever holds one of these, and found to be genuine. */
 export type Head = HeadRow & {
@@ -167,25 +76,6 @@ export function genuineHead(keys: HeadKeys | undefined, head: HeadRow): Head {
   if (key === undefined) throw keyDestroyed();
   if (!isGenuineHead(key, headStateOf(head), head)) throw new HeadChanged(head.secretKey);
   return { ...head, nextKey: keys[0] };
-}
-
-/** The head of a secret is not as one of our processes wrote it. */
-export class HeadChanged extends TenantSecretsError {
-  readonly secretKey: string;
-
-  constructor(secretKey: string) {
-    const { code, message } = integrityFailure();
-    super(code, message);
-    this.secretKey = secretKey;
-  }
-
-  /** What an operator has to be told. */
-  alarm(companyId: string): TenantSecretsError {
-    return new TenantSecretsError(
-      "INTEGRITY_FAILURE",
-      `The head of ${this.secretKey} of company ${companyId}, which says what is current, was not written by this deployment, or was changed since: it is neither read nor written. Look for who writes to the database; \`audit verify\` names every such head.`,
-    );
-  }
 }
 
 export type HeadChanges = Partial<
@@ -271,16 +161,6 @@ const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
   purged: false,
   graceWindows: null,
 };
-
-/** The head of a secret that is there, locked. @throws {TenantSecretsError} NOT_FOUND */
-export async function lockLiveHead(
-  statements: SecretStatements,
-  companyId: CompanyId,
-  secretKey: string,
-): Promise<LiveHead> {
-  const head = await lockHead(statements, companyId, secretKey);
-  return liveHead(head);
-}
 
 /** @throws {TenantSecretsError} NOT_FOUND where the secret is not there, or was removed */
 export function liveHead(head: Head | undefined): LiveHead {

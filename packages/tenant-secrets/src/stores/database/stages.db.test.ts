@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Company } from "../../companies/companies.ts";
-import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
+import { codeOf, createFixture, operator, type Fixture } from "../../testing/fixture.ts";
 import {
   createCompany,
   createStores,
@@ -8,6 +8,7 @@ import {
   valueOf,
   write,
   type Stores,
+  inScope,
 } from "../../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
@@ -27,11 +28,12 @@ afterEach(() => void vi.useRealTimers());
 /** A new company whose secret has these values, one version after another. */
 async function withVersions(...values: readonly string[]): Promise<void> {
   acme = await createCompany(fixture, "database");
-  for (const value of values) await store.write(acme, write(key, value, {}), product);
+  for (const value of values) await store.write(inScope(acme), write(key, value, {}));
 }
 
-const stage = (value: string, options = {}) => store.stage(acme, write(key, value, options), product);
-const set = (value: string, options = {}) => store.write(acme, write(key, value, options), product);
+const stage = (value: string, options = {}) =>
+  store.versions.stage(inScope(acme), write(key, value, options));
+const set = (value: string, options = {}) => store.write(inScope(acme), write(key, value, options));
 const live = () => liveOf(store, acme, key);
 /** As if a version's grace window had ended. */
 const windowsEnd = async ({ id }: Company, version: number): Promise<void> => {
@@ -40,7 +42,7 @@ const windowsEnd = async ({ id }: Company, version: number): Promise<void> => {
     from jsonb_array_elements(grace_windows) with ordinality as e(w, place)) where company_id = ${id}`;
   await fixture.sealHeads();
 };
-const history = async () => (await store.history(acme, key, {})).versions;
+const history = async () => (await store.versions.history(acme, { secretKey: key })).versions;
 const actions = async () => {
   const rows = await fixture.superuser`
     select action, version from audit_events where company_id = ${acme.id} and outcome = 'allowed' and secret_key = ${key} order by position`;
@@ -53,8 +55,10 @@ describe("a staged value", () => {
     expect(await stage("two", { note: "from the provider" })).toEqual({ version: 2 });
     expect(await valueOf(store.find(acme, key))).toBe("one");
     expect(await live()).toEqual(["current 1 one", "pending 2 two"]);
-    expect(await store.list(acme)).toMatchObject([{ version: 1, pendingVersion: 2 }]);
-    expect(await store.promote(acme, key, { graceSeconds: 60, expectedVersion: 1 }, product)).toEqual({
+    expect((await store.list(acme)).secrets).toMatchObject([{ version: 1, pendingVersion: 2 }]);
+    expect(
+      await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60, expectedVersion: 1 }),
+    ).toEqual({
       version: 2,
     });
     expect(await live()).toEqual(["current 2 two", "previous 1 one"]);
@@ -72,7 +76,7 @@ describe("a staged value", () => {
     await stage("two");
     expect(await set("three", { graceSeconds: 60 })).toEqual({ version: 3 });
     expect(await live()).toEqual(["current 3 three", "pending 2 two", "previous 1 one"]);
-    await store.promote(acme, key, {}, product);
+    await store.versions.promote(inScope(acme), { secretKey: key });
     expect(await live()).toEqual(["current 2 two", "previous 1 one"]);
     expect(await set("four", { expectedVersion: 2 })).toEqual({ version: 4 });
   });
@@ -92,9 +96,11 @@ describe("a staged value", () => {
       destroyedAt: expect.any(Date),
       fingerprint: undefined,
     });
-    expect(await codeOf(store.stage(acme, write("CUSTOM_NONE", "x", {}), product))).toBe("NOT_FOUND");
-    expect(await codeOf(store.history(acme, "CUSTOM_NONE", {}))).toBe("NOT_FOUND");
-    await store.remove(acme, key, {}, product);
+    expect(await codeOf(store.versions.stage(inScope(acme), write("CUSTOM_NONE", "x", {})))).toBe(
+      "NOT_FOUND",
+    );
+    expect(await codeOf(store.versions.history(acme, { secretKey: "CUSTOM_NONE" }))).toBe("NOT_FOUND");
+    await store.remove(inScope(acme), { secretKey: key });
     expect(await codeOf(stage("four"))).toBe("NOT_FOUND");
     expect(await live()).toEqual([]);
   });
@@ -108,15 +114,15 @@ describe("a staged value", () => {
 
   test("is destroyed by a discard, once; without one, promote and discard are a conflict", async () => {
     await withVersions("one");
-    const promote = (name = key) => store.promote(acme, name, {}, product);
+    const promote = (name = key) => store.versions.promote(inScope(acme), { secretKey: name });
     await expect(promote()).rejects.toMatchObject({
       code: "CONFLICT",
       currentVersion: 1,
       message: "No version of this secret is pending: stage one first.",
     });
     await stage("two");
-    expect(await store.discard(acme, key, {}, product)).toEqual({ version: 2 });
-    expect(await codeOf(store.discard(acme, key, {}, product))).toBe("CONFLICT");
+    expect(await store.versions.discard(inScope(acme), { secretKey: key })).toEqual({ version: 2 });
+    expect(await codeOf(store.versions.discard(inScope(acme), { secretKey: key }))).toBe("CONFLICT");
     expect(await live()).toEqual(["current 1 one"]);
     expect(await codeOf(promote("CUSTOM_NONE"))).toBe("NOT_FOUND");
     const [row] = await fixture.superuser`
@@ -135,19 +141,31 @@ describe("a staged value", () => {
       message: expect.stringContaining("Version 3 is pending, not 2"),
     };
     const meant = { pendingVersion, expectedVersion: 1 };
-    await expect(store.promote(acme, key, meant, product)).rejects.toMatchObject(refusal);
-    await expect(store.discard(acme, key, meant, product)).rejects.toMatchObject(refusal);
+    await expect(store.versions.promote(inScope(acme), { secretKey: key, ...meant })).rejects.toMatchObject(
+      refusal,
+    );
+    await expect(store.versions.discard(inScope(acme), { secretKey: key, ...meant })).rejects.toMatchObject(
+      refusal,
+    );
     expect(await live()).toEqual(["current 1 one", "pending 3 untested"]);
-    expect(await codeOf(store.discard(acme, key, { expectedVersion: 2 }, product))).toBe("CONFLICT");
-    expect(await store.discard(acme, key, { pendingVersion: 3, expectedVersion: 1 }, product)).toEqual({
+    expect(await codeOf(store.versions.discard(inScope(acme), { secretKey: key, expectedVersion: 2 }))).toBe(
+      "CONFLICT",
+    );
+    expect(
+      await store.versions.discard(inScope(acme), { secretKey: key, pendingVersion: 3, expectedVersion: 1 }),
+    ).toEqual({
       version: 3,
     });
-    await expect(store.promote(acme, key, { pendingVersion: 3 }, product)).rejects.toMatchObject({
+    await expect(
+      store.versions.promote(inScope(acme), { secretKey: key, pendingVersion: 3 }),
+    ).rejects.toMatchObject({
       code: "CONFLICT",
       message: expect.stringMatching(/^No version of this secret is pending, and so version 3 is not/),
     });
     await stage("four");
-    expect(await store.promote(acme, key, { pendingVersion: 4 }, product)).toEqual({ version: 4 });
+    expect(await store.versions.promote(inScope(acme), { secretKey: key, pendingVersion: 4 })).toEqual({
+      version: 4,
+    });
   });
 
   test("is found by a rotation of the company's key, before and after it is promoted", async () => {
@@ -159,7 +177,7 @@ describe("a staged value", () => {
       "current 1 one",
       "pending 2 two",
     ]);
-    await store.promote(acme, key, { graceSeconds: 60 }, product);
+    await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60 });
     expect((await rotate()).destroyed).toEqual([2]);
     expect(await liveOf(createStores(fixture).database, acme, key)).toEqual([
       "current 2 two",
@@ -174,10 +192,10 @@ describe("a grace window", () => {
     await set("two", { graceSeconds: 3600 });
     await set("three");
     await stage("four");
-    await store.promote(acme, key, { graceSeconds: 60 }, product);
-    await store.rollback(acme, key, { toVersion: 3 }, product);
-    await store.remove(acme, key, {}, product);
-    await store.restore(acme, key, {}, product);
+    await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60 });
+    await store.versions.rollback(inScope(acme), { secretKey: key, toVersion: 3 });
+    await store.remove(inScope(acme), { secretKey: key });
+    await store.versions.restore(inScope(acme), { secretKey: key });
     expect(await live()).toEqual(["current 5 three", "previous 3 three", "previous 1 one"]);
     const until = (await history()).map(({ version, stage: each, countsUntil }) => [
       version,
@@ -205,7 +223,7 @@ describe("a grace window", () => {
     await set("three", { graceSeconds: 3600, endGrace: true });
     expect(await live()).toEqual(["current 3 three", "previous 2 two"]);
     await stage("four");
-    await store.promote(acme, key, { endGrace: true }, product);
+    await store.versions.promote(inScope(acme), { secretKey: key, endGrace: true });
     expect(await live()).toEqual(["current 4 four"]);
   });
 
@@ -224,14 +242,16 @@ describe("a grace window", () => {
       ),
     };
     await expect(set("8", { graceSeconds })).rejects.toMatchObject(refusal);
-    await expect(store.promote(acme, key, { graceSeconds }, product)).rejects.toMatchObject(refusal);
+    await expect(
+      store.versions.promote(inScope(acme), { secretKey: key, graceSeconds }),
+    ).rejects.toMatchObject(refusal);
     const batch = [write(key, "8", { graceSeconds }), write("CUSTOM_OTHER", "fake", {})];
-    await expect(store.writeMany(acme, batch, {}, product)).rejects.toMatchObject({
+    await expect(store.batches.writeMany(inScope(acme), { writes: batch })).rejects.toMatchObject({
       failures: [{ secretKey: key, code: "CONFLICT", currentVersion: 6 }],
     });
     expect(await live()).toEqual(["current 6 6", "pending 7 7", ...five]);
     await windowsEnd(acme, 1);
-    await store.promote(acme, key, { graceSeconds }, product);
+    await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds });
     expect(await live()).toEqual(["current 7 7", "previous 6 6", ...five.slice(0, 4)]);
     expect(await set("8")).toEqual({ version: 8 });
     expect(await live()).toEqual(["current 8 8", "previous 6 6", ...five.slice(0, 4)]);
@@ -259,7 +279,7 @@ describe("a grace window", () => {
 
 describe("a rollback", () => {
   const rollback = (toVersion: number, options = {}) =>
-    store.rollback(acme, key, { toVersion, ...options }, product);
+    store.versions.rollback(inScope(acme), { secretKey: key, toVersion, ...options });
 
   test("writes an earlier value again, as a new version that says which one it was", async () => {
     await withVersions("one", "two", "three");
@@ -283,13 +303,13 @@ describe("a rollback", () => {
     expect(await codeOf(rollback(1, { expectedVersion: 1 }))).toBe("CONFLICT");
     await expect(rollback(2)).rejects.toThrow("Version 2 is the current one already.");
     await expect(rollback(3)).rejects.toThrow("Version 3 is pending: promote it, or discard it.");
-    await store.discard(acme, key, {}, product);
+    await store.versions.discard(inScope(acme), { secretKey: key });
     await expect(rollback(3)).rejects.toThrow(
       "The value of version 3 was destroyed: nothing brings it back.",
     );
-    await store.remove(acme, key, {}, product);
+    await store.remove(inScope(acme), { secretKey: key });
     expect(await codeOf(rollback(1))).toBe("NOT_FOUND");
-    await store.purge(acme, key, {}, product);
+    await store.versions.purge(inScope(acme), { secretKey: key });
     await set("four");
     expect(await codeOf(rollback(1))).toBe("CONFLICT");
     expect(await live()).toEqual(["current 4 four"]);
@@ -323,7 +343,7 @@ test("of 50 writers at once who have all seen the same version, one wins each ro
 
 test("a history comes in pages, the newest first, and knows who made what", async () => {
   await withVersions("1", "2", "3", "4", "5");
-  const page = (before?: number) => store.history(acme, key, { before, limit: 2 });
+  const page = (before?: number) => store.versions.history(acme, { secretKey: key, before, limit: 2 });
   const first = await page();
   const second = await page(first.next);
   const third = await page(second.next);
@@ -336,7 +356,7 @@ test("a history comes in pages, the newest first, and knows who made what", asyn
   expect((await page(1)).versions).toEqual([]);
   expect(first.versions[0]).toMatchObject({ actor: { kind: "job", id: "test" }, stage: "current" });
   expect(JSON.stringify(first)).not.toContain("ts1.");
-  await store.remove(acme, key, {}, product);
+  await store.remove(inScope(acme), { secretKey: key });
   const removed = await page();
   expect(removed.versions[0]).toMatchObject({ version: 5, stage: undefined });
   expect(removed.recoverUntil?.getTime()).toBeGreaterThan(removed.removedAt?.getTime() ?? Infinity);
@@ -349,11 +369,11 @@ test("a clock of the process that has jumped changes nothing: the database's dec
   for (const hours of [-2, 2]) {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hours * 3_600_000 });
     await stage(`${hours} hours`, { replace: true });
-    await store.promote(acme, key, { graceSeconds: 60 }, product);
+    await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60 });
     expect((await live()).map((each) => each.split(" ")[0])).toEqual(["current", "previous"]);
     await set(`after ${hours} hours`, { endGrace: true });
-    await store.remove(acme, key, {}, product);
-    await store.restore(acme, key, {}, product);
+    await store.remove(inScope(acme), { secretKey: key });
+    await store.versions.restore(inScope(acme), { secretKey: key });
     expect(await stores.upkeep.purgeRemovedSecrets(new AbortController().signal)).toBe(0);
     vi.useRealTimers();
   }

@@ -1,103 +1,102 @@
 import { tables, type Statements } from "@repo/db";
 import { keyDestroyed, type PendingOptions, type RollbackOptions, TenantSecretsError } from "@repo/catalog";
 import { openValue, Plaintext } from "@repo/envelope";
+import { actorColumns } from "../../access/request-ids.ts";
 import { withKeysOfNow } from "../../keys/company/company-keys.ts";
-import { changeSecret, findChange, versionOf } from "./change-secret.ts";
+import { createChangeSecret, findChange, versionOf } from "./change-secret.ts";
+import { addCurrentVersion } from "./new-version.ts";
+import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
 import { sealedBytes, type GrowingParts } from "./quotas.ts";
 import {
   changeHead,
   destroyed,
   expectVersion,
-  inCompany,
   keepCurrentVersion,
   liveHead,
   lockHead,
   ofVersion,
   type LiveHead,
 } from "./secret-head.ts";
-import type { SecretStore } from "../store.ts";
-import { addCurrentVersion } from "./writes.ts";
+import type { VersionedOperations } from "../store.ts";
 
 const { companySecretVersions } = tables;
 
-/** What changes which version counts. */
-export function createStages(parts: GrowingParts): Pick<SecretStore, "promote" | "discard" | "rollback"> {
-  const { companyKeys } = parts;
+/** What changes which version is active. */
+export function createStages(
+  parts: GrowingParts,
+): Pick<VersionedOperations, "promote" | "discard" | "rollback"> {
+  const { companyKeys, quotas } = parts;
+  const changeSecret = createChangeSecret(parts);
 
   return {
-    promote: async (company, secretKey, options, caller) => {
-      const change = { company, secretKey, caller, action: "secret.promote", options } as const;
-      return versionOf(
-        await changeSecret(parts, change, async (statements, locked) => {
-          const head = liveHead(locked?.head);
-          const version = pendingVersion(head, options);
-          const graceWindows = nextGraceWindows(head, options);
-          await keepCurrentVersion(statements, head);
-          const row = ofVersion(head, version);
-          const [pending] = await statements.select().from(companySecretVersions).where(row).for("update");
-          if (pending === undefined || pending.sealed === null) throw keyDestroyed();
-          // The head first: a sealed value may only come to it from where it still stands.
-          await changeHead(statements, head, {
-            graceWindows,
-            secretValueEncrypted: pending.sealed,
-            companyKeyNo: pending.companyKeyNo,
-            currentVersion: version,
-            pendingVersion: null,
-            expiresAt: pending.expiresAt,
-            origin: "written",
-          });
-          await statements.update(companySecretVersions).set({ sealed: null, companyKeyNo: null }).where(row);
-          return { version };
-        }),
-      );
-    },
-
-    discard: async (company, secretKey, options, caller) => {
-      const change = { company, secretKey, caller, action: "secret.discard", options } as const;
-      return versionOf(
-        await changeSecret(parts, change, async (statements, locked) => {
-          const head = liveHead(locked?.head);
-          const version = pendingVersion(head, options);
-          await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
-          await changeHead(statements, head, { pendingVersion: null });
-          return { version };
-        }),
-      );
-    },
-
-    rollback: (company, secretKey, options, caller) =>
-      withKeysOfNow(async () => {
-        const { toVersion, note } = options;
-        const change = { company, secretKey, caller, action: "secret.rollback", options } as const;
-        const earlier = await inCompany(parts, company, async (statements) => {
-          const head = await lockHead(statements, company.id, secretKey);
-          const isApplied = (await findChange(statements, change)) !== undefined;
-          return isApplied ? undefined : findEarlierVersion(statements, liveHead(head), options);
+    promote: async (scope, pending) => {
+      const change = { action: "secret.promote", of: pending } as const;
+      const changed = await changeSecret(scope, change, async (statements, locked) => {
+        const head = liveHead(locked?.head);
+        const version = pendingVersion(head, pending);
+        const graceWindows = nextGraceWindows(head, pending);
+        await keepCurrentVersion(statements, head);
+        const ofPending = ofVersion(head, version);
+        const [row] = await statements.select().from(companySecretVersions).where(ofPending).for("update");
+        if (row === undefined || row.sealed === null) throw keyDestroyed();
+        // The head first: a sealed value may only come to it from where it still stands.
+        await changeHead(statements, head, {
+          graceWindows,
+          secretValueEncrypted: row.sealed,
+          companyKeyNo: row.companyKeyNo,
+          currentVersion: version,
+          pendingVersion: null,
+          expiresAt: row.expiresAt,
+          origin: "written",
         });
-        if (earlier === undefined) return versionOf(await changeSecret(parts, change, appliedBefore));
-        const opening = await companyKeys.forOpening(company.id, earlier.companyKeyNo);
+        const moved = { sealed: null, companyKeyNo: null };
+        await statements.update(companySecretVersions).set(moved).where(ofPending);
+        return { version };
+      });
+      return versionOf(changed);
+    },
+
+    discard: async (scope, pending) => {
+      const change = { action: "secret.discard", of: pending } as const;
+      const changed = await changeSecret(scope, change, async (statements, locked) => {
+        const head = liveHead(locked?.head);
+        const version = pendingVersion(head, pending);
+        await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
+        await changeHead(statements, head, { pendingVersion: null });
+        return { version };
+      });
+      return versionOf(changed);
+    },
+
+    rollback: (scope, asked) =>
+      withKeysOfNow(async () => {
+        const { company, caller } = scope;
+        const { secretKey, toVersion, note } = asked;
+        const change = { action: "secret.rollback", of: asked } as const;
+        const earlier = await inCompany(parts, { company }, async (statements) => {
+          const head = await lockHead(statements, company.id, secretKey);
+          const isApplied = (await findChange(statements, scope, change)) !== undefined;
+          return isApplied ? undefined : findEarlierVersion(statements, liveHead(head), asked);
+        });
+        if (earlier === undefined) return versionOf(await changeSecret(scope, change, appliedBefore));
+        const { companyKeyNo, sealed, hint, expiry } = earlier;
+        const opening = await companyKeys.forOpening(company.id, companyKeyNo);
         const key = await companyKeys.forSealing(company.id);
-        const place = { companyId: company.id, secretKey, version: toVersion };
-        const plaintext = new Plaintext(
-          openValue(opening.valueKey, { ...place, companyKeyNo: earlier.companyKeyNo }, earlier.sealed),
-        );
+        const place = { companyId: company.id, secretKey, version: toVersion, companyKeyNo };
+        const plaintext = new Plaintext(openValue(opening.valueKey, place, sealed));
         try {
-          const write = {
-            secretKey,
-            plaintext,
-            hint: earlier.hint ?? undefined,
-            // It is the same credential.
-            options: { ...earlier.expiry, note: note ?? `As version ${toVersion}.` },
-          };
-          const maker = { actorKind: caller.actor.kind, actorId: caller.actor.id };
-          const room = await parts.quotas.roomOf(company);
-          const changed = await changeSecret(parts, change, async (statements, locked) => {
+          // It is the same credential, and so ends on the same day.
+          const options = { ...expiry, note: note ?? `As version ${toVersion}.` };
+          const write = { secretKey, plaintext, hint: hint ?? undefined, options };
+          const room = await quotas.roomOf(company);
+          const changed = await changeSecret(scope, change, async (statements, locked) => {
             const head = liveHead(locked?.head);
             room.take(statements, { secrets: 0, versions: 1, bytes: sealedBytes(plaintext.bytes.length) });
-            // What was destroyed since it was opened does not come back by this road.
-            await findEarlierVersion(statements, head, options);
-            return { version: await addCurrentVersion(statements, head, key, write, maker, "written") };
+            // What was destroyed since it was decrypted does not come back by this road.
+            await findEarlierVersion(statements, head, asked);
+            const made = { write, key, maker: actorColumns(caller) };
+            return { version: await addCurrentVersion(statements, head, made) };
           });
           return versionOf(changed);
         } finally {

@@ -2,7 +2,7 @@ import type { InfisicalClient } from "@repo/infisical";
 import { beforeAll, describe, expect, test } from "vitest";
 import { customSecret, defineCatalog, deliveryChatCatalog } from "@repo/catalog";
 import type { Company } from "../../companies/companies.ts";
-import { codeOf, createFixture, product, type Fixture } from "../../testing/fixture.ts";
+import { codeOf, createFixture, type Fixture } from "../../testing/fixture.ts";
 import {
   createCompany,
   createStores,
@@ -10,6 +10,7 @@ import {
   valueOf,
   write,
   type Stores,
+  inScope,
 } from "../../testing/store-fixture.ts";
 
 let fixture: Fixture;
@@ -74,8 +75,10 @@ describe("what a hybrid company has in Infisical only", () => {
     }
     await outside("changed", "CHANGING");
     expect(await read(stores, "CHANGING")).toBe("changed");
-    expect(await codeOf(stores.hybrid.history(acme, "CHANGING", {}))).toBe("NOT_SUPPORTED");
-    expect(await codeOf(stores.hybrid.stage(acme, write("CHANGING", "x", {}), product))).toBe(
+    expect(await codeOf(stores.hybrid.versions.history(acme, { secretKey: "CHANGING" }))).toBe(
+      "NOT_SUPPORTED",
+    );
+    expect(await codeOf(stores.hybrid.versions.stage(inScope(acme), write("CHANGING", "x", {})))).toBe(
       "NOT_SUPPORTED",
     );
   });
@@ -83,11 +86,13 @@ describe("what a hybrid company has in Infisical only", () => {
   test("gets whatever the database can do with it, once that is asked for", async () => {
     await begin();
     await outside("one");
-    expect(await stores.hybrid.stage(acme, write(key, "two", {}), product)).toEqual({ version: 2 });
+    expect(await stores.hybrid.versions.stage(inScope(acme), write(key, "two", {}))).toEqual({ version: 2 });
     expect(await liveOf(stores.hybrid, acme, key)).toEqual(["current 1 one", "pending 2 two"]);
     await outside("first", "CUSTOM_LIVE");
     expect(await liveOf(stores.hybrid, acme, "CUSTOM_LIVE")).toEqual(["current 1 first"]);
-    expect(await codeOf(stores.hybrid.history(acme, "CUSTOM_NONE", {}))).toBe("NOT_FOUND");
+    expect(await codeOf(stores.hybrid.versions.history(acme, { secretKey: "CUSTOM_NONE" }))).toBe(
+      "NOT_FOUND",
+    );
   });
 
   test("is served from there while it cannot be copied", async () => {
@@ -115,10 +120,10 @@ describe("what a hybrid company has in Infisical only", () => {
     await begin();
     await outside("old");
     await read();
-    await stores.hybrid.remove(acme, key, {}, product);
+    await stores.hybrid.remove(inScope(acme), { secretKey: key });
     expect(await createStores(fixture, catalog).hybrid.find(acme, key)).toBeUndefined();
     await outside("old", "CUSTOM_NEVER_READ");
-    await stores.hybrid.remove(acme, "CUSTOM_NEVER_READ", {}, product);
+    await stores.hybrid.remove(inScope(acme), { secretKey: "CUSTOM_NEVER_READ" });
     expect(await stores.hybrid.find(acme, "CUSTOM_NEVER_READ")).toBeUndefined();
   });
 });
@@ -134,7 +139,7 @@ describe("a value that was copied", () => {
     const another = createStores(fixture, catalog);
     expect([await read(another), await head()]).toEqual(["two", "infisical 2"]);
     expect(another.hybrid.measure()).toEqual({ adopted: 0, refreshed: 1, failed: 0 });
-    await stores.hybrid.write(acme, write(key, "ours", {}), product);
+    await stores.hybrid.write(inScope(acme), write(key, "ours", {}));
     await outside("three");
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["ours", "written 3"]);
   });
@@ -146,18 +151,18 @@ describe("a value that was copied", () => {
     await outside("two");
     const another = createStores(fixture, catalog);
     expect(await liveOf(another.hybrid, acme, key)).toEqual(["current 2 two"]);
-    const [current] = (await another.hybrid.findLive(acme, key)) ?? [];
+    const [current] = (await another.hybrid.versions.findLive(acme, { secretKey: key })) ?? [];
     expect(current?.sealed.keepMs).toBeLessThanOrEqual(300_000);
   });
 
   test("is not taken back by a promotion or rollback of ours", async () => {
     await begin();
     await outside("one");
-    await stores.hybrid.stage(acme, write(key, "ours", {}), product);
-    await stores.hybrid.promote(acme, key, {}, product);
+    await stores.hybrid.versions.stage(inScope(acme), write(key, "ours", {}));
+    await stores.hybrid.versions.promote(inScope(acme), { secretKey: key });
     await outside("newer");
     expect(await read(createStores(fixture, catalog))).toBe("ours");
-    await stores.hybrid.rollback(acme, key, { toVersion: 1 }, product);
+    await stores.hybrid.versions.rollback(inScope(acme), { secretKey: key, toVersion: 1 });
     expect(await read(createStores(fixture, catalog))).toBe("one");
   });
 
@@ -165,8 +170,8 @@ describe("a value that was copied", () => {
     await begin();
     await outside("one");
     await read();
-    await stores.hybrid.remove(acme, key, {}, product);
-    await stores.hybrid.restore(acme, key, {}, product);
+    await stores.hybrid.remove(inScope(acme), { secretKey: key });
+    await stores.hybrid.versions.restore(inScope(acme), { secretKey: key });
     await outside("newer");
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["one", "written 1"]);
   });
@@ -185,7 +190,7 @@ describe("a value that was copied", () => {
       },
     };
     const { hybrid } = createStores({ database: fixture.database, infisical }, catalog);
-    const removing = codeOf(hybrid.remove(acme, key, {}, product));
+    const removing = codeOf(hybrid.remove(inScope(acme), { secretKey: key }));
     await asked.promise;
     expect(await read(createStores(fixture, catalog))).toBe("one");
     copied.resolve();
@@ -227,7 +232,7 @@ describe("a value that was copied", () => {
       const another = createStores(fixture, catalog);
       fixture.emulator.faults.add({ kind: "delay", durationMs: 200 }, { path: /CUSTOM_KEY/, method: "GET" });
       const reading = another.hybrid.find(acme, key);
-      await stores.hybrid.write(acme, write(key, "ours", {}), product);
+      await stores.hybrid.write(inScope(acme), write(key, "ours", {}));
       await reading;
       // On a busy machine the copy may still be made before the write, and then counts as a version.
       expect([await read(), await head()]).toEqual(["ours", expect.stringMatching(/^written [123]$/)]);
@@ -239,8 +244,8 @@ describe("a value that was copied", () => {
     await outside("old");
     await outside("old", "CUSTOM_GONE");
     await read();
-    await stores.hybrid.write(acme, write(key, "ours", {}), product);
-    await stores.hybrid.remove(acme, "CUSTOM_GONE", {}, product);
+    await stores.hybrid.write(inScope(acme), write(key, "ours", {}));
+    await stores.hybrid.remove(inScope(acme), { secretKey: "CUSTOM_GONE" });
     const another = createStores(fixture, catalog);
     const asked = () => fixture.emulator.requests().filter(({ path }) => path.includes("CUSTOM_"));
     const before = asked().length;

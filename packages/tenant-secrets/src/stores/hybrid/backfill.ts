@@ -5,7 +5,7 @@ import type { Plaintext } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
 import type { DatabaseStore } from "../database/port.ts";
 import { isSealedOf, type SealedSecret } from "../encrypted-secret.ts";
-import type { SecretStore } from "../store.ts";
+import type { OfSecret, SecretStore } from "../store.ts";
 
 /** What became of values that a hybrid company still had in Infisical only. */
 export interface AdoptionMeasurements {
@@ -14,6 +14,14 @@ export interface AdoptionMeasurements {
   readonly refreshed: number;
   /** Looks at Infisical, and copies into the database, that failed; what there was is served. */
   readonly failed: number;
+}
+
+export interface AdoptionParts {
+  readonly catalog: Catalog;
+  readonly database: Pick<DatabaseStore, "adopt" | "know">;
+  readonly infisical: Pick<SecretStore, "find">;
+  /** How long this process takes a copy for Infisical's latest, in milliseconds. */
+  readonly freshMs: number;
 }
 
 export interface AdoptOptions {
@@ -33,9 +41,8 @@ export interface Adoption {
    */
   adopt(
     company: Company,
-    secretKey: string,
     outside: SealedSecret,
-    options?: AdoptOptions,
+    options: OfSecret<AdoptOptions>,
   ): Promise<SealedSecret | undefined>;
   /**
    * Looks, now and then, whether Infisical has a newer value for one that was copied and not touched since. Where Infisical
@@ -54,32 +61,21 @@ const untilNextTryMs = 10_000;
 
 const adopter = job("adoption", { verbs: [], secretKeys: [] });
 
-/** @param freshMs how long this process takes a copy for Infisical's latest, in milliseconds */
-export function createAdoption(
-  catalog: Catalog,
-  database: Pick<DatabaseStore, "adopt" | "know">,
-  infisical: Pick<SecretStore, "find">,
-  freshMs: number,
-): Adoption {
+export function createAdoption({ catalog, database, infisical, freshMs }: AdoptionParts): Adoption {
   const recent = new LRUCache<string, true>({ max: 100_000, ttl: freshMs });
   const counts = { adopted: 0, refreshed: 0, failed: 0 };
 
   /** @returns whether the database was asked to take it; it may have known better */
   const copy = async (
     company: Company,
-    secretKey: string,
     plaintext: Plaintext,
-    { over, waits = false }: AdoptOptions & { readonly over?: number },
+    { secretKey, over, waits = false }: OfSecret<AdoptOptions & { readonly over?: number }>,
   ): Promise<boolean> => {
     const text = plaintext.reveal();
     if (!isAdopted(catalog, secretKey, text)) return false;
     const hint = hintOf(catalog.get(secretKey), text);
-    const adoption = { secretKey, plaintext, hint, origin: "infisical", waits } as const;
-    const made = await database.adopt(
-      company,
-      over === undefined ? adoption : { ...adoption, over },
-      adopter,
-    );
+    const adoption = { secretKey, plaintext, hint, origin: "infisical", over, waits } as const;
+    const made = await database.adopt({ caller: adopter, company }, adoption);
     if (made !== undefined) counts[over === undefined ? "adopted" : "refreshed"] += 1;
     recent.set(nameOf(company, secretKey), true);
     return true;
@@ -94,17 +90,17 @@ export function createAdoption(
   const asOutside = (outside: SealedSecret): SealedSecret => ({ ...outside, version: 0 });
 
   return {
-    adopt: async (company, secretKey, outside, options = {}) => {
+    adopt: async (company, outside, options) => {
       const plaintext = outside.open();
       try {
-        if (!(await copy(company, secretKey, plaintext, options))) return asOutside(outside);
+        if (!(await copy(company, plaintext, options))) return asOutside(outside);
       } catch {
         counts.failed += 1;
         return { ...asOutside(outside), keepMs: untilNextTryMs };
       } finally {
         plaintext.wipe();
       }
-      return present(company, secretKey);
+      return present(company, options.secretKey);
     },
 
     refresh: async (company, secretKey, known) => {
@@ -116,7 +112,7 @@ export function createAdoption(
         plaintext = (await soon(infisical.find(company, secretKey)))?.open();
         recent.set(nameOf(company, secretKey), true);
         if (plaintext === undefined || isSealedOf(known, plaintext)) return known;
-        if (!(await copy(company, secretKey, plaintext, { over: known.version }))) return known;
+        if (!(await copy(company, plaintext, { secretKey, over: known.version }))) return known;
       } catch {
         recent.delete(nameOf(company, secretKey));
         counts.failed += 1;

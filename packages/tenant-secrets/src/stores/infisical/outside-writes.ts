@@ -4,11 +4,11 @@ import { and, eq, lte, ne, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { InfisicalError } from "@repo/infisical";
 import { type AuditEntry, onDatabase } from "@repo/audit-log";
-import { type Caller, TenantSecretsError } from "@repo/catalog";
+import { TenantSecretsError } from "@repo/catalog";
 import { fingerprint, type Plaintext } from "@repo/envelope";
-import type { Company } from "../../companies/companies.ts";
+import type { Company, CompanyScope } from "../../companies/companies.ts";
 import { StoreChanged } from "../../keys/company/company-lock.ts";
-import { inEnteredCompany, type DatabaseParts } from "../database/secret-head.ts";
+import { inEnteredCompany, type DatabaseParts } from "../database/transaction.ts";
 
 const { outsideWrites } = tables;
 
@@ -34,9 +34,8 @@ export interface OutsideWrites {
    * @throws {TenantSecretsError} STORE_UNAVAILABLE where others write the same secret for longer than one waits
    */
   run<Result extends OutsideResult>(
-    company: Company,
+    scope: CompanyScope,
     change: OutsideChange,
-    caller: Caller,
     call: () => Promise<Result>,
   ): Promise<Result>;
 }
@@ -54,13 +53,12 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
 
   /** @returns the row's id; undefined while another write of the secret is in flight */
   const admit = async (
-    company: Company,
+    { company, caller }: CompanyScope,
     { action, secretKey, plaintext }: OutsideChange,
-    caller: Caller,
   ): Promise<string | undefined> => {
     const key = plaintext && (await companyKeys.forSealing(company.id));
     const id = randomUUID();
-    return inEnteredCompany(parts, company, async (statements) => {
+    return inEnteredCompany(parts, { company }, async (statements) => {
       await statements
         .update(outsideWrites)
         .set({ state: "unknown" })
@@ -93,10 +91,10 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
     });
   };
 
-  const waitForTurn = async (company: Company, change: OutsideChange, caller: Caller, giveUpAt: number) => {
+  const waitForTurn = async (scope: CompanyScope, change: OutsideChange, giveUpAt: number) => {
     while (performance.now() < giveUpAt) {
       const admittedAt = performance.now();
-      const id = await admit(company, change, caller);
+      const id = await admit(scope, change);
       if (id !== undefined) return { id, admittedAt };
       await sleep(25 + 75 * Math.random());
     }
@@ -111,10 +109,9 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
 
   /** @returns whether it counts, was given up by a change of the store, or was settled by the job before */
   const settle = (
-    company: Company,
+    { company, caller }: CompanyScope,
     id: string,
     entry: AuditEntry,
-    caller: Caller,
   ): Promise<"counts" | "given up" | "settled before"> =>
     onRow(company, async (statements) => {
       const [row] = await statements
@@ -147,12 +144,13 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
     });
 
   return {
-    run: (company, change, caller, call) => {
+    run: (scope, change, call) => {
+      const { company } = scope;
       const { action, secretKey } = change;
       const giveUpAt = performance.now() + longestTurnMs;
       return inTurn(`${company.id} ${secretKey}`, async () => {
         for (;;) {
-          const { id, admittedAt } = await waitForTurn(company, change, caller, giveUpAt);
+          const { id, admittedAt } = await waitForTurn(scope, change, giveUpAt);
           // A process can stand still in between, and nobody would wait for its call by the time it made it.
           if (performance.now() - admittedAt > admissionMs) {
             await withdraw(company, id);
@@ -168,7 +166,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
           }
           const { version, reason } = result;
           const entry = { action, outcome: "allowed", companyId: company.id, secretKey } as const;
-          const settled = await settle(company, id, { ...entry, version, reason }, caller);
+          const settled = await settle(scope, id, { ...entry, version, reason });
           if (settled === "counts") return result;
           // Made again, it would undo what others have been told since that they have written.
           if (settled === "settled before") throw new InfisicalError("AMBIGUOUS");

@@ -1,0 +1,104 @@
+import { tables, type Statements } from "@repo/db";
+import { type CompanyKey, fingerprint, sealValue } from "@repo/envelope";
+import type { ActorColumns } from "../../access/request-ids.ts";
+import { nextGraceWindows } from "./grace-windows.ts";
+import { changeHead, destroyed, keepCurrentVersion, liveHead, ofVersion, type Head } from "./secret-head.ts";
+import type { BatchWrite } from "../store.ts";
+
+const { companySecretVersions } = tables;
+
+/** What becomes a version: a value, the key that it is encrypted under, and who makes it. */
+export interface NewVersion<W extends BatchWrite = BatchWrite> {
+  readonly write: W;
+  readonly key: CompanyKey;
+  readonly maker: ActorColumns;
+  /** Where the value comes from. Default: written */
+  readonly origin?: Head["origin"];
+}
+
+/**
+ * Encrypts a value as the next version, and makes that the current one. Waits for nothing but its statements.
+ *
+ * @returns the number of the version
+ */
+export async function addCurrentVersion(
+  statements: Statements,
+  head: Head,
+  made: NewVersion,
+): Promise<number> {
+  const { write, key, origin = "written" } = made;
+  const graceWindows = nextGraceWindows(head, write.options);
+  const version = head.lastVersion + 1;
+  // The version number is authenticated with the value.
+  const sealed = seal(head, version, made);
+  if (head.deletedAt !== null && head.pendingVersion !== null) {
+    await statements
+      .update(companySecretVersions)
+      .set({ replacedAt: head.now })
+      .where(ofVersion(head, head.pendingVersion));
+  }
+  await statements.insert(companySecretVersions).values({
+    ...describe(head, version, made),
+    previousVersionId: await keepCurrentVersion(statements, head),
+  });
+  await changeHead(statements, head, {
+    graceWindows,
+    // A removed secret starts over.
+    ...(head.deletedAt === null ? {} : { pendingVersion: null }),
+    expiresAt: write.options.expiresAt ?? null,
+    secretValueEncrypted: sealed,
+    companyKeyNo: key.no,
+    currentVersion: version,
+    lastVersion: version,
+    origin,
+    deletedAt: null,
+    recoverUntil: null,
+    purgedAt: null,
+  });
+  return version;
+}
+
+/** As {@link addCurrentVersion}, as the pending version. The version that is pending already is destroyed. */
+export async function addPendingVersion(
+  statements: Statements,
+  head: Head,
+  made: NewVersion,
+): Promise<number> {
+  if (head.pendingVersion !== null) {
+    await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, head.pendingVersion));
+  }
+  const [current] = await statements
+    .select({ id: companySecretVersions.id })
+    .from(companySecretVersions)
+    .where(ofVersion(head, liveHead(head).currentVersion));
+  const version = head.lastVersion + 1;
+  await statements.insert(companySecretVersions).values({
+    ...describe(head, version, made),
+    sealed: seal(head, version, made),
+    companyKeyNo: made.key.no,
+    previousVersionId: current?.id ?? null,
+  });
+  await changeHead(statements, head, { pendingVersion: version, lastVersion: version });
+  return version;
+}
+
+function seal({ companyId, secretKey }: Head, version: number, { key, write }: NewVersion): string {
+  const place = { companyId, secretKey, version, companyKeyNo: key.no };
+  return sealValue(key.valueKey, place, write.plaintext.bytes);
+}
+
+/** The row of a version without its value, which stands there only while the version is not current. */
+function describe({ companyId, secretKey }: Head, version: number, { key, write, maker }: NewVersion) {
+  const { plaintext, hint, options } = write;
+  return {
+    companyId,
+    secretKey,
+    version,
+    fingerprint: fingerprint(key, plaintext.bytes),
+    hint: hint ?? null,
+    note: options.note ?? null,
+    expiresAt: options.expiresAt ?? null,
+    ...(options.reminderDays && { reminderDays: [...options.reminderDays] }),
+    ...maker,
+  };
+}
