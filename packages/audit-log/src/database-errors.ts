@@ -15,9 +15,19 @@ export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * For the outermost `catch` of what works with the database. What is called from there throws what the database did.
+ *
+ * @throws {TenantSecretsError} as {@link asTenantSecretsError} makes it
+ */
+export function throwTenantSecretsError(error: unknown): never {
+  throw asTenantSecretsError(error);
+}
+
 /** Whether what was asked for failed because the database could not be asked. */
 export function isDatabaseAway(error: unknown): boolean {
-  return error instanceof TenantSecretsError && error.code === "DATABASE_UNAVAILABLE";
+  const isKnown = error instanceof TenantSecretsError || error instanceof DatabaseError;
+  return isKnown && asTenantSecretsError(error).code === "DATABASE_UNAVAILABLE";
 }
 
 /** Whether it failed because the place where it is, the database or Infisical, could not be asked, or refused this service. */

@@ -2,7 +2,6 @@ import { and, asc, eq, gt, gte, inArray, lt, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import { type CompanyId, TenantSecretsError } from "@repo/catalog";
-import { onDatabase } from "./database-errors.ts";
 import { inclusionProof } from "./merkle.ts";
 import type { BatchRow } from "./batches.ts";
 import { eventLine, headLine } from "./export-format.ts";
@@ -28,13 +27,11 @@ export async function exportPage(
   times: { readonly from: Date; readonly to: Date },
   after: bigint,
 ): Promise<ExportPage> {
-  const events = await onDatabase(() =>
-    database.inCompany(companyId, (statements) => selectPage(statements, companyId, times, after)),
+  const events = await database.inCompany(companyId, (statements) =>
+    selectPage(statements, companyId, times, after),
   );
   const page = events.slice(0, pageSize);
-  const batches = await onDatabase(() =>
-    database.acrossCompanies((statements) => selectBatchesOf(statements, page)),
-  );
+  const batches = await database.acrossCompanies((statements) => selectBatchesOf(statements, page));
   const lines: string[] = [];
   let unsealed = 0;
   let current: Sealed | undefined;

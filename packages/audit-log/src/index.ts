@@ -1,5 +1,11 @@
 export { findHead, type Head, headText, readPublicKeys } from "./checkpoint.ts";
-export { asTenantSecretsError, isDatabaseAway, isStoreAway, onDatabase } from "./database-errors.ts";
+export {
+  asTenantSecretsError,
+  isDatabaseAway,
+  isStoreAway,
+  onDatabase,
+  throwTenantSecretsError,
+} from "./database-errors.ts";
 export {
   type AuditAction,
   type AuditEntry,

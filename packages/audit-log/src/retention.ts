@@ -2,7 +2,6 @@ import { and, asc, desc, eq, gt, inArray, isNotNull, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { job } from "@repo/catalog";
 import type { AuditLog } from "./event.ts";
-import { onDatabase } from "./database-errors.ts";
 import { unpackLeaves, type EventRow } from "./leaf.ts";
 
 const { auditBatches, auditEvents } = tables;
@@ -32,37 +31,35 @@ export function createRecordRetention(
   days: number | undefined,
 ): RecordRetention {
   const step = (olderThanDays: number): Promise<number | undefined> =>
-    onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const [last] = await selectForgettings(statements, 1);
-        const batches = await statements
-          .select({ no: auditBatches.no, leaves: auditBatches.leaves })
-          .from(auditBatches)
-          .where(
-            and(
-              gt(auditBatches.no, last?.version ?? 0),
-              sql`${auditBatches.sealedAt} < now() - make_interval(days => ${olderThanDays})`,
-            ),
-          )
-          .orderBy(asc(auditBatches.no))
-          .limit(batchesAtOnce);
-        const through = batches.at(-1)?.no;
-        if (through === undefined) return undefined;
-        const ids = batches.flatMap(({ leaves }) => unpackLeaves(leaves).map(({ id }) => id));
-        // A trigger refuses it otherwise, so that nobody removes events by mistake.
-        await statements.execute(sql`select set_config('tenant_secrets.forgets_events', 'on', true)`);
-        const gone =
-          ids.length === 0
-            ? []
-            : await statements
-                .delete(auditEvents)
-                .where(inArray(auditEvents.id, ids))
-                .returning({ id: auditEvents.id });
-        const event = { action: "record.forget", outcome: "allowed", version: through } as const;
-        await audit.addTo(statements, keeper, event);
-        return gone.length;
-      }),
-    );
+    database.acrossCompanies(async (statements) => {
+      const [last] = await selectForgettings(statements, 1);
+      const batches = await statements
+        .select({ no: auditBatches.no, leaves: auditBatches.leaves })
+        .from(auditBatches)
+        .where(
+          and(
+            gt(auditBatches.no, last?.version ?? 0),
+            sql`${auditBatches.sealedAt} < now() - make_interval(days => ${olderThanDays})`,
+          ),
+        )
+        .orderBy(asc(auditBatches.no))
+        .limit(batchesAtOnce);
+      const through = batches.at(-1)?.no;
+      if (through === undefined) return undefined;
+      const ids = batches.flatMap(({ leaves }) => unpackLeaves(leaves).map(({ id }) => id));
+      // A trigger refuses it otherwise, so that nobody removes events by mistake.
+      await statements.execute(sql`select set_config('tenant_secrets.forgets_events', 'on', true)`);
+      const gone =
+        ids.length === 0
+          ? []
+          : await statements
+              .delete(auditEvents)
+              .where(inArray(auditEvents.id, ids))
+              .returning({ id: auditEvents.id });
+      const event = { action: "record.forget", outcome: "allowed", version: through } as const;
+      await audit.addTo(statements, keeper, event);
+      return gone.length;
+    });
   return {
     forget: async (signal) => {
       if (days === undefined) return 0;

@@ -1,6 +1,5 @@
 import type { Database, Statements } from "@repo/db";
 import { isGenuine } from "./event.ts";
-import { onDatabase } from "./database-errors.ts";
 import {
   closesCluster,
   findBatch,
@@ -71,7 +70,7 @@ export async function verifyRecord(
   const notices: string[] = [];
   const logged = Map.groupBy(heads, ({ batch }) => batch);
   const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
-    onDatabase(() => database.acrossCompanies(work));
+    database.acrossCompanies(work);
   const forgotten = await findForgotten(across, loadMacKey);
   const rowChanges = createRowChanges();
   const secretChanges = createSecretChanges(await across(selectStoreChanges));

@@ -16,6 +16,7 @@ import {
   type LostEvent,
   type NewEvent,
 } from "./event.ts";
+import { throwTenantSecretsError } from "./database-errors.ts";
 import { createEventNumbers, type EventNumber } from "./sequence.ts";
 import { createInsertEvents, insertAllThatFit, insertEventsInto } from "./insert-events.ts";
 import { createFloodControl } from "./failure-coalescer.ts";
@@ -53,7 +54,7 @@ export function createAuditLog(
   let stopped = false;
   let last: Promise<void> = Promise.resolve();
 
-  const ready = async (): Promise<AuditKey> => (key = await loadKey());
+  const ready = async (): Promise<AuditKey> => (key = await loadKey().catch(throwTenantSecretsError));
   const insert = createInsertEvents(database);
 
   const commitMade = async (): Promise<void> => {

@@ -7,6 +7,7 @@ import {
   type LostEvent,
   type Sealer,
   type SealerOptions,
+  throwTenantSecretsError,
 } from "@repo/audit-log";
 import {
   type Caller,
@@ -307,7 +308,7 @@ export function assembleTenantSecrets<C extends Catalog>(
       companies,
       databaseStore,
       infisicalStore,
-      audit,
+      operations,
     }),
     masterKeys: createMasterKeyRegistry({
       database,
@@ -390,7 +391,7 @@ export function assembleTenantSecrets<C extends Catalog>(
           if (change.subject === "company-keys") companyKeys.forget(change.companyId);
           kept.forget(change.companyId);
         },
-      });
+      }).catch(throwTenantSecretsError);
       rows.start();
       kept.start();
       authentication.keep();
@@ -406,9 +407,9 @@ export function assembleTenantSecrets<C extends Catalog>(
     },
     prepare: async () => {
       await audit.ready();
-      await rowKeys.load();
+      await rowKeys.load().catch(throwTenantSecretsError);
     },
-    tryInfisicalRights: () => tryInfisicalRights(database, infisical),
+    tryInfisicalRights: () => tryInfisicalRights(database, infisical).catch(throwTenantSecretsError),
     flush: () => audit.flush(),
     stop: async () => {
       await databaseStore.uses.flush();

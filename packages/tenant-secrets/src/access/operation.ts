@@ -8,7 +8,7 @@ import { beginRequest } from "./management-requests.ts";
 import { permits, permitsOnPlatform } from "./permissions.ts";
 
 /** What a caller asks for, as the permissions and the audit log see it. */
-export interface Operation extends Pick<Attempt, "caller" | "action" | "subject" | "version"> {
+export interface Operation extends Pick<Attempt, "caller" | "action" | "secretKey" | "subject" | "version"> {
   /** Where. Left out: on the platform. */
   readonly company?: { readonly id: CompanyId } | undefined;
   /** What the caller needs there. Left out where it was checked before, or where no caller is asked for a permission. */
@@ -230,8 +230,8 @@ function isPermitted({ actor }: Caller, verb: Verb, company: CompanyId | undefin
   return company === undefined ? permitsOnPlatform(actor, verb) : permits(actor, verb, company);
 }
 
-function attemptOf({ caller, action, subject, version, company }: Operation): Attempt {
-  return { caller, action, subject, version, companyId: company?.id };
+function attemptOf({ caller, action, secretKey, subject, version, company }: Operation): Attempt {
+  return { caller, action, secretKey, subject, version, companyId: company?.id };
 }
 
 function entryOf(operation: Operation, event: EventDetails): AuditEntry {

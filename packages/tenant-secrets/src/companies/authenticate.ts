@@ -8,7 +8,7 @@ import {
   type Database,
 } from "@repo/db";
 import { z } from "zod";
-import { type AuditLog, isDatabaseAway, onDatabase } from "@repo/audit-log";
+import { type AuditLog, isDatabaseAway, throwTenantSecretsError } from "@repo/audit-log";
 import {
   type Actor,
   ApiKeyVerb,
@@ -171,8 +171,7 @@ export function createAuthentication({
     among: KeptAnswers<Finding>,
     name: string,
     find: () => Promise<Finding | undefined>,
-  ): Promise<Finding | undefined> =>
-    among.get({ owner: "", name, source: "database" }, () => onDatabase(find));
+  ): Promise<Finding | undefined> => among.get({ owner: "", name, source: "database" }, find);
 
   /** @returns what the record calls somebody who is refused, and who it is otherwise */
   const find = async ({
@@ -192,28 +191,30 @@ export function createAuthentication({
           : kept(ofOperators, presented.hash, () => inTurn(() => findOperator(presented)));
       return { name: presented.prefix, finding: await finding };
     }
-    const userId = headers === undefined ? undefined : await onDatabase(async () => signIn?.(headers));
+    const userId = headers === undefined ? undefined : await signIn?.(headers);
     if (userId === undefined) return { name: "none" };
     return { name: userId, finding: await kept(findings, `user ${userId}`, () => findUser(userId)) };
   };
 
+  const authenticate: Authenticate = async (request) => {
+    const { requestId, address } = request;
+    const { name, finding } = await find(request);
+    if (finding !== undefined && counts(finding, address)) {
+      return { actor: finding.actor, requestId, address };
+    }
+    // A credential that was not sent is no guess.
+    if (request.credential !== undefined) {
+      await limits.credentialFailed({ address, requestId, prefix: name === "none" ? undefined : name });
+    }
+    await audit.add(
+      { actor: { kind: "anonymous", id: name }, requestId, address },
+      { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
+    );
+    throw unauthenticated();
+  };
+
   return {
-    authenticate: async (request) => {
-      const { requestId, address } = request;
-      const { name, finding } = await find(request);
-      if (finding !== undefined && counts(finding, address)) {
-        return { actor: finding.actor, requestId, address };
-      }
-      // A credential that was not sent is no guess.
-      if (request.credential !== undefined) {
-        await limits.credentialFailed({ address, requestId, prefix: name === "none" ? undefined : name });
-      }
-      await audit.add(
-        { actor: { kind: "anonymous", id: name }, requestId, address },
-        { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
-      );
-      throw unauthenticated();
-    },
+    authenticate: (request) => authenticate(request).catch(throwTenantSecretsError),
     keep: () => all.forEach((each) => each.start()),
     forget: () => all.forEach((each) => each.forgetWhere(() => true)),
     doubt: () => all.forEach((each) => each.doubt()),

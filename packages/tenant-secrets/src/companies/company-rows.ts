@@ -1,5 +1,5 @@
 import { findCompanyRow, findCompanyRowById, type CompanyRow, type Database } from "@repo/db";
-import { isDatabaseAway, onDatabase } from "@repo/audit-log";
+import { isDatabaseAway } from "@repo/audit-log";
 import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/cache.ts";
 
@@ -42,7 +42,7 @@ export function createCompanyRows(
   // Nobody owns names that are asked for: what was not used for longest makes room.
   const questionOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });
   const genuine = async (find: () => Promise<CompanyRow | undefined>): Promise<CompanyRow | undefined> => {
-    const row = await onDatabase(find);
+    const row = await find();
     const counts = row !== undefined && (await authentic.accepts({ kind: "company", ...row }, row));
     return counts ? row : undefined;
   };

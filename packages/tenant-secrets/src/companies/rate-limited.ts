@@ -1,4 +1,5 @@
-import { type Catalog, TenantSecretsError } from "@repo/catalog";
+import { asTenantSecretsError } from "@repo/audit-log";
+import type { Catalog } from "@repo/catalog";
 import type { RateLimits } from "../access/rate-limits.ts";
 import type { Companies } from "./companies.ts";
 
@@ -19,8 +20,9 @@ export function limitedCompanies(
         const scope = await companies.resolve(request, subdomain);
         await limits.admitToCompany(request, scope.company.id);
         return scope;
-      } catch (error) {
-        if (error instanceof TenantSecretsError) await limits.callFailed(request.caller, error);
+      } catch (thrown) {
+        const error = asTenantSecretsError(thrown);
+        await limits.callFailed(request.caller, error);
         throw error;
       }
     },

@@ -2,7 +2,7 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
 import { z } from "zod";
-import type { RecordRetention } from "@repo/audit-log";
+import { asTenantSecretsError, type RecordRetention } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { CompanyKeyRotation } from "../keys/company/rotation.ts";
@@ -45,9 +45,10 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work();
-    } catch (error) {
-      if (error instanceof TenantSecretsError) log("warn", error.message, { code: error.code });
-      throw error;
+    } catch (thrown) {
+      const { code, message } = asTenantSecretsError(thrown);
+      if (code !== "INTERNAL") log("warn", message, { code });
+      throw thrown;
     }
   };
   return {

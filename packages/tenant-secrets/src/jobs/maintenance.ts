@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
-import { type AuditAction, onDatabase } from "@repo/audit-log";
+import type { AuditAction } from "@repo/audit-log";
 import { job, maxReminderDays, TenantSecretsError } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
 import { ifDestroyed, withKeysOfNow } from "../keys/company/company-keys.ts";
@@ -62,7 +62,7 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
   const inBatches = (
     signal: AbortSignal,
     batch: (statements: Statements) => Promise<number>,
-  ): Promise<number> => untilNothing(signal, () => onDatabase(() => database.acrossCompanies(batch)));
+  ): Promise<number> => untilNothing(signal, () => database.acrossCompanies(batch));
 
   const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
     await audit.ready();
@@ -99,9 +99,7 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
   /** Companies with something to purge, with their keys: none where nothing is left. */
   const findDue = async (passedOver: Set<string>): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
     for (;;) {
-      const companyIds = await onDatabase(() =>
-        database.acrossCompanies((statements) => selectDue(statements, passedOver)),
-      );
+      const companyIds = await database.acrossCompanies((statements) => selectDue(statements, passedOver));
       const keys = await keysOf(companyIds, passedOver);
       if (keys.size > 0 || companyIds.length === 0) return keys;
     }
@@ -171,22 +169,20 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
           // Their keys are loaded before the transaction, which waits for nothing but its statements.
           const keys = await findDue(passedOver);
           if (keys.size === 0) return 0;
-          return onDatabase(() =>
-            database.acrossCompanies(async (statements) => {
-              const heads = await statements
-                .select(headColumns)
-                .from(companySecrets)
-                .where(and(isDue, inArray(companySecrets.companyId, [...keys.keys()])))
-                .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
-                .limit(batchSize)
-                .for("update");
-              for (const head of heads) {
-                await purgeValues(statements, checked(keys.get(head.companyId), head));
-                await record(statements, "secret.purge", head, head.currentVersion);
-              }
-              return heads.length;
-            }),
-          );
+          return database.acrossCompanies(async (statements) => {
+            const heads = await statements
+              .select(headColumns)
+              .from(companySecrets)
+              .where(and(isDue, inArray(companySecrets.companyId, [...keys.keys()])))
+              .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+              .limit(batchSize)
+              .for("update");
+            for (const head of heads) {
+              await purgeValues(statements, checked(keys.get(head.companyId), head));
+              await record(statements, "secret.purge", head, head.currentVersion);
+            }
+            return heads.length;
+          });
         }),
       );
     },

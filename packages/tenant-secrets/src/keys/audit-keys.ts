@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { and, desc, eq } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
-import { type AuditKey, onDatabase, type SigningKey } from "@repo/audit-log";
+import type { AuditKey, SigningKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { type KeyPlace, type MasterKey, unwrapKey, wrapKey } from "@repo/envelope";
 import { ringWith, wrapping } from "./company/company-keys.ts";
@@ -130,29 +130,27 @@ export async function findAuditKey<K>(
   { purpose, no, build }: WantedAuditKey<K>,
 ): Promise<K | undefined> {
   const { auditKeys, auditKeyWraps } = tables;
-  const [row] = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select({
-          no: auditKeys.no,
-          wrapped: auditKeyWraps.wrapped,
-          masterKeyVersion: auditKeyWraps.masterKeyVersion,
-        })
-        .from(auditKeys)
-        .innerJoin(
-          auditKeyWraps,
-          and(eq(auditKeyWraps.purpose, auditKeys.purpose), eq(auditKeyWraps.no, auditKeys.no)),
-        )
-        .where(
-          and(
-            eq(auditKeys.purpose, purpose),
-            no === undefined ? eq(auditKeys.status, "active") : eq(auditKeys.no, no),
-            eq(auditKeyWraps.region, masterKeys.region),
-          ),
-        )
-        .orderBy(desc(auditKeyWraps.masterKeyVersion))
-        .limit(1),
-    ),
+  const [row] = await database.acrossCompanies((statements) =>
+    statements
+      .select({
+        no: auditKeys.no,
+        wrapped: auditKeyWraps.wrapped,
+        masterKeyVersion: auditKeyWraps.masterKeyVersion,
+      })
+      .from(auditKeys)
+      .innerJoin(
+        auditKeyWraps,
+        and(eq(auditKeyWraps.purpose, auditKeys.purpose), eq(auditKeyWraps.no, auditKeys.no)),
+      )
+      .where(
+        and(
+          eq(auditKeys.purpose, purpose),
+          no === undefined ? eq(auditKeys.status, "active") : eq(auditKeys.no, no),
+          eq(auditKeyWraps.region, masterKeys.region),
+        ),
+      )
+      .orderBy(desc(auditKeyWraps.masterKeyVersion))
+      .limit(1),
   );
   if (row === undefined) return undefined;
   const place = placeOf(purpose, row.no, masterKeys.region, row.masterKeyVersion);
@@ -171,10 +169,8 @@ export async function makeFirstAuditKey(
   masterKeys: MasterKeys,
   purpose: Purpose,
 ): Promise<void> {
-  await onDatabase(() =>
-    wrapping(masterKeys, ({ active }) =>
-      database.acrossCompanies((statements) => insertKey(statements, active, purpose, 1)),
-    ),
+  await wrapping(masterKeys, ({ active }) =>
+    database.acrossCompanies((statements) => insertKey(statements, active, purpose, 1)),
   );
 }
 

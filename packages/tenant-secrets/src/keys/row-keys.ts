@@ -2,7 +2,6 @@ import { createSecretKey } from "node:crypto";
 import { and, eq, ne } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
 import { tables, type Database } from "@repo/db";
-import { onDatabase } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import type { RowKey } from "@repo/envelope";
 import type { CountingKeys, RowKeys } from "../access/authentic-rows.ts";
@@ -30,13 +29,11 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
   const unknown = new LRUCache<number, true>({ max: 100, ttl: askedAgainAfterMs });
 
   const readRing = async (): Promise<Ring | undefined> => {
-    const rows = await onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        statements
-          .select({ no: auditKeys.no, status: auditKeys.status })
-          .from(auditKeys)
-          .where(and(eq(auditKeys.purpose, "row"), ne(auditKeys.status, "retired"))),
-      ),
+    const rows = await database.acrossCompanies((statements) =>
+      statements
+        .select({ no: auditKeys.no, status: auditKeys.status })
+        .from(auditKeys)
+        .where(and(eq(auditKeys.purpose, "row"), ne(auditKeys.status, "retired"))),
     );
     const keys = await Promise.all(
       rows.map(({ no, status }) => {

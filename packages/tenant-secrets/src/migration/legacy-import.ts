@@ -1,12 +1,10 @@
 import type { KeyObject } from "node:crypto";
 import { count, inArray } from "drizzle-orm";
 import { z } from "zod";
-import { tables, type Database } from "@repo/db";
+import { DatabaseError, tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { onDatabase } from "@repo/audit-log";
-import { type Caller, type Catalog, forbidden, TenantSecretsError } from "@repo/catalog";
-import { refuse } from "../access/attempt.ts";
-import { permitsOnPlatform } from "../access/permissions.ts";
+import { asTenantSecretsError } from "@repo/audit-log";
+import { type Caller, type Catalog, TenantSecretsError } from "@repo/catalog";
 import type { Companies } from "../companies/companies.ts";
 import { readLegacyKey } from "../keys/master/legacy-key.ts";
 import { bad, conflict, type LegacyOutcome, type LegacyReason, type Verdict } from "./legacy-outcome.ts";
@@ -48,12 +46,14 @@ interface LegacyImportParts extends LegacyPlaceParts {
 }
 
 export function createLegacyImport(parts: LegacyImportParts): ImportLegacy {
-  return async function* importLegacy(caller, source, options) {
-    const { audit, catalog } = parts;
-    if (!permitsOnPlatform(caller.actor, "companies")) {
-      await refuse(audit, { caller, action: "secret.import" }, forbidden("import secrets"));
-    }
-    await audit.ready();
+  const importRows: ImportLegacy = async function* (caller, source, options) {
+    const { operations, catalog } = parts;
+    await operations.authorize({
+      caller,
+      action: "secret.import",
+      verb: "companies",
+      to: "import secrets",
+    });
     const rawKey = await readLegacyKey(parts.infisical, options.keyName);
     const place = createPlace(parts, caller, options.dryRun);
     for await (const rows of source) {
@@ -63,6 +63,14 @@ export function createLegacyImport(parts: LegacyImportParts): ImportLegacy {
         const verdict = await importRow({ catalog, rawKey, find, place }, row, target);
         yield { company: row.company, secretKey: row.secretKey, target, ...verdict };
       }
+    }
+  };
+  return async function* importLegacy(...asked) {
+    try {
+      yield* importRows(...asked);
+    } catch (error) {
+      // What the source throws is for whoever reads it.
+      throw error instanceof DatabaseError ? asTenantSecretsError(error) : error;
     }
   };
 }
@@ -98,7 +106,7 @@ async function importRow(
 
 /** What can be wrong with one secret or company while the others are well. @throws everything else */
 function reasonOf(error: unknown): LegacyReason {
-  const code = error instanceof TenantSecretsError ? error.code : undefined;
+  const { code } = asTenantSecretsError(error);
   if (code === "INTEGRITY_FAILURE" || code === "KEY_UNAVAILABLE" || code === "KEY_DESTROYED") return code;
   throw error;
 }
@@ -167,13 +175,11 @@ async function subdomainsOf(
 ): Promise<ReadonlyMap<string, string | undefined>> {
   if (ids.length === 0) return new Map();
   const { id, subdomain, deletedAt } = tables.companies;
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select({ id, subdomain, deletedAt })
-        .from(tables.companies)
-        .where(inArray(id, [...new Set(ids)])),
-    ),
+  const rows = await database.acrossCompanies((statements) =>
+    statements
+      .select({ id, subdomain, deletedAt })
+      .from(tables.companies)
+      .where(inArray(id, [...new Set(ids)])),
   );
   return new Map(rows.map((row) => [row.id, row.deletedAt === null ? row.subdomain : undefined]));
 }
@@ -181,14 +187,12 @@ async function subdomainsOf(
 /** How many companies have had each of these subdomains. */
 async function ownersOf(database: Database, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const { subdomain } = tables.companySubdomains;
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select({ subdomain, owners: count() })
-        .from(tables.companySubdomains)
-        .where(inArray(subdomain, [...new Set(names)]))
-        .groupBy(subdomain),
-    ),
+  const rows = await database.acrossCompanies((statements) =>
+    statements
+      .select({ subdomain, owners: count() })
+      .from(tables.companySubdomains)
+      .where(inArray(subdomain, [...new Set(names)]))
+      .groupBy(subdomain),
   );
   return new Map(rows.map((row) => [row.subdomain, row.owners]));
 }

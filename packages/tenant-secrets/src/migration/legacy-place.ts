@@ -1,8 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { AuditLog } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
-import { perform } from "../access/attempt.ts";
+import type { Operations } from "../access/operation.ts";
 import type { Company } from "../companies/companies.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
 import { isSealedOf, type SealedSecret } from "../stores/encrypted-secret.ts";
@@ -13,7 +12,7 @@ import type { LegacyValue } from "./legacy-row.ts";
 export interface LegacyPlaceParts {
   readonly databaseStore: DatabaseStore;
   readonly infisicalStore: SecretStore;
-  readonly audit: AuditLog;
+  readonly operations: Operations;
 }
 
 /** A company that rows can be imported into. */
@@ -32,7 +31,7 @@ type Place = (destination: Destination, secretKey: string, value: LegacyValue) =
  * could guess with it.
  */
 export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boolean): Place {
-  const { databaseStore, infisicalStore, audit } = parts;
+  const { databaseStore, infisicalStore, operations } = parts;
   const wouldBeThere = dryRun ? rememberValues() : undefined;
 
   const compare = async (
@@ -42,8 +41,8 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     stored: SealedSecret,
   ): Promise<boolean> => {
     const same = isSealedOf(stored, value);
-    const entry = { action: "secret.compare", outcome: "allowed", companyId: company.id, secretKey } as const;
-    await audit.add(caller, { ...entry, version: stored.version });
+    const compared = operations.steps({ caller, action: "secret.compare", company, secretKey });
+    await compared.record({ version: stored.version });
     return same;
   };
 
@@ -72,14 +71,7 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     const found = await obstacle(destination, secretKey, value);
     if (found !== undefined) return found;
     if (wouldBeThere !== undefined) return wouldBeThere(company, secretKey, value.plaintext);
-    const attempt = {
-      caller,
-      action: "secret.import",
-      companyId: company.id,
-      secretKey,
-      changes: true,
-    } as const;
-    const written = await perform(audit, attempt, () =>
+    const written = await operations.inSteps({ caller, action: "secret.import", company, secretKey }, () =>
       databaseStore.adopt({ caller, company }, { secretKey, ...value, origin: "legacy" }),
     );
     // Somebody wrote or removed it since it was looked for.

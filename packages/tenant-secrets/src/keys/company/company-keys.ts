@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { and, desc, eq, sql } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
 import { DatabaseError, tables, type Database } from "@repo/db";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
+import { asTenantSecretsError, type AuditLog } from "@repo/audit-log";
 import { type CompanyId, job, keyDestroyed, KeyReplacedError, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, deriveCompanyKey, type KeyPlace, unwrapKey, wrapKey } from "@repo/envelope";
 import type { MasterKeyRing, MasterKeys } from "../master/master-keys.ts";
@@ -37,23 +37,21 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
   const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
 
   const unwrap = async (companyId: CompanyId, no: number): Promise<CompanyKey> => {
-    const [wrap] = await onDatabase(() =>
-      database.inCompany(companyId, (statements) =>
-        statements
-          .select({ status: companyKeys.status, wrap: companyKeyWraps })
-          .from(companyKeys)
-          .leftJoin(
-            companyKeyWraps,
-            and(
-              eq(companyKeyWraps.companyId, companyKeys.companyId),
-              eq(companyKeyWraps.no, companyKeys.no),
-              eq(companyKeyWraps.region, masterKeys.region),
-            ),
-          )
-          .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.no, no)))
-          .orderBy(desc(companyKeyWraps.masterKeyVersion))
-          .limit(1),
-      ),
+    const [wrap] = await database.inCompany(companyId, (statements) =>
+      statements
+        .select({ status: companyKeys.status, wrap: companyKeyWraps })
+        .from(companyKeys)
+        .leftJoin(
+          companyKeyWraps,
+          and(
+            eq(companyKeyWraps.companyId, companyKeys.companyId),
+            eq(companyKeyWraps.no, companyKeys.no),
+            eq(companyKeyWraps.region, masterKeys.region),
+          ),
+        )
+        .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.no, no)))
+        .orderBy(desc(companyKeyWraps.masterKeyVersion))
+        .limit(1),
     );
     if (wrap?.status === "destroyed") throw keyDestroyed();
     if (wrap?.wrap == null) {
@@ -104,14 +102,12 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
 
   /** The numbers of the keys that are not destroyed, the active one first. None where the company never had a key. */
   const findLivingNos = async (companyId: CompanyId): Promise<number[]> => {
-    const rows = await onDatabase(() =>
-      database.inCompany(companyId, (statements) =>
-        statements
-          .select({ no: companyKeys.no, status: companyKeys.status })
-          .from(companyKeys)
-          .where(eq(companyKeys.companyId, companyId))
-          .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.no)),
-      ),
+    const rows = await database.inCompany(companyId, (statements) =>
+      statements
+        .select({ no: companyKeys.no, status: companyKeys.status })
+        .from(companyKeys)
+        .where(eq(companyKeys.companyId, companyId))
+        .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.no)),
     );
     const [first] = rows;
     if (first !== undefined && first.status !== "active") throw keyDestroyed();
@@ -121,7 +117,7 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
   const findOrMakeNos = async (companyId: CompanyId): Promise<readonly [number, ...number[]]> => {
     const [no, ...older] = await findLivingNos(companyId);
     if (no !== undefined) return [no, ...older];
-    await onDatabase(() => wrapping(masterKeys, (ring) => makeFirst(companyId, ring)));
+    await wrapping(masterKeys, (ring) => makeFirst(companyId, ring));
     return [1];
   };
 
@@ -175,10 +171,10 @@ export async function withKeysOfNow<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
-    } catch (error) {
+    } catch (thrown) {
+      const error = asTenantSecretsError(thrown);
       const replaced = error instanceof KeyReplacedError && attempt <= mostReplacements;
-      const destroyed =
-        error instanceof TenantSecretsError && error.code === "KEY_DESTROYED" && attempt === 1;
+      const destroyed = error.code === "KEY_DESTROYED" && attempt === 1;
       if (!replaced && !destroyed) throw error;
     }
   }

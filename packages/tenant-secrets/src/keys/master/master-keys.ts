@@ -1,7 +1,6 @@
 import { asc, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { onDatabase } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { type MasterKey, sameCheckValue } from "@repo/envelope";
 import { derivationFor, isKeyOf, readMasterKey } from "./master-key-text.ts";
@@ -91,13 +90,11 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
 
 /** The registry: every master key of every region that this database has ever known. */
 export function readRegistry(database: Database): Promise<MasterKeyRow[]> {
-  return onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select()
-        .from(tables.masterKeys)
-        .orderBy(asc(tables.masterKeys.region), asc(tables.masterKeys.version)),
-    ),
+  return database.acrossCompanies((statements) =>
+    statements
+      .select()
+      .from(tables.masterKeys)
+      .orderBy(asc(tables.masterKeys.region), asc(tables.masterKeys.version)),
   );
 }
 
@@ -130,20 +127,18 @@ async function registerFirst(
   if (text === undefined) throw firstKeyMissing(place, region, [...texts.keys()].filter(isMasterKeyName));
   const derivation = derivationFor(text);
   const { checkValue } = await readMasterKey(text, region, 1, derivation);
-  await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .insert(tables.masterKeys)
-        .values({
-          region,
-          version: 1,
-          status: "active",
-          ...derivation,
-          checkValue,
-          activatedAt: sql`now()`,
-        })
-        .onConflictDoNothing(),
-    ),
+  await database.acrossCompanies((statements) =>
+    statements
+      .insert(tables.masterKeys)
+      .values({
+        region,
+        version: 1,
+        status: "active",
+        ...derivation,
+        checkValue,
+        activatedAt: sql`now()`,
+      })
+      .onConflictDoNothing(),
   );
   return (await readRegistry(database)).filter((row) => row.region === region);
 }

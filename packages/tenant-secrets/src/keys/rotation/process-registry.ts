@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { and, eq, gt, sql } from "drizzle-orm";
 import { listenForChanges, tables, type Change, type ChangeListener, type Database } from "@repo/db";
-import { asTenantSecretsError, onDatabase } from "@repo/audit-log";
+import { asTenantSecretsError } from "@repo/audit-log";
 import type { TenantSecretsError } from "@repo/catalog";
 import type { MasterKeys } from "../master/master-keys.ts";
 
@@ -89,19 +89,17 @@ export async function joinProcesses(
   };
 
   await beat();
-  const listener: ChangeListener = await onDatabase(() =>
-    listenForChanges({
-      listenerUrl,
-      onGap: () => {
-        onChange(undefined);
-        void follow().then(beat);
-      },
-      onChange: (change) => {
-        onChange(change);
-        if (change.subject === "master-keys") void follow().then(beat);
-      },
-    }),
-  ).catch(async (error: unknown) => {
+  const listener: ChangeListener = await listenForChanges({
+    listenerUrl,
+    onGap: () => {
+      onChange(undefined);
+      void follow().then(beat);
+    },
+    onChange: (change) => {
+      onChange(change);
+      if (change.subject === "master-keys") void follow().then(beat);
+    },
+  }).catch(async (error: unknown) => {
     await leave();
     throw error;
   });
@@ -137,23 +135,21 @@ async function say(
   region: string,
   masterKeyVersions: readonly number[],
 ): Promise<number[]> {
-  return onDatabase(() =>
-    database.acrossCompanies(async (statements) => {
-      const versions = [...masterKeyVersions];
-      await statements
-        .insert(processes)
-        .values({ id, region, masterKeyVersions: versions })
-        .onConflictDoUpdate({
-          target: processes.id,
-          set: { masterKeyVersions: versions, seenAt: sql`now()` },
-        });
-      const rows = await statements
-        .select({ version: registry.version })
-        .from(registry)
-        .where(and(eq(registry.region, region), sql`${registry.status} not in ('retired', 'destroyed')`));
-      return rows.map((row) => row.version);
-    }),
-  );
+  return database.acrossCompanies(async (statements) => {
+    const versions = [...masterKeyVersions];
+    await statements
+      .insert(processes)
+      .values({ id, region, masterKeyVersions: versions })
+      .onConflictDoUpdate({
+        target: processes.id,
+        set: { masterKeyVersions: versions, seenAt: sql`now()` },
+      });
+    const rows = await statements
+      .select({ version: registry.version })
+      .from(registry)
+      .where(and(eq(registry.region, region), sql`${registry.status} not in ('retired', 'destroyed')`));
+    return rows.map((row) => row.version);
+  });
 }
 
 /** The processes of a region that are alive and do not hold a version yet. */
@@ -162,19 +158,17 @@ export async function processesWithout(
   region: string,
   version: number,
 ): Promise<string[]> {
-  const rows = await onDatabase(() =>
-    database.acrossCompanies((statements) =>
-      statements
-        .select({ id: processes.id })
-        .from(processes)
-        .where(
-          and(
-            eq(processes.region, region),
-            gt(processes.seenAt, sql`now() - make_interval(secs => ${goneAfterSeconds})`),
-            sql`not (${version} = any(${processes.masterKeyVersions}))`,
-          ),
+  const rows = await database.acrossCompanies((statements) =>
+    statements
+      .select({ id: processes.id })
+      .from(processes)
+      .where(
+        and(
+          eq(processes.region, region),
+          gt(processes.seenAt, sql`now() - make_interval(secs => ${goneAfterSeconds})`),
+          sql`not (${version} = any(${processes.masterKeyVersions}))`,
         ),
-    ),
+      ),
   );
   return rows.map((row) => row.id);
 }

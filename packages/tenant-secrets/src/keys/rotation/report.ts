@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { encryptedColumns, type Database } from "@repo/db";
-import { type AuditKey, onDatabase } from "@repo/audit-log";
+import type { AuditKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { encodeFields } from "@repo/envelope";
 import type { RotationRow } from "./rotation-row.ts";
@@ -38,23 +38,21 @@ const Report = z.strictObject({
 
 /** Counts every encrypted column that the schema has, so that none can be forgotten in a report. */
 export function countSealed(database: Database): Promise<SealedCounts> {
-  return onDatabase(() =>
-    database.acrossCompanies(async (statements) => {
-      const counts: SealedCounts = {};
-      for (const { table, column, wraps } of encryptedColumns) {
-        const name = sql.raw(`"${table}"."${column}"`);
-        // A wrap says in its first three parts what it is under; a value, in its first, only its format.
-        const parts = sql.raw(wraps ? "^[^.]*[.][^.]*[.][^.]*" : "^[^.]*");
-        const rows = await statements.execute(sql`
+  return database.acrossCompanies(async (statements) => {
+    const counts: SealedCounts = {};
+    for (const { table, column, wraps } of encryptedColumns) {
+      const name = sql.raw(`"${table}"."${column}"`);
+      // A wrap says in its first three parts what it is under; a value, in its first, only its format.
+      const parts = sql.raw(wraps ? "^[^.]*[.][^.]*[.][^.]*" : "^[^.]*");
+      const rows = await statements.execute(sql`
           select substring(${name} from '${parts}') as under, count(*)::int as count
           from ${sql.raw(`"${table}"`)} where ${name} is not null group by 1 order by 1`);
-        counts[`${table}.${column}`] = Object.fromEntries(
-          rows.map((row) => [String(row["under"]), Number(row["count"])]),
-        );
-      }
-      return counts;
-    }),
-  );
+      counts[`${table}.${column}`] = Object.fromEntries(
+        rows.map((row) => [String(row["under"]), Number(row["count"])]),
+      );
+    }
+    return counts;
+  });
 }
 
 const Verified = z.object({ sealed: Sealed, companiesOpened: z.int(), unopenable: Unopenable });
