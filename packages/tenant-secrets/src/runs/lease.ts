@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { and, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
-import { onDatabase } from "@repo/audit-log";
 import { notFound, TenantSecretsError } from "@repo/catalog";
 
 const { runs } = tables;
@@ -63,34 +62,32 @@ export const leaseEnd = sql`clock_timestamp() + make_interval(secs => ${leaseSec
  * @throws {RunDriven} @throws {RunStopped} where it is paused or finished @throws {TenantSecretsError} NOT_FOUND
  */
 export async function takeLease(database: Database, id: string): Promise<RunRow & Lease> {
-  return onDatabase(() =>
-    database.acrossCompanies(async (statements) => {
-      const holder = randomUUID();
-      const [row] = await statements
-        .update(runs)
-        .set({
-          state: "running",
-          leaseHolder: holder,
-          leaseUntil: leaseEnd,
-          fence: sql`${runs.fence} + 1`,
-          updatedAt: sql`now()`,
-        })
-        .where(
-          and(
-            eq(runs.id, id),
-            inArray(runs.state, ["running", "failed"]),
-            or(isNull(runs.leaseUntil), sql`${runs.leaseUntil} < now()`),
-          ),
-        )
-        .returning();
-      if (row !== undefined) return { ...row, holder, token: row.fence };
-      const [there] = await statements.select({ state: runs.state }).from(runs).where(eq(runs.id, id));
-      if (there === undefined) throw notFound();
-      throw there.state === "running" || there.state === "failed"
-        ? new RunDriven()
-        : new RunStopped(there.state);
-    }),
-  );
+  return database.acrossCompanies(async (statements) => {
+    const holder = randomUUID();
+    const [row] = await statements
+      .update(runs)
+      .set({
+        state: "running",
+        leaseHolder: holder,
+        leaseUntil: leaseEnd,
+        fence: sql`${runs.fence} + 1`,
+        updatedAt: sql`now()`,
+      })
+      .where(
+        and(
+          eq(runs.id, id),
+          inArray(runs.state, ["running", "failed"]),
+          or(isNull(runs.leaseUntil), sql`${runs.leaseUntil} < now()`),
+        ),
+      )
+      .returning();
+    if (row !== undefined) return { ...row, holder, token: row.fence };
+    const [there] = await statements.select({ state: runs.state }).from(runs).where(eq(runs.id, id));
+    if (there === undefined) throw notFound();
+    throw there.state === "running" || there.state === "failed"
+      ? new RunDriven()
+      : new RunStopped(there.state);
+  });
 }
 
 /**

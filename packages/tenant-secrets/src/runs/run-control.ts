@@ -1,8 +1,7 @@
 import { and, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
-import { type AuditAction, type AuditLog, onDatabase } from "@repo/audit-log";
+import { tables, type Statements } from "@repo/db";
 import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
-import { perform, refuse } from "../access/attempt.ts";
+import { audited, type Operations } from "../access/operation.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import type { RunProgress } from "./definition.ts";
 import type { RunRow, RunState } from "./lease.ts";
@@ -70,109 +69,93 @@ export type RunKind = Pick<
   "kind" | "verb" | "cancellable" | "inBackground" | "enqueue"
 >;
 
-export function createRunControl(database: Database, audit: AuditLog, kinds: readonly RunKind[]): RunControl {
-  const columns = {
-    row: runs,
-    driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)`,
-  };
-
-  const mayOf = (caller: Caller): readonly string[] =>
-    kinds.filter(({ verb }) => permitsOnPlatform(caller.actor, verb)).map(({ kind }) => kind);
-
-  const asOperator = <T>(
-    caller: Caller,
-    action: AuditAction,
-    subject: string | undefined,
-    work: (allowed: SQL) => Promise<T>,
-  ): Promise<T> => {
-    const attempt = { caller, action, subject, changes: action !== "run.list" && action !== "run.get" };
-    const allowed = mayOf(caller);
-    if (allowed.length === 0) return refuse(audit, attempt, forbidden("manage runs"));
-    return perform(audit, attempt, () => work(inArray(runs.kind, [...allowed])));
-  };
-
-  const read = (where: SQL | undefined, limit: number): Promise<RunDescription[]> =>
-    onDatabase(async () => {
-      const found = await database.acrossCompanies((statements) =>
-        statements
-          .select(columns)
-          .from(runs)
-          .where(where)
-          .orderBy(desc(runs.startedAt), desc(runs.id))
-          .limit(limit),
-      );
-      return found.map(descriptionOf);
-    });
-
-  const get = async (allowed: SQL, id: string): Promise<RunDescription> => {
-    const [found] = await read(and(allowed, eq(runs.id, id)), 1);
-    if (found === undefined) throw notFound();
-    return found;
+export function createRunControl(operations: Operations, kinds: readonly RunKind[]): RunControl {
+  /** What the caller may do something about. None is a denial. */
+  const permittedTo = (caller: Caller) => {
+    const permitted = kinds
+      .filter(({ verb }) => permitsOnPlatform(caller.actor, verb))
+      .map(({ kind }) => kind);
+    const deny = permitted.length === 0 ? forbidden("manage runs") : undefined;
+    return { allowed: inArray(runs.kind, permitted), deny };
   };
 
   const change = (
     caller: Caller,
-    id: string,
-    action: "run.pause" | "run.resume" | "run.cancel",
+    { id, action }: { readonly id: string; readonly action: "run.pause" | "run.resume" | "run.cancel" },
     to: (row: RunRow, kind: RunKind) => Partial<RunRow>,
-  ): Promise<RunDescription> =>
-    asOperator(caller, action, id, async (allowed) => {
-      await audit.ready();
-      await onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const [row] = await statements
-            .select()
-            .from(runs)
-            .where(and(allowed, eq(runs.id, id)))
-            .for("update");
-          const kind = kinds.find((each) => each.kind === row?.kind);
-          if (row === undefined || kind === undefined) throw notFound();
-          if (row.finishedAt !== null)
-            throw conflict(`This run is ${row.state}: there is nothing to change.`);
-          const changes = to(row, kind);
-          await statements
-            .update(runs)
-            .set({
-              ...changes,
-              updatedAt: sql`now()`,
-              ...(changes.state === "cancelled" && { finishedAt: sql`now()` }),
-            })
-            .where(eq(runs.id, id));
-          if (action === "run.resume" && kind.inBackground) await kind.enqueue(statements, row);
-          await audit.addTo(statements, caller, { action, outcome: "allowed", subject: id });
-        }),
-      );
-      return get(allowed, id);
+  ): Promise<RunDescription> => {
+    const { allowed, deny } = permittedTo(caller);
+    return operations.change({ caller, action, subject: id, deny }, async ({ statements }) => {
+      const named = and(allowed, eq(runs.id, id));
+      const [row] = await statements.select().from(runs).where(named).for("update");
+      const kind = kinds.find((each) => each.kind === row?.kind);
+      if (row === undefined || kind === undefined) throw notFound();
+      if (row.finishedAt !== null) throw conflict(`This run is ${row.state}: there is nothing to change.`);
+      const changes = to(row, kind);
+      await statements
+        .update(runs)
+        .set({
+          ...changes,
+          updatedAt: sql`now()`,
+          ...(changes.state === "cancelled" && { finishedAt: sql`now()` }),
+        })
+        .where(eq(runs.id, id));
+      if (action === "run.resume" && kind.inBackground) await kind.enqueue(statements, row);
+      return audited(await get(statements, named), {});
     });
+  };
 
   return {
-    list: (caller, { unfinished, before, limit }) =>
-      asOperator(caller, "run.list", undefined, async (allowed) => {
-        await audit.add(caller, { action: "run.list", outcome: "allowed" });
+    list: (caller, { unfinished, before, limit }) => {
+      const { allowed, deny } = permittedTo(caller);
+      return operations.read({ caller, action: "run.list", deny }, async (across) => {
         const older =
           before === undefined
             ? undefined
             : sql`(${runs.startedAt}, ${runs.id}) < (select r.started_at, r.id from ${runs} r where r.id = ${before})`;
-        return read(and(allowed, older, unfinished === true ? isNull(runs.finishedAt) : undefined), limit);
-      }),
-    get: (caller, id) =>
-      asOperator(caller, "run.get", id, async (allowed) => {
-        const found = await get(allowed, id);
-        await audit.add(caller, { action: "run.get", outcome: "allowed", subject: id });
-        return found;
-      }),
+        const wanted = and(allowed, older, unfinished === true ? isNull(runs.finishedAt) : undefined);
+        return audited(await across((statements) => select(statements, wanted, limit)), {});
+      });
+    },
+    get: (caller, id) => {
+      const { allowed, deny } = permittedTo(caller);
+      return operations.read({ caller, action: "run.get", subject: id, deny }, async (across) =>
+        audited(await across((statements) => get(statements, and(allowed, eq(runs.id, id)))), {}),
+      );
+    },
     pause: (caller, id) =>
-      change(caller, id, "run.pause", ({ state }) => {
+      change(caller, { id, action: "run.pause" }, ({ state }) => {
         if (state !== "running") throw conflict(`This run is ${state}, not running.`);
         return { state: "paused" };
       }),
-    resume: (caller, id) => change(caller, id, "run.resume", () => ({ state: "running", attempts: 0 })),
+    resume: (caller, id) =>
+      change(caller, { id, action: "run.resume" }, () => ({ state: "running", attempts: 0 })),
     cancel: (caller, id) =>
-      change(caller, id, "run.cancel", (_, { cancellable }) => {
+      change(caller, { id, action: "run.cancel" }, (_, { cancellable }) => {
         if (!cancellable) throw notCancellable();
         return { state: "cancelled", leaseHolder: null, leaseUntil: null };
       }),
   };
+}
+
+async function select(
+  statements: Statements,
+  where: SQL | undefined,
+  limit: number,
+): Promise<RunDescription[]> {
+  const found = await statements
+    .select({ row: runs, driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)` })
+    .from(runs)
+    .where(where)
+    .orderBy(desc(runs.startedAt), desc(runs.id))
+    .limit(limit);
+  return found.map(descriptionOf);
+}
+
+async function get(statements: Statements, where: SQL | undefined): Promise<RunDescription> {
+  const [found] = await select(statements, where, 1);
+  if (found === undefined) throw notFound();
+  return found;
 }
 
 function descriptionOf({ row, driven }: { readonly row: RunRow; readonly driven: boolean }): RunDescription {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
-import { asTenantSecretsError, onDatabase } from "@repo/audit-log";
+import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, notFound } from "@repo/catalog";
 import type { OnStep, RunDefinition } from "./definition.ts";
 import { leaseEnd, releaseRun, RunStopped, takeLease, type Lease, type RunRow } from "./lease.ts";
@@ -94,13 +94,11 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
   };
 
   const find = async (where: ReturnType<typeof and>): Promise<FoundRun<Facts> | undefined> => {
-    const [found] = await onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        statements
-          .select({ row: runs, driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)` })
-          .from(runs)
-          .where(and(eq(runs.kind, kind), where)),
-      ),
+    const [found] = await database.acrossCompanies((statements) =>
+      statements
+        .select({ row: runs, driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)` })
+        .from(runs)
+        .where(and(eq(runs.kind, kind), where)),
     );
     return found && { ...found, facts: definition.facts.parse(found.row.facts) };
   };

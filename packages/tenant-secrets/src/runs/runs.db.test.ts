@@ -3,11 +3,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { DatabaseError } from "@repo/db";
 import { startJobs } from "@repo/db/jobs";
-import { createAuditLog } from "@repo/audit-log";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createAuditKeys } from "../keys/audit-keys.ts";
-import { createMasterKeys } from "../keys/master/master-keys.ts";
-import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
+import { codeOf, createFixture, operationsOf, operator, product, type Fixture } from "../testing/fixture.ts";
 import { defineToyRun, toyTable, type ToyInput, type ToyOptions } from "../testing/toy-run.ts";
 import { holdRun, mostAttempts, RunDriven, RunStopped, type RunRow } from "./lease.ts";
 import { createRunControl, type RunControl } from "./run-control.ts";
@@ -22,16 +19,12 @@ beforeAll(async () => {
   fixture = await createFixture();
   await fixture.secrets.prepare();
   await fixture.superuser.unsafe(toyTable);
-  const auditKeys = createAuditKeys(
-    fixture.database,
-    createMasterKeys(fixture.database, fixture.infisical, "default"),
-  );
   const kinds = [
     defineToy(),
     defineToy({ kind: "toy-for-good", cancellable: false }),
     defineToy({ kind: "toy-by-job" }),
   ];
-  control = createRunControl(fixture.database, createAuditLog(fixture.database, auditKeys), kinds);
+  control = createRunControl(operationsOf(fixture), kinds);
 });
 
 async function start(input: Partial<ToyInput> = {}, toy = defineToy()): Promise<RunRow> {

@@ -1,6 +1,5 @@
 import { eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
-import { onDatabase } from "@repo/audit-log";
 import type { Caller, CompanyId } from "@repo/catalog";
 import type { Next, OnStep, RunDefinition, RunStep } from "./definition.ts";
 import { holdRun, RunStopped, type Lease, type Position, type RunRow } from "./lease.ts";
@@ -47,9 +46,9 @@ export function createStep<Input, Facts extends object, Phase extends string, To
       await holdRun(statements, row.id, { ...lease, ...position });
       return work(statements);
     };
-    const result = await onDatabase(() =>
-      companyId === undefined ? database.acrossCompanies(inside) : database.inCompany(companyId, inside),
-    );
+    const result = await (companyId === undefined
+      ? database.acrossCompanies(inside)
+      : database.inCompany(companyId, inside));
     done = at.done ?? done;
     return result;
   };

@@ -1,6 +1,5 @@
 import { and, asc, desc, eq, lt, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { onDatabase } from "@repo/audit-log";
 import { type Check, type CheckResult, notFound, type SecretVersion } from "@repo/catalog";
 import { integrityFailure } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
@@ -17,8 +16,8 @@ const maxPage = 100;
 /** What can be known of secrets without a value. */
 export function createDescriptions({ database }: DatabaseParts): StorePart<"survey" | "list", "history"> {
   const survey: DatabaseStore["survey"] = async (company) => {
-    const rows = await onDatabase(() =>
-      database.inCompany(company.id, (statements) => selectDescriptions(statements, company)),
+    const rows = await database.inCompany(company.id, (statements) =>
+      selectDescriptions(statements, company),
     );
     if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
     return {
@@ -36,8 +35,8 @@ export function createDescriptions({ database }: DatabaseParts): StorePart<"surv
         const size = Math.min(limit, maxPage);
         // One more than asked for tells whether there is another page.
         const page = { secretKey, before, limit: size + 1 };
-        const rows = await onDatabase(() =>
-          database.inCompany(company.id, (statements) => selectVersions(statements, company, page)),
+        const rows = await database.inCompany(company.id, (statements) =>
+          selectVersions(statements, company, page),
         );
         const [first] = rows;
         if (first === undefined && before === undefined) throw notFound();

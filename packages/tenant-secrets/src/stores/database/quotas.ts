@@ -2,7 +2,6 @@ import { LRUCache } from "lru-cache";
 import { sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { onDatabase } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../../companies/companies.ts";
 import type { DatabaseParts } from "./transaction.ts";
@@ -74,9 +73,7 @@ export function createQuotas(database: Database, options: QuotaOptions = {}): Qu
   const usageOf = (company: Company): Promise<CountedUsage> => {
     const last = usages.get(company.id);
     if (last !== undefined && !(last.known !== undefined && isOld(last.known))) return last.usage;
-    const usage = onDatabase(() =>
-      database.inCompany(company.id, (statements) => measure(statements, company)),
-    );
+    const usage = database.inCompany(company.id, (statements) => measure(statements, company));
     const next: { readonly usage: Promise<CountedUsage>; known?: CountedUsage } = { usage };
     usages.set(company.id, next);
     const settle = async (): Promise<void> => {

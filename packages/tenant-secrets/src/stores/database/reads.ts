@@ -1,6 +1,5 @@
 import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import { createSecretHeads, tables, type SecretHeadRow, type Statements } from "@repo/db";
-import { onDatabase } from "@repo/audit-log";
 import { type HeadState, headStateOf, integrityFailure, isGenuineHead } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
 import { withKeysOfNow } from "../../keys/company/company-keys.ts";
@@ -42,7 +41,7 @@ export function createReading({
   };
 
   const look = async (company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>> => {
-    const head = await onDatabase(() => readHead(company.id, secretKey));
+    const head = await readHead(company.id, secretKey);
     if (head === undefined) return { state: "unknown" };
     if (head.companyId !== company.id || head.secretKey !== secretKey) throw integrityFailure();
     await check(company, head, head);
@@ -79,8 +78,8 @@ export function createReading({
       findLive: (company, { secretKey }) =>
         withKeysOfNow(async () => {
           const askedAt = performance.now();
-          const rows = await onDatabase(() =>
-            database.inCompany(company.id, (statements) => selectLive(statements, company, secretKey)),
+          const rows = await database.inCompany(company.id, (statements) =>
+            selectLive(statements, company, secretKey),
           );
           const [any] = rows;
           if (any !== undefined) await check(company, headStateOf(any.head), any.head);

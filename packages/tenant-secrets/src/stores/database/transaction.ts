@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database, Statements } from "@repo/db";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
+import type { AuditLog } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, integrityFailure } from "@repo/envelope";
 import type { RaiseAlarm } from "../../access/alarms.ts";
@@ -73,12 +73,10 @@ export async function inEnteredCompany<T>(
   for (;;) {
     await audit.ready();
     try {
-      return await onDatabase(() =>
-        database.inCompany(company.id, async (statements) => {
-          await enterCompany(statements, company);
-          return work(statements);
-        }),
-      );
+      return await database.inCompany(company.id, async (statements) => {
+        await enterCompany(statements, company);
+        return work(statements);
+      });
     } catch (error) {
       if (!(error instanceof StoreHeld) || performance.now() >= giveUpAt) throw error;
       // At random, so that those who wait do not come back together.

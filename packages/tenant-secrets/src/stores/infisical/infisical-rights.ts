@@ -1,7 +1,6 @@
 import { and, ne } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { onDatabase } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { onInfisical } from "./infisical-errors.ts";
 
@@ -48,14 +47,12 @@ const companySteps = (infisical: InfisicalClient): (() => Promise<unknown>)[] =>
 
 function hasCompaniesThere(database: Database): Promise<boolean> {
   const { companies } = tables;
-  return onDatabase(() =>
-    database.acrossCompanies(async (statements) => {
-      const found = await statements
-        .select({ id: companies.id })
-        .from(companies)
-        .where(and(ne(companies.secretStore, "database"), ne(companies.status, "deleted")))
-        .limit(1);
-      return found.length > 0;
-    }),
-  );
+  return database.acrossCompanies(async (statements) => {
+    const found = await statements
+      .select({ id: companies.id })
+      .from(companies)
+      .where(and(ne(companies.secretStore, "database"), ne(companies.status, "deleted")))
+      .limit(1);
+    return found.length > 0;
+  });
 }

@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
-import { type AuditEntry, type AuditLog, onDatabase } from "@repo/audit-log";
+import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import { job, TenantSecretsError } from "@repo/catalog";
 import { fingerprint, Plaintext, sameCheckValue } from "@repo/envelope";
 import { companyIdOf } from "../../companies/company-id.ts";
@@ -51,25 +51,23 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
   const { database, infisical, companyKeys, audit, announce } = dependencies;
 
   const findDue = (after: Date) =>
-    onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        statements
-          .select({
-            write: outsideWrites,
-            folder: companies.infisicalFolder,
-            isOld: sql<boolean>`${outsideWrites.startedAt} < clock_timestamp() - interval '24 hours'`,
-          })
-          .from(outsideWrites)
-          .innerJoin(companies, eq(companies.id, outsideWrites.companyId))
-          .where(
-            and(
-              lte(outsideWrites.deadlineAt, sql`clock_timestamp()`),
-              gt(outsideWrites.deadlineAt, sql`${after.toISOString()}::timestamptz`),
-            ),
-          )
-          .orderBy(asc(outsideWrites.deadlineAt))
-          .limit(batchSize),
-      ),
+    database.acrossCompanies((statements) =>
+      statements
+        .select({
+          write: outsideWrites,
+          folder: companies.infisicalFolder,
+          isOld: sql<boolean>`${outsideWrites.startedAt} < clock_timestamp() - interval '24 hours'`,
+        })
+        .from(outsideWrites)
+        .innerJoin(companies, eq(companies.id, outsideWrites.companyId))
+        .where(
+          and(
+            lte(outsideWrites.deadlineAt, sql`clock_timestamp()`),
+            gt(outsideWrites.deadlineAt, sql`${after.toISOString()}::timestamptz`),
+          ),
+        )
+        .orderBy(asc(outsideWrites.deadlineAt))
+        .limit(batchSize),
     );
 
   const isPut = async ({ companyId, companyKeyNo, valueMac }: Row, value: string): Promise<boolean> => {
@@ -100,18 +98,16 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
 
   const close = async ({ id, companyId, secretKey, kind }: Row, outcome: Outcome): Promise<void> => {
     await audit.ready();
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const closed = await statements
-          .delete(outsideWrites)
-          .where(and(eq(outsideWrites.companyId, companyId), eq(outsideWrites.id, id)))
-          .returning({ id: outsideWrites.id });
-        // Whoever made it has told its outcome by now.
-        if (closed.length === 0) return;
-        const action = kind === "put" ? "secret.write" : "secret.remove";
-        await audit.addTo(statements, settler, { action, companyId, secretKey, ...outcome });
-      }),
-    );
+    await database.acrossCompanies(async (statements) => {
+      const closed = await statements
+        .delete(outsideWrites)
+        .where(and(eq(outsideWrites.companyId, companyId), eq(outsideWrites.id, id)))
+        .returning({ id: outsideWrites.id });
+      // Whoever made it has told its outcome by now.
+      if (closed.length === 0) return;
+      const action = kind === "put" ? "secret.write" : "secret.remove";
+      await audit.addTo(statements, settler, { action, companyId, secretKey, ...outcome });
+    });
     if (outcome.outcome === "allowed") await announce(companyId, secretKey);
   };
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { and, eq, lte, ne, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { InfisicalError } from "@repo/infisical";
-import { type AuditEntry, onDatabase } from "@repo/audit-log";
+import type { AuditEntry } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { fingerprint, type Plaintext } from "@repo/envelope";
 import type { Company, CompanyScope } from "../../companies/companies.ts";
@@ -104,7 +104,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
   /** In the company's scope, whatever store it has by now: the row says whether that has changed. */
   const onRow = async <T>(company: Company, work: (statements: Statements) => Promise<T>): Promise<T> => {
     await audit.ready();
-    return onDatabase(() => database.inCompany(company.id, work));
+    return database.inCompany(company.id, work);
   };
 
   /** @returns whether it counts, was given up by a change of the store, or was settled by the job before */
