@@ -246,7 +246,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   };
   const verifiers = { ...webhookVerifiers(), ...options.verifiers };
   requireVerifiers(catalog, verifiers);
-  const vaultParts = { catalog, companies, stores, audit, kept, verifiers };
+  const vaultParts = { catalog, companies, stores, audit, operations, kept, verifiers };
   const providers = options.checks ?? providerChecks();
   requireChecks(catalog, providers);
   const unchecked = createVault(vaultParts);
@@ -283,7 +283,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   return {
     catalog,
     vault,
-    files: createSecretFiles({ ...vaultParts, database }),
+    files: createSecretFiles(vaultParts),
     checks,
     upkeep: createSecretUpkeep(databaseParts),
     outsideSettlement: createOutsideSettlement({

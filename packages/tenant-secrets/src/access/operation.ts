@@ -19,6 +19,11 @@ export interface Operation extends Pick<Attempt, "caller" | "action" | "secretKe
   readonly deny?: TenantSecretsError | undefined;
 }
 
+export interface OperationInSteps extends Operation {
+  /** Whether it would change something, so that a lost answer leaves it open whether it did. Default: true. */
+  readonly changes?: boolean;
+}
+
 /** What an event says beyond its operation, whose action, company, subject and version are its defaults. */
 export type EventDetails = Partial<AuditEntry>;
 
@@ -74,8 +79,10 @@ interface Anew<T> extends RetriedRequest {
 export interface Steps {
   /** One transaction with its events. Both commit, or neither. */
   readonly commit: <T>(work: (transaction: Transaction) => Promise<Audited<T>>) => Promise<T>;
-  /** Commits an event alone, such as *attempted* before a call that cannot be undone. */
+  /** Commits an event alone, such as *attempted* before a call that cannot be undone. Subject to flood control. */
   readonly record: (event: EventDetails) => Promise<void>;
+  /** Commits events of the operation's company together, or of any company where the operation has none. */
+  readonly recordTogether: (events: readonly EventDetails[]) => Promise<void>;
 }
 
 /**
@@ -98,7 +105,7 @@ export interface Operations {
    */
   read<T>(operation: Operation, work: (across: Across) => Promise<Audited<T>>): Promise<T>;
   /** An operation with effects outside the database, or with many transactions. `work` audits each of its steps. @throws as `change` */
-  inSteps<T>(operation: Operation, work: (steps: Steps) => Promise<T>): Promise<T>;
+  inSteps<T>(operation: OperationInSteps, work: (steps: Steps) => Promise<T>): Promise<T>;
   /** Steps of what nobody asked for: a job's, or a part of an operation that is under way. */
   steps(operation: Operation): Steps;
   /** @throws {TenantSecretsError} FORBIDDEN, audited */
@@ -152,6 +159,14 @@ export function createOperations(
   const steps = (operation: Operation): Steps => ({
     commit: (work) => commit(operation, work),
     record: (event) => audit.add(operation.caller, entryOf(operation, event)),
+    recordTogether: async (events) => {
+      await audit.ready();
+      const { company } = operation;
+      const recordAll = (statements: Statements) => recordIn(statements, operation, events);
+      await (company === undefined
+        ? database.acrossCompanies(recordAll)
+        : database.inCompany(company.id, recordAll));
+    },
   });
 
   return {
@@ -174,11 +189,12 @@ export function createOperations(
         const [first, second] = events;
         if (first === undefined) throw eventless();
         if (second === undefined) await steps(operation).record(first);
-        else await commit(operation, async () => ({ result, events }));
+        else await steps(operation).recordTogether(events);
         return result;
       }),
 
-    inSteps: (operation, work) => attempt(operation, true, () => work(steps(operation))),
+    inSteps: ({ changes = true, ...operation }, work) =>
+      attempt(operation, changes, () => work(steps(operation))),
     steps,
     authorize,
     deny,

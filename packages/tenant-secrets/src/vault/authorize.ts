@@ -1,6 +1,6 @@
 import type { AuditAction, AuditLog } from "@repo/audit-log";
 import { type Catalog, type SecretStoreName, TenantSecretsError, type Verb } from "@repo/catalog";
-import { perform, refuse, type Attempt } from "../access/attempt.ts";
+import type { Operations, Steps } from "../access/operation.ts";
 import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
 import type { Companies, CompanyScope } from "../companies/companies.ts";
@@ -17,6 +17,7 @@ export interface VaultParts {
   readonly companies: Companies;
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly audit: AuditLog;
+  readonly operations: Operations;
   readonly kept: KeptSecrets;
   readonly verifiers: WebhookVerifiers;
 }
@@ -41,10 +42,10 @@ export interface Task {
  */
 export type Gate = <T>(
   task: Task,
-  work: (scope: CompanyScope, store: SecretStore) => Promise<T>,
+  work: (scope: CompanyScope, store: SecretStore, steps: Steps) => Promise<T>,
 ) => Promise<T>;
 
-export function createGate({ catalog, companies, stores, audit }: VaultParts): Gate {
+export function createGate({ catalog, companies, stores, operations }: VaultParts): Gate {
   return ({ scope, secretKey, verb, action, ban, ...task }, work) =>
     inSpan(`vault ${action}`, async (span) => {
       const { caller, company } = scope;
@@ -52,13 +53,13 @@ export function createGate({ catalog, companies, stores, audit }: VaultParts): G
       // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
       const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
       span.setAttribute("tenant_secrets.store", company.secretStore);
-      const attempt: Attempt = { caller, action, secretKey: known, changes, companyId: company.id };
-      if (!permits(caller.actor, verb, company.id, secretKey)) {
-        return refuse(audit, attempt, refusal(caller.actor, verb, secretKey));
-      }
-      if (ban !== undefined) return refuse(audit, attempt, new TenantSecretsError("FORBIDDEN", ban));
-      return perform(audit, attempt, () =>
-        underStoreOfNow(companies, scope, (current) => work(current, stores[current.company.secretStore])),
+      const banned = ban === undefined ? undefined : new TenantSecretsError("FORBIDDEN", ban);
+      const isPermitted = permits(caller.actor, verb, company.id, secretKey);
+      const deny = isPermitted ? banned : refusal(caller.actor, verb, secretKey);
+      return operations.inSteps({ caller, action, company, secretKey: known, deny, changes }, (steps) =>
+        underStoreOfNow(companies, scope, (current) =>
+          work(current, stores[current.company.secretStore], steps),
+        ),
       );
     });
 }
@@ -100,18 +101,14 @@ export function refuseField(field: string, rule: string): TenantSecretsError {
 }
 
 /** Puts each secret that stood in the way of a batch on record by itself. The batch's own failure is for the gate. */
-export async function recordFailures<T>(
-  audit: AuditLog,
-  { caller, action, companyId }: Pick<Attempt, "caller" | "action" | "companyId">,
-  work: () => Promise<T>,
-): Promise<T> {
+export async function recordFailures<T>(steps: Steps, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
     for (const { secretKey, code } of failures) {
       const outcome = code === "FORBIDDEN" ? "refused" : "failed";
-      await audit.add(caller, { action, companyId, secretKey, outcome, reason: code });
+      await steps.record({ secretKey, outcome, reason: code });
     }
     throw error;
   }

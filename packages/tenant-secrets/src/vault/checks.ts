@@ -1,5 +1,4 @@
 import { enqueueJob, type Database } from "@repo/db";
-import { onDatabase } from "@repo/audit-log";
 import { type Check, checkValueText, job, notFound, TenantSecretsError } from "@repo/catalog";
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
 import type { CompanyScope } from "../companies/companies.ts";
@@ -54,12 +53,12 @@ interface SecretChecksParts extends VaultParts {
 }
 
 export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
-  const { database, catalog, companies, checks, vault, audit } = parts;
+  const { database, catalog, companies, checks, vault } = parts;
   const gate = createGate(parts);
 
   const check: SecretChecks["check"] = (scope, secretKey, { version, signal } = {}) =>
-    gate({ scope, secretKey, verb: "use", action: "secret.check" }, async (current, store) => {
-      const { caller, company } = current;
+    gate({ scope, secretKey, verb: "use", action: "secret.check" }, async (current, store, steps) => {
+      const { company } = current;
       getCheck(catalog, checks, secretKey);
       const stored = supported(store, "checks");
       const live = await findLive(store, company, { secretKey });
@@ -71,8 +70,7 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
       if (found === undefined) throw notFound();
       try {
         if (found.version === 0) throw keepsNoChecks();
-        const entry = { action: "secret.check", companyId: company.id, secretKey } as const;
-        await audit.add(caller, { ...entry, version: found.version, outcome: "attempted" });
+        await steps.record({ version: found.version, outcome: "attempted" });
         const text = found.plaintext.reveal();
         const result = await checkCredential(catalog, checks, secretKey, text, signal && { signal });
         if (signal?.aborted === true) throw interrupted();
@@ -110,25 +108,23 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
     },
 
     enqueueDue: () =>
-      onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          const startMs = Date.now();
-          let total = 0;
-          for (const secretKeys of keysByCheck(parts)) {
-            const due = await findDueChecks(statements, secretKeys, checksPerRound);
-            for (const [i, { company, secretKey }] of due.entries()) {
-              await enqueueJob(
-                statements,
-                "check-credential",
-                { company, secretKey },
-                { jobKey: `${company}/${secretKey}`, runAt: new Date(startMs + i * paceMs) },
-              );
-            }
-            total += due.length;
+      database.acrossCompanies(async (statements) => {
+        const startMs = Date.now();
+        let total = 0;
+        for (const secretKeys of keysByCheck(parts)) {
+          const due = await findDueChecks(statements, secretKeys, checksPerRound);
+          for (const [i, { company, secretKey }] of due.entries()) {
+            await enqueueJob(
+              statements,
+              "check-credential",
+              { company, secretKey },
+              { jobKey: `${company}/${secretKey}`, runAt: new Date(startMs + i * paceMs) },
+            );
           }
-          return total;
-        }),
-      ),
+          total += due.length;
+        }
+        return total;
+      }),
 
     checkDue: async (company, secretKey, signal) => {
       try {

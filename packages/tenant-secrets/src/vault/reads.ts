@@ -191,17 +191,16 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
     readMany: (resolved, secretKeys, { isRemote = false } = {}) =>
       gate(
         { scope: resolved, verb: "use", action: "secret.read", ban: banOf(resolved.caller, isRemote) },
-        async (scope, store) => {
+        async (scope, store, steps) => {
           const { caller, company } = scope;
           checkBatch(secretKeys);
           for (const secretKey of secretKeys) catalog.get(secretKey);
           const visible = secretKeys.filter((secretKey) => covers(caller.actor, secretKey));
-          const attempt = { caller, action: "secret.read", companyId: company.id } as const;
           const unusable = new Set<string>();
           const found =
             visible.length === 0
               ? new Map<string, StoredSecret>()
-              : await recordFailures(audit, attempt, () => openAll(company, store, visible, unusable));
+              : await recordFailures(steps, () => openAll(company, store, visible, unusable));
           try {
             for (const secretKey of secretKeys) {
               const secret = found.get(secretKey);
@@ -210,10 +209,9 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
                 noteUse(scope, store, secretKey);
                 continue;
               }
-              const { action, companyId } = attempt;
               const outcome = visible.includes(secretKey) ? "failed" : "refused";
               const reason = unusable.has(secretKey) ? "INVALID_VALUE" : "NOT_FOUND";
-              await audit.add(caller, { action, companyId, secretKey, outcome, reason });
+              await steps.record({ secretKey, outcome, reason });
             }
             return visible.flatMap((secretKey) => {
               const secret = found.get(secretKey);
@@ -280,13 +278,12 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
     reveal: (scope, secretKey, purpose) => {
       const ban = catalog.find(secretKey)?.writeOnly === true ? writeOnly : undefined;
       const task = { scope, secretKey, verb: "reveal", action: "secret.reveal", ban } as const;
-      return gate(task, async ({ caller, company }, store) => {
+      return gate(task, async ({ company }, store, steps) => {
         catalog.get(secretKey);
         const found = openSecret(await store.find(company, secretKey));
         if (found === undefined) throw notFound();
         try {
-          const entry = { action: "secret.reveal", outcome: "allowed", companyId: company.id } as const;
-          await audit.add(caller, { ...entry, secretKey, version: found.version, reason: purpose });
+          await steps.record({ version: found.version, reason: purpose });
           record.countExpired(found);
           return textOf(found);
         } finally {

@@ -1,11 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Database } from "@repo/db";
 import { z } from "zod";
-import { type AuditEntry, type AuditLog, onDatabase } from "@repo/audit-log";
 import {
   type Actor,
   type BatchWriteResult,
-  type Caller,
   type Comparison,
   type FileEntry,
   hintOf,
@@ -20,6 +17,7 @@ import {
   writeJsonFile,
 } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
+import type { EventDetails } from "../access/operation.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { supported } from "../stores/capabilities.ts";
@@ -104,14 +102,13 @@ export interface SecretFiles {
   export(scope: CompanyScope, format: FileFormat, purpose: RevealPurpose): Promise<ExportedSecrets>;
 }
 
-export function createSecretFiles(parts: VaultParts & { readonly database: Database }): SecretFiles {
-  const { database, catalog, audit } = parts;
+export function createSecretFiles(parts: VaultParts): SecretFiles {
+  const { catalog } = parts;
   const gate = createGate(parts);
-  const record = createRecord(database, audit);
 
   return {
     plan: (scope, unread) =>
-      gate({ scope, verb: "write", action: "secret.compare" }, async ({ caller, company }, store) => {
+      gate({ scope, verb: "write", action: "secret.compare" }, async ({ caller, company }, store, steps) => {
         const entries = readEntries(store, unread);
         const readable = entries
           .map(({ secretKey }) => secretKey)
@@ -127,7 +124,7 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
               ? entry
               : { ...entry, version: current.get(entry.secretKey)?.version ?? 0 },
           );
-          await record(caller, company, compared.map(eventOf));
+          await steps.recordTogether(compared.map(eventOf));
           return compared;
         } finally {
           wipe(current);
@@ -166,7 +163,7 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
       }),
 
     export: (scope, format, purpose) =>
-      gate({ scope, verb: "export", action: "secret.export" }, async ({ caller, company }, store) => {
+      gate({ scope, verb: "export", action: "secret.export" }, async ({ caller, company }, store, steps) => {
         const { secrets, unreachable } = await store.list(company);
         if (unreachable !== undefined) throw unreachable;
         const listed = secrets
@@ -192,10 +189,13 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
             text: plaintext.reveal(),
           }));
           const file = format === "env" ? writeEnvFile(entries) : writeJsonFile(entries);
-          const event = { action: "secret.export", outcome: "allowed", reason: purpose } as const;
-          const events = exported.map(([secretKey, { version }]) => ({ ...event, secretKey, version }));
+          const events = exported.map(([secretKey, { version }]) => ({
+            secretKey,
+            version,
+            reason: purpose,
+          }));
           // An export that found nothing is an attempt as well.
-          await record(caller, company, events.length === 0 ? [event] : events);
+          await steps.recordTogether(events.length === 0 ? [{ reason: purpose }] : events);
           return {
             file,
             secretKeys: exported.map(([secretKey]) => secretKey),
@@ -208,28 +208,6 @@ export function createSecretFiles(parts: VaultParts & { readonly database: Datab
           wipe(current);
         }
       }),
-  };
-}
-
-type Record = (
-  caller: Caller,
-  company: Company,
-  entries: readonly Omit<AuditEntry, "companyId">[],
-) => Promise<void>;
-
-/** Events of one company, committed together. */
-function createRecord(database: Database, audit: AuditLog): Record {
-  return async (caller, company, entries) => {
-    await audit.ready();
-    await onDatabase(() =>
-      database.inCompany(company.id, (statements) =>
-        audit.addAllTo(
-          statements,
-          caller,
-          entries.map((entry) => ({ ...entry, companyId: company.id })),
-        ),
-      ),
-    );
   };
 }
 
@@ -265,12 +243,12 @@ function compare(stored: StoredSecret | undefined, text: string): Comparison {
   }
 }
 
-function eventOf(entry: ComparedEntry): Omit<AuditEntry, "companyId"> {
-  const event = { action: "secret.compare", secretKey: entry.secretKey } as const;
-  if (entry.change !== "refused") return { ...event, version: entry.version, outcome: "allowed" };
+function eventOf(entry: ComparedEntry): EventDetails {
+  const { secretKey } = entry;
+  if (entry.change !== "refused") return { secretKey, version: entry.version };
   const { code } = entry.error;
   const outcome = code === "NOT_FOUND" || code === "FORBIDDEN" ? "refused" : "failed";
-  return { ...event, outcome, reason: code };
+  return { secretKey, outcome, reason: code };
 }
 
 function refuseRefused(planned: readonly PlannedEntry[]): void {

@@ -18,6 +18,7 @@ import {
   type Verb,
   type WriteResult,
 } from "@repo/catalog";
+import type { Steps } from "../access/operation.ts";
 import { covers } from "../access/permissions.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { capabilitiesOf, supported } from "../stores/capabilities.ts";
@@ -40,27 +41,26 @@ export interface Versions {
   purge(scope: CompanyScope, secretKey: string, options: PurgeOptions): Promise<void>;
 }
 
-export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Versions {
+export function createVersions({ catalog }: VaultParts, gate: Gate): Versions {
   /** Not held to the catalogue: of what it no longer lists there is a history too, and it can still be cleared away. */
   const on = <T>(
     [scope, secretKey]: readonly [CompanyScope, string],
     verb: Verb,
     action: AuditAction,
-    work: (current: CompanyScope, store: SecretStore) => Promise<T>,
+    work: (current: CompanyScope, store: SecretStore, steps: Steps) => Promise<T>,
   ): Promise<T> =>
-    gate({ scope, secretKey, verb, action }, async (current, store) => {
+    gate({ scope, secretKey, verb, action }, async (current, store, steps) => {
       if (!SecretKey.safeParse(secretKey).success) throw notFound();
-      return work(current, store);
+      return work(current, store, steps);
     });
 
   const describe = <T>(
     scope: CompanyScope,
     work: (store: SecretStore, current: CompanyScope) => T | Promise<T>,
   ): Promise<T> =>
-    gate({ scope, verb: "describe", action: "secret.list" }, async (current, store) => {
-      const { caller, company } = current;
+    gate({ scope, verb: "describe", action: "secret.list" }, async (current, store, steps) => {
       const found = await work(store, current);
-      await audit.add(caller, { action: "secret.list", outcome: "allowed", companyId: company.id });
+      await steps.record({});
       return found;
     });
 
@@ -84,11 +84,10 @@ export function createVersions({ catalog, audit }: VaultParts, gate: Gate): Vers
     capabilities: (scope) => describe(scope, capabilitiesOf),
 
     history: (scope, secretKey, options) =>
-      on([scope, secretKey], "describe", "secret.history", async ({ caller, company }, store) => {
+      on([scope, secretKey], "describe", "secret.history", async ({ company }, store, steps) => {
         checkPage(options);
         const history = await supported(store, "versions").history(company, { secretKey, ...options });
-        const entry = { action: "secret.history", outcome: "allowed", companyId: company.id } as const;
-        await audit.add(caller, { ...entry, secretKey });
+        await steps.record({ secretKey });
         return history;
       }),
 

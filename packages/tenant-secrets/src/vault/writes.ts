@@ -32,7 +32,7 @@ export interface Writes {
 
 type OneWrite<Options> = Omit<BatchWrite, "options"> & { readonly options: Options };
 
-export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes {
+export function createWrites({ catalog }: VaultParts, gate: Gate): Writes {
   const plain = <Options>(secretKey: string, text: string, options: Options): OneWrite<Options> => ({
     secretKey,
     plaintext: Plaintext.fromText(text),
@@ -74,8 +74,8 @@ export function createWrites({ catalog, audit }: VaultParts, gate: Gate): Writes
       ),
 
     writeMany: (resolved, texts, options) =>
-      gate({ scope: resolved, verb: "write", action: "secret.write" }, ({ caller, company }, store) =>
-        recordFailures(audit, { caller, action: "secret.write", companyId: company.id }, async () => {
+      gate({ scope: resolved, verb: "write", action: "secret.write" }, ({ caller, company }, store, steps) =>
+        recordFailures(steps, async () => {
           checkOptions(options);
           checkBatch(texts.map(({ secretKey }) => secretKey));
           // A text that is no secret key may be a value: it is refused alone, and not named.
