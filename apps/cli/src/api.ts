@@ -37,7 +37,7 @@ function overHttp(url: string): Transport {
 }
 
 async function inProcess(): Promise<Transport> {
-  const { openServices } = await import("./in-process.ts");
+  const { openServices } = await import("./open-services.ts");
   const opened = await openServices().catch((error: unknown) => {
     throw error instanceof UsageError ? new UsageError(`${error.message}\n${orThroughAnApi}`) : error;
   });

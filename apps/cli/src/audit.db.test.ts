@@ -4,8 +4,8 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase, type Database } from "@repo/db";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createFixture, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, type Environment } from "./run-cli.ts";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, type Environment } from "./testing/run-cli.ts";
 
 // Each start of a process costs a busy machine seconds.
 const slow = { timeout: 120_000 };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { expiryAfter } from "./arguments.ts";
-import { commands } from "./command-line.ts";
+import { commands } from "./commands.ts";
 import { commandHelp, rootHelp } from "./help.ts";
 import { printable, table } from "./output.ts";
-import { cli, failing } from "./run-cli.ts";
+import { cli, failing } from "./testing/run-cli.ts";
 
 describe("help", () => {
   test(

@@ -53,6 +53,13 @@ export interface Command extends Description {
   run(args: readonly string[]): Promise<void>;
 }
 
+/** A command in the list of commands. */
+export interface Entry {
+  readonly summary: string;
+  /** Imports the command's module. Dynamic, so that help and argument errors load no other command. */
+  readonly load: () => Promise<Command>;
+}
+
 const everywhere = {
   json: {
     type: "boolean",

@@ -4,7 +4,7 @@ import path from "node:path";
 import { parseEnv } from "node:util";
 import { startEmbeddedPostgres } from "@repo/db/embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cli, failing } from "./run-cli.ts";
+import { cli, failing } from "./testing/run-cli.ts";
 
 // A server of its own: provisioning changes the passwords of roles that belong to a whole server.
 let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;

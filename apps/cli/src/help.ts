@@ -1,5 +1,4 @@
-import type { Entry } from "./command-line.ts";
-import type { Command } from "./command.ts";
+import type { Command, Entry } from "./command.ts";
 import { table } from "./output.ts";
 
 const exitCodesHelp = `Exit codes:

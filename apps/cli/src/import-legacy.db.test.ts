@@ -7,8 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase, type Database } from "@repo/db";
 import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createFixture, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, startCli, type Environment, type Outcome } from "./run-cli.ts";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, startCli, type Environment, type Outcome } from "./testing/run-cli.ts";
 
 const canary = "sk_test_fake_canary_0001";
 let fixture: Fixture;

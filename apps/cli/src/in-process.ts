@@ -1,91 +1,35 @@
-import {
-  ConnectionProblem,
-  connectDatabase,
-  DatabaseError,
-  databaseVariables,
-  explainConnection,
-  type Database,
-} from "@repo/db";
-import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@repo/infisical";
-import {
-  asTenantSecretsError,
-  createTenantSecrets,
-  deliveryChatCatalog,
-  providerChecks,
-  TenantSecretsError,
-  type TenantSecrets,
-} from "@repo/tenant-secrets";
-import { z } from "zod";
-import { readVariables } from "./env.ts";
+import type { Caller, TenantSecrets } from "@repo/tenant-secrets";
+import type { deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import { readApiUrl, readCredential } from "./env.ts";
 import { UsageError } from "./failure.ts";
 
-export interface OpenServices extends AsyncDisposable {
-  readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
-}
-
-const shape = {
-  DATABASE_URL: databaseVariables.DATABASE_URL,
-  DATABASE_MAINTENANCE_URL: databaseVariables.DATABASE_MAINTENANCE_URL,
-  ...infisicalVariables,
-  MASTER_KEY_REGION: z.string().default("default"),
-  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
-  SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
-};
+type Work<T> = (secrets: TenantSecrets<typeof deliveryChatCatalog>, caller: Caller) => Promise<T>;
 
 /**
- * What a server would run, built from the same variables.
+ * For commands that need the database and Infisical themselves.
  *
- * @throws {UsageError} when a variable does not fit, or DATABASE_URL's role is one that may see every company
- * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, or INTERNAL when the database does not let us in
+ * @param sentence what the API does not do, such as "Keys are not rotated"
+ * @throws {UsageError} where TENANT_SECRETS_URL is set
  */
-export async function openServices(): Promise<OpenServices> {
-  const variables = readVariables(shape);
-  const database = connectDatabase({
-    applicationUrl: variables.DATABASE_URL,
-    maintenanceUrl: variables.DATABASE_MAINTENANCE_URL,
-    maxConnections: 2,
-  });
-  try {
-    await checkDatabase(database, variables);
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-  const infisical = createInfisicalClient(infisicalOptionsOf(variables));
-  const secrets = createTenantSecrets({
-    database,
-    infisical,
-    catalog: deliveryChatCatalog,
-    region: variables.MASTER_KEY_REGION,
-    checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
-  });
-  return {
-    secrets,
-    [Symbol.asyncDispose]: async () => {
-      try {
-        await secrets.stop();
-      } finally {
-        await database.close();
-      }
-    },
-  };
+export function rejectApiUrl(sentence: string): void {
+  if (readApiUrl() === undefined) return;
+  throw new UsageError(
+    `${sentence} through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.`,
+  );
 }
 
-async function checkDatabase(
-  database: Database,
-  urls: Readonly<Record<"DATABASE_URL" | "DATABASE_MAINTENANCE_URL", string>>,
-): Promise<void> {
-  let variable: keyof typeof urls = "DATABASE_URL";
-  try {
-    await database.check();
-    variable = "DATABASE_MAINTENANCE_URL";
-    await database.acrossCompanies((statements) => statements.execute("select 1"));
-  } catch (thrown) {
-    const error = explainConnection(variable, urls[variable], thrown);
-    if (error instanceof ConnectionProblem)
-      throw new TenantSecretsError(error.isUnavailable ? "DATABASE_UNAVAILABLE" : "INTERNAL", error.message);
-    // What is not the database's own doing is the sentence about the role.
-    if (!(error instanceof DatabaseError)) throw new UsageError(error instanceof Error ? error.message : "");
-    throw asTenantSecretsError(error);
-  }
+/** Runs `work` in this process as the operator whose token TENANT_SECRETS_OPERATOR_TOKEN holds. @throws {UsageError} */
+export async function asOperator<T>(work: Work<T>): Promise<T> {
+  const credential = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
+  const { openServices } = await import("./open-services.ts");
+  await using opened = await openServices();
+  return await work(opened.secrets, await opened.secrets.authenticate({ credential }));
+}
+
+/** As {@link asOperator}, without a credential: whoever has the database's variables may. */
+export async function asCommandLine<T>(work: Work<T>): Promise<T> {
+  const { openServices } = await import("./open-services.ts");
+  const { job } = await import("@repo/tenant-secrets");
+  await using opened = await openServices();
+  return await work(opened.secrets, job("command-line", { verbs: [], secretKeys: [] }));
 }

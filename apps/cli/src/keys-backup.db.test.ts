@@ -3,8 +3,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createFixture, type Fixture } from "./fixture.ts";
-import { cli, failing, type Outcome } from "./run-cli.ts";
+import { createFixture, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, type Outcome } from "./testing/run-cli.ts";
 
 const name = "MASTER_ENCRYPTION_KEY";
 // Of 32 bytes 0x42: no secret of anybody.

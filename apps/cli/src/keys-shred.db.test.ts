@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createFixture, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, type Environment } from "./run-cli.ts";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, type Environment } from "./testing/run-cli.ts";
 
 let fixture: Fixture;
 let environment: Environment;

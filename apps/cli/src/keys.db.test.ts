@@ -6,8 +6,8 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { connectDatabase, type Database } from "@repo/db";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { createFixture, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, startCli, type Environment, type Outcome } from "./run-cli.ts";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, startCli, type Environment, type Outcome } from "./testing/run-cli.ts";
 
 // Each run of the program costs a busy machine seconds.
 const slow = { timeout: 120_000 };

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { commands } from "./command-line.ts";
+import { commands } from "./commands.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const groups = new Set(

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
-import { createFixture, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, type Outcome } from "./run-cli.ts";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, type Outcome } from "./testing/run-cli.ts";
 
 let fixture: Fixture;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createFixture, listen, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, startCli, type Outcome } from "./run-cli.ts";
+import { createFixture, listen, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, startCli, type Outcome } from "./testing/run-cli.ts";
 
 const canary = "sk_test_fake_canary_0001";
 

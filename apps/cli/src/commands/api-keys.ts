@@ -3,7 +3,7 @@ import { commaSeparated, expiryAfter } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company, requestId } from "./company-option.ts";
+import { company, requestId } from "./common-options.ts";
 
 export const createCommand = defineCommand({
   positionals: [],

@@ -5,9 +5,9 @@ import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { writeNewFile } from "../new-file.ts";
 import { print, printJson } from "../output.ts";
-import { patiently } from "../patiently.ts";
+import { retryRateLimited } from "../retry-rate-limited.ts";
 import { readText } from "../text-file.ts";
-import { company } from "./company-option.ts";
+import { company } from "./common-options.ts";
 
 export const exportCommand = defineCommand({
   positionals: [],
@@ -57,7 +57,7 @@ async function* pages(
   let cursor: string | undefined;
   do {
     const after = cursor;
-    const page = await patiently(() => api.audit.export.query({ ...range, cursor: after }));
+    const page = await retryRateLimited(() => api.audit.export.query({ ...range, cursor: after }));
     cursor = page.cursor;
     count.unsealed += page.unsealed;
     count.events += page.lines.filter((line) => line.startsWith('{"event":')).length;

@@ -3,8 +3,8 @@ import { createInterface } from "node:readline";
 import type { RecordVerification } from "@repo/tenant-secrets";
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
-import { readApiUrl, readCredential } from "../env.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
+import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { print, printJson } from "../output.ts";
 import { readText } from "../text-file.ts";
 
@@ -68,20 +68,12 @@ async function readHeads(path: string): Promise<Heads> {
   return heads;
 }
 
-async function verify(options: {
+function verify(options: {
   readonly heads?: Heads;
   readonly publicKeys: string | undefined;
 }): Promise<RecordVerification> {
-  if (readApiUrl() !== undefined) {
-    throw new UsageError(
-      "The record is not verified through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
-    );
-  }
-  const credential = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
-  const { openServices } = await import("../in-process.ts");
-  await using opened = await openServices();
-  const { authenticate, record } = opened.secrets;
-  return await record.verify(await authenticate({ credential }), options);
+  rejectApiUrl("The record is not verified");
+  return asOperator(({ record }, caller) => record.verify(caller, options));
 }
 
 function sentencesOf({

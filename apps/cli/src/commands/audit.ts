@@ -2,7 +2,7 @@ import { withApi } from "../api.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { print, printJson, remark, table } from "../output.ts";
-import { company } from "./company-option.ts";
+import { company } from "./common-options.ts";
 
 export const listCommand = defineCommand({
   positionals: [],

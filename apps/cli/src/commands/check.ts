@@ -4,7 +4,7 @@ import { wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, table } from "../output.ts";
-import { company } from "./company-option.ts";
+import { company } from "./common-options.ts";
 
 type Checked = { readonly secretKey: string } & Awaited<ReturnType<Api["secrets"]["check"]["mutate"]>>;
 

@@ -3,7 +3,7 @@ import { wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, table } from "../output.ts";
-import { requestId } from "./company-option.ts";
+import { requestId } from "./common-options.ts";
 
 export const listCommand = defineCommand({
   positionals: [],

@@ -3,7 +3,7 @@ import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { writeNewFile } from "../new-file.ts";
 import { printJson, printValue, remark } from "../output.ts";
-import { company } from "./company-option.ts";
+import { company } from "./common-options.ts";
 
 export const exportCommand = defineCommand({
   positionals: [],

@@ -1,8 +1,9 @@
 import type { LegacySource } from "@repo/db";
 import type { LegacyImportOptions, LegacyOutcome, LegacyResult, LegacyRow } from "@repo/tenant-secrets";
 import { defineCommand } from "../command.ts";
-import { readApiUrl, readCredential, readLegacyDatabaseUrl } from "../env.ts";
+import { readLegacyDatabaseUrl } from "../env.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
+import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { print, printable, printJson, remark, table } from "../output.ts";
 
 type Counts = Record<LegacyResult, number>;
@@ -68,13 +69,16 @@ Works on the database itself and not through an API. For operators. docs/import-
     const batchSize = batchSizeOf(values.batch);
     const source = await sourceOf(values, batchSize);
     const dryRun = values["dry-run"];
-    const outcomes = importRows(source, {
+    const options: LegacyImportOptions = {
       keyName: values["key-name"] ?? "MASTER_ENCRYPTION_KEY",
       customUnknown: values["custom-unknown"],
       dryRun,
       assigned: assignments(values.assign),
-    });
-    const { counts, rows } = await collect(outcomes, dryRun);
+    };
+    rejectApiUrl("Rows are not imported");
+    const { counts, rows } = await asOperator((secrets, caller) =>
+      collect(secrets.importLegacy(caller, source, options), dryRun),
+    );
     if (values.json) printJson({ dryRun, counts, rows });
     else {
       if (rows.length > 0) print(tableOf(rows));
@@ -159,22 +163,6 @@ async function* readDatabase(source: LegacySource): AsyncGenerator<readonly Lega
           `The old database does not let us read company_secrets and companies as they should be: ${error.message}.`,
         );
   }
-}
-
-async function* importRows(
-  source: AsyncIterable<readonly LegacyRow[]>,
-  options: LegacyImportOptions,
-): AsyncGenerator<LegacyOutcome, void> {
-  if (readApiUrl() !== undefined) {
-    throw new UsageError(
-      "Rows are not imported through an API: unset TENANT_SECRETS_URL, and run this with the database's variables.",
-    );
-  }
-  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
-  const { openServices } = await import("../in-process.ts");
-  await using opened = await openServices();
-  const caller = await opened.secrets.authenticate({ credential: token });
-  yield* opened.secrets.importLegacy(caller, source, options);
 }
 
 async function collect(outcomes: AsyncIterable<LegacyOutcome>, all: boolean): Promise<Report> {

@@ -4,7 +4,7 @@ import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { print, printJson, remark, table } from "../output.ts";
 import { readSecretsFile } from "../secrets-file.ts";
-import { company } from "./company-option.ts";
+import { company } from "./common-options.ts";
 
 type Plan = Awaited<ReturnType<Api["secrets"]["planImport"]["mutate"]>>;
 

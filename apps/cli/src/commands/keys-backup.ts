@@ -1,12 +1,13 @@
-import { readFile } from "node:fs/promises";
 import type { Caller, Services } from "@repo/tenant-secrets";
 import { z } from "zod";
 import { defineCommand, type Option } from "../command.ts";
-import { readApiUrl, readVariables } from "../env.ts";
+import { readVariables } from "../env.ts";
 import { UsageError } from "../failure.ts";
+import { asCommandLine, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
+import { readText } from "../text-file.ts";
 
 type Backups = Services["keyBackups"];
 type BackupLock = Parameters<Backups["createBackup"]>[1];
@@ -171,12 +172,6 @@ async function readBackup(values: Opening): Promise<readonly [string, BackupOpen
   return [file, { passphrase: await readSecretValue("The backup's passphrase", false) }];
 }
 
-async function readText(option: string, path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => {
-    throw new UsageError(`--${option} names a file that cannot be read.`);
-  });
-}
-
 /** At a terminal it is typed twice: with a typing error in it, nobody could open the backup again. */
 async function readNewPassphrase(): Promise<string> {
   const passphrase = await readSecretValue("A passphrase of 20 characters or more", false);
@@ -186,13 +181,6 @@ async function readNewPassphrase(): Promise<string> {
 }
 
 async function withBackups<T>(work: (backups: Backups, caller: Caller) => Promise<T>): Promise<T> {
-  if (readApiUrl() !== undefined) {
-    throw new UsageError(
-      "Keys are not backed up through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
-    );
-  }
-  const { openServices } = await import("../in-process.ts");
-  const { job } = await import("@repo/tenant-secrets");
-  await using opened = await openServices();
-  return await work(opened.secrets.keyBackups, job("command-line", { verbs: [], secretKeys: [] }));
+  rejectApiUrl("Keys are not backed up");
+  return asCommandLine((secrets, caller) => work(secrets.keyBackups, caller));
 }

@@ -1,6 +1,5 @@
 import { defineCommand } from "../command.ts";
-import { readApiUrl, readCredential } from "../env.ts";
-import { UsageError } from "../failure.ts";
+import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { print, printJson, remark } from "../output.ts";
 
 export const rotateCompanyCommand = defineCommand({
@@ -12,19 +11,12 @@ against somebody who has read the values: docs/emergency-rotation.md. Works on t
 through an API. For operators.`,
   examples: ["keys rotate-company acmecorp"],
   run: async ({ subdomain, json }) => {
-    if (readApiUrl() !== undefined) {
-      throw new UsageError(
-        "A company's key is not rotated through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
-      );
-    }
-    const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
-    const { openServices } = await import("../in-process.ts");
-    await using opened = await openServices();
-    const { authenticate, companyKeyRotation } = opened.secrets;
-    const caller = await authenticate({ credential: token });
-    const rotated = await companyKeyRotation.rotateCompanyKey(caller, subdomain, (values) => {
-      remark(`${values} values sealed under the new key`);
-    });
+    rejectApiUrl("A company's key is not rotated");
+    const rotated = await asOperator(({ companyKeyRotation }, caller) =>
+      companyKeyRotation.rotateCompanyKey(caller, subdomain, (values) => {
+        remark(`${values} values sealed under the new key`);
+      }),
+    );
     if (json) return printJson({ company: subdomain, ...rotated });
     const { no, values, destroyed } = rotated;
     print(

@@ -1,10 +1,11 @@
 import type { BackupDestination, Services } from "@repo/tenant-secrets";
 import { confirmTyped } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
-import { readApiUrl, readCredential } from "../env.ts";
-import { IncompleteError, UsageError } from "../failure.ts";
+import { IncompleteError } from "../failure.ts";
+import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
+import { backupOptions } from "./common-options.ts";
 import { destinationOf } from "./keys.ts";
 
 type Result = Awaited<ReturnType<Services["compromise"]>>;
@@ -29,17 +30,7 @@ export const compromiseCommand = defineCommand({
       type: "boolean",
       help: "Begin with another new master key, where an earlier run was not finished",
     },
-    "backup-recipient": {
-      type: "string",
-      multiple: true,
-      value: "age1…",
-      help: "Who can open the backup of the new master key. KEY_BACKUP_RECIPIENTS unless given",
-    },
-    "backup-dir": {
-      type: "string",
-      value: "directory",
-      help: "Where the backup is kept. KEY_BACKUP_DIR unless given",
-    },
+    ...backupOptions,
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
     confirm: { type: "string", value: word, help: `With --yes: ${word}` },
   },
@@ -53,11 +44,7 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
     `keys compromise --output list.json --yes --confirm ${word}`,
   ],
   run: async ({ output, anew, yes, confirm, json, ...values }) => {
-    if (readApiUrl() !== undefined) {
-      throw new UsageError(
-        "A compromise is not answered through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
-      );
-    }
+    rejectApiUrl("A compromise is not answered");
     const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
     const { checkBackupDestination } = await import("@repo/tenant-secrets");
     await checkBackupDestination(destination);
@@ -84,24 +71,21 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
   },
 });
 
-async function answer(destination: BackupDestination, options: Options): Promise<Result> {
-  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
-  const { openServices } = await import("../in-process.ts");
-  await using opened = await openServices();
-  const { authenticate, compromise, keepBackup } = opened.secrets;
-  const caller = await authenticate({ credential: token });
-  return await compromise(caller, {
-    ...options,
-    onStep: remark,
-    rotation: {
-      backup: async () => {
-        const { file, checksum } = await keepBackup(caller, destination);
-        remark(`backup: ${file}, ${checksum}`);
-        return checksum;
+function answer(destination: BackupDestination, options: Options): Promise<Result> {
+  return asOperator(({ compromise, keepBackup }, caller) =>
+    compromise(caller, {
+      ...options,
+      onStep: remark,
+      rotation: {
+        backup: async () => {
+          const { file, checksum } = await keepBackup(caller, destination);
+          remark(`backup: ${file}, ${checksum}`);
+          return checksum;
+        },
+        onStep: ([phase, done]) => remark(`master key, ${phase}: ${done}`),
       },
-      onStep: ([phase, done]) => remark(`master key, ${phase}: ${done}`),
-    },
-  });
+    }),
+  );
 }
 
 function textOf({ masterKeyVersion, companies, revoked, credentials, remainders }: Result): string {

@@ -1,17 +1,14 @@
-import { readFile } from "node:fs/promises";
 import type { Caller, ShreddingReceipt, Services, SignedReceipt } from "@repo/tenant-secrets";
 import { confirmTyped } from "../arguments.ts";
-import { defineCommand, type Option } from "../command.ts";
-import { readApiUrl, readCredential } from "../env.ts";
+import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
+import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { print, printJson, remark } from "../output.ts";
+import { readText } from "../text-file.ts";
+import { newFile } from "./common-options.ts";
 
-const output = {
-  type: "string",
-  value: "file",
-  help: "Write the receipt to a new file that only its owner can read",
-} as const satisfies Option;
+const output = newFile("the receipt");
 
 export const shredCommand = defineCommand({
   positionals: ["subdomain"],
@@ -157,20 +154,7 @@ function daysOf(text: string): number {
   return Number(text);
 }
 
-async function readText(option: string, path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => {
-    throw new UsageError(`--${option} names a file that cannot be read.`);
-  });
-}
-
 async function withShredding<T>(work: (shredding: Shredding, caller: Caller) => Promise<T>): Promise<T> {
-  if (readApiUrl() !== undefined) {
-    throw new UsageError(
-      "Companies are not shredded through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
-    );
-  }
-  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
-  const { openServices } = await import("../in-process.ts");
-  await using opened = await openServices();
-  return await work(opened.secrets.shredding, await opened.secrets.authenticate({ credential: token }));
+  rejectApiUrl("Companies are not shredded");
+  return asOperator((secrets, caller) => work(secrets.shredding, caller));
 }

@@ -1,19 +1,17 @@
-import { readFile } from "node:fs/promises";
 import type { BackupDestination, RotationReport } from "@repo/tenant-secrets";
 import { z } from "zod";
 import { withApi } from "../api.ts";
 import { confirmTyped } from "../arguments.ts";
-import { defineCommand, type Option } from "../command.ts";
-import { readApiUrl, readBackupVariables, readCredential } from "../env.ts";
+import { defineCommand } from "../command.ts";
+import { readBackupVariables } from "../env.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
+import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { minute, print, printable, printJson, remark, table } from "../output.ts";
+import { readText } from "../text-file.ts";
+import { backupOptions, newFile } from "./common-options.ts";
 
-const output = {
-  type: "string",
-  value: "file",
-  help: "Write the report to a new file that only its owner can read",
-} as const satisfies Option;
+const output = newFile("the report");
 
 export const statusCommand = defineCommand({
   positionals: [],
@@ -68,17 +66,7 @@ that hold keys, with the versions that each has loaded. For operators.`,
 export const rotateCommand = defineCommand({
   positionals: [],
   options: {
-    "backup-recipient": {
-      type: "string",
-      multiple: true,
-      value: "age1…",
-      help: "Who can open the backup; may be given more than once. KEY_BACKUP_RECIPIENTS unless given",
-    },
-    "backup-dir": {
-      type: "string",
-      value: "directory",
-      help: "Where the backup is kept. KEY_BACKUP_DIR unless given",
-    },
+    ...backupOptions,
     output,
   },
   details: `Makes a new master key in Infisical, keeps a backup of all, waits until every process has it, wraps each company's key
@@ -92,11 +80,7 @@ docs/key-rotation.md has the whole procedure.`,
     "keys rotate --output report.json",
   ],
   run: async (values) => {
-    if (readApiUrl() !== undefined) {
-      throw new UsageError(
-        "Keys are not rotated through an API: unset TENANT_SECRETS_URL, and run this with the database's and Infisical's variables.",
-      );
-    }
+    rejectApiUrl("Keys are not rotated");
     const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
     const { checkBackupDestination } = await import("@repo/tenant-secrets");
     await checkBackupDestination(destination);
@@ -214,35 +198,32 @@ export function destinationOf(
 }
 
 async function rotate(destination: BackupDestination): Promise<RotationReport> {
-  const token = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
-  const { openServices } = await import("../in-process.ts");
   const { rotationInterrupted } = await import("@repo/tenant-secrets");
   const say = await createProgress();
-  await using opened = await openServices();
-  const { authenticate, keepBackup, keyRotation } = opened.secrets;
-  const caller = await authenticate({ credential: token });
-  using interruption = listenForInterruption();
-  let stopped = false;
-  try {
-    return await keyRotation.rotate(caller, {
-      backup: async () => {
-        const { file, checksum } = await keepBackup(caller, destination);
-        say(`backup: ${file}, ${checksum}`);
-        return checksum;
-      },
-      onStep: ([phase, done]) => {
-        say(`${phase}: ${done}`);
-        // What is all but finished is finished.
-        stopped = interruption.asked() && phase !== "report";
-        if (stopped) throw rotationInterrupted();
-      },
-    });
-  } catch (error) {
-    if (!stopped) throw error;
-    throw new IncompleteError(
-      'Stopped between two steps. Everything can be read and written as before; "keys rotate" goes on from here.',
-    );
-  }
+  return asOperator(async ({ keepBackup, keyRotation }, caller) => {
+    using interruption = listenForInterruption();
+    let stopped = false;
+    try {
+      return await keyRotation.rotate(caller, {
+        backup: async () => {
+          const { file, checksum } = await keepBackup(caller, destination);
+          say(`backup: ${file}, ${checksum}`);
+          return checksum;
+        },
+        onStep: ([phase, done]) => {
+          say(`${phase}: ${done}`);
+          // The last phase only writes the report: it is let finish.
+          stopped = interruption.asked() && phase !== "report";
+          if (stopped) throw rotationInterrupted();
+        },
+      });
+    } catch (error) {
+      if (!stopped) throw error;
+      throw new IncompleteError(
+        'Stopped between two steps. Everything can be read and written as before; "keys rotate" goes on from here.',
+      );
+    }
+  });
 }
 
 interface Interruption extends Disposable {
@@ -288,9 +269,7 @@ async function give(file: string | undefined, work: () => Promise<RotationReport
 const Report = z.strictObject({ report: z.string(), mac: z.string() });
 
 async function readReport(file: string): Promise<RotationReport> {
-  const text = await readFile(file, "utf8").catch(() => {
-    throw new UsageError("--input names a file that cannot be read.");
-  });
+  const text = await readText("input", file);
   try {
     return Report.parse(JSON.parse(text));
   } catch {

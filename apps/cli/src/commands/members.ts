@@ -2,7 +2,7 @@ import { withApi } from "../api.ts";
 import { confirm, roleOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, table } from "../output.ts";
-import { company, requestId } from "./company-option.ts";
+import { company, requestId } from "./common-options.ts";
 import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 
 const role = {

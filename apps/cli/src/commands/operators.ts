@@ -1,8 +1,7 @@
 import type { Caller, Services } from "@repo/tenant-secrets";
 import { expiryAfter } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
-import { readApiUrl } from "../env.ts";
-import { UsageError } from "../failure.ts";
+import { asCommandLine, rejectApiUrl } from "../in-process.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
 import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 
@@ -74,13 +73,6 @@ that were made with it go on unless they are revoked too: they are listed, and a
 });
 
 async function withOperators<T>(work: (operators: Operators, caller: Caller) => Promise<T>): Promise<T> {
-  if (readApiUrl() !== undefined) {
-    throw new UsageError(
-      "Operators are not managed through an API: unset TENANT_SECRETS_URL, and run this with the database's variables.",
-    );
-  }
-  const { openServices } = await import("../in-process.ts");
-  const { job } = await import("@repo/tenant-secrets");
-  await using opened = await openServices();
-  return await work(opened.secrets.operators, job("command-line", { verbs: [], secretKeys: [] }));
+  rejectApiUrl("Operators are not managed");
+  return asCommandLine((secrets, caller) => work(secrets.operators, caller));
 }

@@ -2,7 +2,7 @@ import { withApi } from "../api.ts";
 import { asks, confirm, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, printValue, remark, table } from "../output.ts";
-import { company, expectedVersion, requestId } from "./company-option.ts";
+import { company, expectedVersion, requestId } from "./common-options.ts";
 
 export const getCommand = defineCommand({
   positionals: ["secretKey"],

@@ -3,13 +3,12 @@ import { graceOf, newExpiryOf, versionOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { print, printJson, remark } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
-import { company, expiryOptions, graceOptions, requestId } from "./company-option.ts";
+import { company, expiryOptions, graceOptions, requestId } from "./common-options.ts";
 
-/** Of whatever takes a value. */
-export const valueSurplus =
+const surplus =
   "A value is never an argument: the shell's history and the list of processes would keep it. " +
   "Nothing was written. Send it to standard input, or leave it out and type it at the prompt.";
-export const valueOptions = {
+const valueOptions = {
   "keep-newline": { type: "boolean", help: "Keep the newline at the end of standard input" },
   "expected-version": {
     type: "string",
@@ -23,7 +22,7 @@ export const valueOptions = {
 
 export const setCommand = defineCommand({
   positionals: ["secretKey"],
-  surplus: valueSurplus,
+  surplus,
   options: {
     company,
     ...valueOptions,
@@ -41,17 +40,10 @@ is never an argument. Infisical takes none of --expected-version, --request-id, 
   ],
   run: async (values) => {
     const { secretKey } = values;
-    const expectedVersion = versionOf(values["expected-version"]);
-    const value = await readSecretValue(`Value of ${secretKey} of ${values.company}`, values["keep-newline"]);
+    const input = await valueInput("Value", values);
     const { version, check } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
       api.secrets.write.mutate({
-        company: values.company,
-        secretKey,
-        value,
-        expectedVersion,
-        requestId: values["request-id"],
-        note: values.note,
-        ...newExpiryOf(values),
+        ...input,
         ...graceOf(values),
         check: values.check ? true : undefined,
       }),
@@ -61,3 +53,56 @@ is never an argument. Infisical takes none of --expected-version, --request-id, 
     if (check === "unknown") remark("It is not known whether it works: its provider could not be asked.");
   },
 });
+
+export const stageCommand = defineCommand({
+  positionals: ["secretKey"],
+  surplus,
+  options: {
+    company,
+    ...valueOptions,
+    replace: { type: "boolean", help: "Destroy the pending version that is there already" },
+  },
+  details: `Keeps a value beside the current one, as its next version, until "promote" makes it current or "discard" destroys it.
+"get" goes on to answer the current one; webhooks that are signed with the new one are accepted already. The
+value comes from standard input or a prompt, as with "set". Not on Infisical.`,
+  examples: [
+    "stage STRIPE_SECRET_KEY --company acmecorp",
+    "stage CUSTOM_KEY --company acmecorp < new-key.txt",
+  ],
+  run: async (values) => {
+    const { secretKey } = values;
+    const input = await valueInput("Next value", values);
+    const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.stage.mutate({ ...input, replace: values.replace }),
+    );
+    if (values.json) printJson({ company: values.company, secretKey, version });
+    else print(`Version ${version} of ${secretKey} of ${values.company} is pending.`);
+  },
+});
+
+interface ValueArguments {
+  readonly secretKey: string;
+  readonly company: string;
+  readonly "keep-newline": boolean;
+  readonly "expected-version": string | undefined;
+  readonly "request-id": string | undefined;
+  readonly note: string | undefined;
+  readonly "expires-at": string | undefined;
+  readonly remind: string | undefined;
+}
+
+/** Checks the arguments, then reads the value. @param prompt what a terminal is asked for */
+async function valueInput(prompt: string, values: ValueArguments) {
+  const { company: subdomain, secretKey } = values;
+  const expectedVersion = versionOf(values["expected-version"]);
+  const value = await readSecretValue(`${prompt} of ${secretKey} of ${subdomain}`, values["keep-newline"]);
+  return {
+    company: subdomain,
+    secretKey,
+    value,
+    expectedVersion,
+    requestId: values["request-id"],
+    note: values.note,
+    ...newExpiryOf(values),
+  };
+}

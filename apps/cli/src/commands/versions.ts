@@ -11,7 +11,7 @@ import {
 } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company, dateHelp, expectedVersion, graceOptions, remind, requestId } from "./company-option.ts";
+import { company, dateHelp, expectedVersion, graceOptions, remind, requestId } from "./common-options.ts";
 
 const pending = {
   type: "string",

@@ -45,3 +45,24 @@ export const graceOptions = {
     help: "End the grace windows of all earlier values, such as after a leak; without it, they last",
   },
 } as const satisfies Record<string, Option>;
+
+/** @param content what is written, such as "the report" */
+export function newFile(content: string) {
+  const help = `Write ${content} to a new file that only its owner can read`;
+  return { type: "string", value: "file", help } as const satisfies Option;
+}
+
+/** Of commands that back up the master keys first. */
+export const backupOptions = {
+  "backup-recipient": {
+    type: "string",
+    multiple: true,
+    value: "age1…",
+    help: "Who can open the backup; may be given more than once. KEY_BACKUP_RECIPIENTS unless given",
+  },
+  "backup-dir": {
+    type: "string",
+    value: "directory",
+    help: "Where the backup is kept. KEY_BACKUP_DIR unless given",
+  },
+} as const satisfies Record<string, Option>;

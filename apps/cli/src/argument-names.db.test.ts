@@ -5,9 +5,9 @@ import { appRouter } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expiryOf } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { commands } from "./command-line.ts";
-import { createFixture, operator, product, type Fixture } from "./fixture.ts";
-import { cli, failing, type Environment } from "./run-cli.ts";
+import { commands } from "./commands.ts";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, type Environment } from "./testing/run-cli.ts";
 
 /** Commands that ask no procedure, and so get no error that names fields of one. */
 const withoutApi =

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Makes a call, and makes it again each time that it came too soon, when the answer says. For what has many pages. */
-export async function patiently<T>(call: () => Promise<T>): Promise<T> {
+export async function retryRateLimited<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await call();

@@ -1,6 +1,6 @@
 import { TenantSecretsError } from "@repo/tenant-secrets/client";
 import { expect, test } from "vitest";
-import { patiently } from "./patiently.ts";
+import { retryRateLimited } from "./retry-rate-limited.ts";
 
 const refused = (code: "RATE_LIMITED" | "FORBIDDEN") =>
   new TenantSecretsError(code, "Not now.", { retryAfterMs: 1 });
@@ -8,7 +8,7 @@ const refused = (code: "RATE_LIMITED" | "FORBIDDEN") =>
 test("a call that comes too soon is made again, as often as it takes", async () => {
   let calls = 0;
   const call = () => (++calls < 4 ? Promise.reject(refused("RATE_LIMITED")) : Promise.resolve("a page"));
-  expect(await patiently(call)).toBe("a page");
+  expect(await retryRateLimited(call)).toBe("a page");
   expect(calls).toBe(4);
 });
 
@@ -18,6 +18,6 @@ test("any other refusal is the end of it", async () => {
     calls += 1;
     return Promise.reject(refused("FORBIDDEN"));
   };
-  await expect(patiently(call)).rejects.toMatchObject({ code: "FORBIDDEN" });
+  await expect(retryRateLimited(call)).rejects.toMatchObject({ code: "FORBIDDEN" });
   expect(calls).toBe(1);
 });

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { buffer, text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
-import { dispatch } from "./command-line.ts";
-import { failureOf, type Failure } from "./failure.ts";
+import { dispatch } from "../command-line.ts";
+import { failureOf, type Failure } from "../failure.ts";
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -14,7 +14,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-const mainFile = fileURLToPath(new URL("main.ts", import.meta.url));
+const mainFile = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** Starts the program as a shell would: another process, with no more of an environment than is said here. */
 export function startCli(args: readonly string[], environment: Environment = {}) {

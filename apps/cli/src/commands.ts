@@ -1,0 +1,223 @@
+import type { Entry } from "./command.ts";
+
+/** Every command, by the words that call it. */
+export const commands: ReadonlyMap<string, Entry> = new Map(
+  Object.entries<Entry>({
+    get: {
+      summary: "Print the value of a secret, and nothing else",
+      load: async () => (await import("./commands/secrets.ts")).getCommand,
+    },
+    set: {
+      summary: "Write a secret, from standard input or a prompt",
+      load: async () => (await import("./commands/set.ts")).setCommand,
+    },
+    list: {
+      summary: "List a company's secrets, without their values",
+      load: async () => (await import("./commands/secrets.ts")).listCommand,
+    },
+    remove: {
+      summary: "Remove a secret",
+      load: async () => (await import("./commands/secrets.ts")).removeCommand,
+    },
+    restore: {
+      summary: "Bring a removed secret back",
+      load: async () => (await import("./commands/secrets.ts")).restoreCommand,
+    },
+    versions: {
+      summary: "Show the versions of a secret, without their values",
+      load: async () => (await import("./commands/versions.ts")).versionsCommand,
+    },
+    rollback: {
+      summary: "Make the value of an earlier version current again",
+      load: async () => (await import("./commands/versions.ts")).rollbackCommand,
+    },
+    stage: {
+      summary: "Keep a next value beside the current one",
+      load: async () => (await import("./commands/set.ts")).stageCommand,
+    },
+    promote: {
+      summary: "Make the pending version the current one",
+      load: async () => (await import("./commands/versions.ts")).promoteCommand,
+    },
+    discard: {
+      summary: "Destroy the pending version",
+      load: async () => (await import("./commands/versions.ts")).discardCommand,
+    },
+    expire: {
+      summary: "Say when a credential ends at its provider",
+      load: async () => (await import("./commands/versions.ts")).expireCommand,
+    },
+    purge: {
+      summary: "Destroy every value of a removed secret for good",
+      load: async () => (await import("./commands/versions.ts")).purgeCommand,
+    },
+    import: {
+      summary: "Write the secrets of a .env or JSON file, after showing what that changes",
+      load: async () => (await import("./commands/import.ts")).importCommand,
+    },
+    export: {
+      summary: "Write all values to a .env or JSON file",
+      load: async () => (await import("./commands/export.ts")).exportCommand,
+    },
+    check: {
+      summary: "Ask a provider whether a credential works",
+      load: async () => (await import("./commands/check.ts")).checkCommand,
+    },
+    "companies list": {
+      summary: "List the companies",
+      load: async () => (await import("./commands/companies.ts")).listCommand,
+    },
+    "companies create": {
+      summary: "Create a company",
+      load: async () => (await import("./commands/companies.ts")).createCommand,
+    },
+    "companies rename": {
+      summary: "Give a company another subdomain",
+      load: async () => (await import("./commands/companies.ts")).renameCommand,
+    },
+    "companies set-recovery": {
+      summary: "Set how long removed secrets can be restored",
+      load: async () => (await import("./commands/companies.ts")).setRecoveryCommand,
+    },
+    search: {
+      summary: "Say whose a leaked value is",
+      load: async () => (await import("./commands/search.ts")).searchCommand,
+    },
+    "members list": {
+      summary: "List the people who belong to a company",
+      load: async () => (await import("./commands/members.ts")).listCommand,
+    },
+    "members add": {
+      summary: "Add a person to a company",
+      load: async () => (await import("./commands/members.ts")).addCommand,
+    },
+    "members role": {
+      summary: "Give a member another role",
+      load: async () => (await import("./commands/members.ts")).roleCommand,
+    },
+    "members remove": {
+      summary: "Take a person out of a company",
+      load: async () => (await import("./commands/members.ts")).removeCommand,
+    },
+    "users disable": {
+      summary: "Shut a person out, everywhere",
+      load: async () => (await import("./commands/users.ts")).disableCommand,
+    },
+    "users enable": {
+      summary: "Let a person in again",
+      load: async () => (await import("./commands/users.ts")).enableCommand,
+    },
+    "api-keys create": {
+      summary: "Make an API key, and show it once",
+      load: async () => (await import("./commands/api-keys.ts")).createCommand,
+    },
+    "api-keys list": {
+      summary: "List the API keys that may enter a company",
+      load: async () => (await import("./commands/api-keys.ts")).listCommand,
+    },
+    "api-keys revoke": {
+      summary: "End an API key at once",
+      load: async () => (await import("./commands/api-keys.ts")).revokeCommand,
+    },
+    "import-legacy": {
+      summary: "Import the rows that the strategy's sample code encrypted",
+      load: async () => (await import("./commands/import-legacy.ts")).importLegacyCommand,
+    },
+    "keys status": {
+      summary: "Show the versions of the master key, and who has them loaded",
+      load: async () => (await import("./commands/keys.ts")).statusCommand,
+    },
+    "keys rotate": {
+      summary: "Rotate the master key, or go on with a rotation",
+      load: async () => (await import("./commands/keys.ts")).rotateCommand,
+    },
+    "keys report": {
+      summary: "Get the report of a rotation again",
+      load: async () => (await import("./commands/keys.ts")).reportCommand,
+    },
+    "keys verify-report": {
+      summary: "Check the report of a rotation",
+      load: async () => (await import("./commands/keys.ts")).verifyReportCommand,
+    },
+    "keys destroy": {
+      summary: "Destroy a retired version of the master key for good",
+      load: async () => (await import("./commands/keys.ts")).destroyCommand,
+    },
+    "keys backup": {
+      summary: "Write all master keys to an encrypted file",
+      load: async () => (await import("./commands/keys-backup.ts")).backupCommand,
+    },
+    "keys check-backup": {
+      summary: "Compare a backup of the master keys with the registry",
+      load: async () => (await import("./commands/keys-backup.ts")).checkCommand,
+    },
+    "keys restore": {
+      summary: "Put master keys from a backup back into Infisical",
+      load: async () => (await import("./commands/keys-backup.ts")).restoreCommand,
+    },
+    "keys shred": {
+      summary: "Destroy a company's keys for good, and get a signed receipt",
+      load: async () => (await import("./commands/keys-shred.ts")).shredCommand,
+    },
+    "keys receipt": {
+      summary: "Get the receipt of a company that was shredded again",
+      load: async () => (await import("./commands/keys-shred.ts")).receiptCommand,
+    },
+    "keys verify-receipt": {
+      summary: "Check a receipt",
+      load: async () => (await import("./commands/keys-shred.ts")).verifyReceiptCommand,
+    },
+    "keys public-key": {
+      summary: "Print the public key that receipts are checked with",
+      load: async () => (await import("./commands/keys-shred.ts")).publicKeyCommand,
+    },
+    "keys rotate-company": {
+      summary: "Give a company a new key, and seal its values anew",
+      load: async () => (await import("./commands/keys-company.ts")).rotateCompanyCommand,
+    },
+    "keys compromise": {
+      summary: "Replace every key, and list the credentials to replace elsewhere",
+      load: async () => (await import("./commands/keys-compromise.ts")).compromiseCommand,
+    },
+    "audit list": {
+      summary: "Show the record, the newest events first",
+      load: async () => (await import("./commands/audit.ts")).listCommand,
+    },
+    "audit verify": {
+      summary: "Check that nothing in the record was changed, removed or inserted",
+      load: async () => (await import("./commands/audit-verify.ts")).verifyCommand,
+    },
+    "audit export": {
+      summary: "Write a company's events to a file, each with its proof",
+      load: async () => (await import("./commands/audit-export.ts")).exportCommand,
+    },
+    "audit verify-export": {
+      summary: "Check such a file",
+      load: async () => (await import("./commands/audit-export.ts")).verifyExportCommand,
+    },
+    "audit public-key": {
+      summary: "Print the public keys that the record is checked with",
+      load: async () => (await import("./commands/audit.ts")).publicKeyCommand,
+    },
+    "operators create": {
+      summary: "Make an operator, and show the token once",
+      load: async () => (await import("./commands/operators.ts")).createCommand,
+    },
+    "operators list": {
+      summary: "List the operators",
+      load: async () => (await import("./commands/operators.ts")).listCommand,
+    },
+    "operators revoke": {
+      summary: "End an operator's token at once",
+      load: async () => (await import("./commands/operators.ts")).revokeCommand,
+    },
+    "database provision": {
+      summary: "Make the database and its four roles on a PostgreSQL server",
+      load: async () => (await import("./commands/database.ts")).provisionCommand,
+    },
+    "database migrate": {
+      summary: "Bring the tables to the newest version",
+      load: async () => (await import("./commands/database.ts")).migrateCommand,
+    },
+  }),
+);

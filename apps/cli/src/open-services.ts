@@ -1,0 +1,91 @@
+import {
+  ConnectionProblem,
+  connectDatabase,
+  DatabaseError,
+  databaseVariables,
+  explainConnection,
+  type Database,
+} from "@repo/db";
+import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@repo/infisical";
+import {
+  asTenantSecretsError,
+  createTenantSecrets,
+  deliveryChatCatalog,
+  providerChecks,
+  TenantSecretsError,
+  type TenantSecrets,
+} from "@repo/tenant-secrets";
+import { z } from "zod";
+import { readVariables } from "./env.ts";
+import { UsageError } from "./failure.ts";
+
+export interface OpenServices extends AsyncDisposable {
+  readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
+}
+
+const shape = {
+  DATABASE_URL: databaseVariables.DATABASE_URL,
+  DATABASE_MAINTENANCE_URL: databaseVariables.DATABASE_MAINTENANCE_URL,
+  ...infisicalVariables,
+  MASTER_KEY_REGION: z.string().default("default"),
+  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
+};
+
+/**
+ * What a server would run, built from the same variables.
+ *
+ * @throws {UsageError} when a variable does not fit, or DATABASE_URL's role is one that may see every company
+ * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, or INTERNAL when the database does not let us in
+ */
+export async function openServices(): Promise<OpenServices> {
+  const variables = readVariables(shape);
+  const database = connectDatabase({
+    applicationUrl: variables.DATABASE_URL,
+    maintenanceUrl: variables.DATABASE_MAINTENANCE_URL,
+    maxConnections: 2,
+  });
+  try {
+    await checkDatabase(database, variables);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const infisical = createInfisicalClient(infisicalOptionsOf(variables));
+  const secrets = createTenantSecrets({
+    database,
+    infisical,
+    catalog: deliveryChatCatalog,
+    region: variables.MASTER_KEY_REGION,
+    checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
+  });
+  return {
+    secrets,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await secrets.stop();
+      } finally {
+        await database.close();
+      }
+    },
+  };
+}
+
+async function checkDatabase(
+  database: Database,
+  urls: Readonly<Record<"DATABASE_URL" | "DATABASE_MAINTENANCE_URL", string>>,
+): Promise<void> {
+  let variable: keyof typeof urls = "DATABASE_URL";
+  try {
+    await database.check();
+    variable = "DATABASE_MAINTENANCE_URL";
+    await database.acrossCompanies((statements) => statements.execute("select 1"));
+  } catch (thrown) {
+    const error = explainConnection(variable, urls[variable], thrown);
+    if (error instanceof ConnectionProblem)
+      throw new TenantSecretsError(error.isUnavailable ? "DATABASE_UNAVAILABLE" : "INTERNAL", error.message);
+    // What is not the database's own doing is the sentence about the role.
+    if (!(error instanceof DatabaseError)) throw new UsageError(error instanceof Error ? error.message : "");
+    throw asTenantSecretsError(error);
+  }
+}
