@@ -17,6 +17,7 @@ import type { Shredding } from "./keys/shredding/shredding.ts";
 import type { ImportLegacy } from "./migration/legacy-import.ts";
 import type { RecordReader } from "./audit/audit-service.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
+import type { RunControl } from "./runs/run-control.ts";
 import type { SecretUpkeep } from "./jobs/maintenance.ts";
 import type { SearchValues } from "./vault/search.ts";
 import type { SecretChecks } from "./vault/checks.ts";
@@ -38,6 +39,7 @@ export interface Services {
   readonly keyBackups: KeyBackups;
   readonly keepBackup: KeepBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
+  readonly runs: RunControl;
   readonly compromise: Compromise;
   readonly shredding: Shredding;
   readonly vault: Vault;

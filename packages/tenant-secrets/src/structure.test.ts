@@ -126,7 +126,7 @@ const makersOfCompanyIds = [
   "companies/authenticate.ts",
   "companies/companies.ts",
   "jobs/maintenance.ts",
-  "keys/company/rotation.ts",
+  "keys/company/rotation-run.ts",
   "keys/rotation/emergency.ts",
   "stores/infisical/outside-settlement.ts",
   "vault/search.ts",

@@ -35,6 +35,7 @@ import { createOperators } from "./companies/operators.ts";
 import { createUsers } from "./companies/users.ts";
 import { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
 import { createKeyBackups } from "./keys/backup/backup.ts";
+import { defineCompanyRotation } from "./keys/company/rotation-run.ts";
 import { createCompanyKeyRotation } from "./keys/company/rotation.ts";
 import { createCompanyKeys } from "./keys/company/company-keys.ts";
 import { createCompromise } from "./keys/rotation/emergency.ts";
@@ -57,6 +58,7 @@ import {
 import { createRecordReader } from "./audit/audit-service.ts";
 import { refusingOptions } from "./stores/capabilities.ts";
 import { announcing } from "./stores/invalidating.ts";
+import { createRunControl } from "./runs/run-control.ts";
 import { createDatabaseStore } from "./stores/database/database-store.ts";
 import { createHybridStore } from "./stores/hybrid/hybrid-store.ts";
 import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
@@ -262,11 +264,11 @@ export function assembleTenantSecrets<C extends Catalog>(
   });
   const keyBackups = createKeyBackups(database, infisical, operations);
   const keepBackup = createKeepBackup(masterKeys.region, keyBackups);
+  const companyRotation = defineCompanyRotation(database, companyKeys, audit);
   const companyKeyRotation = createCompanyKeyRotation({
-    database,
     companies,
     masterKeys,
-    companyKeys,
+    companyRotation,
     operations,
   });
   // They hold nothing, and making one takes longer than most reads.
@@ -325,6 +327,7 @@ export function assembleTenantSecrets<C extends Catalog>(
       options.backupDestination,
     ),
     companyKeyRotation,
+    runs: createRunControl(operations, [companyRotation]),
     compromise: createCompromise({
       database,
       catalog,

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { asTenantSecretsError, type RecordRetention } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
-import type { CompanyKeyRotation } from "../keys/company/rotation.ts";
+import type { RunControl } from "../runs/run-control.ts";
 import type { RequestedRotation } from "../keys/rotation/background.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretUpkeep } from "./maintenance.ts";
@@ -15,7 +15,7 @@ export interface TaskDependencies {
   readonly database: Database;
   readonly secrets: {
     readonly requestedRotation: RequestedRotation;
-    readonly companyKeyRotation: CompanyKeyRotation;
+    readonly runs: RunControl;
     readonly upkeep: SecretUpkeep;
     readonly outsideSettlement: OutsideSettlement;
     readonly checks: SecretChecks;
@@ -40,7 +40,7 @@ export const schedule: Schedule = {
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { requestedRotation, companyKeyRotation, upkeep, outsideSettlement, checks, retention } = secrets;
+  const { requestedRotation, runs, upkeep, outsideSettlement, checks, retention } = secrets;
   /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -58,8 +58,11 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
         saying(async () => requestedRotation.run?.(rotation, signal)),
       ),
     }),
-    "reseal-company": task(Resealing, ({ company }, { signal }) =>
-      saying(() => companyKeyRotation.finishRotation(company, signal)),
+    ...Object.fromEntries(
+      Object.entries(runs.work).map(([kind, work]) => [
+        kind,
+        task(RunPayload, ({ run }, { signal }) => saying(() => work(run, signal))),
+      ]),
     ),
 
     /** Requests are remembered for a day. A writer forgets some of its own company's; this one forgets the rest. */
@@ -117,7 +120,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
 const NoPayload = z.strictObject({});
 const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
 const Rotation = z.strictObject({ rotation: z.uuid() });
-const Resealing = z.strictObject({ company: z.uuid() });
+const RunPayload = z.strictObject({ run: z.uuid() });
 
 function task<Payload>(
   schema: z.ZodType<Payload>,

@@ -1,6 +1,6 @@
 import type { Statements } from "@repo/db";
 import type { z } from "zod";
-import type { Caller, CompanyId } from "@repo/catalog";
+import type { Caller, CompanyId, ErrorCode } from "@repo/catalog";
 import type { Position, RunRow } from "./lease.ts";
 
 /** How far a run is: in the items of its phase. */
@@ -85,9 +85,12 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   >;
   /** Whether it may end half done. */
   readonly cancellable: boolean;
+  /** Errors after which there is nothing left to go on with: such a run is cancelled. */
+  readonly fatal?: ReadonlySet<ErrorCode>;
   /** For a kind that jobs do as well. A process without tools leaves those jobs to others. */
   readonly background?: {
     readonly callerOf: (run: RunRow) => Caller;
-    readonly tools: Tools | undefined;
+    /** Called for each job. */
+    readonly tools: (() => Tools) | undefined;
   };
 }

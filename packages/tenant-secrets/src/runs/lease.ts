@@ -113,15 +113,18 @@ export async function holdRun(
 /** Lets go, so that it need not run out; what stopped the driver, unless it was told to, is kept with the run. */
 export async function releaseRun(
   database: Database,
-  id: string,
-  { holder }: Lease,
-  error: TenantSecretsError | undefined,
+  { id, holder }: Lease & Pick<RunRow, "id">,
+  { error, isFatal }: { readonly error: TenantSecretsError | undefined; readonly isFatal: boolean },
 ): Promise<void> {
   const failure = error && {
     attempts: sql`${runs.attempts} + 1`,
-    state: sql<RunState>`case when ${runs.state} = 'running' and ${runs.attempts} + 1 >= ${mostAttempts} then 'failed' else ${runs.state} end`,
     errorCode: error.code,
     errorMessage: error.message,
+    ...(isFatal
+      ? { state: "cancelled" as const, finishedAt: sql`now()` }
+      : {
+          state: sql<RunState>`case when ${runs.state} = 'running' and ${runs.attempts} + 1 >= ${mostAttempts} then 'failed' else ${runs.state} end`,
+        }),
   };
   await database
     .acrossCompanies((statements) =>

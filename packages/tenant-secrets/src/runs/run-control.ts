@@ -61,12 +61,14 @@ export interface RunControl {
    *   may not end half done
    */
   cancel(caller: Caller, id: string): Promise<RunDescription>;
+  /** What jobs of this process do with a run, by its kind. */
+  readonly work: Readonly<Record<string, NonNullable<RunKind["work"]>>>;
 }
 
 /** The kinds of runs that there are. */
 export type RunKind = Pick<
   Run<never, object, never>,
-  "kind" | "verb" | "cancellable" | "inBackground" | "enqueue"
+  "kind" | "verb" | "cancellable" | "inBackground" | "enqueue" | "work"
 >;
 
 export function createRunControl(operations: Operations, kinds: readonly RunKind[]): RunControl {
@@ -106,6 +108,7 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
   };
 
   return {
+    work: Object.fromEntries(kinds.flatMap(({ kind, work }) => (work === undefined ? [] : [[kind, work]]))),
     list: (caller, { unfinished, before, limit }) => {
       const { allowed, deny } = permittedTo(caller);
       return operations.read({ caller, action: "run.list", deny }, async (across) => {

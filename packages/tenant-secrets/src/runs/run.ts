@@ -15,6 +15,8 @@ export interface NewRun<Input, Facts> {
   readonly input: Input;
   readonly facts: Facts;
   readonly caller: Caller;
+  /** How many items the first phase has. */
+  readonly total?: number;
 }
 
 /** A run, and whether a process drives it, by the database's clock, which leases are made with. */
@@ -47,9 +49,11 @@ export interface Run<Input, Facts, Tools> extends Pick<
   start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
   /** The same, for whoever drives it at once. */
   startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
-  /** Leaves a run to a job, in the caller's own transaction. */
+  /** Leaves a run to a job, in the caller's own transaction; one that has failed is tried again. */
   enqueue(statements: Statements, run: Pick<RunRow, "id">): Promise<void>;
   findUnfinished(subject: string): Promise<FoundRun<Facts> | undefined>;
+  /** Its id, in the caller's own transaction. Locks nothing. */
+  lookUpUnfinished(statements: Statements, subject: string): Promise<Pick<RunRow, "id"> | undefined>;
   /** @throws {TenantSecretsError} NOT_FOUND */
   get(id: string): Promise<FoundRun<Facts>>;
   /**
@@ -73,7 +77,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
 
   const insert = async (
     statements: Statements,
-    { subject, input, facts, caller }: NewRun<Input, Facts>,
+    { subject, input, facts, caller, total }: NewRun<Input, Facts>,
     holder?: string,
   ): Promise<RunRow | undefined> => {
     const [row] = await statements
@@ -84,6 +88,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         phase: definition.first,
         input,
         facts,
+        total,
         requestedByKind: caller.actor.kind,
         requestedById: caller.actor.id,
         ...(holder !== undefined && { leaseHolder: holder, leaseUntil: leaseEnd, fence: 1 }),
@@ -127,7 +132,9 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
     } catch (thrown) {
       const stopped = thrown instanceof RunStopped;
       if (row.state === "running") {
-        await releaseRun(database, row.id, lease, stopped ? undefined : asTenantSecretsError(thrown));
+        const error = stopped ? undefined : asTenantSecretsError(thrown);
+        const isFatal = error !== undefined && definition.fatal?.has(error.code) === true;
+        await releaseRun(database, { id: row.id, ...lease }, { error, isFatal });
       }
       throw thrown;
     }
@@ -144,8 +151,21 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
       const row = await insert(statements, run, holder);
       return row && { ...row, holder, token: row.fence };
     },
-    enqueue: (statements, { id }) => enqueueJob(statements, kind, { run: id }, { jobKey: id }),
+    enqueue: async (statements, { id }) => {
+      await statements
+        .update(runs)
+        .set({ state: "running", attempts: 0 })
+        .where(and(eq(runs.id, id), eq(runs.state, "failed")));
+      await enqueueJob(statements, kind, { run: id }, { jobKey: id });
+    },
     findUnfinished: (subject) => find(and(eq(runs.subject, subject), isNull(runs.finishedAt))),
+    lookUpUnfinished: async (statements, subject) => {
+      const [found] = await statements
+        .select({ id: runs.id })
+        .from(runs)
+        .where(and(eq(runs.kind, kind), eq(runs.subject, subject), isNull(runs.finishedAt)));
+      return found;
+    },
     get,
     drive,
     work:
@@ -156,7 +176,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         const { callerOf, tools } = background;
         if (tools === undefined) return;
         try {
-          await drive(id, { caller: callerOf(row), tools, signal });
+          await drive(id, { caller: callerOf(row), tools: tools(), signal });
         } catch (error) {
           // A run that is paused or cancelled meanwhile is not this job's any more.
           if (!(error instanceof RunStopped) || error.because === "aborted") throw error;

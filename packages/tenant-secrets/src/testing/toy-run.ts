@@ -99,6 +99,6 @@ export function defineToyRun(
       finish: (step) =>
         step.enter({ phase: "done", report: { report: JSON.stringify(step.facts), mac: "" } }),
     },
-    background: { callerOf: () => job("toy", { verbs: [], secretKeys: [] }), tools },
+    background: { callerOf: () => job("toy", { verbs: [], secretKeys: [] }), tools: () => tools },
   });
 }

@@ -1,7 +1,9 @@
 import { and, asc, eq, gt, ne, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { type CompanyId, TenantSecretsError } from "@repo/catalog";
-import { type CompanyKey, headMac, headStateOf, isGenuineHead } from "@repo/envelope";
+import type { CompanyId, ErrorCode } from "@repo/catalog";
+import { type CompanyKey, headMac, headStateOf, integrityFailure, isGenuineHead } from "@repo/envelope";
+import type { Position } from "../../runs/lease.ts";
+import { walk } from "../../runs/walk.ts";
 import type { CompanyKeys } from "./company-keys.ts";
 
 const { companySecrets } = tables;
@@ -17,71 +19,64 @@ interface NewMac {
   readonly mac: string;
 }
 
+/** What is wrong with one value or head alone. */
+export const unopenable: ReadonlySet<ErrorCode> = new Set(["INTEGRITY_FAILURE", "KEY_DESTROYED"]);
+
+/** One step of a run in the company, while the key that everything is to be under is the active one. */
+export type Write = <T>(work: (statements: Statements) => Promise<T>, at?: Position) => Promise<T>;
+
 interface Parts {
   readonly companyKeys: CompanyKeys;
   readonly companyId: CompanyId;
   readonly to: CompanyKey;
   readonly read: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
-  /** As `read`, while `to` is the active key. @returns undefined where it is not */
-  readonly write: <T>(work: (statements: Statements) => Promise<T>) => Promise<T | undefined>;
+  readonly write: Write;
 }
 
 /**
  * Gives the heads of a company's secrets MACs under another key, each after it was found to be genuine, in batches.
  *
- * @returns the secret keys whose heads are not genuine, or whose key does not open; undefined where `to` is not the active
- *   key any more
+ * @returns the secret keys whose heads are not genuine, or whose key does not open
  */
-export async function resealHeads(parts: Parts): Promise<readonly string[] | undefined> {
+export function reencryptHeads(parts: Parts): Promise<readonly string[]> {
   const { companyId, to, read, write } = parts;
-  const broken: string[] = [];
-  for (let after = "", more = true; more;) {
-    const heads = await read((statements) =>
-      statements
-        .select()
-        .from(companySecrets)
-        .where(
-          and(
-            eq(companySecrets.companyId, companyId),
-            ne(companySecrets.macKeyNo, to.no),
-            gt(companySecrets.secretKey, after),
-          ),
-        )
-        .orderBy(asc(companySecrets.secretKey))
-        .limit(batchSize),
-    );
-    const batch: NewMac[] = [];
-    for (const head of heads) {
-      const mac = await newMac(parts, head);
-      if (mac === undefined) broken.push(head.secretKey);
-      else batch.push({ secretKey: head.secretKey, old: head.mac.toString("hex"), mac });
-    }
-    const done = batch.length === 0 || (await write((statements) => replaceMacs(statements, parts, batch)));
-    if (done === undefined) return undefined;
-    after = heads.at(-1)?.secretKey ?? "";
-    more = heads.length === batchSize;
-  }
-  return broken;
+  return walk<Head, NewMac>({
+    read: (after) =>
+      read((statements) =>
+        statements
+          .select()
+          .from(companySecrets)
+          .where(
+            and(
+              eq(companySecrets.companyId, companyId),
+              ne(companySecrets.macKeyNo, to.no),
+              gt(companySecrets.secretKey, after?.secretKey ?? ""),
+            ),
+          )
+          .orderBy(asc(companySecrets.secretKey))
+          .limit(batchSize),
+      ),
+    each: (head) => newMac(parts, head),
+    write: async (batch) => {
+      if (batch.length > 0) await write((statements) => replaceMacs(statements, parts, batch));
+    },
+    skip: { codes: unopenable, nameOf: ({ secretKey }) => secretKey },
+  });
 }
 
-async function newMac({ companyKeys, companyId, to }: Parts, head: Head): Promise<string | undefined> {
+async function newMac({ companyKeys, companyId, to }: Parts, head: Head): Promise<NewMac> {
   const state = headStateOf(head);
-  try {
-    const from = await companyKeys.forOpening(companyId, head.macKeyNo);
-    return isGenuineHead(from, state, head) ? headMac(to, state).toString("hex") : undefined;
-  } catch (error) {
-    if (error instanceof TenantSecretsError && unopenable.has(error.code)) return undefined;
-    throw error;
-  }
+  const from = await companyKeys.forOpening(companyId, head.macKeyNo);
+  if (!isGenuineHead(from, state, head)) throw integrityFailure();
+  const { secretKey } = head;
+  return { secretKey, old: head.mac.toString("hex"), mac: headMac(to, state).toString("hex") };
 }
-
-const unopenable: ReadonlySet<TenantSecretsError["code"]> = new Set(["INTEGRITY_FAILURE", "KEY_DESTROYED"]);
 
 async function replaceMacs(
   statements: Statements,
   { companyId, to }: Parts,
   batch: readonly NewMac[],
-): Promise<true> {
+): Promise<void> {
   const records = sql`json_to_recordset(${JSON.stringify(batch)}::json) as r ("secretKey" text, old text, mac text)`;
   // In the order in which whoever writes several secrets locks them.
   await statements.execute(sql`
@@ -91,5 +86,4 @@ async function replaceMacs(
   await statements.execute(sql`
     update ${companySecrets} h set mac = decode(r.mac, 'hex'), mac_key_no = ${to.no} from ${records}
     where h.company_id = ${companyId} and h.secret_key = r."secretKey" and h.mac = decode(r.old, 'hex')`);
-  return true;
 }

@@ -5,8 +5,11 @@ import { onDatabase } from "@repo/audit-log";
 import { type CompanyId, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, fingerprint, integrityFailure, openValue, sealValue } from "@repo/envelope";
 import type { CompanyKeys } from "./company-keys.ts";
+import type { RunStep } from "../../runs/definition.ts";
+import type { Position } from "../../runs/lease.ts";
+import { walk } from "../../runs/walk.ts";
 import { shareCompany } from "./company-lock.ts";
-import { resealHeads } from "./reencrypt-heads.ts";
+import { reencryptHeads, unopenable, type Write } from "./reencrypt-heads.ts";
 
 const { companyKeys: keys, companySecrets, companySecretVersions } = tables;
 
@@ -84,70 +87,72 @@ const versions: Place = {
   },
 };
 
-export interface Resealed {
-  readonly values: number;
-  /** Whether `to` was found not to be the active key any more: nothing was sealed under it since. */
-  readonly superseded: boolean;
-  /** What does not open, such as `CUSTOM_A version 3`. It stays as it is. */
-  readonly broken: readonly string[];
+/** The key that everything is to be under is not the company's active one any more: nothing was sealed under it since. */
+export class KeySuperseded extends TenantSecretsError {
+  constructor() {
+    super("CONFLICT", "Another rotation of this company's key began meanwhile.");
+  }
+}
+
+/** What one sweep through a company needs. */
+export interface Sweep {
+  readonly database: Database;
+  readonly companyKeys: CompanyKeys;
+  readonly companyId: CompanyId;
+  readonly to: CompanyKey;
+  readonly step: Pick<RunStep<unknown, unknown, string>, "commitIn">;
+  /** Called in each step that seals values, with their number, for what is to be kept with it. */
+  readonly advance: (values: number) => Position;
+  /** Called after each step with the number of values that it sealed. */
+  readonly progress: (values: number) => void | Promise<void>;
 }
 
 /**
- * Seals every value of a company that is under another key than `to` under that one, and gives heads MACs under it, in batches of
- * their own transactions.
- * What somebody writes meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun anew. It ends early
- * where `to` is not the company's active key: the state of a key changes under the company's lock alone, so a batch that
- * shares it and finds the key active seals under the active key.
+ * Seals every value of a company that is under another key than `to` under that one, and gives heads MACs under it, in steps of
+ * a run. What is written meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun again. The state of a
+ * key changes under the company's lock alone, so a step that shares it and finds the key active seals under the active key.
  *
- * @param progress called after every batch with the number of values that it sealed
+ * @returns what does not open, such as `CUSTOM_A version 3`: it stays as it is
+ * @throws {KeySuperseded} @throws {TenantSecretsError}
  */
-export async function resealValues(
-  database: Database,
-  companyKeys: CompanyKeys,
-  companyId: CompanyId,
-  to: CompanyKey,
-  progress: (values: number) => void | Promise<void>,
-): Promise<Resealed> {
-  const broken: string[] = [];
-  let values = 0;
+export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]> {
+  const { database, companyId, companyKeys, to, step, advance, progress } = sweep;
   const read = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
     onDatabase(() => database.inCompany(companyId, work));
-  const write = <T>(work: (statements: Statements) => Promise<T>): Promise<T | undefined> =>
-    read(async (statements) => {
-      await shareCompany(statements, companyId);
-      // Two that reseal one company would lock its rows in different orders.
-      await statements.execute(
-        sql`select pg_advisory_xact_lock(hashtextextended(${`reseal ${companyId}`}, 0))`,
-      );
-      return (await isActive(statements, companyId, to.no)) ? work(statements) : undefined;
-    });
+  const write: Write = (work, at) =>
+    step.commitIn(
+      companyId,
+      async (statements) => {
+        await shareCompany(statements, companyId);
+        if (!(await isActive(statements, companyId, to.no))) throw new KeySuperseded();
+        return work(statements);
+      },
+      at,
+    );
+  const broken: string[] = [];
   // In this order: a write moves a value from its head to its version. What a promotion moves back meanwhile keeps its key in
   // use, and is found by the next sweep.
   for (const place of [heads, versions]) {
-    let after: Row = { secretKey: "", version: 0, no: 0, sealed: "" };
-    for (;;) {
-      const rows = await read((statements) => place.select(statements, companyId, to, after));
-      const last = rows.at(-1);
-      if (last === undefined) break;
-      after = last;
-      const batch: Replacement[] = [];
-      for (const row of rows) {
-        const replacement = await reseal(companyKeys, companyId, to, row);
-        if (replacement === undefined) broken.push(`${row.secretKey} version ${row.version}`);
-        else batch.push(replacement);
-      }
-      if (batch.length === 0) continue;
-      const replaced = await write((statements) => place.replace(statements, companyId, to, batch));
-      if (replaced === undefined) return { values, superseded: true, broken };
-      values += replaced;
-      await progress(replaced);
-    }
+    const skipped = await walk<Row, Replacement>({
+      read: (after = firstRow) => read((statements) => place.select(statements, companyId, to, after)),
+      each: (row) => reencrypt(companyKeys, companyId, to, row),
+      write: async (batch) => {
+        if (batch.length === 0) return;
+        const replaced = await write(
+          (statements) => place.replace(statements, companyId, to, batch),
+          advance(batch.length),
+        );
+        await progress(replaced);
+      },
+      skip: { codes: unopenable, nameOf: ({ secretKey, version }) => `${secretKey} version ${version}` },
+    });
+    broken.push(...skipped);
   }
-  const changed = await resealHeads({ companyKeys, companyId, to, read, write });
-  if (changed === undefined) return { values, superseded: true, broken };
-  broken.push(...changed.map((secretKey) => `${secretKey}, its head`));
-  return { values, superseded: false, broken };
+  const notGenuine = await reencryptHeads({ companyKeys, companyId, to, read, write });
+  return [...broken, ...notGenuine.map((secretKey) => `${secretKey}, its head`)];
 }
+
+const firstRow: Row = { secretKey: "", version: 0, no: 0, sealed: "" };
 
 async function isActive(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {
   const [key] = await statements
@@ -157,34 +162,27 @@ async function isActive(statements: Statements, companyId: CompanyId, no: number
   return key?.status === "active";
 }
 
-/** A value under another key, opened once more to see that it is the same; undefined where it does not open. */
-async function reseal(
+/** A value under another key, opened once more to see that it is the same. @throws where it does not open */
+async function reencrypt(
   companyKeys: CompanyKeys,
   companyId: CompanyId,
   to: CompanyKey,
   { secretKey, version, no, sealed }: Row,
-): Promise<Replacement | undefined> {
+): Promise<Replacement> {
+  const from = await companyKeys.forOpening(companyId, no);
+  const place = { companyId, secretKey, version };
+  const value = openValue(from.valueKey, { ...place, companyKeyNo: no }, sealed);
   try {
-    const from = await companyKeys.forOpening(companyId, no);
-    const place = { companyId, secretKey, version };
-    const value = openValue(from.valueKey, { ...place, companyKeyNo: no }, sealed);
-    try {
-      const again = sealValue(to.valueKey, { ...place, companyKeyNo: to.no }, value);
-      const opened = openValue(to.valueKey, { ...place, companyKeyNo: to.no }, again);
-      const same = opened.equals(value);
-      opened.fill(0);
-      if (!same) throw integrityFailure();
-      return { secretKey, version, sealed, again, fingerprint: fingerprint(to, value) };
-    } finally {
-      value.fill(0);
-    }
-  } catch (error) {
-    if (error instanceof TenantSecretsError && unopenable.has(error.code)) return undefined;
-    throw error;
+    const again = sealValue(to.valueKey, { ...place, companyKeyNo: to.no }, value);
+    const opened = openValue(to.valueKey, { ...place, companyKeyNo: to.no }, again);
+    const same = opened.equals(value);
+    opened.fill(0);
+    if (!same) throw integrityFailure();
+    return { secretKey, version, sealed, again, fingerprint: fingerprint(to, value) };
+  } finally {
+    value.fill(0);
   }
 }
-
-const unopenable: ReadonlySet<TenantSecretsError["code"]> = new Set(["INTEGRITY_FAILURE", "KEY_DESTROYED"]);
 
 function rowsOf(rows: Iterable<unknown>): Row[] {
   return z.array(Row).parse(Array.from(rows));

@@ -1,16 +1,16 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { and, desc, eq, sql } from "drizzle-orm";
-import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
-import { type Caller, type CompanyId, job, keyDestroyed, TenantSecretsError } from "@repo/catalog";
-import { wrapKey } from "@repo/envelope";
-import { audited, type Operations, type Steps } from "../../access/operation.ts";
-import { companyIdOf } from "../../companies/company-id.ts";
+import { tables, type Statements } from "@repo/db";
+import { type Caller, type CompanyId, keyDestroyed, TenantSecretsError } from "@repo/catalog";
+import { type MasterKey, wrapKey } from "@repo/envelope";
+import { audited, type Audited, type Operations, type Steps } from "../../access/operation.ts";
 import type { Companies } from "../../companies/companies.ts";
-import { wrapping, type CompanyKeys } from "./company-keys.ts";
+import { RunDriven, RunStopped, type Lease, type RunRow } from "../../runs/lease.ts";
+import { wrapping } from "./company-keys.ts";
 import { lockCompany } from "./company-lock.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
-import { resealValues } from "./reencrypt.ts";
-import { rotationInterrupted } from "../rotation/rotation.ts";
+import { newTally, type CompanyRotationFacts, type CompanyRotationRun } from "./rotation-run.ts";
 
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
@@ -24,7 +24,7 @@ export interface RotatedCompanyKey {
 }
 
 /** Called after every batch with the number of values sealed anew so far. */
-export type OnResealed = (values: number) => void | Promise<void>;
+export type OnReencrypted = (values: number) => void | Promise<void>;
 
 export interface CompanyKeyRotation {
   /**
@@ -36,7 +36,11 @@ export interface CompanyKeyRotation {
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key, or is rotated again and again
    *   meanwhile; KEY_DESTROYED; INTEGRITY_FAILURE where values do not open: all others are under the new key, and the old one is kept
    */
-  rotateCompanyKey(caller: Caller, subdomain: string, onResealed?: OnResealed): Promise<RotatedCompanyKey>;
+  rotateCompanyKey(
+    caller: Caller,
+    subdomain: string,
+    onReencrypted?: OnReencrypted,
+  ): Promise<RotatedCompanyKey>;
   /**
    * Gives a company a new key, where no rotation is unfinished, and leaves everything else to a job.
    *
@@ -44,13 +48,6 @@ export interface CompanyKeyRotation {
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key; KEY_DESTROYED
    */
   requestRotation(caller: Caller, subdomain: string): Promise<number>;
-  /**
-   * What the job does: seals everything of a company under the key in use, where there is one, and destroys the others.
-   *
-   * @param signal ends it between two batches, with CONFLICT; done again, it goes on from there
-   * @throws {TenantSecretsError} KEY_DESTROYED, INTEGRITY_FAILURE as `rotateCompanyKey`
-   */
-  finishRotation(companyId: string, signal: AbortSignal): Promise<void>;
   /**
    * The same for whoever was found to be an operator, unless the key in use was made after `madeUntil` and no older one is
    * left.
@@ -61,28 +58,46 @@ export interface CompanyKeyRotation {
     caller: Caller,
     companyId: CompanyId,
     madeUntil: Date,
-    onResealed?: OnResealed,
+    onReencrypted?: OnReencrypted,
   ): Promise<RotatedCompanyKey | undefined>;
 }
 
 interface Dependencies {
-  readonly database: Database;
   readonly companies: Pick<Companies, "resolve">;
   readonly masterKeys: MasterKeys;
-  readonly companyKeys: CompanyKeys;
+  readonly companyRotation: CompanyRotationRun;
   readonly operations: Operations;
 }
 
-/**
- * One sweep and a second are what a rotation needs: a sealed value moves twice at most. Each rotation that begins meanwhile
- * costs one or two more.
- */
-const mostSweeps = 20;
+/** The number of the active key, and the run that seals everything under it, with its lease where it was just started. */
+interface Begun {
+  readonly no: number;
+  readonly run: (RunRow & Lease) | string;
+}
+
+interface Asked {
+  readonly caller: Caller;
+  readonly companyId: CompanyId;
+  /** A new key is due where the active one was made until then; undefined: where no rotation is unfinished. */
+  readonly madeUntil?: Date;
+  /** Whether the caller drives the run, or a job does. */
+  readonly how: "drive" | "enqueue";
+}
+
+/** How often another process is asked whether it has finished the same run, in milliseconds. */
+const askAgainMs = 200;
+
+/** The run that was found unfinished has finished since. */
+class RunEnded extends TenantSecretsError {
+  constructor() {
+    super("CONFLICT", "Another rotation of this company's key has just ended.");
+  }
+}
 
 const toRotate = { verb: "rotate", to: "rotate keys" } as const;
 
 export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKeyRotation {
-  const { database, companies, masterKeys, companyKeys, operations } = dependencies;
+  const { companies, masterKeys, companyRotation, operations } = dependencies;
 
   /** For operators, in every company: who is none is not told whether there is such a company. */
   const resolve = async (caller: Caller, subdomain: string) => {
@@ -92,198 +107,157 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     return { ...asked, company };
   };
 
-  /** The number of the active key: a new one, where that is due. @returns undefined where the company has no key */
-  const begin = (
-    steps: Steps,
-    companyId: CompanyId,
-    {
-      madeUntil,
-      also,
-    }: { readonly madeUntil?: Date; readonly also?: (statements: Statements) => Promise<void> },
-  ): Promise<number | undefined> =>
-    wrapping(masterKeys, ({ active: masterKey }) =>
-      steps.commit(async ({ statements }) => {
-        await lockCompany(statements, companyId);
-        const rows = await statements
-          .select()
-          .from(keys)
-          .where(eq(keys.companyId, companyId))
-          .orderBy(desc(keys.no))
-          .for("update");
-        const [newest] = rows;
-        if (newest === undefined) return audited(undefined, []);
-        const active = rows.find((row) => row.status === "active");
-        if (active === undefined) throw keyDestroyed();
-        const due =
-          madeUntil === undefined
-            ? rows.every((row) => row.status !== "retiring")
-            : active.createdAt <= madeUntil;
-        await also?.(statements);
-        if (!due) return audited(active.no, []);
-        const no = newest.no + 1;
-        await statements
-          .update(keys)
-          .set({ status: "retiring" })
-          .where(and(eq(keys.companyId, companyId), eq(keys.no, active.no)));
-        await statements.insert(keys).values({ companyId, no, status: "active" });
-        const { region, version: masterKeyVersion } = masterKey;
-        const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
-        const secret = randomBytes(32);
-        const wrapped = wrapKey(masterKey.wrappingKey, place, secret);
-        secret.fill(0);
-        await statements.insert(companyKeyWraps).values({ companyId, no, region, masterKeyVersion, wrapped });
-        return audited(no, { version: no });
-      }),
-    );
+  /** Adds a run of the company, or finds the one that is unfinished. Before any other lock, as its driver takes them. */
+  const startOrFind = async (
+    statements: Statements,
+    { caller, companyId, total, how }: Asked & { readonly total: number },
+  ): Promise<(RunRow & Lease) | string | undefined> => {
+    const run = { subject: companyId, input: {}, facts: { complete: 0, no: null }, caller, total };
+    const leased = how === "drive" ? await companyRotation.startDriven(statements, run) : undefined;
+    if (leased !== undefined) return leased;
+    const added = how === "enqueue" ? await companyRotation.start(statements, run) : undefined;
+    const found = added ?? (await companyRotation.lookUpUnfinished(statements, companyId));
+    if (how === "enqueue" && found !== undefined) await companyRotation.enqueue(statements, found);
+    return found?.id;
+  };
 
-  /** Destroys the keys that nothing is sealed under any more. */
-  const destroyUnused = async (
-    steps: Steps,
-    companyId: CompanyId,
-  ): Promise<{ readonly destroyed: readonly number[]; readonly left: boolean }> => {
-    const result = await steps.commit(async ({ statements }) => {
-      await lockCompany(statements, companyId);
-      const rows = await statements
-        .select({ no: keys.no, status: keys.status })
-        .from(keys)
-        .where(eq(keys.companyId, companyId))
-        .orderBy(keys.no)
-        .for("update");
-      // The company was shredded meanwhile.
-      if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
-      // No value can come to one of these while the company is locked.
-      const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
-      const destroyed: number[] = [];
-      for (const { no } of retiring) {
-        if (await isInUse(statements, companyId, no)) continue;
-        const key = and(eq(keys.companyId, companyId), eq(keys.no, no));
-        await statements
-          .update(keys)
-          .set({ status: "destroyed", destroyedAt: sql`now()` })
-          .where(key);
-        await statements
-          .delete(companyKeyWraps)
-          .where(and(eq(companyKeyWraps.companyId, companyId), eq(companyKeyWraps.no, no)));
-        destroyed.push(no);
+  /** The number of the active key: a new one, where that is due. */
+  const keyOf = async (
+    statements: Statements,
+    masterKey: MasterKey,
+    { companyId, madeUntil }: Asked,
+  ): Promise<{ readonly no: number; readonly isNew: boolean }> => {
+    const rows = await statements
+      .select()
+      .from(keys)
+      .where(eq(keys.companyId, companyId))
+      .orderBy(desc(keys.no))
+      .for("update");
+    const active = rows.find((row) => row.status === "active");
+    if (active === undefined) throw keyDestroyed();
+    const due =
+      madeUntil === undefined
+        ? rows.every((row) => row.status !== "retiring")
+        : active.createdAt <= madeUntil;
+    if (!due) return { no: active.no, isNew: false };
+    const no = (rows[0]?.no ?? 0) + 1;
+    await statements
+      .update(keys)
+      .set({ status: "retiring" })
+      .where(and(eq(keys.companyId, companyId), eq(keys.no, active.no)));
+    await statements.insert(keys).values({ companyId, no, status: "active" });
+    const { region, version: masterKeyVersion, wrappingKey } = masterKey;
+    const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
+    const secret = randomBytes(32);
+    const wrapped = wrapKey(wrappingKey, place, secret);
+    secret.fill(0);
+    await statements.insert(companyKeyWraps).values({ companyId, no, region, masterKeyVersion, wrapped });
+    return { no, isNew: true };
+  };
+
+  const beginIn = async (
+    statements: Statements,
+    masterKey: MasterKey,
+    asked: Asked,
+  ): Promise<Audited<Begun | undefined>> => {
+    const { companyId } = asked;
+    const total = await countSealed(statements, companyId);
+    if (total === undefined) return audited(undefined, []);
+    const started = await startOrFind(statements, { ...asked, total });
+    await lockCompany(statements, companyId);
+    // What ended before the lock was had knows nothing of the key that is made now.
+    const run =
+      typeof started === "object"
+        ? started
+        : (await companyRotation.lookUpUnfinished(statements, companyId))?.id;
+    if (run === undefined || (typeof run === "string" && run !== started)) throw new RunEnded();
+    const { no, isNew } = await keyOf(statements, masterKey, asked);
+    return audited({ no, run }, isNew ? { version: no } : []);
+  };
+
+  /** Makes a new key, where that is due, with the run that seals everything under it. @returns undefined where there is no key */
+  const begin = async (steps: Steps, asked: Asked): Promise<Begun | undefined> => {
+    for (;;) {
+      try {
+        return await wrapping(masterKeys, ({ active }) =>
+          steps.commit(({ statements }) => beginIn(statements, active, asked)),
+        );
+      } catch (error) {
+        if (!(error instanceof RunEnded)) throw error;
       }
-      const events = destroyed.map((no) => ({ action: "key.destroy-company", version: no }) as const);
-      return audited({ destroyed, left: destroyed.length < retiring.length }, events);
-    });
-    if (result.destroyed.length > 0) companyKeys.forget(companyId);
-    return result;
+    }
+  };
+
+  /** Drives a run to its end. Where another process does, waits for it, and takes its place if it dies. */
+  const finish = async (
+    { run }: Begun,
+    caller: Caller,
+    onReencrypted: OnReencrypted | undefined,
+  ): Promise<RotatedCompanyKey> => {
+    const tally = newTally(onReencrypted);
+    const rotated = ({ no }: CompanyRotationFacts): RotatedCompanyKey => {
+      if (no === null) throw new Error("a run that is done knows its key");
+      return { no, values: tally.values, destroyed: tally.destroyed };
+    };
+    for (let driven = run; ;) {
+      try {
+        return rotated((await companyRotation.drive(driven, { caller, tools: tally })).facts);
+      } catch (error) {
+        driven = typeof driven === "string" ? driven : driven.id;
+        if (error instanceof RunStopped && error.because === "done") {
+          return rotated((await companyRotation.get(driven)).facts);
+        }
+        if (!(error instanceof RunDriven)) throw error;
+        await sleep(askAgainMs);
+      }
+    }
   };
 
   const rotate = async (
     steps: Steps,
-    companyId: CompanyId,
-    {
-      madeUntil,
-      onResealed = () => {},
-    }: { readonly madeUntil?: Date; readonly onResealed?: OnResealed | undefined },
+    asked: Omit<Asked, "how">,
+    onReencrypted?: OnReencrypted,
   ): Promise<RotatedCompanyKey | undefined> => {
-    const no = await begin(steps, companyId, madeUntil === undefined ? {} : { madeUntil });
-    return no === undefined ? undefined : resealAll(steps, companyId, onResealed);
-  };
-
-  /** Seals everything under the active key. Where another rotation replaces that one meanwhile, its new key is the goal. */
-  const resealAll = async (
-    steps: Steps,
-    companyId: CompanyId,
-    onResealed: OnResealed,
-  ): Promise<RotatedCompanyKey> => {
-    let total = 0;
-    let complete = 0;
-    const ended: number[] = [];
-    for (let sweep = 1; sweep <= mostSweeps; sweep++) {
-      const to = await companyKeys.forSealing(companyId);
-      const { broken, superseded } = await resealValues(database, companyKeys, companyId, to, (values) => {
-        total += values;
-        return onResealed(total);
-      });
-      if (superseded) continue;
-      complete++;
-      const { destroyed, left } = await destroyUnused(steps, companyId);
-      ended.push(...destroyed);
-      if (!left && broken.length === 0) return { no: to.no, values: total, destroyed: ended };
-      // A value that was under the old key may have moved between its head and its version behind the sweep, and what does not
-      // open may have been replaced between its reading and its opening: once more.
-      if (broken.length > 0 && complete > 1) throw unopenable(broken, to.no);
-    }
-    throw new TenantSecretsError(
-      "CONFLICT",
-      `Other rotations of this company's key, or changes of its secrets, went on through ${mostSweeps} sweeps. What was sealed anew stays; rotate again, which goes on from here.`,
-    );
+    const begun = await begin(steps, { ...asked, how: "drive" });
+    return begun && finish(begun, asked.caller, onReencrypted);
   };
 
   return {
-    rotateCompanyKey: async (caller, subdomain, onResealed) => {
+    rotateCompanyKey: async (caller, subdomain, onReencrypted) => {
       const operation = await resolve(caller, subdomain);
       return operations.inSteps(operation, async (steps) => {
-        const rotated = await rotate(steps, operation.company.id, { onResealed });
+        const rotated = await rotate(steps, { caller, companyId: operation.company.id }, onReencrypted);
         if (rotated === undefined) throw noKey();
         return rotated;
       });
     },
     requestRotation: async (caller, subdomain) => {
       const operation = await resolve(caller, subdomain);
-      const { id } = operation.company;
       return operations.inSteps(operation, async (steps) => {
-        const no = await begin(steps, id, {
-          also: (statements) => enqueueJob(statements, "reseal-company", { company: id }, { jobKey: id }),
-        });
-        if (no === undefined) throw noKey();
-        return no;
+        const begun = await begin(steps, { caller, companyId: operation.company.id, how: "enqueue" });
+        if (begun === undefined) throw noKey();
+        return begun.no;
       });
     },
-    finishRotation: async (id, signal) => {
-      const [row] = await database.acrossCompanies((statements) =>
-        statements
-          .select({ id: keys.companyId })
-          .from(keys)
-          .where(and(eq(keys.companyId, id), eq(keys.status, "active"))),
-      );
-      if (row === undefined) return;
-      const company = { id: companyIdOf(row) };
-      const steps = operations.steps({ caller: resealer, action: "key.rotate-company", company });
-      await resealAll(steps, company.id, () => {
-        if (signal.aborted) throw rotationInterrupted();
-      });
-    },
-    replaceOldKeys: (caller, id, madeUntil, onResealed) =>
+    replaceOldKeys: (caller, id, madeUntil, onReencrypted) =>
       operations.inSteps({ caller, action: "key.rotate-company", company: { id } }, (steps) =>
-        rotate(steps, id, { madeUntil, onResealed }),
+        rotate(steps, { caller, companyId: id, madeUntil }, onReencrypted),
       ),
   };
 }
 
-/** Who asked for the rotation is on record with the new key. */
-const resealer = job("reseal-company", { verbs: [], secretKeys: [] });
+/** How many values of a company are sealed; undefined where it has no key. */
+async function countSealed(statements: Statements, companyId: CompanyId): Promise<number | undefined> {
+  const [row] = await statements.execute<{ count: number; keys: boolean }>(sql`
+    select exists (select from ${keys} where company_id = ${companyId}) as keys,
+      ((select count(*) from ${companySecrets} where company_id = ${companyId} and secret_value_encrypted is not null)
+      + (select count(*) from ${companySecretVersions} where company_id = ${companyId} and sealed is not null))::int as count`);
+  return row?.keys === true ? row.count : undefined;
+}
 
 function noKey(): TenantSecretsError {
   return new TenantSecretsError(
     "CONFLICT",
     "This company has no key yet: nothing of it is sealed in the database.",
-  );
-}
-
-async function isInUse(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {
-  const rows = await statements.execute(sql`
-    select 1 from ${companySecrets}
-    where company_id = ${companyId} and company_key_no = ${no} and secret_value_encrypted is not null
-    union all
-    select 1 from ${companySecrets} where company_id = ${companyId} and mac_key_no = ${no}
-    union all
-    select 1 from ${companySecretVersions}
-    where company_id = ${companyId} and company_key_no = ${no} and sealed is not null
-    limit 1`);
-  return rows.length > 0;
-}
-
-function unopenable(broken: readonly string[], no: number): TenantSecretsError {
-  const shown = broken.slice(0, 20).join(", ");
-  const more = broken.length > 20 ? ` and ${broken.length - 20} more` : "";
-  return new TenantSecretsError(
-    "INTEGRITY_FAILURE",
-    `These do not open, and the key that they were sealed under is kept for them: ${shown}${more}. Everything else of the company is under key ${no}.`,
   );
 }

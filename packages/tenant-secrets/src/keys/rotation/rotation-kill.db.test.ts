@@ -74,8 +74,10 @@ async function readAll(): Promise<void> {
 }
 
 /** The killed process still has its lease; nobody has to wait for it here. */
-const endLease = () =>
-  fixture.superuser`update key_rotations set lease_until = now() where finished_at is null`;
+const endLease = async () => {
+  await fixture.superuser`update key_rotations set lease_until = now() where finished_at is null`;
+  await fixture.superuser`update runs set lease_until = now() where finished_at is null`;
+};
 
 /** What a rotation says, in order. A process that is killed at one has done all before it and nothing after. */
 const steps = [
@@ -190,6 +192,7 @@ test("a rotation of a company's key that is killed before any commit loses nothi
       await fixture.superuser`select k.status from company_keys k join companies c on c.id = k.company_id
       where subdomain = ${subdomain} and k.status <> 'destroyed' order by no`;
     halfway.add(keys.map((key) => key["status"]).join());
+    await endLease();
     const { no } = await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
     await readAll();
     const [state] = await fixture.superuser`

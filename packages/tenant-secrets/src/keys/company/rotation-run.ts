@@ -1,0 +1,181 @@
+import { and, eq, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { z } from "zod";
+import type { AuditLog } from "@repo/audit-log";
+import { type Caller, type CompanyId, job, keyDestroyed, TenantSecretsError } from "@repo/catalog";
+import { companyIdOf } from "../../companies/company-id.ts";
+import { defineRun, type Run } from "../../runs/run.ts";
+import type { CompanyKeys } from "./company-keys.ts";
+import { lockCompany } from "./company-lock.ts";
+import { KeySuperseded, reencryptCompany } from "./reencrypt.ts";
+
+const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
+
+const Facts = z.strictObject({
+  /** Sweeps through everything of the company that a newer key did not end. */
+  complete: z.int(),
+  /** The number of the key that everything is under; null before the end. */
+  no: z.int().nullable(),
+});
+export type CompanyRotationFacts = z.infer<typeof Facts>;
+
+/** What one call gets to know of the run that it drives. */
+export interface CompanyRotationTally {
+  sweeps: number;
+  /** Values that this call has sealed. */
+  values: number;
+  /** The numbers of the keys that this call has destroyed. */
+  destroyed: readonly number[];
+  readonly onReencrypted: ((values: number) => void | Promise<void>) | undefined;
+}
+
+export type CompanyRotationRun = Run<Record<string, never>, CompanyRotationFacts, CompanyRotationTally>;
+
+/**
+ * One sweep and a second are what a rotation needs: a sealed value moves twice at most. Each rotation that begins meanwhile
+ * costs one or two more.
+ */
+const mostSweeps = 20;
+
+/** Who asked for the rotation is in the audit log with the new key. */
+const background = job("rotate-company-key", { verbs: [], secretKeys: [] });
+
+/** Seals everything of a company under its active key, and destroys the others. The subject is the company's id. */
+export function defineCompanyRotation(
+  database: Database,
+  companyKeys: CompanyKeys,
+  audit: AuditLog,
+): CompanyRotationRun {
+  return defineRun(database, {
+    kind: "rotate-company-key",
+    verb: "rotate",
+    cancellable: true,
+    first: "reencrypt",
+    input: z.strictObject({}),
+    facts: Facts,
+    // The company was shredded.
+    fatal: new Set(["KEY_DESTROYED"]),
+    phases: {
+      // Where another rotation replaces the active key meanwhile, its new key is the goal.
+      reencrypt: async (step, tally: CompanyRotationTally) => {
+        if (++tally.sweeps > mostSweeps) throw tooManySweeps();
+        const companyId = companyIdOf({ id: step.run.subject });
+        const to = await companyKeys.forSealing(companyId);
+        let broken: readonly string[];
+        try {
+          broken = await reencryptCompany({
+            database,
+            companyKeys,
+            companyId,
+            to,
+            step,
+            advance: (values) => ({ done: step.done + values }),
+            progress: (values) => {
+              tally.values += values;
+              return tally.onReencrypted?.(tally.values);
+            },
+          });
+        } catch (error) {
+          if (error instanceof KeySuperseded) return step.enter({ phase: "reencrypt" });
+          throw error;
+        }
+        await audit.ready();
+        const destroy = async (statements: Statements): Promise<boolean> => {
+          const { destroyed, left } = await destroyUnused({ statements, audit }, step.caller, companyId);
+          tally.destroyed = [...tally.destroyed, ...destroyed];
+          return left;
+        };
+        const forget = (): void => companyKeys.forget(companyId);
+        const complete = step.facts.complete + 1;
+        // What does not open may have been replaced between its reading and its opening: once more.
+        if (broken.length > 0 && complete > 1) {
+          await step.commit(destroy, { facts: { complete: 0 } }).finally(forget);
+          throw unopenable(broken, to.no);
+        }
+        // A value that was under the old key may have moved between its head and its version behind the sweep.
+        return step
+          .enter(async (statements) =>
+            (await destroy(statements)) || broken.length > 0
+              ? { phase: "reencrypt", facts: { complete } }
+              : { phase: "done", facts: { complete, no: to.no } },
+          )
+          .finally(forget);
+      },
+    },
+    background: {
+      callerOf: () => background,
+      tools: () => newTally(undefined),
+    },
+  });
+}
+
+export function newTally(onReencrypted: CompanyRotationTally["onReencrypted"]): CompanyRotationTally {
+  return { sweeps: 0, values: 0, destroyed: [], onReencrypted };
+}
+
+/** Destroys the keys that nothing is sealed under any more. @throws {TenantSecretsError} KEY_DESTROYED */
+async function destroyUnused(
+  { statements, audit }: { readonly statements: Statements; readonly audit: AuditLog },
+  caller: Caller,
+  companyId: CompanyId,
+): Promise<{ readonly destroyed: readonly number[]; readonly left: boolean }> {
+  await lockCompany(statements, companyId);
+  const rows = await statements
+    .select({ no: keys.no, status: keys.status })
+    .from(keys)
+    .where(eq(keys.companyId, companyId))
+    .orderBy(keys.no)
+    .for("update");
+  // The company was shredded meanwhile.
+  if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
+  // No value can come to one of these while the company is locked.
+  const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
+  const destroyed: number[] = [];
+  for (const { no } of retiring) {
+    if (await isInUse(statements, companyId, no)) continue;
+    await statements
+      .update(keys)
+      .set({ status: "destroyed", destroyedAt: sql`now()` })
+      .where(and(eq(keys.companyId, companyId), eq(keys.no, no)));
+    await statements
+      .delete(companyKeyWraps)
+      .where(and(eq(companyKeyWraps.companyId, companyId), eq(companyKeyWraps.no, no)));
+    await audit.addTo(statements, caller, {
+      action: "key.destroy-company",
+      outcome: "allowed",
+      companyId,
+      version: no,
+    });
+    destroyed.push(no);
+  }
+  return { destroyed, left: destroyed.length < retiring.length };
+}
+
+async function isInUse(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {
+  const rows = await statements.execute(sql`
+    select 1 from ${companySecrets}
+    where company_id = ${companyId} and company_key_no = ${no} and secret_value_encrypted is not null
+    union all
+    select 1 from ${companySecrets} where company_id = ${companyId} and mac_key_no = ${no}
+    union all
+    select 1 from ${companySecretVersions}
+    where company_id = ${companyId} and company_key_no = ${no} and sealed is not null
+    limit 1`);
+  return rows.length > 0;
+}
+
+function unopenable(broken: readonly string[], no: number): TenantSecretsError {
+  const shown = broken.slice(0, 20).join(", ");
+  const more = broken.length > 20 ? ` and ${broken.length - 20} more` : "";
+  return new TenantSecretsError(
+    "INTEGRITY_FAILURE",
+    `These do not open, and the key that they were sealed under is kept for them: ${shown}${more}. Everything else of the company is under key ${no}.`,
+  );
+}
+
+function tooManySweeps(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    `Other rotations of this company's key, or changes of its secrets, went on through ${mostSweeps} sweeps. What was sealed anew stays; rotate again, which goes on from here.`,
+  );
+}
