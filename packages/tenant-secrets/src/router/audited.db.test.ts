@@ -1,0 +1,271 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { TRPCError } from "@trpc/server";
+import { generateIdentity, identityToRecipient } from "age-encryption";
+import type { AuditAction } from "@repo/audit-log";
+import type { Caller } from "@repo/catalog";
+import { afterAll, expect, test } from "vitest";
+import { createFixture, operator, product } from "../testing/fixture.ts";
+import { appRouter, createCaller } from "./router.ts";
+import { createCallerContext, publicError } from "./trpc.ts";
+
+const fixture = await createFixture();
+const directory = await mkdtemp(path.join(tmpdir(), "tenant-secrets-audited-"));
+afterAll(() => rm(directory, { recursive: true }));
+const recipient = await identityToRecipient(await generateIdentity());
+const secrets = fixture.another({
+  checks: { stripe: async () => "accepted", sendgrid: async () => "accepted" },
+  backupDestination: { recipients: [recipient], directory },
+});
+
+/** A company of one test, with two versions of a value and people in it. */
+async function populate() {
+  const company = await fixture.company("database");
+  const own = secrets.company(company, product);
+  await own.set("CUSTOM_A", "fake_a_0001");
+  await own.set("CUSTOM_A", "fake_a_0002");
+  await own.set("STRIPE_SECRET_KEY", "sk_test_fake_audited_0001");
+  const [owner, auditor] = [await fixture.person(company, "owner"), await fixture.person(company, "auditor")];
+  const { description } = await secrets.apiKeys.create(operator, { ...newKey(), companies: [company] });
+  return { company, own, owner, auditor, apiKeyId: description.id };
+}
+type Place = Awaited<ReturnType<typeof populate>>;
+
+const inAnHour = () => new Date(Date.now() + 3_600_000);
+const newKey = () =>
+  ({ name: "made", verbs: ["use"], secretKeys: ["*"], platform: false, expiresAt: inAnHour() }) as const;
+
+/** An owner of a company may do what is asked for here unless another is named, and an auditor of the same may not. */
+interface Row {
+  readonly action: AuditAction;
+  /** What a success says where that is another action. */
+  readonly done?: AuditAction;
+  readonly as?: Caller;
+  /** Whoever may not is in another company, where an auditor of this one may do it. */
+  readonly denied?: "stranger";
+  /** Makes the call possible. @returns its input */
+  readonly input?: (place: Place) => unknown;
+}
+
+const rotate = () => secrets.keyRotation.rotate(operator, { backup: async () => "sha256:fake" });
+const ofSecret = ({ company }: Place) => ({ company, secretKey: "CUSTOM_A" });
+const stage = ({ own }: Place) => own.stage("CUSTOM_A", "fake_staged_0001");
+
+const table: Readonly<Record<string, Row>> = {
+  "secrets.list": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
+  "secrets.capabilities": {
+    action: "secret.list",
+    denied: "stranger",
+    input: ({ company }) => ({ company }),
+  },
+  "secrets.history": { action: "secret.history", denied: "stranger", input: ofSecret },
+  "secrets.read": { action: "secret.read", as: product, input: ofSecret },
+  "secrets.readMany": {
+    action: "secret.read",
+    as: product,
+    input: ({ company }) => ({ company, secretKeys: ["CUSTOM_A"] }),
+  },
+  "secrets.readLive": { action: "secret.read", as: product, input: ofSecret },
+  "secrets.reveal": {
+    action: "secret.reveal",
+    input: (place) => ({ ...ofSecret(place), purpose: "incident" }),
+  },
+  "secrets.search": { action: "secret.search", input: ({ company }) => ({ company, value: "fake_a_0002" }) },
+  "secrets.check": {
+    action: "secret.check",
+    input: ({ company }) => ({ company, secretKey: "STRIPE_SECRET_KEY" }),
+  },
+  "secrets.reportOutcome": {
+    action: "secret.check",
+    as: product,
+    input: (place) => ({ ...ofSecret(place), version: 2, result: "accepted" }),
+  },
+  "secrets.write": {
+    action: "secret.write",
+    input: (place) => ({ ...ofSecret(place), value: "fake_a_0003" }),
+  },
+  "secrets.writeMany": {
+    action: "secret.write",
+    input: ({ company }) => ({ company, writes: [{ secretKey: "CUSTOM_A", value: "fake_a_0003" }] }),
+  },
+  "secrets.remove": { action: "secret.remove", input: ofSecret },
+  "secrets.restore": {
+    action: "secret.restore",
+    input: async (place) => {
+      await place.own.remove("CUSTOM_A");
+      return ofSecret(place);
+    },
+  },
+  "secrets.purge": {
+    action: "secret.purge",
+    input: async (place) => {
+      await place.own.remove("CUSTOM_A");
+      return ofSecret(place);
+    },
+  },
+  "secrets.planImport": {
+    action: "secret.compare",
+    input: ({ company }) => ({ company, entries: [{ secretKey: "CUSTOM_A", text: "fake_a_0001", line: 1 }] }),
+  },
+  "secrets.import": {
+    action: "secret.import",
+    done: "secret.write",
+    input: ({ company }) => ({
+      company,
+      entries: [{ secretKey: "CUSTOM_I", text: "fake_i_0001", line: 1 }],
+      expected: [{ secretKey: "CUSTOM_I", version: 0 }],
+    }),
+  },
+  "secrets.export": {
+    action: "secret.export",
+    input: ({ company }) => ({ company, format: "env", purpose: "hand-over" }),
+  },
+  "secrets.stage": {
+    action: "secret.stage",
+    input: (place) => ({ ...ofSecret(place), value: "fake_a_0003" }),
+  },
+  "secrets.promote": {
+    action: "secret.promote",
+    input: async (place) => {
+      await stage(place);
+      return ofSecret(place);
+    },
+  },
+  "secrets.discard": {
+    action: "secret.discard",
+    input: async (place) => {
+      await stage(place);
+      return ofSecret(place);
+    },
+  },
+  "secrets.rollback": { action: "secret.rollback", input: (place) => ({ ...ofSecret(place), toVersion: 1 }) },
+  "secrets.setExpiry": {
+    action: "secret.set-expiry",
+    input: (place) => ({ ...ofSecret(place), expiresAt: inAnHour() }),
+  },
+  "companies.list": { action: "company.list", as: operator },
+  "companies.create": {
+    action: "company.create",
+    as: operator,
+    input: () => ({ subdomain: `made-${randomUUID()}`, secretStore: "database" }),
+  },
+  "companies.rename": {
+    action: "company.rename",
+    as: operator,
+    input: ({ company }) => ({ subdomain: company, newSubdomain: `renamed-${company}` }),
+  },
+  "companies.setRecovery": {
+    action: "company.set-recovery",
+    as: operator,
+    input: ({ company }) => ({ subdomain: company, days: 60 }),
+  },
+  "companies.apiKeys.list": { action: "api-key.list", input: ({ company }) => ({ company }) },
+  "companies.apiKeys.create": {
+    action: "api-key.create",
+    input: ({ company }) => ({ ...newKey(), companies: [company] }),
+  },
+  "companies.apiKeys.revoke": {
+    action: "api-key.revoke",
+    input: ({ company, apiKeyId }) => ({ company, id: apiKeyId }),
+  },
+  "companies.members.list": { action: "member.list", input: ({ company }) => ({ company }) },
+  "companies.members.add": {
+    action: "member.add",
+    input: ({ company }) => ({
+      company,
+      email: `${randomUUID()}@example.com`,
+      name: "Added",
+      role: "member",
+    }),
+  },
+  "companies.members.change": {
+    action: "member.change",
+    input: ({ company, auditor }) => ({ company, userId: auditor.userId, role: "member" }),
+  },
+  "companies.members.remove": {
+    action: "member.remove",
+    input: ({ company, auditor }) => ({ company, userId: auditor.userId }),
+  },
+  "users.disable": {
+    action: "user.disable",
+    as: operator,
+    input: ({ auditor }) => ({ userId: auditor.userId }),
+  },
+  "users.enable": {
+    action: "user.enable",
+    as: operator,
+    input: ({ auditor }) => ({ userId: auditor.userId }),
+  },
+  "keys.status": { action: "key.status", as: operator },
+  "keys.rotate": { action: "key.rotate", as: operator },
+  "keys.rotateCompany": { action: "key.rotate-company", as: operator, input: ({ company }) => ({ company }) },
+  "keys.report": { action: "key.report", as: operator, input: () => ({}) },
+  "keys.verifyReport": { action: "key.verify-report", as: operator, input: rotate },
+  "keys.destroy": {
+    action: "key.destroy",
+    as: operator,
+    input: async () => {
+      await rotate();
+      const { versions } = await secrets.masterKeys.status(operator);
+      return { version: versions.find(({ status }) => status === "retired")?.version };
+    },
+  },
+  "audit.list": { action: "record.list", denied: "stranger", input: ({ company }) => ({ company }) },
+  "audit.export": {
+    action: "record.export",
+    denied: "stranger",
+    input: ({ company }) => ({ company, from: new Date(0), to: new Date() }),
+  },
+  "audit.publicKeys": { action: "key.public-key", as: operator },
+};
+
+/** Calls a procedure in process. @returns what became of it, and the events of the request: action and outcome of each */
+async function call(as: Caller, name: string, input: unknown) {
+  const requestId = randomUUID();
+  const caller = createCaller(createCallerContext(secrets, { ...as, requestId }));
+  const procedure: unknown = name
+    .split(".")
+    .reduce<unknown>((node, part) => Reflect.get(Object(node), part), caller);
+  if (typeof procedure !== "function") throw new Error(`${name} is not callable`);
+  let answer = "answered";
+  try {
+    await procedure(input);
+  } catch (error) {
+    if (!(error instanceof TRPCError)) throw error;
+    answer = publicError(error).code;
+  }
+  await secrets.flush();
+  const events = await fixture.superuser<{ action: string; outcome: string; actor: string }[]>`
+    select action, outcome, actor_id as actor from audit_events where request_id = ${requestId}`;
+  expect(new Set(events.map(({ actor }) => actor))).toEqual(new Set([as.actor.id]));
+  return { answer, events: events.map(({ action, outcome }) => `${action} ${outcome}`) };
+}
+
+const names = Object.keys(appRouter._def.procedures);
+const stranger = (await populate()).owner;
+
+test.each(names)(
+  "%s leaves an event of its action where it is allowed, and where it is denied",
+  async (name) => {
+    const row = table[name];
+    if (row === undefined) throw new Error("add the procedure to the table, with the action of its event");
+    const { action, done: success = action, as, denied, input } = row;
+    const place = await populate();
+    const asked = await input?.(place);
+
+    const refused = await call(denied === "stranger" ? stranger : place.auditor, name, asked);
+    expect(refused.answer).toBe(denied === "stranger" ? "NOT_FOUND" : "FORBIDDEN");
+    expect(refused.events).toEqual([`${action} refused`]);
+
+    const done = await call(as ?? place.owner, name, asked);
+    expect(done.answer).toBe("answered");
+    expect(done.events).toContain(`${success} allowed`);
+    expect(done.events.join()).not.toMatch(/refused|failed|unknown/);
+  },
+);
+
+test("the table has no procedure that there is not", () => {
+  expect(Object.keys(table).filter((name) => !names.includes(name))).toEqual([]);
+});
