@@ -50,7 +50,7 @@ function start(program: "server" | "worker", more: Record<string, string> = {}):
 }
 
 const enqueue = () =>
-  database.acrossCompanies((statements) => enqueueJob(statements, "forget-processes", {}));
+  database.acrossCompanies((statements) => enqueueJob(statements, { task: "forget-processes", payload: {} }));
 const metricsOf = async (child: ServerProcess) => {
   const { body } = await send(await child.metricsUrl(), { path: "/metrics" });
   const valueOf = (series: string) =>

@@ -18,7 +18,7 @@ export {
   type OperatorRow,
   type UserRow,
 } from "./look-ups.ts";
-export { enqueueJob, type EnqueueOptions } from "./jobs/enqueue.ts";
+export { enqueueJob, type NewJob } from "./jobs/enqueue.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";

@@ -159,7 +159,10 @@ test("a role with CREATEROLE and CREATEDB does as a managed server's administrat
   const superuser = postgres(managed.superuserUrl, { max: 1, onnotice: () => {} });
   await superuser`create role administrator login createrole createdb password 'fake-administrator'`;
   await superuser.end();
-  const superuserUrl = databaseUrl(managed.superuserUrl, "postgres", "administrator", "fake-administrator");
+  const superuserUrl = databaseUrl(managed.superuserUrl, "postgres", {
+    user: "administrator",
+    password: "fake-administrator",
+  });
   await provisionDatabase({ superuserUrl, database: "secrets" });
   const made = await provisionDatabase({ superuserUrl, database: "secrets" });
   await migrateDatabase(made.migration);

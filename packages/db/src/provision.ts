@@ -81,7 +81,8 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
   } finally {
     await inside.end({ timeout: 5 });
   }
-  const url = (role: Role): string => databaseUrl(superuserUrl, database, nameOf(role), passwords[role]);
+  const url = (role: Role): string =>
+    databaseUrl(superuserUrl, database, { user: nameOf(role), password: passwords[role] });
   return {
     application: url("application"),
     maintenance: url("maintenance"),

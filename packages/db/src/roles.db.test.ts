@@ -30,7 +30,10 @@ async function roleWith(attributes: string): Promise<{ name: string; url: string
   });
   return {
     name,
-    url: databaseUrl(database.superuserUrl, new URL(database.superuserUrl).pathname.slice(1), name, "fake"),
+    url: databaseUrl(database.superuserUrl, new URL(database.superuserUrl).pathname.slice(1), {
+      user: name,
+      password: "fake",
+    }),
   };
 }
 

@@ -137,7 +137,7 @@ test("refuses a file of certificates that holds none", () => {
 
 test("writes another role into a URL of any form, and reads the same back", () => {
   for (const url of ["postgres://u:a#b/c@h1:1,h2:2/db?sslmode=require", "postgres://u@/db?host=/tmp"]) {
-    const changed = databaseUrl(url, "other", "role", "p%/#@:?w");
+    const changed = databaseUrl(url, "other", { user: "role", password: "p%/#@:?w" });
     expect(parseDatabaseUrl(changed)).toEqual({
       ...parseDatabaseUrl(url),
       database: "other",

@@ -58,12 +58,15 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   const { hosts, isSocket } = readHosts(authority, parameters);
   if (!["", "public"].includes(parameters.get("schema") ?? ""))
     refuse("has a schema other than public, where the tables are");
-  const binding = choose(parameters, "channel_binding", ["prefer", "disable", "require"]);
-  choose(parameters, "gssencmode", ["disable", "prefer"]);
-  choose(parameters, "sslnegotiation", ["postgres"]);
-  const session = choose(parameters, "target_session_attrs", ["any", "read-write", "primary"]);
+  const binding = choose(parameters, { name: "channel_binding", values: ["prefer", "disable", "require"] });
+  choose(parameters, { name: "gssencmode", values: ["disable", "prefer"] });
+  choose(parameters, { name: "sslnegotiation", values: ["postgres"] });
+  const session = choose(parameters, {
+    name: "target_session_attrs",
+    values: ["any", "read-write", "primary"],
+  });
   const isOn = (name: string, otherwise: boolean): boolean =>
-    choose(parameters, name, ["true", "false"], String(otherwise)) === "true";
+    choose(parameters, { name, values: ["true", "false"], otherwise: String(otherwise) }) === "true";
   return {
     hosts,
     isSocket,
@@ -76,7 +79,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     prepare: isOn("prepare", !isOn("pgbouncer", false)),
     connectTimeoutSeconds: count(parameters, "connect_timeout", { min: 1, max: 120, otherwise: 5 }),
     keepAliveSeconds:
-      choose(parameters, "keepalives", ["0", "1"], "1") === "0"
+      choose(parameters, { name: "keepalives", values: ["0", "1"], otherwise: "1" }) === "0"
         ? 0
         : count(parameters, "keepalives_idle", { min: 1, max: 7200, otherwise: 60 }),
     applicationName: parameters.get("application_name"),
@@ -89,12 +92,16 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
  *
  * @throws {DatabaseUrlError}
  */
-export function databaseUrl(url: string, database: string, user?: string, password?: string): string {
+export function databaseUrl(
+  url: string,
+  database: string,
+  role: { readonly user?: string; readonly password?: string } = {},
+): string {
   const { scheme, userinfo, hosts, query } = split(url);
   const [oldUser = "", ...oldPassword] = userinfo.split(":");
   const given = {
-    user: user === undefined ? decode(oldUser, "user") : user,
-    password: password === undefined ? decode(oldPassword.join(":"), "password") : password,
+    user: role.user ?? decode(oldUser, "user"),
+    password: role.password ?? decode(oldPassword.join(":"), "password"),
   };
   const credentials = `${encodeURIComponent(given.user)}:${encodeURIComponent(given.password)}`;
   return `${scheme}${credentials}@${hosts}/${encodeURIComponent(database)}${query && `?${query}`}`;
@@ -163,9 +170,11 @@ function decode(text: string, what: string): string {
 
 function choose(
   parameters: ReadonlyMap<string, string>,
-  name: string,
-  values: readonly string[],
-  otherwise = "",
+  {
+    name,
+    values,
+    otherwise = "",
+  }: { readonly name: string; readonly values: readonly string[]; readonly otherwise?: string },
 ): string {
   const value = parameters.get(name) ?? otherwise;
   if (value !== otherwise && !values.includes(value)) refuse(`has a ${name} other than ${values.join(", ")}`);

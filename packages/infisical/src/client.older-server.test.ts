@@ -33,7 +33,7 @@ async function sendTwice({ emulator }: Fixture, target: string, body: Record<str
   const token = await tokenFor(emulator, emulator);
   const scope = { workspaceId: emulator.projectId, environment: "dev" };
   emulator.faults.add({ kind: "race" }, { times: 2, path: business });
-  const send = () => ask(emulator, "POST", target, { ...scope, ...body }, token);
+  const send = () => ask(emulator, { method: "POST", target, body: { ...scope, ...body }, token });
   return Promise.all([send(), send()]);
 }
 

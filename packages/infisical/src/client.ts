@@ -15,7 +15,7 @@ import { rightTo } from "./rights.ts";
 import type { InfisicalRight } from "./rights.ts";
 import { createSecrets } from "./secrets.ts";
 import { createSharedReads } from "./shared-reads.ts";
-import type { Put } from "./secrets.ts";
+import type { NewValue, Put } from "./secrets.ts";
 import { createWatch } from "./watch.ts";
 import type { InfisicalNews } from "./watch.ts";
 
@@ -72,11 +72,13 @@ export interface InfisicalClient {
   /**
    * Creates or replaces a secret, and its folder if that is missing. `AMBIGUOUS` when it is not known whether the
    * write was applied. Values must pass `survivesInfisical`.
-   *
-   * @param options.replacesTwins whether to look, after a creation, if somebody else created a secret of this name at the same
-   *   time, and to leave none but this one. Default: false
    */
-  putSecret(path: string, name: string, value: string, options?: { replacesTwins?: boolean }): Promise<Put>;
+  putSecret(path: string, name: string, value: string): Promise<Put>;
+  /**
+   * Like `putSecret`. After a creation it looks for a secret of the same name that another client created at the same time, and
+   * leaves none but this one.
+   */
+  putSoleSecret(path: string, name: string, value: string): Promise<Put>;
   /** Deletes a secret. False when there was none; true also when it is gone after an attempt without an answer. */
   deleteSecret(path: string, name: string): Promise<boolean>;
   /** Resolves if the log-in works and the server knows project and environment. Refused like any call while it is down. */
@@ -101,6 +103,14 @@ const optionsSchema = z.object({
   requestsPerMinute: z.int().positive().optional(),
   allowHttp: z.boolean().default(false),
 });
+
+interface ClientCall<T> {
+  /** Throws `INVALID_INPUT` before anything is sent. */
+  readonly check?: () => void;
+  readonly work: (deadline: Deadline) => Promise<T>;
+  /** The rights that a result proves. */
+  readonly rightsShownBy?: (result: T) => readonly InfisicalRight[];
+}
 
 /**
  * Makes a client; nothing is sent before its first call.
@@ -130,7 +140,7 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
   const turns = createTurns();
   const place = { projectId, environment };
   const folders = createFolders(exchange, place, turns);
-  const secrets = createSecrets(exchange, folders, place, turns);
+  const secrets = createSecrets({ exchange, folders, place, turns });
   const reads = {
     listFolders: createSharedReads<InfisicalFolder[]>(),
     listSecrets: createSharedReads<readonly InfisicalSecret[]>(),
@@ -142,9 +152,7 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
   const durationMs = (isProbe: boolean) => (isProbe ? Math.min(deadlineMs, coolDownMs) : deadlineMs);
   const call = <T>(
     operation: InfisicalOperation,
-    check: () => void,
-    work: (deadline: Deadline) => Promise<T>,
-    rightsShownBy: (result: T) => readonly InfisicalRight[] = () => [],
+    { check = () => {}, work, rightsShownBy = () => [] }: ClientCall<T>,
   ) =>
     observed(operation, options.onCall, async () => {
       check();
@@ -157,81 +165,73 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
         throw error;
       }
     });
+  const put = (path: string, secret: NewValue) =>
+    call("putSecret", {
+      check: () => {
+        checkSecret(path, secret.name);
+        checkValue(secret.value);
+      },
+      work: (deadline) => secrets.put(deadline, path, secret),
+      rightsShownBy: ({ created }) => [created ? rightTo.create(path) : rightTo.edit(path)],
+    });
 
   return {
     listFolders: (path) =>
-      call(
-        "listFolders",
-        () => checkPath(path),
-        async (deadline) =>
+      call("listFolders", {
+        check: () => checkPath(path),
+        work: async (deadline) =>
           oneOfEachName(await reads.listFolders(path, deadline, (until) => folders.list(until, path))),
-      ),
+      }),
     async createFolder(path) {
-      // It is always there. Nothing is sent, so this must not count as a sign of life either.
+      // The root always exists. Nothing is sent, so that this is no sign of life of the server.
       if (path === "/") return;
-      await call(
-        "createFolder",
-        () => checkPath(path),
-        (deadline) => folders.create(deadline, path),
-        () => [rightTo.createFolder(splitPath(path).parent)],
-      );
+      await call("createFolder", {
+        check: () => checkPath(path),
+        work: (deadline) => folders.create(deadline, path),
+        rightsShownBy: () => [rightTo.createFolder(splitPath(path).parent)],
+      });
     },
     deleteFolder: (path) =>
-      call(
-        "deleteFolder",
-        () => checkDeletable(path),
-        (deadline) => folders.remove(deadline, path),
-      ),
+      call("deleteFolder", {
+        check: () => checkDeletable(path),
+        work: (deadline) => folders.remove(deadline, path),
+      }),
     listSecrets: (path) =>
-      call(
-        "listSecrets",
-        () => checkPath(path),
-        (deadline) => reads.listSecrets(path, deadline, (until) => secrets.list(until, path)),
-        (found) => [rightTo.list(path), ...(found.length > 0 ? [rightTo.read(path)] : [])],
-      ),
+      call("listSecrets", {
+        check: () => checkPath(path),
+        work: (deadline) => reads.listSecrets(path, deadline, (until) => secrets.list(until, path)),
+        rightsShownBy: (found) => [rightTo.list(path), ...(found.length > 0 ? [rightTo.read(path)] : [])],
+      }),
     listSecretSummaries: (path) =>
-      call(
-        "listSecretSummaries",
-        () => checkPath(path),
-        (deadline) =>
+      call("listSecretSummaries", {
+        check: () => checkPath(path),
+        work: (deadline) =>
           reads.listSecretSummaries(path, deadline, (until) => secrets.listSummaries(until, path)),
-        () => [rightTo.list(path)],
-      ),
+        rightsShownBy: () => [rightTo.list(path)],
+      }),
     findSecret: (path, name) =>
-      call(
-        "findSecret",
-        () => checkSecret(path, name),
-        (deadline) =>
+      call("findSecret", {
+        check: () => checkSecret(path, name),
+        work: (deadline) =>
           reads.findSecret(`${path} ${name}`, deadline, (until) => secrets.find(until, path, name)),
-        // A newer server says that there is none before it looks at rights; so with writes.
-        (found) => (found === undefined ? [] : [rightTo.read(path)]),
-      ),
-    putSecret: (path, name, value, { replacesTwins = false } = {}) =>
-      call(
-        "putSecret",
-        () => {
-          checkSecret(path, name);
-          checkValue(value);
-        },
-        (deadline) => secrets.put(deadline, path, { name, value, replacesTwins }),
-        ({ created }) => [created ? rightTo.create(path) : rightTo.edit(path)],
-      ),
+        // A newer server says that there is none before it checks rights; so with writes.
+        rightsShownBy: (found) => (found === undefined ? [] : [rightTo.read(path)]),
+      }),
+    putSecret: (path, name, value) => put(path, { name, value, replacesTwins: false }),
+    putSoleSecret: (path, name, value) => put(path, { name, value, replacesTwins: true }),
     deleteSecret: (path, name) =>
-      call(
-        "deleteSecret",
-        () => checkSecret(path, name),
-        (deadline) => secrets.remove(deadline, path, name),
-        (isDeleted) => (isDeleted ? [rightTo.delete(path)] : []),
-      ),
+      call("deleteSecret", {
+        check: () => checkSecret(path, name),
+        work: (deadline) => secrets.remove(deadline, path, name),
+        rightsShownBy: (isDeleted) => (isDeleted ? [rightTo.delete(path)] : []),
+      }),
     ping: () =>
-      call(
-        "ping",
-        () => undefined,
-        async (deadline) => {
-          // Listing secrets would not do: the older server lists none, without an error, where there is no environment.
+      call("ping", {
+        work: async (deadline) => {
+          // A list of secrets would not do: the older server lists none, without an error, where there is no environment.
           await folders.list(deadline, "/");
         },
-      ),
+      }),
     state: () => breaker.state(),
     troubles: () => watch.troubles(),
     place,

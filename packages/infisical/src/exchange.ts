@@ -10,7 +10,8 @@ import type { RateState, Target } from "./rate-budget.ts";
 import type { InfisicalRight } from "./rights.ts";
 import { callSdk } from "./sdk.ts";
 import { createSessions } from "./session.ts";
-import type { Credentials, Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { Credentials } from "./log-in-pause.ts";
 import type { Watch } from "./watch.ts";
 
 interface Request extends Pick<HttpRequest, "method" | "body"> {
@@ -91,7 +92,7 @@ export function createExchange(
   return {
     read: ({ deadline, ...target }, work) =>
       persist(deadline, ({ sdk }) =>
-        callSdk(slots, deadline, () => counted(target, () => work(sdk)), settingsOf(target)),
+        callSdk(() => counted(target, () => work(sdk)), { slots, deadline, ...settingsOf(target) }),
       ),
     request({ deadline, ...target }, { method, address, body }) {
       const { onRate, isUrgent } = settingsOf(target);

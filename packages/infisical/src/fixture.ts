@@ -64,10 +64,12 @@ export const count = ({ emulator }: Fixture, method: string, pattern: RegExp) =>
 /** Sends one request by hand, as a caller other than our client would. */
 export async function ask(
   emulator: InfisicalEmulator,
-  method: string,
-  target: string,
-  body?: unknown,
-  token?: string,
+  {
+    method,
+    target,
+    body,
+    token,
+  }: { readonly method: string; readonly target: string; readonly body?: unknown; readonly token?: string },
 ): Promise<{ status: number; body: Record<string, unknown> }> {
   const response = await fetch(emulator.siteUrl + target, {
     method,
@@ -82,9 +84,10 @@ export async function ask(
 
 export async function tokenFor(emulator: InfisicalEmulator, who: { clientId: string; clientSecret: string }) {
   const { clientId, clientSecret } = who;
-  const { body } = await ask(emulator, "POST", "/api/v1/auth/universal-auth/login", {
-    clientId,
-    clientSecret,
+  const { body } = await ask(emulator, {
+    method: "POST",
+    target: "/api/v1/auth/universal-auth/login",
+    body: { clientId, clientSecret },
   });
   return String(body["accessToken"]);
 }

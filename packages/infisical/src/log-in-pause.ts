@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { InfisicalError } from "./errors.ts";
-import type { Credentials } from "./session.ts";
+
+/** Of a machine identity, at one server. */
+export interface Credentials {
+  readonly siteUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
 
 /**
  * Keeps a process from logging in again and again with credentials that Infisical refuses: three failures within half a

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { InfisicalClient } from "./client.ts";
 import { InfisicalError } from "./errors.ts";
 
-// A minute of the server's, and two more where others share its limit.
+// The server counts by the minute; two more where other clients share its limit.
 const longestMs = 180_000;
 
-async function patiently<Result>(call: () => Promise<Result>): Promise<Result> {
+async function retryRateLimited<Result>(call: () => Promise<Result>): Promise<Result> {
   const giveUpAt = performance.now() + longestMs;
   for (;;) {
     try {
@@ -22,14 +22,15 @@ async function patiently<Result>(call: () => Promise<Result>): Promise<Result> {
 export function patient(client: InfisicalClient): InfisicalClient {
   return {
     ...client,
-    listFolders: (path) => patiently(() => client.listFolders(path)),
-    createFolder: (path) => patiently(() => client.createFolder(path)),
-    deleteFolder: (path) => patiently(() => client.deleteFolder(path)),
-    listSecrets: (path) => patiently(() => client.listSecrets(path)),
-    listSecretSummaries: (path) => patiently(() => client.listSecretSummaries(path)),
-    findSecret: (path, name) => patiently(() => client.findSecret(path, name)),
-    putSecret: (path, name, value) => patiently(() => client.putSecret(path, name, value)),
-    deleteSecret: (path, name) => patiently(() => client.deleteSecret(path, name)),
-    ping: () => patiently(() => client.ping()),
+    listFolders: (path) => retryRateLimited(() => client.listFolders(path)),
+    createFolder: (path) => retryRateLimited(() => client.createFolder(path)),
+    deleteFolder: (path) => retryRateLimited(() => client.deleteFolder(path)),
+    listSecrets: (path) => retryRateLimited(() => client.listSecrets(path)),
+    listSecretSummaries: (path) => retryRateLimited(() => client.listSecretSummaries(path)),
+    findSecret: (path, name) => retryRateLimited(() => client.findSecret(path, name)),
+    putSecret: (path, name, value) => retryRateLimited(() => client.putSecret(path, name, value)),
+    putSoleSecret: (path, name, value) => retryRateLimited(() => client.putSoleSecret(path, name, value)),
+    deleteSecret: (path, name) => retryRateLimited(() => client.deleteSecret(path, name)),
+    ping: () => retryRateLimited(() => client.ping()),
   };
 }

@@ -8,6 +8,15 @@ import type { RateState } from "./rate-budget.ts";
 import { witnessed } from "./sighting.ts";
 import type { Sighting } from "./sighting.ts";
 
+interface SdkCallOptions {
+  readonly slots: Slots;
+  readonly deadline: Deadline;
+  /** Receives the rate limit that a response states. */
+  readonly onRate?: (state: RateState) => void;
+  /** Takes the next free slot, ahead of calls that wait. */
+  readonly isUrgent?: boolean;
+}
+
 /**
  * Makes one call of the SDK under our deadline. The SDK retries network failures and 429 for up to 65 s and
  * cannot be cancelled, so a call that we give up on runs on in the background.
@@ -16,10 +25,8 @@ import type { Sighting } from "./sighting.ts";
  * @throws {InfisicalError} `TIMEOUT`, `UNREACHABLE`, `RATE_LIMITED`, `INVALID_RESPONSE`
  */
 export async function callSdk(
-  slots: Slots,
-  deadline: Deadline,
   work: () => Promise<unknown>,
-  options: { readonly onRate?: (state: RateState) => void; readonly isUrgent?: boolean } = {},
+  { slots, deadline, onRate, ...options }: SdkCallOptions,
 ): Promise<Outcome> {
   let last: Sighting | undefined;
   let hasRedirect = false;
@@ -34,7 +41,7 @@ export async function callSdk(
       giveUp(answerTooLarge());
     }
     if (sighting.kind !== "status") return;
-    if (sighting.rate !== undefined) options.onRate?.(sighting.rate);
+    if (sighting.rate !== undefined) onRate?.(sighting.rate);
     if (sighting.status >= 300 && sighting.status < 400) hasRedirect = true;
     if (sighting.status === 429 && (sighting.retryAfterMs ?? 0) > deadline.remainingMs())
       giveUp(limited(sighting));

@@ -31,15 +31,19 @@ export interface Secrets {
   remove(deadline: Deadline, path: string, name: string): Promise<boolean>;
 }
 
-// Rounds of update-or-create before a secret that others keep creating and deleting is given up on.
+type WriteMethod = "POST" | "PATCH" | "DELETE";
+
+/** Rounds of update or create, after which a write gives up on a secret that other clients create and delete meanwhile. */
 const maxRounds = 3;
 
-export function createSecrets(
-  exchange: Exchange,
-  folders: Folders,
-  place: Omit<Scope, "path">,
-  turns: Turns,
-): Secrets {
+interface SecretsParts {
+  readonly exchange: Exchange;
+  readonly folders: Folders;
+  readonly place: Omit<Scope, "path">;
+  readonly turns: Turns;
+}
+
+export function createSecrets({ exchange, folders, place, turns }: SecretsParts): Secrets {
   const { projectId, environment } = place;
   // References stay text: the server would expand a company's `${prod.tenants.other.KEY}` with the service's rights.
   const literally = { projectId, environment, expandSecretReferences: false, includeImports: false };
@@ -70,8 +74,7 @@ export function createSecrets(
 
   const find = async (
     deadline: Deadline,
-    secretPath: string,
-    secretName: string,
+    { path: secretPath, name: secretName }: { path: string; name: string },
     { isPartOfWrite = false } = {},
   ) => {
     const target = { route: "GET secret", path: secretPath, isPartOfWrite };
@@ -87,10 +90,7 @@ export function createSecrets(
 
   const write = (
     deadline: Deadline,
-    method: "POST" | "PATCH" | "DELETE",
-    path: string,
-    name: string,
-    value?: string,
+    { method, path, name, value }: { method: WriteMethod; path: string; name: string; value?: string },
   ) =>
     exchange.request(
       { deadline, route: `${method} secret`, path },
@@ -102,12 +102,12 @@ export function createSecrets(
     );
 
   const remove = async (deadline: Deadline, path: string, name: string) => {
-    const outcome = believe(await write(deadline, "DELETE", path, name), (body) =>
+    const outcome = believe(await write(deadline, { method: "DELETE", path, name }), (body) =>
       checkDeleted(body, "secret"),
     );
     if (outcome.kind === "unknown") {
       return settle(outcome, async () =>
-        (await find(deadline, path, name, { isPartOfWrite: true })) === undefined ? true : undefined,
+        (await find(deadline, { path, name }, { isPartOfWrite: true })) === undefined ? true : undefined,
       );
     }
     if (outcome.kind === "refused") {
@@ -120,13 +120,13 @@ export function createSecrets(
 
   const put = async (deadline: Deadline, path: string, { name, value, replacesTwins }: NewValue) => {
     const written = async (method: "POST" | "PATCH") => {
-      const outcome = believe(await write(deadline, method, path, name, value), (body) =>
+      const outcome = believe(await write(deadline, { method, path, name, value }), (body) =>
         parseWritten(body, { ...place, path }, name),
       );
       if (outcome.kind === "answered") return outcome.body;
       if (outcome.kind === "refused") return outcome.refusal;
       return settle(outcome, async () => {
-        const found = await find(deadline, path, name, { isPartOfWrite: true });
+        const found = await find(deadline, { path, name }, { isPartOfWrite: true });
         return found?.value === value ? { version: found.version } : undefined;
       });
     };
@@ -162,7 +162,7 @@ export function createSecrets(
       parseSecrets(await listBody(deadline, path, { viewSecretValue: true }), { ...place, path }),
     listSummaries: async (deadline, path) =>
       parseSummaries(await listBody(deadline, path, { viewSecretValue: false }), { ...place, path }),
-    find: (deadline, path, name) => find(deadline, path, name),
+    find: (deadline, path, name) => find(deadline, { path, name }),
     put: (deadline, path, secret) =>
       turns(turnOf(path, secret.name), deadline, () => put(deadline, path, secret)),
     remove: (deadline, path, name) => turns(turnOf(path, name), deadline, () => remove(deadline, path, name)),

@@ -6,17 +6,11 @@ import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
 import { send } from "./http.ts";
 import { parseJson } from "./json.ts";
-import { logInPauseOf } from "./log-in-pause.ts";
+import { logInPauseOf, type Credentials } from "./log-in-pause.ts";
 import { errorOf, meaningOf } from "./outcome.ts";
 import type { Refusal } from "./outcome.ts";
 import { callSdk } from "./sdk.ts";
 import type { Watch } from "./watch.ts";
-
-export interface Credentials {
-  readonly siteUrl: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-}
 
 /** One log-in: an SDK instance that holds a token, and when that token is to be replaced. */
 export interface Session {
@@ -68,7 +62,7 @@ export function createSessions(
   };
 
   const paused = (error: InfisicalError) => {
-    // Processes that were refused together do not come back together: that would lock the identity again.
+    // Jitter: processes that fail together and retry together would lock the identity again.
     const retryAfterMs = Math.round(refusedLogInMs * (1 + Math.random()));
     const sentence = `${error.message}. No other log-in is tried for ${periodOf(retryAfterMs)}, or until this process is started anew, since Infisical locks an identity whose log-ins keep failing`;
     const told = new InfisicalError("UNAUTHORIZED", { sentence, retryAfterMs });
@@ -115,7 +109,7 @@ async function openSession(credentials: Credentials, deadline: Deadline, slots: 
     await sdk.auth().universalAuth.login({ clientId, clientSecret });
     return sdk.auth().getAccessToken();
   };
-  const outcome = await callSdk(slots, deadline, logIn, { isUrgent: true });
+  const outcome = await callSdk(logIn, { slots, deadline, isUrgent: true });
   if (outcome.kind === "refused") throw logInError(outcome.refusal);
   const token = outcome.kind === "answered" ? z.string().min(1).safeParse(outcome.body).data : undefined;
   if (token === undefined) throw new InfisicalError("INVALID_RESPONSE");

@@ -54,13 +54,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     throw new Error(`The user ${user.name}, who runs PostgreSQL, cannot enter ${dataDir}.`);
   }
   if (existsSync(cluster)) await stopOrphan(cluster);
-  else await initialise(bin, dataDir, cluster, user, options.settings?.["fsync"] !== "off");
+  else await initialise({ bin, dataDir, cluster, user }, options.settings?.["fsync"] !== "off");
   const password = readPassword(dataDir);
 
   for (let attempt = 1; ; attempt += 1) {
     const port = await findFreePort(options.port ?? 0);
     try {
-      const server = await launch(bin, cluster, port, user, options);
+      const server = await launch({ bin, dataDir, cluster, user }, port, options);
       return {
         superuserUrl: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`,
         port,
@@ -86,13 +86,16 @@ function readPassword(dataDir: string): string {
   }
 }
 
-async function initialise(
-  bin: string,
-  dataDir: string,
-  cluster: string,
-  user: UnprivilegedUser | undefined,
-  sync: boolean,
-): Promise<void> {
+interface Installation {
+  readonly bin: string;
+  readonly dataDir: string;
+  /** The directory of the data, inside `dataDir`. */
+  readonly cluster: string;
+  /** Runs the server where this process is root, which PostgreSQL rejects. */
+  readonly user: UnprivilegedUser | undefined;
+}
+
+async function initialise({ bin, dataDir, cluster, user }: Installation, sync: boolean): Promise<void> {
   // Made under another name: a directory called `cluster` is one whose initialisation finished.
   const unfinished = path.join(dataDir, "unfinished");
   rmSync(unfinished, { recursive: true, force: true });
@@ -121,10 +124,8 @@ async function initialise(
 }
 
 async function launch(
-  bin: string,
-  cluster: string,
+  { bin, cluster, user }: Installation,
   port: number,
-  user: UnprivilegedUser | undefined,
   { settings = {}, onLog = () => {} }: EmbeddedPostgresOptions,
 ): Promise<Pick<EmbeddedPostgres, "stop">> {
   const all = ["listen_addresses=127.0.0.1", "unix_socket_directories=", launcherSetting()].concat(

@@ -126,7 +126,7 @@ async function runUntilItEnds(
     started();
     looking = lookForDead(pool, options, report);
     await Promise.race([ended, broken, aborted(stopping)]);
-    await stopRunner(runner, workers, drainMs, report);
+    await stopRunner(runner, workers, { drainMs, report });
   } finally {
     clearInterval(looking);
     // A connection that is half open would be waited for.
@@ -137,8 +137,7 @@ async function runUntilItEnds(
 async function stopRunner(
   runner: Runner,
   workers: readonly WorkerPool[],
-  drainMs: number,
-  report: (error: unknown) => void,
+  { drainMs, report }: { readonly drainMs: number; readonly report: (error: unknown) => void },
 ): Promise<void> {
   const waiting = new AbortController();
   const stopped = runner.stop().then(

@@ -54,7 +54,7 @@ async function runJobs(options: Partial<JobsOptions> & Pick<JobsOptions, "tasks"
 }
 
 const enqueue = (task: string, payload: Record<string, unknown> = {}) =>
-  database.inCompany(company, (statements) => enqueueJob(statements, task, payload));
+  database.inCompany(company, (statements) => enqueueJob(statements, { task, payload }));
 const rows = () =>
   superuser<{ attempts: number; lockedBy: string | null; lastError: string | null; key: string | null }[]>`
     select attempts, locked_by as "lockedBy", last_error as "lastError", key from graphile_worker._private_jobs order by id`;
@@ -156,9 +156,13 @@ describe("who may do what with jobs", () => {
       );
     expect(await codeOf(enqueue("count-stars"))).toBe("22023");
     // The maintenance role runs jobs, and may add one before any process knows its task.
-    const early = database.acrossCompanies((statements) => enqueueJob(statements, "count-stars", {}));
+    const early = database.acrossCompanies((statements) =>
+      enqueueJob(statements, { task: "count-stars", payload: {} }),
+    );
     expect(await codeOf(early)).toBe("done");
-    const malformed = database.acrossCompanies((statements) => enqueueJob(statements, "Count stars", {}));
+    const malformed = database.acrossCompanies((statements) =>
+      enqueueJob(statements, { task: "Count stars", payload: {} }),
+    );
     expect(await codeOf(malformed)).toBe("22023");
     let counted = 0;
     await runJobs({ tasks: { "count-stars": async () => void (counted += 1) } });
@@ -174,7 +178,9 @@ describe("who may do what with jobs", () => {
 
   test("a key replaces a job of the same task that waits, and of no other", async () => {
     const add = (task: string) =>
-      database.inCompany(company, (statements) => enqueueJob(statements, task, {}, { jobKey: "one" }));
+      database.inCompany(company, (statements) =>
+        enqueueJob(statements, { task, payload: {}, jobKey: "one" }),
+      );
     await add("rotate-master-key");
     await add("rotate-master-key");
     await add("reseal-company");
@@ -203,7 +209,7 @@ describe("a job", () => {
       tasks: { "reseal-company": async (payload) => void seen.push(payload) },
     });
     const rolledBack = database.inCompany(company, async (statements) => {
-      await enqueueJob(statements, "reseal-company", { companyId: "rolled back" });
+      await enqueueJob(statements, { task: "reseal-company", payload: { companyId: "rolled back" } });
       throw new RangeError("undone");
     });
     await expect(rolledBack).rejects.toThrow("undone");
@@ -217,7 +223,11 @@ describe("a job", () => {
     let runs = 0;
     await runJobs({ tasks: { "reseal-company": async () => void (runs += 1) } });
     await database.inCompany(company, (statements) =>
-      enqueueJob(statements, "reseal-company", {}, { runAt: new Date(Date.now() + 3_600_000) }),
+      enqueueJob(statements, {
+        task: "reseal-company",
+        payload: {},
+        runAt: new Date(Date.now() + 3_600_000),
+      }),
     );
     await enqueue("reseal-company");
     await until(async () => expect(await rows()).toHaveLength(1));

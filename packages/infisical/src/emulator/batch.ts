@@ -66,13 +66,13 @@ export function deleteBatch(visit: Visit, body: z.output<typeof deleteBatchBody>
   return allOrNothing(folder, () =>
     body.secrets.map(({ secretKey }) => {
       const standing = enterToDelete(visit, secretKey, body);
-      return removeSecret(visit, standing, secretKey, body).secret;
+      return removeSecret(visit, standing, { ...body, name: secretKey }).secret;
     }),
   );
 }
 
 function create(visit: Visit, name: string, body: z.output<typeof createSecretBody>) {
-  return insertSecret(visit, enterToCreate(visit, name, body), name, body).secret;
+  return insertSecret(visit, enterToCreate(visit, name, body), { ...body, name }).secret;
 }
 
 function allOrNothing<Secret>(folder: StoredFolder, change: () => Secret[]): { secrets: Secret[] } {

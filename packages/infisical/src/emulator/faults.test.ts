@@ -76,7 +76,8 @@ test("serves the newer addresses as well, as a server of today, and not as an ol
   const { emulator } = fixture;
   const token = await tokenFor(emulator, emulator);
   const scope = { projectId: emulator.projectId, environment: "dev" };
-  const send = (method: string, target: string, body?: unknown) => ask(emulator, method, target, body, token);
+  const send = (method: string, target: string, body?: unknown) =>
+    ask(emulator, { method, target, body, token });
   const query = new URLSearchParams({ ...scope, secretPath: "/a", path: "/" }).toString();
   expect((await send("POST", "/api/v2/folders", { ...scope, name: "a", path: "/" })).status).toBe(200);
   const secret = { ...scope, secretPath: "/a", secretValue: "fake" };
@@ -94,7 +95,7 @@ test("serves the newer addresses as well, as a server of today, and not as an ol
   );
 
   await using older = await startFixture({ emulator: { generation: "older" } });
-  const absent = await ask(older.emulator, "GET", `/api/v4/secrets?${query}`);
+  const absent = await ask(older.emulator, { method: "GET", target: `/api/v4/secrets?${query}` });
   expect([absent.status, absent.body["error"]]).toEqual([404, "Not Found"]);
 });
 

@@ -1,5 +1,5 @@
 import type { Refusal } from "./refusal.ts";
-import type { RightAction } from "./rights.ts";
+import type { RightAction } from "./state.ts";
 
 export type SecretAction =
   | "get"

@@ -12,7 +12,7 @@ test.for(generations)(
     await client.putSecret("/tenants/acmecorp", "OWN_KEY", "fake-own");
     const token = await tokenFor(emulator, emulator);
     const send = (method: string, target: string, body?: unknown) =>
-      ask(emulator, method, target, body, token);
+      ask(emulator, { method, target, body, token });
     const scope = { workspaceId: emulator.projectId, environment: "dev" };
     const place = { ...scope, path: "/tenants/acmecorp" };
 

@@ -49,7 +49,7 @@ test("keeps secrets, credentials and tokens over a restart, in a file that only 
   const found = await clientOf(second).findSecret("/tenants/acmecorp", "STRIPE_SECRET_KEY");
   expect(found).toMatchObject({ value: "sk_test_fake_codewiser_0001", version: 1 });
   const listing = `/api/v1/folders?workspaceId=${second.projectId}&environment=dev`;
-  expect((await ask(second, "GET", listing, undefined, token)).status).toBe(200);
+  expect((await ask(second, { method: "GET", target: listing, token })).status).toBe(200);
   await second.stop();
   expect(await readdir(folder)).toEqual(["infisical.json"]);
 });

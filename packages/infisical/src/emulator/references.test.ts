@@ -2,21 +2,22 @@ import { expect, test } from "vitest";
 import { ask, asRecord, startFixture, tokenFor } from "../fixture.ts";
 import type { Fixture } from "../fixture.ts";
 
-async function read({ emulator }: Fixture, secretPath: string, name: string, expandSecretReferences: string) {
+async function read(
+  { emulator }: Fixture,
+  { path: secretPath, name, expand }: { path: string; name: string; expand: boolean },
+) {
   const token = await tokenFor(emulator, emulator);
   const query = new URLSearchParams({
     workspaceId: emulator.projectId,
     environment: "dev",
     secretPath,
-    expandSecretReferences,
+    expandSecretReferences: String(expand),
   });
-  const { body } = await ask(
-    emulator,
-    "GET",
-    `/api/v3/secrets/raw/${name}?${query.toString()}`,
-    undefined,
+  const { body } = await ask(emulator, {
+    method: "GET",
+    target: `/api/v3/secrets/raw/${name}?${query.toString()}`,
     token,
-  );
+  });
   return asRecord(body["secret"])["secretValue"];
 }
 
@@ -29,10 +30,14 @@ test("expands references when asked, across folders and environments, and only t
   await client.putSecret("/a", "BASE", "fake");
   await client.putSecret("/a", "NEAR", "<${BASE}>");
   await client.putSecret("/b", "FAR", "${dev.a.NEAR} and ${prod.tenants.other.KEY}");
-  expect(await read(fixture, "/b", "FAR", "true")).toBe("<fake> and sk_test_fake_other_0001");
-  expect(await read(fixture, "/b", "FAR", "false")).toBe("${dev.a.NEAR} and ${prod.tenants.other.KEY}");
+  expect(await read(fixture, { path: "/b", name: "FAR", expand: true })).toBe(
+    "<fake> and sk_test_fake_other_0001",
+  );
+  expect(await read(fixture, { path: "/b", name: "FAR", expand: false })).toBe(
+    "${dev.a.NEAR} and ${prod.tenants.other.KEY}",
+  );
   await client.deleteSecret("/a", "BASE");
-  expect(await read(fixture, "/a", "NEAR", "true")).toBe("<${BASE}>");
+  expect(await read(fixture, { path: "/a", name: "NEAR", expand: true })).toBe("<${BASE}>");
 });
 
 test("ends at a circle of references", async () => {
@@ -40,5 +45,5 @@ test("ends at a circle of references", async () => {
   await fixture.client.putSecret("/a", "ONE", "fake");
   await fixture.client.putSecret("/a", "TWO", "${ONE}");
   await fixture.client.putSecret("/a", "ONE", "${TWO}");
-  expect(await read(fixture, "/a", "ONE", "true")).toMatch(/^\$\{(?:ONE|TWO)\}$/);
+  expect(await read(fixture, { path: "/a", name: "ONE", expand: true })).toMatch(/^\$\{(?:ONE|TWO)\}$/);
 });

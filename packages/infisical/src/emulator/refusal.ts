@@ -3,14 +3,12 @@ export class Refusal extends Error {
   readonly status: number;
   readonly label: string;
   readonly told: unknown;
-  readonly details: unknown;
 
-  constructor(status: number, label: string, told: unknown, details?: unknown) {
+  constructor(status: number, label: string, told: unknown) {
     super(label);
     this.status = status;
     this.label = label;
     this.told = told;
-    this.details = details;
   }
 }
 

@@ -1,9 +1,6 @@
 import type { Visit } from "./place.ts";
 import { Refusal } from "./refusal.ts";
-import type { StoredRight } from "./state.ts";
-
-export type RightSubject = StoredRight["on"];
-export type RightAction = StoredRight["actions"][number];
+import type { RightAction, RightSubject, StoredRight } from "./state.ts";
 
 /** What a viewer may do: look at everything, and change nothing. */
 export const viewerRights: readonly StoredRight[] = [

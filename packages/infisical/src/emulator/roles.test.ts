@@ -12,7 +12,7 @@ async function answersTo(fixture: Fixture, rights: readonly InfisicalRight[], se
   const scope = { workspaceId: emulator.projectId, environment: "dev", secretPath };
   const query = new URLSearchParams(scope).toString();
   const send = async (method: string, target: string, body?: unknown) =>
-    (await ask(emulator, method, target, body, token)).status;
+    (await ask(emulator, { method, target, body, token })).status;
   return {
     list: await send("GET", `${raw}?${query}`),
     summaries: await send("GET", `${raw}?${query}&viewSecretValue=false`),
@@ -85,8 +85,11 @@ test("limits each route and address to 40 requests a minute, as a server in prod
   const query = new URLSearchParams({ workspaceId: emulator.projectId, environment: "dev" }).toString();
   const statuses: number[] = [];
   for (let i = 0; i < 41; i += 1)
-    statuses.push((await ask(emulator, "GET", `${raw}?${query}`, undefined, token)).status);
+    statuses.push((await ask(emulator, { method: "GET", target: `${raw}?${query}`, token })).status);
   expect(statuses).toEqual([...Array<number>(40).fill(200), 429]);
-  expect((await ask(emulator, "GET", `/api/v1/folders?${query}`, undefined, token)).status).toBe(200);
-  for (let i = 0; i < 41; i += 1) expect((await ask(emulator, "GET", "/api/status")).status).toBe(200);
+  expect((await ask(emulator, { method: "GET", target: `/api/v1/folders?${query}`, token })).status).toBe(
+    200,
+  );
+  for (let i = 0; i < 41; i += 1)
+    expect((await ask(emulator, { method: "GET", target: "/api/status" })).status).toBe(200);
 });

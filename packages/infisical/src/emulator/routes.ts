@@ -49,13 +49,15 @@ const tokenBody = z.object({ accessToken: z.string().trim() });
 /** Reads input as a schema says, or refuses it as the server does. */
 type Valid = <Schema extends z.ZodType>(schema: Schema, input: unknown) => z.output<Schema>;
 
+interface RouteParts {
+  readonly generation: Generation;
+  readonly tokens: Tokens;
+  readonly logIn: LogIn;
+  readonly announce: Announce;
+}
+
 /** The routes that the SDK uses, and those that it lacks. */
-export function createRoutes(
-  generation: Generation,
-  tokens: Tokens,
-  logIn: LogIn,
-  announce: Announce,
-): readonly Route[] {
+export function createRoutes({ generation, tokens, logIn, announce }: RouteParts): readonly Route[] {
   const valid: Valid = (schema, input) => {
     const parsed = schema.safeParse(input, { reportInput: true });
     if (parsed.success) return parsed.data;
@@ -63,7 +65,7 @@ export function createRoutes(
   };
   const { updatesWithoutValue, hasNewerRoutes } = generation;
   const secretsAt = (path: string, batchPath: string) =>
-    announced(announce, secretRoutes(path, batchPath, valid, updatesWithoutValue));
+    announced(announce, secretRoutes({ path, batchPath, updatesWithoutValue }, valid));
   const newer = [
     ...secretsAt("/api/v4/secrets", "/api/v4/secrets/batch"),
     ...folderRoutes("/api/v2/folders", valid, deleteFolderGentlyBody),
@@ -119,7 +121,14 @@ function accountRoutes(tokens: Tokens, logIn: LogIn, valid: Valid): Route[] {
   ];
 }
 
-function secretRoutes(path: string, batchPath: string, valid: Valid, updatesWithoutValue: boolean): Route[] {
+function secretRoutes(
+  {
+    path,
+    batchPath,
+    updatesWithoutValue,
+  }: { readonly path: string; readonly batchPath: string; readonly updatesWithoutValue: boolean },
+  valid: Valid,
+): Route[] {
   const one = new RegExp(`^${path}/([^/]+)$`);
   const many = new RegExp(`^${batchPath}$`);
   const updateBody = updatesWithoutValue
@@ -144,13 +153,20 @@ function secretRoutes(path: string, batchPath: string, valid: Valid, updatesWith
     {
       method: "GET",
       path: new RegExp(`^${path}$`),
-      handle: (call) => secrets.listSecrets(call, valid(secrets.listSecretsQuery, call.query), call.isHidden),
+      handle: (call) =>
+        secrets.listSecrets(call, {
+          ...valid(secrets.listSecretsQuery, call.query),
+          isHidden: call.isHidden,
+        }),
     },
     {
       method: "GET",
       path: one,
       handle: (call) =>
-        secrets.getSecret(call, call.parameter, valid(secrets.getSecretQuery, call.query), call.isHidden),
+        secrets.getSecret(call, call.parameter, {
+          ...valid(secrets.getSecretQuery, call.query),
+          isHidden: call.isHidden,
+        }),
     },
     {
       method: "POST",

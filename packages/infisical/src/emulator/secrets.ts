@@ -16,8 +16,7 @@ import { checkReferences, expandReferences } from "./references.ts";
 import type { Standing } from "./references.ts";
 import { badRequest, internalError } from "./refusal.ts";
 import { checkRight } from "./rights.ts";
-import type { RightAction } from "./rights.ts";
-import type { StoredProject, StoredSecret } from "./state.ts";
+import type { RightAction, StoredProject, StoredSecret } from "./state.ts";
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const secretPath = z.string().trim().default("/").transform(withoutTrailingSlash);
@@ -60,14 +59,21 @@ export const updateSecretBody = z.object({
 export const deleteSecretBody = z.object({ ...place, type: fields.type });
 
 type Place = z.output<z.ZodObject<typeof place>>;
-type View = z.output<z.ZodObject<typeof view>> & { isHidden: boolean };
+interface Hidden {
+  /** Whether the identity may not see values. */
+  readonly isHidden: boolean;
+}
+type View = z.output<z.ZodObject<typeof view>> & Hidden;
 type Created = z.output<typeof createSecretBody>;
 type Updated = z.output<typeof updateSecretBody>;
 type Deleted = z.output<typeof deleteSecretBody>;
+interface Named {
+  readonly name: string;
+}
 
 const hiddenValue = "<hidden-by-infisical>";
 
-export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuery>, isHidden: boolean) {
+export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuery> & Hidden) {
   const { generation } = visit;
   if ((query.workspaceId ?? query.workspaceSlug) === undefined || query.environment === undefined) {
     throw generation.refusals.missingScope();
@@ -85,9 +91,10 @@ export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuer
   const found = query.tagSlugs ? [] : places;
   const secrets = found.flatMap(({ folder, path }) =>
     folder.secrets.map((secret) =>
-      readOnWire(visit, "listed", { ...query, secretPath: path }, { project, folder }, secret, {
-        ...query,
-        isHidden,
+      readOnWire(visit, "listed", {
+        wanted: { ...query, secretPath: path },
+        standing: { project, folder },
+        secret,
       }),
     ),
   );
@@ -99,18 +106,15 @@ export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuer
         secretPath: path,
         environment: slug,
         folderId: folder.id,
-        secrets: folder.secrets.map((secret) => importedOnWire(visit, slug, project, secret)),
+        secrets: folder.secrets.map((secret) =>
+          importedOnWire(visit, { environment: slug, project, secret }),
+        ),
       }))
     : [];
   return { secrets: sorted, ...(hasImports ? { imports } : {}) };
 }
 
-export function getSecret(
-  visit: Visit,
-  name: string,
-  query: z.output<typeof getSecretQuery>,
-  isHidden: boolean,
-) {
+export function getSecret(visit: Visit, name: string, query: z.output<typeof getSecretQuery> & Hidden) {
   const { generation } = visit;
   const standing = enter(visit, query, "get");
   const imported = query.include_imports ? findImported(standing.project, standing.folder, name) : undefined;
@@ -120,7 +124,7 @@ export function getSecret(
   if (current === undefined || past === undefined) throw generation.refusals.missingSecret(name, "get");
   if (!generation.checksRightsFirst) checkReading(visit, query);
   return {
-    secret: readOnWire(visit, "read", query, standing, { ...current, ...past }, { ...query, isHidden }),
+    secret: readOnWire(visit, "read", { wanted: query, standing, secret: { ...current, ...past } }),
   };
 }
 
@@ -128,7 +132,7 @@ export function getSecret(
 export async function createSecret(visit: Visit, name: string, body: Created) {
   const standing = enterToCreate(visit, name, body);
   if (visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
-  return insertSecret(visit, standing, name, body);
+  return insertSecret(visit, standing, { ...body, name });
 }
 
 /** Looks whether the secret can be created. */
@@ -142,11 +146,11 @@ export function enterToCreate(visit: Visit, name: string, body: Created): Standi
   return standing;
 }
 
-export function insertSecret(visit: Visit, { project, folder }: Standing, name: string, body: Created) {
+export function insertSecret(visit: Visit, { project, folder }: Standing, body: Created & Named) {
   const now = new Date().toISOString();
   const secret: StoredSecret = {
     id: randomUUID(),
-    name,
+    name: body.name,
     value: body.secretValue,
     comment: body.secretComment ?? "",
     metadata: body.secretMetadata ?? [],
@@ -190,7 +194,7 @@ export function updateSecret(visit: Visit, name: string, body: Updated) {
 export async function deleteSecret(visit: Visit, name: string, body: Deleted) {
   const standing = enterToDelete(visit, name, body);
   if (visit.pauseBeforeWrite) await visit.pauseBeforeWrite();
-  return removeSecret(visit, standing, name, body);
+  return removeSecret(visit, standing, { ...body, name });
 }
 
 /** Looks whether there is something to delete. */
@@ -202,7 +206,8 @@ export function enterToDelete(visit: Visit, name: string, body: Deleted): Standi
 }
 
 /** All of that name go. */
-export function removeSecret(visit: Visit, { project, folder }: Standing, name: string, body: Deleted) {
+export function removeSecret(visit: Visit, { project, folder }: Standing, body: Deleted & Named) {
+  const { name } = body;
   const secret = findSecret({ project, folder }, name);
   // Another request took it away since we looked.
   if (secret === undefined) throw internalError();
@@ -300,11 +305,13 @@ function fullOnWire(wanted: Place, project: StoredProject, secret: StoredSecret)
 function readOnWire(
   { generation }: Visit,
   kind: "read" | "listed",
-  wanted: Place,
-  standing: Standing,
-  secret: StoredSecret,
-  { viewSecretValue, expandSecretReferences, isHidden }: View,
+  {
+    wanted,
+    standing,
+    secret,
+  }: { readonly wanted: Place & View; readonly standing: Standing; readonly secret: StoredSecret },
 ) {
+  const { viewSecretValue, expandSecretReferences, isHidden } = wanted;
   const secretValueHidden = isHidden || (!viewSecretValue && generation.honoursViewSecretValue);
   const value = expandSecretReferences ? expandReferences(secret.value, standing) : secret.value;
   return pick(generation.secretFields[kind], {
@@ -315,7 +322,14 @@ function readOnWire(
 }
 
 /** A secret as it stands among the imports of a list: without its project, its dates and what is said of a read one. */
-function importedOnWire(visit: Visit, environment: string, project: StoredProject, secret: StoredSecret) {
+function importedOnWire(
+  visit: Visit,
+  {
+    environment,
+    project,
+    secret,
+  }: { readonly environment: string; readonly project: StoredProject; readonly secret: StoredSecret },
+) {
   const {
     createdAt: _,
     updatedAt: __,

@@ -177,13 +177,12 @@ function identify(tokens: Tokens, authorization: string | undefined, route: Rout
 
 const nobody: StoredIdentity = { id: "", clientId: "", clientSecret: "", projectIds: [] };
 
-function envelope({ status, label, told, details }: Refusal, { hasRequestIds }: Generation): unknown {
+function envelope({ status, label, told }: Refusal, { hasRequestIds }: Generation): unknown {
   return {
     ...(hasRequestIds ? { reqId: `req-${randomBytes(7).toString("hex")}` } : {}),
     statusCode: status,
     message: told,
     error: label,
-    ...(details === undefined ? {} : { details }),
   };
 }
 

@@ -8,7 +8,7 @@ import { createLogIn } from "./login.ts";
 import { older } from "./older.ts";
 import { createRateLimiter } from "./rate-limit.ts";
 import { viewerRights } from "./rights.ts";
-import type { RightAction, RightSubject } from "./rights.ts";
+import type { RightAction, RightSubject } from "./state.ts";
 import { createRoutes } from "./routes.ts";
 import { createEmulatorServer } from "./server.ts";
 import type { RecordedRequest } from "./server.ts";
@@ -102,12 +102,12 @@ export async function startInfisicalEmulator(
   const server = createEmulatorServer({
     generation,
     hasEtags: etags,
-    routes: createRoutes(
+    routes: createRoutes({
       generation,
       tokens,
-      createLogIn(store.state, tokens, generation),
-      createAnnouncer(options.webhook, stopping.signal),
-    ),
+      logIn: createLogIn(store.state, tokens, generation),
+      announce: createAnnouncer(options.webhook, stopping.signal),
+    }),
     tokens,
     store,
     queue,

@@ -65,6 +65,8 @@ export type StoredEnvironment = z.output<typeof environment>;
 export type StoredProject = z.output<typeof project>;
 export type StoredImport = z.output<typeof secretImport>;
 export type StoredRight = z.output<typeof right>;
+export type RightSubject = StoredRight["on"];
+export type RightAction = StoredRight["actions"][number];
 export type StoredIdentity = z.output<typeof identity>;
 export type State = z.output<typeof state>;
 

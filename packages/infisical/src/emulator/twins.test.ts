@@ -12,9 +12,9 @@ test.for(generations)(
     const target = `/api/v3/secrets/raw/${name}`;
     const query = new URLSearchParams(scope).toString();
     const write = (method: string, secretValue: string) =>
-      ask(emulator, method, target, { ...scope, secretValue }, token);
+      ask(emulator, { method, target, body: { ...scope, secretValue }, token });
     const read = async () => {
-      const { body } = await ask(emulator, "GET", `${target}?${query}`, undefined, token);
+      const { body } = await ask(emulator, { method: "GET", target: `${target}?${query}`, token });
       const secret = asRecord(body["secret"]);
       return [secret["secretValue"], secret["version"]];
     };
@@ -28,7 +28,7 @@ test.for(generations)(
     expect(["fake-1", "fake-2"]).toContain(stale);
     expect(version).toBe(1);
 
-    expect((await ask(emulator, "DELETE", target, scope, token)).status).toBe(200);
-    expect((await ask(emulator, "GET", `${target}?${query}`, undefined, token)).status).toBe(404);
+    expect((await ask(emulator, { method: "DELETE", target, body: scope, token })).status).toBe(200);
+    expect((await ask(emulator, { method: "GET", target: `${target}?${query}`, token })).status).toBe(404);
   },
 );

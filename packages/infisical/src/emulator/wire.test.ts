@@ -23,8 +23,8 @@ const scope = (more: Record<string, unknown> = {}) => ({
 });
 const query = (more: Record<string, string> = {}) =>
   `?${new URLSearchParams({ workspaceId: emulator.projectId, environment: "dev", ...more }).toString()}`;
-const send = (method: string, path: string, body?: unknown, as = token) =>
-  ask(emulator, method, path, body, as);
+const send = (method: string, target: string, body?: unknown) =>
+  ask(emulator, { method, target, body, token });
 
 const newFolder = async () => {
   const name = `f-${randomUUID()}`;
@@ -304,11 +304,11 @@ test("keeps the identities of two projects apart", async () => {
     ["POST", `${raw}/KEY`, scope({ secretValue: "fake" })],
     ["POST", folders, scope({ name: "x" })],
   ] as const) {
-    const answer = await send(method, path, body, outsider);
+    const answer = await ask(emulator, { method, target: path, body, token: outsider });
     expect([answer.status, answer.body["error"]]).toEqual([403, "ProjectMembershipNotFound"]);
   }
   const own = `${folders}?workspaceId=${emulator.outsider.projectId}&environment=prod`;
-  expect((await send("GET", own, undefined, outsider)).status).toBe(200);
+  expect((await ask(emulator, { method: "GET", target: own, token: outsider })).status).toBe(200);
 });
 
 test("writes a batch wholly or not at all", async () => {

@@ -120,6 +120,8 @@ test("what runs by itself is a task, and runs when it is due or asked for", asyn
     log: (_, sentence) => void done.push(sentence),
   });
   onTestFinished(() => jobs.stop());
-  await fixture.database.acrossCompanies((statements) => enqueueJob(statements, "forget-processes", {}));
+  await fixture.database.acrossCompanies((statements) =>
+    enqueueJob(statements, { task: "forget-processes", payload: {} }),
+  );
   await vi.waitFor(() => expect(done).toContain("job forget-processes done"), { timeout: 15_000 });
 });

@@ -156,7 +156,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         .update(runs)
         .set({ state: "running", attempts: 0 })
         .where(and(eq(runs.id, id), eq(runs.state, "failed")));
-      await enqueueJob(statements, kind, { run: id }, { jobKey: id });
+      await enqueueJob(statements, { task: kind, payload: { run: id }, jobKey: id });
     },
     findUnfinished: (subject) => find(and(eq(runs.subject, subject), isNull(runs.finishedAt))),
     lookUpUnfinished: async (statements, subject) => {

@@ -114,12 +114,12 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
         for (const secretKeys of keysByCheck(parts)) {
           const due = await findDueChecks(statements, secretKeys, checksPerRound);
           for (const [i, { company, secretKey }] of due.entries()) {
-            await enqueueJob(
-              statements,
-              "check-credential",
-              { company, secretKey },
-              { jobKey: `${company}/${secretKey}`, runAt: new Date(startMs + i * paceMs) },
-            );
+            await enqueueJob(statements, {
+              task: "check-credential",
+              payload: { company, secretKey },
+              jobKey: `${company}/${secretKey}`,
+              runAt: new Date(startMs + i * paceMs),
+            });
           }
           total += due.length;
         }

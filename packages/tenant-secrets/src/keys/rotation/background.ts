@@ -42,7 +42,7 @@ export function createRequestedRotation(
         async () => destination && checkBackupDestination(destination),
       );
       return keyRotation.begin(caller, (statements, { id, region }) =>
-        enqueueJob(statements, "rotate-master-key", { rotation: id }, { jobKey: region }),
+        enqueueJob(statements, { task: "rotate-master-key", payload: { rotation: id }, jobKey: region }),
       );
     },
     run:

@@ -66,7 +66,7 @@ export function createInfisicalStore(
         const change = { action: "secret.write", secretKey, plaintext } as const;
         const { version } = await outsideWrites.run(scope, change, async () => {
           const path = pathOf(scope.company);
-          const put = await infisical.putSecret(path, secretKey, value, { replacesTwins: true });
+          const put = await infisical.putSoleSecret(path, secretKey, value);
           return { version: put.version, ...(put.replacedTwins && { reason: "TWINS_REPLACED" as const }) };
         });
         return { version };
