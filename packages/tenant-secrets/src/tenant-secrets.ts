@@ -4,6 +4,7 @@ import {
   createAuditLog,
   createRecordRetention,
   createSealer,
+  type AuditLog,
   type LostEvent,
   type Sealer,
   type SealerOptions,
@@ -16,6 +17,7 @@ import {
   companySecrets,
   job,
   type SecretKeyOf,
+  type SecretStoreName,
   TenantSecretsError,
   type WriteOptions,
   type WriteResult,
@@ -65,6 +67,7 @@ import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
 import { createInfisicalStore } from "./stores/infisical/infisical-store.ts";
 import { createOutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import { createOutsideWrites } from "./stores/infisical/outside-writes.ts";
+import type { SecretStore } from "./stores/store.ts";
 import { createQuotas, type QuotaOptions } from "./stores/database/quotas.ts";
 import { createSecretUpkeep } from "./jobs/maintenance.ts";
 import { createValueSearch } from "./vault/search.ts";
@@ -178,13 +181,26 @@ export interface TenantSecrets<C extends Catalog> extends Services {
  * @throws {TypeError} when the catalogue names a check that is not there
  */
 export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOptions<C>): TenantSecrets<C> {
-  return assembleTenantSecrets(options, createAuditLog);
+  return assembleTenantSecrets(options);
 }
 
-/** As {@link createTenantSecrets} with another record, to measure what it costs. Not for use. */
+/** What a store of somebody else's is made with. */
+export interface StoreParts {
+  readonly audit: AuditLog;
+  readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
+}
+
+/** Parts for measurements and tests, in place of those of the product. */
+export interface Replacements {
+  readonly openRecord?: typeof createAuditLog;
+  /** Stores, by the `secretStore` of the companies whose secrets they are to hold. */
+  readonly replaceStores?: (parts: StoreParts) => Partial<StoreParts["stores"]>;
+}
+
+/** As {@link createTenantSecrets} with other parts, to measure or test these. Not for use. */
 export function assembleTenantSecrets<C extends Catalog>(
   options: TenantSecretsOptions<C>,
-  openRecord: typeof createAuditLog,
+  { openRecord = createAuditLog, replaceStores = () => ({}) }: Replacements = {},
 ): TenantSecrets<C> {
   const { database, infisical, catalog } = options;
   const masterKeys = createMasterKeys(database, infisical, options.region ?? "default");
@@ -239,12 +255,14 @@ export function assembleTenantSecrets<C extends Catalog>(
     kept.forget(companyId, secretKey);
     await announceSecret(database, companyId, secretKey).catch(() => {});
   };
+  const builtIn = { infisical: infisicalStore, hybrid: hybridStore, database: databaseStore };
+  const inUse = { ...builtIn, ...replaceStores({ audit, stores: builtIn }) };
   const stores = {
-    infisical: announcing(refusingOptions(infisicalStore), async ({ id }, secretKeys) => {
+    infisical: announcing(refusingOptions(inUse.infisical), async ({ id }, secretKeys) => {
       for (const secretKey of secretKeys) await announceOutside(id, secretKey);
     }),
-    hybrid: announcing(hybridStore, forget),
-    database: announcing(databaseStore, forget),
+    hybrid: announcing(refusingOptions(inUse.hybrid), forget),
+    database: announcing(refusingOptions(inUse.database), forget),
   };
   const verifiers = { ...webhookVerifiers(), ...options.verifiers };
   requireVerifiers(catalog, verifiers);

@@ -34,7 +34,10 @@ export async function serve(place: Place, options: ServingOptions = {}): Promise
   const { openRecord = createAuditLog, ...pool } = options;
   const database = connectDatabase({ applicationUrl, maintenanceUrl, ...pool });
   const infisical = createInfisicalClient({ ...place.infisical, environment: "dev" });
-  const secrets = assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog }, openRecord);
+  const secrets = assembleTenantSecrets(
+    { database, infisical, catalog: deliveryChatCatalog },
+    { openRecord },
+  );
   await secrets.prepare();
   const member = await secrets.serve(listener, ({ message }) => console.error(message));
   return {
