@@ -334,30 +334,6 @@ create table job_tasks (
 );
 grant insert, select on job_tasks to tenant_secrets_maintenance;
 
-create table key_rotations (
-  id uuid not null default gen_random_uuid(),
-  region text not null,
-  from_version integer not null,
-  to_version integer not null,
-  phase text not null default 'stage'::text,
-  started_by_kind text not null,
-  started_by_id text not null,
-  lease_holder uuid,
-  lease_until timestamp(3) with time zone,
-  before jsonb not null,
-  backup_checksum text,
-  report text,
-  report_mac text,
-  started_at timestamp(3) with time zone not null default now(),
-  finished_at timestamp(3) with time zone,
-  constraint key_rotations_done_check CHECK (((phase = 'done'::text) = (finished_at IS NOT NULL))),
-  constraint key_rotations_from_fkey FOREIGN KEY (region, from_version) REFERENCES master_keys(region, version) ON DELETE RESTRICT,
-  constraint key_rotations_pkey PRIMARY KEY (id),
-  constraint key_rotations_versions_check CHECK ((to_version > from_version))
-);
-CREATE UNIQUE INDEX key_rotations_one_running ON public.key_rotations USING btree (region) WHERE (finished_at IS NULL);
-grant insert, select, update on key_rotations to tenant_secrets_maintenance;
-
 create table management_requests (
   actor_kind text not null,
   actor_id text not null,

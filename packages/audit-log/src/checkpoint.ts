@@ -119,7 +119,10 @@ export function readPublicKeys(pem: string): KeyObject[] {
   const keys = blocks.map(findEd25519Key);
   const known = keys.filter((key) => key !== undefined);
   if (known.length === 0 || known.length < keys.length) {
-    throw new TenantSecretsError("INVALID_INPUT", "The public keys are not Ed25519 keys in PEM.");
+    throw new TenantSecretsError(
+      "INVALID_INPUT",
+      "A public key is missing, or is not an Ed25519 key in PEM.",
+    );
   }
   return known;
 }

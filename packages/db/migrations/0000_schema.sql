@@ -126,27 +126,6 @@ CREATE TABLE "company_keys" (
 	CONSTRAINT "company_keys_status_check" CHECK ("company_keys"."status" in ('active', 'retiring', 'retired', 'destroyed'))
 );
 --> statement-breakpoint
-CREATE TABLE "key_rotations" (
-	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
-	"region" text NOT NULL,
-	"from_version" integer NOT NULL,
-	"to_version" integer NOT NULL,
-	"phase" text DEFAULT 'stage' NOT NULL,
-	"started_by_kind" text NOT NULL,
-	"started_by_id" text NOT NULL,
-	"lease_holder" uuid,
-	"lease_until" timestamp (3) with time zone,
-	"before" jsonb NOT NULL,
-	"backup_checksum" text,
-	"report" text,
-	"report_mac" text,
-	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"finished_at" timestamp (3) with time zone,
-	CONSTRAINT "key_rotations_pkey" PRIMARY KEY("id"),
-	CONSTRAINT "key_rotations_versions_check" CHECK ("key_rotations"."to_version" > "key_rotations"."from_version"),
-	CONSTRAINT "key_rotations_done_check" CHECK (("key_rotations"."phase" = 'done') = ("key_rotations"."finished_at" is not null))
-);
---> statement-breakpoint
 CREATE TABLE "master_keys" (
 	"region" text NOT NULL,
 	"version" integer NOT NULL,
@@ -413,7 +392,6 @@ ALTER TABLE "company_subdomains" ADD CONSTRAINT "company_subdomains_company_fkey
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FOREIGN KEY ("company_id","no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_keys" ADD CONSTRAINT "company_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "key_rotations" ADD CONSTRAINT "key_rotations_from_fkey" FOREIGN KEY ("region","from_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "shreddings" ADD CONSTRAINT "shreddings_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_key_fkey" FOREIGN KEY ("purpose","no") REFERENCES "public"."audit_keys"("purpose","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -433,7 +411,6 @@ CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> sta
 CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "company_subdomains_subdomain" ON "company_subdomains" USING btree ("subdomain");--> statement-breakpoint
 CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("company_id") WHERE "company_keys"."status" = 'active';--> statement-breakpoint
-CREATE UNIQUE INDEX "key_rotations_one_running" ON "key_rotations" USING btree ("region") WHERE "key_rotations"."finished_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
 CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint

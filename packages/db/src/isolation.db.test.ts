@@ -17,7 +17,6 @@ const withoutCompany = [
   "audit_key_wraps",
   "audit_keys",
   "job_tasks",
-  "key_rotations",
   "management_requests",
   "master_keys",
   "operators",

@@ -57,8 +57,10 @@ export {
 export { checkBackupDestination, type BackupDestination } from "./keys/backup/destination.ts";
 export type { ServingProcess } from "./keys/rotation/process-registry.ts";
 export type { RotationReport } from "./keys/rotation/report.ts";
-export { rotationInterrupted } from "./keys/rotation/rotation.ts";
 export type { RecordedEvent } from "./audit/audit-service.ts";
+export type { RunProgress } from "./runs/definition.ts";
+export { RunStopped } from "./runs/lease.ts";
+export type { RunDescription } from "./runs/run-control.ts";
 export { createTasks, schedule } from "./jobs/jobs.ts";
 export type { LegacyImportOptions } from "./migration/legacy-import.ts";
 export type { LegacyOutcome, LegacyResult } from "./migration/legacy-outcome.ts";

@@ -11,7 +11,6 @@ import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
 import type { Compromise } from "./keys/rotation/emergency.ts";
 import type { KeepBackup } from "./keys/backup/destination.ts";
 import type { MasterKeyRegistry } from "./keys/master/master-key-registry.ts";
-import type { RequestedRotation } from "./keys/rotation/background.ts";
 import type { KeyRotation } from "./keys/rotation/rotation.ts";
 import type { Shredding } from "./keys/shredding/shredding.ts";
 import type { ImportLegacy } from "./migration/legacy-import.ts";
@@ -35,7 +34,6 @@ export interface Services {
   readonly operators: Operators;
   readonly masterKeys: MasterKeyRegistry;
   readonly keyRotation: KeyRotation;
-  readonly requestedRotation: RequestedRotation;
   readonly keyBackups: KeyBackups;
   readonly keepBackup: KeepBackup;
   readonly companyKeyRotation: CompanyKeyRotation;

@@ -46,8 +46,7 @@ import { createMasterKeyRegistry } from "./keys/master/master-key-registry.ts";
 import { createMasterKeys } from "./keys/master/master-keys.ts";
 import { joinProcesses, type ServingProcess } from "./keys/rotation/process-registry.ts";
 import { createRowKeys } from "./keys/row-keys.ts";
-import { createRequestedRotation } from "./keys/rotation/background.ts";
-import { createKeyRotation } from "./keys/rotation/rotation.ts";
+import { createKeyRotation, defineKeyRotation } from "./keys/rotation/rotation.ts";
 import { createShredding } from "./keys/shredding/shredding.ts";
 import { requireChecks, type CredentialChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";
@@ -272,16 +271,12 @@ export function assembleTenantSecrets<C extends Catalog>(
   const unchecked = createVault(vaultParts);
   const checks = createSecretChecks({ ...vaultParts, database, checks: providers, vault: unchecked });
   const vault = { ...unchecked, write: checks.write };
-  const keyRotation = createKeyRotation({
-    database,
-    infisical,
-    masterKeys,
-    operations,
-    audit,
-    loadAuditKey: auditKeys,
-  });
   const keyBackups = createKeyBackups(database, infisical, operations);
   const keepBackup = createKeepBackup(masterKeys.region, keyBackups);
+  const rotationParts = { database, infisical, masterKeys, operations, audit, loadAuditKey: auditKeys };
+  const { backupDestination } = options;
+  const rotation = defineKeyRotation(rotationParts, { keepBackup, destination: backupDestination });
+  const keyRotation = createKeyRotation(rotationParts, rotation, backupDestination);
   const companyRotation = defineCompanyRotation(database, companyKeys, audit);
   const companyKeyRotation = createCompanyKeyRotation({
     companies,
@@ -335,22 +330,20 @@ export function assembleTenantSecrets<C extends Catalog>(
       infisical,
       masterKeys,
       operations,
+      rotation,
       loadAuditKey: auditKeys,
     }),
     keyRotation,
     keyBackups,
     keepBackup,
-    requestedRotation: createRequestedRotation(
-      { keyRotation, keepBackup, operations },
-      options.backupDestination,
-    ),
     companyKeyRotation,
-    runs: createRunControl(operations, [companyRotation]),
+    runs: createRunControl(operations, [rotation, companyRotation]),
     compromise: createCompromise({
       database,
       catalog,
       masterKeys,
       keyRotation,
+      rotation,
       companyKeyRotation,
       auditKeys,
       operations,

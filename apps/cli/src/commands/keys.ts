@@ -8,6 +8,7 @@ import { IncompleteError, UsageError } from "../failure.ts";
 import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { minute, print, printable, printJson, remark, table } from "../output.ts";
+import { progressText } from "../run-progress.ts";
 import { readText } from "../text-file.ts";
 import { backupOptions, newFile } from "./common-options.ts";
 
@@ -198,11 +199,9 @@ export function destinationOf(
 }
 
 async function rotate(destination: BackupDestination): Promise<RotationReport> {
-  const { rotationInterrupted } = await import("@repo/tenant-secrets");
   const say = await createProgress();
   return asOperator(async ({ keepBackup, keyRotation }, caller) => {
     using interruption = listenForInterruption();
-    let stopped = false;
     try {
       return await keyRotation.rotate(caller, {
         backup: async () => {
@@ -210,15 +209,12 @@ async function rotate(destination: BackupDestination): Promise<RotationReport> {
           say(`backup: ${file}, ${checksum}`);
           return checksum;
         },
-        onStep: ([phase, done]) => {
-          say(`${phase}: ${done}`);
-          // The last phase only writes the report: it is let finish.
-          stopped = interruption.asked() && phase !== "report";
-          if (stopped) throw rotationInterrupted();
-        },
+        onStep: ([phase, done, progress]) => say(`${phase}: ${done}${progressText(progress)}`),
+        signal: interruption.signal,
       });
     } catch (error) {
-      if (!stopped) throw error;
+      const { RunStopped } = await import("@repo/tenant-secrets");
+      if (!(error instanceof RunStopped) || error.because !== "aborted") throw error;
       throw new IncompleteError(
         'Stopped between two steps. Everything can be read and written as before; "keys rotate" goes on from here.',
       );
@@ -227,21 +223,21 @@ async function rotate(destination: BackupDestination): Promise<RotationReport> {
 }
 
 interface Interruption extends Disposable {
-  asked(): boolean;
+  readonly signal: AbortSignal;
 }
 
 /** The first Ctrl-C asks to stop after the step that is under way; a second one ends the process. */
 function listenForInterruption(): Interruption {
-  let asked = false;
+  const stopping = new AbortController();
   const ask = (): void => {
     remark(
       "Stopping after this step. A second Ctrl-C ends at once, and the rotation can be resumed all the same.",
     );
-    asked = true;
+    stopping.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, ask);
   return {
-    asked: () => asked,
+    signal: stopping.signal,
     [Symbol.dispose]: () => {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, ask);
     },

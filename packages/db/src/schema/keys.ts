@@ -98,46 +98,6 @@ export const companyKeyWraps = pgTable(
   ],
 );
 
-/** Rotations of master keys. One at a time in a region; whoever drives it holds a lease on it. */
-export const keyRotations = pgTable(
-  "key_rotations",
-  {
-    id: uuid("id").notNull().defaultRandom(),
-    region: text("region").notNull(),
-    fromVersion: integer("from_version").notNull(),
-    toVersion: integer("to_version").notNull(),
-    phase: text("phase", {
-      enum: ["stage", "backup", "distribute", "activate", "rewrap", "verify", "retire", "report", "done"],
-    })
-      .notNull()
-      .default("stage"),
-    startedByKind: text("started_by_kind").notNull(),
-    startedById: text("started_by_id").notNull(),
-    leaseHolder: uuid("lease_holder"),
-    leaseUntil: at("lease_until"),
-    /** What the report needs of the time before. */
-    before: jsonb("before").notNull(),
-    backupChecksum: text("backup_checksum"),
-    report: text("report"),
-    reportMac: text("report_mac"),
-    startedAt: at("started_at").notNull().defaultNow(),
-    finishedAt: at("finished_at"),
-  },
-  (t) => [
-    primaryKey({ name: "key_rotations_pkey", columns: [t.id] }),
-    uniqueIndex("key_rotations_one_running")
-      .on(t.region)
-      .where(sql`${t.finishedAt} is null`),
-    check("key_rotations_versions_check", sql`${t.toVersion} > ${t.fromVersion}`),
-    check("key_rotations_done_check", sql`(${t.phase} = 'done') = (${t.finishedAt} is not null)`),
-    foreignKey({
-      name: "key_rotations_from_fkey",
-      columns: [t.region, t.fromVersion],
-      foreignColumns: [masterKeys.region, masterKeys.version],
-    }).onDelete("restrict"),
-  ],
-);
-
 /** The processes that hold keys, and which versions each has loaded: what a rotation waits for. */
 export const processes = pgTable(
   "processes",

@@ -6,7 +6,6 @@ import { asTenantSecretsError, type RecordRetention } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { RunControl } from "../runs/run-control.ts";
-import type { RequestedRotation } from "../keys/rotation/background.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretUpkeep } from "./maintenance.ts";
 import type { SecretChecks } from "../vault/checks.ts";
@@ -14,7 +13,6 @@ import type { SecretChecks } from "../vault/checks.ts";
 export interface TaskDependencies {
   readonly database: Database;
   readonly secrets: {
-    readonly requestedRotation: RequestedRotation;
     readonly runs: RunControl;
     readonly upkeep: SecretUpkeep;
     readonly outsideSettlement: OutsideSettlement;
@@ -40,7 +38,7 @@ export const schedule: Schedule = {
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { requestedRotation, runs, upkeep, outsideSettlement, checks, retention } = secrets;
+  const { runs, upkeep, outsideSettlement, checks, retention } = secrets;
   /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -52,12 +50,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     }
   };
   return {
-    // A process without a place for backups leaves this one to others.
-    ...(requestedRotation.run && {
-      "rotate-master-key": task(Rotation, ({ rotation }, { signal }) =>
-        saying(async () => requestedRotation.run?.(rotation, signal)),
-      ),
-    }),
+    // A process that lacks something for a kind of runs, such as a place for backups, leaves it to others.
     ...Object.fromEntries(
       Object.entries(runs.work).map(([kind, work]) => [
         kind,
@@ -119,7 +112,6 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
 
 const NoPayload = z.strictObject({});
 const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
-const Rotation = z.strictObject({ rotation: z.uuid() });
 const RunPayload = z.strictObject({ run: z.uuid() });
 
 function task<Payload>(

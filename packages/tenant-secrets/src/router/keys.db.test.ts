@@ -134,13 +134,15 @@ describe("the procedures of keys", () => {
   });
 
   test("start no rotation where a backup could not be kept, and nothing is begun", async () => {
-    const before = await fixture.superuser`select from key_rotations`;
+    const before = await fixture.superuser`select from runs where kind = 'rotate-master-key'`;
     expect(await reasonOf(keysOf(fixture.another()).rotate())).toBe("NOT_SUPPORTED");
     const nowhere = { recipients: [recipient], directory: path.join(directory, "none") };
     expect(await reasonOf(keysOf(server(nowhere)).rotate())).toBe("INVALID_INPUT");
     const nobody = { recipients: [`${recipient.slice(0, -1)}1`], directory };
     expect(await reasonOf(keysOf(server(nobody)).rotate())).toBe("INVALID_INPUT");
-    expect(await fixture.superuser`select from key_rotations`).toHaveLength(before.length);
+    expect(await fixture.superuser`select from runs where kind = 'rotate-master-key'`).toHaveLength(
+      before.length,
+    );
   });
 
   test("a rotation that a process leaves when it stops goes on in another", async () => {
@@ -196,7 +198,7 @@ describe("the procedures of keys", () => {
     await work(server());
     await vi.waitFor(async () => expect((await keys.status()).rotation).toBeUndefined(), soon);
     const { versions } = await keys.status();
-    await server().requestedRotation.run?.(rotation.id, new AbortController().signal);
+    await server().runs.work["rotate-master-key"]?.(rotation.id, new AbortController().signal);
     expect(await keys.status()).toMatchObject({
       versions: versions.map(({ version, status }) => ({ version, status })),
     });

@@ -1,20 +1,9 @@
 import { z } from "zod";
+import { RotationPhase } from "../keys/rotation/phases.ts";
 import { company } from "./fields.ts";
 import { procedure, router } from "./trpc.ts";
 
 const Version = z.int32().positive();
-
-const RotationPhase = z.enum([
-  "stage",
-  "backup",
-  "distribute",
-  "activate",
-  "rewrap",
-  "verify",
-  "retire",
-  "report",
-  "done",
-]);
 
 const KeyStatus = z.object({
   region: z.string(),
@@ -57,7 +46,7 @@ export const keysRouter = router({
   /** Begins a rotation, or takes one up, that a job of the server does; `status` says how far it is. */
   rotate: procedure("rotate")
     .output(z.object({ rotation: z.object({ id: z.uuid(), phase: RotationPhase }) }))
-    .mutation(async ({ ctx }) => ({ rotation: await ctx.secrets.requestedRotation.request(ctx.caller) })),
+    .mutation(async ({ ctx }) => ({ rotation: await ctx.secrets.keyRotation.request(ctx.caller) })),
 
   /** The same for the key of one company. */
   rotateCompany: procedure("rotate")

@@ -89,7 +89,10 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   readonly fatal?: ReadonlySet<ErrorCode>;
   /** For a kind that jobs do as well. A process without tools leaves those jobs to others. */
   readonly background?: {
+    /** In whose name a job does it. @throws where it is not this process's to do */
     readonly callerOf: (run: RunRow) => Caller;
+    /** What a job does it in, such as an operation that audits a failure. */
+    readonly within?: (caller: Caller, work: () => Promise<void>) => Promise<void>;
     /** Called for each job. */
     readonly tools: (() => Tools) | undefined;
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, notFound } from "@repo/catalog";
@@ -54,6 +54,16 @@ export interface Run<Input, Facts, Tools> extends Pick<
   findUnfinished(subject: string): Promise<FoundRun<Facts> | undefined>;
   /** Its id, in the caller's own transaction. Locks nothing. */
   lookUpUnfinished(statements: Statements, subject: string): Promise<Pick<RunRow, "id"> | undefined>;
+  /**
+   * The report of a run of this subject that is done.
+   *
+   * @param id of that run; the last one unless given
+   */
+  findReport(
+    statements: Statements,
+    subject: string,
+    id?: string,
+  ): Promise<{ readonly report: string; readonly mac: string } | undefined>;
   /** @throws {TenantSecretsError} NOT_FOUND */
   get(id: string): Promise<FoundRun<Facts>>;
   /**
@@ -166,6 +176,23 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         .where(and(eq(runs.kind, kind), eq(runs.subject, subject), isNull(runs.finishedAt)));
       return found;
     },
+    findReport: async (statements, subject, id) => {
+      const [row] = await statements
+        .select({ report: runs.report, mac: runs.reportMac })
+        .from(runs)
+        .where(
+          and(
+            eq(runs.kind, kind),
+            eq(runs.subject, subject),
+            eq(runs.state, "done"),
+            id === undefined ? undefined : eq(runs.id, id),
+          ),
+        )
+        .orderBy(desc(runs.finishedAt))
+        .limit(1);
+      const { report, mac } = row ?? {};
+      return typeof report === "string" && typeof mac === "string" ? { report, mac } : undefined;
+    },
     get,
     drive,
     work:
@@ -173,10 +200,13 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
       (async (id, signal) => {
         const { row } = await get(id);
         if (row.state !== "running") return;
-        const { callerOf, tools } = background;
+        const { callerOf, tools, within = (_, work) => work() } = background;
         if (tools === undefined) return;
+        const caller = callerOf(row);
         try {
-          await drive(id, { caller: callerOf(row), tools: tools(), signal });
+          await within(caller, async () => {
+            await drive(id, { caller, tools: tools(), signal });
+          });
         } catch (error) {
           // A run that is paused or cancelled meanwhile is not this job's any more.
           if (!(error instanceof RunStopped) || error.because === "aborted") throw error;

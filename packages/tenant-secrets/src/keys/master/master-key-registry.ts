@@ -1,4 +1,4 @@
-import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditKey } from "@repo/audit-log";
@@ -9,9 +9,10 @@ import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.ts";
 import { onInfisical } from "../on-infisical.ts";
 import { macKeyNoOf, verifyReport, type RotationReport } from "../rotation/report.ts";
-import { findUnfinished, type RotationPhase } from "../rotation/rotation-row.ts";
+import { RotationPhase } from "../rotation/phases.ts";
+import type { RotationRun } from "../rotation/rotation.ts";
 
-const { keyRotations, masterKeys: registry, processes } = tables;
+const { masterKeys: registry, processes } = tables;
 
 /** The strategy's own number. */
 const dueAfterDays = 90;
@@ -79,6 +80,7 @@ interface Dependencies {
   readonly infisical: InfisicalClient;
   readonly masterKeys: MasterKeys;
   readonly operations: Operations;
+  readonly rotation: RotationRun;
   readonly loadAuditKey: (no?: number) => Promise<AuditKey>;
 }
 
@@ -89,13 +91,14 @@ export function createMasterKeyRegistry({
   infisical,
   masterKeys: { region },
   operations,
+  rotation,
   loadAuditKey,
 }: Dependencies): MasterKeyRegistry {
   return {
     status: (caller) =>
       operations.read({ caller, action: "key.status", ...toManage }, async (across) => {
         const rows = (await readRegistry(database)).filter((row) => row.region === region);
-        const unfinished = await findUnfinished(database, region);
+        const unfinished = await rotation.findUnfinished(region);
         const { wraps, alive } = await across(async (statements) => ({
           wraps: await countWraps(statements, region),
           alive: await statements.select().from(processes).where(eq(processes.region, region)),
@@ -105,8 +108,8 @@ export function createMasterKeyRegistry({
           versions: rows.map((row) => describe(row, wraps.get(row.version) ?? 0)),
           rotation: unfinished && {
             id: unfinished.row.id,
-            phase: unfinished.row.phase,
-            toVersion: unfinished.row.toVersion,
+            phase: RotationPhase.parse(unfinished.row.phase),
+            toVersion: unfinished.facts.toVersion,
             startedAt: unfinished.row.startedAt,
             driven: unfinished.driven,
           },
@@ -156,28 +159,10 @@ export function createMasterKeyRegistry({
         });
       }),
 
-    findReport: (caller, rotation) =>
-      operations.read({ caller, action: "key.report", ...toManage }, async (across) => {
-        const [row] = await across((statements) =>
-          statements
-            .select({ report: keyRotations.report, mac: keyRotations.reportMac })
-            .from(keyRotations)
-            .where(
-              and(
-                eq(keyRotations.region, region),
-                isNotNull(keyRotations.finishedAt),
-                rotation === undefined ? undefined : eq(keyRotations.id, rotation),
-              ),
-            )
-            .orderBy(desc(keyRotations.finishedAt))
-            .limit(1),
-        );
-        const { report, mac } = row ?? {};
-        return audited(
-          typeof report === "string" && typeof mac === "string" ? { report, mac } : undefined,
-          {},
-        );
-      }),
+    findReport: (caller, id) =>
+      operations.read({ caller, action: "key.report", ...toManage }, async (across) =>
+        audited(await across((statements) => rotation.findReport(statements, region, id)), {}),
+      ),
 
     verifyReport: (caller, report) =>
       operations.read({ caller, action: "key.verify-report", ...toManage }, async () => {

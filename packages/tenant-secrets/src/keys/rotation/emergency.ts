@@ -25,8 +25,7 @@ import type { CompanyKeyRotation } from "../company/rotation.ts";
 import { readRegistry, type MasterKeys } from "../master/master-keys.ts";
 import type { RotationOptions } from "./phases.ts";
 import { replaceRowKey } from "../row-key-change.ts";
-import type { KeyRotation } from "./rotation.ts";
-import { findUnfinished } from "./rotation-row.ts";
+import type { KeyRotation, RotationRun } from "./rotation.ts";
 
 /** Something that whoever got in may know, and that only its provider can make worthless. */
 export interface ExposedCredential {
@@ -87,6 +86,7 @@ interface Dependencies {
   readonly catalog: Catalog;
   readonly masterKeys: MasterKeys;
   readonly keyRotation: KeyRotation;
+  readonly rotation: RotationRun;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly auditKeys: AuditKeys;
   readonly operations: Operations;
@@ -114,7 +114,7 @@ const revocations = {
 };
 
 export function createCompromise(dependencies: Dependencies): Compromise {
-  const { database, catalog, masterKeys, keyRotation, companyKeyRotation } = dependencies;
+  const { database, catalog, masterKeys, keyRotation, rotation, companyKeyRotation } = dependencies;
   const { auditKeys, operations, rowKeys, list } = dependencies;
 
   const findBegun = async (): Promise<Start | undefined> => {
@@ -143,8 +143,8 @@ export function createCompromise(dependencies: Dependencies): Compromise {
     if (begun !== undefined) return begun;
     const { active } = await masterKeys.refresh();
     // The next master key of a rotation that was begun before may be known as well.
-    const unfinished = await findUnfinished(database, masterKeys.region);
-    const version = unfinished?.row.toVersion ?? active.version;
+    const unfinished = await rotation.findUnfinished(masterKeys.region);
+    const version = unfinished?.facts.toVersion ?? active.version;
     await steps.commit(async ({ statements }) => {
       const occurredAt = await readClock(statements);
       return audited(undefined, { outcome: "attempted", version, occurredAt });
@@ -181,8 +181,8 @@ export function createCompromise(dependencies: Dependencies): Compromise {
   });
 
   /** @returns when the master key became active that nobody knew before */
-  const replaceMasterKey = async (caller: Caller, version: number, rotation: RotationOptions) => {
-    while ((await masterKeys.refresh()).active.version <= version) await keyRotation.rotate(caller, rotation);
+  const replaceMasterKey = async (caller: Caller, version: number, how: RotationOptions) => {
+    while ((await masterKeys.refresh()).active.version <= version) await keyRotation.rotate(caller, how);
     const rows = await readRegistry(database);
     const active = rows.find((row) => row.region === masterKeys.region && row.status === "active");
     if (active?.activatedAt == null) throw new Error("a rotation leaves an active key");

@@ -2,25 +2,43 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { type AuditKey, type AuditLog, onDatabase } from "@repo/audit-log";
+import type { AuditKey, AuditLog } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
-import { openCanaries } from "./verify.ts";
+import { z } from "zod";
+import type { Entered, OnStep, RunStep } from "../../runs/definition.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
 import { processesWithout } from "./process-registry.ts";
-import { makeReport, verifiedOf } from "./report.ts";
-import { findMissing, removeWraps, rewrapKeys } from "./rewrap.ts";
-import type { Lease, RotationRow } from "./rotation-row.ts";
+import { makeReport, type RotationFacts, type RotationInput } from "./report.ts";
+import { countWraps, findMissing, removeWraps, rewrapKeys } from "./rewrap.ts";
 import { createStaging } from "./staging.ts";
+import { countCanaries, openCanaries } from "./verify.ts";
 
 const { auditKeyWraps, companyKeyWraps, masterKeys: registry } = tables;
 
 /** A report names so many keys and values that do not open; with more, the rotation stops. */
 const mostUnopenable = 1000;
 
-/** What a rotation says while it goes on: the phase, and what was just done or is waited for. */
-export type RotationStep = readonly [phase: RotationRow["phase"], done: string];
+/** How often processes are asked whether they have loaded the new key, in milliseconds. */
+const askAgainMs = 500;
 
-export interface RotationOptions {
+const phaseNames = [
+  "stage",
+  "backup",
+  "distribute",
+  "activate",
+  "rewrap",
+  "verify",
+  "retire",
+  "report",
+] as const;
+type PhaseName = (typeof phaseNames)[number];
+
+/** Where a rotation of the master key is. */
+export const RotationPhase = z.enum([...phaseNames, "done"]);
+export type RotationPhase = z.infer<typeof RotationPhase>;
+
+/** What a rotation needs of the process that drives it. */
+export interface RotationTools {
   /**
    * Keeps a backup of every master key, the new one included.
    *
@@ -28,132 +46,108 @@ export interface RotationOptions {
    * @returns what to know it by, such as its checksum
    */
   readonly backup: (caller: Caller) => Promise<string>;
-  /** Called after each thing that is done, and while something is waited for; what it throws stops the rotation there. */
-  readonly onStep?: (step: RotationStep) => void | Promise<void>;
   /** How long processes may take to load the new key, in milliseconds. Default two minutes. */
   readonly patienceMs?: number;
 }
 
-export interface Drive extends RotationOptions {
-  readonly row: RotationRow;
-  readonly lease: Lease;
-  readonly caller: Caller;
-  readonly say: (phase: RotationRow["phase"], done: string) => Promise<void>;
+export interface RotationOptions extends RotationTools {
+  readonly onStep?: OnStep;
+  /** Stops the rotation between two steps, with CONFLICT. */
+  readonly signal?: AbortSignal;
 }
 
-/** One phase of a rotation that is driven: it does its work, and enters the next in the same transaction. */
-type Phase = (drive: Drive) => Promise<void>;
+export interface RotationParts {
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly masterKeys: MasterKeys;
+  readonly audit: AuditLog;
+  readonly loadAuditKey: () => Promise<AuditKey>;
+}
 
-/** What each phase does. All of it can be repeated, so that it may be stopped anywhere. */
-export function createRotationPhases(
-  database: Database,
-  infisical: InfisicalClient,
-  masterKeys: MasterKeys,
-  audit: AuditLog,
-  loadAuditKey: () => Promise<AuditKey>,
-): Readonly<Record<Exclude<RotationRow["phase"], "done">, Phase>> {
+type Step = RunStep<z.infer<typeof RotationInput>, RotationFacts, PhaseName>;
+type Phase = (step: Step, tools: RotationTools) => Promise<Entered>;
+
+/** What each phase of a rotation does. */
+export function createRotationPhases(parts: RotationParts): Readonly<Record<PhaseName, Phase>> {
+  const { database, infisical, masterKeys, audit, loadAuditKey } = parts;
   const { region } = masterKeys;
 
-  const putNewKey = createStaging(database, infisical, region, audit);
+  const putNewKey = createStaging({ database, infisical, region, audit });
 
-  const stage = async ({ row, lease, caller, say }: Drive): Promise<void> => {
-    const onPut = () => say("stage", "the new key is in Infisical");
-    await putNewKey({ row, lease, caller, onPut });
+  /** The next phase, after which this process knows the keys as they are now. */
+  const refreshed = async (entering: Promise<Entered>): Promise<Entered> => {
+    const entered = await entering;
     await masterKeys.refresh();
-  };
-
-  const backup = async ({ lease, caller, backup: keep }: Drive): Promise<void> => {
-    const backupChecksum = await keep(caller);
-    await onDatabase(() =>
-      database.acrossCompanies((statements) => lease.enter(statements, "distribute", { backupChecksum })),
-    );
+    return entered;
   };
 
   /**
    * Whether the new key was taken out of Infisical, or replaced there, since it was read back. Nothing is wrapped under it yet,
    * so the rotation goes back to the first phase, which makes another key, or names what stands in its place.
    */
-  const isGone = async ({ toVersion }: RotationRow, lease: Lease): Promise<boolean> => {
-    const { versions } = await masterKeys.refresh();
-    if (versions.includes(toVersion)) return false;
-    await onDatabase(() => database.acrossCompanies((statements) => lease.enter(statements, "stage")));
-    return true;
-  };
+  const isGone = async ({ facts }: Step): Promise<boolean> =>
+    !(await masterKeys.refresh()).versions.includes(facts.toVersion);
 
   /** No row refers to a key before every process that is alive has loaded it. */
-  const distribute = async ({ row, lease, say, patienceMs = 120_000 }: Drive): Promise<void> => {
-    if (await isGone(row, lease)) return;
+  const distribute: Phase = async (step, { patienceMs = 120_000 }) => {
+    if (await isGone(step)) return step.enter({ phase: "stage" });
+    const { toVersion } = step.facts;
     const deadline = performance.now() + patienceMs;
     for (;;) {
-      const without = await processesWithout(database, region, row.toVersion);
-      if (without.length === 0) break;
+      const without = await processesWithout(database, region, toVersion);
+      if (without.length === 0) return step.enter({ phase: "activate" });
       if (performance.now() > deadline) {
         throw new TenantSecretsError(
           "CONFLICT",
-          `These processes have not loaded version ${row.toVersion}: ${without.join(", ")}. See their logs; then rotate again, which goes on from here.`,
+          `These processes have not loaded version ${toVersion}: ${without.join(", ")}. See their logs; then rotate again, which goes on from here.`,
         );
       }
-      await say("distribute", `waiting for ${without.length} processes to load the new key`);
-      await onDatabase(() => database.acrossCompanies((statements) => lease.fence(statements)));
-      await sleep(500);
+      await step.say(`waiting for ${without.length} processes to load the new key`);
+      // Keeps the lease.
+      await step.commit(async () => {});
+      await sleep(askAgainMs);
     }
-    await onDatabase(() => database.acrossCompanies((statements) => lease.enter(statements, "activate")));
   };
 
-  const activate = async ({ row, lease, caller }: Drive): Promise<void> => {
-    if (await isGone(row, lease)) return;
+  const activate: Phase = async (step) => {
+    if (await isGone(step)) return step.enter({ phase: "stage" });
+    const { fromVersion } = step.input;
+    const { toVersion } = step.facts;
     await audit.ready();
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const setStatus = (version: number, status: "active" | "retiring") =>
-          statements
-            .update(registry)
-            .set({ status, ...(status === "active" ? { activatedAt: sql`now()` } : {}) })
-            .where(and(eq(registry.region, region), eq(registry.version, version)));
-        await setStatus(row.fromVersion, "retiring");
-        await setStatus(row.toVersion, "active");
-        await audit.addTo(statements, caller, {
-          action: "key.activate",
-          outcome: "allowed",
-          version: row.toVersion,
-        });
-        await lease.enter(statements, "rewrap");
-      }),
-    );
-    await masterKeys.refresh();
+    const entering = step.enter(async (statements) => {
+      const setStatus = (version: number, status: "active" | "retiring") =>
+        statements
+          .update(registry)
+          .set({ status, ...(status === "active" ? { activatedAt: sql`now()` } : {}) })
+          .where(and(eq(registry.region, region), eq(registry.version, version)));
+      await setStatus(fromVersion, "retiring");
+      await setStatus(toVersion, "active");
+      const event = { action: "key.activate", outcome: "allowed", version: toVersion } as const;
+      await audit.addTo(statements, step.caller, event);
+      return { phase: "rewrap", total: await countWraps(statements, { region, version: fromVersion }) };
+    });
+    return refreshed(entering);
   };
 
-  const rewrap = async ({ row, lease, say }: Drive): Promise<void> => {
+  const rewrap: Phase = async (step) => {
     const ring = await masterKeys.load();
-    let total = 0;
-    await rewrapKeys(
-      database,
-      ring.get(row.fromVersion),
-      ring.get(row.toVersion),
-      lease.fence,
-      async (count) => {
-        total += count;
-        await say("rewrap", `${total} keys wrapped anew`);
-      },
-    );
-    await onDatabase(() => database.acrossCompanies((statements) => lease.enter(statements, "verify")));
+    await rewrapKeys(database, ring.get(step.input.fromVersion), ring.get(step.facts.toVersion), step);
+    return step.enter(async (statements) => ({ phase: "verify", total: await countCanaries(statements) }));
   };
 
-  const verify = async ({ row, lease, say }: Drive): Promise<void> => {
+  const verify: Phase = async (step) => {
     const ring = await masterKeys.load();
-    const to = ring.get(row.toVersion);
-    const missing = await findMissing(database, ring.get(row.fromVersion), to);
+    const to = ring.get(step.facts.toVersion);
+    const missing = await findMissing(database, ring.get(step.input.fromVersion), to);
     if (missing.count > 0) {
       // A wrap under the old key can only have come before the activation; the next drive picks it up.
-      await onDatabase(() => database.acrossCompanies((statements) => lease.enter(statements, "rewrap")));
+      await step.enter({ phase: "rewrap" });
       throw new TenantSecretsError(
         "CONFLICT",
         `${missing.count} keys are still wrapped under the old key alone. Rotate again.`,
       );
     }
-    const opened = await openCanaries(database, to, lease.fence, (count) =>
-      say("verify", `${count} companies opened with the new key alone`),
-    );
+    const opened = await openCanaries(database, to, step);
     const keys = [...missing.unopenable, ...opened.keys];
     if (keys.length + opened.values.length > mostUnopenable) {
       throw new TenantSecretsError(
@@ -161,66 +155,58 @@ export function createRotationPhases(
         `${keys.length} keys and ${opened.values.length} values do not open, which is more than damage to a few rows. Find out why; then rotate again, which goes on from here.`,
       );
     }
-    await onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        lease.enter(statements, "retire", {
-          before: {
-            ...Object(row.before),
-            companiesOpened: opened.companies,
-            unopenable: { keys, values: opened.values },
-          },
-        }),
-      ),
-    );
+    const verified = { companiesOpened: opened.companies, unopenable: { keys, values: opened.values } };
+    return step.enter({ phase: "retire", facts: { verified } });
   };
 
   /**
    * Old keys that nothing is wrapped under any more stay in Infisical, for databases that are restored. One that wraps
    * something which has no good wrap under the new key goes on as it is, and each rotation looks at it again.
    */
-  const retire = async ({ row, lease, caller }: Drive): Promise<void> => {
+  const retire: Phase = async (step) => {
     const ring = await masterKeys.load();
-    if (ring.versions.includes(row.fromVersion)) {
-      const kept = verifiedOf(row).unopenable.keys;
-      await removeWraps(database, ring.get(row.fromVersion), ring.get(row.toVersion), kept, lease.fence);
+    const { fromVersion } = step.input;
+    const { toVersion, verified } = step.facts;
+    if (ring.versions.includes(fromVersion)) {
+      const [from, to] = [ring.get(fromVersion), ring.get(toVersion)];
+      await removeWraps({ from, to }, verified?.unopenable.keys ?? [], step);
     }
     await audit.ready();
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        const under = (wraps: typeof companyKeyWraps | typeof auditKeyWraps) =>
-          sql`not exists (select from ${wraps} w where w.region = ${registry.region} and w.master_key_version = ${registry.version})`;
-        const retired = await statements
-          .update(registry)
-          .set({ status: "retired", retiredAt: sql`now()` })
-          .where(
-            and(
-              eq(registry.region, region),
-              eq(registry.status, "retiring"),
-              under(companyKeyWraps),
-              under(auditKeyWraps),
-            ),
-          )
-          .returning({ version: registry.version });
-        for (const { version } of retired)
-          await audit.addTo(statements, caller, { action: "key.retire", outcome: "allowed", version });
-        await lease.enter(statements, "report");
-      }),
-    );
-    await masterKeys.refresh();
+    const entering = step.enter(async (statements) => {
+      const under = (wraps: typeof companyKeyWraps | typeof auditKeyWraps) =>
+        sql`not exists (select from ${wraps} w where w.region = ${registry.region} and w.master_key_version = ${registry.version})`;
+      const retired = await statements
+        .update(registry)
+        .set({ status: "retired", retiredAt: sql`now()` })
+        .where(
+          and(
+            eq(registry.region, region),
+            eq(registry.status, "retiring"),
+            under(companyKeyWraps),
+            under(auditKeyWraps),
+          ),
+        )
+        .returning({ version: registry.version });
+      const event = { action: "key.retire", outcome: "allowed" } as const;
+      const events = retired.map(({ version }) => ({ ...event, version }));
+      await audit.addAllTo(statements, step.caller, events);
+      return { phase: "report" };
+    });
+    return refreshed(entering);
   };
 
-  const report = async ({ row, lease }: Drive): Promise<void> => {
-    const made = await makeReport(database, row, await loadAuditKey());
-    await onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        lease.enter(statements, "done", {
-          report: made.report,
-          reportMac: made.mac,
-          finishedAt: made.finishedAt,
-        }),
-      ),
-    );
+  return {
+    stage: (step) => refreshed(putNewKey(step)),
+    backup: async (step, tools) => {
+      const backupChecksum = await tools.backup(step.caller);
+      return step.enter({ phase: "distribute", facts: { backupChecksum } });
+    },
+    distribute,
+    activate,
+    rewrap,
+    verify,
+    retire,
+    report: async (step) =>
+      step.enter({ phase: "done", report: await makeReport(database, step, await loadAuditKey()) }),
   };
-
-  return { stage, backup, distribute, activate, rewrap, verify, retire, report };
 }

@@ -1,11 +1,10 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { encryptedColumns, type Database } from "@repo/db";
 import type { AuditKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
-import { encodeFields } from "@repo/envelope";
-import type { RotationRow } from "./rotation-row.ts";
+import type { RunStep } from "../../runs/definition.ts";
+import { documentText, isMacOf, keyNumberOf, macOf, readDocument } from "../../runs/signed-document.ts";
 
 /** What proves that a rotation was finished: a JSON text, and the MAC of the record's key over it. */
 export interface RotationReport {
@@ -20,8 +19,23 @@ export type SealedCounts = z.infer<typeof Sealed>;
 /** What the database has does not open: keys whose wraps stay under the old master key, and values under a good key. */
 const Unopenable = z.strictObject({ keys: z.array(z.string()), values: z.array(z.string()) });
 
+export const RotationInput = z.strictObject({ fromVersion: z.int() });
+
+/** What a rotation has found out so far. */
+export const RotationFacts = z.strictObject({
+  toVersion: z.int(),
+  /** What was sealed under what before. */
+  sealed: Sealed,
+  backupChecksum: z.string().nullable(),
+  /** Null before the new key was verified. */
+  verified: z.strictObject({ companiesOpened: z.int(), unopenable: Unopenable }).nullable(),
+});
+export type RotationFacts = z.infer<typeof RotationFacts>;
+
+const format = "tenant-secrets-rotation/1";
+
 const Report = z.strictObject({
-  format: z.literal("tenant-secrets-rotation/1"),
+  format: z.literal(format),
   rotation: z.uuid(),
   region: z.string(),
   fromVersion: z.int(),
@@ -55,40 +69,32 @@ export function countSealed(database: Database): Promise<SealedCounts> {
   });
 }
 
-const Verified = z.object({ sealed: Sealed, companiesOpened: z.int(), unopenable: Unopenable });
-
-/** What a rotation knows of itself once it has verified. */
-export function verifiedOf(row: Pick<RotationRow, "before">): z.infer<typeof Verified> {
-  return Verified.parse(row.before);
-}
-
+/** The report of a rotation that has verified. */
 export async function makeReport(
   database: Database,
-  row: RotationRow,
+  {
+    run,
+    input,
+    facts,
+  }: Pick<RunStep<z.infer<typeof RotationInput>, RotationFacts, string>, "run" | "input" | "facts">,
   key: AuditKey,
-): Promise<RotationReport & { readonly finishedAt: Date }> {
-  const finishedAt = new Date();
-  const { sealed, companiesOpened, unopenable } = verifiedOf(row);
-  const report = JSON.stringify(
-    Report.parse({
-      format: "tenant-secrets-rotation/1",
-      rotation: row.id,
-      region: row.region,
-      fromVersion: row.fromVersion,
-      toVersion: row.toVersion,
-      startedBy: `${row.startedByKind} ${row.startedById}`,
-      startedAt: row.startedAt.toISOString(),
-      finishedAt: finishedAt.toISOString(),
-      backup: row.backupChecksum,
-      companiesOpened,
-      unopenable,
-      before: sealed,
-      after: await countSealed(database),
-    }),
-    null,
-    2,
-  );
-  return { report, mac: macOf(report, key), finishedAt };
+): Promise<RotationReport> {
+  if (facts.verified === null) throw new Error("a rotation that is reported has verified");
+  const report = documentText(Report, {
+    format,
+    rotation: run.id,
+    region: run.subject,
+    fromVersion: input.fromVersion,
+    toVersion: facts.toVersion,
+    startedBy: `${run.requestedByKind} ${run.requestedById}`,
+    startedAt: run.startedAt.toISOString(),
+    finishedAt: new Date().toISOString(),
+    backup: facts.backupChecksum,
+    ...facts.verified,
+    before: facts.sealed,
+    after: await countSealed(database),
+  });
+  return { report, mac: macOf(format, report, key) };
 }
 
 /**
@@ -96,33 +102,25 @@ export async function makeReport(
  *   CONFLICT where it says itself that something is still under the old key
  */
 export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.infer<typeof Report> {
-  const expected = Buffer.from(macOf(report, key));
-  const given = Buffer.from(mac);
-  const parsed = Report.safeParse(parseJson(report));
-  if (!parsed.success) throw noReport();
-  if (expected.length !== given.length || !timingSafeEqual(expected, given)) throw notGenuine();
-  const old = `tk1.${parsed.data.region}.${parsed.data.fromVersion}`;
-  const left = Object.entries(parsed.data.after).filter(([, counts]) => (counts[old] ?? 0) > 0);
+  const content = readDocument(Report, report);
+  if (content === undefined) throw noReport();
+  if (!isMacOf(format, report, mac, key)) throw notGenuine();
+  const old = `tk1.${content.region}.${content.fromVersion}`;
+  const left = Object.entries(content.after).filter(([, counts]) => (counts[old] ?? 0) > 0);
   if (left.length > 0) {
     throw new TenantSecretsError(
       "CONFLICT",
       `The report is genuine, and says that ${left.map(([name]) => name).join(", ")} is still under the old key.`,
     );
   }
-  return parsed.data;
+  return content;
 }
 
-/** The number of the record's key that a report was made with. @throws {TenantSecretsError} INVALID_INPUT */
+/** The number of the audit key that a report was made with. @throws {TenantSecretsError} INVALID_INPUT */
 export function macKeyNoOf({ report, mac }: RotationReport): number {
-  const no = /^([1-9]\d{0,4})[.][A-Za-z0-9_-]{43}$/.exec(mac)?.[1];
-  if (no === undefined || !Report.safeParse(parseJson(report)).success) throw noReport();
-  return Number(no);
-}
-
-function macOf(report: string, key: AuditKey): string {
-  return `${key.no}.${createHmac("sha256", key.macKey)
-    .update(encodeFields(["tenant-secrets-rotation/1", report]))
-    .digest("base64url")}`;
+  const no = keyNumberOf(mac);
+  if (no === undefined || readDocument(Report, report) === undefined) throw noReport();
+  return no;
 }
 
 function noReport(): TenantSecretsError {
@@ -137,12 +135,4 @@ function notGenuine(): TenantSecretsError {
     "INTEGRITY_FAILURE",
     "This report was changed, or was not made by this deployment.",
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

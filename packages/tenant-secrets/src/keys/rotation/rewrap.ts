@@ -1,8 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { sql, type SQL } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { asTenantSecretsError, onDatabase } from "@repo/audit-log";
 import {
   ifIntact,
   integrityFailure,
@@ -11,7 +9,8 @@ import {
   unwrapKey,
   wrapKey,
 } from "@repo/envelope";
-import { inPipeline } from "./pipeline.ts";
+import type { RunStep } from "../../runs/definition.ts";
+import { walk } from "../../runs/walk.ts";
 
 const { auditKeyWraps, companyKeys, companyKeyWraps } = tables;
 
@@ -49,9 +48,8 @@ type Wrap = z.infer<typeof Wrap>;
 const NewWrap = Wrap.extend({ wrapped: z.string() });
 type NewWrap = z.infer<typeof NewWrap>;
 
-/** Large, because each batch costs two commits; what a process does between two turns of its loop is `stride` keys. */
+/** Large, because each batch costs two commits. */
 const batchSize = 1000;
-const stride = 50;
 /** PostgreSQL's integrity_constraint_violation, as the triggers of wraps raise it. */
 const keyGone = "23000";
 
@@ -122,63 +120,70 @@ async function deleteWraps(
   return removed.length;
 }
 
-/** Begins a transaction's work by making sure that it is still this process's to do. */
-export type Fence = (statements: Statements) => Promise<void>;
+type Steps = Pick<RunStep<unknown, unknown, string>, "commit" | "cursor" | "done" | "say">;
+
+/** Where a rewrap is: the last key that was wrapped. */
+const Cursor = z.strictObject({ kind: z.enum(["company-key", "audit-key"]), owner: z.string(), no: z.int() });
 
 /**
- * Adds a wrap under `to` for every key that has one under `from`, in batches of their own transactions. What is done
- * is not done again, so it may be stopped anywhere and begun anew.
+ * Adds a wrap under `to` for every key that has one under `from`, in batches that are steps of a run. What is done is not done
+ * again.
  *
  * A wrap that does not open is left as it is: `findMissing` names it.
- *
- * @param progress called after every batch with the number of keys that it wrapped
  */
 export async function rewrapKeys(
   database: Database,
   from: MasterKey,
   to: MasterKey,
-  fence: Fence,
-  progress: (wrapped: number) => Promise<void>,
+  step: Steps,
 ): Promise<void> {
-  for (const table of wrapTables) {
-    const read = (after: Wrap | undefined): Promise<Wrap[]> =>
-      onDatabase(() =>
-        database.acrossCompanies((statements) => selectWraps(statements, table, from, to, after)),
-      );
-    const compute = async (batch: readonly Wrap[]): Promise<NewWrap[]> => {
-      const wraps: NewWrap[] = [];
-      for (const { owner, no, wrapped } of batch) {
-        if (wrapped === null) continue;
-        const again = rewrap(table.kind, { owner, no, wrapped }, from, to);
-        if (again !== undefined) wraps.push({ owner, no, wrapped: again });
-        if (wraps.length % stride === 0) await nextTurn();
-      }
-      return wraps;
-    };
-    const insert = async (wraps: readonly NewWrap[], retries = 10): Promise<void> => {
+  const cursor = Cursor.nullable().parse(step.cursor);
+  const first = Math.max(
+    0,
+    wrapTables.findIndex(({ kind }) => kind === cursor?.kind),
+  );
+  let total = 0;
+  for (const table of wrapTables.slice(first)) {
+    const { kind } = table;
+    const insert = async (wraps: readonly NewWrap[], { owner, no }: Wrap, retries = 10): Promise<void> => {
+      const at = { cursor: { kind, owner, no }, done: step.done + wraps.length };
       try {
-        await database.acrossCompanies(async (statements) => {
-          await fence(statements);
-          await insertWraps(statements, table, to, wraps);
-        });
+        await step.commit((statements) => insertWraps(statements, table, to, wraps), at);
       } catch (error) {
         // One of these keys was destroyed while the statement ran: without it.
-        if (error instanceof DatabaseError && error.code === keyGone && retries > 0)
-          return insert(wraps, retries - 1);
-        throw asTenantSecretsError(error);
+        if (!(error instanceof DatabaseError) || error.code !== keyGone || retries === 0) throw error;
+        await insert(wraps, { owner, no, wrapped: null }, retries - 1);
       }
     };
-    await inPipeline({
-      read,
-      compute,
-      write: async (wraps) => {
-        if (wraps.length === 0) return;
-        await insert(wraps);
-        await progress(wraps.length);
+    await walk<Wrap, NewWrap>({
+      from: cursor?.kind === kind ? { ...cursor, wrapped: null } : undefined,
+      read: (after) =>
+        database.acrossCompanies((statements) => selectWraps(statements, table, from, to, after)),
+      each: ({ owner, no, wrapped }) => {
+        const again = wrapped === null ? undefined : rewrap(kind, { owner, no, wrapped }, from, to);
+        return again === undefined ? undefined : { owner, no, wrapped: again };
+      },
+      write: async (wraps, last) => {
+        await insert(wraps, last);
+        total += wraps.length;
+        await step.say(`${total} keys wrapped anew`);
       },
     });
   }
 }
+
+/** How many wraps there are under a version, for the progress of a rewrap. */
+export async function countWraps(
+  statements: Statements,
+  { region, version }: MasterKeyName,
+): Promise<number> {
+  const [row] = await statements.execute<{ count: number }>(sql`
+    select ((select count(*) from ${companyKeyWraps} where region = ${region} and master_key_version = ${version})
+      + (select count(*) from ${auditKeyWraps} where region = ${region} and master_key_version = ${version}))::int as count`);
+  return row?.count ?? 0;
+}
+
+type MasterKeyName = Pick<MasterKey, "region" | "version">;
 
 /** What has no wrap under the new key yet, and what cannot get one. */
 interface Missing {
@@ -192,14 +197,12 @@ export async function findMissing(database: Database, from: MasterKey, to: Maste
   let count = 0;
   const unopenable: string[] = [];
   for (const { kind, table, owner, alive } of wrapTables) {
-    const rows = await onDatabase(() =>
-      database.acrossCompanies((statements) =>
-        statements.execute(sql`
-          select w.${owner}::text as owner, w.no, w.wrapped from ${table} w
-          where w.region = ${from.region} and w.master_key_version = ${from.version}
-            and not (${wrappedUnder(table, owner, to)}) and ${alive}
-          limit ${batchSize}`),
-      ),
+    const rows = await database.acrossCompanies((statements) =>
+      statements.execute(sql`
+        select w.${owner}::text as owner, w.no, w.wrapped from ${table} w
+        where w.region = ${from.region} and w.master_key_version = ${from.version}
+          and not (${wrappedUnder(table, owner, to)}) and ${alive}
+        limit ${batchSize}`),
     );
     for (const wrap of z.array(NewWrap).parse(Array.from(rows))) {
       if (rewrap(kind, wrap, from, to) === undefined) unopenable.push(keyName(kind, wrap));
@@ -220,20 +223,13 @@ export function keyName(kind: KeyPlace["kind"], { owner, no }: Pick<Wrap, "owner
  * @param kept the names of keys whose wraps stay all the same
  */
 export async function removeWraps(
-  database: Database,
-  from: MasterKey,
-  to: MasterKey,
+  { from, to }: { readonly from: MasterKey; readonly to: MasterKey },
   kept: readonly string[],
-  fence: Fence,
+  step: Pick<Steps, "commit">,
 ): Promise<void> {
   for (const table of wrapTables) {
     for (let removed = batchSize; removed === batchSize;) {
-      removed = await onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          await fence(statements);
-          return deleteWraps(statements, table, from, to, kept);
-        }),
-      );
+      removed = await step.commit((statements) => deleteWraps(statements, table, from, to, kept));
     }
   }
 }

@@ -74,10 +74,7 @@ async function readAll(): Promise<void> {
 }
 
 /** The killed process still has its lease; nobody has to wait for it here. */
-const endLease = async () => {
-  await fixture.superuser`update key_rotations set lease_until = now() where finished_at is null`;
-  await fixture.superuser`update runs set lease_until = now() where finished_at is null`;
-};
+const endLease = () => fixture.superuser`update runs set lease_until = now() where finished_at is null`;
 
 /** What a rotation says, in order. A process that is killed at one has done all before it and nothing after. */
 const steps = [
@@ -128,7 +125,7 @@ test(
       (select count(*)::int from master_keys where status = 'active') as active,
       (select count(*)::int from master_keys where status not in ('active', 'retired')) as between,
       (select count(*)::int from company_key_wraps) as wraps,
-      (select count(*)::int from key_rotations where finished_at is null) as unfinished`;
+      (select count(*)::int from runs where finished_at is null) as unfinished`;
     expect({ ...state }).toEqual({ active: 1, between: 0, wraps: 3, unfinished: 0 });
   },
 );
@@ -155,12 +152,12 @@ test("a rotation that is killed when its new key is registered and not in Infisi
 test("a rotation that a request asked for goes on as a job of another process, when its own is killed", async () => {
   const recipient = await identityToRecipient(await generateIdentity());
   const server = fixture.another({ backupDestination: { recipients: [recipient], directory } });
-  const { id } = await server.requestedRotation.request(operator);
+  const { id } = await server.keyRotation.request(operator);
   // Six changes are: the lease, the new key's check value, the staging, the backup, that all have it, the activation.
   const backup = { recipients: [recipient], directory };
   expect((await run({ work: "jobs", backup, killAt: 6 })).killed).toBe(true);
   const phaseOf = async () => {
-    const [row] = await fixture.superuser`select phase from key_rotations where id = ${id}`;
+    const [row] = await fixture.superuser`select phase from runs where id = ${id}`;
     return row?.["phase"];
   };
   expect(await phaseOf()).toBe("rewrap");

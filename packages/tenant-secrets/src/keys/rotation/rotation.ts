@@ -1,16 +1,21 @@
-import { randomUUID } from "node:crypto";
-import { and, desc, eq } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
-import type { InfisicalClient } from "@repo/infisical";
-import type { AuditKey, AuditLog } from "@repo/audit-log";
+import { desc, eq } from "drizzle-orm";
+import { tables } from "@repo/db";
+import type { z } from "zod";
 import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations, type Steps } from "../../access/operation.ts";
-import type { MasterKeys } from "../master/master-keys.ts";
-import { countSealed, type RotationReport } from "./report.ts";
-import { createRotationPhases, type RotationOptions } from "./phases.ts";
-import { beingDriven, findUnfinished, insertRotation, takeLease, type RotationRow } from "./rotation-row.ts";
+import { RunDriven, type RunRow } from "../../runs/lease.ts";
+import { defineRun, type Run } from "../../runs/run.ts";
+import { checkBackupDestination, type BackupDestination, type KeepBackup } from "../backup/destination.ts";
+import {
+  createRotationPhases,
+  RotationPhase,
+  type RotationOptions,
+  type RotationParts,
+  type RotationTools,
+} from "./phases.ts";
+import { countSealed, RotationFacts, RotationInput, type RotationReport } from "./report.ts";
 
-const { keyRotations, masterKeys: registry } = tables;
+const { masterKeys: registry } = tables;
 
 export interface KeyRotation {
   /**
@@ -22,51 +27,69 @@ export interface KeyRotation {
    */
   rotate(caller: Caller, options: RotationOptions): Promise<RotationReport>;
   /**
-   * Begins a rotation, or takes up one that was interrupted, and leaves it to `resume`.
+   * Begins a rotation of the master key, or takes up one that was interrupted, and leaves it to a job: a request ends long
+   * before a rotation does.
    *
-   * @param also what commits together with that
-   * @throws {TenantSecretsError} FORBIDDEN; CONFLICT where a process drives one
+   * @throws {TenantSecretsError} FORBIDDEN; NOT_SUPPORTED where this process has no place for backups; INVALID_INPUT where
+   *   that place will not do; CONFLICT where a rotation is being driven
    */
-  begin(caller: Caller, also: AlsoCommitted): Promise<RotationRow>;
-  /**
-   * Goes on with a rotation as the operator who began it, up to its report; with one that is finished, there is nothing to do.
-   *
-   * @throws {TenantSecretsError} NOT_FOUND where this region has no such rotation; else as `rotate`
-   */
-  resume(id: string, options: RotationOptions): Promise<RotationReport>;
+  request(caller: Caller): Promise<{ readonly id: string; readonly phase: RotationPhase }>;
 }
 
-type AlsoCommitted = (statements: Statements, rotation: RotationRow) => Promise<void>;
+/** The subject is the region. */
+export type RotationRun = Run<z.infer<typeof RotationInput>, RotationFacts, RotationTools>;
+
+/** Where rotations that a request asks for keep their backup. */
+export interface Backups {
+  readonly keepBackup: KeepBackup;
+  readonly destination: BackupDestination | undefined;
+}
 
 const toRotate = { action: "key.rotate", verb: "rotate", to: "rotate keys" } as const;
 
-interface Dependencies {
-  readonly database: Database;
-  readonly infisical: InfisicalClient;
-  readonly masterKeys: MasterKeys;
-  readonly operations: Operations;
-  readonly audit: AuditLog;
-  readonly loadAuditKey: () => Promise<AuditKey>;
+export function defineKeyRotation(
+  parts: RotationParts & { readonly operations: Operations },
+  { keepBackup, destination }: Backups,
+): RotationRun {
+  const { database, masterKeys, operations } = parts;
+  const tools = destination && {
+    backup: async (caller: Caller) => (await keepBackup(caller, destination)).checksum,
+  };
+  return defineRun(database, {
+    kind: "rotate-master-key",
+    verb: "rotate",
+    first: "stage",
+    input: RotationInput,
+    facts: RotationFacts,
+    phases: createRotationPhases(parts),
+    // Halfway, keys are wrapped under two master keys.
+    cancellable: false,
+    background: {
+      callerOf: ({ subject, requestedById }) => {
+        if (subject !== masterKeys.region) throw notFound();
+        // Only an operator begins one, and its row can be written by nobody else.
+        return { actor: { kind: "operator", id: requestedById } };
+      },
+      within: (caller, work) =>
+        operations.inSteps({ caller, ...toRotate }, async () => {
+          await masterKeys.refresh();
+          await work();
+        }),
+      tools: tools && (() => tools),
+    },
+  });
 }
 
-export function createKeyRotation(dependencies: Dependencies): KeyRotation {
-  const { database, infisical, masterKeys, operations, audit, loadAuditKey } = dependencies;
+export function createKeyRotation(
+  { database, masterKeys, operations }: RotationParts & { readonly operations: Operations },
+  rotation: RotationRun,
+  destination: BackupDestination | undefined,
+): KeyRotation {
   const { region } = masterKeys;
 
-  const phases = createRotationPhases(database, infisical, masterKeys, audit, loadAuditKey);
-
-  const find = async (id: string): Promise<RotationRow> => {
-    const isNamed = and(eq(keyRotations.id, id), eq(keyRotations.region, region));
-    const [row] = await database.acrossCompanies((statements) =>
-      statements.select().from(keyRotations).where(isNamed),
-    );
-    if (row === undefined) throw notFound();
-    return row;
-  };
-
-  const begin = async ({ actor }: Caller, steps: Steps, also: AlsoCommitted): Promise<RotationRow> => {
+  const begin = async (caller: Caller, steps: Steps, how: "drive" | "enqueue"): Promise<RunRow> => {
     await masterKeys.refresh();
-    const before = await countSealed(database);
+    const sealed = await countSealed(database);
     const { active } = await masterKeys.load();
     return steps.commit(async ({ statements }) => {
       const [newest] = await statements
@@ -75,78 +98,51 @@ export function createKeyRotation(dependencies: Dependencies): KeyRotation {
         .where(eq(registry.region, region))
         .orderBy(desc(registry.version))
         .limit(1);
-      const row = await insertRotation(statements, {
-        region,
-        fromVersion: active.version,
-        toVersion: (newest?.version ?? active.version) + 1,
-        before: { sealed: before },
-        startedByKind: actor.kind,
-        startedById: actor.id,
+      const toVersion = (newest?.version ?? active.version) + 1;
+      const row = await rotation.start(statements, {
+        subject: region,
+        input: { fromVersion: active.version },
+        facts: { toVersion, sealed, backupChecksum: null, verified: null },
+        caller,
       });
-      await also(statements, row);
-      return audited(row, { version: row.toVersion });
+      if (row === undefined) throw new RunDriven();
+      if (how === "enqueue") await rotation.enqueue(statements, row);
+      return audited(row, { version: toVersion });
     });
   };
 
-  const drive = async (id: string, caller: Caller, options: RotationOptions): Promise<RotationReport> => {
-    const lease = await takeLease(database, id, randomUUID());
-    const say = async (phase: RotationRow["phase"], done: string): Promise<void> => {
-      await options.onStep?.([phase, done]);
-    };
-    try {
-      let row = await find(id);
-      await masterKeys.refresh();
-      while (row.phase !== "done") {
-        const { phase } = row;
-        await say(phase, "begins");
-        await phases[phase]({ ...options, row, lease, caller, say });
-        await say(phase, "is done");
-        row = await find(id);
-      }
-      return reportOf(row);
-    } finally {
-      await lease.release();
-    }
-  };
-
   return {
-    rotate: (caller, options) =>
+    rotate: (caller, { onStep, signal, ...tools }) =>
       operations.inSteps({ caller, ...toRotate }, async (steps) => {
-        const unfinished = await findUnfinished(database, region);
-        const row = unfinished?.row ?? (await begin(caller, steps, async () => {}));
-        return drive(row.id, caller, options);
+        const unfinished = await rotation.findUnfinished(region);
+        const { id } = unfinished?.row ?? (await begin(caller, steps, "drive"));
+        await masterKeys.refresh();
+        const { row } = await rotation.drive(id, { caller, tools, onStep, signal });
+        return { report: row.report ?? "", mac: row.reportMac ?? "" };
       }),
 
-    begin: (caller, also) =>
-      operations.inSteps({ caller, ...toRotate }, async (steps) => {
-        const unfinished = await findUnfinished(database, region);
-        if (unfinished === undefined) return begin(caller, steps, also);
-        if (unfinished.driven) throw beingDriven();
-        const { row } = unfinished;
-        return steps.commit(async ({ statements }) => {
-          await also(statements, row);
-          return audited(row, { version: row.toVersion });
-        });
-      }),
-
-    resume: async (id, options) => {
-      const row = await find(id);
-      if (row.phase === "done") return reportOf(row);
-      // Only an operator begins one, and its row can be written by nobody else.
-      const caller: Caller = { actor: { kind: "operator", id: row.startedById } };
-      return operations.inSteps({ caller, ...toRotate }, () => drive(id, caller, options));
+    request: async (caller) => {
+      const deny = destination === undefined ? noPlaceForBackups() : undefined;
+      return operations.inSteps({ caller, ...toRotate, deny }, async (steps) => {
+        if (destination !== undefined) await checkBackupDestination(destination);
+        const unfinished = await rotation.findUnfinished(region);
+        if (unfinished?.driven === true) throw new RunDriven();
+        const { id, phase } =
+          unfinished === undefined
+            ? await begin(caller, steps, "enqueue")
+            : await steps.commit(async ({ statements }) => {
+                await rotation.enqueue(statements, unfinished.row);
+                return audited(unfinished.row, { version: unfinished.facts.toVersion });
+              });
+        return { id, phase: RotationPhase.parse(phase) };
+      });
     },
   };
 }
 
-/** For `onStep` to throw: stops a rotation where it is. */
-export function rotationInterrupted(): TenantSecretsError {
+function noPlaceForBackups(): TenantSecretsError {
   return new TenantSecretsError(
-    "CONFLICT",
-    "The rotation was stopped between two steps. What was done stays; rotate again, which goes on from here.",
+    "NOT_SUPPORTED",
+    'A rotation keeps a backup of the master keys first: start the API with KEY_BACKUP_RECIPIENTS and KEY_BACKUP_DIR, or run "secrets keys rotate".',
   );
-}
-
-function reportOf({ report, reportMac }: RotationRow): RotationReport {
-  return { report: report ?? "", mac: reportMac ?? "" };
 }

@@ -2,24 +2,19 @@ import { randomBytes } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
-import { type AuditLog, onDatabase } from "@repo/audit-log";
-import { type Caller, TenantSecretsError } from "@repo/catalog";
+import type { AuditLog } from "@repo/audit-log";
+import { TenantSecretsError } from "@repo/catalog";
 import { derivationFor, isKeyOf, readMasterKey } from "../master/master-key-text.ts";
 import { masterKeyFolder, masterKeyName } from "../master/master-key-name.ts";
 import { askInfisical, readRegistry, type MasterKeyRow } from "../master/master-keys.ts";
-import type { Lease, RotationRow } from "./rotation-row.ts";
+import type { Entered, RunStep } from "../../runs/definition.ts";
+import type { RotationFacts } from "./report.ts";
 
 const { masterKeys: registry } = tables;
 
 type RegisteredKey = Pick<MasterKeyRow, "version" | "derivation" | "parameters" | "checkValue">;
 
-export interface Staging {
-  readonly row: RotationRow;
-  readonly lease: Lease;
-  readonly caller: Caller;
-  /** Called when the new key is in Infisical, and was not read back yet. */
-  readonly onPut: () => Promise<void>;
-}
+type Staging = RunStep<unknown, RotationFacts, "stage" | "backup">;
 
 /**
  * The first phase of a rotation: a new master key in Infisical, and in the registry as pending. The check value of the key is
@@ -28,14 +23,19 @@ export interface Staging {
  * The same version is not used twice: a process may have loaded the lost key where a put arrived late, or was removed.
  *
  * @throws {TenantSecretsError} CONFLICT, naming it, where Infisical has anything else under the name of the new key; as
- *   `Lease.enter`; KEY_UNAVAILABLE
+ *   `RunStep.commit`; KEY_UNAVAILABLE
  */
-export function createStaging(
-  database: Database,
-  infisical: InfisicalClient,
-  region: string,
-  audit: AuditLog,
-): (staging: Staging) => Promise<void> {
+export function createStaging({
+  database,
+  infisical,
+  region,
+  audit,
+}: {
+  readonly database: Database;
+  readonly infisical: InfisicalClient;
+  readonly region: string;
+  readonly audit: AuditLog;
+}): (step: Staging) => Promise<Entered> {
   const find = async (version: number): Promise<MasterKeyRow | undefined> =>
     (await readRegistry(database)).find((row) => row.region === region && row.version === version);
 
@@ -53,7 +53,7 @@ export function createStaging(
 
   /** Commits the check value of a new key, in place of the lost one where there is one. @returns its text too */
   const register = async (
-    { row, lease, caller }: Staging,
+    step: Staging,
     version: number,
     lost: RegisteredKey | undefined,
   ): Promise<RegisteredKey & { readonly text: string }> => {
@@ -62,47 +62,46 @@ export function createStaging(
     const { checkValue } = await readMasterKey(text, region, version, derivation);
     const key = { version, ...derivation, checkValue };
     await audit.ready();
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        await lease.enter(statements, row.phase, { toVersion: version });
+    await step.commit(
+      async (statements) => {
         if (lost !== undefined) {
           await statements
             .update(registry)
             .set({ status: "destroyed" })
             .where(and(eq(registry.region, region), eq(registry.version, lost.version)));
-          await audit.addTo(statements, caller, { action: "key.rotate", outcome: "allowed", version });
+          const event = { action: "key.rotate", outcome: "allowed", version } as const;
+          await audit.addTo(statements, step.caller, event);
         }
         await statements.insert(registry).values({ region, status: "pending", ...key });
-      }),
+      },
+      { facts: { toVersion: version } },
     );
     return { ...key, text };
   };
 
-  return async (staging) => {
-    const { row, lease, onPut } = staging;
-    const registered = await find(row.toVersion);
+  return async (step) => {
+    const { toVersion } = step.facts;
+    const registered = await find(toVersion);
     let key: RegisteredKey | undefined = registered;
-    if (key === undefined || !(await stands(row.toVersion, registered))) {
-      const version = registered === undefined ? row.toVersion : row.toVersion + 1;
+    if (key === undefined || !(await stands(toVersion, registered))) {
+      const version = registered === undefined ? toVersion : toVersion + 1;
       if (await stands(version, undefined)) throw new Error("nothing is ours before it is registered");
-      const made = await register(staging, version, registered);
+      const made = await register(step, version, registered);
       const name = masterKeyName(region, version);
       await askInfisical(region, () => infisical.putSecret(masterKeyFolder, name, made.text));
       key = made;
     }
-    await onPut();
+    await step.say("the new key is in Infisical");
     if (!(await stands(key.version, key))) {
       throw new TenantSecretsError(
         "KEY_UNAVAILABLE",
         `Infisical took ${masterKeyName(region, key.version)} and does not have it. Rotate again, which makes another key.`,
       );
     }
-    await onDatabase(() =>
-      database.acrossCompanies(async (statements) => {
-        await lease.enter(statements, "backup");
-        // Processes heard of the version when it was registered, and may have found no key then.
-        await statements.execute(sql`select pg_notify('tenant_secrets', 'master-keys')`);
-      }),
-    );
+    return step.enter(async (statements) => {
+      // Processes heard of the version when it was registered, and may have found no key then.
+      await statements.execute(sql`select pg_notify('tenant_secrets', 'master-keys')`);
+      return { phase: "backup" };
+    });
   };
 }

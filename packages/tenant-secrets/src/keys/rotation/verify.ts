@@ -1,23 +1,21 @@
 import type { KeyObject } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { onDatabase } from "@repo/audit-log";
 import { deriveValueKey, ifIntact, type MasterKey, openValue, unwrapKey } from "@repo/envelope";
-import { inPipeline } from "./pipeline.ts";
+import type { RunStep } from "../../runs/definition.ts";
+import { walk } from "../../runs/walk.ts";
 import { keyName } from "./rewrap.ts";
 
 const { companyKeys, companyKeyWraps, companySecrets } = tables;
 const batchSize = 1000;
-const stride = 50;
 
 export interface Opened {
   readonly companies: number;
   /** Keys whose wrap does not open, named as in rewrap.ts. */
-  readonly keys: readonly string[];
+  readonly keys: string[];
   /** Values that do not open under a key that does, such as `value 6f9c… CUSTOM_A version 3`. */
-  readonly values: readonly string[];
+  readonly values: string[];
 }
 
 /**
@@ -27,38 +25,41 @@ export interface Opened {
 export async function openCanaries(
   database: Database,
   masterKey: MasterKey,
-  fence: (statements: Statements) => Promise<void>,
-  progress: (opened: number) => Promise<void>,
+  step: Pick<RunStep<unknown, unknown, string>, "commit" | "say">,
 ): Promise<Opened> {
   const keys: string[] = [];
   const values: string[] = [];
-  let companies = 0;
-  await inPipeline<Canary, void>({
-    read: (after) =>
-      onDatabase(() =>
-        database.acrossCompanies(async (statements) => {
-          await fence(statements);
-          return selectCanaries(statements, masterKey, after);
-        }),
-      ),
-    compute: async (canaries) => {
-      for (const [i, canary] of canaries.entries()) {
-        // Other work of this process gets its turn.
-        if (i % stride === 0) await nextTurn();
-        if (canary.wrapped === null) continue;
-        companies++;
-        const valueKey = unwrapValueKey(masterKey, canary, canary.wrapped);
-        if (valueKey === undefined) {
-          keys.push(keyName("company-key", { owner: canary.companyId, no: canary.no }));
-        } else if (!opens(valueKey, canary)) {
-          const { secretKey, version } = canary.value ?? {};
-          values.push(`value ${canary.companyId} ${secretKey} version ${version}`);
-        }
+  let tried = 0;
+  const opened = (): number => tried - keys.length - values.length;
+  await walk<Canary, true>({
+    read: (after) => database.acrossCompanies((statements) => selectCanaries(statements, masterKey, after)),
+    each: (canary) => {
+      if (canary.wrapped === null) return true;
+      tried++;
+      const valueKey = unwrapValueKey(masterKey, canary, canary.wrapped);
+      if (valueKey === undefined) {
+        keys.push(keyName("company-key", { owner: canary.companyId, no: canary.no }));
+      } else if (!opens(valueKey, canary)) {
+        const { secretKey, version } = canary.value ?? {};
+        values.push(`value ${canary.companyId} ${secretKey} version ${version}`);
       }
+      return true;
     },
-    write: () => progress(companies - keys.length - values.length),
+    // An interrupted verification begins again: what was found is nowhere else.
+    write: async () => {
+      await step.commit(async () => {}, { done: tried });
+      await step.say(`${opened()} companies opened with the new key alone`);
+    },
   });
-  return { companies: companies - keys.length - values.length, keys, values };
+  return { companies: opened(), keys, values };
+}
+
+/** How many companies have an active key, for the progress of a verification. */
+export async function countCanaries(statements: Statements): Promise<number> {
+  const [row] = await statements.execute<{ count: number }>(
+    sql`select count(*)::int as count from ${companyKeys} where status = 'active'`,
+  );
+  return row?.count ?? 0;
 }
 
 function unwrapValueKey(

@@ -1,8 +1,13 @@
-import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { z } from "zod";
-import type { SigningKey } from "@repo/audit-log";
+import { readPublicKeys, type SigningKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
-import { fromBase64url, toBase64url } from "@repo/envelope";
+import {
+  documentText,
+  isSignatureOf,
+  keyNumberOf,
+  readDocument,
+  signatureOf,
+} from "../../runs/signed-document.ts";
 
 const format = "tenant-secrets-shredding/1";
 const Count = z.int().nonnegative();
@@ -66,11 +71,8 @@ export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedRecei
     completeBy: left ? null : facts.backups.expiredBy,
     remains: remainsOf(facts),
   };
-  const receipt = JSON.stringify(ShreddingReceipt.parse(content), null, 2);
-  return {
-    receipt,
-    signature: `${key.no}.${toBase64url(sign(null, signedBytes(receipt), key.privateKey))}`,
-  };
+  const receipt = documentText(ShreddingReceipt, content);
+  return { receipt, signature: signatureOf(format, receipt, key) };
 }
 
 /**
@@ -84,25 +86,22 @@ export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedRecei
  */
 export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt {
   const { receipt, signature } = parseSigned(text);
-  const bytes = fromBase64url(signature.replace(/^\d+\./, ""));
-  if (bytes === undefined || !verify(null, signedBytes(receipt), ed25519PublicKey(publicKey), bytes)) {
-    throw notGenuine();
-  }
+  if (!isSignatureOf(format, receipt, signature, readPublicKeys(publicKey))) throw notGenuine();
   return readReceipt(receipt);
 }
 
 /** Which of the deployment's signing keys a receipt says that it was signed with. @throws INTEGRITY_FAILURE */
 export function signingKeyNoOf(text: string): number {
-  const no = /^([1-9]\d{0,8})\./.exec(parseSigned(text).signature)?.[1];
+  const no = keyNumberOf(parseSigned(text).signature);
   if (no === undefined) throw notGenuine();
-  return Number(no);
+  return no;
 }
 
 /** A receipt's content, whoever made it. @throws {TenantSecretsError} INTEGRITY_FAILURE where it is none */
 export function readReceipt(receipt: string): ShreddingReceipt {
-  const parsed = ShreddingReceipt.safeParse(parseJson(receipt));
-  if (!parsed.success) throw notGenuine();
-  return parsed.data;
+  const content = readDocument(ShreddingReceipt, receipt);
+  if (content === undefined) throw notGenuine();
+  return content;
 }
 
 function remainsOf({ company, shreddedAt, processes, infisical, backups }: ShreddingFacts): string[] {
@@ -127,25 +126,10 @@ function remainsOf({ company, shreddedAt, processes, infisical, backups }: Shred
   ];
 }
 
-/** The format goes first, so that no signature for anything else passes for one of a receipt. */
-function signedBytes(receipt: string): Buffer {
-  return Buffer.from(`${format}\n${receipt}`, "utf8");
-}
-
 function parseSigned(text: string): SignedReceipt {
-  const parsed = Signed.safeParse(parseJson(text));
-  if (!parsed.success) throw notGenuine();
-  return parsed.data;
-}
-
-function ed25519PublicKey(pem: string): KeyObject {
-  try {
-    const key = createPublicKey(pem);
-    if (key.asymmetricKeyType === "ed25519") return key;
-  } catch {
-    // Answered below, without the text: somebody may have given a private key.
-  }
-  throw new TenantSecretsError("INVALID_INPUT", "The public key is not an Ed25519 key in PEM.");
+  const signed = readDocument(Signed, text);
+  if (signed === undefined) throw notGenuine();
+  return signed;
 }
 
 function notGenuine(): TenantSecretsError {
@@ -153,12 +137,4 @@ function notGenuine(): TenantSecretsError {
     "INTEGRITY_FAILURE",
     "This receipt was changed, or was not signed with this key.",
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

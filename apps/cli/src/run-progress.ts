@@ -1,0 +1,16 @@
+import type { RunProgress } from "@repo/tenant-secrets";
+
+/** How far a run is, as what stands after a sentence; empty where its phase has no items. */
+export function progressText({ done, total, secondsLeft }: RunProgress): string {
+  if (total === undefined || total === 0) return "";
+  const left =
+    secondsLeft === undefined || done === 0 || done >= total ? "" : `, ${duration(secondsLeft)} left`;
+  return ` (${Math.min(done, total)} of ${total}${left})`;
+}
+
+/** A length of time in one unit that a person reads at a glance. */
+function duration(seconds: number): string {
+  if (seconds < 90) return `about ${seconds} s`;
+  if (seconds < 5400) return `about ${Math.round(seconds / 60)} min`;
+  return `about ${Math.round(seconds / 3600)} h`;
+}

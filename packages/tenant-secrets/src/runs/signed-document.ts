@@ -1,0 +1,62 @@
+import { createHmac, sign, timingSafeEqual, verify, type KeyObject } from "node:crypto";
+import type { z } from "zod";
+import type { AuditKey, SigningKey } from "@repo/audit-log";
+import { encodeFields, fromBase64url, toBase64url } from "@repo/envelope";
+
+/** A proof is the number of a key, a point, and a MAC or signature in base64url. */
+const proofForm = /^([1-9]\d{0,8})\.([A-Za-z0-9_-]+)$/;
+
+/** The number of the key that a proof says it was made with; undefined where it is no proof. */
+export function keyNumberOf(proof: string): number | undefined {
+  const no = proofForm.exec(proof)?.[1];
+  return no === undefined ? undefined : Number(no);
+}
+
+/** What a document says as a JSON text: proofs are over that very text. */
+export function documentText<Content>(schema: z.ZodType<Content>, content: Content): string {
+  return JSON.stringify(schema.parse(content), null, 2);
+}
+
+/** @returns undefined where the text is no such document */
+export function readDocument<Content>(schema: z.ZodType<Content>, text: string): Content | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The proof of a document for this deployment alone. The format goes into it, so that a MAC of anything else never passes for
+ * one of this.
+ */
+export function macOf(format: string, text: string, { no, macKey }: AuditKey): string {
+  const mac = createHmac("sha256", macKey).update(encodeFields([format, text]));
+  return `${no}.${mac.digest("base64url")}`;
+}
+
+/** Whether a proof is the MAC of a text, in constant time. */
+export function isMacOf(format: string, text: string, mac: string, key: AuditKey): boolean {
+  const [expected, given] = [Buffer.from(macOf(format, text, key)), Buffer.from(mac)];
+  return expected.length === given.length && timingSafeEqual(expected, given);
+}
+
+/** The proof of a document for whoever has the public key. */
+export function signatureOf(format: string, text: string, { no, privateKey }: SigningKey): string {
+  return `${no}.${toBase64url(sign(null, signedBytes(format, text), privateKey))}`;
+}
+
+/** Whether a proof is the signature of a text by one of these keys. */
+export function isSignatureOf(
+  format: string,
+  text: string,
+  signature: string,
+  keys: readonly KeyObject[],
+): boolean {
+  const bytes = fromBase64url(proofForm.exec(signature)?.[2] ?? "");
+  return bytes !== undefined && keys.some((key) => verify(null, signedBytes(format, text), key, bytes));
+}
+
+function signedBytes(format: string, text: string): Buffer {
+  return Buffer.from(`${format}\n${text}`, "utf8");
+}
