@@ -68,8 +68,7 @@ beforeAll(async () => {
 function lineOf(
   name: string,
   { positionals, optional, options }: Command,
-  wrong: string,
-  value: string,
+  { argument: wrong, value }: { readonly argument: string; readonly value: string },
 ): string[] {
   const valueOf = (argument: string): string => {
     if (argument === "confirm") return valueOf(positionals[0] ?? "");
@@ -121,9 +120,9 @@ function fieldsOf(inputs: unknown): string[] {
     : [];
 }
 
-describe.each(values)("%s %s", (name, spelled, command, argument) => {
+describe.for(values)("%s %s", ([name, spelled, command, argument]) => {
   test("is what an error about it names, and no field of the API", async () => {
-    const line = lineOf(name, command, argument, "x".repeat(2000));
+    const line = lineOf(name, command, { argument, value: "x".repeat(2000) });
     const message = reading.has(name)
       ? (await cli(line, environment, "fake-value")).stderr
       : (await failing(line, environment)).message;

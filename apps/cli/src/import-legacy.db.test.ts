@@ -214,7 +214,7 @@ describe("nothing is imported", () => {
   const refused = (args: readonly string[], changed: Environment = {}) =>
     failing(["import-legacy", ...args], { ...environment, ...changed });
 
-  test.each<[string, string[], Environment, string]>([
+  test.for<[string, string[], Environment, string]>([
     ["without a source", [], {}, "LEGACY_DATABASE_URL is not set"],
     ["from two", ["--input", "a", "--source-url-file", "b"], {}, "one place"],
     ["from a file that is not there", ["--input", "/nowhere/rows.jsonl"], {}, "--input names a file"],
@@ -234,7 +234,7 @@ describe("nothing is imported", () => {
       { TENANT_SECRETS_OPERATOR_TOKEN: "" },
       "TENANT_SECRETS_OPERATOR_TOKEN is not",
     ],
-  ])("%s", async (_, args, changed, sentence) => {
+  ])("%s", async ([_, args, changed, sentence]) => {
     const failure = await refused(args, changed);
     expect(failure).toMatchObject({ exitCode: 2, message: expect.stringContaining(sentence) });
     expect(failure.message).not.toContain(canary);

@@ -13,7 +13,12 @@ async function run(...args: readonly string[]): Promise<Outcome> {
   return cli(args, fixture.remote);
 }
 
-function options(name: string, verbs: string, secretKeys: string, expiresIn: string): string[] {
+function options([name, verbs, secretKeys, expiresIn]: readonly [
+  name: string,
+  verbs: string,
+  secretKeys: string,
+  expiresIn: string,
+]): string[] {
   return ["--name", name, "--verbs", verbs, "--secret-keys", secretKeys, "--expires-in", expiresIn];
 }
 
@@ -40,7 +45,7 @@ test("an API key is shown once, does what it was made for, and ends when it is r
   const made = await run(
     "api-keys",
     "create",
-    ...options("pay ☕", "use,describe", "STRIPE_*", "12h"),
+    ...options(["pay ☕", "use,describe", "STRIPE_*", "12h"]),
     "--company",
     "billing",
   );
@@ -62,7 +67,7 @@ test("an API key is shown once, does what it was made for, and ends when it is r
   const hostile = [
     "api-keys",
     "create",
-    ...options("pay\u001b[31m", "use", "*", "12h"),
+    ...options(["pay\u001b[31m", "use", "*", "12h"]),
     "--company",
     "billing",
   ];
@@ -77,7 +82,7 @@ test("a platform key enters the companies that are named, one option each", asyn
   for (const subdomain of ["first", "second"]) {
     await fixture.secrets.companies.create(operator, { subdomain, secretStore: "database" });
   }
-  const given = options("worker", "describe", "*", "1d");
+  const given = options(["worker", "describe", "*", "1d"]);
   const both = ["--company", "first", "--company", "second"];
   const made = await run("api-keys", "create", "--platform", ...both, ...given, "--json");
   const withoutPlatform = await failing(["api-keys", "create", ...both, ...given], fixture.remote);

@@ -46,13 +46,13 @@ async function benchReads(deployment: Deployment): Promise<Row[]> {
     for (let i = 0; i < secrets; i++) await Promise.all([read(on, i), read(off, i)]);
     const results = await interleaved(readAll(off), readAll(on));
     const what = `warm reads by a service of ${secrets} secrets in turn, recorded`;
-    return throughputRow(
-      `audit.reads-${secrets}`,
+    return throughputRow({
+      name: `audit.reads-${secrets}`,
       what,
-      "the same, not recorded",
-      ratioOf(what, "a second", results),
-      0.85,
-    );
+      against: "the same, not recorded",
+      ratio: ratioOf(what, "a second", results),
+      target: 0.85,
+    });
   };
   const rows = [await measure(companies), await measure(companies * secretsOfEach)];
   await Promise.all([on.stop(), off.stop()]);
@@ -93,5 +93,11 @@ async function benchSealing(deployment: Deployment): Promise<Row> {
   });
   await database.close();
   const what = "32 writers of events, with a sealer beside";
-  return throughputRow("audit.sealing", what, "the same without", ratioOf(what, "a second", results), 0.85);
+  return throughputRow({
+    name: "audit.sealing",
+    what,
+    against: "the same without",
+    ratio: ratioOf(what, "a second", results),
+    target: 0.85,
+  });
 }

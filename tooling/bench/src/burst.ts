@@ -31,12 +31,12 @@ export async function benchBurst(): Promise<Row[]> {
     const serving = await serve(deployment);
     const counts = await openCounts(deployment);
     const measure = async (subdomain: string) => {
-      await readAtOnce(serving, subdomain, primingKey, 1);
+      await readAtOnce(serving, { subdomain, secretKey: primingKey, times: 1 });
       // What the first read leaves to be written is not this one's.
       await serving.secrets.flush();
       await counts.forget();
       const requests = await deployment.infisicalRequests();
-      const answered = await readAtOnce(serving, subdomain, secretKeyOf(0), reads);
+      const answered = await readAtOnce(serving, { subdomain, secretKey: secretKeyOf(0), times: reads });
       const found = {
         queries: await counts.queries(),
         requests: (await deployment.infisicalRequests()) - requests,
@@ -53,27 +53,43 @@ export async function benchBurst(): Promise<Row[]> {
     await counts.stop();
     await serving.stop();
     return [
-      countRow("burst.database", `${first}: queries`, "–", database.queries, 1),
-      countRow("burst.infisical", `${first} in Infisical: requests`, "–", infisical.requests, 1),
-      countRow(
-        "burst.hybrid",
-        `${first} that only Infisical has, of a hybrid company: requests`,
-        "–",
-        both.requests,
-        1,
-      ),
+      countRow({
+        name: "burst.database",
+        what: `${first}: queries`,
+        against: "–",
+        ratio: database.queries,
+        target: 1,
+      }),
+      countRow({
+        name: "burst.infisical",
+        what: `${first} in Infisical: requests`,
+        against: "–",
+        ratio: infisical.requests,
+        target: 1,
+      }),
+      countRow({
+        name: "burst.hybrid",
+        what: `${first} that only Infisical has, of a hybrid company: requests`,
+        against: "–",
+        ratio: both.requests,
+        target: 1,
+      }),
     ];
   } finally {
     await deployment.stop();
   }
 }
 
+interface BurstOfReads {
+  readonly subdomain: string;
+  readonly secretKey: ReturnType<typeof secretKeyOf> | typeof primingKey;
+  readonly times: number;
+}
+
 /** @returns how many answered with the value */
 async function readAtOnce(
   { secrets }: Serving,
-  subdomain: string,
-  secretKey: ReturnType<typeof secretKeyOf> | typeof primingKey,
-  times: number,
+  { subdomain, secretKey, times }: BurstOfReads,
 ): Promise<number> {
   const handle = secrets.company(subdomain, product);
   const answers = await Promise.allSettled(Array.from({ length: times }, () => handle.get(secretKey)));

@@ -28,14 +28,18 @@ export async function benchCold(): Promise<Row[]> {
       `the very first read of a company in a process: p50 ${short(median(first))} ms, p99 ${short(percentile(first, 0.99))} ms`,
     );
     const alone = await benchOneByOne(serving, select);
-    const recorded = await benchAtOnce("cold.many", `cold get, ${atOnce} at once`, serving, select, offset);
+    const recorded = await benchAtOnce(
+      { name: "cold.many", what: `cold get, ${atOnce} at once`, from: offset },
+      serving,
+      select,
+    );
     await serving.stop();
 
     // What part of that the record has.
     const unrecorded = await serve(deployment, { openRecord: () => dropEverything });
     await meet(unrecorded, population.companies);
     const what = `cold get, ${atOnce} at once, without the record`;
-    const plain = await benchAtOnce("cold.many-unrecorded", what, unrecorded, select, 0);
+    const plain = await benchAtOnce({ name: "cold.many-unrecorded", what, from: 0 }, unrecorded, select);
     await unrecorded.stop();
     await select.stop();
     return [alone, recorded, plain];
@@ -58,16 +62,20 @@ async function benchOneByOne(serving: Serving, select: BareSelect): Promise<Row>
   );
   const what = "cold get, one at a time, p50";
   const medians = results.map(([plain, measured]) => [median(plain), median(measured)] as const);
-  return row("cold.one", what, "a bare primary-key select", ratioOf(what, "ms", medians), 1.2);
+  return row({
+    name: "cold.one",
+    what,
+    against: "a bare primary-key select",
+    ratio: ratioOf(what, "ms", medians),
+    target: 1.2,
+  });
 }
 
 /** So many reads that what they leave on record is written meanwhile, and the rest of it within the time that counts. */
 async function benchAtOnce(
-  name: string,
-  what: string,
+  { name, what, from }: Pick<Row, "name" | "what"> & { readonly from: number },
   serving: Serving,
   select: BareSelect,
-  from: number,
 ): Promise<Row> {
   const spots = blocks(from, inBulk);
   const rate = async (work: () => Promise<void>): Promise<number> => (1000 * inBulk) / (await timed(work));
@@ -83,13 +91,13 @@ async function benchAtOnce(
         return measured;
       }),
   );
-  return throughputRow(
+  return throughputRow({
     name,
     what,
-    `the same select, ${atOnce} at once`,
-    ratioOf(what, "a second", results),
-    2,
-  );
+    against: `the same select, ${atOnce} at once`,
+    ratio: ratioOf(what, "a second", results),
+    target: 2,
+  });
 }
 
 /** Gives each side of each pair its secrets: the same ones to both, and other ones to every pair. */

@@ -43,7 +43,15 @@ export async function benchHttp(): Promise<Row[]> {
     console.log(`  the client was busy for ${(100 * Math.max(...busy)).toFixed(0)} % of the time at most`);
     await client.close();
     await api.stop();
-    return [throughputRow("http.read", what, "an empty tRPC procedure in the same application", ratio, 0.7)];
+    return [
+      throughputRow({
+        name: "http.read",
+        what,
+        against: "an empty tRPC procedure in the same application",
+        ratio,
+        target: 0.7,
+      }),
+    ];
   } finally {
     await deployment.stop();
   }

@@ -28,8 +28,7 @@ export async function benchInvalidation(): Promise<Row[]> {
     const companies = await bare<{ id: string }[]>`select id from companies order by subdomain`;
 
     const compare = async (
-      name: string,
-      what: string,
+      { name, what }: Pick<Row, "name" | "what">,
       write: (i: number) => Promise<unknown>,
       target: number,
     ) => {
@@ -43,13 +42,13 @@ export async function benchInvalidation(): Promise<Row[]> {
           return perSecond({ lanes, forMs }, write);
         },
       );
-      return throughputRow(
+      return throughputRow({
         name,
         what,
-        "the same without notifications",
-        ratioOf(what, "a second", results),
+        against: "the same without notifications",
+        ratio: ratioOf(what, "a second", results),
         target,
-      );
+      });
     };
     const spread = (i: number) =>
       [i % population.companies, secretKeyOf(i % population.secretsOfEach)] as const;
@@ -64,8 +63,10 @@ export async function benchInvalidation(): Promise<Row[]> {
     );
     const rows = [
       await compare(
-        "invalidation.set",
-        `${lanes} writers that set secrets, ${listeners + 1} processes told`,
+        {
+          name: "invalidation.set",
+          what: `${lanes} writers that set secrets, ${listeners + 1} processes told`,
+        },
         (i) => {
           const [company, secretKey] = spread(i);
           return serving.secrets
@@ -75,8 +76,10 @@ export async function benchInvalidation(): Promise<Row[]> {
         0.85,
       ),
       await compare(
-        "invalidation.update",
-        `${lanes} connections that update one row each time, ${listeners + 1} processes told`,
+        {
+          name: "invalidation.update",
+          what: `${lanes} connections that update one row each time, ${listeners + 1} processes told`,
+        },
         update,
         0.85,
       ),

@@ -40,20 +40,20 @@ export async function benchKeys(): Promise<Row[]> {
         `reads p99 ${percentile(idle, 0.99).toFixed(2)} ms idle (${idle.length}), ${percentile(during, 0.99).toFixed(2)} ms meanwhile (${during.length})`,
     );
     return [
-      row(
-        "keys.rewrap",
-        `re-wrapping and verifying ${companies} company keys`,
-        "one bulk INSERT of as many wraps",
-        wrapMs / times.insertMs,
-        4,
-      ),
-      row(
-        "keys.reads",
-        "p99 of another process's cold reads meanwhile",
-        "the same, idle",
-        percentile(during, 0.99) / percentile(idle, 0.99),
-        2,
-      ),
+      row({
+        name: "keys.rewrap",
+        what: `re-wrapping and verifying ${companies} company keys`,
+        against: "one bulk INSERT of as many wraps",
+        ratio: wrapMs / times.insertMs,
+        target: 4,
+      }),
+      row({
+        name: "keys.reads",
+        what: "p99 of another process's cold reads meanwhile",
+        against: "the same, idle",
+        ratio: percentile(during, 0.99) / percentile(idle, 0.99),
+        target: 2,
+      }),
     ];
   } finally {
     await deployment.stop();

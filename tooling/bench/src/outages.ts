@@ -59,10 +59,17 @@ async function measure(name: string, api: ApiToBreak, fault: Fault): Promise<voi
   const since = outcomes.filter(({ at }) => at > beganAt);
   const longestMs = Math.max(...since.map(({ waitedMs }) => waitedMs));
   const meanwhile = since.filter(({ at }) => at < backAt).map(({ kind }) => kind);
-  print(name, meanwhile, longestMs, lastServed() - backAt);
+  print(name, { kinds: meanwhile, longestMs, recoveredMs: lastServed() - backAt });
 }
 
-function print(name: string, kinds: readonly string[], longestMs: number, recoveredMs: number): void {
+interface Observed {
+  /** Of each response during the outage: its status, or the kind of its failure. */
+  readonly kinds: readonly string[];
+  readonly longestMs: number;
+  readonly recoveredMs: number;
+}
+
+function print(name: string, { kinds, longestMs, recoveredMs }: Observed): void {
   const counts = new Map<string, number>();
   for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const served = counts.get("200") ?? 0;

@@ -12,23 +12,19 @@ export interface Row {
 
 type Unit = "time" | "throughput" | "count";
 
-export function row(name: string, what: string, against: string, ratio: number, target: number): Row {
-  return { name, what, against, ratio, target, holds: ratio <= target, unit: "time" };
+type Comparison = Pick<Row, "name" | "what" | "against" | "ratio" | "target">;
+
+export function row(comparison: Comparison): Row {
+  return { ...comparison, holds: comparison.ratio <= comparison.target, unit: "time" };
 }
 
-export function throughputRow(
-  name: string,
-  what: string,
-  against: string,
-  ratio: number,
-  target: number,
-): Row {
-  return { name, what, against, ratio, target, holds: ratio >= target, unit: "throughput" };
+export function throughputRow(comparison: Comparison): Row {
+  return { ...comparison, holds: comparison.ratio >= comparison.target, unit: "throughput" };
 }
 
-/** What happens exactly so often, or is wrong. */
-export function countRow(name: string, what: string, against: string, count: number, target: number): Row {
-  return { name, what, against, ratio: count, target, holds: count === target, unit: "count" };
+/** For a number that has to be exact. @param comparison with the count as `ratio` */
+export function countRow(comparison: Comparison): Row {
+  return { ...comparison, holds: comparison.ratio === comparison.target, unit: "count" };
 }
 
 const bounds: Readonly<Record<Unit, string>> = { time: "≤", throughput: "≥", count: "=" };

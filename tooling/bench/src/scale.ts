@@ -31,7 +31,10 @@ export async function benchScale(plot?: string): Promise<Row[]> {
       const large = populationOf(secrets);
       const fillMs = await timed(() => populate(deployment, { ...large, existing }));
       existing = large.companies;
-      const { point, smallP50Ms } = await compare(deployment, large, smallPlace, small);
+      const { point, smallP50Ms } = await compare(
+        { place: deployment, population: large },
+        { place: smallPlace, population: small },
+      );
       points.push(point);
       ratio = ratioOf(`${secrets} secrets of ${large.companies} companies, cold p50`, "ms", smallP50Ms);
       console.log(
@@ -42,7 +45,7 @@ export async function benchScale(plot?: string): Promise<Row[]> {
     if (plot !== undefined) writeFileSync(plot, drawLatency(points));
     // The last one is the largest.
     const what = "cold get with 1,000,000 secrets of 10,000 companies, p50";
-    return [row("scale.cold", what, "the same with 10,000 secrets", ratio, 1.3)];
+    return [row({ name: "scale.cold", what, against: "the same with 10,000 secrets", ratio, target: 1.3 })];
   } finally {
     await deployment.stop();
   }
@@ -52,7 +55,15 @@ function populationOf(secrets: number): Population {
   return { companies: secrets / secretsOfEach, secretsOfEach };
 }
 
-async function compare(largePlace: Place, large: Population, smallPlace: Place, small: Population) {
+interface Populated {
+  readonly place: Place;
+  readonly population: Population;
+}
+
+async function compare(
+  { place: largePlace, population: large }: Populated,
+  { place: smallPlace, population: small }: Populated,
+) {
   const [one, other] = [await serve(smallPlace), await serve(largePlace)];
   try {
     await meet(one, small.companies);

@@ -80,22 +80,26 @@ function print(results: Results): void {
 }
 
 function rowsOf(results: Results): Row[] {
-  const compare = (name: string, ours: "cold" | "warm", theirs: Contestant, target: number): Row => {
+  const compare = (
+    name: string,
+    [ours, theirs]: readonly ["cold" | "warm", Contestant],
+    target: number,
+  ): Row => {
     // Round by round, since what the machine does besides changes between them.
     const ratios = results[ours].map(
       (each, i) => each.perSecond / (results[theirs][i]?.perSecond ?? Number.NaN),
     );
     console.log(`${name}: ratios ${ratios.map(short).join(" ")}`);
     const what = `${contestants[ours]}, ${lanes} at once`;
-    return throughputRow(name, what, contestants[theirs], median(ratios), target);
+    return throughputRow({ name, what, against: contestants[theirs], ratio: median(ratios), target });
   };
   return [
-    compare("strategies.cold-a", "cold", "folders", 1),
-    compare("strategies.cold-b", "cold", "sample", 1),
+    compare("strategies.cold-a", ["cold", "folders"], 1),
+    compare("strategies.cold-b", ["cold", "sample"], 1),
     // It has neither row-level security nor a record, so that a little less is a good result.
-    compare("strategies.cold-kept", "cold", "sampleKept", 0.8),
-    compare("strategies.warm-a", "warm", "folders", 10),
-    compare("strategies.warm-b", "warm", "sample", 10),
-    compare("strategies.warm-kept", "warm", "sampleKept", 1),
+    compare("strategies.cold-kept", ["cold", "sampleKept"], 0.8),
+    compare("strategies.warm-a", ["warm", "folders"], 10),
+    compare("strategies.warm-b", ["warm", "sample"], 10),
+    compare("strategies.warm-kept", ["warm", "sampleKept"], 1),
   ];
 }

@@ -30,7 +30,13 @@ export async function benchWarm(): Promise<Row[]> {
         () => microseconds((i) => read(serving, i % secrets)),
       );
       const what = secrets === 1 ? "warm get, of one secret" : `warm get, of ${secrets} secrets in turn`;
-      return row(name, what, "one bare AES-256-GCM open", ratioOf(what, "µs", results), 1.3);
+      return row({
+        name,
+        what,
+        against: "one bare AES-256-GCM open",
+        ratio: ratioOf(what, "µs", results),
+        target: 1.3,
+      });
     };
     const rows = [await measure("warm.get", companies * secretsOfEach), await measure("warm.get-one", 1)];
     await serving.stop();

@@ -34,7 +34,11 @@ test.each([
 
 test("gives the API the addresses of what was started, and the rest of its own environment as it is", () => {
   const variables = { STRIPE_API_URL: "https://stripe.example.com", LOG_LEVEL: "debug", PORT: "3000" };
-  const given = apiEnvironment(variables, { database, infisical, stripe: undefined }, ports, "/cache");
+  const given = apiEnvironment(
+    variables,
+    { database, infisical, stripe: undefined },
+    { ports, cacheDir: "/cache" },
+  );
   expect(given).toMatchObject({
     ...variables,
     PORT: "3001",
@@ -47,7 +51,7 @@ test("gives the API the addresses of what was started, and the rest of its own e
 
 test("the fake keys of the demo are checked at the local provider, and nowhere else", () => {
   const stripe = { url: "http://127.0.0.1:4000" };
-  const given = apiEnvironment({}, { database, infisical, stripe }, ports, "/cache");
+  const given = apiEnvironment({}, { database, infisical, stripe }, { ports, cacheDir: "/cache" });
   expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: stripe.url });
 });
 
@@ -60,8 +64,7 @@ test("touches no variable of a server that the environment names", () => {
   const given = apiEnvironment(
     variables,
     { database: undefined, infisical: undefined, stripe: undefined },
-    ports,
-    "/cache",
+    { ports, cacheDir: "/cache" },
   );
   expect(given).toMatchObject(variables);
 });

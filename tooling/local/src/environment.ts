@@ -72,16 +72,17 @@ export interface LocalServers {
   readonly stripe: { readonly url: string } | undefined;
 }
 
-/**
- * What the API is started with: our own environment, and in it the addresses of the servers that we started.
- *
- * @param cacheDir where Node keeps compiled code from one start to the next
- */
+interface ApiPlaces {
+  readonly ports: { readonly api: number; readonly metrics: number };
+  /** Node stores compiled code here, for the next start. */
+  readonly cacheDir: string;
+}
+
+/** The environment of the API: the variables of this process, with the addresses of the servers that it started. */
 export function apiEnvironment(
   variables: Variables,
   servers: LocalServers,
-  ports: { readonly api: number; readonly metrics: number },
-  cacheDir: string,
+  { ports, cacheDir }: ApiPlaces,
 ): Variables {
   const own: Variables = {
     PORT: String(ports.api),

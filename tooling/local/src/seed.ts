@@ -33,8 +33,7 @@ export async function seedMasterKey(server: InfisicalServer): Promise<void> {
  * @throws {TenantSecretsError} as `prepare`, `create` and `set` do
  */
 export async function seedDemo(
-  urls: RoleUrls,
-  server: InfisicalServer,
+  { database: urls, infisical: server }: { readonly database: RoleUrls; readonly infisical: InfisicalServer },
   known: Credentials,
   keep: (credentials: Credentials) => void,
 ): Promise<Credentials> {
@@ -42,15 +41,14 @@ export async function seedDemo(
   const infisical = createInfisicalClient({ ...server, environment: "dev" });
   try {
     const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
-    return await seedCredentials(secrets, infisical, known, keep);
+    return await seedCredentials({ secrets, infisical }, known, keep);
   } finally {
     await database.close();
   }
 }
 
 async function seedCredentials(
-  secrets: DeliveryChat,
-  infisical: InfisicalClient,
+  { secrets, infisical }: { readonly secrets: DeliveryChat; readonly infisical: InfisicalClient },
   known: Credentials,
   keep: (credentials: Credentials) => void,
 ): Promise<Credentials> {

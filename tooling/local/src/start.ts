@@ -56,8 +56,7 @@ async function start(): Promise<void> {
     environment: apiEnvironment(
       environmentVariables(),
       { database, infisical, stripe },
-      { api: port, metrics: metricsPort },
-      data.at("compile-cache"),
+      { ports: { api: port, metrics: metricsPort }, cacheDir: data.at("compile-cache") },
     ),
     url,
     logFile: data.at("api.log"),
@@ -74,7 +73,7 @@ async function start(): Promise<void> {
   if (database === undefined || infisical === undefined) {
     say(realServersBanner({ api: url, metrics: metricsUrl, envFile }));
   } else {
-    const credentials = await demoCredentials(data, url, database, infisical);
+    const credentials = await demoCredentials(data, url, { database, infisical });
     const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
     const addresses = { api: url, metrics: metricsUrl, companyUrl, database: database.maintenance };
     say(demoBanner(addresses, credentials, stripe !== undefined));
@@ -139,11 +138,10 @@ async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
 async function demoCredentials(
   data: DataDirectory,
   url: string,
-  database: RoleUrls,
-  infisical: InfisicalServer,
+  servers: { readonly database: RoleUrls; readonly infisical: InfisicalServer },
 ): Promise<Credentials> {
   const known = data.read(credentialsFile);
   if (await areAllGood(known, url)) return known;
   const { seedDemo } = await import("./seed.ts");
-  return seedDemo(database, infisical, known, (credentials) => data.write(credentialsFile, credentials));
+  return seedDemo(servers, known, (credentials) => data.write(credentialsFile, credentials));
 }

@@ -132,14 +132,14 @@ describe("what is too much", () => {
     expect(answer.body.length).toBeLessThan(500);
   });
 
-  it.each([
+  it.for<[string, string, string, number]>([
     ["ten", Array(10).fill("secrets.list").join(","), "GET", 503],
     ["eleven", Array(11).fill("secrets.list").join(","), "GET", 400],
     ["eleven that are one", "secrets.list,".repeat(10), "GET", 400],
     ["eleven with encoded commas", Array(11).fill("secrets.list").join("%2C"), "GET", 400],
     ["5,000 of different kinds", Array(2500).fill("a,b").join(","), "GET", 414],
     ["eleven, sent with POST", Array(11).fill("secrets.write").join(","), "POST", 400],
-  ])("is refused as a batch: %s", async (_, paths, method, status) => {
+  ])("is refused as a batch: %s", async ([_, paths, method, status]) => {
     const headers = { "content-type": "application/json" };
     const message = {
       method,
