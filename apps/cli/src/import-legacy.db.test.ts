@@ -234,7 +234,7 @@ describe("nothing is imported", () => {
       { TENANT_SECRETS_OPERATOR_TOKEN: "" },
       "TENANT_SECRETS_OPERATOR_TOKEN is not",
     ],
-  ])("%s", async ([_, args, changed, sentence]) => {
+  ])("%s", async ([, args, changed, sentence]) => {
     const failure = await refused(args, changed);
     expect(failure).toMatchObject({ exitCode: 2, message: expect.stringContaining(sentence) });
     expect(failure.message).not.toContain(canary);
