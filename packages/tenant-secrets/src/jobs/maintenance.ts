@@ -26,44 +26,42 @@ const keptVersions = 20;
 /** How many secrets are locked by one transaction. */
 const batchSize = 100;
 
-/** What the record calls whoever does this. */
 const upkeeper = job("upkeep", { verbs: [], secretKeys: [] });
 
 /**
- * What is due without anybody's asking, by the database's clock, in all companies. Several at once, a run that was stopped
- * and one that is repeated do nothing twice.
+ * Scheduled work on the secrets of all companies, by the database's clock. Runs at the same time, and runs after one that was
+ * stopped, do nothing twice.
  */
 export interface SecretUpkeep {
   /**
-   * Destroys the values of versions that do not count, have been replaced for a day, and are not among the 20 of a secret
-   * that were current last.
+   * Destroys the values of versions that are not active, were replaced more than a day ago, and are not among the 20 versions of
+   * the secret that were current last.
    *
    * @returns of how many secrets
    */
   destroyOldVersions(signal: AbortSignal): Promise<number>;
   /**
-   * Purges the removed secrets that cannot be restored any more. Those of a company whose key does not open stay, with an
-   * alarm.
+   * Purges the removed secrets whose recovery time is over. Where the key of a company does not decrypt, its secrets stay and an
+   * alarm is raised.
    *
    * @returns how many
    */
   purgeRemovedSecrets(signal: AbortSignal): Promise<number>;
   /**
-   * Puts on record which current versions expire soon, once for each of their days before that, and which have expired. A
-   * day that passed unnoticed is left out when a later one is due.
+   * Audits which current versions expire soon, once for each of their reminder days, and which have expired. An earlier reminder
+   * that was missed is left out once a later one is due.
    *
    * @returns how many
    */
   remindOfExpiry(signal: AbortSignal): Promise<number>;
 }
 
-export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: DatabaseParts): SecretUpkeep {
-  /** Runs batches until one finds nothing to do. @returns how many they did together */
-  const inBatches = (
-    signal: AbortSignal,
-    batch: (statements: Statements) => Promise<number>,
-  ): Promise<number> => untilNothing(signal, () => database.acrossCompanies(batch));
+interface ChangedSecret extends Pick<Head, "companyId" | "secretKey"> {
+  readonly version: number | null;
+}
 
+export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: DatabaseParts): SecretUpkeep {
+  /** Runs batches until one of them finds nothing to do. @returns how many they did together */
   const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
     await audit.ready();
     let total = 0;
@@ -76,8 +74,8 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
   };
 
   /**
-   * By the ids of companies; undefined of one whose keys were destroyed. One whose active key does not open is left out, and
-   * put among those that are to be passed over.
+   * The keys of companies by id; undefined where they were destroyed. A company whose active key does not decrypt is left out
+   * and added to `passedOver`.
    */
   const keysOf = async (
     companyIds: readonly string[],
@@ -116,51 +114,51 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
     }
   };
 
-  const record = (
-    statements: Statements,
-    action: AuditAction,
-    { companyId, secretKey }: Pick<Head, "companyId" | "secretKey">,
-    version: number | null,
-  ): Promise<void> =>
-    audit.addTo(statements, upkeeper, {
+  const record = (statements: Statements, action: AuditAction, changed: ChangedSecret): Promise<void> => {
+    const { companyId, secretKey, version } = changed;
+    const entry = {
       action,
       outcome: "allowed",
       companyId,
       secretKey,
       version: version ?? undefined,
-    });
+    } as const;
+    return audit.addTo(statements, upkeeper, entry);
+  };
 
   return {
     destroyOldVersions: (signal) =>
-      inBatches(signal, async (statements) => {
-        const heads = await statements
-          .select(headColumns)
-          .from(companySecrets)
-          .where(
-            and(
-              gt(companySecrets.lastVersion, keptVersions),
-              sql`exists (select from ${companySecretVersions} where ${isOld})`,
-            ),
-          )
-          .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
-          .limit(batchSize)
-          .for("update");
-        let done = 0;
-        for (const head of heads) {
-          const gone = await statements
-            .update(companySecretVersions)
-            .set(destroyed)
+      untilNothing(signal, () =>
+        database.acrossCompanies(async (statements) => {
+          const heads = await statements
+            .select(headColumns)
             .from(companySecrets)
-            .where(and(ofVersion(head), ofSecret(head.companyId, head.secretKey), isOld))
-            .returning({ version: companySecretVersions.version });
-          // Another worker has been here.
-          if (gone.length === 0) continue;
-          const newest = Math.max(...gone.map(({ version }) => version));
-          await record(statements, "secret.destroy-versions", head, newest);
-          done++;
-        }
-        return done;
-      }),
+            .where(
+              and(
+                gt(companySecrets.lastVersion, keptVersions),
+                sql`exists (select from ${companySecretVersions} where ${isOld})`,
+              ),
+            )
+            .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
+            .limit(batchSize)
+            .for("update");
+          let done = 0;
+          for (const head of heads) {
+            const gone = await statements
+              .update(companySecretVersions)
+              .set(destroyed)
+              .from(companySecrets)
+              .where(and(ofVersion(head), ofSecret(head.companyId, head.secretKey), isOld))
+              .returning({ version: companySecretVersions.version });
+            // Another worker has been here.
+            if (gone.length === 0) continue;
+            const newest = Math.max(...gone.map(({ version }) => version));
+            await record(statements, "secret.destroy-versions", { ...head, version: newest });
+            done++;
+          }
+          return done;
+        }),
+      ),
 
     purgeRemovedSecrets: (signal) => {
       const passedOver = new Set<string>();
@@ -179,7 +177,7 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
               .for("update");
             for (const head of heads) {
               await purgeValues(statements, checked(keys.get(head.companyId), head));
-              await record(statements, "secret.purge", head, head.currentVersion);
+              await record(statements, "secret.purge", { ...head, version: head.currentVersion });
             }
             return heads.length;
           });
@@ -188,9 +186,10 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
     },
 
     remindOfExpiry: (signal) =>
-      inBatches(signal, async (statements) => {
-        // A row that another worker has just done is looked at again once its lock is free, and is not due any more.
-        const rows = await statements.execute(sql`
+      untilNothing(signal, () =>
+        database.acrossCompanies(async (statements) => {
+          // A row that another worker has just done is looked at again once its lock is free, and is not due any more.
+          const rows = await statements.execute(sql`
           update ${companySecretVersions} v set reminded_days = due.days
           from (
             select v.company_id, v.secret_key, v.version, ${dueDays} as days
@@ -205,13 +204,13 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
           ) due
           where v.company_id = due.company_id and v.secret_key = due.secret_key and v.version = due.version
           returning v.company_id as "companyId", v.secret_key as "secretKey", v.version, due.days`);
-        const reminders = Reminders.parse([...rows]);
-        for (const { days, version, ...secret } of reminders) {
-          const action = days === expired ? "secret.expired" : "secret.expires-soon";
-          await record(statements, action, secret, version);
-        }
-        return reminders.length;
-      }),
+          const reminders = Reminders.parse([...rows]);
+          for (const { days, ...secret } of reminders) {
+            await record(statements, days === expired ? "secret.expired" : "secret.expires-soon", secret);
+          }
+          return reminders.length;
+        }),
+      ),
   };
 }
 
@@ -235,7 +234,7 @@ async function selectDue(
   return [...new Set(rows.map(({ companyId }) => companyId))];
 }
 
-/** What is wrong with the keys of one company alone. */
+/** Faults of one company's keys. */
 const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set(["KEY_UNAVAILABLE", "INTEGRITY_FAILURE"]);
 
 function notPurged(companyId: string, { code, message }: TenantSecretsError): TenantSecretsError {
@@ -257,9 +256,9 @@ const dueDays = sql`case when v.expires_at <= now() then ${sql.raw(String(expire
   else (select min(d) from unnest(v.reminder_days) d where v.expires_at <= now() + make_interval(days => d)) end`;
 
 /**
- * A version with a value that nobody keeps any more: it has been replaced for a day, and so have been as many others after it
- * as are kept beside the current one, whose value stands in its head. When it was made says nothing: a version can wait
- * for long before it is promoted.
+ * A version whose value is due for destruction: it was replaced more than a day ago, and so were as many later ones as keep
+ * their values beside the current one, whose value is in the head. The time at which a version was made does not matter: it
+ * can be pending for long.
  */
 const isOld = and(
   eq(companySecretVersions.companyId, companySecrets.companyId),

@@ -11,10 +11,10 @@ export function openSecret(sealed: SealedSecret | undefined): StoredSecret | und
 }
 
 /**
- * Opens what counts still.
+ * Decrypts the versions that are still active.
  *
  * @returns the values, which the caller wipes
- * @throws {TenantSecretsError} INTEGRITY_FAILURE where one of them does not open; then none is left open
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE where one of them does not decrypt; the others are wiped then
  */
 export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
   const now = performance.now();
@@ -31,12 +31,12 @@ export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
 }
 
 /**
- * Finds and opens several secrets, all at once.
+ * Finds and decrypts several secrets, all at once.
  *
- * @param onUnusable told of each that Infisical has as something that no value can be; it is left out
- * @returns those that are there, by secret key; the caller wipes them
- * @throws {TenantSecretsError} with `failures` for those that do not open, and what `find` throws where a store is away;
- *   then none is answered
+ * @param onUnusable called for each secret whose text in Infisical can be no value; it is left out
+ * @returns the secrets that exist, by secret key; the caller wipes them
+ * @throws {TenantSecretsError} with `failures` for those that do not decrypt, and what `find` throws where a store is
+ *   unavailable; no value is returned then
  */
 export async function openEach(
   secretKeys: readonly string[],
@@ -53,7 +53,7 @@ export async function openEach(
         if (secret !== undefined) opened.set(secretKey, secret);
       });
       for (const refusal of refused) {
-        // Then it is not the secret that something is wrong with.
+        // An outage is not a fault of the secret.
         if (isStoreAway(refusal.error)) throw refusal.error;
         if (refusal.error.code === "INVALID_VALUE") onUnusable(secretKey);
         else refusals.push(refusal);

@@ -8,18 +8,18 @@ import {
   type ValuePlace,
 } from "@repo/envelope";
 
-/** A value that a store has found. It is not readable before it is opened, and so can be kept. */
+/** An encrypted value from a store. Nothing in it is readable before it is decrypted, so that it can be cached. */
 export interface SealedSecret {
   readonly version: number;
   /** What it takes to keep it, about. */
   readonly sizeBytes: number;
-  /** For how long it may be kept at most, where that is less than usual, in milliseconds. */
+  /** For how long it may be cached at most, where that is less than usual, in milliseconds. */
   readonly keepMs?: number;
-  /** When it expires, in milliseconds of Unix time. It is served on; somebody should have replaced it by then. */
+  /** When it expires, in milliseconds of Unix time. It is served all the same. */
   readonly expiresAtMs?: number | undefined;
-  /** @returns the value, made anew at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
+  /** Decrypts it. @returns a new plaintext at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
   open(): Plaintext;
-  /** As `open`, at once as text, with nothing left to wipe. */
+  /** As `open`, as text. Its bytes are wiped. */
   openText(): string;
 }
 

@@ -85,24 +85,23 @@ const LogIn = z.object({ accessToken: z.string() });
 export async function putByHand(
   fixture: Pick<Fixture, "emulator" | "infisical">,
   subdomain: string,
-  name: string,
-  value: string,
+  { name, value }: { readonly name: string; readonly value: string },
 ): Promise<void> {
   const { siteUrl, clientId, clientSecret, projectId: workspaceId } = fixture.emulator;
-  const send = (method: string, path: string, body: object, token?: string) =>
+  const post = (path: string, body: object, token?: string) =>
     fetch(siteUrl + path, {
-      method,
+      method: "POST",
       headers: {
         "content-type": "application/json",
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
       body: JSON.stringify(body),
     });
-  const logIn = await send("POST", "/api/v1/auth/universal-auth/login", { clientId, clientSecret });
+  const logIn = await post("/api/v1/auth/universal-auth/login", { clientId, clientSecret });
   const { accessToken } = LogIn.parse(await logIn.json());
   const secretPath = `/tenants/${subdomain}`;
   await fixture.infisical.createFolder(secretPath);
   const body = { workspaceId, environment: "dev", secretPath, type: "shared", secretValue: value };
-  const answer = await send("POST", `/api/v3/secrets/raw/${encodeURIComponent(name)}`, body, accessToken);
+  const answer = await post(`/api/v3/secrets/raw/${encodeURIComponent(name)}`, body, accessToken);
   if (!answer.ok) throw new Error(`the emulator answered ${answer.status}`);
 }

@@ -10,7 +10,8 @@ beforeAll(async () => {
 });
 beforeEach(() => fixture.emulator.faults.clear());
 
-const put = (subdomain: string, name: string) => putByHand(fixture, subdomain, name, "fake-outside");
+const put = (subdomain: string, name: string) =>
+  putByHand(fixture, subdomain, { name, value: "fake-outside" });
 const isInFolder = async (subdomain: string, name: string) =>
   (await fixture.infisical.findSecret(`/tenants/${subdomain}`, name)) !== undefined;
 

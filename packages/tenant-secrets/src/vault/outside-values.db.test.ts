@@ -20,7 +20,7 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
   const companyWith = async (value: string, name = "CUSTOM_BAD"): Promise<string> => {
     const subdomain = await fixture.company(store satisfies SecretStoreName);
     await fixture.secrets.company(subdomain, product).set("CUSTOM_GOOD", "good");
-    await putByHand(fixture, subdomain, name, value);
+    await putByHand(fixture, subdomain, { name, value });
     return subdomain;
   };
 
@@ -76,10 +76,10 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
 
 test("a copy in the database is served on where Infisical's value has become one that cannot be", async () => {
   const subdomain = await fixture.company("hybrid");
-  await putByHand(fixture, subdomain, "CUSTOM_KEY", "fake-copied");
+  await putByHand(fixture, subdomain, { name: "CUSTOM_KEY", value: "fake-copied" });
   const secrets = fixture.another({ cache: { freshMs: 1 } }).company(subdomain, product);
   expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
   await fixture.infisical.deleteSecret(`/tenants/${subdomain}`, "CUSTOM_KEY");
-  await putByHand(fixture, subdomain, "CUSTOM_KEY", "");
+  await putByHand(fixture, subdomain, { name: "CUSTOM_KEY", value: "" });
   expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
 });

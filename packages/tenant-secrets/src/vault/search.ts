@@ -28,7 +28,7 @@ export interface ValueSearch {
   readonly searched: number;
   /** How many of them are hybrid: what only Infisical has of theirs was not looked at. */
   readonly partly: number;
-  /** How many companies were not searched, and why: their values are in Infisical; their keys are destroyed, or not at hand. */
+  /** How many companies were not searched, and why: their values are in Infisical; their keys are destroyed, or cannot be loaded. */
   readonly notSearched: {
     readonly inInfisical: number;
     readonly keysDestroyed: number;
@@ -37,11 +37,10 @@ export interface ValueSearch {
 }
 
 /**
- * Where exactly this value is, among current and earlier versions in the database: "is this leaked string one of ours?"
- * Values are compared by fingerprint, under each company's own key, and none is opened. Every company where it is found has
- * that on its record.
+ * Finds a value among the current and earlier versions in the database: "is this leaked string one of ours?" Values are
+ * compared by fingerprint, under each company's own key, and none is decrypted. Every match is an event of its company.
  *
- * @param value as it is kept: an object's is its JSON
+ * @param value as it is stored: of an object its JSON
  * @param subdomain left out: in every company, for operators
  * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_VALUE
  */
@@ -116,7 +115,7 @@ export function createValueSearch(
           const result = results[index] ?? "keysUnavailable";
           if (typeof result === "string") findings.notSearched[result] += 1;
           else {
-            // What an Infisical company left in the database is looked at too, and it is not called searched for that.
+            // Rows that a company on Infisical left in the database are searched too, but the company is not called searched.
             if (company.secretStore === "infisical") findings.notSearched.inInfisical += 1;
             else findings.searched += 1;
             if (company.secretStore === "hybrid") findings.partly += 1;

@@ -15,11 +15,13 @@ export interface SecretChange {
   /** What is asked for, the same in every retry. */
   readonly of: OfSecret<RequestOptions>;
   /** How the secret's head is locked. A retry at the same time waits for that lock. Default: the head that is there */
-  readonly lock?: (
-    statements: SecretStatements,
-    companyId: CompanyScope["company"]["id"],
-    secretKey: string,
-  ) => Promise<LockedHead | undefined>;
+  readonly lock?:
+    | ((
+        statements: SecretStatements,
+        companyId: CompanyScope["company"]["id"],
+        secretKey: string,
+      ) => Promise<LockedHead | undefined>)
+    | undefined;
 }
 
 const Changed = z.object({

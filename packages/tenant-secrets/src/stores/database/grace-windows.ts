@@ -14,7 +14,7 @@ const GraceWindows = z.array(z.strictObject({ version: z.int().min(1), until: z.
  * A window that was promised outlives later changes. A removed secret has none.
  *
  * @returns the one that was replaced last first
- * @throws {TenantSecretsError} CONFLICT where as many earlier versions count as can; INTEGRITY_FAILURE where the head's are
+ * @throws {TenantSecretsError} CONFLICT where as many earlier versions are active as can be; INTEGRITY_FAILURE where the head's are
  *   not of the form that is written here
  */
 export function nextGraceWindows(
@@ -45,7 +45,7 @@ function tooMany(currentVersion: number, windows: readonly GraceWindow[]): Tenan
   );
 }
 
-/** Until when a version counts in a grace window that is open now; null where it does not. Of a head joined with its versions. */
+/** When the open grace window of a version ends; null where it has none. For a head joined with its versions. */
 export const graceUntil = sql<string | null>`(
   select w.until from jsonb_to_recordset(${companySecrets.graceWindows}) as w(version integer, until timestamptz)
   where w.version = ${companySecretVersions.version} and w.until > now())`;
@@ -55,5 +55,5 @@ export const gracePlace = sql<string | null>`(
   select w.place from jsonb_array_elements(${companySecrets.graceWindows}) with ordinality as w(each, place)
   where w.each->'version' = to_jsonb(${companySecretVersions.version}))`;
 
-/** Whether a version is an earlier one that still counts. */
+/** Whether a version is a previous one inside its grace window. */
 export const isPrevious = sql`${graceUntil} is not null`;

@@ -54,7 +54,7 @@ interface KeyedMac {
 
 /**
  * @returns what an earlier request of this name was answered; undefined where there was none
- * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the keys at hand are older
+ * @throws {TenantSecretsError} CONFLICT where it asked for something else; KEY_DESTROYED where the loaded keys are older
  *   than the request's
  */
 export async function findApplied(statements: Statements, request: WriteRequest): Promise<unknown> {
@@ -88,7 +88,7 @@ export const Versions = z.array(z.int());
 
 /**
  * Whether the versions that a request made hold what another one asks for. For when the key of its MAC is destroyed: a
- * version's fingerprint was computed anew under the next key. What cannot be compared any more is how it was to be written.
+ * version's fingerprint is computed again under the next key. The options of the write cannot be compared any more.
  */
 async function madeThose(
   statements: Statements,
@@ -121,7 +121,7 @@ export async function keepApplied(
   answer: object,
 ): Promise<void> {
   const bodyMac = textOf(macs[0]);
-  // Rows that somebody else is forgetting are passed over, so that two writers never wait for each other here.
+  // Rows that another writer is deleting are skipped, so that two writers never wait for each other here.
   await statements.execute(sql`
     delete from ${writeRequests} where ctid in (
       select ctid from ${writeRequests} where ${companyId} = ${name.companyId} and ${createdAt} <= ${forgottenBefore}
@@ -135,7 +135,7 @@ export async function keepApplied(
       setWhere: lte(createdAt, forgottenBefore),
     })
     .returning({ requestId });
-  // It came in between, for another secret: the lock on this one's head keeps its own apart.
+  // The id was used for another secret meanwhile. For the same secret the lock on its head prevents that.
   if (kept.length === 0) throw requestIdTaken();
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, lt, sql, getTableColumns } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type Check, type CheckResult, notFound, type SecretVersion } from "@repo/catalog";
 import { integrityFailure } from "@repo/envelope";
@@ -12,6 +12,9 @@ import type { OfSecret, StoredDescription } from "../store.ts";
 const { companySecrets, companySecretVersions, secretUses } = tables;
 
 const maxPage = 100;
+
+/** All of a version but its value. */
+const { sealed: _sealed, ...versionColumns } = getTableColumns(companySecretVersions);
 
 /** What can be known of secrets without a value. */
 export function createDescriptions({ database }: DatabaseParts): StorePart<"survey" | "list", "history"> {
@@ -108,20 +111,7 @@ function selectVersions(
 ) {
   return statements
     .select({
-      companyId: companySecretVersions.companyId,
-      version: companySecretVersions.version,
-      id: companySecretVersions.id,
-      previousVersionId: companySecretVersions.previousVersionId,
-      createdAt: companySecretVersions.createdAt,
-      actorKind: companySecretVersions.actorKind,
-      actorId: companySecretVersions.actorId,
-      note: companySecretVersions.note,
-      hint: companySecretVersions.hint,
-      fingerprint: companySecretVersions.fingerprint,
-      expiresAt: companySecretVersions.expiresAt,
-      checkResult: companySecretVersions.checkResult,
-      checkedAt: companySecretVersions.checkedAt,
-      destroyedAt: companySecretVersions.destroyedAt,
+      ...versionColumns,
       deletedAt: companySecrets.deletedAt,
       recoverUntil: companySecrets.recoverUntil,
       stage: sql<SecretVersion["stage"] | null>`case

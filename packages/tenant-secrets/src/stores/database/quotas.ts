@@ -6,11 +6,11 @@ import { TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../../companies/companies.ts";
 import type { DatabaseParts } from "./transaction.ts";
 
-/** How much one company may keep in the database. What is left out has its default. */
+/** How much one company may store in the database. A quota that is left out has its default. */
 export interface QuotaOptions {
   /** Secrets, removed ones included until they are purged. Default 10,000. */
   readonly secrets?: number | undefined;
-  /** Versions of all its secrets together; one that was destroyed leaves who made it, and counts. Default 500,000. */
+  /** Versions of all its secrets together, destroyed ones included: their rows stay. Default 500,000. */
   readonly versions?: number | undefined;
   /** Bytes of sealed values, of all versions together. Default 512 MiB. */
   readonly bytes?: number | undefined;
@@ -19,7 +19,7 @@ export interface QuotaOptions {
 /** What a company has, or what a write adds to it. */
 export type Usage = Readonly<Record<keyof QuotaOptions, number>>;
 
-/** What is left of a company's quotas. */
+/** The unused part of a company's quotas. */
 export interface Room {
   /**
    * Takes what a write needs, and gives it back where its transaction is lost. Waits for nothing.
@@ -46,7 +46,7 @@ export interface GrowingParts extends DatabaseParts {
 const defaultQuotas: Usage = { secrets: 10_000, versions: 500_000, bytes: 512 * 1024 * 1024 };
 
 const measuredMs = 60_000;
-/** What is full is measured again sooner: something may have been purged. */
+/** A full company is measured again sooner: it may have purged secrets. */
 const fullMeasuredMs = 2000;
 
 const { companySecrets, companySecretVersions } = tables;
@@ -69,7 +69,7 @@ export function createQuotas(database: Database, options: QuotaOptions = {}): Qu
   const isOld = (usage: CountedUsage): boolean =>
     performance.now() - usage.measuredAt > (isFull(usage) ? fullMeasuredMs : measuredMs);
 
-  /** One at a time measures, and whoever comes meanwhile counts on from the same. */
+  /** One measurement at a time: calls meanwhile add to its result. */
   const usageOf = (company: Company): Promise<CountedUsage> => {
     const last = usages.get(company.id);
     if (last !== undefined && !(last.known !== undefined && isOld(last.known))) return last.usage;

@@ -1,6 +1,8 @@
 import { eq } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { notFound, TenantSecretsError } from "@repo/catalog";
+import { notFound, TenantSecretsError, type RemoveOptions, type RemoveResult } from "@repo/catalog";
+import type { CompanyScope } from "../../companies/companies.ts";
+import type { OfSecret } from "../store.ts";
 import { createChangeSecret, versionOf, type Changed, type SecretChange } from "./change-secret.ts";
 import type { StorePart } from "./port.ts";
 import type { DatabaseParts } from "./transaction.ts";
@@ -12,12 +14,11 @@ import {
   lockOrMakeHeads,
   ofVersion,
   type Head,
-  type LiveHead,
 } from "./secret-head.ts";
 
 const { companies, companySecretVersions } = tables;
 
-/** Destroys every value of a secret. What is left is a tombstone that cannot be undone, and the numbers. */
+/** Destroys every value of a secret. A tombstone that cannot be undone stays, with the version numbers. */
 export async function purgeValues(statements: Statements, head: Head): Promise<void> {
   await changeHead(statements, head, {
     secretValueEncrypted: null,
@@ -35,7 +36,7 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
 export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury", "restore" | "purge"> {
   const changeSecret = createChangeSecret(parts);
 
-  const entomb = async (statements: Statements, head: LiveHead): Promise<Changed> => {
+  const entomb = async (statements: Statements, head: Head): Promise<Changed> => {
     const [row] = await statements
       .select({ recoveryDays: companies.recoveryDays })
       .from(companies)
@@ -48,7 +49,23 @@ export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury"
       // A copy that is restored does not follow what it was copied from any more.
       origin: "written",
     });
-    return { recoverUntil, version: head.currentVersion };
+    return { recoverUntil, version: head.currentVersion ?? undefined };
+  };
+
+  /** Removes a secret whose head `lock` locks: the head that exists, or else a new one, which is a removal already. */
+  const removeLocked = async (
+    scope: CompanyScope,
+    of: OfSecret<RemoveOptions>,
+    lock?: SecretChange["lock"],
+  ): Promise<RemoveResult> => {
+    const change = { action: "secret.remove", of, lock } as const;
+    const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
+      // Where a secret came here since its caller looked, it would stay; where it was removed, there is none.
+      const head = locked?.made === true ? locked.head : liveHead(locked?.head);
+      expectVersion(head, of.expectedVersion);
+      return locked?.made === true ? {} : entomb(statements, head);
+    });
+    return { recoverUntil };
   };
 
   return {
@@ -59,34 +76,13 @@ export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury"
           "This company's secrets live in the database alone: leave out that it is to be deleted in Infisical.",
         );
       }
-      const change = { action: "secret.remove", of } as const;
-      const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
-        const head = liveHead(locked?.head);
-        expectVersion(head, of.expectedVersion);
-        return entomb(statements, head);
-      });
-      return { recoverUntil };
+      return removeLocked(scope, of);
     },
 
-    bury: async (scope, of) => {
-      const change: SecretChange = {
-        action: "secret.remove",
-        of,
-        lock: async (statements, companyId, secretKey) =>
-          (await lockOrMakeHeads(statements, companyId, [secretKey])).get(secretKey),
-      };
-      const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
-        if (locked?.made === true) {
-          expectVersion(locked.head, of.expectedVersion);
-          return {};
-        }
-        // It came here since the caller looked, and would stay; or it was removed, and then there is none.
-        const head = liveHead(locked?.head);
-        expectVersion(head, of.expectedVersion);
-        return entomb(statements, head);
-      });
-      return { recoverUntil };
-    },
+    bury: (scope, of) =>
+      removeLocked(scope, of, async (statements, companyId, secretKey) =>
+        (await lockOrMakeHeads(statements, companyId, [secretKey])).get(secretKey),
+      ),
 
     versions: {
       restore: async (scope, of) => {

@@ -6,14 +6,14 @@ import { HeadChanged, type HeadKeys, type SecretStatements } from "./transaction
 
 const { companySecrets, companySecretVersions } = tables;
 
-/** The one permanent row of a secret, locked by whoever holds one of these, and found to be genuine. */
+/** The one permanent row of a secret, locked by this transaction, with a MAC that fits. */
 export type Head = HeadRow & {
-  /** What the MAC of its next state is under. None in a company whose keys were destroyed: its MACs are checked by nobody. */
+  /** The key of the MAC of its next state. Undefined in a company whose keys were destroyed: its MACs cannot be checked. */
   readonly nextKey?: CompanyKey;
 };
 
 type StoredHead = typeof companySecrets.$inferSelect;
-/** A head as {@link headColumns} selects it, of which nothing is known yet. */
+/** A head as {@link headColumns} selects it, before its MAC is checked. */
 export type HeadRow = StoredHead & {
   /** When the transaction that selected it began, by the database's clock. */
   readonly now: Date;
@@ -83,8 +83,8 @@ export type HeadChanges = Partial<
 >;
 
 /**
- * The one way in which a head that is there changes. One that is not genuine has no key and keeps its MAC, so that it does
- * not become genuine by that.
+ * The only function that changes an existing head. A head whose MAC does not fit has no key: it keeps that MAC, and does not
+ * become genuine by the change.
  *
  * @param changes columns and their values; `updated_at` and the MAC come by themselves
  */
@@ -102,7 +102,7 @@ export async function changeHead(statements: Statements, head: Head, changes: He
 
 export interface LockedHead {
   readonly head: Head;
-  /** By this transaction, which has to fill it: until then it reads as removed. */
+  /** Whether this transaction made the head and has to fill it: until then the secret reads as removed. */
   readonly made: boolean;
 }
 
@@ -179,7 +179,7 @@ export function expectVersion(head: Head, expectedVersion: number | undefined): 
   );
 }
 
-/** Moves the sealed value of the version that is current until now to that version's own row. @returns the row's id */
+/** Moves the encrypted value of the current version from the head to the version's own row. @returns the row's id */
 export async function keepCurrentVersion(statements: Statements, head: Head): Promise<string | null> {
   if (head.currentVersion === null) return null;
   const [row] = await statements
@@ -191,7 +191,7 @@ export async function keepCurrentVersion(statements: Statements, head: Head): Pr
   return row.id;
 }
 
-/** What is left of a version whose value is destroyed: who made it, when and why. */
+/** The columns of a version whose value is destroyed. Its actor, time and note stay. */
 export const destroyed = {
   sealed: null,
   companyKeyNo: null,

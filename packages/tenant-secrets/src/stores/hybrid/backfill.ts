@@ -26,18 +26,18 @@ export interface AdoptionParts {
 
 export interface AdoptOptions {
   /**
-   * Whether to wait while the company's store is being changed, as whoever changes something does. Who reads is served what
-   * there is. Default: false
+   * Whether to wait while the company's store is being changed, as changes do. Reads do not: they get what there is.
+   * Default: false
    */
   readonly waits?: boolean;
 }
 
-/** How values come from Infisical into the database: as the act of a job, whoever happened to ask for them. */
+/** Copies values from Infisical into the database. The audit log names the job as the actor, not the caller of the read. */
 export interface Adoption {
   /**
-   * Copies what Infisical has and the database knows nothing of.
+   * Copies a secret that the database does not know.
    *
-   * @returns what is to be served: the database's word, or Infisical's where the catalogue or an outage keeps it there
+   * @returns the value to serve: the database's, or Infisical's where the catalogue or an outage prevents the copy
    */
   adopt(
     company: Company,
@@ -45,11 +45,11 @@ export interface Adoption {
     options: OfSecret<AdoptOptions>,
   ): Promise<SealedSecret | undefined>;
   /**
-   * Looks, now and then, whether Infisical has a newer value for one that was copied and not touched since. Where Infisical
-   * does not answer soon, the copy is served.
+   * Asks Infisical, once per `freshMs`, for a newer value of a copy that was not changed since. Where Infisical does not answer
+   * in time, the copy is served.
    */
   refresh(company: Company, secretKey: string, copy: SealedSecret): Promise<SealedSecret | undefined>;
-  /** Infisical is looked at the next time, however short ago that was done. */
+  /** Makes the next `refresh` ask Infisical, however recently it did. */
   doubt(company: Company, secretKey: string): void;
   measure(): AdoptionMeasurements;
 }
@@ -65,7 +65,7 @@ export function createAdoption({ catalog, database, infisical, freshMs }: Adopti
   const recent = new LRUCache<string, true>({ max: 100_000, ttl: freshMs });
   const counts = { adopted: 0, refreshed: 0, failed: 0 };
 
-  /** @returns whether the database was asked to take it; it may have known better */
+  /** @returns whether the database was asked to take the value; it may have had another one */
   const copy = async (
     company: Company,
     plaintext: Plaintext,
@@ -86,7 +86,7 @@ export function createAdoption({ catalog, database, infisical, freshMs }: Adopti
     return known.state === "present" ? known.secret.sealed : undefined;
   };
 
-  /** Infisical's own version numbers mean nothing beside the database's; 0 is none of these. */
+  /** Infisical's version numbers mean nothing beside the database's. Version 0 is none of these. */
   const asOutside = (outside: SealedSecret): SealedSecret => ({ ...outside, version: 0 });
 
   return {
@@ -105,7 +105,7 @@ export function createAdoption({ catalog, database, infisical, freshMs }: Adopti
 
     refresh: async (company, secretKey, known) => {
       const keepMs = recent.getRemainingTTL(nameOf(company, secretKey));
-      // What is left of the time by chance is not worth another round.
+      // The last tenth of the time is not worth another entry in the cache.
       if (keepMs > freshMs / 10) return { ...known, keepMs };
       let plaintext: Plaintext | undefined;
       try {
@@ -129,7 +129,7 @@ export function createAdoption({ catalog, database, infisical, freshMs }: Adopti
   };
 }
 
-/** Whether the catalogue lets a value move: what it would refuse to write stays where it is. */
+/** Whether the catalogue lets a value be copied: a value that it refuses to write stays in Infisical. */
 function isAdopted(catalog: Catalog, secretKey: string, text: string): boolean {
   if (catalog.find(secretKey)?.adopt === false) return false;
   try {

@@ -30,7 +30,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
   const { database, infisical } = parts;
   const adoption = createAdoption(parts);
 
-  /** What is still only outside, now in the database where it may be; else of version 0. */
+  /** Copies a secret that only Infisical has. Where it may not be copied, it has version 0. */
   const takeIn = async (
     company: Company,
     secretKey: string,
@@ -50,7 +50,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     return takeIn(company, secretKey);
   };
 
-  /** Operations of the database on secrets that it knows, or gets to know by a copy. */
+  /** Operations of the database, each after a copy of the secret that only Infisical has. */
   const afterTakingIn = <Operations extends object>(operations: Operations): Operations =>
     aroundEach(operations, async (subject, about, proceed) => {
       const company = companyOf(subject);
@@ -67,7 +67,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     measure: () => adoption.measure(),
     find,
 
-    /** Infisical first: what moves into the database meanwhile is then in both, and shown once. */
+    /** Infisical first: a secret that is copied meanwhile is then in both lists, and shown once. */
     list: async (company) => {
       const outside = await infisical.list(company).catch(unreachable);
       const { live, removed } = await database.survey(company);
@@ -113,11 +113,11 @@ export function createHybridStore(parts: HybridParts): HybridStore {
         const live = await database.versions.findLive(company, secret);
         if (live === undefined || current.keepMs === undefined) return live;
         const [{ sealed, ...first }, ...others] = live;
-        // As long as what was found out about Infisical's value holds.
+        // For as long as the last answer of Infisical holds.
         return [{ ...first, sealed: { ...sealed, keepMs: current.keepMs } }, ...others];
       },
 
-      // What Infisical has beside a removed secret is not copied over it.
+      // A removed secret is known, so that Infisical need not be asked.
       restore: (...change) => database.versions.restore(...change),
     },
     batches: database.batches,

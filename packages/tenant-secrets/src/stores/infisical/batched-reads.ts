@@ -11,7 +11,7 @@ type ReadValue = (path: string, name: string) => Promise<OutsideSecret | undefin
 /**
  * Reads values of folders: one that is asked for by itself with a request for it, several of one folder that are asked for in
  * one turn of the event loop with one list. A name that is asked for twice then is asked for once. Where a value of the
- * folder may not be read, which keeps the whole list back, each is asked for by itself.
+ * folder may not be read, Infisical refuses the whole list, and each secret is requested alone.
  */
 export function createFolderReader(infisical: InfisicalClient): ReadValue {
   let waiting = new Map<string, Map<string, PromiseWithResolvers<OutsideSecret | undefined>>>();

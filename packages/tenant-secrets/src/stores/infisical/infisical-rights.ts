@@ -11,7 +11,7 @@ const name = "RIGHTS_CHECK";
 /**
  * Tries what this service needs of Infisical, since no machine identity can ask for its rights: reading `/hono-api`, and,
  * where some company's secrets live in Infisical, making a folder in `/tenants` and making, changing, listing, reading and
- * deleting a secret below it, in a folder that is nobody else's.
+ * deleting a secret below it, in a folder that no company has.
  *
  * @returns a sentence for each right that is missing
  * @throws {TenantSecretsError} STORE_UNAVAILABLE, DATABASE_UNAVAILABLE: it could not be tried

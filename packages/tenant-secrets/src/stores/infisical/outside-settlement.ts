@@ -20,8 +20,8 @@ export interface SettledWrites {
 
 export interface OutsideSettlement {
   /**
-   * Finds out what became of changes in Infisical whose outcome nobody was told, by looking at what is there: a process was
-   * killed in the middle, or an answer was lost. Each gets another event.
+   * Finds the outcome of changes in Infisical that no caller learnt, because a process was killed or an answer was lost: reads the
+   * secret there and compares. Each change gets another event.
    *
    * @param signal ends it between two of them
    * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, AUDIT_UNAVAILABLE
@@ -44,7 +44,7 @@ type Outcome = Pick<AuditEntry, "outcome" | "reason" | "version">;
 const settler = job("settle-outside-writes", { verbs: [], secretKeys: [] });
 const batchSize = 100;
 
-/** What it did, if anything, does not count any more, or is not what is there. */
+/** Infisical has another state than the change would have left, or the change was abandoned. */
 const notApplied: Outcome = { outcome: "failed", reason: "NOT_APPLIED" };
 
 export function createOutsideSettlement(dependencies: Dependencies): OutsideSettlement {

@@ -16,11 +16,11 @@ const { outsideWrites } = tables;
 export interface OutsideChange {
   readonly action: "secret.write" | "secret.remove";
   readonly secretKey: string;
-  /** What is put; left out for a deletion. */
+  /** The new value; undefined for a deletion. */
   readonly plaintext?: Plaintext;
 }
 
-/** What is recorded beside the outcome. */
+/** The fields of the event beside its outcome. */
 export type OutsideResult = Pick<AuditEntry, "version" | "reason">;
 
 export interface OutsideWrites {
@@ -29,7 +29,7 @@ export interface OutsideWrites {
    * of one secret take turns, in all processes.
    *
    * @param call may be made again, and throws as the client does
-   * @throws {StoreChanged} where the company has another store since: it may have been made, and does not count
+   * @throws {StoreChanged} where the company has another store since: the change may have been made, and has no effect on the company any more
    * @throws {InfisicalError} as `call`; AMBIGUOUS also where that took so long that the job has settled it meanwhile
    * @throws {TenantSecretsError} STORE_UNAVAILABLE where others write the same secret for longer than one waits
    */
@@ -44,7 +44,7 @@ export interface OutsideWrites {
 const callMs = 5000;
 /** How long after its admission a call may begin, so that it is over by its deadline. */
 const admissionMs = 5000;
-/** Longer than a call that nobody ends, of a process that was killed, keeps its turn. */
+/** Longer than the call of a killed process blocks the secret, in milliseconds. */
 const longestTurnMs = callMs + admissionMs + 2000;
 
 export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
@@ -107,7 +107,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
     return database.inCompany(company.id, work);
   };
 
-  /** @returns whether it counts, was given up by a change of the store, or was settled by the job before */
+  /** @returns whether the change stands, was abandoned by a change of the store, or was settled by the job before */
   const settle = (
     { company, caller }: CompanyScope,
     id: string,
@@ -151,7 +151,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
       return inTurn(`${company.id} ${secretKey}`, async () => {
         for (;;) {
           const { id, admittedAt } = await waitForTurn(scope, change, giveUpAt);
-          // A process can stand still in between, and nobody would wait for its call by the time it made it.
+          // A process can be paused in between. By the time of its call the deadline of the row would be over.
           if (performance.now() - admittedAt > admissionMs) {
             await withdraw(company, id);
             continue;
