@@ -2,23 +2,10 @@ import { DatabaseError } from "@repo/db";
 import { keyDestroyed, KeyReplacedError, TenantSecretsError } from "@repo/catalog";
 
 /**
- * Runs something that speaks to the database, and turns what the database did into an error of ours.
+ * For the outermost `catch` of what works with the database: what is called from there throws what the database did.
  *
  * @throws {TenantSecretsError} DATABASE_UNAVAILABLE when the same call may succeed later, OVERLOADED where the company asks for
- *   too much at once, else INTERNAL
- */
-export async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw asTenantSecretsError(error);
-  }
-}
-
-/**
- * For the outermost `catch` of what works with the database. What is called from there throws what the database did.
- *
- * @throws {TenantSecretsError} as {@link asTenantSecretsError} makes it
+ *   too much at once, else INTERNAL; our own errors as they are
  */
 export function throwTenantSecretsError(error: unknown): never {
   throw asTenantSecretsError(error);

@@ -3,7 +3,6 @@ export {
   asTenantSecretsError,
   isDatabaseAway,
   isStoreAway,
-  onDatabase,
   throwTenantSecretsError,
 } from "./database-errors.ts";
 export {

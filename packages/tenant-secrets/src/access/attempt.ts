@@ -7,31 +7,31 @@ export interface Attempt extends Omit<AuditEntry, "outcome" | "reason"> {
   readonly changes?: boolean;
 }
 
-/** Of what an error is the refusal: something in a company that the caller may enter, or without an id anything else. */
-export interface Refusal {
+/** What was denied with an error: something in a company that the caller may enter, or without an id anything else. */
+export interface Denial {
   readonly companyId: string | undefined;
 }
 
-const refusals = new WeakMap<TenantSecretsError, Refusal>();
+const denials = new WeakMap<TenantSecretsError, Denial>();
 
-/** @returns undefined for an error that is no refusal, such as one that a secret is missing in a company of the caller's */
-export function refusalOf(error: TenantSecretsError): Refusal | undefined {
-  return refusals.get(error);
+/** @returns undefined for an error that is no denial, such as one that a secret is missing in a company of the caller's */
+export function denialOf(error: TenantSecretsError): Denial | undefined {
+  return denials.get(error);
 }
 
-/** Puts a refusal on record, and throws it. */
-export async function refuse(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
-  refusals.set(error, { companyId: attempt.companyId });
+/** Audits a denial, and throws it. */
+export async function deny(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
+  denials.set(error, { companyId: attempt.companyId });
   await note(audit, attempt, "refused", error);
   throw error;
 }
 
 /**
- * Does what was asked for, and sees to it that a failure is on record. What succeeds has put itself there.
+ * Does what was asked for, and audits its failure. What succeeds has audited itself.
  *
- * @throws {TenantSecretsError} what `work` threw, as one of ours; AUDIT_UNAVAILABLE where the record cannot be written to
+ * @throws {TenantSecretsError} what `work` threw, as one of ours; AUDIT_UNAVAILABLE where the audit log cannot be written to
  */
-export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
+export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
@@ -39,7 +39,7 @@ export async function perform<T>(audit: AuditLog, attempt: Attempt, work: () => 
     const isOpen = error.store === undefined ? lostAnswers.has(error.code) : error.store === "unknown";
     const lost = attempt.changes === true && isOpen;
     const outcome = error.code === "FORBIDDEN" && error.store === undefined ? "refused" : "failed";
-    if (outcome === "refused") refusals.set(error, { companyId: attempt.companyId });
+    if (outcome === "refused") denials.set(error, { companyId: attempt.companyId });
     try {
       await note(audit, attempt, lost ? "unknown" : outcome, error);
     } catch (unrecorded) {

@@ -2,7 +2,7 @@ import { DatabaseError, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import { type Caller, type CompanyId, forbidden, type TenantSecretsError, type Verb } from "@repo/catalog";
-import { perform, refuse, type Attempt } from "./attempt.ts";
+import { auditFailure, deny, type Attempt } from "./attempt.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { beginRequest } from "./management-requests.ts";
 import { permits, permitsOnPlatform } from "./permissions.ts";
@@ -111,7 +111,7 @@ export interface Operations {
   /** @throws {TenantSecretsError} FORBIDDEN, audited */
   authorize(operation: Operation): Promise<void>;
   /** Audits a denial, and throws it. */
-  deny(attempt: Attempt, error: TenantSecretsError): Promise<never>;
+  deny(asked: Attempt, error: TenantSecretsError): Promise<never>;
 }
 
 /** Runs one transaction across companies. */
@@ -124,18 +124,16 @@ export function createOperations(
   authentic: Pick<AuthenticRows, "change">,
   audit: AuditLog,
 ): Operations {
-  const deny: Operations["deny"] = (attempt, error) => refuse(audit, attempt, error);
-
   const authorize = async (operation: Operation): Promise<void> => {
     const { caller, company, verb, to = verb, deny: reason } = operation;
     if (verb !== undefined && !isPermitted(caller, verb, company?.id))
-      await deny(attemptOf(operation), forbidden(to ?? verb));
-    if (reason !== undefined) await deny(attemptOf(operation), reason);
+      await deny(audit, attemptOf(operation), forbidden(to ?? verb));
+    if (reason !== undefined) await deny(audit, attemptOf(operation), reason);
   };
 
   const attempt = async <T>(operation: Operation, changes: boolean, work: () => Promise<T>): Promise<T> => {
     await authorize(operation);
-    return perform(audit, { ...attemptOf(operation), changes }, work);
+    return auditFailure(audit, { ...attemptOf(operation), changes }, work);
   };
 
   /** The one place where the events of a committed change are written, in its transaction. */
@@ -197,7 +195,7 @@ export function createOperations(
       attempt(operation, changes, () => work(steps(operation))),
     steps,
     authorize,
-    deny,
+    deny: (asked, error) => deny(audit, asked, error),
   };
 }
 

@@ -4,7 +4,7 @@ import { LRUCache } from "lru-cache";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { type AuditLog, networkOf } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
-import { refuse, refusalOf, type Attempt } from "./attempt.ts";
+import { denialOf, deny, type Attempt } from "./attempt.ts";
 import { createCounters, type Count, type Counters } from "./counters.ts";
 
 /** How much is too much. What is left out has its default. */
@@ -106,10 +106,10 @@ export function createRateLimits(
       const actor = actorOf(caller);
       const attempt: Attempt = { caller, action: "call.limit" };
       const waitMs = await calls(actor);
-      if (waitMs > 0) return refuse(audit, attempt, rateLimited(waitMs));
+      if (waitMs > 0) return deny(audit, attempt, rateLimited(waitMs));
       if (!isSensitive) return;
       const { points, endsInMs } = await counted(() => counters.add(keyOf("sensitive", actor), minuteMs));
-      if (points > sensitiveCallsPerMinute) await refuse(audit, attempt, rateLimited(endsInMs));
+      if (points > sensitiveCallsPerMinute) await deny(audit, attempt, rateLimited(endsInMs));
     },
 
     admitToCompany: async (attempt, companyId) => {
@@ -119,21 +119,21 @@ export function createRateLimits(
       const isBlocked = refusals.knownWaitMs(keyOf("blocked", actor)) > 0;
       const blockedMs = isBlocked ? refusals.knownWaitMs(refusalKey(actor, companyId)) : 0;
       const waitMs = Math.max(blockedMs, await companyCalls(companyId));
-      if (waitMs > 0) await refuse(audit, { ...attempt, companyId }, rateLimited(waitMs));
+      if (waitMs > 0) await deny(audit, { ...attempt, companyId }, rateLimited(waitMs));
     },
 
     callFailed: async (caller, error) => {
-      const refusal = refusalOf(error);
+      const denial = denialOf(error);
       if (caller.actor.kind !== "job" && error.code === "INVALID_INPUT" && !seen.has(error)) {
         seen.add(error);
         // No block, which would stop a product for one of its customers who sends nonsense.
         await calls(actorOf(caller), malformedCalls - 1);
       }
-      if (caller.actor.kind === "job" || refusal === undefined || seen.has(error)) return;
+      if (caller.actor.kind === "job" || denial === undefined || seen.has(error)) return;
       if (error.code === "RATE_LIMITED") return;
       seen.add(error);
       const actor = actorOf(caller);
-      const { companyId } = refusal;
+      const { companyId } = denial;
       const waitMs = await counted(() =>
         refusals.add(refusalKey(actor, companyId), async () => {
           if (companyId !== undefined) await refusals.block(keyOf("blocked", actor), minuteMs);

@@ -1,7 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { onDatabase } from "@repo/audit-log";
 import { type CompanyId, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, fingerprint, integrityFailure, openValue, sealValue } from "@repo/envelope";
 import type { CompanyKeys } from "./company-keys.ts";
@@ -118,7 +117,7 @@ export interface Sweep {
 export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]> {
   const { database, companyId, companyKeys, to, step, advance, progress } = sweep;
   const read = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
-    onDatabase(() => database.inCompany(companyId, work));
+    database.inCompany(companyId, work);
   const write: Write = (work, at) =>
     step.commitIn(
       companyId,
