@@ -30,7 +30,7 @@ create table api_keys (
   last_used_at timestamp(3) with time zone,
   revoked_at timestamp(3) with time zone,
   revision integer not null,
-  mac_key_no smallint not null,
+  mac_key_version smallint not null,
   mac bytea not null,
   constraint api_keys_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint api_keys_key_patterns_check CHECK ((cardinality(key_patterns) > 0)),
@@ -39,7 +39,7 @@ create table api_keys (
   constraint api_keys_verbs_check CHECK (((cardinality(verbs) > 0) AND (verbs <@ '{describe,use,write,delete,export}'::text[])))
 );
 CREATE INDEX api_keys_company ON public.api_keys USING btree (company_id);
-CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_no, mac ON public.api_keys FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.api_keys FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE OF company_id, prefix, hash, verbs, key_patterns, addresses, expires_at, revoked_at ON public.api_keys FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.api_keys FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
 alter table api_keys enable row level security;
@@ -48,25 +48,25 @@ create policy company on api_keys for all to tenant_secrets_application using (c
 create policy maintenance on api_keys for all to tenant_secrets_maintenance using true with check true;
 grant insert, select, update on api_keys to tenant_secrets_maintenance;
 
-create table audit_batches (
-  no integer not null,
+create table audit_checkpoints (
+  index integer not null,
   cluster text not null,
   floor bigint not null,
   from_xid xid8 not null,
   to_xid xid8 not null,
   size integer not null,
   leaves bytea not null,
-  head text not null,
+  checkpoint text not null,
   signature text not null,
   sealed_at timestamp(3) with time zone not null default now(),
-  constraint audit_batches_interval_check CHECK ((from_xid <= to_xid)),
-  constraint audit_batches_no_check CHECK ((no > 0)),
-  constraint audit_batches_pkey PRIMARY KEY (no),
-  constraint audit_batches_size_check CHECK (((size >= 0) AND (octet_length(leaves) = (48 * size))))
+  constraint audit_checkpoints_index_check CHECK ((index > 0)),
+  constraint audit_checkpoints_interval_check CHECK ((from_xid <= to_xid)),
+  constraint audit_checkpoints_pkey PRIMARY KEY (index),
+  constraint audit_checkpoints_size_check CHECK (((size >= 0) AND (octet_length(leaves) = (48 * size))))
 );
-CREATE INDEX audit_batches_interval ON public.audit_batches USING btree (floor, to_xid);
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_batches FOR EACH STATEMENT EXECUTE FUNCTION refuse_record_change();
-grant insert, select on audit_batches to tenant_secrets_maintenance;
+CREATE INDEX audit_checkpoints_interval ON public.audit_checkpoints USING btree (floor, to_xid);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+grant insert, select on audit_checkpoints to tenant_secrets_maintenance;
 
 create table audit_events (
   id uuid not null,
@@ -84,24 +84,24 @@ create table audit_events (
   address text,
   count integer not null default 1,
   last_at timestamp(3) with time zone,
-  stream uuid,
-  stream_no bigint,
+  writer_id uuid,
+  sequence_no bigint,
   xid xid8 not null default pg_current_xact_id(),
   nonce bytea not null,
-  mac_key_no smallint not null,
+  mac_key_version smallint not null,
   mac bytea not null,
   "position" bigint not null,
   constraint audit_events_count_check CHECK ((count > 0)),
   constraint audit_events_mac_check CHECK (((octet_length(nonce) = 16) AND (octet_length(mac) = 32))),
-  constraint audit_events_outcome_check CHECK ((outcome = ANY (ARRAY['allowed'::text, 'refused'::text, 'attempted'::text, 'failed'::text, 'unknown'::text]))),
+  constraint audit_events_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'denied'::text, 'attempted'::text, 'failed'::text, 'unknown'::text]))),
   constraint audit_events_pkey PRIMARY KEY (id),
-  constraint audit_events_stream_check CHECK ((((stream IS NULL) = (stream_no IS NULL)) AND (stream_no > 0)))
+  constraint audit_events_sequence_check CHECK ((((writer_id IS NULL) = (sequence_no IS NULL)) AND (sequence_no > 0)))
 );
 CREATE INDEX audit_events_company ON public.audit_events USING btree (company_id, "position");
-CREATE INDEX audit_events_forgettings ON public.audit_events USING btree (version) WHERE (action = 'record.forget'::text);
+CREATE INDEX audit_events_prunings ON public.audit_events USING btree (version) WHERE (action = 'audit.prune'::text);
 CREATE INDEX audit_events_xid ON public.audit_events USING btree (xid);
-CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_record_change();
-CREATE TRIGGER keep_events BEFORE DELETE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION refuse_record_removal();
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+CREATE TRIGGER keep_events BEFORE DELETE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION refuse_audit_removal();
 alter table audit_events enable row level security;
 alter table audit_events force row level security;
 create policy append on audit_events for insert to tenant_secrets_application with check true;
@@ -112,14 +112,14 @@ grant insert, select on audit_events to tenant_secrets_application;
 
 create table audit_key_wraps (
   purpose text not null,
-  no integer not null,
+  key_version integer not null,
   region text not null,
   master_key_version integer not null,
   wrapped text not null,
   created_at timestamp(3) with time zone not null default now(),
-  constraint audit_key_wraps_key_fkey FOREIGN KEY (purpose, no) REFERENCES audit_keys(purpose, no) ON DELETE RESTRICT,
+  constraint audit_key_wraps_key_fkey FOREIGN KEY (purpose, key_version) REFERENCES audit_keys(purpose, key_version) ON DELETE RESTRICT,
   constraint audit_key_wraps_master_key_fkey FOREIGN KEY (region, master_key_version) REFERENCES master_keys(region, version) ON DELETE RESTRICT,
-  constraint audit_key_wraps_pkey PRIMARY KEY (purpose, no, region, master_key_version)
+  constraint audit_key_wraps_pkey PRIMARY KEY (purpose, key_version, region, master_key_version)
 );
 CREATE TRIGGER last_wrap_stays BEFORE DELETE ON public.audit_key_wraps FOR EACH ROW EXECUTE FUNCTION refuse_audit_unwrap();
 CREATE TRIGGER wrap_under_active_key BEFORE INSERT ON public.audit_key_wraps FOR EACH ROW EXECUTE FUNCTION refuse_wrap();
@@ -127,11 +127,11 @@ grant delete, insert, select on audit_key_wraps to tenant_secrets_maintenance;
 
 create table audit_keys (
   purpose text not null,
-  no integer not null,
+  key_version integer not null,
   status text not null,
   public_key text,
   created_at timestamp(3) with time zone not null default now(),
-  constraint audit_keys_pkey PRIMARY KEY (purpose, no),
+  constraint audit_keys_pkey PRIMARY KEY (purpose, key_version),
   constraint audit_keys_purpose_check CHECK ((purpose = ANY (ARRAY['mac'::text, 'signing'::text, 'row'::text]))),
   constraint audit_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retiring'::text, 'retired'::text])))
 );
@@ -152,7 +152,7 @@ create table companies (
   updated_at timestamp(3) with time zone not null default now(),
   deleted_at timestamp(3) with time zone,
   revision integer not null,
-  mac_key_no smallint not null,
+  mac_key_version smallint not null,
   mac bytea not null,
   constraint companies_deleted_check CHECK (((status = 'deleted'::text) = (deleted_at IS NOT NULL))),
   constraint companies_infisical_folder_check CHECK ((infisical_folder ~ '^[A-Za-z0-9_-]{1,255}$'::text)),
@@ -166,7 +166,7 @@ create table companies (
 );
 CREATE TRIGGER fenced_store BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_unfenced_store();
 CREATE TRIGGER keep_subdomain AFTER INSERT OR UPDATE OF subdomain ON public.companies FOR EACH ROW EXECUTE FUNCTION keep_company_subdomain();
-CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_no, mac ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.companies REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.companies REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.companies REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
@@ -180,14 +180,14 @@ grant select on companies to tenant_secrets_application;
 
 create table company_key_wraps (
   company_id uuid not null,
-  no integer not null,
+  key_version integer not null,
   region text not null,
   master_key_version integer not null,
   wrapped text not null,
   created_at timestamp(3) with time zone not null default now(),
-  constraint company_key_wraps_key_fkey FOREIGN KEY (company_id, no) REFERENCES company_keys(company_id, no) ON DELETE RESTRICT,
+  constraint company_key_wraps_key_fkey FOREIGN KEY (company_id, key_version) REFERENCES company_keys(company_id, key_version) ON DELETE RESTRICT,
   constraint company_key_wraps_master_key_fkey FOREIGN KEY (region, master_key_version) REFERENCES master_keys(region, version) ON DELETE RESTRICT,
-  constraint company_key_wraps_pkey PRIMARY KEY (company_id, no, region, master_key_version)
+  constraint company_key_wraps_pkey PRIMARY KEY (company_id, key_version, region, master_key_version)
 );
 CREATE TRIGGER last_wrap_stays BEFORE DELETE ON public.company_key_wraps FOR EACH ROW EXECUTE FUNCTION refuse_unwrap();
 CREATE TRIGGER wrap_of_living_key BEFORE INSERT ON public.company_key_wraps FOR EACH ROW EXECUTE FUNCTION refuse_company_wrap();
@@ -201,13 +201,13 @@ grant insert, select on company_key_wraps to tenant_secrets_application;
 
 create table company_keys (
   company_id uuid not null,
-  no integer not null,
+  key_version integer not null,
   status text not null,
   created_at timestamp(3) with time zone not null default now(),
   destroyed_at timestamp(3) with time zone,
   constraint company_keys_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
-  constraint company_keys_no_check CHECK ((no > 0)),
-  constraint company_keys_pkey PRIMARY KEY (company_id, no),
+  constraint company_keys_key_version_check CHECK ((key_version > 0)),
+  constraint company_keys_pkey PRIMARY KEY (company_id, key_version),
   constraint company_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retiring'::text, 'retired'::text, 'destroyed'::text])))
 );
 CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_keys FOR EACH ROW EXECUTE FUNCTION refuse_company_key();
@@ -228,10 +228,10 @@ create table company_secret_versions (
   version integer not null,
   id uuid not null default gen_random_uuid(),
   previous_version_id uuid,
-  sealed text,
-  company_key_no integer,
+  value_encrypted text,
+  company_key_version integer,
   fingerprint text,
-  hint text,
+  last_four text,
   note text,
   actor_kind text not null,
   actor_id text not null,
@@ -245,7 +245,7 @@ create table company_secret_versions (
   destroyed_at timestamp(3) with time zone,
   constraint company_secret_versions_check_check CHECK ((((check_result IS NULL) = (checked_at IS NULL)) AND (check_result = ANY (ARRAY['accepted'::text, 'rejected'::text, 'unknown'::text])))),
   constraint company_secret_versions_id_key UNIQUE (company_id, id),
-  constraint company_secret_versions_key_fkey FOREIGN KEY (company_id, company_key_no) REFERENCES company_keys(company_id, no) ON DELETE RESTRICT,
+  constraint company_secret_versions_key_fkey FOREIGN KEY (company_id, company_key_version) REFERENCES company_keys(company_id, key_version) ON DELETE RESTRICT,
   constraint company_secret_versions_note_check CHECK ((length(note) <= 500)),
   constraint company_secret_versions_pkey PRIMARY KEY (company_id, secret_key, version),
   constraint company_secret_versions_previous_fkey FOREIGN KEY (company_id, previous_version_id) REFERENCES company_secret_versions(company_id, id) ON DELETE RESTRICT,
@@ -253,24 +253,24 @@ create table company_secret_versions (
   constraint company_secret_versions_version_check CHECK ((version > 0))
 );
 CREATE INDEX company_secret_versions_expires_at ON public.company_secret_versions USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (reminded_days IS DISTINCT FROM '-1'::integer));
-CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((new.sealed IS NOT NULL)) EXECUTE FUNCTION refuse_sealing();
+CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((new.value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key();
 CREATE TRIGGER immutable_version BEFORE UPDATE ON public.company_secret_versions FOR EACH ROW EXECUTE FUNCTION refuse_version_change();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.company_secret_versions FOR EACH ROW EXECUTE FUNCTION notify_of_version();
-CREATE TRIGGER notify_update AFTER UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((old.sealed IS DISTINCT FROM new.sealed)) EXECUTE FUNCTION notify_of_version();
+CREATE TRIGGER notify_update AFTER UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((old.value_encrypted IS DISTINCT FROM new.value_encrypted)) EXECUTE FUNCTION notify_of_version();
 alter table company_secret_versions enable row level security;
 alter table company_secret_versions force row level security;
 create policy company on company_secret_versions for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on company_secret_versions for all to tenant_secrets_maintenance using true with check true;
 grant insert, select on company_secret_versions to tenant_secrets_application;
 grant insert, select, update on company_secret_versions to tenant_secrets_maintenance;
-grant update (check_result, checked_at, company_key_no, destroyed_at, expires_at, fingerprint, hint, reminded_days, reminder_days, replaced_at, sealed) on company_secret_versions to tenant_secrets_application;
+grant update (check_result, checked_at, company_key_version, destroyed_at, expires_at, fingerprint, last_four, reminded_days, reminder_days, replaced_at, value_encrypted) on company_secret_versions to tenant_secrets_application;
 
 create table company_secrets (
   company_id uuid not null,
   secret_key text not null,
   id uuid not null default gen_random_uuid(),
   secret_value_encrypted text,
-  company_key_no integer,
+  company_key_version integer,
   current_version integer,
   pending_version integer,
   grace_windows jsonb not null default '[]'::jsonb,
@@ -282,7 +282,7 @@ create table company_secrets (
   purged_at timestamp(3) with time zone,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone not null default now(),
-  mac_key_no integer not null,
+  mac_key_version integer not null,
   mac bytea not null,
   constraint company_secrets_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint company_secrets_grace_windows_check CHECK (
@@ -291,19 +291,19 @@ CASE jsonb_typeof(grace_windows)
     ELSE false
 END),
   constraint company_secrets_id_key UNIQUE (company_id, id),
-  constraint company_secrets_key_fkey FOREIGN KEY (company_id, company_key_no) REFERENCES company_keys(company_id, no) ON DELETE RESTRICT,
+  constraint company_secrets_key_fkey FOREIGN KEY (company_id, company_key_version) REFERENCES company_keys(company_id, key_version) ON DELETE RESTRICT,
   constraint company_secrets_live_check CHECK (((deleted_at IS NOT NULL) OR (pending_version IS NOT NULL) OR (secret_value_encrypted IS NOT NULL))),
-  constraint company_secrets_mac_key_fkey FOREIGN KEY (company_id, mac_key_no) REFERENCES company_keys(company_id, no) ON DELETE RESTRICT,
+  constraint company_secrets_mac_key_fkey FOREIGN KEY (company_id, mac_key_version) REFERENCES company_keys(company_id, key_version) ON DELETE RESTRICT,
   constraint company_secrets_origin_check CHECK ((origin = ANY (ARRAY['written'::text, 'infisical'::text, 'legacy'::text]))),
   constraint company_secrets_pkey PRIMARY KEY (company_id, secret_key),
-  constraint company_secrets_sealed_check CHECK ((((secret_value_encrypted IS NULL) = (company_key_no IS NULL)) AND ((secret_value_encrypted IS NULL) OR (current_version IS NOT NULL)))),
+  constraint company_secrets_sealed_check CHECK ((((secret_value_encrypted IS NULL) = (company_key_version IS NULL)) AND ((secret_value_encrypted IS NULL) OR (current_version IS NOT NULL)))),
   constraint company_secrets_secret_key_check CHECK ((secret_key ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'::text)),
   constraint company_secrets_versions_check CHECK (((last_version >= 0) AND ((COALESCE(current_version, 0) >= 0) AND (COALESCE(current_version, 0) <= last_version)) AND ((COALESCE(pending_version, 0) >= 0) AND (COALESCE(pending_version, 0) <= last_version))))
 );
-CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_sealing();
-CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_sealing();
+CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key();
+CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_inactive_company_key();
 CREATE TRIGGER gapless_versions BEFORE UPDATE ON public.company_secrets FOR EACH ROW EXECUTE FUNCTION refuse_version_reuse();
-CREATE TRIGGER head_mac_under_living_key BEFORE INSERT OR UPDATE OF mac_key_no, mac ON public.company_secrets FOR EACH ROW EXECUTE FUNCTION refuse_head_mac();
+CREATE TRIGGER head_mac_under_living_key BEFORE INSERT OR UPDATE OF mac_key_version, mac ON public.company_secrets FOR EACH ROW EXECUTE FUNCTION refuse_head_mac();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.company_secrets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-secrets');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.company_secrets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-secrets');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.company_secrets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-secrets');
@@ -376,7 +376,7 @@ create table memberships (
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone not null default now(),
   revision integer not null,
-  mac_key_no smallint not null,
+  mac_key_version smallint not null,
   mac bytea not null,
   constraint memberships_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint memberships_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
@@ -385,7 +385,7 @@ create table memberships (
   constraint memberships_user_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT
 );
 CREATE INDEX memberships_user ON public.memberships USING btree (user_id);
-CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_no, mac ON public.memberships FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.memberships FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 alter table memberships enable row level security;
 alter table memberships force row level security;
@@ -402,12 +402,12 @@ create table operators (
   expires_at timestamp(3) with time zone not null,
   revoked_at timestamp(3) with time zone,
   revision integer not null,
-  mac_key_no smallint not null,
+  mac_key_version smallint not null,
   mac bytea not null,
   constraint operators_pkey PRIMARY KEY (id),
   constraint operators_token_prefix_key UNIQUE (token_prefix)
 );
-CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_no, mac ON public.operators FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.operators FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.operators FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
 grant insert, select, update on operators to tenant_secrets_maintenance;
@@ -419,13 +419,13 @@ create table outside_writes (
   secret_key text not null,
   kind text not null,
   value_mac text,
-  company_key_no integer,
+  company_key_version integer,
   state text not null default 'in-flight'::text,
   started_at timestamp(3) with time zone not null default clock_timestamp(),
   deadline_at timestamp(3) with time zone not null,
   constraint outside_writes_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint outside_writes_kind_check CHECK ((kind = ANY (ARRAY['put'::text, 'delete'::text]))),
-  constraint outside_writes_mac_check CHECK (((value_mac IS NULL) OR (company_key_no IS NOT NULL))),
+  constraint outside_writes_mac_check CHECK (((value_mac IS NULL) OR (company_key_version IS NOT NULL))),
   constraint outside_writes_pkey PRIMARY KEY (company_id, id),
   constraint outside_writes_secret_key_check CHECK ((secret_key ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'::text)),
   constraint outside_writes_state_check CHECK ((state = ANY (ARRAY['in-flight'::text, 'unknown'::text, 'abandoned'::text])))
@@ -542,13 +542,13 @@ create table users (
   created_at timestamp(3) with time zone not null default now(),
   disabled_at timestamp(3) with time zone,
   revision integer not null,
-  mac_key_no smallint not null,
+  mac_key_version smallint not null,
   mac bytea not null,
   constraint users_email_check CHECK (((email = lower(email)) AND ((length(email) >= 3) AND (length(email) <= 254)) AND (email ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$'::text))),
   constraint users_email_key UNIQUE (email),
   constraint users_pkey PRIMARY KEY (id)
 );
-CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_no, mac ON public.users FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.users FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 grant insert, select, update on users to tenant_secrets_maintenance;
 
@@ -574,27 +574,27 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 
 -- function enqueue_job(text,json,text,timestamp with time zone) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enter_company(uuid,integer) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
--- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_no smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, revision integer, mac_key_no smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_no smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_no smallint, mac bytea, memberships json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
 -- function read_secret(uuid,text) returns record; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
--- function read_secrets(uuid[],integer[],text[]) returns TABLE(company_id uuid, secret_key text, secret_value_encrypted text, company_key_no integer, current_version integer, origin text, removed boolean, expires_at timestamp with time zone, pending_version integer, last_version integer, grace_windows jsonb, recover_until timestamp with time zone, purged boolean, mac_key_no integer, mac bytea); owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
+-- function read_secrets(uuid[],integer[],text[]) returns TABLE(company_id uuid, secret_key text, secret_value_encrypted text, company_key_version integer, current_version integer, origin text, removed boolean, expires_at timestamp with time zone, pending_version integer, last_version integer, grace_windows jsonb, recover_until timestamp with time zone, purged boolean, mac_key_version integer, mac bytea); owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
+-- function refuse_audit_change() returns trigger; owned by tenant_secrets_migration, for none other
+-- function refuse_audit_removal() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_audit_unwrap() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_company_key() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_company_wrap() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_head_mac() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
+-- function refuse_inactive_company_key() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_master_key_change() returns trigger; owned by tenant_secrets_migration, for none other
--- function refuse_record_change() returns trigger; owned by tenant_secrets_migration, for none other
--- function refuse_record_removal() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_revival() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_row_mac() returns trigger; owned by tenant_secrets_migration, for none other
--- function refuse_sealing() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_unfenced_store() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unwrap() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_version_change() returns trigger; owned by tenant_secrets_migration, for none other

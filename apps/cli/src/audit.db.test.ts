@@ -46,25 +46,25 @@ async function seal(): Promise<void> {
   const sealer = fixture.secrets.createSealer({
     heartbeatMs: 0,
     onAlarm: () => {},
-    onSealed: ({ batch, events, head }) =>
-      log.push(JSON.stringify({ level: "info", batch, events, head, msg: "record sealed" })),
+    onSealed: ({ batch, events, checkpoint }) =>
+      log.push(JSON.stringify({ level: "info", batch, events, checkpoint, msg: "checkpoint signed" })),
   });
   await asSuperuser(async (sql) => {
     for (;;) {
       await sealer.tick();
       const [row] = await sql`
-        select count(*)::int as left from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+        select count(*)::int as left from audit_events where xid >= (select to_xid from audit_checkpoints order by index desc limit 1)`;
       if (row?.["left"] === 0) return;
       await sleep(20);
     }
   });
 }
 
-test("the record is listed, one page after the other, through the API and without it", slow, async () => {
+test("the audit log is listed, one page after the other, through the API and without it", slow, async () => {
   const list = ["audit", "list", "--company", "acmecorp", "--limit", "2"];
   const remote = await cli(list, { ...fixture.remote });
   expect(remote.stdout).toMatch(
-    /^TIME +LAST +COUNT +ACTOR +ACTION .*\n.* job test +secret\.write +CUSTOM_A@1 +allowed/,
+    /^TIME +LAST +COUNT +ACTOR +ACTION .*\n.* job test +secret\.write +CUSTOM_A@1 +success/,
   );
   const cursor = /Older ones: --cursor (\S+)/.exec(remote.stderr)?.[1] ?? "";
   const older = await cli([...list, "--cursor", cursor, "--json"], environment);
@@ -130,7 +130,7 @@ test(
     await seal();
     await seal();
     await writeFile(file("api.log"), ["not json", ...log, '{"msg":"ready"}'].join("\n"));
-    const verify = ["audit", "verify", "--heads", file("api.log"), "--public-key", file("keys.pem")];
+    const verify = ["audit", "verify", "--checkpoints", file("api.log"), "--public-key", file("keys.pem")];
     const sound = await cli(verify, environment);
     expect(sound).toMatchObject({ exitCode: 0, stderr: "" });
     expect(sound.stdout).toMatch(
@@ -141,25 +141,25 @@ test(
       sql.begin(async (one) => {
         await one`set local session_replication_role = replica`;
         await one`update audit_events set outcome = 'failed' where action = 'secret.write'`;
-        await one`delete from audit_batches where no = (select max(no) from audit_batches)`;
+        await one`delete from audit_checkpoints where index = (select max(index) from audit_checkpoints)`;
       }),
     );
     const wrong = await cli(verify, environment);
     expect(wrong).toMatchObject({
       exitCode: 1,
-      stderr: "INCOMPLETE: The record is not as it was written.\n",
+      stderr: "INCOMPLETE: The audit log is not as it was written.\n",
     });
     expect(wrong.stdout).toMatch(
       /event-changed: 2\. The first: Event .{36} was changed after it was sealed in batch 1\./,
     );
     expect(wrong.stdout).toMatch(
-      /head-unknown: 1\. The first: Batch \d+, whose head was logged when it was sealed, is not there/,
+      /checkpoint-unknown: 1\. The first: Batch \d+, whose head was logged when it was sealed, is not there/,
     );
 
     await writeFile(file("other.log"), "{}\n");
     for (const args of [
-      ["--heads", file("other.log")],
-      ["--heads", file("gone")],
+      ["--checkpoints", file("other.log")],
+      ["--checkpoints", file("gone")],
       ["--public-key", file("gone")],
     ]) {
       expect(await failing(["audit", "verify", ...args], environment)).toMatchObject({ code: "USAGE" });

@@ -175,16 +175,16 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Give a company a new key, and seal its values anew",
       load: async () => (await import("./commands/keys-company.ts")).rotateCompanyCommand,
     },
-    "keys compromise": {
+    "keys emergency-rotate": {
       summary: "Replace every key, and list the credentials to replace elsewhere",
-      load: async () => (await import("./commands/keys-compromise.ts")).compromiseCommand,
+      load: async () => (await import("./commands/keys-emergency-rotate.ts")).emergencyRotateCommand,
     },
     "audit list": {
-      summary: "Show the record, the newest events first",
+      summary: "Show the audit log, the newest events first",
       load: async () => (await import("./commands/audit.ts")).listCommand,
     },
     "audit verify": {
-      summary: "Check that nothing in the record was changed, removed or inserted",
+      summary: "Check that nothing in the audit log was changed, removed or inserted",
       load: async () => (await import("./commands/audit-verify.ts")).verifyCommand,
     },
     "audit export": {
@@ -196,7 +196,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       load: async () => (await import("./commands/audit-export.ts")).verifyExportCommand,
     },
     "audit public-key": {
-      summary: "Print the public keys that the record is checked with",
+      summary: "Print the public keys that the audit log is checked with",
       load: async () => (await import("./commands/audit.ts")).publicKeyCommand,
     },
     "operators create": {

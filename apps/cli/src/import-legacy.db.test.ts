@@ -133,12 +133,12 @@ test("lines of a file are imported, and those that are not rows are named by the
     ({ subdomain }) => subdomain === "another-company",
   );
   const file = await writeLines("rows.jsonl", [
-    { company: company?.id, secretKey: "custom_a", sealed: seal(canary) },
+    { company: company?.id, secretKey: "custom_a", encrypted: seal(canary) },
     "",
-    `{"company": "another-company", "secretKey": "custom_b", "sealed": "${canary}`,
-    { company: "another-company", secretKey: "custom_c", sealed: seal(canary), value: canary },
-    { company: "another-company", secretKey: "custom_d\u001b[31m", sealed: seal(canary) },
-    { company: "another-company", secretKey: "custom_e", sealed: seal(canary, randomBytes(32)) },
+    `{"company": "another-company", "secretKey": "custom_b", "encrypted": "${canary}`,
+    { company: "another-company", secretKey: "custom_c", encrypted: seal(canary), value: canary },
+    { company: "another-company", secretKey: "custom_d\u001b[31m", encrypted: seal(canary) },
+    { company: "another-company", secretKey: "custom_e", encrypted: seal(canary, randomBytes(32)) },
   ]);
   const outcome = await run("--input", file, "--json");
   expect(outcome.exitCode).toBe(1);
@@ -173,7 +173,7 @@ test("an import that is killed is completed by the next one", async () => {
   const names = Array.from({ length: 120 }, (_, i) => `CUSTOM_KILLED_${i}` as const);
   const file = await writeLines(
     "many.jsonl",
-    names.map((secretKey) => ({ company: "acmecorp", secretKey, sealed: seal(`fake-${secretKey}`) })),
+    names.map((secretKey) => ({ company: "acmecorp", secretKey, encrypted: seal(`fake-${secretKey}`) })),
   );
   const sql = sqlOf(fixture.superuserUrl);
   const written = async (): Promise<number> => {

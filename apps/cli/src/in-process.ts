@@ -29,7 +29,7 @@ export async function asOperator<T>(work: Work<T>): Promise<T> {
 /** As {@link asOperator}, without a credential: whoever has the database's variables may. */
 export async function asCommandLine<T>(work: Work<T>): Promise<T> {
   const { openServices } = await import("./open-services.ts");
-  const { job } = await import("@repo/tenant-secrets");
+  const { systemCaller } = await import("@repo/tenant-secrets");
   await using opened = await openServices();
-  return await work(opened.secrets, job("command-line", { verbs: [], secretKeys: [] }));
+  return await work(opened.secrets, systemCaller("command-line", { verbs: [], secretKeys: [] }));
 }

@@ -62,14 +62,14 @@ test("keys are backed up for a recipient to a new private file, checked, and put
   const misnamed = await run(["restore", ...withIdentity(), "--yes", "eu"]);
   expect(misnamed).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("region") });
   const lost = await run(["check-backup", ...withIdentity()]);
-  expect(lost).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("not on record") });
+  expect(lost).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("not in the audit log") });
   expect(await fixture.infisical.findSecret("/hono-api", name)).toBeUndefined();
 
   const restored = await run(["restore", ...withIdentity(), "--yes", "default", "--json"]);
   expect(JSON.parse(restored.stdout)).toEqual({
     registered: false,
     keys: [{ region: "default", version: 1, state: "restored" }],
-    onRecord: true,
+    isAudited: true,
   });
   expect((await fixture.infisical.findSecret("/hono-api", name))?.value).toBe(masterKey);
 }, 60_000);

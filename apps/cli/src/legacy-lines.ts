@@ -6,11 +6,11 @@ import { UsageError } from "./failure.ts";
 const Line = z.strictObject({
   company: z.string().min(1).max(255),
   secretKey: z.string().max(255),
-  sealed: z.string(),
+  encrypted: z.string(),
 });
 
 /**
- * Rows of a file of JSON Lines, `{"company": …, "secretKey": …, "sealed": …}` each. A line that is not one becomes a row
+ * Rows of a file of JSON Lines, `{"company": …, "secretKey": …, "encrypted": …}` each. A line that is not one becomes a row
  * that says so; empty lines are passed over.
  *
  * @param batchSize rows at a time
@@ -25,7 +25,7 @@ export async function* readLegacyLines(
   for await (const line of linesOf(path)) {
     number++;
     if (line.trim() === "") continue;
-    batch.push(parse(line) ?? { company: `line ${number}`, secretKey: "", sealed: undefined });
+    batch.push(parse(line) ?? { company: `line ${number}`, secretKey: "", encrypted: undefined });
     if (batch.length < batchSize) continue;
     yield batch;
     batch = [];

@@ -102,8 +102,8 @@ describe("list and remove", () => {
       company: "codewiser",
       store: "infisical",
       secrets: [
-        { secretKey: "OLD_THING", listed: false },
-        { secretKey: "STRIPE_SECRET_KEY", listed: true },
+        { secretKey: "OLD_THING", inCatalog: false },
+        { secretKey: "STRIPE_SECRET_KEY", inCatalog: true },
       ],
     });
     expect(listed.stdout + json.stdout + listed.stderr + json.stderr).not.toContain(canary);

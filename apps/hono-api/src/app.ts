@@ -6,7 +6,7 @@ import { HttpError, respondWithError } from "./http-error.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { createGetCompanyFromRequest } from "./middleware/company.ts";
-import { limitInFlight } from "./middleware/load-shedding.ts";
+import { shedLoad } from "./middleware/load-shedding.ts";
 import { acceptJsonOnly, allowMethods, limitBody, limitUrl } from "./middleware/request-limits.ts";
 import { logRequests } from "./middleware/request-logging.ts";
 import { allowCors, rejectCrossOrigin, securityHeaders } from "./middleware/security-headers.ts";
@@ -51,7 +51,7 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
     logRequests(options),
     securityHeaders,
     allowCors(options.allowedOrigins),
-    limitInFlight(options.maxRequestsInFlight, metrics),
+    shedLoad(options.maxRequestsInFlight, metrics),
     traceRequests,
     limitUrl,
     rejectCrossOrigin(options.allowedOrigins),

@@ -23,12 +23,12 @@ export function startSealing({
 }: Pick<Runtime, "log" | "secrets" | "metrics">): RunningSealer {
   const running = secrets
     .createSealer({
-      onSealed: ({ batch, events, head }) => {
+      onSealed: ({ batch, events, checkpoint }) => {
         metrics.sealed();
-        log("info", "record sealed", { batch, events, head });
+        log("info", "checkpoint signed", { batch, events, checkpoint });
       },
       onAlarm: ({ code, message, diagnosis }) => {
-        metrics.recordAlarm(code);
+        metrics.countAuditAlarm(code);
         log("error", message, { code, diagnosis });
       },
     })

@@ -73,9 +73,9 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         bytes: env.QUOTA_MEBIBYTES * 1024 * 1024,
       },
       cache: {
-        freshMs: env.CACHE_FRESH_SECONDS * 1000,
-        absentMs: env.CACHE_ABSENT_SECONDS * 1000,
-        staleMs: env.CACHE_STALE_SECONDS * 1000,
+        ttlMs: env.CACHE_TTL_SECONDS * 1000,
+        negativeTtlMs: env.CACHE_NEGATIVE_TTL_SECONDS * 1000,
+        staleIfErrorMs: env.CACHE_STALE_IF_ERROR_SECONDS * 1000,
         maxEntries: env.CACHE_MAX_ENTRIES,
         maxBytes: env.CACHE_MAX_MEBIBYTES * 1024 * 1024,
       },
@@ -110,7 +110,7 @@ function handleSignals(
     await secrets
       .stop()
       .catch((error: unknown) =>
-        log("error", "the last events of the record are lost", { code: asTenantSecretsError(error).code }),
+        log("error", "the last events of the audit log are lost", { code: asTenantSecretsError(error).code }),
       );
     await database.close();
     log("info", "stopped");

@@ -68,9 +68,9 @@ export const apiVariables = {
     )
     .default([]),
   /** How long what was read is kept, and how much of it: docs/caching.md. */
-  CACHE_FRESH_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(300),
-  CACHE_ABSENT_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
-  CACHE_STALE_SECONDS: wholeNumber.pipe(z.int().max(86_400)).default(3600),
+  CACHE_TTL_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(300),
+  CACHE_NEGATIVE_TTL_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
+  CACHE_STALE_IF_ERROR_SECONDS: wholeNumber.pipe(z.int().max(86_400)).default(3600),
   CACHE_MAX_ENTRIES: z
     .string()
     .regex(/^\d{1,7}$/)

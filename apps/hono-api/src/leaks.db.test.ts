@@ -280,7 +280,7 @@ const failures: Readonly<Record<string, () => Promise<Answer>>> = {
       writeWithNote,
       "alter table company_secret_versions rename column away to note",
     ),
-  "written when the record is away": () =>
+  "written when the audit log is away": () =>
     during(
       "alter table audit_events rename to away",
       writeWithNote,

@@ -16,7 +16,7 @@ const allowed = [
   "url",
   "batch",
   "events",
-  "head",
+  "checkpoint",
 ] as const;
 
 type LogFields = Readonly<Partial<Record<(typeof allowed)[number], string | number | undefined>>>;

@@ -6,7 +6,7 @@ export interface ProcessRegistration {
   /** Call it once the keys are loaded. @throws {TenantSecretsError} DATABASE_UNAVAILABLE; INTERNAL where the listener's role is denied */
   register(): Promise<void>;
   /** Whether notifications of other processes arrive. */
-  hears(): boolean;
+  isListening(): boolean;
   stop(): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ export function createProcessRegistration({ env, log, secrets }: Runtime): Proce
         log("error", message, { code, diagnosis }),
       );
     },
-    hears: () => registered?.hears() === true,
+    isListening: () => registered?.isListening() === true,
     stop: async () => {
       await registered?.stop();
     },

@@ -17,7 +17,7 @@ await bootstrap(async (runtime) => {
     database,
     infisical,
     startUp,
-    hears: () => registration.hears(),
+    isListening: () => registration.isListening(),
     log,
     metrics,
     baseDomain: env.BASE_DOMAIN,

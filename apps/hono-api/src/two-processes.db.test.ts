@@ -41,18 +41,25 @@ const exchange = () =>
   superuser.outsideCompanies((whole) =>
     whole.begin(async (sql) => {
       const [row] = await sql`
-    select s.secret_value_encrypted as sealed, s.company_key_no as no, s.current_version as version,
-      v.version as other, v.sealed as other_sealed, v.company_key_no as other_no
+    select s.secret_value_encrypted as encrypted, s.company_key_version as "keyVersion", s.current_version as version,
+      v.version as other, v.value_encrypted as other_encrypted, v.company_key_version as other_key_version
     from company_secrets s join companies c on c.id = s.company_id
-    join company_secret_versions v on v.company_id = s.company_id and v.secret_key = s.secret_key and v.sealed is not null
+    join company_secret_versions v on v.company_id = s.company_id and v.secret_key = s.secret_key and v.value_encrypted is not null
     where c.subdomain = ${company} and s.secret_key = 'STRIPE_SECRET_KEY' order by v.version desc limit 1`;
       if (row === undefined) throw new Error("there are two versions");
-      const { sealed, no, version, other, other_sealed: otherSealed, other_no: otherNo } = row;
+      const {
+        encrypted,
+        keyVersion,
+        version,
+        other,
+        other_encrypted: otherEncrypted,
+        other_key_version: otherKeyVersion,
+      } = row;
       const mine = sql`company_id = (select id from companies where subdomain = ${company}) and secret_key = 'STRIPE_SECRET_KEY'`;
-      await sql`update company_secret_versions set sealed = null, company_key_no = null where ${mine} and version = ${other}`;
-      await sql`update company_secret_versions set sealed = ${sealed}, company_key_no = ${no} where ${mine} and version = ${version}`;
+      await sql`update company_secret_versions set value_encrypted = null, company_key_version = null where ${mine} and version = ${other}`;
+      await sql`update company_secret_versions set value_encrypted = ${encrypted}, company_key_version = ${keyVersion} where ${mine} and version = ${version}`;
       await sql`
-    update company_secrets set secret_value_encrypted = ${otherSealed}, company_key_no = ${otherNo}, current_version = ${other}
+    update company_secrets set secret_value_encrypted = ${otherEncrypted}, company_key_version = ${otherKeyVersion}, current_version = ${other}
     where ${mine}`;
     }),
   );

@@ -61,9 +61,9 @@ const metricsOf = async (child: ServerProcess) => {
         ?.split(" ")[1] ?? 0,
     );
   return {
-    sealed: valueOf("record_batches_sealed_total"),
+    sealed: valueOf("audit_batches_sealed_total"),
     runs: valueOf('job_duration_seconds_count{job="forget-processes",outcome="done"}'),
-    hears: valueOf("notifications_arriving"),
+    isListening: valueOf("notifications_up"),
   };
 };
 const done = /job forget-processes done/;
@@ -79,15 +79,15 @@ async function end(child: ServerProcess): Promise<void> {
 
 it("jobs run in a worker and not in an API that has JOBS=none, and both stop in order", slow, async () => {
   const api = start("server", { JOBS: "none", METRICS_PORT: "0" });
-  await api.says(/"batch":\d+,"events":\d+,"head":"[0-9a-f]{64}","msg":"record sealed"/);
+  await api.says(/"batch":\d+,"events":\d+,"checkpoint":"[0-9a-f]{64}","msg":"checkpoint signed"/);
   expect((await metricsOf(api)).sealed).toBeGreaterThan(0);
   await enqueue();
   const worker = start("worker", { JOBS: "none", METRICS_PORT: "0" });
   await worker.says(done);
-  const { runs, hears } = await metricsOf(worker);
+  const { runs, isListening } = await metricsOf(worker);
   // One that the schedule asks for may have come between.
   expect(runs).toBeGreaterThanOrEqual(1);
-  expect(hears).toBe(1);
+  expect(isListening).toBe(1);
   await end(worker);
   await end(api);
   expect(api.output()).not.toMatch(done);

@@ -2,9 +2,9 @@ import { and, asc, desc, eq, gt, gte, inArray, lt, lte, or } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { EventRow } from "./leaf.ts";
 
-const { auditBatches, auditEvents } = tables;
+const { auditCheckpoints, auditEvents } = tables;
 
-export type BatchRow = typeof auditBatches.$inferSelect;
+export type CheckpointRow = typeof auditCheckpoints.$inferSelect;
 
 /**
  * The events of a batch. A batch needs no list of what is to be in it: it covers transactions, by an interval that was over
@@ -46,37 +46,50 @@ export function selectEvents(
     .limit(limit);
 }
 
-export async function findLastBatch(statements: Statements): Promise<BatchRow | undefined> {
-  const [row] = await statements.select().from(auditBatches).orderBy(desc(auditBatches.no)).limit(1);
+export async function findLastCheckpoint(statements: Statements): Promise<CheckpointRow | undefined> {
+  const [row] = await statements
+    .select()
+    .from(auditCheckpoints)
+    .orderBy(desc(auditCheckpoints.index))
+    .limit(1);
   return row;
 }
 
 /** Whether a batch is the one that closes what came from another cluster, and covers no interval. */
-export function closesCluster({ fromXid, toXid }: Pick<BatchRow, "fromXid" | "toXid">): boolean {
+export function isRestoreMarker({ fromXid, toXid }: Pick<CheckpointRow, "fromXid" | "toXid">): boolean {
   return fromXid === "0" && toXid === "0";
 }
 
 /** The batches that close a cluster, in order: one for each restore elsewhere. */
-export function selectClosings(statements: Statements): Promise<Pick<BatchRow, "no" | "floor">[]> {
+export function selectRestoreMarkers(
+  statements: Statements,
+): Promise<Pick<CheckpointRow, "index" | "floor">[]> {
   return statements
-    .select({ no: auditBatches.no, floor: auditBatches.floor })
-    .from(auditBatches)
-    .where(and(eq(auditBatches.fromXid, "0"), eq(auditBatches.toXid, "0")))
-    .orderBy(asc(auditBatches.no));
+    .select({ index: auditCheckpoints.index, floor: auditCheckpoints.floor })
+    .from(auditCheckpoints)
+    .where(and(eq(auditCheckpoints.fromXid, "0"), eq(auditCheckpoints.toXid, "0")))
+    .orderBy(asc(auditCheckpoints.index));
 }
 
 /** The batches after one, in order. */
-export function selectBatches(statements: Statements, after: number, limit: number): Promise<BatchRow[]> {
+export function selectCheckpoints(
+  statements: Statements,
+  after: number,
+  limit: number,
+): Promise<CheckpointRow[]> {
   return statements
     .select()
-    .from(auditBatches)
-    .where(gt(auditBatches.no, after))
-    .orderBy(asc(auditBatches.no))
+    .from(auditCheckpoints)
+    .where(gt(auditCheckpoints.index, after))
+    .orderBy(asc(auditCheckpoints.index))
     .limit(limit);
 }
 
-export async function findBatch(statements: Statements, no: number): Promise<BatchRow | undefined> {
-  const [row] = await statements.select().from(auditBatches).where(eq(auditBatches.no, no));
+export async function findCheckpoint(
+  statements: Statements,
+  index: number,
+): Promise<CheckpointRow | undefined> {
+  const [row] = await statements.select().from(auditCheckpoints).where(eq(auditCheckpoints.index, index));
   return row;
 }
 

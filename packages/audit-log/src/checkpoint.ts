@@ -5,7 +5,7 @@ import type { SigningKey } from "./keys.ts";
 const format = "tenant-secrets/record/1";
 
 /** What is signed of a batch. docs/audit-log.md says what each line means. */
-export interface Head {
+export interface Checkpoint {
   readonly cluster: string;
   readonly batch: number;
   /** How many events the batch has, and how many all batches have up to it. */
@@ -23,26 +23,26 @@ export interface Head {
   readonly sealedAt: Date;
 }
 
-export function headText(head: Head): string {
+export function checkpointText(checkpoint: Checkpoint): string {
   return [
     format,
-    `cluster ${head.cluster}`,
-    `batch ${head.batch}`,
-    `size ${head.size}`,
-    `total ${head.total}`,
-    `interval ${head.from} ${head.to}`,
-    `floor ${head.floor}`,
-    `root ${head.root.toString("base64")}`,
-    `previous ${head.previous?.toString("base64") ?? "-"}`,
-    `key ${head.key}`,
-    `sealed-at ${head.sealedAt.toISOString()}`,
+    `cluster ${checkpoint.cluster}`,
+    `batch ${checkpoint.batch}`,
+    `size ${checkpoint.size}`,
+    `total ${checkpoint.total}`,
+    `interval ${checkpoint.from} ${checkpoint.to}`,
+    `floor ${checkpoint.floor}`,
+    `root ${checkpoint.root.toString("base64")}`,
+    `previous ${checkpoint.previous?.toString("base64") ?? "-"}`,
+    `key ${checkpoint.key}`,
+    `sealed-at ${checkpoint.sealedAt.toISOString()}`,
     "",
   ].join("\n");
 }
 
 const number = String.raw`(0|[1-9]\d{0,19})`;
 const hash = "([A-Za-z0-9+/]{43}=)";
-const headForm = new RegExp(
+const checkpointForm = new RegExp(
   `^${[
     format,
     `cluster ${number}`,
@@ -58,9 +58,9 @@ const headForm = new RegExp(
   ].join(String.raw`\n`)}\n$`,
 );
 
-/** @returns undefined for whatever `headText` does not write */
-export function findHead(text: string): Head | undefined {
-  const match = headForm.exec(text);
+/** @returns undefined for whatever `checkpointText` does not write */
+export function parseCheckpoint(text: string): Checkpoint | undefined {
+  const match = checkpointForm.exec(text);
   if (match === null) return undefined;
   const [
     ,
@@ -76,7 +76,7 @@ export function findHead(text: string): Head | undefined {
     key,
     at = "",
   ] = match;
-  const head: Head = {
+  const checkpoint: Checkpoint = {
     cluster,
     batch: Number(batch),
     size: Number(size),
@@ -89,16 +89,18 @@ export function findHead(text: string): Head | undefined {
     key: Number(key),
     sealedAt: new Date(at),
   };
-  return !Number.isNaN(head.sealedAt.getTime()) && headText(head) === text ? head : undefined;
+  return !Number.isNaN(checkpoint.sealedAt.getTime()) && checkpointText(checkpoint) === text
+    ? checkpoint
+    : undefined;
 }
 
 /** SHA-256 of a head: what the next one names, and the log has in hexadecimal. */
-export function headHash(text: string): Buffer {
+export function checkpointHash(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
 /** @returns the Ed25519 signature over the text, in base64 */
-export function signHead(text: string, key: SigningKey): string {
+export function signCheckpoint(text: string, key: SigningKey): string {
   return sign(null, Buffer.from(text), key.privateKey).toString("base64");
 }
 

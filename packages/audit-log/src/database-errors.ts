@@ -12,14 +12,14 @@ export function throwTenantSecretsError(error: unknown): never {
 }
 
 /** Whether what was asked for failed because the database could not be asked. */
-export function isDatabaseAway(error: unknown): boolean {
+export function isDatabaseUnavailable(error: unknown): boolean {
   const isKnown = error instanceof TenantSecretsError || error instanceof DatabaseError;
   return isKnown && asTenantSecretsError(error).code === "DATABASE_UNAVAILABLE";
 }
 
 /** Whether it failed because the place where it is, the database or Infisical, could not be asked, or refused this service. */
-export function isStoreAway(error: unknown): boolean {
-  if (isDatabaseAway(error)) return true;
+export function isStoreUnavailable(error: unknown): boolean {
+  if (isDatabaseUnavailable(error)) return true;
   return (
     error instanceof TenantSecretsError && (error.code === "STORE_UNAVAILABLE" || error.store !== undefined)
   );

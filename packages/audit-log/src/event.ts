@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual, type KeyObject } from "node:c
 import type { Statements, tables } from "@repo/db";
 import type { Actor, Caller, CheckResult, ErrorCode, RevealPurpose, Role } from "@repo/catalog";
 import { encodeFields } from "@repo/envelope";
-import type { EventNumber } from "./sequence.ts";
+import type { SequenceNumber } from "./sequence.ts";
 import { uuidv7 } from "./uuid.ts";
 
 export type AuditAction =
@@ -12,7 +12,7 @@ export type AuditAction =
   | "secret.remove"
   | "secret.restore"
   | "secret.import"
-  | "secret.adopt"
+  | "secret.backfill"
   | "secret.compare"
   | "secret.reveal"
   | "secret.search"
@@ -42,11 +42,11 @@ export type AuditAction =
   | "member.remove"
   | "user.disable"
   | "user.enable"
-  | "record.list"
-  | "record.verify"
-  | "record.export"
-  | "record.gap"
-  | "record.forget"
+  | "audit.list"
+  | "audit.verify"
+  | "audit.export"
+  | "audit.unused-sequence-numbers"
+  | "audit.prune"
   | "operator.create"
   | "operator.list"
   | "operator.revoke"
@@ -63,9 +63,9 @@ export type AuditAction =
   | "key.destroy"
   | "key.rotate-company"
   | "key.destroy-company"
-  | "key.rotate-record"
+  | "key.rotate-audit"
   | "key.rotate-rows"
-  | "key.compromise"
+  | "key.emergency-rotate"
   | "key.status"
   | "key.report"
   | "key.verify-report"
@@ -83,7 +83,7 @@ export type AuditAction =
  * `attempted` stands before a call that cannot commit together with its event; another event follows it. `unknown`: a
  * change whose answer was lost, so that it may have been made.
  */
-export type AuditOutcome = "allowed" | "refused" | "attempted" | "failed" | "unknown";
+export type AuditOutcome = "success" | "denied" | "attempted" | "failed" | "unknown";
 
 export interface AuditEntry {
   readonly action: AuditAction;
@@ -114,7 +114,7 @@ export interface AuditSubject extends Omit<Caller, "actor"> {
 }
 
 export interface AuditKey {
-  readonly no: number;
+  readonly keyVersion: number;
   readonly macKey: KeyObject;
 }
 
@@ -125,18 +125,22 @@ export type NewEvent = Omit<EventRow, "xid" | "position">;
 /** The record. An event is made and its MAC computed by the process that saw it; the database adds nothing to it. */
 export interface AuditLog {
   /** Adds an event inside the transaction of the change it is about: both commit, or neither. */
-  addTo(statements: Statements, caller: AuditSubject, entry: AuditEntry): Promise<void>;
+  recordInTransaction(statements: Statements, caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /** As `addTo`, of any number of events in one statement. */
-  addAllTo(statements: Statements, caller: AuditSubject, entries: readonly AuditEntry[]): Promise<void>;
+  recordAllInTransaction(
+    statements: Statements,
+    caller: AuditSubject,
+    entries: readonly AuditEntry[],
+  ): Promise<void>;
   /**
    * Adds an event on its own, and resolves once it is committed; but of attempts that are alike, and that were refused, failed
    * or only listed something, only the first twenty in a minute. Any other is counted, and its count committed within five
    * seconds.
    *
-   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be; before the record's key is
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be; before the audit log's key is
    *   at hand, whatever loading it throws
    */
-  add(caller: AuditSubject, entry: AuditEntry): Promise<void>;
+  record(caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /**
    * Takes an event that is committed within a quarter of a second, with others: for what is frequent, and changes nothing.
    * Those of one actor, address, company, secret and version become one event with their number, and with the request id if
@@ -145,14 +149,14 @@ export interface AuditLog {
    *
    * @throws {TenantSecretsError} AUDIT_UNAVAILABLE when too many wait already, or after `stop`; as `add` for the key
    */
-  note(caller: AuditSubject, entry: AuditEntry): Promise<void>;
+  recordBatched(caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /**
    * For what is noted again and again, and waits for nothing: as `note` of the same each time that it is called.
    *
    * @returns a function that says whether the event was taken; where it was not, `note` says why
    */
-  noter(caller: AuditSubject, entry: AuditEntry): () => boolean;
-  /** Resolves once the record's key is at hand, so that a transaction need not wait for it. */
+  batchedRecorder(caller: AuditSubject, entry: AuditEntry): () => boolean;
+  /** Resolves once the audit log's key is at hand, so that a transaction need not wait for it. */
   ready(): Promise<void>;
   /**
    * Commits all that was taken or counted before.
@@ -184,7 +188,7 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "api-key.list",
   "member.list",
   "operator.list",
-  "record.list",
+  "audit.list",
   "key.status",
   "key.report",
   "key.verify-report",
@@ -194,8 +198,8 @@ const listings: ReadonlySet<AuditAction> = new Set([
 ] as const);
 
 /** Whether events like it are counted together where there are too many of them. */
-export function isCountedTogether({ action, outcome }: AuditEntry): boolean {
-  return outcome === "refused" || outcome === "failed" || (outcome === "allowed" && listings.has(action));
+export function isCoalesced({ action, outcome }: AuditEntry): boolean {
+  return outcome === "denied" || outcome === "failed" || (outcome === "success" && listings.has(action));
 }
 
 /** What an event says, before it has a number and a MAC. */
@@ -231,7 +235,7 @@ export const nonceBytes = 16;
 
 export function eventOf(
   key: AuditKey,
-  { stream, no }: EventNumber,
+  { writer, sequenceNo }: SequenceNumber,
   content: EventContent,
   times: EventTimes = { occurredAt: new Date(), count: 1, lastAt: null },
   nonce: Buffer = randomBytes(nonceBytes),
@@ -248,17 +252,17 @@ export function eventOf(
     subject: subject === null ? null : printable(subject),
     requestId: requestId === null ? null : printable(requestId),
     address: address === null ? null : printable(address),
-    stream: stream.id,
-    streamNo: no,
+    writerId: writer.id,
+    sequenceNo,
     nonce,
-    macKeyNo: key.no,
+    macKeyVersion: key.keyVersion,
   };
   return { ...event, mac: macOf(key.macKey, event) };
 }
 
 /** Whether an event is as its writer left it. */
 export function isGenuine(key: AuditKey, event: MacFields & Pick<EventRow, "mac">): boolean {
-  return event.macKeyNo === key.no && timingSafeEqual(macOf(key.macKey, event), event.mac);
+  return event.macKeyVersion === key.keyVersion && timingSafeEqual(macOf(key.macKey, event), event.mac);
 }
 
 function macOf(key: KeyObject, event: MacFields): Buffer {
@@ -272,7 +276,7 @@ export function macFieldsOf(event: MacFields): readonly (string | Buffer)[] {
   const text = (value: string | number | Date | null): string =>
     value === null ? "" : `=${value instanceof Date ? value.toISOString() : value}`;
   return [
-    `tenant-secrets/audit/${event.stream === null ? 1 : 2}`,
+    `tenant-secrets/audit/${event.writerId === null ? 1 : 2}`,
     event.id,
     text(event.companyId),
     text(event.occurredAt),
@@ -288,9 +292,9 @@ export function macFieldsOf(event: MacFields): readonly (string | Buffer)[] {
     text(event.address),
     text(event.count),
     text(event.lastAt),
-    ...(event.stream === null ? [] : [event.stream, text(event.streamNo)]),
+    ...(event.writerId === null ? [] : [event.writerId, text(event.sequenceNo)]),
     event.nonce,
-    text(event.macKeyNo),
+    text(event.macKeyVersion),
   ];
 }
 

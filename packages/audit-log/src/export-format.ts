@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { TenantSecretsError } from "@repo/catalog";
 import { isIncluded } from "./merkle.ts";
-import { findHead, isSigned, readPublicKeys, type Head } from "./checkpoint.ts";
+import { parseCheckpoint, isSigned, readPublicKeys, type Checkpoint } from "./checkpoint.ts";
 import { leafOf, type SealedEvent } from "./leaf.ts";
 
 // An export is lines of JSON: what it is of, then events, each with its proof and after the head that the proof leads to.
@@ -20,7 +20,7 @@ const ExportOf = z.strictObject({
 });
 type ExportOf = z.infer<typeof ExportOf>;
 
-const SignedHead = z.strictObject({ head: z.string(), signature: z.string() });
+const SignedCheckpoint = z.strictObject({ checkpoint: z.string(), signature: z.string() });
 
 const ExportedEvent = z.strictObject({
   id: z.uuid(),
@@ -31,32 +31,32 @@ const ExportedEvent = z.strictObject({
   action: z.string(),
   secretKey: z.string().nullable(),
   version: z.int().nullable(),
-  outcome: z.enum(["allowed", "refused", "attempted", "failed", "unknown"]),
+  outcome: z.enum(["success", "denied", "attempted", "failed", "unknown"]),
   reason: z.string().nullable(),
   subject: z.string().nullable(),
   requestId: z.string().nullable(),
   address: z.string().nullable(),
   count: z.int(),
   lastAt: Time.nullable(),
-  stream: z.uuid().nullable(),
-  streamNo: z.int().nullable(),
+  writerId: z.uuid().nullable(),
+  sequenceNo: z.int().nullable(),
   nonce: Bytes,
-  macKeyNo: z.int(),
+  macKeyVersion: z.int(),
   mac: Bytes,
 });
 export type ExportedEvent = z.infer<typeof ExportedEvent>;
 
 const ProvenEvent = z.strictObject({ event: ExportedEvent, index: z.int(), proof: z.array(Bytes) });
 
-const Line = z.union([ExportOf, SignedHead, ProvenEvent]);
+const Line = z.union([ExportOf, SignedCheckpoint, ProvenEvent]);
 
 export function firstLine(company: string, from: Date, to: Date): string {
   const line: ExportOf = { format, company, from: from.toISOString(), to: to.toISOString() };
   return JSON.stringify(line);
 }
 
-export function headLine(head: string, signature: string): string {
-  const line: z.infer<typeof SignedHead> = { head, signature };
+export function checkpointLine(checkpoint: string, signature: string): string {
+  const line: z.infer<typeof SignedCheckpoint> = { checkpoint, signature };
   return JSON.stringify(line);
 }
 
@@ -66,7 +66,7 @@ export function eventLine(
   proof: readonly Buffer[],
 ): string {
   const { id, companyId, actorKind, actorId, action, secretKey, version, outcome, reason, subject } = event;
-  const { requestId, address, count, stream, streamNo, macKeyNo } = event;
+  const { requestId, address, count, writerId, sequenceNo, macKeyVersion } = event;
   const line: z.infer<typeof ProvenEvent> = {
     event: {
       id,
@@ -84,10 +84,10 @@ export function eventLine(
       address,
       count,
       lastAt: event.lastAt?.toISOString() ?? null,
-      stream,
-      streamNo,
+      writerId,
+      sequenceNo,
       nonce: event.nonce.toString("base64"),
-      macKeyNo,
+      macKeyVersion,
       mac: event.mac.toString("base64"),
     },
     index,
@@ -119,7 +119,7 @@ export function createExportVerifier(publicKeys: string): ExportVerifier {
   const keys = readPublicKeys(publicKeys);
   let lines = 0;
   let of: ExportOf | undefined;
-  let head: Head | undefined;
+  let checkpoint: Checkpoint | undefined;
   const met = new Set<string>();
   return {
     add: (text) => {
@@ -132,17 +132,17 @@ export function createExportVerifier(publicKeys: string): ExportVerifier {
         return undefined;
       }
       if (of === undefined) throw wrong(lines, "comes before the line that says what this is of");
-      if ("head" in line) {
-        head = readSigned(line, keys);
-        if (head === undefined) throw wrong(lines, "has a head that none of the keys has signed");
+      if ("checkpoint" in line) {
+        checkpoint = readSigned(line, keys);
+        if (checkpoint === undefined) throw wrong(lines, "has a head that none of the keys has signed");
         return undefined;
       }
       const { event, index, proof } = line;
-      if (head === undefined) throw wrong(lines, "comes before the head of its batch");
+      if (checkpoint === undefined) throw wrong(lines, "comes before the head of its batch");
       const leaf = leafOf(sealedEventOf(event));
       const hashes = proof.map((hash) => Buffer.from(hash, "base64"));
-      if (!isIncluded(leaf, index, head.size, hashes, head.root)) {
-        throw wrong(lines, `has an event that is not as it was sealed in batch ${head.batch}`);
+      if (!isIncluded(leaf, index, checkpoint.size, hashes, checkpoint.root)) {
+        throw wrong(lines, `has an event that is not as it was sealed in batch ${checkpoint.batch}`);
       }
       if (event.companyId !== of.company) throw wrong(lines, "has an event of another company");
       if (event.occurredAt < of.from || event.occurredAt >= of.to) {
@@ -159,8 +159,8 @@ export function createExportVerifier(publicKeys: string): ExportVerifier {
   };
 }
 
-function readSigned({ head, signature }: z.infer<typeof SignedHead>, keys: readonly KeyObject[]) {
-  return isSigned(head, signature, keys) ? findHead(head) : undefined;
+function readSigned({ checkpoint, signature }: z.infer<typeof SignedCheckpoint>, keys: readonly KeyObject[]) {
+  return isSigned(checkpoint, signature, keys) ? parseCheckpoint(checkpoint) : undefined;
 }
 
 function sealedEventOf(event: ExportedEvent): SealedEvent {

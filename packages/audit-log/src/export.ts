@@ -3,13 +3,13 @@ import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import { type CompanyId, TenantSecretsError } from "@repo/catalog";
 import { inclusionProof } from "./merkle.ts";
-import type { BatchRow } from "./batches.ts";
-import { eventLine, headLine } from "./export-format.ts";
+import type { CheckpointRow } from "./batches.ts";
+import { eventLine, checkpointLine } from "./export-format.ts";
 import { leafOf, unpackLeaves, type EventRow } from "./leaf.ts";
 
-const { auditBatches, auditEvents } = tables;
+const { auditCheckpoints, auditEvents } = tables;
 
-/** A batch of the record can be some 50 KiB, and each event of a page may be in another one. */
+/** A batch of the audit log can be some 50 KiB, and each event of a page may be in another one. */
 const pageSize = 100;
 
 export interface ExportPage {
@@ -31,7 +31,7 @@ export async function exportPage(
     selectPage(statements, companyId, times, after),
   );
   const page = events.slice(0, pageSize);
-  const batches = await database.acrossCompanies((statements) => selectBatchesOf(statements, page));
+  const batches = await database.acrossCompanies((statements) => selectCheckpointsOf(statements, page));
   const lines: string[] = [];
   let unsealed = 0;
   let current: Sealed | undefined;
@@ -48,7 +48,7 @@ export async function exportPage(
         `Event ${event.id} was changed in the database after it was sealed. Tell an operator, who finds out more with "audit verify".`,
       );
     }
-    if (batch !== current) lines.push(headLine(batch.head, batch.signature));
+    if (batch !== current) lines.push(checkpointLine(batch.checkpoint, batch.signature));
     current = batch;
     lines.push(eventLine({ ...event, companyId }, index, inclusionProof(batch.leaves, index)));
   }
@@ -77,20 +77,20 @@ function selectPage(
 }
 
 interface Sealed {
-  readonly head: string;
+  readonly checkpoint: string;
   readonly signature: string;
   readonly leaves: readonly Buffer[];
   readonly indexes: ReadonlyMap<string, number>;
 }
 
 const Candidates = z.array(
-  z.object({ id: z.uuid(), interval: z.int().nullable(), closing: z.int().nullable() }),
+  z.object({ id: z.uuid(), interval: z.int().nullable(), restoreMarker: z.int().nullable() }),
 );
 
 /**
  * The batches that may have an event: that of the interval in which its transaction is, and that which closed its cluster.
  */
-async function selectBatchesOf(
+async function selectCheckpointsOf(
   statements: Statements,
   events: readonly EventRow[],
 ): Promise<ReadonlyMap<string, readonly Sealed[]>> {
@@ -98,41 +98,44 @@ async function selectBatchesOf(
   const places = events.map(({ id, xid, position }) => ({ id, xid, position: String(position) }));
   const rows = Candidates.parse([
     ...(await statements.execute(sql`
-      select e.id, i.no as interval, c.no as closing
+      select e.id, i.index as interval, c.index as "restoreMarker"
       from json_to_recordset(${JSON.stringify(places)}::json) as e (id uuid, xid xid8, position bigint)
       left join lateral (
-        select b.no from audit_batches b
-        where b.floor = (select max(f.floor) from audit_batches f where f.floor < e.position)
+        select b.index from audit_checkpoints b
+        where b.floor = (select max(f.floor) from audit_checkpoints f where f.floor < e.position)
           and b.to_xid > e.xid and b.size > 0
         order by b.to_xid limit 1) i on true
       left join lateral (
-        select b.no from audit_batches b
-        where b.floor = (select min(f.floor) from audit_batches f where f.floor >= e.position) and b.to_xid = '0'
-        order by b.no limit 1) c on true`)),
+        select b.index from audit_checkpoints b
+        where b.floor = (select min(f.floor) from audit_checkpoints f where f.floor >= e.position) and b.to_xid = '0'
+        order by b.index limit 1) c on true`)),
   ]);
-  const numbersOf = ({ interval, closing }: (typeof rows)[number]): number[] =>
-    [interval, closing].filter((no) => no !== null);
+  const numbersOf = ({ interval, restoreMarker }: (typeof rows)[number]): number[] =>
+    [interval, restoreMarker].filter((index) => index !== null);
   const batches = new Map(
-    (await selectBatchesByNo(statements, [...new Set(rows.flatMap(numbersOf))])).map((row) => [
-      row.no,
+    (await selectCheckpointsByIndex(statements, [...new Set(rows.flatMap(numbersOf))])).map((row) => [
+      row.index,
       sealedOf(row),
     ]),
   );
-  return new Map(rows.map((row) => [row.id, numbersOf(row).flatMap((no) => batches.get(no) ?? [])]));
+  return new Map(rows.map((row) => [row.id, numbersOf(row).flatMap((index) => batches.get(index) ?? [])]));
 }
 
-async function selectBatchesByNo(statements: Statements, numbers: readonly number[]): Promise<BatchRow[]> {
+async function selectCheckpointsByIndex(
+  statements: Statements,
+  numbers: readonly number[],
+): Promise<CheckpointRow[]> {
   if (numbers.length === 0) return [];
   return statements
     .select()
-    .from(auditBatches)
-    .where(inArray(auditBatches.no, [...numbers]));
+    .from(auditCheckpoints)
+    .where(inArray(auditCheckpoints.index, [...numbers]));
 }
 
-function sealedOf({ head, signature, leaves: packed }: BatchRow): Sealed {
+function sealedOf({ checkpoint, signature, leaves: packed }: CheckpointRow): Sealed {
   const leaves = unpackLeaves(packed);
   return {
-    head,
+    checkpoint,
     signature,
     leaves: leaves.map(({ hash }) => hash),
     indexes: new Map(leaves.map(({ id }, index) => [id, index])),

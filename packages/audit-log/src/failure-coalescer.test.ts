@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { contentOf, type AuditEntry, type AuditSubject } from "./event.ts";
-import { createFloodControl } from "./failure-coalescer.ts";
+import { createFailureCoalescer } from "./failure-coalescer.ts";
 
 const refused: AuditEntry = {
   action: "secret.read",
-  outcome: "refused",
+  outcome: "denied",
   reason: "NOT_FOUND",
   companyId: "c",
 };
@@ -13,13 +13,13 @@ const by = (id: string, address = "192.0.2.1", entry: Partial<AuditEntry> = {}) 
 const unknown = (id: string): AuditSubject => ({ actor: { kind: "anonymous", id }, address: "192.0.2.1" });
 
 test("lets twenty of a group through in a minute, counts the others, and begins anew with the next minute", () => {
-  const flood = createFloodControl();
+  const failures = createFailureCoalescer();
   const admitted = (nowMs: number) =>
     Array.from({ length: 100 }, (_, i) =>
-      flood.admits(by("a", "192.0.2.1", { secretKey: `K${i}` }), nowMs, 1000 + i),
+      failures.admits(by("a", "192.0.2.1", { secretKey: `K${i}` }), nowMs, 1000 + i),
     ).filter(Boolean).length;
   expect(admitted(0)).toBe(20);
-  expect(flood.takeCounts()).toMatchObject([
+  expect(failures.takeCoalesced()).toMatchObject([
     {
       count: 80,
       firstAtMs: 1020,
@@ -31,9 +31,9 @@ test("lets twenty of a group through in a minute, counts the others, and begins 
 });
 
 test("keeps actors, addresses, companies, actions, outcomes and reasons apart", () => {
-  const flood = createFloodControl();
-  for (let i = 0; i < 20; i++) flood.admits(by("a"), 0, 0);
-  expect(flood.admits(by("a"), 0, 0)).toBe(false);
+  const failures = createFailureCoalescer();
+  for (let i = 0; i < 20; i++) failures.admits(by("a"), 0, 0);
+  expect(failures.admits(by("a"), 0, 0)).toBe(false);
   for (const other of [
     by("b"),
     by("a", "192.0.2.2"),
@@ -42,45 +42,47 @@ test("keeps actors, addresses, companies, actions, outcomes and reasons apart", 
     by("a", "192.0.2.1", { outcome: "failed" }),
     by("a", "192.0.2.1", { reason: "FORBIDDEN" }),
   ]) {
-    expect(flood.admits(other, 0, 0)).toBe(true);
+    expect(failures.admits(other, 0, 0)).toBe(true);
   }
 });
 
 test("counts whoever guesses credentials by address, whatever name each guess has", () => {
-  const flood = createFloodControl();
-  const check: AuditEntry = { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" };
+  const failures = createFailureCoalescer();
+  const check: AuditEntry = { action: "credential.check", outcome: "denied", reason: "UNAUTHENTICATED" };
   const admitted = Array.from({ length: 1000 }, (_, i) =>
-    flood.admits(contentOf(unknown(`prefix-${i}`), check), 0, 0),
+    failures.admits(contentOf(unknown(`prefix-${i}`), check), 0, 0),
   ).filter(Boolean).length;
   expect(admitted).toBe(20);
-  expect(flood.takeCounts()).toMatchObject([{ count: 980, content: { actorId: "*", address: "192.0.2.1" } }]);
+  expect(failures.takeCoalesced()).toMatchObject([
+    { count: 980, content: { actorId: "*", address: "192.0.2.1" } },
+  ]);
 });
 
 test("counts all addresses of one IPv6 network as one sender, and other networks apart", () => {
-  const flood = createFloodControl();
+  const failures = createFailureCoalescer();
   const admitted = (network: string) =>
     Array.from({ length: 1500 }, (_, i) =>
-      flood.admits(by("a", `${network}:${i.toString(16)}::${i.toString(16)}`), 0, 0),
+      failures.admits(by("a", `${network}:${i.toString(16)}::${i.toString(16)}`), 0, 0),
     ).filter(Boolean).length;
   expect(admitted("2001:db8:0:1")).toBe(20);
   expect(admitted("2001:db8:0:2")).toBe(20);
-  expect(flood.takeCounts().map(({ count, content }) => [count, content.address])).toEqual([
+  expect(failures.takeCoalesced().map(({ count, content }) => [count, content.address])).toEqual([
     [1480, null],
     [1480, null],
   ]);
 });
 
 test("stays small and exact under 200,000 attempts of thousands of actors, and while nothing is taken", () => {
-  const flood = createFloodControl(100);
+  const failures = createFailureCoalescer(100);
   let admitted = 0;
   for (let minute = 0; minute < 10; minute++) {
     for (let i = 0; i < 20_000; i++) {
       const each = by(`${minute}-${i % 800}`, `2001:db8:${i % 800}::1`, { companyId: `c${i % 400}` });
-      if (flood.admits(each, minute * 60_000, 0)) admitted += 1;
+      if (failures.admits(each, minute * 60_000, 0)) admitted += 1;
     }
-    expect(flood.waiting).toBeLessThanOrEqual(201);
+    expect(failures.waiting).toBeLessThanOrEqual(201);
   }
-  const counts = flood.takeCounts();
+  const counts = failures.takeCoalesced();
   expect(counts.reduce((sum, { count }) => sum + count, admitted)).toBe(200_000);
   expect(counts.at(-1)).toMatchObject({ content: { actorKind: "operator", actorId: "*", address: null } });
 });

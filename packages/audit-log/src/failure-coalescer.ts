@@ -1,19 +1,19 @@
 import type { EventContent } from "./event.ts";
 import { networkOf } from "./network.ts";
-import { createTallies, type Tally } from "./read-coalescer.ts";
+import { createCoalescer, type CoalescedEvent } from "./read-coalescer.ts";
 
-/** Keeps attempts that can be made without end from filling the record: too many that are alike are counted instead. */
-export interface FloodControl {
+/** Keeps attempts that can be made without end from filling the audit log: too many that are alike are counted instead. */
+export interface FailureCoalescer {
   /**
    * Whether an attempt gets an event of its own: the first twenty of a group within a minute do. Any other was counted.
    *
    * @param nowMs of a clock that never goes back
-   * @param atMs since 1970, for the record
+   * @param atMs since 1970, for the audit log
    */
   admits(content: EventContent, nowMs: number, atMs: number): boolean;
   /** How many counts wait to be taken. */
   readonly waiting: number;
-  takeCounts(): Tally[];
+  takeCoalesced(): CoalescedEvent[];
 }
 
 const windowMs = 60_000;
@@ -23,8 +23,8 @@ const eventsOfTheirOwn = 20;
  * @param maxGroups kept apart by actor and network; beyond them attempts are counted together, so that an attacker who can
  *   be many cannot fill the memory either
  */
-export function createFloodControl(maxGroups = 10_000): FloodControl {
-  const tallies = createTallies();
+export function createFailureCoalescer(maxGroups = 10_000): FailureCoalescer {
+  const tallies = createCoalescer();
   let seen = new Map<string, number>();
   let windowFromMs = Number.NEGATIVE_INFINITY;
   const groupOf = (content: EventContent): string => {
@@ -60,6 +60,6 @@ export function createFloodControl(maxGroups = 10_000): FloodControl {
       tallies.add(group, content, atMs);
       return false;
     },
-    takeCounts: () => tallies.take(),
+    takeCoalesced: () => tallies.take(),
   };
 }

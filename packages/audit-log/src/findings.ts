@@ -1,15 +1,15 @@
-/** What can be wrong with the record, and with what is held against it. */
+/** What can be wrong with the audit log, and with what is held against it. */
 export type FindingKind =
   | "event-changed"
   | "event-not-genuine"
   | "event-removed"
   | "event-inserted"
-  | "numbers-missing"
+  | "sequence-numbers-missing"
   | "batch-missing"
   | "batch-changed"
   | "chain-broken"
   | "signature-wrong"
-  | "head-unknown"
+  | "checkpoint-unknown"
   | "row-not-genuine"
   | "row-outdated"
   | "head-not-genuine"

@@ -1,8 +1,8 @@
-export { findHead, type Head, headText, readPublicKeys } from "./checkpoint.ts";
+export { parseCheckpoint, type Checkpoint, checkpointText, readPublicKeys } from "./checkpoint.ts";
 export {
   asTenantSecretsError,
-  isDatabaseAway,
-  isStoreAway,
+  isDatabaseUnavailable,
+  isStoreUnavailable,
   throwTenantSecretsError,
 } from "./database-errors.ts";
 export {
@@ -20,7 +20,7 @@ export type { SigningKey } from "./keys.ts";
 export type { EventRow } from "./leaf.ts";
 export { merkleRoot } from "./merkle.ts";
 export { canonicalAddress, networkOf } from "./network.ts";
-export { createRecordRetention, type RecordRetention } from "./retention.ts";
+export { createAuditRetention, type AuditRetention } from "./retention.ts";
 export {
   createSealer,
   type RunningSealer,
@@ -39,5 +39,5 @@ export {
   userState,
 } from "./stored-rows.ts";
 export { uuidv7 } from "./uuid.ts";
-export { type RecordVerification, type VerifyOptions, verifyRecord } from "./verify.ts";
+export { type AuditVerification, type VerifyOptions, verifyAuditLog } from "./verify.ts";
 export { createAuditLog } from "./writer.ts";

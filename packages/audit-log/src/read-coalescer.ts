@@ -1,7 +1,7 @@
 import type { EventContent } from "./event.ts";
 
 /** Events that are alike, counted. */
-export interface Tally {
+export interface CoalescedEvent {
   readonly content: EventContent;
   count: number;
   readonly firstAtMs: number;
@@ -10,7 +10,7 @@ export interface Tally {
 }
 
 /** Tallies by key, in the order of their first. */
-export interface Tallies {
+export interface Coalescer {
   readonly size: number;
   has(key: string): boolean;
   /**
@@ -18,11 +18,11 @@ export interface Tallies {
    *
    * @returns where it was counted
    */
-  add(key: string, content: EventContent, atMs: number): Tally;
+  add(key: string, content: EventContent, atMs: number): CoalescedEvent;
   /** Counts one more of what was counted there before. @returns false where that is handed over already, or full */
-  addTo(tally: Tally, atMs: number): boolean;
+  addTo(tally: CoalescedEvent, atMs: number): boolean;
   /** Hands over what there is, and begins anew. */
-  take(): Tally[];
+  take(): CoalescedEvent[];
 }
 
 /** The actor of a tally whose events are of several. */
@@ -31,10 +31,10 @@ const severalActors = "*";
 /** Far below what the column `count` holds; then the key gets another tally. */
 const fullAt = 1_000_000_000;
 
-export function createTallies(): Tallies {
-  let waiting: Tally[] = [];
-  let open = new Map<string, Tally>();
-  const addTo = (tally: Tally, atMs: number): boolean => {
+export function createCoalescer(): Coalescer {
+  let waiting: CoalescedEvent[] = [];
+  let open = new Map<string, CoalescedEvent>();
+  const addTo = (tally: CoalescedEvent, atMs: number): boolean => {
     if (tally.taken || tally.count >= fullAt) return false;
     tally.count += 1;
     tally.lastAtMs = atMs;
@@ -48,7 +48,7 @@ export function createTallies(): Tallies {
     add: (key, content, atMs) => {
       const tally = open.get(key);
       if (tally !== undefined && addTo(tally, atMs)) {
-        keepCommon(tally.content, content);
+        keepOnlyCommon(tally.content, content);
         return tally;
       }
       const begun = { content: { ...content }, count: 1, firstAtMs: atMs, lastAtMs: atMs, taken: false };
@@ -67,12 +67,12 @@ export function createTallies(): Tallies {
   };
 }
 
-function keepCommon(kept: EventContent, other: EventContent): void {
-  if (kept.actorId !== other.actorId) kept.actorId = severalActors;
-  if (kept.companyId !== other.companyId) kept.companyId = null;
-  if (kept.secretKey !== other.secretKey) kept.secretKey = null;
-  if (kept.version !== other.version) kept.version = null;
-  if (kept.subject !== other.subject) kept.subject = null;
-  if (kept.requestId !== other.requestId) kept.requestId = null;
-  if (kept.address !== other.address) kept.address = null;
+function keepOnlyCommon(common: EventContent, other: EventContent): void {
+  if (common.actorId !== other.actorId) common.actorId = severalActors;
+  if (common.companyId !== other.companyId) common.companyId = null;
+  if (common.secretKey !== other.secretKey) common.secretKey = null;
+  if (common.version !== other.version) common.version = null;
+  if (common.subject !== other.subject) common.subject = null;
+  if (common.requestId !== other.requestId) common.requestId = null;
+  if (common.address !== other.address) common.address = null;
 }

@@ -6,12 +6,12 @@ import { TenantSecretsError } from "@repo/catalog";
 import { asTenantSecretsError } from "./database-errors.ts";
 import { merkleRoot } from "./merkle.ts";
 import type { SigningKey } from "./keys.ts";
-import { findBatch, findLastBatch, type BatchRow } from "./batches.ts";
-import { findHead, headHash, headText, signHead } from "./checkpoint.ts";
+import { findCheckpoint, findLastCheckpoint, type CheckpointRow } from "./batches.ts";
+import { parseCheckpoint, checkpointHash, checkpointText, signCheckpoint } from "./checkpoint.ts";
 import { leafOf, packLeaves } from "./leaf.ts";
 import {
   findWaiting,
-  noteRestored,
+  readRestorePoint,
   readHorizon,
   readInterval,
   selectUnsealed,
@@ -19,23 +19,18 @@ import {
   type Restored,
 } from "./sealing-window.ts";
 
-const { auditBatches } = tables;
+const { auditCheckpoints } = tables;
 
 export interface SealedBatch {
   readonly batch: number;
   readonly events: number;
   /** SHA-256 of the batch's head, in hexadecimal: what to keep outside the database. */
-  readonly head: string;
+  readonly checkpoint: string;
   /** Whether there is more to seal at once. */
   readonly full: boolean;
 }
 
-export const sealerAlarms = [
-  "RECORD_CHANGED",
-  "RECORD_RESTORED",
-  "RECORD_LAGS",
-  "RECORD_NOT_SEALED",
-] as const;
+export const sealerAlarms = ["AUDIT_CHANGED", "AUDIT_RESTORED", "AUDIT_LAGS", "AUDIT_NOT_SEALED"] as const;
 
 /** Something that an operator has to look at. */
 export interface SealerAlarm {
@@ -84,13 +79,13 @@ interface Dependencies {
 const sealerLock = 7_274_010;
 
 /**
- * Seals the record in batches: a Merkle tree over the events of an interval of transactions, chained to the batch before,
+ * Seals the audit log in batches: a Merkle tree over the events of an interval of transactions, chained to the batch before,
  * and signed. There may be one in every process; one of them works at a time, and none makes a writer wait.
  */
 export function createSealer({ database, loadSigningKey }: Dependencies, options: SealerOptions): Sealer {
   const { intervalMs = 1000, lagAfterMs = 30_000, heartbeatMs = 60_000, batchSize = 1000 } = options;
   let key: SigningKey | undefined;
-  let seen: Pick<SealedBatch, "batch" | "head"> | undefined;
+  let seen: Pick<SealedBatch, "batch" | "checkpoint"> | undefined;
   let restored: Restored | undefined;
   let waiting: { readonly xid: bigint; readonly sinceMs: number } | undefined;
   const alarmed = new Set<SealerAlarm["code"]>();
@@ -102,55 +97,55 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
   };
 
   /** What this process has seen in the table must still be there. */
-  const compare = async (statements: Statements, last: BatchRow | undefined): Promise<void> => {
+  const compare = async (statements: Statements, last: CheckpointRow | undefined): Promise<void> => {
     if (seen !== undefined) {
-      const row = last?.no === seen.batch ? last : await findBatch(statements, seen.batch);
-      if (row === undefined || hexHash(row.head) !== seen.head) {
-        alarmed.delete("RECORD_CHANGED");
+      const row = last?.index === seen.batch ? last : await findCheckpoint(statements, seen.batch);
+      if (row === undefined || hexHash(row.checkpoint) !== seen.checkpoint) {
+        alarmed.delete("AUDIT_CHANGED");
         alarm(
-          "RECORD_CHANGED",
-          `batch ${seen.batch} of the record was ${row === undefined ? "removed" : "changed"} in the database after it was sealed: keep this log, and run "audit verify" with its heads`,
+          "AUDIT_CHANGED",
+          `batch ${seen.batch} of the audit log was ${row === undefined ? "removed" : "changed"} in the database after it was sealed: keep this log, and run "audit verify" with its heads`,
         );
       }
     }
-    seen = last === undefined ? undefined : { batch: last.no, head: hexHash(last.head) };
+    seen = last === undefined ? undefined : { batch: last.index, checkpoint: hexHash(last.checkpoint) };
   };
 
   /** An event that stays unsealed although the interval should have reached it. */
   const watchLag = (first: bigint | undefined, to: bigint): void => {
     if (first === undefined) {
       waiting = undefined;
-      alarmed.delete("RECORD_LAGS");
+      alarmed.delete("AUDIT_LAGS");
       return;
     }
     if (waiting === undefined || to > waiting.xid) waiting = { xid: first, sinceMs: performance.now() };
     else if (performance.now() - waiting.sinceMs > lagAfterMs) {
       alarm(
-        "RECORD_LAGS",
-        `events of the record have been waiting for more than ${lagAfterMs / 1000} s to be sealed: a transaction that began before them has not ended (see backend_xid and xact_start in pg_stat_activity, and pg_prepared_xacts)`,
+        "AUDIT_LAGS",
+        `events of the audit log have been waiting for more than ${lagAfterMs / 1000} s to be sealed: a transaction that began before them has not ended (see backend_xid and xact_start in pg_stat_activity, and pg_prepared_xacts)`,
       );
     }
   };
 
   /** Decides what the next batch is, in the transaction that adds it. Waits for nothing but its statements. */
   const seal = async (statements: Statements, signingKey: SigningKey): Promise<SealedBatch | undefined> => {
-    const { held, keyNo, cluster } = await begin(statements);
+    const { held, keyVersion, cluster } = await begin(statements);
     if (!held) return undefined;
-    if (keyNo !== signingKey.no) {
+    if (keyVersion !== signingKey.keyVersion) {
       key = undefined;
       return undefined;
     }
-    const last = await findLastBatch(statements);
+    const last = await findLastCheckpoint(statements);
     await compare(statements, last);
     const next = (content: Content): Promise<SealedBatch> =>
       addBatch(statements, signingKey, cluster, last, content);
     const foreign = last !== undefined && last.cluster !== cluster;
     if (foreign) {
       alarm(
-        "RECORD_RESTORED",
-        `this database was restored from another server: its record was sealed up to batch ${last.no} there, and is sealed on here`,
+        "AUDIT_RESTORED",
+        `this database was restored from another server: its audit log was sealed up to batch ${last.index} there, and is sealed on here`,
       );
-      restored ??= await noteRestored(statements);
+      restored ??= await readRestorePoint(statements);
       const { horizon } = await readHorizon(statements);
       if (horizon < restored.xid) {
         watchLag(horizon, 0n);
@@ -190,13 +185,13 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
   const tickOrAlarm = async (): Promise<SealedBatch | undefined> => {
     try {
       const sealed = await tick();
-      alarmed.delete("RECORD_NOT_SEALED");
+      alarmed.delete("AUDIT_NOT_SEALED");
       return sealed;
     } catch (thrown) {
       const error = asTenantSecretsError(thrown);
       alarm(
-        "RECORD_NOT_SEALED",
-        `the record cannot be sealed: ${error.message}`,
+        "AUDIT_NOT_SEALED",
+        `the audit log cannot be sealed: ${error.message}`,
         error.diagnosis ?? error.code,
       );
       return undefined;
@@ -226,13 +221,13 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
 }
 
 const Begun = z.tuple([
-  z.object({ held: z.boolean(), keyNo: z.int().nullable(), cluster: z.string() }).readonly(),
+  z.object({ held: z.boolean(), keyVersion: z.int().nullable(), cluster: z.string() }).readonly(),
 ]);
 
 async function begin(statements: Statements): Promise<z.infer<typeof Begun>[0]> {
   const rows = await statements.execute(sql`
     select pg_try_advisory_xact_lock(${sealerLock}) as held,
-      (select no from audit_keys where purpose = 'signing' and status = 'active') as "keyNo",
+      (select key_version from audit_keys where purpose = 'signing' and status = 'active') as "keyVersion",
       (select system_identifier::text from pg_control_system()) as cluster`);
   return Begun.parse([...rows])[0];
 }
@@ -241,47 +236,47 @@ async function addBatch(
   statements: Statements,
   key: SigningKey,
   cluster: string,
-  last: BatchRow | undefined,
+  last: CheckpointRow | undefined,
   { fromXid, toXid, floor, events, full }: Content,
 ): Promise<SealedBatch> {
-  const before = last === undefined ? undefined : findHead(last.head);
-  if (last !== undefined && before?.batch !== last.no) {
+  const before = last === undefined ? undefined : parseCheckpoint(last.checkpoint);
+  if (last !== undefined && before?.batch !== last.index) {
     throw new TenantSecretsError(
       "INTEGRITY_FAILURE",
-      `Batch ${last.no} of the record was changed in the database, and cannot be continued.`,
+      `Batch ${last.index} of the audit log was changed in the database, and cannot be continued.`,
     );
   }
-  const no = (last?.no ?? 0) + 1;
+  const index = (last?.index ?? 0) + 1;
   const leaves = events.map((event) => ({ id: event.id, hash: leafOf(event) }));
   const sealedAt = new Date();
-  const head = headText({
+  const checkpoint = checkpointText({
     cluster,
-    batch: no,
+    batch: index,
     size: leaves.length,
     total: (before?.total ?? 0) + leaves.length,
     from: String(fromXid),
     to: String(toXid),
     floor,
     root: merkleRoot(leaves.map(({ hash }) => hash)),
-    previous: last === undefined ? undefined : headHash(last.head),
-    key: key.no,
+    previous: last === undefined ? undefined : checkpointHash(last.checkpoint),
+    key: key.keyVersion,
     sealedAt,
   });
-  await statements.insert(auditBatches).values({
-    no,
+  await statements.insert(auditCheckpoints).values({
+    index,
     cluster,
     floor,
     fromXid: String(fromXid),
     toXid: String(toXid),
     size: leaves.length,
     leaves: packLeaves(leaves),
-    head,
-    signature: signHead(head, key),
+    checkpoint,
+    signature: signCheckpoint(checkpoint, key),
     sealedAt,
   });
-  return { batch: no, events: leaves.length, head: hexHash(head), full };
+  return { batch: index, events: leaves.length, checkpoint: hexHash(checkpoint), full };
 }
 
-function hexHash(head: string): string {
-  return headHash(head).toString("hex");
+function hexHash(checkpoint: string): string {
+  return checkpointHash(checkpoint).toString("hex");
 }

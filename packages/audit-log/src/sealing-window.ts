@@ -4,7 +4,7 @@ import { z } from "zod";
 import { selectEvents } from "./batches.ts";
 import type { EventRow } from "./leaf.ts";
 
-const { auditBatches, auditEvents } = tables;
+const { auditCheckpoints, auditEvents } = tables;
 
 /** What a batch is to have. */
 export interface Content {
@@ -33,13 +33,13 @@ export async function readHorizon(statements: Statements): Promise<z.infer<typeo
   return Horizon.parse([...rows])[0];
 }
 
-const NotedRestored = z.tuple([z.object({ floor: Xid, xid: Xid })]);
+const RestorePoint = z.tuple([z.object({ floor: Xid, xid: Xid })]);
 
-export async function noteRestored(statements: Statements): Promise<Restored> {
+export async function readRestorePoint(statements: Statements): Promise<Restored> {
   const rows = await statements.execute(sql`
     select coalesce(max(position), 0)::text as floor, pg_snapshot_xmax(pg_current_snapshot())::text as xid
     from audit_events`);
-  return NotedRestored.parse([...rows])[0];
+  return RestorePoint.parse([...rows])[0];
 }
 
 /** The events between two floors that no batch has. */
@@ -52,7 +52,7 @@ export function selectUnsealed(statements: Statements, from: bigint, to: bigint)
         gt(auditEvents.position, from),
         lte(auditEvents.position, to),
         sql`not exists (
-          select from ${auditBatches} b, generate_series(0, b.size - 1) i
+          select from ${auditCheckpoints} b, generate_series(0, b.size - 1) i
           where b.floor = ${from}
             and encode(substring(b.leaves from i * 48 + 1 for 16), 'hex')::uuid = ${auditEvents.id})`,
       ),

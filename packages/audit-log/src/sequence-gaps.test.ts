@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { createNumberLedger } from "./sequence-gaps.ts";
+import { createSequenceGaps } from "./sequence-gaps.ts";
 import type { SealedEvent } from "./leaf.ts";
 
-const stream = "01900000-0000-7000-8000-000000000001";
+const writerId = "01900000-0000-7000-8000-000000000001";
 
-function event(streamNo: number, more: Partial<SealedEvent> = {}): SealedEvent {
+function event(sequenceNo: number, more: Partial<SealedEvent> = {}): SealedEvent {
   return {
     id: "01900000-0000-7000-8000-000000000000",
     companyId: null,
@@ -14,17 +14,17 @@ function event(streamNo: number, more: Partial<SealedEvent> = {}): SealedEvent {
     action: "company.list",
     secretKey: null,
     version: null,
-    outcome: "allowed",
+    outcome: "success",
     reason: null,
     subject: null,
     requestId: null,
     address: null,
     count: 1,
     lastAt: null,
-    stream,
-    streamNo,
+    writerId,
+    sequenceNo,
     nonce: Buffer.alloc(16),
-    macKeyNo: 1,
+    macKeyVersion: 1,
     mac: Buffer.alloc(32),
     ...more,
   };
@@ -32,10 +32,10 @@ function event(streamNo: number, more: Partial<SealedEvent> = {}): SealedEvent {
 
 /** What is missing of these numbers, sealed a second apart in this order, where a process has a minute. */
 function missing(numbers: readonly number[], ...more: SealedEvent[]): string[] {
-  const ledger = createNumberLedger();
-  numbers.forEach((no, index) => ledger.add(event(no), index * 1000));
-  for (const each of more) ledger.add(each, 0);
-  return ledger
+  const sequenceGaps = createSequenceGaps();
+  numbers.forEach((sequenceNo, index) => sequenceGaps.add(event(sequenceNo), index * 1000));
+  for (const each of more) sequenceGaps.add(each, 0);
+  return sequenceGaps
     .findMissing(60_000)
     .map(({ first, count, outlived }) => `${first}+${count}${outlived ? "" : "?"}`);
 }
@@ -51,31 +51,34 @@ test("numbers that come in any order, and more than once, are not missing", () =
 
 test("a number that is missing counts once its process went on for a minute, and may be a kill before", () => {
   expect(missing([2, ...upTo(100).slice(2)])).toEqual(["1+1"]);
-  expect(missing(upTo(100).filter((no) => no < 10 || no > 14))).toEqual(["10+5"]);
-  expect(missing(upTo(100).filter((no) => no !== 95))).toEqual(["95+1?"]);
-  expect(missing(upTo(100).filter((no) => no !== 10 && no !== 95))).toEqual(["10+1", "95+1?"]);
+  expect(missing(upTo(100).filter((sequenceNo) => sequenceNo < 10 || sequenceNo > 14))).toEqual(["10+5"]);
+  expect(missing(upTo(100).filter((sequenceNo) => sequenceNo !== 95))).toEqual(["95+1?"]);
+  expect(missing(upTo(100).filter((sequenceNo) => sequenceNo !== 10 && sequenceNo !== 95))).toEqual([
+    "10+1",
+    "95+1?",
+  ]);
 });
 
 test("numbers that the process itself says it did not use may be missing, and need not be; those beside them may not", () => {
-  const gap = event(101, { action: "record.gap", version: 10, count: 3 });
-  const without = (...gone: number[]) => upTo(100).filter((no) => !gone.includes(no));
+  const gap = event(101, { action: "audit.unused-sequence-numbers", version: 10, count: 3 });
+  const without = (...gone: number[]) => upTo(100).filter((sequenceNo) => !gone.includes(sequenceNo));
   expect(missing(without(10, 11, 12), gap)).toEqual([]);
   expect(missing(without(11), gap)).toEqual([]);
   expect(missing(without(9, 10, 11, 12, 13), gap)).toEqual(["9+1", "13+1"]);
   const another = event(1, {
-    action: "record.gap",
+    action: "audit.unused-sequence-numbers",
     version: 10,
     count: 3,
-    stream: stream.replace(/1$/, "2"),
+    writerId: writerId.replace(/1$/, "2"),
   });
   expect(missing(without(10, 11, 12), another)).toEqual(["10+3"]);
 });
 
 test("an event without a number, and one that is excused, leave nothing missing", () => {
-  const ledger = createNumberLedger();
-  ledger.add(event(0, { stream: null, streamNo: null }), 0);
-  ledger.add(event(1), 0);
-  ledger.excuse(event(2));
-  ledger.add(event(3), 90_000);
-  expect(ledger.findMissing(0)).toEqual([]);
+  const sequenceGaps = createSequenceGaps();
+  sequenceGaps.add(event(0, { writerId: null, sequenceNo: null }), 0);
+  sequenceGaps.add(event(1), 0);
+  sequenceGaps.excuse(event(2));
+  sequenceGaps.add(event(3), 90_000);
+  expect(sequenceGaps.findMissing(0)).toEqual([]);
 });

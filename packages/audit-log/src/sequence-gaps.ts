@@ -2,7 +2,7 @@ import type { SealedEvent } from "./leaf.ts";
 
 /** Events that a process numbered, and that are nowhere. */
 export interface MissingNumbers {
-  readonly stream: string;
+  readonly writerId: string;
   readonly first: number;
   readonly count: number;
   /** Whether the process went on for long enough to have said that the numbers are unused. */
@@ -10,7 +10,7 @@ export interface MissingNumbers {
 }
 
 /** Which numbers of each process were met. Events may come in any order. */
-export interface NumberLedger {
+export interface SequenceGaps {
   /** @param sealedAtMs when the event's batch was sealed; undefined while it has none */
   add(event: SealedEvent, sealedAtMs: number | undefined): void;
   /** An event that is not as it was written says which number it has, and so that one is not missing as well. */
@@ -30,7 +30,7 @@ interface Run {
   atMs: number;
 }
 
-interface Stream {
+interface Writer {
   /** In order, with at least one number missing between two. */
   readonly runs: Run[];
   lastAtMs: number;
@@ -41,35 +41,35 @@ interface Stream {
 /** Events of a process are sealed in about the order of their numbers: none later than this after one with a higher number. */
 const longestTransactionMs = 3_600_000;
 
-export function createNumberLedger(): NumberLedger {
-  const streams = new Map<string, Stream>();
-  const streamOf = (id: string): Stream => {
-    const known = streams.get(id) ?? { runs: [], lastAtMs: 0, excused: [] };
-    streams.set(id, known);
+export function createSequenceGaps(): SequenceGaps {
+  const writers = new Map<string, Writer>();
+  const writerOf = (id: string): Writer => {
+    const known = writers.get(id) ?? { runs: [], lastAtMs: 0, excused: [] };
+    writers.set(id, known);
     return known;
   };
   return {
     add: (event, sealedAtMs) => {
-      if (event.stream === null || event.streamNo === null) return;
-      const stream = streamOf(event.stream);
-      if (event.action === "record.gap" && event.version !== null) {
-        stream.excused.push([event.version, event.version + event.count - 1]);
+      if (event.writerId === null || event.sequenceNo === null) return;
+      const writer = writerOf(event.writerId);
+      if (event.action === "audit.unused-sequence-numbers" && event.version !== null) {
+        writer.excused.push([event.version, event.version + event.count - 1]);
       }
-      insert(stream.runs, event.streamNo, sealedAtMs ?? Infinity);
-      stream.lastAtMs = Math.max(stream.lastAtMs, sealedAtMs ?? 0);
+      insert(writer.runs, event.sequenceNo, sealedAtMs ?? Infinity);
+      writer.lastAtMs = Math.max(writer.lastAtMs, sealedAtMs ?? 0);
     },
-    excuse: ({ stream, streamNo }) => {
-      if (stream !== null && streamNo !== null) streamOf(stream).excused.push([streamNo, streamNo]);
+    excuse: ({ writerId, sequenceNo }) => {
+      if (writerId !== null && sequenceNo !== null) writerOf(writerId).excused.push([sequenceNo, sequenceNo]);
     },
     findMissing: (settledAfterMs, retainedFromMs = -Infinity) =>
-      [...streams].flatMap(([id, { runs, lastAtMs, excused }]) => {
+      [...writers].flatMap(([id, { runs, lastAtMs, excused }]) => {
         const sorted = excused.toSorted(([a], [b]) => a - b);
         return runs.flatMap(({ first, atMs }, index) => {
           const isBeforeRetained =
             retainedFromMs > 0 && (index === 0 || atMs <= retainedFromMs + longestTransactionMs);
           if (isBeforeRetained) return [];
           return holesOf((runs[index - 1]?.last ?? 0) + 1, first - 1, sorted).map(([from, to]) => ({
-            stream: id,
+            writerId: id,
             first: from,
             count: to - from + 1,
             outlived: lastAtMs - atMs >= settledAfterMs,
@@ -80,22 +80,22 @@ export function createNumberLedger(): NumberLedger {
 }
 
 /** Numbers come nearly in order, so that the place is nearly always at the end. */
-function insert(runs: Run[], no: number, atMs: number): void {
+function insert(runs: Run[], sequenceNo: number, atMs: number): void {
   let index = runs.length;
-  while (index > 0 && (runs[index - 1]?.first ?? 0) > no) index--;
+  while (index > 0 && (runs[index - 1]?.first ?? 0) > sequenceNo) index--;
   const before = runs[index - 1];
   const after = runs[index];
-  if (before !== undefined && no <= before.last) return;
-  const joinsBefore = before !== undefined && before.last === no - 1;
-  const joinsAfter = after !== undefined && after.first === no + 1;
+  if (before !== undefined && sequenceNo <= before.last) return;
+  const joinsBefore = before !== undefined && before.last === sequenceNo - 1;
+  const joinsAfter = after !== undefined && after.first === sequenceNo + 1;
   if (joinsBefore && joinsAfter) {
     before.last = after.last;
     runs.splice(index, 1);
-  } else if (joinsBefore) before.last = no;
+  } else if (joinsBefore) before.last = sequenceNo;
   else if (joinsAfter) {
-    after.first = no;
+    after.first = sequenceNo;
     after.atMs = atMs;
-  } else runs.splice(index, 0, { first: no, last: no, atMs });
+  } else runs.splice(index, 0, { first: sequenceNo, last: sequenceNo, atMs });
 }
 
 /** What is left from `first` to `last` without what is excused. */

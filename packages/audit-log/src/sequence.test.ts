@@ -1,21 +1,21 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { createEventNumbers } from "./sequence.ts";
+import { createSequence } from "./sequence.ts";
 
-const said = (numbers: ReturnType<typeof createEventNumbers>) =>
-  numbers.takeGaps().map(({ first, count, number }) => [first, count, number.no]);
+const said = (numbers: ReturnType<typeof createSequence>) =>
+  numbers.takeUnused().map(({ first, count, number }) => [first, count, number.sequenceNo]);
 
 test("numbers are 1, 2, 3 …, and what was lost of them is said once, neighbours together", () => {
-  const numbers = createEventNumbers();
+  const numbers = createSequence();
   const taken = Array.from({ length: 9 }, () => numbers.take());
-  expect(taken.map(({ no }) => no)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(taken.map(({ sequenceNo }) => sequenceNo)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   for (const at of [7, 2, 1, 3, 5]) numbers.lose(taken[at - 1] ?? numbers.take());
   expect(said(numbers)).toEqual([
     [1, 3, 10],
     [5, 1, 11],
     [7, 1, 12],
   ]);
-  expect([numbers.hasGaps(), said(numbers)]).toEqual([false, []]);
+  expect([numbers.hasUnused(), said(numbers)]).toEqual([false, []]);
 });
 
 test("of any numbers lost in any order, the gaps cover those and no other", () => {
@@ -27,11 +27,11 @@ test("of any numbers lost in any order, the gaps cover those and no other", () =
   );
   fc.assert(
     fc.property(anyOrder, (order) => {
-      const numbers = createEventNumbers();
+      const numbers = createSequence();
       const taken = Array.from({ length: 3000 }, () => numbers.take());
       for (const at of order) numbers.lose(taken[at] ?? numbers.take());
       const covered = numbers
-        .takeGaps()
+        .takeUnused()
         .flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
       expect(covered).toEqual(order.map((at) => at + 1).toSorted((a, b) => a - b));
     }),
@@ -40,11 +40,13 @@ test("of any numbers lost in any order, the gaps cover those and no other", () =
 });
 
 test("a stream ends before its numbers do not fit any more, and says its own gaps to the end", () => {
-  const numbers = createEventNumbers(2);
+  const numbers = createSequence(2);
   const [first, second, third] = [numbers.take(), numbers.take(), numbers.take()];
-  expect([second.no, third.no]).toEqual([2, 1]);
-  expect(second.stream.id).toBe(first.stream.id);
-  expect(third.stream.id).not.toBe(first.stream.id);
+  expect([second.sequenceNo, third.sequenceNo]).toEqual([2, 1]);
+  expect(second.writer.id).toBe(first.writer.id);
+  expect(third.writer.id).not.toBe(first.writer.id);
   numbers.lose(second);
-  expect(numbers.takeGaps()).toMatchObject([{ first: 2, count: 1, number: { stream: first.stream, no: 3 } }]);
+  expect(numbers.takeUnused()).toMatchObject([
+    { first: 2, count: 1, number: { writer: first.writer, sequenceNo: 3 } },
+  ]);
 });

@@ -16,31 +16,31 @@ export interface RowTable {
   /** The rows after one, in the order of their keys. */
   select(statements: Statements, after: StoredRow | undefined, limit: number): Promise<StoredRow[]>;
   /** Puts MACs under another key beside rows whose state is still the one that each MAC is over. */
-  reseal(statements: Statements, rows: readonly StoredRow[]): Promise<void>;
+  reencrypt(statements: Statements, rows: readonly StoredRow[]): Promise<void>;
 }
 
 /** The keys of some rows, with what is to stand beside them. */
-function resealed(rows: readonly StoredRow[]): SQL {
+function reencrypted(rows: readonly StoredRow[]): SQL {
   const list = rows.map(({ state, beside }) => ({
     id: state.kind === "membership" ? state.companyId : state.id,
     user_id: state.kind === "membership" ? state.userId : null,
     revision: beside.revision,
-    key_no: beside.macKeyNo,
+    key_no: beside.macKeyVersion,
     new_mac: beside.mac.toString("hex"),
   }));
   return sql`json_to_recordset(${JSON.stringify(list)}::json) as r (id uuid, user_id uuid, revision integer, key_no smallint, new_mac text)`;
 }
 
-function resealing(table: SQL, isRow: SQL): RowTable["reseal"] {
+function reencrypting(table: SQL, isRow: SQL): RowTable["reencrypt"] {
   return async (statements, rows) => {
     await statements.execute(sql`
-      update ${table} t set mac_key_no = r.key_no, mac = decode(r.new_mac, 'hex') from ${resealed(rows)}
+      update ${table} t set mac_key_version = r.key_no, mac = decode(r.new_mac, 'hex') from ${reencrypted(rows)}
       where ${isRow} and t.revision = r.revision`);
   };
 }
 
-function besideOf({ revision, macKeyNo, mac }: Authenticated): Authenticated {
-  return { revision, macKeyNo, mac };
+function besideOf({ revision, macKeyVersion, mac }: Authenticated): Authenticated {
+  return { revision, macKeyVersion, mac };
 }
 
 function idOf(row: StoredRow | undefined): string | undefined {
@@ -63,7 +63,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: { kind: "company", ...row }, beside: besideOf(row) }));
     },
-    reseal: resealing(sql`${companies}`, sameId),
+    reencrypt: reencrypting(sql`${companies}`, sameId),
   },
   {
     kind: "api-key",
@@ -85,7 +85,7 @@ export const rowTables: readonly RowTable[] = [
         beside: besideOf(row),
       }));
     },
-    reseal: resealing(sql`${apiKeys}`, sameId),
+    reencrypt: reencrypting(sql`${apiKeys}`, sameId),
   },
   {
     kind: "operator",
@@ -99,7 +99,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: operatorState(row), beside: besideOf(row) }));
     },
-    reseal: resealing(sql`${operators}`, sameId),
+    reencrypt: reencrypting(sql`${operators}`, sameId),
   },
   {
     kind: "user",
@@ -113,7 +113,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: userState(row), beside: besideOf(row) }));
     },
-    reseal: resealing(sql`${users}`, sameId),
+    reencrypt: reencrypting(sql`${users}`, sameId),
   },
   {
     kind: "membership",
@@ -130,7 +130,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: { kind: "membership", ...row }, beside: besideOf(row) }));
     },
-    reseal: resealing(sql`${memberships}`, sql`t.company_id = r.id and t.user_id = r.user_id`),
+    reencrypt: reencrypting(sql`${memberships}`, sql`t.company_id = r.id and t.user_id = r.user_id`),
   },
 ];
 

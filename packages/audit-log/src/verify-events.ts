@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Statements } from "@repo/db";
 import { isGenuine, type AuditKey } from "./event.ts";
-import { selectEvents, selectEventsById, type BatchRow, type Place, type Span } from "./batches.ts";
+import { selectEvents, selectEventsById, type CheckpointRow, type Place, type Span } from "./batches.ts";
 import type { Findings } from "./findings.ts";
-import type { NumberLedger } from "./sequence-gaps.ts";
+import type { SequenceGaps } from "./sequence-gaps.ts";
 import { leafOf, unpackLeaves, type EventRow } from "./leaf.ts";
 
 type Leaves = ReadonlyMap<string, Buffer>;
@@ -11,11 +11,11 @@ type Positions = Pick<Span, "floor" | "ceiling">;
 
 export interface EventCheckDependencies {
   readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
-  readonly loadMacKey: (no: number) => Promise<AuditKey | undefined>;
+  readonly loadMacKey: (keyVersion: number) => Promise<AuditKey | undefined>;
   readonly findings: Findings;
-  readonly numbers: NumberLedger;
+  readonly numbers: SequenceGaps;
   /** The last batch whose events were removed for their age, which misses none; 0 where there is none. */
-  readonly forgottenThrough: number;
+  readonly prunedThrough: number;
   /** Told of each event that is as its writer left it. */
   readonly onGenuine: (event: EventRow) => void;
 }
@@ -27,9 +27,9 @@ export interface EventCheck {
    *
    * @param elsewhere what a later batch has, though its transactions have numbers of this interval
    */
-  intervals(batches: readonly BatchRow[], positions: Positions, elsewhere: Leaves): Promise<void>;
+  intervals(batches: readonly CheckpointRow[], positions: Positions, elsewhere: Leaves): Promise<void>;
   /** The events of the batch that closes a cluster, and that there are no others that were in no batch before. */
-  closing(batch: BatchRow, fromXid: string, positions: Positions): Promise<void>;
+  restoreMarker(batch: CheckpointRow, fromXid: string, positions: Positions): Promise<void>;
   /** Events that no batch has, nor needs to have. @returns how many */
   unsealed(span: Span, elsewhere?: Leaves): Promise<number>;
   /** How many events were met. */
@@ -38,7 +38,7 @@ export interface EventCheck {
 
 const pageSize = 1000;
 
-export function leavesOf({ leaves }: Pick<BatchRow, "leaves">): Map<string, Buffer> {
+export function leavesOf({ leaves }: Pick<CheckpointRow, "leaves">): Map<string, Buffer> {
   return new Map(unpackLeaves(leaves).map(({ id, hash }) => [id, hash]));
 }
 
@@ -47,20 +47,20 @@ export function createEventCheck({
   loadMacKey,
   findings,
   numbers,
-  forgottenThrough,
+  prunedThrough,
   onGenuine,
 }: EventCheckDependencies): EventCheck {
   let count = 0;
 
   /** @param batch the one that it is sealed in */
-  const checkMac = async (event: EventRow, batch: BatchRow | undefined): Promise<void> => {
+  const checkMac = async (event: EventRow, batch: CheckpointRow | undefined): Promise<void> => {
     count++;
-    const key = await loadMacKey(event.macKeyNo);
+    const key = await loadMacKey(event.macKeyVersion);
     if (key !== undefined && isGenuine(key, event)) {
       onGenuine(event);
       return numbers.add(event, batch?.sealedAt.getTime());
     }
-    const where = batch === undefined ? "and is not sealed" : `before it was sealed in batch ${batch.no}`;
+    const where = batch === undefined ? "and is not sealed" : `before it was sealed in batch ${batch.index}`;
     findings.add(
       "event-not-genuine",
       `Event ${event.id} has no MAC of this deployment: it was changed or inserted, ${where}.`,
@@ -68,18 +68,21 @@ export function createEventCheck({
     numbers.excuse(event);
   };
 
-  const checkLeaf = async (event: EventRow, leaf: Buffer, batch: BatchRow): Promise<void> => {
+  const checkLeaf = async (event: EventRow, leaf: Buffer, batch: CheckpointRow): Promise<void> => {
     if (leafOf(event).equals(leaf)) return checkMac(event, batch);
     count++;
-    findings.add("event-changed", `Event ${event.id} was changed after it was sealed in batch ${batch.no}.`);
+    findings.add(
+      "event-changed",
+      `Event ${event.id} was changed after it was sealed in batch ${batch.index}.`,
+    );
     numbers.excuse(event);
   };
 
-  const inserted = (event: EventRow, batch: BatchRow): void => {
+  const inserted = (event: EventRow, batch: CheckpointRow): void => {
     count++;
     findings.add(
       "event-inserted",
-      `Event ${event.id} was inserted: batch ${batch.no} covers its transaction, and was sealed without it.`,
+      `Event ${event.id} was inserted: batch ${batch.index} covers its transaction, and was sealed without it.`,
     );
   };
 
@@ -101,10 +104,10 @@ export function createEventCheck({
     return [...missing.keys()];
   };
 
-  const removed = (ids: readonly string[], batch: BatchRow): void => {
-    if (batch.no <= forgottenThrough) return;
+  const removed = (ids: readonly string[], batch: CheckpointRow): void => {
+    if (batch.index <= prunedThrough) return;
     for (const id of ids) {
-      findings.add("event-removed", `Event ${id} was removed after it was sealed in batch ${batch.no}.`);
+      findings.add("event-removed", `Event ${id} was removed after it was sealed in batch ${batch.index}.`);
     }
   };
 
@@ -133,7 +136,7 @@ export function createEventCheck({
           count++;
           findings.add(
             "event-changed",
-            `Event ${event.id} was moved after it was sealed in batch ${done.no}: its place is another one now.`,
+            `Event ${event.id} was moved after it was sealed in batch ${done.index}: its place is another one now.`,
           );
           numbers.excuse(event);
         });
@@ -161,7 +164,7 @@ export function createEventCheck({
       }
     },
 
-    closing: async (batch, fromXid, positions) => {
+    restoreMarker: async (batch, fromXid, positions) => {
       const leaves = leavesOf(batch);
       removed(await eachById(leaves, (event, leaf) => checkLeaf(event, leaf, batch)), batch);
       await eachEvent({ fromXid, toXid: undefined, ...positions }, (event) => {

@@ -7,7 +7,7 @@ import type { EventRow } from "./leaf.ts";
 
 const { auditEvents, companies, companySecrets, shreddings } = tables;
 
-/** What the record says of one secret in the database. */
+/** What the audit log says of one secret in the database. */
 interface Recorded {
   readonly companyId: string;
   readonly secretKey: string;
@@ -23,7 +23,7 @@ interface Recorded {
 /** Actions that change which version is current, or whether one is. */
 const changing: ReadonlySet<string> = new Set([
   "secret.write",
-  "secret.adopt",
+  "secret.backfill",
   "secret.import",
   "secret.rollback",
   "secret.promote",
@@ -33,18 +33,18 @@ const changing: ReadonlySet<string> = new Set([
 ]);
 const removing: ReadonlySet<string> = new Set(["secret.remove", "secret.purge"]);
 
-/** What the record says of the secrets in the database. */
+/** What the audit log says of the secrets in the database. */
 export interface SecretChanges {
   /** Takes an event that is genuine, in any order. */
   add(event: EventRow): void;
-  /** Takes a secret out. @returns undefined where the record has no change of it */
+  /** Takes a secret out. @returns undefined where the audit log has no change of it */
   take(companyId: string, secretKey: string): Recorded | undefined;
   /** Those that were not taken out. */
   rest(): Iterable<Recorded>;
 }
 
 /**
- * @param storeSince by companies, the place in the record of the latest change of where their secrets live: versions of before
+ * @param storeSince by companies, the place in the audit log of the latest change of where their secrets live: versions of before
  *   were another store's
  */
 export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): SecretChanges {
@@ -52,8 +52,8 @@ export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): Se
   return {
     add: (event) => {
       const { action, outcome, companyId, secretKey, version, position, reason } = event;
-      // A request that came twice is on record with the version that it made the first time.
-      if (outcome !== "allowed" || reason === "REPLAYED" || companyId === null || secretKey === null) return;
+      // A request that came twice is in the audit log with the version that it made the first time.
+      if (outcome !== "success" || reason === "REPLAYED" || companyId === null || secretKey === null) return;
       if (version === null || version < 1 || position <= (storeSince.get(companyId) ?? 0n)) return;
       if (!changing.has(action) && action !== "secret.stage") return;
       const name = nameOf(companyId, secretKey);
@@ -91,7 +91,7 @@ export async function selectStoreChanges(statements: Statements): Promise<Readon
   const rows = await statements
     .select({ companyId: auditEvents.companyId, position: auditEvents.position })
     .from(auditEvents)
-    .where(and(eq(auditEvents.action, "company.set-store"), eq(auditEvents.outcome, "allowed")))
+    .where(and(eq(auditEvents.action, "company.set-store"), eq(auditEvents.outcome, "success")))
     .orderBy(asc(auditEvents.position));
   return new Map(
     rows.flatMap(({ companyId, position }) => (companyId === null ? [] : [[companyId, position]])),
@@ -101,14 +101,14 @@ export async function selectStoreChanges(statements: Statements): Promise<Readon
 export interface HeadCheckDependencies {
   readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
   /** The key of a company and number. @throws {TenantSecretsError} KEY_DESTROYED, or why it does not open */
-  readonly openCompanyKey: (companyId: string, no: number) => Promise<CompanyKey>;
+  readonly openCompanyKey: (companyId: string, keyVersion: number) => Promise<CompanyKey>;
   readonly findings: Findings;
 }
 
 const pageSize = 500;
 
 /**
- * Holds the head of every secret to its MAC, and to what the record says of it, also where there is none any more. Heads of companies that were shredded are
+ * Holds the head of every secret to its MAC, and to what the audit log says of it, also where there is none any more. Heads of companies that were shredded are
  * not looked at: nothing of these can be read.
  *
  * @returns how many were
@@ -124,12 +124,12 @@ export async function verifyHeads(
     const state = headStateOf(head);
     let isGenuine: boolean;
     try {
-      isGenuine = isGenuineHead(await openCompanyKey(head.companyId, head.macKeyNo), state, head);
+      isGenuine = isGenuineHead(await openCompanyKey(head.companyId, head.macKeyVersion), state, head);
     } catch (error) {
       if (!(error instanceof TenantSecretsError)) throw error;
       if (error.code === "KEY_DESTROYED" && !(await across((statements) => isStranded(statements, head))))
         return;
-      if (!unopenable.has(error.code)) throw error;
+      if (!undecryptable.has(error.code)) throw error;
       isGenuine = false;
     }
     count++;
@@ -138,7 +138,7 @@ export async function verifyHeads(
       findings.add("head-not-genuine", sentence);
       return;
     }
-    // A head that is newer than the record that was read has changed since.
+    // A head that is newer than the audit log that was read has changed since.
     if (known === undefined || head.lastVersion > known.last) return;
     const isOutdated =
       head.lastVersion < known.last ||
@@ -147,7 +147,7 @@ export async function verifyHeads(
       return;
     findings.add(
       "head-outdated",
-      `The head of ${name} is at version ${head.currentVersion} of ${head.lastVersion}${state.removed ? ", removed" : ""}; the record has it at ${known.current} of ${known.last}${known.removed ? ", removed" : ""}: an older state was put back.`,
+      `The head of ${name} is at version ${head.currentVersion} of ${head.lastVersion}${state.removed ? ", removed" : ""}; the audit log has it at ${known.current} of ${known.last}${known.removed ? ", removed" : ""}: an older state was put back.`,
     );
   };
   let after = { companyId: "00000000-0000-0000-0000-000000000000", secretKey: "" };
@@ -175,7 +175,7 @@ export async function verifyHeads(
   return count;
 }
 
-const unopenable: ReadonlySet<TenantSecretsError["code"]> = new Set([
+const undecryptable: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "INTEGRITY_FAILURE",
   "KEY_UNAVAILABLE",
   "KEY_DESTROYED",
@@ -187,7 +187,7 @@ const unopenable: ReadonlySet<TenantSecretsError["code"]> = new Set([
  */
 async function isStranded(
   statements: Statements,
-  { companyId, secretKey, macKeyNo }: typeof companySecrets.$inferSelect,
+  { companyId, secretKey, macKeyVersion }: typeof companySecrets.$inferSelect,
 ): Promise<boolean> {
   const rows = await statements
     .select({ shredded: shreddings.companyId })
@@ -197,13 +197,13 @@ async function isStranded(
       and(
         eq(companySecrets.companyId, companyId),
         eq(companySecrets.secretKey, secretKey),
-        eq(companySecrets.macKeyNo, macKeyNo),
+        eq(companySecrets.macKeyVersion, macKeyVersion),
       ),
     );
   return rows.some(({ shredded }) => shredded === null);
 }
 
-/** Secrets with versions in the record and no head: nothing deletes a head, but the shredding of its company. */
+/** Secrets with versions in the audit log and no head: nothing deletes a head, but the shredding of its company. */
 async function findMissing(
   across: HeadCheckDependencies["across"],
   changes: SecretChanges,
@@ -225,12 +225,12 @@ async function findMissing(
     if (!isMissing) continue;
     findings.add(
       "head-missing",
-      `The head of ${secretKey} of company ${companyId} is not there; the record has it at version ${last}: it was deleted.`,
+      `The head of ${secretKey} of company ${companyId} is not there; the audit log has it at version ${last}: it was deleted.`,
     );
   }
 }
 
-/** Whether the record has a change of a secret after a place in it. */
+/** Whether the audit log has a change of a secret after a place in it. */
 async function hasChangedSince(
   statements: Statements,
   { companyId, secretKey }: { readonly companyId: string; readonly secretKey: string },
@@ -243,7 +243,7 @@ async function hasChangedSince(
       and(
         eq(auditEvents.companyId, companyId),
         eq(auditEvents.secretKey, secretKey),
-        eq(auditEvents.outcome, "allowed"),
+        eq(auditEvents.outcome, "success"),
         sql`${auditEvents.position} > ${position}`,
       ),
     );

@@ -4,11 +4,11 @@ import { rowTables, type StoredRow } from "./stored-rows.ts";
 import type { Findings } from "./findings.ts";
 import type { EventRow } from "./leaf.ts";
 
-/** What the record says of the rows that decide who may read: the latest change of each. */
+/** What the audit log says of the rows that decide who may read: the latest change of each. */
 export interface RowChanges {
   /** Takes an event that is genuine, in any order. */
   add(event: EventRow): void;
-  /** The revision that the latest change gave to a row; undefined where the record has none. */
+  /** The revision that the latest change gave to a row; undefined where the audit log has none. */
   latest(name: string): number | undefined;
 }
 
@@ -27,7 +27,7 @@ export function createRowChanges(): RowChanges {
 
 /** The row that an event is the change of, as `rowName` calls it. */
 function changedRow({ action, outcome, companyId, subject }: EventRow): string | undefined {
-  if (outcome !== "allowed") return undefined;
+  if (outcome !== "success") return undefined;
   switch (action) {
     case "company.create":
     case "company.rename":
@@ -55,14 +55,14 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
 export interface RowCheckDependencies {
   readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
   /** The key of a number; undefined where its MACs do not count. */
-  readonly findRowKey: (no: number) => Promise<RowKey | undefined>;
+  readonly findRowKey: (keyVersion: number) => Promise<RowKey | undefined>;
   readonly findings: Findings;
 }
 
 const pageSize = 500;
 
 /**
- * Holds every row that decides who may read to its MAC, and to the latest change of it on record.
+ * Holds every row that decides who may read to its MAC, and to the latest change of it in the audit log.
  *
  * @returns how many there are
  */
@@ -74,7 +74,7 @@ export async function verifyRows(
   const check = async ({ state, beside }: StoredRow): Promise<void> => {
     count++;
     const name = rowName(state);
-    const key = await findRowKey(beside.macKeyNo);
+    const key = await findRowKey(beside.macKeyVersion);
     if (key === undefined || !isGenuineRow(key, state, beside)) {
       findings.add(
         "row-not-genuine",
@@ -86,7 +86,7 @@ export async function verifyRows(
     if (latest !== undefined && beside.revision < latest) {
       findings.add(
         "row-outdated",
-        `The row ${name} has revision ${beside.revision}, and the latest change of it on record made ${latest}: an older state was put back.`,
+        `The row ${name} has revision ${beside.revision}, and the latest change of it in the audit log made ${latest}: an older state was put back.`,
       );
     }
   };

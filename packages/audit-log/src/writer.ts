@@ -5,7 +5,7 @@ import { TenantSecretsError } from "@repo/catalog";
 import {
   contentOf,
   eventOf,
-  isCountedTogether,
+  isCoalesced,
   nonceBytes,
   type AuditEntry,
   type AuditKey,
@@ -17,10 +17,10 @@ import {
   type NewEvent,
 } from "./event.ts";
 import { throwTenantSecretsError } from "./database-errors.ts";
-import { createEventNumbers, type EventNumber } from "./sequence.ts";
+import { createSequence, type SequenceNumber } from "./sequence.ts";
 import { createInsertEvents, insertAllThatFit, insertEventsInto } from "./insert-events.ts";
-import { createFloodControl } from "./failure-coalescer.ts";
-import { createTallies, type Tally } from "./read-coalescer.ts";
+import { createFailureCoalescer } from "./failure-coalescer.ts";
+import { createCoalescer, type CoalescedEvent } from "./read-coalescer.ts";
 
 const flushMs = 250;
 const countsMs = 5000;
@@ -29,13 +29,13 @@ const maxHeld = 10_000;
 const maxRows = 1000;
 const stopMs = 10_000;
 
-interface NumberedEvent {
-  readonly number: EventNumber;
+interface SequencedEvent {
+  readonly number: SequenceNumber;
   readonly event: NewEvent;
 }
 
 /**
- * @param loadKey the record's current MAC key; asked for at every event, so it caches
+ * @param loadKey the audit log's current MAC key; asked for at every event, so it caches
  * @param onLost told of each event that the database refuses for what is in it. It is given up, so that the others get through
  */
 export function createAuditLog(
@@ -43,11 +43,11 @@ export function createAuditLog(
   loadKey: () => Promise<AuditKey>,
   onLost: (event: LostEvent) => void = () => {},
 ): AuditLog {
-  const numbers = createEventNumbers();
-  const reads = createTallies();
-  const flood = createFloodControl();
+  const numbers = createSequence();
+  const reads = createCoalescer();
+  const failures = createFailureCoalescer();
   /** Events with their numbers and MACs. They are tried with the same ids until they are there, so each is there once. */
-  let made: NumberedEvent[] = [];
+  let made: SequencedEvent[] = [];
   let readsMade = 0;
   let key: AuditKey | undefined;
   let failing = false;
@@ -72,9 +72,9 @@ export function createAuditLog(
     // What failed before goes first. Until it is through, whatever comes goes on being counted together.
     await commitMade();
     const current = await ready();
-    const gaps = numbers.takeGaps();
+    const gaps = numbers.takeUnused();
     const taken = reads.take();
-    const tallies = withCounts ? [...taken, ...flood.takeCounts()] : taken;
+    const tallies = withCounts ? [...taken, ...failures.takeCoalesced()] : taken;
     const nonces = randomBytes((gaps.length + tallies.length) * nonceBytes);
     const nonceOf = (i: number): Buffer => nonces.subarray(i * nonceBytes, (i + 1) * nonceBytes);
     made = [
@@ -83,7 +83,7 @@ export function createAuditLog(
         event: eventOf(
           current,
           number,
-          gapContent(first),
+          unusedContent(first),
           { occurredAt: new Date(), count, lastAt: null },
           nonceOf(i),
         ),
@@ -98,7 +98,7 @@ export function createAuditLog(
     await commitMade();
   };
   const somethingWaits = (withCounts: boolean): boolean =>
-    made.length > 0 || reads.size > 0 || numbers.hasGaps() || (withCounts && flood.waiting > 0);
+    made.length > 0 || reads.size > 0 || numbers.hasUnused() || (withCounts && failures.waiting > 0);
 
   const commit = async (withCounts: boolean): Promise<void> => {
     if (!somethingWaits(withCounts)) return;
@@ -123,7 +123,7 @@ export function createAuditLog(
     if (!stopped) void flush(true).catch(() => flushCountsSoon());
   });
 
-  const lose = (number: EventNumber): void => {
+  const lose = (number: SequenceNumber): void => {
     numbers.lose(number);
     flushSoon();
   };
@@ -138,10 +138,10 @@ export function createAuditLog(
     }
   };
 
-  const addAllTo: AuditLog["addAllTo"] = async (statements, caller, entries) => {
+  const recordAllInTransaction: AuditLog["recordAllInTransaction"] = async (statements, caller, entries) => {
     const current = key;
     if (current === undefined)
-      throw new TenantSecretsError("INTERNAL", "The record was used before it was ready.");
+      throw new TenantSecretsError("INTERNAL", "The audit log was used before it was ready.");
     if (entries.length === 0) return;
     const events = entries.map((entry) => {
       const number = numbers.take();
@@ -158,7 +158,7 @@ export function createAuditLog(
     );
   };
 
-  const noteNow = (caller: AuditSubject, entry: AuditEntry): Tally | undefined => {
+  const tryRecordBatched = (caller: AuditSubject, entry: AuditEntry): CoalescedEvent | undefined => {
     if (key === undefined || stopped) return undefined;
     const place = placeOf(caller, entry);
     if (readsMade + reads.size >= maxHeld && !reads.has(place)) return undefined;
@@ -173,23 +173,23 @@ export function createAuditLog(
     ready: async () => {
       await ready();
     },
-    addTo: (statements, caller, entry) => addAllTo(statements, caller, [entry]),
-    addAllTo,
-    add: async (caller, entry) => {
+    recordInTransaction: (statements, caller, entry) => recordAllInTransaction(statements, caller, [entry]),
+    recordAllInTransaction,
+    record: async (caller, entry) => {
       const content = contentOf(caller, entry);
-      if (!isCountedTogether(entry) || flood.admits(content, performance.now(), Date.now()))
+      if (!isCoalesced(entry) || failures.admits(content, performance.now(), Date.now()))
         return addRow(content);
       flushCountsSoon();
     },
-    note: async (caller, entry) => {
+    recordBatched: async (caller, entry) => {
       if (key === undefined) await ready();
-      if (noteNow(caller, entry) === undefined) throw unavailable();
+      if (tryRecordBatched(caller, entry) === undefined) throw unavailable();
     },
-    noter: (caller, entry) => {
-      let tally: Tally | undefined;
+    batchedRecorder: (caller, entry) => {
+      let tally: CoalescedEvent | undefined;
       return () => {
         if (tally !== undefined && !stopped && reads.addTo(tally, Date.now())) return true;
-        tally = noteNow(caller, entry);
+        tally = tryRecordBatched(caller, entry);
         return tally !== undefined;
       };
     },
@@ -214,15 +214,15 @@ function placeOf({ actor, address }: AuditSubject, { companyId, secretKey, versi
   return `${companyId} ${version} ${secretKey} ${address} ${actor.kind} ${actor.id}`;
 }
 
-function gapContent(first: number): EventContent {
+function unusedContent(first: number): EventContent {
   return {
     actorKind: "job",
-    actorId: "record",
+    actorId: "audit-log",
     companyId: null,
-    action: "record.gap",
+    action: "audit.unused-sequence-numbers",
     secretKey: null,
     version: first,
-    outcome: "allowed",
+    outcome: "success",
     reason: null,
     subject: null,
     requestId: null,
@@ -230,7 +230,7 @@ function gapContent(first: number): EventContent {
   };
 }
 
-function timesOf({ count, firstAtMs, lastAtMs }: Tally): EventTimes {
+function timesOf({ count, firstAtMs, lastAtMs }: CoalescedEvent): EventTimes {
   return { occurredAt: new Date(firstAtMs), count, lastAt: count === 1 ? null : new Date(lastAtMs) };
 }
 
@@ -248,7 +248,7 @@ function onceIn(ms: number, work: () => void): () => void {
 function unavailable(): TenantSecretsError {
   return new TenantSecretsError(
     "AUDIT_UNAVAILABLE",
-    "The record cannot be written to, so nothing was answered. Try again in a moment.",
+    "The audit log cannot be written to, so nothing was answered. Try again in a moment.",
     { retryAfterMs: 1000 },
   );
 }

@@ -41,13 +41,13 @@ export { customSecret } from "./catalog/custom.ts";
 export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 export { type CatalogEntry, jsonSecret, textSecret } from "./catalog/entry.ts";
 export { githubWebhookSecret } from "./catalog/github.ts";
-export { openValueOf } from "./catalog/live-value.ts";
+export { openValueOf } from "./catalog/active-value.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
 export { sendgridApiKey } from "./catalog/sendgrid.ts";
 export { slackSigningSecret } from "./catalog/slack.ts";
 export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
 export { companySecrets } from "./catalog/typed-secrets.ts";
-export { checkFoundText, checkValueText, hintOf, maxValueBytes } from "./catalog/value.ts";
+export { checkFoundText, checkValueText, lastFourOf, maxValueBytes } from "./catalog/value.ts";
 export { webhookSigningSecret } from "./catalog/webhook.ts";
 export { parseEnvFile, writeEnvFile } from "./file-formats/env-file.ts";
 export type { FileEntry } from "./file-formats/file-text.ts";
@@ -58,7 +58,7 @@ export {
   ApiKeyVerb,
   type Caller,
   type Grant,
-  job,
+  systemCaller,
   RevealPurpose,
   Role,
   type ServiceActor,

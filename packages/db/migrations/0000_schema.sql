@@ -1,4 +1,72 @@
 CREATE SEQUENCE "public"."row_revisions" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "audit_checkpoints" (
+	"index" integer NOT NULL,
+	"cluster" text NOT NULL,
+	"floor" bigint NOT NULL,
+	"from_xid" "xid8" NOT NULL,
+	"to_xid" "xid8" NOT NULL,
+	"size" integer NOT NULL,
+	"leaves" "bytea" NOT NULL,
+	"checkpoint" text NOT NULL,
+	"signature" text NOT NULL,
+	"sealed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "audit_checkpoints_pkey" PRIMARY KEY("index"),
+	CONSTRAINT "audit_checkpoints_index_check" CHECK ("audit_checkpoints"."index" > 0),
+	CONSTRAINT "audit_checkpoints_size_check" CHECK ("audit_checkpoints"."size" >= 0 and octet_length("audit_checkpoints"."leaves") = 48 * "audit_checkpoints"."size"),
+	CONSTRAINT "audit_checkpoints_interval_check" CHECK ("audit_checkpoints"."from_xid" <= "audit_checkpoints"."to_xid")
+);
+--> statement-breakpoint
+CREATE TABLE "audit_events" (
+	"id" uuid NOT NULL,
+	"company_id" uuid,
+	"occurred_at" timestamp (3) with time zone NOT NULL,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"action" text NOT NULL,
+	"secret_key" text,
+	"version" integer,
+	"outcome" text NOT NULL,
+	"reason" text,
+	"subject" text,
+	"request_id" text,
+	"address" text,
+	"count" integer DEFAULT 1 NOT NULL,
+	"last_at" timestamp (3) with time zone,
+	"writer_id" uuid,
+	"sequence_no" bigint,
+	"xid" "xid8" DEFAULT pg_current_xact_id() NOT NULL,
+	"nonce" "bytea" NOT NULL,
+	"mac_key_version" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
+	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	CONSTRAINT "audit_events_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "audit_events_outcome_check" CHECK ("audit_events"."outcome" in ('success', 'denied', 'attempted', 'failed', 'unknown')),
+	CONSTRAINT "audit_events_count_check" CHECK ("audit_events"."count" > 0),
+	CONSTRAINT "audit_events_sequence_check" CHECK (("audit_events"."writer_id" is null) = ("audit_events"."sequence_no" is null) and "audit_events"."sequence_no" > 0),
+	CONSTRAINT "audit_events_mac_check" CHECK (octet_length("audit_events"."nonce") = 16 and octet_length("audit_events"."mac") = 32)
+);
+--> statement-breakpoint
+CREATE TABLE "audit_key_wraps" (
+	"purpose" text NOT NULL,
+	"key_version" integer NOT NULL,
+	"region" text NOT NULL,
+	"master_key_version" integer NOT NULL,
+	"wrapped" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "audit_key_wraps_pkey" PRIMARY KEY("purpose","key_version","region","master_key_version")
+);
+--> statement-breakpoint
+CREATE TABLE "audit_keys" (
+	"purpose" text NOT NULL,
+	"key_version" integer NOT NULL,
+	"status" text NOT NULL,
+	"public_key" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "audit_keys_pkey" PRIMARY KEY("purpose","key_version"),
+	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row')),
+	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
+);
+--> statement-breakpoint
 CREATE TABLE "api_key_companies" (
 	"company_id" uuid NOT NULL,
 	"api_key_id" uuid NOT NULL,
@@ -21,7 +89,7 @@ CREATE TABLE "api_keys" (
 	"last_used_at" timestamp (3) with time zone,
 	"revoked_at" timestamp (3) with time zone,
 	"revision" integer NOT NULL,
-	"mac_key_no" smallint NOT NULL,
+	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "api_keys_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "api_keys_prefix_key" UNIQUE("prefix"),
@@ -37,7 +105,7 @@ CREATE TABLE "memberships" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"revision" integer NOT NULL,
-	"mac_key_no" smallint NOT NULL,
+	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "memberships_pkey" PRIMARY KEY("company_id","user_id"),
 	CONSTRAINT "memberships_name_check" CHECK (length("memberships"."name") between 1 and 100),
@@ -53,7 +121,7 @@ CREATE TABLE "operators" (
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"revoked_at" timestamp (3) with time zone,
 	"revision" integer NOT NULL,
-	"mac_key_no" smallint NOT NULL,
+	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "operators_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "operators_token_prefix_key" UNIQUE("token_prefix")
@@ -65,7 +133,7 @@ CREATE TABLE "users" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"disabled_at" timestamp (3) with time zone,
 	"revision" integer NOT NULL,
-	"mac_key_no" smallint NOT NULL,
+	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "users_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "users_email_key" UNIQUE("email"),
@@ -85,7 +153,7 @@ CREATE TABLE "companies" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"deleted_at" timestamp (3) with time zone,
 	"revision" integer NOT NULL,
-	"mac_key_no" smallint NOT NULL,
+	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "companies_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "companies_infisical_folder_key" UNIQUE("infisical_folder"),
@@ -107,22 +175,22 @@ CREATE TABLE "company_subdomains" (
 --> statement-breakpoint
 CREATE TABLE "company_key_wraps" (
 	"company_id" uuid NOT NULL,
-	"no" integer NOT NULL,
+	"key_version" integer NOT NULL,
 	"region" text NOT NULL,
 	"master_key_version" integer NOT NULL,
 	"wrapped" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "company_key_wraps_pkey" PRIMARY KEY("company_id","no","region","master_key_version")
+	CONSTRAINT "company_key_wraps_pkey" PRIMARY KEY("company_id","key_version","region","master_key_version")
 );
 --> statement-breakpoint
 CREATE TABLE "company_keys" (
 	"company_id" uuid NOT NULL,
-	"no" integer NOT NULL,
+	"key_version" integer NOT NULL,
 	"status" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"destroyed_at" timestamp (3) with time zone,
-	CONSTRAINT "company_keys_pkey" PRIMARY KEY("company_id","no"),
-	CONSTRAINT "company_keys_no_check" CHECK ("company_keys"."no" > 0),
+	CONSTRAINT "company_keys_pkey" PRIMARY KEY("company_id","key_version"),
+	CONSTRAINT "company_keys_key_version_check" CHECK ("company_keys"."key_version" > 0),
 	CONSTRAINT "company_keys_status_check" CHECK ("company_keys"."status" in ('active', 'retiring', 'retired', 'destroyed'))
 );
 --> statement-breakpoint
@@ -166,74 +234,6 @@ CREATE TABLE "rate_limits" (
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	CONSTRAINT "rate_limits_pkey" PRIMARY KEY("key"),
 	CONSTRAINT "rate_limits_key_check" CHECK (length("rate_limits"."key") between 1 and 200)
-);
---> statement-breakpoint
-CREATE TABLE "audit_batches" (
-	"no" integer NOT NULL,
-	"cluster" text NOT NULL,
-	"floor" bigint NOT NULL,
-	"from_xid" "xid8" NOT NULL,
-	"to_xid" "xid8" NOT NULL,
-	"size" integer NOT NULL,
-	"leaves" "bytea" NOT NULL,
-	"head" text NOT NULL,
-	"signature" text NOT NULL,
-	"sealed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "audit_batches_pkey" PRIMARY KEY("no"),
-	CONSTRAINT "audit_batches_no_check" CHECK ("audit_batches"."no" > 0),
-	CONSTRAINT "audit_batches_size_check" CHECK ("audit_batches"."size" >= 0 and octet_length("audit_batches"."leaves") = 48 * "audit_batches"."size"),
-	CONSTRAINT "audit_batches_interval_check" CHECK ("audit_batches"."from_xid" <= "audit_batches"."to_xid")
-);
---> statement-breakpoint
-CREATE TABLE "audit_events" (
-	"id" uuid NOT NULL,
-	"company_id" uuid,
-	"occurred_at" timestamp (3) with time zone NOT NULL,
-	"actor_kind" text NOT NULL,
-	"actor_id" text NOT NULL,
-	"action" text NOT NULL,
-	"secret_key" text,
-	"version" integer,
-	"outcome" text NOT NULL,
-	"reason" text,
-	"subject" text,
-	"request_id" text,
-	"address" text,
-	"count" integer DEFAULT 1 NOT NULL,
-	"last_at" timestamp (3) with time zone,
-	"stream" uuid,
-	"stream_no" bigint,
-	"xid" "xid8" DEFAULT pg_current_xact_id() NOT NULL,
-	"nonce" "bytea" NOT NULL,
-	"mac_key_no" smallint NOT NULL,
-	"mac" "bytea" NOT NULL,
-	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
-	CONSTRAINT "audit_events_pkey" PRIMARY KEY("id"),
-	CONSTRAINT "audit_events_outcome_check" CHECK ("audit_events"."outcome" in ('allowed', 'refused', 'attempted', 'failed', 'unknown')),
-	CONSTRAINT "audit_events_count_check" CHECK ("audit_events"."count" > 0),
-	CONSTRAINT "audit_events_stream_check" CHECK (("audit_events"."stream" is null) = ("audit_events"."stream_no" is null) and "audit_events"."stream_no" > 0),
-	CONSTRAINT "audit_events_mac_check" CHECK (octet_length("audit_events"."nonce") = 16 and octet_length("audit_events"."mac") = 32)
-);
---> statement-breakpoint
-CREATE TABLE "audit_key_wraps" (
-	"purpose" text NOT NULL,
-	"no" integer NOT NULL,
-	"region" text NOT NULL,
-	"master_key_version" integer NOT NULL,
-	"wrapped" text NOT NULL,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "audit_key_wraps_pkey" PRIMARY KEY("purpose","no","region","master_key_version")
-);
---> statement-breakpoint
-CREATE TABLE "audit_keys" (
-	"purpose" text NOT NULL,
-	"no" integer NOT NULL,
-	"status" text NOT NULL,
-	"public_key" text,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "audit_keys_pkey" PRIMARY KEY("purpose","no"),
-	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row')),
-	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
 );
 --> statement-breakpoint
 CREATE TABLE "management_requests" (
@@ -288,10 +288,10 @@ CREATE TABLE "company_secret_versions" (
 	"version" integer NOT NULL,
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"previous_version_id" uuid,
-	"sealed" text,
-	"company_key_no" integer,
+	"value_encrypted" text,
+	"company_key_version" integer,
 	"fingerprint" text,
-	"hint" text,
+	"last_four" text,
 	"note" text,
 	"actor_kind" text NOT NULL,
 	"actor_id" text NOT NULL,
@@ -315,7 +315,7 @@ CREATE TABLE "company_secrets" (
 	"secret_key" text NOT NULL,
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"secret_value_encrypted" text,
-	"company_key_no" integer,
+	"company_key_version" integer,
 	"current_version" integer,
 	"pending_version" integer,
 	"grace_windows" jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -327,13 +327,13 @@ CREATE TABLE "company_secrets" (
 	"purged_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"mac_key_no" integer NOT NULL,
+	"mac_key_version" integer NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "company_secrets_pkey" PRIMARY KEY("company_id","secret_key"),
 	CONSTRAINT "company_secrets_id_key" UNIQUE("company_id","id"),
 	CONSTRAINT "company_secrets_secret_key_check" CHECK ("company_secrets"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
 	CONSTRAINT "company_secrets_origin_check" CHECK ("company_secrets"."origin" in ('written', 'infisical', 'legacy')),
-	CONSTRAINT "company_secrets_sealed_check" CHECK (("company_secrets"."secret_value_encrypted" is null) = ("company_secrets"."company_key_no" is null) and ("company_secrets"."secret_value_encrypted" is null or "company_secrets"."current_version" is not null)),
+	CONSTRAINT "company_secrets_sealed_check" CHECK (("company_secrets"."secret_value_encrypted" is null) = ("company_secrets"."company_key_version" is null) and ("company_secrets"."secret_value_encrypted" is null or "company_secrets"."current_version" is not null)),
 	CONSTRAINT "company_secrets_versions_check" CHECK ("company_secrets"."last_version" >= 0 and coalesce("company_secrets"."current_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."pending_version", 0) between 0 and "company_secrets"."last_version"),
 	CONSTRAINT "company_secrets_grace_windows_check" CHECK (case jsonb_typeof("company_secrets"."grace_windows") when 'array' then jsonb_array_length("company_secrets"."grace_windows") <= 5 else false end),
 	CONSTRAINT "company_secrets_live_check" CHECK ("company_secrets"."deleted_at" is not null or "company_secrets"."pending_version" is not null or "company_secrets"."secret_value_encrypted" is not null)
@@ -365,7 +365,7 @@ CREATE TABLE "outside_writes" (
 	"secret_key" text NOT NULL,
 	"kind" text NOT NULL,
 	"value_mac" text,
-	"company_key_no" integer,
+	"company_key_version" integer,
 	"state" text DEFAULT 'in-flight' NOT NULL,
 	"started_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
 	"deadline_at" timestamp (3) with time zone NOT NULL,
@@ -373,7 +373,7 @@ CREATE TABLE "outside_writes" (
 	CONSTRAINT "outside_writes_secret_key_check" CHECK ("outside_writes"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
 	CONSTRAINT "outside_writes_kind_check" CHECK ("outside_writes"."kind" in ('put', 'delete')),
 	CONSTRAINT "outside_writes_state_check" CHECK ("outside_writes"."state" in ('in-flight', 'unknown', 'abandoned')),
-	CONSTRAINT "outside_writes_mac_check" CHECK ("outside_writes"."value_mac" is null or "outside_writes"."company_key_no" is not null)
+	CONSTRAINT "outside_writes_mac_check" CHECK ("outside_writes"."value_mac" is null or "outside_writes"."company_key_version" is not null)
 );
 --> statement-breakpoint
 CREATE TABLE "store_holds" (
@@ -383,28 +383,33 @@ CREATE TABLE "store_holds" (
 	CONSTRAINT "store_holds_pkey" PRIMARY KEY("company_id")
 );
 --> statement-breakpoint
+ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_key_fkey" FOREIGN KEY ("purpose","key_version") REFERENCES "public"."audit_keys"("purpose","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_api_key_fkey" FOREIGN KEY ("api_key_id") REFERENCES "public"."api_keys"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_subdomains" ADD CONSTRAINT "company_subdomains_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FOREIGN KEY ("company_id","no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FOREIGN KEY ("company_id","key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_keys" ADD CONSTRAINT "company_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "shreddings" ADD CONSTRAINT "shreddings_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_key_fkey" FOREIGN KEY ("purpose","no") REFERENCES "public"."audit_keys"("purpose","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_previous_fkey" FOREIGN KEY ("company_id","previous_version_id") REFERENCES "public"."company_secret_versions"("company_id","id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN KEY ("company_id","company_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_mac_key_fkey" FOREIGN KEY ("company_id","mac_key_no") REFERENCES "public"."company_keys"("company_id","no") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN KEY ("company_id","company_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_mac_key_fkey" FOREIGN KEY ("company_id","mac_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "secret_uses" ADD CONSTRAINT "secret_uses_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "write_requests" ADD CONSTRAINT "write_requests_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "audit_checkpoints_interval" ON "audit_checkpoints" USING btree ("floor","to_xid");--> statement-breakpoint
+CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
+CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
+CREATE INDEX "audit_events_prunings" ON "audit_events" USING btree ("version") WHERE "audit_events"."action" = 'audit.prune';--> statement-breakpoint
+CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("api_key_id");--> statement-breakpoint
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
@@ -414,11 +419,6 @@ CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("co
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
 CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint
-CREATE INDEX "audit_batches_interval" ON "audit_batches" USING btree ("floor","to_xid");--> statement-breakpoint
-CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
-CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
-CREATE INDEX "audit_events_forgettings" ON "audit_events" USING btree ("version") WHERE "audit_events"."action" = 'record.forget';--> statement-breakpoint
-CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_one_unfinished" ON "runs" USING btree ("kind","subject") WHERE "runs"."finished_at" is null;--> statement-breakpoint
 CREATE INDEX "runs_started_at" ON "runs" USING btree ("started_at","id");--> statement-breakpoint

@@ -53,7 +53,7 @@ grant select on companies, store_holds to tenant_secrets_application;
 grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
 grant select, insert, update on company_secrets to tenant_secrets_application;
 grant select, insert on company_secret_versions to tenant_secrets_application;
-grant update (sealed, company_key_no, fingerprint, hint, destroyed_at, replaced_at, expires_at, reminder_days,
+grant update (value_encrypted, company_key_version, fingerprint, last_four, destroyed_at, replaced_at, expires_at, reminder_days,
   reminded_days, check_result, checked_at) on company_secret_versions
   to tenant_secrets_application;
 grant select, insert, update on secret_uses to tenant_secrets_application;
@@ -69,6 +69,6 @@ grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_comp
   to tenant_secrets_maintenance;
 grant select, insert, update, delete on memberships, processes, store_holds, outside_writes
   to tenant_secrets_maintenance;
-grant select, insert on company_subdomains, audit_events, audit_batches, job_tasks to tenant_secrets_maintenance;
+grant select, insert on company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;
 grant delete on audit_events to tenant_secrets_maintenance;

@@ -22,13 +22,13 @@ begin
       where w.region = new.region and w.master_key_version = new.version and not exists (
         select from public.company_key_wraps o
         join public.master_keys m on m.region = o.region and m.version = o.master_key_version and m.status = 'active'
-        where o.company_id = w.company_id and o.no = w.no and o.region = w.region))
+        where o.company_id = w.company_id and o.key_version = w.key_version and o.region = w.region))
     or exists (
       select from public.audit_key_wraps w
       where w.region = new.region and w.master_key_version = new.version and not exists (
         select from public.audit_key_wraps o
         join public.master_keys m on m.region = o.region and m.version = o.master_key_version and m.status = 'active'
-        where o.purpose = w.purpose and o.no = w.no and o.region = w.region)))
+        where o.purpose = w.purpose and o.key_version = w.key_version and o.region = w.region)))
   then
     raise exception 'keys still depend on version % of the master key', new.version using errcode = 'integrity_constraint_violation';
   end if;
@@ -75,7 +75,7 @@ as $$
 declare
   state text;
 begin
-  select status into state from public.company_keys where company_id = new.company_id and no = new.no for share;
+  select status into state from public.company_keys where company_id = new.company_id and key_version = new.key_version for share;
   if state = 'destroyed' then
     raise exception 'this company key was destroyed' using errcode = 'integrity_constraint_violation';
   end if;
@@ -91,11 +91,11 @@ create or replace function refuse_unwrap() returns trigger
   set search_path = pg_catalog
 as $$
 begin
-  if not exists (select from public.company_keys k where k.company_id = old.company_id and k.no = old.no and k.status = 'destroyed')
+  if not exists (select from public.company_keys k where k.company_id = old.company_id and k.key_version = old.key_version and k.status = 'destroyed')
     and not exists (
       select from public.company_key_wraps o
       join public.master_keys m on m.region = o.region and m.version = o.master_key_version and m.status = 'active'
-      where o.company_id = old.company_id and o.no = old.no and o.region = old.region
+      where o.company_id = old.company_id and o.key_version = old.key_version and o.region = old.region
         and o.master_key_version <> old.master_key_version)
   then
     raise exception 'a company key has no other wrap' using errcode = 'integrity_constraint_violation';
@@ -112,13 +112,13 @@ create or replace function refuse_audit_unwrap() returns trigger
 as $$
 begin
   if not exists (select from public.audit_keys k
-      where k.purpose = old.purpose and k.no = old.no and k.purpose = 'row' and k.status = 'retired')
+      where k.purpose = old.purpose and k.key_version = old.key_version and k.purpose = 'row' and k.status = 'retired')
     and not exists (
     select from public.audit_key_wraps o
     join public.master_keys m on m.region = o.region and m.version = o.master_key_version and m.status = 'active'
-    where o.purpose = old.purpose and o.no = old.no and o.region = old.region and o.master_key_version <> old.master_key_version)
+    where o.purpose = old.purpose and o.key_version = old.key_version and o.region = old.region and o.master_key_version <> old.master_key_version)
   then
-    raise exception 'a key of the record has no other wrap' using errcode = 'integrity_constraint_violation';
+    raise exception 'a key of the audit log has no other wrap' using errcode = 'integrity_constraint_violation';
   end if;
   return old;
 end $$;
@@ -154,7 +154,7 @@ create or replace trigger company_key_destroyed before insert or update on compa
 -- active key alone. Only a sealed value that is there already may stay, or move between the head of its secret and the row
 -- of its version. Under a destroyed key nothing moves, and nothing comes back. The lock waits for whoever is changing the
 -- key's state.
-create or replace function refuse_sealing() returns trigger
+create or replace function refuse_inactive_company_key() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
 as $$
@@ -163,7 +163,7 @@ declare
   known boolean;
 begin
   select status into state from public.company_keys
-  where company_id = new.company_id and no = new.company_key_no for share;
+  where company_id = new.company_id and key_version = new.company_key_version for share;
   if state = 'destroyed' then
     raise exception 'this company key was destroyed'
       using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
@@ -173,18 +173,18 @@ begin
   end if;
   if tg_table_name = 'company_secrets' then
     known := tg_op = 'UPDATE'
-        and (new.secret_value_encrypted, new.company_key_no, new.current_version)
-          = (old.secret_value_encrypted, old.company_key_no, old.current_version)
+        and (new.secret_value_encrypted, new.company_key_version, new.current_version)
+          = (old.secret_value_encrypted, old.company_key_version, old.current_version)
       or exists (
         select from public.company_secret_versions v
         where v.company_id = new.company_id and v.secret_key = new.secret_key and v.version = new.current_version
-          and v.sealed = new.secret_value_encrypted and v.company_key_no = new.company_key_no);
+          and v.value_encrypted = new.secret_value_encrypted and v.company_key_version = new.company_key_version);
   else
-    known := tg_op = 'UPDATE' and (new.sealed, new.company_key_no) = (old.sealed, old.company_key_no)
+    known := tg_op = 'UPDATE' and (new.value_encrypted, new.company_key_version) = (old.value_encrypted, old.company_key_version)
       or exists (
         select from public.company_secrets s
         where s.company_id = new.company_id and s.secret_key = new.secret_key and s.current_version = new.version
-          and s.secret_value_encrypted = new.sealed and s.company_key_no = new.company_key_no);
+          and s.secret_value_encrypted = new.value_encrypted and s.company_key_version = new.company_key_version);
   end if;
   if known is not true then
     raise exception 'this company key is not the active one'
@@ -192,18 +192,18 @@ begin
   end if;
   return new;
 end $$;
-alter function refuse_sealing() owner to tenant_secrets_maintenance;
+alter function refuse_inactive_company_key() owner to tenant_secrets_maintenance;
 -- 'destroyed' is what shredding leaves in the place of a sealed value (shredding.ts).
 create or replace trigger company_key_destroyed before insert on company_secrets
-  for each row when (new.secret_value_encrypted is not null) execute function refuse_sealing();
+  for each row when (new.secret_value_encrypted is not null) execute function refuse_inactive_company_key();
 create or replace trigger company_key_destroyed_update before update on company_secrets
   for each row when (new.secret_value_encrypted is not null and (
     (new.secret_value_encrypted is distinct from old.secret_value_encrypted and new.secret_value_encrypted <> 'destroyed')
     or (old.deleted_at is not null and new.deleted_at is null)))
-  execute function refuse_sealing();
+  execute function refuse_inactive_company_key();
 -- Its name comes before immutable_version's, so that this reason is the one that is said.
 create or replace trigger company_key_destroyed before insert or update on company_secret_versions
-  for each row when (new.sealed is not null) execute function refuse_sealing();
+  for each row when (new.value_encrypted is not null) execute function refuse_inactive_company_key();
 
 -- The head of a secret has a MAC under a company key. One under a destroyed key could be checked by nobody any more, and the
 -- secret would be lost. The lock waits for whoever is destroying the key.
@@ -214,7 +214,7 @@ as $$
 declare
   state text;
 begin
-  select status into state from public.company_keys where company_id = new.company_id and no = new.mac_key_no for share;
+  select status into state from public.company_keys where company_id = new.company_id and key_version = new.mac_key_version for share;
   if state = 'destroyed' then
     raise exception 'this company key was destroyed'
       using errcode = 'integrity_constraint_violation', constraint = 'company_key_destroyed';
@@ -222,5 +222,5 @@ begin
   return new;
 end $$;
 alter function refuse_head_mac() owner to tenant_secrets_maintenance;
-create or replace trigger head_mac_under_living_key before insert or update of mac_key_no, mac on company_secrets
+create or replace trigger head_mac_under_living_key before insert or update of mac_key_version, mac on company_secrets
   for each row execute function refuse_head_mac();

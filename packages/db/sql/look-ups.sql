@@ -3,47 +3,47 @@
 drop function if exists find_company(text), find_api_key(text), find_operator(text), find_user(uuid);
 create function find_company(wanted text)
   returns table (id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text,
-    revision integer, mac_key_no smallint, mac bytea)
+    revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status, c.revision, c.mac_key_no, c.mac
+  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status, c.revision, c.mac_key_version, c.mac
   from public.companies c where c.subdomain = wanted and c.deleted_at is null
 $$;
 
 create function find_api_key(wanted text)
   returns table (id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[],
     created_by_kind text, created_by_id text, expires_at timestamptz, revoked boolean, company_ids uuid[],
-    revision integer, mac_key_no smallint, mac bytea)
+    revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
   select k.id, k.company_id, k.prefix, k.hash, k.verbs, k.key_patterns, k.addresses, k.created_by_kind, k.created_by_id,
     k.expires_at, k.revoked_at is not null,
     array(select l.company_id from public.api_key_companies l where l.api_key_id = k.id order by l.company_id),
-    k.revision, k.mac_key_no, k.mac
+    k.revision, k.mac_key_version, k.mac
   from public.api_keys k where k.prefix = wanted
 $$;
 
 create function find_operator(wanted text)
   returns table (id uuid, token_prefix text, token_hash text, expires_at timestamptz, revoked boolean,
-    revision integer, mac_key_no smallint, mac bytea)
+    revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select o.id, o.token_prefix, o.token_hash, o.expires_at, o.revoked_at is not null, o.revision, o.mac_key_no, o.mac
+  select o.id, o.token_prefix, o.token_hash, o.expires_at, o.revoked_at is not null, o.revision, o.mac_key_version, o.mac
   from public.operators o where o.token_prefix = wanted
 $$;
 
 -- Who a person is and where they belong, in one look, before a company is known.
 create function find_user(wanted uuid)
-  returns table (id uuid, email text, disabled boolean, revision integer, mac_key_no smallint, mac bytea, memberships json)
+  returns table (id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select u.id, u.email, u.disabled_at is not null, u.revision, u.mac_key_no, u.mac,
+  select u.id, u.email, u.disabled_at is not null, u.revision, u.mac_key_version, u.mac,
     (select coalesce(json_agg(json_build_object('companyId', m.company_id, 'role', m.role, 'revision', m.revision,
-        'macKeyNo', m.mac_key_no, 'mac', encode(m.mac, 'hex')) order by m.company_id), '[]')
+        'macKeyVersion', m.mac_key_version, 'mac', encode(m.mac, 'hex')) order by m.company_id), '[]')
       from public.memberships m where m.user_id = u.id)
   from public.users u where u.id = wanted
 $$;

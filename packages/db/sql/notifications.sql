@@ -40,7 +40,7 @@ begin
   return null;
 end $$;
 create or replace trigger notify_update after update on company_secret_versions
-  for each row when (old.sealed is distinct from new.sealed) execute function notify_of_version();
+  for each row when (old.value_encrypted is distinct from new.value_encrypted) execute function notify_of_version();
 create or replace trigger notify_delete after delete on company_secret_versions
   for each row execute function notify_of_version();
 
@@ -54,7 +54,7 @@ begin
 end $$;
 create or replace trigger notify_change after insert or update on master_keys
   for each statement execute function notify_subject('master-keys');
--- Processes that write to the record ask again which of its keys is in use. It is news of the same kind as a master key's.
+-- Processes that write to the audit log ask again which of its keys is in use. It is news of the same kind as a master key's.
 create or replace trigger notify_change after insert or update on audit_keys
   for each statement execute function notify_subject('master-keys');
 create or replace trigger notify_change after insert or update or delete on operators

@@ -8,9 +8,9 @@
 drop function if exists read_secret(uuid, text), read_secrets(uuid[], integer[], text[]);
 create function read_secret(
   company uuid, wanted text, out company_id uuid, out secret_key text, out secret_value_encrypted text,
-  out company_key_no integer, out current_version integer, out origin text, out removed boolean,
+  out company_key_version integer, out current_version integer, out origin text, out removed boolean,
   out expires_at timestamptz, out pending_version integer, out last_version integer, out grace_windows jsonb,
-  out recover_until timestamptz, out purged boolean, out mac_key_no integer, out mac bytea)
+  out recover_until timestamptz, out purged boolean, out mac_key_version integer, out mac bytea)
   language plpgsql volatile
   set search_path = pg_catalog
 as $$
@@ -19,11 +19,11 @@ declare
   scope text;
 begin
   scope := set_config('tenant_secrets.company_id', company::text, true);
-  select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_no, s.current_version, s.origin,
+  select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_version, s.current_version, s.origin,
       s.deleted_at is not null, s.expires_at, s.pending_version, s.last_version, nullif(s.grace_windows, '[]'),
-      s.recover_until, s.purged_at is not null, s.mac_key_no, s.mac
-    into company_id, secret_key, secret_value_encrypted, company_key_no, current_version, origin, removed, expires_at,
-      pending_version, last_version, grace_windows, recover_until, purged, mac_key_no, mac
+      s.recover_until, s.purged_at is not null, s.mac_key_version, s.mac
+    into company_id, secret_key, secret_value_encrypted, company_key_version, current_version, origin, removed, expires_at,
+      pending_version, last_version, grace_windows, recover_until, purged, mac_key_version, mac
     from public.company_secrets s where s.company_id = company and s.secret_key = wanted;
   scope := set_config('tenant_secrets.company_id', coalesce(outer_company, ''), true);
 end $$;
@@ -33,9 +33,9 @@ grant execute on function read_secret(uuid, text) to tenant_secrets_application,
 -- the secret keys are the first company's, and so on.
 create function read_secrets(companies uuid[], ends integer[], wanted text[])
   returns table (
-    company_id uuid, secret_key text, secret_value_encrypted text, company_key_no integer, current_version integer,
+    company_id uuid, secret_key text, secret_value_encrypted text, company_key_version integer, current_version integer,
     origin text, removed boolean, expires_at timestamptz, pending_version integer, last_version integer,
-    grace_windows jsonb, recover_until timestamptz, purged boolean, mac_key_no integer, mac bytea)
+    grace_windows jsonb, recover_until timestamptz, purged boolean, mac_key_version integer, mac bytea)
   language plpgsql volatile
   set search_path = pg_catalog
 as $$
@@ -48,15 +48,15 @@ begin
     scope := set_config('tenant_secrets.company_id', companies[i]::text, true);
     if first = ends[i] then
       return query
-        select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_no, s.current_version, s.origin,
+        select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_version, s.current_version, s.origin,
           s.deleted_at is not null, s.expires_at, s.pending_version, s.last_version, nullif(s.grace_windows, '[]'),
-          s.recover_until, s.purged_at is not null, s.mac_key_no, s.mac
+          s.recover_until, s.purged_at is not null, s.mac_key_version, s.mac
         from public.company_secrets s where s.company_id = companies[i] and s.secret_key = wanted[first];
     else
       return query
-        select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_no, s.current_version, s.origin,
+        select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_version, s.current_version, s.origin,
           s.deleted_at is not null, s.expires_at, s.pending_version, s.last_version, nullif(s.grace_windows, '[]'),
-          s.recover_until, s.purged_at is not null, s.mac_key_no, s.mac
+          s.recover_until, s.purged_at is not null, s.mac_key_version, s.mac
         from public.company_secrets s where s.company_id = companies[i] and s.secret_key = any(wanted[first:ends[i]]);
     end if;
     first := ends[i] + 1;

@@ -10,9 +10,9 @@ as $$
 declare
   state text;
 begin
-  select status into state from public.audit_keys where purpose = 'row' and no = new.mac_key_no for share;
+  select status into state from public.audit_keys where purpose = 'row' and key_version = new.mac_key_version for share;
   if state is distinct from 'active' then
-    raise exception 'key % of rows is not the one in use', new.mac_key_no using errcode = 'object_not_in_prerequisite_state';
+    raise exception 'key % of rows is not the one in use', new.mac_key_version using errcode = 'object_not_in_prerequisite_state';
   end if;
   if tg_op = 'UPDATE' then
     if new.revision < old.revision then
@@ -34,7 +34,7 @@ declare
   relation text;
 begin
   foreach relation in array array['companies', 'operators', 'users', 'memberships', 'api_keys'] loop
-    execute format('create or replace trigger mac_under_key_in_use before insert or update of revision, mac_key_no, mac on %I '
+    execute format('create or replace trigger mac_under_key_in_use before insert or update of revision, mac_key_version, mac on %I '
       'for each row execute function refuse_row_mac()', relation);
   end loop;
   foreach relation in array array['operators', 'api_keys'] loop

@@ -12,7 +12,7 @@ begin
   then
     raise exception 'a version of a secret is immutable' using errcode = 'integrity_constraint_violation';
   end if;
-  if old.destroyed_at is not null and (new.destroyed_at is null or new.sealed is not null) then
+  if old.destroyed_at is not null and (new.destroyed_at is null or new.value_encrypted is not null) then
     raise exception 'a destroyed version stays destroyed' using errcode = 'integrity_constraint_violation';
   end if;
   if old.replaced_at is not null and new.replaced_at is distinct from old.replaced_at then

@@ -12,7 +12,7 @@ function callsWith(options: Partial<CallOptions> = {}) {
     maxPending: 3,
     connections: 3,
     onCall: (call) => told.push(call),
-    startsAway: false,
+    startsUnavailable: false,
     onSilence: () => {},
     ...options,
   });
@@ -86,8 +86,8 @@ it.each(["ECONNREFUSED", "CONNECT_TIMEOUT", "57P03", "53300", "TIMEOUT"])(
   "after %s keeps nobody waiting but one call for each connection, until one is answered",
   async (code) => {
     const { calls } = callsWith({ connections: 2 });
-    const isAway = new DatabaseError("unavailable", code);
-    expect(await reasonOf(calls.run(() => Promise.reject(isAway)))).toBe(isAway);
+    const isUnavailable = new DatabaseError("unavailable", code);
+    expect(await reasonOf(calls.run(() => Promise.reject(isUnavailable)))).toBe(isUnavailable);
     const { promise, resolve } = Promise.withResolvers<void>();
     const trying = [1, 2].map(() => calls.run(() => promise));
     expect(await reasonOf(calls.run(async () => {}))).toEqual(new DatabaseError("unavailable", "AWAY"));
@@ -129,7 +129,7 @@ it("where the server starts as away, keeps nobody waiting, and gives a slow answ
   const { calls } = callsWith({
     deadlineMs: 10_000,
     connections: 1,
-    startsAway: true,
+    startsUnavailable: true,
     onSilence: () => silences.push("silence"),
   });
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -17,7 +17,7 @@ export interface CallOptions {
   readonly connections: number;
   readonly onCall: (call: DatabaseCall) => void;
   /** Whether the server is taken for away until a call succeeds. */
-  readonly startsAway: boolean;
+  readonly startsUnavailable: boolean;
   /** How long a server that is there can leave a call without a word: longer than it allows any statement. */
   readonly silenceMs: number;
   /** When anything came on any connection of the pool, in the time of `performance.now()`. */
@@ -37,14 +37,14 @@ export interface Calls {
   /** How many the driver has not done with, those included whose caller was told that they took too long. */
   pending(): number;
   /** Whether the server did not answer last time. */
-  isAway(): boolean;
+  isUnavailable(): boolean;
 }
 
 /** Whoever has an SDK registered gets spans from here; for everybody else it does nothing. */
 const tracer = trace.getTracer("@repo/db");
 
 /** How long a call waits for a server that did not answer the one before: a request makes several, one after another. */
-const awayDeadlineMs = 2000;
+const unavailableDeadlineMs = 2000;
 
 /** There is no server to be reached, none that takes connections, or none that answers. */
 const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TIMEOUT|57P03|53300)/;
@@ -57,7 +57,7 @@ const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TI
 export function createCalls(options: CallOptions): Calls {
   const { pool, deadlineMs, silenceMs, maxPending, connections, onCall, onSilence } = options;
   let pending = 0;
-  let isAway = options.startsAway;
+  let isUnavailable = options.startsUnavailable;
   let endedAt = -Infinity;
 
   async function counted<T>(work: () => Promise<T>): Promise<T> {
@@ -65,7 +65,7 @@ export function createCalls(options: CallOptions): Calls {
     try {
       const result = await work();
       // Also when it comes too late for its caller: there is a server, if a slow one.
-      isAway = false;
+      isUnavailable = false;
       return result;
     } finally {
       endedAt = performance.now();
@@ -75,8 +75,8 @@ export function createCalls(options: CallOptions): Calls {
 
   async function bounded<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {
     if (pending >= maxPending) throw new DatabaseError("unavailable", "TOO_MANY_PENDING");
-    if (isAway && pending >= connections) throw new DatabaseError("unavailable", "AWAY");
-    const boundMs = isAway ? Math.min(deadlineMs, awayDeadlineMs) : deadlineMs;
+    if (isUnavailable && pending >= connections) throw new DatabaseError("unavailable", "AWAY");
+    const boundMs = isUnavailable ? Math.min(deadlineMs, unavailableDeadlineMs) : deadlineMs;
     const beganAt = performance.now();
     const listen = (): void => {
       if (Math.max(endedAt, options.heardAt()) < beganAt) onSilence();
@@ -96,7 +96,7 @@ export function createCalls(options: CallOptions): Calls {
       return await Promise.race([counted(() => work(() => isLate)), late]);
     } catch (thrown) {
       const error = scrubDatabaseError(thrown);
-      isAway = error instanceof DatabaseError && away.test(error.code);
+      isUnavailable = error instanceof DatabaseError && away.test(error.code);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -105,7 +105,7 @@ export function createCalls(options: CallOptions): Calls {
 
   return {
     pending: () => pending,
-    isAway: () => isAway,
+    isUnavailable: () => isUnavailable,
     run: (work) =>
       tracer.startActiveSpan(
         `postgresql ${pool}`,

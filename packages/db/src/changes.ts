@@ -25,7 +25,7 @@ export interface ChangeListenerOptions {
 
 export interface ChangeListener {
   /** Whether notifications arrived within the last two heartbeats. */
-  hears(): boolean;
+  isListening(): boolean;
   stop(): Promise<void>;
 }
 
@@ -112,7 +112,7 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
   }
   tick();
   return {
-    hears: () => performance.now() - heardAt <= 2 * heartbeatMs,
+    isListening: () => performance.now() - heardAt <= 2 * heartbeatMs,
     stop: async () => {
       stopped = true;
       clearTimeout(timer);

@@ -113,8 +113,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const shares = createShares({
     atOnce: maxOfCompany,
     maxWaiting: waitingOfCompany,
-    patienceMs: deadlineMs,
-    isSuspended: () => application.current().calls.isAway(),
+    timeoutMs: deadlineMs,
+    isSuspended: () => application.current().calls.isUnavailable(),
   });
 
   return {

@@ -13,7 +13,7 @@ const b = "22222222-2222-4222-8222-222222222222";
 
 /** Tables that hold nothing of one company, or whose rows come before a company is known. Nothing else may join them. */
 const withoutCompany = [
-  "audit_batches",
+  "audit_checkpoints",
   "audit_key_wraps",
   "audit_keys",
   "job_tasks",
@@ -39,7 +39,7 @@ const definers = [
   "refuse_company_key",
   "refuse_company_wrap",
   "refuse_head_mac",
-  "refuse_sealing",
+  "refuse_inactive_company_key",
   "refuse_wrap",
   "touch_api_key",
 ];
@@ -62,16 +62,16 @@ beforeAll(async () => {
   const { application, maintenance } = testDatabase.urls;
   superuser = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
   database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance, maxConnections: 2 });
-  await superuser`insert into audit_keys (purpose, no, status) values ('row', 1, 'active')`;
+  await superuser`insert into audit_keys (purpose, key_version, status) values ('row', 1, 'active')`;
   for (const [id, name] of [
     [a, "a"],
     [b, "b"],
   ] as const) {
-    await superuser`insert into companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+    await superuser`insert into companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
       values (${id}, ${name}, ${name}, 'database', 1, 1, '')`;
-    await superuser`insert into company_keys (company_id, no, status) values (${id}, 1, 'active')`;
-    await superuser`insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin,
-        mac_key_no, mac)
+    await superuser`insert into company_keys (company_id, key_version, status) values (${id}, 1, 'active')`;
+    await superuser`insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_version, current_version, last_version, origin,
+        mac_key_version, mac)
       values (${id}, 'CUSTOM_KEY', ${`sealed for ${name}`}, 1, 1, 1, 'written', 1, '')`;
     await superuser`insert into company_secret_versions (company_id, secret_key, version, actor_kind, actor_id) values (${id}, 'CUSTOM_KEY', 1, 'job', 'test')`;
   }
@@ -101,7 +101,7 @@ describe("the catalogue of the database", () => {
     }
   });
 
-  test("has no policy for everybody, and none that lets a company's role through unconditionally but to append to the record", async () => {
+  test("has no policy for everybody, and none that lets a company's role through unconditionally but to append to the audit log", async () => {
     const open = await names(superuser`
       select polrelid::regclass || ' ' || polname as name from pg_policy
       where polroles = '{0}' or (polroles @> array['tenant_secrets_application'::regrole::oid]
@@ -192,7 +192,7 @@ describe("the application's role", () => {
       );
       expect(changed).toHaveLength(0);
     });
-    const insert = `insert into company_secrets (company_id, secret_key, last_version, origin, deleted_at, mac_key_no, mac)
+    const insert = `insert into company_secrets (company_id, secret_key, last_version, origin, deleted_at, mac_key_version, mac)
       values ('${b}', 'CUSTOM_X', 0, 'written', now(), 1, '')`;
     expect(await codeOf(database.inCompany(a, (statements) => statements.execute(insert)))).toBe("42501");
     const move = `update company_secrets set company_id = '${b}'`;
@@ -211,15 +211,15 @@ describe("the application's role", () => {
       readHead(a, "CUSTOM_KEY"),
     ]);
     expect(heads).toEqual([
-      expect.objectContaining({ companyId: a, sealed: "sealed for a", origin: "written", removed: false }),
+      expect.objectContaining({ companyId: a, encrypted: "sealed for a", origin: "written", removed: false }),
       undefined,
-      expect.objectContaining({ companyId: b, sealed: "sealed for b" }),
+      expect.objectContaining({ companyId: b, encrypted: "sealed for b" }),
       undefined,
-      expect.objectContaining({ companyId: a, sealed: "sealed for a" }),
+      expect.objectContaining({ companyId: a, encrypted: "sealed for a" }),
     ]);
     expect(await readHead(b, "CUSTOM_KEY")).toMatchObject({
       companyId: b,
-      sealed: "sealed for b",
+      encrypted: "sealed for b",
       removed: false,
     });
     expect(await readHead(b, "CUSTOM_NONE")).toBeUndefined();
@@ -279,10 +279,10 @@ describe("the rows of versions", () => {
     ]) {
       expect(await change(set), set).toBe("23000");
     }
-    expect(await change("sealed = 'x', company_key_no = 1")).toBe("done");
-    expect(await change("destroyed_at = now(), sealed = null")).toBe("done");
+    expect(await change("value_encrypted = 'x', company_key_version = 1")).toBe("done");
+    expect(await change("destroyed_at = now(), value_encrypted = null")).toBe("done");
     expect(await change("destroyed_at = null")).toBe("23000");
-    expect(await change("sealed = 'back'")).toBe("23000");
+    expect(await change("value_encrypted = 'back'")).toBe("23000");
   });
 
   test("have gapless numbers that are never used twice", async () => {
@@ -294,7 +294,7 @@ describe("the rows of versions", () => {
     expect(await change("last_version = 3")).toBe("23000");
     expect(
       await change(
-        "last_version = 0, current_version = null, secret_value_encrypted = null, company_key_no = null",
+        "last_version = 0, current_version = null, secret_value_encrypted = null, company_key_version = null",
       ),
     ).toMatch(/^23/);
     expect(await change("secret_key = 'CUSTOM_OTHER'")).toBe("23000");
@@ -343,7 +343,7 @@ test("what the database or its driver says of an error goes no further than a co
     database.outsideCompanies((sql) => sql`select ${"fake-value"}::int`),
     database.acrossCompanies((statements) =>
       statements.execute(
-        `insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+        `insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
           values ('a', 'fake-value', 'database', 1, 1, '')`,
       ),
     ),

@@ -52,7 +52,7 @@ test("every row is read once, whatever the size of a batch, with the company's s
     const { sizes, rows } = await allRows(batchSize);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(batchSize);
     expect(rows).toHaveLength(21);
-    expect(new Set(rows.map((row) => `${row.company} ${row.secretKey} ${row.sealed}`))).toEqual(expected);
+    expect(new Set(rows.map((row) => `${row.company} ${row.secretKey} ${row.encrypted}`))).toEqual(expected);
   }
 });
 
@@ -62,7 +62,9 @@ test("a row without a company goes by the company's id, and an endless text is c
     values (${lost}, 'lost', repeat('a', 1000000))`;
   const { rows } = await allRows(500);
   const found = rows.filter(({ company }) => company === lost);
-  expect(found.map(({ secretKey, sealed }) => [secretKey, sealed?.length])).toEqual([["lost", 200_000]]);
+  expect(found.map(({ secretKey, encrypted }) => [secretKey, encrypted?.length])).toEqual([
+    ["lost", 200_000],
+  ]);
 });
 
 test("nothing is open between two batches, nor when the reader stops", async () => {
@@ -100,7 +102,11 @@ describe("tables that are not the sample's", () => {
     const tables = { table: "loose.app_company_secrets", companiesTable: "loose.app_companies" };
     for (const batchSize of [1, 3, 500]) {
       const { rows } = await allRows(batchSize, tables);
-      const seen = rows.map(({ company, secretKey, sealed }) => [company, secretKey, sealed ?? "unreadable"]);
+      const seen = rows.map(({ company, secretKey, encrypted }) => [
+        company,
+        secretKey,
+        encrypted ?? "unreadable",
+      ]);
       expect(seen.map((row) => row.join(" ").replace(/^row \d/, "row n")).toSorted()).toEqual([
         "acmecorp  unreadable",
         "acmecorp A a",
@@ -122,7 +128,7 @@ describe("tables that are not the sample's", () => {
     const there = new URL(url);
     there.search = "options=-c%20search_path%3Dalone";
     const { rows } = await allRows(5, { url: there.href });
-    expect(rows).toEqual([{ company: "acmecorp", companyId: "acmecorp", secretKey: "A", sealed: "a" }]);
+    expect(rows).toEqual([{ company: "acmecorp", companyId: "acmecorp", secretKey: "A", encrypted: "a" }]);
   });
 
   test.for([

@@ -10,7 +10,7 @@ interface LegacyRow {
   readonly companyId: string;
   readonly secretKey: string;
   /** No more than its first {@link longestText} characters; undefined in a row with a NULL in it. */
-  readonly sealed: string | undefined;
+  readonly encrypted: string | undefined;
 }
 
 export interface LegacySource {
@@ -64,15 +64,15 @@ interface SourceRow {
   readonly companyId: string | null;
   readonly subdomain: string | null;
   readonly secretKey: string | null;
-  readonly sealed: string | null;
+  readonly encrypted: string | null;
 }
 
-function legacyRow({ companyId, subdomain, secretKey, sealed }: SourceRow, number: number): LegacyRow {
-  if (companyId === null || secretKey === null || sealed === null) {
+function legacyRow({ companyId, subdomain, secretKey, encrypted }: SourceRow, number: number): LegacyRow {
+  if (companyId === null || secretKey === null || encrypted === null) {
     const company = subdomain ?? companyId ?? `row ${number}`;
-    return { company, companyId: companyId ?? "", secretKey: secretKey ?? "", sealed: undefined };
+    return { company, companyId: companyId ?? "", secretKey: secretKey ?? "", encrypted: undefined };
   }
-  return { company: subdomain ?? companyId, companyId, secretKey, sealed };
+  return { company: subdomain ?? companyId, companyId, secretKey, encrypted };
 }
 
 async function openCursor(sql: postgres.Sql, { table, companiesTable }: LegacySource): Promise<void> {
@@ -88,7 +88,7 @@ async function openCursor(sql: postgres.Sql, { table, companiesTable }: LegacySo
     inside.unsafe(`
       declare legacy_rows no scroll cursor with hold for
       select s.company_id::text as "companyId", ${companies === undefined ? "null" : "c.subdomain::text"} as subdomain,
-        s.secret_key::text as "secretKey", left(s.secret_value_encrypted::text, ${longestText}) as sealed
+        s.secret_key::text as "secretKey", left(s.secret_value_encrypted::text, ${longestText}) as encrypted
       from ${rows} s ${join} order by 1, 3`),
   );
 }

@@ -6,7 +6,7 @@ import { companies } from "./schema.ts";
 export interface Authenticated {
   /** The number of its state: any later state of any such row has a higher one. */
   readonly revision: number;
-  readonly macKeyNo: number;
+  readonly macKeyVersion: number;
   readonly mac: Buffer;
 }
 
@@ -70,7 +70,7 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        store_epoch as "storeEpoch", status, revision, mac_key_no as "macKeyNo", mac from find_company(${subdomain})`;
+        store_epoch as "storeEpoch", status, revision, mac_key_version as "macKeyVersion", mac from find_company(${subdomain})`;
     return row;
   });
 }
@@ -78,11 +78,11 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
 /** The company of an id as it is now, whatever its name has become. */
 export function findCompanyRowById(database: Database, id: string): Promise<CompanyRow | undefined> {
   return database.inCompany(id, async (statements) => {
-    const { subdomain, infisicalFolder, secretStore, storeEpoch, status, revision, macKeyNo, mac } =
+    const { subdomain, infisicalFolder, secretStore, storeEpoch, status, revision, macKeyVersion, mac } =
       companies;
     const state = { id: companies.id, subdomain, infisicalFolder, secretStore, storeEpoch, status };
     const [row] = await statements
-      .select({ ...state, revision, macKeyNo, mac })
+      .select({ ...state, revision, macKeyVersion, mac })
       .from(companies)
       .where(eq(companies.id, id));
     return row;
@@ -96,7 +96,7 @@ export function findApiKeyRow(database: Database, prefix: string): Promise<ApiKe
         created_by_kind as "createdByKind", created_by_id as "createdById",
         (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
         (extract(epoch from expires_at - now()) * 1000)::float8 as "expiresInMs", expires_at <= now() as expired, revoked,
-        company_ids as "companyIds", revision, mac_key_no as "macKeyNo", mac from find_api_key(${prefix})`;
+        company_ids as "companyIds", revision, mac_key_version as "macKeyVersion", mac from find_api_key(${prefix})`;
     return row;
   });
 }
@@ -107,7 +107,7 @@ export function findOperatorRow(database: Database, prefix: string): Promise<Ope
       select id, token_prefix as "tokenPrefix", token_hash as "tokenHash",
         (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
         (extract(epoch from expires_at - now()) * 1000)::float8 as "expiresInMs", expires_at <= now() as expired, revoked,
-        revision, mac_key_no as "macKeyNo", mac from find_operator(${prefix})`;
+        revision, mac_key_version as "macKeyVersion", mac from find_operator(${prefix})`;
     return row;
   });
 }
@@ -118,7 +118,7 @@ type EncodedMembership = Omit<MembershipRow, "mac"> & { readonly mac: string };
 export function findUserRow(database: Database, id: string): Promise<UserRow | undefined> {
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<(Omit<UserRow, "memberships"> & { memberships: readonly EncodedMembership[] })[]>`
-      select id, email, disabled, revision, mac_key_no as "macKeyNo", mac, memberships from find_user(${id})`;
+      select id, email, disabled, revision, mac_key_version as "macKeyVersion", mac, memberships from find_user(${id})`;
     if (row === undefined) return undefined;
     const memberships = row.memberships.map((each) => ({ ...each, mac: Buffer.from(each.mac, "hex") }));
     return { ...row, memberships };

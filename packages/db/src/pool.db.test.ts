@@ -98,7 +98,7 @@ it("a listener hears again, also where the connection that replaces a silent one
   onTestFinished(() => listener.stop());
   tunnel.silenceAt('listen "');
   tunnel.silence();
-  await vi.waitFor(() => expect(listener.hears()).toBe(false), 3000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 3000);
   const companyId = randomUUID();
   await vi.waitFor(
     async () => {
@@ -111,7 +111,7 @@ it("a listener hears again, also where the connection that replaces a silent one
     },
     { timeout: 8000, interval: 100 },
   );
-  expect(listener.hears()).toBe(true);
+  expect(listener.isListening()).toBe(true);
 }, 15_000);
 
 it("a transaction that takes longer than silence may last is let finish, since the server answers meanwhile", async () => {
@@ -162,14 +162,14 @@ it("a listener that hears nothing of the channel of changes says so, whatever el
     heartbeatMs: 800,
   });
   onTestFinished(() => listener.stop());
-  expect(listener.hears()).toBe(true);
+  expect(listener.isListening()).toBe(true);
   deaf = true;
-  await vi.waitFor(() => expect(listener.hears()).toBe(false), 5000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 5000);
   // A new connection that hears nothing either does not count.
   await vi.waitFor(() => expect(gaps.length).toBeGreaterThan(1), 8000);
-  expect(listener.hears()).toBe(false);
+  expect(listener.isListening()).toBe(false);
   deaf = false;
-  await vi.waitFor(() => expect(listener.hears()).toBe(true), 8000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(true), 8000);
 }, 30_000);
 
 it("processes that hear each other send one heartbeat between them, and not one each", async () => {
@@ -191,7 +191,7 @@ it("processes that hear each other send one heartbeat between them, and not one 
   beats.length = 0;
   await new Promise((resolve) => setTimeout(resolve, 2000));
   const sent = beats.length;
-  await vi.waitFor(() => expect(listeners.every((listener) => listener.hears())).toBe(true), 5000);
+  await vi.waitFor(() => expect(listeners.every((listener) => listener.isListening())).toBe(true), 5000);
   // Five heartbeats long; one each would be 40.
   expect(sent).toBeLessThan(30);
 });

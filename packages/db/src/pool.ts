@@ -10,7 +10,7 @@ interface Pool {
   readonly calls: Calls;
 }
 
-export interface PoolOptions extends Omit<CallOptions, "startsAway" | "heardAt" | "onSilence"> {
+export interface PoolOptions extends Omit<CallOptions, "startsUnavailable" | "heardAt" | "onSilence"> {
   readonly url: string;
   readonly applicationName: string;
 }
@@ -39,11 +39,11 @@ export function createReplaceablePool(options: PoolOptions): ReplaceablePool {
   let pool = open(false);
   let isOver = false;
 
-  function open(startsAway: boolean): Pool {
+  function open(startsUnavailable: boolean): Pool {
     const sql = connect(options, prepare);
     const calls = createCalls({
       ...options,
-      startsAway,
+      startsUnavailable,
       heardAt: () => heardAtOf(sql),
       onSilence: () => {
         if (isOver || pool.sql !== sql) return;

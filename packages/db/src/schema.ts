@@ -2,7 +2,7 @@ export * from "./schema/companies.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/secrets.ts";
 export * from "./schema/callers.ts";
-export * from "./schema/record.ts";
+export * from "./schema/audit.ts";
 export * from "./schema/limits.ts";
 export * from "./schema/requests.ts";
 export * from "./schema/runs.ts";
@@ -17,5 +17,5 @@ export const encryptedColumns = [
   { table: "company_key_wraps", column: "wrapped", wraps: true },
   { table: "audit_key_wraps", column: "wrapped", wraps: true },
   { table: "company_secrets", column: "secret_value_encrypted", wraps: false },
-  { table: "company_secret_versions", column: "sealed", wraps: false },
+  { table: "company_secret_versions", column: "value_encrypted", wraps: false },
 ] as const;

@@ -6,8 +6,8 @@ import type { GraceWindow } from "./schema/secrets.ts";
 export interface SecretHeadRow {
   readonly companyId: string;
   readonly secretKey: string;
-  readonly sealed: string | null;
-  readonly companyKeyNo: number | null;
+  readonly encrypted: string | null;
+  readonly companyKeyVersion: number | null;
   readonly currentVersion: number | null;
   /** Where the current value came from. */
   readonly origin: "written" | "infisical" | "legacy";
@@ -22,7 +22,7 @@ export interface SecretHeadRow {
   readonly recoverUntilMs: number | null;
   readonly purged: boolean;
   /** The number of the company key that the MAC is under. */
-  readonly macKeyNo: number;
+  readonly macKeyVersion: number;
   /** Over all of the above, but for the sealed value and the number of its key. */
   readonly mac: Buffer;
 }
@@ -77,8 +77,8 @@ export function createSecretHeads(database: Database): ReadSecretHead {
       const rows = await selectHeads(database, batch);
       for (const [i, { resolve }] of batch.entries()) resolve(rows[i]);
     } catch (error) {
-      const isAway = error instanceof DatabaseError && error.kind === "unavailable";
-      if (isAway || batch.length === 1) for (const { reject } of batch) reject(error);
+      const isUnavailable = error instanceof DatabaseError && error.kind === "unavailable";
+      if (isUnavailable || batch.length === 1) for (const { reject } of batch) reject(error);
       else await Promise.all(batch.map((wanted) => readTogether([wanted])));
     }
   };
@@ -110,11 +110,11 @@ async function selectOne(
   { companyId, secretKey }: Wanted,
 ): Promise<(SecretHeadRow | undefined)[]> {
   const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
-    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed,
+    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as encrypted,
+      company_key_version as "companyKeyVersion", current_version as "currentVersion", origin, removed,
       (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", pending_version as "pendingVersion",
       last_version as "lastVersion", grace_windows as "graceWindows",
-      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_no as "macKeyNo", mac
+      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_version as "macKeyVersion", mac
     from read_secret(${companyId}, ${secretKey})`;
   return [row === undefined || row.companyId === null ? undefined : row];
 }
@@ -128,11 +128,11 @@ async function selectSeveral(
   let end = 0;
   const ends = [...byCompany.values()].map(({ length }) => (end += length));
   const rows = await sql<SecretHeadRow[]>`
-    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as "sealed",
-      company_key_no as "companyKeyNo", current_version as "currentVersion", origin, removed,
+    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as encrypted,
+      company_key_version as "companyKeyVersion", current_version as "currentVersion", origin, removed,
       (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", pending_version as "pendingVersion",
       last_version as "lastVersion", grace_windows as "graceWindows",
-      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_no as "macKeyNo", mac
+      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_version as "macKeyVersion", mac
     from read_secrets(${[...byCompany.keys()]}::uuid[], ${ends}::integer[], ${secretKeys}::text[])`;
   const found = new Map(rows.map((row) => [nameOf(row), row]));
   return wanted.map((each) => found.get(nameOf(each)));

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createShares, type ShareOptions } from "./shares.ts";
 
 const shared = (options: Partial<ShareOptions>) =>
-  createShares({ atOnce: 1, maxWaiting: 100, patienceMs: 60_000, isSuspended: () => false, ...options });
+  createShares({ atOnce: 1, maxWaiting: 100, timeoutMs: 60_000, isSuspended: () => false, ...options });
 
 /** Work that goes on until it is told to end. */
 function held() {
@@ -45,7 +45,7 @@ describe("an owner's calls", () => {
   });
 
   test("are refused where too many wait, or one has waited for too long, and are let in again afterwards", async () => {
-    const shares = shared({ maxWaiting: 1, patienceMs: 30 });
+    const shares = shared({ maxWaiting: 1, timeoutMs: 30 });
     const { ends, begun, work } = held();
     const running = shares.run("acme", work("a"));
     const waiting = codeOf(shares.run("acme", work("b")));

@@ -17,7 +17,7 @@ export interface ShareOptions {
   /** How many of an owner's wait at most. */
   readonly maxWaiting: number;
   /** How long one waits at most, in milliseconds. */
-  readonly patienceMs: number;
+  readonly timeoutMs: number;
   /** Whether nobody has to wait for now: there is no server to share, and each is to be told so at once. */
   readonly isSuspended: () => boolean;
 }
@@ -28,7 +28,7 @@ interface Owner {
   readonly waiting: Set<() => void>;
 }
 
-export function createShares({ atOnce, maxWaiting, patienceMs, isSuspended }: ShareOptions): Shares {
+export function createShares({ atOnce, maxWaiting, timeoutMs, isSuspended }: ShareOptions): Shares {
   const owners = new Map<string, Owner>();
 
   const turn = (owner: Owner): Promise<void> => {
@@ -45,7 +45,7 @@ export function createShares({ atOnce, maxWaiting, patienceMs, isSuspended }: Sh
       const timer = setTimeout(() => {
         owner.waiting.delete(begin);
         reject(busy());
-      }, patienceMs);
+      }, timeoutMs);
       owner.waiting.add(begin);
     });
   };

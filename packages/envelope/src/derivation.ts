@@ -77,7 +77,7 @@ export function sameCheckValue(a: string, b: string): boolean {
 
 /** The keys that a company key becomes: one purpose each. */
 export interface CompanyKey {
-  readonly no: number;
+  readonly keyVersion: number;
   readonly valueKey: KeyObject;
   readonly fingerprintKey: KeyObject;
   /** Of the MACs of heads, which say what is current. */
@@ -85,13 +85,13 @@ export interface CompanyKey {
 }
 
 /** @param secret 32 random bytes; wiped here */
-export function deriveCompanyKey(secret: Buffer, companyId: string, no: number): CompanyKey {
+export function deriveCompanyKey(secret: Buffer, companyId: string, keyVersion: number): CompanyKey {
   try {
     return {
-      no,
-      valueKey: deriveKey(secret, ["value", companyId, String(no)]),
-      fingerprintKey: deriveKey(secret, ["fingerprint", companyId, String(no)]),
-      headKey: deriveKey(secret, ["head", companyId, String(no)]),
+      keyVersion,
+      valueKey: deriveKey(secret, ["value", companyId, String(keyVersion)]),
+      fingerprintKey: deriveKey(secret, ["fingerprint", companyId, String(keyVersion)]),
+      headKey: deriveKey(secret, ["head", companyId, String(keyVersion)]),
     };
   } finally {
     secret.fill(0);
@@ -99,9 +99,9 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, no: number):
 }
 
 /** The value key of a company key alone, where nothing else is needed of it. @param secret wiped here */
-export function deriveValueKey(secret: Buffer, companyId: string, no: number): KeyObject {
+export function deriveValueKey(secret: Buffer, companyId: string, keyVersion: number): KeyObject {
   try {
-    return deriveKey(secret, ["value", companyId, String(no)]);
+    return deriveKey(secret, ["value", companyId, String(keyVersion)]);
   } finally {
     secret.fill(0);
   }

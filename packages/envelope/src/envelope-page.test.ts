@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { deriveCompanyKey, deriveMasterKey, expandMasterKey, fingerprint, requestMac } from "./derivation.ts";
-import { openValue, unwrapKey } from "./envelope.ts";
+import { decryptValue, unwrapKey } from "./envelope.ts";
 import { headMac, isGenuineHead, type HeadState } from "./head-mac.ts";
 import { isGenuineRow, rowMac, type RowState } from "./row-mac.ts";
 
@@ -23,7 +23,7 @@ const Vectors = z.strictObject({
     z.strictObject({
       kind: z.enum(["company-key", "audit-key"]),
       owner: z.string(),
-      no: z.int(),
+      keyVersion: z.int(),
       region: z.string(),
       masterKeyVersion: z.int(),
       secret: z.string(),
@@ -33,7 +33,7 @@ const Vectors = z.strictObject({
   ),
   companyKey: z.strictObject({
     companyId: z.string(),
-    no: z.int(),
+    keyVersion: z.int(),
     secret: z.string(),
     valueKey: z.string(),
     fingerprintKey: z.string(),
@@ -45,14 +45,14 @@ const Vectors = z.strictObject({
       version: z.int(),
       iv: z.string(),
       plaintext: z.string(),
-      sealed: z.string(),
+      encrypted: z.string(),
       fingerprint: z.string(),
     }),
   ),
   request: z.strictObject({ fields: z.array(z.string()), mac: z.string() }),
   heads: z.array(z.strictObject({ fields: z.array(z.string()), mac: z.string() })),
   rowKey: z.strictObject({
-    no: z.int(),
+    keyVersion: z.int(),
     secret: z.string(),
     rows: z.array(
       z.strictObject({ revision: z.int(), kind: z.string(), fields: z.array(z.string()), mac: z.string() }),
@@ -95,7 +95,7 @@ const derived = (secret: string, ...purpose: readonly (string | number)[]) =>
   hkdf(hex(secret), Buffer.alloc(0), encoded("tenant-secrets/1", ...purpose), 32);
 
 /** Seals with a given IV, which the product never does. */
-function sealedWith(key: Buffer, iv: Buffer, context: Buffer, plaintext: Buffer): string {
+function encryptedWith(key: Buffer, iv: Buffer, context: Buffer, plaintext: Buffer): string {
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: 16 }).setAAD(context);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   return `${iv.toString("base64url")}.${body.toString("base64url")}`;
@@ -161,35 +161,37 @@ describe.for(vectors.masterKeys)("the page's master key as version $version of r
 describe.for(vectors.wraps)(
   "the page's $kind under version $masterKeyVersion of region $region",
   (vector) => {
-    const { kind, owner, no, region, masterKeyVersion, wrapped } = vector;
+    const { kind, owner, keyVersion, region, masterKeyVersion, wrapped } = vector;
     const master = vectors.masterKeys.find(
       (key) => key.region === region && key.version === masterKeyVersion,
     );
     const wrappingKey = hex(master?.wrappingKey ?? "");
-    const context = encoded("tk1", kind, owner, no, region, masterKeyVersion);
+    const context = encoded("tk1", kind, owner, keyVersion, region, masterKeyVersion);
 
     test("unwraps", () => {
-      const place = { kind, owner, no, region, masterKeyVersion };
+      const place = { kind, owner, keyVersion, region, masterKeyVersion };
       expect(unwrapKey(createSecretKey(wrappingKey), place, wrapped)).toEqual(hex(vector.secret));
     });
 
     test("is unwrapped by a second reader, and wrapped again to the same bytes", async () => {
       const head = `tk1.${region}.${masterKeyVersion}`;
       expect(await openedWith(wrappingKey, head, context, wrapped)).toEqual(hex(vector.secret));
-      expect(`${head}.${sealedWith(wrappingKey, hex(vector.iv), context, hex(vector.secret))}`).toBe(wrapped);
+      expect(`${head}.${encryptedWith(wrappingKey, hex(vector.iv), context, hex(vector.secret))}`).toBe(
+        wrapped,
+      );
     });
   },
 );
 
 test("the page's company key derives to the three keys of the page, also by its text alone", () => {
-  const { secret, companyId, no, valueKey, fingerprintKey, headKey } = companyKey;
-  const key = deriveCompanyKey(hex(secret), companyId, no);
+  const { secret, companyId, keyVersion, valueKey, fingerprintKey, headKey } = companyKey;
+  const key = deriveCompanyKey(hex(secret), companyId, keyVersion);
   expect(key.valueKey.export().toString("hex")).toBe(valueKey);
   expect(key.fingerprintKey.export().toString("hex")).toBe(fingerprintKey);
   expect(key.headKey.export().toString("hex")).toBe(headKey);
-  expect(derived(secret, "value", companyId, no).toString("hex")).toBe(valueKey);
-  expect(derived(secret, "fingerprint", companyId, no).toString("hex")).toBe(fingerprintKey);
-  expect(derived(secret, "head", companyId, no).toString("hex")).toBe(headKey);
+  expect(derived(secret, "value", companyId, keyVersion).toString("hex")).toBe(valueKey);
+  expect(derived(secret, "fingerprint", companyId, keyVersion).toString("hex")).toBe(fingerprintKey);
+  expect(derived(secret, "head", companyId, keyVersion).toString("hex")).toBe(headKey);
 });
 
 const untouched = {
@@ -246,40 +248,48 @@ const headStates: readonly Omit<HeadState, "companyId">[] = [
 test.for(vectors.heads.map((vector, i) => [vector.fields[0], vector, headStates[i]] as const))(
   "the page's head of %s has the MAC of the page, also by its text alone, and no other state has it",
   ([, { fields, mac }, state]) => {
-    const { secret, companyId, no } = companyKey;
+    const { secret, companyId, keyVersion } = companyKey;
     if (state === undefined) throw new Error("the page has a head that this test does not know");
-    const key = deriveCompanyKey(hex(secret), companyId, no);
+    const key = deriveCompanyKey(hex(secret), companyId, keyVersion);
     const head = { companyId, ...state };
     expect(headMac(key, head).toString("hex")).toBe(mac);
-    const text = encoded("tenant-secrets/head/1", no, companyId, ...fields);
+    const text = encoded("tenant-secrets/head/1", keyVersion, companyId, ...fields);
     expect(hmac(hex(companyKey.headKey), text).toString("hex")).toBe(mac);
-    expect(isGenuineHead(key, head, { macKeyNo: no, mac: hex(mac) })).toBe(true);
-    expect(isGenuineHead(key, head, { macKeyNo: no + 1, mac: hex(mac) })).toBe(false);
-    expect(isGenuineHead(key, { ...head, purged: true }, { macKeyNo: no, mac: hex(mac) })).toBe(false);
-    expect(isGenuineHead(key, { ...head, companyId: other }, { macKeyNo: no, mac: hex(mac) })).toBe(false);
+    expect(isGenuineHead(key, head, { macKeyVersion: keyVersion, mac: hex(mac) })).toBe(true);
+    expect(isGenuineHead(key, head, { macKeyVersion: keyVersion + 1, mac: hex(mac) })).toBe(false);
+    expect(isGenuineHead(key, { ...head, purged: true }, { macKeyVersion: keyVersion, mac: hex(mac) })).toBe(
+      false,
+    );
+    expect(
+      isGenuineHead(key, { ...head, companyId: other }, { macKeyVersion: keyVersion, mac: hex(mac) }),
+    ).toBe(false);
   },
 );
 
 describe.for(vectors.values)("the page's value of $secretKey, version $version", (vector) => {
-  const { secretKey, version, sealed } = vector;
-  const { companyId, no } = companyKey;
+  const { secretKey, version, encrypted } = vector;
+  const { companyId, keyVersion } = companyKey;
   const plaintext = Buffer.from(vector.plaintext, "utf8");
-  const context = encoded("ts1", companyId, secretKey, version, no);
+  const context = encoded("ts1", companyId, secretKey, version, keyVersion);
 
   test("opens", () => {
     const key = createSecretKey(hex(companyKey.valueKey));
-    expect(openValue(key, { companyId, secretKey, version, companyKeyNo: no }, sealed)).toEqual(plaintext);
+    expect(
+      decryptValue(key, { companyId, secretKey, version, companyKeyVersion: keyVersion }, encrypted),
+    ).toEqual(plaintext);
   });
 
   test("is opened by a second reader, and sealed again to the same bytes", async () => {
-    expect(await openedWith(hex(companyKey.valueKey), `ts1.${no}`, context, sealed)).toEqual(plaintext);
-    expect(`ts1.${no}.${sealedWith(hex(companyKey.valueKey), hex(vector.iv), context, plaintext)}`).toBe(
-      sealed,
+    expect(await openedWith(hex(companyKey.valueKey), `ts1.${keyVersion}`, context, encrypted)).toEqual(
+      plaintext,
     );
+    expect(
+      `ts1.${keyVersion}.${encryptedWith(hex(companyKey.valueKey), hex(vector.iv), context, plaintext)}`,
+    ).toBe(encrypted);
   });
 
   test("has the fingerprint of the page, also by its text alone", () => {
-    expect(fingerprint(deriveCompanyKey(hex(companyKey.secret), companyId, no), plaintext)).toBe(
+    expect(fingerprint(deriveCompanyKey(hex(companyKey.secret), companyId, keyVersion), plaintext)).toBe(
       vector.fingerprint,
     );
     const byText = hmac(hex(companyKey.fingerprintKey), encoded("value", vector.plaintext));
@@ -289,7 +299,7 @@ describe.for(vectors.values)("the page's value of $secretKey, version $version",
 
 test("the page's request has the MAC of the page, also by its text alone", () => {
   const { fields, mac } = vectors.request;
-  const key = deriveCompanyKey(hex(companyKey.secret), companyKey.companyId, companyKey.no);
+  const key = deriveCompanyKey(hex(companyKey.secret), companyKey.companyId, companyKey.keyVersion);
   expect(requestMac(key, fields)).toBe(mac);
   expect(hmac(hex(companyKey.fingerprintKey), encoded("request", ...fields)).toString("base64url")).toBe(mac);
 });
@@ -342,15 +352,17 @@ const rowStates: readonly RowState[] = [
 test.for(vectors.rowKey.rows.map((vector, i) => [vector.kind, vector, rowStates[i]] as const))(
   "the page's %s has the MAC of the page, also by its text alone, and no other revision has it",
   ([kind, { revision, fields, mac }, state]) => {
-    const { no, secret } = vectors.rowKey;
-    const key = { no, macKey: createSecretKey(hex(secret)) };
+    const { keyVersion, secret } = vectors.rowKey;
+    const key = { keyVersion, macKey: createSecretKey(hex(secret)) };
     if (state === undefined) throw new Error("the page has a row that this test does not know");
     expect(rowMac(key, state, revision).toString("hex")).toBe(mac);
-    const text = encoded("tenant-secrets/row/1", no, revision, kind, ...fields);
+    const text = encoded("tenant-secrets/row/1", keyVersion, revision, kind, ...fields);
     expect(hmac(hex(secret), text).toString("hex")).toBe(mac);
     expect(isGenuineRow(key, state, { revision, mac: hex(mac) })).toBe(true);
     expect(isGenuineRow(key, state, { revision: revision + 1, mac: hex(mac) })).toBe(false);
-    expect(isGenuineRow({ ...key, no: no + 1 }, state, { revision, mac: hex(mac) })).toBe(false);
+    expect(isGenuineRow({ ...key, keyVersion: keyVersion + 1 }, state, { revision, mac: hex(mac) })).toBe(
+      false,
+    );
     expect(isGenuineRow(key, state, { revision, mac: hex(mac).subarray(0, 16) })).toBe(false);
   },
 );
@@ -412,7 +424,7 @@ test.for([
 ])(
   "the two ciphers of this test are the standard's: $body",
   async ({ key, iv, context, plaintext, body }) => {
-    const text = sealedWith(hex(key), hex(iv), hex(context), hex(plaintext));
+    const text = encryptedWith(hex(key), hex(iv), hex(context), hex(plaintext));
     expect(text).toBe(`${hex(iv).toString("base64url")}.${hex(body).toString("base64url")}`);
     expect(await openedWith(hex(key), "x", hex(context), `x.${text}`)).toEqual(hex(plaintext));
   },

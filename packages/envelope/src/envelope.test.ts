@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { TenantSecretsError } from "@repo/catalog";
 import {
   integrityFailure,
-  openValue,
-  sealValue,
+  decryptValue,
+  encryptValue,
   unwrapKey,
   wrapKey,
   type KeyPlace,
@@ -17,21 +17,21 @@ const place: ValuePlace = {
   companyId: "0198c0de-5eed-7a11-8bad-0ddba11c0ffe",
   secretKey: "STRIPE_SECRET_KEY",
   version: 12,
-  companyKeyNo: 3,
+  companyKeyVersion: 3,
 };
 const keyPlace: KeyPlace = {
   kind: "company-key",
   owner: place.companyId,
-  no: 3,
+  keyVersion: 3,
   region: "default",
   masterKeyVersion: 21,
 };
 const plaintext = Buffer.from("sk_test_fake_codewiser_0001");
-const sealed = sealValue(key, place, plaintext);
+const encrypted = encryptValue(key, place, plaintext);
 const secret = randomBytes(32);
 const wrapped = wrapKey(key, keyPlace, secret);
 const formats = [
-  { name: "a sealed value", text: sealed, open: (text: string) => openValue(key, place, text) },
+  { name: "a sealed value", text: encrypted, open: (text: string) => decryptValue(key, place, text) },
   { name: "a wrapped key", text: wrapped, open: (text: string) => unwrapKey(key, keyPlace, text) },
 ];
 
@@ -216,24 +216,24 @@ test("refuses a sealed value that was moved to another company, secret key, vers
     { version: 11 },
     { version: 13 },
     { version: 1 },
-    { companyKeyNo: 2 },
-    { companyKeyNo: 33 },
+    { companyKeyVersion: 2 },
+    { companyKeyVersion: 33 },
   ];
-  expect(endings(places.map((other) => () => openValue(key, { ...place, ...other }, sealed)))).toEqual(
+  expect(endings(places.map((other) => () => decryptValue(key, { ...place, ...other }, encrypted)))).toEqual(
     refused,
   );
 });
 
 test("refuses a sealed value whose text was relabelled to another key number", () => {
-  const relabelled = sealed.replace("ts1.3.", "ts1.4.");
-  expect(endings([() => openValue(key, { ...place, companyKeyNo: 4 }, relabelled)])).toEqual(refused);
+  const relabelled = encrypted.replace("ts1.3.", "ts1.4.");
+  expect(endings([() => decryptValue(key, { ...place, companyKeyVersion: 4 }, relabelled)])).toEqual(refused);
 });
 
 test("refuses a wrapped key of another kind, owner, number, region or master key version, relabelled or not", () => {
   const places: Partial<KeyPlace>[] = [
     { kind: "audit-key" },
     { owner: "mac" },
-    { no: 4 },
+    { keyVersion: 4 },
     { region: "eu" },
     { masterKeyVersion: 2 },
     { masterKeyVersion: 22 },
@@ -248,31 +248,31 @@ test("refuses a wrapped key of another kind, owner, number, region or master key
 
 test("refuses both under another key", () => {
   const other = createSecretKey(randomBytes(32));
-  const attempts = [() => openValue(other, place, sealed), () => unwrapKey(other, keyPlace, wrapped)];
+  const attempts = [() => decryptValue(other, place, encrypted), () => unwrapKey(other, keyPlace, wrapped)];
   expect(endings(attempts)).toEqual(refused);
 });
 
 test("refuses a wrapped key where a value belongs, and a value where a wrapped key does, under the same key", () => {
   const body = wrapped.split(".").slice(3).join(".");
-  const sealed32 = sealValue(key, place, secret).split(".").slice(2).join(".");
+  const encrypted32 = encryptValue(key, place, secret).split(".").slice(2).join(".");
   const attempts = [
-    () => openValue(key, place, wrapped),
-    () => openValue(key, place, `ts1.3.${body}`),
-    () => unwrapKey(key, keyPlace, sealed),
-    () => unwrapKey(key, keyPlace, `tk1.default.21.${sealed32}`),
+    () => decryptValue(key, place, wrapped),
+    () => decryptValue(key, place, `ts1.3.${body}`),
+    () => unwrapKey(key, keyPlace, encrypted),
+    () => unwrapKey(key, keyPlace, `tk1.default.21.${encrypted32}`),
   ];
   expect(endings(attempts)).toEqual(refused);
 });
 
 test("keeps the border between company and secret key: a·bc is not ab·c", () => {
-  const text = sealValue(key, { ...place, companyId: "a", secretKey: "bc" }, plaintext);
-  expect(endings([() => openValue(key, { ...place, companyId: "ab", secretKey: "c" }, text)])).toEqual(
+  const text = encryptValue(key, { ...place, companyId: "a", secretKey: "bc" }, plaintext);
+  expect(endings([() => decryptValue(key, { ...place, companyId: "ab", secretKey: "c" }, text)])).toEqual(
     refused,
   );
 });
 
 test("never uses an IV twice, nor makes the same text twice, in 10,000 seals", () => {
-  const texts = Array.from({ length: 10_000 }, () => sealValue(key, place, plaintext));
+  const texts = Array.from({ length: 10_000 }, () => encryptValue(key, place, plaintext));
   expect(new Set(texts.map((text) => text.split(".")[2])).size).toBe(10_000);
   expect(new Set(texts).size).toBe(10_000);
 });
@@ -282,13 +282,13 @@ test.for([
   [65_536, 87_403],
 ])("seals %i bytes into %i characters of body, and opens them again", ([size = 0, characters]) => {
   const large = randomBytes(size);
-  const text = sealValue(key, place, large);
+  const text = encryptValue(key, place, large);
   expect(text.split(".")[3]).toHaveLength(characters ?? 0);
-  expect(openValue(key, place, text).equals(large)).toBe(true);
+  expect(decryptValue(key, place, text).equals(large)).toBe(true);
 });
 
 test("makes nothing that it would not open: no empty value, no key of another length than 32", () => {
-  expect(() => sealValue(key, place, Buffer.alloc(0))).toThrow(RangeError);
+  expect(() => encryptValue(key, place, Buffer.alloc(0))).toThrow(RangeError);
   for (const length of [0, 16, 31, 33, 64]) {
     expect(() => wrapKey(key, keyPlace, Buffer.alloc(length, 1))).toThrow(RangeError);
   }
@@ -297,11 +297,11 @@ test("makes nothing that it would not open: no empty value, no key of another le
 test("refuses a wrap that holds anything but 32 bytes, though its seal is good", () => {
   const fields = ["tk1", "company-key", keyPlace.owner, "3", "default", "21"];
   const attempts = [16, 31, 33].map((length) => {
-    const body = sealRaw(key, fields, Buffer.alloc(length, 1));
+    const body = encryptRaw(key, fields, Buffer.alloc(length, 1));
     return () => unwrapKey(key, keyPlace, `tk1.default.21.${body}`);
   });
   expect(endings(attempts)).toEqual(refused);
-  expect(unwrapKey(key, keyPlace, `tk1.default.21.${sealRaw(key, fields, secret)}`)).toEqual(secret);
+  expect(unwrapKey(key, keyPlace, `tk1.default.21.${encryptRaw(key, fields, secret)}`)).toEqual(secret);
 });
 
 test("opens any bytes at any place, and at no other", () => {
@@ -309,20 +309,20 @@ test("opens any bytes at any place, and at no other", () => {
     companyId: fc.uuid(),
     secretKey: fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,99}$/),
     version: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
-    companyKeyNo: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+    companyKeyVersion: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
   });
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 2000 }), places, places, (bytes, here, there) => {
-      const text = sealValue(key, here, Buffer.from(bytes));
+      const text = encryptValue(key, here, Buffer.from(bytes));
       expect(text).toMatch(/^ts1\.[1-9]\d*\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{23,}$/);
-      expect(openValue(key, here, text).equals(bytes)).toBe(true);
+      expect(decryptValue(key, here, text).equals(bytes)).toBe(true);
       for (const other of [
         there,
         { ...here, version: here.version + 1 },
         { ...here, companyId: there.companyId },
       ]) {
         if (JSON.stringify(other) !== JSON.stringify(here)) {
-          expect(endings([() => openValue(key, other, text)])).toEqual(refused);
+          expect(endings([() => decryptValue(key, other, text)])).toEqual(refused);
         }
       }
     }),
@@ -342,12 +342,12 @@ test("never throws anything but the one refusal, whatever text it is given", () 
           ),
         ),
       ).toEqual(refused);
-      expect(endings([() => openValue(key, place, `ts1.3.${text}`)])).toEqual(refused);
+      expect(endings([() => decryptValue(key, place, `ts1.3.${text}`)])).toEqual(refused);
     }),
   );
 });
 
-function sealRaw(under: KeyObject, fields: readonly string[], bytes: Buffer): string {
+function encryptRaw(under: KeyObject, fields: readonly string[], bytes: Buffer): string {
   const context = fields.map((field) => {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(field.length);

@@ -7,14 +7,14 @@ export interface ValuePlace {
   readonly companyId: string;
   readonly secretKey: string;
   readonly version: number;
-  readonly companyKeyNo: number;
+  readonly companyKeyVersion: number;
 }
 
 /** Where a wrapped key stands: `owner` is a company's id, or the purpose of an audit key. */
 export interface KeyPlace {
   readonly kind: "company-key" | "audit-key";
   readonly owner: string;
-  readonly no: number;
+  readonly keyVersion: number;
   readonly region: string;
   readonly masterKeyVersion: number;
 }
@@ -33,15 +33,15 @@ const keyBytes = 32;
  * @param key the company's value key, 256 bits
  * @param plaintext at least one byte
  */
-export function sealValue(key: KeyObject, place: ValuePlace, plaintext: Buffer): string {
-  return `ts1.${place.companyKeyNo}.${seal(key, valueContext(place), plaintext)}`;
+export function encryptValue(key: KeyObject, place: ValuePlace, plaintext: Buffer): string {
+  return `ts1.${place.companyKeyVersion}.${encrypt(key, valueContext(place), plaintext)}`;
 }
 
 /** What shredding leaves where a sealed value stood. */
 export const destroyedValue = "destroyed";
 
 /** A sealed value taken apart: whoever opens it many times does not parse it each time. */
-export interface SealedParts {
+export interface EncryptedParts {
   readonly iv: Buffer;
   readonly ciphertext: Buffer;
   readonly tag: Buffer;
@@ -50,25 +50,26 @@ export interface SealedParts {
 }
 
 /**
- * Opens what {@link sealValue} made, at the very place it was made for.
+ * Opens what {@link encryptValue} made, at the very place it was made for.
  *
  * @returns the plaintext; the caller wipes it
  * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause; KEY_DESTROYED where nothing is left
  */
-export function openValue(key: KeyObject, place: ValuePlace, sealed: string): Buffer {
-  return openParts(key, parseValue(place, sealed));
+export function decryptValue(key: KeyObject, place: ValuePlace, encrypted: string): Buffer {
+  return decryptParts(key, parseValue(place, encrypted));
 }
 
-/** The first half of {@link openValue}, without the key. @throws as it does */
-export function parseValue(place: ValuePlace, sealed: string): SealedParts {
-  if (sealed === destroyedValue) throw keyDestroyed();
-  const [format, no, iv, body, ...rest] = sealed.split(".");
-  if (format !== "ts1" || no !== String(place.companyKeyNo) || rest.length > 0) throw integrityFailure();
+/** The first half of {@link decryptValue}, without the key. @throws as it does */
+export function parseValue(place: ValuePlace, encrypted: string): EncryptedParts {
+  if (encrypted === destroyedValue) throw keyDestroyed();
+  const [format, keyVersion, iv, body, ...rest] = encrypted.split(".");
+  if (format !== "ts1" || keyVersion !== String(place.companyKeyVersion) || rest.length > 0)
+    throw integrityFailure();
   return parseParts(valueContext(place), iv, body);
 }
 
-/** The second half of {@link openValue}. @returns the plaintext; the caller wipes it @throws as it does */
-export function openParts(key: KeyObject, { iv, ciphertext, tag, context }: SealedParts): Buffer {
+/** The second half of {@link decryptValue}. @returns the plaintext; the caller wipes it @throws as it does */
+export function decryptParts(key: KeyObject, { iv, ciphertext, tag, context }: EncryptedParts): Buffer {
   const decipher = createDecipheriv(algorithm, key, iv, withFullTag).setAAD(context).setAuthTag(tag);
   const plaintext = decipher.update(ciphertext);
   try {
@@ -83,7 +84,7 @@ export function openParts(key: KeyObject, { iv, ciphertext, tag, context }: Seal
 /** Wraps 32 bytes of key: `tk1.<region>.<master key version>.<iv>.<ciphertext and tag>`. */
 export function wrapKey(wrappingKey: KeyObject, place: KeyPlace, key: Buffer): string {
   if (key.length !== keyBytes) throw new RangeError(`A key to wrap has ${keyBytes} bytes.`);
-  return `tk1.${place.region}.${place.masterKeyVersion}.${seal(wrappingKey, keyContext(place), key)}`;
+  return `tk1.${place.region}.${place.masterKeyVersion}.${encrypt(wrappingKey, keyContext(place), key)}`;
 }
 
 /**
@@ -94,7 +95,7 @@ export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: stri
   const [format, region, version, iv, body, ...rest] = wrapped.split(".");
   const expected = format === "tk1" && region === place.region && version === String(place.masterKeyVersion);
   if (!expected || rest.length > 0) throw integrityFailure();
-  const key = openParts(wrappingKey, parseParts(keyContext(place), iv, body));
+  const key = decryptParts(wrappingKey, parseParts(keyContext(place), iv, body));
   if (key.length !== keyBytes) {
     key.fill(0);
     throw integrityFailure();
@@ -108,7 +109,7 @@ function valueContext(place: ValuePlace): Buffer {
     place.companyId,
     place.secretKey,
     String(place.version),
-    String(place.companyKeyNo),
+    String(place.companyKeyVersion),
   ]);
 }
 
@@ -117,13 +118,13 @@ function keyContext(place: KeyPlace): Buffer {
     "tk1",
     place.kind,
     place.owner,
-    String(place.no),
+    String(place.keyVersion),
     place.region,
     String(place.masterKeyVersion),
   ]);
 }
 
-function seal(key: KeyObject, context: Buffer, plaintext: Buffer): string {
+function encrypt(key: KeyObject, context: Buffer, plaintext: Buffer): string {
   // What `open` would refuse is not made: it could never be read again.
   if (plaintext.length === 0) throw new RangeError("There is nothing to seal.");
   const iv = randomBytes(ivBytes);
@@ -132,7 +133,11 @@ function seal(key: KeyObject, context: Buffer, plaintext: Buffer): string {
   return `${toBase64url(iv)}.${toBase64url(body)}`;
 }
 
-function parseParts(context: Buffer, ivText: string | undefined, bodyText: string | undefined): SealedParts {
+function parseParts(
+  context: Buffer,
+  ivText: string | undefined,
+  bodyText: string | undefined,
+): EncryptedParts {
   const iv = fromBase64url(ivText ?? "");
   const body = fromBase64url(bodyText ?? "");
   if (iv?.length !== ivBytes || body === undefined || body.length <= tagBytes) throw integrityFailure();
@@ -143,6 +148,6 @@ function parseParts(context: Buffer, ivText: string | undefined, bodyText: strin
 export function integrityFailure(): TenantSecretsError {
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    "The stored value does not belong here or was changed; it was not opened. Tell an operator: the record has the event.",
+    "The stored value does not belong here or was changed; it was not opened. Tell an operator: the audit log has the event.",
   );
 }

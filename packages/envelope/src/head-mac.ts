@@ -50,7 +50,7 @@ export function headMac(key: CompanyKey, head: HeadState): Buffer {
     .update(
       encodeFields([
         "tenant-secrets/head/1",
-        String(key.no),
+        String(key.keyVersion),
         head.companyId,
         head.secretKey,
         orNone(head.currentVersion),
@@ -72,9 +72,9 @@ export function headMac(key: CompanyKey, head: HeadState): Buffer {
 export function isGenuineHead(
   key: CompanyKey,
   head: HeadState,
-  { macKeyNo, mac }: { readonly macKeyNo: number; readonly mac: Buffer },
+  { macKeyVersion, mac }: { readonly macKeyVersion: number; readonly mac: Buffer },
 ): boolean {
-  if (macKeyNo !== key.no || !hasForm(head.graceWindows)) return false;
+  if (macKeyVersion !== key.keyVersion || !hasForm(head.graceWindows)) return false;
   const expected = headMac(key, head);
   return mac.length === expected.length && timingSafeEqual(expected, mac);
 }

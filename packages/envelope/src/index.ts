@@ -14,18 +14,18 @@ export {
   destroyedValue,
   integrityFailure,
   type KeyPlace,
-  openParts,
-  openValue,
+  decryptParts,
+  decryptValue,
   parseValue,
-  type SealedParts,
-  sealValue,
+  type EncryptedParts,
+  encryptValue,
   unwrapKey,
   type ValuePlace,
   wrapKey,
 } from "./envelope.ts";
 export { headMac, type HeadState, headStateOf, isGenuineHead } from "./head-mac.ts";
-export { ifIntact } from "./intact.ts";
-export { openLegacyValue } from "./legacy.ts";
+export { undefinedIfCorrupt } from "./intact.ts";
+export { decryptLegacyValue } from "./legacy.ts";
 export {
   Argon2Parameters,
   deriveFromPassphrase,

@@ -1,7 +1,7 @@
 import { TenantSecretsError } from "@repo/catalog";
 
 /** What `open` returns; undefined where it ends in INTEGRITY_FAILURE. */
-export function ifIntact<T>(open: () => T): T | undefined {
+export function undefinedIfCorrupt<T>(open: () => T): T | undefined {
   try {
     return open();
   } catch (error) {

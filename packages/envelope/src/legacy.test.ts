@@ -1,7 +1,7 @@
 import { createCipheriv, createSecretKey, randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { openLegacyValue } from "./legacy.ts";
+import { decryptLegacyValue } from "./legacy.ts";
 
 const rawKey = createSecretKey(randomBytes(32));
 
@@ -14,7 +14,7 @@ function seal(value: Buffer, key = rawKey, ivBytes = 12, tagBytes = 16): string 
 
 function codeOf(text: string, key = rawKey): unknown {
   try {
-    openLegacyValue(key, text);
+    decryptLegacyValue(key, text);
     return "opened";
   } catch (error) {
     return error instanceof Error && "code" in error ? error.code : error;
@@ -25,21 +25,21 @@ const value = Buffer.from("sk_test_fake_legacy_0001 é 👩");
 const [iv = "", body = "", tag = ""] = seal(value).split(":");
 
 test("a row opens, in lower case and in upper case", () => {
-  expect(openLegacyValue(rawKey, `${iv}:${body}:${tag}`)).toEqual(value);
-  expect(openLegacyValue(rawKey, `${iv}:${body}:${tag}`.toUpperCase())).toEqual(value);
-  expect(openLegacyValue(rawKey, seal(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
+  expect(decryptLegacyValue(rawKey, `${iv}:${body}:${tag}`)).toEqual(value);
+  expect(decryptLegacyValue(rawKey, `${iv}:${body}:${tag}`.toUpperCase())).toEqual(value);
+  expect(decryptLegacyValue(rawKey, seal(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
 });
 
 test("a public vector of the cipher opens (GCM specification, test case 14)", () => {
   const zeros = createSecretKey(Buffer.alloc(32));
   const text = `${"0".repeat(24)}:cea7403d4d606b6e074ec5d3baf39d18:d0d1c8a799996bf0265b98b5d48ab919`;
-  expect(openLegacyValue(zeros, text)).toEqual(Buffer.alloc(16));
+  expect(decryptLegacyValue(zeros, text)).toEqual(Buffer.alloc(16));
 });
 
 test("any bytes that were sealed are opened", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-      expect(openLegacyValue(rawKey, seal(Buffer.from(bytes)))).toEqual(Buffer.from(bytes));
+      expect(decryptLegacyValue(rawKey, seal(Buffer.from(bytes)))).toEqual(Buffer.from(bytes));
     }),
   );
 });
@@ -90,7 +90,7 @@ describe("what does not open is INTEGRITY_FAILURE:", () => {
 
 test("no refusal repeats what it refused", () => {
   for (const text of [`${iv}:${body}`, `${iv}:${body}:${"0".repeat(32)}`]) {
-    expect(() => openLegacyValue(rawKey, text)).toThrow(
+    expect(() => decryptLegacyValue(rawKey, text)).toThrow(
       expect.objectContaining({ message: expect.not.stringMatching(new RegExp(body.slice(0, 8))) }),
     );
   }

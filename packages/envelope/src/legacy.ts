@@ -8,13 +8,13 @@ const upperCase = /^([0-9A-F]{24}):([0-9A-F]*):([0-9A-F]{32})$/;
 
 /**
  * Opens `ivHex:ciphertextHex:tagHex`: AES-256-GCM under the raw master key, with nothing authenticated but the value.
- * Read by the import only; this product never wrote it, and `openValue` does not take it.
+ * Read by the import only; this product never wrote it, and `decryptValue` does not take it.
  *
  * @param rawKey 256 bits
  * @returns the plaintext, which may be empty; the caller wipes it
  * @throws {TenantSecretsError} INVALID_INPUT where the text has another form, INTEGRITY_FAILURE where it does not open
  */
-export function openLegacyValue(rawKey: KeyObject, text: string): Buffer {
+export function decryptLegacyValue(rawKey: KeyObject, text: string): Buffer {
   const [, iv, ciphertext, tag] = lowerCase.exec(text) ?? upperCase.exec(text) ?? [];
   if (iv === undefined || ciphertext === undefined || tag === undefined || ciphertext.length % 2 === 1) {
     throw new TenantSecretsError(

@@ -3,7 +3,7 @@ import { encodeFields } from "./encoding.ts";
 
 /** The key of rows' MACs that has a number. */
 export interface RowKey {
-  readonly no: number;
+  readonly keyVersion: number;
   readonly macKey: KeyObject;
 }
 
@@ -66,7 +66,7 @@ export type RowState = CompanyState | ApiKeyState | OperatorState | UserState | 
  * @param revision the number of the row's state
  */
 export function rowMac(key: RowKey, row: RowState, revision: number): Buffer {
-  const head = ["tenant-secrets/row/1", String(key.no), String(revision), row.kind];
+  const head = ["tenant-secrets/row/1", String(key.keyVersion), String(revision), row.kind];
   return createHmac("sha256", key.macKey)
     .update(encodeFields([...head, ...fieldsOf(row)]))
     .digest();

@@ -43,13 +43,13 @@ const anything = z.object({});
 
 /** @throws {InfisicalError} `INVALID_RESPONSE`, or `FORBIDDEN` where the value is masked */
 export function parseSecret(body: unknown, scope: Scope, name: string): InfisicalSecret {
-  return named(openSecret(inScope(parse(secret, body), scope), scope), name);
+  return named(decryptSecret(inScope(parse(secret, body), scope), scope), name);
 }
 
 /** @throws {InfisicalError} `INVALID_RESPONSE`, or `FORBIDDEN` where any value is masked */
 export function parseSecrets(body: unknown, scope: Scope): InfisicalSecret[] {
   const { secrets } = parse(z.object({ secrets: z.array(secret) }), body);
-  return newestOfEach(secrets.map((item) => openSecret(inScope(item, scope), scope)));
+  return newestOfEach(secrets.map((item) => decryptSecret(inScope(item, scope), scope)));
 }
 
 /** @throws {InfisicalError} `INVALID_RESPONSE` */
@@ -116,7 +116,7 @@ function named<Item extends { secretKey: string }>(item: Item, name: string): It
   return item;
 }
 
-function openSecret(item: z.output<typeof secret>, { path }: Scope): InfisicalSecret {
+function decryptSecret(item: z.output<typeof secret>, { path }: Scope): InfisicalSecret {
   const { secretKey, secretValue: value, version, createdAt, updatedAt } = item;
   if (item.secretValueHidden === true || value === hiddenValue) {
     throw new InfisicalError("FORBIDDEN", { right: rightTo.read(path) });

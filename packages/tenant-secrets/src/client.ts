@@ -136,8 +136,8 @@ export function createTenantSecretsClient<C extends Catalog>(
         readMany: (secretKeys) =>
           ours(trpc.secrets.readMany.mutate({ company, secretKeys: [...secretKeys] })),
         open: async (secretKey) => openValueOf(await ours(trpc.secrets.read.mutate({ company, secretKey }))),
-        openLive: async (secretKey) =>
-          (await ours(trpc.secrets.readLive.mutate({ company, secretKey }))).map(openValueOf),
+        readActive: async (secretKey) =>
+          (await ours(trpc.secrets.readActive.mutate({ company, secretKey }))).map(openValueOf),
         reportOutcome: (secretKey, version, result) =>
           ours(trpc.secrets.reportOutcome.mutate({ company, secretKey, version, result })),
         write: (secretKey, value, writeOptions) =>

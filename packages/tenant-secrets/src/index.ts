@@ -1,7 +1,7 @@
 export {
   asTenantSecretsError,
   type AuditAction,
-  type RecordVerification,
+  type AuditVerification,
   type RunningSealer,
   type SealedBatch,
   type Sealer,
@@ -21,7 +21,7 @@ export {
   type ErrorCode,
   errorCodes,
   type Grant,
-  job,
+  systemCaller,
   type SecretDescription,
   type SecretKeyOf,
   type SecretList,
@@ -57,7 +57,7 @@ export {
 export { checkBackupDestination, type BackupDestination } from "./keys/backup/destination.ts";
 export type { ServingProcess } from "./keys/rotation/process-registry.ts";
 export type { RotationReport } from "./keys/rotation/report.ts";
-export type { RecordedEvent } from "./audit/audit-service.ts";
+export type { AuditEvent } from "./audit/audit-service.ts";
 export type { RunProgress } from "./runs/definition.ts";
 export { RunStopped } from "./runs/lease.ts";
 export type { RunDescription } from "./runs/run-control.ts";
@@ -85,5 +85,5 @@ export {
 export type { Services } from "./product-services.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
 export type { CacheMeasurements } from "./cache/cache.ts";
-export type { AdoptionMeasurements } from "./stores/hybrid/backfill.ts";
+export type { BackfillMeasurements } from "./stores/hybrid/backfill.ts";
 export type { Measurements } from "./vault/measurements.ts";

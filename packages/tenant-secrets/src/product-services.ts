@@ -1,4 +1,4 @@
-import type { RecordRetention } from "@repo/audit-log";
+import type { AuditRetention } from "@repo/audit-log";
 import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
 import type { Authenticate } from "./companies/authenticate.ts";
@@ -8,22 +8,22 @@ import type { Operators } from "./companies/operators.ts";
 import type { Users } from "./companies/users.ts";
 import type { KeyBackups } from "./keys/backup/backup.ts";
 import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
-import type { Compromise } from "./keys/rotation/emergency.ts";
-import type { KeepBackup } from "./keys/backup/destination.ts";
+import type { EmergencyRotation } from "./keys/rotation/emergency.ts";
+import type { StoreBackup } from "./keys/backup/destination.ts";
 import type { MasterKeyRegistry } from "./keys/master/master-key-registry.ts";
 import type { KeyRotation } from "./keys/rotation/rotation.ts";
 import type { Shredding } from "./keys/shredding/shredding.ts";
 import type { ImportLegacy } from "./migration/legacy-import.ts";
-import type { RecordReader } from "./audit/audit-service.ts";
+import type { AuditService } from "./audit/audit-service.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import type { RunControl } from "./runs/run-control.ts";
-import type { SecretUpkeep } from "./jobs/maintenance.ts";
+import type { SecretMaintenance } from "./jobs/maintenance.ts";
 import type { SearchValues } from "./vault/search.ts";
 import type { SecretChecks } from "./vault/checks.ts";
 import type { SecretFiles } from "./vault/secret-files.ts";
 import type { Vault } from "./vault/vault.ts";
 
-/** What does the work behind procedures and commands. Each checks its caller and writes to the record by itself. */
+/** What does the work behind procedures and commands. Each checks its caller and writes to the audit log by itself. */
 export interface Services {
   readonly authenticate: Authenticate;
   readonly limits: RateLimits;
@@ -35,18 +35,18 @@ export interface Services {
   readonly masterKeys: MasterKeyRegistry;
   readonly keyRotation: KeyRotation;
   readonly keyBackups: KeyBackups;
-  readonly keepBackup: KeepBackup;
+  readonly storeBackup: StoreBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly runs: RunControl;
-  readonly compromise: Compromise;
+  readonly emergencyRotation: EmergencyRotation;
   readonly shredding: Shredding;
   readonly vault: Vault;
   readonly files: SecretFiles;
   readonly checks: SecretChecks;
-  readonly upkeep: SecretUpkeep;
+  readonly maintenance: SecretMaintenance;
   readonly outsideSettlement: OutsideSettlement;
   readonly searchValues: SearchValues;
   readonly importLegacy: ImportLegacy;
-  readonly record: RecordReader;
-  readonly retention: RecordRetention;
+  readonly audit: AuditService;
+  readonly retention: AuditRetention;
 }

@@ -2,7 +2,7 @@ import { announceSecret, nameTagOf, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import {
   createAuditLog,
-  createRecordRetention,
+  createAuditRetention,
   createSealer,
   type AuditLog,
   type LostEvent,
@@ -15,7 +15,7 @@ import {
   type Catalog,
   type CompanySecrets,
   companySecrets,
-  job,
+  systemCaller,
   type SecretKeyOf,
   type SecretStoreName,
   TenantSecretsError,
@@ -40,8 +40,8 @@ import { createKeyBackups } from "./keys/backup/backup.ts";
 import { defineCompanyRotation } from "./keys/company/rotation-run.ts";
 import { createCompanyKeyRotation } from "./keys/company/rotation.ts";
 import { createCompanyKeys } from "./keys/company/company-keys.ts";
-import { createCompromise } from "./keys/rotation/emergency.ts";
-import { createKeepBackup, type BackupDestination } from "./keys/backup/destination.ts";
+import { createEmergencyRotation } from "./keys/rotation/emergency.ts";
+import { createStoreBackup, type BackupDestination } from "./keys/backup/destination.ts";
 import { createMasterKeyRegistry } from "./keys/master/master-key-registry.ts";
 import { createMasterKeys } from "./keys/master/master-keys.ts";
 import { joinProcesses, type ServingProcess } from "./keys/rotation/process-registry.ts";
@@ -56,9 +56,9 @@ import {
   type WebhookRequest,
   type WebhookVerifiers,
 } from "./providers/webhook-verification.ts";
-import { createRecordReader } from "./audit/audit-service.ts";
+import { createAuditService } from "./audit/audit-service.ts";
 import { refusingOptions } from "./stores/capabilities.ts";
-import { announcing } from "./stores/invalidating.ts";
+import { invalidating } from "./stores/invalidating.ts";
 import { createRunControl } from "./runs/run-control.ts";
 import { createDatabaseStore } from "./stores/database/database-store.ts";
 import { createHybridStore } from "./stores/hybrid/hybrid-store.ts";
@@ -68,9 +68,9 @@ import { createOutsideSettlement } from "./stores/infisical/outside-settlement.t
 import { createOutsideWrites } from "./stores/infisical/outside-writes.ts";
 import type { SecretStore } from "./stores/store.ts";
 import { createQuotas, type QuotaOptions } from "./stores/database/quotas.ts";
-import { createSecretUpkeep } from "./jobs/maintenance.ts";
+import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createValueSearch } from "./vault/search.ts";
-import { createKeptSecrets } from "./vault/secret-cache.ts";
+import { createSecretCache } from "./vault/secret-cache.ts";
 import type { Measurements } from "./vault/measurements.ts";
 import { vaultTransport } from "./vault/transport.ts";
 import { createSecretChecks } from "./vault/checks.ts";
@@ -127,7 +127,7 @@ export interface TenantSecrets<C extends Catalog> extends Services {
    */
   company(subdomain: string, as: Caller): CompanySecretsOnServer<C>;
   /**
-   * Loads and checks the keys that everything needs, making the record's on the very first start.
+   * Loads and checks the keys that everything needs, making the audit log's on the very first start.
    *
    * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG: do not start;
    *   KEY_UNAVAILABLE, DATABASE_UNAVAILABLE: try again
@@ -141,7 +141,7 @@ export interface TenantSecrets<C extends Catalog> extends Services {
    */
   tryInfisicalRights(): Promise<readonly string[]>;
   /**
-   * Commits what the record has taken and not yet written, which it does by itself four times a second.
+   * Commits what the audit log has taken and not yet written, which it does by itself four times a second.
    *
    * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: it is kept for another try
    */
@@ -153,7 +153,7 @@ export interface TenantSecrets<C extends Catalog> extends Services {
   stop(): Promise<void>;
   /** What this process has done so far. Cheap, and for asking every few seconds. */
   measurements(): Measurements;
-  /** Seals the record in batches. For whatever runs for longer than a command, each a sealer of its own. */
+  /** Seals the audit log in batches. For whatever runs for longer than a command, each a sealer of its own. */
   createSealer(sealerOptions: SealerOptions): Sealer;
   /**
    * Joins the processes that serve this database: follows the registry of master keys, and hears what others change.
@@ -191,7 +191,7 @@ export interface StoreParts {
 
 /** Parts for measurements and tests, in place of those of the product. */
 export interface Replacements {
-  readonly openRecord?: typeof createAuditLog;
+  readonly openAuditLog?: typeof createAuditLog;
   /** Stores, by the `secretStore` of the companies whose secrets they are to hold. */
   readonly replaceStores?: (parts: StoreParts) => Partial<StoreParts["stores"]>;
 }
@@ -199,25 +199,25 @@ export interface Replacements {
 /** As {@link createTenantSecrets} with other parts, to measure or test these. Not for use. */
 export function assembleTenantSecrets<C extends Catalog>(
   options: TenantSecretsOptions<C>,
-  { openRecord = createAuditLog, replaceStores = () => ({}) }: Replacements = {},
+  { openAuditLog = createAuditLog, replaceStores = () => ({}) }: Replacements = {},
 ): TenantSecrets<C> {
   const { database, infisical, catalog } = options;
   const masterKeys = createMasterKeys(database, infisical, options.region ?? "default");
   const auditKeys = createAuditKeys(database, masterKeys);
   let eventsLost = 0;
   let alarm: (error: TenantSecretsError) => void = () => {};
-  const audit = openRecord(database, auditKeys, (lost) => {
+  const audit = openAuditLog(database, auditKeys, (lost) => {
     eventsLost += 1;
     alarm(eventLost(lost));
   });
   const loadSigningKey = createSigningKeys(database, masterKeys);
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   const limits = createRateLimits(database, audit, options.limits);
-  const keeping = { ...defaultCache, ...options.cache };
+  const cacheOptions = { ...defaultCache, ...options.cache };
   const rowKeys = createRowKeys(database, masterKeys);
   const alarmOnce = oncePerMinute((error) => alarm(error));
   const authentic = createAuthenticRows({ database, audit }, rowKeys, alarmOnce);
-  const rows = createCompanyRows(database, authentic, keeping);
+  const rows = createCompanyRows(database, authentic, cacheOptions);
   const operations = createOperations(database, authentic, audit);
   const companies = limitedCompanies(createCompanies(operations, rows), { limits, catalog });
   const authentication = createAuthentication({
@@ -226,7 +226,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     audit,
     limits,
     signIn: options.signIn,
-    staleMs: keeping.staleMs,
+    staleIfErrorMs: cacheOptions.staleIfErrorMs,
   });
   const databaseParts = {
     database,
@@ -243,39 +243,39 @@ export function assembleTenantSecrets<C extends Catalog>(
     catalog,
     database: databaseStore,
     infisical: infisicalStore,
-    freshMs: keeping.freshMs,
+    recheckAfterMs: cacheOptions.ttlMs,
   });
-  const kept = createKeptSecrets(keeping);
-  const forget = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {
-    for (const secretKey of secretKeys) kept.forget(id, secretKey);
+  const cache = createSecretCache(cacheOptions);
+  const invalidate = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {
+    for (const secretKey of secretKeys) cache.invalidate(id, secretKey);
   };
   /** Triggers tell of what changes in the database. A process that does not hear of this keeps the value it has for a while. */
   const announceOutside = async (companyId: string, secretKey: string): Promise<void> => {
-    kept.forget(companyId, secretKey);
+    cache.invalidate(companyId, secretKey);
     await announceSecret(database, companyId, secretKey).catch(() => {});
   };
   const builtIn = { infisical: infisicalStore, hybrid: hybridStore, database: databaseStore };
   const inUse = { ...builtIn, ...replaceStores({ audit, stores: builtIn }) };
   const stores = {
-    infisical: announcing(refusingOptions(inUse.infisical), async ({ id }, secretKeys) => {
+    infisical: invalidating(refusingOptions(inUse.infisical), async ({ id }, secretKeys) => {
       for (const secretKey of secretKeys) await announceOutside(id, secretKey);
     }),
-    hybrid: announcing(refusingOptions(inUse.hybrid), forget),
-    database: announcing(refusingOptions(inUse.database), forget),
+    hybrid: invalidating(refusingOptions(inUse.hybrid), invalidate),
+    database: invalidating(refusingOptions(inUse.database), invalidate),
   };
   const verifiers = { ...webhookVerifiers(), ...options.verifiers };
   requireVerifiers(catalog, verifiers);
-  const vaultParts = { catalog, companies, stores, audit, operations, kept, verifiers };
+  const vaultParts = { catalog, companies, stores, audit, operations, cache, verifiers };
   const providers = options.checks ?? providerChecks();
   requireChecks(catalog, providers);
   const unchecked = createVault(vaultParts);
   const checks = createSecretChecks({ ...vaultParts, database, checks: providers, vault: unchecked });
   const vault = { ...unchecked, write: checks.write };
   const keyBackups = createKeyBackups(database, infisical, operations);
-  const keepBackup = createKeepBackup(masterKeys.region, keyBackups);
+  const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
   const rotationParts = { database, infisical, masterKeys, operations, audit, loadAuditKey: auditKeys };
   const { backupDestination } = options;
-  const rotation = defineKeyRotation(rotationParts, { keepBackup, destination: backupDestination });
+  const rotation = defineKeyRotation(rotationParts, { storeBackup, destination: backupDestination });
   const keyRotation = createKeyRotation(rotationParts, rotation, backupDestination);
   const companyRotation = defineCompanyRotation(database, companyKeys, audit);
   const companyKeyRotation = createCompanyKeyRotation({
@@ -293,14 +293,14 @@ export function assembleTenantSecrets<C extends Catalog>(
       return vault.verifyWebhook(scope, secretKey, request);
     },
   });
-  const product = job("in-process", { verbs: ["use", "write"], secretKeys: ["*"] });
+  const product = systemCaller("in-process", { verbs: ["use", "write"], secretKeys: ["*"] });
 
   return {
     catalog,
     vault,
     files: createSecretFiles(vaultParts),
     checks,
-    upkeep: createSecretUpkeep(databaseParts),
+    maintenance: createSecretMaintenance(databaseParts),
     outsideSettlement: createOutsideSettlement({
       database,
       infisical,
@@ -335,10 +335,10 @@ export function assembleTenantSecrets<C extends Catalog>(
     }),
     keyRotation,
     keyBackups,
-    keepBackup,
+    storeBackup,
     companyKeyRotation,
     runs: createRunControl(operations, [rotation, companyRotation]),
-    compromise: createCompromise({
+    emergencyRotation: createEmergencyRotation({
       database,
       catalog,
       masterKeys,
@@ -361,8 +361,8 @@ export function assembleTenantSecrets<C extends Catalog>(
       companyKeys,
       loadSigningKey,
     }),
-    retention: createRecordRetention(database, audit, options.auditRetentionDays),
-    record: createRecordReader({
+    retention: createAuditRetention(database, audit, options.auditRetentionDays),
+    audit: createAuditService({
       database,
       operations,
       companies,
@@ -372,8 +372,8 @@ export function assembleTenantSecrets<C extends Catalog>(
       loadSigningKey,
     }),
     measurements: () => ({
-      cache: kept.measure(),
-      adoption: hybridStore.measure(),
+      cache: cache.measure(),
+      backfill: hybridStore.measure(),
       expiredReads: vault.expiredReads(),
       eventsLost,
     }),
@@ -385,36 +385,36 @@ export function assembleTenantSecrets<C extends Catalog>(
         onAlarm,
         onChange: (change) => {
           if (change === undefined) {
-            companyKeys.forget();
-            rows.doubt();
-            kept.doubt();
+            companyKeys.invalidate();
+            rows.markStale();
+            cache.markStale();
           }
-          if (change === undefined) authentication.doubt();
-          else if (change.subject === "credentials") authentication.forget();
+          if (change === undefined) authentication.markStale();
+          else if (change.subject === "credentials") authentication.invalidate();
           if (change === undefined || change.subject === "master-keys") {
-            auditKeys.forget();
-            rowKeys.forget();
+            auditKeys.invalidate();
+            rowKeys.invalidate();
           }
           if (change === undefined || !("companyId" in change)) return;
           if (change.subject === "company-secret") {
             const { companyId, nameTag } = change;
-            kept.forgetNames(companyId, (secretKey) => nameTagOf(companyId, secretKey) === nameTag);
+            cache.invalidateMatching(companyId, (secretKey) => nameTagOf(companyId, secretKey) === nameTag);
             return;
           }
-          if (change.subject === "company") rows.forget(change.companyId);
-          if (change.subject === "company-keys") companyKeys.forget(change.companyId);
-          kept.forget(change.companyId);
+          if (change.subject === "company") rows.invalidate(change.companyId);
+          if (change.subject === "company-keys") companyKeys.invalidate(change.companyId);
+          cache.invalidate(change.companyId);
         },
       }).catch(throwTenantSecretsError);
       rows.start();
-      kept.start();
-      authentication.keep();
+      cache.start();
+      authentication.startCaching();
       return {
         ...member,
         stop: async () => {
-          authentication.stopKeeping();
+          authentication.stopCaching();
           rows.stop();
-          kept.stop();
+          cache.stop();
           await member.stop();
         },
       };
@@ -426,7 +426,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     tryInfisicalRights: () => tryInfisicalRights(database, infisical).catch(throwTenantSecretsError),
     flush: () => audit.flush(),
     stop: async () => {
-      await databaseStore.uses.flush();
+      await databaseStore.lastUsed.flush();
       await audit.stop();
     },
     company: (subdomain, as) => {
@@ -457,7 +457,7 @@ export function assembleTenantSecrets<C extends Catalog>(
 function eventLost({ action, code }: LostEvent): TenantSecretsError {
   return new TenantSecretsError(
     "INTERNAL",
-    `An event of the audit log (${action}) was refused by the database and is lost; its number is in a record.gap. Report this with the diagnosis.`,
+    `An event of the audit log (${action}) was refused by the database and is lost; its number is in a audit.unused-sequence-numbers. Report this with the diagnosis.`,
     { diagnosis: `database error ${code}` },
   );
 }

@@ -24,7 +24,7 @@ function inMemory(): SecretTransport & { readonly texts: Map<string, string>; re
         return value === undefined ? [] : [{ secretKey, value }];
       }),
     open: notHere,
-    openLive: notHere,
+    readActive: notHere,
     reportOutcome: notHere,
     writeMany: async (writes) => {
       for (const { secretKey, value } of writes) {

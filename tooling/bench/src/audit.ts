@@ -14,7 +14,7 @@ const lanes = 16;
 const appends = 4000;
 
 /**
- * What the record costs: reads by a service with it and with one that drops everything; and many writers of events while
+ * What the audit log costs: reads by a service with it and with one that drops everything; and many writers of events while
  * they are sealed and while they are not.
  */
 export async function benchAudit(): Promise<Row[]> {
@@ -29,7 +29,10 @@ export async function benchAudit(): Promise<Row[]> {
 async function benchReads(deployment: Deployment): Promise<Row[]> {
   const { companies, secretsOfEach } = population;
   await populate(deployment, population);
-  const [on, off] = [await serve(deployment), await serve(deployment, { openRecord: () => dropEverything })];
+  const [on, off] = [
+    await serve(deployment),
+    await serve(deployment, { openAuditLog: () => dropEverything }),
+  ];
   await Promise.all([meet(on, companies), meet(off, companies)]);
   const measure = async (secrets: number): Promise<Row> => {
     const read = ({ secrets: opened }: Serving, i: number) =>
@@ -42,7 +45,7 @@ async function benchReads(deployment: Deployment): Promise<Row[]> {
       await serving.secrets.flush();
       return rate;
     };
-    // So that they are cached; then the record writes on its own, several times within each measurement.
+    // So that they are cached; then the audit log writes on its own, several times within each measurement.
     for (let i = 0; i < secrets; i++) await Promise.all([read(on, i), read(off, i)]);
     const results = await interleaved(readAll(off), readAll(on));
     const what = `warm reads by a service of ${secrets} secrets in turn, recorded`;
@@ -78,7 +81,7 @@ async function benchSealing(deployment: Deployment): Promise<Row> {
   };
   const append = async () => {
     const ms = await timed(() =>
-      inLanes(32, appends, () => audit.add(product, { action: "secret.list", outcome: "allowed" })),
+      inLanes(32, appends, () => audit.record(product, { action: "secret.list", outcome: "success" })),
     );
     return (1000 * appends) / ms;
   };

@@ -17,7 +17,7 @@ export async function openBareSelect({ superuserUrl }: Place): Promise<BareSelec
     sealed: async (company, secretKey) => {
       const id = ids.get(subdomainOf(company)) ?? "";
       const [row] = await sql<{ sealed: string }[]>`
-        select secret_value_encrypted as sealed from company_secrets where company_id = ${id} and secret_key = ${secretKey}`;
+        select secret_value_encrypted as encrypted from company_secrets where company_id = ${id} and secret_key = ${secretKey}`;
       return row?.sealed;
     },
     stop: () => sql.end(),

@@ -8,9 +8,9 @@ import { product, serve, type Serving } from "./serving.ts";
 const reads = 1000;
 const operator: Caller = { actor: { kind: "operator", id: "bench" } };
 /** Companies whose secrets only Infisical has. */
-const [onInfisical, hybrid] = ["on-infisical", "hybrid"] as const;
+const [mapInfisicalErrors, hybrid] = ["on-infisical", "hybrid"] as const;
 const elsewhere = [
-  [onInfisical, "infisical"],
+  [mapInfisicalErrors, "infisical"],
   [hybrid, "hybrid"],
 ] as const;
 
@@ -34,7 +34,7 @@ export async function benchBurst(): Promise<Row[]> {
       await readAtOnce(serving, { subdomain, secretKey: primingKey, times: 1 });
       // What the first read leaves to be written is not this one's.
       await serving.secrets.flush();
-      await counts.forget();
+      await counts.invalidate();
       const requests = await deployment.infisicalRequests();
       const answered = await readAtOnce(serving, { subdomain, secretKey: secretKeyOf(0), times: reads });
       const found = {
@@ -48,7 +48,7 @@ export async function benchBurst(): Promise<Row[]> {
     };
     const first = `${reads} concurrent first reads of one secret`;
     const database = await measure(subdomainOf(0));
-    const infisical = await measure(onInfisical);
+    const infisical = await measure(mapInfisicalErrors);
     const both = await measure(hybrid);
     await counts.stop();
     await serving.stop();
@@ -98,14 +98,14 @@ async function readAtOnce(
 }
 
 /**
- * Counts what the application's role reads. What it writes to the record, what stands around transactions, and what the driver
+ * Counts what the application's role reads. What it writes to the audit log, what stands around transactions, and what the driver
  * asks about types on every new connection are no queries of a read.
  */
 async function openCounts({ superuserUrl }: Deployment) {
   const sql = postgres(superuserUrl, { max: 1, onnotice: () => {} });
   await sql`create extension pg_stat_statements`;
   return {
-    forget: () => sql`select pg_stat_statements_reset()`,
+    invalidate: () => sql`select pg_stat_statements_reset()`,
     queries: async (): Promise<number> => {
       const [row] = await sql<{ calls: number }[]>`
         select coalesce(sum(calls), 0)::integer as calls from pg_stat_statements

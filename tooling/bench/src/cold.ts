@@ -35,10 +35,10 @@ export async function benchCold(): Promise<Row[]> {
     );
     await serving.stop();
 
-    // What part of that the record has.
-    const unrecorded = await serve(deployment, { openRecord: () => dropEverything });
+    // What part of that the audit log has.
+    const unrecorded = await serve(deployment, { openAuditLog: () => dropEverything });
     await meet(unrecorded, population.companies);
-    const what = `cold get, ${atOnce} at once, without the record`;
+    const what = `cold get, ${atOnce} at once, without the audit log`;
     const plain = await benchAtOnce({ name: "cold.many-unrecorded", what, from: 0 }, unrecorded, select);
     await unrecorded.stop();
     await select.stop();
@@ -71,7 +71,7 @@ async function benchOneByOne(serving: Serving, select: BareSelect): Promise<Row>
   });
 }
 
-/** So many reads that what they leave on record is written meanwhile, and the rest of it within the time that counts. */
+/** So many reads that what they leave in the audit log is written meanwhile, and the rest of it within the time that counts. */
 async function benchAtOnce(
   { name, what, from }: Pick<Row, "name" | "what"> & { readonly from: number },
   serving: Serving,

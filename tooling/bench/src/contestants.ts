@@ -22,7 +22,7 @@ export interface Contest {
   readonly isCached: boolean;
   /** Reads one secret. @throws {Error} when it is not the value that was put there */
   read(spot: Spot): Promise<void>;
-  /** Writes what reads have left to be written on record. */
+  /** Writes what reads have left to be written in the audit log. */
   record(): Promise<void>;
   stop(): Promise<void>;
 }

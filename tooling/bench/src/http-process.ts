@@ -32,7 +32,7 @@ const app = createApp({
   database,
   infisical,
   startUp,
-  hears: () => member.hears(),
+  isListening: () => member.isListening(),
   log,
   baseDomain: "localhost",
   stripeApiUrl: "http://127.0.0.1:1",

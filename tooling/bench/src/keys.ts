@@ -95,7 +95,7 @@ async function bulkInsert(maintenanceUrl: string): Promise<number> {
   await sql
     .begin(async (transaction) => {
       const startedAt = performance.now();
-      await transaction`insert into company_key_wraps (company_id, no, region, master_key_version, wrapped)
+      await transaction`insert into company_key_wraps (company_id, key_version, region, master_key_version, wrapped)
         select company_id, 1, 'default', 2, wrapped from unnest(${companyIds}::uuid[], ${texts}::text[]) as w (company_id, wrapped)`;
       ms = performance.now() - startedAt;
       throw new Undone();

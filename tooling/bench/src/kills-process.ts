@@ -2,7 +2,12 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase, DatabaseError } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
-import { createTenantSecrets, deliveryChatCatalog, job, TenantSecretsError } from "@repo/tenant-secrets";
+import {
+  createTenantSecrets,
+  deliveryChatCatalog,
+  systemCaller,
+  TenantSecretsError,
+} from "@repo/tenant-secrets";
 import { z } from "zod";
 
 // A process of its own, so that an error that nobody can catch ends it and is seen.
@@ -31,7 +36,7 @@ const secrets = createTenantSecrets({
   infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
   catalog: deliveryChatCatalog,
 });
-const worker = job("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
+const worker = systemCaller("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
 
 // Longer than all the deadlines that a call can meet one after the other.
 const hungAfterMs = 60_000;
@@ -44,8 +49,8 @@ async function read({ subdomain }: (typeof companies)[number]): Promise<void> {
   if (value !== `fake value of ${subdomain}`) counts.foreign += 1;
 }
 
-async function write({ subdomain }: (typeof companies)[number], no: number): Promise<void> {
-  await secrets.company(subdomain, worker).set(`CUSTOM_${no}`, `fake value of ${subdomain}`);
+async function write({ subdomain }: (typeof companies)[number], keyVersion: number): Promise<void> {
+  await secrets.company(subdomain, worker).set(`CUSTOM_${keyVersion}`, `fake value of ${subdomain}`);
 }
 
 /** A transaction of several statements with nothing but row-level security to keep companies apart. */
@@ -57,11 +62,11 @@ async function scan({ id }: (typeof companies)[number]): Promise<void> {
   });
 }
 
-async function work(no: number): Promise<void> {
-  for (let turn = no; performance.now() < end; turn++) {
+async function work(keyVersion: number): Promise<void> {
+  for (let turn = keyVersion; performance.now() < end; turn++) {
     const company = companies[turn % 2];
     if (company === undefined) throw new Error("two companies are needed");
-    const does = turn % 3 === 0 ? read(company) : turn % 3 === 1 ? write(company, no) : scan(company);
+    const does = turn % 3 === 0 ? read(company) : turn % 3 === 1 ? write(company, keyVersion) : scan(company);
     const outcome = await Promise.race([
       does.then(
         () => "succeeded" as const,
@@ -78,7 +83,7 @@ async function work(no: number): Promise<void> {
   }
 }
 
-/** Says that the database or the record is away, and that the same call may succeed later. */
+/** Says that the database or the audit log is away, and that the same call may succeed later. */
 function isClean(error: unknown): boolean {
   if (error instanceof DatabaseError) return error.kind === "unavailable";
   return error instanceof TenantSecretsError && error.code.endsWith("_UNAVAILABLE");
@@ -89,7 +94,7 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.message : typeof error;
 }
 
-await Promise.all(Array.from({ length: 24 }, (_, no) => work(no)));
+await Promise.all(Array.from({ length: 24 }, (_, keyVersion) => work(keyVersion)));
 process.send?.({ ...counts, others });
 await secrets.stop().catch(() => {});
 await database.close();

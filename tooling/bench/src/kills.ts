@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { job, type Caller } from "@repo/tenant-secrets";
+import { systemCaller, type Caller } from "@repo/tenant-secrets";
 import postgres from "postgres";
 import { z } from "zod";
 import { startDeployment, type Deployment } from "./deployment.ts";
@@ -10,7 +10,7 @@ import type { Row } from "./row.ts";
 
 const durationMs = 60_000;
 const operator: Caller = { actor: { kind: "operator", id: "bench" } };
-const writer = job("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
+const writer = systemCaller("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
 
 const Report = z.object({
   succeeded: z.int(),

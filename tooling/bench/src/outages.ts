@@ -8,7 +8,7 @@ import { startCallers } from "./outages-callers.ts";
 import type { Row } from "./row.ts";
 
 const heldMs = 12_000;
-const patienceMs = 30_000;
+const timeoutMs = 30_000;
 
 const described: Readonly<Record<FaultName, string>> = {
   "stopped in order": "stopped, and started again",
@@ -54,7 +54,7 @@ async function measure(name: string, api: ApiToBreak, fault: Fault): Promise<voi
   await fault.end();
   const backAt = performance.now();
   const lastServed = () => Math.max(...callers.map(({ servedSince }) => servedSince(backAt) ?? Infinity));
-  while (performance.now() < backAt + patienceMs && lastServed() === Infinity) await sleep(20);
+  while (performance.now() < backAt + timeoutMs && lastServed() === Infinity) await sleep(20);
   const outcomes = (await Promise.all(callers.map(({ stop }) => stop()))).flat();
   const since = outcomes.filter(({ at }) => at > beganAt);
   const longestMs = Math.max(...since.map(({ waitedMs }) => waitedMs));

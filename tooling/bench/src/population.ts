@@ -11,7 +11,7 @@ import {
   type MasterKey,
   type RowKey,
   rowMac,
-  sealValue,
+  encryptValue,
   wrapKey,
 } from "@repo/envelope";
 import { createMasterKeys, createRowKeys } from "@repo/tenant-secrets/testing";
@@ -29,7 +29,7 @@ export interface Population {
 export const subdomainOf = (company: number): string => `company-${company}`;
 /** The company's secret that no bench measures. */
 export const primingKey = "CUSTOM_PRIMING";
-export const secretKeyOf = (no: number) => `CUSTOM_${no}` as const;
+export const secretKeyOf = (keyVersion: number) => `CUSTOM_${keyVersion}` as const;
 
 /** As long as a Stripe key, and another one for every secret. */
 export function valueOf(subdomain: string, secretKey: string): string {
@@ -38,7 +38,7 @@ export function valueOf(subdomain: string, secretKey: string): string {
 
 /**
  * Fills a place with companies whose every secret is really sealed under a really wrapped key, by COPY. The rows are those
- * that writing one secret after the other would have left, but for the record's.
+ * that writing one secret after the other would have left, but for the audit log's.
  */
 export async function populate(place: Place, { existing = 0, ...population }: Population): Promise<void> {
   const { companies, secretsOfEach } = population;
@@ -48,7 +48,10 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
   await sql`set session_replication_role = replica`;
 
   const made = Array.from({ length: companies - existing }, (_, i) => newCompany(existing + i, active));
-  const secretKeys = [primingKey, ...Array.from({ length: secretsOfEach }, (_, no) => secretKeyOf(no))];
+  const secretKeys = [
+    primingKey,
+    ...Array.from({ length: secretsOfEach }, (_, keyVersion) => secretKeyOf(keyVersion)),
+  ];
   function* eachCompany(fields: (company: NewCompany) => readonly string[]): Generator<string> {
     for (const company of made) yield row(fields(company));
   }
@@ -61,14 +64,14 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
 
   await copy(
     sql,
-    "companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)",
+    "companies (id, subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)",
     eachCompany(({ id, subdomain }) => [
       id,
       subdomain,
       subdomain,
       "database",
       "1",
-      `${rowKey.no}`,
+      `${rowKey.keyVersion}`,
       bytes(companyMac(rowKey, id, subdomain)),
     ]),
   );
@@ -84,7 +87,7 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
   );
   await copy(
     sql,
-    "company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin, mac_key_no, mac)",
+    "company_secrets (company_id, secret_key, secret_value_encrypted, company_key_version, current_version, last_version, origin, mac_key_version, mac)",
     eachSecret((company, secretKey) => [
       company.id,
       secretKey,
@@ -121,14 +124,14 @@ interface NewCompany {
 function newCompany(i: number, { wrappingKey, region, version }: MasterKey): NewCompany {
   const id = randomUUID();
   const secret = randomBytes(32);
-  const place = { kind: "company-key", owner: id, no: 1, region, masterKeyVersion: version } as const;
+  const place = { kind: "company-key", owner: id, keyVersion: 1, region, masterKeyVersion: version } as const;
   const wrapped = wrapKey(wrappingKey, place, secret);
   return { id, subdomain: subdomainOf(i), key: deriveCompanyKey(secret, id, 1), wrapped };
 }
 
 function seal({ id, key, subdomain }: NewCompany, secretKey: string): string {
-  const place = { companyId: id, secretKey, version: 1, companyKeyNo: 1 };
-  return sealValue(key.valueKey, place, Buffer.from(valueOf(subdomain, secretKey)));
+  const place = { companyId: id, secretKey, version: 1, companyKeyVersion: 1 };
+  return encryptValue(key.valueKey, place, Buffer.from(valueOf(subdomain, secretKey)));
 }
 
 function headMacOf({ id, key }: NewCompany, secretKey: string): Buffer {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
-import { deliveryChatCatalog, job } from "@repo/tenant-secrets";
+import { deliveryChatCatalog, systemCaller } from "@repo/tenant-secrets";
 import { type AuditLog, createAuditLog } from "@repo/audit-log";
 import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
 import type { Place, Secrets } from "./deployment.ts";
@@ -18,7 +18,7 @@ export interface Serving {
 
 export interface ServingOptions {
   /** The record. Default: the real one. */
-  readonly openRecord?: typeof createAuditLog;
+  readonly openAuditLog?: typeof createAuditLog;
   /** Connections of the pool. Default: the library's own. */
   readonly maxConnections?: number;
 }
@@ -26,17 +26,17 @@ export interface ServingOptions {
 /** When a secret was last used is written a second after that at the latest. */
 const usesWrittenMs = 1200;
 
-export const product = job("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
+export const product = systemCaller("bench", { verbs: ["use", "write"], secretKeys: ["*"] });
 
 /** Serves a place from here, with nothing cached yet. */
 export async function serve(place: Place, options: ServingOptions = {}): Promise<Serving> {
   const { application: applicationUrl, maintenance: maintenanceUrl, listener } = place.urls;
-  const { openRecord = createAuditLog, ...pool } = options;
+  const { openAuditLog = createAuditLog, ...pool } = options;
   const database = connectDatabase({ applicationUrl, maintenanceUrl, ...pool });
   const infisical = createInfisicalClient({ ...place.infisical, environment: "dev" });
   const secrets = assembleTenantSecrets(
     { database, infisical, catalog: deliveryChatCatalog },
-    { openRecord },
+    { openAuditLog },
   );
   await secrets.prepare();
   const member = await secrets.serve(listener, ({ message }) => console.error(message));
@@ -66,11 +66,11 @@ const nothing = () => Promise.resolve();
 
 /** A record that takes everything and keeps nothing. */
 export const dropEverything: AuditLog = {
-  addTo: nothing,
-  addAllTo: nothing,
-  add: nothing,
-  note: nothing,
-  noter: () => () => true,
+  recordInTransaction: nothing,
+  recordAllInTransaction: nothing,
+  record: nothing,
+  recordBatched: nothing,
+  batchedRecorder: () => () => true,
   ready: nothing,
   flush: nothing,
   stop: nothing,

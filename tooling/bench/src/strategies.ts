@@ -9,7 +9,7 @@ const population = { companies: 100, secretsOfEach: 10 };
 const secrets = population.companies * population.secretsOfEach;
 const alone = 300;
 const lanes = 10;
-/** How long reads go on that can be repeated. Several times in it the record is written. */
+/** How long reads go on that can be repeated. Several times in it the audit log is written. */
 const cachedMs = 1000;
 const all = ["folders", "sample", "sampleKept", "cold", "warm"] as const;
 /** Of which the first is the warm-up. */

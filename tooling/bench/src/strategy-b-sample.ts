@@ -81,7 +81,7 @@ export async function openSampleStore(
       return row === undefined ? undefined : open(await masterKey(), row.secretValueEncrypted);
     },
     asWellAsCanBe: async (companyId, secretKey) => {
-      const [row] = await sql<{ sealed: string }[]>`select secret_value_encrypted as sealed
+      const [row] = await sql<{ sealed: string }[]>`select secret_value_encrypted as encrypted
         from sample_company_secrets where company_id = ${companyId} and secret_key = ${secretKey}`;
       return row === undefined ? undefined : open(kept, row.sealed);
     },

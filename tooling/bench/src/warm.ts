@@ -9,7 +9,7 @@ import { meet, product, serve, type Serving } from "./serving.ts";
 const companies = 100;
 const secretsOfEach = 10;
 const forMs = 500;
-/** How many reads come between two turns of the event loop, in which the record and everything else gets its share. */
+/** How many reads come between two turns of the event loop, in which the audit log and everything else gets its share. */
 const burst = 100;
 
 /**

@@ -13,7 +13,7 @@ const database = connectDatabase({ applicationUrl: url, maintenanceUrl: url });
 try {
   const rows = await database.outsideCompanies(
     (sql) => sql<{ subdomain: string; secret_key: string; version: number | null; sealed: string | null }[]>`
-      select subdomain, secret_key, current_version as version, secret_value_encrypted as sealed
+      select subdomain, secret_key, current_version as version, secret_value_encrypted as encrypted
       from company_secrets join companies on companies.id = company_id
       order by subdomain, secret_key`,
   );

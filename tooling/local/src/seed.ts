@@ -2,7 +2,12 @@ import { randomBytes } from "node:crypto";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import type { InfisicalClient, InfisicalOptions } from "@repo/infisical";
-import { createTenantSecrets, deliveryChatCatalog, job, TenantSecretsError } from "@repo/tenant-secrets";
+import {
+  createTenantSecrets,
+  deliveryChatCatalog,
+  systemCaller,
+  TenantSecretsError,
+} from "@repo/tenant-secrets";
 import type { Caller, NewApiKey, TenantSecrets } from "@repo/tenant-secrets";
 import { demoCompanies } from "./credentials.ts";
 import type { Credentials, DemoCompany } from "./credentials.ts";
@@ -12,7 +17,7 @@ type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
 export type InfisicalServer = Omit<InfisicalOptions, "environment">;
 
 const operator: Caller = { actor: { kind: "operator", id: "local-start" } };
-const product: Caller = job("local-start", { verbs: ["describe", "write"], secretKeys: ["*"] });
+const product: Caller = systemCaller("local-start", { verbs: ["describe", "write"], secretKeys: ["*"] });
 const lifeMs = 90 * 24 * 3_600_000;
 
 /** Makes the master key where there is none. */

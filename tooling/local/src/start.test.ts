@@ -146,7 +146,7 @@ test(
     const lines = linesOf(started);
 
     expect(JSON.parse(await paste(lines, "/readyz"))).toMatchObject({ status: "ready" });
-    expect(await paste(lines, "/metrics")).toMatch(/^tenant_secrets_notifications_arriving 1$/m);
+    expect(await paste(lines, "/metrics")).toMatch(/^tenant_secrets_notifications_up 1$/m);
     expect(JSON.parse(await paste(lines, "acmecorp.localhost"))).toMatchObject({
       amount: 1999,
       currency: "eur",
@@ -304,7 +304,7 @@ test.each([
       env: { ...environmentVariables(), ...given },
     });
     expect(stdout, stderr).toContain('"status":"ready"');
-    expect(stdout).toMatch(/^tenant_secrets_notifications_arriving 1$/m);
+    expect(stdout).toMatch(/^tenant_secrets_notifications_up 1$/m);
     expect(stdout).toContain("STRIPE_SECRET_KEY of acmecorp is now at version 1.");
     // What `get` prints into a pipe has no end of line.
     expect(stdout).toMatch(/^sk_test_fake_acmecorp_0001acmecorp {2}STRIPE_SECRET_KEY {2}version 1 {2}ts1\./m);

@@ -61,13 +61,16 @@ async function respond(
   const body = await text(incoming);
   const idempotencyKey = typeof idempotencyHeader === "string" ? idempotencyHeader : undefined;
   received.push({ method, path, authorization, idempotencyKey, body });
-  const no = received.length;
-  const answer = answerTo({ method, path, authorization, idempotencyKey, body }, no);
-  outgoing.writeHead(answer.status, { "content-type": "application/json", "request-id": `req_local_${no}` });
+  const keyVersion = received.length;
+  const answer = answerTo({ method, path, authorization, idempotencyKey, body }, keyVersion);
+  outgoing.writeHead(answer.status, {
+    "content-type": "application/json",
+    "request-id": `req_local_${keyVersion}`,
+  });
   outgoing.end(JSON.stringify(answer.body));
 }
 
-function answerTo({ method, path, authorization, body }: StripeRequest, no: number): Answer {
+function answerTo({ method, path, authorization, body }: StripeRequest, keyVersion: number): Answer {
   const key = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
   if (method === "GET" && path === "/v3/scopes") {
     return key === undefined || key.includes("revoked")
@@ -92,12 +95,12 @@ function answerTo({ method, path, authorization, body }: StripeRequest, no: numb
   return {
     status: 200,
     body: {
-      id: `pi_local_${no}`,
+      id: `pi_local_${keyVersion}`,
       object: "payment_intent",
       amount,
       currency,
       status: "requires_payment_method",
-      client_secret: `pi_local_${no}_secret_fake`,
+      client_secret: `pi_local_${keyVersion}_secret_fake`,
       created: Math.floor(Date.now() / 1000),
       livemode: false,
       metadata: {},

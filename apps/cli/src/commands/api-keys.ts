@@ -15,7 +15,12 @@ export const createCommand = defineCommand({
       help: "The company; with --platform, once for each that it may enter",
     },
     platform: { type: "boolean", help: "A key of the platform, which may enter several companies" },
-    name: { type: "string", required: true, value: "text", help: "What it is for, for lists and the record" },
+    name: {
+      type: "string",
+      required: true,
+      value: "text",
+      help: "What it is for, for lists and the audit log",
+    },
     verbs: {
       type: "string",
       required: true,

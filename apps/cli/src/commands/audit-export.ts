@@ -77,7 +77,7 @@ export const verifyExportCommand = defineCommand({
   },
   details: `Says whether every event in an export is as it was sealed. Needs no database, no credential and no network. It cannot
 say whether events were left out.`,
-  examples: ["audit verify-export january.jsonl --public-key record-keys.pem"],
+  examples: ["audit verify-export january.jsonl --public-key audit-keys.pem"],
   run: async ({ file, json, ...values }) => {
     const { createExportVerifier } = await import("@repo/tenant-secrets");
     const verifier = createExportVerifier(await readText("public-key", values["public-key"]));

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
-import type { RecordVerification } from "@repo/tenant-secrets";
+import type { AuditVerification } from "@repo/tenant-secrets";
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
@@ -11,10 +11,10 @@ import { readText } from "../text-file.ts";
 export const verifyCommand = defineCommand({
   positionals: [],
   options: {
-    heads: {
+    checkpoints: {
       type: "string",
       value: "file",
-      help: 'Lines of the API\'s log, of which those are used that say "record sealed"',
+      help: 'Lines of the API\'s log, of which those are used that say "checkpoint signed"',
     },
     "public-key": {
       type: "string",
@@ -23,57 +23,58 @@ export const verifyCommand = defineCommand({
     },
   },
   details: `Compares every event with its MAC, its batch and the numbers of its process, and every batch with the one before, its
-signature and, with --heads, what the log kept of it. Names the first of each kind that was changed, removed or inserted, and
-ends with exit code 1 then. Without --heads nobody can tell whether the end was cut off. Works on the database itself and not
+signature and, with --checkpoints, what the log kept of it. Names the first of each kind that was changed, removed or inserted, and
+ends with exit code 1 then. Without --checkpoints nobody can tell whether the end was cut off. Works on the database itself and not
 through an API. For operators. docs/audit-log.md says what this shows and what it cannot.`,
   examples: [
-    "audit verify --heads api.log",
-    "audit verify --heads api.log --public-key record-keys.pem --json",
+    "audit verify --checkpoints api.log",
+    "audit verify --checkpoints api.log --public-key audit-keys.pem --json",
   ],
-  run: async ({ heads, json, ...values }) => {
+  run: async ({ checkpoints, json, ...values }) => {
     const keyFile = values["public-key"];
     const publicKeys = keyFile === undefined ? undefined : await readText("public-key", keyFile);
     const verification = await verify({
       publicKeys,
-      ...(heads === undefined ? {} : { heads: await readHeads(heads) }),
+      ...(checkpoints === undefined ? {} : { checkpoints: await readCheckpoints(checkpoints) }),
     });
     if (json) printJson(verification);
     else print(sentencesOf(verification));
     if (verification.findings.length > 0) {
-      throw new IncompleteError("The record is not as it was written.");
+      throw new IncompleteError("The audit log is not as it was written.");
     }
   },
 });
 
-type Heads = { readonly batch: number; readonly head: string }[];
+type Checkpoints = { readonly batch: number; readonly checkpoint: string }[];
 
 const SealedLine = z.object({
-  msg: z.literal("record sealed"),
+  msg: z.literal("checkpoint signed"),
   batch: z.int().positive(),
-  head: z.string().regex(/^[0-9a-f]{64}$/),
+  checkpoint: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
 /** @throws {UsageError} where the file cannot be read, or has none: nothing would have been compared */
-async function readHeads(path: string): Promise<Heads> {
-  const heads: Heads = [];
+async function readCheckpoints(path: string): Promise<Checkpoints> {
+  const checkpoints: Checkpoints = [];
   try {
     for await (const line of createInterface({ input: createReadStream(path) })) {
-      const { batch, head } = SealedLine.safeParse(parseJson(line)).data ?? {};
-      if (batch !== undefined && head !== undefined) heads.push({ batch, head });
+      const { batch, checkpoint } = SealedLine.safeParse(parseJson(line)).data ?? {};
+      if (batch !== undefined && checkpoint !== undefined) checkpoints.push({ batch, checkpoint });
     }
   } catch {
-    throw new UsageError("--heads names a file that cannot be read.");
+    throw new UsageError("--checkpoints names a file that cannot be read.");
   }
-  if (heads.length === 0) throw new UsageError('--heads names a file without a line of "record sealed".');
-  return heads;
+  if (checkpoints.length === 0)
+    throw new UsageError('--checkpoints names a file without a line of "checkpoint signed".');
+  return checkpoints;
 }
 
 function verify(options: {
-  readonly heads?: Heads;
+  readonly checkpoints?: Checkpoints;
   readonly publicKeys: string | undefined;
-}): Promise<RecordVerification> {
-  rejectApiUrl("The record is not verified");
-  return asOperator(({ record }, caller) => record.verify(caller, options));
+}): Promise<AuditVerification> {
+  rejectApiUrl("The audit log is not verified");
+  return asOperator(({ audit }, caller) => audit.verify(caller, options));
 }
 
 function sentencesOf({
@@ -85,7 +86,7 @@ function sentencesOf({
   lastBatch,
   findings,
   notices,
-}: RecordVerification): string {
+}: AuditVerification): string {
   return [
     ...findings.map(({ kind, count, first }) => `${kind}: ${count}. The first: ${first}`),
     ...notices.map((notice) => `notice: ${notice}`),
@@ -93,7 +94,7 @@ function sentencesOf({
     `${rows} rows that decide who may read, ${heads} heads of secrets.`,
     lastBatch === undefined
       ? "Nothing is sealed."
-      : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its head ${lastBatch.head}.`,
+      : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its head ${lastBatch.checkpoint}.`,
     ...(findings.length === 0 ? ["Nothing was changed, removed or inserted."] : []),
   ].join("\n");
 }

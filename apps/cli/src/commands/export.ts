@@ -14,7 +14,7 @@ export const exportCommand = defineCommand({
       type: "string",
       required: true,
       value: "purpose",
-      help: "What for, for the record: set-up, debugging, incident or hand-over",
+      help: "What for, for the audit log: set-up, debugging, incident or hand-over",
     },
     output: {
       type: "string",
@@ -23,7 +23,7 @@ export const exportCommand = defineCommand({
     },
   },
   details: `Writes every value that the credential may have, in the clear, as a file that "import" reads back byte for byte.
-It needs an API key that was made with the verb export. Each secret is on record before it leaves. What nobody may
+It needs an API key that was made with the verb export. Each secret is in the audit log before it leaves. What nobody may
 see, and what the catalogue does not list, is left out and named on standard error. Delete the file after use.`,
   examples: [
     "export --company acmecorp --format env --purpose hand-over --output acmecorp.env",

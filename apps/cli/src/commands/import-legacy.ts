@@ -20,7 +20,7 @@ export const importLegacyCommand = defineCommand({
     input: {
       type: "string",
       value: "file",
-      help: 'JSON Lines, each {"company": subdomain or id, "secretKey": …, "sealed": …}, in place of a database',
+      help: 'JSON Lines, each {"company": subdomain or id, "secretKey": …, "encrypted": …}, in place of a database',
     },
     "source-url-file": {
       type: "string",

@@ -77,7 +77,7 @@ key is missing or the backup is of another system. Do this after every backup, a
     if (values.json) printJson(check);
     else {
       print(`A backup of ${minute(check.createdAt)}.\n${keyTable(check.keys)}`);
-      remarkUnrecorded(check.onRecord);
+      remarkUnaudited(check.isAudited);
     }
     const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
     if (check.system === "another" || check.keys.some(({ state }) => state === "differs"))
@@ -111,7 +111,7 @@ code 1 where a key is still missing afterwards.`,
     else {
       print(keyTable(restored.keys));
       if (restored.registered) print("The registry was empty, and has the backup's rows now.");
-      remarkUnrecorded(restored.onRecord);
+      remarkUnaudited(restored.isAudited);
     }
     const missing = namesOf(restored.keys, "missing");
     if (missing === "") return;
@@ -139,8 +139,9 @@ function namesOf(keys: Keys, wanted: string): string {
     .join(", ");
 }
 
-function remarkUnrecorded(onRecord: boolean): void {
-  if (!onRecord) remark("This is not on record: the master key that the record needs is not there.");
+function remarkUnaudited(isAudited: boolean): void {
+  if (!isAudited)
+    remark("This is not in the audit log: the master key that the audit log needs is not there.");
 }
 
 /** @throws {UsageError} unless the region's name is typed, here or beforehand */

@@ -18,9 +18,9 @@ through an API. For operators.`,
       }),
     );
     if (json) return printJson({ company: subdomain, ...rotated });
-    const { no, values, destroyed } = rotated;
+    const { keyVersion, values, destroyed } = rotated;
     print(
-      `Everything of ${subdomain} is under its key ${no}: ${values} values were sealed anew. Destroyed: ${
+      `Everything of ${subdomain} is under its key ${keyVersion}: ${values} values were sealed anew. Destroyed: ${
         destroyed.length === 0 ? "no key" : `key ${destroyed.join(", ")}`
       }.`,
     );

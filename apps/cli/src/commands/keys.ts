@@ -118,7 +118,7 @@ export const reportCommand = defineCommand({
 export const verifyReportCommand = defineCommand({
   positionals: [],
   options: { input: { type: "string", required: true, value: "file", help: "What rotate or report wrote" } },
-  details: `Checks that a report is as it was made, by the MAC of the record's key, and that nothing in it is left under the old
+  details: `Checks that a report is as it was made, by the MAC of the audit log's key, and that nothing in it is left under the old
 key. Exit code 1 where it is not. For operators.`,
   examples: ["keys verify-report --input report.json"],
   run: async ({ input, json }) => {
@@ -200,12 +200,12 @@ export function destinationOf(
 
 async function rotate(destination: BackupDestination): Promise<RotationReport> {
   const say = await createProgress();
-  return asOperator(async ({ keepBackup, keyRotation }, caller) => {
+  return asOperator(async ({ storeBackup, keyRotation }, caller) => {
     using interruption = listenForInterruption();
     try {
       return await keyRotation.rotate(caller, {
         backup: async () => {
-          const { file, checksum } = await keepBackup(caller, destination);
+          const { file, checksum } = await storeBackup(caller, destination);
           say(`backup: ${file}, ${checksum}`);
           return checksum;
         },

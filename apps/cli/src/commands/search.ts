@@ -14,7 +14,7 @@ export const searchCommand = defineCommand({
   },
   details: `Says whose a leaked value is: which secrets have exactly this one, now or in an earlier version. The value comes
 from standard input, as with "set". What only Infisical has cannot be searched, and is counted. Every search
-is on record, also with each company where something is found. For operators.`,
+is in the audit log, also with each company where something is found. For operators.`,
   examples: ["search", "search --company acmecorp < leaked.txt"],
   run: async (values) => {
     const value = await readSecretValue("Value to search for", values["keep-newline"]);

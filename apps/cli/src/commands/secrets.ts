@@ -8,7 +8,7 @@ export const getCommand = defineCommand({
   positionals: ["secretKey"],
   options: { company },
   details: `Writes the value to standard output byte for byte, and nothing after it. On a terminal a newline follows,
-and characters that would act on the terminal are escaped. Every read is on record.`,
+and characters that would act on the terminal are escaped. Every read is in the audit log.`,
   examples: [
     "get STRIPE_SECRET_KEY --company acmecorp",
     'export STRIPE_SECRET_KEY="$(pnpm secrets get STRIPE_SECRET_KEY --company acmecorp)"',
@@ -61,13 +61,17 @@ Infisical under a name that our rules do not allow: it can only be renamed or de
           secret.secretKey,
           String(secret.version),
           secret.pendingVersion === undefined ? "" : String(secret.pendingVersion),
-          secret.place,
-          secret.hint === undefined ? "" : `…${secret.hint}`,
+          secret.location,
+          secret.lastFour === undefined ? "" : `…${secret.lastFour}`,
           minute(secret.updatedAt),
           secret.expiresAt === undefined ? "" : minute(secret.expiresAt),
           secret.lastUsedAt === undefined ? "" : minute(secret.lastUsedAt),
           secret.check === undefined ? "" : `${secret.check.result} ${minute(secret.check.checkedAt)}`,
-          secret.usable === false ? "no name for a secret here" : secret.listed ? "" : "not in the catalogue",
+          secret.usable === false
+            ? "no name for a secret here"
+            : secret.inCatalog
+              ? ""
+              : "not in the catalogue",
         ]),
       ),
     );

@@ -43,14 +43,25 @@ and whether it counts. Values are not shown. One that is "destroyed" is gone for
       table(
         ["VERSION", "STAGE", "MADE", "BY", "HINT", "EXPIRES", "CHECK", "NOTE"],
         versions.map(
-          ({ version, stage, countsUntil, createdAt, actor, hint, expiresAt, check, note, destroyedAt }) => [
+          ({
+            version,
+            stage,
+            activeUntil,
+            createdAt,
+            actor,
+            lastFour,
+            expiresAt,
+            check,
+            note,
+            destroyedAt,
+          }) => [
             String(version),
-            countsUntil === undefined
+            activeUntil === undefined
               ? (stage ?? (destroyedAt === undefined ? "" : "destroyed"))
-              : `${stage} until ${minute(countsUntil)}`,
+              : `${stage} until ${minute(activeUntil)}`,
             minute(createdAt),
             `${actor.kind} ${actor.id}`,
-            hint === undefined ? "" : `…${hint}`,
+            lastFour === undefined ? "" : `…${lastFour}`,
             expiresAt === undefined ? "" : minute(expiresAt),
             check === undefined ? "" : `${check.result} ${minute(check.checkedAt)}`,
             note ?? "",
@@ -194,7 +205,7 @@ export const expireCommand = defineCommand({
     remind,
     "request-id": requestId,
   },
-  details: `Says when the version that is current ends at its provider, to be reminded before: on record, and in "list". The
+  details: `Says when the version that is current ends at its provider, to be reminded before: in the audit log, and in "list". The
 next version starts without an end, unless "set" or "stage" says one. A day alone is its beginning in UTC. What has
 expired is served all the same. Not on Infisical.`,
   examples: [

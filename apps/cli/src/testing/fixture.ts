@@ -10,7 +10,7 @@ import {
   createTenantSecrets,
   deliveryChatCatalog,
   inProcessFetch,
-  job,
+  systemCaller,
   type Caller,
   type CredentialChecks,
   type NewApiKey,
@@ -37,7 +37,10 @@ export interface Fixture {
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 
 /** Code of the product, to look at what a command did. */
-export const product: Caller = job("test", { verbs: ["describe", "use", "write"], secretKeys: ["*"] });
+export const product: Caller = systemCaller("test", {
+  verbs: ["describe", "use", "write"],
+  secretKeys: ["*"],
+});
 
 function inAnHour(): Date {
   return new Date(Date.now() + 3_600_000);

@@ -12,20 +12,20 @@ export interface MetricsSources {
   readonly secrets: Pick<TenantSecrets<DeliveryChatCatalog>, "measurements">;
   readonly breaker: () => BreakerState;
   /** Whether notifications of other processes arrive. */
-  readonly hears: () => boolean;
+  readonly isListening: () => boolean;
 }
 
 /** Registers metrics whose values other modules hold. */
 export function registerCollected(
   registry: Registry,
-  { database, secrets, breaker, hears }: MetricsSources,
+  { database, secrets, breaker, isListening }: MetricsSources,
 ): void {
   const { gauge, counter, gaugeBy, counterBy } = within(registry);
   const cache = () => secrets.measurements().cache;
 
   counterBy("cache_hits_total", "Reads that the cache answered, by kind of entry", {
     label: "kind",
-    read: () => ({ value: cache().hits, absent: cache().absentHits, stale: cache().staleHits }),
+    read: () => ({ value: cache().hits, absent: cache().negativeHits, stale: cache().staleHits }),
   });
   counter("cache_misses_total", "Reads that a store answered", () => cache().misses);
   counter("cache_joined_total", "Reads that joined the request of another read", () => cache().joined);
@@ -33,11 +33,11 @@ export function registerCollected(
   counter("cache_evictions_total", "Secrets evicted to make room", () => cache().evictions);
   gauge("cache_entries", "Secrets in the cache", () => cache().entries);
   gauge("cache_size_bytes", "Bytes in the cache", () => cache().bytes);
-  counterBy("adoptions_total", "Values of hybrid companies that only Infisical had", {
+  counterBy("backfills_total", "Values of hybrid companies that only Infisical had", {
     label: "outcome",
     read: () => {
-      const { adopted, refreshed, failed } = secrets.measurements().adoption;
-      return { adopted, refreshed, failed };
+      const { backfilled, refreshed, failed } = secrets.measurements().backfill;
+      return { backfilled, refreshed, failed };
     },
   });
   counter(
@@ -51,7 +51,7 @@ export function registerCollected(
     () => secrets.measurements().eventsLost,
   );
   gauge("database_calls_pending", "Database calls in flight", () => database.pending());
-  gauge("notifications_arriving", "1 while notifications of other processes arrive", () => Number(hears()));
+  gauge("notifications_up", "1 while notifications of other processes arrive", () => Number(isListening()));
   gaugeBy("infisical_breaker", "1 for the current state of the circuit breaker", {
     label: "state",
     read: () => {

@@ -12,9 +12,9 @@ import type { Metrics } from "./metrics.ts";
  */
 export async function startMetrics(
   { env, log, database, infisical, secrets, metrics }: Runtime,
-  { hears }: Pick<ProcessRegistration, "hears">,
+  { isListening }: Pick<ProcessRegistration, "isListening">,
 ): Promise<Pick<HttpServer, "stop">> {
-  metrics.collect({ database, secrets, breaker: () => infisical.state(), hears });
+  metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };
   const server = await serveMetrics(metrics, env.HOST, env.METRICS_PORT);
   log("info", "metrics", { url: `${server.url}/metrics` });

@@ -8,7 +8,7 @@ import type { MetricsSources } from "./collected-metrics.ts";
 const nothing = {
   cache: {
     hits: 1,
-    absentHits: 2,
+    negativeHits: 2,
     staleHits: 3,
     misses: 4,
     joined: 5,
@@ -17,7 +17,7 @@ const nothing = {
     entries: 8,
     bytes: 9,
   },
-  adoption: { adopted: 10, refreshed: 11, failed: 12 },
+  backfill: { backfilled: 10, refreshed: 11, failed: 12 },
   expiredReads: 14,
   eventsLost: 15,
 };
@@ -26,7 +26,7 @@ const sources: MetricsSources = {
   database: { pending: () => 13 },
   secrets: { measurements: () => nothing },
   breaker: () => "half-open",
-  hears: () => false,
+  isListening: () => false,
 };
 
 /** The samples of ours, without those of the bounds of histograms. */
@@ -40,10 +40,10 @@ it("exports what it is told, and asks for the rest each time that somebody looks
   metrics.collect(sources);
   metrics.request("/api/payments/create", 201, 20);
   metrics.request("/api/payments/create", 503, 30);
-  metrics.jobRun({ task: "reseal-company", outcome: "done", durationMs: 250 });
-  metrics.jobRun({ task: "reseal-company", outcome: "failed", durationMs: 500 });
+  metrics.jobRun({ task: "reencrypt-company", outcome: "done", durationMs: 250 });
+  metrics.jobRun({ task: "reencrypt-company", outcome: "failed", durationMs: 500 });
   metrics.sealed();
-  metrics.recordAlarm("RECORD_CHANGED");
+  metrics.countAuditAlarm("AUDIT_CHANGED");
   metrics.inFlight(2);
   metrics.shed();
   metrics.databaseCall({ pool: "maintenance", outcome: "unavailable", durationMs: 1500 });
@@ -59,15 +59,15 @@ it("exports what it is told, and asks for the rest each time that somebody looks
     'database_call_duration_seconds_count{pool="maintenance",outcome="unavailable"} 1',
     'infisical_call_duration_seconds_sum{outcome="TIMEOUT"} 5',
     'infisical_call_duration_seconds_count{outcome="TIMEOUT"} 1',
-    'job_duration_seconds_sum{job="reseal-company",outcome="done"} 0.25',
-    'job_duration_seconds_count{job="reseal-company",outcome="done"} 1',
-    'job_duration_seconds_sum{job="reseal-company",outcome="failed"} 0.5',
-    'job_duration_seconds_count{job="reseal-company",outcome="failed"} 1',
-    "record_batches_sealed_total 1",
-    'record_alarms_total{code="RECORD_CHANGED"} 1',
-    'record_alarms_total{code="RECORD_RESTORED"} 0',
-    'record_alarms_total{code="RECORD_LAGS"} 0',
-    'record_alarms_total{code="RECORD_NOT_SEALED"} 0',
+    'job_duration_seconds_sum{job="reencrypt-company",outcome="done"} 0.25',
+    'job_duration_seconds_count{job="reencrypt-company",outcome="done"} 1',
+    'job_duration_seconds_sum{job="reencrypt-company",outcome="failed"} 0.5',
+    'job_duration_seconds_count{job="reencrypt-company",outcome="failed"} 1',
+    "audit_batches_sealed_total 1",
+    'audit_alarms_total{code="AUDIT_CHANGED"} 1',
+    'audit_alarms_total{code="AUDIT_RESTORED"} 0',
+    'audit_alarms_total{code="AUDIT_LAGS"} 0',
+    'audit_alarms_total{code="AUDIT_NOT_SEALED"} 0',
     'cache_hits_total{kind="value"} 1',
     'cache_hits_total{kind="absent"} 2',
     'cache_hits_total{kind="stale"} 3',
@@ -77,13 +77,13 @@ it("exports what it is told, and asks for the rest each time that somebody looks
     "cache_evictions_total 7",
     "cache_entries 8",
     "cache_size_bytes 9",
-    'adoptions_total{outcome="adopted"} 10',
-    'adoptions_total{outcome="refreshed"} 11',
-    'adoptions_total{outcome="failed"} 12',
+    'backfills_total{outcome="backfilled"} 10',
+    'backfills_total{outcome="refreshed"} 11',
+    'backfills_total{outcome="failed"} 12',
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",
-    "notifications_arriving 0",
+    "notifications_up 0",
     'infisical_breaker{state="closed"} 0',
     'infisical_breaker{state="open"} 0',
     'infisical_breaker{state="half-open"} 1',

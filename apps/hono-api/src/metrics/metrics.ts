@@ -14,7 +14,7 @@ export interface Metrics {
   readonly jobRun: (run: JobRun) => void;
   /** This process sealed a batch of the audit log. */
   sealed(): void;
-  recordAlarm(code: SealerAlarm["code"]): void;
+  countAuditAlarm(code: SealerAlarm["code"]): void;
   inFlight(requests: number): void;
   shed(): void;
   /** Adds the metrics whose values these sources hold. Call it once. */
@@ -63,11 +63,9 @@ export function createMetrics(): Metrics {
     labelNames: ["job", "outcome"],
     buckets: jobBuckets,
   });
-  const sealed = new Counter(
-    described("record_batches_sealed_total", "Audit batches sealed by this process"),
-  );
+  const sealed = new Counter(described("audit_batches_sealed_total", "Audit batches sealed by this process"));
   const alarms = new Counter({
-    ...described("record_alarms_total", "Problems of the audit log found by this process"),
+    ...described("audit_alarms_total", "Problems of the audit log found by this process"),
     labelNames: ["code"],
   });
   // rate() needs a series that starts at 0: the first alarm would go unnoticed otherwise.
@@ -81,7 +79,7 @@ export function createMetrics(): Metrics {
       requests.observe({ route, status: `${Math.floor(status / 100)}xx` }, durationMs / 1000),
     jobRun: ({ task, outcome, durationMs }) => jobRuns.observe({ job: task, outcome }, durationMs / 1000),
     sealed: () => sealed.inc(),
-    recordAlarm: (code) => alarms.inc({ code }),
+    countAuditAlarm: (code) => alarms.inc({ code }),
     inFlight: (count) => inFlight.set(count),
     shed: () => shed.inc(),
     collect: (sources) => registerCollected(registry, sources),

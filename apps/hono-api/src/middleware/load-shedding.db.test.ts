@@ -9,7 +9,7 @@ import { createBackends, startApi, type Backends } from "../testing/fixture.ts";
 import { startServer, variablesOf, type ServerProcess } from "../testing/spawn.ts";
 
 const limit = 20;
-const flood = 1500;
+const failures = 1500;
 
 let backends: Backends;
 let credential: string;
@@ -74,7 +74,7 @@ it(
     expect((await listAll(url, 5)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     const before = await measured(metricsUrl);
 
-    const outcomes = await listAll(url, flood);
+    const outcomes = await listAll(url, failures);
 
     const refused = outcomes.filter(({ status }) => status === 503);
     expect(outcomes.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
@@ -82,7 +82,7 @@ it(
     const shed = refused.filter((outcome) => reasonIn(outcome) === "OVERLOADED");
     for (const outcome of refused) expect(reasonIn(outcome)).toMatch(/^(?:OVERLOADED|\w+_UNAVAILABLE)$/);
     for (const { retryAfter } of refused) expect(retryAfter).toMatch(/^[12]$/);
-    expect(shed.length).toBeGreaterThan(flood / 10);
+    expect(shed.length).toBeGreaterThan(failures / 10);
     expect(outcomes.length - refused.length).toBeGreaterThan(0);
     const after = await measured(metricsUrl);
     expect(after("tenant_secrets_http_requests_shed_total")).toBe(shed.length);

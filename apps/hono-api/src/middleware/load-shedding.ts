@@ -11,7 +11,7 @@ const retryAfterMs = 1000;
  * Serves at most `max` requests at once and sheds the rest with 503 before any work: a process that accepts them all
  * answers none in time. Probes are exempt.
  */
-export function limitInFlight(
+export function shedLoad(
   max: number,
   metrics: Pick<Metrics, "inFlight" | "shed">,
 ): MiddlewareHandler<ApiEnv> {

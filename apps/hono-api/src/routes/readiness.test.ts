@@ -8,11 +8,14 @@ const good: ReadinessOptions = {
   database: { check: async () => {} },
   infisical: { ping: async () => {}, state: () => "closed", troubles: () => [] },
   startUp: { problem: () => undefined },
-  hears: () => true,
+  isListening: () => true,
 };
 const problem = { error: new TenantSecretsError("KEY_UNAVAILABLE", "Starting."), masterKey: "Not loaded." };
-const databaseAway = { check: () => Promise.reject(new DatabaseError("unavailable", "ECONNREFUSED")) };
-const infisicalAway = { ...good.infisical, ping: () => Promise.reject(new InfisicalError("UNREACHABLE")) };
+const databaseUnavailable = { check: () => Promise.reject(new DatabaseError("unavailable", "ECONNREFUSED")) };
+const infisicalUnavailable = {
+  ...good.infisical,
+  ping: () => Promise.reject(new InfisicalError("UNREACHABLE")),
+};
 
 const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] = [
   ["ready", "everything is there", {}],
@@ -21,26 +24,30 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
     "the circuit breaker tries again",
     { infisical: { ...good.infisical, state: () => "half-open" } },
   ],
-  ["degraded", "Infisical is away", { infisical: infisicalAway }],
+  ["degraded", "Infisical is away", { infisical: infisicalUnavailable }],
   ["degraded", "the circuit breaker is open", { infisical: { ...good.infisical, state: () => "open" } }],
   [
     "degraded",
     "Infisical answers, and denies a right",
     { infisical: { ...good.infisical, troubles: () => ["The machine identity may not do this."] } },
   ],
-  ["degraded", "no news arrive", { hears: () => false }],
-  ["degraded", "Infisical is away and no news arrive", { infisical: infisicalAway, hears: () => false }],
-  ["unavailable", "the database is away", { database: databaseAway }],
+  ["degraded", "no news arrive", { isListening: () => false }],
+  [
+    "degraded",
+    "Infisical is away and no news arrive",
+    { infisical: infisicalUnavailable, isListening: () => false },
+  ],
+  ["unavailable", "the database is away", { database: databaseUnavailable }],
   [
     "unavailable",
     "everything is away",
-    { database: databaseAway, infisical: infisicalAway, hears: () => false },
+    { database: databaseUnavailable, infisical: infisicalUnavailable, isListening: () => false },
   ],
   ["starting", "the start is not complete", { startUp: { problem: () => problem } }],
   [
     "starting",
     "the database was never there",
-    { startUp: { problem: () => problem }, database: databaseAway },
+    { startUp: { problem: () => problem }, database: databaseUnavailable },
   ],
 ];
 it.each(cases)("is %s when %s, and says what is wrong", async (status, _, changed) => {

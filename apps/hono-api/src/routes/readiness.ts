@@ -22,7 +22,7 @@ export interface ReadinessOptions {
   readonly infisical: Pick<InfisicalClient, "ping" | "state" | "troubles">;
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether notifications of other processes arrive. */
-  readonly hears: () => boolean;
+  readonly isListening: () => boolean;
 }
 
 const breakerIsOpen =
@@ -38,7 +38,7 @@ export function createReadiness({
   database,
   infisical,
   startUp,
-  hears,
+  isListening,
 }: ReadinessOptions): () => Promise<ReadinessReport> {
   const checkDatabase = withTimeout("The database", () => database.check());
   const checkInfisical = withTimeout("Infisical", () => infisical.ping());
@@ -49,7 +49,7 @@ export function createReadiness({
       database: databaseResult,
       masterKey: problem?.masterKey ?? "ok",
       infisical: infisicalResult === "ok" ? troubleOf(infisical) : infisicalResult,
-      notifications: hears()
+      notifications: isListening()
         ? "ok"
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
     };

@@ -8,7 +8,7 @@ import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
 import {
   createTenantSecrets,
   deliveryChatCatalog,
-  job,
+  systemCaller,
   type Caller,
   type RateLimitOptions,
   type TenantSecrets,
@@ -58,7 +58,7 @@ export async function createBackends(): Promise<Backends> {
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
   const secrets = createTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
-  const product = job("test", { verbs: ["write"], secretKeys: ["*"] });
+  const product = systemCaller("test", { verbs: ["write"], secretKeys: ["*"] });
   for (const subdomain of subdomains) {
     const { secretStore, stripeKey } = companies[subdomain];
     await secrets.companies.create(operator, { subdomain, secretStore });
@@ -154,7 +154,7 @@ export async function startApi({
     database,
     infisical,
     startUp,
-    hears: () => true,
+    isListening: () => true,
     log,
     metrics,
     baseDomain: "localhost",
@@ -163,7 +163,7 @@ export async function startApi({
     allowedOrigins: ["https://admin.example.com"],
     maxRequestsInFlight,
   });
-  metrics.collect({ database, secrets, breaker: () => infisical.state(), hears: () => true });
+  metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening: () => true });
   const server = await listen(app, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {
     await server.stop(1000);

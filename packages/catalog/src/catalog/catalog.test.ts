@@ -125,9 +125,9 @@ describe("defining a catalogue", () => {
 
   test("gives text a hint and JSON none, unless told otherwise", () => {
     const json = jsonSecret(z.strictObject({}), { label: "x", rule: "x" });
-    expect([entry.hint, json.hint]).toEqual([true, false]);
-    const told = textSecret(z.string(), { label: "x", rule: "x", hint: false });
-    expect(told.hint).toBe(false);
+    expect([entry.showsLastFour, json.showsLastFour]).toEqual([true, false]);
+    const told = textSecret(z.string(), { label: "x", rule: "x", showsLastFour: false });
+    expect(told.showsLastFour).toBe(false);
   });
 
   test("has a label and a rule that completes the sentence for every entry of Delivery Chat", () => {

@@ -75,14 +75,14 @@ export type Stage = "current" | "pending" | "previous";
 export interface SecretDescription {
   readonly secretKey: string;
   /** Whether the catalogue knows this secret key; one that it does not know cannot be read or written here. */
-  readonly listed: boolean;
+  readonly inCatalog: boolean;
   /** False for a name in Infisical that no secret can have here: it can neither be read nor removed here. */
   readonly usable?: false | undefined;
   readonly label?: string | undefined;
   /** 0 where a hybrid company's value is still only in Infisical. */
   readonly version: number;
-  readonly place: "infisical" | "database";
-  readonly hint?: string | undefined;
+  readonly location: "infisical" | "database";
+  readonly lastFour?: string | undefined;
   readonly fingerprint?: string | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -106,12 +106,12 @@ export interface SecretVersion {
   readonly createdAt: Date;
   readonly actor: { readonly kind: string; readonly id: string };
   readonly note?: string | undefined;
-  readonly hint?: string | undefined;
+  readonly lastFour?: string | undefined;
   readonly fingerprint?: string | undefined;
   /** Undefined where it does not count. Nothing of a removed secret does. */
   readonly stage?: Stage | undefined;
   /** Until when a previous one counts. */
-  readonly countsUntil?: Date | undefined;
+  readonly activeUntil?: Date | undefined;
   /** When the credential ends at its provider, as somebody has said. */
   readonly expiresAt?: Date | undefined;
   /** Since when its value is gone for good; who made it and why stays. */
@@ -355,12 +355,12 @@ export interface OpenValue {
 /** The same in text, before the catalogue's types: what the vault does, and what travels over HTTP. */
 export interface SecretTransport {
   /** As `read`, where that needs to wait for nothing; undefined otherwise. */
-  readonly readNow?: (secretKey: string) => string | undefined;
+  readonly readCached?: (secretKey: string) => string | undefined;
   read(secretKey: string): Promise<string>;
   readMany(secretKeys: readonly string[]): Promise<readonly ReadResult[]>;
   open(secretKey: string): Promise<OpenValue>;
   /** The values that count now, past every cache: current, pending, previous. */
-  openLive(secretKey: string): Promise<readonly OpenValue[]>;
+  readActive(secretKey: string): Promise<readonly OpenValue[]>;
   /** What became of a value at its provider, as whoever used it says. */
   reportOutcome(secretKey: string, version: number, result: ReportedOutcome): Promise<void>;
   write(secretKey: string, text: string, options: WriteOptions): Promise<SetResult>;

@@ -18,11 +18,11 @@ export interface CatalogEntry<Value = unknown> {
   readonly format: "text" | "json";
   readonly schema: z.ZodType<Value>;
   /** Whether lists may show the last four characters of a long value. */
-  readonly hint: boolean;
+  readonly showsLastFour: boolean;
   /** Nobody reveals it: it is written, and used by programs. */
   readonly writeOnly: boolean;
   /** False for what stays in Infisical at a hybrid company, such as what changes there often. Default true. */
-  readonly adopt?: boolean;
+  readonly backfill?: boolean;
   /** The name of the check that asks the provider whether a value works; the server has checks by name. */
   readonly check?: string;
   /** For a secret that webhooks are signed with: the name of the verifier; the server has verifiers by name. */
@@ -30,11 +30,13 @@ export interface CatalogEntry<Value = unknown> {
 }
 
 type Description = Pick<CatalogEntry, "label" | "rule"> &
-  Partial<Pick<CatalogEntry, "mistakes" | "hint" | "writeOnly" | "adopt" | "check" | "signatures">>;
+  Partial<
+    Pick<CatalogEntry, "mistakes" | "showsLastFour" | "writeOnly" | "backfill" | "check" | "signatures">
+  >;
 
 /** An entry whose value is a string. */
 export function textSecret(schema: z.ZodType<string>, description: Description): CatalogEntry<string> {
-  return { hint: true, writeOnly: false, ...description, format: "text", schema };
+  return { showsLastFour: true, writeOnly: false, ...description, format: "text", schema };
 }
 
 /** An entry whose value is an object, kept as JSON. */
@@ -42,5 +44,5 @@ export function jsonSecret<Value extends object>(
   schema: z.ZodType<Value>,
   description: Description,
 ): CatalogEntry<Value> {
-  return { hint: false, writeOnly: false, ...description, format: "json", schema };
+  return { showsLastFour: false, writeOnly: false, ...description, format: "json", schema };
 }

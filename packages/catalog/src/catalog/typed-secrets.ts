@@ -7,7 +7,7 @@ import type {
   SetManyOptions,
   TextWrite,
 } from "./company-secrets.ts";
-import { withLiveValue } from "./live-value.ts";
+import { withActiveValue } from "./active-value.ts";
 import { decodeValue, encodeValue } from "./value.ts";
 
 /** Puts the catalogue's types on a transport. */
@@ -17,12 +17,12 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
     return decodeValue(
       catalog,
       secretKey,
-      transport.readNow?.(secretKey) ?? (await transport.read(secretKey)),
+      transport.readCached?.(secretKey) ?? (await transport.read(secretKey)),
     );
   };
   const useBytes: CompanySecrets<C>["useBytes"] = async (secretKey, work) => {
     catalog.get(secretKey);
-    return withLiveValue(transport, secretKey, work);
+    return withActiveValue(transport, secretKey, work);
   };
   return {
     get,

@@ -5,7 +5,7 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { defineCatalog } from "./catalog.ts";
 import { deliveryChatCatalog } from "./delivery-chat.ts";
 import { jsonSecret, textSecret } from "./entry.ts";
-import { checkValueText, decodeValue, encodeValue, hintOf, maxValueBytes } from "./value.ts";
+import { checkValueText, decodeValue, encodeValue, lastFourOf, maxValueBytes } from "./value.ts";
 
 const catalog = deliveryChatCatalog;
 const anything = "CUSTOM_ANYTHING";
@@ -352,19 +352,19 @@ describe("a hint", () => {
   const open = textSecret(z.string(), { label: "x", rule: "x" });
 
   test("is the last four characters of a value of at least twenty", () => {
-    expect(hintOf(open, "0123456789012345abcd")).toBe("abcd");
-    expect(hintOf(open, "0123456789012345abc")).toBeUndefined();
+    expect(lastFourOf(open, "0123456789012345abcd")).toBe("abcd");
+    expect(lastFourOf(open, "0123456789012345abc")).toBeUndefined();
   });
 
   test("cuts no character in two", () => {
-    expect(hintOf(open, `${"x".repeat(20)}🔑abc`)).toBe("🔑abc");
-    expect(hintOf(open, "🔑".repeat(20))).toBe("🔑🔑🔑🔑");
+    expect(lastFourOf(open, `${"x".repeat(20)}🔑abc`)).toBe("🔑abc");
+    expect(lastFourOf(open, "🔑".repeat(20))).toBe("🔑🔑🔑🔑");
   });
 
   test("is not shown of objects, nor where an entry says so", () => {
     expect(
-      hintOf(textSecret(z.string(), { label: "x", rule: "x", hint: false }), "x".repeat(30)),
+      lastFourOf(textSecret(z.string(), { label: "x", rule: "x", showsLastFour: false }), "x".repeat(30)),
     ).toBeUndefined();
-    expect(hintOf(catalog.get("OAUTH_GOOGLE"), JSON.stringify(google))).toBeUndefined();
+    expect(lastFourOf(catalog.get("OAUTH_GOOGLE"), JSON.stringify(google))).toBeUndefined();
   });
 });

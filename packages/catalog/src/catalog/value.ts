@@ -182,6 +182,6 @@ function invalidValue(secretKey: string, rule: string): TenantSecretsError {
 }
 
 /** The last four characters, where the entry allows it and the value is long enough to lose nothing by it. */
-export function hintOf(entry: CatalogEntry, text: string): string | undefined {
-  return entry.hint && text.length >= 20 ? Array.from(text.slice(-8)).slice(-4).join("") : undefined;
+export function lastFourOf(entry: CatalogEntry, text: string): string | undefined {
+  return entry.showsLastFour && text.length >= 20 ? Array.from(text.slice(-8)).slice(-4).join("") : undefined;
 }

@@ -20,7 +20,7 @@ export type Comparison = "absent" | "same" | "different";
 /**
  * What an import would change, by secret key, and what it refuses and why, those without a known secret key last.
  * Nothing may be written while anything is refused. That a value is "unchanged" tells whoever sent it what the current
- * one is: ask for the right to write, and put it on record.
+ * one is: ask for the right to write, and put it in the audit log.
  *
  * @param compare asked once for each entry that is in order; an error of ours makes the entry a refused one
  */

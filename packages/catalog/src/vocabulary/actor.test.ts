@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ApiKeyVerb, job, verbs } from "./actor.ts";
+import { ApiKeyVerb, systemCaller, verbs } from "./actor.ts";
 
 test("an API key can be given five verbs, and none that reaches members, audit, values on a screen or the platform", () => {
   expect(verbs.filter((verb) => ApiKeyVerb.safeParse(verb).success)).toEqual([
@@ -13,5 +13,5 @@ test("an API key can be given five verbs, and none that reaches members, audit, 
 
 test("a job is known by its name and has the grant that it was given", () => {
   const grant = { verbs: ["use"], secretKeys: ["STRIPE_*"] } as const;
-  expect(job("payments", grant)).toEqual({ actor: { kind: "job", id: "payments", grant } });
+  expect(systemCaller("payments", grant)).toEqual({ actor: { kind: "job", id: "payments", grant } });
 });

@@ -69,7 +69,7 @@ export interface JobActor {
 
 export type Actor = UserActor | ServiceActor | OperatorActor | JobActor;
 
-/** Who asks, and for the record from where. */
+/** Who asks, and for the audit log from where. */
 export interface Caller {
   readonly actor: Actor;
   readonly requestId?: string | undefined;
@@ -77,9 +77,9 @@ export interface Caller {
 }
 
 /**
- * @param name what the record shows, such as "payments"
+ * @param name what the audit log shows, such as "payments"
  * @param grant the verbs and secret-key patterns that this code needs, and no more
  */
-export function job(name: string, grant: Grant): Caller {
+export function systemCaller(name: string, grant: Grant): Caller {
   return { actor: { kind: "job", id: name, grant } };
 }

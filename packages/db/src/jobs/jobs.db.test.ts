@@ -21,7 +21,7 @@ beforeAll(async () => {
   const { application, maintenance } = testDatabase.urls;
   superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
   database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-  await superuser`insert into job_tasks values ('forget-processes'), ('reseal-company'), ('rotate-master-key')`;
+  await superuser`insert into job_tasks values ('forget-processes'), ('reencrypt-company'), ('rotate-master-key')`;
 });
 afterAll(async () => {
   await Promise.all([database.close(), superuser.end()]);
@@ -183,9 +183,9 @@ describe("who may do what with jobs", () => {
       );
     await add("rotate-master-key");
     await add("rotate-master-key");
-    await add("reseal-company");
+    await add("reencrypt-company");
     expect(new Set((await rows()).map(({ key }) => key))).toEqual(
-      new Set(["reseal-company:one", "rotate-master-key:one"]),
+      new Set(["reencrypt-company:one", "rotate-master-key:one"]),
     );
   });
 });
@@ -206,14 +206,14 @@ describe("a job", () => {
   test("is there once its transaction commits, and not at all when that is rolled back", async () => {
     const seen: unknown[] = [];
     await runJobs({
-      tasks: { "reseal-company": async (payload) => void seen.push(payload) },
+      tasks: { "reencrypt-company": async (payload) => void seen.push(payload) },
     });
     const rolledBack = database.inCompany(company, async (statements) => {
-      await enqueueJob(statements, { task: "reseal-company", payload: { companyId: "rolled back" } });
+      await enqueueJob(statements, { task: "reencrypt-company", payload: { companyId: "rolled back" } });
       throw new RangeError("undone");
     });
     await expect(rolledBack).rejects.toThrow("undone");
-    await enqueue("reseal-company", { companyId: company });
+    await enqueue("reencrypt-company", { companyId: company });
     await until(() => expect(seen).not.toEqual([]));
     await untilNoneLeft();
     expect(seen).toEqual([{ companyId: company }]);
@@ -221,26 +221,26 @@ describe("a job", () => {
 
   test("does not run before its time", async () => {
     let runs = 0;
-    await runJobs({ tasks: { "reseal-company": async () => void (runs += 1) } });
+    await runJobs({ tasks: { "reencrypt-company": async () => void (runs += 1) } });
     await database.inCompany(company, (statements) =>
       enqueueJob(statements, {
-        task: "reseal-company",
+        task: "reencrypt-company",
         payload: {},
         runAt: new Date(Date.now() + 3_600_000),
       }),
     );
-    await enqueue("reseal-company");
+    await enqueue("reencrypt-company");
     await until(async () => expect(await rows()).toHaveLength(1));
     expect(runs).toBe(1);
   });
 
   test("waits for a process that knows its task", async () => {
     const first = await runJobs({ tasks: { "forget-processes": async () => {} } });
-    await enqueue("reseal-company");
+    await enqueue("reencrypt-company");
     await enqueue("forget-processes");
     await until(() => expect(first.lines.join()).toContain("job forget-processes done"));
     await until(async () => expect(await rows()).toMatchObject([{ attempts: 0, lockedBy: null }]));
-    await runJobs({ tasks: { "reseal-company": async () => {} } });
+    await runJobs({ tasks: { "reencrypt-company": async () => {} } });
     await untilNoneLeft();
   });
 
@@ -376,7 +376,7 @@ describe("when something is lost", () => {
     const { lines } = await runJobs({
       lookForDeadMs: 200,
       tasks: {
-        "reseal-company": async (payload) => {
+        "reencrypt-company": async (payload) => {
           await sleep(20);
           seen.add(JSON.stringify(payload));
         },
@@ -384,7 +384,7 @@ describe("when something is lost", () => {
     });
     const count = 60;
     for (let no = 0; no < count; no++) {
-      await enqueue("reseal-company", { no });
+      await enqueue("reencrypt-company", { keyVersion: no });
       if (no % 10 === 5) {
         await superuser`select pg_terminate_backend(pid) from pg_stat_activity
           where application_name = 'tenant-secrets jobs' and datname = current_database()`;

@@ -10,6 +10,6 @@ export const rowRevisions = pgSequence("row_revisions", { startWith: 1, maxValue
 /** Of a row that decides who may read: the number of its state, and a MAC over the state by the process that wrote it. */
 export const authenticated = () => ({
   revision: integer("revision").notNull(),
-  macKeyNo: smallint("mac_key_no").notNull(),
+  macKeyVersion: smallint("mac_key_version").notNull(),
   mac: bytea("mac").notNull(),
 });

@@ -49,13 +49,13 @@ export const companyKeys = pgTable(
   "company_keys",
   {
     companyId: uuid("company_id").notNull(),
-    no: integer("no").notNull(),
+    keyVersion: integer("key_version").notNull(),
     status: text("status", { enum: ["active", "retiring", "retired", "destroyed"] }).notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     destroyedAt: at("destroyed_at"),
   },
   (t) => [
-    primaryKey({ name: "company_keys_pkey", columns: [t.companyId, t.no] }),
+    primaryKey({ name: "company_keys_pkey", columns: [t.companyId, t.keyVersion] }),
     foreignKey({
       name: "company_keys_company_fkey",
       columns: [t.companyId],
@@ -64,7 +64,7 @@ export const companyKeys = pgTable(
     uniqueIndex("company_keys_one_active")
       .on(t.companyId)
       .where(sql`${t.status} = 'active'`),
-    check("company_keys_no_check", sql`${t.no} > 0`),
+    check("company_keys_key_version_check", sql`${t.keyVersion} > 0`),
     check("company_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired', 'destroyed')`),
   ],
 );
@@ -74,7 +74,7 @@ export const companyKeyWraps = pgTable(
   "company_key_wraps",
   {
     companyId: uuid("company_id").notNull(),
-    no: integer("no").notNull(),
+    keyVersion: integer("key_version").notNull(),
     region: text("region").notNull(),
     masterKeyVersion: integer("master_key_version").notNull(),
     wrapped: text("wrapped").notNull(),
@@ -83,12 +83,12 @@ export const companyKeyWraps = pgTable(
   (t) => [
     primaryKey({
       name: "company_key_wraps_pkey",
-      columns: [t.companyId, t.no, t.region, t.masterKeyVersion],
+      columns: [t.companyId, t.keyVersion, t.region, t.masterKeyVersion],
     }),
     foreignKey({
       name: "company_key_wraps_key_fkey",
-      columns: [t.companyId, t.no],
-      foreignColumns: [companyKeys.companyId, companyKeys.no],
+      columns: [t.companyId, t.keyVersion],
+      foreignColumns: [companyKeys.companyId, companyKeys.keyVersion],
     }).onDelete("restrict"),
     foreignKey({
       name: "company_key_wraps_master_key_fkey",

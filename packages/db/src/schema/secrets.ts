@@ -36,7 +36,7 @@ export const companySecrets = pgTable(
     secretKey: text("secret_key").notNull(),
     id: uuid("id").notNull().defaultRandom(),
     secretValueEncrypted: text("secret_value_encrypted"),
-    companyKeyNo: integer("company_key_no"),
+    companyKeyVersion: integer("company_key_version"),
     currentVersion: integer("current_version"),
     pendingVersion: integer("pending_version"),
     /** Earlier versions that still count, the one that was replaced last first. What has ended is dropped by the next change. */
@@ -51,7 +51,7 @@ export const companySecrets = pgTable(
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
     /** The company key that the MAC is under: not always the one that the value is sealed under. */
-    macKeyNo: integer("mac_key_no").notNull(),
+    macKeyVersion: integer("mac_key_version").notNull(),
     /** Over what the head says, but for the sealed value, which is bound to its version by itself. */
     mac: bytea("mac").notNull(),
   },
@@ -65,19 +65,19 @@ export const companySecrets = pgTable(
     }).onDelete("restrict"),
     foreignKey({
       name: "company_secrets_key_fkey",
-      columns: [t.companyId, t.companyKeyNo],
-      foreignColumns: [companyKeys.companyId, companyKeys.no],
+      columns: [t.companyId, t.companyKeyVersion],
+      foreignColumns: [companyKeys.companyId, companyKeys.keyVersion],
     }).onDelete("restrict"),
     foreignKey({
       name: "company_secrets_mac_key_fkey",
-      columns: [t.companyId, t.macKeyNo],
-      foreignColumns: [companyKeys.companyId, companyKeys.no],
+      columns: [t.companyId, t.macKeyVersion],
+      foreignColumns: [companyKeys.companyId, companyKeys.keyVersion],
     }).onDelete("restrict"),
     check("company_secrets_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),
     check("company_secrets_origin_check", sql`${t.origin} in ('written', 'infisical', 'legacy')`),
     check(
       "company_secrets_sealed_check",
-      sql`(${t.secretValueEncrypted} is null) = (${t.companyKeyNo} is null) and (${t.secretValueEncrypted} is null or ${t.currentVersion} is not null)`,
+      sql`(${t.secretValueEncrypted} is null) = (${t.companyKeyVersion} is null) and (${t.secretValueEncrypted} is null or ${t.currentVersion} is not null)`,
     ),
     check(
       "company_secrets_versions_check",
@@ -103,10 +103,10 @@ export const companySecretVersions = pgTable(
     version: integer("version").notNull(),
     id: uuid("id").notNull().defaultRandom(),
     previousVersionId: uuid("previous_version_id"),
-    sealed: text("sealed"),
-    companyKeyNo: integer("company_key_no"),
+    valueEncrypted: text("value_encrypted"),
+    companyKeyVersion: integer("company_key_version"),
     fingerprint: text("fingerprint"),
-    hint: text("hint"),
+    lastFour: text("last_four"),
     note: text("note"),
     actorKind: text("actor_kind").notNull(),
     actorId: text("actor_id").notNull(),
@@ -138,8 +138,8 @@ export const companySecretVersions = pgTable(
     }).onDelete("restrict"),
     foreignKey({
       name: "company_secret_versions_key_fkey",
-      columns: [t.companyId, t.companyKeyNo],
-      foreignColumns: [companyKeys.companyId, companyKeys.no],
+      columns: [t.companyId, t.companyKeyVersion],
+      foreignColumns: [companyKeys.companyId, companyKeys.keyVersion],
     }).onDelete("restrict"),
     // Of what is still to be reminded of: looked at every few minutes.
     index("company_secret_versions_expires_at")

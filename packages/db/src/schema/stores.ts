@@ -49,7 +49,7 @@ export const outsideWrites = pgTable(
     kind: text("kind", { enum: ["put", "delete"] }).notNull(),
     /** Of what is put, under a key of the company; null for a deletion, and once the company was shredded. */
     valueMac: text("value_mac"),
-    companyKeyNo: integer("company_key_no"),
+    companyKeyVersion: integer("company_key_version"),
     /** `abandoned`: the company has another store since, and whoever made the call begins again under that one. */
     state: text("state", { enum: ["in-flight", "unknown", "abandoned"] })
       .notNull()
@@ -70,7 +70,7 @@ export const outsideWrites = pgTable(
     check("outside_writes_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),
     check("outside_writes_kind_check", sql`${t.kind} in ('put', 'delete')`),
     check("outside_writes_state_check", sql`${t.state} in ('in-flight', 'unknown', 'abandoned')`),
-    check("outside_writes_mac_check", sql`${t.valueMac} is null or ${t.companyKeyNo} is not null`),
+    check("outside_writes_mac_check", sql`${t.valueMac} is null or ${t.companyKeyVersion} is not null`),
     // Writes of one secret take turns, in all processes.
     uniqueIndex("outside_writes_in_flight")
       .on(t.companyId, t.secretKey)

@@ -22,7 +22,7 @@ export function denialOf(error: TenantSecretsError): Denial | undefined {
 /** Audits a denial, and throws it. */
 export async function deny(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
   denials.set(error, { companyId: attempt.companyId });
-  await note(audit, attempt, "refused", error);
+  await recordOutcome(audit, attempt, "denied", error);
   throw error;
 }
 
@@ -38,10 +38,10 @@ export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: (
     const error = asTenantSecretsError(thrown);
     const isOpen = error.store === undefined ? lostAnswers.has(error.code) : error.store === "unknown";
     const lost = attempt.changes === true && isOpen;
-    const outcome = error.code === "FORBIDDEN" && error.store === undefined ? "refused" : "failed";
-    if (outcome === "refused") denials.set(error, { companyId: attempt.companyId });
+    const outcome = error.code === "FORBIDDEN" && error.store === undefined ? "denied" : "failed";
+    if (outcome === "denied") denials.set(error, { companyId: attempt.companyId });
     try {
-      await note(audit, attempt, lost ? "unknown" : outcome, error);
+      await recordOutcome(audit, attempt, lost ? "unknown" : outcome, error);
     } catch (unrecorded) {
       // A database that is away takes no event either, and for who only reads that it is away is what there is to know.
       if (attempt.changes === true || error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
@@ -57,11 +57,11 @@ const lostAnswers: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "AUDIT_UNAVAILABLE",
 ]);
 
-function note(
+function recordOutcome(
   audit: AuditLog,
   { caller, ...entry }: Attempt,
   outcome: AuditEntry["outcome"],
   error: TenantSecretsError,
 ): Promise<void> {
-  return audit.add(caller, { ...entry, outcome, reason: error.code });
+  return audit.record(caller, { ...entry, outcome, reason: error.code });
 }

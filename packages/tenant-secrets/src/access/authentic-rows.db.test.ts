@@ -72,7 +72,7 @@ async function whileTampered<T>(table: string, statement: string, work: () => Pr
 }
 
 async function findings(): Promise<Record<string, string>> {
-  const { findings: list } = await fixture.secrets.record.verify(operator, {});
+  const { findings: list } = await fixture.secrets.audit.verify(operator, {});
   return Object.fromEntries(list.map(({ kind, count, first }) => [kind, `${count} ${first}`]));
 }
 
@@ -95,9 +95,9 @@ describe("an API key", () => {
     const { text, prefix, hash } = makeCredential("tsk");
     const [row] = await fixture.superuser`
       insert into api_keys (company_id, name, prefix, hash, verbs, key_patterns, created_by_kind, created_by_id, expires_at,
-        revision, mac_key_no, mac)
+        revision, mac_key_version, mac)
       select company_id, 'mine', ${prefix}, ${hash}, verbs, key_patterns, created_by_kind, created_by_id, expires_at,
-        revision, mac_key_no, mac from api_keys where id = ${genuine.id} returning id`;
+        revision, mac_key_version, mac from api_keys where id = ${genuine.id} returning id`;
     const id = String(row?.["id"]);
     const alarms: string[] = [];
     const serving = fixture.another();
@@ -183,11 +183,11 @@ describe("a row that another party changed before it was closed, and then puts b
   test.for([
     ["api_keys", "revoked_at = now()"],
     ["api_keys", "addresses = null"],
-    ["api_keys", "mac_key_no = 99"],
+    ["api_keys", "mac_key_version = 99"],
     ["operators", "revoked_at = now()"],
-    ["operators", "mac_key_no = 99"],
+    ["operators", "mac_key_version = 99"],
     ["users", "disabled_at = now()"],
-    ["users", "mac_key_no = 99"],
+    ["users", "mac_key_version = 99"],
   ] as const)("is closed, and named by `audit verify`: %s with %s", async ([table, change]) => {
     const mine = await companyWith("fake-mine");
     const { secrets } = fixture;
@@ -214,7 +214,7 @@ describe("a row that another party changed before it was closed, and then puts b
     const isKept = table === "users";
     // People are referred to by what they belong to, so that the row is changed where it stands.
     await (isKept
-      ? tamper(`update users u set disabled_at = null, revision = b.revision, mac_key_no = b.mac_key_no, mac = b.mac
+      ? tamper(`update users u set disabled_at = null, revision = b.revision, mac_key_version = b.mac_key_version, mac = b.mac
           from before b where u.id = b.id`)
       : tamper(`delete from ${table} where id = '${id}'`));
     if (!isKept) await tamper(`insert into ${table} select * from before`);
@@ -230,8 +230,8 @@ describe("an operator", () => {
     const mine = makeCredential("tso");
     const as = (credential: string) => codeOf(fixture.another().authenticate({ credential }));
     await fixture.superuser`
-      insert into operators (name, token_prefix, token_hash, expires_at, revision, mac_key_no, mac)
-      select 'mine', ${mine.prefix}, ${mine.hash}, expires_at, revision, mac_key_no, mac from operators where id = ${id}`;
+      insert into operators (name, token_prefix, token_hash, expires_at, revision, mac_key_version, mac)
+      select 'mine', ${mine.prefix}, ${mine.hash}, expires_at, revision, mac_key_version, mac from operators where id = ${id}`;
     expect([await as(mine.text), await as(token)]).toEqual(["UNAUTHENTICATED", "no error"]);
     await tamper(`delete from operators where token_prefix = '${mine.prefix}'`);
     for (const change of [
@@ -255,8 +255,8 @@ describe("a person", () => {
       const { actor } = await fixture.another().authenticate({ headers });
       return actor.kind === "user" ? [...actor.roles.values()] : actor.kind;
     };
-    const insert = `insert into memberships (company_id, user_id, role, name, revision, mac_key_no, mac)
-      select '${await idOf(other)}', user_id, role, name, revision, mac_key_no, mac from memberships where user_id = '${userId}'`;
+    const insert = `insert into memberships (company_id, user_id, role, name, revision, mac_key_version, mac)
+      select '${await idOf(other)}', user_id, role, name, revision, mac_key_version, mac from memberships where user_id = '${userId}'`;
     expect(await whileTampered("memberships", insert, rolesOf)).toEqual(["member"]);
     const promote = `update memberships set role = 'owner' where user_id = '${userId}'`;
     expect(await whileTampered("memberships", promote, rolesOf)).toEqual([]);
@@ -362,7 +362,7 @@ describe("the key of these rows", () => {
     const { credential } = await apiKey([mine]);
     const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
     const rowKeys = createRowKeys(fixture.database, masterKeys);
-    const before = (await rowKeys.load()).active.no;
+    const before = (await rowKeys.load()).active.keyVersion;
     const { database } = fixture;
     const commit = commitUnaudited(database);
     const madeUntil = new Date(Date.now() + 60_000);
@@ -371,8 +371,8 @@ describe("the key of these rows", () => {
     const another = await companyWith("fake-another");
     await replaceRowKey({ database, masterKeys, rowKeys }, { madeUntil: new Date(0), commit });
     const keys = await fixture.superuser`
-      select no, status from audit_keys where purpose = 'row' and no >= ${before} order by no`;
-    expect(keys.map((row) => [row["no"], row["status"]])).toEqual([
+      select key_version, status from audit_keys where purpose = 'row' and key_version >= ${before} order by key_version`;
+    expect(keys.map((row) => [row["key_version"], row["status"]])).toEqual([
       [before, "retired"],
       [before + 1, "active"],
     ]);
@@ -387,7 +387,7 @@ describe("the key of these rows", () => {
     const outside = await apiKey([mine]);
     const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
     const rowKeys = createRowKeys(fixture.database, masterKeys);
-    const before = (await rowKeys.load()).active.no;
+    const before = (await rowKeys.load()).active.keyVersion;
     await tamper(`update api_keys set verbs = '{export}' where id = '${outside.id}'`);
     await fixture.superuser`create table old_state as select * from api_keys where id = ${second.id}`;
     const old = fixture.another();
@@ -403,9 +403,9 @@ describe("the key of these rows", () => {
     await writing;
     expect(notGenuine).toBe(1);
     const rows = await fixture.superuser`
-      select mac_key_no as no from companies union all select mac_key_no from api_keys where id <> ${outside.id}
-      union all select mac_key_no from users union all select mac_key_no from memberships union all select mac_key_no from operators`;
-    expect(new Set(rows.map((row) => row["no"]))).toEqual(new Set([before + 1]));
+      select mac_key_version as key_version from companies union all select mac_key_version from api_keys where id <> ${outside.id}
+      union all select mac_key_version from users union all select mac_key_version from memberships union all select mac_key_version from operators`;
+    expect(new Set(rows.map((row) => row["key_version"]))).toEqual(new Set([before + 1]));
     expect(await read(first.credential, mine, old)).toBe("fake-mine");
     expect(await read(first.credential, mine)).toBe("fake-mine");
     await tamper(`delete from api_keys where id in ('${second.id}', '${outside.id}')`);
@@ -414,7 +414,7 @@ describe("the key of these rows", () => {
     expect(await findings()).toEqual({ "row-not-genuine": expect.stringContaining(second.id) });
     await tamper(`delete from api_keys where id = '${second.id}'`);
     await tamper("drop table old_state");
-    const wraps = await fixture.superuser`select no from audit_key_wraps where purpose = 'row'`;
-    expect(wraps.map((row) => row["no"])).toEqual([before + 1]);
+    const wraps = await fixture.superuser`select key_version from audit_key_wraps where purpose = 'row'`;
+    expect(wraps.map((row) => row["key_version"])).toEqual([before + 1]);
   });
 });

@@ -2,25 +2,25 @@ import { sql } from "drizzle-orm";
 import { DatabaseError, type Authenticated, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import type { AuditLog } from "@repo/audit-log";
-import { job, TenantSecretsError } from "@repo/catalog";
+import { systemCaller, TenantSecretsError } from "@repo/catalog";
 import { isGenuineRow, type RowKey, rowMac, rowName, type RowState } from "@repo/envelope";
 import type { RaiseAlarm } from "./alarms.ts";
 
-export interface CountingKeys {
+export interface ActiveRowKeys {
   /** The one that new and changed rows get their MACs under. */
   readonly active: RowKey;
   /** By their numbers, all whose MACs count: while the active one is new, the one before is among them. */
-  readonly counting: ReadonlyMap<number, RowKey>;
+  readonly accepted: ReadonlyMap<number, RowKey>;
 }
 
 /** The keys that rows have their MACs under. */
 export interface RowKeys {
   /** @throws {TenantSecretsError} what loading keys throws */
-  load(): Promise<CountingKeys>;
+  load(): Promise<ActiveRowKeys>;
   /** The key of a number; undefined where its MACs do not count, or not any more. @throws as `load` */
-  find(no: number): Promise<RowKey | undefined>;
+  find(keyVersion: number): Promise<RowKey | undefined>;
   /** Asks again which keys count: another process may have changed them. */
-  forget(): void;
+  invalidate(): void;
 }
 
 /** For one transaction, with the keys that were loaded before it. */
@@ -29,7 +29,7 @@ export interface RowWriter {
   seal(row: RowState): Promise<Authenticated>;
   /**
    * What is written beside a row that is revoked or disabled, whoever wrote it. One that another party wrote gets a later
-   * revision and no MAC: the state before, put back with the MAC that it had, is older than the record then.
+   * revision and no MAC: the state before, put back with the MAC that it had, is older than the audit log then.
    *
    * @param closed what the row says from now on
    */
@@ -59,7 +59,7 @@ export interface AuthenticRows {
   change<T>(work: (statements: Statements, rows: RowWriter) => Promise<T>): Promise<T>;
 }
 
-const checker = job("row-check", { verbs: [], secretKeys: [] });
+const checker = systemCaller("row-check", { verbs: [], secretKeys: [] });
 const Revision = z.tuple([z.object({ revision: z.coerce.number() })]);
 /** PostgreSQL's object_not_in_prerequisite_state: the key of the MAC is not the one in use any more (rows.sql). */
 const notActive = "55000";
@@ -74,10 +74,10 @@ export function createAuthenticRows(
   const alarm = (row: RowState): void => onAlarm(notGenuine(rowName(row)));
 
   /** @param isRetry whether the keys were just loaded again, so that one that is not among them does not count */
-  const writerOf = (statements: Statements, keysOfNow: CountingKeys, isRetry: boolean): RowWriter => {
-    const { active, counting } = keysOfNow;
+  const writerOf = (statements: Statements, keysOfNow: ActiveRowKeys, isRetry: boolean): RowWriter => {
+    const { active, accepted } = keysOfNow;
     const isGenuine = (row: RowState, beside: Authenticated): boolean => {
-      const key = counting.get(beside.macKeyNo);
+      const key = accepted.get(beside.macKeyVersion);
       if (key === undefined && !isRetry) throw new UnknownKey();
       if (key !== undefined && isGenuineRow(key, row, beside)) return true;
       alarm(row);
@@ -86,7 +86,7 @@ export function createAuthenticRows(
     const seal = async (row: RowState): Promise<Authenticated> => {
       const rows = await statements.execute(sql`select nextval('row_revisions') as revision`);
       const [{ revision }] = Revision.parse(Array.from(rows));
-      return { revision, macKeyNo: active.no, mac: rowMac(active, row, revision) };
+      return { revision, macKeyVersion: active.keyVersion, mac: rowMac(active, row, revision) };
     };
     return {
       isGenuine,
@@ -103,10 +103,10 @@ export function createAuthenticRows(
 
   return {
     accepts: async (row, beside) => {
-      const key = await keys.find(beside.macKeyNo);
+      const key = await keys.find(beside.macKeyVersion);
       if (key !== undefined && isGenuineRow(key, row, beside)) return true;
       alarm(row);
-      await audit.add(checker, {
+      await audit.record(checker, {
         action: "row.check",
         outcome: "failed",
         reason: "INTEGRITY_FAILURE",
@@ -129,7 +129,7 @@ export function createAuthenticRows(
           error instanceof UnknownKey || (error instanceof DatabaseError && error.code === notActive);
         if (!isOutdated) throw error;
       }
-      keys.forget();
+      keys.invalidate();
       return once(true);
     },
   };

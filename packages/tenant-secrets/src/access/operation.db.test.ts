@@ -51,7 +51,7 @@ test("a denied change is audited, and its work is not begun", async () => {
   expect(isDone).toBe(false);
   expect(
     await fixture.superuser`select outcome, reason from audit_events where request_id = ${requestId}`,
-  ).toEqual([{ outcome: "refused", reason: "FORBIDDEN" }]);
+  ).toEqual([{ outcome: "denied", reason: "FORBIDDEN" }]);
 });
 
 test("several events of one read are committed together, each with what its operation says", async () => {
@@ -63,9 +63,9 @@ test("several events of one read are committed together, each with what its oper
   expect(
     await fixture.superuser`
       select action, outcome, secret_key, version, count(*) over (partition by xid)::int as together
-      from audit_events where request_id = ${requestId} order by stream_no`,
+      from audit_events where request_id = ${requestId} order by sequence_no`,
   ).toEqual([
-    { action: "secret.search", outcome: "allowed", secret_key: null, version: null, together: 2 },
-    { action: "secret.search", outcome: "allowed", secret_key: "CUSTOM_A", version: 3, together: 2 },
+    { action: "secret.search", outcome: "success", secret_key: null, version: null, together: 2 },
+    { action: "secret.search", outcome: "success", secret_key: "CUSTOM_A", version: 3, together: 2 },
   ]);
 });

@@ -138,7 +138,7 @@ export function createOperations(
 
   /** The one place where the events of a committed change are written, in its transaction. */
   const recordIn = (statements: Statements, operation: Operation, events: readonly EventDetails[]) =>
-    audit.addAllTo(
+    audit.recordAllInTransaction(
       statements,
       operation.caller,
       events.map((event) => entryOf(operation, event)),
@@ -156,7 +156,7 @@ export function createOperations(
 
   const steps = (operation: Operation): Steps => ({
     commit: (work) => commit(operation, work),
-    record: (event) => audit.add(operation.caller, entryOf(operation, event)),
+    record: (event) => audit.record(operation.caller, entryOf(operation, event)),
     recordTogether: async (events) => {
       await audit.ready();
       const { company } = operation;
@@ -250,7 +250,7 @@ function attemptOf({ caller, action, secretKey, subject, version, company }: Ope
 
 function entryOf(operation: Operation, event: EventDetails): AuditEntry {
   const { caller: _, ...defaults } = attemptOf(operation);
-  return { ...defaults, outcome: "allowed", ...event };
+  return { ...defaults, outcome: "success", ...event };
 }
 
 function isList(events: EventDetails | readonly EventDetails[]): events is readonly EventDetails[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Actor, ApiKeyVerb, type Grant, job, notFound, Role, verbs } from "@repo/catalog";
+import { type Actor, ApiKeyVerb, type Grant, systemCaller, notFound, Role, verbs } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
 import {
   covers,
@@ -22,7 +22,7 @@ const service = (grant: Grant, companyIds = [acme]): Actor => ({
   companyIds,
   grant,
 });
-const jobWith = (grant: Grant): Actor => job("j", grant).actor;
+const jobWith = (grant: Grant): Actor => systemCaller("j", grant).actor;
 const operator: Actor = { kind: "operator", id: "o" };
 
 // Spelt out once more, so that a change of the table has to be meant.

@@ -73,7 +73,7 @@ async function errorOf(call: Promise<unknown>): Promise<TenantSecretsError> {
 
 async function recorded(action: string): Promise<number> {
   const [row] = await superuser`select coalesce(sum(count), 0)::int as n from audit_events
-    where action = ${action} and outcome = 'refused' and reason = 'RATE_LIMITED'`;
+    where action = ${action} and outcome = 'denied' and reason = 'RATE_LIMITED'`;
   return Number(row?.["n"]);
 }
 
@@ -137,7 +137,7 @@ describe("after 20 wrong credentials within a minute an address", () => {
     expect(await present(secrets, wrong(), "2001:db8:0:1::1")).toBe("UNAUTHENTICATED");
   });
 
-  test("has both on record, and nothing in the counters says who it was", async () => {
+  test("has both in the audit log, and nothing in the counters says who it was", async () => {
     const secrets = startProcess({ failedCredentialsPerMinute: 1 });
     const before = await recorded("credential.check");
     await times(3, () => present(secrets, wrong(), "192.0.2.5"));
@@ -213,7 +213,7 @@ describe("an API key whose prefix is known", () => {
     const owner = await fixture.person(mine, "owner");
     const seen = [
       await secrets.apiKeys.list(owner, mine),
-      await secrets.record.list(owner, { company: mine, limit: 100 }),
+      await secrets.audit.list(owner, { company: mine, limit: 100 }),
     ];
     expect(JSON.stringify(seen[0])).toContain(made.description.id);
     expect(JSON.stringify(seen[1])).toContain(made.description.id);
@@ -310,7 +310,7 @@ describe("an actor", () => {
     expect(await read(secrets, product, mine, "CUSTOM_KEY")).toBe("no error");
   });
 
-  test("pays for each call of a batch, is told how long to wait, and that is on record", async () => {
+  test("pays for each call of a batch, is told how long to wait, and that is in the audit log", async () => {
     const send = inProcessFetch(startProcess({ callsPerSecond: 2 }));
     const input = encodeURIComponent(
       JSON.stringify(
@@ -414,7 +414,7 @@ describe("sensitive calls", () => {
       if (code !== "TOO_MANY_REQUESTS") ordinary.push(path);
     }
     const looks = /\.(list|publicKeys|capabilities|history)$|^keys\.(status|report)$/;
-    const reads = /^secrets\.(read|readMany|readLive|reportOutcome)$/;
+    const reads = /^secrets\.(read|readMany|readActive|reportOutcome)$/;
     const writes =
       /^secrets\.(write|writeMany|import|stage|promote|discard|rollback|setExpiry|remove|restore|purge)$/;
     const expected = [looks, reads, writes];

@@ -32,7 +32,7 @@ export interface PresentedFrom {
 /**
  * What keeps one caller from wearing out the others, and a guesser from guessing on. Failures and sensitive calls are
  * counted in the database, across processes and restarts; the rest in this process. Jobs are not limited. Each method
- * throws RATE_LIMITED, which is on record then, and DATABASE_UNAVAILABLE where it has to count and cannot.
+ * throws RATE_LIMITED, which is in the audit log then, and DATABASE_UNAVAILABLE where it has to count and cannot.
  */
 export interface RateLimits {
   /**
@@ -96,8 +96,8 @@ export function createRateLimits(
         credentials.add(keyOf("credential", subject), address === undefined ? oneMinute : nextBlockMs),
       );
       if (waitMs === 0) return;
-      const refusal = { action: "credential.check", outcome: "refused", reason: "RATE_LIMITED" } as const;
-      await audit.add({ actor: { kind: "anonymous", id: prefix ?? "none" }, address, requestId }, refusal);
+      const refusal = { action: "credential.check", outcome: "denied", reason: "RATE_LIMITED" } as const;
+      await audit.record({ actor: { kind: "anonymous", id: prefix ?? "none" }, address, requestId }, refusal);
       throw rateLimited(waitMs);
     },
 

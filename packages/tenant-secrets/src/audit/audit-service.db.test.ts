@@ -21,7 +21,7 @@ beforeAll(async () => {
     const secrets = fixture.secrets.company(subdomain, product);
     for (const name of ["CUSTOM_A", "CUSTOM_B"] as const) await secrets.set(name, value);
   }
-  publicKeys = await fixture.secrets.record.publicKeys(operator);
+  publicKeys = await fixture.secrets.audit.publicKeys(operator);
 });
 
 async function idOf(subdomain: string): Promise<string> {
@@ -34,7 +34,7 @@ async function seal(batchSize = 1000): Promise<void> {
   for (;;) {
     await sealer.tick();
     const [row] = await fixture.superuser`
-      select count(*)::int as left from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+      select count(*)::int as left from audit_events where xid >= (select to_xid from audit_checkpoints order by index desc limit 1)`;
     if (row?.["left"] === 0) return;
     await sleep(20);
   }
@@ -42,7 +42,7 @@ async function seal(batchSize = 1000): Promise<void> {
 
 /** All pages of an export, and how many there were. */
 async function exported(
-  caller = auditor as Parameters<typeof fixture.secrets.record.export>[0],
+  caller = auditor as Parameters<typeof fixture.secrets.audit.export>[0],
   company = own,
 ) {
   const range = { company, from: new Date(0), to: new Date(Date.now() + 1000) };
@@ -50,7 +50,7 @@ async function exported(
   let unsealed = 0;
   let pages = 0;
   for (let cursor: string | undefined; pages === 0 || cursor !== undefined; pages++) {
-    const page = await fixture.secrets.record.export(caller, { ...range, cursor });
+    const page = await fixture.secrets.audit.export(caller, { ...range, cursor });
     lines.push(...page.lines);
     unsealed += page.unsealed;
     cursor = page.cursor;
@@ -64,34 +64,34 @@ function verified(lines: readonly string[], keys = publicKeys): ExportedEvent[] 
 }
 
 test("lists a company's own events, the newest first, in pages that miss and repeat none, to whoever may audit it", async () => {
-  const { record } = fixture.secrets;
+  const { audit } = fixture.secrets;
   const before = await fixture.superuser`
     select id from audit_events where company_id = ${await idOf(own)} order by position desc`;
   const met: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await record.list(auditor, { company: own, limit: 2, cursor });
+    const page = await audit.list(auditor, { company: own, limit: 2, cursor });
     expect(page.events.every(({ companyId }) => companyId === page.events[0]?.companyId)).toBe(true);
     met.push(...page.events.map(({ id }) => id));
     cursor = page.cursor;
   } while (cursor !== undefined);
   expect(met).toEqual(before.map((row) => String(row["id"])));
-  const { events } = await record.list(auditor, { company: own, limit: 1 });
-  expect(events[0]).toMatchObject({ action: "record.list", actorId: auditor.userId, outcome: "allowed" });
+  const { events } = await audit.list(auditor, { company: own, limit: 1 });
+  expect(events[0]).toMatchObject({ action: "audit.list", actorId: auditor.userId, outcome: "success" });
   expect(Object.keys(events[0] ?? {})).not.toContain("mac");
 
-  const all = await record.list(operator, { limit: 100 });
+  const all = await audit.list(operator, { limit: 100 });
   expect(new Set(all.events.map(({ companyId }) => companyId)).size).toBeGreaterThan(2);
-  const older = await record.list(operator, {
+  const older = await audit.list(operator, {
     limit: 3,
-    cursor: (await record.list(operator, { limit: 3 })).cursor,
+    cursor: (await audit.list(operator, { limit: 3 })).cursor,
   });
   expect(older.events).toHaveLength(3);
 });
 
 test("refuses a cursor that was changed, made up, or is of another company or list", async () => {
-  const { record } = fixture.secrets;
-  const { cursor = "" } = await record.list(operator, { company: own, limit: 1 });
+  const { audit } = fixture.secrets;
+  const { cursor = "" } = await audit.list(operator, { company: own, limit: 1 });
   const [position = "", mac = ""] = cursor.split(".");
   const next = `${BigInt(position) + 1n}.${mac}`;
   const flipped = `${position}.${mac.replace(/^./, (first) => (first === "A" ? "B" : "A"))}`;
@@ -108,13 +108,13 @@ test("refuses a cursor that was changed, made up, or is of another company or li
     "1 or 1=1.x",
   ];
   for (const made of wrong) {
-    expect(await codeOf(record.list(operator, { company: own, cursor: made })), made).toBe("INVALID_INPUT");
+    expect(await codeOf(audit.list(operator, { company: own, cursor: made })), made).toBe("INVALID_INPUT");
   }
-  expect(await codeOf(record.list(operator, { company: foreign, cursor }))).toBe("INVALID_INPUT");
-  expect(await codeOf(record.list(operator, { cursor }))).toBe("INVALID_INPUT");
+  expect(await codeOf(audit.list(operator, { company: foreign, cursor }))).toBe("INVALID_INPUT");
+  expect(await codeOf(audit.list(operator, { cursor }))).toBe("INVALID_INPUT");
   const range = { company: own, from: new Date(0), to: new Date() };
-  expect(await codeOf(record.export(operator, { ...range, cursor }))).toBe("INVALID_INPUT");
-  expect(await codeOf(record.list(operator, { company: own, cursor }))).toBe("no error");
+  expect(await codeOf(audit.export(operator, { ...range, cursor }))).toBe("INVALID_INPUT");
+  expect(await codeOf(audit.list(operator, { company: own, cursor }))).toBe("no error");
 });
 
 test("an export has a company's own sealed events, can be checked without us, and holds nothing of others", async () => {
@@ -142,8 +142,8 @@ test("an export has a company's own sealed events, can be checked without us, an
 
 test("an export that was changed in any way is refused, with the line", async () => {
   const { lines } = await exported();
-  const [first = "", head = "", event = "", ...rest] = lines;
-  const otherHead = rest.find((line) => line.startsWith('{"head":')) ?? "";
+  const [first = "", checkpoint = "", event = "", ...rest] = lines;
+  const otherCheckpoint = rest.find((line) => line.startsWith('{"checkpoint":')) ?? "";
   const refused = (changed: readonly string[], keys = publicKeys): string => {
     try {
       verified(changed, keys);
@@ -155,35 +155,35 @@ test("an export that was changed in any way is refused, with the line", async ()
   /** With another first character, whatever it was. */
   const otherBegin = (line: string, field: string): string =>
     line.replace(new RegExp(`"${field}":"(.)`), (_, was) => `"${field}":"${was === "x" ? "z" : "x"}`);
-  expect(refused([first, head, event])).toBe("accepted");
+  expect(refused([first, checkpoint, event])).toBe("accepted");
   for (const [changed, sentence] of [
     [
-      [first, head, event.replace('"outcome":"allowed"', '"outcome":"refused"')],
+      [first, checkpoint, event.replace('"outcome":"success"', '"outcome":"denied"')],
       "Line 3 of the export has an event that is not as it was sealed",
     ],
-    [[first, head, event.replace(/"count":1/, '"count":2')], "not as it was sealed"],
-    [[first, head, otherBegin(event, "mac")], "Line 3"],
+    [[first, checkpoint, event.replace(/"count":1/, '"count":2')], "not as it was sealed"],
+    [[first, checkpoint, otherBegin(event, "mac")], "Line 3"],
     [
-      [first, head, event.replace(/"index":(\d+)/, (_, index) => `"index":${Number(index) + 1}`)],
+      [first, checkpoint, event.replace(/"index":(\d+)/, (_, index) => `"index":${Number(index) + 1}`)],
       "not as it was sealed",
     ],
-    [[first, otherHead, event], "not as it was sealed"],
+    [[first, otherCheckpoint, event], "not as it was sealed"],
     [
-      [first, head.replace("total ", "total 1"), event],
+      [first, checkpoint.replace("total ", "total 1"), event],
       "Line 2 of the export has a head that none of the keys has signed",
     ],
-    [[first, otherBegin(head, "signature"), event], "Line 2"],
-    [[first, head, event, event], "Line 4 of the export repeats an event"],
+    [[first, otherBegin(checkpoint, "signature"), event], "Line 2"],
+    [[first, checkpoint, event, event], "Line 4 of the export repeats an event"],
     [[first, event], "comes before the head"],
-    [[head, event], "Line 1 of the export comes before the line that says"],
+    [[checkpoint, event], "Line 1 of the export comes before the line that says"],
     [[first, first], "begins another export"],
     [
-      [first.replace(/"company":"......../, '"company":"00000000'), head, event],
+      [first.replace(/"company":"......../, '"company":"00000000'), checkpoint, event],
       "has an event of another company",
     ],
-    [[first.replace('"from":"1970', '"from":"2100'), head, event], "has an event of another time"],
-    [[first, head, event.replace("}", ',"more":1}')], "is not a line of an export"],
-    [[first, "", head], "Line 2 of the export is not a line"],
+    [[first.replace('"from":"1970', '"from":"2100'), checkpoint, event], "has an event of another time"],
+    [[first, checkpoint, event.replace("}", ',"more":1}')], "is not a line of an export"],
+    [[first, "", checkpoint], "Line 2 of the export is not a line"],
   ] as const) {
     expect(refused(changed)).toContain(sentence);
   }
@@ -191,25 +191,25 @@ test("an export that was changed in any way is refused, with the line", async ()
 });
 
 test("another company's events and exports are not found, and nobody without the verb reads any", async () => {
-  const { record } = fixture.secrets;
+  const { audit } = fixture.secrets;
   const range = { from: new Date(0), to: new Date() };
   for (const company of [foreign, "nowhere", "%", ""]) {
-    expect(await codeOf(record.list(auditor, { company }))).toBe("NOT_FOUND");
-    expect(await codeOf(record.export(auditor, { company, ...range }))).toBe("NOT_FOUND");
+    expect(await codeOf(audit.list(auditor, { company }))).toBe("NOT_FOUND");
+    expect(await codeOf(audit.export(auditor, { company, ...range }))).toBe("NOT_FOUND");
   }
-  expect(await codeOf(record.list(auditor, {}))).toBe("FORBIDDEN");
+  expect(await codeOf(audit.list(auditor, {}))).toBe("FORBIDDEN");
   const member = await fixture.person(own, "member");
   for (const caller of [member, product]) {
-    expect(await codeOf(record.list(caller, { company: own }))).toBe("FORBIDDEN");
-    expect(await codeOf(record.export(caller, { company: own, ...range }))).toBe("FORBIDDEN");
+    expect(await codeOf(audit.list(caller, { company: own }))).toBe("FORBIDDEN");
+    expect(await codeOf(audit.export(caller, { company: own, ...range }))).toBe("FORBIDDEN");
   }
   for (const limit of [0, 101, 1.5, NaN]) {
-    expect(await codeOf(record.list(auditor, { company: own, limit }))).toBe("INVALID_INPUT");
+    expect(await codeOf(audit.list(auditor, { company: own, limit }))).toBe("INVALID_INPUT");
   }
 });
 
 test("a refused attempt tells the company that made it nothing of the other, not even that it is there", async () => {
-  const { events } = await fixture.secrets.record.list(auditor, { company: own, limit: 100 });
+  const { events } = await fixture.secrets.audit.list(auditor, { company: own, limit: 100 });
   const refused = events.filter(({ reason }) => reason === "NOT_FOUND");
   expect(refused.length).toBeGreaterThan(0);
   expect(refused.map(({ subject }) => subject)).not.toContain(await idOf(foreign));

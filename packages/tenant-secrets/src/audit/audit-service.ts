@@ -6,10 +6,10 @@ import {
   exportPage,
   firstLine,
   readPublicKeys,
-  type RecordVerification,
+  type AuditVerification,
   type SigningKey,
   type VerifyOptions,
-  verifyRecord,
+  verifyAuditLog,
 } from "@repo/audit-log";
 import { type Caller, type CompanyId, TenantSecretsError } from "@repo/catalog";
 import { audited, type Across, type Operations } from "../access/operation.ts";
@@ -40,7 +40,7 @@ const shown = {
   lastAt: auditEvents.lastAt,
 };
 
-export type RecordedEvent = Pick<EventRow, keyof typeof shown>;
+export type AuditEvent = Pick<EventRow, keyof typeof shown>;
 
 export interface ListOptions {
   /** Of one company, by its subdomain; without it, of all of the platform. */
@@ -52,7 +52,7 @@ export interface ListOptions {
 }
 
 export interface EventPage {
-  readonly events: readonly RecordedEvent[];
+  readonly events: readonly AuditEvent[];
   /** For the next page; undefined where this is the last. */
   readonly cursor: string | undefined;
 }
@@ -74,13 +74,13 @@ export interface ExportedPage {
   readonly cursor: string | undefined;
 }
 
-export interface VerifyRecordOptions extends VerifyOptions {
+export interface VerifyAuditOptions extends VerifyOptions {
   /** PEM: holds the signatures to these keys, and not to whatever keys this deployment has now. */
   readonly publicKeys?: string | undefined;
 }
 
-/** The record, for whoever may read it. */
-export interface RecordReader {
+/** The audit log, for whoever may read it. */
+export interface AuditService {
   /** The newest events first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: ListOptions): Promise<EventPage>;
   /**
@@ -90,12 +90,12 @@ export interface RecordReader {
    */
   export(caller: Caller, options: ExportOptions): Promise<ExportedPage>;
   /**
-   * Compares all of the record with its MACs, its batches and what the log kept. For operators. That it was, and whether all
+   * Compares all of the audit log with its MACs, its batches and what the log kept. For operators. That it was, and whether all
    * was well, is an event.
    *
    * @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, and what keys and database cause
    */
-  verify(caller: Caller, options: VerifyRecordOptions): Promise<RecordVerification>;
+  verify(caller: Caller, options: VerifyAuditOptions): Promise<AuditVerification>;
   /** The public halves of all keys that ever signed, as PEM, in their order. @throws {TenantSecretsError} FORBIDDEN */
   publicKeys(caller: Caller): Promise<string>;
 }
@@ -104,13 +104,13 @@ interface Dependencies {
   readonly database: Database;
   readonly operations: Operations;
   readonly companies: Pick<Companies, "resolve">;
-  readonly loadMacKey: (no?: number) => Promise<AuditKey>;
+  readonly loadMacKey: (keyVersion?: number) => Promise<AuditKey>;
   readonly rowKeys: RowKeys;
   readonly companyKeys: CompanyKeys;
-  readonly loadSigningKey: (no?: number) => Promise<SigningKey>;
+  readonly loadSigningKey: (keyVersion?: number) => Promise<SigningKey>;
 }
 
-export function createRecordReader({
+export function createAuditService({
   database,
   operations,
   companies,
@@ -118,13 +118,13 @@ export function createRecordReader({
   rowKeys,
   companyKeys,
   loadSigningKey,
-}: Dependencies): RecordReader {
+}: Dependencies): AuditService {
   return {
     list: async (caller, { company: subdomain, cursor, limit = 50 }) => {
-      const asked = { caller, action: "record.list", verb: "audit" } as const;
+      const asked = { caller, action: "audit.list", verb: "audit" } as const;
       const company =
         subdomain === undefined ? undefined : (await companies.resolve(asked, subdomain)).company;
-      const to = company === undefined ? "read the record of the platform" : "read the record";
+      const to = company === undefined ? "read the audit log of the platform" : "read the audit log";
       return operations.read({ ...asked, company, to }, async (across) => {
         if (!Number.isInteger(limit) || limit < 1 || limit > 100) {
           throw new TenantSecretsError("INVALID_INPUT", "A page has 1 to 100 events.");
@@ -148,9 +148,9 @@ export function createRecordReader({
     },
 
     export: async (caller, { company: subdomain, from, to, cursor }) => {
-      const asked = { caller, action: "record.export", verb: "audit" } as const;
+      const asked = { caller, action: "audit.export", verb: "audit" } as const;
       const { company } = await companies.resolve(asked, subdomain);
-      return operations.read({ ...asked, company, to: "read the record" }, async () => {
+      return operations.read({ ...asked, company, to: "read the audit log" }, async () => {
         const key = await loadMacKey();
         const scope = ["export", company.id, from.toISOString(), to.toISOString()];
         const after = cursor === undefined ? 0n : BigInt(readCursor(key, scope, cursor));
@@ -165,19 +165,24 @@ export function createRecordReader({
     },
 
     verify: (caller, { publicKeys, ...options }) =>
-      operations.read({ caller, action: "record.verify", ...toCheck }, async (across) => {
+      operations.read({ caller, action: "audit.verify", ...toCheck }, async (across) => {
         const given = publicKeys === undefined ? undefined : readPublicKeys(publicKeys);
-        const macKeys = await selectKeyNumbers(across, "mac");
-        const signingKeys = await selectKeyNumbers(across, "signing");
-        const publicKeysOf = once(async (no) =>
-          signingKeys.includes(no) ? readPublicKeys((await loadSigningKey(no)).publicKey) : [],
+        const macKeys = await selectKeyVersions(across, "mac");
+        const signingKeys = await selectKeyVersions(across, "signing");
+        const publicKeysOf = once(async (keyVersion) =>
+          signingKeys.includes(keyVersion)
+            ? readPublicKeys((await loadSigningKey(keyVersion)).publicKey)
+            : [],
         );
-        const verification = await verifyRecord(
+        const verification = await verifyAuditLog(
           {
             database,
-            findRowKey: (no) => rowKeys.find(no),
-            openCompanyKey: (companyId, no) => companyKeys.forOpening(companyIdOf({ id: companyId }), no),
-            loadMacKey: once(async (no) => (macKeys.includes(no) ? loadMacKey(no) : undefined)),
+            findRowKey: (keyVersion) => rowKeys.find(keyVersion),
+            openCompanyKey: (companyId, keyVersion) =>
+              companyKeys.forDecryption(companyIdOf({ id: companyId }), keyVersion),
+            loadMacKey: once(async (keyVersion) =>
+              macKeys.includes(keyVersion) ? loadMacKey(keyVersion) : undefined,
+            ),
             publicKeysOf: given === undefined ? publicKeysOf : () => Promise.resolve(given),
           },
           options,
@@ -190,18 +195,18 @@ export function createRecordReader({
       operations.read({ caller, action: "key.public-key", ...toCheck }, async (across) => {
         // Made on first use.
         await loadSigningKey();
-        const numbers = await selectKeyNumbers(across, "signing");
-        const keys = await Promise.all(numbers.map((no) => loadSigningKey(no)));
+        const numbers = await selectKeyVersions(across, "signing");
+        const keys = await Promise.all(numbers.map((keyVersion) => loadSigningKey(keyVersion)));
         return audited(keys.map(({ publicKey }) => publicKey).join(""), {});
       }),
   };
 }
 
-const toCheck = { verb: "audit", to: "check the record" } as const;
+const toCheck = { verb: "audit", to: "check the audit log" } as const;
 
 /** An event, and where it is in the list that it is from. */
 interface ListedEvent {
-  readonly event: RecordedEvent;
+  readonly event: AuditEvent;
   readonly place: string;
 }
 
@@ -238,23 +243,23 @@ async function selectOfCompany(
 }
 
 /** Asks for each number once. */
-function once<T>(load: (no: number) => Promise<T>): (no: number) => Promise<T> {
+function once<T>(load: (keyVersion: number) => Promise<T>): (keyVersion: number) => Promise<T> {
   const known = new Map<number, Promise<T>>();
-  return (no) => {
-    const loading = known.get(no) ?? load(no);
-    known.set(no, loading);
+  return (keyVersion) => {
+    const loading = known.get(keyVersion) ?? load(keyVersion);
+    known.set(keyVersion, loading);
     return loading;
   };
 }
 
 /** The numbers of the keys that there are: one that only an event or a head names proves nothing. */
-async function selectKeyNumbers(across: Across, purpose: "mac" | "signing"): Promise<number[]> {
+async function selectKeyVersions(across: Across, purpose: "mac" | "signing"): Promise<number[]> {
   const rows = await across((statements) =>
     statements
-      .select({ no: auditKeys.no })
+      .select({ keyVersion: auditKeys.keyVersion })
       .from(auditKeys)
       .where(eq(auditKeys.purpose, purpose))
-      .orderBy(asc(auditKeys.no)),
+      .orderBy(asc(auditKeys.keyVersion)),
   );
-  return rows.map(({ no }) => no);
+  return rows.map(({ keyVersion }) => keyVersion);
 }

@@ -16,7 +16,7 @@ export function cursorOf(key: AuditKey, scope: CursorScope, after: string): stri
 /**
  * @returns where the next page begins
  * @throws {TenantSecretsError} INVALID_INPUT for a cursor that was changed or made up, and for one of another list, another
- *   company, or a key of the record that was replaced since
+ *   company, or a key of the audit log that was replaced since
  */
 export function readCursor(key: AuditKey, scope: CursorScope, cursor: string): string {
   const [after = "", mac = "", ...rest] = cursor.split(".");

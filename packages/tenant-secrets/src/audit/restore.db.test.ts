@@ -49,7 +49,7 @@ const restored = [
   "audit_keys",
   "audit_key_wraps",
   "audit_events",
-  "audit_batches",
+  "audit_checkpoints",
 ];
 
 /** What pg_dump and pg_restore would do with these tables. */
@@ -70,11 +70,11 @@ async function restore(from: postgres.Sql, to: postgres.Sql): Promise<void> {
 }
 
 test("a record that is restored on another server is sealed on there, loses nothing, and says so", async () => {
-  const heads: SealedBatch[] = [];
+  const checkpoints: SealedBatch[] = [];
   const alarms: SealerAlarm[] = [];
   const sealer = (secrets: typeof there) =>
     secrets.createSealer({
-      onSealed: (batch) => heads.push(batch),
+      onSealed: (batch) => checkpoints.push(batch),
       onAlarm: (alarm) => alarms.push(alarm),
       heartbeatMs: 0,
       batchSize: 3,
@@ -86,7 +86,7 @@ test("a record that is restored on another server is sealed on there, loses noth
     for (const sealing = sealer(secrets); ;) {
       await sealing.tick();
       const [row] = await sql`
-        select count(*)::int as left from audit_events, (select to_xid, floor from audit_batches order by no desc limit 1) b
+        select count(*)::int as left from audit_events, (select to_xid, floor from audit_checkpoints order by index desc limit 1) b
         where position > floor and xid >= to_xid`;
       if (row?.["left"] === 0) return;
       await sleep(20);
@@ -98,7 +98,7 @@ test("a record that is restored on another server is sealed on there, loses noth
   // Sealed nowhere before the dump was made.
   await events(here.secrets, 4);
   await restore(here.superuser, superuser);
-  const batchesBefore = heads.length;
+  const batchesBefore = checkpoints.length;
 
   await audit.ready();
   // The restored one serves before a sealer has looked at it, in transactions whose numbers were used on the other server.
@@ -106,7 +106,8 @@ test("a record that is restored on another server is sealed on there, loses noth
   const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   // It adds one event with a position below the floor, which is not seen yet, and one with a position above.
   const long = database.acrossCompanies(async (statements) => {
-    const add = () => audit.addTo(statements, operator, { action: "company.list", outcome: "allowed" });
+    const add = () =>
+      audit.recordInTransaction(statements, operator, { action: "company.list", outcome: "success" });
     await add();
     begun.resolve();
     await over.promise;
@@ -123,16 +124,16 @@ test("a record that is restored on another server is sealed on there, loses noth
   await events(there, 5);
   await sealAll(there, superuser);
 
-  expect(new Set(alarms.map(({ code }) => code))).toEqual(new Set(["RECORD_RESTORED"]));
+  expect(new Set(alarms.map(({ code }) => code))).toEqual(new Set(["AUDIT_RESTORED"]));
   expect(alarms[0]?.message).toContain(`sealed up to batch ${batchesBefore} there, and is sealed on here`);
   const [row] = await superuser`
     select count(*)::int as sealed, count(distinct substring(leaves from 48 * i + 1 for 16))::int as once,
       (select count(*)::int from audit_events) as events, count(distinct cluster)::int as clusters
-    from audit_batches, generate_series(0, size - 1) i`;
+    from audit_checkpoints, generate_series(0, size - 1) i`;
   expect(row).toMatchObject({ sealed: row?.["events"], once: row?.["events"], clusters: 2 });
 
   const verify = async () => {
-    const { findings, notices } = await there.record.verify(operator, { heads, settledAfterMs: 0 });
+    const { findings, notices } = await there.audit.verify(operator, { checkpoints, settledAfterMs: 0 });
     return { kinds: Object.fromEntries(findings.map(({ kind, count }) => [kind, count])), notices };
   };
   const sound = await verify();
@@ -143,8 +144,8 @@ test("a record that is restored on another server is sealed on there, loses noth
 
   // What the closing batch has is proven like anything else.
   await sealAll(there, superuser);
-  const verifier = createExportVerifier(await there.record.publicKeys(operator));
-  const page = await there.record.export(operator, {
+  const verifier = createExportVerifier(await there.audit.publicKeys(operator));
+  const page = await there.audit.export(operator, {
     company: "renamed",
     from: new Date(0),
     to: new Date(Date.now() + 1000),
@@ -180,7 +181,7 @@ test("a record that is restored on another server is sealed on there, loses noth
     expect((await verify()).kinds, statement).toMatchObject({ [kind]: 1 });
     await superuser.begin(async (sql) => {
       await sql`set local session_replication_role = replica`;
-      await sql`delete from audit_events where action <> 'record.verify' or id in (select id from kept)`;
+      await sql`delete from audit_events where action <> 'audit.verify' or id in (select id from kept)`;
       await sql`insert into audit_events overriding system value select * from kept`;
       await sql`drop table kept`;
     });

@@ -18,9 +18,9 @@ async function daysAgo<T>(days: number, work: () => Promise<T>): Promise<T> {
 }
 
 const company = await daysAgo(100, () => fixture.company("database"));
-const heads: SealedBatch[] = [];
+const checkpoints: SealedBatch[] = [];
 const sealer = fixture.secrets.createSealer({
-  onSealed: (batch) => heads.push(batch),
+  onSealed: (batch) => checkpoints.push(batch),
   onAlarm: () => {},
   heartbeatMs: 0,
 });
@@ -33,24 +33,24 @@ async function writeAndSeal(count: number): Promise<void> {
   const left = async () => {
     await sealer.tick();
     const [row] = await superuser`
-      select count(*)::int as n from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+      select count(*)::int as n from audit_events where xid >= (select to_xid from audit_checkpoints order by index desc limit 1)`;
     return row?.["n"] as unknown;
   };
   await expect.poll(left, { timeout: 20_000 }).toBe(0);
 }
 
-const verify = () => fixture.secrets.record.verify(operator, { heads, settledAfterMs: 0 });
+const verify = () => fixture.secrets.audit.verify(operator, { checkpoints, settledAfterMs: 0 });
 
-async function forget(auditRetentionDays: number | undefined): Promise<void> {
+async function prune(auditRetentionDays: number | undefined): Promise<void> {
   const secrets = fixture.another({ auditRetentionDays });
   const tasks = createTasks({ secrets, database: fixture.database, log: () => {} });
-  await tasks["forget-audit-events"]?.({}, { signal: new AbortController().signal });
+  await tasks["prune-audit-events"]?.({}, { signal: new AbortController().signal });
 }
 
 async function countAll(): Promise<{ readonly events: number; readonly batches: number }> {
   const [row] =
-    await superuser`select (select count(*)::int from audit_events where action <> 'record.forget') as events,
-    (select count(*)::int from audit_batches) as batches`;
+    await superuser`select (select count(*)::int from audit_events where action <> 'audit.prune') as events,
+    (select count(*)::int from audit_checkpoints) as batches`;
   return { events: Number(row?.["events"]), batches: Number(row?.["batches"]) };
 }
 
@@ -61,9 +61,9 @@ test("events that are old enough are removed with their batches left, and verifi
   const before = await countAll();
   expect((await verify()).findings).toEqual([]);
 
-  await forget(undefined);
+  await prune(undefined);
   expect(await countAll()).toMatchObject({ events: before.events + 1 });
-  await forget(60);
+  await prune(60);
   const after = await countAll();
   expect(after.batches).toBeGreaterThanOrEqual(before.batches);
   const [oldest] = await superuser`select min(occurred_at) as at from audit_events`;
@@ -80,10 +80,10 @@ test("events that are old enough are removed with their batches left, and verifi
   );
   // Once more changes nothing, and is no event.
   const [{ n: forgettings } = {}] =
-    await superuser`select count(*)::int as n from audit_events where action = 'record.forget'`;
-  await forget(60);
+    await superuser`select count(*)::int as n from audit_events where action = 'audit.prune'`;
+  await prune(60);
   const [{ n: again } = {}] =
-    await superuser`select count(*)::int as n from audit_events where action = 'record.forget'`;
+    await superuser`select count(*)::int as n from audit_events where action = 'audit.prune'`;
   expect(again).toBe(forgettings);
 });
 
@@ -113,8 +113,8 @@ test("what is removed by another party is found as before, and a made-up word of
     await kinds(
       `delete from audit_events where id = ${newest}`,
       `insert into audit_events overriding system value select (jsonb_populate_record(e,
-        jsonb_build_object('id', gen_random_uuid(), 'version', (select max(no) from audit_batches)))).*
-        from audit_events e where action = 'record.forget' limit 1`,
+        jsonb_build_object('id', gen_random_uuid(), 'version', (select max(index) from audit_checkpoints)))).*
+        from audit_events e where action = 'audit.prune' limit 1`,
     ),
   ).toContain("event-removed");
   expect(
@@ -129,10 +129,10 @@ test("nobody removes an event by a statement, and not one that is younger than 3
   await expect(superuser`delete from audit_events`).rejects.toThrow(refused);
   await expect(
     superuser.begin(async (sql) => {
-      await sql`select set_config('tenant_secrets.forgets_events', 'on', true)`;
+      await sql`select set_config('tenant_secrets.prunes_audit_events', 'on', true)`;
       await sql`delete from audit_events where occurred_at > now() - interval '29 days'`;
     }),
   ).rejects.toThrow(refused);
   await expect(superuser`truncate audit_events`).rejects.toThrow(refused);
-  await expect(superuser`delete from audit_batches`).rejects.toThrow(refused);
+  await expect(superuser`delete from audit_checkpoints`).rejects.toThrow(refused);
 });

@@ -5,9 +5,9 @@ import { beforeAll, expect, test } from "vitest";
 import {
   type AuditLog,
   createAuditLog,
-  findHead,
-  type Head,
-  headText,
+  parseCheckpoint,
+  type Checkpoint,
+  checkpointText,
   macFieldsOf,
   merkleRoot,
   type SealedBatch,
@@ -32,12 +32,12 @@ import { createMasterKeys, type MasterKeys } from "../keys/master/master-keys.ts
 
 let fixture: Fixture;
 let audit: AuditLog;
-const heads: SealedBatch[] = [];
+const checkpoints: SealedBatch[] = [];
 const alarms: SealerAlarm[] = [];
 
 function sealer(options: Partial<SealerOptions> = {}): Sealer {
   return fixture.secrets.createSealer({
-    onSealed: (batch) => heads.push(batch),
+    onSealed: (batch) => checkpoints.push(batch),
     onAlarm: (alarm) => alarms.push(alarm),
     ...options,
   });
@@ -52,19 +52,19 @@ beforeAll(async () => {
   await fixture.secrets.prepare();
 });
 
-function readHead(text: string): Head {
-  const head = findHead(text);
-  if (head === undefined) throw new Error("this is not a head");
-  return head;
+function readCheckpoint(text: string): Checkpoint {
+  const checkpoint = parseCheckpoint(text);
+  if (checkpoint === undefined) throw new Error("this is not a head");
+  return checkpoint;
 }
 
 /** Adds events about something of a name, on their own. @returns their ids, in the order of their numbers */
 async function record(count: number, subject: string): Promise<string[]> {
   for (let i = 0; i < count; i++) {
-    await audit.add(operator, { action: "company.rename", outcome: "allowed", subject });
+    await audit.record(operator, { action: "company.rename", outcome: "success", subject });
   }
   const rows =
-    await fixture.superuser`select id from audit_events where subject = ${subject} order by stream_no`;
+    await fixture.superuser`select id from audit_events where subject = ${subject} order by sequence_no`;
   return rows.map((row) => String(row["id"]));
 }
 
@@ -73,14 +73,14 @@ async function sealAll(by = sealer()): Promise<void> {
   for (;;) {
     await by.tick();
     const [row] = await fixture.superuser`
-      select count(*)::int as left from audit_events where xid >= (select to_xid from audit_batches order by no desc limit 1)`;
+      select count(*)::int as left from audit_events where xid >= (select to_xid from audit_checkpoints order by index desc limit 1)`;
     if (row?.["left"] === 0) return;
     await sleep(20);
   }
 }
 
-const verify = (more: { heads?: SealedBatch[]; publicKeys?: string } = {}) =>
-  fixture.secrets.record.verify(operator, { settledAfterMs: 0, ...more });
+const verify = (more: { checkpoints?: SealedBatch[]; publicKeys?: string } = {}) =>
+  fixture.secrets.audit.verify(operator, { settledAfterMs: 0, ...more });
 
 /** What is found, by kind. */
 async function findings(more: Parameters<typeof verify>[0] = {}): Promise<Record<string, [number, string]>> {
@@ -88,7 +88,7 @@ async function findings(more: Parameters<typeof verify>[0] = {}): Promise<Record
   return Object.fromEntries(list.map(({ kind, count, first }) => [kind, [count, first]]));
 }
 
-/** As a database administrator would who knows that the record refuses changes. */
+/** As a database administrator would who knows that the audit log refuses changes. */
 async function tamper(...statements: string[]): Promise<void> {
   await fixture.superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
@@ -96,14 +96,14 @@ async function tamper(...statements: string[]): Promise<void> {
   });
 }
 
-/** Does something to the record, and undoes it afterwards. @returns what was found meanwhile */
+/** Does something to the audit log, and undoes it afterwards. @returns what was found meanwhile */
 async function whileTampered(
   statements: readonly string[],
   more: Parameters<typeof verify>[0] = {},
 ): Promise<Record<string, [number, string]>> {
   await tamper(
     "create table kept_events as select * from audit_events",
-    "create table kept_batches as select * from audit_batches",
+    "create table kept_batches as select * from audit_checkpoints",
     ...statements,
   );
   try {
@@ -111,10 +111,10 @@ async function whileTampered(
   } finally {
     await tamper(
       // What the verification itself has added stays.
-      "delete from audit_events where action <> 'record.verify' or id in (select id from kept_events)",
+      "delete from audit_events where action <> 'audit.verify' or id in (select id from kept_events)",
       "insert into audit_events overriding system value select * from kept_events",
-      "delete from audit_batches",
-      "insert into audit_batches select * from kept_batches",
+      "delete from audit_checkpoints",
+      "insert into audit_checkpoints select * from kept_batches",
       "drop table kept_events, kept_batches",
     );
   }
@@ -130,9 +130,9 @@ test("64 writers beside a long transaction: no event is missed, none is sealed t
     await statements.execute("select pg_current_xact_id()");
     begun.resolve();
     await over.promise;
-    await audit.addTo(statements, operator, {
+    await audit.recordInTransaction(statements, operator, {
       action: "company.rename",
-      outcome: "allowed",
+      outcome: "success",
       subject: "late",
     });
   });
@@ -143,17 +143,17 @@ test("64 writers beside a long transaction: no event is missed, none is sealed t
   ];
   const writers = Array.from({ length: 64 }, async (_, writer) => {
     for (let i = 0; i < 10; i++) {
-      await audit.add(operator, {
+      await audit.record(operator, {
         action: "company.rename",
-        outcome: "allowed",
+        outcome: "success",
         subject: `writer-${writer}`,
       });
     }
   });
   await Promise.all(writers);
-  await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["RECORD_LAGS"]);
+  await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["AUDIT_LAGS"]);
   expect(alarms[0]?.message).toContain("a transaction that began before them has not ended");
-  expect(heads.reduce((sum, { events }) => sum + events, 0)).toBeLessThan(64);
+  expect(checkpoints.reduce((sum, { events }) => sum + events, 0)).toBeLessThan(64);
   // The transaction with the lowest number commits last.
   over.resolve();
   await long;
@@ -161,14 +161,14 @@ test("64 writers beside a long transaction: no event is missed, none is sealed t
   await Promise.all(running.map((each) => each.stop()));
 
   const [sealed] = await fixture.superuser`
-    select sum(size)::int as events, max(size)::int as largest, count(*)::int - max(no) as skipped from audit_batches`;
+    select sum(size)::int as events, max(size)::int as largest, count(*)::int - max(index) as skipped from audit_checkpoints`;
   const [there] = await fixture.superuser`
     select count(distinct substring(leaves from 48 * i + 1 for 16))::int as leaves, (select count(*)::int from audit_events) as events
-    from audit_batches, generate_series(0, size - 1) i`;
+    from audit_checkpoints, generate_series(0, size - 1) i`;
   expect(there?.["events"]).toBeGreaterThan(640);
   expect(there?.["leaves"]).toBe(there?.["events"]);
   expect(sealed).toEqual({ events: there?.["events"], largest: 50, skipped: 0 });
-  expect(await findings({ heads })).toEqual({});
+  expect(await findings({ checkpoints })).toEqual({});
   alarms.length = 0;
 });
 
@@ -176,31 +176,31 @@ test("one transaction with more events than a batch holds is one batch", async (
   await audit.ready();
   await fixture.database.acrossCompanies(async (statements) => {
     for (let i = 0; i < 12; i++) {
-      await audit.addTo(statements, operator, {
+      await audit.recordInTransaction(statements, operator, {
         action: "company.rename",
-        outcome: "allowed",
+        outcome: "success",
         subject: "large",
       });
     }
   });
   await record(3, "after");
-  heads.length = 0;
+  checkpoints.length = 0;
   await sealAll(sealer({ batchSize: 5 }));
-  expect(heads.map(({ events }) => events).filter((events) => events >= 12)).toEqual([12]);
-  expect(await findings({ heads })).toEqual({});
+  expect(checkpoints.map(({ events }) => events).filter((events) => events >= 12)).toEqual([12]);
+  expect(await findings({ checkpoints })).toEqual({});
 });
 
 test("without events there is a batch a minute and not more, and two sealers do not both make one", async () => {
-  heads.length = 0;
+  checkpoints.length = 0;
   const [first, second] = [sealer(), sealer()];
   await sealAll(first);
-  const made = heads.length;
+  const made = checkpoints.length;
   expect(await first.tick()).toBeUndefined();
-  expect(heads.length).toBe(made);
+  expect(checkpoints.length).toBe(made);
   const beating = [sealer({ heartbeatMs: 0 }), sealer({ heartbeatMs: 0 })];
   await Promise.all(beating.map((each) => each.tick()));
   await first.tick();
-  const numbers = heads.map(({ batch }) => batch);
+  const numbers = checkpoints.map(({ batch }) => batch);
   expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
   expect(numbers.length).toBeGreaterThan(made);
 
@@ -218,26 +218,26 @@ test("a sealer that dies in its transaction leaves no gap: the next one seals th
   await tamper(
     `create function crash() returns trigger language plpgsql as $$ begin
       perform pg_terminate_backend(pg_backend_pid()); return new; end $$`,
-    "create trigger crash after insert on audit_batches for each statement execute function crash()",
+    "create trigger crash after insert on audit_checkpoints for each statement execute function crash()",
   );
   await expect(sealer({ heartbeatMs: 0 }).tick()).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
   alarms.length = 0;
   const running = sealer({ heartbeatMs: 0, intervalMs: 5 }).run();
-  await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["RECORD_NOT_SEALED"]);
-  await tamper("drop trigger crash on audit_batches", "drop function crash");
-  await expect.poll(() => heads.at(-1)?.events === 0, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["AUDIT_NOT_SEALED"]);
+  await tamper("drop trigger crash on audit_checkpoints", "drop function crash");
+  await expect.poll(() => checkpoints.at(-1)?.events === 0, { timeout: 10_000 }).toBe(true);
   await running.stop();
   await sealAll();
-  expect(await findings({ heads })).toEqual({});
+  expect(await findings({ checkpoints })).toEqual({});
 });
 
 test("names what was changed, removed, inserted or moved after it was sealed", async () => {
   const [first = "", second = ""] = await record(3, "sealed");
   await sealAll();
   await record(2, "open");
-  expect(await findings({ heads })).toEqual({});
+  expect(await findings({ checkpoints })).toEqual({});
 
-  expect(await whileTampered([`update audit_events set outcome = 'refused' where id = '${first}'`])).toEqual({
+  expect(await whileTampered([`update audit_events set outcome = 'denied' where id = '${first}'`])).toEqual({
     "event-changed": [
       1,
       expect.stringMatching(`^Event ${first} was changed after it was sealed in batch \\d+.$`),
@@ -245,7 +245,7 @@ test("names what was changed, removed, inserted or moved after it was sealed", a
   });
   expect(await whileTampered([`delete from audit_events where id in ('${first}', '${second}')`])).toEqual({
     "event-removed": [2, expect.stringContaining(first)],
-    "numbers-missing": [
+    "sequence-numbers-missing": [
       2,
       expect.stringMatching(/^Events \d+ to \d+ of the process .* are missing: removed/),
     ],
@@ -261,7 +261,7 @@ test("names what was changed, removed, inserted or moved after it was sealed", a
   expect(await whileTampered([`update audit_events set xid = '3' where id = '${first}'`])).toMatchObject({
     "event-changed": [1, expect.stringMatching(`^Event ${first} was moved`)],
   });
-  expect(await whileTampered(["delete from audit_events where action <> 'record.verify'"])).toMatchObject({
+  expect(await whileTampered(["delete from audit_events where action <> 'audit.verify'"])).toMatchObject({
     "event-removed": [expect.any(Number), expect.any(String)],
   });
 });
@@ -269,38 +269,42 @@ test("names what was changed, removed, inserted or moved after it was sealed", a
 test("names a batch that was removed, changed, signed by another or cut off, with the log's heads also what was sealed anew", async () => {
   await record(3, "batches");
   await sealAll(sealer({ batchSize: 1 }));
-  const last = heads.at(-1)?.batch ?? 0;
+  const last = checkpoints.at(-1)?.batch ?? 0;
   const middle = last - 1;
-  const pem = await fixture.secrets.record.publicKeys(operator);
+  const pem = await fixture.secrets.audit.publicKeys(operator);
   const other = generateKeyPairSync("ed25519");
   const otherPem = other.publicKey.export({ type: "spki", format: "pem" }).toString();
 
-  expect(await findings({ heads, publicKeys: otherPem + pem })).toEqual({});
+  expect(await findings({ checkpoints, publicKeys: otherPem + pem })).toEqual({});
   expect(await findings({ publicKeys: otherPem })).toEqual({ "signature-wrong": [last, expect.any(String)] });
-  expect(await whileTampered([`delete from audit_batches where no = ${middle}`])).toEqual({
+  expect(await whileTampered([`delete from audit_checkpoints where index = ${middle}`])).toEqual({
     "batch-missing": [1, `Batch ${middle} is missing.`],
   });
-  expect(await whileTampered(["delete from audit_batches where no < 3"])).toEqual({
+  expect(await whileTampered(["delete from audit_checkpoints where index < 3"])).toEqual({
     "batch-missing": [2, "Batches 1 to 2 are missing."],
   });
   const cut = [
-    `delete from audit_batches where no >= ${middle}`,
-    `delete from audit_events where xid >= (select from_xid from kept_batches where no = ${middle}) and action <> 'record.verify'`,
+    `delete from audit_checkpoints where index >= ${middle}`,
+    `delete from audit_events where xid >= (select from_xid from kept_batches where index = ${middle}) and action <> 'audit.verify'`,
   ];
   expect(Object.keys(await whileTampered(cut))).toEqual([]);
-  expect(await whileTampered(cut, { heads })).toEqual({
-    "head-unknown": [
+  expect(await whileTampered(cut, { checkpoints })).toEqual({
+    "checkpoint-unknown": [
       2,
-      `Batch ${middle}, whose head was logged when it was sealed, is not there: the record ends with batch ${middle - 1}.`,
+      `Batch ${middle}, whose head was logged when it was sealed, is not there: the audit log ends with batch ${middle - 1}.`,
     ],
   });
   // An event is taken out, with its leaf, and the head made to fit; only the signature cannot be.
-  const [row] = await fixture.superuser`select head from audit_batches where no = ${middle}`;
-  const empty = headText({ ...readHead(String(row?.["head"])), size: 0, root: merkleRoot([]) });
+  const [row] = await fixture.superuser`select checkpoint from audit_checkpoints where index = ${middle}`;
+  const empty = checkpointText({
+    ...readCheckpoint(String(row?.["checkpoint"])),
+    size: 0,
+    root: merkleRoot([]),
+  });
   const forged = sign(null, Buffer.from(empty), other.privateKey).toString("base64");
   const out = [
-    `delete from audit_events where id in (select encode(substring(leaves for 16), 'hex')::uuid from audit_batches where no = ${middle})`,
-    `update audit_batches set size = 0, leaves = '', head = '${empty}', signature = '${forged}' where no = ${middle}`,
+    `delete from audit_events where id in (select encode(substring(leaves for 16), 'hex')::uuid from audit_checkpoints where index = ${middle})`,
+    `update audit_checkpoints set size = 0, leaves = '', checkpoint = '${empty}', signature = '${forged}' where index = ${middle}`,
   ];
   expect(await whileTampered(out)).toMatchObject({
     "signature-wrong": [1, `Batch ${middle} has no signature of the key 1 that is known to be ours.`],
@@ -308,7 +312,7 @@ test("names a batch that was removed, changed, signed by another or cut off, wit
   });
   expect(
     await whileTampered([
-      `update audit_batches set leaves = set_byte(leaves, 20, 1 + get_byte(leaves, 20) % 255) where no = ${middle}`,
+      `update audit_checkpoints set leaves = set_byte(leaves, 20, 1 + get_byte(leaves, 20) % 255) where index = ${middle}`,
     ]),
   ).toEqual({
     "batch-changed": [1, expect.stringContaining(`Batch ${middle} was changed`)],
@@ -316,13 +320,15 @@ test("names a batch that was removed, changed, signed by another or cut off, wit
   });
   expect(
     await whileTampered([
-      `update audit_batches set floor = 7, cluster = '1', sealed_at = now() where no = ${middle}`,
+      `update audit_checkpoints set floor = 7, cluster = '1', sealed_at = now() where index = ${middle}`,
     ]),
   ).toMatchObject({
     "batch-changed": [1, expect.any(String)],
     "chain-broken": [2, expect.any(String)],
   });
-  expect(await whileTampered([`update audit_batches set head = 'none' where no = ${last}`])).toMatchObject({
+  expect(
+    await whileTampered([`update audit_checkpoints set checkpoint = 'none' where index = ${last}`]),
+  ).toMatchObject({
     "batch-changed": [1, expect.any(String)],
     "signature-wrong": [1, expect.any(String)],
   });
@@ -332,25 +338,29 @@ test("a sealer that sees its last batch go, or become another, says so and does 
   const watching = sealer({ heartbeatMs: 0 });
   await watching.tick();
   await watching.tick();
-  const last = heads.at(-1)?.batch ?? 0;
+  const last = checkpoints.at(-1)?.batch ?? 0;
   alarms.length = 0;
-  await tamper(`delete from audit_batches where no = ${last}`);
+  await tamper(`delete from audit_checkpoints where index = ${last}`);
   await watching.tick();
   expect(alarms).toEqual([
-    { code: "RECORD_CHANGED", message: expect.stringContaining(`batch ${last} of the record was removed`) },
+    { code: "AUDIT_CHANGED", message: expect.stringContaining(`batch ${last} of the audit log was removed`) },
   ]);
-  const sealedAnew = (await findings({ heads }))["head-unknown"];
-  expect(sealedAnew).toEqual([
+  const resealed = (await findings({ checkpoints }))["checkpoint-unknown"];
+  expect(resealed).toEqual([
     1,
     expect.stringContaining(`Batch ${last} is not the one whose head was logged`),
   ]);
   alarms.length = 0;
-  await tamper(`update audit_batches set head = replace(head, 'size', 'size ') where no = ${last}`);
+  await tamper(
+    `update audit_checkpoints set checkpoint = replace(checkpoint, 'size', 'size ') where index = ${last}`,
+  );
   await expect(watching.tick()).rejects.toMatchObject({ code: "INTEGRITY_FAILURE" });
-  expect(alarms.map(({ code }) => code)).toEqual(["RECORD_CHANGED"]);
-  await tamper(`update audit_batches set head = replace(head, 'size ', 'size') where no = ${last}`);
-  heads.splice(
-    heads.findIndex(({ batch }) => batch === last),
+  expect(alarms.map(({ code }) => code)).toEqual(["AUDIT_CHANGED"]);
+  await tamper(
+    `update audit_checkpoints set checkpoint = replace(checkpoint, 'size ', 'size') where index = ${last}`,
+  );
+  checkpoints.splice(
+    checkpoints.findIndex(({ batch }) => batch === last),
     1,
   );
 });
@@ -366,17 +376,17 @@ test("events of before there were numbers are checked as well, and need none", a
     action: "company.rename",
     secretKey: null,
     version: null,
-    outcome: "allowed",
+    outcome: "success",
     reason: null,
     subject: "old",
     requestId: null,
     address: null,
     count: 1,
     lastAt: null,
-    stream: null,
-    streamNo: null,
+    writerId: null,
+    sequenceNo: null,
     nonce: randomBytes(16),
-    macKeyNo: key.no,
+    macKeyVersion: key.keyVersion,
   };
   const mac = createHmac("sha256", key.macKey)
     .update(encodeFields(macFieldsOf(event)))
@@ -385,10 +395,10 @@ test("events of before there were numbers are checked as well, and need none", a
     statements.insert(tables.auditEvents).values({ ...event, mac }),
   );
   await sealAll();
-  expect(await findings({ heads })).toEqual({});
+  expect(await findings({ checkpoints })).toEqual({});
   expect(
     await whileTampered([
-      "update audit_events set stream = gen_random_uuid(), stream_no = 1 where subject = 'old'",
+      "update audit_events set writer_id = gen_random_uuid(), sequence_no = 1 where subject = 'old'",
     ]),
   ).toMatchObject({
     "event-changed": [1, expect.any(String)],
@@ -399,32 +409,32 @@ test("batches that an earlier signing key signed hold after the key was replaced
   const { database } = fixture;
   const signing = sealer({ heartbeatMs: 0 });
   await signing.tick();
-  const replacement = { madeUntil: new Date(Date.now() + 60_000), action: "key.rotate-record" } as const;
+  const replacement = { madeUntil: new Date(Date.now() + 60_000), action: "key.rotate-audit" } as const;
   await rotateAuditKey(createMasters(), "signing", { ...replacement, commit: commitUnaudited(database) });
   await record(1, "rotated");
   await signing.tick();
   await sealAll(signing);
   const rows =
-    await fixture.superuser`select distinct substring(head from 'key ([0-9]+)') as key from audit_batches order by 1`;
+    await fixture.superuser`select distinct substring(checkpoint from 'key ([0-9]+)') as key from audit_checkpoints order by 1`;
   expect(rows.map((row) => row["key"])).toEqual(["1", "2"]);
-  const publicKeys = await fixture.secrets.record.publicKeys(operator);
-  expect(await findings({ heads })).toEqual({});
-  expect(await findings({ heads, publicKeys })).toEqual({});
+  const publicKeys = await fixture.secrets.audit.publicKeys(operator);
+  expect(await findings({ checkpoints })).toEqual({});
+  expect(await findings({ checkpoints, publicKeys })).toEqual({});
   expect(await codeOf(verify({ publicKeys: "none" }))).toBe("INVALID_INPUT");
 });
 
 test("only operators verify and get the public keys, and each time it is recorded with what came of it", async () => {
   const stranger = await fixture.person(await fixture.company("database"), "owner");
-  expect(await codeOf(fixture.secrets.record.verify(stranger, {}))).toBe("FORBIDDEN");
-  expect(await codeOf(fixture.secrets.record.publicKeys(product))).toBe("FORBIDDEN");
+  expect(await codeOf(fixture.secrets.audit.verify(stranger, {}))).toBe("FORBIDDEN");
+  expect(await codeOf(fixture.secrets.audit.publicKeys(product))).toBe("FORBIDDEN");
   await verify();
   const recorded = async () => {
     const [row] = await fixture.superuser`
-      select actor_kind as kind, outcome, reason from audit_events where action = 'record.verify' order by position desc limit 1`;
+      select actor_kind as kind, outcome, reason from audit_events where action = 'audit.verify' order by position desc limit 1`;
     return row;
   };
-  expect(await recorded()).toEqual({ kind: "operator", outcome: "allowed", reason: null });
-  await whileTampered(["delete from audit_batches where no = 1"]);
+  expect(await recorded()).toEqual({ kind: "operator", outcome: "success", reason: null });
+  await whileTampered(["delete from audit_checkpoints where index = 1"]);
   expect(await recorded()).toEqual({ kind: "operator", outcome: "failed", reason: "INTEGRITY_FAILURE" });
 });
 
@@ -451,11 +461,14 @@ test("names what was changed, removed or inserted before it was sealed, and once
       1,
       expect.stringMatching(`^Event ${first} has no MAC.*before it was sealed in batch \\d+.$`),
     ],
-    "numbers-missing": [1, expect.stringMatching(/^Event \d+ of the process .* is missing: removed/)],
+    "sequence-numbers-missing": [
+      1,
+      expect.stringMatching(/^Event \d+ of the process .* is missing: removed/),
+    ],
   };
-  expect(await findings({ heads })).toEqual(found);
+  expect(await findings({ checkpoints })).toEqual(found);
   // A process that did not go on for a minute may have been killed.
-  const lenient = await fixture.secrets.record.verify(operator, {});
+  const lenient = await fixture.secrets.audit.verify(operator, {});
   expect(lenient.findings.map(({ kind }) => kind)).toEqual(["event-not-genuine"]);
   expect(lenient.notices).toEqual([expect.stringContaining("the process was killed, or removed")]);
   await tamper("delete from audit_events where subject = 'another'");

@@ -1,169 +1,169 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { createKeptAnswers, type KeptAnswersOptions } from "./cache.ts";
+import { createCache, type CacheSettings } from "./cache.ts";
 
-class Away extends Error {}
+class Unavailable extends Error {}
 
-function started(options: Partial<KeptAnswersOptions<string>> = {}) {
-  const kept = createKeptAnswers<string>({
+function started(options: Partial<CacheSettings<string>> = {}) {
+  const cache = createCache<string>({
     maxEntries: 100,
     maxBytes: 100_000,
-    freshMs: 60_000,
-    absentMs: 60_000,
-    staleMs: 60_000,
+    ttlMs: 60_000,
+    negativeTtlMs: 60_000,
+    staleIfErrorMs: 60_000,
     sizeOf: (value) => value.length,
-    isAway: (error) => error instanceof Away,
-    isAwayForAll: (error) => error instanceof Away && error.message !== "for this one",
+    isUnavailable: (error) => error instanceof Unavailable,
+    isSourceUnavailable: (error) => error instanceof Unavailable && error.message !== "for this one",
     ...options,
   });
-  kept.start();
-  return kept;
+  cache.start();
+  return cache;
 }
 
-const question = { owner: "acme", name: "KEY", source: "database" };
+const key = { owner: "acme", name: "KEY", source: "database" };
 
 /** Something to ask, which counts how often it is. */
 function source(answer: () => string | undefined | Promise<string | undefined>) {
   const asked = { times: 0 };
-  const ask = async (): Promise<string | undefined> => {
+  const load = async (): Promise<string | undefined> => {
     asked.times += 1;
     return answer();
   };
-  return { asked, ask };
+  return { asked, load };
 }
 
 describe("an answer", () => {
   test("is asked for once, by however many at once, and is at hand afterwards", async () => {
-    const kept = started();
-    const { ask, asked } = source(async () => {
+    const cache = started();
+    const { load, asked } = source(async () => {
       await sleep(5);
       return "value";
     });
-    const all = await Promise.all(Array.from({ length: 1000 }, () => kept.get(question, ask)));
+    const all = await Promise.all(Array.from({ length: 1000 }, () => cache.get(key, load)));
     expect(new Set(all)).toEqual(new Set(["value"]));
-    expect(kept.peek(question)).toMatchObject({ value: "value" });
-    expect(await kept.get(question, ask)).toBe("value");
+    expect(cache.peek(key)).toMatchObject({ value: "value" });
+    expect(await cache.get(key, load)).toBe("value");
     expect(asked.times).toBe(1);
-    expect(kept.measure()).toMatchObject({ misses: 1, joined: 999, hits: 2 });
+    expect(cache.measure()).toMatchObject({ misses: 1, joined: 999, hits: 2 });
   });
 
   test("is true for a while, and that there is nothing for a shorter one", async () => {
-    const kept = started({ freshMs: 200, absentMs: 20 });
+    const cache = started({ ttlMs: 200, negativeTtlMs: 20 });
     const there = source(() => "value");
     const absent = source(() => undefined);
-    const other = { ...question, name: "ABSENT" };
-    await Promise.all([kept.get(question, there.ask), kept.get(other, absent.ask)]);
-    expect([kept.peek(question)?.value, kept.peek(other)]).toEqual([
+    const other = { ...key, name: "ABSENT" };
+    await Promise.all([cache.get(key, there.load), cache.get(other, absent.load)]);
+    expect([cache.peek(key)?.value, cache.peek(other)]).toEqual([
       "value",
       expect.objectContaining({ value: undefined }),
     ]);
     await sleep(40);
-    expect(kept.peek(other)).toBeUndefined();
-    await kept.get(other, absent.ask);
+    expect(cache.peek(other)).toBeUndefined();
+    await cache.get(other, absent.load);
     expect(absent.asked.times).toBe(2);
     await sleep(180);
-    expect(kept.peek(question)).toBeUndefined();
-    await kept.get(question, there.ask);
+    expect(cache.peek(key)).toBeUndefined();
+    await cache.get(key, there.load);
     expect(there.asked.times).toBe(2);
   });
 
   test("is kept for less long where it says so itself", async () => {
-    const kept = started({ keepMsOf: () => 10 });
-    await kept.get(question, source(() => "value").ask);
+    const cache = started({ ttlMsOf: () => 10 });
+    await cache.get(key, source(() => "value").load);
     await sleep(15);
-    expect(kept.peek(question)).toBeUndefined();
+    expect(cache.peek(key)).toBeUndefined();
   });
 
   test("of one source is none of another", async () => {
-    const kept = started();
-    await kept.get(question, source(() => "old place").ask);
-    const moved = { ...question, source: "elsewhere" };
-    expect(kept.peek(moved)).toBeUndefined();
-    expect(await kept.get(moved, source(() => "new place").ask)).toBe("new place");
+    const cache = started();
+    await cache.get(key, source(() => "old place").load);
+    const moved = { ...key, source: "elsewhere" };
+    expect(cache.peek(moved)).toBeUndefined();
+    expect(await cache.get(moved, source(() => "new place").load)).toBe("new place");
   });
 
   test("is not kept, only shared, by who does not hear of changes", async () => {
-    const kept = started();
-    const { ask, asked } = source(() => "value");
-    await kept.get(question, ask);
-    kept.stop();
-    expect(kept.peek(question)).toBeUndefined();
-    await Promise.all([kept.get(question, ask), kept.get(question, ask)]);
-    await kept.get(question, ask);
+    const cache = started();
+    const { load, asked } = source(() => "value");
+    await cache.get(key, load);
+    cache.stop();
+    expect(cache.peek(key)).toBeUndefined();
+    await Promise.all([cache.get(key, load), cache.get(key, load)]);
+    await cache.get(key, load);
     expect(asked.times).toBe(3);
-    expect(kept.measure()).toMatchObject({ entries: 0, bytes: 0 });
+    expect(cache.measure()).toMatchObject({ entries: 0, bytes: 0 });
   });
 });
 
 describe("a change", () => {
   test("is seen by whoever asks after it, also while what was there before is still on its way", async () => {
-    const kept = started();
+    const cache = started();
     const slow = Promise.withResolvers<string>();
-    const before = kept.get(question, () => slow.promise);
-    kept.forget("acme");
-    const after = kept.get(question, source(() => "new").ask);
+    const before = cache.get(key, () => slow.promise);
+    cache.invalidate("acme");
+    const after = cache.get(key, source(() => "new").load);
     slow.resolve("old");
     expect([await before, await after]).toEqual(["old", "new"]);
-    expect(kept.peek(question)?.value).toBe("new");
+    expect(cache.peek(key)?.value).toBe("new");
   });
 
   test("leaves nothing behind of an answer that comes after it", async () => {
     for (const change of ["forget", "forget one", "forget where", "doubt"]) {
-      const kept = started();
+      const cache = started();
       const slow = Promise.withResolvers<string>();
-      const before = kept.get(question, () => slow.promise);
-      if (change === "forget") kept.forget("acme");
-      else if (change === "forget one") kept.forget("acme", "KEY");
-      else if (change === "forget where") kept.forgetWhere(() => false);
-      else kept.doubt();
+      const before = cache.get(key, () => slow.promise);
+      if (change === "forget") cache.invalidate("acme");
+      else if (change === "forget one") cache.invalidate("acme", "KEY");
+      else if (change === "forget where") cache.invalidateWhere(() => false);
+      else cache.markStale();
       slow.resolve("old");
       await before;
-      expect(kept.peek(question), change).toBeUndefined();
+      expect(cache.peek(key), change).toBeUndefined();
     }
   });
 
   test("leaves nothing behind of an answer that another source was asked for meanwhile", async () => {
-    const kept = started();
+    const cache = started();
     const slow = Promise.withResolvers<string>();
-    const before = kept.get(question, () => slow.promise);
-    await kept.get({ ...question, source: "elsewhere" }, source(() => "new").ask);
-    kept.forget("acme");
+    const before = cache.get(key, () => slow.promise);
+    await cache.get({ ...key, source: "elsewhere" }, source(() => "new").load);
+    cache.invalidate("acme");
     slow.resolve("old");
     await before;
-    expect(kept.peek(question)).toBeUndefined();
+    expect(cache.peek(key)).toBeUndefined();
   });
 
   test("of one owner, or one name, is no news of the others", async () => {
-    const kept = started();
+    const cache = started();
     const questions = ["acme", "other"].flatMap((owner) =>
-      ["KEY", "TOKEN"].map((name) => ({ ...question, owner, name })),
+      ["KEY", "TOKEN"].map((name) => ({ ...key, owner, name })),
     );
-    for (const each of questions) await kept.get(each, source(() => "value").ask);
-    kept.forget("acme", "KEY");
-    expect(questions.map((each) => kept.peek(each) !== undefined)).toEqual([false, true, true, true]);
-    kept.forget("acme");
-    expect(questions.map((each) => kept.peek(each) !== undefined)).toEqual([false, false, true, true]);
+    for (const each of questions) await cache.get(each, source(() => "value").load);
+    cache.invalidate("acme", "KEY");
+    expect(questions.map((each) => cache.peek(each) !== undefined)).toEqual([false, true, true, true]);
+    cache.invalidate("acme");
+    expect(questions.map((each) => cache.peek(each) !== undefined)).toEqual([false, false, true, true]);
   });
 
   test("of some values takes these, and all that was not there", async () => {
-    const kept = started();
-    const at = (name: string) => ({ ...question, name });
-    await kept.get(at("A"), source(() => "one").ask);
-    await kept.get(at("B"), source(() => "two").ask);
-    await kept.get(at("C"), source(() => undefined).ask);
-    kept.forgetWhere((value) => value === "one");
-    expect(kept.peek(at("C"))).toBeUndefined();
-    expect(["A", "B", "C"].map((name) => kept.peek(at(name))?.value)).toEqual([undefined, "two", undefined]);
+    const cache = started();
+    const at = (name: string) => ({ ...key, name });
+    await cache.get(at("A"), source(() => "one").load);
+    await cache.get(at("B"), source(() => "two").load);
+    await cache.get(at("C"), source(() => undefined).load);
+    cache.invalidateWhere((value) => value === "one");
+    expect(cache.peek(at("C"))).toBeUndefined();
+    expect(["A", "B", "C"].map((name) => cache.peek(at(name))?.value)).toEqual([undefined, "two", undefined]);
   });
 
   test("is never unseen, whatever is on its way when it happens", async () => {
-    const kept = started();
+    const cache = started();
     let current = 0;
     const turns = async (): Promise<void> => {
       for (let i = Math.floor(Math.random() * 4); i > 0; i--) await Promise.resolve();
       if (Math.random() < 0.3) await new Promise<void>((resolve) => setImmediate(resolve));
     };
-    const ask = async (): Promise<string> => {
+    const load = async (): Promise<string> => {
       await turns();
       const seen = String(current);
       await turns();
@@ -172,7 +172,7 @@ describe("a change", () => {
     const reader = async (): Promise<void> => {
       for (let i = 0; i < 300; i++) {
         const known = current;
-        const value = kept.peek(question)?.value ?? (await kept.get(question, ask));
+        const value = cache.peek(key)?.value ?? (await cache.get(key, load));
         expect(Number(value)).toBeGreaterThanOrEqual(known);
         await turns();
       }
@@ -181,7 +181,7 @@ describe("a change", () => {
       for (let i = 0; i < 200; i++) {
         await turns();
         current += 1;
-        kept.forget("acme");
+        cache.invalidate("acme");
       }
     };
     await Promise.all([reader(), reader(), reader(), writer(), reader()]);
@@ -189,82 +189,84 @@ describe("a change", () => {
 });
 
 describe("while nobody can be asked", () => {
-  const away = () => Promise.reject(new Away());
+  const away = () => Promise.reject(new Unavailable());
 
   test("an older answer is served up to its ceiling, and the failure after that", async () => {
-    const kept = started({ freshMs: 10, staleMs: 150 });
-    await kept.get(question, source(() => "value").ask);
+    const cache = started({ ttlMs: 10, staleIfErrorMs: 150 });
+    await cache.get(key, source(() => "value").load);
     await sleep(20);
-    expect(await kept.get(question, away)).toBe("value");
+    expect(await cache.get(key, away)).toBe("value");
     await sleep(150);
-    await expect(kept.get(question, away)).rejects.toBeInstanceOf(Away);
-    expect(kept.measure().staleHits).toBe(1);
+    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    expect(cache.measure().staleHits).toBe(1);
   });
 
   test("what is known to have changed is not served, nor that something was not there", async () => {
-    const kept = started({ absentMs: 5 });
-    await kept.get(question, source(() => "value").ask);
-    kept.forget("acme");
-    await expect(kept.get(question, away)).rejects.toBeInstanceOf(Away);
-    const absent = { ...question, name: "ABSENT" };
-    await kept.get(absent, source(() => undefined).ask);
+    const cache = started({ negativeTtlMs: 5 });
+    await cache.get(key, source(() => "value").load);
+    cache.invalidate("acme");
+    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    const absent = { ...key, name: "ABSENT" };
+    await cache.get(absent, source(() => undefined).load);
     await sleep(10);
-    await expect(kept.get(absent, away)).rejects.toBeInstanceOf(Away);
+    await expect(cache.get(absent, away)).rejects.toBeInstanceOf(Unavailable);
   });
 
   test("what may have changed is served, and asked for again as soon as somebody can be", async () => {
-    const kept = started();
-    await kept.get(question, source(() => "value").ask);
-    kept.doubt();
-    expect(kept.peek(question)).toBeUndefined();
-    expect(await kept.get(question, away)).toBe("value");
-    kept.doubt();
+    const cache = started();
+    await cache.get(key, source(() => "value").load);
+    cache.markStale();
+    expect(cache.peek(key)).toBeUndefined();
+    expect(await cache.get(key, away)).toBe("value");
+    cache.markStale();
     await sleep(1050);
-    expect(await kept.get(question, source(() => "new").ask)).toBe("new");
+    expect(await cache.get(key, source(() => "new").load)).toBe("new");
   });
 
   test("one asks now and then whether somebody can be, and the others do not wait for that", async () => {
-    const kept = started({ freshMs: 1 });
-    await kept.get(question, source(() => "value").ask);
+    const cache = started({ ttlMs: 1 });
+    await cache.get(key, source(() => "value").load);
     await sleep(5);
     const hanging = source(() => new Promise<string>(() => {}));
     const startedAt = performance.now();
-    expect(await kept.get(question, hanging.ask)).toBe("value");
+    expect(await cache.get(key, hanging.load)).toBe("value");
     const waitedMs = performance.now() - startedAt;
-    expect(
-      await Promise.all(Array.from({ length: 100 }, () => kept.get(question, hanging.ask))),
-    ).toHaveLength(100);
+    expect(await Promise.all(Array.from({ length: 100 }, () => cache.get(key, hanging.load)))).toHaveLength(
+      100,
+    );
     expect(performance.now() - startedAt - waitedMs).toBeLessThan(500);
     expect(hanging.asked.times).toBe(1);
   });
 
   test("what can be asked is asked, where only something else of the source cannot be", async () => {
-    const kept = started({ freshMs: 5 });
-    await kept.get(question, source(() => "value").ask);
+    const cache = started({ ttlMs: 5 });
+    await cache.get(key, source(() => "value").load);
     await sleep(10);
-    const other = { ...question, owner: "other" };
-    await expect(kept.get(other, () => Promise.reject(new Away("for this one")))).rejects.toBeInstanceOf(
-      Away,
+    const other = { ...key, owner: "other" };
+    await expect(
+      cache.get(other, () => Promise.reject(new Unavailable("for this one"))),
+    ).rejects.toBeInstanceOf(Unavailable);
+    expect(await cache.get(key, source(() => "new").load)).toBe("new");
+    await sleep(10);
+    await expect(cache.get(other, () => Promise.reject(new Unavailable()))).rejects.toBeInstanceOf(
+      Unavailable,
     );
-    expect(await kept.get(question, source(() => "new").ask)).toBe("new");
-    await sleep(10);
-    await expect(kept.get(other, () => Promise.reject(new Away()))).rejects.toBeInstanceOf(Away);
-    expect(await kept.get(question, source(() => "newest").ask)).toBe("new");
+    expect(await cache.get(key, source(() => "newest").load)).toBe("new");
   });
 
   test("a failure is not kept, and whoever asks next asks anew", async () => {
-    const kept = started();
-    await expect(kept.get(question, away)).rejects.toBeInstanceOf(Away);
-    expect(await kept.get(question, source(() => "value").ask)).toBe("value");
+    const cache = started();
+    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    expect(await cache.get(key, source(() => "value").load)).toBe("value");
   });
 
   test("another kind of failure is nobody's older answer", async () => {
-    const kept = started({ freshMs: 5 });
-    await kept.get(question, source(() => "value").ask);
+    const cache = started({ ttlMs: 5 });
+    await cache.get(key, source(() => "value").load);
     await sleep(10);
-    await expect(kept.get(question, () => Promise.reject(new Error("does not open")))).rejects.toThrow(
+    await expect(cache.get(key, () => Promise.reject(new Error("does not open")))).rejects.toThrow(
       "does not open",
     );
-    await expect(kept.get(question, away)).rejects.toBeInstanceOf(Away);
+    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
   });
 });

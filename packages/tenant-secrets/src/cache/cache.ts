@@ -1,30 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createFairShelves, type Bounds } from "./fair-lru.ts";
+import { createFairLru, type Bounds } from "./fair-lru.ts";
 
 /** How long answers are kept, in milliseconds. */
-export interface Keeping {
+export interface CacheTtl {
   /** An answer is taken for true for this long at most, and a tenth less at random, so that not all end at once. */
-  readonly freshMs: number;
+  readonly ttlMs: number;
   /** The same, of the answer that there is nothing. */
-  readonly absentMs: number;
+  readonly negativeTtlMs: number;
   /** How old an answer may become where nobody can be asked. */
-  readonly staleMs: number;
+  readonly staleIfErrorMs: number;
 }
 
-export interface KeptAnswersOptions<Value> extends Bounds, Keeping {
+export interface CacheSettings<Value> extends Bounds, CacheTtl {
   readonly sizeOf: (value: Value) => number;
   /** For how long a value may be kept at most, where that is less than `freshMs`. */
-  readonly keepMsOf?: (value: Value) => number | undefined;
+  readonly ttlMsOf?: (value: Value) => number | undefined;
   /** Whether a question failed because nobody could be asked, and not because of what was asked for. */
-  readonly isAway: (error: unknown) => boolean;
+  readonly isUnavailable: (error: unknown) => boolean;
   /** Of these, whether nothing else can be asked of the same source either. */
-  readonly isAwayForAll: (error: unknown) => boolean;
+  readonly isSourceUnavailable: (error: unknown) => boolean;
   /** Whether an older answer is given only once asking has failed, and not already while it takes long. Default false. */
-  readonly patient?: boolean;
+  readonly staleOnErrorOnly?: boolean;
 }
 
 /** What is asked for: `name` of `owner`, and of whom. Answers of one source say nothing about another's. */
-export interface Question {
+export interface CacheKey {
   readonly owner: string;
   readonly name: string;
   readonly source: string;
@@ -35,7 +35,7 @@ export interface CacheMeasurements {
   /** Values that were at hand. */
   readonly hits: number;
   /** What was known not to be there. */
-  readonly absentHits: number;
+  readonly negativeHits: number;
   /** Values that were past their time, and were served because nobody could be asked. */
   readonly staleHits: number;
   /** What somebody had to be asked for. */
@@ -54,29 +54,29 @@ export interface CacheMeasurements {
  * Answers that a process was given, kept while it hears of changes. A question that is being asked is not asked a second
  * time, and what was asked before a change is told to whoever asked, and not kept.
  */
-export interface KeptAnswers<Value> {
+export interface Cache<Value> {
   /**
    * @param now by `performance.now()`
    * @returns what is at hand and true now, without waiting; `value` is undefined for what is known not to be there
    */
-  peek(question: Question, now?: number): { readonly value: Value | undefined } | undefined;
+  peek(key: CacheKey, now?: number): { readonly value: Value | undefined } | undefined;
   /**
    * @param ask finds the answer; undefined for nothing
    * @throws what `ask` throws, where there is no older answer that may still be given
    */
-  get(question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined>;
+  get(key: CacheKey, load: () => Promise<Value | undefined>): Promise<Value | undefined>;
   /** As `get`, asking also where an answer is at hand, and never giving an older one. */
-  askAnew(question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined>;
+  getFresh(key: CacheKey, load: () => Promise<Value | undefined>): Promise<Value | undefined>;
   /** @returns a value that is at hand, also one that is past its time and may only be given where nobody can be asked */
-  peekAny(question: Question): Value | undefined;
+  peekIncludingStale(key: CacheKey): Value | undefined;
   /** One name of an owner has changed, or all of its. */
-  forget(owner: string, name?: string): void;
+  invalidate(owner: string, name?: string): void;
   /** Names of an owner that are meant have changed. */
-  forgetNames(owner: string, isMeant: (name: string) => boolean): void;
+  invalidateMatching(owner: string, isMeant: (name: string) => boolean): void;
   /** What says so has changed, and whatever was not there. */
-  forgetWhere(isChanged: (value: Value) => boolean): void;
+  invalidateWhere(isChanged: (value: Value) => boolean): void;
   /** Changes may have been missed: everything is asked for again, and is older news only where nobody can be asked. */
-  doubt(): void;
+  markStale(): void;
   /** Keeps answers from now on. Before, and after `stop`, a question that is being asked is shared, and that is all. */
   start(): void;
   stop(): void;
@@ -90,74 +90,74 @@ interface Entry<Value> {
   readonly freshUntil: number;
   readonly staleUntil: number;
   /** How often everything had been doubted when it was asked for. */
-  readonly doubts: number;
+  readonly staleGeneration: number;
   /** Until when nobody waits for a newer one, as it was just found that it takes too long. */
   slowUntil: number;
 }
 
-interface Flight<Value> {
+interface InFlightRequest<Value> {
   readonly answer: Promise<Value | undefined>;
   readonly source: string;
   outdated: boolean;
 }
 
 /** How long whoever could be given an older answer waits for a new one. */
-const patienceMs = 1000;
+const timeoutMs = 1000;
 /** How long nobody is asked again after it was found that nobody can be. */
-const awayMs = 1000;
+const retrySourceAfterMs = 1000;
 /** That something is not there takes a little room too. */
-const absentBytes = 300;
+const negativeEntryBytes = 300;
 /** How much of the room, and beside it: names of what is not there have no end, and must not crowd out what is. */
-const shareOfAbsent = 1 / 10;
+const negativeShare = 1 / 10;
 
-export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): KeptAnswers<Value> {
-  const shelves = createFairShelves<Entry<Value>>(options);
-  const absences = createFairShelves<Entry<Value>>({
-    maxEntries: Math.ceil(options.maxEntries * shareOfAbsent),
-    maxBytes: Math.ceil(options.maxBytes * shareOfAbsent),
+export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> {
+  const entries = createFairLru<Entry<Value>>(options);
+  const negativeEntries = createFairLru<Entry<Value>>({
+    maxEntries: Math.ceil(options.maxEntries * negativeShare),
+    maxBytes: Math.ceil(options.maxBytes * negativeShare),
   });
-  const flights = new Map<string, Map<string, Flight<Value>>>();
-  const awayUntil = new Map<string, number>();
-  const counts = { hits: 0, absentHits: 0, staleHits: 0, misses: 0, joined: 0, invalidations: 0 };
-  let doubts = 0;
-  let keeping = false;
+  const inFlightRequests = new Map<string, Map<string, InFlightRequest<Value>>>();
+  const unavailableUntil = new Map<string, number>();
+  const counts = { hits: 0, negativeHits: 0, staleHits: 0, misses: 0, joined: 0, invalidations: 0 };
+  let staleGeneration = 0;
+  let caching = false;
 
-  const find = ({ owner, name, source }: Question): Entry<Value> | undefined => {
-    const entry = shelves.get(owner, name) ?? absences.get(owner, name);
+  const find = ({ owner, name, source }: CacheKey): Entry<Value> | undefined => {
+    const entry = entries.get(owner, name) ?? negativeEntries.get(owner, name);
     return entry?.source === source ? entry : undefined;
   };
   const drop = (owner: string, name: string): void => {
-    shelves.delete(owner, name);
-    absences.delete(owner, name);
+    entries.delete(owner, name);
+    negativeEntries.delete(owner, name);
   };
 
-  const keep = ({ owner, name, source }: Question, value: Value | undefined, askedAt: number): void => {
-    const usualMs = value === undefined ? options.absentMs : options.freshMs;
-    const longestMs = Math.min(usualMs, (value && options.keepMsOf?.(value)) ?? usualMs);
+  const store = ({ owner, name, source }: CacheKey, value: Value | undefined, askedAt: number): void => {
+    const usualMs = value === undefined ? options.negativeTtlMs : options.ttlMs;
+    const longestMs = Math.min(usualMs, (value && options.ttlMsOf?.(value)) ?? usualMs);
     const freshUntil = askedAt + longestMs * (0.9 + 0.1 * Math.random());
     drop(owner, name);
-    (value === undefined ? absences : shelves).set(owner, name, {
+    (value === undefined ? negativeEntries : entries).set(owner, name, {
       value,
       source,
-      sizeBytes: value === undefined ? absentBytes : options.sizeOf(value),
+      sizeBytes: value === undefined ? negativeEntryBytes : options.sizeOf(value),
       freshUntil,
-      staleUntil: askedAt + options.staleMs,
-      doubts,
+      staleUntil: askedAt + options.staleIfErrorMs,
+      staleGeneration,
       slowUntil: 0,
     });
   };
 
-  const land = (question: Question, flight: Flight<Value>): void => {
-    const ofOwner = flights.get(question.owner);
-    if (ofOwner?.get(question.name) !== flight) return;
-    ofOwner.delete(question.name);
-    if (ofOwner.size === 0) flights.delete(question.owner);
+  const removeInFlight = (key: CacheKey, request: InFlightRequest<Value>): void => {
+    const ofOwner = inFlightRequests.get(key.owner);
+    if (ofOwner?.get(key.name) !== request) return;
+    ofOwner.delete(key.name);
+    if (ofOwner.size === 0) inFlightRequests.delete(key.owner);
   };
 
-  const fly = (question: Question, ask: () => Promise<Value | undefined>): Promise<Value | undefined> => {
-    const { owner, name, source } = question;
-    const ofOwner = flights.get(owner) ?? new Map<string, Flight<Value>>();
-    flights.set(owner, ofOwner);
+  const loadShared = (key: CacheKey, load: () => Promise<Value | undefined>): Promise<Value | undefined> => {
+    const { owner, name, source } = key;
+    const ofOwner = inFlightRequests.get(owner) ?? new Map<string, InFlightRequest<Value>>();
+    inFlightRequests.set(owner, ofOwner);
     const known = ofOwner.get(name);
     if (known?.source === source) {
       counts.joined += 1;
@@ -167,76 +167,74 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
     if (known !== undefined) known.outdated = true;
     counts.misses += 1;
     const { promise, resolve } = Promise.withResolvers<Value | undefined>();
-    const flight: Flight<Value> = { answer: promise, source, outdated: false };
-    ofOwner.set(name, flight);
-    resolve(take(question, ask, flight));
+    const request: InFlightRequest<Value> = { answer: promise, source, outdated: false };
+    ofOwner.set(name, request);
+    resolve(loadAndStore(key, load, request));
     return promise;
   };
 
-  const take = async (
-    question: Question,
-    ask: () => Promise<Value | undefined>,
-    flight: Flight<Value>,
+  const loadAndStore = async (
+    key: CacheKey,
+    load: () => Promise<Value | undefined>,
+    request: InFlightRequest<Value>,
   ): Promise<Value | undefined> => {
-    const { owner, name, source } = question;
+    const { owner, name, source } = key;
     const askedAt = performance.now();
     try {
-      const value = await ask();
-      if (keeping && !flight.outdated) keep(question, value, askedAt);
-      awayUntil.delete(source);
+      const value = await load();
+      if (caching && !request.outdated) store(key, value, askedAt);
+      unavailableUntil.delete(source);
       return value;
     } catch (error) {
-      if (options.isAwayForAll(error)) awayUntil.set(source, performance.now() + awayMs);
+      if (options.isSourceUnavailable(error))
+        unavailableUntil.set(source, performance.now() + retrySourceAfterMs);
       // What does not open, or whose key is gone, is not served on from here.
-      if (!options.isAway(error) && !flight.outdated) drop(owner, name);
+      if (!options.isUnavailable(error) && !request.outdated) drop(owner, name);
       throw error;
     } finally {
-      land(question, flight);
+      removeInFlight(key, request);
     }
   };
 
   const outdate = (owner: string, name?: string): void => {
-    const ofOwner = flights.get(owner);
+    const ofOwner = inFlightRequests.get(owner);
     if (ofOwner === undefined) return;
-    for (const [each, flight] of name === undefined ? ofOwner : [[name, ofOwner.get(name)] as const]) {
-      if (flight !== undefined) flight.outdated = true;
+    for (const [each, request] of name === undefined ? ofOwner : [[name, ofOwner.get(name)] as const]) {
+      if (request !== undefined) request.outdated = true;
       ofOwner.delete(each);
     }
-    if (ofOwner.size === 0) flights.delete(owner);
+    if (ofOwner.size === 0) inFlightRequests.delete(owner);
   };
 
   const outdateAll = (): void => {
-    for (const owner of flights.keys()) outdate(owner);
+    for (const owner of inFlightRequests.keys()) outdate(owner);
   };
 
   /** An older answer, where a new one cannot be had soon. */
   const getOrStale = async (
-    question: Question,
-    ask: () => Promise<Value | undefined>,
+    key: CacheKey,
+    load: () => Promise<Value | undefined>,
     entry: Entry<Value>,
   ): Promise<Value | undefined> => {
     const now = performance.now();
-    const until = awayUntil.get(question.source);
+    const until = unavailableUntil.get(key.source);
     if (now < Math.max(until ?? 0, entry.slowUntil)) return serveStale(entry);
     // One at a time finds out whether somebody can be asked again.
-    if (until !== undefined) awayUntil.set(question.source, now + awayMs);
+    if (until !== undefined) unavailableUntil.set(key.source, now + retrySourceAfterMs);
     const late = Symbol();
     const giveUp = new AbortController();
-    const answer = fly(question, ask);
+    const answer = loadShared(key, load);
     try {
       const first =
-        options.patient === true
+        options.staleOnErrorOnly === true
           ? await answer
-          : await Promise.race([
-              answer,
-              sleep(patienceMs, late, { signal: giveUp.signal }).catch(() => late),
-            ]);
+          : await Promise.race([answer, sleep(timeoutMs, late, { signal: giveUp.signal }).catch(() => late)]);
       if (first !== late) return await answer;
-      entry.slowUntil = performance.now() + awayMs;
+      entry.slowUntil = performance.now() + retrySourceAfterMs;
       answer.catch(() => {});
       return serveStale(entry);
     } catch (error) {
-      if (options.isAway(error)) return serveStale(entry);
+      if (options.isUnavailable(error)) return serveStale(entry);
       throw error;
     } finally {
       giveUp.abort();
@@ -248,68 +246,69 @@ export function createKeptAnswers<Value>(options: KeptAnswersOptions<Value>): Ke
     return entry.value;
   };
 
-  const peek: KeptAnswers<Value>["peek"] = (question, now = performance.now()) => {
-    const entry = find(question);
-    if (entry === undefined || entry.doubts !== doubts || now >= entry.freshUntil) return undefined;
-    if (entry.value === undefined) counts.absentHits += 1;
+  const peek: Cache<Value>["peek"] = (key, now = performance.now()) => {
+    const entry = find(key);
+    if (entry === undefined || entry.staleGeneration !== staleGeneration || now >= entry.freshUntil)
+      return undefined;
+    if (entry.value === undefined) counts.negativeHits += 1;
     else counts.hits += 1;
     return entry;
   };
 
   return {
     peek,
-    get: async (question, ask) => {
-      const kept = peek(question);
-      if (kept !== undefined) return kept.value;
-      const entry = find(question);
+    get: async (key, load) => {
+      const cached = peek(key);
+      if (cached !== undefined) return cached.value;
+      const entry = find(key);
       // That there is nothing is never told when it is old: it would refuse what somebody has just made.
       return entry !== undefined && performance.now() < entry.staleUntil && entry.value !== undefined
-        ? getOrStale(question, ask, entry)
-        : fly(question, ask);
+        ? getOrStale(key, load, entry)
+        : loadShared(key, load);
     },
-    askAnew: fly,
-    peekAny: (question) => {
-      const entry = find(question);
+    getFresh: loadShared,
+    peekIncludingStale: (key) => {
+      const entry = find(key);
       return entry !== undefined && performance.now() < entry.staleUntil ? entry.value : undefined;
     },
-    forget: (owner, name) => {
+    invalidate: (owner, name) => {
       counts.invalidations += 1;
       outdate(owner, name);
       if (name !== undefined) return drop(owner, name);
-      shelves.deleteAll(owner);
-      absences.deleteAll(owner);
+      entries.deleteAll(owner);
+      negativeEntries.deleteAll(owner);
     },
-    forgetNames: (owner, isMeant) => {
+    invalidateMatching: (owner, isMeant) => {
       counts.invalidations += 1;
-      const names = new Set([...shelves.names(owner), ...(flights.get(owner)?.keys() ?? [])]);
+      const names = new Set([...entries.names(owner), ...(inFlightRequests.get(owner)?.keys() ?? [])]);
       for (const name of names) {
         if (!isMeant(name)) continue;
         outdate(owner, name);
-        shelves.delete(owner, name);
+        entries.delete(owner, name);
       }
     },
-    forgetWhere: (isChanged) => {
+    invalidateWhere: (isChanged) => {
       counts.invalidations += 1;
       outdateAll();
-      absences.clear();
-      shelves.deleteWhere(({ value }) => value !== undefined && isChanged(value));
+      negativeEntries.clear();
+      entries.deleteWhere(({ value }) => value !== undefined && isChanged(value));
     },
-    doubt: () => {
+    markStale: () => {
       counts.invalidations += 1;
-      doubts += 1;
+      staleGeneration += 1;
       outdateAll();
     },
     start: () => {
-      keeping = true;
+      caching = true;
     },
     stop: () => {
-      keeping = false;
+      caching = false;
       outdateAll();
-      shelves.clear();
-      absences.clear();
+      entries.clear();
+      negativeEntries.clear();
     },
     measure: () => {
-      const [present, absent] = [shelves.measure(), absences.measure()];
+      const [present, absent] = [entries.measure(), negativeEntries.measure()];
       return {
         ...counts,
         evictions: present.evictions + absent.evictions,

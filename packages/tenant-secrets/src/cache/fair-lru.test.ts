@@ -1,6 +1,6 @@
 import { assert, constantFrom, integer, array, property, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createFairShelves } from "./fair-lru.ts";
+import { createFairLru } from "./fair-lru.ts";
 
 interface Thing {
   readonly sizeBytes: number;
@@ -8,13 +8,13 @@ interface Thing {
 
 const thing = (sizeBytes = 10): Thing => ({ sizeBytes });
 
-function shelves(maxEntries: number, maxBytes = 1_000_000) {
-  return createFairShelves<Thing>({ maxEntries, maxBytes });
+function createLru(maxEntries: number, maxBytes = 1_000_000) {
+  return createFairLru<Thing>({ maxEntries, maxBytes });
 }
 
 describe("a bounded store", () => {
   test("keeps what was used last, in entries and in bytes", () => {
-    const byEntries = shelves(3);
+    const byEntries = createLru(3);
     for (const name of ["a", "b", "c"]) byEntries.set("acme", name, thing());
     byEntries.get("acme", "a");
     byEntries.set("acme", "d", thing());
@@ -23,7 +23,7 @@ describe("a bounded store", () => {
       "c",
       "d",
     ]);
-    const byBytes = shelves(100, 100);
+    const byBytes = createLru(100, 100);
     byBytes.set("acme", "small", thing(10));
     byBytes.set("acme", "large", thing(95));
     expect([byBytes.get("acme", "small"), byBytes.get("acme", "large")]).toEqual([undefined, thing(95)]);
@@ -33,80 +33,80 @@ describe("a bounded store", () => {
   });
 
   test("leaves nothing older in the place of what is too large for it", () => {
-    const kept = shelves(100, 100);
-    kept.set("acme", "grown", thing(10));
-    kept.set("acme", "grown", thing(101));
-    expect(kept.get("acme", "grown")).toBeUndefined();
-    expect(kept.measure()).toMatchObject({ entries: 0, bytes: 0 });
+    const lru = createLru(100, 100);
+    lru.set("acme", "grown", thing(10));
+    lru.set("acme", "grown", thing(101));
+    expect(lru.get("acme", "grown")).toBeUndefined();
+    expect(lru.measure()).toMatchObject({ entries: 0, bytes: 0 });
   });
 
   test("takes nothing from an owner that has no more than an even share, however much another one brings", () => {
-    const kept = shelves(100);
-    for (let i = 0; i < 50; i++) kept.set("quiet", `name-${i}`, thing());
-    for (let i = 0; i < 10_000; i++) kept.set("noisy", `name-${i}`, thing());
-    const left = Array.from({ length: 50 }, (_, i) => kept.get("quiet", `name-${i}`));
+    const lru = createLru(100);
+    for (let i = 0; i < 50; i++) lru.set("quiet", `name-${i}`, thing());
+    for (let i = 0; i < 10_000; i++) lru.set("noisy", `name-${i}`, thing());
+    const left = Array.from({ length: 50 }, (_, i) => lru.get("quiet", `name-${i}`));
     expect(left.every((entry) => entry !== undefined)).toBe(true);
-    expect(kept.measure().entries).toBe(100);
+    expect(lru.measure().entries).toBe(100);
   });
 
   test("lets one owner have all the room while nobody else wants it, and takes it back when somebody does", () => {
-    const kept = shelves(100);
-    for (let i = 0; i < 100; i++) kept.set("first", `name-${i}`, thing());
-    for (let i = 0; i < 50; i++) kept.set("second", `name-${i}`, thing());
-    expect(Array.from({ length: 50 }, (_, i) => kept.get("second", `name-${i}`))).not.toContain(undefined);
+    const lru = createLru(100);
+    for (let i = 0; i < 100; i++) lru.set("first", `name-${i}`, thing());
+    for (let i = 0; i < 50; i++) lru.set("second", `name-${i}`, thing());
+    expect(Array.from({ length: 50 }, (_, i) => lru.get("second", `name-${i}`))).not.toContain(undefined);
   });
 
   test("takes from whoever brings more, and not from others with as much", () => {
-    const kept = shelves(100);
-    for (let i = 0; i < 50; i++) for (const owner of ["one", "other"]) kept.set(owner, `name-${i}`, thing());
-    kept.set("small", "name", thing());
-    for (let i = 50; i < 100; i++) kept.set("one", `name-${i}`, thing());
-    const left = Array.from({ length: 50 }, (_, i) => kept.get("other", `name-${i}`));
+    const lru = createLru(100);
+    for (let i = 0; i < 50; i++) for (const owner of ["one", "other"]) lru.set(owner, `name-${i}`, thing());
+    lru.set("small", "name", thing());
+    for (let i = 50; i < 100; i++) lru.set("one", `name-${i}`, thing());
+    const left = Array.from({ length: 50 }, (_, i) => lru.get("other", `name-${i}`));
     expect(left.filter((entry) => entry === undefined).length).toBeLessThanOrEqual(1);
   });
 
   test("takes in what comes last, also where there are more owners than room", () => {
-    const kept = shelves(100);
+    const lru = createLru(100);
     for (let i = 0; i < 1000; i++) {
-      kept.set(`owner-${i}`, "name", thing());
-      expect(kept.get(`owner-${i}`, "name")).toBeDefined();
+      lru.set(`owner-${i}`, "name", thing());
+      expect(lru.get(`owner-${i}`, "name")).toBeDefined();
     }
-    expect(kept.measure()).toEqual({ entries: 100, bytes: 1000, evictions: 900 });
+    expect(lru.measure()).toEqual({ entries: 100, bytes: 1000, evictions: 900 });
   });
 
   test("finds whom to take from in a few steps, among 30,000 owners with one entry each and one with 20,000", () => {
     const owners = 30_000;
     const hoard = 20_000;
     let steps = 0;
-    const kept = createFairShelves<Thing>({ maxEntries: owners + hoard, maxBytes: 100_000_000 }, () => {
+    const lru = createFairLru<Thing>({ maxEntries: owners + hoard, maxBytes: 100_000_000 }, () => {
       steps += 1;
     });
-    for (let i = 0; i < owners; i++) kept.set(`owner-${i}`, "name", thing());
-    for (let i = 0; i < hoard; i++) kept.set("hoarder", `name-${i}`, thing());
-    expect(kept.measure()).toMatchObject({ entries: owners + hoard, evictions: 0 });
+    for (let i = 0; i < owners; i++) lru.set(`owner-${i}`, "name", thing());
+    for (let i = 0; i < hoard; i++) lru.set("hoarder", `name-${i}`, thing());
+    expect(lru.measure()).toMatchObject({ entries: owners + hoard, evictions: 0 });
     let most = 0;
     for (let i = 0; i < 1000; i++) {
       steps = 0;
-      kept.set(`newcomer-${i}`, "name", thing());
+      lru.set(`newcomer-${i}`, "name", thing());
       most = Math.max(most, steps);
     }
     // Two changes of a ranking, of at most three steps for each doubling.
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThan(100);
-    expect(kept.measure()).toMatchObject({ entries: owners + hoard, evictions: 1000 });
-    const left = Array.from({ length: owners }, (_, i) => kept.get(`owner-${i}`, "name"));
+    expect(lru.measure()).toMatchObject({ entries: owners + hoard, evictions: 1000 });
+    const left = Array.from({ length: owners }, (_, i) => lru.get(`owner-${i}`, "name"));
     expect(left.filter((entry) => entry === undefined)).toEqual([]);
   });
 
   test("takes from those who came first, where all owners have as much and there are more than room", () => {
-    const kept = shelves(1000);
-    for (let i = 0; i < 1500; i++) kept.set(`owner-${i}`, "name", thing());
-    const left = Array.from({ length: 1500 }, (_, i) => i).filter((i) => kept.get(`owner-${i}`, "name"));
+    const lru = createLru(1000);
+    for (let i = 0; i < 1500; i++) lru.set(`owner-${i}`, "name", thing());
+    const left = Array.from({ length: 1500 }, (_, i) => i).filter((i) => lru.get(`owner-${i}`, "name"));
     expect(left).toEqual(Array.from({ length: 1000 }, (_, i) => i + 500));
   });
 
   test("tells owners and names apart, whatever they are", () => {
-    const kept = shelves(100);
+    const lru = createLru(100);
     const places = [
       ["a b", "c"],
       ["a", "b c"],
@@ -114,10 +114,10 @@ describe("a bounded store", () => {
       ["__proto__", "constructor"],
       ["constructor", "__proto__"],
     ] as const;
-    for (const [i, [owner, name]] of places.entries()) kept.set(owner, name, thing(i + 1));
-    expect(places.map(([owner, name]) => kept.get(owner, name)?.sizeBytes)).toEqual([1, 2, 3, 4, 5]);
-    kept.deleteAll("a");
-    expect(places.map(([owner, name]) => kept.get(owner, name)?.sizeBytes)).toEqual([1, undefined, 3, 4, 5]);
+    for (const [i, [owner, name]] of places.entries()) lru.set(owner, name, thing(i + 1));
+    expect(places.map(([owner, name]) => lru.get(owner, name)?.sizeBytes)).toEqual([1, 2, 3, 4, 5]);
+    lru.deleteAll("a");
+    expect(places.map(([owner, name]) => lru.get(owner, name)?.sizeBytes)).toEqual([1, undefined, 3, 4, 5]);
   });
 
   test("counts what it holds, after any sequence of changes, and never holds more than its bounds", () => {
@@ -131,24 +131,24 @@ describe("a bounded store", () => {
     );
     assert(
       property(array(step, { maxLength: 80 }), (steps) => {
-        const kept = createFairShelves<Thing>({ maxEntries: 8, maxBytes: 120 });
+        const lru = createFairLru<Thing>({ maxEntries: 8, maxBytes: 120 });
         for (const [what, o, n, size] of steps) {
-          if (what === "set") kept.set(o, n, thing(size));
-          else if (what === "delete") kept.delete(o, n);
-          else if (what === "deleteAll") kept.deleteAll(o);
-          else kept.deleteWhere(({ sizeBytes }) => sizeBytes === size);
-          const { entries, bytes } = kept.measure();
+          if (what === "set") lru.set(o, n, thing(size));
+          else if (what === "delete") lru.delete(o, n);
+          else if (what === "deleteAll") lru.deleteAll(o);
+          else lru.deleteWhere(({ sizeBytes }) => sizeBytes === size);
+          const { entries, bytes } = lru.measure();
           expect(entries).toBeLessThanOrEqual(8);
           expect(bytes).toBeLessThanOrEqual(120);
           const held = ["a", "b", "c", "d"].flatMap((each) =>
-            ["1", "2", "3", "4", "5", "6"].flatMap((one) => kept.get(each, one) ?? []),
+            ["1", "2", "3", "4", "5", "6"].flatMap((one) => lru.get(each, one) ?? []),
           );
           expect([entries, bytes]).toEqual([
             held.length,
             held.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
           ]);
           // What is no more than the share of one of four owners has its place at once.
-          if (what === "set" && size <= 30) expect(kept.get(o, n)).toEqual(thing(size));
+          if (what === "set" && size <= 30) expect(lru.get(o, n)).toEqual(thing(size));
         }
       }),
     );

@@ -7,7 +7,7 @@ export interface Bounds {
 }
 
 /** Something kept, for its owner, under a name. */
-export interface FairShelves<Entry extends { readonly sizeBytes: number }> {
+export interface FairLru<Entry extends { readonly sizeBytes: number }> {
   get(owner: string, name: string): Entry | undefined;
   set(owner: string, name: string, entry: Entry): void;
   /** What is kept for an owner. */
@@ -20,7 +20,7 @@ export interface FairShelves<Entry extends { readonly sizeBytes: number }> {
   measure(): { readonly entries: number; readonly bytes: number; readonly evictions: number };
 }
 
-type Shelf<Entry extends object> = LRUCache<string, Entry>;
+type OwnerLru<Entry extends object> = LRUCache<string, Entry>;
 
 /**
  * A bounded store in which owners cannot crowd each other out: where there is no more room, whoever has more than an even
@@ -28,50 +28,50 @@ type Shelf<Entry extends object> = LRUCache<string, Entry>;
  *
  * @param onStep called for each owner that is looked at to find one with too much, so that a test can count them
  */
-export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
+export function createFairLru<Entry extends { readonly sizeBytes: number }>(
   { maxEntries, maxBytes }: Bounds,
   onStep?: () => void,
-): FairShelves<Entry> {
-  const shelves = new Map<string, Shelf<Entry>>();
+): FairLru<Entry> {
+  const lrus = new Map<string, OwnerLru<Entry>>();
   let entries = 0;
   let bytes = 0;
   let evictions = 0;
   /** Owners by the part of the room that they have. Where there is too much in all, the first has more than an even share. */
   const ranking = createRanking<string>(onStep);
 
-  const rank = (owner: string, shelf: Shelf<Entry>): void => {
-    if (shelf.size > 0) {
-      ranking.put(owner, Math.max(shelf.size / maxEntries, shelf.calculatedSize / maxBytes));
+  const rank = (owner: string, lru: OwnerLru<Entry>): void => {
+    if (lru.size > 0) {
+      ranking.put(owner, Math.max(lru.size / maxEntries, lru.calculatedSize / maxBytes));
       return;
     }
-    shelves.delete(owner);
+    lrus.delete(owner);
     ranking.delete(owner);
   };
 
-  const forgetShelf = (owner: string, shelf: Shelf<Entry>): void => {
-    entries -= shelf.size;
-    bytes -= shelf.calculatedSize;
-    shelves.delete(owner);
+  const removeLru = (owner: string, lru: OwnerLru<Entry>): void => {
+    entries -= lru.size;
+    bytes -= lru.calculatedSize;
+    lrus.delete(owner);
     ranking.delete(owner);
   };
 
-  const remove = (owner: string, shelf: Shelf<Entry>, name: string): void => {
-    const before = shelf.calculatedSize;
-    if (!shelf.delete(name)) return;
+  const remove = (owner: string, lru: OwnerLru<Entry>, name: string): void => {
+    const before = lru.calculatedSize;
+    if (!lru.delete(name)) return;
     entries -= 1;
-    bytes -= before - shelf.calculatedSize;
-    rank(owner, shelf);
+    bytes -= before - lru.calculatedSize;
+    rank(owner, lru);
   };
 
-  const hasMoreThanItsShare = (shelf: Shelf<Entry>): boolean =>
-    shelf.size * shelves.size > maxEntries || shelf.calculatedSize * shelves.size > maxBytes;
+  const hasMoreThanItsShare = (lru: OwnerLru<Entry>): boolean =>
+    lru.size * lrus.size > maxEntries || lru.calculatedSize * lrus.size > maxBytes;
 
   /** Whoever brings something makes room for it, out of its own where that is more than an even share. */
-  const findVictim = (owner: string): readonly [string, Shelf<Entry>] | undefined => {
-    const own = shelves.get(owner);
+  const findVictim = (owner: string): readonly [string, OwnerLru<Entry>] | undefined => {
+    const own = lrus.get(owner);
     if (own !== undefined && own.size > 1 && hasMoreThanItsShare(own)) return [owner, own];
     const heaviest = ranking.heaviest(owner);
-    const other = heaviest === undefined ? undefined : shelves.get(heaviest);
+    const other = heaviest === undefined ? undefined : lrus.get(heaviest);
     if (heaviest !== undefined && other !== undefined && hasMoreThanItsShare(other)) return [heaviest, other];
     return own === undefined ? undefined : [owner, own];
   };
@@ -80,50 +80,48 @@ export function createFairShelves<Entry extends { readonly sizeBytes: number }>(
 
   const makeRoom = (owner: string): void => {
     while (isTooMuch()) {
-      const [victim, shelf] = findVictim(owner) ?? [];
-      if (victim === undefined || shelf === undefined) return;
-      const [oldest] = shelf.rkeys();
+      const [victim, lru] = findVictim(owner) ?? [];
+      if (victim === undefined || lru === undefined) return;
+      const [oldest] = lru.rkeys();
       if (oldest === undefined) return;
-      remove(victim, shelf, oldest);
+      remove(victim, lru, oldest);
       evictions += 1;
     }
   };
 
   return {
-    get: (owner, name) => shelves.get(owner)?.get(name),
+    get: (owner, name) => lrus.get(owner)?.get(name),
     set: (owner, name, entry) => {
-      let shelf = shelves.get(owner);
+      let lru = lrus.get(owner);
       if (entry.sizeBytes > maxBytes) {
         // What stood there is older news all the same.
-        if (shelf !== undefined) remove(owner, shelf, name);
+        if (lru !== undefined) remove(owner, lru, name);
         return;
       }
-      if (shelf === undefined)
-        shelves.set(owner, (shelf = new LRUCache({ maxSize: Number.MAX_SAFE_INTEGER })));
-      const [size, weight] = [shelf.size, shelf.calculatedSize];
-      shelf.set(name, entry, { size: entry.sizeBytes });
-      entries += shelf.size - size;
-      bytes += shelf.calculatedSize - weight;
-      rank(owner, shelf);
+      if (lru === undefined) lrus.set(owner, (lru = new LRUCache({ maxSize: Number.MAX_SAFE_INTEGER })));
+      const [size, weight] = [lru.size, lru.calculatedSize];
+      lru.set(name, entry, { size: entry.sizeBytes });
+      entries += lru.size - size;
+      bytes += lru.calculatedSize - weight;
+      rank(owner, lru);
       makeRoom(owner);
     },
-    names: (owner) => Array.from(shelves.get(owner)?.keys() ?? []),
+    names: (owner) => Array.from(lrus.get(owner)?.keys() ?? []),
     delete: (owner, name) => {
-      const shelf = shelves.get(owner);
-      if (shelf !== undefined) remove(owner, shelf, name);
+      const lru = lrus.get(owner);
+      if (lru !== undefined) remove(owner, lru, name);
     },
     deleteAll: (owner) => {
-      const shelf = shelves.get(owner);
-      if (shelf !== undefined) forgetShelf(owner, shelf);
+      const lru = lrus.get(owner);
+      if (lru !== undefined) removeLru(owner, lru);
     },
     deleteWhere: (isWanted) => {
-      for (const [owner, shelf] of shelves) {
-        for (const [name, entry] of Array.from(shelf.entries()))
-          if (isWanted(entry)) remove(owner, shelf, name);
+      for (const [owner, lru] of lrus) {
+        for (const [name, entry] of Array.from(lru.entries())) if (isWanted(entry)) remove(owner, lru, name);
       }
     },
     clear: () => {
-      shelves.clear();
+      lrus.clear();
       ranking.clear();
       entries = 0;
       bytes = 0;

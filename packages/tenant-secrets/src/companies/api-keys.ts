@@ -24,7 +24,7 @@ import { permitsOnPlatform } from "../access/permissions.ts";
 import { canonicalNetwork } from "./addresses.ts";
 import type { Companies, Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
-import { requireLiveCaller } from "./live-caller.ts";
+import { requireActiveCaller } from "./active-caller.ts";
 
 /**
  * A retry of a request with an id makes another key, since the one before is known to nobody here, and ends that one in the same
@@ -66,7 +66,7 @@ export interface CreatedApiKey {
 
 /**
  * A company's owners and admins make its own keys, with no verb that they lack themselves. Operators make platform keys, and a
- * company's while it has nobody who can: their keys have verbs that an operator has not, so each is on record.
+ * company's while it has nobody who can: their keys have verbs that an operator has not, so each is in the audit log.
  */
 export interface ApiKeys {
   /**
@@ -111,7 +111,8 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
         caller,
         action,
         company,
-        guard: ({ statements }) => requireLiveCaller(statements, caller, key.platform ? undefined : company),
+        guard: ({ statements }) =>
+          requireActiveCaller(statements, caller, key.platform ? undefined : company),
         anew: {
           requestId,
           asked,

@@ -247,7 +247,7 @@ describe("while the database is away", () => {
   async function outage() {
     const people = await population();
     const proxy = await startProxy(fixture.urls.application);
-    const cutOff = await serve(proxy.url, { staleMs: ceilingMs });
+    const cutOff = await serve(proxy.url, { staleIfErrorMs: ceilingMs });
     return { ...people, proxy, cutOff };
   }
 

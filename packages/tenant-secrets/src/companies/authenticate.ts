@@ -8,7 +8,7 @@ import {
   type Database,
 } from "@repo/db";
 import { z } from "zod";
-import { type AuditLog, isDatabaseAway, throwTenantSecretsError } from "@repo/audit-log";
+import { type AuditLog, isDatabaseUnavailable, throwTenantSecretsError } from "@repo/audit-log";
 import {
   type Actor,
   ApiKeyVerb,
@@ -19,7 +19,7 @@ import {
   unauthenticated,
 } from "@repo/catalog";
 import type { RateLimits } from "../access/rate-limits.ts";
-import { createKeptAnswers, type KeptAnswers } from "../cache/cache.ts";
+import { createCache, type Cache } from "../cache/cache.ts";
 import { isInNetworks } from "./addresses.ts";
 import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
@@ -59,15 +59,15 @@ export interface Authentication {
   readonly authenticate: Authenticate;
   /**
    * What was found out about credentials is kept from now on; for who hears of changes. It counts for five seconds, and in an
-   * outage of the database for `staleMs`, but for operators.
+   * outage of the database for `staleIfErrorMs`, but for operators.
    */
-  keep(): void;
+  startCaching(): void;
   /** Somebody's credential or role has changed: what is known of anybody counts no more, in an outage neither. */
-  forget(): void;
+  invalidate(): void;
   /** Changes may have been missed: asks the database anew, about everybody, wherever it can be asked. */
-  doubt(): void;
+  markStale(): void;
   /** Ends {@link keep}. */
-  stopKeeping(): void;
+  stopCaching(): void;
 }
 
 /**
@@ -98,7 +98,7 @@ export interface AuthenticationParts {
   readonly limits: Pick<RateLimits, "credentialFailed" | "isGuessing">;
   readonly signIn: SignIn | undefined;
   /** How long after it was checked a credential of a service, or who has signed in, counts where the database is away. */
-  readonly staleMs: number;
+  readonly staleIfErrorMs: number;
 }
 
 export function createAuthentication({
@@ -107,24 +107,24 @@ export function createAuthentication({
   audit,
   limits,
   signIn,
-  staleMs,
+  staleIfErrorMs,
 }: AuthenticationParts): Authentication {
   const touched = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
-  const keptFor = (staleForMs: number): KeptAnswers<Finding> =>
-    createKeptAnswers<Finding>({
+  const cacheFor = (staleForMs: number): Cache<Finding> =>
+    createCache<Finding>({
       ...bounds,
-      freshMs: keptMs,
-      absentMs: refusalKeptMs,
-      staleMs: staleForMs,
+      ttlMs: keptMs,
+      negativeTtlMs: refusalKeptMs,
+      staleIfErrorMs: staleForMs,
       sizeOf: ({ actor }) => findingBytes + companyBytes * companiesOf(actor),
-      isAway: isDatabaseAway,
-      isAwayForAll: isDatabaseAway,
+      isUnavailable: isDatabaseUnavailable,
+      isSourceUnavailable: isDatabaseUnavailable,
       // A database that is slow can be asked whether a credential was revoked.
-      patient: true,
+      staleOnErrorOnly: true,
     });
-  const findings = keptFor(staleMs);
+  const findings = cacheFor(staleIfErrorMs);
   // What operators do needs the database, all of it.
-  const ofOperators = keptFor(0);
+  const ofOperators = cacheFor(0);
   const all = [findings, ofOperators];
 
   const findService = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
@@ -167,13 +167,13 @@ export function createAuthentication({
     return { actor: { kind: "user", id: row.id, roles }, endsAt: Infinity, networks: null };
   };
 
-  const kept = (
-    among: KeptAnswers<Finding>,
+  const cached = (
+    among: Cache<Finding>,
     name: string,
     find: () => Promise<Finding | undefined>,
   ): Promise<Finding | undefined> => among.get({ owner: "", name, source: "database" }, find);
 
-  /** @returns what the record calls somebody who is refused, and who it is otherwise */
+  /** @returns what the audit log calls somebody who is refused, and who it is otherwise */
   const find = async ({
     credential,
     headers,
@@ -187,13 +187,13 @@ export function createAuthentication({
         limits.isGuessing(address) ? database.inShareOf("guesses", look) : look();
       const finding =
         presented.kind === "tsk"
-          ? kept(findings, presented.hash, () => inTurn(() => findService(presented)))
-          : kept(ofOperators, presented.hash, () => inTurn(() => findOperator(presented)));
+          ? cached(findings, presented.hash, () => inTurn(() => findService(presented)))
+          : cached(ofOperators, presented.hash, () => inTurn(() => findOperator(presented)));
       return { name: presented.prefix, finding: await finding };
     }
     const userId = headers === undefined ? undefined : await signIn?.(headers);
     if (userId === undefined) return { name: "none" };
-    return { name: userId, finding: await kept(findings, `user ${userId}`, () => findUser(userId)) };
+    return { name: userId, finding: await cached(findings, `user ${userId}`, () => findUser(userId)) };
   };
 
   const authenticate: Authenticate = async (request) => {
@@ -206,19 +206,19 @@ export function createAuthentication({
     if (request.credential !== undefined) {
       await limits.credentialFailed({ address, requestId, prefix: name === "none" ? undefined : name });
     }
-    await audit.add(
+    await audit.record(
       { actor: { kind: "anonymous", id: name }, requestId, address },
-      { action: "credential.check", outcome: "refused", reason: "UNAUTHENTICATED" },
+      { action: "credential.check", outcome: "denied", reason: "UNAUTHENTICATED" },
     );
     throw unauthenticated();
   };
 
   return {
     authenticate: (request) => authenticate(request).catch(throwTenantSecretsError),
-    keep: () => all.forEach((each) => each.start()),
-    forget: () => all.forEach((each) => each.forgetWhere(() => true)),
-    doubt: () => all.forEach((each) => each.doubt()),
-    stopKeeping: () => all.forEach((each) => each.stop()),
+    startCaching: () => all.forEach((each) => each.start()),
+    invalidate: () => all.forEach((each) => each.invalidateWhere(() => true)),
+    markStale: () => all.forEach((each) => each.markStale()),
+    stopCaching: () => all.forEach((each) => each.stop()),
   };
 }
 

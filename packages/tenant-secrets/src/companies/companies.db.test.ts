@@ -148,7 +148,7 @@ describe("API keys", () => {
     expect(await codeOf(as(revoked))).toBe("UNAUTHENTICATED");
     const { apiKey: expired, description: old } = await apiKey([mine]);
     await superuser`update api_keys set expires_at = now() - interval '1 second' where id = ${old.id}`;
-    await fixture.sealRows();
+    await fixture.remacRows();
     expect(await codeOf(as(expired))).toBe("UNAUTHENTICATED");
     const theirs = await fixture.company("database");
     const { apiKey: kept, description: foreign } = await apiKey([theirs]);
@@ -256,7 +256,7 @@ describe("API keys", () => {
   });
 });
 
-test("what fails is on record too", async () => {
+test("what fails is in the audit log too", async () => {
   const subdomain = await fixture.company("database");
   const attempts = [
     () => secrets.companies.create(operator, { subdomain, secretStore: "database" }),

@@ -133,7 +133,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
     },
 
     resolveAgain: async ({ caller, company: { id } }) => {
-      rows.forget(id);
+      rows.invalidate(id);
       const row = await rows.findById(id);
       const company = row && verified(caller, row);
       if (company === undefined) throw notFound();

@@ -1,10 +1,10 @@
 import { findCompanyRow, findCompanyRowById, type CompanyRow, type Database } from "@repo/db";
-import { isDatabaseAway } from "@repo/audit-log";
+import { isDatabaseUnavailable } from "@repo/audit-log";
 import type { AuthenticRows } from "../access/authentic-rows.ts";
-import { createKeptAnswers, type Keeping, type KeptAnswers } from "../cache/cache.ts";
+import { createCache, type CacheTtl, type Cache } from "../cache/cache.ts";
 
 /** Which company a subdomain names. */
-export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "start" | "stop"> {
+export interface CompanyRows extends Pick<Cache<CompanyRow>, "markStale" | "start" | "stop"> {
   /**
    * @param now by `performance.now()`
    * @returns what is at hand; undefined where it has to be asked for, or there is no such company
@@ -20,7 +20,7 @@ export interface CompanyRows extends Pick<KeptAnswers<CompanyRow>, "doubt" | "st
    */
   findFor(enters: (row: CompanyRow) => boolean, subdomain: string): Promise<CompanyRow | undefined>;
   /** A company has changed: its name, where its secrets live, or whether it may be entered. */
-  forget(companyId: string): void;
+  invalidate(companyId: string): void;
 }
 
 const bounds = { maxEntries: 10_000, maxBytes: 10_000_000 };
@@ -29,39 +29,39 @@ const rowBytes = 700;
 export function createCompanyRows(
   database: Database,
   authentic: AuthenticRows,
-  keeping: Keeping,
+  cacheOptions: CacheTtl,
 ): CompanyRows {
-  const rows = createKeptAnswers<CompanyRow>({
-    ...keeping,
+  const rows = createCache<CompanyRow>({
+    ...cacheOptions,
     // Last: whoever keeps values as well says how many of these, which is nothing to rows.
     ...bounds,
     sizeOf: () => rowBytes,
-    isAway: isDatabaseAway,
-    isAwayForAll: isDatabaseAway,
+    isUnavailable: isDatabaseUnavailable,
+    isSourceUnavailable: isDatabaseUnavailable,
   });
   // Nobody owns names that are asked for: what was not used for longest makes room.
-  const questionOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });
+  const cacheKeyOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });
   const genuine = async (find: () => Promise<CompanyRow | undefined>): Promise<CompanyRow | undefined> => {
     const row = await find();
     const counts = row !== undefined && (await authentic.accepts({ kind: "company", ...row }, row));
     return counts ? row : undefined;
   };
-  const ask = (subdomain: string): Promise<CompanyRow | undefined> =>
+  const load = (subdomain: string): Promise<CompanyRow | undefined> =>
     genuine(() => findCompanyRow(database, subdomain));
   return {
-    doubt: () => rows.doubt(),
+    markStale: () => rows.markStale(),
     start: () => rows.start(),
     stop: () => rows.stop(),
-    peek: (subdomain, now) => rows.peek(questionOf(subdomain), now)?.value,
-    find: (subdomain) => rows.get(questionOf(subdomain), () => ask(subdomain)),
+    peek: (subdomain, now) => rows.peek(cacheKeyOf(subdomain), now)?.value,
+    find: (subdomain) => rows.get(cacheKeyOf(subdomain), () => load(subdomain)),
     findFor: (enters, subdomain) => {
-      const question = questionOf(subdomain);
-      const known = rows.peekAny(question);
+      const key = cacheKeyOf(subdomain);
+      const known = rows.peekIncludingStale(key);
       return known !== undefined && enters(known)
-        ? rows.get(question, () => ask(subdomain))
-        : rows.askAnew(question, () => ask(subdomain));
+        ? rows.get(key, () => load(subdomain))
+        : rows.getFresh(key, () => load(subdomain));
     },
     findById: (id) => genuine(() => findCompanyRowById(database, id)),
-    forget: (companyId) => rows.forgetWhere(({ id }) => id === companyId),
+    invalidate: (companyId) => rows.invalidateWhere(({ id }) => id === companyId),
   };
 }

@@ -38,21 +38,21 @@ interface Maker {
 /** No list of what a person made by hand is longer. */
 const mostListed = 1000;
 
-/** For a transaction that has taken somebody's access away, so that none of these is made behind it (`requireLiveCaller`). */
+/** For a transaction that has taken somebody's access away, so that none of these is made behind it (`requireActiveCaller`). */
 export async function keysOfMaker(
   transaction: Transaction,
   { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },
 ): Promise<Audited<MadeKeys>> {
-  const live = and(
+  const active = and(
     eq(apiKeys.createdByKind, kind),
     eq(apiKeys.createdById, id),
     companyId === undefined ? undefined : eq(apiKeys.companyId, companyId),
     isNull(apiKeys.revokedAt),
     gt(apiKeys.expiresAt, sql`now()`),
   );
-  const listed = await select(transaction.statements, live);
+  const listed = await select(transaction.statements, active);
   if (revoke !== true) return audited({ apiKeys: listed, revoked: false }, []);
-  const revoked = await revokeApiKeys(transaction, live, Number.MAX_SAFE_INTEGER);
+  const revoked = await revokeApiKeys(transaction, active, Number.MAX_SAFE_INTEGER);
   return audited({ apiKeys: listed, revoked: true }, revoked.map(revocationOf));
 }
 

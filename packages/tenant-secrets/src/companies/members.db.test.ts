@@ -212,7 +212,7 @@ test("people are shut out and let in again by operators alone, and keep what the
   }
 });
 
-test("every change of a member is on record with the person and the role, and every refusal", async () => {
+test("every change of a member is in the audit log with the person and the role, and every refusal", async () => {
   const { subdomain, admin, owner } = await staffed();
   const { userId } = await members.add(admin, subdomain, newcomer("member"));
   await members.change(admin, subdomain, { userId, role: "auditor" });
@@ -225,13 +225,13 @@ test("every change of a member is on record with the person and the role, and ev
     select action, outcome, reason, subject, company_id is not null as filed from audit_events
     where actor_id in (${admin.userId}, ${owner.userId}) or (action = 'user.disable' and subject = ${userId}) order by position`;
   expect(events.map((e) => [e["action"], e["outcome"], e["reason"], e["subject"], e["filed"]])).toEqual([
-    ["member.add", "allowed", "member", userId, true],
-    ["member.change", "allowed", "auditor", userId, true],
-    ["member.remove", "allowed", "auditor", userId, true],
-    ["member.remove", "refused", "FORBIDDEN", owner.userId, true],
-    ["member.add", "refused", "FORBIDDEN", null, true],
+    ["member.add", "success", "member", userId, true],
+    ["member.change", "success", "auditor", userId, true],
+    ["member.remove", "success", "auditor", userId, true],
+    ["member.remove", "denied", "FORBIDDEN", owner.userId, true],
+    ["member.add", "denied", "FORBIDDEN", null, true],
     ["member.remove", "failed", "CONFLICT", owner.userId, true],
-    ["user.disable", "allowed", null, userId, false],
+    ["user.disable", "success", null, userId, false],
   ]);
 });
 
@@ -379,9 +379,9 @@ describe("what gives access to somebody", () => {
     expect(await Promise.all(attempts(owner).map(codeOf))).toEqual(Array(4).fill("UNAUTHENTICATED"));
     const made: Person = { ...owner, actor: { ...owner.actor, id: "nobody's id" } };
     expect(await Promise.all(attempts(made).map(codeOf))).toEqual(Array(4).fill("UNAUTHENTICATED"));
-    const live =
+    const active =
       await superuser`select from api_keys k join companies c on c.id = k.company_id where subdomain = ${subdomain}`;
-    expect(live).toHaveLength(0);
+    expect(active).toHaveLength(0);
     expect(await rolesOf(subdomain)).toHaveProperty("size", 3);
   });
 

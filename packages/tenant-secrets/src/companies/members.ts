@@ -16,7 +16,7 @@ import {
 import { audited, type EventDetails, type Operations, type Transaction } from "../access/operation.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
 import type { Companies, Company } from "./companies.ts";
-import { requireLiveCaller } from "./live-caller.ts";
+import { requireActiveCaller } from "./active-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 
 const { memberships, users } = tables;
@@ -88,7 +88,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
       await statements.execute(
         sql`select from ${tables.companies} where id = ${company.id} for no key update`,
       );
-      await requireLiveCaller(statements, caller, company);
+      await requireActiveCaller(statements, caller, company);
     };
 
   /** A member that the caller may make something else. */
@@ -170,7 +170,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
       const operation = { ...(await resolve(caller, "member.remove", subdomain)), subject };
       const { company } = operation;
       const asked = { company: company.id, userId: id, revokeApiKeys };
-      const once = { requestId, asked, answer: KeptKeys };
+      const once = { requestId, asked, answer: RemainingKeys };
       const change = { ...operation, once, guard: guardOf(caller, company) };
       return operations.change<MadeKeys>(change, async ({ statements, writer }) => {
         const member = await getMember(statements, caller, company, subject);
@@ -199,7 +199,7 @@ const AddedMember = z.object({
   since: z.coerce.date(),
 });
 
-const KeptKeys = z.object({
+const RemainingKeys = z.object({
   apiKeys: z.array(
     z.object({
       id: z.string(),

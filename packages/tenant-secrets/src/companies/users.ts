@@ -4,7 +4,7 @@ import { z } from "zod";
 import { userState } from "@repo/audit-log";
 import { type Caller, notFound } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
-import { requireLiveCaller } from "./live-caller.ts";
+import { requireActiveCaller } from "./active-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 
 /** People, as far as operators shut them out and let them in again. What they belong to is kept. */
@@ -32,7 +32,7 @@ export function createUsers(operations: Operations): Users {
     return operations.change(operation, async ({ statements, writer }) => {
       if (subject === undefined) throw notFound();
       const { users } = tables;
-      await requireLiveCaller(statements, caller);
+      await requireActiveCaller(statements, caller);
       const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
       if (row === undefined) throw notFound();
       const state = userState(row);

@@ -82,7 +82,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   }
   await acme.remove("CUSTOM_REMOVED");
   await superuser`update company_secrets set recover_until = now() where secret_key = 'CUSTOM_REMOVED'`;
-  await fixture.sealHeads();
+  await fixture.remacHeads();
   await superuser`update company_secret_versions set expires_at = now() where secret_key = 'CUSTOM_EXPIRED' and version = 22`;
   await superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
@@ -90,7 +90,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   });
   for (const name of ["purge-removed-secrets", "destroy-old-versions", "remind-of-expiry"]) await run(name);
   const events = await superuser`
-    select action, secret_key as key, version from audit_events where actor_id = 'upkeep' order by position`;
+    select action, secret_key as key, version from audit_events where actor_id = 'maintenance' order by position`;
   expect(events.map((row) => `${row["action"]} ${row["key"]} ${row["version"]}`)).toEqual([
     "secret.purge CUSTOM_REMOVED 22",
     "secret.destroy-versions CUSTOM_OLD 2",

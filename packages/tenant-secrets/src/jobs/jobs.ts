@@ -2,22 +2,22 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
 import { z } from "zod";
-import { asTenantSecretsError, type RecordRetention } from "@repo/audit-log";
+import { asTenantSecretsError, type AuditRetention } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
-import type { SecretUpkeep } from "./maintenance.ts";
+import type { SecretMaintenance } from "./maintenance.ts";
 import type { SecretChecks } from "../vault/checks.ts";
 
 export interface TaskDependencies {
   readonly database: Database;
   readonly secrets: {
     readonly runs: RunControl;
-    readonly upkeep: SecretUpkeep;
+    readonly maintenance: SecretMaintenance;
     readonly outsideSettlement: OutsideSettlement;
     readonly checks: SecretChecks;
-    readonly retention: RecordRetention;
+    readonly retention: AuditRetention;
   };
   readonly log: JobLog;
 }
@@ -31,14 +31,14 @@ export const schedule: Schedule = {
   "check-master-key-age": "17 6 * * *",
   "destroy-old-versions": "23 3 * * *",
   "purge-removed-secrets": "47 * * * *",
-  "forget-audit-events": "13 4 * * *",
+  "prune-audit-events": "13 4 * * *",
   "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
 };
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { runs, upkeep, outsideSettlement, checks, retention } = secrets;
+  const { runs, maintenance, outsideSettlement, checks, retention } = secrets;
   /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -71,8 +71,8 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, sql`rate_limits`, sql`expires_at <= now()`),
     ),
-    "forget-audit-events": task(NoPayload, async (_, { signal }) => {
-      await retention.forget(signal);
+    "prune-audit-events": task(NoPayload, async (_, { signal }) => {
+      await retention.prune(signal);
     }),
     "check-master-key-age": task(NoPayload, async () => {
       for (const { region, version } of await findDueMasterKeys(database)) {
@@ -90,7 +90,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
       checks.checkDue(company, secretKey, signal),
     ),
     "destroy-old-versions": task(NoPayload, async (_, { signal }) => {
-      await upkeep.destroyOldVersions(signal);
+      await maintenance.destroyOldVersions(signal);
     }),
     "settle-outside-writes": task(NoPayload, async (_, { signal }) => {
       const { givenUp } = await outsideSettlement.settle(signal);
@@ -102,10 +102,10 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
       );
     }),
     "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
-      await upkeep.purgeRemovedSecrets(signal);
+      await maintenance.purgeRemovedSecrets(signal);
     }),
     "remind-of-expiry": task(NoPayload, async (_, { signal }) => {
-      await upkeep.remindOfExpiry(signal);
+      await maintenance.remindOfExpiry(signal);
     }),
   };
 }

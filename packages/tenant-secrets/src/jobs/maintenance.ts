@@ -2,7 +2,7 @@ import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql } fr
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
-import { job, maxReminderDays, TenantSecretsError } from "@repo/catalog";
+import { systemCaller, maxReminderDays, TenantSecretsError } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
 import { ifDestroyed, withKeysOfNow } from "../keys/company/company-keys.ts";
 import { isPrevious } from "../stores/database/grace-windows.ts";
@@ -26,13 +26,13 @@ const keptVersions = 20;
 /** How many secrets are locked by one transaction. */
 const batchSize = 100;
 
-const upkeeper = job("upkeep", { verbs: [], secretKeys: [] });
+const maintenanceCaller = systemCaller("maintenance", { verbs: [], secretKeys: [] });
 
 /**
  * Scheduled work on the secrets of all companies, by the database's clock. Runs at the same time, and runs after one that was
  * stopped, do nothing twice.
  */
-export interface SecretUpkeep {
+export interface SecretMaintenance {
   /**
    * Destroys the values of versions that are not active, were replaced more than a day ago, and are not among the 20 versions of
    * the secret that were current last.
@@ -60,7 +60,12 @@ interface ChangedSecret extends Pick<Head, "companyId" | "secretKey"> {
   readonly version: number | null;
 }
 
-export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: DatabaseParts): SecretUpkeep {
+export function createSecretMaintenance({
+  database,
+  companyKeys,
+  audit,
+  onAlarm,
+}: DatabaseParts): SecretMaintenance {
   /** Runs batches until one of them finds nothing to do. @returns how many they did together */
   const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
     await audit.ready();
@@ -118,12 +123,12 @@ export function createSecretUpkeep({ database, companyKeys, audit, onAlarm }: Da
     const { companyId, secretKey, version } = changed;
     const entry = {
       action,
-      outcome: "allowed",
+      outcome: "success",
       companyId,
       secretKey,
       version: version ?? undefined,
     } as const;
-    return audit.addTo(statements, upkeeper, entry);
+    return audit.recordInTransaction(statements, maintenanceCaller, entry);
   };
 
   return {
@@ -263,12 +268,12 @@ const dueDays = sql`case when v.expires_at <= now() then ${sql.raw(String(expire
 const isOld = and(
   eq(companySecretVersions.companyId, companySecrets.companyId),
   eq(companySecretVersions.secretKey, companySecrets.secretKey),
-  isNotNull(companySecretVersions.sealed),
+  isNotNull(companySecretVersions.valueEncrypted),
   lte(companySecretVersions.replacedAt, sql`now() - interval '24 hours'`),
   sql`not ${isPrevious}`,
   sql`(${companySecretVersions.replacedAt}, ${companySecretVersions.version}) < (
     select n.replaced_at, n.version from ${companySecretVersions} n
     where n.company_id = ${companySecrets.companyId} and n.secret_key = ${companySecrets.secretKey}
-      and n.sealed is not null and n.replaced_at is not null
+      and n.value_encrypted is not null and n.replaced_at is not null
     order by n.replaced_at desc, n.version desc offset ${sql.raw(String(keptVersions - 2))} limit 1)`,
 );

@@ -10,40 +10,40 @@ import type { MasterKeys } from "./master/master-keys.ts";
 
 type Purpose = "mac" | "signing" | "row";
 
-/** Loads the record's key that is in use or, with a number, one that may have been. Each is loaded once. */
+/** Loads the audit log's key that is in use or, with a number, one that may have been. Each is loaded once. */
 export interface AuditKeys {
-  (no?: number): Promise<AuditKey>;
+  (keyVersion?: number): Promise<AuditKey>;
   /** Forgets which key is in use: another process may have changed it. */
-  forget(): void;
+  invalidate(): void;
 }
 
 /**
- * The keys of the record's MACs: random and wrapped like a company's, so that the end of a master key leaves old events
+ * The keys of the audit log's MACs: random and wrapped like a company's, so that the end of a master key leaves old events
  * verifiable. The first is made on first use. Callers at the same time share one load, and a failed one is forgotten.
  */
 export function createAuditKeys(database: Database, masterKeys: MasterKeys): AuditKeys {
   const loading = new Map<number | undefined, Promise<AuditKey>>();
-  const load = async (no: number | undefined): Promise<AuditKey> => {
-    const wanted = { purpose: "mac", no, build: macKeyOf } as const;
+  const load = async (keyVersion: number | undefined): Promise<AuditKey> => {
+    const wanted = { purpose: "mac", keyVersion, build: macKeyOf } as const;
     const found = await findAuditKey(database, masterKeys, wanted);
     if (found !== undefined) return found;
-    if (no === undefined) await makeFirstAuditKey(database, masterKeys, "mac");
+    if (keyVersion === undefined) await makeFirstAuditKey(database, masterKeys, "mac");
     const made = await findAuditKey(database, masterKeys, wanted);
-    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "The record has no such key.");
+    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "The audit log has no such key.");
     return made;
   };
-  const loadOnce = (no?: number): Promise<AuditKey> => {
-    const known = loading.get(no);
+  const loadOnce = (keyVersion?: number): Promise<AuditKey> => {
+    const known = loading.get(keyVersion);
     if (known !== undefined) return known;
-    const key = load(no);
-    loading.set(no, key);
+    const key = load(keyVersion);
+    loading.set(keyVersion, key);
     key.catch(() => {
-      if (loading.get(no) === key) loading.delete(no);
+      if (loading.get(keyVersion) === key) loading.delete(keyVersion);
     });
     return key;
   };
   return Object.assign(loadOnce, {
-    forget: () => {
+    invalidate: () => {
       loading.delete(undefined);
     },
   });
@@ -68,14 +68,14 @@ export async function rotateAuditKey(
         .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.status, "active")))
         .for("update");
       if (current === undefined || current.createdAt > madeUntil) return audited(undefined, []);
-      const no = current.no + 1;
+      const keyVersion = current.keyVersion + 1;
       await statements
         .update(auditKeys)
         // What has a MAC of a row's key gets one of the next key first (row-key-change.ts).
         .set({ status: purpose === "row" ? "retiring" : "retired" })
-        .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.no, current.no)));
-      await insertKey(statements, active, purpose, no);
-      return audited(undefined, { action, version: no });
+        .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.keyVersion, current.keyVersion)));
+      await insertKey(statements, active, purpose, keyVersion);
+      return audited(undefined, { action, version: keyVersion });
     }),
   );
 }
@@ -84,7 +84,7 @@ export interface KeyReplacement {
   /** A key that was made later is left in use. */
   readonly madeUntil: Date;
   /** What the event of a new key says. */
-  readonly action: "key.rotate-record" | "key.rotate-rows";
+  readonly action: "key.rotate-audit" | "key.rotate-rows";
   /** Of the steps of an operation. */
   readonly commit: <T>(
     work: (transaction: Pick<Transaction, "statements">) => Promise<Audited<T>>,
@@ -99,13 +99,13 @@ export interface KeyReplacement {
 export function createSigningKeys(
   database: Database,
   masterKeys: MasterKeys,
-): (no?: number) => Promise<SigningKey> {
-  return async (no) => {
-    const wanted = { purpose: "signing", no, build: signingKeyOf } as const;
+): (keyVersion?: number) => Promise<SigningKey> {
+  return async (keyVersion) => {
+    const wanted = { purpose: "signing", keyVersion, build: signingKeyOf } as const;
     const find = () => findAuditKey(database, masterKeys, wanted);
     const found = await find();
     if (found !== undefined) return found;
-    if (no === undefined) await makeFirstAuditKey(database, masterKeys, "signing");
+    if (keyVersion === undefined) await makeFirstAuditKey(database, masterKeys, "signing");
     const made = await find();
     if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "There is no such signing key.");
     return made;
@@ -115,9 +115,9 @@ export function createSigningKeys(
 export interface WantedAuditKey<K> {
   readonly purpose: Purpose;
   /** undefined: the one in use */
-  readonly no: number | undefined;
+  readonly keyVersion: number | undefined;
   /** What is made of its bytes, which are wiped then. */
-  readonly build: (no: number, secret: Buffer) => K;
+  readonly build: (keyVersion: number, secret: Buffer) => K;
 }
 
 /**
@@ -127,25 +127,25 @@ export interface WantedAuditKey<K> {
 export async function findAuditKey<K>(
   database: Database,
   masterKeys: MasterKeys,
-  { purpose, no, build }: WantedAuditKey<K>,
+  { purpose, keyVersion, build }: WantedAuditKey<K>,
 ): Promise<K | undefined> {
   const { auditKeys, auditKeyWraps } = tables;
   const [row] = await database.acrossCompanies((statements) =>
     statements
       .select({
-        no: auditKeys.no,
+        keyVersion: auditKeys.keyVersion,
         wrapped: auditKeyWraps.wrapped,
         masterKeyVersion: auditKeyWraps.masterKeyVersion,
       })
       .from(auditKeys)
       .innerJoin(
         auditKeyWraps,
-        and(eq(auditKeyWraps.purpose, auditKeys.purpose), eq(auditKeyWraps.no, auditKeys.no)),
+        and(eq(auditKeyWraps.purpose, auditKeys.purpose), eq(auditKeyWraps.keyVersion, auditKeys.keyVersion)),
       )
       .where(
         and(
           eq(auditKeys.purpose, purpose),
-          no === undefined ? eq(auditKeys.status, "active") : eq(auditKeys.no, no),
+          keyVersion === undefined ? eq(auditKeys.status, "active") : eq(auditKeys.keyVersion, keyVersion),
           eq(auditKeyWraps.region, masterKeys.region),
         ),
       )
@@ -153,11 +153,11 @@ export async function findAuditKey<K>(
       .limit(1),
   );
   if (row === undefined) return undefined;
-  const place = placeOf(purpose, row.no, masterKeys.region, row.masterKeyVersion);
+  const place = placeOf(purpose, row.keyVersion, masterKeys.region, row.masterKeyVersion);
   const ring = await ringWith(masterKeys, row.masterKeyVersion);
   const secret = unwrapKey(ring.get(row.masterKeyVersion).wrappingKey, place, row.wrapped);
   try {
-    return build(row.no, secret);
+    return build(row.keyVersion, secret);
   } finally {
     secret.fill(0);
   }
@@ -179,31 +179,35 @@ async function insertKey(
   statements: Statements,
   active: MasterKey,
   purpose: Purpose,
-  no: number,
+  keyVersion: number,
 ): Promise<void> {
   const secret = randomBytes(32);
-  const wrapped = wrapKey(active.wrappingKey, placeOf(purpose, no, active.region, active.version), secret);
-  const publicKey = purpose === "signing" ? signingKeyOf(no, secret).publicKey : null;
+  const wrapped = wrapKey(
+    active.wrappingKey,
+    placeOf(purpose, keyVersion, active.region, active.version),
+    secret,
+  );
+  const publicKey = purpose === "signing" ? signingKeyOf(keyVersion, secret).publicKey : null;
   secret.fill(0);
   const made = await statements
     .insert(tables.auditKeys)
-    .values({ purpose, no, status: "active", publicKey })
+    .values({ purpose, keyVersion, status: "active", publicKey })
     .onConflictDoNothing()
-    .returning({ no: tables.auditKeys.no });
+    .returning({ keyVersion: tables.auditKeys.keyVersion });
   if (made.length === 0) return;
   await statements
     .insert(tables.auditKeyWraps)
-    .values({ purpose, no, region: active.region, masterKeyVersion: active.version, wrapped });
+    .values({ purpose, keyVersion, region: active.region, masterKeyVersion: active.version, wrapped });
 }
 
-function macKeyOf(no: number, secret: Buffer): AuditKey {
-  return { no, macKey: createSecretKey(secret) };
+function macKeyOf(keyVersion: number, secret: Buffer): AuditKey {
+  return { keyVersion, macKey: createSecretKey(secret) };
 }
 
-function signingKeyOf(no: number, seed: Buffer): SigningKey {
+function signingKeyOf(keyVersion: number, seed: Buffer): SigningKey {
   const privateKey = ed25519KeyOf(seed);
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "pem" }).toString();
-  return { no, privateKey, publicKey };
+  return { keyVersion, privateKey, publicKey };
 }
 
 /** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, 7). */
@@ -218,6 +222,6 @@ function ed25519KeyOf(seed: Buffer): KeyObject {
   }
 }
 
-function placeOf(purpose: Purpose, no: number, region: string, masterKeyVersion: number): KeyPlace {
-  return { kind: "audit-key", owner: purpose, no, region, masterKeyVersion };
+function placeOf(purpose: Purpose, keyVersion: number, region: string, masterKeyVersion: number): KeyPlace {
+  return { kind: "audit-key", owner: purpose, keyVersion, region, masterKeyVersion };
 }

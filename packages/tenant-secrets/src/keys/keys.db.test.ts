@@ -179,14 +179,15 @@ describe("company keys", () => {
         (i % 2 === 0 ? fixture.secrets : other).company(subdomain, product).set(`CUSTOM_${i}`, "fake"),
       ),
     );
-    const keys = await fixture.superuser`select k.no, k.status, count(w.*)::int as wraps from company_keys k
-      join company_key_wraps w using (company_id, no) group by k.no, k.status`;
-    expect(keys.map((row) => ({ ...row }))).toEqual([{ no: 1, status: "active", wraps: 1 }]);
+    const keys =
+      await fixture.superuser`select k.key_version as "keyVersion", k.status, count(w.*)::int as wraps from company_keys k
+      join company_key_wraps w using (company_id, key_version) group by k.key_version, k.status`;
+    expect(keys.map((row) => ({ ...row }))).toEqual([{ keyVersion: 1, status: "active", wraps: 1 }]);
     const third = fixture.another().company(subdomain, product);
     expect(await Promise.all([third.get("CUSTOM_0"), third.get("CUSTOM_99")])).toEqual(["fake", "fake"]);
   });
 
-  test("the record's own key and that of rows are made once, by processes that start at once", async () => {
+  test("the audit log's own key and that of rows are made once, by processes that start at once", async () => {
     const fixture = await createFixture();
     const processes = [fixture.secrets, fixture.another(), fixture.another(), fixture.another()];
     await Promise.all(processes.map((secrets) => secrets.prepare()));

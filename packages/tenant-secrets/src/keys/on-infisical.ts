@@ -7,7 +7,7 @@ import { TenantSecretsError } from "@repo/catalog";
  * @param sentence what an operator reads, made of Infisical's code and what it means
  * @throws {TenantSecretsError} `code`
  */
-export async function onInfisical<T>(
+export async function mapInfisicalErrors<T>(
   work: () => Promise<T>,
   code: "KEY_UNAVAILABLE" | "STORE_UNAVAILABLE",
   sentence: (answer: string) => string,

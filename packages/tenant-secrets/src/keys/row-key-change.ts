@@ -2,7 +2,7 @@ import { and, eq } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import { rowTables, type StoredRow } from "@repo/audit-log";
 import { isGenuineRow, rowMac } from "@repo/envelope";
-import type { CountingKeys, RowKeys } from "../access/authentic-rows.ts";
+import type { ActiveRowKeys, RowKeys } from "../access/authentic-rows.ts";
 import type { Across } from "../access/operation.ts";
 import { rotateAuditKey, type KeyReplacement } from "./audit-keys.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
@@ -11,7 +11,7 @@ const { auditKeys, auditKeyWraps } = tables;
 
 export interface RowKeyChange {
   /** Rows that have a MAC under the new key now. */
-  readonly resealed: number;
+  readonly reencrypted: number;
   /** Rows that another party wrote: they have none, and count for nothing. `audit verify` names them. */
   readonly notGenuine: number;
 }
@@ -35,18 +35,18 @@ export async function replaceRowKey(
   replacement: Omit<KeyReplacement, "action">,
 ): Promise<RowKeyChange> {
   await rotateAuditKey(masterKeys, "row", { ...replacement, action: "key.rotate-rows" });
-  rowKeys.forget();
+  rowKeys.invalidate();
   const keys = await rowKeys.load();
   const across: Across = (query) => database.acrossCompanies(query);
-  let resealed = 0;
+  let reencrypted = 0;
   let notGenuine = 0;
   for (const table of rowTables) {
     for (let after: StoredRow | undefined, more = true; more;) {
       const rows = await across((statements) => table.select(statements, after, batchSize));
-      const older = rows.filter(({ beside }) => beside.macKeyNo !== keys.active.no);
-      const made = older.flatMap((row) => resealedRow(keys, row) ?? []);
-      if (made.length > 0) await across((statements) => table.reseal(statements, made));
-      resealed += made.length;
+      const older = rows.filter(({ beside }) => beside.macKeyVersion !== keys.active.keyVersion);
+      const made = older.flatMap((row) => reencryptedRow(keys, row) ?? []);
+      if (made.length > 0) await across((statements) => table.reencrypt(statements, made));
+      reencrypted += made.length;
       notGenuine += older.length - made.length;
       after = rows.at(-1);
       more = rows.length === batchSize;
@@ -57,21 +57,24 @@ export async function replaceRowKey(
       .update(auditKeys)
       .set({ status: "retired" })
       .where(and(eq(auditKeys.purpose, "row"), eq(auditKeys.status, "retiring")))
-      .returning({ no: auditKeys.no });
-    for (const { no } of retiring) {
+      .returning({ keyVersion: auditKeys.keyVersion });
+    for (const { keyVersion } of retiring) {
       await statements
         .delete(auditKeyWraps)
-        .where(and(eq(auditKeyWraps.purpose, "row"), eq(auditKeyWraps.no, no)));
+        .where(and(eq(auditKeyWraps.purpose, "row"), eq(auditKeyWraps.keyVersion, keyVersion)));
     }
   });
-  rowKeys.forget();
-  return { resealed, notGenuine };
+  rowKeys.invalidate();
+  return { reencrypted, notGenuine };
 }
 
-function resealedRow({ active, counting }: CountingKeys, row: StoredRow): StoredRow | undefined {
+function reencryptedRow({ active, accepted }: ActiveRowKeys, row: StoredRow): StoredRow | undefined {
   const { state, beside } = row;
-  const key = counting.get(beside.macKeyNo);
+  const key = accepted.get(beside.macKeyVersion);
   if (key === undefined || !isGenuineRow(key, state, beside)) return undefined;
   const { revision } = beside;
-  return { state, beside: { revision, macKeyNo: active.no, mac: rowMac(active, state, revision) } };
+  return {
+    state,
+    beside: { revision, macKeyVersion: active.keyVersion, mac: rowMac(active, state, revision) },
+  };
 }

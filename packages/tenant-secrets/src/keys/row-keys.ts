@@ -4,13 +4,13 @@ import { LRUCache } from "lru-cache";
 import { tables, type Database } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 import type { RowKey } from "@repo/envelope";
-import type { CountingKeys, RowKeys } from "../access/authentic-rows.ts";
+import type { ActiveRowKeys, RowKeys } from "../access/authentic-rows.ts";
 import { findAuditKey, makeFirstAuditKey } from "./audit-keys.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 
 const { auditKeys } = tables;
 
-interface Ring extends CountingKeys {
+interface Ring extends ActiveRowKeys {
   /** By `performance.now()`. */
   readonly loadedAt: number;
 }
@@ -21,7 +21,7 @@ const keptMs = 300_000;
 const askedAgainAfterMs = 1000;
 
 /**
- * The keys of the MACs of rows that decide who may read: random, and wrapped as the record's are. The first is made on first
+ * The keys of the MACs of rows that decide who may read: random, and wrapped as the audit log's are. The first is made on first
  * use.
  */
 export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKeys {
@@ -31,20 +31,22 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
   const readRing = async (): Promise<Ring | undefined> => {
     const rows = await database.acrossCompanies((statements) =>
       statements
-        .select({ no: auditKeys.no, status: auditKeys.status })
+        .select({ keyVersion: auditKeys.keyVersion, status: auditKeys.status })
         .from(auditKeys)
         .where(and(eq(auditKeys.purpose, "row"), ne(auditKeys.status, "retired"))),
     );
     const keys = await Promise.all(
-      rows.map(({ no, status }) => {
-        const key = findAuditKey(database, masterKeys, { purpose: "row", no, build: rowKeyOf });
+      rows.map(({ keyVersion, status }) => {
+        const key = findAuditKey(database, masterKeys, { purpose: "row", keyVersion, build: rowKeyOf });
         // One that does not open has no MACs that count, and is no reason to do without the one in use.
         return status === "active" ? key : key.catch(ifUnusable);
       }),
     );
-    const counting = new Map(keys.flatMap((key) => (key === undefined ? [] : [[key.no, key] as const])));
-    const active = counting.get(rows.find(({ status }) => status === "active")?.no ?? 0);
-    return active === undefined ? undefined : { loadedAt: performance.now(), active, counting };
+    const accepted = new Map(
+      keys.flatMap((key) => (key === undefined ? [] : [[key.keyVersion, key] as const])),
+    );
+    const active = accepted.get(rows.find(({ status }) => status === "active")?.keyVersion ?? 0);
+    return active === undefined ? undefined : { loadedAt: performance.now(), active, accepted };
   };
 
   const load = async (): Promise<Ring> => {
@@ -72,19 +74,19 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
     return ring();
   };
 
-  const forget = (): void => {
+  const invalidate = (): void => {
     loading = undefined;
   };
 
   return {
-    forget,
+    invalidate,
     load: ring,
-    find: async (no) => {
-      const known = (await ring()).counting.get(no);
-      if (known !== undefined || unknown.has(no)) return known;
-      unknown.set(no, true);
-      forget();
-      return (await ring()).counting.get(no);
+    find: async (keyVersion) => {
+      const known = (await ring()).accepted.get(keyVersion);
+      if (known !== undefined || unknown.has(keyVersion)) return known;
+      unknown.set(keyVersion, true);
+      invalidate();
+      return (await ring()).accepted.get(keyVersion);
     },
   };
 }
@@ -95,6 +97,6 @@ function ifUnusable(error: unknown): undefined {
   if (code !== "INTEGRITY_FAILURE" && code !== "KEY_UNAVAILABLE") throw error;
 }
 
-function rowKeyOf(no: number, secret: Buffer): RowKey {
-  return { no, macKey: createSecretKey(secret) };
+function rowKeyOf(keyVersion: number, secret: Buffer): RowKey {
+  return { keyVersion, macKey: createSecretKey(secret) };
 }

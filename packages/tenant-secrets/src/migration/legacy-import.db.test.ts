@@ -22,8 +22,8 @@ function seal(value: string | Buffer, key = rawKey, ivBytes = 12, tagBytes = 16)
   return [iv, body, cipher.getAuthTag()].map((part) => part.toString("hex")).join(":");
 }
 
-function row(company: string, secretKey: string, sealed: string | undefined): LegacyRow {
-  return { company, secretKey, sealed };
+function row(company: string, secretKey: string, encrypted: string | undefined): LegacyRow {
+  return { company, secretKey, encrypted };
 }
 
 /** Runs an import to its end, with nothing cached. */
@@ -94,13 +94,13 @@ describe("rows of the old form", () => {
     expect(await secrets.get("CUSTOM_SPACED")).toBe("\uFEFF spaced\r\n\n");
     expect(await heads(acme)).toEqual(targets.toSorted().map((name) => `${name} legacy 1`));
     expect(
-      (await secrets.list()).secrets.find(({ secretKey }) => secretKey === "STRIPE_SECRET_KEY")?.hint,
+      (await secrets.list()).secrets.find(({ secretKey }) => secretKey === "STRIPE_SECRET_KEY")?.lastFour,
     ).toBe("0001");
     expect(await events(acme)).toEqual(
-      targets.map((name) => `secret.import allowed operator test-operator ${name} 1`),
+      targets.map((name) => `secret.import success operator test-operator ${name} 1`),
     );
-    const sealed = await fixture.superuser`select secret_value_encrypted as text from company_secrets`;
-    expect(sealed.every(({ text }) => String(text).startsWith("ts1."))).toBe(true);
+    const encrypted = await fixture.superuser`select secret_value_encrypted as text from company_secrets`;
+    expect(encrypted.every(({ text }) => String(text).startsWith("ts1."))).toBe(true);
 
     expect(short(await run(rows))).toEqual(rows.map(() => "unchanged"));
     expect(await heads(acme)).toEqual(targets.toSorted().map((name) => `${name} legacy 1`));
@@ -234,7 +234,7 @@ describe("rows of the old form", () => {
       where action = 'secret.import' and company_id is null`;
     expect(unknown.map((event) => ({ ...event }))).toEqual(
       Array.from({ length: 3 }, () => ({
-        outcome: "refused",
+        outcome: "denied",
         reason: "NOT_FOUND",
         actor_id: "test-operator",
       })),
@@ -270,8 +270,8 @@ describe("rows of the old form", () => {
     expect(await secrets.get("CUSTOM_NEWER")).toBe("fake-new");
     expect(await secrets.find("CUSTOM_REMOVED")).toBeUndefined();
     expect(await events(acme)).toEqual([
-      "secret.compare allowed operator test-operator CUSTOM_EQUAL 1",
-      "secret.compare allowed operator test-operator CUSTOM_NEWER 2",
+      "secret.compare success operator test-operator CUSTOM_EQUAL 1",
+      "secret.compare success operator test-operator CUSTOM_NEWER 2",
     ]);
   });
 
@@ -349,15 +349,15 @@ describe("a dry run", () => {
     ]);
   });
 
-  test("puts every comparison on record: it would tell whoever guesses", async () => {
+  test("puts every comparison in the audit log: it would tell whoever guesses", async () => {
     const acme = await fixture.company("database");
     await fixture.secrets.company(acme, product).set("CUSTOM_A", "fake-a");
     await run([row(acme, "CUSTOM_A", seal("guess")), row(acme, "CUSTOM_A", seal("fake-a"))], {
       dryRun: true,
     });
     expect(await events(acme)).toEqual([
-      "secret.compare allowed operator test-operator CUSTOM_A 1",
-      "secret.compare allowed operator test-operator CUSTOM_A 1",
+      "secret.compare success operator test-operator CUSTOM_A 1",
+      "secret.compare success operator test-operator CUSTOM_A 1",
     ]);
   });
 });
@@ -367,7 +367,7 @@ test("a value that does not read back as it was written is not counted as import
   await fixture.superuser.unsafe(`
     create function spoil() returns trigger language plpgsql as $$ begin
       if new.secret_key = 'CUSTOM_SPOILT' then new.current_version := null; new.secret_value_encrypted := null;
-        new.company_key_no := null; new.deleted_at := now(); end if; return new; end $$;
+        new.company_key_version := null; new.deleted_at := now(); end if; return new; end $$;
     create trigger spoil before update on company_secrets for each row execute function spoil()`);
   const outcomes = await run([
     row(acme, "CUSTOM_SPOILT", seal("fake")),
@@ -378,7 +378,7 @@ test("a value that does not read back as it was written is not counted as import
 });
 
 describe("an import ends before the first row", () => {
-  test("for anybody but an operator, on record", async () => {
+  test("for anybody but an operator, in the audit log", async () => {
     const acme = await fixture.company("database");
     const call = run([row(acme, "CUSTOM_A", seal("fake"))], {}, product);
     expect(await codeOf(call)).toBe("FORBIDDEN");

@@ -26,7 +26,7 @@ export interface LegacyImportOptions {
  * Reads what the strategy's sample code wrote, and seals it anew. Each row is a transaction of its own, so that a run
  * which ended anywhere is completed by another one. What stands here already is never touched.
  *
- * @param caller an operator, in whose name the record has it
+ * @param caller an operator, in whose name the audit log has it
  * @param source the rows in batches; each company is looked up once a batch
  * @returns what became of each row, as soon as that is certain; nothing is done before it is asked for
  * @throws {TenantSecretsError} FORBIDDEN; what `readLegacyKey` throws; what makes it useless to go on, such as
@@ -87,13 +87,13 @@ async function importRow(
   row: LegacyRow,
   secretKey: string | undefined,
 ): Promise<Verdict> {
-  const { sealed } = row;
-  if (sealed === undefined) return bad("UNREADABLE_ROW");
+  const { encrypted } = row;
+  if (encrypted === undefined) return bad("UNREADABLE_ROW");
   const destination = await find(row);
   if (destination === "AMBIGUOUS_COMPANY") return conflict(destination);
   if (typeof destination === "string") return bad(destination);
   if (secretKey === undefined) return bad("UNKNOWN_SECRET_KEY");
-  const opened = openLegacyRow(rawKey, catalog, secretKey, sealed);
+  const opened = openLegacyRow(rawKey, catalog, secretKey, encrypted);
   if (typeof opened === "string") return bad(opened);
   try {
     return await place(destination, secretKey, opened);

@@ -4,7 +4,7 @@ import type { Plaintext } from "@repo/envelope";
 import type { Operations } from "../access/operation.ts";
 import type { Company } from "../companies/companies.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
-import { isSealedOf, type SealedSecret } from "../stores/encrypted-secret.ts";
+import { isEncryptionOf, type EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore } from "../stores/store.ts";
 import { bad, conflict, imported, unchanged, type Verdict } from "./legacy-outcome.ts";
 import type { LegacyValue } from "./legacy-row.ts";
@@ -27,7 +27,7 @@ type Place = (destination: Destination, secretKey: string, value: LegacyValue) =
 /**
  * Puts values where nothing stands.
  *
- * A comparison with what does stand there is put on record before its result is known to anybody: whoever can make rows
+ * A comparison with what does stand there is put in the audit log before its result is known to anybody: whoever can make rows
  * could guess with it.
  */
 export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boolean): Place {
@@ -38,9 +38,9 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     company: Company,
     secretKey: string,
     value: Plaintext,
-    stored: SealedSecret,
+    stored: EncryptedSecret,
   ): Promise<boolean> => {
-    const same = isSealedOf(stored, value);
+    const same = isEncryptionOf(stored, value);
     const compared = operations.steps({ caller, action: "secret.compare", company, secretKey });
     await compared.record({ version: stored.version });
     return same;
@@ -52,10 +52,10 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     secretKey,
     { plaintext },
   ) => {
-    const known = await databaseStore.know(company, secretKey);
+    const known = await databaseStore.lookup(company, secretKey);
     if (known.state === "removed") return conflict("REMOVED");
     if (known.state === "present") {
-      return (await compare(company, secretKey, plaintext, known.secret.sealed))
+      return (await compare(company, secretKey, plaintext, known.secret.encrypted))
         ? unchanged
         : conflict("DIFFERENT");
     }
@@ -72,12 +72,12 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     if (found !== undefined) return found;
     if (wouldBeThere !== undefined) return wouldBeThere(company, secretKey, value.plaintext);
     const written = await operations.inSteps({ caller, action: "secret.import", company, secretKey }, () =>
-      databaseStore.adopt({ caller, company }, { secretKey, ...value, origin: "legacy" }),
+      databaseStore.backfill({ caller, company }, { secretKey, ...value, origin: "legacy" }),
     );
     // Somebody wrote or removed it since it was looked for.
     if (written === undefined) return (await obstacle(destination, secretKey, value)) ?? bad("NOT_VERIFIED");
     const stored = await databaseStore.find(company, secretKey);
-    const verified = stored?.version === written.version && isSealedOf(stored, value.plaintext);
+    const verified = stored?.version === written.version && isEncryptionOf(stored, value.plaintext);
     return verified ? imported : bad("NOT_VERIFIED");
   };
 }

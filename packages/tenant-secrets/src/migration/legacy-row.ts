@@ -2,12 +2,12 @@ import type { KeyObject } from "node:crypto";
 import {
   type Catalog,
   checkValueText,
-  hintOf,
+  lastFourOf,
   maxValueBytes,
   SecretKey,
   TenantSecretsError,
 } from "@repo/catalog";
-import { openLegacyValue, Plaintext } from "@repo/envelope";
+import { decryptLegacyValue, Plaintext } from "@repo/envelope";
 
 /** One row of the old table. */
 export interface LegacyRow {
@@ -17,16 +17,16 @@ export interface LegacyRow {
   readonly companyId?: string | undefined;
   readonly secretKey: string;
   /** `ivHex:ciphertextHex:tagHex`; undefined where the source could not be read, and the rest says where. */
-  readonly sealed: string | undefined;
+  readonly encrypted: string | undefined;
 }
 
 export interface LegacyValue {
   readonly plaintext: Plaintext;
-  readonly hint: string | undefined;
+  readonly lastFour: string | undefined;
 }
 
 /** The longest text that a value of the greatest length has: an IV and a tag of 24 and 32 digits, two colons. */
-const maxSealedLength = 2 * maxValueBytes + 58;
+const maxEncryptedLength = 2 * maxValueBytes + 58;
 
 /**
  * The secret key that a row's own becomes: as it is, else in capitals, else with `CUSTOM_` before it.
@@ -51,19 +51,19 @@ export function openLegacyRow(
   rawKey: KeyObject,
   catalog: Catalog,
   secretKey: string,
-  sealed: string,
+  encrypted: string,
 ): LegacyValue | "MALFORMED" | "NOT_OPENED" | "INVALID_VALUE" {
-  if (sealed.length > maxSealedLength) return "INVALID_VALUE";
+  if (encrypted.length > maxEncryptedLength) return "INVALID_VALUE";
   let bytes: Buffer;
   try {
-    bytes = openLegacyValue(rawKey, sealed);
+    bytes = decryptLegacyValue(rawKey, encrypted);
   } catch (error) {
     return error instanceof TenantSecretsError && error.code === "INVALID_INPUT" ? "MALFORMED" : "NOT_OPENED";
   }
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     checkValueText(catalog, secretKey, text);
-    return { plaintext: new Plaintext(bytes), hint: hintOf(catalog.get(secretKey), text) };
+    return { plaintext: new Plaintext(bytes), lastFour: lastFourOf(catalog.get(secretKey), text) };
   } catch {
     bytes.fill(0);
     return "INVALID_VALUE";

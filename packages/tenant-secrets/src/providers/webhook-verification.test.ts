@@ -25,7 +25,7 @@ const body = Buffer.from('{"event": "ping",\n"n": 1.0}');
 /** A text that is a secret in either way. */
 const newSecret = () => `whsec_${randomBytes(32).toString("hex")}`;
 const [current, previous, another] = [newSecret(), newSecret(), newSecret()];
-const live: readonly SigningSecret[] = [
+const active: readonly SigningSecret[] = [
   { version: 4, text: current },
   { version: 3, text: previous },
 ];
@@ -36,7 +36,7 @@ function outcome(
   headers: Record<string, string>,
   {
     bytes = body,
-    secrets = live,
+    secrets = active,
     ...options
   }: { bytes?: Buffer; secrets?: readonly SigningSecret[]; now?: number } = {},
 ): number | string {
@@ -373,7 +373,7 @@ describe("a verifier of a product's own", () => {
   const acme: WebhookVerifier = ({ headers }, secret) =>
     headers.get("x-acme-token") === secret ? "verified" : "wrong-signature";
   const verify = (verifier: WebhookVerifier) =>
-    verifyWebhook(verifier, live, { headers: new Headers({ "x-acme-token": previous }), body }).version;
+    verifyWebhook(verifier, active, { headers: new Headers({ "x-acme-token": previous }), body }).version;
 
   test("is asked about each active version, and what it throws says nothing", () => {
     expect(verify(getVerifier(catalog, { ...verifiers, acme }, "ACME_TOKEN"))).toBe(3);

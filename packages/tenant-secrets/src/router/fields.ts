@@ -2,7 +2,7 @@ import { z } from "zod";
 import { maxGraceSeconds, maxReminderDays, maxValueBytes } from "@repo/catalog";
 import { maxReminders } from "../vault/options.ts";
 
-/** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put on record. */
+/** Any text of these: what is wrong with one is for whoever knows the rule to say, and to put in the audit log. */
 export const company = z.string().max(1000);
 export const secretKey = z.string().max(1000);
 

@@ -6,7 +6,7 @@ import { createContext, requestOf } from "./trpc.ts";
 
 /**
  * What the typed client can send its requests to instead of a server: the same router, checks and errors, without a
- * socket in between. The record shows no address.
+ * socket in between. The audit log shows no address.
  */
 export function inProcessFetch(services: Services): Fetch {
   return (url, init) => {

@@ -110,7 +110,7 @@ describe("the procedures of keys", () => {
     expect(await fixture.infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY")).toBeUndefined();
   });
 
-  test("refuse whoever is not an operator, and put it on record", async () => {
+  test("refuse whoever is not an operator, and put it in the audit log", async () => {
     const keys = keysOf(server(), product);
     const calls = [
       keys.status(),
@@ -210,12 +210,13 @@ describe("the procedures of keys", () => {
     expect(await reasonOf(keysOf(server()).rotateCompany({ company: subdomain }))).toBe("CONFLICT");
     await company.set("CUSTOM_A", "first");
     await company.set("CUSTOM_A", "kept");
-    expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ no: 2 });
+    expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ keyVersion: 2 });
     // Asked for twice, it is the same rotation.
-    expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ no: 2 });
+    expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ keyVersion: 2 });
     const states = async () => {
-      const rows = await fixture.superuser`select k.no || ' ' || k.status as state from company_keys k
-        join companies c on c.id = k.company_id where subdomain = ${subdomain} order by no`;
+      const rows =
+        await fixture.superuser`select k.key_version || ' ' || k.status as state from company_keys k
+        join companies c on c.id = k.company_id where subdomain = ${subdomain} order by key_version`;
       return rows.map((row) => String(row["state"]));
     };
     expect(await states()).toEqual(["1 retiring", "2 active"]);

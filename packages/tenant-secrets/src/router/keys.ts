@@ -51,9 +51,9 @@ export const keysRouter = router({
   /** The same for the key of one company. */
   rotateCompany: procedure("rotate")
     .input(z.strictObject({ company }))
-    .output(z.object({ no: z.int() }))
+    .output(z.object({ keyVersion: z.int() }))
     .mutation(async ({ ctx, input }) => ({
-      no: await ctx.secrets.companyKeyRotation.requestRotation(ctx.caller, input.company),
+      keyVersion: await ctx.secrets.companyKeyRotation.requestRotation(ctx.caller, input.company),
     })),
 
   /** Of one rotation, or of the last that was finished; null where there is none. */

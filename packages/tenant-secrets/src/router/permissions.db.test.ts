@@ -117,7 +117,7 @@ const table: Readonly<Record<string, Row>> = {
     may: programs,
     input: ({ company }) => ({ company, secretKeys: ["CUSTOM_A", "CUSTOM_NONE"] }),
   },
-  "secrets.readLive": { may: programs, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "secrets.readActive": { may: programs, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
   "secrets.reportOutcome": {
     may: programs,
     input: ({ company }) => ({ company, secretKey: "CUSTOM_A", version: 1, result: "accepted" }),
@@ -191,7 +191,7 @@ const table: Readonly<Record<string, Row>> = {
         ({ userId }) => userId === mine.userId,
       );
       if (!there)
-        await superuser`insert into memberships (company_id, user_id, role, name, revision, mac_key_no, mac)
+        await superuser`insert into memberships (company_id, user_id, role, name, revision, mac_key_version, mac)
           select id, ${mine.userId}, 'auditor', 'Back', 1, 1, '' from companies where subdomain = ${mine.company}`;
     },
   },
@@ -277,8 +277,8 @@ async function populate(): Promise<Place> {
   await secrets.company(company, product).set("CUSTOM_R", "fake_r_0001");
   const { userId } = await fixture.person(company, "auditor");
   const { description } = await apiKey([company], {});
-  await secrets.record.list(operator, { company, limit: 1 });
-  const { cursor } = await secrets.record.list(operator, { company, limit: 1 });
+  await secrets.audit.list(operator, { company, limit: 1 });
+  const { cursor } = await secrets.audit.list(operator, { company, limit: 1 });
   if (cursor === undefined) throw new Error("there is more than one event");
   return { company, userId, apiKeyId: description.id, cursor };
 }

@@ -31,7 +31,7 @@ const sets = "it sets what it names: done again, it changes nothing more";
 const without: Readonly<Record<string, string>> = {
   "secrets.read": reads,
   "secrets.readMany": reads,
-  "secrets.readLive": reads,
+  "secrets.readActive": reads,
   "secrets.reveal": reads,
   "secrets.search": reads,
   "secrets.export": reads,
@@ -234,7 +234,7 @@ describe("companies.apiKeys.create", () => {
   const path = "companies.apiKeys.create";
   const Created = z.object({ apiKey: z.string(), description: z.object({ id: z.string() }) });
   const create = async (asked: object) => Created.parse(await call(path, operator, asked));
-  const live = async () => {
+  const active = async () => {
     const rows = await superuser`select k.id from api_keys k join companies c on c.id = k.company_id
       where c.subdomain = ${acme} and k.revoked_at is null`;
     return rows.map((row) => String(row["id"]));
@@ -249,18 +249,18 @@ describe("companies.apiKeys.create", () => {
     const lost = await create(asked);
     const retried = await create({ ...asked, expiresAt: new Date(Date.now() + 7_200_000) });
     expect(retried.apiKey).not.toBe(lost.apiKey);
-    expect(await live()).toEqual([retried.description.id]);
+    expect(await active()).toEqual([retried.description.id]);
     await expect(secrets.authenticate({ credential: lost.apiKey })).rejects.toMatchObject({
       code: "UNAUTHENTICATED",
     });
     const all = await Promise.all(Array.from({ length: 10 }, () => create(asked)));
-    const [only, ...others] = await live();
+    const [only, ...others] = await active();
     expect(others).toEqual([]);
     expect(all.map(({ description }) => description.id)).toContain(only);
     await expect(create({ ...asked, verbs: ["use", "write"] })).rejects.toMatchObject({ code: "CONFLICT" });
     const rows =
       await superuser`select action, coalesce(reason, '') as reason, count(*)::int as count from audit_events e
-      join companies c on c.id = e.company_id where c.subdomain = ${acme} and action like 'api-key.%' and outcome = 'allowed'
+      join companies c on c.id = e.company_id where c.subdomain = ${acme} and action like 'api-key.%' and outcome = 'success'
       group by 1, 2 order by 1, 2`;
     expect(rows.map((row) => Object.values(row))).toEqual([
       ["api-key.create", "", 1],
@@ -283,10 +283,10 @@ describe("companies.apiKeys.create", () => {
       code: "CONFLICT",
       message: expect.stringContaining(`made the API key ${description.id}, which was used or revoked since`),
     });
-    expect(await live()).toEqual([description.id]);
+    expect(await active()).toEqual([description.id]);
     await secrets.apiKeys.revoke(operator, acme, description.id);
     await expect(create(asked)).rejects.toMatchObject({ code: "CONFLICT" });
-    expect(await live()).toEqual([]);
+    expect(await active()).toEqual([]);
   });
 });
 

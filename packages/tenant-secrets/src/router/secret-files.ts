@@ -24,7 +24,7 @@ const PlannedEntry = z.discriminatedUnion("change", [
 ]);
 
 export const secretFileProcedures = {
-  /** What an import would do, secret by secret. A mutation: it writes to the record, and no URL may hold a value. */
+  /** What an import would do, secret by secret. A mutation: it writes to the audit log, and no URL may hold a value. */
   planImport: procedure("write")
     .input(z.strictObject({ company, entries }))
     .output(z.array(PlannedEntry))

@@ -30,17 +30,17 @@ export const useProcedures = {
     }),
 
   /** The versions that count now, past every cache: current, pending, previous. */
-  readLive: procedure("use")
+  readActive: procedure("use")
     .input(z.strictObject({ company, secretKey }))
     .output(z.array(z.object({ value: z.string(), version })).readonly())
     .mutation(async ({ ctx, input }) => {
       const { isRemote } = ctx;
-      const live = await ctx.secrets.vault.openLive(
+      const active = await ctx.secrets.vault.readActive(
         await scopeOf(ctx, "secret.read", input.company, input.secretKey),
         input.secretKey,
         { isRemote },
       );
-      return live.map(({ bytes, version: each }) => {
+      return active.map(({ bytes, version: each }) => {
         const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
         bytes.fill(0);
         return { value: text, version: each };

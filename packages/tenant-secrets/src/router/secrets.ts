@@ -27,12 +27,12 @@ const SecretList = z.object({
     .array(
       z.object({
         secretKey: z.string(),
-        listed: z.boolean(),
+        inCatalog: z.boolean(),
         usable: z.literal(false).optional(),
         label: z.string().optional(),
         version,
-        place: z.enum(["infisical", "database"]),
-        hint: z.string().optional(),
+        location: z.enum(["infisical", "database"]),
+        lastFour: z.string().optional(),
         fingerprint: z.string().optional(),
         createdAt: z.date(),
         updatedAt: z.date(),
@@ -82,7 +82,7 @@ export const secretsRouter = router({
       ctx.secrets.vault.list(await scopeOf(ctx, "secret.list", subdomain), options),
     ),
 
-  /** One value, for programs. A mutation: it writes to the record, and neither caches nor URLs may hold any of it. */
+  /** One value, for programs. A mutation: it writes to the audit log, and neither caches nor URLs may hold any of it. */
   read: procedure("use")
     .input(z.strictObject({ company, secretKey }))
     .output(z.object({ value: z.string(), version }))

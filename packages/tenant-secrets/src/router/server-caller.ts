@@ -21,8 +21,8 @@ export function serverCaller<C extends Catalog>(
     read: async (secretKey) => (await unwrapped(() => call.read({ company, secretKey }))).value,
     readMany: (secretKeys) => unwrapped(() => call.readMany({ company, secretKeys: [...secretKeys] })),
     open: async (secretKey) => openValueOf(await unwrapped(() => call.read({ company, secretKey }))),
-    openLive: async (secretKey) =>
-      (await unwrapped(() => call.readLive({ company, secretKey }))).map(openValueOf),
+    readActive: async (secretKey) =>
+      (await unwrapped(() => call.readActive({ company, secretKey }))).map(openValueOf),
     reportOutcome: (secretKey, version, result) =>
       unwrapped(() => call.reportOutcome({ company, secretKey, version, result })),
     write: (secretKey, value, options) =>

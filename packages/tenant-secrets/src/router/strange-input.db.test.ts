@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type Caller, job, TenantSecretsError } from "@repo/catalog";
+import { type Caller, systemCaller, TenantSecretsError } from "@repo/catalog";
 import { createFixture, operator } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext } from "./trpc.ts";
@@ -16,7 +16,7 @@ const generous = {
   callsPerSecond: 1_000_000,
 };
 const secrets = fixture.another({ limits: generous });
-const all = job("all", { verbs: ["describe", "use", "write", "delete"], secretKeys: ["*"] });
+const all = systemCaller("all", { verbs: ["describe", "use", "write", "delete"], secretKeys: ["*"] });
 const callers: readonly Caller[] = [operator, await fixture.person(company, "owner"), all];
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;

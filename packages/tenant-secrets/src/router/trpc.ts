@@ -171,7 +171,7 @@ const withOurErrors = t.middleware(async ({ next }) => {
 const sensitiveVerbs: ReadonlySet<Verb> = new Set(["reveal", "export", "search"]);
 const sensitiveChanges: ReadonlySet<Verb> = new Set(["rotate", "members", "companies", "operators"]);
 
-/** Takes the record along, tells whether values are the current ones, and asks a provider in our name. */
+/** Takes the audit log along, tells whether values are the current ones, and asks a provider in our name. */
 const sensitivePaths: ReadonlySet<string> = new Set(["audit.export", "secrets.planImport", "secrets.check"]);
 
 /** Finds the caller, and counts each call that it makes, also one of many in a request. */

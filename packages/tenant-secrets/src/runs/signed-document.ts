@@ -8,8 +8,8 @@ const proofForm = /^([1-9]\d{0,8})\.([A-Za-z0-9_-]+)$/;
 
 /** The number of the key that a proof says it was made with; undefined where it is no proof. */
 export function keyNumberOf(proof: string): number | undefined {
-  const no = proofForm.exec(proof)?.[1];
-  return no === undefined ? undefined : Number(no);
+  const keyVersion = proofForm.exec(proof)?.[1];
+  return keyVersion === undefined ? undefined : Number(keyVersion);
 }
 
 /** What a document says as a JSON text: proofs are over that very text. */
@@ -30,9 +30,9 @@ export function readDocument<Content>(schema: z.ZodType<Content>, text: string):
  * The proof of a document for this deployment alone. The format goes into it, so that a MAC of anything else never passes for
  * one of this.
  */
-export function macOf(format: string, text: string, { no, macKey }: AuditKey): string {
+export function macOf(format: string, text: string, { keyVersion, macKey }: AuditKey): string {
   const mac = createHmac("sha256", macKey).update(encodeFields([format, text]));
-  return `${no}.${mac.digest("base64url")}`;
+  return `${keyVersion}.${mac.digest("base64url")}`;
 }
 
 /** Whether a proof is the MAC of a text, in constant time. */
@@ -42,8 +42,8 @@ export function isMacOf(format: string, text: string, mac: string, key: AuditKey
 }
 
 /** The proof of a document for whoever has the public key. */
-export function signatureOf(format: string, text: string, { no, privateKey }: SigningKey): string {
-  return `${no}.${toBase64url(sign(null, signedBytes(format, text), privateKey))}`;
+export function signatureOf(format: string, text: string, { keyVersion, privateKey }: SigningKey): string {
+  return `${keyVersion}.${toBase64url(sign(null, signedBytes(format, text), privateKey))}`;
 }
 
 /** Whether a proof is the signature of a text by one of these keys. */

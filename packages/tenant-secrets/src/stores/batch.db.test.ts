@@ -1,8 +1,8 @@
-import { capabilitiesOf, findLive, refusingOptions, supported } from "./capabilities.ts";
+import { capabilitiesOf, findActive, refusingOptions, supported } from "./capabilities.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
 import { codeOf, createFixture, type Fixture } from "../testing/fixture.ts";
-import { openEach } from "./decrypt.ts";
+import { decryptEach } from "./decrypt.ts";
 import {
   createCompany,
   createStores,
@@ -33,7 +33,7 @@ const set = (name: string, value: string) => store.write(inScope(acme), write(`C
 const getMany = async (...names: readonly string[]) =>
   Object.fromEntries(
     [
-      ...(await openEach(
+      ...(await decryptEach(
         names.map((name) => `CUSTOM_${name}`),
         (secretKey) => store.find(acme, secretKey),
       )),
@@ -149,9 +149,9 @@ test("a company in Infisical reads several at once, and is refused what its capa
   const scope = inScope(company);
   const secretKey = "CUSTOM_A";
   await infisical.write(scope, write(secretKey, "a", {}));
-  const found = await openEach([secretKey, "CUSTOM_NONE"], (name) => infisical.find(company, name));
+  const found = await decryptEach([secretKey, "CUSTOM_NONE"], (name) => infisical.find(company, name));
   expect([...found.keys()]).toEqual([secretKey]);
-  expect(await findLive(infisical, company, { secretKey })).toMatchObject([{ stage: "current" }]);
+  expect(await findActive(infisical, company, { secretKey })).toMatchObject([{ stage: "current" }]);
   const versions = () => supported(infisical, "versions");
   const refused = [
     async () => infisical.write(scope, write(secretKey, "b", { graceSeconds: 60 })),
@@ -169,7 +169,7 @@ test("a company in Infisical reads several at once, and is refused what its capa
     async () => versions().history(company, { secretKey }),
     async () => versions().setExpiry(scope, { secretKey, expiresAt: null }),
     async () =>
-      supported(infisical, "checks").keepCheck(scope, { secretKey, version: 1, result: "accepted" }),
+      supported(infisical, "checks").recordCheck(scope, { secretKey, version: 1, result: "accepted" }),
   ];
   for (const call of refused)
     expect([String(call), await codeOf(call())]).toEqual([String(call), "NOT_SUPPORTED"]);

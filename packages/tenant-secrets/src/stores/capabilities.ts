@@ -1,7 +1,7 @@
 import { type Capabilities, TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../companies/companies.ts";
 import { aroundStore, isScope } from "./operations.ts";
-import type { LiveSecrets, OfSecret, SecretStore } from "./store.ts";
+import type { ActiveVersions, OfSecret, SecretStore } from "./store.ts";
 
 /** What callers may ask of a store, told from the groups of operations that it has. */
 export function capabilitiesOf(store: SecretStore): Capabilities {
@@ -43,14 +43,14 @@ export function supported<Group extends keyof typeof groups>(
 }
 
 /** The active versions. In a store without versions that is the current one. */
-export async function findLive(
+export async function findActive(
   store: SecretStore,
   company: Company,
   secret: OfSecret<{ readonly isRefused?: boolean }>,
-): Promise<LiveSecrets | undefined> {
-  if (store.versions !== undefined) return store.versions.findLive(company, secret);
-  const sealed = await store.find(company, secret.secretKey);
-  return sealed && [{ stage: "current", sealed }];
+): Promise<ActiveVersions | undefined> {
+  if (store.versions !== undefined) return store.versions.findActive(company, secret);
+  const encrypted = await store.find(company, secret.secretKey);
+  return encrypted && [{ stage: "current", encrypted }];
 }
 
 /** What an option of a write or removal asks of a store, and the value of it that asks for nothing. */

@@ -3,7 +3,7 @@ import { notFound } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { expect, test } from "vitest";
 import { createFixture } from "../testing/fixture.ts";
-import { sealedHere, storeContract, type SecretStore, type StoreParts } from "../testing/index.ts";
+import { encryptedHere, storeContract, type SecretStore, type StoreParts } from "../testing/index.ts";
 import { openSubject, storePromises } from "../testing/store-contract.ts";
 import { supported } from "./capabilities.ts";
 
@@ -13,7 +13,7 @@ type Company = Parameters<SecretStore["find"]>[0];
 type Scope = Parameters<SecretStore["write"]>[0];
 interface Stored {
   readonly description: Awaited<ReturnType<SecretStore["list"]>>["secrets"][number];
-  readonly sealed: ReturnType<typeof sealedHere>;
+  readonly encrypted: ReturnType<typeof encryptedHere>;
 }
 
 function createMemoryStore({ audit }: Pick<StoreParts, "audit">): SecretStore {
@@ -25,10 +25,10 @@ function createMemoryStore({ audit }: Pick<StoreParts, "audit">): SecretStore {
   };
   const audited = ({ caller, company }: Scope, action: AuditAction, { description }: Stored) => {
     const { secretKey, version } = description;
-    return audit.add(caller, { action, outcome: "allowed", companyId: company.id, secretKey, version });
+    return audit.record(caller, { action, outcome: "success", companyId: company.id, secretKey, version });
   };
   return {
-    find: async (company, secretKey) => folderOf(company).get(secretKey)?.sealed,
+    find: async (company, secretKey) => folderOf(company).get(secretKey)?.encrypted,
     list: async (company) => ({
       secrets: [...folderOf(company).values()]
         .map(({ description }) => description)
@@ -38,10 +38,10 @@ function createMemoryStore({ audit }: Pick<StoreParts, "audit">): SecretStore {
       const folder = folderOf(scope.company);
       const before = folder.get(secretKey)?.description;
       const version = (before?.version ?? 0) + 1;
-      const sealed = sealedHere({ companyId: scope.company.id, secretKey, version }, plaintext);
-      const [updatedAt, place] = [new Date(), "infisical"] as const;
+      const encrypted = encryptedHere({ companyId: scope.company.id, secretKey, version }, plaintext);
+      const [updatedAt, location] = [new Date(), "infisical"] as const;
       const createdAt = before?.createdAt ?? updatedAt;
-      const stored = { description: { secretKey, version, place, createdAt, updatedAt }, sealed };
+      const stored = { description: { secretKey, version, location, createdAt, updatedAt }, encrypted };
       folder.set(secretKey, stored);
       await audited(scope, "secret.write", stored);
       return { version };
@@ -140,7 +140,7 @@ test.each<[what: string, store: (parts: StoreParts) => SecretStore, broken: RegE
   ],
   [
     "writes without an event",
-    ({ audit }) => createMemoryStore({ audit: { ...audit, add: async () => {} } }),
+    ({ audit }) => createMemoryStore({ audit: { ...audit, record: async () => {} } }),
     /audits a change once/,
   ],
   [
@@ -165,7 +165,7 @@ test.each<[what: string, store: (parts: StoreParts) => SecretStore, broken: RegE
         const { secrets } = await store.list(company);
         const shown = secrets.map(async (secret) => ({
           ...secret,
-          hint: (await store.find(company, secret.secretKey))?.openText(),
+          lastFour: (await store.find(company, secret.secretKey))?.decryptText(),
         }));
         return { secrets: await Promise.all(shown) };
       },
@@ -205,7 +205,7 @@ test.each<[what: string, store: (parts: StoreParts) => SecretStore, broken: RegE
   ],
   [
     "forgets what providers say",
-    databaseBut(() => ({ checks: { keepCheck: async () => new Date() } })),
+    databaseBut(() => ({ checks: { recordCheck: async () => new Date() } })),
     /stores what the provider said/,
   ],
   [

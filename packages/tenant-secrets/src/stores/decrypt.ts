@@ -1,13 +1,13 @@
-import { isStoreAway } from "@repo/audit-log";
+import { isStoreUnavailable } from "@repo/audit-log";
 import { batchError, refusalOf, type Refusal } from "./batch.ts";
-import type { SealedSecret } from "./encrypted-secret.ts";
-import type { LiveSecrets, StoredSecret } from "./store.ts";
+import type { EncryptedSecret } from "./encrypted-secret.ts";
+import type { ActiveVersions, StoredSecret } from "./store.ts";
 
-export type FindSecret = (secretKey: string) => Promise<SealedSecret | undefined>;
+export type FindSecret = (secretKey: string) => Promise<EncryptedSecret | undefined>;
 
 /** @returns the value, which the caller wipes; undefined where there is none */
-export function openSecret(sealed: SealedSecret | undefined): StoredSecret | undefined {
-  return sealed && openFound(sealed);
+export function decryptSecret(encrypted: EncryptedSecret | undefined): StoredSecret | undefined {
+  return encrypted && openFound(encrypted);
 }
 
 /**
@@ -16,12 +16,12 @@ export function openSecret(sealed: SealedSecret | undefined): StoredSecret | und
  * @returns the values, which the caller wipes
  * @throws {TenantSecretsError} INTEGRITY_FAILURE where one of them does not decrypt; the others are wiped then
  */
-export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
+export function decryptActive(secrets: ActiveVersions | undefined): StoredSecret[] {
   const now = performance.now();
   const opened: StoredSecret[] = [];
   try {
-    for (const { sealed, until = Infinity } of secrets ?? []) {
-      if (now < until) opened.push(openFound(sealed));
+    for (const { encrypted, until = Infinity } of secrets ?? []) {
+      if (now < until) opened.push(openFound(encrypted));
     }
     return opened;
   } catch (error) {
@@ -38,7 +38,7 @@ export function openLive(secrets: LiveSecrets | undefined): StoredSecret[] {
  * @throws {TenantSecretsError} with `failures` for those that do not decrypt, and what `find` throws where a store is
  *   unavailable; no value is returned then
  */
-export async function openEach(
+export async function decryptEach(
   secretKeys: readonly string[],
   find: FindSecret,
   onUnusable: (secretKey: string) => void = () => {},
@@ -49,12 +49,12 @@ export async function openEach(
   try {
     for (const [i, secretKey] of secretKeys.entries()) {
       const refused = refusalOf(secretKey, () => {
-        const secret = openSecret(foundOf(results[i]));
+        const secret = decryptSecret(foundOf(results[i]));
         if (secret !== undefined) opened.set(secretKey, secret);
       });
       for (const refusal of refused) {
         // An outage is not a fault of the secret.
-        if (isStoreAway(refusal.error)) throw refusal.error;
+        if (isStoreUnavailable(refusal.error)) throw refusal.error;
         if (refusal.error.code === "INVALID_VALUE") onUnusable(secretKey);
         else refusals.push(refusal);
       }
@@ -68,14 +68,14 @@ export async function openEach(
   }
 }
 
-function openFound(sealed: SealedSecret): StoredSecret {
-  const { version, expiresAtMs } = sealed;
-  return { plaintext: sealed.open(), version, expiresAtMs };
+function openFound(encrypted: EncryptedSecret): StoredSecret {
+  const { version, expiresAtMs } = encrypted;
+  return { plaintext: encrypted.open(), version, expiresAtMs };
 }
 
 function foundOf(
-  result: PromiseSettledResult<SealedSecret | undefined> | undefined,
-): SealedSecret | undefined {
+  result: PromiseSettledResult<EncryptedSecret | undefined> | undefined,
+): EncryptedSecret | undefined {
   if (result?.status === "rejected") throw result.reason;
   return result?.value;
 }

@@ -1,48 +1,48 @@
 import { createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from "node:crypto";
 import {
-  openParts,
+  decryptParts,
   parseValue,
   Plaintext,
-  type SealedParts,
-  sealValue,
+  type EncryptedParts,
+  encryptValue,
   type ValuePlace,
 } from "@repo/envelope";
 
 /** An encrypted value from a store. Nothing in it is readable before it is decrypted, so that it can be cached. */
-export interface SealedSecret {
+export interface EncryptedSecret {
   readonly version: number;
   /** What it takes to keep it, about. */
   readonly sizeBytes: number;
   /** For how long it may be cached at most, where that is less than usual, in milliseconds. */
-  readonly keepMs?: number;
+  readonly ttlMs?: number;
   /** When it expires, in milliseconds of Unix time. It is served all the same. */
   readonly expiresAtMs?: number | undefined;
   /** Decrypts it. @returns a new plaintext at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
   open(): Plaintext;
   /** As `open`, as text. Its bytes are wiped. */
-  openText(): string;
+  decryptText(): string;
 }
 
 /** Objects, buffers' headers and a place in a map, as a heap snapshot shows them. */
 const overheadBytes = 700;
 
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE, KEY_DESTROYED */
-export function sealedSecret(key: KeyObject, place: ValuePlace, sealed: string): SealedSecret {
-  return secretOf(key, place.version, parseValue(place, sealed));
+export function encryptedSecret(key: KeyObject, place: ValuePlace, encrypted: string): EncryptedSecret {
+  return secretOf(key, place.version, parseValue(place, encrypted));
 }
 
 /** What lies readable elsewhere is sealed as long as it is here, under a key that ends with this process. */
-export function sealedHere(
-  { companyId, secretKey, version }: Omit<ValuePlace, "companyKeyNo">,
+export function encryptedHere(
+  { companyId, secretKey, version }: Omit<ValuePlace, "companyKeyVersion">,
   plaintext: Plaintext,
-): SealedSecret {
-  const place = { companyId, secretKey, version, companyKeyNo: 0 };
-  return sealedSecret(processKey(), place, sealValue(processKey(), place, plaintext.bytes));
+): EncryptedSecret {
+  const place = { companyId, secretKey, version, companyKeyVersion: 0 };
+  return encryptedSecret(processKey(), place, encryptValue(processKey(), place, plaintext.bytes));
 }
 
 /** Whether it is this value. */
-export function isSealedOf(sealed: SealedSecret, value: Plaintext): boolean {
-  const plaintext = sealed.open();
+export function isEncryptionOf(encrypted: EncryptedSecret, value: Plaintext): boolean {
+  const plaintext = encrypted.open();
   try {
     return value.bytes.length === plaintext.bytes.length && timingSafeEqual(value.bytes, plaintext.bytes);
   } finally {
@@ -55,13 +55,13 @@ function wipe(bytes: Uint8Array): void {
   Uint8Array.prototype.fill.call(bytes, 0);
 }
 
-function secretOf(key: KeyObject, version: number, parts: SealedParts): SealedSecret {
+function secretOf(key: KeyObject, version: number, parts: EncryptedParts): EncryptedSecret {
   return {
     version,
     sizeBytes: overheadBytes + parts.ciphertext.length + parts.context.length,
-    open: () => new Plaintext(openParts(key, parts)),
-    openText: () => {
-      const bytes = openParts(key, parts);
+    open: () => new Plaintext(decryptParts(key, parts)),
+    decryptText: () => {
+      const bytes = decryptParts(key, parts);
       const text = bytes.toString("utf8");
       wipe(bytes);
       return text;

@@ -7,11 +7,11 @@ import type { SecretStore } from "./store.ts";
  * also after one that failed, which may have been made all the same. Other secrets stay cached: in an outage they may be all
  * that can be served.
  */
-export function announcing(
+export function invalidating(
   store: SecretStore,
   invalidate: (company: Company, secretKeys: readonly string[]) => Promise<void>,
 ): SecretStore {
-  const invalidating = aroundStore(store, async (subject, about, proceed) => {
+  const withInvalidation = aroundStore(store, async (subject, about, proceed) => {
     if (!isScope(subject)) return proceed();
     try {
       return await proceed();
@@ -20,5 +20,5 @@ export function announcing(
     }
   });
   // What a provider said of a version changes no value.
-  return { ...invalidating, checks: store.checks };
+  return { ...withInvalidation, checks: store.checks };
 }

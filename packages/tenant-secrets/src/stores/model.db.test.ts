@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { Company } from "../companies/companies.ts";
 import { codeOf, createFixture, type Fixture } from "../testing/fixture.ts";
 import type { DatabaseStore } from "./database/port.ts";
-import { createCompany, createStores, liveOf, write, inScope } from "../testing/store-fixture.ts";
+import { createCompany, createStores, activeOf, write, inScope } from "../testing/store-fixture.ts";
 
 const key = "CUSTOM_KEY";
 let fixture: Fixture;
@@ -42,7 +42,7 @@ class Model {
     this.state = "here";
   }
 
-  live(): string[] {
+  active(): string[] {
     if (!this.isHere) return [];
     const one = (stage: string, version: number) =>
       version === 0 ? [] : [`${stage} ${version} ${this.values[version - 1]}`];
@@ -175,9 +175,9 @@ const act = fc.oneof(
 
 /** Every version opens as what the model says or is destroyed, has one stored copy, and the numbers have no gap. */
 async function expectSame(store: DatabaseStore, company: Company, model: Model): Promise<void> {
-  expect(await liveOf(store, company, key)).toEqual(model.live());
+  expect(await activeOf(store, company, key)).toEqual(model.active());
   const stored = await fixture.superuser`
-    select v.version, v.destroyed_at is not null as destroyed, v.sealed is not null as apart,
+    select v.version, v.destroyed_at is not null as destroyed, v.value_encrypted is not null as apart,
       h.secret_value_encrypted is not null and h.current_version = v.version as in_head
     from company_secret_versions v join company_secrets h using (company_id, secret_key)
     where company_id = ${company.id} order by v.version`;

@@ -45,7 +45,7 @@ export function aroundEach<Operations extends object>(operations: Operations, ar
 
 /** A store with something around each of its operations, in all groups. */
 export function aroundStore(store: SecretStore, around: Around): SecretStore {
-  const { trimsValues, versions, batches, checks, noteUse } = store;
+  const { trimsValues, versions, batches, checks, touchLastUsed } = store;
   const basic: Pick<SecretStore, "find" | "list" | "write" | "remove"> = {
     find: (...read) => store.find(...read),
     list: (...read) => store.list(...read),
@@ -58,6 +58,6 @@ export function aroundStore(store: SecretStore, around: Around): SecretStore {
     batches: batches && aroundEach(batches, around),
     checks: checks && aroundEach(checks, around),
     trimsValues,
-    noteUse,
+    touchLastUsed,
   };
 }

@@ -22,7 +22,7 @@ import type {
 } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
 import type { Company, CompanyScope } from "../companies/companies.ts";
-import type { SealedSecret } from "./encrypted-secret.ts";
+import type { EncryptedSecret } from "./encrypted-secret.ts";
 
 /** A decrypted value, which its holder wipes. */
 export interface StoredSecret {
@@ -32,17 +32,17 @@ export interface StoredSecret {
 }
 
 /** A version that is active now. */
-export interface LiveSecret {
+export interface ActiveVersion {
   readonly stage: Stage;
-  readonly sealed: SealedSecret;
+  readonly encrypted: EncryptedSecret;
   /** When its grace window ends, by `performance.now()`. */
   readonly until?: number;
 }
 
 /** The current version first. */
-export type LiveSecrets = readonly [LiveSecret, ...LiveSecret[]];
+export type ActiveVersions = readonly [ActiveVersion, ...ActiveVersion[]];
 
-export type StoredDescription = Omit<SecretDescription, "listed" | "label">;
+export type StoredDescription = Omit<SecretDescription, "inCatalog" | "label">;
 
 export interface StoredList {
   readonly secrets: readonly StoredDescription[];
@@ -58,7 +58,7 @@ export interface BatchWrite {
   readonly secretKey: string;
   readonly plaintext: Plaintext;
   /** The end of the value that lists may show. */
-  readonly hint: string | undefined;
+  readonly lastFour: string | undefined;
   readonly options: BatchWriteOptions;
 }
 
@@ -90,7 +90,7 @@ export interface SecretStore {
    * @throws {TenantSecretsError} INVALID_VALUE where the stored text can be no value: empty, with NUL, above 65,536 bytes,
    *   not well-formed; else what the store's servers cause
    */
-  find(company: Company, secretKey: string): Promise<SealedSecret | undefined>;
+  find(company: Company, secretKey: string): Promise<EncryptedSecret | undefined>;
   /** By secret key, without removed secrets. @throws {TenantSecretsError} what the store's servers cause */
   list(company: Company): Promise<StoredList>;
   /**
@@ -107,7 +107,7 @@ export interface SecretStore {
   readonly batches?: BatchOperations | undefined;
   readonly checks?: CheckOperations | undefined;
   /** Remembers later, and at most once an hour, that a value was used. Neither waits nor throws. */
-  readonly noteUse?: ((company: Company, secretKey: string) => void) | undefined;
+  readonly touchLastUsed?: ((company: Company, secretKey: string) => void) | undefined;
 }
 
 /**
@@ -122,10 +122,10 @@ export interface VersionedOperations {
    * @param secret.isRefused whether a provider refused the current version, so that no copy of it passes for the latest
    * @returns undefined where the secret does not exist
    */
-  findLive(
+  findActive(
     company: Company,
     secret: OfSecret<{ readonly isRefused?: boolean }>,
-  ): Promise<LiveSecrets | undefined>;
+  ): Promise<ActiveVersions | undefined>;
   /** The versions of a secret, also of a removed one. @throws {TenantSecretsError} NOT_FOUND where it never had one */
   history(company: Company, page: OfSecret<HistoryOptions>): Promise<SecretHistory>;
   /**
@@ -176,7 +176,7 @@ export interface CheckOperations {
    *
    * @throws {TenantSecretsError} NOT_FOUND where the secret was removed, or the version does not exist or was destroyed
    */
-  keepCheck(
+  recordCheck(
     scope: CompanyScope,
     check: OfSecret<{ readonly version: number; readonly result: CheckResult }>,
   ): Promise<Date>;
@@ -187,5 +187,5 @@ export interface FullStore extends SecretStore {
   readonly versions: VersionedOperations;
   readonly batches: BatchOperations;
   readonly checks: CheckOperations;
-  readonly noteUse: (company: Company, secretKey: string) => void;
+  readonly touchLastUsed: (company: Company, secretKey: string) => void;
 }

@@ -23,7 +23,7 @@ describe.each(["infisical", "hybrid", "database"] as const)("the %s store", (sto
     await acme.set("STRIPE_SECRET_KEY", "sk_test_fake_listing_0042");
     const list = await acme.list();
     expect(list.store).toBe(store);
-    expect(list.secrets.map(({ secretKey, version, listed }) => [secretKey, version, listed])).toEqual([
+    expect(list.secrets.map(({ secretKey, version, inCatalog }) => [secretKey, version, inCatalog])).toEqual([
       ["OAUTH_GOOGLE", 1, true],
       ["STRIPE_SECRET_KEY", 1, true],
     ]);
@@ -67,7 +67,7 @@ describe("the database store", () => {
     await acme.remove("CUSTOM_KEY");
     await acme.set("CUSTOM_KEY", "four");
     const versions = await superuser`
-      select v.version, v.sealed is not null as kept, v.note, p.version as previous from company_secret_versions v
+      select v.version, v.value_encrypted is not null as kept, v.note, p.version as previous from company_secret_versions v
       left join company_secret_versions p on p.company_id = v.company_id and p.id = v.previous_version_id
       join companies c on c.id = v.company_id and c.subdomain = ${subdomain} order by v.version`;
     expect(versions.map((row) => [row["version"], row["previous"], row["kept"], row["note"]])).toEqual([
@@ -77,9 +77,9 @@ describe("the database store", () => {
       [4, 3, false, null],
     ]);
     const copies = await superuser`
-      select sealed from (select secret_value_encrypted as sealed from company_secrets
-        union all select sealed from company_secret_versions) s where sealed is not null
-      group by sealed having count(*) > 1`;
+      select value_encrypted from (select secret_value_encrypted as value_encrypted from company_secrets
+        union all select value_encrypted from company_secret_versions) s where value_encrypted is not null
+      group by value_encrypted having count(*) > 1`;
     expect(copies).toHaveLength(0);
   });
 
@@ -109,7 +109,7 @@ describe("a removed secret", () => {
     expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
     await acme.remove("CUSTOM_KEY");
     await superuser`update company_secrets set recover_until = now() - interval '1 second' where recover_until is not null`;
-    await fixture.sealHeads();
+    await fixture.remacHeads();
     expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
     expect(await acme.set("CUSTOM_KEY", "three", { expectedVersion: 0 })).toEqual({ version: 3 });
   });
@@ -139,7 +139,7 @@ describe("the hybrid store", () => {
     expect(await acme.set("CUSTOM_KEY", "from the database", { expectedVersion: 1 })).toEqual({ version: 2 });
     expect(await acme.get("CUSTOM_KEY")).toBe("from the database");
     expect(
-      (await acme.list()).secrets.map(({ secretKey, place, version }) => [secretKey, place, version]),
+      (await acme.list()).secrets.map(({ secretKey, location, version }) => [secretKey, location, version]),
     ).toEqual([
       ["CUSTOM_KEY", "database", 2],
       ["CUSTOM_OUTSIDE", "infisical", 0],
@@ -187,7 +187,7 @@ test("a name in Infisical that the catalogue does not list is shown as unlisted,
   const subdomain = await fixture.company("infisical");
   await infisical.putSecret(`/tenants/${subdomain}`, "TWILIO_TOKEN", "fake");
   const acme = handle(subdomain);
-  expect((await acme.list()).secrets).toMatchObject([{ secretKey: "TWILIO_TOKEN", listed: false }]);
+  expect((await acme.list()).secrets).toMatchObject([{ secretKey: "TWILIO_TOKEN", inCatalog: false }]);
   expect(await codeOf(secrets.vault.read(await fixture.scope(subdomain), "TWILIO_TOKEN"))).toBe(
     "UNKNOWN_SECRET_KEY",
   );

@@ -5,7 +5,13 @@ import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
 import { createAuditLog, rowTables } from "@repo/audit-log";
-import { type Caller, deliveryChatCatalog, job, type Role, type SecretStoreName } from "@repo/catalog";
+import {
+  type Caller,
+  deliveryChatCatalog,
+  systemCaller,
+  type Role,
+  type SecretStoreName,
+} from "@repo/catalog";
 import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CompanyScope } from "../companies/companies.ts";
@@ -23,7 +29,7 @@ type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
 type Emulator = Awaited<ReturnType<typeof startInfisicalEmulator>>;
 
 /** Code of the product that may do everything a job can, on every secret. */
-export const product: Caller = job("test", {
+export const product: Caller = systemCaller("test", {
   verbs: ["describe", "use", "write", "delete"],
   secretKeys: ["*"],
 });
@@ -49,11 +55,11 @@ export interface Fixture {
   /** Makes a company of a name not used before. */
   company(secretStore: SecretStoreName): Promise<string>;
   /** Puts MACs of ours beside every row that decides who may read, as if we had written what plain SQL put there. */
-  sealRows(): Promise<void>;
+  remacRows(): Promise<void>;
   /** The same of companies alone, in whatever transaction they were changed in. */
-  sealCompanies(sql: postgres.ISql): Promise<void>;
-  /** As `sealRows`, of the heads of secrets, in whatever transaction they were changed in. */
-  sealHeads(sql?: postgres.ISql): Promise<void>;
+  remacCompanies(sql: postgres.ISql): Promise<void>;
+  /** As `remacRows`, of the heads of secrets, in whatever transaction they were changed in. */
+  remacHeads(sql?: postgres.ISql): Promise<void>;
   /** Resolves a company, for `product` where no other caller is given. */
   scope(subdomain: string, caller?: Caller): Promise<CompanyScope>;
   /** Somebody new, who has this role in a company. */
@@ -124,18 +130,18 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       await secrets.companies.create(operator, { subdomain, secretStore });
       return subdomain;
     },
-    sealCompanies: async (sql) => {
+    remacCompanies: async (sql) => {
       const { active } = await rowKeys.load();
       const rows = await sql<CompanyRow[]>`
         select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-          store_epoch as "storeEpoch", status, revision, mac_key_no as "macKeyNo", mac from companies`;
+          store_epoch as "storeEpoch", status, revision, mac_key_version as "macKeyVersion", mac from companies`;
       for (const row of rows) {
         const mac = rowMac(active, { kind: "company", ...row }, row.revision);
         if (mac.equals(row.mac)) continue;
-        await sql`update companies set mac_key_no = ${active.no}, mac = ${mac} where id = ${row.id}`;
+        await sql`update companies set mac_key_version = ${active.keyVersion}, mac = ${mac} where id = ${row.id}`;
       }
     },
-    sealHeads: async (sql = superuser) => {
+    remacHeads: async (sql = superuser) => {
       const heads = await sql<(HeadState & { readonly mac: Buffer })[]>`
         select company_id as "companyId", secret_key as "secretKey", current_version as "currentVersion",
           pending_version as "pendingVersion", last_version as "lastVersion", origin, grace_windows as "graceWindows",
@@ -146,20 +152,20 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
         const [key] = await companyKeys.usable(companyIdOf({ id: head.companyId }));
         const mac = headMac(key, head);
         if (mac.equals(head.mac)) continue;
-        await sql`update company_secrets set mac_key_no = ${key.no}, mac = ${mac}
+        await sql`update company_secrets set mac_key_version = ${key.keyVersion}, mac = ${mac}
           where company_id = ${head.companyId} and secret_key = ${head.secretKey}`;
       }
     },
-    sealRows: async () => {
+    remacRows: async () => {
       const { active } = await rowKeys.load();
       await database.acrossCompanies(async (statements) => {
         for (const table of rowTables) {
           const rows = await table.select(statements, undefined, 100_000);
-          const sealed = rows.map(({ state, beside: { revision } }) => {
+          const encrypted = rows.map(({ state, beside: { revision } }) => {
             const mac = rowMac(active, state, revision);
-            return { state, beside: { revision, macKeyNo: active.no, mac } };
+            return { state, beside: { revision, macKeyVersion: active.keyVersion, mac } };
           });
-          await table.reseal(statements, sealed);
+          await table.reencrypt(statements, encrypted);
         }
       });
     },

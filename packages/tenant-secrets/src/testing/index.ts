@@ -4,7 +4,7 @@ export { createMasterKeys } from "../keys/master/master-keys.ts";
 export { createRowKeys } from "../keys/row-keys.ts";
 export { assembleTenantSecrets } from "../tenant-secrets.ts";
 // The contract of stores, which a test of any store runs.
-export { sealedHere } from "../stores/encrypted-secret.ts";
+export { encryptedHere } from "../stores/encrypted-secret.ts";
 export type { SecretStore } from "../stores/store.ts";
 export type { StoreParts } from "../tenant-secrets.ts";
 export { storeContract, type StoreUnderTest } from "./store-contract.ts";

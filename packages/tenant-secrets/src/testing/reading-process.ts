@@ -1,7 +1,7 @@
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { z } from "zod";
-import { deliveryChatCatalog, job } from "@repo/catalog";
+import { deliveryChatCatalog, systemCaller } from "@repo/catalog";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 
 // For audit/writer-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
@@ -30,7 +30,7 @@ const secrets = createTenantSecrets({
   infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
   catalog: deliveryChatCatalog,
 });
-const company = secrets.company(subdomain, job("reader", { verbs: ["use"], secretKeys: ["*"] }));
+const company = secrets.company(subdomain, systemCaller("reader", { verbs: ["use"], secretKeys: ["*"] }));
 for (let reads = 0; ; reads++) {
   if (reads % 10 === 0) console.log(reads);
   await company.get("CUSTOM_KEY");

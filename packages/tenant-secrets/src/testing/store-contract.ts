@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { job, type Caller, type SecretStoreName } from "@repo/catalog";
+import { systemCaller, type Caller, type SecretStoreName } from "@repo/catalog";
 import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -47,7 +47,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
   });
 }
 
-const everything = job("store-contract", {
+const everything = systemCaller("store-contract", {
   verbs: ["describe", "use", "write", "delete"],
   secretKeys: ["*"],
 });
@@ -67,7 +67,7 @@ export async function openSubject({ database, infisical, store }: StoreUnderTest
     return {
       secrets: secrets.company(subdomain, everything),
       changes: async () => {
-        const { events } = await secrets.record.list(operator, { company: subdomain, limit: 100 });
+        const { events } = await secrets.audit.list(operator, { company: subdomain, limit: 100 });
         return events
           .filter(({ action }) => /^secret\.(?!read|list|history)/.test(action))
           .map(({ action, outcome, secretKey, version }) => `${action} ${outcome} ${secretKey} ${version}`)

@@ -8,21 +8,21 @@ import { product, type Fixture } from "./fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
-import { findLive } from "../stores/capabilities.ts";
+import { findActive } from "../stores/capabilities.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
 import { createDatabaseStore } from "../stores/database/database-store.ts";
 import { createHybridStore, type HybridStore } from "../stores/hybrid/hybrid-store.ts";
 import { createInfisicalStore, type InfisicalStore } from "../stores/infisical/infisical-store.ts";
 import { createOutsideWrites } from "../stores/infisical/outside-writes.ts";
-import type { SealedSecret } from "../stores/encrypted-secret.ts";
+import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore } from "../stores/store.ts";
-import { createSecretUpkeep, type SecretUpkeep } from "../jobs/maintenance.ts";
+import { createSecretMaintenance, type SecretMaintenance } from "../jobs/maintenance.ts";
 
 export interface Stores {
   readonly database: DatabaseStore;
   readonly hybrid: HybridStore;
   readonly infisical: InfisicalStore;
-  readonly upkeep: SecretUpkeep;
+  readonly maintenance: SecretMaintenance;
 }
 
 /** The stores as a process that has just started has them: nothing is cached. */
@@ -43,10 +43,10 @@ export function createStores(
       catalog,
       database: databaseStore,
       infisical: infisicalStore,
-      freshMs: 300_000,
+      recheckAfterMs: 300_000,
     }),
     infisical: infisicalStore,
-    upkeep: createSecretUpkeep(parts),
+    maintenance: createSecretMaintenance(parts),
   };
 }
 
@@ -66,16 +66,16 @@ export function inScope(company: Company): CompanyScope {
 }
 
 export function write<Options extends object>(secretKey: string, value: string, options: Options) {
-  return { secretKey, plaintext: Plaintext.fromText(value), hint: undefined, options };
+  return { secretKey, plaintext: Plaintext.fromText(value), lastFour: undefined, options };
 }
 
 /** `<stage> <version> <value>` of every value that counts. */
-export async function liveOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
-  const live = (await findLive(store, company, { secretKey })) ?? [];
-  return live.map(({ stage, sealed }) => `${stage} ${sealed.version} ${sealed.openText()}`);
+export async function activeOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
+  const live = (await findActive(store, company, { secretKey })) ?? [];
+  return live.map(({ stage, encrypted }) => `${stage} ${encrypted.version} ${encrypted.decryptText()}`);
 }
 
-export async function valueOf(finding: Promise<SealedSecret | undefined>): Promise<string | undefined> {
+export async function valueOf(finding: Promise<EncryptedSecret | undefined>): Promise<string | undefined> {
   return (await finding)?.open().reveal();
 }
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import { z } from "zod";
-import { job, TenantSecretsError } from "@repo/catalog";
+import { systemCaller, TenantSecretsError } from "@repo/catalog";
 import type { PlatformVerb } from "../runs/definition.ts";
 import { defineRun, type Run } from "../runs/run.ts";
 import { walk } from "../runs/walk.ts";
@@ -99,6 +99,6 @@ export function defineToyRun(
       finish: (step) =>
         step.enter({ phase: "done", report: { report: JSON.stringify(step.facts), mac: "" } }),
     },
-    background: { callerOf: () => job("toy", { verbs: [], secretKeys: [] }), tools: () => tools },
+    background: { callerOf: () => systemCaller("toy", { verbs: [], secretKeys: [] }), tools: () => tools },
   });
 }

@@ -7,7 +7,7 @@ import type { Companies, CompanyScope } from "../companies/companies.ts";
 import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
 import { StoreChanged } from "../keys/company/company-lock.ts";
 import type { SecretStore } from "../stores/store.ts";
-import type { KeptSecrets } from "./secret-cache.ts";
+import type { SecretCache } from "./secret-cache.ts";
 
 const verbsOfChange: ReadonlySet<Verb> = new Set(["write", "delete"]);
 
@@ -18,7 +18,7 @@ export interface VaultParts {
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly audit: AuditLog;
   readonly operations: Operations;
-  readonly kept: KeptSecrets;
+  readonly cache: SecretCache;
   readonly verifiers: WebhookVerifiers;
 }
 
@@ -100,14 +100,14 @@ export function refuseField(field: string, rule: string): TenantSecretsError {
   });
 }
 
-/** Puts each secret that stood in the way of a batch on record by itself. The batch's own failure is for the gate. */
+/** Puts each secret that stood in the way of a batch in the audit log by itself. The batch's own failure is for the gate. */
 export async function recordFailures<T>(steps: Steps, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
     for (const { secretKey, code } of failures) {
-      const outcome = code === "FORBIDDEN" ? "refused" : "failed";
+      const outcome = code === "FORBIDDEN" ? "denied" : "failed";
       await steps.record({ secretKey, outcome, reason: code });
     }
     throw error;

@@ -30,7 +30,7 @@ interface Process {
   readonly lose: (isLost: boolean) => void;
 }
 
-/** Tells of statements that look for companies and secrets; the record writes when it likes. */
+/** Tells of statements that look for companies and secrets; the audit log writes when it likes. */
 function counting(sql: postgres.Sql, look: () => void): postgres.Sql {
   return new Proxy(sql, {
     apply: (target, self, call: unknown[]): unknown => {
@@ -71,14 +71,14 @@ async function start(cache: CacheOptions = {}, listenerUrl = fixture.urls.listen
 const deafListener = (): string => fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
 
 const key = "STRIPE_SECRET_KEY";
-const value = (no: number) => `sk_test_fake_value_of_the_cache_${no}`;
+const value = (keyVersion: number) => `sk_test_fake_value_of_the_cache_${keyVersion}`;
 
 async function companyWith(
-  no: number,
+  keyVersion: number,
   store: "database" | "infisical" | "hybrid" = "database",
 ): Promise<string> {
   const company = await fixture.company(store);
-  await fixture.secrets.company(company, product).set(key, value(no));
+  await fixture.secrets.company(company, product).set(key, value(keyVersion));
   return company;
 }
 
@@ -159,14 +159,14 @@ describe("reads", () => {
     expect(statements() - before).toBe(2);
   });
 
-  test("are all on record, those that no store is asked for too", async () => {
+  test("are all in the audit log, those that no store is asked for too", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
     for (let i = 0; i < 50; i++) await secrets.company(company, product).get(key);
     await secrets.flush();
     const [events] = await fixture.superuser`
       select sum(count)::int as reads from audit_events e join companies c on c.id = e.company_id
-      where c.subdomain = ${company} and action = 'secret.read' and outcome = 'allowed' and secret_key = ${key}`;
+      where c.subdomain = ${company} and action = 'secret.read' and outcome = 'success' and secret_key = ${key}`;
     expect(events?.["reads"]).toBe(50);
   });
 
@@ -197,7 +197,7 @@ describe("a change", () => {
       fixture.superuser.begin(async (sql) => {
         await sql`update company_secrets set ${sql.unsafe(change)} from companies c
           where c.id = company_id and subdomain = ${company}`;
-        await fixture.sealHeads(sql);
+        await fixture.remacHeads(sql);
       });
     for (let i = 0; i < 5; i++) {
       expect(await theirs.get(key)).toBe(value(1));
@@ -215,11 +215,11 @@ describe("a change", () => {
       const [one, other] = await Promise.all([start(), start()]);
       const here = one.secrets.company(company, product);
       const there = other.secrets.company(company, product);
-      for (let no = 2; no < 6; no++) {
+      for (let keyVersion = 2; keyVersion < 6; keyVersion++) {
         expect(await there.get(key)).toBe(await here.get(key));
-        await here.set(key, value(no));
-        expect(await here.get(key), store).toBe(value(no));
-        await until(async () => (await there.get(key)) === value(no));
+        await here.set(key, value(keyVersion));
+        expect(await here.get(key), store).toBe(value(keyVersion));
+        await until(async () => (await there.get(key)) === value(keyVersion));
       }
       await here.remove(key);
       expect(await here.find(key), store).toBeUndefined();
@@ -238,16 +238,16 @@ describe("a change", () => {
     expect(await renamed.get(key)).toBe(value(1));
     await fixture.infisical.putSecret(`/tenants/${company}`, key, value(7));
     await fixture.superuser`update companies set secret_store = 'infisical', store_epoch = store_epoch + 1 where subdomain = ${`${company}-new`}`;
-    await fixture.sealRows();
+    await fixture.remacRows();
     await until(async () => (await renamed.get(key)) === value(7));
     await fixture.superuser`update companies set status = 'suspended' where subdomain = ${`${company}-new`}`;
-    await fixture.sealRows();
+    await fixture.remacRows();
     await until(async () => (await codeOf(renamed.get(key))) === "NOT_FOUND");
   });
 
   test("that nobody is told of is seen when the time is up", async () => {
     const company = await companyWith(1);
-    const { secrets } = await start({ freshMs: 400 }, deafListener());
+    const { secrets } = await start({ ttlMs: 400 }, deafListener());
     const theirs = secrets.company(company, product);
     await theirs.get(key);
     await fixture.secrets.company(company, product).set(key, value(2));
@@ -256,10 +256,11 @@ describe("a change", () => {
   });
 
   test("in Infisical, by others, is seen when the time is up, of what is only there and of what was copied", async () => {
-    const { secrets } = await start({ freshMs: 400 });
+    const { secrets } = await start({ ttlMs: 400 });
     for (const store of ["infisical", "hybrid"] as const) {
       const company = await fixture.company(store);
-      const put = (no: number) => fixture.infisical.putSecret(`/tenants/${company}`, key, value(no));
+      const put = (keyVersion: number) =>
+        fixture.infisical.putSecret(`/tenants/${company}`, key, value(keyVersion));
       const theirs = secrets.company(company, product);
       await put(1);
       expect(await theirs.get(key)).toBe(value(1));
@@ -267,7 +268,7 @@ describe("a change", () => {
       expect(await theirs.get(key)).toBe(value(1));
       expect(await until(async () => (await theirs.get(key)) === value(2)), store).toBeLessThan(1500);
     }
-    expect(secrets.measurements().adoption).toEqual({ adopted: 1, refreshed: 1, failed: 0 });
+    expect(secrets.measurements().backfill).toEqual({ backfilled: 1, refreshed: 1, failed: 0 });
   });
 
   test("that may have been missed while the listener was away is looked for", async () => {
@@ -300,9 +301,9 @@ describe("a change", () => {
       }
     };
     const write = async (): Promise<void> => {
-      for (let no = 1; no <= 30; no++) {
-        await one.secrets.company(company, product).set(key, value(no));
-        written = no;
+      for (let keyVersion = 1; keyVersion <= 30; keyVersion++) {
+        await one.secrets.company(company, product).set(key, value(keyVersion));
+        written = keyVersion;
       }
       ending.abort();
     };
@@ -350,7 +351,7 @@ test("while Infisical is away, what a hybrid company has in the database is aske
   const company = await companyWith(1, "hybrid");
   // A listener that works, in a database where nothing of ours happens.
   const deaf = fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
-  const { secrets } = await start({ freshMs: 50 }, deaf);
+  const { secrets } = await start({ ttlMs: 50 }, deaf);
   const theirs = secrets.company(company, product);
   expect(await theirs.get(key)).toBe(value(1));
   await fixture.secrets.company(company, product).set(key, value(2));
@@ -365,7 +366,7 @@ test("while Infisical is away, what a hybrid company has in the database is aske
 describe("while the database is away", () => {
   test("what was read is served on, also when it is no longer fresh, and ends with a typed error at its ceiling", async () => {
     const company = await companyWith(1);
-    const { secrets, lose } = await start({ freshMs: 100, staleMs: 1500 });
+    const { secrets, lose } = await start({ ttlMs: 100, staleIfErrorMs: 1500 });
     const theirs = secrets.company(company, product);
     await theirs.get(key);
     lose(true);
@@ -385,7 +386,7 @@ describe("while the database is away", () => {
 
   test("nothing that was removed before is served", async () => {
     const company = await companyWith(1);
-    const { secrets, lose } = await start({ freshMs: 50 });
+    const { secrets, lose } = await start({ ttlMs: 50 });
     const theirs = secrets.company(company, product);
     await theirs.get(key);
     await theirs.remove(key);
@@ -396,19 +397,19 @@ describe("while the database is away", () => {
 
 describe("webhooks", () => {
   const signing = "STRIPE_WEBHOOK_SECRET";
-  const secretNo = (no: number) => `whsec_fake_of_the_cache_${no}`;
-  const signed = (no: number) => {
+  const secretNo = (keyVersion: number) => `whsec_fake_of_the_cache_${keyVersion}`;
+  const signed = (keyVersion: number) => {
     const body = Buffer.from("{}");
     const timestamp = Math.floor(Date.now() / 1000);
-    const mac = createHmac("sha256", secretNo(no)).update(`${timestamp}.`).update(body).digest("hex");
+    const mac = createHmac("sha256", secretNo(keyVersion)).update(`${timestamp}.`).update(body).digest("hex");
     return { headers: new Headers({ "stripe-signature": `t=${timestamp},v1=${mac}` }), body };
   };
   const versionOf = async (
     { secrets }: Process,
     company: string,
-    no: number,
+    keyVersion: number,
   ): Promise<number | string | undefined> => {
-    const verified = secrets.company(company, product).verifyWebhook(signing, signed(no));
+    const verified = secrets.company(company, product).verifyWebhook(signing, signed(keyVersion));
     return verified.then(
       ({ version }) => version,
       () => codeOf(verified),
@@ -418,20 +419,20 @@ describe("webhooks", () => {
   const readsOf = async (company: string): Promise<number> => {
     const [row] = await fixture.superuser`
       select sum(count)::int as reads from audit_events e join companies c on c.id = e.company_id
-      where subdomain = ${company} and action = 'secret.read' and outcome = 'allowed'`;
+      where subdomain = ${company} and action = 'secret.read' and outcome = 'success'`;
     return Number(row?.["reads"]);
   };
   /** Until it is answered from what is kept: the news of a change of its own takes a moment to come back to a process. */
-  const isKept = (process: Process, company: string, no: number): Promise<number> =>
+  const isKept = (process: Process, company: string, keyVersion: number): Promise<number> =>
     until(async () => {
       const { hits } = process.secrets.measurements().cache;
-      await versionOf(process, company, no);
+      await versionOf(process, company, keyVersion);
       return process.secrets.measurements().cache.hits > hits;
     });
 
-  test("are verified with what is kept, also while the database is away, and each is on record", async () => {
+  test("are verified with what is kept, also while the database is away, and each is in the audit log", async () => {
     const company = await fixture.company("database");
-    const here = await start({ freshMs: 1000 });
+    const here = await start({ ttlMs: 1000 });
     const theirs = here.secrets.company(company, product);
     await theirs.set(signing, secretNo(1));
     await isKept(here, company, 1);
@@ -441,7 +442,7 @@ describe("webhooks", () => {
     await sleep(1000);
     expect(await versionOf(here, company, 1)).toBe(1);
     expect(here.secrets.measurements().cache.staleHits).toBe(1);
-    // Who is refused has to be on record too.
+    // Who is refused has to be in the audit log too.
     expect(await versionOf(here, company, 2)).toBe("AUDIT_UNAVAILABLE");
     here.lose(false);
     await here.secrets.flush();
@@ -453,8 +454,8 @@ describe("webhooks", () => {
     const [here, there] = [await start({}, deafListener()), await start()];
     const theirs = here.secrets.company(company, product);
     await theirs.set(signing, secretNo(1));
-    const everywhere = (no: number) =>
-      Promise.all([here, there].map((process) => versionOf(process, company, no)));
+    const everywhere = (keyVersion: number) =>
+      Promise.all([here, there].map((process) => versionOf(process, company, keyVersion)));
     expect(await everywhere(1)).toEqual([1, 1]);
     await theirs.stage(signing, secretNo(2));
     expect(await versionOf(here, company, 2)).toBe(2);
@@ -476,7 +477,7 @@ describe("webhooks", () => {
     await theirs.set(signing, secretNo(2), { graceSeconds: 3600 });
     await isKept(here, company, 1);
     await fixture.superuser`
-      update company_secret_versions set sealed = null, company_key_no = null, fingerprint = null, hint = null, destroyed_at = now()
+      update company_secret_versions set value_encrypted = null, company_key_version = null, fingerprint = null, last_four = null, destroyed_at = now()
       from companies c where c.id = company_id and subdomain = ${company} and version = 1`;
     // Of a version that still counts by its head, and is not there, nothing is true any more.
     const refused = until(async () => (await versionOf(here, company, 1)) === "INTEGRITY_FAILURE");
@@ -552,13 +553,13 @@ test("what does not open is not served from where it is kept once it was put rig
   const { secrets } = await start();
   const theirs = secrets.company(company, product);
   const [row] = await fixture.superuser`
-    select secret_value_encrypted as sealed from company_secrets s join companies c on c.id = s.company_id where subdomain = ${company}`;
-  const sealed = String(row?.["sealed"]);
+    select secret_value_encrypted as encrypted from company_secrets s join companies c on c.id = s.company_id where subdomain = ${company}`;
+  const encrypted = String(row?.["encrypted"]);
   const set = (text: string) => fixture.superuser`
     update company_secrets set secret_value_encrypted = ${text} from companies c where c.id = company_id and subdomain = ${company}`;
-  await set(`${sealed.slice(0, -4)}${sealed.endsWith("AAAA") ? "BBBB" : "AAAA"}`);
+  await set(`${encrypted.slice(0, -4)}${encrypted.endsWith("AAAA") ? "BBBB" : "AAAA"}`);
   await until(async () => (await codeOf(theirs.get(key))) === "INTEGRITY_FAILURE");
-  await set(sealed);
+  await set(encrypted);
   const mended = until(async () => (await theirs.find(key).catch(() => undefined)) === value(1));
   expect(await mended).toBeLessThan(5000);
 });

@@ -59,7 +59,7 @@ async function events(company: string): Promise<string[]> {
 }
 
 describe("a check", () => {
-  test("asks with the value, keeps what the provider said with the version, and is on record before and after", async () => {
+  test("asks with the value, keeps what the provider said with the version, and is in the audit log before and after", async () => {
     const company = await companyWith(key(1));
     say = async (text) => (text === key(1) ? "rejected" : "accepted");
     const { checkedAt, ...said } = await check(product, company, "STRIPE_SECRET_KEY");
@@ -67,7 +67,7 @@ describe("a check", () => {
     expect((await checkedOf(company))?.check).toEqual({ result: "rejected", checkedAt });
     expect(await events(company)).toEqual([
       "job attempted STRIPE_SECRET_KEY 1 null",
-      "job allowed STRIPE_SECRET_KEY 1 rejected",
+      "job success STRIPE_SECRET_KEY 1 rejected",
     ]);
     await fixture.secrets.company(company, product).set("STRIPE_SECRET_KEY", key(2));
     expect((await checkedOf(company))?.check).toBeUndefined();
@@ -122,7 +122,7 @@ describe("a check", () => {
     ]);
     expect(asked).toEqual([]);
     const refused = (await events(company)).join("\n");
-    expect(refused).toContain("user refused STRIPE_SECRET_KEY null FORBIDDEN");
+    expect(refused).toContain("user denied STRIPE_SECRET_KEY null FORBIDDEN");
     expect(refused).not.toContain("sk_test");
   });
 
@@ -210,7 +210,7 @@ test("scheduled checks ask about each secret once in 24 hours, at a pace, and be
   await vi.waitFor(() => expect(log).toHaveLength(3), { timeout: 15_000 });
   expect(log).toEqual(Array(3).fill("job check-credential done"));
   expect(asked.toSorted()).toEqual([sendgrid, key(1)].toSorted());
-  expect(await events(due)).toContain("job allowed STRIPE_SECRET_KEY 1 accepted");
+  expect(await events(due)).toContain("job success STRIPE_SECRET_KEY 1 accepted");
   expect(await secrets.checks.enqueueDue()).toBe(0);
   await superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;

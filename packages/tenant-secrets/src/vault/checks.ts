@@ -1,10 +1,10 @@
 import { enqueueJob, type Database } from "@repo/db";
-import { type Check, checkValueText, job, notFound, TenantSecretsError } from "@repo/catalog";
+import { type Check, checkValueText, systemCaller, notFound, TenantSecretsError } from "@repo/catalog";
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { findDueChecks } from "./due-checks.ts";
-import { findLive, supported } from "../stores/capabilities.ts";
-import { openSecret } from "../stores/decrypt.ts";
+import { findActive, supported } from "../stores/capabilities.ts";
+import { decryptSecret } from "../stores/decrypt.ts";
 import { createGate, type VaultParts } from "./authorize.ts";
 import type { Vault } from "./vault.ts";
 
@@ -44,7 +44,7 @@ export interface SecretChecks {
 const paceMs = 250;
 const checksPerRound = 10_000;
 
-const checker = job("check-credentials", { verbs: ["use"], secretKeys: ["*"] });
+const checker = systemCaller("check-credentials", { verbs: ["use"], secretKeys: ["*"] });
 
 interface SecretChecksParts extends VaultParts {
   readonly database: Database;
@@ -61,11 +61,11 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
       const { company } = current;
       getCheck(catalog, checks, secretKey);
       const stored = supported(store, "checks");
-      const live = await findLive(store, company, { secretKey });
-      const found = openSecret(
-        live?.find(({ stage, sealed }) =>
-          version === undefined ? stage === "current" : sealed.version === version,
-        )?.sealed,
+      const active = await findActive(store, company, { secretKey });
+      const found = decryptSecret(
+        active?.find(({ stage, encrypted }) =>
+          version === undefined ? stage === "current" : encrypted.version === version,
+        )?.encrypted,
       );
       if (found === undefined) throw notFound();
       try {
@@ -74,7 +74,7 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
         const text = found.plaintext.reveal();
         const result = await checkCredential(catalog, checks, secretKey, text, signal && { signal });
         if (signal?.aborted === true) throw interrupted();
-        const checkedAt = await stored.keepCheck(current, { secretKey, version: found.version, result });
+        const checkedAt = await stored.recordCheck(current, { secretKey, version: found.version, result });
         return { version: found.version, result, checkedAt };
       } finally {
         found.plaintext.wipe();
@@ -100,9 +100,9 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
       const written = await vault.write(scope, secretKey, text, options);
       const asked = { scope, secretKey, verb: "write", action: "secret.check" } as const;
       await gate(asked, (current, store) =>
-        supported(store, "checks").keepCheck(current, { secretKey, version: written.version, result }),
+        supported(store, "checks").recordCheck(current, { secretKey, version: written.version, result }),
       ).catch(() => {
-        // It is written, and on record that this failed; the next scheduled check makes up for it.
+        // It is written, and in the audit log that this failed; the next scheduled check makes up for it.
       });
       return { ...written, check: result };
     },

@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 async function changeStore(sql: postgres.ISql, subdomain: string, to: SecretStoreName): Promise<void> {
   await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
-  await fixture.sealCompanies(sql);
+  await fixture.remacCompanies(sql);
 }
 
 /** Changes the store of a company as soon as `writer` waits for its lock. */
@@ -75,13 +75,13 @@ describe("a write that waits while its company's store is changed", () => {
     expect(await fixture.another().company(subdomain, product).get(key)).toBe("two");
   });
 
-  test("is on record once, as allowed", async () => {
+  test("is in the audit log once, as allowed", async () => {
     const subdomain = await fixture.company("database");
     const secrets = fixture.secrets.company(subdomain, product);
     await changeBefore(subdomain, "hybrid", () => secrets.set(key, "one"));
     const events = await fixture.superuser`select outcome from audit_events
       where action = 'secret.write' and company_id = (select id from companies where subdomain = ${subdomain})`;
-    expect(events.map(({ outcome }) => outcome)).toEqual(["allowed"]);
+    expect(events.map(({ outcome }) => outcome)).toEqual(["success"]);
   });
 
   test("removes in the new one what it was to remove", async () => {
@@ -136,9 +136,9 @@ describe("a write that waits while its company's store is changed", () => {
       () => secrets.set(key, "one"),
       async (sql) => {
         await sql`update companies set subdomain = ${`${subdomain}-new`} where id = ${company.id}`;
-        await sql`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+        await sql`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
           values (${subdomain}, ${`${subdomain}-2`}, 'hybrid', 1, 1, '')`;
-        await fixture.sealCompanies(sql);
+        await fixture.remacCompanies(sql);
       },
     );
     expect(await fixture.secrets.company(`${subdomain}-new`, product).get(key)).toBe("one");
@@ -178,7 +178,7 @@ describe("a process that does not know that a store has changed", () => {
         ...rows,
       ]);
     const before = await changed();
-    const adoption = { ...write("CUSTOM_OTHER", "four", {}), origin: "infisical" } as const;
+    const backfill = { ...write("CUSTOM_OTHER", "four", {}), origin: "infisical" } as const;
     const ways: readonly (() => Promise<unknown>)[] = [
       () => database.write(inScope(company), write(key, "five", {})),
       () => database.batches.writeMany(inScope(company), { writes: [write(key, "five", {})] }),
@@ -187,12 +187,12 @@ describe("a process that does not know that a store has changed", () => {
       () => database.versions.discard(inScope(company), { secretKey: key }),
       () => database.versions.rollback(inScope(company), { secretKey: key, toVersion: 1 }),
       () => database.remove(inScope(company), { secretKey: key }),
-      () => database.bury(inScope(company), { secretKey: "CUSTOM_OTHER" }),
+      () => database.createTombstone(inScope(company), { secretKey: "CUSTOM_OTHER" }),
       () => database.versions.restore(inScope(company), { secretKey: key }),
       () => database.versions.purge(inScope(company), { secretKey: key, force: true }),
       () => database.versions.setExpiry(inScope(company), { secretKey: key, expiresAt: new Date() }),
-      () => database.checks.keepCheck(inScope(company), { secretKey: key, version: 2, result: "accepted" }),
-      () => database.adopt(inScope(company), adoption),
+      () => database.checks.recordCheck(inScope(company), { secretKey: key, version: 2, result: "accepted" }),
+      () => database.backfill(inScope(company), backfill),
     ];
     for (const way of ways) expect(await codeOf(way()), String(way)).toBe("CONFLICT");
     expect(await changed()).toEqual(before);
@@ -203,7 +203,7 @@ describe("a process that does not know that a store has changed", () => {
     await fixture.infisical.putSecret(`/tenants/${company.subdomain}`, key, "outside");
     await changeStore(fixture.superuser, company.subdomain, "infisical");
     expect(await valueOf(stores.hybrid.find(company, key))).toBe("outside");
-    expect(await stores.database.know(company, key)).toEqual({ state: "unknown" });
+    expect(await stores.database.lookup(company, key)).toEqual({ state: "unknown" });
   });
 });
 
@@ -218,7 +218,7 @@ describe("while a company's store is being changed", () => {
     const writing = secrets.set(key, "two").finally(() => (isWritten = true));
     expect(await secrets.get(key)).toBe("one");
     expect(await secrets.get("CUSTOM_OTHER")).toBe("outside");
-    expect(await stores.database.know(company, "CUSTOM_OTHER")).toEqual({ state: "unknown" });
+    expect(await stores.database.lookup(company, "CUSTOM_OTHER")).toEqual({ state: "unknown" });
     expect(isWritten).toBe(false);
     await hold(company, 0);
     expect(await writing).toEqual({ version: 2 });

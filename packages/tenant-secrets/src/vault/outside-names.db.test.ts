@@ -55,7 +55,7 @@ test.for(["infisical", "hybrid"] as const)(
     for (const name of ["1_DIGIT", "WITH-HYPHEN", "CUSTOM_\u001b[31m"]) await put(subdomain, name);
     const list = await secrets.list();
     const unusable = list.secrets.filter(({ usable }) => usable === false);
-    expect(unusable.map(({ secretKey, listed, place }) => [secretKey, listed, place])).toEqual(
+    expect(unusable.map(({ secretKey, inCatalog, location }) => [secretKey, inCatalog, location])).toEqual(
       ["1_DIGIT", "CUSTOM_\u001b[31m", "WITH-HYPHEN", "__proto__"].map((name) => [name, false, "infisical"]),
     );
     expect(
@@ -83,7 +83,7 @@ describe("the removal of a hybrid company's secret", () => {
     expect(await isInFolder(subdomain, "CUSTOM_NOW")).toBe(false);
     const events = await fixture.superuser`select outcome from audit_events
       where secret_key = 'CUSTOM_NOW' and company_id = (select id from companies where subdomain = ${subdomain}) order by position`;
-    expect(events.map(({ outcome }) => outcome)).toEqual(["allowed", "attempted", "allowed"]);
+    expect(events.map(({ outcome }) => outcome)).toEqual(["success", "attempted", "success"]);
   });
 
   test("says so too of a copy, which can be restored, and nothing of what was never there", async () => {

@@ -35,8 +35,8 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
       });
       await expect(secrets.get("CUSTOM_BAD")).rejects.toThrow(rule);
       expect(await secrets.getMany(["CUSTOM_GOOD", "CUSTOM_BAD"])).toEqual({ CUSTOM_GOOD: "good" });
-      const { secrets: listed } = await secrets.list();
-      expect(listed.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_BAD", "CUSTOM_GOOD"]);
+      const { secrets: inCatalog } = await secrets.list();
+      expect(inCatalog.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_BAD", "CUSTOM_GOOD"]);
       const scope = await fixture.scope(subdomain, await fixture.person(subdomain, "owner"));
       expect(await fixture.secrets.files.export(scope, "env", "incident")).toEqual({
         file: "CUSTOM_GOOD=good\n",
@@ -77,7 +77,7 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
 test("a copy in the database is served on where Infisical's value has become one that cannot be", async () => {
   const subdomain = await fixture.company("hybrid");
   await putByHand(fixture, subdomain, { name: "CUSTOM_KEY", value: "fake-copied" });
-  const secrets = fixture.another({ cache: { freshMs: 1 } }).company(subdomain, product);
+  const secrets = fixture.another({ cache: { ttlMs: 1 } }).company(subdomain, product);
   expect(await secrets.get("CUSTOM_KEY")).toBe("fake-copied");
   await fixture.infisical.deleteSecret(`/tenants/${subdomain}`, "CUSTOM_KEY");
   await putByHand(fixture, subdomain, { name: "CUSTOM_KEY", value: "" });

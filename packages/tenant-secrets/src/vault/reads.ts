@@ -8,17 +8,17 @@ import {
   TenantSecretsError,
 } from "@repo/catalog";
 import { covers, permits } from "../access/permissions.ts";
-import type { Question } from "../cache/cache.ts";
+import type { CacheKey } from "../cache/cache.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { getVerifier, verifyWebhook, type WebhookRequest } from "../providers/webhook-verification.ts";
 import { checkBatch } from "../stores/batch.ts";
-import { findLive, supported } from "../stores/capabilities.ts";
-import { openEach, openLive, openSecret } from "../stores/decrypt.ts";
-import type { SealedSecret } from "../stores/encrypted-secret.ts";
+import { findActive, supported } from "../stores/capabilities.ts";
+import { decryptEach, decryptActive, decryptSecret } from "../stores/decrypt.ts";
+import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 import { recordFailures, type Gate, type Task, type VaultParts } from "./authorize.ts";
 import { checkVersion } from "./options.ts";
-import { createReadRecord, isPerson } from "./read-audit.ts";
+import { createReadAudit, isPerson } from "./read-audit.ts";
 
 export interface ReadOptions {
   /** Whether the value goes to whoever asks, and not to code of the product: people `reveal` instead. */
@@ -50,7 +50,7 @@ export interface Reads {
   /** As `read`, in bytes, which the caller zeroes. */
   open(scope: CompanyScope, secretKey: string, options?: ReadOptions): Promise<OpenValue>;
   /** As `open`, of every version that counts now: current, pending, previous. */
-  openLive(scope: CompanyScope, secretKey: string, options?: ReadOptions): Promise<readonly OpenValue[]>;
+  readActive(scope: CompanyScope, secretKey: string, options?: ReadOptions): Promise<readonly OpenValue[]>;
   /**
    * Keeps as a version's check what its provider said to whoever used it, at most once a minute where it stays the same.
    *
@@ -64,7 +64,7 @@ export interface Reads {
     options?: ReadOptions,
   ): Promise<void>;
   /**
-   * Verifies that a webhook was signed with a version that counts now. No value leaves; it is on record as a read of that one.
+   * Verifies that a webhook was signed with a version that counts now. No value leaves; it is in the audit log as a read of that one.
    *
    * @throws {TenantSecretsError} as `read`; UNAUTHENTICATED; NOT_SUPPORTED where the catalogue names no way of signing
    */
@@ -74,7 +74,7 @@ export interface Reads {
     request: WebhookRequest,
   ): Promise<{ readonly version: number }>;
   /**
-   * A value for a person to look at, whose purpose is on record before it leaves.
+   * A value for a person to look at, whose purpose is in the audit log before it leaves.
    *
    * @throws {TenantSecretsError} as `read`; FORBIDDEN too for what the catalogue says is only ever written and used
    */
@@ -83,17 +83,17 @@ export interface Reads {
   expiredReads(): number;
 }
 
-export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gate: Gate): Reads {
+export function createReads({ catalog, audit, cache, verifiers }: VaultParts, gate: Gate): Reads {
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
-  const record = createReadRecord(audit);
+  const readAudit = createReadAudit(audit);
 
-  const noteUse = ({ caller, company }: CompanyScope, store: SecretStore, secretKey: string): void => {
-    if (!isPerson(caller)) store.noteUse?.(company, secretKey);
+  const touchLastUsed = ({ caller, company }: CompanyScope, store: SecretStore, secretKey: string): void => {
+    if (!isPerson(caller)) store.touchLastUsed?.(company, secretKey);
   };
 
-  /** Finds values and puts them on record as read. @returns the first one, and the others */
-  const take = (
+  /** Finds values and puts them in the audit log as read. @returns the first one, and the others */
+  const readAudited = (
     { scope: resolved, secretKey }: Pick<Task, "scope"> & { readonly secretKey: string },
     { isRemote = false }: ReadOptions,
     find: (company: Company, store: SecretStore) => Promise<readonly (StoredSecret | undefined)[]>,
@@ -113,25 +113,30 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
         if (first === undefined) throw notFound();
         const found = [first, ...others] as const;
         try {
-          for (const secret of found) await record.add(caller, { companyId: company.id, secretKey }, secret);
+          for (const secret of found)
+            await readAudit.record(caller, { companyId: company.id, secretKey }, secret);
         } catch (error) {
           for (const { plaintext } of found) plaintext.wipe();
           throw error;
         }
-        noteUse(scope, store, secretKey);
+        touchLastUsed(scope, store, secretKey);
         return found;
       },
     );
 
-  const find = (company: Company, store: SecretStore, secretKey: string): Promise<SealedSecret | undefined> =>
-    kept.current.get(questionOf(company, secretKey), () => store.find(company, secretKey));
+  const find = (
+    company: Company,
+    store: SecretStore,
+    secretKey: string,
+  ): Promise<EncryptedSecret | undefined> =>
+    cache.current.get(cacheKeyOf(company, secretKey), () => store.find(company, secretKey));
 
   /** What does not open is looked for anew by whoever asks next: it may have been put right. */
   const open = <T>(company: Company, secretKey: string, openFound: () => T): T => {
     try {
       return openFound();
     } catch (error) {
-      kept.forget(company.id, secretKey);
+      cache.invalidate(company.id, secretKey);
       throw error;
     }
   };
@@ -143,14 +148,14 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
     unusable: Set<string>,
   ): Promise<ReadonlyMap<string, StoredSecret>> => {
     try {
-      return await openEach(
+      return await decryptEach(
         secretKeys,
         (secretKey) => find(company, store, secretKey),
         (secretKey) => unusable.add(secretKey),
       );
     } catch (error) {
       const failures = error instanceof TenantSecretsError ? (error.failures ?? []) : [];
-      for (const { secretKey } of failures) kept.forget(company.id, secretKey);
+      for (const { secretKey } of failures) cache.invalidate(company.id, secretKey);
       throw error;
     }
   };
@@ -158,35 +163,35 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
   /** That a value was used is noted when it is fetched, which is at least as often as it has to be. */
   const readCached: Reads["readCached"] = ({ caller, company }, secretKey, now) => {
     if (caller.actor.kind !== "job" || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
-    const sealed = kept.current.peek(questionOf(company, secretKey), now)?.value;
-    if (sealed === undefined || catalog.find(secretKey) === undefined) return undefined;
+    const encrypted = cache.current.peek(cacheKeyOf(company, secretKey), now)?.value;
+    if (encrypted === undefined || catalog.find(secretKey) === undefined) return undefined;
     try {
-      const text = sealed.openText();
-      if (!record.addNow(caller, company.id, secretKey, sealed)) return undefined;
-      return { text, version: sealed.version };
+      const text = encrypted.decryptText();
+      if (!readAudit.tryRecord(caller, company.id, secretKey, encrypted)) return undefined;
+      return { text, version: encrypted.version };
     } catch {
-      kept.forget(company.id, secretKey);
+      cache.invalidate(company.id, secretKey);
       return undefined;
     }
   };
 
-  const takeCurrent = async (
+  const readCurrent = async (
     scope: CompanyScope,
     secretKey: string,
     options: ReadOptions = {},
   ): Promise<StoredSecret> => {
-    const [current] = await take({ scope, secretKey }, options, async (company, store) => {
-      const sealed = await find(company, store, secretKey);
-      return [open(company, secretKey, () => openSecret(sealed))];
+    const [current] = await readAudited({ scope, secretKey }, options, async (company, store) => {
+      const encrypted = await find(company, store, secretKey);
+      return [open(company, secretKey, () => decryptSecret(encrypted))];
     });
     return current;
   };
 
   return {
-    expiredReads: () => record.expired(),
+    expiredReads: () => readAudit.expired(),
     readCached,
     read: async (scope, secretKey, options) =>
-      readCached(scope, secretKey, performance.now()) ?? textOf(await takeCurrent(scope, secretKey, options)),
+      readCached(scope, secretKey, performance.now()) ?? textOf(await readCurrent(scope, secretKey, options)),
 
     readMany: (resolved, secretKeys, { isRemote = false } = {}) =>
       gate(
@@ -205,11 +210,11 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
             for (const secretKey of secretKeys) {
               const secret = found.get(secretKey);
               if (secret !== undefined) {
-                await record.add(caller, { companyId: company.id, secretKey }, secret);
-                noteUse(scope, store, secretKey);
+                await readAudit.record(caller, { companyId: company.id, secretKey }, secret);
+                touchLastUsed(scope, store, secretKey);
                 continue;
               }
-              const outcome = visible.includes(secretKey) ? "failed" : "refused";
+              const outcome = visible.includes(secretKey) ? "failed" : "denied";
               const reason = unusable.has(secretKey) ? "INVALID_VALUE" : "NOT_FOUND";
               await steps.record({ secretKey, outcome, reason });
             }
@@ -223,15 +228,15 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
         },
       ),
 
-    open: async (...read) => openValueOf(await takeCurrent(...read)),
+    open: async (...read) => openValueOf(await readCurrent(...read)),
 
-    openLive: async (scope, secretKey, options = {}) => {
-      const live = await take({ scope, secretKey }, options, async (company, store) => {
+    readActive: async (scope, secretKey, options = {}) => {
+      const active = await readAudited({ scope, secretKey }, options, async (company, store) => {
         // Whoever asks for these found the current value refused: it may not be the current one any more.
-        kept.forget(company.id, secretKey);
-        return openLive(await findLive(store, company, { secretKey, isRefused: true }));
+        cache.invalidate(company.id, secretKey);
+        return decryptActive(await findActive(store, company, { secretKey, isRefused: true }));
       });
-      return live.map(openValueOf);
+      return active.map(openValueOf);
     },
 
     reportOutcome: (resolved, secretKey, version, result, { isRemote = false } = {}) =>
@@ -250,7 +255,7 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
           // A credential that is refused is refused at every call, and each of these would lock the secret.
           const name = `${scope.company.id} ${secretKey} ${version}`;
           if (outcomes.get(name) === result) return;
-          await supported(store, "checks").keepCheck(scope, { secretKey, version, result });
+          await supported(store, "checks").recordCheck(scope, { secretKey, version, result });
           outcomes.set(name, result);
         },
       ),
@@ -259,19 +264,19 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
       gate({ scope: resolved, secretKey, verb: "use", action: "secret.read" }, async (scope, store) => {
         const { caller, company } = scope;
         const verifier = getVerifier(catalog, verifiers, secretKey);
-        const found = await kept.live.get(questionOf(company, secretKey), () =>
-          findLive(store, company, { secretKey }),
+        const found = await cache.active.get(cacheKeyOf(company, secretKey), () =>
+          findActive(store, company, { secretKey }),
         );
-        const live = open(company, secretKey, () => openLive(found));
+        const active = open(company, secretKey, () => decryptActive(found));
         try {
-          if (live.length === 0) throw notFound();
-          const signing = live.map(({ expiresAtMs, ...secret }) => ({ ...textOf(secret), expiresAtMs }));
+          if (active.length === 0) throw notFound();
+          const signing = active.map(({ expiresAtMs, ...secret }) => ({ ...textOf(secret), expiresAtMs }));
           const used = verifyWebhook(verifier, signing, request);
-          await record.add(caller, { companyId: company.id, secretKey }, used);
-          noteUse(scope, store, secretKey);
+          await readAudit.record(caller, { companyId: company.id, secretKey }, used);
+          touchLastUsed(scope, store, secretKey);
           return { version: used.version };
         } finally {
-          for (const { plaintext } of live) plaintext.wipe();
+          for (const { plaintext } of active) plaintext.wipe();
         }
       }),
 
@@ -280,11 +285,11 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
       const task = { scope, secretKey, verb: "reveal", action: "secret.reveal", ban } as const;
       return gate(task, async ({ company }, store, steps) => {
         catalog.get(secretKey);
-        const found = openSecret(await store.find(company, secretKey));
+        const found = decryptSecret(await store.find(company, secretKey));
         if (found === undefined) throw notFound();
         try {
           await steps.record({ version: found.version, reason: purpose });
-          record.countExpired(found);
+          readAudit.countExpired(found);
           return textOf(found);
         } finally {
           found.plaintext.wipe();
@@ -294,7 +299,7 @@ export function createReads({ catalog, audit, kept, verifiers }: VaultParts, gat
   };
 }
 
-function questionOf(company: Company, secretKey: string): Question {
+function cacheKeyOf(company: Company, secretKey: string): CacheKey {
   return { owner: company.id, name: secretKey, source: company.secretStore };
 }
 

@@ -38,7 +38,7 @@ async function lastEvent() {
   return event;
 }
 
-test("a value is revealed to owners and admins, and what for is on record when it leaves", async () => {
+test("a value is revealed to owners and admins, and what for is in the audit log when it leaves", async () => {
   for (const [index, purpose] of RevealPurpose.options.entries()) {
     const caller = person(index % 2 === 0 ? "owner" : "admin");
     expect(await reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
@@ -48,7 +48,7 @@ test("a value is revealed to owners and admins, and what for is on record when i
     expect(await lastEvent()).toMatchObject({
       actor_id: caller.actor.id,
       action: "secret.reveal",
-      outcome: "allowed",
+      outcome: "success",
       reason: purpose,
       secret_key: "CUSTOM_A",
       version: 1,
@@ -59,7 +59,7 @@ test("a value is revealed to owners and admins, and what for is on record when i
 test("nobody else reveals: neither other roles, programs nor operators, nor in another company", async () => {
   for (const caller of [person("member"), person("auditor"), product, operator]) {
     expect(await codeOf(reveal(caller, mine, "CUSTOM_A", "incident"))).toBe("FORBIDDEN");
-    expect(await lastEvent()).toMatchObject({ outcome: "refused", reason: "FORBIDDEN" });
+    expect(await lastEvent()).toMatchObject({ outcome: "denied", reason: "FORBIDDEN" });
   }
   expect(await codeOf(reveal(person("owner"), theirs, "CUSTOM_A", "incident"))).toBe("NOT_FOUND");
   expect(await codeOf(reveal(person("owner"), mine, "CUSTOM_NONE", "incident"))).toBe("NOT_FOUND");
@@ -109,6 +109,6 @@ test("what the catalogue calls write-only is shown to nobody, and used all the s
     code: "FORBIDDEN",
     message: expect.stringContaining("shown to nobody"),
   });
-  expect(await lastEvent()).toMatchObject({ outcome: "refused", secret_key: "SIGNING_SECRET" });
+  expect(await lastEvent()).toMatchObject({ outcome: "denied", secret_key: "SIGNING_SECRET" });
   expect(await own.company(mine, product).get("SIGNING_SECRET")).toBe("fake_signing_0001");
 });

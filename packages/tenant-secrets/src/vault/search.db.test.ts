@@ -105,7 +105,7 @@ test("is refused to everybody else, and a foreign company is not found", async (
   }
 });
 
-test("is on the record of whoever searches and of each company where something was found, without the value", async () => {
+test("is on the audit log of whoever searches and of each company where something was found, without the value", async () => {
   const { search } = createCaller(createCallerContext(searching, operator)).secrets;
   const [mark] = await superuser`select coalesce(max(position), 0) as position from audit_events`;
   await search({ value: leaked });
@@ -114,15 +114,15 @@ test("is on the record of whoever searches and of each company where something w
     from audit_events e left join companies c on c.id = e.company_id
     where e.position > ${mark?.["position"]} and e.action = 'secret.search' order by e.position`;
   expect(events.map((e) => [e["subdomain"], e["secret_key"], e["version"], e["outcome"]])).toEqual([
-    [null, null, null, "allowed"],
-    ...[...inPlain, inHybrid].map((match) => [match.company, match.secretKey, match.version, "allowed"]),
+    [null, null, null, "success"],
+    ...[...inPlain, inHybrid].map((match) => [match.company, match.secretKey, match.version, "success"]),
   ]);
   const [all] = await superuser`select string_agg(e::text, ' ') as text from audit_events e`;
   expect(String(all?.["text"])).not.toContain("fake_leaked");
 });
 
 test("goes through more companies than one batch has, and ends at two hundred matches", async () => {
-  await superuser`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_no, mac)
+  await superuser`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
     select 'batch-' || n, 'batch-' || n, 'database', 1, 1, '' from generate_series(1, 230) n`;
   expect((await searchValues(operator, leaked, undefined)).searched).toBe(233);
   await superuser`

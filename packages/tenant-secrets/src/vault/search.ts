@@ -85,7 +85,9 @@ export function createValueSearch(
   ): Promise<readonly string[] | "keysDestroyed" | "keysUnavailable"> => {
     if (company.destroyed && company.living.length === 0) return "keysDestroyed";
     try {
-      const keys = company.living.map((no) => companyKeys.forOpening(companyIdOf(company), no));
+      const keys = company.living.map((keyVersion) =>
+        companyKeys.forDecryption(companyIdOf(company), keyVersion),
+      );
       return (await Promise.all(keys)).map((key) => fingerprint(key, value));
     } catch (error) {
       const code = error instanceof TenantSecretsError ? error.code : undefined;
@@ -168,7 +170,7 @@ async function selectCompanies(
   const rows = await across((statements) =>
     statements.execute(sql`
         select c.id, c.subdomain, c.secret_store as "secretStore",
-          array(select k.no from ${companyKeys} k where k.company_id = c.id and k.status <> 'destroyed') as living,
+          array(select k.key_version from ${companyKeys} k where k.company_id = c.id and k.status <> 'destroyed') as living,
           exists (select from ${companyKeys} k where k.company_id = c.id and k.status = 'destroyed') as destroyed
         from ${companies} c where ${alone} and ${beyond} order by c.id limit ${batchSize}`),
   );

@@ -1,20 +1,20 @@
-import { isDatabaseAway, isStoreAway } from "@repo/audit-log";
+import { isDatabaseUnavailable, isStoreUnavailable } from "@repo/audit-log";
 import type { Bounds } from "../cache/fair-lru.ts";
-import { createKeptAnswers, type CacheMeasurements, type Keeping, type KeptAnswers } from "../cache/cache.ts";
-import type { SealedSecret } from "../stores/encrypted-secret.ts";
-import type { LiveSecrets } from "../stores/store.ts";
+import { createCache, type CacheMeasurements, type CacheTtl, type Cache } from "../cache/cache.ts";
+import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
+import type { ActiveVersions } from "../stores/store.ts";
 
 /** What a process has found of companies' secrets, sealed as it was, and keeps while it hears of changes. */
-export interface KeptSecrets {
+export interface SecretCache {
   /** Current values. */
-  readonly current: KeptAnswers<SealedSecret>;
+  readonly current: Cache<EncryptedSecret>;
   /** All values that count, which webhooks are verified with. */
-  readonly live: KeptAnswers<LiveSecrets>;
+  readonly active: Cache<ActiveVersions>;
   /** One secret of a company has changed, or any of them. */
-  forget(companyId: string, secretKey?: string): void;
+  invalidate(companyId: string, secretKey?: string): void;
   /** Of a company's secrets those have changed that are meant. */
-  forgetNames(companyId: string, isMeant: (secretKey: string) => boolean): void;
-  doubt(): void;
+  invalidateMatching(companyId: string, isMeant: (secretKey: string) => boolean): void;
+  markStale(): void;
   start(): void;
   stop(): void;
   /** Of both together. */
@@ -22,45 +22,46 @@ export interface KeptSecrets {
 }
 
 /** What webhooks are signed with is few of the secrets that there are. */
-const shareOfLive = 1 / 8;
+const activeShare = 1 / 8;
 
 /** @param bounds of current values; an eighth of that is kept beside them */
-export function createKeptSecrets({ maxEntries, maxBytes, ...keeping }: Keeping & Bounds): KeptSecrets {
-  const away = {
-    isAway: isStoreAway,
+export function createSecretCache({ maxEntries, maxBytes, ...cacheOptions }: CacheTtl & Bounds): SecretCache {
+  const unavailability = {
+    isUnavailable: isStoreUnavailable,
     // Infisical has a circuit breaker, and what a hybrid company has in the database is asked for while that is open.
-    isAwayForAll: isDatabaseAway,
+    isSourceUnavailable: isDatabaseUnavailable,
   };
-  const current = createKeptAnswers<SealedSecret>({
-    ...keeping,
-    ...away,
+  const current = createCache<EncryptedSecret>({
+    ...cacheOptions,
+    ...unavailability,
     maxEntries,
     maxBytes,
     sizeOf: ({ sizeBytes }) => sizeBytes,
-    keepMsOf: ({ keepMs }) => keepMs,
+    ttlMsOf: ({ ttlMs }) => ttlMs,
   });
-  const live = createKeptAnswers<LiveSecrets>({
-    ...keeping,
-    ...away,
-    maxEntries: Math.ceil(maxEntries * shareOfLive),
-    maxBytes: Math.ceil(maxBytes * shareOfLive),
-    sizeOf: (secrets) => secrets.reduce((sum, { sealed }) => sum + sealed.sizeBytes, 0),
-    keepMsOf: (secrets) => Math.min(...secrets.map(({ sealed }) => sealed.keepMs ?? Infinity)),
+  const active = createCache<ActiveVersions>({
+    ...cacheOptions,
+    ...unavailability,
+    maxEntries: Math.ceil(maxEntries * activeShare),
+    maxBytes: Math.ceil(maxBytes * activeShare),
+    sizeOf: (secrets) => secrets.reduce((sum, { encrypted }) => sum + encrypted.sizeBytes, 0),
+    ttlMsOf: (secrets) => Math.min(...secrets.map(({ encrypted }) => encrypted.ttlMs ?? Infinity)),
   });
-  const both = [current, live] as const;
+  const both = [current, active] as const;
   return {
     current,
-    live,
-    forget: (companyId, secretKey) => both.forEach((each) => each.forget(companyId, secretKey)),
-    forgetNames: (companyId, isMeant) => both.forEach((each) => each.forgetNames(companyId, isMeant)),
-    doubt: () => both.forEach((each) => each.doubt()),
+    active,
+    invalidate: (companyId, secretKey) => both.forEach((each) => each.invalidate(companyId, secretKey)),
+    invalidateMatching: (companyId, isMeant) =>
+      both.forEach((each) => each.invalidateMatching(companyId, isMeant)),
+    markStale: () => both.forEach((each) => each.markStale()),
     start: () => both.forEach((each) => each.start()),
     stop: () => both.forEach((each) => each.stop()),
     measure: () => {
-      const [one, other] = [current.measure(), live.measure()];
+      const [one, other] = [current.measure(), active.measure()];
       return {
         hits: one.hits + other.hits,
-        absentHits: one.absentHits + other.absentHits,
+        negativeHits: one.negativeHits + other.negativeHits,
         staleHits: one.staleHits + other.staleHits,
         misses: one.misses + other.misses,
         joined: one.joined + other.joined,

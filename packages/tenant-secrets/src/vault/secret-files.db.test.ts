@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   type Caller,
   type FileEntry,
-  job,
+  systemCaller,
   maxBatchSecrets,
   parseEnvFile,
   parseJsonFile,
@@ -50,20 +50,20 @@ async function planned(entries: readonly FileEntry[], caller = product): Promise
 async function eventsOf(action: string, since: Date): Promise<string[]> {
   await fixture.secrets.flush();
   const rows = await fixture.superuser`select outcome, secret_key as key, version, reason from audit_events
-    where action = ${action} and occurred_at >= ${since} order by stream_no, id`;
+    where action = ${action} and occurred_at >= ${since} order by sequence_no, id`;
   return rows.map((row) => [row["outcome"], row["key"], row["version"], row["reason"]].map(String).join(" "));
 }
 const versionsOf = async () =>
   Object.fromEntries((await acme().list()).secrets.map(({ secretKey, version }) => [secretKey, version]));
 
 describe("a plan", () => {
-  test("says what an import would add, change, leave alone and refuse, writes nothing and is on record", async () => {
+  test("says what an import would add, change, leave alone and refuse, writes nothing and is in the audit log", async () => {
     await acme().set("CUSTOM_SAME", "same");
     await acme().set("CUSTOM_OTHER", "before");
     await acme().set("CUSTOM_OTHER", "now");
     const before = await versionsOf();
     const since = new Date();
-    const narrow = job("narrow", { verbs: ["write"], secretKeys: ["CUSTOM_*", "STRIPE_*"] });
+    const narrow = systemCaller("narrow", { verbs: ["write"], secretKeys: ["CUSTOM_*", "STRIPE_*"] });
     const entries = [
       ...entriesOf({ CUSTOM_NEW: "new", CUSTOM_SAME: "same", CUSTOM_OTHER: "before" }),
       { secretKey: "STRIPE_SECRET_KEY", text: canary, line: 4 },
@@ -82,11 +82,11 @@ describe("a plan", () => {
     ]);
     expect(await versionsOf()).toEqual(before);
     expect(await eventsOf("secret.compare", since)).toEqual([
-      "allowed CUSTOM_NEW 0 null",
+      "success CUSTOM_NEW 0 null",
       "failed CUSTOM_NEW null INVALID_INPUT",
-      "allowed CUSTOM_OTHER 2 null",
-      "allowed CUSTOM_SAME 1 null",
-      "refused SENDGRID_API_KEY null NOT_FOUND",
+      "success CUSTOM_OTHER 2 null",
+      "success CUSTOM_SAME 1 null",
+      "denied SENDGRID_API_KEY null NOT_FOUND",
       "failed STRIPE_SECRET_KEY null INVALID_VALUE",
       "failed null null UNKNOWN_SECRET_KEY",
     ]);
@@ -235,7 +235,7 @@ describe("an export", () => {
     expect(new Set(plan.map(({ change }) => change))).toEqual(new Set(["unchanged"]));
   });
 
-  test("leaves out what nobody may see, says so, and is on record secret by secret", async () => {
+  test("leaves out what nobody may see, says so, and is in the audit log secret by secret", async () => {
     const company = await fixture.company("hybrid");
     const theirs = fixture.secrets.company(company, product);
     await theirs.set("CUSTOM_A", "a");
@@ -251,8 +251,8 @@ describe("an export", () => {
       { secretKey: "STRIPE_WEBHOOK_SECRET", reason: "write-only" },
     ]);
     expect(await eventsOf("secret.export", since)).toEqual([
-      "allowed CUSTOM_A 1 incident",
-      "allowed CUSTOM_OUT 1 incident",
+      "success CUSTOM_A 1 incident",
+      "success CUSTOM_OUT 1 incident",
     ]);
   });
 
@@ -265,7 +265,7 @@ describe("an export", () => {
     for (const caller of [member, auditor, operator, product]) {
       expect(await codeOf(files().export(caller, subdomain, "env", "incident"))).toBe("FORBIDDEN");
     }
-    expect(new Set(await eventsOf("secret.export", since))).toEqual(new Set(["refused null null FORBIDDEN"]));
+    expect(new Set(await eventsOf("secret.export", since))).toEqual(new Set(["denied null null FORBIDDEN"]));
     const key = (verbs: readonly ("use" | "export")[]) =>
       fixture.secrets.apiKeys.create(operator, {
         name: "files",
@@ -283,11 +283,11 @@ describe("an export", () => {
     expect(exported).toEqual({ file: "CUSTOM_SAME=same\n", secretKeys: ["CUSTOM_SAME"], leftOut: [] });
   });
 
-  test("of nothing is on record all the same", async () => {
+  test("of nothing is in the audit log all the same", async () => {
     const company = await fixture.company("database");
     const since = new Date();
     const owner = await fixture.person(company, "owner");
     expect((await files().export(owner, company, "json", "incident")).file).toBe("{}\n");
-    expect(await eventsOf("secret.export", since)).toEqual(["allowed null null incident"]);
+    expect(await eventsOf("secret.export", since)).toEqual(["success null null incident"]);
   });
 });

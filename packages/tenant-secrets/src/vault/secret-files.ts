@@ -5,7 +5,7 @@ import {
   type BatchWriteResult,
   type Comparison,
   type FileEntry,
-  hintOf,
+  lastFourOf,
   malformedInput,
   maxBatchSecrets,
   maxValueBytes,
@@ -21,7 +21,7 @@ import type { EventDetails } from "../access/operation.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { supported } from "../stores/capabilities.ts";
-import { openEach } from "../stores/decrypt.ts";
+import { decryptEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
 import { createGate, type VaultParts } from "./authorize.ts";
 import { checkOptions } from "./options.ts";
@@ -95,7 +95,7 @@ export interface SecretFiles {
     options: ImportOptions,
   ): Promise<readonly BatchWriteResult[]>;
   /**
-   * All values that the caller may have, as a file that reads back to the byte. Each is on record before any leaves.
+   * All values that the caller may have, as a file that reads back to the byte. Each is in the audit log before any leaves.
    *
    * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; NOT_SUPPORTED where it is more than 16 MiB
    */
@@ -152,7 +152,7 @@ export function createSecretFiles(parts: VaultParts): SecretFiles {
           .map(({ secretKey, text }): BatchWrite => ({
             secretKey,
             plaintext: Plaintext.fromText(text),
-            hint: hintOf(catalog.get(secretKey), text),
+            lastFour: lastFourOf(catalog.get(secretKey), text),
             options: { expectedVersion: versions.get(secretKey), note },
           }));
         try {
@@ -166,10 +166,10 @@ export function createSecretFiles(parts: VaultParts): SecretFiles {
       gate({ scope, verb: "export", action: "secret.export" }, async ({ caller, company }, store, steps) => {
         const { secrets, unreachable } = await store.list(company);
         if (unreachable !== undefined) throw unreachable;
-        const listed = secrets
+        const inCatalog = secrets
           .map(({ secretKey }) => secretKey)
           .filter((secretKey) => covers(caller.actor, secretKey));
-        const leftOut = listed.flatMap((secretKey): ExportedSecrets["leftOut"] => {
+        const leftOut = inCatalog.flatMap((secretKey): ExportedSecrets["leftOut"] => {
           const entry = catalog.find(secretKey);
           if (entry === undefined) return [{ secretKey, reason: "not-in-catalogue" }];
           return entry.writeOnly ? [{ secretKey, reason: "write-only" }] : [];
@@ -179,7 +179,7 @@ export function createSecretFiles(parts: VaultParts): SecretFiles {
         const current = await readBatches(
           store,
           company,
-          listed.filter((secretKey) => !withheld.has(secretKey)),
+          inCatalog.filter((secretKey) => !withheld.has(secretKey)),
           (secretKey) => unusable.push(secretKey),
         );
         try {
@@ -247,7 +247,7 @@ function eventOf(entry: ComparedEntry): EventDetails {
   const { secretKey } = entry;
   if (entry.change !== "refused") return { secretKey, version: entry.version };
   const { code } = entry.error;
-  const outcome = code === "NOT_FOUND" || code === "FORBIDDEN" ? "refused" : "failed";
+  const outcome = code === "NOT_FOUND" || code === "FORBIDDEN" ? "denied" : "failed";
   return { secretKey, outcome, reason: code };
 }
 
@@ -284,7 +284,7 @@ async function readBatches(
   let bytes = 0;
   try {
     for (let start = 0; start < secretKeys.length; start += maxBatchSecrets) {
-      const batch = await openEach(
+      const batch = await decryptEach(
         secretKeys.slice(start, start + maxBatchSecrets),
         (secretKey) => store.find(company, secretKey),
         onUnusable,

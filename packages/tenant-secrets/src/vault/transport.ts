@@ -12,7 +12,7 @@ export function vaultTransport(
   const scope = (action: AuditAction, secretKey?: string): Promise<CompanyScope> =>
     companies.resolve({ caller, action, secretKey }, subdomain);
   return {
-    readNow: (secretKey) => {
+    readCached: (secretKey) => {
       const now = performance.now();
       const cached = companies.resolveCached(caller, subdomain, now);
       return cached && vault.readCached(cached, secretKey, now)?.text;
@@ -26,8 +26,8 @@ export function vaultTransport(
     list: async (options) => vault.list(await scope("secret.list"), options),
     capabilities: async () => vault.capabilities(await scope("secret.list")),
     open: async (secretKey, ...rest) => vault.open(await scope("secret.read", secretKey), secretKey, ...rest),
-    openLive: async (secretKey, ...rest) =>
-      vault.openLive(await scope("secret.read", secretKey), secretKey, ...rest),
+    readActive: async (secretKey, ...rest) =>
+      vault.readActive(await scope("secret.read", secretKey), secretKey, ...rest),
     reportOutcome: async (secretKey, ...rest) =>
       vault.reportOutcome(await scope("secret.check", secretKey), secretKey, ...rest),
     write: async (secretKey, ...rest) =>

@@ -115,17 +115,17 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
   test("zeroes the bytes that it handed over, whatever became of the call", async () => {
     const secretKey = name("BYTES");
     await secrets.company(here, product).set(secretKey, "fake-bytes");
-    const kept: Uint8Array[] = [];
+    const cache: Uint8Array[] = [];
     const seen: string[] = [];
     const call = (fail: boolean) => (bytes: Uint8Array) => {
       seen.push(new TextDecoder().decode(bytes));
-      kept.push(bytes);
+      cache.push(bytes);
       if (fail) throw new CredentialRejected();
     };
     await company().useBytes(secretKey, call(false));
     await codeOf(company().useBytes(secretKey, call(true)));
     expect(seen).toEqual(["fake-bytes", "fake-bytes"]);
-    expect(kept.map((bytes) => bytes.every((byte) => byte === 0))).toEqual([true, true]);
+    expect(cache.map((bytes) => bytes.every((byte) => byte === 0))).toEqual([true, true]);
   });
 });
 
@@ -156,7 +156,7 @@ test("a value that was copied from Infisical and is refused is looked for there 
   expect(sent).toEqual(["fake-one", "fake-two"]);
 });
 
-test("a credential that stays refused locks its secret once a minute, and every value that left is on record", async () => {
+test("a credential that stays refused locks its secret once a minute, and every value that left is in the audit log", async () => {
   const acme = secrets.company(here, product);
   await acme.set("CUSTOM_REFUSED", "fake-refused");
   await acme.set("CUSTOM_REFUSED", "fake-also", { graceSeconds: 60 });
@@ -180,9 +180,9 @@ test("a read by a program shows when the secret was last used", async () => {
   await expect
     .poll(
       async () => {
-        const { secrets: listed } = await acme.list();
+        const { secrets: inCatalog } = await acme.list();
         return ["CUSTOM_USED", "CUSTOM_UNUSED"].map((secretKey) =>
-          listed.some((each) => each.secretKey === secretKey && each.lastUsedAt !== undefined),
+          inCatalog.some((each) => each.secretKey === secretKey && each.lastUsedAt !== undefined),
         );
       },
       { timeout: 5000, interval: 200 },
@@ -229,9 +229,9 @@ describe("a webhook", () => {
       await superuser`select concat_ws(' ', outcome, reason, version, sum(count)) as text from audit_events
       where secret_key = 'STRIPE_WEBHOOK_SECRET' and action = 'secret.read' group by outcome, reason, version`;
     expect(rows.map((row) => String(row["text"])).toSorted()).toEqual([
-      "allowed 1 2",
-      "allowed 2 1",
-      "allowed 3 1",
+      "success 1 2",
+      "success 2 1",
+      "success 3 1",
       "failed UNAUTHENTICATED 3",
     ]);
   });

@@ -4,7 +4,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { isGenuine } from "@repo/audit-log";
-import { type Caller, job } from "@repo/catalog";
+import { type Caller, systemCaller } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
@@ -67,7 +67,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
 
   test("an old version in place of the current one", async () => {
     const code = await tampered(
-      (id) => superuser`update company_secrets s set secret_value_encrypted = v.sealed
+      (id) => superuser`update company_secrets s set secret_value_encrypted = v.value_encrypted
         from company_secret_versions v where s.company_id = ${id} and v.company_id = ${id}
         and s.secret_key = 'CUSTOM_KEY' and v.secret_key = 'CUSTOM_KEY' and v.version = 1`,
     );
@@ -114,7 +114,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
   });
 });
 
-describe("the record", () => {
+describe("the audit log", () => {
   test("has one genuine event for every verb, with the version, and none that holds a value", async () => {
     const subdomain = await fixture.company("database");
     const caller: Caller = { ...product, requestId: "req-1", address: "192.0.2.7" };
@@ -128,13 +128,13 @@ describe("the record", () => {
     const events = await eventsOf(subdomain);
     expect(events.map((e) => [e.action, e.outcome, e.secretKey, e.version, e.reason])).toEqual([
       // The number of the state of the company's row.
-      ["company.create", "allowed", null, expect.any(Number), null],
-      ["key.create", "allowed", null, 1, null],
-      ["secret.write", "allowed", "CUSTOM_KEY", 1, null],
-      ["secret.read", "allowed", "CUSTOM_KEY", 1, null],
+      ["company.create", "success", null, expect.any(Number), null],
+      ["key.create", "success", null, 1, null],
+      ["secret.write", "success", "CUSTOM_KEY", 1, null],
+      ["secret.read", "success", "CUSTOM_KEY", 1, null],
       ["secret.read", "failed", "CUSTOM_NONE", null, "NOT_FOUND"],
-      ["secret.list", "allowed", null, null, null],
-      ["secret.remove", "allowed", "CUSTOM_KEY", 1, null],
+      ["secret.list", "success", null, null, null],
+      ["secret.remove", "success", "CUSTOM_KEY", 1, null],
     ]);
     expect(events[2]).toMatchObject({
       actorKind: "job",
@@ -153,14 +153,14 @@ describe("the record", () => {
     )();
     expect(events.map((event) => isGenuine(key, event))).toEqual(events.map(() => true));
     for (const [field, value] of Object.entries({
-      outcome: "refused",
+      outcome: "denied",
       secretKey: "CUSTOM_B",
       version: 2,
       actorId: "x",
     })) {
       expect(isGenuine(key, { ...events[2], [field]: value } as (typeof events)[number]), field).toBe(false);
     }
-    const otherKey = { no: key.no, macKey: createSecretKey(Buffer.alloc(32, 7)) };
+    const otherKey = { keyVersion: key.keyVersion, macKey: createSecretKey(Buffer.alloc(32, 7)) };
     expect(isGenuine(otherKey, events[2] as (typeof events)[number])).toBe(false);
   });
 
@@ -168,11 +168,11 @@ describe("the record", () => {
     const subdomain = await fixture.company("infisical");
     await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
     expect((await eventsOf(subdomain)).map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
-      "company.create allowed",
+      "company.create success",
       // What is put is named by a MAC under the company's key, which is made for the first one.
-      "key.create allowed",
+      "key.create success",
       "secret.write attempted",
-      "secret.write allowed",
+      "secret.write success",
     ]);
   });
 
@@ -192,14 +192,14 @@ describe("the record", () => {
     expect(
       await codeOf(secrets.company(mine, caller).set("STRIPE_SECRET_KEY", "sk_test_fake_company_0001")),
     ).toBe("FORBIDDEN");
-    const refused = (await eventsOf(mine)).filter(({ outcome }) => outcome === "refused");
+    const refused = (await eventsOf(mine)).filter(({ outcome }) => outcome === "denied");
     expect(refused.map(({ action, secretKey, reason }) => [action, secretKey, reason])).toEqual([
       ["secret.read", "STRIPE_SECRET_KEY", "NOT_FOUND"],
       ["secret.read", "SENDGRID_API_KEY", "NOT_FOUND"],
       ["secret.write", "STRIPE_SECRET_KEY", "FORBIDDEN"],
     ]);
     expect(refused[0]?.subject).toBeNull();
-    expect((await eventsOf(theirs)).filter(({ outcome }) => outcome === "refused")).toEqual([]);
+    expect((await eventsOf(theirs)).filter(({ outcome }) => outcome === "denied")).toEqual([]);
   });
 
   test("escapes what could break a line or a terminal", async () => {
@@ -278,7 +278,7 @@ describe("the record", () => {
           () => "done",
           (error: unknown) => (error instanceof Error ? error.message : "?"),
         );
-    expect(await statement("update audit_events set outcome = 'allowed'")).toContain("42501");
+    expect(await statement("update audit_events set outcome = 'success'")).toContain("42501");
     expect(await statement("delete from audit_events")).toContain("42501");
     expect(await statement("truncate audit_events")).toContain("42501");
   });
@@ -339,7 +339,7 @@ describe("bad input", () => {
   test("an unknown company and an unenterable one get the same answer", async () => {
     const subdomain = await fixture.company("database");
     await superuser`update companies set status = 'suspended' where subdomain = ${subdomain}`;
-    await fixture.sealRows();
+    await fixture.remacRows();
     const messages = await Promise.all(
       ["nobody", subdomain, "../x", "__proto__", ""].map((name) =>
         secrets
@@ -360,7 +360,7 @@ describe("bad input", () => {
     await secrets.company(subdomain, product).set("STRIPE_SECRET_KEY", "sk_test_fake_company_0001");
     const payments = secrets.company(
       subdomain,
-      job("payments", { verbs: ["use"], secretKeys: ["STRIPE_SECRET_KEY"] }),
+      systemCaller("payments", { verbs: ["use"], secretKeys: ["STRIPE_SECRET_KEY"] }),
     );
     expect(await payments.get("STRIPE_SECRET_KEY")).toBe("sk_test_fake_company_0001");
     expect(await codeOf(payments.get("STRIPE_WEBHOOK_SECRET"))).toBe("NOT_FOUND");

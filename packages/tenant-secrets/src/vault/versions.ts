@@ -76,7 +76,7 @@ export function createVersions({ catalog }: VaultParts, gate: Gate): Versions {
           missing: unreachable && "infisical",
           secrets: expiring(visible, options).map((description) => {
             const entry = catalog.find(description.secretKey);
-            return { ...description, listed: entry !== undefined, label: entry?.label };
+            return { ...description, inCatalog: entry !== undefined, label: entry?.label };
           }),
         };
       }),

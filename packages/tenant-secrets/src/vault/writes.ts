@@ -2,7 +2,7 @@ import {
   type BatchOptions,
   type BatchWriteResult,
   checkValueText,
-  hintOf,
+  lastFourOf,
   type SetResult,
   type StageOptions,
   type TextWrite,
@@ -36,7 +36,7 @@ export function createWrites({ catalog }: VaultParts, gate: Gate): Writes {
   const plain = <Options>(secretKey: string, text: string, options: Options): OneWrite<Options> => ({
     secretKey,
     plaintext: Plaintext.fromText(text),
-    hint: hintOf(catalog.get(secretKey), text),
+    lastFour: lastFourOf(catalog.get(secretKey), text),
     options,
   });
 

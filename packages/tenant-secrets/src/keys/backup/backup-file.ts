@@ -65,7 +65,7 @@ export type BackupContent = Omit<KeyBackup, "format">;
  *
  * @throws {TenantSecretsError} INVALID_INPUT for a recipient that is none, or a passphrase that is too weak
  */
-export async function sealBackup(content: BackupContent, lock: BackupLock): Promise<string> {
+export async function encryptBackup(content: BackupContent, lock: BackupLock): Promise<string> {
   const { armor, Encrypter } = await loadAge();
   const encrypter = new Encrypter();
   if ("passphrase" in lock) {
@@ -93,7 +93,7 @@ export async function sealBackup(content: BackupContent, lock: BackupLock): Prom
  * @throws {TenantSecretsError} INVALID_INPUT for another passphrase or identity, or no backup at all; INTEGRITY_FAILURE for a
  *   damaged one; NOT_SUPPORTED for one of a later format
  */
-export async function openBackup(file: string, opener: BackupOpener): Promise<KeyBackup> {
+export async function decryptBackup(file: string, opener: BackupOpener): Promise<KeyBackup> {
   if (file.length > maxFileLength || !file.trimStart().startsWith("-----BEGIN AGE ENCRYPTED FILE-----"))
     throw invalid("This is not a backup: that is an armored age file.");
   const { Decrypter } = await loadAge();

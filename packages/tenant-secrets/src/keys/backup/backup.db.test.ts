@@ -10,7 +10,7 @@ import {
   product,
   type Fixture,
 } from "../../testing/fixture.ts";
-import { openBackup } from "./backup-file.ts";
+import { decryptBackup } from "./backup-file.ts";
 import { createKeyBackups, type KeyBackups } from "./backup.ts";
 
 const folder = "/hono-api";
@@ -75,10 +75,10 @@ function statesOf({
 }
 
 describe("a backup", () => {
-  test("has every key of every region as it stands in Infisical, is found to match, and is on record", async () => {
+  test("has every key of every region as it stands in Infisical, is found to match, and is in the audit log", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
-    const { keys } = await openBackup(file, opener);
+    const { keys } = await decryptBackup(file, opener);
     expect(
       keys.map(({ region, version, status, derivation }) => [region, version, status, derivation]),
     ).toEqual([
@@ -90,11 +90,11 @@ describe("a backup", () => {
       [first, second, european].map((name) => system.texts.get(name)),
     );
     const check = await system.backups.checkBackup(operator, file, opener);
-    expect(check).toMatchObject({ system: "same", onRecord: true });
+    expect(check).toMatchObject({ system: "same", isAudited: true });
     expect(statesOf(check)).toEqual(["default 1 matches", "default 2 matches", "eu 1 matches"]);
     for (const text of system.texts.values())
       expect(file + JSON.stringify(check)).not.toContain(text.slice(12, 24));
-    expect(await eventsOf(system)).toEqual(["key.backup allowed", "key.check-backup allowed"]);
+    expect(await eventsOf(system)).toEqual(["key.backup success", "key.check-backup success"]);
   });
 
   test("to a passphrase opens with it, having been opened before it was answered", async () => {
@@ -107,7 +107,7 @@ describe("a backup", () => {
     ]);
   }, 60_000);
 
-  test("is not made where a key is missing, is another one, or nothing is registered, and that is on record", async () => {
+  test("is not made where a key is missing, is another one, or nothing is registered, and that is in the audit log", async () => {
     const system = await rotated();
     const create = () => system.backups.createBackup(operator, { recipients });
     await system.infisical.putSecret(folder, european, "passphrase:another fake passphrase");
@@ -169,19 +169,19 @@ describe("a restore", () => {
     const fresh = backupsOf(system);
     expect(await fresh.checkBackup(operator, file, opener)).toMatchObject({
       system: "same",
-      onRecord: false,
+      isAudited: false,
     });
     const restored = await fresh.restoreBackup(operator, file, opener);
-    expect(restored).toMatchObject({ registered: false, onRecord: true });
+    expect(restored).toMatchObject({ registered: false, isAudited: true });
     expect(statesOf(restored)).toEqual(["default 1 restored", "default 2 restored", "eu 1 restored"]);
     expect(await textsIn(system)).toEqual(system.texts);
     expect(await system.another().company(system.subdomain, product).get("CUSTOM_X")).toBe("fake");
     const again = await backupsOf(system).restoreBackup(operator, file, opener);
     expect(statesOf(again)).toEqual(["default 1 present", "default 2 present", "eu 1 present"]);
     expect(await eventsOf(system)).toEqual([
-      "key.backup allowed",
-      "key.restore allowed",
-      "key.restore allowed",
+      "key.backup success",
+      "key.restore success",
+      "key.restore success",
     ]);
   });
 
@@ -256,7 +256,7 @@ describe("a restore", () => {
 
     expect(await backupsOf(empty).checkBackup(operator, file, opener)).toMatchObject({
       system: "unregistered",
-      onRecord: false,
+      isAudited: false,
     });
     expect(await empty.superuser`select from master_keys`).toHaveLength(0);
     const both = await Promise.allSettled(
@@ -266,13 +266,13 @@ describe("a restore", () => {
     expect(await empty.superuser`select * from master_keys order by region, version`).toEqual(registry);
     expect(await textsIn(empty)).toEqual(system.texts);
     await empty.another().prepare();
-    expect(await eventsOf(empty)).toContain("key.restore allowed");
+    expect(await eventsOf(empty)).toContain("key.restore success");
   });
 
   test("believes no key that does not fit its check value, and no file that somebody else made of another key", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
-    const backup = await openBackup(file, opener);
+    const backup = await decryptBackup(file, opener);
     const forged = async (text: string, checkValue?: string) => {
       const keys = backup.keys.map((key) =>
         key.version === 2 ? { ...key, text, checkValue: checkValue ?? key.checkValue } : key,

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TenantSecretsError } from "@repo/catalog";
-import { openBackup, sealBackup, type BackupContent, type BackupOpener } from "./backup-file.ts";
+import { decryptBackup, encryptBackup, type BackupContent, type BackupOpener } from "./backup-file.ts";
 
 const canary = "canary0123canary4567canary89abcanary";
 const passphrase = "fake horse, fake battery, fake staple";
@@ -83,28 +83,28 @@ function withIdentity(identityFile = identity): BackupOpener {
 describe("a backup file", () => {
   test("to two recipients opens with the identity of each, and is armored text without anything of a key", async () => {
     const second = await generateIdentity();
-    const file = await sealBackup(content, { recipients: [recipient, await identityToRecipient(second)] });
+    const file = await encryptBackup(content, { recipients: [recipient, await identityToRecipient(second)] });
     expect(file).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----\n[^]*\n-----END AGE ENCRYPTED FILE-----\n$/);
     expect(file + Buffer.from(armor.decode(file)).toString("latin1")).not.toContain("canary");
     for (const each of [identity, second])
-      expect(await openBackup(file, withIdentity(each))).toEqual({
+      expect(await decryptBackup(file, withIdentity(each))).toEqual({
         format: "tenant-secrets-keys/1",
         ...content,
       });
   });
 
   test("to a passphrase opens with it, at the cost that age itself asks for", async () => {
-    const file = await sealBackup(content, { passphrase });
+    const file = await encryptBackup(content, { passphrase });
     expect(Buffer.from(armor.decode(file)).toString("latin1")).toMatch(
       /^age-encryption.org\/v1\n-> scrypt \S+ 18\n/,
     );
-    expect(await openBackup(file, { passphrase })).toMatchObject(content);
+    expect(await decryptBackup(file, { passphrase })).toMatchObject(content);
   }, 60_000);
 
   test("opens with an identity file as age-keygen writes it", async () => {
-    const file = await sealBackup(content, { recipients: [recipient] });
+    const file = await encryptBackup(content, { recipients: [recipient] });
     const identityFile = `# created: 2026-01-01\r\n# public key: ${recipient}\r\n${await generateIdentity()}\r\n${identity}\r\n\r\n`;
-    expect(await openBackup(file, withIdentity(identityFile))).toMatchObject(content);
+    expect(await decryptBackup(file, withIdentity(identityFile))).toMatchObject(content);
   });
 
   test("does not open with another identity or passphrase, or with one of the other kind", async () => {
@@ -119,7 +119,7 @@ describe("a backup file", () => {
       [locked, withIdentity()],
     ];
     for (const attempt of attempts) {
-      const { code, message } = await refusalOf(openBackup(...attempt));
+      const { code, message } = await refusalOf(decryptBackup(...attempt));
       expect([code, message]).toEqual(["INVALID_INPUT", expect.stringContaining("does not open with this")]);
     }
   });
@@ -134,13 +134,13 @@ describe("a backup file", () => {
     }
     hurt.push(Uint8Array.from([...whole, 0]), whole.subarray(0, -1), whole.subarray(0, -16));
     for (const bytes of hurt) {
-      const { code } = await refusalOf(openBackup(armor.encode(bytes), { passphrase }));
+      const { code } = await refusalOf(decryptBackup(armor.encode(bytes), { passphrase }));
       expect(["INTEGRITY_FAILURE", "INVALID_INPUT"]).toContain(code);
     }
     const text = armor.encode(whole);
-    const cut = await refusalOf(openBackup(text.slice(0, -40), { passphrase }));
+    const cut = await refusalOf(decryptBackup(text.slice(0, -40), { passphrase }));
     expect(cut.code).toBe("INTEGRITY_FAILURE");
-    expect(await openBackup(text, { passphrase })).toMatchObject(content);
+    expect(await decryptBackup(text, { passphrase })).toMatchObject(content);
   }, 60_000);
 
   test("that asks for more work than ours do is refused at once, with flat memory", async () => {
@@ -149,7 +149,7 @@ describe("a backup file", () => {
     const started = performance.now();
     for (const factor of ["19", "20", "30", "64", "4294967295", "1e9", "018", "x"]) {
       const file = armor.encode(Buffer.from(header.replace(/ 10\n/, ` ${factor}\n`), "latin1"));
-      expect((await refusalOf(openBackup(file, { passphrase }))).code).toMatch(
+      expect((await refusalOf(decryptBackup(file, { passphrase }))).code).toMatch(
         /INVALID_INPUT|INTEGRITY_FAILURE/,
       );
     }
@@ -160,7 +160,7 @@ describe("a backup file", () => {
   test("that is no such file at all is refused", async () => {
     const endless = `-----BEGIN AGE ENCRYPTED FILE-----\n${"A".repeat(1024 * 1024)}`;
     for (const file of ["", "canary", "age-encryption.org/v1\n", endless])
-      expect((await refusalOf(openBackup(file, withIdentity()))).code).toBe("INVALID_INPUT");
+      expect((await refusalOf(decryptBackup(file, withIdentity()))).code).toBe("INVALID_INPUT");
     for (const identityFile of [
       "",
       "# nothing\n",
@@ -168,7 +168,7 @@ describe("a backup file", () => {
       `${identity.slice(0, -1)}${identity.endsWith("Q") ? "P" : "Q"}`,
       armor.encode(await underPassphrase()),
     ])
-      expect((await refusalOf(openBackup(await forge({}), { identityFile }))).message).toContain(
+      expect((await refusalOf(decryptBackup(await forge({}), { identityFile }))).message).toContain(
         "age-keygen",
       );
   });
@@ -180,7 +180,7 @@ describe("what is in a backup file", () => {
 
   test("of another format says so", async () => {
     const later = { ...content, format: "tenant-secrets-keys/2", keys: [{ canary }] };
-    const error = await refusalOf(openBackup(await forge(later), withIdentity()));
+    const error = await refusalOf(decryptBackup(await forge(later), withIdentity()));
     expect(error).toMatchObject({
       code: "NOT_SUPPORTED",
       message: expect.stringContaining("tenant-secrets-keys/2"),
@@ -217,7 +217,9 @@ describe("what is in a backup file", () => {
     const before = process.resourceUsage().maxRSS;
     const started = performance.now();
     for (const json of wrong)
-      expect((await refusalOf(openBackup(await forge(json), withIdentity()))).code).toBe("INTEGRITY_FAILURE");
+      expect((await refusalOf(decryptBackup(await forge(json), withIdentity()))).code).toBe(
+        "INTEGRITY_FAILURE",
+      );
     expect(performance.now() - started).toBeLessThan(5000);
     expect(process.resourceUsage().maxRSS - before).toBeLessThan(100 * 1024);
   });
@@ -233,11 +235,13 @@ test("nothing is sealed to what is not a recipient, to a weak passphrase, or tha
     [recipient, `${recipient.slice(0, -1)}b`],
     [`${recipient}\n`],
   ])
-    expect((await refusalOf(sealBackup(content, { recipients: wrong }))).code).toBe("INVALID_INPUT");
+    expect((await refusalOf(encryptBackup(content, { recipients: wrong }))).code).toBe("INVALID_INPUT");
   for (const weak of ["", "short", "a".repeat(30)])
-    expect((await refusalOf(sealBackup(content, { passphrase: weak }))).message).toContain("passphrase has");
+    expect((await refusalOf(encryptBackup(content, { passphrase: weak }))).message).toContain(
+      "passphrase has",
+    );
   const unreadable = { ...content, keys: [hkdfKey, hkdfKey] };
-  expect((await refusalOf(sealBackup(unreadable, { recipients: [recipient] }))).code).toBe(
+  expect((await refusalOf(encryptBackup(unreadable, { recipients: [recipient] }))).code).toBe(
     "INTEGRITY_FAILURE",
   );
 });
@@ -257,7 +261,7 @@ test.runIf(hasAge)(
       if (identityFile === undefined || backupFile === undefined || againFile === undefined)
         throw new Error("no path");
       await writeFile(identityFile, `${identity}\n`);
-      await writeFile(backupFile, await sealBackup(content, { recipients: [recipient] }));
+      await writeFile(backupFile, await encryptBackup(content, { recipients: [recipient] }));
       const { stdout } = await run(ageTool, ["--decrypt", "--identity", identityFile, backupFile]);
       expect(JSON.parse(stdout)).toEqual(
         JSON.parse(JSON.stringify({ format: "tenant-secrets-keys/1", ...content })),
@@ -273,7 +277,7 @@ test.runIf(hasAge)(
         backupFile,
       ]);
       const { stdout: again } = await run("cat", [againFile]);
-      expect(await openBackup(again, withIdentity())).toMatchObject(content);
+      expect(await decryptBackup(again, withIdentity())).toMatchObject(content);
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -17,8 +17,8 @@ import {
 } from "./backup-comparison.ts";
 import {
   DerivationParameters,
-  openBackup,
-  sealBackup,
+  decryptBackup,
+  encryptBackup,
   type BackupKey,
   type BackupLock,
   type BackupOpener,
@@ -26,7 +26,7 @@ import {
 import { isKeyOf, readMasterKey } from "../master/master-key-text.ts";
 import { masterKeyFolder } from "../master/master-key-name.ts";
 import { readRegistry, type MasterKeyRow } from "../master/master-keys.ts";
-import { onInfisical } from "../on-infisical.ts";
+import { mapInfisicalErrors } from "../on-infisical.ts";
 
 export interface BackupCheck {
   readonly createdAt: Date;
@@ -34,8 +34,8 @@ export interface BackupCheck {
   readonly system: "same" | "another" | "unregistered";
   /** Every key of backup and registry. */
   readonly keys: readonly ComparedKey[];
-  /** Whether this is on record: it cannot be while the master key that the record depends on is lost. */
-  readonly onRecord: boolean;
+  /** Whether this is in the audit log: it cannot be while the master key that the audit log depends on is lost. */
+  readonly isAudited: boolean;
 }
 
 export interface BackupRestore {
@@ -43,7 +43,7 @@ export interface BackupRestore {
   readonly registered: boolean;
   /** Every key of backup and registry. */
   readonly keys: readonly RestoredKey[];
-  readonly onRecord: boolean;
+  readonly isAudited: boolean;
 }
 
 /**
@@ -60,13 +60,13 @@ export interface KeyBackups {
    *   not do; KEY_UNAVAILABLE, INVALID_INPUT
    */
   createBackup(caller: Caller, lock: BackupLock): Promise<string>;
-  /** Compares a backup with the registry, whatever Infisical has. @throws as `openBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE */
+  /** Compares a backup with the registry, whatever Infisical has. @throws as `decryptBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE */
   checkBackup(caller: Caller, file: string, opener: BackupOpener): Promise<BackupCheck>;
   /**
    * Puts the keys that the registry knows back into Infisical, where they are missing, and replaces nothing. A registry
    * that is empty gets the backup's rows first. Run again after a failure, it does the rest.
    *
-   * @throws as `openBackup`; MASTER_KEY_WRONG for a backup of another system; CONFLICT where Infisical has another key under
+   * @throws as `decryptBackup`; MASTER_KEY_WRONG for a backup of another system; CONFLICT where Infisical has another key under
    *   a name of these, or newer keys than the backup and the registry is empty: nothing was changed. KEY_UNAVAILABLE
    */
   restoreBackup(caller: Caller, file: string, opener: BackupOpener): Promise<BackupRestore>;
@@ -116,9 +116,9 @@ export function createKeyBackups(
           keys.push(await backupKeyOf(row, texts));
         }
         const content = { createdAt: new Date(), system: systemOf(rows), keys };
-        const file = await sealBackup(content, lock);
+        const file = await encryptBackup(content, lock);
         if ("passphrase" in lock) {
-          const { format: _, ...opened } = await openBackup(file, lock);
+          const { format: _, ...opened } = await decryptBackup(file, lock);
           if (!isDeepStrictEqual(opened, content)) throw new Error("a backup did not open as it was made");
         }
         await operations.steps(operation).record({});
@@ -129,7 +129,7 @@ export function createKeyBackups(
     checkBackup: (caller, file, opener) => {
       const operation = { caller, action: "key.check-backup" } as const;
       return recordingFailure(operation, async () => {
-        const backup = await openBackup(file, opener);
+        const backup = await decryptBackup(file, opener);
         await verifyKeys(backup.keys);
         const rows = await readRegistry(database);
         const answer = {
@@ -139,7 +139,7 @@ export function createKeyBackups(
         } as const;
         return {
           ...answer,
-          onRecord: await record(operation, {}),
+          isAudited: await record(operation, {}),
         };
       });
     },
@@ -147,7 +147,7 @@ export function createKeyBackups(
     restoreBackup: (caller, file, opener) => {
       const operation = { caller, action: "key.restore" } as const;
       return recordingFailure(operation, async () => {
-        const backup = await openBackup(file, opener);
+        const backup = await decryptBackup(file, opener);
         await verifyKeys(backup.keys);
         const rows = await readRegistry(database);
         const texts = await readTexts(infisical);
@@ -170,14 +170,14 @@ export function createKeyBackups(
         return {
           registered,
           keys,
-          onRecord: await record(operation, {}),
+          isAudited: await record(operation, {}),
         };
       });
     },
   };
 }
 
-/** What the record's own key ends with while the master key above it is lost. */
+/** What the audit log's own key ends with while the master key above it is lost. */
 const keyLost: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "MASTER_KEY_MISSING",
   "MASTER_KEY_MALFORMED",
@@ -214,7 +214,7 @@ async function readTexts(infisical: InfisicalClient): Promise<ReadonlyMap<string
 }
 
 function askInfisical<T>(work: () => Promise<T>): Promise<T> {
-  return onInfisical(
+  return mapInfisicalErrors(
     work,
     "KEY_UNAVAILABLE",
     (answer) =>

@@ -12,14 +12,14 @@ export interface BackupDestination {
   readonly directory: string;
 }
 
-export interface KeptBackup {
+export interface StoredBackup {
   readonly file: string;
   /** Such as `sha256:9f86…`, of the file's bytes. */
   readonly checksum: string;
 }
 
 /** Makes a backup of every master key, in a new file that only its owner can read. @throws {TenantSecretsError} */
-export type KeepBackup = (caller: Caller, destination: BackupDestination) => Promise<KeptBackup>;
+export type StoreBackup = (caller: Caller, destination: BackupDestination) => Promise<StoredBackup>;
 
 /**
  * Tries whether a backup could be kept there, before anything depends on it.
@@ -40,7 +40,7 @@ export async function checkBackupDestination({ recipients, directory }: BackupDe
   }
 }
 
-export function createKeepBackup(region: string, backups: Pick<KeyBackups, "createBackup">): KeepBackup {
+export function createStoreBackup(region: string, backups: Pick<KeyBackups, "createBackup">): StoreBackup {
   return async (caller, { recipients, directory }) => {
     const text = await backups.createBackup(caller, { recipients });
     const time = new Date().toISOString().replaceAll(/[-:.]/g, "");
@@ -48,8 +48,8 @@ export function createKeepBackup(region: string, backups: Pick<KeyBackups, "crea
     try {
       await writeNew(file, text);
       // Of what is there, not of what was sent there.
-      const kept = await readFile(file);
-      return { file, checksum: `sha256:${createHash("sha256").update(kept).digest("hex")}` };
+      const stored = await readFile(file);
+      return { file, checksum: `sha256:${createHash("sha256").update(stored).digest("hex")}` };
     } catch (error) {
       throw new TenantSecretsError(
         "STORE_UNAVAILABLE",

@@ -3,16 +3,22 @@ import { and, desc, eq, sql } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
 import { DatabaseError, tables, type Database } from "@repo/db";
 import { asTenantSecretsError, type AuditLog } from "@repo/audit-log";
-import { type CompanyId, job, keyDestroyed, KeyReplacedError, TenantSecretsError } from "@repo/catalog";
+import {
+  type CompanyId,
+  systemCaller,
+  keyDestroyed,
+  KeyReplacedError,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { type CompanyKey, deriveCompanyKey, type KeyPlace, unwrapKey, wrapKey } from "@repo/envelope";
 import type { MasterKeyRing, MasterKeys } from "../master/master-keys.ts";
 
 const { companyKeys, companyKeyWraps } = tables;
 
 export interface CompanyKeys {
-  /** The key that seals now; made where the company never had one. @throws {TenantSecretsError} as `forOpening` */
-  forSealing(companyId: CompanyId): Promise<CompanyKey>;
-  /** Every key that is not destroyed, the one that seals now first. @throws {TenantSecretsError} as `forSealing` */
+  /** The key that seals now; made where the company never had one. @throws {TenantSecretsError} as `forDecryption` */
+  forEncryption(companyId: CompanyId): Promise<CompanyKey>;
+  /** Every key that is not destroyed, the one that seals now first. @throws {TenantSecretsError} as `forEncryption` */
   living(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
   /** As `living`, without the older ones that do not open: what is under these is lost to whoever does without. @throws as `living` */
   usable(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
@@ -21,22 +27,22 @@ export interface CompanyKeys {
    *
    * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and what loading master keys throws
    */
-  forOpening(companyId: CompanyId, no: number): Promise<CompanyKey>;
+  forDecryption(companyId: CompanyId, keyVersion: number): Promise<CompanyKey>;
   /** Forgets the keys of one company, or of all. What is being loaded is not kept either. */
-  forget(companyId?: string): void;
+  invalidate(companyId?: string): void;
 }
 
 /** How long a process keeps an opened key at most: what a lost notification costs. */
 export const companyKeysTtlMs = 300_000;
 
-const keyMaker = job("company-keys", { verbs: [], secretKeys: [] });
+const keyMaker = systemCaller("company-keys", { verbs: [], secretKeys: [] });
 
 type Opened = Map<number, Promise<CompanyKey>>;
 
 export function createCompanyKeys(database: Database, masterKeys: MasterKeys, audit: AuditLog): CompanyKeys {
   const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
 
-  const unwrap = async (companyId: CompanyId, no: number): Promise<CompanyKey> => {
+  const unwrap = async (companyId: CompanyId, keyVersion: number): Promise<CompanyKey> => {
     const [wrap] = await database.inCompany(companyId, (statements) =>
       statements
         .select({ status: companyKeys.status, wrap: companyKeyWraps })
@@ -45,11 +51,11 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
           companyKeyWraps,
           and(
             eq(companyKeyWraps.companyId, companyKeys.companyId),
-            eq(companyKeyWraps.no, companyKeys.no),
+            eq(companyKeyWraps.keyVersion, companyKeys.keyVersion),
             eq(companyKeyWraps.region, masterKeys.region),
           ),
         )
-        .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.no, no)))
+        .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.keyVersion, keyVersion)))
         .orderBy(desc(companyKeyWraps.masterKeyVersion))
         .limit(1),
     );
@@ -57,21 +63,21 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     if (wrap?.wrap == null) {
       throw new TenantSecretsError(
         "KEY_UNAVAILABLE",
-        `Key ${no} of this company has no wrap in region ${masterKeys.region}.`,
+        `Key ${keyVersion} of this company has no wrap in region ${masterKeys.region}.`,
       );
     }
     const { masterKeyVersion, wrapped } = wrap.wrap;
     const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
-    const place = placeOf(companyId, no, masterKeys.region, masterKeyVersion);
-    return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, no);
+    const place = placeOf(companyId, keyVersion, masterKeys.region, masterKeyVersion);
+    return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, keyVersion);
   };
 
-  const forOpening = (companyId: CompanyId, no: number): Promise<CompanyKey> => {
+  const forDecryption = (companyId: CompanyId, keyVersion: number): Promise<CompanyKey> => {
     const keys = opened.get(companyId) ?? new Map<number, Promise<CompanyKey>>();
     if (!opened.has(companyId)) opened.set(companyId, keys);
-    const loading = keys.get(no) ?? unwrap(companyId, no);
-    keys.set(no, loading);
-    loading.catch(() => keys.delete(no));
+    const loading = keys.get(keyVersion) ?? unwrap(companyId, keyVersion);
+    keys.set(keyVersion, loading);
+    loading.catch(() => keys.delete(keyVersion));
     return loading;
   };
 
@@ -84,16 +90,20 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     await database.inCompany(companyId, async (statements) => {
       const made = await statements
         .insert(companyKeys)
-        .values({ companyId, no: 1, status: "active" })
+        .values({ companyId, keyVersion: 1, status: "active" })
         .onConflictDoNothing()
-        .returning({ no: companyKeys.no });
+        .returning({ keyVersion: companyKeys.keyVersion });
       if (made.length === 0) return;
-      await statements
-        .insert(companyKeyWraps)
-        .values({ companyId, no: 1, region: active.region, masterKeyVersion: active.version, wrapped });
-      await audit.addTo(statements, keyMaker, {
+      await statements.insert(companyKeyWraps).values({
+        companyId,
+        keyVersion: 1,
+        region: active.region,
+        masterKeyVersion: active.version,
+        wrapped,
+      });
+      await audit.recordInTransaction(statements, keyMaker, {
         action: "key.create",
-        outcome: "allowed",
+        outcome: "success",
         companyId,
         version: 1,
       });
@@ -101,44 +111,44 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
   };
 
   /** The numbers of the keys that are not destroyed, the active one first. None where the company never had a key. */
-  const findLivingNos = async (companyId: CompanyId): Promise<number[]> => {
+  const findLivingKeyVersions = async (companyId: CompanyId): Promise<number[]> => {
     const rows = await database.inCompany(companyId, (statements) =>
       statements
-        .select({ no: companyKeys.no, status: companyKeys.status })
+        .select({ keyVersion: companyKeys.keyVersion, status: companyKeys.status })
         .from(companyKeys)
         .where(eq(companyKeys.companyId, companyId))
-        .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.no)),
+        .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.keyVersion)),
     );
     const [first] = rows;
     if (first !== undefined && first.status !== "active") throw keyDestroyed();
-    return rows.filter(({ status }) => status !== "destroyed").map(({ no }) => no);
+    return rows.filter(({ status }) => status !== "destroyed").map(({ keyVersion }) => keyVersion);
   };
 
-  const findOrMakeNos = async (companyId: CompanyId): Promise<readonly [number, ...number[]]> => {
-    const [no, ...older] = await findLivingNos(companyId);
-    if (no !== undefined) return [no, ...older];
+  const findOrMakeKeyVersions = async (companyId: CompanyId): Promise<readonly [number, ...number[]]> => {
+    const [keyVersion, ...older] = await findLivingKeyVersions(companyId);
+    if (keyVersion !== undefined) return [keyVersion, ...older];
     await wrapping(masterKeys, (ring) => makeFirst(companyId, ring));
     return [1];
   };
 
-  const openLiving = async (
+  const unwrapLiving = async (
     companyId: CompanyId,
     leaveOut: (error: unknown) => undefined,
   ): Promise<[CompanyKey, ...CompanyKey[]]> => {
-    const [no, ...older] = await findOrMakeNos(companyId);
-    const keys = await Promise.all(older.map((old) => forOpening(companyId, old).catch(leaveOut)));
-    return [await forOpening(companyId, no), ...keys.filter((key) => key !== undefined)];
+    const [keyVersion, ...older] = await findOrMakeKeyVersions(companyId);
+    const keys = await Promise.all(older.map((old) => forDecryption(companyId, old).catch(leaveOut)));
+    return [await forDecryption(companyId, keyVersion), ...keys.filter((key) => key !== undefined)];
   };
 
   return {
-    forOpening,
-    forSealing: async (companyId) => {
-      const [no] = await findOrMakeNos(companyId);
-      return forOpening(companyId, no);
+    forDecryption,
+    forEncryption: async (companyId) => {
+      const [keyVersion] = await findOrMakeKeyVersions(companyId);
+      return forDecryption(companyId, keyVersion);
     },
-    living: (companyId) => openLiving(companyId, ifDestroyed),
-    usable: (companyId) => openLiving(companyId, ifUnusable),
-    forget: (companyId) => {
+    living: (companyId) => unwrapLiving(companyId, ifDestroyed),
+    usable: (companyId) => unwrapLiving(companyId, ifUnusable),
+    invalidate: (companyId) => {
       if (companyId === undefined) opened.clear();
       else opened.delete(companyId);
     },
@@ -205,6 +215,11 @@ export async function ringWith(masterKeys: MasterKeys, version: number): Promise
   return ring.versions.includes(version) ? ring : masterKeys.refresh();
 }
 
-function placeOf(companyId: CompanyId, no: number, region: string, masterKeyVersion: number): KeyPlace {
-  return { kind: "company-key", owner: companyId, no, region, masterKeyVersion };
+function placeOf(
+  companyId: CompanyId,
+  keyVersion: number,
+  region: string,
+  masterKeyVersion: number,
+): KeyPlace {
+  return { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion };
 }

@@ -20,7 +20,7 @@ interface NewMac {
 }
 
 /** What is wrong with one value or head alone. */
-export const unopenable: ReadonlySet<ErrorCode> = new Set(["INTEGRITY_FAILURE", "KEY_DESTROYED"]);
+export const undecryptable: ReadonlySet<ErrorCode> = new Set(["INTEGRITY_FAILURE", "KEY_DESTROYED"]);
 
 /** One step of a run in the company, while the key that everything is to be under is the active one. */
 export type Write = <T>(work: (statements: Statements) => Promise<T>, at?: Position) => Promise<T>;
@@ -49,7 +49,7 @@ export function reencryptHeads(parts: Parts): Promise<readonly string[]> {
           .where(
             and(
               eq(companySecrets.companyId, companyId),
-              ne(companySecrets.macKeyNo, to.no),
+              ne(companySecrets.macKeyVersion, to.keyVersion),
               gt(companySecrets.secretKey, after?.secretKey ?? ""),
             ),
           )
@@ -60,13 +60,13 @@ export function reencryptHeads(parts: Parts): Promise<readonly string[]> {
     write: async (batch) => {
       if (batch.length > 0) await write((statements) => replaceMacs(statements, parts, batch));
     },
-    skip: { codes: unopenable, nameOf: ({ secretKey }) => secretKey },
+    skip: { codes: undecryptable, nameOf: ({ secretKey }) => secretKey },
   });
 }
 
 async function newMac({ companyKeys, companyId, to }: Parts, head: Head): Promise<NewMac> {
   const state = headStateOf(head);
-  const from = await companyKeys.forOpening(companyId, head.macKeyNo);
+  const from = await companyKeys.forDecryption(companyId, head.macKeyVersion);
   if (!isGenuineHead(from, state, head)) throw integrityFailure();
   const { secretKey } = head;
   return { secretKey, old: head.mac.toString("hex"), mac: headMac(to, state).toString("hex") };
@@ -84,6 +84,6 @@ async function replaceMacs(
     where company_id = ${companyId} and secret_key in (select "secretKey" from ${records})
     order by secret_key for no key update`);
   await statements.execute(sql`
-    update ${companySecrets} h set mac = decode(r.mac, 'hex'), mac_key_no = ${to.no} from ${records}
+    update ${companySecrets} h set mac = decode(r.mac, 'hex'), mac_key_version = ${to.keyVersion} from ${records}
     where h.company_id = ${companyId} and h.secret_key = r."secretKey" and h.mac = decode(r.old, 'hex')`);
 }

@@ -2,23 +2,23 @@ import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import { type CompanyId, TenantSecretsError } from "@repo/catalog";
-import { type CompanyKey, fingerprint, integrityFailure, openValue, sealValue } from "@repo/envelope";
+import { type CompanyKey, fingerprint, integrityFailure, decryptValue, encryptValue } from "@repo/envelope";
 import type { CompanyKeys } from "./company-keys.ts";
 import type { RunStep } from "../../runs/definition.ts";
 import type { Position } from "../../runs/lease.ts";
 import { walk } from "../../runs/walk.ts";
 import { shareCompany } from "./company-lock.ts";
-import { reencryptHeads, unopenable, type Write } from "./reencrypt-heads.ts";
+import { reencryptHeads, undecryptable, type Write } from "./reencrypt-heads.ts";
 
 const { companyKeys: keys, companySecrets, companySecretVersions } = tables;
 
 /** Values have up to 64 KiB, and a batch is in memory twice. */
 const batchSize = 200;
 
-const Row = z.object({ secretKey: z.string(), version: z.int(), no: z.int(), sealed: z.string() });
+const Row = z.object({ secretKey: z.string(), version: z.int(), keyVersion: z.int(), encrypted: z.string() });
 type Row = z.infer<typeof Row>;
 
-interface Replacement extends Omit<Row, "no"> {
+interface Replacement extends Omit<Row, "keyVersion"> {
   readonly again: string;
   readonly fingerprint: string;
 }
@@ -40,9 +40,9 @@ const heads: Place = {
   select: async (statements, companyId, to, after) =>
     rowsOf(
       await statements.execute(sql`
-        select secret_key as "secretKey", current_version as version, company_key_no as no, secret_value_encrypted as sealed
+        select secret_key as "secretKey", current_version as version, company_key_version as "keyVersion", secret_value_encrypted as encrypted
         from ${companySecrets}
-        where company_id = ${companyId} and secret_value_encrypted is not null and company_key_no <> ${to.no}
+        where company_id = ${companyId} and secret_value_encrypted is not null and company_key_version <> ${to.keyVersion}
           and secret_key > ${after.secretKey}
         order by secret_key limit ${batchSize}`),
     ),
@@ -55,10 +55,10 @@ const heads: Place = {
       order by secret_key for no key update`);
     const replaced = await statements.execute(sql`
       with replaced as (
-        update ${companySecrets} h set secret_value_encrypted = r.again, company_key_no = ${to.no}
+        update ${companySecrets} h set secret_value_encrypted = r.again, company_key_version = ${to.keyVersion}
         from ${recordsOf(batch)}
         where h.company_id = ${companyId} and h.secret_key = r."secretKey" and h.current_version = r.version
-          and h.secret_value_encrypted = r.sealed
+          and h.secret_value_encrypted = r.encrypted
         returning h.secret_key, h.current_version, r.fingerprint)
       update ${companySecretVersions} v set fingerprint = r.fingerprint from replaced r
       where v.company_id = ${companyId} and v.secret_key = r.secret_key and v.version = r.current_version
@@ -71,16 +71,16 @@ const versions: Place = {
   select: async (statements, companyId, to, after) =>
     rowsOf(
       await statements.execute(sql`
-        select secret_key as "secretKey", version, company_key_no as no, sealed from ${companySecretVersions}
-        where company_id = ${companyId} and sealed is not null and company_key_no <> ${to.no}
+        select secret_key as "secretKey", version, company_key_version as "keyVersion", value_encrypted as encrypted from ${companySecretVersions}
+        where company_id = ${companyId} and value_encrypted is not null and company_key_version <> ${to.keyVersion}
           and (secret_key, version) > (${after.secretKey}, ${after.version})
         order by secret_key, version limit ${batchSize}`),
     ),
   replace: async (statements, companyId, to, batch) => {
     const replaced = await statements.execute(sql`
-      update ${companySecretVersions} v set sealed = r.again, company_key_no = ${to.no}, fingerprint = r.fingerprint
+      update ${companySecretVersions} v set value_encrypted = r.again, company_key_version = ${to.keyVersion}, fingerprint = r.fingerprint
       from ${recordsOf(batch)}
-      where v.company_id = ${companyId} and v.secret_key = r."secretKey" and v.version = r.version and v.sealed = r.sealed
+      where v.company_id = ${companyId} and v.secret_key = r."secretKey" and v.version = r.version and v.value_encrypted = r.encrypted
       returning 1`);
     return replaced.length;
   },
@@ -123,7 +123,7 @@ export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]>
       companyId,
       async (statements) => {
         await shareCompany(statements, companyId);
-        if (!(await isActive(statements, companyId, to.no))) throw new KeySuperseded();
+        if (!(await isActive(statements, companyId, to.keyVersion))) throw new KeySuperseded();
         return work(statements);
       },
       at,
@@ -143,7 +143,7 @@ export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]>
         );
         await progress(replaced);
       },
-      skip: { codes: unopenable, nameOf: ({ secretKey, version }) => `${secretKey} version ${version}` },
+      skip: { codes: undecryptable, nameOf: ({ secretKey, version }) => `${secretKey} version ${version}` },
     });
     broken.push(...skipped);
   }
@@ -151,13 +151,13 @@ export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]>
   return [...broken, ...notGenuine.map((secretKey) => `${secretKey}, its head`)];
 }
 
-const firstRow: Row = { secretKey: "", version: 0, no: 0, sealed: "" };
+const firstRow: Row = { secretKey: "", version: 0, keyVersion: 0, encrypted: "" };
 
-async function isActive(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {
+async function isActive(statements: Statements, companyId: CompanyId, keyVersion: number): Promise<boolean> {
   const [key] = await statements
     .select({ status: keys.status })
     .from(keys)
-    .where(and(eq(keys.companyId, companyId), eq(keys.no, no)));
+    .where(and(eq(keys.companyId, companyId), eq(keys.keyVersion, keyVersion)));
   return key?.status === "active";
 }
 
@@ -166,18 +166,18 @@ async function reencrypt(
   companyKeys: CompanyKeys,
   companyId: CompanyId,
   to: CompanyKey,
-  { secretKey, version, no, sealed }: Row,
+  { secretKey, version, keyVersion, encrypted }: Row,
 ): Promise<Replacement> {
-  const from = await companyKeys.forOpening(companyId, no);
+  const from = await companyKeys.forDecryption(companyId, keyVersion);
   const place = { companyId, secretKey, version };
-  const value = openValue(from.valueKey, { ...place, companyKeyNo: no }, sealed);
+  const value = decryptValue(from.valueKey, { ...place, companyKeyVersion: keyVersion }, encrypted);
   try {
-    const again = sealValue(to.valueKey, { ...place, companyKeyNo: to.no }, value);
-    const opened = openValue(to.valueKey, { ...place, companyKeyNo: to.no }, again);
+    const again = encryptValue(to.valueKey, { ...place, companyKeyVersion: to.keyVersion }, value);
+    const opened = decryptValue(to.valueKey, { ...place, companyKeyVersion: to.keyVersion }, again);
     const same = opened.equals(value);
     opened.fill(0);
     if (!same) throw integrityFailure();
-    return { secretKey, version, sealed, again, fingerprint: fingerprint(to, value) };
+    return { secretKey, version, encrypted, again, fingerprint: fingerprint(to, value) };
   } finally {
     value.fill(0);
   }
@@ -189,5 +189,5 @@ function rowsOf(rows: Iterable<unknown>): Row[] {
 
 function recordsOf(batch: readonly Replacement[]) {
   return sql`json_to_recordset(${JSON.stringify(batch)}::json)
-    as r ("secretKey" text, version integer, sealed text, again text, fingerprint text)`;
+    as r ("secretKey" text, version integer, encrypted text, again text, fingerprint text)`;
 }

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import type { AuditLog } from "@repo/audit-log";
-import { type Caller, type CompanyId, job, keyDestroyed, TenantSecretsError } from "@repo/catalog";
+import { type Caller, type CompanyId, systemCaller, keyDestroyed, TenantSecretsError } from "@repo/catalog";
 import { companyIdOf } from "../../companies/company-id.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
 import type { CompanyKeys } from "./company-keys.ts";
@@ -15,7 +15,7 @@ const Facts = z.strictObject({
   /** Sweeps through everything of the company that a newer key did not end. */
   complete: z.int(),
   /** The number of the key that everything is under; null before the end. */
-  no: z.int().nullable(),
+  keyVersion: z.int().nullable(),
 });
 export type CompanyRotationFacts = z.infer<typeof Facts>;
 
@@ -38,7 +38,7 @@ export type CompanyRotationRun = Run<Record<string, never>, CompanyRotationFacts
 const mostSweeps = 20;
 
 /** Who asked for the rotation is in the audit log with the new key. */
-const background = job("rotate-company-key", { verbs: [], secretKeys: [] });
+const background = systemCaller("rotate-company-key", { verbs: [], secretKeys: [] });
 
 /** Seals everything of a company under its active key, and destroys the others. The subject is the company's id. */
 export function defineCompanyRotation(
@@ -60,7 +60,7 @@ export function defineCompanyRotation(
       reencrypt: async (step, tally: CompanyRotationTally) => {
         if (++tally.sweeps > mostSweeps) throw tooManySweeps();
         const companyId = companyIdOf({ id: step.run.subject });
-        const to = await companyKeys.forSealing(companyId);
+        const to = await companyKeys.forEncryption(companyId);
         let broken: readonly string[];
         try {
           broken = await reencryptCompany({
@@ -85,21 +85,21 @@ export function defineCompanyRotation(
           tally.destroyed = [...tally.destroyed, ...destroyed];
           return left;
         };
-        const forget = (): void => companyKeys.forget(companyId);
+        const invalidate = (): void => companyKeys.invalidate(companyId);
         const complete = step.facts.complete + 1;
         // What does not open may have been replaced between its reading and its opening: once more.
         if (broken.length > 0 && complete > 1) {
-          await step.commit(destroy, { facts: { complete: 0 } }).finally(forget);
-          throw unopenable(broken, to.no);
+          await step.commit(destroy, { facts: { complete: 0 } }).finally(invalidate);
+          throw undecryptable(broken, to.keyVersion);
         }
         // A value that was under the old key may have moved between its head and its version behind the sweep.
         return step
           .enter(async (statements) =>
             (await destroy(statements)) || broken.length > 0
               ? { phase: "reencrypt", facts: { complete } }
-              : { phase: "done", facts: { complete, no: to.no } },
+              : { phase: "done", facts: { complete, keyVersion: to.keyVersion } },
           )
-          .finally(forget);
+          .finally(invalidate);
       },
     },
     background: {
@@ -121,55 +121,55 @@ async function destroyUnused(
 ): Promise<{ readonly destroyed: readonly number[]; readonly left: boolean }> {
   await lockCompany(statements, companyId);
   const rows = await statements
-    .select({ no: keys.no, status: keys.status })
+    .select({ keyVersion: keys.keyVersion, status: keys.status })
     .from(keys)
     .where(eq(keys.companyId, companyId))
-    .orderBy(keys.no)
+    .orderBy(keys.keyVersion)
     .for("update");
   // The company was shredded meanwhile.
   if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
   // No value can come to one of these while the company is locked.
   const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
   const destroyed: number[] = [];
-  for (const { no } of retiring) {
-    if (await isInUse(statements, companyId, no)) continue;
+  for (const { keyVersion } of retiring) {
+    if (await isInUse(statements, companyId, keyVersion)) continue;
     await statements
       .update(keys)
       .set({ status: "destroyed", destroyedAt: sql`now()` })
-      .where(and(eq(keys.companyId, companyId), eq(keys.no, no)));
+      .where(and(eq(keys.companyId, companyId), eq(keys.keyVersion, keyVersion)));
     await statements
       .delete(companyKeyWraps)
-      .where(and(eq(companyKeyWraps.companyId, companyId), eq(companyKeyWraps.no, no)));
-    await audit.addTo(statements, caller, {
+      .where(and(eq(companyKeyWraps.companyId, companyId), eq(companyKeyWraps.keyVersion, keyVersion)));
+    await audit.recordInTransaction(statements, caller, {
       action: "key.destroy-company",
-      outcome: "allowed",
+      outcome: "success",
       companyId,
-      version: no,
+      version: keyVersion,
     });
-    destroyed.push(no);
+    destroyed.push(keyVersion);
   }
   return { destroyed, left: destroyed.length < retiring.length };
 }
 
-async function isInUse(statements: Statements, companyId: CompanyId, no: number): Promise<boolean> {
+async function isInUse(statements: Statements, companyId: CompanyId, keyVersion: number): Promise<boolean> {
   const rows = await statements.execute(sql`
     select 1 from ${companySecrets}
-    where company_id = ${companyId} and company_key_no = ${no} and secret_value_encrypted is not null
+    where company_id = ${companyId} and company_key_version = ${keyVersion} and secret_value_encrypted is not null
     union all
-    select 1 from ${companySecrets} where company_id = ${companyId} and mac_key_no = ${no}
+    select 1 from ${companySecrets} where company_id = ${companyId} and mac_key_version = ${keyVersion}
     union all
     select 1 from ${companySecretVersions}
-    where company_id = ${companyId} and company_key_no = ${no} and sealed is not null
+    where company_id = ${companyId} and company_key_version = ${keyVersion} and value_encrypted is not null
     limit 1`);
   return rows.length > 0;
 }
 
-function unopenable(broken: readonly string[], no: number): TenantSecretsError {
+function undecryptable(broken: readonly string[], keyVersion: number): TenantSecretsError {
   const shown = broken.slice(0, 20).join(", ");
   const more = broken.length > 20 ? ` and ${broken.length - 20} more` : "";
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    `These do not open, and the key that they were sealed under is kept for them: ${shown}${more}. Everything else of the company is under key ${no}.`,
+    `These do not open, and the key that they were sealed under is kept for them: ${shown}${more}. Everything else of the company is under key ${keyVersion}.`,
   );
 }
 

@@ -12,8 +12,8 @@ beforeAll(async () => {
   fixture = await createFixture();
 });
 
-const rotate = (subdomain: string, onResealed?: (values: number) => void | Promise<void>) =>
-  fixture.another().companyKeyRotation.rotateCompanyKey(operator, subdomain, onResealed);
+const rotate = (subdomain: string, onReencrypted?: (values: number) => void | Promise<void>) =>
+  fixture.another().companyKeyRotation.rotateCompanyKey(operator, subdomain, onReencrypted);
 
 /** A company with a value of two versions, one that was removed, and two equal ones. */
 async function filled(): Promise<string> {
@@ -29,18 +29,18 @@ async function filled(): Promise<string> {
 
 async function keysOf(subdomain: string): Promise<string[]> {
   const rows = await fixture.superuser`
-    select k.no || ' ' || k.status || ' ' || (select count(*) from company_key_wraps w where w.company_id = k.company_id and w.no = k.no) || ' ' || (k.destroyed_at is not null) as text
-    from company_keys k join companies c on c.id = k.company_id where c.subdomain = ${subdomain} order by k.no`;
+    select k.key_version || ' ' || k.status || ' ' || (select count(*) from company_key_wraps w where w.company_id = k.company_id and w.key_version = k.key_version) || ' ' || (k.destroyed_at is not null) as text
+    from company_keys k join companies c on c.id = k.company_id where c.subdomain = ${subdomain} order by k.key_version`;
   return rows.map((row) => String(row["text"]));
 }
 
 /** What everything sealed of a company is under. */
 async function numbersOf(subdomain: string): Promise<unknown> {
   const rows = await fixture.superuser`
-    select distinct split_part(sealed, '.', 2)::int as no, split_part(sealed, '.', 2)::int = company_key_no as same from (
-      select company_id, secret_value_encrypted as sealed, company_key_no from company_secrets
-      union all select company_id, sealed, company_key_no from company_secret_versions) s
-    join companies c on c.id = s.company_id where c.subdomain = ${subdomain} and sealed is not null`;
+    select distinct split_part(value_encrypted, '.', 2)::int as "keyVersion", split_part(value_encrypted, '.', 2)::int = company_key_version as same from (
+      select company_id, secret_value_encrypted as value_encrypted, company_key_version from company_secrets
+      union all select company_id, value_encrypted, company_key_version from company_secret_versions) s
+    join companies c on c.id = s.company_id where c.subdomain = ${subdomain} and value_encrypted is not null`;
   return rows.map((row) => ({ ...row }));
 }
 
@@ -49,9 +49,9 @@ describe("a rotation of a company's key", () => {
     const [subdomain, other] = [await filled(), await filled()];
     const acme = fixture.secrets.company(subdomain, product);
     const before = await acme.list();
-    expect(await rotate(subdomain)).toEqual({ no: 2, values: 4, destroyed: [1] });
+    expect(await rotate(subdomain)).toEqual({ keyVersion: 2, values: 4, destroyed: [1] });
     expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 active 1 false"]);
-    expect(await numbersOf(subdomain)).toEqual([{ no: 2, same: true }]);
+    expect(await numbersOf(subdomain)).toEqual([{ keyVersion: 2, same: true }]);
     expect(await keysOf(other)).toEqual(["1 active 1 false"]);
     // This process had the old key in hand.
     expect(await acme.get("CUSTOM_A")).toBe("second");
@@ -77,8 +77,8 @@ describe("a rotation of a company's key", () => {
       select action, version, outcome from audit_events e join companies c on c.id = e.company_id
       where c.subdomain = ${subdomain} and action like 'key.%-company' order by position`;
     expect(events.map((event) => ({ ...event }))).toEqual([
-      { action: "key.rotate-company", version: 2, outcome: "allowed" },
-      { action: "key.destroy-company", version: 1, outcome: "allowed" },
+      { action: "key.rotate-company", version: 2, outcome: "success" },
+      { action: "key.destroy-company", version: 1, outcome: "success" },
     ]);
   });
 
@@ -104,17 +104,17 @@ describe("a rotation of a company's key", () => {
     expect(await acme.get("CUSTOM_A")).toBe("second");
     await fixture.superuser`delete from company_secret_versions where secret_key = 'CUSTOM_SAME'`;
     await fixture.superuser`delete from company_secrets where secret_key = 'CUSTOM_SAME'`;
-    expect(await rotate(subdomain)).toEqual({ no: 2, values: 0, destroyed: [1] });
+    expect(await rotate(subdomain)).toEqual({ keyVersion: 2, values: 0, destroyed: [1] });
   });
 
   test("by two at once ends with one new key", async () => {
     const subdomain = await filled();
     const both = await Promise.all([rotate(subdomain), rotate(subdomain)]);
-    const nos = both.map(({ no }) => no);
+    const keyVersions = both.map(({ keyVersion }) => keyVersion);
     // The second may begin when the first is done, which is a rotation of its own.
-    expect(Math.max(...nos)).toBeLessThanOrEqual(3);
+    expect(Math.max(...keyVersions)).toBeLessThanOrEqual(3);
     expect((await keysOf(subdomain)).filter((key) => key.includes("destroyed"))).toHaveLength(
-      Math.max(...nos) - 1,
+      Math.max(...keyVersions) - 1,
     );
     expect(await fixture.secrets.company(subdomain, product).get("CUSTOM_A")).toBe("second");
   });
@@ -159,8 +159,8 @@ describe("a rotation of a company's key", () => {
     released.resolve();
     await holding;
     expect(await writing).toEqual({ version: 1 });
-    expect(await rotating).toMatchObject({ no: 2, destroyed: [1] });
-    expect(await numbersOf(subdomain)).toEqual([{ no: 2, same: true }]);
+    expect(await rotating).toMatchObject({ keyVersion: 2, destroyed: [1] });
+    expect(await numbersOf(subdomain)).toEqual([{ keyVersion: 2, same: true }]);
     expect(await fixture.another().company(subdomain, product).get("CUSTOM_NEW")).toBe("written meanwhile");
   });
 });
@@ -259,7 +259,7 @@ test("more values than one batch holds are all sealed anew", async () => {
   }
   const sums: number[] = [];
   expect(await rotate(subdomain, (values) => void sums.push(values))).toEqual({
-    no: 2,
+    keyVersion: 2,
     values: 210,
     destroyed: [1],
   });
@@ -299,23 +299,24 @@ test(
       // Somebody answers a compromise when the first batch of the rotation is done.
       answer ??= fixture.another().companyKeyRotation.replaceOldKeys(operator, companyId, new Date(), count);
     });
-    expect(await first).toMatchObject({ no: 3 });
-    expect(await answer).toMatchObject({ no: 3 });
+    expect(await first).toMatchObject({ keyVersion: 3 });
+    expect(await answer).toMatchObject({ keyVersion: 3 });
     expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 destroyed 0 true", "3 active 1 false"]);
-    expect(await numbersOf(subdomain)).toEqual([{ no: 3, same: true }]);
+    expect(await numbersOf(subdomain)).toEqual([{ keyVersion: 3, same: true }]);
     const fresh = fixture.another().company(subdomain, product);
-    for (const no of [0, 199, 200, 1499]) expect(await fresh.get(`CUSTOM_KEY_${no}`)).toBe(`fake ${no}`);
+    for (const keyVersion of [0, 199, 200, 1499])
+      expect(await fresh.get(`CUSTOM_KEY_${keyVersion}`)).toBe(`fake ${keyVersion}`);
   },
 );
 
 test("ten rotations of one company at once all end, with one key that is left", async () => {
   const subdomain = await filled();
   const rotated = await Promise.all(Array.from({ length: 10 }, () => rotate(subdomain)));
-  const last = Math.max(...rotated.map(({ no }) => no));
+  const last = Math.max(...rotated.map(({ keyVersion }) => keyVersion));
   expect((await keysOf(subdomain)).filter((key) => !key.includes("destroyed 0 true"))).toEqual([
     `${last} active 1 false`,
   ]);
-  expect(await numbersOf(subdomain)).toEqual([{ no: last, same: true }]);
+  expect(await numbersOf(subdomain)).toEqual([{ keyVersion: last, same: true }]);
   expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("second");
 });
 
@@ -338,27 +339,27 @@ describe("the database", () => {
     const forged = `'ts1.1.' || repeat('A', 60)`;
     const refused = [
       `update company_secrets set secret_value_encrypted = ${forged} where secret_key = 'CUSTOM_A' and ${where}`,
-      `update company_secret_versions set sealed = ${forged} where secret_key = 'CUSTOM_A' and version = 1 and ${where}`,
+      `update company_secret_versions set value_encrypted = ${forged} where secret_key = 'CUSTOM_A' and version = 1 and ${where}`,
       // The sealed value of another version, or of another secret, is no value of this one.
-      `update company_secret_versions v set sealed = h.secret_value_encrypted from company_secrets h
+      `update company_secret_versions v set value_encrypted = h.secret_value_encrypted from company_secrets h
         where h.company_id = v.company_id and h.secret_key = 'CUSTOM_A' and v.secret_key = 'CUSTOM_A' and v.version = 1 and v.${where}`,
       `update company_secrets h set secret_value_encrypted = o.secret_value_encrypted from company_secrets o
         where o.company_id = h.company_id and o.secret_key = 'CUSTOM_A' and h.secret_key = 'CUSTOM_SAME' and h.${where}`,
-      `insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_no, current_version, last_version, origin, mac_key_no, mac)
+      `insert into company_secrets (company_id, secret_key, secret_value_encrypted, company_key_version, current_version, last_version, origin, mac_key_version, mac)
         select id, 'CUSTOM_X', ${forged}, 1, 1, 1, 'written', 1, '' from companies where subdomain = '${subdomain}'`,
-      `insert into company_secret_versions (company_id, secret_key, version, sealed, company_key_no, actor_kind, actor_id)
+      `insert into company_secret_versions (company_id, secret_key, version, value_encrypted, company_key_version, actor_kind, actor_id)
         select id, 'CUSTOM_A', 9, ${forged}, 1, 'job', 'x' from companies where subdomain = '${subdomain}'`,
     ];
     for (const text of refused) expect(await attempt(text), text).toBe("company_key_not_active");
     const acme = fixture.secrets.company(subdomain, product);
     await acme.promote("CUSTOM_A");
     await acme.restore("CUSTOM_REMOVED");
-    expect(await attempt(`update company_secret_versions set note = note, hint = 'x' where ${where}`)).toBe(
-      "done",
-    );
+    expect(
+      await attempt(`update company_secret_versions set note = note, last_four = 'x' where ${where}`),
+    ).toBe("done");
     expect([await acme.get("CUSTOM_A"), await acme.get("CUSTOM_REMOVED")]).toEqual(["pending", "gone"]);
     await acme.rollback("CUSTOM_A", { toVersion: 1 });
-    expect(await rotate(subdomain)).toMatchObject({ no: 2, destroyed: [1] });
+    expect(await rotate(subdomain)).toMatchObject({ keyVersion: 2, destroyed: [1] });
     expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("first");
   });
 });

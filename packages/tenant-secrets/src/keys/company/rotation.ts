@@ -16,7 +16,7 @@ const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersion
 
 export interface RotatedCompanyKey {
   /** The number of the key that everything of the company is sealed under now. */
-  readonly no: number;
+  readonly keyVersion: number;
   /** How many values this call has sealed anew. */
   readonly values: number;
   /** The numbers of the keys that this call has destroyed. */
@@ -71,7 +71,7 @@ interface Dependencies {
 
 /** The number of the active key, and the run that seals everything under it, with its lease where it was just started. */
 interface Begun {
-  readonly no: number;
+  readonly keyVersion: number;
   readonly run: (RunRow & Lease) | string;
 }
 
@@ -112,7 +112,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     statements: Statements,
     { caller, companyId, total, how }: Asked & { readonly total: number },
   ): Promise<(RunRow & Lease) | string | undefined> => {
-    const run = { subject: companyId, input: {}, facts: { complete: 0, no: null }, caller, total };
+    const run = { subject: companyId, input: {}, facts: { complete: 0, keyVersion: null }, caller, total };
     const leased = how === "drive" ? await companyRotation.startDriven(statements, run) : undefined;
     if (leased !== undefined) return leased;
     const added = how === "enqueue" ? await companyRotation.start(statements, run) : undefined;
@@ -126,12 +126,12 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     statements: Statements,
     masterKey: MasterKey,
     { companyId, madeUntil }: Asked,
-  ): Promise<{ readonly no: number; readonly isNew: boolean }> => {
+  ): Promise<{ readonly keyVersion: number; readonly isNew: boolean }> => {
     const rows = await statements
       .select()
       .from(keys)
       .where(eq(keys.companyId, companyId))
-      .orderBy(desc(keys.no))
+      .orderBy(desc(keys.keyVersion))
       .for("update");
     const active = rows.find((row) => row.status === "active");
     if (active === undefined) throw keyDestroyed();
@@ -139,20 +139,22 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
       madeUntil === undefined
         ? rows.every((row) => row.status !== "retiring")
         : active.createdAt <= madeUntil;
-    if (!due) return { no: active.no, isNew: false };
-    const no = (rows[0]?.no ?? 0) + 1;
+    if (!due) return { keyVersion: active.keyVersion, isNew: false };
+    const keyVersion = (rows[0]?.keyVersion ?? 0) + 1;
     await statements
       .update(keys)
       .set({ status: "retiring" })
-      .where(and(eq(keys.companyId, companyId), eq(keys.no, active.no)));
-    await statements.insert(keys).values({ companyId, no, status: "active" });
+      .where(and(eq(keys.companyId, companyId), eq(keys.keyVersion, active.keyVersion)));
+    await statements.insert(keys).values({ companyId, keyVersion, status: "active" });
     const { region, version: masterKeyVersion, wrappingKey } = masterKey;
-    const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
+    const place = { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion } as const;
     const secret = randomBytes(32);
     const wrapped = wrapKey(wrappingKey, place, secret);
     secret.fill(0);
-    await statements.insert(companyKeyWraps).values({ companyId, no, region, masterKeyVersion, wrapped });
-    return { no, isNew: true };
+    await statements
+      .insert(companyKeyWraps)
+      .values({ companyId, keyVersion, region, masterKeyVersion, wrapped });
+    return { keyVersion, isNew: true };
   };
 
   const beginIn = async (
@@ -161,7 +163,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     asked: Asked,
   ): Promise<Audited<Begun | undefined>> => {
     const { companyId } = asked;
-    const total = await countSealed(statements, companyId);
+    const total = await countEncrypted(statements, companyId);
     if (total === undefined) return audited(undefined, []);
     const started = await startOrFind(statements, { ...asked, total });
     await lockCompany(statements, companyId);
@@ -171,8 +173,8 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
         ? started
         : (await companyRotation.lookUpUnfinished(statements, companyId))?.id;
     if (run === undefined || (typeof run === "string" && run !== started)) throw new RunEnded();
-    const { no, isNew } = await keyOf(statements, masterKey, asked);
-    return audited({ no, run }, isNew ? { version: no } : []);
+    const { keyVersion, isNew } = await keyOf(statements, masterKey, asked);
+    return audited({ keyVersion, run }, isNew ? { version: keyVersion } : []);
   };
 
   /** Makes a new key, where that is due, with the run that seals everything under it. @returns undefined where there is no key */
@@ -195,9 +197,9 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     onReencrypted: OnReencrypted | undefined,
   ): Promise<RotatedCompanyKey> => {
     const tally = newTally(onReencrypted);
-    const rotated = ({ no }: CompanyRotationFacts): RotatedCompanyKey => {
-      if (no === null) throw new Error("a run that is done knows its key");
-      return { no, values: tally.values, destroyed: tally.destroyed };
+    const rotated = ({ keyVersion }: CompanyRotationFacts): RotatedCompanyKey => {
+      if (keyVersion === null) throw new Error("a run that is done knows its key");
+      return { keyVersion, values: tally.values, destroyed: tally.destroyed };
     };
     for (let driven = run; ;) {
       try {
@@ -236,7 +238,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
       return operations.inSteps(operation, async (steps) => {
         const begun = await begin(steps, { caller, companyId: operation.company.id, how: "enqueue" });
         if (begun === undefined) throw noKey();
-        return begun.no;
+        return begun.keyVersion;
       });
     },
     replaceOldKeys: (caller, id, madeUntil, onReencrypted) =>
@@ -247,11 +249,11 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
 }
 
 /** How many values of a company are sealed; undefined where it has no key. */
-async function countSealed(statements: Statements, companyId: CompanyId): Promise<number | undefined> {
+async function countEncrypted(statements: Statements, companyId: CompanyId): Promise<number | undefined> {
   const [row] = await statements.execute<{ count: number; keys: boolean }>(sql`
     select exists (select from ${keys} where company_id = ${companyId}) as keys,
       ((select count(*) from ${companySecrets} where company_id = ${companyId} and secret_value_encrypted is not null)
-      + (select count(*) from ${companySecretVersions} where company_id = ${companyId} and sealed is not null))::int as count`);
+      + (select count(*) from ${companySecretVersions} where company_id = ${companyId} and value_encrypted is not null))::int as count`);
   return row?.keys === true ? row.count : undefined;
 }
 

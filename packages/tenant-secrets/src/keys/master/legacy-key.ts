@@ -2,7 +2,7 @@ import { createSecretKey, type KeyObject } from "node:crypto";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import { TenantSecretsError } from "@repo/catalog";
 import { masterKeyFolder } from "./master-key-name.ts";
-import { onInfisical } from "../on-infisical.ts";
+import { mapInfisicalErrors } from "../on-infisical.ts";
 
 /**
  * The raw key that legacy rows are sealed under. A weak one is taken too: whatever it is, the rows are sealed with it.
@@ -34,7 +34,7 @@ export async function readLegacyKey(infisical: InfisicalClient, name: string): P
 }
 
 async function findText(infisical: InfisicalClient, name: string): Promise<string | undefined> {
-  const found = await onInfisical(
+  const found = await mapInfisicalErrors(
     () =>
       infisical.findSecret(masterKeyFolder, name).catch((error: unknown) => {
         if (!(error instanceof InfisicalError) || error.code !== "INVALID_INPUT") throw error;

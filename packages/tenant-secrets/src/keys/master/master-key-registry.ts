@@ -7,8 +7,8 @@ import { audited, type Operations } from "../../access/operation.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.ts";
-import { onInfisical } from "../on-infisical.ts";
-import { macKeyNoOf, verifyReport, type RotationReport } from "../rotation/report.ts";
+import { mapInfisicalErrors } from "../on-infisical.ts";
+import { macKeyVersionOf, verifyReport, type RotationReport } from "../rotation/report.ts";
 import { RotationPhase } from "../rotation/phases.ts";
 import type { RotationRun } from "../rotation/rotation.ts";
 
@@ -28,7 +28,7 @@ export interface MasterKeyDescription {
   readonly activatedAt: Date | undefined;
   /** When the active key should be rotated: 90 days after it became active. */
   readonly dueAt: Date | undefined;
-  /** How many keys of companies and of the record are wrapped under it. */
+  /** How many keys of companies and of the audit log are wrapped under it. */
   readonly wraps: number;
 }
 
@@ -81,7 +81,7 @@ interface Dependencies {
   readonly masterKeys: MasterKeys;
   readonly operations: Operations;
   readonly rotation: RotationRun;
-  readonly loadAuditKey: (no?: number) => Promise<AuditKey>;
+  readonly loadAuditKey: (keyVersion?: number) => Promise<AuditKey>;
 }
 
 const toManage = { verb: "rotate", to: "manage keys" } as const;
@@ -143,7 +143,7 @@ export function createMasterKeyRegistry({
           },
         );
         // Whatever was answered, what can be read decides.
-        const left = await onInfisical(
+        const left = await mapInfisicalErrors(
           () => infisical.findSecret(masterKeyFolder, name),
           "STORE_UNAVAILABLE",
           (answer) =>
@@ -166,13 +166,13 @@ export function createMasterKeyRegistry({
 
     verifyReport: (caller, report) =>
       operations.read({ caller, action: "key.verify-report", ...toManage }, async () => {
-        verifyReport(report, await loadAuditKey(macKeyNoOf(report)));
+        verifyReport(report, await loadAuditKey(macKeyVersionOf(report)));
         return audited(undefined, {});
       }),
   };
 }
 
-/** @returns by version, how many keys of companies and of the record are wrapped under it; those without any are left out */
+/** @returns by version, how many keys of companies and of the audit log are wrapped under it; those without any are left out */
 async function countWraps(statements: Statements, region: string): Promise<ReadonlyMap<number, number>> {
   const rows = await statements.execute(sql`
     select version, count(*)::int as count from (

@@ -6,7 +6,7 @@ import { type MasterKey, sameCheckValue } from "@repo/envelope";
 import { derivationFor, isKeyOf, readMasterKey } from "./master-key-text.ts";
 import { fingerprintOf, firstKeyMissing, knownKeyMissing, knownKeyWrong } from "./master-key-advice.ts";
 import { isMasterKeyName, masterKeyFolder, masterKeyName } from "./master-key-name.ts";
-import { onInfisical } from "../on-infisical.ts";
+import { mapInfisicalErrors } from "../on-infisical.ts";
 
 type Place = InfisicalClient["place"];
 
@@ -100,7 +100,7 @@ export function readRegistry(database: Database): Promise<MasterKeyRow[]> {
 
 /** Asks Infisical about master keys. @throws {TenantSecretsError} KEY_UNAVAILABLE */
 export function askInfisical<T>(region: string, work: () => Promise<T>): Promise<T> {
-  return onInfisical(
+  return mapInfisicalErrors(
     work,
     "KEY_UNAVAILABLE",
     (answer) =>

@@ -3,18 +3,18 @@ import { isGenuine } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
 import { createAuditKeys } from "../audit-keys.ts";
-import type { CompromiseOptions } from "./emergency.ts";
+import type { EmergencyRotationOptions } from "./emergency.ts";
 import { createMasterKeys } from "../master/master-keys.ts";
 
-const rotation = { backup: () => Promise.resolve("sha256:fake"), patienceMs: 5000 };
-const answer = (secrets: Fixture["secrets"], options: Partial<CompromiseOptions> = {}) =>
-  secrets.compromise(operator, { rotation, revokeCredentials: false, ...options });
+const rotation = { backup: () => Promise.resolve("sha256:fake"), timeoutMs: 5000 };
+const answer = (secrets: Fixture["secrets"], options: Partial<EmergencyRotationOptions> = {}) =>
+  secrets.emergencyRotation(operator, { rotation, revokeCredentials: false, ...options });
 
 /** A company of each store, with a secret that is only in Infisical in the hybrid one, and one that has nothing. */
 async function filled(): Promise<Fixture> {
   const fixture = await createFixture();
   for (const store of ["database", "hybrid", "infisical", "database"] as const) await fixture.company(store);
-  const company = (no: number) => fixture.secrets.company(`company-${no}`, product);
+  const company = (keyVersion: number) => fixture.secrets.company(`company-${keyVersion}`, product);
   await company(1).set("STRIPE_SECRET_KEY", "sk_test_fake_codewiser_0001");
   await company(1).set("STRIPE_SECRET_KEY", "sk_test_fake_codewiser_0002");
   await company(2).set("CUSTOM_A", "in the database");
@@ -25,7 +25,7 @@ async function filled(): Promise<Fixture> {
 
 async function readAll(fixture: Fixture): Promise<void> {
   const fresh = fixture.another();
-  const company = (no: number) => fresh.company(`company-${no}`, product);
+  const company = (keyVersion: number) => fresh.company(`company-${keyVersion}`, product);
   expect(await company(1).get("STRIPE_SECRET_KEY")).toBe("sk_test_fake_codewiser_0002");
   expect(await company(2).get("CUSTOM_A")).toBe("in the database");
   expect(await company(2).get("CUSTOM_OUTSIDE")).toBe("outside");
@@ -35,8 +35,8 @@ async function readAll(fixture: Fixture): Promise<void> {
 async function stateOf({ superuser }: Fixture): Promise<unknown> {
   const [state] = await superuser`select
     (select array_agg(version || ' ' || status order by version) from master_keys) as "masterKeys",
-    (select array_agg(distinct no || ' ' || status order by no || ' ' || status) from company_keys) as "companyKeys",
-    (select array_agg(no || ' ' || status order by no) from audit_keys where purpose = 'mac') as "recordKeys",
+    (select array_agg(distinct key_version || ' ' || status order by key_version || ' ' || status) from company_keys) as "companyKeys",
+    (select array_agg(key_version || ' ' || status order by key_version) from audit_keys where purpose = 'mac') as "auditKeyStates",
     (select array_agg(distinct split_part(secret_value_encrypted, '.', 2)) from company_secrets) as under`;
   return { ...state };
 }
@@ -54,46 +54,49 @@ describe("the answer to a compromise", () => {
     const serving = fixture.another();
     const member = await serving.serve(fixture.urls.listener, () => {});
     onTestFinished(() => member.stop());
-    // It has the record's key in hand.
+    // It has the audit log's key in hand.
     await serving.company("company-1", product).get("STRIPE_SECRET_KEY");
     const rotated = await fixture.secrets.keyRotation.rotate(operator, rotation);
     const result = await answer(fixture.secrets);
     expect(await stateOf(fixture)).toEqual({
       masterKeys: ["1 retired", "2 retired", "3 active"],
       companyKeys: ["1 destroyed", "2 active"],
-      recordKeys: ["1 retired", "2 active"],
+      auditKeyStates: ["1 retired", "2 active"],
       under: ["2"],
     });
     await readAll(fixture);
     // That of the company in Infisical too: writes that go out have a MAC under its key.
     expect(result).toMatchObject({ masterKeyVersion: 3, companies: 3, revoked: undefined, remainders: [] });
     expect(
-      result.credentials.map(({ company, secretKey, version, place }) => [
+      result.credentials.map(({ company, secretKey, version, location }) => [
         company,
         secretKey,
         version,
-        place,
+        location,
       ]),
     ).toEqual(expected);
-    expect(result.credentials[0]).toMatchObject({ hint: "0002", label: expect.stringContaining("Stripe") });
+    expect(result.credentials[0]).toMatchObject({
+      lastFour: "0002",
+      label: expect.stringContaining("Stripe"),
+    });
     expect(JSON.stringify(result)).not.toMatch(/sk_test|in the database|outside"/);
-    // A report that was made with the record's old key can still be checked.
+    // A report that was made with the audit log's old key can still be checked.
     await fixture.secrets.masterKeys.verifyReport(operator, rotated);
-    // The process that serves writes to the record with the new key, once it has heard of it.
+    // The process that serves writes to the audit log with the new key, once it has heard of it.
     await expect
       .poll(
         async () => {
           await serving.company("company-1", product).get("STRIPE_SECRET_KEY");
           const [event] =
-            await fixture.superuser`select mac_key_no from audit_events order by position desc limit 1`;
-          return event?.["mac_key_no"];
+            await fixture.superuser`select mac_key_version from audit_events order by position desc limit 1`;
+          return event?.["mac_key_version"];
         },
         { timeout: 10_000 },
       )
       .toBe(2);
   });
 
-  test("leaves every event of the record verifiable, with the key that it was made with", async () => {
+  test("leaves every event of the audit log verifiable, with the key that it was made with", async () => {
     const fixture = await filled();
     await answer(fixture.secrets);
     const keys = createAuditKeys(
@@ -106,11 +109,11 @@ describe("the answer to a compromise", () => {
     });
     const numbers = new Set<number>();
     for (const event of events) {
-      numbers.add(event.macKeyNo);
-      expect(isGenuine(await keys(event.macKeyNo), event), event.action).toBe(true);
+      numbers.add(event.macKeyVersion);
+      expect(isGenuine(await keys(event.macKeyVersion), event), event.action).toBe(true);
     }
     expect(numbers).toEqual(new Set([1, 2]));
-    expect((await keys()).no).toBe(2);
+    expect((await keys()).keyVersion).toBe(2);
     expect(await codeOf(keys(3))).toBe("KEY_UNAVAILABLE");
   });
 
@@ -134,9 +137,9 @@ describe("the answer to a compromise", () => {
       expect(credentials).toHaveLength(4);
       expect(await stateOf(fixture)).toMatchObject({ under: [String(round + 3)] });
       const [rows] = await fixture.superuser`select
-        (select array_agg(no) from audit_keys where purpose = 'row' and status = 'active') as "rowKeys",
-        (select array_agg(no) from audit_key_wraps where purpose = 'row') as wraps,
-        (select array_agg(distinct mac_key_no) from companies) as under`;
+        (select array_agg(key_version) from audit_keys where purpose = 'row' and status = 'active') as "rowKeys",
+        (select array_agg(key_version) from audit_key_wraps where purpose = 'row') as wraps,
+        (select array_agg(distinct mac_key_version) from companies) as under`;
       expect({ ...rows }).toEqual({ rowKeys: [round + 3], wraps: [round + 3], under: [round + 3] });
     }
     await readAll(fixture);
@@ -228,7 +231,7 @@ describe("the answer to a compromise", () => {
       );
     };
     const steps: string[] = [];
-    const result = await secrets.compromise(bob, {
+    const result = await secrets.emergencyRotation(bob, {
       rotation,
       revokeCredentials: true,
       onStep: async (done) => {
@@ -247,8 +250,8 @@ describe("the answer to a compromise", () => {
       expect(await codeOf(thief.authenticate({ credential }))).toBe("UNAUTHENTICATED");
     await make(bob);
     expect(made).toHaveLength(5 + steps.length);
-    const live = await fixture.superuser`select from api_keys where revoked_at is null`;
-    expect(live).toHaveLength(0);
+    const active = await fixture.superuser`select from api_keys where revoked_at is null`;
+    expect(active).toHaveLength(0);
   });
 
   test("ends what was made before by the database's clock, whatever the clock of the process says", async () => {
@@ -287,11 +290,11 @@ describe("the answer to a compromise", () => {
     };
     const before = await asOperator("before");
     let old = "";
-    const interrupted = secrets.compromise(before, {
+    const interrupted = secrets.emergencyRotation(before, {
       rotation,
       revokeCredentials: true,
       onStep: async (done) => {
-        if (done !== "the record has a new key") return;
+        if (done !== "the audit log has a new key") return;
         old = await make(before);
         throw new Error("interrupted");
       },
@@ -299,7 +302,7 @@ describe("the answer to a compromise", () => {
     expect(await codeOf(interrupted)).toBe("INTERNAL");
     const since = await asOperator("since");
     const kept = await make(since);
-    const result = await fixture.another().compromise(since, { rotation, revokeCredentials: true });
+    const result = await fixture.another().emergencyRotation(since, { rotation, revokeCredentials: true });
     expect(result.revoked).toEqual({ apiKeys: 1, operators: 1 });
     const fresh = fixture.another();
     expect(await codeOf(fresh.authenticate({ credential: old }))).toBe("UNAUTHENTICATED");
@@ -348,8 +351,8 @@ describe("the answer to a compromise", () => {
 
   test("is refused to whoever is no operator", async () => {
     const fixture = await createFixture();
-    expect(await codeOf(fixture.secrets.compromise(product, { rotation, revokeCredentials: true }))).toBe(
-      "FORBIDDEN",
-    );
+    expect(
+      await codeOf(fixture.secrets.emergencyRotation(product, { rotation, revokeCredentials: true })),
+    ).toBe("FORBIDDEN");
   });
 });

@@ -33,9 +33,9 @@ export interface ExposedCredential {
   readonly secretKey: string;
   readonly label: string | undefined;
   readonly version: number;
-  readonly place: "infisical" | "database";
+  readonly location: "infisical" | "database";
   readonly updatedAt: Date;
-  readonly hint: string | undefined;
+  readonly lastFour: string | undefined;
 }
 
 /** What could not be done for one company. */
@@ -46,7 +46,7 @@ export interface Remainder {
   readonly message: string;
 }
 
-export interface CompromiseResult {
+export interface EmergencyRotationResult {
   readonly startedAt: Date;
   readonly masterKeyVersion: number;
   /** Companies whose values are all under a key that was made since. */
@@ -58,7 +58,7 @@ export interface CompromiseResult {
   readonly remainders: readonly Remainder[];
 }
 
-export interface CompromiseOptions {
+export interface EmergencyRotationOptions {
   /** For the rotation of the master key. */
   readonly rotation: RotationOptions;
   /**
@@ -73,13 +73,16 @@ export interface CompromiseOptions {
 }
 
 /**
- * The answer to a compromise: a new master key, a new key for the record, for rows that decide who may read and for every company, everything sealed under
+ * The answer to a compromise: a new master key, a new key for the audit log, for rows that decide who may read and for every company, everything sealed under
  * them, and the list of what has to be replaced elsewhere. An answer that was interrupted is gone on with: whatever was
  * made since the new master key became active is left as it is.
  *
  * @throws {TenantSecretsError} FORBIDDEN, and as a rotation of the master key; what the database causes
  */
-export type Compromise = (caller: Caller, options: CompromiseOptions) => Promise<CompromiseResult>;
+export type EmergencyRotation = (
+  caller: Caller,
+  options: EmergencyRotationOptions,
+) => Promise<EmergencyRotationResult>;
 
 interface Dependencies {
   readonly database: Database;
@@ -92,7 +95,7 @@ interface Dependencies {
   readonly operations: Operations;
   readonly rowKeys: RowKeys;
   /** What is in a company's store. */
-  readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "listed" | "label">[]>;
+  readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "inCatalog" | "label">[]>;
 }
 
 interface Start {
@@ -113,7 +116,7 @@ const revocations = {
   },
 };
 
-export function createCompromise(dependencies: Dependencies): Compromise {
+export function createEmergencyRotation(dependencies: Dependencies): EmergencyRotation {
   const { database, catalog, masterKeys, keyRotation, rotation, companyKeyRotation } = dependencies;
   const { auditKeys, operations, rowKeys, list } = dependencies;
 
@@ -126,8 +129,8 @@ export function createCompromise(dependencies: Dependencies): Compromise {
         .where(
           and(
             isNull(auditEvents.companyId),
-            eq(auditEvents.action, "key.compromise"),
-            inArray(auditEvents.outcome, ["attempted", "allowed"]),
+            eq(auditEvents.action, "key.emergency-rotate"),
+            inArray(auditEvents.outcome, ["attempted", "success"]),
           ),
         )
         .orderBy(desc(auditEvents.position))
@@ -137,8 +140,8 @@ export function createCompromise(dependencies: Dependencies): Compromise {
     return { startedAt: event.occurredAt, version: event.version };
   };
 
-  /** The answer that was begun and not finished, or a new one. The record has it, with the time by the database's clock. */
-  const begin = async (steps: Steps, { anew }: CompromiseOptions): Promise<Start> => {
+  /** The answer that was begun and not finished, or a new one. The audit log has it, with the time by the database's clock. */
+  const begin = async (steps: Steps, { anew }: EmergencyRotationOptions): Promise<Start> => {
     const begun = anew === true ? undefined : await findBegun();
     if (begun !== undefined) return begun;
     const { active } = await masterKeys.refresh();
@@ -150,7 +153,7 @@ export function createCompromise(dependencies: Dependencies): Compromise {
       return audited(undefined, { outcome: "attempted", version, occurredAt });
     });
     const recorded = await findBegun();
-    if (recorded === undefined) throw new Error("the record forgets nothing");
+    if (recorded === undefined) throw new Error("the audit log forgets nothing");
     return recorded;
   };
 
@@ -189,17 +192,17 @@ export function createCompromise(dependencies: Dependencies): Compromise {
     return { version: active.version, activatedAt: active.activatedAt };
   };
 
-  const replaceRecordKeys = async ({ commit }: Steps, madeUntil: Date): Promise<void> => {
+  const replaceAuditKeys = async ({ commit }: Steps, madeUntil: Date): Promise<void> => {
     for (const purpose of ["mac", "signing"] as const) {
-      await rotateAuditKey(masterKeys, purpose, { madeUntil, action: "key.rotate-record", commit });
+      await rotateAuditKey(masterKeys, purpose, { madeUntil, action: "key.rotate-audit", commit });
     }
-    auditKeys.forget();
+    auditKeys.invalidate();
   };
 
   return (caller, options) => {
     const operation = {
       caller,
-      action: "key.compromise",
+      action: "key.emergency-rotate",
       verb: "rotate",
       to: "answer a compromise",
     } as const;
@@ -215,14 +218,14 @@ export function createCompromise(dependencies: Dependencies): Compromise {
         await say(`${first.operators} operators' tokens besides yours and ${first.apiKeys} API keys revoked`);
       const masterKey = await replaceMasterKey(caller, version, options.rotation);
       await say(`version ${masterKey.version} of the master key is in use`);
-      await replaceRecordKeys(steps, masterKey.activatedAt);
-      await say("the record has a new key");
-      const { resealed, notGenuine } = await replaceRowKey(
+      await replaceAuditKeys(steps, masterKey.activatedAt);
+      await say("the audit log has a new key");
+      const { reencrypted, notGenuine } = await replaceRowKey(
         { database, masterKeys, rowKeys },
         { madeUntil: masterKey.activatedAt, commit: steps.commit },
       );
       await say(
-        `${resealed} rows that decide who may read have a MAC under a new key` +
+        `${reencrypted} rows that decide who may read have a MAC under a new key` +
           (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and count for nothing`),
       );
 
@@ -312,10 +315,10 @@ async function selectCompanies(database: Database): Promise<Company[]> {
 function exposedOf(
   catalog: Catalog,
   company: Company,
-  { secretKey, version, place, updatedAt, hint }: Omit<SecretDescription, "listed" | "label">,
+  { secretKey, version, location, updatedAt, lastFour }: Omit<SecretDescription, "inCatalog" | "label">,
 ): ExposedCredential {
   const label = catalog.find(secretKey)?.label;
-  return { company: company.subdomain, secretKey, label, version, place, updatedAt, hint };
+  return { company: company.subdomain, secretKey, label, version, location, updatedAt, lastFour };
 }
 
 /** @throws what is no failure of this one company */

@@ -16,7 +16,7 @@ import { countCanaries, openCanaries } from "./verify.ts";
 const { auditKeyWraps, companyKeyWraps, masterKeys: registry } = tables;
 
 /** A report names so many keys and values that do not open; with more, the rotation stops. */
-const mostUnopenable = 1000;
+const maxUndecryptableShown = 1000;
 
 /** How often processes are asked whether they have loaded the new key, in milliseconds. */
 const askAgainMs = 500;
@@ -47,7 +47,7 @@ export interface RotationTools {
    */
   readonly backup: (caller: Caller) => Promise<string>;
   /** How long processes may take to load the new key, in milliseconds. Default two minutes. */
-  readonly patienceMs?: number;
+  readonly timeoutMs?: number;
 }
 
 export interface RotationOptions extends RotationTools {
@@ -89,10 +89,10 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
     !(await masterKeys.refresh()).versions.includes(facts.toVersion);
 
   /** No row refers to a key before every process that is alive has loaded it. */
-  const distribute: Phase = async (step, { patienceMs = 120_000 }) => {
+  const distribute: Phase = async (step, { timeoutMs = 120_000 }) => {
     if (await isGone(step)) return step.enter({ phase: "stage" });
     const { toVersion } = step.facts;
-    const deadline = performance.now() + patienceMs;
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       const without = await processesWithout(database, region, toVersion);
       if (without.length === 0) return step.enter({ phase: "activate" });
@@ -122,8 +122,8 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
           .where(and(eq(registry.region, region), eq(registry.version, version)));
       await setStatus(fromVersion, "retiring");
       await setStatus(toVersion, "active");
-      const event = { action: "key.activate", outcome: "allowed", version: toVersion } as const;
-      await audit.addTo(statements, step.caller, event);
+      const event = { action: "key.activate", outcome: "success", version: toVersion } as const;
+      await audit.recordInTransaction(statements, step.caller, event);
       return { phase: "rewrap", total: await countWraps(statements, { region, version: fromVersion }) };
     });
     return refreshed(entering);
@@ -148,14 +148,14 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
       );
     }
     const opened = await openCanaries(database, to, step);
-    const keys = [...missing.unopenable, ...opened.keys];
-    if (keys.length + opened.values.length > mostUnopenable) {
+    const keys = [...missing.undecryptable, ...opened.keys];
+    if (keys.length + opened.values.length > maxUndecryptableShown) {
       throw new TenantSecretsError(
         "INTEGRITY_FAILURE",
         `${keys.length} keys and ${opened.values.length} values do not open, which is more than damage to a few rows. Find out why; then rotate again, which goes on from here.`,
       );
     }
-    const verified = { companiesOpened: opened.companies, unopenable: { keys, values: opened.values } };
+    const verified = { companiesOpened: opened.companies, undecryptable: { keys, values: opened.values } };
     return step.enter({ phase: "retire", facts: { verified } });
   };
 
@@ -169,7 +169,7 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
     const { toVersion, verified } = step.facts;
     if (ring.versions.includes(fromVersion)) {
       const [from, to] = [ring.get(fromVersion), ring.get(toVersion)];
-      await removeWraps({ from, to }, verified?.unopenable.keys ?? [], step);
+      await removeWraps({ from, to }, verified?.undecryptable.keys ?? [], step);
     }
     await audit.ready();
     const entering = step.enter(async (statements) => {
@@ -187,9 +187,9 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
           ),
         )
         .returning({ version: registry.version });
-      const event = { action: "key.retire", outcome: "allowed" } as const;
+      const event = { action: "key.retire", outcome: "success" } as const;
       const events = retired.map(({ version }) => ({ ...event, version }));
-      await audit.addAllTo(statements, step.caller, events);
+      await audit.recordAllInTransaction(statements, step.caller, events);
       return { phase: "report" };
     });
     return refreshed(entering);

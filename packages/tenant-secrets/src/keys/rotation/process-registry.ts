@@ -23,7 +23,7 @@ export interface ProcessOptions {
 export interface ServingProcess {
   readonly id: string;
   /** Whether news of changes arrive. */
-  hears(): boolean;
+  isListening(): boolean;
   /** Says at once which keys are loaded, and loads what the registry has beyond them. */
   beat(): Promise<void>;
   stop(): Promise<void>;
@@ -110,7 +110,7 @@ export async function joinProcesses(
   return {
     id,
     beat,
-    hears: () => listener.hears(),
+    isListening: () => listener.isListening(),
     stop: async () => {
       clearInterval(beats);
       clearInterval(rereads);

@@ -6,7 +6,7 @@ import { TenantSecretsError } from "@repo/catalog";
 import type { RunStep } from "../../runs/definition.ts";
 import { documentText, isMacOf, keyNumberOf, macOf, readDocument } from "../../runs/signed-document.ts";
 
-/** What proves that a rotation was finished: a JSON text, and the MAC of the record's key over it. */
+/** What proves that a rotation was finished: a JSON text, and the MAC of the audit log's key over it. */
 export interface RotationReport {
   readonly report: string;
   readonly mac: string;
@@ -14,10 +14,10 @@ export interface RotationReport {
 
 /** How much is sealed in one column, by what it is sealed under: `tk1.default.2` or `ts1`. */
 const Sealed = z.record(z.string(), z.record(z.string(), z.int()));
-export type SealedCounts = z.infer<typeof Sealed>;
+export type EncryptedCounts = z.infer<typeof Sealed>;
 
 /** What the database has does not open: keys whose wraps stay under the old master key, and values under a good key. */
-const Unopenable = z.strictObject({ keys: z.array(z.string()), values: z.array(z.string()) });
+const Undecryptable = z.strictObject({ keys: z.array(z.string()), values: z.array(z.string()) });
 
 export const RotationInput = z.strictObject({ fromVersion: z.int() });
 
@@ -25,10 +25,10 @@ export const RotationInput = z.strictObject({ fromVersion: z.int() });
 export const RotationFacts = z.strictObject({
   toVersion: z.int(),
   /** What was sealed under what before. */
-  sealed: Sealed,
+  encrypted: Sealed,
   backupChecksum: z.string().nullable(),
   /** Null before the new key was verified. */
-  verified: z.strictObject({ companiesOpened: z.int(), unopenable: Unopenable }).nullable(),
+  verified: z.strictObject({ companiesOpened: z.int(), undecryptable: Undecryptable }).nullable(),
 });
 export type RotationFacts = z.infer<typeof RotationFacts>;
 
@@ -45,15 +45,15 @@ const Report = z.strictObject({
   finishedAt: z.iso.datetime(),
   backup: z.string().nullable(),
   companiesOpened: z.int(),
-  unopenable: Unopenable,
+  undecryptable: Undecryptable,
   before: Sealed,
   after: Sealed,
 });
 
 /** Counts every encrypted column that the schema has, so that none can be forgotten in a report. */
-export function countSealed(database: Database): Promise<SealedCounts> {
+export function countEncrypted(database: Database): Promise<EncryptedCounts> {
   return database.acrossCompanies(async (statements) => {
-    const counts: SealedCounts = {};
+    const counts: EncryptedCounts = {};
     for (const { table, column, wraps } of encryptedColumns) {
       const name = sql.raw(`"${table}"."${column}"`);
       // A wrap says in its first three parts what it is under; a value, in its first, only its format.
@@ -91,8 +91,8 @@ export async function makeReport(
     finishedAt: new Date().toISOString(),
     backup: facts.backupChecksum,
     ...facts.verified,
-    before: facts.sealed,
-    after: await countSealed(database),
+    before: facts.encrypted,
+    after: await countEncrypted(database),
   });
   return { report, mac: macOf(format, report, key) };
 }
@@ -117,10 +117,10 @@ export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.
 }
 
 /** The number of the audit key that a report was made with. @throws {TenantSecretsError} INVALID_INPUT */
-export function macKeyNoOf({ report, mac }: RotationReport): number {
-  const no = keyNumberOf(mac);
-  if (no === undefined || readDocument(Report, report) === undefined) throw noReport();
-  return no;
+export function macKeyVersionOf({ report, mac }: RotationReport): number {
+  const keyVersion = keyNumberOf(mac);
+  if (keyVersion === undefined || readDocument(Report, report) === undefined) throw noReport();
+  return keyVersion;
 }
 
 function noReport(): TenantSecretsError {

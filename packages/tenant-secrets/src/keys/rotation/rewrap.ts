@@ -2,7 +2,7 @@ import { sql, type SQL } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import {
-  ifIntact,
+  undefinedIfCorrupt,
   integrityFailure,
   type KeyPlace,
   type MasterKey,
@@ -31,7 +31,7 @@ const wrapTables: readonly WrapTable[] = [
     table: sql`${companyKeyWraps}`,
     owner: sql`company_id`,
     ownerType: sql`uuid`,
-    alive: sql`(select k.status from ${companyKeys} k where k.company_id = w.company_id and k.no = w.no) <> 'destroyed'`,
+    alive: sql`(select k.status from ${companyKeys} k where k.company_id = w.company_id and k.key_version = w.key_version) <> 'destroyed'`,
   },
   {
     kind: "audit-key",
@@ -43,7 +43,7 @@ const wrapTables: readonly WrapTable[] = [
 ];
 
 /** `wrapped` is null where there is nothing to do. */
-const Wrap = z.object({ owner: z.string(), no: z.int(), wrapped: z.string().nullable() });
+const Wrap = z.object({ owner: z.string(), keyVersion: z.int(), wrapped: z.string().nullable() });
 type Wrap = z.infer<typeof Wrap>;
 const NewWrap = Wrap.extend({ wrapped: z.string() });
 type NewWrap = z.infer<typeof NewWrap>;
@@ -67,14 +67,14 @@ async function selectWraps(
   const rest =
     after === undefined
       ? sql`true`
-      : sql`(${owner}, no) > (${after.owner}::${ownerType}, ${after.no}::integer)`;
+      : sql`(${owner}, key_version) > (${after.owner}::${ownerType}, ${after.keyVersion}::integer)`;
   const rows = await statements.execute(sql`
-    select w.${owner}::text as owner, w.no, case when ${alive} and not (${wrappedUnder(table, owner, to)}) then w.wrapped end as wrapped
+    select w.${owner}::text as owner, w.key_version as "keyVersion", case when ${alive} and not (${wrappedUnder(table, owner, to)}) then w.wrapped end as wrapped
     from (
-      select ${owner}, no, wrapped from ${table}
+      select ${owner}, key_version, wrapped from ${table}
       where region = ${from.region} and master_key_version = ${from.version} and ${rest}
-      order by ${owner}, no limit ${batchSize}) w
-    order by w.${owner}, w.no`);
+      order by ${owner}, key_version limit ${batchSize}) w
+    order by w.${owner}, w.key_version`);
   return z.array(Wrap).parse(Array.from(rows));
 }
 
@@ -83,7 +83,7 @@ async function selectWraps(
  * the new version, one that compares every row with every other.
  */
 function wrappedUnder(table: SQL, owner: SQL, to: MasterKey): SQL {
-  return sql`(select o.no from ${table} o where o.${owner} = w.${owner} and o.no = w.no
+  return sql`(select o.key_version from ${table} o where o.${owner} = w.${owner} and o.key_version = w.key_version
     and o.region = ${to.region} and o.master_key_version = ${to.version}) is not null`;
 }
 
@@ -94,11 +94,11 @@ async function insertWraps(
   wraps: readonly NewWrap[],
 ): Promise<void> {
   await statements.execute(sql`
-    insert into ${table} (${owner}, no, region, master_key_version, wrapped)
-    select w.${owner}, w.no, ${to.region}, ${to.version}, w.wrapped
+    insert into ${table} (${owner}, key_version, region, master_key_version, wrapped)
+    select w.${owner}, w.key_version, ${to.region}, ${to.version}, w.wrapped
     from (
-      select owner as ${owner}, no, wrapped
-      from json_to_recordset(${JSON.stringify(wraps)}::json) as r (owner ${ownerType}, no integer, wrapped text)) w
+      select owner as ${owner}, "keyVersion" as key_version, wrapped
+      from json_to_recordset(${JSON.stringify(wraps)}::json) as r (owner ${ownerType}, "keyVersion" integer, wrapped text)) w
     where ${alive}
     on conflict do nothing`);
 }
@@ -108,14 +108,14 @@ async function deleteWraps(
   { kind, table, owner }: WrapTable,
   from: MasterKey,
   to: MasterKey,
-  kept: readonly string[],
+  retained: readonly string[],
 ): Promise<number> {
-  const name = sql`${kind} || ' ' || w.${owner} || ' ' || w.no`;
+  const name = sql`${kind} || ' ' || w.${owner} || ' ' || w.key_version`;
   const removed = await statements.execute(sql`
     delete from ${table} where ctid in (
       select w.ctid from ${table} w
       where w.region = ${from.region} and w.master_key_version = ${from.version} and ${wrappedUnder(table, owner, to)}
-        and not exists (select from json_array_elements_text(${JSON.stringify(kept)}::json) k (name) where k.name = ${name})
+        and not exists (select from json_array_elements_text(${JSON.stringify(retained)}::json) k (name) where k.name = ${name})
       limit ${batchSize}) returning 1`);
   return removed.length;
 }
@@ -123,7 +123,11 @@ async function deleteWraps(
 type Steps = Pick<RunStep<unknown, unknown, string>, "commit" | "cursor" | "done" | "say">;
 
 /** Where a rewrap is: the last key that was wrapped. */
-const Cursor = z.strictObject({ kind: z.enum(["company-key", "audit-key"]), owner: z.string(), no: z.int() });
+const Cursor = z.strictObject({
+  kind: z.enum(["company-key", "audit-key"]),
+  owner: z.string(),
+  keyVersion: z.int(),
+});
 
 /**
  * Adds a wrap under `to` for every key that has one under `from`, in batches that are steps of a run. What is done is not done
@@ -145,23 +149,27 @@ export async function rewrapKeys(
   let total = 0;
   for (const table of wrapTables.slice(first)) {
     const { kind } = table;
-    const insert = async (wraps: readonly NewWrap[], { owner, no }: Wrap, retries = 10): Promise<void> => {
-      const at = { cursor: { kind, owner, no }, done: step.done + wraps.length };
+    const insert = async (
+      wraps: readonly NewWrap[],
+      { owner, keyVersion }: Wrap,
+      retries = 10,
+    ): Promise<void> => {
+      const at = { cursor: { kind, owner, keyVersion }, done: step.done + wraps.length };
       try {
         await step.commit((statements) => insertWraps(statements, table, to, wraps), at);
       } catch (error) {
         // One of these keys was destroyed while the statement ran: without it.
         if (!(error instanceof DatabaseError) || error.code !== keyGone || retries === 0) throw error;
-        await insert(wraps, { owner, no, wrapped: null }, retries - 1);
+        await insert(wraps, { owner, keyVersion, wrapped: null }, retries - 1);
       }
     };
     await walk<Wrap, NewWrap>({
       from: cursor?.kind === kind ? { ...cursor, wrapped: null } : undefined,
       read: (after) =>
         database.acrossCompanies((statements) => selectWraps(statements, table, from, to, after)),
-      each: ({ owner, no, wrapped }) => {
-        const again = wrapped === null ? undefined : rewrap(kind, { owner, no, wrapped }, from, to);
-        return again === undefined ? undefined : { owner, no, wrapped: again };
+      each: ({ owner, keyVersion, wrapped }) => {
+        const again = wrapped === null ? undefined : rewrap(kind, { owner, keyVersion, wrapped }, from, to);
+        return again === undefined ? undefined : { owner, keyVersion, wrapped: again };
       },
       write: async (wraps, last) => {
         await insert(wraps, last);
@@ -189,32 +197,35 @@ type MasterKeyName = Pick<MasterKey, "region" | "version">;
 interface Missing {
   readonly count: number;
   /** Keys whose wrap does not open, such as `company-key 6f9c… 1`. */
-  readonly unopenable: readonly string[];
+  readonly undecryptable: readonly string[];
 }
 
 /** The keys under `from` that have no wrap under `to`, a thousand at most of each kind. */
 export async function findMissing(database: Database, from: MasterKey, to: MasterKey): Promise<Missing> {
   let count = 0;
-  const unopenable: string[] = [];
+  const undecryptable: string[] = [];
   for (const { kind, table, owner, alive } of wrapTables) {
     const rows = await database.acrossCompanies((statements) =>
       statements.execute(sql`
-        select w.${owner}::text as owner, w.no, w.wrapped from ${table} w
+        select w.${owner}::text as owner, w.key_version as "keyVersion", w.wrapped from ${table} w
         where w.region = ${from.region} and w.master_key_version = ${from.version}
           and not (${wrappedUnder(table, owner, to)}) and ${alive}
         limit ${batchSize}`),
     );
     for (const wrap of z.array(NewWrap).parse(Array.from(rows))) {
-      if (rewrap(kind, wrap, from, to) === undefined) unopenable.push(keyName(kind, wrap));
+      if (rewrap(kind, wrap, from, to) === undefined) undecryptable.push(keyName(kind, wrap));
       else count++;
     }
   }
-  return { count, unopenable };
+  return { count, undecryptable };
 }
 
 /** How a key is called in a report. */
-export function keyName(kind: KeyPlace["kind"], { owner, no }: Pick<Wrap, "owner" | "no">): string {
-  return `${kind} ${owner} ${no}`;
+export function keyName(
+  kind: KeyPlace["kind"],
+  { owner, keyVersion }: Pick<Wrap, "owner" | "keyVersion">,
+): string {
+  return `${kind} ${owner} ${keyVersion}`;
 }
 
 /**
@@ -224,12 +235,12 @@ export function keyName(kind: KeyPlace["kind"], { owner, no }: Pick<Wrap, "owner
  */
 export async function removeWraps(
   { from, to }: { readonly from: MasterKey; readonly to: MasterKey },
-  kept: readonly string[],
+  retained: readonly string[],
   step: Pick<Steps, "commit">,
 ): Promise<void> {
   for (const table of wrapTables) {
     for (let removed = batchSize; removed === batchSize;) {
-      removed = await step.commit((statements) => deleteWraps(statements, table, from, to, kept));
+      removed = await step.commit((statements) => deleteWraps(statements, table, from, to, retained));
     }
   }
 }
@@ -237,18 +248,18 @@ export async function removeWraps(
 /** The same key under another master key, opened once more to see that it is; undefined where the wrap does not open. */
 function rewrap(
   kind: KeyPlace["kind"],
-  { owner, no, wrapped }: NewWrap,
+  { owner, keyVersion, wrapped }: NewWrap,
   from: MasterKey,
   to: MasterKey,
 ): string | undefined {
   const place = (key: MasterKey): KeyPlace => ({
     kind,
     owner,
-    no,
+    keyVersion,
     region: key.region,
     masterKeyVersion: key.version,
   });
-  const secret = ifIntact(() => unwrapKey(from.wrappingKey, place(from), wrapped));
+  const secret = undefinedIfCorrupt(() => unwrapKey(from.wrappingKey, place(from), wrapped));
   if (secret === undefined) return undefined;
   try {
     const again = wrapKey(to.wrappingKey, place(to), secret);

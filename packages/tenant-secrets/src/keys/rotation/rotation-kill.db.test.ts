@@ -187,21 +187,21 @@ test("a rotation of a company's key that is killed before any commit loses nothi
     await readAll();
     const keys =
       await fixture.superuser`select k.status from company_keys k join companies c on c.id = k.company_id
-      where subdomain = ${subdomain} and k.status <> 'destroyed' order by no`;
+      where subdomain = ${subdomain} and k.status <> 'destroyed' order by key_version`;
     halfway.add(keys.map((key) => key["status"]).join());
     await endLease();
-    const { no } = await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
+    const { keyVersion } = await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
     await readAll();
     const [state] = await fixture.superuser`
       with company as (select id from companies where subdomain = ${subdomain})
       select
         (select count(*)::int from company_keys where company_id in (table company) and status <> 'destroyed') as keys,
         (select count(*)::int from company_key_wraps where company_id in (table company)) as wraps,
-        (select array_agg(distinct split_part(sealed, '.', 2)::int) from (
-          select secret_value_encrypted as sealed from company_secrets where company_id in (table company)
+        (select array_agg(distinct split_part(value_encrypted, '.', 2)::int) from (
+          select secret_value_encrypted as value_encrypted from company_secrets where company_id in (table company)
           union all
-          select sealed from company_secret_versions where company_id in (table company) and sealed is not null) s) as under`;
-    expect({ ...state }).toEqual({ keys: 1, wraps: 1, under: [no] });
+          select value_encrypted from company_secret_versions where company_id in (table company) and value_encrypted is not null) s) as under`;
+    expect({ ...state }).toEqual({ keys: 1, wraps: 1, under: [keyVersion] });
   }
   expect(halfway).toEqual(new Set(["active", "retiring,active"]));
   // The new key, the heads, the versions, the MACs of heads, the end of the old key.

@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { job } from "@repo/catalog";
+import { systemCaller } from "@repo/catalog";
 import { deriveMasterKey } from "@repo/envelope";
 import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
 
 const backup = () => Promise.resolve("sha256:fake");
-const rotate = (secrets: Fixture["secrets"], patienceMs = 5000) =>
-  secrets.keyRotation.rotate(operator, { backup, patienceMs });
+const rotate = (secrets: Fixture["secrets"], timeoutMs = 5000) =>
+  secrets.keyRotation.rotate(operator, { backup, timeoutMs });
 
 /** Some companies with values, one of them with two versions and one that was removed. */
 async function filled(
@@ -71,7 +71,7 @@ describe("a rotation of the master key", () => {
         "company_key_wraps.wrapped": { "tk1.default.2": 3 },
         "audit_key_wraps.wrapped": { "tk1.default.2": 2 },
         "company_secrets.secret_value_encrypted": { ts1: 6 },
-        "company_secret_versions.sealed": { ts1: 3 },
+        "company_secret_versions.value_encrypted": { ts1: 3 },
       },
     });
     await fixture.secrets.masterKeys.verifyReport(operator, { report, mac });
@@ -108,7 +108,7 @@ describe("a rotation of the master key", () => {
     });
     expect(JSON.parse(report.report)).toMatchObject({
       companiesOpened: 1,
-      unopenable: {
+      undecryptable: {
         keys: [`company-key ${oldWrap} 1`, `company-key ${newWrap} 1`],
         values: [`value ${value} CUSTOM_A version 2`],
       },
@@ -128,7 +128,9 @@ describe("a rotation of the master key", () => {
     const { fixture } = await filled(0);
     expect(await codeOf(fixture.secrets.keyRotation.rotate(product, { backup }))).toBe("FORBIDDEN");
     expect(
-      await codeOf(fixture.secrets.masterKeys.status(job("x", { verbs: ["rotate"], secretKeys: ["*"] }))),
+      await codeOf(
+        fixture.secrets.masterKeys.status(systemCaller("x", { verbs: ["rotate"], secretKeys: ["*"] })),
+      ),
     ).toBe("FORBIDDEN");
   });
 
@@ -254,7 +256,7 @@ describe("the processes that serve", () => {
     await serving.companies.create(operator, { subdomain: "late", secretStore: "database" });
     await serving.company("late", product).set("CUSTOM_A", "sealed under the new key");
     expect(alarms).toEqual([]);
-    expect(member.hears()).toBe(true);
+    expect(member.isListening()).toBe(true);
     expect((await fixture.secrets.masterKeys.status(operator)).versions.map(({ wraps }) => wraps)).toEqual([
       0, 4,
     ]);
@@ -422,11 +424,11 @@ describe("the destruction of a master key", () => {
       await fixture.another().masterKeys.destroy(operator, 1);
       expect(await states(fixture)).toEqual(["1 destroyed", "2 active"]);
       expect(await fixture.infisical.findSecret("/hono-api", first)).toBeUndefined();
-      expect(await outcomesOf(fixture)).toEqual(["attempted", "failed", "attempted", "allowed"]);
+      expect(await outcomesOf(fixture)).toEqual(["attempted", "failed", "attempted", "success"]);
     },
   );
 
-  test("that cannot be read back is on record as unknown, and is finished when it is done again", async () => {
+  test("that cannot be read back is in the audit log as unknown, and is finished when it is done again", async () => {
     const { fixture } = await filled(0);
     await rotate(fixture.secrets);
     fixture.emulator.faults.add(
@@ -437,7 +439,7 @@ describe("the destruction of a master key", () => {
     expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
     await fixture.another().masterKeys.destroy(operator, 1);
     expect(await states(fixture)).toEqual(["1 destroyed", "2 active"]);
-    expect(await outcomesOf(fixture)).toEqual(["attempted", "unknown", "attempted", "allowed"]);
+    expect(await outcomesOf(fixture)).toEqual(["attempted", "unknown", "attempted", "success"]);
   });
 
   test("does not begin while something is wrapped under it", async () => {
@@ -463,7 +465,7 @@ describe("the database itself", () => {
         (error: unknown) => (error instanceof postgres.PostgresError ? error.code : "?"),
       );
     const wrap = (version: number) =>
-      `insert into company_key_wraps select company_id, no, region, ${version}, wrapped from company_key_wraps limit 1`;
+      `insert into company_key_wraps select company_id, key_version, region, ${version}, wrapped from company_key_wraps limit 1`;
     expect(await attempt(wrap(1))).toBe("55000");
     expect(await attempt("delete from company_key_wraps")).toBe("23000");
     expect(await attempt("delete from audit_key_wraps")).toBe("23000");
@@ -511,16 +513,16 @@ test("every column that holds something sealed is in the list that rotation and 
   const columns =
     await fixture.superuser`select table_name as table, column_name as column from information_schema.columns
     where table_schema = 'public' and data_type in ('text', 'jsonb', 'ARRAY', 'character varying')`;
-  const sealed: string[] = [];
+  const encrypted: string[] = [];
   for (const { table, column } of columns) {
     const [found] = await fixture.superuser`select 1 from ${fixture.superuser(String(table))}
       where ${fixture.superuser(String(column))}::text ~ '^(ts1|tk1)[.]' limit 1`;
-    if (found !== undefined) sealed.push(`${table}.${column}`);
+    if (found !== undefined) encrypted.push(`${table}.${column}`);
   }
-  expect(sealed.toSorted()).toEqual([
+  expect(encrypted.toSorted()).toEqual([
     "audit_key_wraps.wrapped",
     "company_key_wraps.wrapped",
-    "company_secret_versions.sealed",
+    "company_secret_versions.value_encrypted",
     "company_secrets.secret_value_encrypted",
   ]);
 });

@@ -5,7 +5,7 @@ import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations, type Steps } from "../../access/operation.ts";
 import { RunDriven, type RunRow } from "../../runs/lease.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
-import { checkBackupDestination, type BackupDestination, type KeepBackup } from "../backup/destination.ts";
+import { checkBackupDestination, type BackupDestination, type StoreBackup } from "../backup/destination.ts";
 import {
   createRotationPhases,
   RotationPhase,
@@ -13,7 +13,7 @@ import {
   type RotationParts,
   type RotationTools,
 } from "./phases.ts";
-import { countSealed, RotationFacts, RotationInput, type RotationReport } from "./report.ts";
+import { countEncrypted, RotationFacts, RotationInput, type RotationReport } from "./report.ts";
 
 const { masterKeys: registry } = tables;
 
@@ -41,7 +41,7 @@ export type RotationRun = Run<z.infer<typeof RotationInput>, RotationFacts, Rota
 
 /** Where rotations that a request asks for keep their backup. */
 export interface Backups {
-  readonly keepBackup: KeepBackup;
+  readonly storeBackup: StoreBackup;
   readonly destination: BackupDestination | undefined;
 }
 
@@ -49,11 +49,11 @@ const toRotate = { action: "key.rotate", verb: "rotate", to: "rotate keys" } as 
 
 export function defineKeyRotation(
   parts: RotationParts & { readonly operations: Operations },
-  { keepBackup, destination }: Backups,
+  { storeBackup, destination }: Backups,
 ): RotationRun {
   const { database, masterKeys, operations } = parts;
   const tools = destination && {
-    backup: async (caller: Caller) => (await keepBackup(caller, destination)).checksum,
+    backup: async (caller: Caller) => (await storeBackup(caller, destination)).checksum,
   };
   return defineRun(database, {
     kind: "rotate-master-key",
@@ -89,7 +89,7 @@ export function createKeyRotation(
 
   const begin = async (caller: Caller, steps: Steps, how: "drive" | "enqueue"): Promise<RunRow> => {
     await masterKeys.refresh();
-    const sealed = await countSealed(database);
+    const encrypted = await countEncrypted(database);
     const { active } = await masterKeys.load();
     return steps.commit(async ({ statements }) => {
       const [newest] = await statements
@@ -102,7 +102,7 @@ export function createKeyRotation(
       const row = await rotation.start(statements, {
         subject: region,
         input: { fromVersion: active.version },
-        facts: { toVersion, sealed, backupChecksum: null, verified: null },
+        facts: { toVersion, encrypted, backupChecksum: null, verified: null },
         caller,
       });
       if (row === undefined) throw new RunDriven();

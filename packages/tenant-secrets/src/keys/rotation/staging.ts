@@ -69,8 +69,8 @@ export function createStaging({
             .update(registry)
             .set({ status: "destroyed" })
             .where(and(eq(registry.region, region), eq(registry.version, lost.version)));
-          const event = { action: "key.rotate", outcome: "allowed", version } as const;
-          await audit.addTo(statements, step.caller, event);
+          const event = { action: "key.rotate", outcome: "success", version } as const;
+          await audit.recordInTransaction(statements, step.caller, event);
         }
         await statements.insert(registry).values({ region, status: "pending", ...key });
       },

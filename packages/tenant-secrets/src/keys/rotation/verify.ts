@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { deriveValueKey, ifIntact, type MasterKey, openValue, unwrapKey } from "@repo/envelope";
+import { deriveValueKey, undefinedIfCorrupt, type MasterKey, decryptValue, unwrapKey } from "@repo/envelope";
 import type { RunStep } from "../../runs/definition.ts";
 import { walk } from "../../runs/walk.ts";
 import { keyName } from "./rewrap.ts";
@@ -38,7 +38,7 @@ export async function openCanaries(
       tried++;
       const valueKey = unwrapValueKey(masterKey, canary, canary.wrapped);
       if (valueKey === undefined) {
-        keys.push(keyName("company-key", { owner: canary.companyId, no: canary.no }));
+        keys.push(keyName("company-key", { owner: canary.companyId, keyVersion: canary.keyVersion }));
       } else if (!opens(valueKey, canary)) {
         const { secretKey, version } = canary.value ?? {};
         values.push(`value ${canary.companyId} ${secretKey} version ${version}`);
@@ -64,19 +64,19 @@ export async function countCanaries(statements: Statements): Promise<number> {
 
 function unwrapValueKey(
   { region, version: masterKeyVersion, wrappingKey }: MasterKey,
-  { companyId, no }: Canary,
+  { companyId, keyVersion }: Canary,
   wrapped: string,
 ): KeyObject | undefined {
-  const place = { kind: "company-key", owner: companyId, no, region, masterKeyVersion } as const;
-  const secret = ifIntact(() => unwrapKey(wrappingKey, place, wrapped));
-  return secret && deriveValueKey(secret, companyId, no);
+  const place = { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion } as const;
+  const secret = undefinedIfCorrupt(() => unwrapKey(wrappingKey, place, wrapped));
+  return secret && deriveValueKey(secret, companyId, keyVersion);
 }
 
-function opens(valueKey: KeyObject, { companyId, no, value }: Canary): boolean {
+function opens(valueKey: KeyObject, { companyId, keyVersion, value }: Canary): boolean {
   if (value === null) return true;
-  const { secretKey, version, sealed } = value;
-  const plaintext = ifIntact(() =>
-    openValue(valueKey, { companyId, secretKey, version, companyKeyNo: no }, sealed),
+  const { secretKey, version, encrypted } = value;
+  const plaintext = undefinedIfCorrupt(() =>
+    decryptValue(valueKey, { companyId, secretKey, version, companyKeyVersion: keyVersion }, encrypted),
   );
   plaintext?.fill(0);
   return plaintext !== undefined;
@@ -84,10 +84,10 @@ function opens(valueKey: KeyObject, { companyId, no, value }: Canary): boolean {
 
 const Canary = z.object({
   companyId: z.string(),
-  no: z.int(),
+  keyVersion: z.int(),
   /** Null where this region has no wrap of the key. */
   wrapped: z.string().nullable(),
-  value: z.object({ secretKey: z.string(), version: z.int(), sealed: z.string() }).nullable(),
+  value: z.object({ secretKey: z.string(), version: z.int(), encrypted: z.string() }).nullable(),
 });
 type Canary = z.infer<typeof Canary>;
 
@@ -102,18 +102,18 @@ async function selectCanaries(
 ): Promise<Canary[]> {
   const rest = after === undefined ? sql`true` : sql`company_id > ${after.companyId}::uuid`;
   const rows = await statements.execute(sql`
-    select k.company_id as "companyId", k.no, w.wrapped, s.value
+    select k.company_id as "companyId", k.key_version as "keyVersion", w.wrapped, s.value
     from (
-      select company_id, no from ${companyKeys} where status = 'active' and ${rest}
+      select company_id, key_version from ${companyKeys} where status = 'active' and ${rest}
       order by company_id limit ${batchSize}) k
     left join lateral (
       select wrapped from ${companyKeyWraps} w
-      where w.company_id = k.company_id and w.no = k.no and w.region = ${region} and w.master_key_version = ${version}
+      where w.company_id = k.company_id and w.key_version = k.key_version and w.region = ${region} and w.master_key_version = ${version}
       limit 1) w on true
     left join lateral (
-      select json_build_object('secretKey', secret_key, 'version', current_version, 'sealed', secret_value_encrypted) as value
+      select json_build_object('secretKey', secret_key, 'version', current_version, 'encrypted', secret_value_encrypted) as value
       from ${companySecrets} s
-      where s.company_id = k.company_id and s.company_key_no = k.no and s.secret_value_encrypted is not null
+      where s.company_id = k.company_id and s.company_key_version = k.key_version and s.secret_value_encrypted is not null
       order by secret_key limit 1) s on true
     order by k.company_id`);
   return z.array(Canary).parse(Array.from(rows));

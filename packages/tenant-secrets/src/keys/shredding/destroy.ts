@@ -17,19 +17,19 @@ export async function destroy(
   companyId: string,
 ): Promise<Omit<ShreddingFacts["destroyed"], "apiKeys">> {
   const heads = await statements
-    .select({ sealed: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
+    .select({ encrypted: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
     .from(companySecrets)
     .where(eq(companySecrets.companyId, companyId))
     .orderBy(asc(companySecrets.secretKey))
     .for("update");
   const keys = await statements
-    .select({ no: companyKeys.no })
+    .select({ keyVersion: companyKeys.keyVersion })
     .from(companyKeys)
     .where(eq(companyKeys.companyId, companyId))
-    .orderBy(asc(companyKeys.no))
+    .orderBy(asc(companyKeys.keyVersion))
     .for("update");
   const [versions] = await statements
-    .select({ all: count(), sealed: count(companySecretVersions.sealed) })
+    .select({ all: count(), encrypted: count(companySecretVersions.valueEncrypted) })
     .from(companySecretVersions)
     .where(eq(companySecretVersions.companyId, companyId));
   await statements
@@ -47,10 +47,10 @@ export async function destroy(
   await statements
     .update(companySecretVersions)
     .set({
-      sealed: null,
-      companyKeyNo: null,
+      valueEncrypted: null,
+      companyKeyVersion: null,
       fingerprint: null,
-      hint: null,
+      lastFour: null,
       destroyedAt: sql`coalesce(${companySecretVersions.destroyedAt}, now())`,
     })
     .where(eq(companySecretVersions.companyId, companyId));
@@ -63,10 +63,10 @@ export async function destroy(
     .set({ valueMac: null })
     .where(eq(outsideWrites.companyId, companyId));
   return {
-    companyKeys: keys.map(({ no }) => no),
+    companyKeys: keys.map(({ keyVersion }) => keyVersion),
     wraps: countEach(wraps),
-    currentValues: heads.filter(({ sealed }) => sealed).length,
-    earlierValues: versions?.sealed ?? 0,
+    currentValues: heads.filter(({ encrypted }) => encrypted).length,
+    earlierValues: versions?.encrypted ?? 0,
     versions: versions?.all ?? 0,
     writeRequests: requests.length,
   };

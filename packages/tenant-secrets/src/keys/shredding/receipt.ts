@@ -91,10 +91,10 @@ export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt
 }
 
 /** Which of the deployment's signing keys a receipt says that it was signed with. @throws INTEGRITY_FAILURE */
-export function signingKeyNoOf(text: string): number {
-  const no = keyNumberOf(parseSigned(text).signature);
-  if (no === undefined) throw notGenuine();
-  return no;
+export function signingKeyVersionOf(text: string): number {
+  const keyVersion = keyNumberOf(parseSigned(text).signature);
+  if (keyVersion === undefined) throw notGenuine();
+  return keyVersion;
 }
 
 /** A receipt's content, whoever made it. @throws {TenantSecretsError} INTEGRITY_FAILURE where it is none */
@@ -121,7 +121,7 @@ function remainsOf({ company, shreddedAt, processes, infisical, backups }: Shred
             `${inFolder} were deleted at ${infisical.deletedAt}. Infisical's own history and its server's backups may hold them for as long as they are kept there.`,
           ]),
     `${processes.alive} processes were alive at ${shreddedAt} and were told to forget the keys; one that did not hear it forgets them by ${processes.keysForgottenBy}.`,
-    "Names of secrets, their versions, dates, authors and notes, and the events of the record stay. They hold no value.",
+    "Names of secrets, their versions, dates, authors and notes, and the events of the audit log stay. They hold no value.",
     "A value that was read before is wherever it was taken. Replace the credentials at their providers.",
   ];
 }

@@ -48,11 +48,11 @@ async function leftOf(subdomain: string): Promise<unknown> {
     ),
     wraps: (await sql`select from company_key_wraps where company_id = ${id}`).length,
     heads: (
-      await sql`select distinct secret_value_encrypted as sealed from company_secrets where company_id = ${id}`
-    ).map((row) => row["sealed"]),
+      await sql`select distinct secret_value_encrypted as encrypted from company_secrets where company_id = ${id}`
+    ).map((row) => row["encrypted"]),
     versions: (
       await sql`select from company_secret_versions where company_id = ${id}
-        and (sealed is not null or fingerprint is not null or hint is not null or destroyed_at is null)`
+        and (value_encrypted is not null or fingerprint is not null or last_four is not null or destroyed_at is null)`
     ).length,
     requests: (await sql`select from write_requests where company_id = ${id}`).length,
   };
@@ -90,13 +90,13 @@ describe("a company that is shredded", () => {
     onTestFinished(() => member.stop());
     // What is left in the database would do: only the notification makes this process forget the key.
     const id = await idOf(subdomain);
-    const [{ sealed } = {}] = await fixture.superuser`
-      select secret_value_encrypted as sealed from company_secrets where company_id = ${id} and secret_key = 'CUSTOM_A'`;
+    const [{ valueEncrypted } = {}] = await fixture.superuser`
+      select secret_value_encrypted as encrypted from company_secrets where company_id = ${id} and secret_key = 'CUSTOM_A'`;
     for (const secrets of [serving, fixture.secrets])
       await secrets.company(subdomain, product).get("CUSTOM_A");
     await shred(subdomain);
     await fixture.superuser`alter table company_secrets disable trigger user`;
-    await fixture.superuser`update company_secrets set secret_value_encrypted = ${String(sealed)}
+    await fixture.superuser`update company_secrets set secret_value_encrypted = ${String(valueEncrypted)}
       where company_id = ${id} and secret_key = 'CUSTOM_A'`;
     await fixture.superuser`alter table company_secrets enable trigger user`;
     for (const secrets of [serving, fixture.secrets])
@@ -110,7 +110,7 @@ describe("a company that is shredded", () => {
     await shred(subdomain);
     const company = fixture.secrets.company(subdomain, product);
     expect((await company.list()).secrets).toMatchObject([
-      { secretKey: "CUSTOM_A", version: 2, hint: undefined, fingerprint: undefined },
+      { secretKey: "CUSTOM_A", version: 2, lastFour: undefined, fingerprint: undefined },
     ]);
     expect(await codeOf(company.restore("CUSTOM_REMOVED"))).toBe("KEY_DESTROYED");
     await company.remove("CUSTOM_A");
@@ -190,7 +190,7 @@ describe("the receipt", () => {
     expect(JSON.stringify(signed)).not.toMatch(/sk_test|tk1\.|ts1\./);
     const events = await fixture.superuser`
       select actor_kind, outcome from audit_events where action = 'key.shred' and company_id = ${content.company.id}`;
-    expect(events).toMatchObject([{ actor_kind: "operator", outcome: "allowed" }]);
+    expect(events).toMatchObject([{ actor_kind: "operator", outcome: "success" }]);
   });
 
   test("is the same one when the company is shredded again, twice at once or by its new name, and is kept", async () => {
@@ -318,7 +318,7 @@ describe("what a company has in Infisical", () => {
     expect(await fixture.infisical.listSecretSummaries(path)).toEqual([]);
     const events = await fixture.superuser`select outcome from audit_events
       where action = 'key.shred-folder' and company_id = ${content.company.id} order by position`;
-    expect(events.map((row) => row["outcome"])).toEqual(["attempted", "allowed"]);
+    expect(events.map((row) => row["outcome"])).toEqual(["attempted", "success"]);
   });
 
   test("is not deleted by the word of a receipt that another party put into the database", async () => {
@@ -443,7 +443,9 @@ describe("at the same time", () => {
       "stays destroyed",
     );
     expect(
-      await attempt(sql`insert into company_keys (company_id, no, status) values (${id}, 2, 'active')`),
+      await attempt(
+        sql`insert into company_keys (company_id, key_version, status) values (${id}, 2, 'active')`,
+      ),
     ).toContain("was shredded");
     expect(
       await attempt(sql`update company_secrets set secret_value_encrypted = ${String(head?.["secret_value_encrypted"])}
@@ -451,7 +453,7 @@ describe("at the same time", () => {
     ).toContain("was destroyed");
     expect(
       await attempt(
-        sql`update company_secret_versions set sealed = 'x', company_key_no = 1 where company_id = ${id}`,
+        sql`update company_secret_versions set value_encrypted = 'x', company_key_version = 1 where company_id = ${id}`,
       ),
     ).toContain("was destroyed");
     const [row] =

@@ -18,10 +18,10 @@ import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../company/company-lock.ts";
 import { destroy } from "./destroy.ts";
-import { onInfisical } from "../on-infisical.ts";
+import { mapInfisicalErrors } from "../on-infisical.ts";
 import { goneAfterSeconds } from "../rotation/process-registry.ts";
 import {
-  signingKeyNoOf,
+  signingKeyVersionOf,
   signReceipt,
   verifyReceipt,
   type ShreddingReceipt,
@@ -60,7 +60,7 @@ interface Dependencies {
   readonly operations: Operations;
   readonly infisical: InfisicalClient;
   readonly companyKeys: CompanyKeys;
-  readonly loadSigningKey: (no?: number) => Promise<SigningKey>;
+  readonly loadSigningKey: (keyVersion?: number) => Promise<SigningKey>;
 }
 
 type CompanyRow = typeof companies.$inferSelect;
@@ -74,7 +74,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
   /** What a company's receipt says, which names a folder that is to be deleted, and is signed again. */
   const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
     const text = JSON.stringify(stored);
-    const { publicKey } = await loadSigningKey(signingKeyNoOf(text));
+    const { publicKey } = await loadSigningKey(signingKeyVersionOf(text));
     const content = verifyReceipt(text, publicKey);
     if (content.company.id === company.id) return content;
     throw new TenantSecretsError(
@@ -200,7 +200,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         const { company, signed } = await steps.commit((transaction) =>
           destroyKeys(transaction, seen, { ...options, ...facts }),
         );
-        dependencies.companyKeys.forget(company.id);
+        dependencies.companyKeys.invalidate(company.id);
         return options.withInfisicalFolder === true ? deleteFolder(steps, company, signed) : signed;
       }),
 
@@ -216,7 +216,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
 
     verifyReceipt: (caller, text) =>
       operations.read({ caller, action: "key.verify-report", ...toManage }, async () => {
-        const { publicKey } = await loadSigningKey(signingKeyNoOf(text));
+        const { publicKey } = await loadSigningKey(signingKeyVersionOf(text));
         return audited(verifyReceipt(text, publicKey), {});
       }),
 
@@ -314,7 +314,7 @@ async function countOutside(infisical: InfisicalClient, path: string): Promise<n
 }
 
 function askInfisical<T>(work: () => Promise<T>): Promise<T> {
-  return onInfisical(
+  return mapInfisicalErrors(
     work,
     "STORE_UNAVAILABLE",
     () =>

@@ -3,7 +3,7 @@ import { connectDatabase } from "@repo/db";
 import type { Company } from "../../companies/companies.ts";
 import { codeOf, createFixture, type Fixture } from "../../testing/fixture.ts";
 import { createCompany, createStores, write, type Stores, inScope } from "../../testing/store-fixture.ts";
-import { createSecretUses } from "./last-used.ts";
+import { createLastUsed } from "./last-used.ts";
 
 const key = "CUSTOM_KEY";
 const signal = new AbortController().signal;
@@ -31,7 +31,7 @@ describe("expiry", () => {
     fixture.superuser`update company_secret_versions set expires_at = now() + make_interval(days => ${days})
       where company_id = ${company.id} and expires_at is not null`;
   const remind = async (company: Company): Promise<string[]> => {
-    await Promise.all([1, 2].map(() => createStores(fixture).upkeep.remindOfExpiry(signal)));
+    await Promise.all([1, 2].map(() => createStores(fixture).maintenance.remindOfExpiry(signal)));
     const rows = await fixture.superuser`
       select action, version from audit_events where company_id = ${company.id} and action like 'secret.expire%' order by position`;
     return rows.map((row) => `${row["action"]} ${row["version"]}`);
@@ -54,12 +54,12 @@ describe("expiry", () => {
     const acme = await companyWith("one");
     const [first, second] = [new Date("2090-01-01"), new Date("2091-01-01")];
     const shown = async () => {
-      const live = await store.versions.findLive(acme, { secretKey: key });
+      const active = await store.versions.findActive(acme, { secretKey: key });
       const { versions } = await store.versions.history(acme, { secretKey: key });
       return {
         listed: (await describeKey(acme))?.expiresAt,
         read: (await store.find(acme, key))?.expiresAtMs,
-        live: live?.map(({ sealed }) => sealed.expiresAtMs),
+        active: active?.map(({ encrypted }) => encrypted.expiresAtMs),
         history: versions.map(({ expiresAt }) => expiresAt),
       };
     };
@@ -68,7 +68,7 @@ describe("expiry", () => {
     expect(await shown()).toEqual({
       listed: undefined,
       read: undefined,
-      live: [undefined, first.getTime()],
+      active: [undefined, first.getTime()],
       history: [undefined, first],
     });
     await store.versions.stage(inScope(acme), write(key, "three", { expiresAt: second, reminderDays: [5] }));
@@ -116,7 +116,7 @@ describe("expiry", () => {
       expiresAt: new Date("2090-01-01"),
       reminderDays: [10, 3],
     });
-    const soon = "secret.expires-soon 1";
+    const withTimeout = "secret.expires-soon 1";
     const seen = [];
     for (const days of [11, 9, 8, 2, 1, 0, -5]) {
       await comesTo(acme, days);
@@ -124,12 +124,12 @@ describe("expiry", () => {
     }
     expect(seen).toEqual([
       [],
-      [soon],
-      [soon],
-      [soon, soon],
-      [soon, soon],
-      [soon, soon, "secret.expired 1"],
-      [soon, soon, "secret.expired 1"],
+      [withTimeout],
+      [withTimeout],
+      [withTimeout, withTimeout],
+      [withTimeout, withTimeout],
+      [withTimeout, withTimeout, "secret.expired 1"],
+      [withTimeout, withTimeout, "secret.expired 1"],
     ]);
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     expect(await remind(acme)).toHaveLength(3);
@@ -162,15 +162,15 @@ describe("expiry", () => {
 
 test("what a provider said is kept with the version it was said of, and listed for the current one", async () => {
   const acme = await companyWith("one", "two");
-  await store.checks.keepCheck(inScope(acme), { secretKey: key, version: 1, result: "rejected" });
+  await store.checks.recordCheck(inScope(acme), { secretKey: key, version: 1, result: "rejected" });
   expect((await describeKey(acme))?.check).toBeUndefined();
-  await store.checks.keepCheck(inScope(acme), { secretKey: key, version: 2, result: "unknown" });
-  await store.checks.keepCheck(inScope(acme), { secretKey: key, version: 2, result: "accepted" });
+  await store.checks.recordCheck(inScope(acme), { secretKey: key, version: 2, result: "unknown" });
+  await store.checks.recordCheck(inScope(acme), { secretKey: key, version: 2, result: "accepted" });
   expect((await describeKey(acme))?.check).toMatchObject({ result: "accepted", checkedAt: expect.any(Date) });
   const { versions } = await store.versions.history(acme, { secretKey: key });
   expect(versions.map(({ check }) => check?.result)).toEqual(["accepted", "rejected"]);
   const keep = (name: string, version: number) =>
-    store.checks.keepCheck(inScope(acme), { secretKey: name, version, result: "accepted" });
+    store.checks.recordCheck(inScope(acme), { secretKey: name, version, result: "accepted" });
   expect(await codeOf(keep(key, 3))).toBe("NOT_FOUND");
   expect(await codeOf(keep("CUSTOM_NONE", 1))).toBe("NOT_FOUND");
   await store.versions.stage(inScope(acme), write(key, "three", {}));
@@ -185,35 +185,35 @@ describe("uses", () => {
     const acme = await companyWith("one");
     const heads = () => fixture.superuser`select xmin, * from company_secrets where company_id = ${acme.id}`;
     const before = await heads();
-    store.noteUse(acme, key);
-    store.noteUse(acme, key);
+    store.touchLastUsed(acme, key);
+    store.touchLastUsed(acme, key);
     expect((await describeKey(acme))?.lastUsedAt).toBeUndefined();
-    await store.uses.flush();
+    await store.lastUsed.flush();
     const first = (await describeKey(acme))?.lastUsedAt;
     expect(first).toBeInstanceOf(Date);
-    store.noteUse(acme, key);
-    await store.uses.flush();
+    store.touchLastUsed(acme, key);
+    await store.lastUsed.flush();
     expect((await describeKey(acme))?.lastUsedAt).toEqual(first);
     await fixture.superuser`update secret_uses set last_used_at = now() - interval '1 day'`;
     const another = createStores(fixture).database;
-    another.noteUse(acme, key);
+    another.touchLastUsed(acme, key);
     await expect
       .poll(async () => (await describeKey(acme))?.lastUsedAt?.getTime(), { timeout: 10_000 })
       .toBeGreaterThanOrEqual(first?.getTime() ?? Infinity);
     expect(await heads()).toEqual(before);
-    expect(another.uses.failures()).toBe(0);
+    expect(another.lastUsed.failures()).toBe(0);
   });
 
   test("that cannot be written are counted, harm nobody, and are noted at the next use", async () => {
     const acme = await companyWith("one");
     const { application, maintenance } = fixture.urls;
     const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-    const uses = createSecretUses({ ...database, acrossCompanies: () => Promise.reject(new Error("away")) });
-    uses.note(acme.id, key);
+    const uses = createLastUsed({ ...database, acrossCompanies: () => Promise.reject(new Error("away")) });
+    uses.touch(acme.id, key);
     await uses.flush();
     await uses.flush();
     expect(uses.failures()).toBe(1);
-    uses.note(acme.id, key);
+    uses.touch(acme.id, key);
     await uses.flush();
     expect(uses.failures()).toBe(2);
     await database.close();

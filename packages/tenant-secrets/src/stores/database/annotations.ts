@@ -4,7 +4,7 @@ import { notFound } from "@repo/catalog";
 import { createChangeSecret } from "./change-secret.ts";
 import type { StorePart } from "./port.ts";
 import { inCompany, type DatabaseParts } from "./transaction.ts";
-import { changeHead, liveHead, lockHead, ofVersion } from "./secret-head.ts";
+import { changeHead, activeHead, lockHead, ofVersion } from "./secret-head.ts";
 
 const { companySecretVersions } = tables;
 
@@ -16,7 +16,7 @@ export function createAnnotations(parts: DatabaseParts): StorePart<"checks", "se
       setExpiry: async (scope, of) => {
         const { expiresAt, reminderDays } = of;
         await changeSecret(scope, { action: "secret.set-expiry", of }, async (statements, locked) => {
-          const head = liveHead(locked?.head);
+          const head = activeHead(locked?.head);
           await changeHead(statements, head, { expiresAt });
           await statements
             .update(companySecretVersions)
@@ -33,19 +33,24 @@ export function createAnnotations(parts: DatabaseParts): StorePart<"checks", "se
     },
 
     checks: {
-      keepCheck: ({ company, caller }, { secretKey, version, result }) =>
+      recordCheck: ({ company, caller }, { secretKey, version, result }) =>
         inCompany(parts, { company }, async (statements) => {
-          liveHead(await lockHead(statements, company.id, secretKey));
+          activeHead(await lockHead(statements, company.id, secretKey));
           const isThere = isNull(companySecretVersions.destroyedAt);
-          const [kept] = await statements
+          const [updated] = await statements
             .update(companySecretVersions)
             .set({ checkResult: result, checkedAt: sql`now()` })
             .where(and(ofVersion({ companyId: company.id, secretKey }, version), isThere))
             .returning({ checkedAt: companySecretVersions.checkedAt });
-          if (kept?.checkedAt == null) throw notFound();
-          const entry = { action: "secret.check", outcome: "allowed", companyId: company.id } as const;
-          await parts.audit.addTo(statements, caller, { ...entry, secretKey, version, reason: result });
-          return kept.checkedAt;
+          if (updated?.checkedAt == null) throw notFound();
+          const entry = { action: "secret.check", outcome: "success", companyId: company.id } as const;
+          await parts.audit.recordInTransaction(statements, caller, {
+            ...entry,
+            secretKey,
+            version,
+            reason: result,
+          });
+          return updated.checkedAt;
         }),
     },
   };

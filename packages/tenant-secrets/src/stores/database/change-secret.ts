@@ -7,7 +7,7 @@ import type { CompanyScope } from "../../companies/companies.ts";
 import { inCompany, type DatabaseParts, type SecretStatements } from "./transaction.ts";
 import { lockHead, type LockedHead } from "./secret-head.ts";
 import type { OfSecret } from "../store.ts";
-import { findApplied, keepApplied, requestNameOf, type WriteRequest } from "./idempotency.ts";
+import { findApplied, insertApplied, requestNameOf, type WriteRequest } from "./idempotency.ts";
 
 /** A change of one secret that brings no value in. */
 export interface SecretChange {
@@ -57,10 +57,10 @@ export function createChangeSecret(parts: DatabaseParts): ChangeSecret {
       const applied = await findChange(statements, scope, change);
       const answer = applied ?? (await work(statements, locked));
       const request = requestOf(scope, change);
-      if (applied === undefined && request !== undefined) await keepApplied(statements, request, answer);
-      await parts.audit.addTo(statements, caller, {
+      if (applied === undefined && request !== undefined) await insertApplied(statements, request, answer);
+      await parts.audit.recordInTransaction(statements, caller, {
         action,
-        outcome: "allowed",
+        outcome: "success",
         companyId: company.id,
         secretKey: of.secretKey,
         version: answer.version,
@@ -92,5 +92,5 @@ function requestOf(scope: CompanyScope, { action, of }: SecretChange): WriteRequ
   const { requestId, secretKey, ...asked } = of;
   const name = requestNameOf(scope, requestId);
   const mac = digestOf(action, secretKey, canonical(asked));
-  return name && { name, macs: [{ no: 0, mac }], writes: [] };
+  return name && { name, macs: [{ keyVersion: 0, mac }], writes: [] };
 }

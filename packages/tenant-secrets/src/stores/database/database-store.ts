@@ -4,7 +4,7 @@ import { createDescriptions } from "./queries.ts";
 import { createQuotas, type Quotas } from "./quotas.ts";
 import { createReading } from "./reads.ts";
 import { createRemoval } from "./removal.ts";
-import { createSecretUses } from "./last-used.ts";
+import { createLastUsed } from "./last-used.ts";
 import { createStages } from "./stages.ts";
 import type { DatabaseParts } from "./transaction.ts";
 import { createWrites } from "./writes.ts";
@@ -14,7 +14,7 @@ export function createDatabaseStore({
   ...given
 }: DatabaseParts & { readonly quotas?: Quotas }): DatabaseStore {
   const parts = { ...given, quotas: quotas ?? createQuotas(given.database) };
-  const uses = createSecretUses(parts.database);
+  const lastUsed = createLastUsed(parts.database);
   const reading = createReading(parts);
   const descriptions = createDescriptions(parts);
   const writes = createWrites(parts);
@@ -34,7 +34,7 @@ export function createDatabaseStore({
       ...removal.versions,
       ...annotations.versions,
     },
-    uses,
-    noteUse: (company, secretKey) => uses.note(company.id, secretKey),
+    lastUsed,
+    touchLastUsed: (company, secretKey) => lastUsed.touch(company.id, secretKey),
   };
 }

@@ -39,7 +39,7 @@ async function withVersions(...values: readonly string[]): Promise<Victim> {
 const fresh = ({ subdomain }: Victim) => fixture.another().company(subdomain, product);
 
 async function findings(): Promise<Record<string, string>> {
-  const { findings: list } = await fixture.secrets.record.verify(operator, {});
+  const { findings: list } = await fixture.secrets.audit.verify(operator, {});
   return Object.fromEntries(list.map(({ kind, count, first }) => [kind, `${count} ${first}`]));
 }
 
@@ -68,7 +68,7 @@ describe("what another party does to a head is neither read nor written", () => 
     [
       "an old version is made current, with its own sealed value",
       ({ where }) => [
-        `update company_secrets h set current_version = 1, company_key_no = v.company_key_no, secret_value_encrypted = v.sealed
+        `update company_secrets h set current_version = 1, company_key_version = v.company_key_version, secret_value_encrypted = v.value_encrypted
           from (select * from company_secret_versions where version = 1 and ${where}) v
           where h.company_id = v.company_id and h.secret_key = v.secret_key`,
       ],
@@ -76,7 +76,7 @@ describe("what another party does to a head is neither read nor written", () => 
     [
       "a pending version is made current",
       ({ where }) => [
-        `update company_secrets h set current_version = 3, pending_version = null, secret_value_encrypted = v.sealed
+        `update company_secrets h set current_version = 3, pending_version = null, secret_value_encrypted = v.value_encrypted
           from (select * from company_secret_versions where version = 3 and ${where}) v
           where h.company_id = v.company_id and h.secret_key = v.secret_key`,
       ],
@@ -164,7 +164,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     expect(await fresh(victim).get(key)).toBe("fake-one");
     expect(await otherFindings()).toEqual({
       "head-outdated": expect.stringContaining(
-        `${victim.id} is at version 1 of 1; the record has it at 2 of 2`,
+        `${victim.id} is at version 1 of 1; the audit log has it at 2 of 2`,
       ),
     });
     await tamper(
@@ -180,7 +180,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     await fresh(victim).promote(key);
     await putBack();
     expect((await otherFindings())["head-outdated"]).toMatch(
-      "at version 1 of 2; the record has it at 2 of 2",
+      "at version 1 of 2; the audit log has it at 2 of 2",
     );
     await tamper(
       `delete from company_secret_versions where ${victim.where}`,
@@ -194,7 +194,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     await fresh(victim).remove(key);
     await putBack();
     expect((await otherFindings())["head-outdated"]).toMatch(
-      "at version 1 of 1; the record has it at 1 of 1, removed",
+      "at version 1 of 1; the audit log has it at 1 of 1, removed",
     );
     await tamper(
       `delete from company_secret_versions where ${victim.where}`,
@@ -205,7 +205,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
 
 test("a head that was deleted is named by the verification of the log, and those of a shredded company are not", async () => {
   const missing = async () => {
-    const { findings: list } = await fixture.secrets.record.verify(operator, {});
+    const { findings: list } = await fixture.secrets.audit.verify(operator, {});
     return list.find(({ kind }) => kind === "head-missing");
   };
   const victim = await withVersions("fake-one", "fake-two");
@@ -223,7 +223,7 @@ test("a head that was deleted is named by the verification of the log, and those
     kind: "head-missing",
     count: before + 1,
     first: expect.stringMatching(
-      /^The head of CUSTOM_KEY of company [0-9a-f-]{36} is not there; the record has it at version \d: it was deleted\.$/,
+      /^The head of CUSTOM_KEY of company [0-9a-f-]{36} is not there; the audit log has it at version \d: it was deleted\.$/,
     ),
   });
 });
@@ -272,8 +272,8 @@ test("a new key of the company takes the heads along, and names one that another
   await tamper(`update company_secrets set last_version = 2 where ${changed}`);
   await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, victim.subdomain);
   const rows =
-    await fixture.superuser`select distinct mac_key_no as no from company_secrets where company_id = ${victim.id}`;
-  expect(rows.map((row) => row["no"])).toEqual([2]);
+    await fixture.superuser`select distinct mac_key_version as key_version from company_secrets where company_id = ${victim.id}`;
+  expect(rows.map((row) => row["key_version"])).toEqual([2]);
   expect(await fresh(victim).get("CUSTOM_CHANGED")).toBe("fake-new");
   await fresh(victim).restore("CUSTOM_REMOVED");
   expect(await otherFindings()).toEqual({});
@@ -282,10 +282,10 @@ test("a new key of the company takes the heads along, and names one that another
 test("a head that another party puts under a destroyed key of a living company is named by the verification", async () => {
   const victim = await withVersions("fake-one");
   await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, victim.subdomain);
-  await tamper(`update company_secrets set mac_key_no = 1 where ${victim.where}`);
+  await tamper(`update company_secrets set mac_key_version = 1 where ${victim.where}`);
   expect(await codeOf(fresh(victim).get(key))).toBe("KEY_DESTROYED");
   expect(await otherFindings()).toEqual({ "head-not-genuine": expect.stringContaining(victim.id) });
-  await tamper(`update company_secrets set mac_key_no = 2 where ${victim.where}`);
+  await tamper(`update company_secrets set mac_key_version = 2 where ${victim.where}`);
   expect(await otherFindings()).toEqual({});
 });
 

@@ -48,7 +48,7 @@ interface RequestedWrite {
 }
 
 interface KeyedMac {
-  readonly no: number;
+  readonly keyVersion: number;
   readonly mac: string;
 }
 
@@ -72,9 +72,9 @@ export async function findApplied(statements: Statements, request: WriteRequest)
       ),
     );
   if (row === undefined) return undefined;
-  const no = Number(row.bodyMac.split(".", 1)[0]);
-  const same = macs.find((keyed) => keyed.no === no);
-  if (same === undefined && writes.length > 0 && no > macs[0].no) throw keyDestroyed();
+  const keyVersion = Number(row.bodyMac.split(".", 1)[0]);
+  const same = macs.find((keyed) => keyed.keyVersion === keyVersion);
+  if (same === undefined && writes.length > 0 && keyVersion > macs[0].keyVersion) throw keyDestroyed();
   const applied =
     same === undefined ? await madeThose(statements, row, writes) : row.bodyMac === textOf(same);
   if (!applied) throw requestIdTaken();
@@ -115,7 +115,7 @@ async function madeThose(
 }
 
 /** Remembers a request, and forgets some of the company's old ones. @throws {TenantSecretsError} CONFLICT */
-export async function keepApplied(
+export async function insertApplied(
   statements: Statements,
   { name, macs }: WriteRequest,
   answer: object,
@@ -126,7 +126,7 @@ export async function keepApplied(
     delete from ${writeRequests} where ctid in (
       select ctid from ${writeRequests} where ${companyId} = ${name.companyId} and ${createdAt} <= ${forgottenBefore}
       limit 100 for update skip locked)`);
-  const kept = await statements
+  const inserted = await statements
     .insert(writeRequests)
     .values({ ...name, bodyMac, answer })
     .onConflictDoUpdate({
@@ -136,9 +136,9 @@ export async function keepApplied(
     })
     .returning({ requestId });
   // The id was used for another secret meanwhile. For the same secret the lock on its head prevents that.
-  if (kept.length === 0) throw requestIdTaken();
+  if (inserted.length === 0) throw requestIdTaken();
 }
 
-function textOf({ no, mac }: KeyedMac): string {
-  return `${no}.${mac}`;
+function textOf({ keyVersion, mac }: KeyedMac): string {
+  return `${keyVersion}.${mac}`;
 }

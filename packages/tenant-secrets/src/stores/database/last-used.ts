@@ -12,9 +12,9 @@ const sampledMs = 3_600_000;
 const collectedMs = 1000;
 
 /** When secrets were last used, sampled, so that a read does not become a write. */
-export interface SecretUses {
+export interface LastUsed {
   /** Neither waits nor throws. */
-  note(companyId: CompanyId, secretKey: string): void;
+  touch(companyId: CompanyId, secretKey: string): void;
   /** Writes what was collected. A failure is counted, and what it was about is noted at its next use. Never rejects. */
   flush(): Promise<void>;
   /** How many times writing them has failed. */
@@ -26,7 +26,7 @@ interface Use {
   readonly secretKey: string;
 }
 
-export function createSecretUses(database: Database): SecretUses {
+export function createLastUsed(database: Database): LastUsed {
   const noted = new LRUCache<string, true>({ max: 100_000, ttl: sampledMs });
   let collected: Use[] = [];
   let failures = 0;
@@ -52,7 +52,7 @@ export function createSecretUses(database: Database): SecretUses {
   };
 
   return {
-    note: (companyId, secretKey) => {
+    touch: (companyId, secretKey) => {
       const name = nameOf({ companyId, secretKey });
       if (noted.has(name)) return;
       noted.set(name, true);

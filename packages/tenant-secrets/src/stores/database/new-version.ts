@@ -1,8 +1,15 @@
 import { tables, type Statements } from "@repo/db";
-import { type CompanyKey, fingerprint, sealValue } from "@repo/envelope";
+import { type CompanyKey, fingerprint, encryptValue } from "@repo/envelope";
 import type { ActorColumns } from "../../access/request-ids.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
-import { changeHead, destroyed, keepCurrentVersion, liveHead, ofVersion, type Head } from "./secret-head.ts";
+import {
+  changeHead,
+  destroyed,
+  keepCurrentVersion,
+  activeHead,
+  ofVersion,
+  type Head,
+} from "./secret-head.ts";
 import type { BatchWrite } from "../store.ts";
 
 const { companySecretVersions } = tables;
@@ -30,7 +37,7 @@ export async function addCurrentVersion(
   const graceWindows = nextGraceWindows(head, write.options);
   const version = head.lastVersion + 1;
   // The version number is authenticated with the value.
-  const sealed = seal(head, version, made);
+  const encrypted = seal(head, version, made);
   if (head.deletedAt !== null && head.pendingVersion !== null) {
     await statements
       .update(companySecretVersions)
@@ -46,8 +53,8 @@ export async function addCurrentVersion(
     // A removed secret starts over.
     ...(head.deletedAt === null ? {} : { pendingVersion: null }),
     expiresAt: write.options.expiresAt ?? null,
-    secretValueEncrypted: sealed,
-    companyKeyNo: key.no,
+    secretValueEncrypted: encrypted,
+    companyKeyVersion: key.keyVersion,
     currentVersion: version,
     lastVersion: version,
     origin,
@@ -70,12 +77,12 @@ export async function addPendingVersion(
   const [current] = await statements
     .select({ id: companySecretVersions.id })
     .from(companySecretVersions)
-    .where(ofVersion(head, liveHead(head).currentVersion));
+    .where(ofVersion(head, activeHead(head).currentVersion));
   const version = head.lastVersion + 1;
   await statements.insert(companySecretVersions).values({
     ...describe(head, version, made),
-    sealed: seal(head, version, made),
-    companyKeyNo: made.key.no,
+    valueEncrypted: seal(head, version, made),
+    companyKeyVersion: made.key.keyVersion,
     previousVersionId: current?.id ?? null,
   });
   await changeHead(statements, head, { pendingVersion: version, lastVersion: version });
@@ -83,19 +90,19 @@ export async function addPendingVersion(
 }
 
 function seal({ companyId, secretKey }: Head, version: number, { key, write }: NewVersion): string {
-  const place = { companyId, secretKey, version, companyKeyNo: key.no };
-  return sealValue(key.valueKey, place, write.plaintext.bytes);
+  const place = { companyId, secretKey, version, companyKeyVersion: key.keyVersion };
+  return encryptValue(key.valueKey, place, write.plaintext.bytes);
 }
 
 /** The row of a version without its value, which stands there only while the version is not current. */
 function describe({ companyId, secretKey }: Head, version: number, { key, write, maker }: NewVersion) {
-  const { plaintext, hint, options } = write;
+  const { plaintext, lastFour, options } = write;
   return {
     companyId,
     secretKey,
     version,
     fingerprint: fingerprint(key, plaintext.bytes),
-    hint: hint ?? null,
+    lastFour: lastFour ?? null,
     note: options.note ?? null,
     expiresAt: options.expiresAt ?? null,
     ...(options.reminderDays && { reminderDays: [...options.reminderDays] }),

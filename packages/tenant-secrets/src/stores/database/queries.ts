@@ -14,24 +14,26 @@ const { companySecrets, companySecretVersions, secretUses } = tables;
 const maxPage = 100;
 
 /** All of a version but its value. */
-const { sealed: _sealed, ...versionColumns } = getTableColumns(companySecretVersions);
+const { valueEncrypted: _sealed, ...versionColumns } = getTableColumns(companySecretVersions);
 
 /** What can be known of secrets without a value. */
-export function createDescriptions({ database }: DatabaseParts): StorePart<"survey" | "list", "history"> {
-  const survey: DatabaseStore["survey"] = async (company) => {
+export function createDescriptions({
+  database,
+}: DatabaseParts): StorePart<"listWithTombstones" | "list", "history"> {
+  const listWithTombstones: DatabaseStore["listWithTombstones"] = async (company) => {
     const rows = await database.inCompany(company.id, (statements) =>
       selectDescriptions(statements, company),
     );
     if (rows.some((row) => row.companyId !== company.id)) throw integrityFailure();
     return {
-      live: rows.flatMap((row) => describeSecret(row) ?? []),
+      present: rows.flatMap((row) => describeSecret(row) ?? []),
       removed: new Set(rows.filter((row) => row.deletedAt !== null).map((row) => row.secretKey)),
     };
   };
 
   return {
-    survey,
-    list: async (company) => ({ secrets: (await survey(company)).live }),
+    listWithTombstones,
+    list: async (company) => ({ secrets: (await listWithTombstones(company)).present }),
 
     versions: {
       history: async (company, { secretKey, before, limit = maxPage }) => {
@@ -62,8 +64,8 @@ function describeSecret(row: SecretRow): StoredDescription | undefined {
   return {
     secretKey: row.secretKey,
     version: row.version,
-    place: "database",
-    hint: row.hint ?? undefined,
+    location: "database",
+    lastFour: row.lastFour ?? undefined,
     fingerprint: row.fingerprint ?? undefined,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -83,10 +85,10 @@ function describeVersion(row: VersionRow): SecretVersion {
     createdAt: row.createdAt,
     actor: { kind: row.actorKind, id: row.actorId },
     note: row.note ?? undefined,
-    hint: row.hint ?? undefined,
+    lastFour: row.lastFour ?? undefined,
     fingerprint: row.fingerprint ?? undefined,
     stage: row.stage ?? undefined,
-    countsUntil: row.stage === "previous" ? (row.countsUntil ?? undefined) : undefined,
+    activeUntil: row.stage === "previous" ? (row.activeUntil ?? undefined) : undefined,
     expiresAt: row.expiresAt ?? undefined,
     destroyedAt: row.destroyedAt ?? undefined,
     check: checkOf(row),
@@ -119,7 +121,7 @@ function selectVersions(
         when ${companySecretVersions.version} = ${companySecrets.currentVersion} then 'current'
         when ${companySecretVersions.version} = ${companySecrets.pendingVersion} then 'pending'
         when ${isPrevious} then 'previous' end`,
-      countsUntil: sql<Date | null>`${graceUntil}`.mapWith(companySecrets.updatedAt),
+      activeUntil: sql<Date | null>`${graceUntil}`.mapWith(companySecrets.updatedAt),
     })
     .from(companySecretVersions)
     .innerJoin(companySecrets, sameSecret)
@@ -149,7 +151,7 @@ function selectDescriptions(statements: Statements, company: Company) {
       pendingVersion: companySecrets.pendingVersion,
       lastUsedAt: secretUses.lastUsedAt,
       version: companySecretVersions.version,
-      hint: companySecretVersions.hint,
+      lastFour: companySecretVersions.lastFour,
       fingerprint: companySecretVersions.fingerprint,
       checkResult: companySecretVersions.checkResult,
       checkedAt: companySecretVersions.checkedAt,

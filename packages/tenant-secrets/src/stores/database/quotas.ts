@@ -52,7 +52,7 @@ const fullMeasuredMs = 2000;
 const { companySecrets, companySecretVersions } = tables;
 
 /** As long as the sealed text of so many bytes of plaintext: nonce, tag and base64url. */
-export function sealedBytes(plaintextBytes: number): number {
+export function encryptedBytes(plaintextBytes: number): number {
   return Math.ceil(((plaintextBytes + 28) * 4) / 3) + 10;
 }
 
@@ -121,7 +121,7 @@ async function measure(statements: Statements, { id }: Company): Promise<Counted
     from (select count(*) filter (where purged_at is null) as n,
         coalesce(sum(octet_length(secret_value_encrypted)), 0) as bytes
       from ${companySecrets} where company_id = ${id}) heads,
-      (select count(*) as n, coalesce(sum(octet_length(sealed)), 0) as bytes
+      (select count(*) as n, coalesce(sum(octet_length(value_encrypted)), 0) as bytes
       from ${companySecretVersions} where company_id = ${id}) versions`);
   return { ...Measured.parse([...rows])[0], measuredAt };
 }

@@ -3,24 +3,24 @@ import { createSecretHeads, tables, type SecretHeadRow, type Statements } from "
 import { type HeadState, headStateOf, integrityFailure, isGenuineHead } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
 import { withKeysOfNow } from "../../keys/company/company-keys.ts";
-import type { Knowledge, KnownSecret, StorePart } from "./port.ts";
+import type { Lookup, FoundSecret, StorePart } from "./port.ts";
 import { HeadChanged, type DatabaseParts } from "./transaction.ts";
 import { gracePlace, graceUntil, isPrevious } from "./grace-windows.ts";
-import { sealedSecret, type SealedSecret } from "../encrypted-secret.ts";
+import { encryptedSecret, type EncryptedSecret } from "../encrypted-secret.ts";
 import { ofSecret, sameSecret } from "./secret-head.ts";
-import type { LiveSecret } from "../store.ts";
+import type { ActiveVersion } from "../store.ts";
 
 const { companySecrets, companySecretVersions } = tables;
 
 type MacBeside = Parameters<typeof isGenuineHead>[2];
 
 /** A value where it stands. */
-interface SealedRow {
+interface EncryptedRow {
   readonly companyId: string;
   readonly secretKey: string;
   readonly version: number | null;
-  readonly companyKeyNo: number | null;
-  readonly sealed: string | null;
+  readonly companyKeyVersion: number | null;
+  readonly encrypted: string | null;
   readonly expiresAtMs: number | null;
 }
 
@@ -28,19 +28,19 @@ export function createReading({
   database,
   companyKeys,
   onAlarm,
-}: DatabaseParts): StorePart<"look" | "know" | "find", "findLive"> {
+}: DatabaseParts): StorePart<"findHead" | "lookup" | "find", "findActive"> {
   const readHead = createSecretHeads(database);
 
   /** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party has changed the head, and what loading keys throws */
   const check = async (company: Company, head: HeadState, beside: MacBeside): Promise<void> => {
-    const key = await companyKeys.forOpening(company.id, beside.macKeyNo);
+    const key = await companyKeys.forDecryption(company.id, beside.macKeyVersion);
     if (isGenuineHead(key, head, beside)) return;
     const changed = new HeadChanged(head.secretKey);
     onAlarm(changed.alarm(company.id));
     throw changed;
   };
 
-  const look = async (company: Company, secretKey: string): Promise<Knowledge<SecretHeadRow>> => {
+  const findHead = async (company: Company, secretKey: string): Promise<Lookup<SecretHeadRow>> => {
     const head = await readHead(company.id, secretKey);
     if (head === undefined) return { state: "unknown" };
     if (head.companyId !== company.id || head.secretKey !== secretKey) throw integrityFailure();
@@ -48,47 +48,47 @@ export function createReading({
     return head.removed ? { state: "removed" } : { state: "present", secret: head };
   };
 
-  const take = async (company: Company, row: SealedRow): Promise<SealedSecret> => {
-    const { companyId, secretKey, version, companyKeyNo, sealed, expiresAtMs } = row;
-    if (companyId !== company.id || version === null || companyKeyNo === null || sealed === null) {
+  const take = async (company: Company, row: EncryptedRow): Promise<EncryptedSecret> => {
+    const { companyId, secretKey, version, companyKeyVersion, encrypted, expiresAtMs } = row;
+    if (companyId !== company.id || version === null || companyKeyVersion === null || encrypted === null) {
       throw integrityFailure();
     }
-    const key = await companyKeys.forOpening(company.id, companyKeyNo);
-    const place = { companyId: company.id, secretKey, version, companyKeyNo };
-    return { ...sealedSecret(key.valueKey, place, sealed), expiresAtMs: expiresAtMs ?? undefined };
+    const key = await companyKeys.forDecryption(company.id, companyKeyVersion);
+    const place = { companyId: company.id, secretKey, version, companyKeyVersion };
+    return { ...encryptedSecret(key.valueKey, place, encrypted), expiresAtMs: expiresAtMs ?? undefined };
   };
 
-  const know = (company: Company, secretKey: string): Promise<Knowledge<KnownSecret>> =>
+  const lookup = (company: Company, secretKey: string): Promise<Lookup<FoundSecret>> =>
     withKeysOfNow(async () => {
-      const found = await look(company, secretKey);
+      const found = await findHead(company, secretKey);
       if (found.state !== "present") return found;
       const { currentVersion: version, origin, ...head } = found.secret;
-      return { state: "present", secret: { origin, sealed: await take(company, { ...head, version }) } };
+      return { state: "present", secret: { origin, encrypted: await take(company, { ...head, version }) } };
     });
 
   return {
-    look,
-    know,
+    findHead,
+    lookup,
     find: async (company, secretKey) => {
-      const knowledge = await know(company, secretKey);
-      return knowledge.state === "present" ? knowledge.secret.sealed : undefined;
+      const knowledge = await lookup(company, secretKey);
+      return knowledge.state === "present" ? knowledge.secret.encrypted : undefined;
     },
 
     versions: {
-      findLive: (company, { secretKey }) =>
+      findActive: (company, { secretKey }) =>
         withKeysOfNow(async () => {
           const askedAt = performance.now();
           const rows = await database.inCompany(company.id, (statements) =>
-            selectLive(statements, company, secretKey),
+            selectActive(statements, company, secretKey),
           );
           const [any] = rows;
           if (any !== undefined) await check(company, headStateOf(any.head), any.head);
-          const live = rows.map(async ({ stage, leftMs, ...row }): Promise<LiveSecret> => {
-            const sealed = await take(company, row);
-            if (stage !== "previous") return { stage, sealed };
-            return { stage, sealed: { ...sealed, keepMs: leftMs }, until: askedAt + leftMs };
+          const active = rows.map(async ({ stage, leftMs, ...row }): Promise<ActiveVersion> => {
+            const encrypted = await take(company, row);
+            if (stage !== "previous") return { stage, encrypted };
+            return { stage, encrypted: { ...encrypted, ttlMs: leftMs }, until: askedAt + leftMs };
           });
-          const [first, ...others] = await Promise.all(live);
+          const [first, ...others] = await Promise.all(active);
           return first && [first, ...others];
         }),
     },
@@ -96,13 +96,13 @@ export function createReading({
 }
 
 /** In one statement, so that a promotion meanwhile does not show a version twice, or not at all. */
-function selectLive(
+function selectActive(
   statements: Statements,
   company: Company,
   secretKey: string,
 ): Promise<
-  (SealedRow & {
-    readonly stage: LiveSecret["stage"];
+  (EncryptedRow & {
+    readonly stage: ActiveVersion["stage"];
     readonly leftMs: number;
     readonly head: typeof companySecrets.$inferSelect;
   })[]
@@ -110,7 +110,7 @@ function selectLive(
   const isCurrent = eq(companySecretVersions.version, companySecrets.currentVersion);
   const isPending = eq(companySecretVersions.version, companySecrets.pendingVersion);
   const stage = sql<
-    LiveSecret["stage"]
+    ActiveVersion["stage"]
   >`case when ${isCurrent} then 'current' when ${isPending} then 'pending' else 'previous' end`;
   return statements
     .select({
@@ -118,12 +118,12 @@ function selectLive(
       companyId: companySecrets.companyId,
       secretKey: companySecrets.secretKey,
       version: companySecretVersions.version,
-      companyKeyNo: sql<
+      companyKeyVersion: sql<
         number | null
-      >`case when ${isCurrent} then ${companySecrets.companyKeyNo} else ${companySecretVersions.companyKeyNo} end`,
-      sealed: sql<
+      >`case when ${isCurrent} then ${companySecrets.companyKeyVersion} else ${companySecretVersions.companyKeyVersion} end`,
+      encrypted: sql<
         string | null
-      >`case when ${isCurrent} then ${companySecrets.secretValueEncrypted} else ${companySecretVersions.sealed} end`,
+      >`case when ${isCurrent} then ${companySecrets.secretValueEncrypted} else ${companySecretVersions.valueEncrypted} end`,
       expiresAtMs: sql<
         number | null
       >`(extract(epoch from ${companySecretVersions.expiresAt}) * 1000)::float8`,

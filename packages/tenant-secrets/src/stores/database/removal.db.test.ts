@@ -4,7 +4,7 @@ import { codeOf, createFixture, operator, type Fixture } from "../../testing/fix
 import {
   createCompany,
   createStores,
-  liveOf,
+  activeOf,
   write,
   type Stores,
   inScope,
@@ -35,7 +35,7 @@ const eventsOf = async (company: Company, action: string) =>
   ).map((row) => ({ ...row }));
 const sealedOf = async (company: Company) =>
   (
-    await fixture.superuser`select version from company_secret_versions where company_id = ${company.id} and sealed is not null order by version`
+    await fixture.superuser`select version from company_secret_versions where company_id = ${company.id} and value_encrypted is not null order by version`
   ).map((row) => Number(row["version"]));
 
 describe("a removed secret", () => {
@@ -54,12 +54,12 @@ describe("a removed secret", () => {
     await store.versions.stage(inScope(acme), write(key, "three", {}));
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2030-01-01") });
     await store.remove(inScope(acme), { secretKey: key });
-    expect(await liveOf(store, acme, key)).toEqual([]);
+    expect(await activeOf(store, acme, key)).toEqual([]);
     await store.versions.restore(inScope(acme), { secretKey: key });
-    expect(await liveOf(store, acme, key)).toEqual(["current 2 two", "pending 3 three", "previous 1 one"]);
+    expect(await activeOf(store, acme, key)).toEqual(["current 2 two", "pending 3 three", "previous 1 one"]);
     await store.remove(inScope(acme), { secretKey: key });
     await store.write(inScope(acme), write(key, "four", { graceSeconds: 600 }));
-    expect(await liveOf(store, acme, key)).toEqual(["current 4 four"]);
+    expect(await activeOf(store, acme, key)).toEqual(["current 4 four"]);
     expect((await store.list(acme)).secrets).toMatchObject([
       { expiresAt: undefined, pendingVersion: undefined },
     ]);
@@ -100,15 +100,15 @@ describe("a removed secret", () => {
     expect(await store.find(acme, key)).toBeUndefined();
     expect(await eventsOf(acme, "secret.purge")).toMatchObject([{ version: 2 }, { version: 3 }]);
     const [left] = await fixture.superuser`
-      select count(*)::int as count from (select secret_value_encrypted as sealed from company_secrets where company_id = ${acme.id}
-        union all select sealed from company_secret_versions where company_id = ${acme.id}) s where sealed is not null`;
+      select count(*)::int as count from (select secret_value_encrypted as value_encrypted from company_secrets where company_id = ${acme.id}
+        union all select value_encrypted from company_secret_versions where company_id = ${acme.id}) s where value_encrypted is not null`;
     expect(left).toEqual({ count: 0 });
   });
 
   test("keeps no old key of its company alive once it is purged", async () => {
     const acme = await companyWith("one", "two");
     await store.versions.stage(inScope(acme), write(key, "three", {}));
-    await fixture.superuser`update company_secret_versions set sealed = 'broken' where company_id = ${acme.id} and version = 1`;
+    await fixture.superuser`update company_secret_versions set value_encrypted = 'broken' where company_id = ${acme.id} and version = 1`;
     const rotate = () => fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
     expect(await codeOf(rotate())).toBe("INTEGRITY_FAILURE");
     await store.versions.purge(inScope(acme), { secretKey: key, force: true });
@@ -119,41 +119,41 @@ describe("a removed secret", () => {
 describe("upkeep", () => {
   test("purges what cannot be restored any more, in the name of a job, once with two workers, and nothing else", async () => {
     const due = await Promise.all(Array.from({ length: 3 }, () => companyWith("one", "two")));
-    const [recent, live] = [await companyWith("one"), await companyWith("one")];
+    const [recent, active] = [await companyWith("one"), await companyWith("one")];
     for (const company of [...due, recent]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser(due.map(({ id }) => id))}`;
-    await fixture.sealHeads();
+    await fixture.remacHeads();
     const both = await Promise.all(
-      [1, 2].map(() => createStores(fixture).upkeep.purgeRemovedSecrets(signal)),
+      [1, 2].map(() => createStores(fixture).maintenance.purgeRemovedSecrets(signal)),
     );
     expect(both.reduce((sum, each) => sum + each)).toBe(3);
     for (const company of due) {
-      expect(await eventsOf(company, "secret.purge")).toEqual([{ version: 2, actor: "job upkeep" }]);
+      expect(await eventsOf(company, "secret.purge")).toEqual([{ version: 2, actor: "job maintenance" }]);
       expect(await sealedOf(company)).toEqual([]);
     }
     await store.versions.restore(inScope(recent), { secretKey: key });
-    expect(await liveOf(store, recent, key)).toEqual(["current 1 one"]);
-    expect(await liveOf(store, live, key)).toEqual(["current 1 one"]);
+    expect(await activeOf(store, recent, key)).toEqual(["current 1 one"]);
+    expect(await activeOf(store, active, key)).toEqual(["current 1 one"]);
   });
 
   test("purges in time what other companies removed where the key of one does not open, which is an alarm", async () => {
     const [broken, sound] = [await companyWith("one"), await companyWith("one")];
     for (const company of [broken, sound]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser([broken.id, sound.id])}`;
-    await fixture.sealHeads();
+    await fixture.remacHeads();
     const [wrap] =
       await fixture.superuser`select wrapped from company_key_wraps where company_id = ${broken.id}`;
     await fixture.superuser`update company_key_wraps set wrapped = left(wrapped, -4) || 'AAAA' where company_id = ${broken.id}`;
     const alarms: string[] = [];
     const another = () => createStores(fixture, undefined, ({ message }) => alarms.push(message));
-    expect(await another().upkeep.purgeRemovedSecrets(signal)).toBe(1);
+    expect(await another().maintenance.purgeRemovedSecrets(signal)).toBe(1);
     expect(await sealedOf(sound)).toEqual([]);
     expect(await eventsOf(sound, "secret.purge")).toHaveLength(1);
     expect(await eventsOf(broken, "secret.purge")).toEqual([]);
     expect(alarms).toEqual([expect.stringContaining(broken.id)]);
     // Nothing is lost by that: once its key opens, it is done.
     await fixture.superuser`update company_key_wraps set wrapped = ${String(wrap?.["wrapped"])} where company_id = ${broken.id}`;
-    expect(await another().upkeep.purgeRemovedSecrets(signal)).toBe(1);
+    expect(await another().maintenance.purgeRemovedSecrets(signal)).toBe(1);
     expect(await eventsOf(broken, "secret.purge")).toHaveLength(1);
   });
 
@@ -165,21 +165,23 @@ describe("upkeep", () => {
     const young = await companyWith(...values);
     await windowOfTwoEnds(acme, "1 hour");
     await ageVersions(acme);
-    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await stores.maintenance.destroyOldVersions(signal)).toBe(1);
     // 3 is pending, 2 still counts, 24 is in its head.
     expect(await sealedOf(acme)).toEqual([2, 3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
-    expect(await eventsOf(acme, "secret.destroy-versions")).toEqual([{ version: 4, actor: "job upkeep" }]);
+    expect(await eventsOf(acme, "secret.destroy-versions")).toEqual([
+      { version: 4, actor: "job maintenance" },
+    ]);
     expect((await store.versions.history(acme, { secretKey: key })).versions).toHaveLength(24);
     expect(await sealedOf(young)).toHaveLength(23);
     await windowOfTwoEnds(acme, "0 hours");
-    const both = await Promise.all([1, 2].map(() => stores.upkeep.destroyOldVersions(signal)));
+    const both = await Promise.all([1, 2].map(() => stores.maintenance.destroyOldVersions(signal)));
     expect(both.reduce((sum, each) => sum + each)).toBe(1);
     expect(await sealedOf(acme)).toEqual([3, ...Array.from({ length: 19 }, (_, i) => i + 5)]);
     expect(await eventsOf(acme, "secret.destroy-versions")).toHaveLength(2);
     await store.versions.promote(inScope(acme), { secretKey: key });
-    expect(await liveOf(store, acme, key)).toEqual(["current 3 staged"]);
+    expect(await activeOf(store, acme, key)).toEqual(["current 3 staged"]);
     // Now 24 is among the 19 that were replaced last, and 5 is not.
-    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await stores.maintenance.destroyOldVersions(signal)).toBe(1);
     expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 6));
   });
 
@@ -190,15 +192,15 @@ describe("upkeep", () => {
     await ageVersions(acme);
     await store.versions.promote(inScope(acme), { secretKey: key });
     await store.write(inScope(acme), write(key, "value 31", {}));
-    await stores.upkeep.destroyOldVersions(signal);
+    await stores.maintenance.destroyOldVersions(signal);
     // 2 was current a moment ago, 31 is in its head, and 30 was made two days ago, and replaced a moment ago as well.
     const newest = Array.from({ length: 18 }, (_, i) => i + 13);
     expect(await sealedOf(acme)).toEqual([2, ...newest]);
     await store.versions.rollback(inScope(acme), { secretKey: key, toVersion: 2 });
-    expect(await liveOf(store, acme, key)).toEqual(["current 32 staged"]);
+    expect(await activeOf(store, acme, key)).toEqual(["current 32 staged"]);
     // A day later it is still among those that were current last.
     await ageVersions(acme);
-    await stores.upkeep.destroyOldVersions(signal);
+    await stores.maintenance.destroyOldVersions(signal);
     expect(await sealedOf(acme)).toEqual([2, ...newest.slice(1), 31]);
   });
 
@@ -207,9 +209,9 @@ describe("upkeep", () => {
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
     await store.remove(inScope(acme), { secretKey: key });
     for (let i = 3; i <= 24; i++) await store.write(inScope(acme), write(key, `value ${i}`, {}));
-    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(0);
+    expect(await stores.maintenance.destroyOldVersions(signal)).toBe(0);
     await ageVersions(acme);
-    expect(await stores.upkeep.destroyOldVersions(signal)).toBe(1);
+    expect(await stores.maintenance.destroyOldVersions(signal)).toBe(1);
     expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 5));
   });
 });
@@ -227,5 +229,5 @@ async function windowOfTwoEnds({ id }: Company, later: string): Promise<void> {
   await fixture.superuser`
     update company_secrets set grace_windows = jsonb_build_array(jsonb_build_object('version', 2, 'until', to_char((now() + ${later}::interval) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
     where company_id = ${id}`;
-  await fixture.sealHeads();
+  await fixture.remacHeads();
 }

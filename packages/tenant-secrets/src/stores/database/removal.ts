@@ -10,7 +10,7 @@ import {
   changeHead,
   destroyed,
   expectVersion,
-  liveHead,
+  activeHead,
   lockOrMakeHeads,
   ofVersion,
   type Head,
@@ -22,7 +22,7 @@ const { companies, companySecretVersions } = tables;
 export async function purgeValues(statements: Statements, head: Head): Promise<void> {
   await changeHead(statements, head, {
     secretValueEncrypted: null,
-    companyKeyNo: null,
+    companyKeyVersion: null,
     pendingVersion: null,
     graceWindows: [],
     expiresAt: null,
@@ -33,10 +33,12 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
   await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head));
 }
 
-export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury", "restore" | "purge"> {
+export function createRemoval(
+  parts: DatabaseParts,
+): StorePart<"remove" | "createTombstone", "restore" | "purge"> {
   const changeSecret = createChangeSecret(parts);
 
-  const entomb = async (statements: Statements, head: Head): Promise<Changed> => {
+  const insertTombstone = async (statements: Statements, head: Head): Promise<Changed> => {
     const [row] = await statements
       .select({ recoveryDays: companies.recoveryDays })
       .from(companies)
@@ -61,9 +63,9 @@ export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury"
     const change = { action: "secret.remove", of, lock } as const;
     const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
       // Where a secret came here since its caller looked, it would stay; where it was removed, there is none.
-      const head = locked?.made === true ? locked.head : liveHead(locked?.head);
+      const head = locked?.made === true ? locked.head : activeHead(locked?.head);
       expectVersion(head, of.expectedVersion);
-      return locked?.made === true ? {} : entomb(statements, head);
+      return locked?.made === true ? {} : insertTombstone(statements, head);
     });
     return { recoverUntil };
   };
@@ -79,7 +81,7 @@ export function createRemoval(parts: DatabaseParts): StorePart<"remove" | "bury"
       return removeLocked(scope, of);
     },
 
-    bury: (scope, of) =>
+    createTombstone: (scope, of) =>
       removeLocked(scope, of, async (statements, companyId, secretKey) =>
         (await lockOrMakeHeads(statements, companyId, [secretKey])).get(secretKey),
       ),

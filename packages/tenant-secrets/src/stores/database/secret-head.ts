@@ -27,7 +27,7 @@ export const headColumns = {
 };
 
 /** A secret that is there, and so has a current version. */
-export type LiveHead = Head & { readonly currentVersion: number };
+export type ActiveHead = Head & { readonly currentVersion: number };
 
 export function ofSecret(companyId: string, secretKey: string): SQL | undefined {
   return and(eq(companySecrets.companyId, companyId), eq(companySecrets.secretKey, secretKey));
@@ -72,14 +72,14 @@ export async function lockHead(
  */
 export function genuineHead(keys: HeadKeys | undefined, head: HeadRow): Head {
   if (keys === undefined) return head;
-  const key = keys.find(({ no }) => no === head.macKeyNo);
+  const key = keys.find(({ keyVersion }) => keyVersion === head.macKeyVersion);
   if (key === undefined) throw keyDestroyed();
   if (!isGenuineHead(key, headStateOf(head), head)) throw new HeadChanged(head.secretKey);
   return { ...head, nextKey: keys[0] };
 }
 
 export type HeadChanges = Partial<
-  Omit<StoredHead, "companyId" | "secretKey" | "id" | "createdAt" | "updatedAt" | "macKeyNo" | "mac">
+  Omit<StoredHead, "companyId" | "secretKey" | "id" | "createdAt" | "updatedAt" | "macKeyVersion" | "mac">
 >;
 
 /**
@@ -91,7 +91,7 @@ export type HeadChanges = Partial<
 export async function changeHead(statements: Statements, head: Head, changes: HeadChanges): Promise<void> {
   const { nextKey, now } = head;
   const beside = nextKey && {
-    macKeyNo: nextKey.no,
+    macKeyVersion: nextKey.keyVersion,
     mac: headMac(nextKey, headStateOf({ ...head, ...changes })),
   };
   await statements
@@ -128,7 +128,7 @@ export async function lockOrMakeHeads(
         lastVersion: 0,
         origin: "written" as const,
         deletedAt: sql`now()`,
-        macKeyNo: key.no,
+        macKeyVersion: key.keyVersion,
         mac: headMac(key, { ...neverHere, companyId, secretKey }),
       })),
     )
@@ -163,7 +163,7 @@ const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
 };
 
 /** @throws {TenantSecretsError} NOT_FOUND where the secret is not there, or was removed */
-export function liveHead(head: Head | undefined): LiveHead {
+export function activeHead(head: Head | undefined): ActiveHead {
   if (head?.currentVersion == null || head.deletedAt !== null) throw notFound();
   return { ...head, currentVersion: head.currentVersion };
 }
@@ -184,7 +184,11 @@ export async function keepCurrentVersion(statements: Statements, head: Head): Pr
   if (head.currentVersion === null) return null;
   const [row] = await statements
     .update(companySecretVersions)
-    .set({ sealed: head.secretValueEncrypted, companyKeyNo: head.companyKeyNo, replacedAt: head.now })
+    .set({
+      valueEncrypted: head.secretValueEncrypted,
+      companyKeyVersion: head.companyKeyVersion,
+      replacedAt: head.now,
+    })
     .where(ofVersion(head, head.currentVersion))
     .returning({ id: companySecretVersions.id });
   if (row === undefined) throw new Error("every version has a row");
@@ -193,9 +197,9 @@ export async function keepCurrentVersion(statements: Statements, head: Head): Pr
 
 /** The columns of a version whose value is destroyed. Its actor, time and note stay. */
 export const destroyed = {
-  sealed: null,
-  companyKeyNo: null,
+  valueEncrypted: null,
+  companyKeyVersion: null,
   fingerprint: null,
-  hint: null,
+  lastFour: null,
   destroyedAt: sql`coalesce(${companySecretVersions.destroyedAt}, now())`,
 };

@@ -4,7 +4,7 @@ import { codeOf, createFixture, operator, type Fixture } from "../../testing/fix
 import {
   createCompany,
   createStores,
-  liveOf,
+  activeOf,
   valueOf,
   write,
   type Stores,
@@ -34,18 +34,18 @@ async function withVersions(...values: readonly string[]): Promise<void> {
 const stage = (value: string, options = {}) =>
   store.versions.stage(inScope(acme), write(key, value, options));
 const set = (value: string, options = {}) => store.write(inScope(acme), write(key, value, options));
-const live = () => liveOf(store, acme, key);
+const active = () => activeOf(store, acme, key);
 /** As if a version's grace window had ended. */
 const windowsEnd = async ({ id }: Company, version: number): Promise<void> => {
   await fixture.superuser`update company_secrets set grace_windows = (
     select jsonb_agg(case w->'version' when to_jsonb(${version}::int) then w || jsonb_build_object('until', '2020-01-01T00:00:00.000Z') else w end order by place)
     from jsonb_array_elements(grace_windows) with ordinality as e(w, place)) where company_id = ${id}`;
-  await fixture.sealHeads();
+  await fixture.remacHeads();
 };
 const history = async () => (await store.versions.history(acme, { secretKey: key })).versions;
 const actions = async () => {
   const rows = await fixture.superuser`
-    select action, version from audit_events where company_id = ${acme.id} and outcome = 'allowed' and secret_key = ${key} order by position`;
+    select action, version from audit_events where company_id = ${acme.id} and outcome = 'success' and secret_key = ${key} order by position`;
   return rows.map((row) => `${row["action"]} ${row["version"]}`);
 };
 
@@ -54,20 +54,20 @@ describe("a staged value", () => {
     await withVersions("one");
     expect(await stage("two", { note: "from the provider" })).toEqual({ version: 2 });
     expect(await valueOf(store.find(acme, key))).toBe("one");
-    expect(await live()).toEqual(["current 1 one", "pending 2 two"]);
+    expect(await active()).toEqual(["current 1 one", "pending 2 two"]);
     expect((await store.list(acme)).secrets).toMatchObject([{ version: 1, pendingVersion: 2 }]);
     expect(
       await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60, expectedVersion: 1 }),
     ).toEqual({
       version: 2,
     });
-    expect(await live()).toEqual(["current 2 two", "previous 1 one"]);
+    expect(await active()).toEqual(["current 2 two", "previous 1 one"]);
     expect((await history()).map(({ version, stage: each, note }) => [version, each, note])).toEqual([
       [2, "current", "from the provider"],
       [1, "previous", undefined],
     ]);
     await windowsEnd(acme, 1);
-    expect(await live()).toEqual(["current 2 two"]);
+    expect(await active()).toEqual(["current 2 two"]);
     expect(await actions()).toEqual(["secret.write 1", "secret.stage 2", "secret.promote 2"]);
   });
 
@@ -75,9 +75,9 @@ describe("a staged value", () => {
     await withVersions("one");
     await stage("two");
     expect(await set("three", { graceSeconds: 60 })).toEqual({ version: 3 });
-    expect(await live()).toEqual(["current 3 three", "pending 2 two", "previous 1 one"]);
+    expect(await active()).toEqual(["current 3 three", "pending 2 two", "previous 1 one"]);
     await store.versions.promote(inScope(acme), { secretKey: key });
-    expect(await live()).toEqual(["current 2 two", "previous 1 one"]);
+    expect(await active()).toEqual(["current 2 two", "previous 1 one"]);
     expect(await set("four", { expectedVersion: 2 })).toEqual({ version: 4 });
   });
 
@@ -90,7 +90,7 @@ describe("a staged value", () => {
     });
     expect(await codeOf(stage("three", { replace: true, expectedVersion: 7 }))).toBe("CONFLICT");
     expect(await stage("three", { replace: true, expectedVersion: 1 })).toEqual({ version: 3 });
-    expect(await live()).toEqual(["current 1 one", "pending 3 three"]);
+    expect(await active()).toEqual(["current 1 one", "pending 3 three"]);
     expect((await history())[1]).toMatchObject({
       version: 2,
       destroyedAt: expect.any(Date),
@@ -102,7 +102,7 @@ describe("a staged value", () => {
     expect(await codeOf(store.versions.history(acme, { secretKey: "CUSTOM_NONE" }))).toBe("NOT_FOUND");
     await store.remove(inScope(acme), { secretKey: key });
     expect(await codeOf(stage("four"))).toBe("NOT_FOUND");
-    expect(await live()).toEqual([]);
+    expect(await active()).toEqual([]);
   });
 
   test("is applied once by a retried request", async () => {
@@ -123,10 +123,10 @@ describe("a staged value", () => {
     await stage("two");
     expect(await store.versions.discard(inScope(acme), { secretKey: key })).toEqual({ version: 2 });
     expect(await codeOf(store.versions.discard(inScope(acme), { secretKey: key }))).toBe("CONFLICT");
-    expect(await live()).toEqual(["current 1 one"]);
+    expect(await active()).toEqual(["current 1 one"]);
     expect(await codeOf(promote("CUSTOM_NONE"))).toBe("NOT_FOUND");
     const [row] = await fixture.superuser`
-      select sealed, company_key_no, hint, fingerprint from company_secret_versions where company_id = ${acme.id} and version = 2`;
+      select value_encrypted, company_key_version, last_four, fingerprint from company_secret_versions where company_id = ${acme.id} and version = 2`;
     expect(Object.values(row ?? {})).toEqual([null, null, null, null]);
     expect(await set("three")).toEqual({ version: 3 });
   });
@@ -147,7 +147,7 @@ describe("a staged value", () => {
     await expect(store.versions.discard(inScope(acme), { secretKey: key, ...meant })).rejects.toMatchObject(
       refusal,
     );
-    expect(await live()).toEqual(["current 1 one", "pending 3 untested"]);
+    expect(await active()).toEqual(["current 1 one", "pending 3 untested"]);
     expect(await codeOf(store.versions.discard(inScope(acme), { secretKey: key, expectedVersion: 2 }))).toBe(
       "CONFLICT",
     );
@@ -173,13 +173,13 @@ describe("a staged value", () => {
     await stage("two");
     const rotate = () => fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
     expect((await rotate()).destroyed).toEqual([1]);
-    expect(await liveOf(createStores(fixture).database, acme, key)).toEqual([
+    expect(await activeOf(createStores(fixture).database, acme, key)).toEqual([
       "current 1 one",
       "pending 2 two",
     ]);
     await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60 });
     expect((await rotate()).destroyed).toEqual([2]);
-    expect(await liveOf(createStores(fixture).database, acme, key)).toEqual([
+    expect(await activeOf(createStores(fixture).database, acme, key)).toEqual([
       "current 2 two",
       "previous 1 one",
     ]);
@@ -196,11 +196,11 @@ describe("a grace window", () => {
     await store.versions.rollback(inScope(acme), { secretKey: key, toVersion: 3 });
     await store.remove(inScope(acme), { secretKey: key });
     await store.versions.restore(inScope(acme), { secretKey: key });
-    expect(await live()).toEqual(["current 5 three", "previous 3 three", "previous 1 one"]);
-    const until = (await history()).map(({ version, stage: each, countsUntil }) => [
+    expect(await active()).toEqual(["current 5 three", "previous 3 three", "previous 1 one"]);
+    const until = (await history()).map(({ version, stage: each, activeUntil }) => [
       version,
       each,
-      countsUntil && Math.ceil((countsUntil.getTime() - Date.now()) / 60_000),
+      activeUntil && Math.ceil((activeUntil.getTime() - Date.now()) / 60_000),
     ]);
     expect(until).toEqual([
       [5, "current", undefined],
@@ -211,7 +211,7 @@ describe("a grace window", () => {
     ]);
     await windowsEnd(acme, 1);
     await set("six", { graceSeconds: 60 });
-    expect(await live()).toEqual(["current 6 six", "previous 5 three", "previous 3 three"]);
+    expect(await active()).toEqual(["current 6 six", "previous 5 three", "previous 3 three"]);
     const [{ windows } = {}] = await fixture.superuser`
       select jsonb_array_length(grace_windows) as windows from company_secrets where company_id = ${acme.id}`;
     expect(windows).toBe(2);
@@ -221,10 +221,10 @@ describe("a grace window", () => {
     await withVersions("one");
     await set("two", { graceSeconds: 3600 });
     await set("three", { graceSeconds: 3600, endGrace: true });
-    expect(await live()).toEqual(["current 3 three", "previous 2 two"]);
+    expect(await active()).toEqual(["current 3 three", "previous 2 two"]);
     await stage("four");
     await store.versions.promote(inScope(acme), { secretKey: key, endGrace: true });
-    expect(await live()).toEqual(["current 4 four"]);
+    expect(await active()).toEqual(["current 4 four"]);
   });
 
   test("is refused where five are open, in a batch and in a promotion too, until one has ended", async () => {
@@ -233,7 +233,7 @@ describe("a grace window", () => {
     for (const value of ["2", "3", "4", "5", "6"]) await set(value, { graceSeconds });
     await stage("7");
     const five = ["5", "4", "3", "2", "1"].map((value) => `previous ${value} ${value}`);
-    expect(await live()).toEqual(["current 6 6", "pending 7 7", ...five]);
+    expect(await active()).toEqual(["current 6 6", "pending 7 7", ...five]);
     const refusal = {
       code: "CONFLICT",
       currentVersion: 6,
@@ -249,12 +249,12 @@ describe("a grace window", () => {
     await expect(store.batches.writeMany(inScope(acme), { writes: batch })).rejects.toMatchObject({
       failures: [{ secretKey: key, code: "CONFLICT", currentVersion: 6 }],
     });
-    expect(await live()).toEqual(["current 6 6", "pending 7 7", ...five]);
+    expect(await active()).toEqual(["current 6 6", "pending 7 7", ...five]);
     await windowsEnd(acme, 1);
     await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds });
-    expect(await live()).toEqual(["current 7 7", "previous 6 6", ...five.slice(0, 4)]);
+    expect(await active()).toEqual(["current 7 7", "previous 6 6", ...five.slice(0, 4)]);
     expect(await set("8")).toEqual({ version: 8 });
-    expect(await live()).toEqual(["current 8 8", "previous 6 6", ...five.slice(0, 4)]);
+    expect(await active()).toEqual(["current 8 8", "previous 6 6", ...five.slice(0, 4)]);
   });
 
   test("is never open for more than five versions, however many write at once", async () => {
@@ -263,7 +263,7 @@ describe("a grace window", () => {
     const codes = await Promise.all(writes);
     expect(codes.filter((code) => code === "no error")).toHaveLength(5);
     expect(codes.filter((code) => code === "CONFLICT")).toHaveLength(45);
-    expect((await live()).map((each) => each.split(" ").slice(0, 2).join(" "))).toEqual([
+    expect((await active()).map((each) => each.split(" ").slice(0, 2).join(" "))).toEqual([
       "current 6",
       ...[5, 4, 3, 2, 1].map((version) => `previous ${version}`),
     ]);
@@ -273,7 +273,7 @@ describe("a grace window", () => {
     await withVersions("one", "two");
     await fixture.superuser`update company_secrets set grace_windows = '[{"version": 1}]' where company_id = ${acme.id}`;
     expect(await codeOf(set("three", { graceSeconds: 60 }))).toBe("INTEGRITY_FAILURE");
-    expect(await codeOf(live())).toBe("INTEGRITY_FAILURE");
+    expect(await codeOf(active())).toBe("INTEGRITY_FAILURE");
   });
 });
 
@@ -284,7 +284,7 @@ describe("a rollback", () => {
   test("writes an earlier value again, as a new version that says which one it was", async () => {
     await withVersions("one", "two", "three");
     expect(await rollback(1, { expectedVersion: 3 })).toEqual({ version: 4 });
-    expect(await live()).toEqual(["current 4 one"]);
+    expect(await active()).toEqual(["current 4 one"]);
     const [newest, third] = await history();
     expect(newest).toMatchObject({ note: "As version 1.", previousVersionId: third?.id });
     expect(newest?.fingerprint).toBe((await history()).at(-1)?.fingerprint);
@@ -312,17 +312,17 @@ describe("a rollback", () => {
     await store.versions.purge(inScope(acme), { secretKey: key });
     await set("four");
     expect(await codeOf(rollback(1))).toBe("CONFLICT");
-    expect(await live()).toEqual(["current 4 four"]);
+    expect(await active()).toEqual(["current 4 four"]);
   });
 
   test("reaches no version of another company's secret", async () => {
     await withVersions("theirs", "theirs too", "theirs as well");
     await withVersions("ours", "ours too");
     expect(await codeOf(rollback(3))).toBe("NOT_FOUND");
-    await fixture.superuser`update company_secret_versions v set sealed = o.sealed from company_secret_versions o
-      where v.company_id = ${acme.id} and v.version = 1 and o.company_id <> ${acme.id} and o.version = 1 and o.sealed is not null and o.secret_key = ${key}`;
+    await fixture.superuser`update company_secret_versions v set value_encrypted = o.value_encrypted from company_secret_versions o
+      where v.company_id = ${acme.id} and v.version = 1 and o.company_id <> ${acme.id} and o.version = 1 and o.value_encrypted is not null and o.secret_key = ${key}`;
     expect(await codeOf(rollback(1))).toBe("INTEGRITY_FAILURE");
-    expect(await live()).toEqual(["current 2 ours too"]);
+    expect(await active()).toEqual(["current 2 ours too"]);
   });
 });
 
@@ -370,11 +370,11 @@ test("a clock of the process that has jumped changes nothing: the database's dec
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hours * 3_600_000 });
     await stage(`${hours} hours`, { replace: true });
     await store.versions.promote(inScope(acme), { secretKey: key, graceSeconds: 60 });
-    expect((await live()).map((each) => each.split(" ")[0])).toEqual(["current", "previous"]);
+    expect((await active()).map((each) => each.split(" ")[0])).toEqual(["current", "previous"]);
     await set(`after ${hours} hours`, { endGrace: true });
     await store.remove(inScope(acme), { secretKey: key });
     await store.versions.restore(inScope(acme), { secretKey: key });
-    expect(await stores.upkeep.purgeRemovedSecrets(new AbortController().signal)).toBe(0);
+    expect(await stores.maintenance.purgeRemovedSecrets(new AbortController().signal)).toBe(0);
     vi.useRealTimers();
   }
   const age = (await history()).map(({ createdAt }) => Math.abs(Date.now() - createdAt.getTime()));

@@ -1,22 +1,22 @@
 import { tables, type Statements } from "@repo/db";
 import { keyDestroyed, type PendingOptions, type RollbackOptions, TenantSecretsError } from "@repo/catalog";
-import { openValue, Plaintext } from "@repo/envelope";
+import { decryptValue, Plaintext } from "@repo/envelope";
 import { actorColumns } from "../../access/request-ids.ts";
 import { withKeysOfNow } from "../../keys/company/company-keys.ts";
 import { createChangeSecret, findChange, versionOf } from "./change-secret.ts";
 import { addCurrentVersion } from "./new-version.ts";
 import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
-import { sealedBytes, type GrowingParts } from "./quotas.ts";
+import { encryptedBytes, type GrowingParts } from "./quotas.ts";
 import {
   changeHead,
   destroyed,
   expectVersion,
   keepCurrentVersion,
-  liveHead,
+  activeHead,
   lockHead,
   ofVersion,
-  type LiveHead,
+  type ActiveHead,
 } from "./secret-head.ts";
 import type { VersionedOperations } from "../store.ts";
 
@@ -33,24 +33,24 @@ export function createStages(
     promote: async (scope, pending) => {
       const change = { action: "secret.promote", of: pending } as const;
       const changed = await changeSecret(scope, change, async (statements, locked) => {
-        const head = liveHead(locked?.head);
+        const head = activeHead(locked?.head);
         const version = pendingVersion(head, pending);
         const graceWindows = nextGraceWindows(head, pending);
         await keepCurrentVersion(statements, head);
         const ofPending = ofVersion(head, version);
         const [row] = await statements.select().from(companySecretVersions).where(ofPending).for("update");
-        if (row === undefined || row.sealed === null) throw keyDestroyed();
+        if (row === undefined || row.valueEncrypted === null) throw keyDestroyed();
         // The head first: a sealed value may only come to it from where it still stands.
         await changeHead(statements, head, {
           graceWindows,
-          secretValueEncrypted: row.sealed,
-          companyKeyNo: row.companyKeyNo,
+          secretValueEncrypted: row.valueEncrypted,
+          companyKeyVersion: row.companyKeyVersion,
           currentVersion: version,
           pendingVersion: null,
           expiresAt: row.expiresAt,
           origin: "written",
         });
-        const moved = { sealed: null, companyKeyNo: null };
+        const moved = { valueEncrypted: null, companyKeyVersion: null };
         await statements.update(companySecretVersions).set(moved).where(ofPending);
         return { version };
       });
@@ -60,7 +60,7 @@ export function createStages(
     discard: async (scope, pending) => {
       const change = { action: "secret.discard", of: pending } as const;
       const changed = await changeSecret(scope, change, async (statements, locked) => {
-        const head = liveHead(locked?.head);
+        const head = activeHead(locked?.head);
         const version = pendingVersion(head, pending);
         await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
         await changeHead(statements, head, { pendingVersion: null });
@@ -77,22 +77,22 @@ export function createStages(
         const earlier = await inCompany(parts, { company }, async (statements) => {
           const head = await lockHead(statements, company.id, secretKey);
           const isApplied = (await findChange(statements, scope, change)) !== undefined;
-          return isApplied ? undefined : findEarlierVersion(statements, liveHead(head), asked);
+          return isApplied ? undefined : findEarlierVersion(statements, activeHead(head), asked);
         });
         if (earlier === undefined) return versionOf(await changeSecret(scope, change, appliedBefore));
-        const { companyKeyNo, sealed, hint, expiry } = earlier;
-        const opening = await companyKeys.forOpening(company.id, companyKeyNo);
-        const key = await companyKeys.forSealing(company.id);
-        const place = { companyId: company.id, secretKey, version: toVersion, companyKeyNo };
-        const plaintext = new Plaintext(openValue(opening.valueKey, place, sealed));
+        const { companyKeyVersion, encrypted, lastFour, expiry } = earlier;
+        const opening = await companyKeys.forDecryption(company.id, companyKeyVersion);
+        const key = await companyKeys.forEncryption(company.id);
+        const place = { companyId: company.id, secretKey, version: toVersion, companyKeyVersion };
+        const plaintext = new Plaintext(decryptValue(opening.valueKey, place, encrypted));
         try {
           // It is the same credential, and so ends on the same day.
           const options = { ...expiry, note: note ?? `As version ${toVersion}.` };
-          const write = { secretKey, plaintext, hint: hint ?? undefined, options };
+          const write = { secretKey, plaintext, lastFour: lastFour ?? undefined, options };
           const room = await quotas.roomOf(company);
           const changed = await changeSecret(scope, change, async (statements, locked) => {
-            const head = liveHead(locked?.head);
-            room.take(statements, { secrets: 0, versions: 1, bytes: sealedBytes(plaintext.bytes.length) });
+            const head = activeHead(locked?.head);
+            room.take(statements, { secrets: 0, versions: 1, bytes: encryptedBytes(plaintext.bytes.length) });
             // What was destroyed since it was decrypted does not come back by this road.
             await findEarlierVersion(statements, head, asked);
             const made = { write, key, maker: actorColumns(caller) };
@@ -111,16 +111,16 @@ function appliedBefore(): Promise<never> {
 }
 
 interface EarlierVersion {
-  readonly sealed: string;
-  readonly companyKeyNo: number;
-  readonly hint: string | null;
+  readonly encrypted: string;
+  readonly companyKeyVersion: number;
+  readonly lastFour: string | null;
   readonly expiry: Pick<typeof companySecretVersions.$inferSelect, "expiresAt" | "reminderDays">;
 }
 
 /** @throws {TenantSecretsError} NOT_FOUND; CONFLICT where it is not a version that can be gone back to */
 async function findEarlierVersion(
   statements: Statements,
-  head: LiveHead,
+  head: ActiveHead,
   { toVersion: version, expectedVersion }: RollbackOptions,
 ): Promise<EarlierVersion> {
   expectVersion(head, expectedVersion);
@@ -133,15 +133,18 @@ async function findEarlierVersion(
   if (row === undefined) {
     throw new TenantSecretsError("NOT_FOUND", `This secret has no version ${version}: look at its history.`);
   }
-  const { sealed, companyKeyNo, hint, expiresAt, reminderDays } = row;
-  if (sealed === null || companyKeyNo === null) {
+  const { valueEncrypted, companyKeyVersion, lastFour, expiresAt, reminderDays } = row;
+  if (valueEncrypted === null || companyKeyVersion === null) {
     throw refuse(`The value of version ${version} was destroyed: nothing brings it back.`);
   }
-  return { sealed, companyKeyNo, hint, expiry: { expiresAt, reminderDays } };
+  return { encrypted: valueEncrypted, companyKeyVersion, lastFour, expiry: { expiresAt, reminderDays } };
 }
 
 /** @throws {TenantSecretsError} CONFLICT where none is pending, or another one than is meant */
-function pendingVersion(head: LiveHead, { expectedVersion, pendingVersion: meant }: PendingOptions): number {
+function pendingVersion(
+  head: ActiveHead,
+  { expectedVersion, pendingVersion: meant }: PendingOptions,
+): number {
   const { currentVersion, pendingVersion: pending } = head;
   expectVersion(head, expectedVersion);
   if (pending !== null && (meant === undefined || meant === pending)) return pending;

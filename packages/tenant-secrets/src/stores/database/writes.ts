@@ -7,14 +7,14 @@ import type { CompanyScope } from "../../companies/companies.ts";
 import { withKeysOfNow } from "../../keys/company/company-keys.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "../batch.ts";
 import { addCurrentVersion, addPendingVersion, type NewVersion } from "./new-version.ts";
-import type { Adoption, StorePart } from "./port.ts";
+import type { BackfillWrite, StorePart } from "./port.ts";
 import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
 import { refuseUnsettled } from "../infisical/outside-writes.ts";
-import { sealedBytes, type GrowingParts, type Usage } from "./quotas.ts";
-import { expectVersion, liveHead, lockOrMakeHeads, type Head, type LockedHead } from "./secret-head.ts";
+import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
+import { expectVersion, activeHead, lockOrMakeHeads, type Head, type LockedHead } from "./secret-head.ts";
 import type { BatchWrite, StagedWrite } from "../store.ts";
-import { findApplied, keepApplied, requestNameOf, Versions, type WriteRequest } from "./idempotency.ts";
+import { findApplied, insertApplied, requestNameOf, Versions, type WriteRequest } from "./idempotency.ts";
 
 /** How a value becomes a version: as the current one, or as the pending one. */
 interface Placing<W extends BatchWrite> {
@@ -37,7 +37,7 @@ const asCurrent: Placing<BatchWrite> = {
 const asPending: Placing<StagedWrite> = {
   action: "secret.stage",
   check: (head, { options }) => {
-    expectVersion(liveHead(head), options.expectedVersion);
+    expectVersion(activeHead(head), options.expectedVersion);
     if (head.pendingVersion === null || options.replace === true) return;
     throw new TenantSecretsError(
       "CONFLICT",
@@ -60,7 +60,7 @@ interface Target<W extends BatchWrite> extends LockedHead {
   readonly write: W;
 }
 
-export function createWrites(parts: GrowingParts): StorePart<"write" | "adopt" | "batches", "stage"> {
+export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill" | "batches", "stage"> {
   const { companyKeys, audit, quotas } = parts;
 
   /** @returns the numbers of the versions, in the order of the writes */
@@ -89,13 +89,13 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "adopt" |
             const made = { write, key: keys[0], maker: actorColumns(caller) };
             versions.push(await placing.add(statements, head, made));
           }
-          if (request !== undefined) await keepApplied(statements, request, versions);
+          if (request !== undefined) await insertApplied(statements, request, versions);
           return versions;
         };
         const versions = applied ?? (await make());
         const reason = applied === undefined ? undefined : ("REPLAYED" as const);
-        const entry = { action, outcome: "allowed", companyId: company.id, reason } as const;
-        await audit.addAllTo(
+        const entry = { action, outcome: "success", companyId: company.id, reason } as const;
+        await audit.recordAllInTransaction(
           statements,
           caller,
           secretKeys.map((secretKey, i) => ({ ...entry, secretKey, version: versions[i] ?? 0 })),
@@ -128,20 +128,20 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "adopt" |
       },
     },
 
-    adopt: ({ company, caller }, { origin, over, waits, ...adoption }) =>
+    backfill: ({ company, caller }, { origin, over, waits, ...backfill }) =>
       withKeysOfNow(async () => {
-        const key = await companyKeys.forSealing(company.id);
-        const { secretKey } = adoption;
+        const key = await companyKeys.forEncryption(company.id);
+        const { secretKey } = backfill;
         return inCompany(parts, { company, waits }, async (statements) => {
           await refuseUnsettled(statements, company, secretKey);
           const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
           if (locked === undefined || !(locked.made || isUntouched(locked.head, origin, over)))
             return undefined;
-          const made = { write: { ...adoption, options: {} }, key, maker: actorColumns(caller), origin };
+          const made = { write: { ...backfill, options: {} }, key, maker: actorColumns(caller), origin };
           const version = await addCurrentVersion(statements, locked.head, made);
-          const action = origin === "legacy" ? "secret.import" : "secret.adopt";
-          const entry = { action, outcome: "allowed", companyId: company.id } as const;
-          await audit.addTo(statements, caller, { ...entry, secretKey, version });
+          const action = origin === "legacy" ? "secret.import" : "secret.backfill";
+          const entry = { action, outcome: "success", companyId: company.id } as const;
+          await audit.recordInTransaction(statements, caller, { ...entry, secretKey, version });
           return { version };
         });
       }),
@@ -149,7 +149,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "adopt" |
 }
 
 /** Whether a version is still the current one, and came from where it says. */
-function isUntouched(head: Head, origin: Adoption["origin"], version: number | undefined): boolean {
+function isUntouched(head: Head, origin: BackfillWrite["origin"], version: number | undefined): boolean {
   return head.deletedAt === null && head.origin === origin && head.currentVersion === version;
 }
 
@@ -175,7 +175,7 @@ function usageOf(targets: readonly Target<BatchWrite>[]): Usage {
   return {
     secrets: targets.filter(({ made }) => made).length,
     versions: targets.length,
-    bytes: targets.reduce((sum, { write }) => sum + sealedBytes(write.plaintext.bytes.length), 0),
+    bytes: targets.reduce((sum, { write }) => sum + encryptedBytes(write.plaintext.bytes.length), 0),
   };
 }
 
@@ -185,7 +185,7 @@ function bodyOf(
   writes: readonly BatchWrite[],
 ): Omit<WriteRequest, "name"> {
   const macOf = (key: CompanyKey) => ({
-    no: key.no,
+    keyVersion: key.keyVersion,
     mac: requestMac(key, [
       action,
       ...writes.flatMap(({ secretKey, plaintext, options }) => [

@@ -6,7 +6,7 @@ import { codeOf, createFixture, type Fixture } from "../../testing/fixture.ts";
 import {
   createCompany,
   createStores,
-  liveOf,
+  activeOf,
   valueOf,
   write,
   type Stores,
@@ -20,7 +20,7 @@ let acme: Company;
 const key = "CUSTOM_KEY";
 const catalog = defineCatalog({
   ...deliveryChatCatalog.entries,
-  CHANGING: { ...customSecret, adopt: false },
+  CHANGING: { ...customSecret, backfill: false },
 });
 
 beforeAll(async () => {
@@ -39,15 +39,15 @@ const head = async (name = key) => {
 const begin = async (): Promise<void> => void (acme = await createCompany(fixture, "hybrid"));
 
 describe("what a hybrid company has in Infisical only", () => {
-  test("is copied into the database when it is read, as the act of a job that is on record", async () => {
+  test("is copied into the database when it is read, as the act of a job that is in the audit log", async () => {
     await begin();
     await outside("from Infisical");
     expect((await stores.hybrid.find(acme, key))?.version).toBe(1);
     expect([await read(), await head()]).toEqual(["from Infisical", "infisical 1"]);
     const events = await fixture.superuser`
       select actor_kind, actor_id, version from audit_events
-      where company_id = ${acme.id} and action = 'secret.adopt' and outcome = 'allowed'`;
-    expect(events).toEqual([{ actor_kind: "job", actor_id: "adoption", version: 1 }]);
+      where company_id = ${acme.id} and action = 'secret.backfill' and outcome = 'success'`;
+    expect(events).toEqual([{ actor_kind: "job", actor_id: "backfill", version: 1 }]);
     expect((await fixture.infisical.findSecret(`/tenants/${acme.infisicalFolder}`, key))?.value).toBe(
       "from Infisical",
     );
@@ -71,7 +71,7 @@ describe("what a hybrid company has in Infisical only", () => {
     for (const name of ["CHANGING", "STRIPE_SECRET_KEY"]) {
       expect((await stores.hybrid.find(acme, name))?.version).toBe(0);
       expect(await head(name)).toBeUndefined();
-      expect(await liveOf(stores.hybrid, acme, name)).toHaveLength(1);
+      expect(await activeOf(stores.hybrid, acme, name)).toHaveLength(1);
     }
     await outside("changed", "CHANGING");
     expect(await read(stores, "CHANGING")).toBe("changed");
@@ -87,9 +87,9 @@ describe("what a hybrid company has in Infisical only", () => {
     await begin();
     await outside("one");
     expect(await stores.hybrid.versions.stage(inScope(acme), write(key, "two", {}))).toEqual({ version: 2 });
-    expect(await liveOf(stores.hybrid, acme, key)).toEqual(["current 1 one", "pending 2 two"]);
+    expect(await activeOf(stores.hybrid, acme, key)).toEqual(["current 1 one", "pending 2 two"]);
     await outside("first", "CUSTOM_LIVE");
-    expect(await liveOf(stores.hybrid, acme, "CUSTOM_LIVE")).toEqual(["current 1 first"]);
+    expect(await activeOf(stores.hybrid, acme, "CUSTOM_LIVE")).toEqual(["current 1 first"]);
     expect(await codeOf(stores.hybrid.versions.history(acme, { secretKey: "CUSTOM_NONE" }))).toBe(
       "NOT_FOUND",
     );
@@ -104,8 +104,8 @@ describe("what a hybrid company has in Infisical only", () => {
       catalog,
     );
     const found = await readOnly.hybrid.find(acme, key);
-    expect([found?.open().reveal(), found?.version, found?.keepMs]).toEqual(["from Infisical", 0, 10_000]);
-    expect(readOnly.hybrid.measure()).toEqual({ adopted: 0, refreshed: 0, failed: 1 });
+    expect([found?.open().reveal(), found?.version, found?.ttlMs]).toEqual(["from Infisical", 0, 10_000]);
+    expect(readOnly.hybrid.measure()).toEqual({ backfilled: 0, refreshed: 0, failed: 1 });
   });
 
   test("is an error of the store, and no absence, while Infisical cannot say", async () => {
@@ -138,7 +138,7 @@ describe("a value that was copied", () => {
     expect(await read()).toBe("one");
     const another = createStores(fixture, catalog);
     expect([await read(another), await head()]).toEqual(["two", "infisical 2"]);
-    expect(another.hybrid.measure()).toEqual({ adopted: 0, refreshed: 1, failed: 0 });
+    expect(another.hybrid.measure()).toEqual({ backfilled: 0, refreshed: 1, failed: 0 });
     await stores.hybrid.write(inScope(acme), write(key, "ours", {}));
     await outside("three");
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["ours", "written 3"]);
@@ -147,12 +147,12 @@ describe("a value that was copied", () => {
   test("follows Infisical also where it is only ever asked for what counts", async () => {
     await begin();
     await outside("one");
-    expect(await liveOf(stores.hybrid, acme, key)).toEqual(["current 1 one"]);
+    expect(await activeOf(stores.hybrid, acme, key)).toEqual(["current 1 one"]);
     await outside("two");
     const another = createStores(fixture, catalog);
-    expect(await liveOf(another.hybrid, acme, key)).toEqual(["current 2 two"]);
-    const [current] = (await another.hybrid.versions.findLive(acme, { secretKey: key })) ?? [];
-    expect(current?.sealed.keepMs).toBeLessThanOrEqual(300_000);
+    expect(await activeOf(another.hybrid, acme, key)).toEqual(["current 2 two"]);
+    const [current] = (await another.hybrid.versions.findActive(acme, { secretKey: key })) ?? [];
+    expect(current?.encrypted.ttlMs).toBeLessThanOrEqual(300_000);
   });
 
   test("is not taken back by a promotion or rollback of ours", async () => {
@@ -206,7 +206,7 @@ describe("a value that was copied", () => {
       fixture.emulator.faults.add(fault, { path: /CUSTOM_KEY/, times: 5 });
       const startedAt = performance.now();
       const found = await createStores(fixture, catalog).hybrid.find(acme, key);
-      expect([found?.open().reveal(), found?.version, found?.keepMs]).toEqual(["one", 1, 10_000]);
+      expect([found?.open().reveal(), found?.version, found?.ttlMs]).toEqual(["one", 1, 10_000]);
       expect(performance.now() - startedAt).toBeLessThan(3000);
       fixture.emulator.faults.clear();
     }

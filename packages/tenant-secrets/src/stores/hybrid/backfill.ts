@@ -1,30 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
-import { type Catalog, checkValueText, hintOf, job } from "@repo/catalog";
+import { type Catalog, checkValueText, lastFourOf, systemCaller } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
 import type { DatabaseStore } from "../database/port.ts";
-import { isSealedOf, type SealedSecret } from "../encrypted-secret.ts";
+import { isEncryptionOf, type EncryptedSecret } from "../encrypted-secret.ts";
 import type { OfSecret, SecretStore } from "../store.ts";
 
 /** What became of values that a hybrid company still had in Infisical only. */
-export interface AdoptionMeasurements {
-  readonly adopted: number;
+export interface BackfillMeasurements {
+  readonly backfilled: number;
   /** Adopted values that Infisical had a newer one for. */
   readonly refreshed: number;
   /** Looks at Infisical, and copies into the database, that failed; what there was is served. */
   readonly failed: number;
 }
 
-export interface AdoptionParts {
+export interface BackfillParts {
   readonly catalog: Catalog;
-  readonly database: Pick<DatabaseStore, "adopt" | "know">;
+  readonly database: Pick<DatabaseStore, "backfill" | "lookup">;
   readonly infisical: Pick<SecretStore, "find">;
   /** How long this process takes a copy for Infisical's latest, in milliseconds. */
-  readonly freshMs: number;
+  readonly recheckAfterMs: number;
 }
 
-export interface AdoptOptions {
+export interface BackfillOptions {
   /**
    * Whether to wait while the company's store is being changed, as changes do. Reads do not: they get what there is.
    * Default: false
@@ -33,70 +33,70 @@ export interface AdoptOptions {
 }
 
 /** Copies values from Infisical into the database. The audit log names the job as the actor, not the caller of the read. */
-export interface Adoption {
+export interface Backfill {
   /**
    * Copies a secret that the database does not know.
    *
    * @returns the value to serve: the database's, or Infisical's where the catalogue or an outage prevents the copy
    */
-  adopt(
+  backfill(
     company: Company,
-    outside: SealedSecret,
-    options: OfSecret<AdoptOptions>,
-  ): Promise<SealedSecret | undefined>;
+    outside: EncryptedSecret,
+    options: OfSecret<BackfillOptions>,
+  ): Promise<EncryptedSecret | undefined>;
   /**
    * Asks Infisical, once per `freshMs`, for a newer value of a copy that was not changed since. Where Infisical does not answer
    * in time, the copy is served.
    */
-  refresh(company: Company, secretKey: string, copy: SealedSecret): Promise<SealedSecret | undefined>;
+  refresh(company: Company, secretKey: string, copy: EncryptedSecret): Promise<EncryptedSecret | undefined>;
   /** Makes the next `refresh` ask Infisical, however recently it did. */
-  doubt(company: Company, secretKey: string): void;
-  measure(): AdoptionMeasurements;
+  markStale(company: Company, secretKey: string): void;
+  measure(): BackfillMeasurements;
 }
 
 /** How long a reader waits for Infisical where the database has a value. */
-const patienceMs = 1000;
+const timeoutMs = 1000;
 /** How long what could not be looked up or copied is served before it is tried again. */
 const untilNextTryMs = 10_000;
 
-const adopter = job("adoption", { verbs: [], secretKeys: [] });
+const backfillCaller = systemCaller("backfill", { verbs: [], secretKeys: [] });
 
-export function createAdoption({ catalog, database, infisical, freshMs }: AdoptionParts): Adoption {
-  const recent = new LRUCache<string, true>({ max: 100_000, ttl: freshMs });
-  const counts = { adopted: 0, refreshed: 0, failed: 0 };
+export function createBackfill({ catalog, database, infisical, recheckAfterMs }: BackfillParts): Backfill {
+  const recent = new LRUCache<string, true>({ max: 100_000, ttl: recheckAfterMs });
+  const counts = { backfilled: 0, refreshed: 0, failed: 0 };
 
   /** @returns whether the database was asked to take the value; it may have had another one */
   const copy = async (
     company: Company,
     plaintext: Plaintext,
-    { secretKey, over, waits = false }: OfSecret<AdoptOptions & { readonly over?: number }>,
+    { secretKey, over, waits = false }: OfSecret<BackfillOptions & { readonly over?: number }>,
   ): Promise<boolean> => {
     const text = plaintext.reveal();
-    if (!isAdopted(catalog, secretKey, text)) return false;
-    const hint = hintOf(catalog.get(secretKey), text);
-    const adoption = { secretKey, plaintext, hint, origin: "infisical", over, waits } as const;
-    const made = await database.adopt({ caller: adopter, company }, adoption);
-    if (made !== undefined) counts[over === undefined ? "adopted" : "refreshed"] += 1;
+    if (!isBackfilled(catalog, secretKey, text)) return false;
+    const lastFour = lastFourOf(catalog.get(secretKey), text);
+    const backfill = { secretKey, plaintext, lastFour, origin: "infisical", over, waits } as const;
+    const made = await database.backfill({ caller: backfillCaller, company }, backfill);
+    if (made !== undefined) counts[over === undefined ? "backfilled" : "refreshed"] += 1;
     recent.set(nameOf(company, secretKey), true);
     return true;
   };
 
-  const present = async (company: Company, secretKey: string): Promise<SealedSecret | undefined> => {
-    const known = await database.know(company, secretKey);
-    return known.state === "present" ? known.secret.sealed : undefined;
+  const present = async (company: Company, secretKey: string): Promise<EncryptedSecret | undefined> => {
+    const known = await database.lookup(company, secretKey);
+    return known.state === "present" ? known.secret.encrypted : undefined;
   };
 
   /** Infisical's version numbers mean nothing beside the database's. Version 0 is none of these. */
-  const asOutside = (outside: SealedSecret): SealedSecret => ({ ...outside, version: 0 });
+  const asOutside = (outside: EncryptedSecret): EncryptedSecret => ({ ...outside, version: 0 });
 
   return {
-    adopt: async (company, outside, options) => {
+    backfill: async (company, outside, options) => {
       const plaintext = outside.open();
       try {
         if (!(await copy(company, plaintext, options))) return asOutside(outside);
       } catch {
         counts.failed += 1;
-        return { ...asOutside(outside), keepMs: untilNextTryMs };
+        return { ...asOutside(outside), ttlMs: untilNextTryMs };
       } finally {
         plaintext.wipe();
       }
@@ -104,34 +104,34 @@ export function createAdoption({ catalog, database, infisical, freshMs }: Adopti
     },
 
     refresh: async (company, secretKey, known) => {
-      const keepMs = recent.getRemainingTTL(nameOf(company, secretKey));
+      const ttlMs = recent.getRemainingTTL(nameOf(company, secretKey));
       // The last tenth of the time is not worth another entry in the cache.
-      if (keepMs > freshMs / 10) return { ...known, keepMs };
+      if (ttlMs > recheckAfterMs / 10) return { ...known, ttlMs };
       let plaintext: Plaintext | undefined;
       try {
-        plaintext = (await soon(infisical.find(company, secretKey)))?.open();
+        plaintext = (await withTimeout(infisical.find(company, secretKey)))?.open();
         recent.set(nameOf(company, secretKey), true);
-        if (plaintext === undefined || isSealedOf(known, plaintext)) return known;
+        if (plaintext === undefined || isEncryptionOf(known, plaintext)) return known;
         if (!(await copy(company, plaintext, { secretKey, over: known.version }))) return known;
       } catch {
         recent.delete(nameOf(company, secretKey));
         counts.failed += 1;
-        return { ...known, keepMs: untilNextTryMs };
+        return { ...known, ttlMs: untilNextTryMs };
       } finally {
         plaintext?.wipe();
       }
       return present(company, secretKey);
     },
 
-    doubt: (company, secretKey) => void recent.delete(nameOf(company, secretKey)),
+    markStale: (company, secretKey) => void recent.delete(nameOf(company, secretKey)),
 
     measure: () => ({ ...counts }),
   };
 }
 
 /** Whether the catalogue lets a value be copied: a value that it refuses to write stays in Infisical. */
-function isAdopted(catalog: Catalog, secretKey: string, text: string): boolean {
-  if (catalog.find(secretKey)?.adopt === false) return false;
+function isBackfilled(catalog: Catalog, secretKey: string, text: string): boolean {
+  if (catalog.find(secretKey)?.backfill === false) return false;
   try {
     checkValueText(catalog, secretKey, text);
     return true;
@@ -141,9 +141,9 @@ function isAdopted(catalog: Catalog, secretKey: string, text: string): boolean {
 }
 
 /** @throws where it takes longer than a reader waits for Infisical */
-export async function soon<T>(work: Promise<T>): Promise<T> {
+export async function withTimeout<T>(work: Promise<T>): Promise<T> {
   const giveUp = new AbortController();
-  const late = sleep(patienceMs, undefined, { signal: giveUp.signal }).then(() => {
+  const late = sleep(timeoutMs, undefined, { signal: giveUp.signal }).then(() => {
     throw new Error("Infisical did not answer soon");
   });
   try {

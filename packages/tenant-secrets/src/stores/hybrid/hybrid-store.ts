@@ -1,23 +1,23 @@
 import { notFound, TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../../companies/companies.ts";
 import {
-  createAdoption,
-  soon,
-  type AdoptOptions,
-  type AdoptionMeasurements,
-  type AdoptionParts,
+  createBackfill,
+  withTimeout,
+  type BackfillOptions,
+  type BackfillMeasurements,
+  type BackfillParts,
 } from "./backfill.ts";
 import type { DatabaseStore } from "../database/port.ts";
 import type { InfisicalStore } from "../infisical/infisical-store.ts";
 import { aroundEach, companyOf, secretKeysOf } from "../operations.ts";
-import type { SealedSecret } from "../encrypted-secret.ts";
+import type { EncryptedSecret } from "../encrypted-secret.ts";
 import type { FullStore, SecretStore, StoredDescription, StoredList } from "../store.ts";
 
 export interface HybridStore extends FullStore {
-  measure(): AdoptionMeasurements;
+  measure(): BackfillMeasurements;
 }
 
-export interface HybridParts extends AdoptionParts {
+export interface HybridParts extends BackfillParts {
   readonly database: DatabaseStore;
   readonly infisical: InfisicalStore;
 }
@@ -28,24 +28,24 @@ export interface HybridParts extends AdoptionParts {
  */
 export function createHybridStore(parts: HybridParts): HybridStore {
   const { database, infisical } = parts;
-  const adoption = createAdoption(parts);
+  const backfill = createBackfill(parts);
 
   /** Copies a secret that only Infisical has. Where it may not be copied, it has version 0. */
   const takeIn = async (
     company: Company,
     secretKey: string,
-    options?: AdoptOptions,
-  ): Promise<SealedSecret | undefined> => {
+    options?: BackfillOptions,
+  ): Promise<EncryptedSecret | undefined> => {
     const outside = await infisical.find(company, secretKey);
-    return outside && adoption.adopt(company, outside, { ...options, secretKey });
+    return outside && backfill.backfill(company, outside, { ...options, secretKey });
   };
 
   const find: SecretStore["find"] = async (company, secretKey) => {
-    const knowledge = await database.know(company, secretKey);
+    const knowledge = await database.lookup(company, secretKey);
     if (knowledge.state === "removed") return undefined;
     if (knowledge.state === "present") {
-      const { sealed, origin } = knowledge.secret;
-      return origin === "infisical" ? adoption.refresh(company, secretKey, sealed) : sealed;
+      const { encrypted, origin } = knowledge.secret;
+      return origin === "infisical" ? backfill.refresh(company, secretKey, encrypted) : encrypted;
     }
     return takeIn(company, secretKey);
   };
@@ -55,7 +55,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     aroundEach(operations, async (subject, about, proceed) => {
       const company = companyOf(subject);
       for (const secretKey of secretKeysOf(about)) {
-        const { state } = await database.look(company, secretKey);
+        const { state } = await database.findHead(company, secretKey);
         if (state !== "unknown") continue;
         const found = await takeIn(company, secretKey, { waits: true });
         if (found?.version === 0) throw onlyInInfisical();
@@ -64,18 +64,18 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     });
 
   return {
-    measure: () => adoption.measure(),
+    measure: () => backfill.measure(),
     find,
 
     /** Infisical first: a secret that is copied meanwhile is then in both lists, and shown once. */
     list: async (company) => {
       const outside = await infisical.list(company).catch(unreachable);
-      const { live, removed } = await database.survey(company);
-      const known = new Set([...removed, ...live.map(({ secretKey }) => secretKey)]);
+      const { present, removed } = await database.listWithTombstones(company);
+      const known = new Set([...removed, ...present.map(({ secretKey }) => secretKey)]);
       const onlyOutside = outside.secrets
         .filter(({ secretKey }) => !known.has(secretKey))
         .map((secret): StoredDescription => ({ ...secret, version: 0 }));
-      const secrets = [...live, ...onlyOutside].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
+      const secrets = [...present, ...onlyOutside].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
       return { ...outside, secrets };
     },
 
@@ -85,16 +85,19 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       const { company } = scope;
       const { secretKey, inInfisical = false, ...options } = removal;
       const of = { ...options, secretKey };
-      const { state } = await database.look(company, secretKey);
+      const { state } = await database.findHead(company, secretKey);
       if (state === "removed" && inInfisical && (await infisical.has(company, secretKey))) {
         await infisical.erase(scope, secretKey);
         return { leftInInfisical: false };
       }
       if (state === "unknown" && !(await infisical.has(company, secretKey))) throw notFound();
-      const removed = await (state === "unknown" ? database.bury(scope, of) : database.remove(scope, of));
+      const removed = await (state === "unknown"
+        ? database.createTombstone(scope, of)
+        : database.remove(scope, of));
       if (!inInfisical) {
         const isLeft =
-          state === "unknown" || (await soon(infisical.has(company, secretKey)).catch(() => undefined));
+          state === "unknown" ||
+          (await withTimeout(infisical.has(company, secretKey)).catch(() => undefined));
         return { ...removed, leftInInfisical: isLeft };
       }
       if (await infisical.has(company, secretKey)) await infisical.erase(scope, secretKey);
@@ -104,17 +107,17 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     versions: {
       ...afterTakingIn(database.versions),
 
-      findLive: async (company, secret) => {
+      findActive: async (company, secret) => {
         const { secretKey, isRefused = false } = secret;
-        if (isRefused) adoption.doubt(company, secretKey);
+        if (isRefused) backfill.markStale(company, secretKey);
         const current = await find(company, secretKey);
         if (current === undefined) return undefined;
-        if (current.version === 0) return [{ stage: "current", sealed: current }];
-        const live = await database.versions.findLive(company, secret);
-        if (live === undefined || current.keepMs === undefined) return live;
-        const [{ sealed, ...first }, ...others] = live;
+        if (current.version === 0) return [{ stage: "current", encrypted: current }];
+        const active = await database.versions.findActive(company, secret);
+        if (active === undefined || current.ttlMs === undefined) return active;
+        const [{ encrypted, ...first }, ...others] = active;
         // For as long as the last answer of Infisical holds.
-        return [{ ...first, sealed: { ...sealed, keepMs: current.keepMs } }, ...others];
+        return [{ ...first, encrypted: { ...encrypted, ttlMs: current.ttlMs } }, ...others];
       },
 
       // A removed secret is known, so that Infisical need not be asked.
@@ -122,7 +125,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     },
     batches: database.batches,
     checks: afterTakingIn(database.checks),
-    noteUse: database.noteUse,
+    touchLastUsed: database.touchLastUsed,
   };
 }
 

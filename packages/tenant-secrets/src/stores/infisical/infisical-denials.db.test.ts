@@ -33,7 +33,7 @@ const lastOutcomes = async (action: string) =>
 
 const looking = ["describeSecret", "readValue"] as const;
 
-test("a write that Infisical denies this service is FORBIDDEN with the missing right, and failed on record", async () => {
+test("a write that Infisical denies this service is FORBIDDEN with the missing right, and failed in the audit log", async () => {
   const subdomain = await fixture.company("infisical");
   await infisical.putSecret(`/tenants/${subdomain}`, "CUSTOM_KEY", "fake-0001");
   const denied = await withRights([{ on: "secrets", actions: looking, path: "/**" }]);
@@ -90,7 +90,7 @@ test("a value that was read goes on being served while Infisical denies it to th
   let isDenied = false;
   const findSecret: typeof infisical.findSecret = (...asked) =>
     isDenied ? Promise.reject(new InfisicalError("FORBIDDEN")) : infisical.findSecret(...asked);
-  const process = fixture.another({ infisical: { ...infisical, findSecret }, cache: { freshMs: 1 } });
+  const process = fixture.another({ infisical: { ...infisical, findSecret }, cache: { ttlMs: 1 } });
   const serving = await process.serve(fixture.urls.listener, () => {});
   try {
     const acme = process.company(subdomain, product);
@@ -103,7 +103,7 @@ test("a value that was read goes on being served while Infisical denies it to th
   }
 });
 
-test("a write that was not made is failed on record, and one whose answer was lost is unknown", async () => {
+test("a write that was not made is failed in the audit log, and one whose answer was lost is unknown", async () => {
   const subdomain = await fixture.company("infisical");
   const failing = (error: InfisicalError) => {
     const putSecret = async (): Promise<never> => {

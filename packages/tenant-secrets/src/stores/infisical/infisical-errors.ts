@@ -14,7 +14,7 @@ const spent =
  *   used up; else STORE_UNAVAILABLE. `store` says whether it is known
  *   that nothing was changed
  */
-export async function onInfisical<T>(work: () => Promise<T>): Promise<T> {
+export async function mapInfisicalErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

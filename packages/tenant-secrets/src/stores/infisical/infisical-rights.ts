@@ -2,7 +2,7 @@ import { and, ne } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { TenantSecretsError } from "@repo/catalog";
-import { onInfisical } from "./infisical-errors.ts";
+import { mapInfisicalErrors } from "./infisical-errors.ts";
 
 /** No company's: no subdomain has an underscore. It stays, empty, so that processes which start together do not meet. */
 const folder = "/tenants/_rights-check";
@@ -27,7 +27,7 @@ export async function tryInfisicalRights(
   const missing = new Set<string>();
   for (const step of steps) {
     try {
-      await onInfisical(step);
+      await mapInfisicalErrors(step);
     } catch (error) {
       if (!(error instanceof TenantSecretsError) || error.code !== "FORBIDDEN") throw error;
       missing.add(error.message);

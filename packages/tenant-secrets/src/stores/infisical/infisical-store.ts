@@ -3,9 +3,9 @@ import { checkFoundText, notFound, SecretKey, TenantSecretsError } from "@repo/c
 import { Plaintext } from "@repo/envelope";
 import type { Company, CompanyScope } from "../../companies/companies.ts";
 import { createFolderReader } from "./batched-reads.ts";
-import { onInfisical } from "./infisical-errors.ts";
+import { mapInfisicalErrors } from "./infisical-errors.ts";
 import type { OutsideWrites } from "./outside-writes.ts";
-import { sealedHere } from "../encrypted-secret.ts";
+import { encryptedHere } from "../encrypted-secret.ts";
 import type { SecretStore, StoredDescription } from "../store.ts";
 
 export interface InfisicalStore extends SecretStore {
@@ -27,7 +27,7 @@ export function createInfisicalStore(
   const readValue = createFolderReader(infisical);
 
   const erase: InfisicalStore["erase"] = (scope, secretKey) =>
-    onInfisical(async () => {
+    mapInfisicalErrors(async () => {
       await outsideWrites.run(scope, { action: "secret.remove", secretKey }, async () => {
         if (!(await infisical.deleteSecret(pathOf(scope.company), secretKey))) throw notFound();
         return {};
@@ -38,29 +38,29 @@ export function createInfisicalStore(
     trimsValues: true,
 
     find: async (company, secretKey) => {
-      const secret = await onInfisical(() => readValue(pathOf(company), secretKey));
+      const secret = await mapInfisicalErrors(() => readValue(pathOf(company), secretKey));
       if (secret === undefined) return undefined;
       checkFoundText(secretKey, secret.value);
       const plaintext = Plaintext.fromText(secret.value);
       try {
-        return sealedHere({ companyId: company.id, secretKey, version: secret.version }, plaintext);
+        return encryptedHere({ companyId: company.id, secretKey, version: secret.version }, plaintext);
       } finally {
         plaintext.wipe();
       }
     },
 
     list: async (company) => {
-      const secrets = await onInfisical(() => infisical.listSecretSummaries(pathOf(company)));
+      const secrets = await mapInfisicalErrors(() => infisical.listSecretSummaries(pathOf(company)));
       return { secrets: secrets.map(describe).toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1)) };
     },
 
     has: (company, secretKey) =>
-      onInfisical(async () => (await infisical.findSecret(pathOf(company), secretKey)) !== undefined),
+      mapInfisicalErrors(async () => (await infisical.findSecret(pathOf(company), secretKey)) !== undefined),
 
     erase,
 
     write: (scope, { secretKey, plaintext }) =>
-      onInfisical(async () => {
+      mapInfisicalErrors(async () => {
         const value = plaintext.reveal();
         if (!survivesInfisical(value)) throw trimmed(secretKey);
         const change = { action: "secret.write", secretKey, plaintext } as const;
@@ -85,7 +85,7 @@ function describe({ secretKey, version, createdAt, updatedAt }: Summary): Stored
   return {
     secretKey,
     version,
-    place: "infisical",
+    location: "infisical",
     createdAt,
     updatedAt,
     // A name that was not written through us. It is shown, as it may pass for one of the company's secrets.

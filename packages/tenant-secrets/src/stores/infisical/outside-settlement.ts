@@ -2,7 +2,7 @@ import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
-import { job, TenantSecretsError } from "@repo/catalog";
+import { systemCaller, TenantSecretsError } from "@repo/catalog";
 import { fingerprint, Plaintext, sameCheckValue } from "@repo/envelope";
 import { companyIdOf } from "../../companies/company-id.ts";
 import type { CompanyKeys } from "../../keys/company/company-keys.ts";
@@ -41,7 +41,7 @@ interface Dependencies {
 type Row = typeof outsideWrites.$inferSelect;
 type Outcome = Pick<AuditEntry, "outcome" | "reason" | "version">;
 
-const settler = job("settle-outside-writes", { verbs: [], secretKeys: [] });
+const settler = systemCaller("settle-outside-writes", { verbs: [], secretKeys: [] });
 const batchSize = 100;
 
 /** Infisical has another state than the change would have left, or the change was abandoned. */
@@ -70,9 +70,9 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
         .limit(batchSize),
     );
 
-  const isPut = async ({ companyId, companyKeyNo, valueMac }: Row, value: string): Promise<boolean> => {
-    if (companyKeyNo === null || valueMac === null) return false;
-    const key = await companyKeys.forOpening(companyIdOf({ id: companyId }), companyKeyNo);
+  const isPut = async ({ companyId, companyKeyVersion, valueMac }: Row, value: string): Promise<boolean> => {
+    if (companyKeyVersion === null || valueMac === null) return false;
+    const key = await companyKeys.forDecryption(companyIdOf({ id: companyId }), companyKeyVersion);
     const plaintext = Plaintext.fromText(value);
     try {
       return sameCheckValue(fingerprint(key, plaintext.bytes), valueMac);
@@ -85,7 +85,7 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
   const findOutcome = async (write: Row, folder: string): Promise<Outcome> => {
     if (write.state === "abandoned") return notApplied;
     const found = await infisical.findSecret(`/tenants/${folder}`, write.secretKey);
-    if (write.kind === "delete") return found === undefined ? { outcome: "allowed" } : notApplied;
+    if (write.kind === "delete") return found === undefined ? { outcome: "success" } : notApplied;
     try {
       if (found === undefined || !(await isPut(write, found.value))) return notApplied;
     } catch (error) {
@@ -93,7 +93,7 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
       // What was put was named with a key that is gone.
       return { outcome: "unknown", reason: "KEY_DESTROYED" };
     }
-    return { outcome: "allowed", version: found.version };
+    return { outcome: "success", version: found.version };
   };
 
   const close = async ({ id, companyId, secretKey, kind }: Row, outcome: Outcome): Promise<void> => {
@@ -106,9 +106,9 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
       // Whoever made it has told its outcome by now.
       if (closed.length === 0) return;
       const action = kind === "put" ? "secret.write" : "secret.remove";
-      await audit.addTo(statements, settler, { action, companyId, secretKey, ...outcome });
+      await audit.recordInTransaction(statements, settler, { action, companyId, secretKey, ...outcome });
     });
-    if (outcome.outcome === "allowed") await announce(companyId, secretKey);
+    if (outcome.outcome === "success") await announce(companyId, secretKey);
   };
 
   return {

@@ -28,7 +28,7 @@ const eventsOf = async (subdomain: string) =>
   Array.from(
     await fixture.superuser`select action, outcome, reason, version from audit_events
       where company_id = (select id from companies where subdomain = ${subdomain})
-        and action in ('secret.write', 'secret.remove', 'secret.adopt') order by position`,
+        and action in ('secret.write', 'secret.remove', 'secret.backfill') order by position`,
     ({ action, outcome, reason, version }) => [action, outcome, reason ?? version].join(" ").trim(),
   );
 /** As if the time of all calls were up. */
@@ -41,7 +41,7 @@ async function changeStore(subdomain: string, to: SecretStoreName): Promise<void
     await sql`select pg_advisory_xact_lock(hashtextextended('company ' || id, 0)) from companies where subdomain = ${subdomain}`;
     await sql`update outside_writes set state = 'abandoned' where company_id = (select id from companies where subdomain = ${subdomain})`;
     await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
-    await fixture.sealCompanies(sql);
+    await fixture.remacCompanies(sql);
   });
 }
 
@@ -90,7 +90,7 @@ describe("a write at Infisical whose company is given another store meanwhile", 
       expect(head).toEqual({ current_version: 1 });
       expect(await fixture.secrets.company(subdomain, product).get(key)).toBe("one");
       expect(await rowsOf(subdomain)).toEqual([]);
-      expect(await eventsOf(subdomain)).toEqual(["secret.write attempted", "secret.write allowed 1"]);
+      expect(await eventsOf(subdomain)).toEqual(["secret.write attempted", "secret.write success 1"]);
     },
   );
 
@@ -115,7 +115,7 @@ describe("a write at Infisical whose company is given another store meanwhile", 
     goOn.resolve();
     expect(await codeOf(removing)).toBe("NOT_FOUND");
     expect(await secrets.find(key)).toBeUndefined();
-    expect(await eventsOf(subdomain)).not.toContain("secret.adopt allowed 1");
+    expect(await eventsOf(subdomain)).not.toContain("secret.backfill success 1");
   });
 });
 
@@ -151,7 +151,7 @@ describe("a change at Infisical whose outcome nobody is told", () => {
     expect((await eventsOf(subdomain)).slice(2)).toEqual([
       `${action} attempted`,
       `${action} unknown STORE_UNAVAILABLE`,
-      isMade ? `${action} allowed${version}` : `${action} failed NOT_APPLIED`,
+      isMade ? `${action} success${version}` : `${action} failed NOT_APPLIED`,
     ]);
   });
 
@@ -277,7 +277,7 @@ describe("first writes of one name by two processes at once", () => {
     expect(await secrets.get(key)).toBe("ours");
     await secrets.set(key, "newer");
     expect(await secrets.get(key)).toBe("newer");
-    expect(await eventsOf(subdomain)).toContain("secret.write allowed TWINS_REPLACED");
+    expect(await eventsOf(subdomain)).toContain("secret.write success TWINS_REPLACED");
   });
 });
 

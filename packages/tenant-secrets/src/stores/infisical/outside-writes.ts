@@ -56,7 +56,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
     { company, caller }: CompanyScope,
     { action, secretKey, plaintext }: OutsideChange,
   ): Promise<string | undefined> => {
-    const key = plaintext && (await companyKeys.forSealing(company.id));
+    const key = plaintext && (await companyKeys.forEncryption(company.id));
     const id = randomUUID();
     return inEnteredCompany(parts, { company }, async (statements) => {
       await statements
@@ -72,7 +72,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
           secretKey,
           kind: plaintext === undefined ? "delete" : "put",
           valueMac: key && plaintext && fingerprint(key, plaintext.bytes),
-          companyKeyNo: key?.no,
+          companyKeyVersion: key?.keyVersion,
           deadlineAt: sql`${clock} + make_interval(secs => ${(callMs + admissionMs) / 1000})`,
         })
         .onConflictDoNothing({
@@ -81,7 +81,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
         })
         .returning({ id: outsideWrites.id });
       if (admitted.length === 0) return undefined;
-      await audit.addTo(statements, caller, {
+      await audit.recordInTransaction(statements, caller, {
         action,
         outcome: "attempted",
         companyId: company.id,
@@ -120,7 +120,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
         .returning({ state: outsideWrites.state });
       if (row === undefined) return (await hasStoreOf(statements, company)) ? "settled before" : "given up";
       if (row.state === "abandoned") return "given up";
-      await audit.addTo(statements, caller, entry);
+      await audit.recordInTransaction(statements, caller, entry);
       return "counts";
     });
 
@@ -165,7 +165,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
             throw error;
           }
           const { version, reason } = result;
-          const entry = { action, outcome: "allowed", companyId: company.id, secretKey } as const;
+          const entry = { action, outcome: "success", companyId: company.id, secretKey } as const;
           const settled = await settle(scope, id, { ...entry, version, reason });
           if (settled === "counts") return result;
           // Made again, it would undo what others have been told since that they have written.

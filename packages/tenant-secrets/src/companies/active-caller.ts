@@ -15,18 +15,18 @@ const { memberships, operators, users } = tables;
  * @throws {TenantSecretsError} UNAUTHENTICATED for an operator who was revoked and a person who was disabled; FORBIDDEN for a
  *   person whose role in the company is another by now
  */
-export async function requireLiveCaller(
+export async function requireActiveCaller(
   statements: Statements,
   { actor }: Caller,
   company?: Company,
 ): Promise<void> {
   if (actor.kind === "operator") {
     const [row] = await statements
-      .select({ isLive: sql<boolean>`${operators.revokedAt} is null and ${operators.expiresAt} > now()` })
+      .select({ isActive: sql<boolean>`${operators.revokedAt} is null and ${operators.expiresAt} > now()` })
       .from(operators)
       .where(sql`${operators.id}::text = ${actor.id}`)
       .for("share");
-    if (row?.isLive === false) throw unauthenticated();
+    if (row?.isActive === false) throw unauthenticated();
   }
   if (actor.kind === "user") {
     const id = z.uuid().safeParse(actor.id).data;

@@ -20,8 +20,8 @@ export function openValueOf({
  * @param work gets bytes that are zeroed when it is done
  * @throws the last CredentialRejected where nothing is left to try, and whatever else `work` throws, as it is
  */
-export async function withLiveValue<T>(
-  transport: Pick<SecretTransport, "open" | "openLive" | "reportOutcome">,
+export async function withActiveValue<T>(
+  transport: Pick<SecretTransport, "open" | "readActive" | "reportOutcome">,
   secretKey: string,
   work: (bytes: Uint8Array) => T | Promise<T>,
 ): Promise<T> {
@@ -51,9 +51,9 @@ export async function withLiveValue<T>(
     let outcome = await call(first);
     if ("result" in outcome) return outcome.result;
     // Where no more can be had, the provider's refusal is what there is to say.
-    const live = await transport.openLive(secretKey).catch(() => []);
-    opened.push(...live);
-    for (const value of live) {
+    const active = await transport.readActive(secretKey).catch(() => []);
+    opened.push(...active);
+    for (const value of active) {
       if (rejected.some(({ bytes }) => isSame(bytes, value.bytes))) continue;
       outcome = await call(value);
       if ("result" in outcome) return outcome.result;

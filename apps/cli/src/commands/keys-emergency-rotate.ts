@@ -8,12 +8,12 @@ import { minute, print, printJson, remark, table } from "../output.ts";
 import { backupOptions } from "./common-options.ts";
 import { destinationOf } from "./keys.ts";
 
-type Result = Awaited<ReturnType<Services["compromise"]>>;
-type Options = Pick<Parameters<Services["compromise"]>[1], "revokeCredentials" | "anew">;
+type Result = Awaited<ReturnType<Services["emergencyRotation"]>>;
+type Options = Pick<Parameters<Services["emergencyRotation"]>[1], "revokeCredentials" | "anew">;
 
 const word = "replace-all-keys";
 
-export const compromiseCommand = defineCommand({
+export const emergencyRotateCommand = defineCommand({
   positionals: [],
   options: {
     output: {
@@ -34,14 +34,14 @@ export const compromiseCommand = defineCommand({
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
     confirm: { type: "string", value: word, help: `With --yes: ${word}` },
   },
-  details: `For when somebody may have had a key, the values or a process. Makes a new master key, a new key for the record and
+  details: `For when somebody may have had a key, the values or a process. Makes a new master key, a new key for the audit log and
 for every company, seals everything anew, and destroys the old companies' keys. Then lists what no key can mend: every
 company's third-party credentials, each to be replaced at its provider. Interrupted anywhere, it goes on where it was
 when it is run again, with another --output. Works on the database and Infisical themselves and not through an API. For
 operators. docs/emergency-rotation.md has the whole procedure.`,
   examples: [
-    "keys compromise --output list.json --revoke-credentials",
-    `keys compromise --output list.json --yes --confirm ${word}`,
+    "keys emergency-rotate --output list.json --revoke-credentials",
+    `keys emergency-rotate --output list.json --yes --confirm ${word}`,
   ],
   run: async ({ output, anew, yes, confirm, json, ...values }) => {
     rejectApiUrl("A compromise is not answered");
@@ -72,13 +72,13 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
 });
 
 function answer(destination: BackupDestination, options: Options): Promise<Result> {
-  return asOperator(({ compromise, keepBackup }, caller) =>
-    compromise(caller, {
+  return asOperator(({ emergencyRotation, storeBackup }, caller) =>
+    emergencyRotation(caller, {
       ...options,
       onStep: remark,
       rotation: {
         backup: async () => {
-          const { file, checksum } = await keepBackup(caller, destination);
+          const { file, checksum } = await storeBackup(caller, destination);
           remark(`backup: ${file}, ${checksum}`);
           return checksum;
         },
@@ -101,12 +101,12 @@ function textOf({ masterKeyVersion, companies, revoked, credentials, remainders 
   }
   if (credentials.length > 0) parts.push("To be replaced at their providers, now:");
   for (const [company, secrets] of Map.groupBy(credentials, (credential) => credential.company)) {
-    const rows = secrets.map(({ secretKey, label, version, updatedAt, hint }) => [
+    const rows = secrets.map(({ secretKey, label, version, updatedAt, lastFour }) => [
       secretKey,
       label ?? "",
       version === 0 ? "" : String(version),
       minute(updatedAt),
-      hint === undefined ? "" : `…${hint}`,
+      lastFour === undefined ? "" : `…${lastFour}`,
     ]);
     parts.push(`${company}\n${table(["SECRET KEY", "LABEL", "VERSION", "UPDATED", "ENDS WITH"], rows)}`);
   }

@@ -16,20 +16,20 @@ import { at, bytea, xid8 } from "./columns.ts";
 import { masterKeys } from "./keys.ts";
 
 /**
- * Keys of the record, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
+ * Keys of the audit log, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
  * read (`row`). Random, and wrapped. One of these that is `retiring` still counts while rows get MACs under the next one.
  */
 export const auditKeys = pgTable(
   "audit_keys",
   {
     purpose: text("purpose", { enum: ["mac", "signing", "row"] }).notNull(),
-    no: integer("no").notNull(),
+    keyVersion: integer("key_version").notNull(),
     status: text("status", { enum: ["active", "retiring", "retired"] }).notNull(),
     publicKey: text("public_key"),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
-    primaryKey({ name: "audit_keys_pkey", columns: [t.purpose, t.no] }),
+    primaryKey({ name: "audit_keys_pkey", columns: [t.purpose, t.keyVersion] }),
     uniqueIndex("audit_keys_one_active")
       .on(t.purpose)
       .where(sql`${t.status} = 'active'`),
@@ -42,18 +42,21 @@ export const auditKeyWraps = pgTable(
   "audit_key_wraps",
   {
     purpose: text("purpose").notNull(),
-    no: integer("no").notNull(),
+    keyVersion: integer("key_version").notNull(),
     region: text("region").notNull(),
     masterKeyVersion: integer("master_key_version").notNull(),
     wrapped: text("wrapped").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
-    primaryKey({ name: "audit_key_wraps_pkey", columns: [t.purpose, t.no, t.region, t.masterKeyVersion] }),
+    primaryKey({
+      name: "audit_key_wraps_pkey",
+      columns: [t.purpose, t.keyVersion, t.region, t.masterKeyVersion],
+    }),
     foreignKey({
       name: "audit_key_wraps_key_fkey",
-      columns: [t.purpose, t.no],
-      foreignColumns: [auditKeys.purpose, auditKeys.no],
+      columns: [t.purpose, t.keyVersion],
+      foreignColumns: [auditKeys.purpose, auditKeys.keyVersion],
     }).onDelete("restrict"),
     foreignKey({
       name: "audit_key_wraps_master_key_fkey",
@@ -78,7 +81,7 @@ export const auditEvents = pgTable(
     action: text("action").notNull(),
     secretKey: text("secret_key"),
     version: integer("version"),
-    outcome: text("outcome", { enum: ["allowed", "refused", "attempted", "failed", "unknown"] }).notNull(),
+    outcome: text("outcome", { enum: ["success", "denied", "attempted", "failed", "unknown"] }).notNull(),
     reason: text("reason"),
     subject: text("subject"),
     requestId: text("request_id"),
@@ -86,13 +89,13 @@ export const auditEvents = pgTable(
     count: integer("count").notNull().default(1),
     lastAt: at("last_at"),
     /** The process that wrote it, which numbers its events: a number that is missing is an event that was taken away. */
-    stream: uuid("stream"),
-    streamNo: bigint("stream_no", { mode: "number" }),
+    writerId: uuid("writer_id"),
+    sequenceNo: bigint("sequence_no", { mode: "number" }),
     xid: xid8("xid")
       .notNull()
       .default(sql`pg_current_xact_id()`),
     nonce: bytea("nonce").notNull(),
-    macKeyNo: smallint("mac_key_no").notNull(),
+    macKeyVersion: smallint("mac_key_version").notNull(),
     mac: bytea("mac").notNull(),
     /** The order of arrival, for reading in pages; not part of the MAC. */
     position: bigint("position", { mode: "bigint" }).notNull().generatedAlwaysAsIdentity(),
@@ -101,30 +104,30 @@ export const auditEvents = pgTable(
     primaryKey({ name: "audit_events_pkey", columns: [t.id] }),
     index("audit_events_company").on(t.companyId, t.position),
     index("audit_events_xid").on(t.xid),
-    index("audit_events_forgettings")
+    index("audit_events_prunings")
       .on(t.version)
-      .where(sql`${t.action} = 'record.forget'`),
+      .where(sql`${t.action} = 'audit.prune'`),
     check(
       "audit_events_outcome_check",
-      sql`${t.outcome} in ('allowed', 'refused', 'attempted', 'failed', 'unknown')`,
+      sql`${t.outcome} in ('success', 'denied', 'attempted', 'failed', 'unknown')`,
     ),
     check("audit_events_count_check", sql`${t.count} > 0`),
     check(
-      "audit_events_stream_check",
-      sql`(${t.stream} is null) = (${t.streamNo} is null) and ${t.streamNo} > 0`,
+      "audit_events_sequence_check",
+      sql`(${t.writerId} is null) = (${t.sequenceNo} is null) and ${t.sequenceNo} > 0`,
     ),
     check("audit_events_mac_check", sql`octet_length(${t.nonce}) = 16 and octet_length(${t.mac}) = 32`),
   ],
 );
 
 /**
- * Sealed batches of the record, each with the events of an interval of transactions: a Merkle tree over them, chained to the
+ * Sealed batches of the audit log, each with the events of an interval of transactions: a Merkle tree over them, chained to the
  * batch before, and signed. Never changed.
  */
-export const auditBatches = pgTable(
-  "audit_batches",
+export const auditCheckpoints = pgTable(
+  "audit_checkpoints",
   {
-    no: integer("no").notNull(),
+    index: integer("index").notNull(),
     /** The system identifier of the PostgreSQL cluster that it was sealed in: a restore elsewhere shows. */
     cluster: text("cluster").notNull(),
     /** Events up to this position came from a cluster before; the interval of transactions is about those after it. */
@@ -136,16 +139,16 @@ export const auditBatches = pgTable(
     /** For each event in its order, 16 bytes of its id and 32 of its leaf's hash. */
     leaves: bytea("leaves").notNull(),
     /** What is signed: a text that holds the root, the size and the hash of the head before. */
-    head: text("head").notNull(),
+    checkpoint: text("checkpoint").notNull(),
     signature: text("signature").notNull(),
     sealedAt: at("sealed_at").notNull().defaultNow(),
   },
   (t) => [
-    primaryKey({ name: "audit_batches_pkey", columns: [t.no] }),
+    primaryKey({ name: "audit_checkpoints_pkey", columns: [t.index] }),
     // The batch that an event was sealed in is the first of its floor whose interval ends after the event's transaction.
-    index("audit_batches_interval").on(t.floor, t.toXid),
-    check("audit_batches_no_check", sql`${t.no} > 0`),
-    check("audit_batches_size_check", sql`${t.size} >= 0 and octet_length(${t.leaves}) = 48 * ${t.size}`),
-    check("audit_batches_interval_check", sql`${t.fromXid} <= ${t.toXid}`),
+    index("audit_checkpoints_interval").on(t.floor, t.toXid),
+    check("audit_checkpoints_index_check", sql`${t.index} > 0`),
+    check("audit_checkpoints_size_check", sql`${t.size} >= 0 and octet_length(${t.leaves}) = 48 * ${t.size}`),
+    check("audit_checkpoints_interval_check", sql`${t.fromXid} <= ${t.toXid}`),
   ],
 );

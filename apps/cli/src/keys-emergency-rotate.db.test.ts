@@ -41,7 +41,7 @@ test("a company's key is rotated, and its values stay", async () => {
     stderr: "1 values sealed under the new key\n",
   });
   const again = await cli(["keys", "rotate-company", "acmecorp", "--json"], environment);
-  expect(JSON.parse(again.stdout)).toEqual({ company: "acmecorp", no: 3, values: 1, destroyed: [2] });
+  expect(JSON.parse(again.stdout)).toEqual({ company: "acmecorp", keyVersion: 3, values: 1, destroyed: [2] });
   expect(await fixture.secrets.company("acmecorp", product).get("STRIPE_SECRET_KEY")).toBe(
     "sk_test_fake_acmecorp_0001",
   );
@@ -67,7 +67,7 @@ test("nothing is replaced before there is a list to write, a place for a backup,
     ],
     [[...output, ...confirmed], stranger, { exitCode: 4, code: "FORBIDDEN" }],
   ] as const) {
-    expect(await failing(["keys", "compromise", ...args], variables)).toMatchObject(expected);
+    expect(await failing(["keys", "emergency-rotate", ...args], variables)).toMatchObject(expected);
   }
   await expect(stat(file("never.json"))).rejects.toThrow("ENOENT");
   const status = await fixture.secrets.masterKeys.status(operator);
@@ -75,7 +75,14 @@ test("nothing is replaced before there is a list to write, a place for a backup,
 });
 
 test("a compromise is answered with new keys, and with the list of what to replace at its providers", async () => {
-  const args = ["keys", "compromise", "--output", file("list.json"), ...confirmed, "--revoke-credentials"];
+  const args = [
+    "keys",
+    "emergency-rotate",
+    "--output",
+    file("list.json"),
+    ...confirmed,
+    "--revoke-credentials",
+  ];
   const done = await cli(args, environment);
   expect(done.exitCode, done.stderr).toBe(0);
   expect(done.stdout).toMatch(/^Version 2 of the master key is in use, and 2 companies have new keys\./);
@@ -91,8 +98,14 @@ test("a compromise is answered with new keys, and with the list of what to repla
     remainders: [],
   });
   expect(list.credentials).toMatchObject([
-    { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY", version: 1, place: "database", hint: "0001" },
-    { company: "globex", secretKey: "STRIPE_SECRET_KEY", version: 1, place: "infisical" },
+    {
+      company: "acmecorp",
+      secretKey: "STRIPE_SECRET_KEY",
+      version: 1,
+      location: "database",
+      lastFour: "0001",
+    },
+    { company: "globex", secretKey: "STRIPE_SECRET_KEY", version: 1, location: "infisical" },
   ]);
   expect((await stat(file("list.json"))).mode & 0o777).toBe(0o600);
   expect((await readdir(directory)).filter((name) => name.endsWith(".age"))).toHaveLength(1);
