@@ -229,10 +229,10 @@ describe("a webhook", () => {
       await superuser`select concat_ws(' ', outcome, reason, version, sum(count)) as text from audit_events
       where secret_key = 'STRIPE_WEBHOOK_SECRET' and action = 'secret.read' group by outcome, reason, version`;
     expect(rows.map((row) => String(row["text"])).toSorted()).toEqual([
+      "failed UNAUTHENTICATED 3",
       "success 1 2",
       "success 2 1",
       "success 3 1",
-      "failed UNAUTHENTICATED 3",
     ]);
   });
 
