@@ -13,7 +13,7 @@ import {
   reads,
   startFixture,
   value,
-} from "./fixture.ts";
+} from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 20_000 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { count, failureOf, generations, name, startFixture, value } from "./fixture.ts";
+import { count, failureOf, generations, name, startFixture, value } from "./testing/fixture.ts";
 
 const lists = /secrets\/raw$/;
 

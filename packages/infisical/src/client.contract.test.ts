@@ -5,8 +5,8 @@ import type { InfisicalClient, InfisicalOptions } from "./client.ts";
 import { startInfisicalEmulator } from "./emulator/index.ts";
 import type { InfisicalEmulator } from "./emulator/index.ts";
 import { environmentVariables } from "./env.ts";
-import { failureOf, generations } from "./fixture.ts";
-import { patient } from "./patient-client.ts";
+import { failureOf, generations } from "./testing/fixture.ts";
+import { retrying } from "./testing/retrying-client.ts";
 import { readInfisicalOptions } from "./variables.ts";
 
 // Against the emulator of either generation, or against the server that the environment names, in a folder of its own there.
@@ -28,7 +28,7 @@ describe.for(servers)("a server: %s", (generation) => {
   let options: InfisicalOptions;
   let client: InfisicalClient;
   const clientWith = (changed: Partial<InfisicalOptions>) =>
-    patient(createInfisicalClient({ ...options, ...changed }));
+    retrying(createInfisicalClient({ ...options, ...changed }));
 
   beforeAll(async () => {
     if (generation === "named") options = readInfisicalOptions(variables);

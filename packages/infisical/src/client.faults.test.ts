@@ -14,7 +14,7 @@ import {
   startFixture,
   value,
   writes,
-} from "./fixture.ts";
+} from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 20_000 });

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { failureOf, generations, login, name, path, startFixture, value } from "./fixture.ts";
+import { failureOf, generations, login, name, path, startFixture, value } from "./testing/fixture.ts";
 import type { InfisicalNews } from "./watch.ts";
 
 vi.setConfig({ testTimeout: 30_000 });

@@ -11,8 +11,8 @@ import {
   startFixture,
   tokenFor,
   value,
-} from "./fixture.ts";
-import type { Fixture } from "./fixture.ts";
+} from "./testing/fixture.ts";
+import type { Fixture } from "./testing/fixture.ts";
 
 // What a server of October 2024 leads to, and the emulator's does not by itself or not every time.
 const missingFolder = answer(

@@ -13,8 +13,8 @@ import {
   startFixture,
   value,
   writes,
-} from "./fixture.ts";
-import type { Fixture } from "./fixture.ts";
+} from "./testing/fixture.ts";
+import type { Fixture } from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 60_000 });

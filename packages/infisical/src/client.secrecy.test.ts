@@ -12,7 +12,7 @@ import {
   path,
   startFixture,
   value,
-} from "./fixture.ts";
+} from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 20_000 });

@@ -9,7 +9,7 @@ import {
   name,
   path,
   startFixture,
-} from "./fixture.ts";
+} from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 20_000 });

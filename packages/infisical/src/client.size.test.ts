@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
 import { expect, test, vi } from "vitest";
 import { createInfisicalClient } from "./client.ts";
-import { failureOf, name, path, reads, startFixture, value } from "./fixture.ts";
+import { failureOf, name, path, reads, startFixture, value } from "./testing/fixture.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 

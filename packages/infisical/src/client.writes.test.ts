@@ -1,6 +1,16 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Fault } from "./emulator/index.ts";
-import { count, failureOf, generations, html, name, path, startFixture, value, writes } from "./fixture.ts";
+import {
+  count,
+  failureOf,
+  generations,
+  html,
+  name,
+  path,
+  startFixture,
+  value,
+  writes,
+} from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 20_000 });

@@ -3,7 +3,7 @@ import { createSlots, createTurns } from "./concurrency.ts";
 import { startDeadline } from "./deadline.ts";
 import type { Deadline } from "./deadline.ts";
 import { InfisicalError } from "./errors.ts";
-import { failureOf } from "./fixture.ts";
+import { failureOf } from "./testing/fixture.ts";
 
 const pause = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs));
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { failureOf, path, startFixture, value } from "./fixture.ts";
+import { failureOf, path, startFixture, value } from "./testing/fixture.ts";
 import { getSecrets } from "./get-secrets.ts";
 import { readInfisicalOptions } from "./variables.ts";
 

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { createInfisicalClient } from "./client.ts";
 import { InfisicalError } from "./errors.ts";
-import { failureOf, name, path, startFixture, value } from "./fixture.ts";
+import { failureOf, name, path, startFixture, value } from "./testing/fixture.ts";
 import { checkName, checkPath, normalizeSiteUrl, survivesInfisical } from "./input.ts";
 
 // Real time passes here; a busy machine may take its own on top.

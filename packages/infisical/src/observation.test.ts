@@ -1,7 +1,7 @@
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Attributes, Span, SpanOptions, Tracer } from "@opentelemetry/api";
 import { afterEach, expect, test } from "vitest";
-import { business, calls, failureOf, name, path, startFixture, value } from "./fixture.ts";
+import { business, calls, failureOf, name, path, startFixture, value } from "./testing/fixture.ts";
 import type { InfisicalCall } from "./observation.ts";
 
 afterEach(() => trace.disable());

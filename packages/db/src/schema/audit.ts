@@ -12,7 +12,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { at, bytea, xid8 } from "./columns.ts";
+import { actorColumns, at, bytea, xid8 } from "./columns.ts";
 import { masterKeys } from "./keys.ts";
 
 /**
@@ -76,8 +76,7 @@ export const auditEvents = pgTable(
     id: uuid("id").notNull(),
     companyId: uuid("company_id"),
     occurredAt: at("occurred_at").notNull(),
-    actorKind: text("actor_kind").notNull(),
-    actorId: text("actor_id").notNull(),
+    ...actorColumns(),
     action: text("action").notNull(),
     secretKey: text("secret_key"),
     version: integer("version"),

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { check, foreignKey, index, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
 import { at, authenticated } from "./columns.ts";
-import { companies } from "./companies.ts";
+import { companyForeignKey } from "./companies.ts";
 
 /** People or machines that run the platform. They read no value. */
 export const operators = pgTable(
@@ -57,11 +57,7 @@ export const memberships = pgTable(
   },
   (t) => [
     primaryKey({ name: "memberships_pkey", columns: [t.companyId, t.userId] }),
-    foreignKey({
-      name: "memberships_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("memberships_company_fkey", t.companyId),
     foreignKey({
       name: "memberships_user_fkey",
       columns: [t.userId],
@@ -96,11 +92,7 @@ export const apiKeys = pgTable(
   (t) => [
     primaryKey({ name: "api_keys_pkey", columns: [t.id] }),
     unique("api_keys_prefix_key").on(t.prefix),
-    foreignKey({
-      name: "api_keys_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("api_keys_company_fkey", t.companyId),
     index("api_keys_company").on(t.companyId),
     check(
       "api_keys_verbs_check",
@@ -119,11 +111,7 @@ export const apiKeyCompanies = pgTable(
   },
   (t) => [
     primaryKey({ name: "api_key_companies_pkey", columns: [t.companyId, t.apiKeyId] }),
-    foreignKey({
-      name: "api_key_companies_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("api_key_companies_company_fkey", t.companyId),
     foreignKey({
       name: "api_key_companies_api_key_fkey",
       columns: [t.apiKeyId],

@@ -10,6 +10,7 @@ import {
   unique,
   uniqueIndex,
   uuid,
+  type AnyPgColumn,
 } from "drizzle-orm/pg-core";
 import { at, authenticated } from "./columns.ts";
 
@@ -50,6 +51,10 @@ export const companies = pgTable(
   ],
 );
 
+/** @param column of a company's id. Companies are not deleted while rows refer to them. */
+export const companyForeignKey = (name: string, column: AnyPgColumn) =>
+  foreignKey({ name, columns: [column], foreignColumns: [companies.id] }).onDelete("restrict");
+
 /**
  * Every subdomain that a company has had, kept by a trigger: what was written under a name can belong to an earlier owner of
  * it.
@@ -63,11 +68,7 @@ export const companySubdomains = pgTable(
   },
   (t) => [
     primaryKey({ name: "company_subdomains_pkey", columns: [t.companyId, t.subdomain] }),
-    foreignKey({
-      name: "company_subdomains_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("company_subdomains_company_fkey", t.companyId),
     index("company_subdomains_subdomain").on(t.subdomain),
   ],
 );

@@ -12,7 +12,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { at } from "./columns.ts";
-import { companies } from "./companies.ts";
+import { companyForeignKey } from "./companies.ts";
 
 /** The registry of master keys. The keys themselves live in Infisical. */
 export const masterKeys = pgTable(
@@ -56,11 +56,7 @@ export const companyKeys = pgTable(
   },
   (t) => [
     primaryKey({ name: "company_keys_pkey", columns: [t.companyId, t.keyVersion] }),
-    foreignKey({
-      name: "company_keys_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("company_keys_company_fkey", t.companyId),
     uniqueIndex("company_keys_one_active")
       .on(t.companyId)
       .where(sql`${t.status} = 'active'`),
@@ -125,10 +121,6 @@ export const shreddings = pgTable(
   },
   (t) => [
     primaryKey({ name: "shreddings_pkey", columns: [t.companyId] }),
-    foreignKey({
-      name: "shreddings_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("shreddings_company_fkey", t.companyId),
   ],
 );

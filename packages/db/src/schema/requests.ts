@@ -1,13 +1,12 @@
 import { sql } from "drizzle-orm";
 import { check, index, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
-import { at } from "./columns.ts";
+import { actorColumns, at } from "./columns.ts";
 
 /** Request ids of changes of companies, members and API keys, kept for a day, so that a retried request applies once. */
 export const managementRequests = pgTable(
   "management_requests",
   {
-    actorKind: text("actor_kind").notNull(),
-    actorId: text("actor_id").notNull(),
+    ...actorColumns(),
     requestId: text("request_id").notNull(),
     /** SHA-256 of what was asked for. */
     digest: text("digest").notNull(),

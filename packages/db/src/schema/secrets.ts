@@ -11,8 +11,8 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import { at, bytea } from "./columns.ts";
-import { companies } from "./companies.ts";
+import { actorColumns, at, bytea } from "./columns.ts";
+import { companyForeignKey } from "./companies.ts";
 import { companyKeys } from "./keys.ts";
 
 /** The most earlier versions of a secret that count at once: each is opened at every look for what counts. */
@@ -58,11 +58,7 @@ export const companySecrets = pgTable(
   (t) => [
     primaryKey({ name: "company_secrets_pkey", columns: [t.companyId, t.secretKey] }),
     unique("company_secrets_id_key").on(t.companyId, t.id),
-    foreignKey({
-      name: "company_secrets_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("company_secrets_company_fkey", t.companyId),
     foreignKey({
       name: "company_secrets_key_fkey",
       columns: [t.companyId, t.companyKeyVersion],
@@ -108,8 +104,7 @@ export const companySecretVersions = pgTable(
     fingerprint: text("fingerprint"),
     lastFour: text("last_four"),
     note: text("note"),
-    actorKind: text("actor_kind").notNull(),
-    actorId: text("actor_id").notNull(),
+    ...actorColumns(),
     createdAt: at("created_at").notNull().defaultNow(),
     /** When it ceased to be the current version, or the pending one of a secret that was written anew: its value grows old since then. */
     replacedAt: at("replaced_at"),
@@ -164,11 +159,7 @@ export const secretUses = pgTable(
   },
   (t) => [
     primaryKey({ name: "secret_uses_pkey", columns: [t.companyId, t.secretKey] }),
-    foreignKey({
-      name: "secret_uses_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("secret_uses_company_fkey", t.companyId),
   ],
 );
 
@@ -177,8 +168,7 @@ export const writeRequests = pgTable(
   "write_requests",
   {
     companyId: uuid("company_id").notNull(),
-    actorKind: text("actor_kind").notNull(),
-    actorId: text("actor_id").notNull(),
+    ...actorColumns(),
     requestId: text("request_id").notNull(),
     bodyMac: text("body_mac").notNull(),
     /** What was answered: of values that were written the versions that were made, in the order of the secret keys. */
@@ -190,11 +180,7 @@ export const writeRequests = pgTable(
       name: "write_requests_pkey",
       columns: [t.companyId, t.actorKind, t.actorId, t.requestId],
     }),
-    foreignKey({
-      name: "write_requests_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("write_requests_company_fkey", t.companyId),
     check("write_requests_request_id_check", sql`length(${t.requestId}) between 1 and 100`),
     index("write_requests_created_at").on(t.companyId, t.createdAt),
   ],

@@ -1,17 +1,7 @@
 import { sql } from "drizzle-orm";
-import {
-  check,
-  foreignKey,
-  index,
-  integer,
-  pgTable,
-  primaryKey,
-  text,
-  uniqueIndex,
-  uuid,
-} from "drizzle-orm/pg-core";
+import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import { at } from "./columns.ts";
-import { companies } from "./companies.ts";
+import { companyForeignKey } from "./companies.ts";
 
 /**
  * Until when writes of a company wait, because its store is being changed. Not a column of the company: each update of that
@@ -27,11 +17,7 @@ export const storeHolds = pgTable(
   },
   (t) => [
     primaryKey({ name: "store_holds_pkey", columns: [t.companyId] }),
-    foreignKey({
-      name: "store_holds_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("store_holds_company_fkey", t.companyId),
   ],
 );
 
@@ -62,11 +48,7 @@ export const outsideWrites = pgTable(
   },
   (t) => [
     primaryKey({ name: "outside_writes_pkey", columns: [t.companyId, t.id] }),
-    foreignKey({
-      name: "outside_writes_company_fkey",
-      columns: [t.companyId],
-      foreignColumns: [companies.id],
-    }).onDelete("restrict"),
+    companyForeignKey("outside_writes_company_fkey", t.companyId),
     check("outside_writes_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),
     check("outside_writes_kind_check", sql`${t.kind} in ('put', 'delete')`),
     check("outside_writes_state_check", sql`${t.state} in ('in-flight', 'unknown', 'abandoned')`),

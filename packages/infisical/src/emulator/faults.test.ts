@@ -13,8 +13,8 @@ import {
   startFixture,
   tokenFor,
   value,
-} from "../fixture.ts";
-import type { Fixture } from "../fixture.ts";
+} from "../testing/fixture.ts";
+import type { Fixture } from "../testing/fixture.ts";
 
 const scopeOf = ({ emulator }: Fixture) => ({ workspaceId: emulator.projectId, environment: "dev" });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ask, asRecord, generations, startFixture, tokenFor } from "../fixture.ts";
+import { ask, asRecord, generations, startFixture, tokenFor } from "../testing/fixture.ts";
 
 const items = (body: unknown): Record<string, unknown>[] => (Array.isArray(body) ? body.map(asRecord) : []);
 

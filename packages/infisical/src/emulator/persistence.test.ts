@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createInfisicalClient } from "../client.ts";
-import { ask, startFixture, tokenFor } from "../fixture.ts";
+import { ask, startFixture, tokenFor } from "../testing/fixture.ts";
 import { startInfisicalEmulator } from "./index.ts";
 import type { InfisicalEmulator } from "./index.ts";
 

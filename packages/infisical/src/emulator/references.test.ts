@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { ask, asRecord, startFixture, tokenFor } from "../fixture.ts";
-import type { Fixture } from "../fixture.ts";
+import { ask, asRecord, startFixture, tokenFor } from "../testing/fixture.ts";
+import type { Fixture } from "../testing/fixture.ts";
 
 async function read(
   { emulator }: Fixture,

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { startFixture } from "../fixture.ts";
+import { startFixture } from "../testing/fixture.ts";
 import { createReplay, recordedExchanges } from "./replay.ts";
 import type { Exchange } from "./replay.ts";
 

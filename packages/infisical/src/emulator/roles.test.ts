@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { ask, generations, name, path, startFixture, tokenFor, value } from "../fixture.ts";
-import type { Fixture } from "../fixture.ts";
+import { ask, generations, name, path, startFixture, tokenFor, value } from "../testing/fixture.ts";
+import type { Fixture } from "../testing/fixture.ts";
 import type { InfisicalRight } from "./index.ts";
 
 const raw = `/api/v3/secrets/raw`;

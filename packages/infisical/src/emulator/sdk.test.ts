@@ -1,6 +1,6 @@
 import { InfisicalSDK } from "@infisical/sdk";
 import { expect, test } from "vitest";
-import { startFixture } from "../fixture.ts";
+import { startFixture } from "../testing/fixture.ts";
 
 test("serves every call of the SDK for secrets, folders, environments and projects", async () => {
   await using fixture = await startFixture({ emulator: { tokenTtlMs: 600_000, tokenMaxTtlMs: 3_600_000 } });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ask, startFixture, tokenFor } from "../fixture.ts";
+import { ask, startFixture, tokenFor } from "../testing/fixture.ts";
 
 const loginPath = "/api/v1/auth/universal-auth/login";
 const expired = "Your token has expired. Please re-authenticate.";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ask, asRecord, generations, name, path, startFixture, tokenFor } from "../fixture.ts";
+import { ask, asRecord, generations, name, path, startFixture, tokenFor } from "../testing/fixture.ts";
 
 test.for(generations)(
   "two creates of one name at once make twins, of which an update changes one and a read meets the other: %s",

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask, asRecord, tokenFor } from "../fixture.ts";
+import { ask, asRecord, tokenFor } from "../testing/fixture.ts";
 import { startInfisicalEmulator } from "./index.ts";
 import type { InfisicalEmulator } from "./index.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { InfisicalClient } from "./client.ts";
-import { InfisicalError } from "./errors.ts";
+import type { InfisicalClient } from "../client.ts";
+import { InfisicalError } from "../errors.ts";
 
 // The server counts by the minute; two more where other clients share its limit.
 const longestMs = 180_000;
@@ -19,7 +19,7 @@ async function retryRateLimited<Result>(call: () => Promise<Result>): Promise<Re
 }
 
 /** For tests against a server that limits the rate of requests: waits as long as it asks, and tries again. */
-export function patient(client: InfisicalClient): InfisicalClient {
+export function retrying(client: InfisicalClient): InfisicalClient {
   return {
     ...client,
     listFolders: (path) => retryRateLimited(() => client.listFolders(path)),

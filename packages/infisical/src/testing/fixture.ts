@@ -1,8 +1,8 @@
-import { createInfisicalClient } from "./client.ts";
-import type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "./client.ts";
-import { startInfisicalEmulator } from "./emulator/index.ts";
-import type { GenerationName, InfisicalEmulator, InfisicalEmulatorOptions } from "./emulator/index.ts";
-import { InfisicalError } from "./errors.ts";
+import { createInfisicalClient } from "../client.ts";
+import type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "../client.ts";
+import { startInfisicalEmulator } from "../emulator/index.ts";
+import type { GenerationName, InfisicalEmulator, InfisicalEmulatorOptions } from "../emulator/index.ts";
+import { InfisicalError } from "../errors.ts";
 
 export interface Fixture extends AsyncDisposable {
   readonly emulator: InfisicalEmulator;
