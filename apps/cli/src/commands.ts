@@ -179,6 +179,26 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Replace every key, and list the credentials to replace elsewhere",
       load: async () => (await import("./commands/keys-emergency-rotate.ts")).emergencyRotateCommand,
     },
+    "runs list": {
+      summary: "List rotations and other long work",
+      load: async () => (await import("./commands/runs.ts")).listCommand,
+    },
+    "runs show": {
+      summary: "Show how far a run is",
+      load: async () => (await import("./commands/runs.ts")).showCommand,
+    },
+    "runs pause": {
+      summary: "Stop a run between two steps",
+      load: async () => (await import("./commands/runs.ts")).pauseCommand,
+    },
+    "runs resume": {
+      summary: "Let a run go on that was paused or has failed",
+      load: async () => (await import("./commands/runs.ts")).resumeCommand,
+    },
+    "runs cancel": {
+      summary: "End a run for good",
+      load: async () => (await import("./commands/runs.ts")).cancelCommand,
+    },
     "audit list": {
       summary: "Show the audit log, the newest events first",
       load: async () => (await import("./commands/audit.ts")).listCommand,

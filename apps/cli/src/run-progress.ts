@@ -1,11 +1,10 @@
 import type { RunProgress } from "@repo/tenant-secrets";
 
-/** How far a run is, as what stands after a sentence; empty where its phase has no items. */
+/** How far a run is, as what stands after a sentence; empty where its phase has no items, or none that is left. */
 export function progressText({ done, total, secondsLeft }: RunProgress): string {
-  if (total === undefined || total === 0) return "";
-  const left =
-    secondsLeft === undefined || done === 0 || done >= total ? "" : `, ${duration(secondsLeft)} left`;
-  return ` (${Math.min(done, total)} of ${total}${left})`;
+  if (total === undefined || done >= total) return "";
+  const left = secondsLeft === undefined || done === 0 ? "" : `, ${duration(secondsLeft)} left`;
+  return ` (${done} of ${total}${left})`;
 }
 
 /** A length of time in one unit that a person reads at a glance. */

@@ -1,6 +1,7 @@
 import { defineCommand } from "../command.ts";
 import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { print, printJson, remark } from "../output.ts";
+import { progressText } from "../run-progress.ts";
 
 export const rotateCompanyCommand = defineCommand({
   positionals: ["subdomain"],
@@ -13,8 +14,8 @@ through an API. For operators.`,
   run: async ({ subdomain, json }) => {
     rejectApiUrl("A company's key is not rotated");
     const rotated = await asOperator(({ companyKeyRotation }, caller) =>
-      companyKeyRotation.rotateCompanyKey(caller, subdomain, (values) => {
-        remark(`${values} values sealed under the new key`);
+      companyKeyRotation.rotateCompanyKey(caller, subdomain, (values, progress) => {
+        remark(`${values} values sealed under the new key${progressText(progress)}`);
       }),
     );
     if (json) return printJson({ company: subdomain, ...rotated });

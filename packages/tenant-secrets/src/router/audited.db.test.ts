@@ -212,6 +212,11 @@ const table: Readonly<Record<string, Row>> = {
       return { version: versions.find(({ status }) => status === "retired")?.version };
     },
   },
+  "runs.list": { action: "run.list", as: operator, input: () => ({}) },
+  "runs.get": { action: "run.get", as: operator, input: startRun },
+  "runs.pause": { action: "run.pause", as: operator, input: startRun },
+  "runs.resume": { action: "run.resume", as: operator, input: startRun },
+  "runs.cancel": { action: "run.cancel", as: operator, input: startRun },
   "audit.list": { action: "audit.list", denied: "stranger", input: ({ company }) => ({ company }) },
   "audit.export": {
     action: "audit.export",
@@ -220,6 +225,13 @@ const table: Readonly<Record<string, Row>> = {
   },
   "audit.publicKeys": { action: "key.public-key", as: operator },
 };
+
+/** A rotation of a company's key, which waits for a job. */
+async function startRun({ company }: Place): Promise<{ run: string | undefined }> {
+  await secrets.companyKeyRotation.requestRotation(operator, company);
+  const [newest] = await secrets.runs.list(operator, { limit: 1 });
+  return { run: newest?.id };
+}
 
 /** Calls a procedure in process. @returns what became of it, and the events of the request: action and outcome of each */
 async function call(as: Caller, name: string, input: unknown) {

@@ -203,6 +203,11 @@ const table: Readonly<Record<string, Row>> = {
   "keys.report": { may: "operator", input: () => ({}) },
   "keys.verifyReport": { may: "operator", input: () => ({ report: "x", mac: "x" }) },
   "keys.destroy": { may: "operator", input: () => ({ version: 1 }) },
+  "runs.list": { may: "operator", input: () => ({ limit: 1 }) },
+  "runs.get": { may: "operator", input: () => ({ run }) },
+  "runs.pause": { may: "operator", input: () => ({ run }) },
+  "runs.resume": { may: "operator", input: () => ({ run }) },
+  "runs.cancel": { may: "operator", input: () => ({ run }) },
   "audit.list": { may: `${insiders} auditor`, input: ({ company }) => ({ company, limit: 1 }) },
   "audit.export": {
     may: `${insiders} auditor`,
@@ -262,6 +267,7 @@ const inProcess: Sender = {
 
 let mine: Place;
 let theirs: Place;
+let run = "";
 const unknown: Place = {
   company: "nobody-here",
   userId: "0198c0de-0000-7000-8000-000000000001",
@@ -296,6 +302,8 @@ const apiKey = (companies: string[], narrower: Partial<NewApiKey>) =>
 
 beforeAll(async () => {
   [mine, theirs] = [await populate(), await populate()];
+  await secrets.companyKeyRotation.requestRotation(operator, theirs.company);
+  run = (await secrets.runs.list(operator, { limit: 1 }))[0]?.id ?? "";
   const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
   for (const role of ["owner", "admin", "member", "auditor"] as const) {
     const { userId } = await fixture.person(mine.company, role);

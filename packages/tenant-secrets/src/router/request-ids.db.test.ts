@@ -47,6 +47,9 @@ const without: Readonly<Record<string, string>> = {
   "keys.rotateCompany": "one more rotation of a company's key loses nothing",
   "keys.verifyReport": reads,
   "keys.destroy": "what is destroyed stays destroyed",
+  "runs.pause": sets,
+  "runs.resume": sets,
+  "runs.cancel": sets,
 };
 
 test("every mutation takes a request id, or needs none for a reason", () => {

@@ -1,6 +1,7 @@
 import { auditRouter } from "./audit.ts";
 import { companiesRouter } from "./companies.ts";
 import { keysRouter } from "./keys.ts";
+import { runsRouter } from "./runs.ts";
 import { secretsRouter } from "./secrets.ts";
 import { createCallerFactory, router } from "./trpc.ts";
 import { usersRouter } from "./users.ts";
@@ -9,6 +10,7 @@ export const appRouter = router({
   secrets: secretsRouter,
   companies: companiesRouter,
   keys: keysRouter,
+  runs: runsRouter,
   users: usersRouter,
   audit: auditRouter,
 });

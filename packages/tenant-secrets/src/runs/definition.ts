@@ -7,9 +7,9 @@ import type { Position, RunRow } from "./lease.ts";
 export interface RunProgress {
   readonly done: number;
   /** Undefined where the phase has no items, or their number is not known. */
-  readonly total: number | undefined;
-  readonly perSecond: number | undefined;
-  readonly secondsLeft: number | undefined;
+  readonly total?: number | undefined;
+  readonly perSecond?: number | undefined;
+  readonly secondsLeft?: number | undefined;
 }
 
 /** Told after each thing that is done, and while something is waited for. What it throws stops the run there. */
@@ -40,8 +40,7 @@ export interface RunStep<Input, Facts, Phase extends string> {
   readonly facts: Facts;
   /** Where the phase was when it was interrupted; null at its beginning. */
   readonly cursor: unknown;
-  /** How many items of the phase are done. */
-  readonly done: number;
+  readonly progress: RunProgress;
   /** In whose name it is done. */
   readonly caller: Caller;
   readonly signal: AbortSignal | undefined;

@@ -1,32 +1,38 @@
 import { and, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
+import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
 import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
-import type { RunProgress } from "./definition.ts";
-import type { RunRow, RunState } from "./lease.ts";
+import type { RunRow } from "./lease.ts";
 import { progressOf } from "./progress.ts";
 import type { Run } from "./run.ts";
 
 const { runs } = tables;
 
 /** A run as operators see it. */
-export interface RunDescription extends RunProgress {
-  readonly id: string;
-  readonly kind: string;
-  readonly subject: string;
-  readonly state: RunState;
-  readonly phase: string;
+export const RunDescription = z.object({
+  id: z.uuid(),
+  kind: z.string(),
+  subject: z.string(),
+  state: z.enum(["running", "paused", "failed", "done", "cancelled"]),
+  phase: z.string(),
+  /** How many items of the phase are done, and of how many. */
+  done: z.int(),
+  total: z.int().optional(),
+  perSecond: z.number().optional(),
+  secondsLeft: z.int().optional(),
   /** Whether a process is at it now. */
-  readonly driven: boolean;
+  driven: z.boolean(),
   /** Attempts that failed since it last came to another phase, and what stopped the last one. */
-  readonly attempts: number;
-  readonly error: { readonly code: string; readonly message: string } | undefined;
-  readonly requestedBy: { readonly kind: string; readonly id: string };
-  readonly startedAt: Date;
-  readonly updatedAt: Date;
-  readonly finishedAt: Date | undefined;
-}
+  attempts: z.int(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  requestedBy: z.object({ kind: z.string(), id: z.string() }),
+  startedAt: z.date(),
+  updatedAt: z.date(),
+  finishedAt: z.date().optional(),
+});
+export type RunDescription = z.infer<typeof RunDescription>;
 
 export interface RunQuery {
   /** Those that are neither done nor cancelled. */

@@ -26,6 +26,8 @@ export function createStep<Input, Facts extends object, Phase extends string, To
   let { done } = row;
   const rateAt = createRate(done);
 
+  const progress = () => progressOf({ ...row, done, rate: rateAt(done) ?? null });
+
   const stopIfTold = (): void => {
     if (signal?.aborted === true) throw new RunStopped("aborted");
   };
@@ -101,8 +103,8 @@ export function createStep<Input, Facts extends object, Phase extends string, To
       return facts;
     },
     cursor: row.cursor,
-    get done() {
-      return done;
+    get progress() {
+      return progress();
     },
     caller,
     signal,
@@ -118,7 +120,7 @@ export function createStep<Input, Facts extends object, Phase extends string, To
       ),
     }),
     say: async (text) => {
-      await onStep?.([row.phase, text, progressOf({ ...row, done, rate: rateAt(done) ?? null })]);
+      await onStep?.([row.phase, text, progress()]);
       stopIfTold();
     },
   };

@@ -60,7 +60,7 @@ export function defineToyRun(
       work: async (step, { beforeBatch }: ToyTools) => {
         const { subject } = step.run;
         const { poison, companyId } = step.input;
-        let { done } = step;
+        let { done } = step.progress;
         await walk({
           from: Item.nullable().parse(step.cursor) ?? undefined,
           read: (after) =>

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { AuditLog } from "@repo/audit-log";
 import { type Caller, type CompanyId, systemCaller, keyDestroyed, TenantSecretsError } from "@repo/catalog";
 import { companyIdOf } from "../../companies/company-id.ts";
+import type { RunProgress } from "../../runs/definition.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
 import type { CompanyKeys } from "./company-keys.ts";
 import { lockCompany } from "./company-lock.ts";
@@ -19,6 +20,9 @@ const Facts = z.strictObject({
 });
 export type CompanyRotationFacts = z.infer<typeof Facts>;
 
+/** Called after every batch with the number of values that this call has sealed, and how far the run is. */
+export type OnReencrypted = (values: number, progress: RunProgress) => void | Promise<void>;
+
 /** What one call gets to know of the run that it drives. */
 export interface CompanyRotationTally {
   sweeps: number;
@@ -26,7 +30,7 @@ export interface CompanyRotationTally {
   values: number;
   /** The numbers of the keys that this call has destroyed. */
   destroyed: readonly number[];
-  readonly onReencrypted: ((values: number) => void | Promise<void>) | undefined;
+  readonly onReencrypted: OnReencrypted | undefined;
 }
 
 export type CompanyRotationRun = Run<Record<string, never>, CompanyRotationFacts, CompanyRotationTally>;
@@ -69,10 +73,10 @@ export function defineCompanyRotation(
             companyId,
             to,
             step,
-            advance: (values) => ({ done: step.done + values }),
+            advance: (values) => ({ done: step.progress.done + values }),
             progress: (values) => {
               tally.values += values;
-              return tally.onReencrypted?.(tally.values);
+              return tally.onReencrypted?.(tally.values, step.progress);
             },
           });
         } catch (error) {

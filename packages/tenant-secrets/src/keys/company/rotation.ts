@@ -10,7 +10,12 @@ import { RunDriven, RunStopped, type Lease, type RunRow } from "../../runs/lease
 import { wrapping } from "./company-keys.ts";
 import { lockCompany } from "./company-lock.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
-import { newTally, type CompanyRotationFacts, type CompanyRotationRun } from "./rotation-run.ts";
+import {
+  newTally,
+  type CompanyRotationFacts,
+  type CompanyRotationRun,
+  type OnReencrypted,
+} from "./rotation-run.ts";
 
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
@@ -22,9 +27,6 @@ export interface RotatedCompanyKey {
   /** The numbers of the keys that this call has destroyed. */
   readonly destroyed: readonly number[];
 }
-
-/** Called after every batch with the number of values sealed anew so far. */
-export type OnReencrypted = (values: number) => void | Promise<void>;
 
 export interface CompanyKeyRotation {
   /**

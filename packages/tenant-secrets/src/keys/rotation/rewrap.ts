@@ -120,7 +120,7 @@ async function deleteWraps(
   return removed.length;
 }
 
-type Steps = Pick<RunStep<unknown, unknown, string>, "commit" | "cursor" | "done" | "say">;
+type Steps = Pick<RunStep<unknown, unknown, string>, "commit" | "cursor" | "progress" | "say">;
 
 /** Where a rewrap is: the last key that was wrapped. */
 const Cursor = z.strictObject({
@@ -154,7 +154,7 @@ export async function rewrapKeys(
       { owner, keyVersion }: Wrap,
       retries = 10,
     ): Promise<void> => {
-      const at = { cursor: { kind, owner, keyVersion }, done: step.done + wraps.length };
+      const at = { cursor: { kind, owner, keyVersion }, done: step.progress.done + wraps.length };
       try {
         await step.commit((statements) => insertWraps(statements, table, to, wraps), at);
       } catch (error) {

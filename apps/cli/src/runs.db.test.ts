@@ -1,0 +1,68 @@
+import { beforeAll, expect, test } from "vitest";
+import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, type Outcome } from "./testing/run-cli.ts";
+
+let fixture: Fixture;
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+
+const run = (...args: readonly string[]): Promise<Outcome> => cli(["runs", ...args], fixture.remote);
+
+/** A rotation of a company's key that waits for a job, in which three values are to be sealed. */
+async function startRun(subdomain: string): Promise<string> {
+  const { secrets } = fixture;
+  await secrets.companies.create(operator, { subdomain, secretStore: "database" });
+  const company = secrets.company(subdomain, product);
+  await company.setMany({ CUSTOM_A: "a", CUSTOM_B: "b", CUSTOM_C: "c" });
+  await secrets.companyKeyRotation.requestRotation(operator, subdomain);
+  const [newest] = await secrets.runs.list(operator, { limit: 1 });
+  return newest?.id ?? "";
+}
+
+test("a run is listed, shown, paused, resumed and done, each with how far it is", async () => {
+  const id = await startRun("acmecorp");
+  const began = String.raw`\d{4}-\S+ \S+Z`;
+  const waiting = `${id}  rotate-company-key  \\S{36}  waiting  reencrypt \\(0 of 3\\)  ${began}`;
+  expect((await run("list", "--unfinished")).stdout).toMatch(new RegExp(`^RUN .*\n${waiting}\n$`));
+  const shown = await run("show", id);
+  expect(shown.stdout).toMatch(/^State +waiting$/m);
+  expect(shown.stdout).toMatch(/^Asked for by +operator test-operator$/m);
+  expect((await run("pause", id)).stdout).toBe(
+    'Paused in the phase "reencrypt" (0 of 3). "runs resume" lets it go on.\n',
+  );
+  const job = fixture.secrets.runs.work["rotate-company-key"];
+  await job?.(id, new AbortController().signal);
+  expect(JSON.parse((await run("show", id, "--json")).stdout)).toMatchObject({
+    state: "paused",
+    done: 0,
+    total: 3,
+  });
+  expect((await run("resume", id)).stdout).toBe('It goes on in the phase "reencrypt" (0 of 3).\n');
+  await job?.(id, new AbortController().signal);
+  expect((await run("list")).stdout).toMatch(/ {2}done {2}/);
+  expect(JSON.parse((await run("list", "--unfinished", "--json")).stdout)).toEqual({ runs: [] });
+  expect(await fixture.secrets.company("acmecorp", product).get("CUSTOM_C")).toBe("c");
+  const late = failing(["runs", "pause", id], fixture.remote);
+  expect(await late).toMatchObject({
+    exitCode: 5,
+    code: "CONFLICT",
+    message: expect.stringContaining("is done"),
+  });
+});
+
+test("a run is cancelled, a page of runs begins where another ended, and a wrong id is told", async () => {
+  const [first, second] = [await startRun("codewiser"), await startRun("globex")];
+  const page = JSON.parse((await run("list", "--limit", "1", "--json")).stdout);
+  expect(page.runs).toMatchObject([{ id: second }]);
+  const next = JSON.parse((await run("list", "--limit", "1", "--before", second, "--json")).stdout);
+  expect(next.runs).toMatchObject([{ id: first }]);
+  expect((await run("cancel", first)).stdout).toBe(
+    'Cancelled in the phase "reencrypt" (0 of 3). What was done stays.\n',
+  );
+  await fixture.secrets.runs.work["rotate-company-key"]?.(first, new AbortController().signal);
+  expect((await run("show", first)).stdout).toMatch(/^State +cancelled$/m);
+  const strange = failing(["runs", "show", crypto.randomUUID()], fixture.remote);
+  expect(await strange).toMatchObject({ exitCode: 3, code: "NOT_FOUND" });
+  expect(await failing(["runs", "list", "--limit", "0"], fixture.remote)).toMatchObject({ exitCode: 2 });
+});
