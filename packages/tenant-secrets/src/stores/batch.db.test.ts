@@ -44,7 +44,7 @@ const getMany = async (...names: readonly string[]) =>
   );
 
 describe("a batch of writes", () => {
-  test("makes a version of each secret, with its event, and is read back in one go", async () => {
+  test("a batch makes a version and an event of each secret, and reads back in one query", async () => {
     await newCompany();
     await set("B", "first");
     expect(await setMany({ C: "see", A: "ay", B: "be" })).toEqual([
@@ -59,7 +59,7 @@ describe("a batch of writes", () => {
     expect(events.map((row) => row["secret_key"])).toEqual(["CUSTOM_B", "CUSTOM_A", "CUSTOM_B", "CUSTOM_C"]);
   });
 
-  test("is refused as a whole, with each secret that stands in its way", async () => {
+  test("a batch is refused as a whole, and its error names each secret that prevents it", async () => {
     await newCompany();
     await set("A", "a");
     await set("B", "b");
@@ -83,7 +83,7 @@ describe("a batch of writes", () => {
     expect(await codeOf(setMany(Object.fromEntries(names)))).toBe("INVALID_INPUT");
   });
 
-  test("is applied once by a retried request, whatever the order, also after its company's key was replaced", async () => {
+  test("a retried batch applies once, in any order of its secrets, also after the company key was rotated", async () => {
     await newCompany();
     await set("A", "start");
     const made = [
@@ -105,7 +105,7 @@ describe("a batch of writes", () => {
     expect(await getMany("A", "B")).toEqual({ A: "2 one", B: "2 later" });
   });
 
-  test("never waits for another one for ever, nor for single writes, and leaves no secret between two batches", async () => {
+  test("batches at once deadlock neither with each other nor with single writes, and no secret mixes two batches", async () => {
     await newCompany();
     const names = Array.from({ length: 8 }, (_, i) => `K${i}`);
     const batch = (order: readonly string[], value: string) =>
@@ -124,14 +124,14 @@ describe("a batch of writes", () => {
     expect(new Set(Object.values(values)).size).toBe(1);
   });
 
-  test("of 100 secrets is written and read", async () => {
+  test("a batch of 100 secrets is written and read", async () => {
     await newCompany();
     const values = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`N${i}`, `value ${i}`]));
     expect(await setMany(values)).toHaveLength(100);
     expect(Object.keys(await getMany(...Object.keys(values)))).toHaveLength(100);
   });
 
-  test("that is read opens wholly or says what does not open", async () => {
+  test("a batch read decrypts every secret, or fails and names the secrets that do not decrypt", async () => {
     await newCompany();
     await setMany({ A: "a", B: "b", C: "c" });
     await fixture.superuser`update company_secrets a set secret_value_encrypted = b.secret_value_encrypted from company_secrets b
@@ -143,7 +143,7 @@ describe("a batch of writes", () => {
   });
 });
 
-test("a company in Infisical reads several at once, and is refused what its capabilities do not say", async () => {
+test("a company on Infisical reads several secrets at once, and is refused every operation that its capabilities exclude", async () => {
   const company = await createCompany(fixture, "infisical");
   const infisical = refusingOptions(stores.infisical);
   const scope = inScope(company);

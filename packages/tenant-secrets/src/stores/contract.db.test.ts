@@ -91,7 +91,7 @@ const versionsBut = (mutation: (versions: Versions) => Partial<Versions>) =>
   });
 type Versions = NonNullable<SecretStore["versions"]>;
 
-test("no store breaks a promise by being wrapped", async () => {
+test("a store in memory and a wrapped database store break no promise of the contract", async () => {
   expect(await brokenBy(memoryBut(() => ({})))).toBe("");
   expect(await brokenBy(databaseBut(() => ({})))).toBe("");
 });

@@ -204,7 +204,7 @@ async function expectOpenable(store: DatabaseStore, company: Company, model: Mod
   }
 }
 
-test("any sequence of changes leaves what a simple model says", async () => {
+test("any sequence of changes leaves the versions and stages that a simple model predicts", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: 16 }), async (acts) => {
       const company = await createCompany(fixture, "database");

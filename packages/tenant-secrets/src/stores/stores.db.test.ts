@@ -6,7 +6,7 @@ const { secrets, superuser, infisical } = fixture;
 const handle = (subdomain: string) => secrets.company(subdomain, product);
 
 describe.each(["infisical", "hybrid", "database"] as const)("the %s store", (store) => {
-  test("takes a reference to another company's secret for what it is: text", async () => {
+  test(`the ${store} store takes a reference to another company's secret as text`, async () => {
     const other = await fixture.company(store);
     await infisical.putSecret(`/tenants/${other}`, "CUSTOM_KEY", "fake-other-company");
     const acme = handle(await fixture.company(store));
@@ -15,7 +15,7 @@ describe.each(["infisical", "hybrid", "database"] as const)("the %s store", (sto
     expect(await acme.get("CUSTOM_KEY")).toBe(reference);
   });
 
-  test("keeps a value of several fields, and is named in lists with what the catalogue knows", async () => {
+  test(`the ${store} store returns values of several fields, and its lists tell what the catalogue knows`, async () => {
     const acme = handle(await fixture.company(store));
     const client = { clientId: "id-1", clientSecret: "fake-client-secret" };
     await acme.set("OAUTH_GOOGLE", client);
@@ -32,7 +32,7 @@ describe.each(["infisical", "hybrid", "database"] as const)("the %s store", (sto
 });
 
 describe("the database store", () => {
-  test("numbers the versions of 50 writers at once without a gap", async () => {
+  test("the database store numbers the versions of 50 concurrent writes without a gap", async () => {
     const acme = handle(await fixture.company("database"));
     const written = await Promise.all(
       Array.from({ length: 50 }, (_, i) => acme.set("CUSTOM_KEY", `value-${i}`)),
@@ -41,7 +41,7 @@ describe("the database store", () => {
     expect(versions).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
   });
 
-  test("applies a retried write once, and refuses its request id for anything else", async () => {
+  test("the database store applies a retried write once, and refuses its request id for another write", async () => {
     const subdomain = await fixture.company("database");
     const acme = handle(subdomain);
     const retry = () => acme.set("CUSTOM_KEY", "once", { requestId: "deploy-17" });
@@ -59,7 +59,7 @@ describe("the database store", () => {
     expect(await retry()).toEqual({ version: 3 });
   });
 
-  test("keeps a row for every version and one stored copy of every sealed value", async () => {
+  test("the database store has a row for every version and one copy of every encrypted value", async () => {
     const subdomain = await fixture.company("database");
     const acme = handle(subdomain);
     for (const value of ["one", "two", "three"])
@@ -83,7 +83,7 @@ describe("the database store", () => {
     expect(copies).toHaveLength(0);
   });
 
-  test("gives equal values of one company equal fingerprints, and those of two companies different ones", async () => {
+  test("equal values have equal fingerprints in one company and different ones in two companies", async () => {
     const acme = handle(await fixture.company("database"));
     const other = handle(await fixture.company("database"));
     for (const company of [acme, other]) await company.set("CUSTOM_A", "the same");
@@ -96,7 +96,7 @@ describe("the database store", () => {
 });
 
 describe("a removed secret", () => {
-  test("is restored as it was, within its time and once", async () => {
+  test("a removed secret is restored unchanged, once, inside its recovery time", async () => {
     const subdomain = await fixture.company("database");
     const acme = handle(subdomain);
     expect(await codeOf(acme.restore("CUSTOM_KEY"))).toBe("NOT_FOUND");
@@ -115,7 +115,7 @@ describe("a removed secret", () => {
   });
 
   test.each(["hybrid", "database"] as const)(
-    "of the %s store can be one that no longer opens",
+    "the %s store removes a secret that does not decrypt",
     async (store) => {
       const acme = handle(await fixture.company(store));
       await acme.set("CUSTOM_BROKEN", "one");
@@ -130,7 +130,7 @@ describe("a removed secret", () => {
 describe("the hybrid store", () => {
   const outside = (subdomain: string) => `/tenants/${subdomain}`;
 
-  test("looks in the database first, and in Infisical for what the database does not know", async () => {
+  test("the hybrid store reads from the database, and from Infisical only secrets that the database does not know", async () => {
     const subdomain = await fixture.company("hybrid");
     const acme = handle(subdomain);
     await infisical.putSecret(outside(subdomain), "CUSTOM_KEY", "from Infisical");
@@ -147,7 +147,7 @@ describe("the hybrid store", () => {
     expect((await infisical.findSecret(outside(subdomain), "CUSTOM_KEY"))?.value).toBe("from Infisical");
   });
 
-  test("never brings a removed secret back from Infisical, where it leaves the old copy alone", async () => {
+  test("the hybrid store never revives a removed secret from Infisical, and leaves the copy there unchanged", async () => {
     const subdomain = await fixture.company("hybrid");
     const acme = handle(subdomain);
     await infisical.putSecret(outside(subdomain), "CUSTOM_BOTH", "old");
@@ -167,7 +167,7 @@ describe("the hybrid store", () => {
   });
 });
 
-test("of removals at once of a secret that is only in Infisical, one succeeds", async () => {
+test("one of several concurrent removals of a secret that only Infisical has succeeds", async () => {
   const subdomain = await fixture.company("hybrid");
   await infisical.putSecret(`/tenants/${subdomain}`, "CUSTOM_OUTSIDE", "old");
   const acme = handle(subdomain);
@@ -175,7 +175,7 @@ test("of removals at once of a secret that is only in Infisical, one succeeds", 
   expect(codes.toSorted()).toEqual(["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "no error"]);
 });
 
-test("requests of more than a day ago are forgotten", async () => {
+test("request ids are deleted after 24 hours", async () => {
   const acme = handle(await fixture.company("database"));
   for (let i = 0; i < 3; i++) await acme.set("CUSTOM_KEY", "fake", { requestId: `old-${i}` });
   await superuser`update write_requests set created_at = now() - interval '25 hours' where request_id like 'old-%'`;
@@ -183,7 +183,7 @@ test("requests of more than a day ago are forgotten", async () => {
   expect(await superuser`select from write_requests where request_id like 'old-%'`).toHaveLength(0);
 });
 
-test("a name in Infisical that the catalogue does not list is shown as unlisted, and cannot be read", async () => {
+test("a name in Infisical that the catalogue does not have is listed as such, and cannot be read", async () => {
   const subdomain = await fixture.company("infisical");
   await infisical.putSecret(`/tenants/${subdomain}`, "TWILIO_TOKEN", "fake");
   const acme = handle(subdomain);

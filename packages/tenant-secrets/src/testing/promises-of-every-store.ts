@@ -103,9 +103,9 @@ export const promisesOfEveryStore: readonly StorePromise[] = [
       await expectCode(secrets.remove("CUSTOM_KEY"), "NOT_FOUND");
       const audited = (await changes()).filter((change) => !change.includes(" attempted "));
       expect(audited.map((change) => change.replace(/ \S+$/, ""))).toEqual([
-        "secret.write allowed CUSTOM_KEY",
-        "secret.write allowed CUSTOM_KEY",
-        "secret.remove allowed CUSTOM_KEY",
+        "secret.write success CUSTOM_KEY",
+        "secret.write success CUSTOM_KEY",
+        "secret.remove success CUSTOM_KEY",
         "secret.remove failed CUSTOM_KEY",
       ]);
       expect(audited.slice(0, 2).map((change) => change.split(" ").at(-1))).toEqual(["1", "2"]);

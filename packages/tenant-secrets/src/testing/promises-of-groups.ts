@@ -174,7 +174,7 @@ export const promisesOfGroups: readonly StorePromise[] = [
         CUSTOM_A: "two",
         CUSTOM_B: "one",
       });
-      const successes = (await changes()).filter((change) => change.startsWith("secret.write allowed"));
+      const successes = (await changes()).filter((change) => change.startsWith("secret.write success"));
       expect(successes).toHaveLength(3);
     },
   },

@@ -56,7 +56,7 @@ const inPlain = [
 ];
 const inHybrid = { company: hybrid, secretKey: "CUSTOM_A", version: 1, current: true, removed: false };
 
-test("finds where a value is in every company, current or earlier, and says where it could not look", async () => {
+test("a search finds a value in every company, current or earlier, and counts the companies that it could not search", async () => {
   expect(await searchValues(operator, leaked, undefined)).toEqual({
     matches: [...inPlain, inHybrid],
     complete: true,
@@ -69,7 +69,7 @@ test("finds where a value is in every company, current or earlier, and says wher
   }
 });
 
-test("finds it in one company for its owners and admins, whichever key it was sealed under", async () => {
+test("a search in one company finds a value for its owners and admins, under any of its company keys", async () => {
   for (const role of ["owner", "admin"] as const) {
     const caller = await fixture.person(plain, role);
     expect(await searchValues(caller, leaked, plain)).toEqual({
@@ -87,7 +87,7 @@ test("finds it in one company for its owners and admins, whichever key it was se
   expect(await searchValues(operator, leaked, untouched)).toMatchObject({ matches: [], searched: 1 });
 });
 
-test("is refused to everybody else, and a foreign company is not found", async () => {
+test("a search is refused to every other role, and a foreign company is NOT_FOUND", async () => {
   for (const caller of [
     await fixture.person(plain, "member"),
     await fixture.person(plain, "auditor"),
@@ -105,7 +105,7 @@ test("is refused to everybody else, and a foreign company is not found", async (
   }
 });
 
-test("is on the audit log of whoever searches and of each company where something was found, without the value", async () => {
+test("a search is audited with its actor and in each company with a match, without the value", async () => {
   const { search } = createCaller(createCallerContext(searching, operator)).secrets;
   const [mark] = await superuser`select coalesce(max(position), 0) as position from audit_events`;
   await search({ value: leaked });
@@ -121,7 +121,7 @@ test("is on the audit log of whoever searches and of each company where somethin
   expect(String(all?.["text"])).not.toContain("fake_leaked");
 });
 
-test("goes through more companies than one batch has, and ends at two hundred matches", async () => {
+test("a search covers more companies than one batch, and ends at 200 matches", async () => {
   await superuser`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
     select 'batch-' || n, 'batch-' || n, 'database', 1, 1, '' from generate_series(1, 230) n`;
   expect((await searchValues(operator, leaked, undefined)).searched).toBe(233);

@@ -37,7 +37,7 @@ describe("expiry", () => {
     return rows.map((row) => `${row["action"]} ${row["version"]}`);
   };
 
-  test("is listed, can be taken away, and the secret is served all the same when it is over", async () => {
+  test("an expiry is listed and can be cleared, and an expired secret is still served", async () => {
     const acme = await companyWith("one");
     const expiresAt = new Date("2020-02-03T04:05:06.789Z");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt });
@@ -50,7 +50,7 @@ describe("expiry", () => {
     ).toBe("NOT_FOUND");
   });
 
-  test("is a version's own: the next one starts without, or with its own, and a promotion and a rollback carry it along", async () => {
+  test("an expiry belongs to a version: a new version has none or its own, and promotion and rollback carry it along", async () => {
     const acme = await companyWith("one");
     const [first, second] = [new Date("2090-01-01"), new Date("2091-01-01")];
     const shown = async () => {
@@ -94,7 +94,7 @@ describe("expiry", () => {
     expect((await store.versions.history(acme, { secretKey: key })).versions[1]?.expiresAt).toEqual(first);
   });
 
-  test("is reminded of for each version by itself, also where the one before was reminded of already", async () => {
+  test("each version has its own reminders, whatever reminders the version before had", async () => {
     const acme = await companyWith("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     await comesTo(acme, -1);
@@ -109,7 +109,7 @@ describe("expiry", () => {
     expect(await remind(acme)).toHaveLength(2);
   });
 
-  test("is reminded of once for each day that was reached, and once when it is over, also with two workers", async () => {
+  test("each reminder day causes one event, and the expiry another, also with two workers", async () => {
     const acme = await companyWith("one");
     await store.versions.setExpiry(inScope(acme), {
       secretKey: key,
@@ -137,7 +137,7 @@ describe("expiry", () => {
     expect(await remind(acme)).toHaveLength(4);
   });
 
-  test("that is far or of a removed secret is nobody's business; of days that passed together, the last one counts", async () => {
+  test("no reminder is sent of a distant expiry or a removed secret, and only the last of several days that passed at once", async () => {
     const acme = await companyWith("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     expect(await remind(acme)).toEqual([]);
@@ -148,7 +148,7 @@ describe("expiry", () => {
     expect(await remind(acme)).toEqual(["secret.expires-soon 1"]);
   });
 
-  test("is not reminded of while the company's secrets live in Infisical, whatever the database still has", async () => {
+  test("no reminder is sent of a company on Infisical, whatever rows the database still has", async () => {
     const acme = await companyWith("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2020-01-01") });
     const move = (to: string) =>
@@ -160,7 +160,7 @@ describe("expiry", () => {
   });
 });
 
-test("what a provider said is kept with the version it was said of, and listed for the current one", async () => {
+test("a check is stored with its version, and lists show the check of the current one", async () => {
   const acme = await companyWith("one", "two");
   await store.checks.recordCheck(inScope(acme), { secretKey: key, version: 1, result: "rejected" });
   expect((await describeKey(acme))?.check).toBeUndefined();
@@ -180,8 +180,8 @@ test("what a provider said is kept with the version it was said of, and listed f
   expect(await codeOf(keep(key, 2))).toBe("NOT_FOUND");
 });
 
-describe("uses", () => {
-  test("are noted later, at most once an hour, and change nothing of the secret's head", async () => {
+describe("last use", () => {
+  test("the last use is written later, at most once an hour, and leaves the head of the secret unchanged", async () => {
     const acme = await companyWith("one");
     const heads = () => fixture.superuser`select xmin, * from company_secrets where company_id = ${acme.id}`;
     const before = await heads();
@@ -204,7 +204,7 @@ describe("uses", () => {
     expect(another.lastUsed.failures()).toBe(0);
   });
 
-  test("that cannot be written are counted, harm nobody, and are noted at the next use", async () => {
+  test("a last use that cannot be written is counted, fails no read, and is written at the next use", async () => {
     const acme = await companyWith("one");
     const { application, maintenance } = fixture.urls;
     const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });

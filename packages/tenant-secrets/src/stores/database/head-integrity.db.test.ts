@@ -63,7 +63,7 @@ async function remember({ where }: Victim): Promise<() => Promise<void>> {
     );
 }
 
-describe("what another party does to a head is neither read nor written", () => {
+describe("a head that another party has changed", () => {
   const tampered: readonly (readonly [string, (victim: Victim) => readonly string[]])[] = [
     [
       "an old version is made current, with its own sealed value",
@@ -115,7 +115,7 @@ describe("what another party does to a head is neither read nor written", () => 
     ],
   ];
 
-  test.for(tampered)("where %s", async ([, change]) => {
+  test.for(tampered)("a head is neither read nor written where %s", async ([, change]) => {
     await withVersions("fake-a", "fake-b").then((other) => fresh(other).stage(key, "fake-c"));
     const victim = await withVersions("fake-old", "fake-current");
     await fresh(victim).stage(key, "fake-pending");
@@ -155,8 +155,8 @@ describe("what another party does to a head is neither read nor written", () => 
   });
 });
 
-describe("an older state of a secret, put back with the MAC that it had, is named by `audit verify`", () => {
-  test("where a version was written since", async () => {
+describe("an older state of a secret, put back with its MAC", () => {
+  test("`audit verify` names an older head that was put back after a write", async () => {
     const victim = await withVersions("fake-one");
     const putBack = await remember(victim);
     await fresh(victim).set(key, "fake-two");
@@ -173,7 +173,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     );
   });
 
-  test("where one was promoted since", async () => {
+  test("`audit verify` names an older head that was put back after a promotion", async () => {
     const victim = await withVersions("fake-one");
     await fresh(victim).stage(key, "fake-two");
     const putBack = await remember(victim);
@@ -188,7 +188,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
     );
   });
 
-  test("where it was removed since", async () => {
+  test("`audit verify` names an older head that was put back after a removal", async () => {
     const victim = await withVersions("fake-one");
     const putBack = await remember(victim);
     await fresh(victim).remove(key);
@@ -203,7 +203,7 @@ describe("an older state of a secret, put back with the MAC that it had, is name
   });
 });
 
-test("a head that was deleted is named by the verification of the log, and those of a shredded company are not", async () => {
+test("`audit verify` names a deleted head, and no head of a shredded company", async () => {
   const missing = async () => {
     const { findings: list } = await fixture.secrets.audit.verify(operator, {});
     return list.find(({ kind }) => kind === "head-missing");
@@ -228,7 +228,7 @@ test("a head that was deleted is named by the verification of the log, and those
   });
 });
 
-test("nothing is found after every change that there is, also one that came twice", async () => {
+test("`audit verify` finds nothing after every kind of change, also a retried one", async () => {
   const victim = await withVersions("fake-one", "fake-two");
   const secrets = fresh(victim);
   await secrets.set(key, "fake-three", { requestId: "again" });
@@ -253,7 +253,7 @@ test("nothing is found after every change that there is, also one that came twic
   expect(await otherFindings()).toEqual({});
 });
 
-test("a new key of the company takes the heads along, and names one that another party has changed", async () => {
+test("a rotation of the company key renews the MACs of its heads, and names a head that another party has changed", async () => {
   const victim = await withVersions("fake-one");
   const secrets = fresh(victim);
   await secrets.set("CUSTOM_REMOVED", "fake");
@@ -279,7 +279,7 @@ test("a new key of the company takes the heads along, and names one that another
   expect(await otherFindings()).toEqual({});
 });
 
-test("a head that another party puts under a destroyed key of a living company is named by the verification", async () => {
+test("`audit verify` names a head that another party has put under a destroyed key of a living company", async () => {
   const victim = await withVersions("fake-one");
   await fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, victim.subdomain);
   await tamper(`update company_secrets set mac_key_version = 1 where ${victim.where}`);
@@ -289,7 +289,7 @@ test("a head that another party puts under a destroyed key of a living company i
   expect(await otherFindings()).toEqual({});
 });
 
-test("shredding ends the MACs of heads as well, and what is left is no finding", async () => {
+test("`audit verify` finds nothing in the heads that shredding leaves", async () => {
   const victim = await withVersions("fake-one");
   const { apiKey } = await fixture.secrets.apiKeys.create(operator, {
     name: "test",

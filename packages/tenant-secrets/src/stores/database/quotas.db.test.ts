@@ -23,7 +23,7 @@ async function stored() {
   return row;
 }
 
-test("of 50 new secrets at once as many are written as the quota has room for, and the others say which quota it is", async () => {
+test("of 50 concurrent new secrets as many are written as the quota allows, and the errors of the others name the quota", async () => {
   const codes = await Promise.all(Array.from({ length: 50 }, (_, i) => set(`NEW_${i}`)));
   expect([countOf(codes, "no error"), countOf(codes, "NOT_SUPPORTED")]).toEqual([5, 45]);
   expect(await stored()).toMatchObject({ secrets: 5, versions: 5 });
@@ -32,7 +32,7 @@ test("of 50 new secrets at once as many are written as the quota has room for, a
   );
 });
 
-test("a full company goes on reading, replacing, removing and purging, which makes room; another one notices nothing", async () => {
+test("a company at its quota still reads, replaces, removes and purges, and other companies are not affected", async () => {
   for (let i = 0; i < 5; i++) expect(await set(`S_${i}`)).toBe("no error");
   expect(await set("S_5")).toBe("NOT_SUPPORTED");
   const mine = secrets.company(company, product);
@@ -46,7 +46,7 @@ test("a full company goes on reading, replacing, removing and purging, which mak
   await expect.poll(() => set("S_5"), { timeout: 10_000, interval: 200 }).toBe("no error");
 });
 
-test("versions count, those of a batch, a stage and a rollback too, and a batch is refused as a whole", async () => {
+test("the quota of versions includes batches, stages and rollbacks, and refuses a batch as a whole", async () => {
   const mine = secrets.company(company, product);
   for (let i = 0; i < 16; i++) expect(await set("V", `fake-${i}`)).toBe("no error");
   await mine.setMany({ CUSTOM_A: "fake-a", CUSTOM_B: "fake-b" });
@@ -62,7 +62,7 @@ test("versions count, those of a batch, a stage and a rollback too, and a batch 
   expect(await stored()).toMatchObject({ versions: 20 });
 });
 
-test("bytes count as they are stored, and what was not written takes no room", async () => {
+test("the quota of bytes is about encrypted values, and a failed write takes none of it", async () => {
   const large = "x".repeat(60_000);
   expect(await set("LARGE", large)).toBe("no error");
   expect(await set("SECOND", large)).toBe("NOT_SUPPORTED");
@@ -80,7 +80,7 @@ test("bytes count as they are stored, and what was not written takes no room", a
   expect(await set("THIRD", "x".repeat(10_000))).toBe("no error");
 });
 
-test("another process measures what is there, and refuses as well", async () => {
+test("another process measures the stored secrets, and refuses at the same quota", async () => {
   for (let i = 0; i < 5; i++) await set(`P_${i}`);
   expect(await set("P_6", "fake-value", fixture.another({ quotas: small }))).toBe("NOT_SUPPORTED");
   expect(await set("P_6", "fake-value", fixture.another())).toBe("no error");

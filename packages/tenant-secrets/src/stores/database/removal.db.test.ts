@@ -39,7 +39,7 @@ const sealedOf = async (company: Company) =>
   ).map((row) => Number(row["version"]));
 
 describe("a removed secret", () => {
-  test("can be restored for as long as its company says", async () => {
+  test("a removed secret can be restored inside the recovery time of its company", async () => {
     const acme = await companyWith("one");
     await fixture.secrets.companies.setRecovery(operator, acme.subdomain, 7);
     await store.remove(inScope(acme), { secretKey: key });
@@ -48,7 +48,7 @@ describe("a removed secret", () => {
     expect(row).toEqual({ seconds: 7 * 86_400 });
   });
 
-  test("comes back with what was pending and what still counted; written anew it begins anew", async () => {
+  test("a restored secret has its pending and previous versions again, and a secret that is written again has none", async () => {
     const acme = await companyWith("one");
     await store.write(inScope(acme), write(key, "two", { graceSeconds: 600 }));
     await store.versions.stage(inScope(acme), write(key, "three", {}));
@@ -66,7 +66,7 @@ describe("a removed secret", () => {
     expect(await codeOf(store.versions.promote(inScope(acme), { secretKey: key }))).toBe("CONFLICT");
   });
 
-  test("is purged by hand once, only when it is removed or that is meant, and keeps its rows", async () => {
+  test("a purge works once, needs a removal or `force`, and leaves the rows", async () => {
     const acme = await companyWith("one", "two");
     const purge = (force = false) => store.versions.purge(inScope(acme), { secretKey: key, force });
     expect(await codeOf(purge())).toBe("CONFLICT");
@@ -105,7 +105,7 @@ describe("a removed secret", () => {
     expect(left).toEqual({ count: 0 });
   });
 
-  test("keeps no old key of its company alive once it is purged", async () => {
+  test("a purged secret does not prevent the destruction of an old company key", async () => {
     const acme = await companyWith("one", "two");
     await store.versions.stage(inScope(acme), write(key, "three", {}));
     await fixture.superuser`update company_secret_versions set value_encrypted = 'broken' where company_id = ${acme.id} and version = 1`;
@@ -116,8 +116,8 @@ describe("a removed secret", () => {
   });
 });
 
-describe("upkeep", () => {
-  test("purges what cannot be restored any more, in the name of a job, once with two workers, and nothing else", async () => {
+describe("maintenance", () => {
+  test("maintenance purges exactly the secrets whose recovery time is over, once with two workers, as a job", async () => {
     const due = await Promise.all(Array.from({ length: 3 }, () => companyWith("one", "two")));
     const [recent, active] = [await companyWith("one"), await companyWith("one")];
     for (const company of [...due, recent]) await store.remove(inScope(company), { secretKey: key });
@@ -136,7 +136,7 @@ describe("upkeep", () => {
     expect(await activeOf(store, active, key)).toEqual(["current 1 one"]);
   });
 
-  test("purges in time what other companies removed where the key of one does not open, which is an alarm", async () => {
+  test("maintenance purges the secrets of other companies where the key of one does not decrypt, and raises an alarm", async () => {
     const [broken, sound] = [await companyWith("one"), await companyWith("one")];
     for (const company of [broken, sound]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser([broken.id, sound.id])}`;
@@ -157,7 +157,7 @@ describe("upkeep", () => {
     expect(await eventsOf(broken, "secret.purge")).toHaveLength(1);
   });
 
-  test("destroys values that are neither among the 20 that were current last nor replaced within a day nor in use, and keeps the rows", async () => {
+  test("maintenance destroys the values of inactive versions that were replaced a day ago and are not among the last 20 current ones", async () => {
     const values = Array.from({ length: 24 }, (_, i) => `value ${i + 1}`);
     const acme = await companyWith(...values.slice(0, 2));
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
@@ -185,7 +185,7 @@ describe("upkeep", () => {
     expect(await sealedOf(acme)).toEqual(Array.from({ length: 19 }, (_, i) => i + 6));
   });
 
-  test("counts a version's age from the end of its time as current, and not from its making", async () => {
+  test("maintenance takes the age of a version from its replacement, and not from its creation", async () => {
     const acme = await companyWith("value 1");
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
     for (let i = 3; i <= 30; i++) await store.write(inScope(acme), write(key, `value ${i}`, {}));
@@ -204,7 +204,7 @@ describe("upkeep", () => {
     expect(await sealedOf(acme)).toEqual([2, ...newest.slice(1), 31]);
   });
 
-  test("destroys in time what was pending when its removed secret was written over", async () => {
+  test("maintenance destroys a version that was pending when its removed secret was written again", async () => {
     const acme = await companyWith("value 1");
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
     await store.remove(inScope(acme), { secretKey: key });

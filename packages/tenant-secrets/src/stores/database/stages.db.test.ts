@@ -50,7 +50,7 @@ const actions = async () => {
 };
 
 describe("a staged value", () => {
-  test("counts beside the current one until it is promoted, keeps its number, and leaves the old one its grace window", async () => {
+  test("a staged version is active beside the current one, keeps its number when promoted, and leaves the old version its grace window", async () => {
     await withVersions("one");
     expect(await stage("two", { note: "from the provider" })).toEqual({ version: 2 });
     expect(await valueOf(store.find(acme, key))).toBe("one");
@@ -71,7 +71,7 @@ describe("a staged value", () => {
     expect(await actions()).toEqual(["secret.write 1", "secret.stage 2", "secret.promote 2"]);
   });
 
-  test("stays where it is when somebody writes meanwhile, and can be promoted over that", async () => {
+  test("a staged version stays pending during other writes, and can be promoted over them", async () => {
     await withVersions("one");
     await stage("two");
     expect(await set("three", { graceSeconds: 60 })).toEqual({ version: 3 });
@@ -81,7 +81,7 @@ describe("a staged value", () => {
     expect(await set("four", { expectedVersion: 2 })).toEqual({ version: 4 });
   });
 
-  test("is refused where one is pending, where there is no current one, and after a change that was not seen", async () => {
+  test("a stage is refused beside a pending version, without a current one, and after a change that the caller has not seen", async () => {
     await withVersions("one");
     await stage("two");
     await expect(stage("three")).rejects.toMatchObject({
@@ -105,14 +105,14 @@ describe("a staged value", () => {
     expect(await active()).toEqual([]);
   });
 
-  test("is applied once by a retried request", async () => {
+  test("a retried stage applies once, and its request id is refused for a write", async () => {
     await withVersions("one");
     const retry = () => stage("two", { requestId: "r-1" });
     expect([await retry(), await retry()]).toEqual([{ version: 2 }, { version: 2 }]);
     expect(await codeOf(set("two", { requestId: "r-1" }))).toBe("CONFLICT");
   });
 
-  test("is destroyed by a discard, once; without one, promote and discard are a conflict", async () => {
+  test("a discard destroys the pending version once, and without a pending version promote and discard are a CONFLICT", async () => {
     await withVersions("one");
     const promote = (name = key) => store.versions.promote(inScope(acme), { secretKey: name });
     await expect(promote()).rejects.toMatchObject({
@@ -131,7 +131,7 @@ describe("a staged value", () => {
     expect(await set("three")).toEqual({ version: 3 });
   });
 
-  test("is promoted and discarded as the one that is meant: one that replaced it is named, and stays", async () => {
+  test("promote and discard with `pendingVersion` refuse another pending version, and name it", async () => {
     await withVersions("one");
     const { version: pendingVersion } = await stage("tested");
     await stage("untested", { replace: true });
@@ -168,7 +168,7 @@ describe("a staged value", () => {
     });
   });
 
-  test("is found by a rotation of the company's key, before and after it is promoted", async () => {
+  test("a rotation of the company key includes a staged version, before and after its promotion", async () => {
     await withVersions("one");
     await stage("two");
     const rotate = () => fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
@@ -187,7 +187,7 @@ describe("a staged value", () => {
 });
 
 describe("a grace window", () => {
-  test("lasts as long as was promised, whatever is written, promoted or rolled back meanwhile", async () => {
+  test("a grace window lasts as long as was promised, through writes, promotions and rollbacks", async () => {
     await withVersions("one");
     await set("two", { graceSeconds: 3600 });
     await set("three");
@@ -217,7 +217,7 @@ describe("a grace window", () => {
     expect(windows).toBe(2);
   });
 
-  test("ends with all others where that is asked for, and a new one can be promised with it", async () => {
+  test("`endGrace` ends all grace windows, and can open a new one", async () => {
     await withVersions("one");
     await set("two", { graceSeconds: 3600 });
     await set("three", { graceSeconds: 3600, endGrace: true });
@@ -227,7 +227,7 @@ describe("a grace window", () => {
     expect(await active()).toEqual(["current 4 four"]);
   });
 
-  test("is refused where five are open, in a batch and in a promotion too, until one has ended", async () => {
+  test("a sixth grace window is refused, also in a batch and a promotion, until one of the five has ended", async () => {
     await withVersions("1");
     const graceSeconds = 3600;
     for (const value of ["2", "3", "4", "5", "6"]) await set(value, { graceSeconds });
@@ -257,7 +257,7 @@ describe("a grace window", () => {
     expect(await active()).toEqual(["current 8 8", "previous 6 6", ...five.slice(0, 4)]);
   });
 
-  test("is never open for more than five versions, however many write at once", async () => {
+  test("concurrent writes never open more than five grace windows", async () => {
     await withVersions("start");
     const writes = Array.from({ length: 50 }, (_, i) => codeOf(set(`value ${i}`, { graceSeconds: 3600 })));
     const codes = await Promise.all(writes);
@@ -269,7 +269,7 @@ describe("a grace window", () => {
     ]);
   });
 
-  test("of another form than is written here is an integrity failure, and not a new window", async () => {
+  test("a malformed grace window is an INTEGRITY_FAILURE", async () => {
     await withVersions("one", "two");
     await fixture.superuser`update company_secrets set grace_windows = '[{"version": 1}]' where company_id = ${acme.id}`;
     expect(await codeOf(set("three", { graceSeconds: 60 }))).toBe("INTEGRITY_FAILURE");
@@ -281,7 +281,7 @@ describe("a rollback", () => {
   const rollback = (toVersion: number, options = {}) =>
     store.versions.rollback(inScope(acme), { secretKey: key, toVersion, ...options });
 
-  test("writes an earlier value again, as a new version that says which one it was", async () => {
+  test("a rollback writes an earlier value as a new version, whose note names the earlier one", async () => {
     await withVersions("one", "two", "three");
     expect(await rollback(1, { expectedVersion: 3 })).toEqual({ version: 4 });
     expect(await active()).toEqual(["current 4 one"]);
@@ -293,7 +293,7 @@ describe("a rollback", () => {
     expect((await history())[0]).toMatchObject({ note: "why not" });
   });
 
-  test("goes to no version that is unknown, current, pending or destroyed, and brings no removed secret back", async () => {
+  test("a rollback refuses unknown, current, pending and destroyed versions, and removed secrets", async () => {
     await withVersions("one", "two");
     await stage("three");
     await expect(rollback(9)).rejects.toMatchObject({
@@ -315,7 +315,7 @@ describe("a rollback", () => {
     expect(await active()).toEqual(["current 4 four"]);
   });
 
-  test("reaches no version of another company's secret", async () => {
+  test("a rollback reaches no version of another company", async () => {
     await withVersions("theirs", "theirs too", "theirs as well");
     await withVersions("ours", "ours too");
     expect(await codeOf(rollback(3))).toBe("NOT_FOUND");
@@ -326,7 +326,7 @@ describe("a rollback", () => {
   });
 });
 
-test("of 50 writers at once who have all seen the same version, one wins each round and the others are told the new one", async () => {
+test("of 50 concurrent writes under one expected version one succeeds per round, and the others learn the new version", async () => {
   await withVersions("start");
   for (const current of [1, 2]) {
     const round = await Promise.allSettled(
@@ -341,7 +341,7 @@ test("of 50 writers at once who have all seen the same version, one wins each ro
   expect((await history()).map(({ version }) => version)).toEqual([3, 2, 1]);
 });
 
-test("a history comes in pages, the newest first, and knows who made what", async () => {
+test("a history has pages, the newest version first, and names the actor of each version", async () => {
   await withVersions("1", "2", "3", "4", "5");
   const page = (before?: number) => store.versions.history(acme, { secretKey: key, before, limit: 2 });
   const first = await page();
@@ -362,7 +362,7 @@ test("a history comes in pages, the newest first, and knows who made what", asyn
   expect(removed.recoverUntil?.getTime()).toBeGreaterThan(removed.removedAt?.getTime() ?? Infinity);
 });
 
-test("a clock of the process that has jumped changes nothing: the database's decides", async () => {
+test("grace windows and restores follow the clock of the database, whatever the clock of the process says", async () => {
   await withVersions("one");
   // Past the grace window, and no further: the schedule of a job runner that shares this process would go through each minute
   // that the clock leaves out.

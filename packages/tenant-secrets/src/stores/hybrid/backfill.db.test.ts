@@ -38,8 +38,8 @@ const head = async (name = key) => {
 };
 const begin = async (): Promise<void> => void (acme = await createCompany(fixture, "hybrid"));
 
-describe("what a hybrid company has in Infisical only", () => {
-  test("is copied into the database when it is read, as the act of a job that is in the audit log", async () => {
+describe("a secret that only Infisical has", () => {
+  test("a read of a secret that only Infisical has copies it into the database, audited as a job", async () => {
     await begin();
     await outside("from Infisical");
     expect((await stores.hybrid.find(acme, key))?.version).toBe(1);
@@ -53,7 +53,7 @@ describe("what a hybrid company has in Infisical only", () => {
     );
   });
 
-  test("is copied once, by however many readers in however many processes", async () => {
+  test("concurrent readers in several processes copy a secret once", async () => {
     await begin();
     await outside("from Infisical");
     const processes = [stores, createStores(fixture, catalog), createStores(fixture, catalog)];
@@ -64,7 +64,7 @@ describe("what a hybrid company has in Infisical only", () => {
     expect(await head()).toBe("infisical 1");
   });
 
-  test("stays there where the catalogue says so, or would not take it as a value", async () => {
+  test("a secret is not copied where the catalogue forbids it or refuses the value", async () => {
     await begin();
     await outside("changes often", "CHANGING");
     await outside("not a key of Stripe", "STRIPE_SECRET_KEY");
@@ -83,7 +83,7 @@ describe("what a hybrid company has in Infisical only", () => {
     );
   });
 
-  test("gets whatever the database can do with it, once that is asked for", async () => {
+  test("an operation that only the database supports copies the secret first", async () => {
     await begin();
     await outside("one");
     expect(await stores.hybrid.versions.stage(inScope(acme), write(key, "two", {}))).toEqual({ version: 2 });
@@ -95,7 +95,7 @@ describe("what a hybrid company has in Infisical only", () => {
     );
   });
 
-  test("is served from there while it cannot be copied", async () => {
+  test("a secret is served from Infisical while it cannot be copied", async () => {
     await begin();
     await outside("from Infisical");
     const { database } = fixture;
@@ -108,7 +108,7 @@ describe("what a hybrid company has in Infisical only", () => {
     expect(readOnly.hybrid.measure()).toEqual({ backfilled: 0, refreshed: 0, failed: 1 });
   });
 
-  test("is an error of the store, and no absence, while Infisical cannot say", async () => {
+  test("an outage of Infisical is an error of the store, and not NOT_FOUND", async () => {
     await begin();
     fixture.emulator.faults.add({ kind: "answer", status: 503 }, { path: /CUSTOM_KEY/, times: 2 });
     expect(await codeOf(stores.hybrid.find(acme, key))).toBe("STORE_UNAVAILABLE");
@@ -116,7 +116,7 @@ describe("what a hybrid company has in Infisical only", () => {
     expect(await stores.hybrid.find(acme, key)).toBeUndefined();
   });
 
-  test("is not read, copied or brought back after a removal", async () => {
+  test("a removed secret is neither read nor copied from Infisical", async () => {
     await begin();
     await outside("old");
     await read();
@@ -128,8 +128,8 @@ describe("what a hybrid company has in Infisical only", () => {
   });
 });
 
-describe("a value that was copied", () => {
-  test("follows Infisical until the first write of ours, and never after it", async () => {
+describe("a copy in the database", () => {
+  test("a copy follows Infisical until the first write to the database, and never after it", async () => {
     await begin();
     await outside("one");
     await read();
@@ -144,7 +144,7 @@ describe("a value that was copied", () => {
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["ours", "written 3"]);
   });
 
-  test("follows Infisical also where it is only ever asked for what counts", async () => {
+  test("a copy follows Infisical also where only its active versions are read", async () => {
     await begin();
     await outside("one");
     expect(await activeOf(stores.hybrid, acme, key)).toEqual(["current 1 one"]);
@@ -155,7 +155,7 @@ describe("a value that was copied", () => {
     expect(current?.encrypted.ttlMs).toBeLessThanOrEqual(300_000);
   });
 
-  test("is not taken back by a promotion or rollback of ours", async () => {
+  test("a copy does not replace a promoted version or a rollback", async () => {
     await begin();
     await outside("one");
     await stores.hybrid.versions.stage(inScope(acme), write(key, "ours", {}));
@@ -166,7 +166,7 @@ describe("a value that was copied", () => {
     expect(await read(createStores(fixture, catalog))).toBe("one");
   });
 
-  test("is not taken back by a removal of ours that was undone", async () => {
+  test("a copy does not replace a restored secret", async () => {
     await begin();
     await outside("one");
     await read();
@@ -176,7 +176,7 @@ describe("a value that was copied", () => {
     expect([await read(createStores(fixture, catalog)), await head()]).toEqual(["one", "written 1"]);
   });
 
-  test("that comes while it is being removed is removed", async () => {
+  test("a copy that is made during the removal of its secret is removed", async () => {
     await begin();
     await outside("one");
     const [asked, copied] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -198,7 +198,7 @@ describe("a value that was copied", () => {
     expect(await read(createStores(fixture, catalog))).toBeUndefined();
   });
 
-  test("is served while Infisical is away or slow, and for less long than usual", async () => {
+  test("a copy is served while Infisical is unavailable or slow, and cached for a shorter time", async () => {
     await begin();
     await outside("one");
     await read();
@@ -212,7 +212,7 @@ describe("a value that was copied", () => {
     }
   });
 
-  test("stays when Infisical loses it", async () => {
+  test("a copy stays when Infisical loses the secret", async () => {
     await begin();
     await outside("one");
     await read();
@@ -220,7 +220,7 @@ describe("a value that was copied", () => {
     expect(await read(createStores(fixture, catalog))).toBe("one");
   });
 
-  test("never replaces a write that comes while Infisical is being asked", async () => {
+  test("a copy never replaces a write that was made while Infisical was asked", async () => {
     for (let round = 0; round < 6; round++) {
       await begin();
       await outside("old");
@@ -239,7 +239,7 @@ describe("a value that was copied", () => {
     }
   });
 
-  test("is looked for in Infisical no more once it was written or removed here", async () => {
+  test("Infisical is not asked for a secret that was written or removed in the database", async () => {
     await begin();
     await outside("old");
     await outside("old", "CUSTOM_GONE");
@@ -254,7 +254,7 @@ describe("a value that was copied", () => {
   });
 });
 
-test("a secret that may not be read is no trouble of the others that are asked for with it", async () => {
+test("a secret that Infisical denies does not fail the secrets that are read with it", async () => {
   const company = await createCompany(fixture, "infisical");
   for (const name of ["A", "B", "C"]) await outside(name, `CUSTOM_${name}`, company);
   fixture.emulator.faults.add({ kind: "hidden-values" }, { path: /raw$|CUSTOM_B$/, times: 2 });
@@ -266,7 +266,7 @@ test("a secret that may not be read is no trouble of the others that are asked f
   expect(found).toEqual(["A", "refused", "C"]);
 });
 
-test("several secrets of a folder that are asked for in one turn are one list, and one by itself is no list", async () => {
+test("several secrets of a folder in one turn are one list request, and a single secret is none", async () => {
   const company = await createCompany(fixture, "infisical");
   for (const name of ["A", "B", "C"]) await outside(name, `CUSTOM_${name}`, company);
   const before = fixture.emulator.requests().length;

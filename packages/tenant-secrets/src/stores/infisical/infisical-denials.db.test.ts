@@ -33,7 +33,7 @@ const lastOutcomes = async (action: string) =>
 
 const looking = ["describeSecret", "readValue"] as const;
 
-test("a write that Infisical denies this service is FORBIDDEN with the missing right, and failed in the audit log", async () => {
+test("a write that Infisical denies this service is FORBIDDEN with the missing right, and audited as failed", async () => {
   const subdomain = await fixture.company("infisical");
   await infisical.putSecret(`/tenants/${subdomain}`, "CUSTOM_KEY", "fake-0001");
   const denied = await withRights([{ on: "secrets", actions: looking, path: "/**" }]);
@@ -54,7 +54,7 @@ test("a write that Infisical denies this service is FORBIDDEN with the missing r
   expect(await secrets.company(subdomain, product).get("CUSTOM_KEY")).toBe("fake-0001");
 });
 
-test("a missing right on /tenants itself is named, and no refusals of the caller are counted for it", async () => {
+test("a missing right on /tenants is named, and is no refusal of the caller", async () => {
   const subdomain = await fixture.company("infisical");
   const rights: readonly InfisicalRight[] = [
     { on: "secrets", actions: looking, path: "/hono-api" },
@@ -84,7 +84,7 @@ test("a read that Infisical denies this service names the right", async () => {
   expect(list.message).toContain("may not list secrets below /tenants");
 });
 
-test("a value that was read goes on being served while Infisical denies it to this service", async () => {
+test("a cached value is served while Infisical denies it to this service", async () => {
   const subdomain = await fixture.company("infisical");
   await infisical.putSecret(`/tenants/${subdomain}`, "CUSTOM_KEY", "fake-0001");
   let isDenied = false;
@@ -103,13 +103,13 @@ test("a value that was read goes on being served while Infisical denies it to th
   }
 });
 
-test("a write that was not made is failed in the audit log, and one whose answer was lost is unknown", async () => {
+test("a write that was not made is audited as failed, and one without an answer as unknown", async () => {
   const subdomain = await fixture.company("infisical");
   const failing = (error: InfisicalError) => {
-    const putSecret = async (): Promise<never> => {
+    const putSoleSecret = async (): Promise<never> => {
       throw error;
     };
-    const process = fixture.another({ infisical: { ...infisical, putSecret } });
+    const process = fixture.another({ infisical: { ...infisical, putSoleSecret } });
     return errorOf(process.company(subdomain, product).set("CUSTOM_KEY", "fake-0001"));
   };
   const refused = await failing(new InfisicalError("UNAUTHORIZED"));
@@ -121,7 +121,7 @@ test("a write that was not made is failed in the audit log, and one whose answer
   expect(await lastOutcomes("secret.write")).toEqual(["attempted null", "unknown STORE_UNAVAILABLE"]);
 });
 
-test("one who lists all the time is limited by itself, and other companies' reads and writes go on", async () => {
+test("a company that lists all the time reaches its own limit, and other companies read and write on", async () => {
   const limited = await startInfisicalEmulator({ requestsPerMinute: "production" });
   try {
     const client = createInfisicalClient({ ...limited, environment: "dev" });

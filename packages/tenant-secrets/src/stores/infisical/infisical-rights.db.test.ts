@@ -22,7 +22,7 @@ const documented: readonly InfisicalRight[] = [
   { on: "secret-folders", actions: ["create"], path: "/tenants" },
 ];
 
-test("where no company's secrets live in Infisical, reading /hono-api is all that is needed", async () => {
+test("the right to read /hono-api suffices where no company's secrets live in Infisical", async () => {
   await fixture.company("database");
   expect(await triedWith([keys])).toEqual([]);
   expect(await triedWith([])).toEqual([
@@ -31,7 +31,7 @@ test("where no company's secrets live in Infisical, reading /hono-api is all tha
   expect((await infisical.listFolders("/tenants")).map((folder) => folder.name)).toEqual([]);
 });
 
-test("the rights that the documentation lists suffice, and leave nothing behind but an empty folder", async () => {
+test("the documented rights suffice, and the check of them leaves nothing but an empty folder", async () => {
   const company = await fixture.company("infisical");
   expect(await triedWith(documented)).toEqual([]);
   expect(await infisical.listSecrets("/tenants/_rights-check")).toEqual([]);
@@ -60,7 +60,7 @@ test.for([
   expect(missing).toEqual(expect.arrayContaining([expect.stringContaining(`may not ${sentence}`)]));
 });
 
-test("rights below /tenants alone do not suffice, and what is missing is named: /tenants itself", async () => {
+test("rights below /tenants do not suffice, and the missing right on /tenants is named", async () => {
   await infisical.deleteFolder("/tenants/_rights-check");
   const below = documented.map((right) => ({
     ...right,

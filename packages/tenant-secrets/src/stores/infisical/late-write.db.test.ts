@@ -36,7 +36,7 @@ async function startSlowWay(databaseUrl: string, words: readonly string[]): Prom
   return Object.assign(new URL(databaseUrl), { hostname: "127.0.0.1", port: String(port) }).href;
 }
 
-test("a write that outlives its call keeps the value or nothing, and never what was left of a wiped one", async () => {
+test("a write that outlives its call stores the value or nothing, and never a wiped one", async () => {
   const subdomain = await fixture.company("database");
   const plain = fixture.secrets.company(subdomain, product);
   await plain.set("CUSTOM_A", "fake-first");

@@ -52,7 +52,7 @@ function processWith(calls: Partial<InfisicalClient>): Fixture["secrets"] {
 }
 
 /** A process that stands still, or is killed, right after its first call has done its work. */
-function stoppedAfter(call: "putSecret" | "deleteSecret") {
+function stoppedAfter(call: "putSoleSecret" | "deleteSecret") {
   const done = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   let isFirst = true;
@@ -67,19 +67,19 @@ function stoppedAfter(call: "putSecret" | "deleteSecret") {
   };
   const { infisical } = fixture;
   const calls: Partial<InfisicalClient> =
-    call === "putSecret"
-      ? { putSecret: (...put) => stopOnce(infisical.putSecret(...put)) }
+    call === "putSoleSecret"
+      ? { putSoleSecret: (...put) => stopOnce(infisical.putSoleSecret(...put)) }
       : { deleteSecret: (...secret) => stopOnce(infisical.deleteSecret(...secret)) };
   whenDone(async () => goOn.resolve());
   return { process: processWith(calls), isDone: done.promise, goOn: goOn.resolve };
 }
 
-describe("a write at Infisical whose company is given another store meanwhile", () => {
+describe("a change at Infisical whose company changes to another store meanwhile", () => {
   test.for(["database", "hybrid"] as const)(
-    "is made again in the new one (%s), and answers its version",
+    "a write at Infisical is made again in the new store (%s) of its company, and returns that version",
     async (to) => {
       const subdomain = await fixture.company("infisical");
-      const { process, isDone, goOn } = stoppedAfter("putSecret");
+      const { process, isDone, goOn } = stoppedAfter("putSoleSecret");
       const writing = process.company(subdomain, product).set(key, "one");
       await isDone;
       await changeStore(subdomain, to);
@@ -94,7 +94,7 @@ describe("a write at Infisical whose company is given another store meanwhile", 
     },
   );
 
-  test("removes the secret, which no copy brings back that is made before the deletion arrives", async () => {
+  test("a removal at Infisical is not undone by a copy that is made before the deletion arrives", async () => {
     const subdomain = await fixture.company("infisical");
     const secrets = fixture.secrets.company(subdomain, product);
     await secrets.set(key, "one");
@@ -119,7 +119,7 @@ describe("a write at Infisical whose company is given another store meanwhile", 
   });
 });
 
-describe("a change at Infisical whose outcome nobody is told", () => {
+describe("a change at Infisical with an unknown outcome", () => {
   const ways = [
     ["a write that was made", "put", true],
     ["a write that was not made", "put", false],
@@ -127,37 +127,40 @@ describe("a change at Infisical whose outcome nobody is told", () => {
     ["a removal that was not made", "delete", false],
   ] as const;
 
-  test.for(ways)("is settled by a look at what is there: %s", async ([, kind, isMade]) => {
-    const subdomain = await fixture.company("infisical");
-    const secrets = fixture.secrets.company(subdomain, product);
-    await secrets.set(key, "one");
-    const { faults } = fixture.emulator;
-    faults.add(
-      { kind: "reset", afterApply: isMade },
-      { ...ofSecret, method: kind === "put" ? "PATCH" : "DELETE" },
-    );
-    // Nor does the client find out.
-    faults.add({ kind: "reset" }, { ...ofSecret, method: "GET", times: 10 });
-    const change = kind === "put" ? secrets.set(key, "two") : secrets.remove(key);
-    expect(await codeOf(change)).toBe("STORE_UNAVAILABLE");
-    faults.clear();
-    expect(await rowsOf(subdomain)).toEqual([`${kind} unknown`]);
-    expect(await settle(), "before its deadline").toEqual({ settled: 0, open: 0, givenUp: 0 });
-    await passDeadlines();
-    expect(await settle()).toEqual({ settled: 1, open: 0, givenUp: 0 });
-    expect(await rowsOf(subdomain)).toEqual([]);
-    const action = kind === "put" ? "secret.write" : "secret.remove";
-    const version = isMade && kind === "put" ? " 2" : "";
-    expect((await eventsOf(subdomain)).slice(2)).toEqual([
-      `${action} attempted`,
-      `${action} unknown STORE_UNAVAILABLE`,
-      isMade ? `${action} success${version}` : `${action} failed NOT_APPLIED`,
-    ]);
-  });
+  test.for(ways)(
+    "a change at Infisical with an unknown outcome is settled by the state of Infisical: %s",
+    async ([, kind, isMade]) => {
+      const subdomain = await fixture.company("infisical");
+      const secrets = fixture.secrets.company(subdomain, product);
+      await secrets.set(key, "one");
+      const { faults } = fixture.emulator;
+      faults.add(
+        { kind: "reset", afterApply: isMade },
+        { ...ofSecret, method: kind === "put" ? "PATCH" : "DELETE" },
+      );
+      // Nor does the client find out.
+      faults.add({ kind: "reset" }, { ...ofSecret, method: "GET", times: 10 });
+      const change = kind === "put" ? secrets.set(key, "two") : secrets.remove(key);
+      expect(await codeOf(change)).toBe("STORE_UNAVAILABLE");
+      faults.clear();
+      expect(await rowsOf(subdomain)).toEqual([`${kind} unknown`]);
+      expect(await settle(), "before its deadline").toEqual({ settled: 0, open: 0, givenUp: 0 });
+      await passDeadlines();
+      expect(await settle()).toEqual({ settled: 1, open: 0, givenUp: 0 });
+      expect(await rowsOf(subdomain)).toEqual([]);
+      const action = kind === "put" ? "secret.write" : "secret.remove";
+      const version = isMade && kind === "put" ? " 2" : "";
+      expect((await eventsOf(subdomain)).slice(2)).toEqual([
+        `${action} attempted`,
+        `${action} unknown STORE_UNAVAILABLE`,
+        isMade ? `${action} success${version}` : `${action} failed NOT_APPLIED`,
+      ]);
+    },
+  );
 
-  test("because its process was killed does not keep others from the secret, once its time is up", async () => {
+  test("a write of a killed process blocks its secret no longer than its deadline", async () => {
     const subdomain = await fixture.company("infisical");
-    const { process, isDone } = stoppedAfter("putSecret");
+    const { process, isDone } = stoppedAfter("putSoleSecret");
     process
       .company(subdomain, product)
       .set(key, "killed")
@@ -177,17 +180,17 @@ describe("a change at Infisical whose outcome nobody is told", () => {
   });
 
   const late = [
-    ["putSecret", "a write"],
+    ["putSoleSecret", "a write"],
     ["deleteSecret", "a removal"],
   ] as const;
 
-  test.for(late)("is not made again by a process that stood still meanwhile (%s)", async ([call]) => {
+  test.for(late)("a process that was paused does not make a settled change again (%s)", async ([call]) => {
     const subdomain = await fixture.company("infisical");
     const secrets = fixture.secrets.company(subdomain, product);
     await secrets.set(key, "first");
     const { process, isDone, goOn } = stoppedAfter(call);
     const stopped = process.company(subdomain, product);
-    const changing = call === "putSecret" ? stopped.set(key, "stopped") : stopped.remove(key);
+    const changing = call === "putSoleSecret" ? stopped.set(key, "stopped") : stopped.remove(key);
     await isDone;
     await passDeadlines();
     expect(await settle()).toMatchObject({ settled: 1 });
@@ -196,13 +199,13 @@ describe("a change at Infisical whose outcome nobody is told", () => {
     expect(await codeOf(changing)).toBe("STORE_UNAVAILABLE");
     expect(await inFolder(subdomain)).toBe("acknowledged since");
     expect(await rowsOf(subdomain)).toEqual([]);
-    const action = call === "putSecret" ? "secret.write" : "secret.remove";
+    const action = call === "putSoleSecret" ? "secret.write" : "secret.remove";
     expect((await eventsOf(subdomain)).at(-1)).toBe(`${action} unknown STORE_UNAVAILABLE`);
   });
 
-  test("stays open while Infisical is away, and is given up after a day, with an alarm", async () => {
+  test("an unknown outcome stays open while Infisical is unavailable, and is given up after a day with an alarm", async () => {
     const subdomain = await fixture.company("infisical");
-    const { process, isDone } = stoppedAfter("putSecret");
+    const { process, isDone } = stoppedAfter("putSoleSecret");
     process
       .company(subdomain, product)
       .set(key, "killed")
@@ -224,9 +227,9 @@ describe("a change at Infisical whose outcome nobody is told", () => {
     expect((await eventsOf(subdomain)).slice(-1)).toEqual(["secret.write unknown STORE_UNAVAILABLE"]);
   });
 
-  test("is one row however often it is tried, and none where Infisical refused it", async () => {
+  test("a retried change is one row, and a change that Infisical refused is none", async () => {
     const subdomain = await fixture.company("infisical");
-    const cutOff = processWith({ putSecret: () => Promise.reject(new InfisicalError("AMBIGUOUS")) });
+    const cutOff = processWith({ putSoleSecret: () => Promise.reject(new InfisicalError("AMBIGUOUS")) });
     for (let i = 0; i < 3; i++) {
       expect(await codeOf(cutOff.company(subdomain, product).set(key, "again"))).toBe("STORE_UNAVAILABLE");
     }
@@ -240,8 +243,8 @@ describe("a change at Infisical whose outcome nobody is told", () => {
   });
 });
 
-describe("first writes of one name by two processes at once", () => {
-  test("leave one secret in Infisical, which has the value that was acknowledged last", async () => {
+describe("concurrent first writes of one name", () => {
+  test("concurrent first writes leave one secret in Infisical, with the value that was acknowledged last", async () => {
     const subdomain = await fixture.company("infisical");
     const one = fixture.secrets.company(subdomain, product);
     const other = fixture.another().company(subdomain, product);
@@ -264,7 +267,7 @@ describe("first writes of one name by two processes at once", () => {
     );
   });
 
-  test("are replaced by ours where the other one is not, and it is said so", async () => {
+  test("a first write replaces a twin that another party made at the same time, and its event says so", async () => {
     const subdomain = await fixture.company("infisical");
     await fixture.infisical.createFolder(`/tenants/${subdomain}`);
     fixture.emulator.faults.add({ kind: "race" }, { ...ofSecret, times: 2, method: "POST" });
@@ -281,12 +284,12 @@ describe("first writes of one name by two processes at once", () => {
   });
 });
 
-test("shredding deletes the folder when no write can arrive in it any more, and none is acknowledged", async () => {
+test("shredding deletes the folder once no write can arrive in it, and no such write is acknowledged", async () => {
   const subdomain = await fixture.company("infisical");
   const isAsked = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   const process = processWith({
-    putSecret: async (...put) => {
+    putSoleSecret: async (...put) => {
       isAsked.resolve();
       await goOn.promise;
       return fixture.infisical.putSecret(...put);
