@@ -17,6 +17,7 @@ import {
   audited,
   type Change,
   type EventDetails,
+  type Operation,
   type Operations,
   type Transaction,
 } from "../access/operation.ts";
@@ -86,9 +87,9 @@ const longestLifeMs = 366 * 24 * 3600 * 1000;
 const toManage = { verb: "members", to: "manage API keys" } as const;
 
 export function createApiKeys(operations: Operations, companies: Pick<Companies, "resolve">): ApiKeys {
-  const resolve = async (caller: Caller, action: AuditAction, subdomain: string) => {
-    const { company } = await companies.resolve({ caller, action }, subdomain);
-    return { caller, action, company, ...toManage };
+  const resolve = async (asked: Pick<Operation, "caller" | "action" | "subject">, subdomain: string) => {
+    const { company } = await companies.resolve(asked, subdomain);
+    return { ...asked, company, ...toManage };
   };
 
   return {
@@ -99,7 +100,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
       }
       const entered: Company[] = [];
       for (const subdomain of new Set(key.companies)) {
-        const operation = await resolve(caller, action, subdomain);
+        const operation = await resolve({ caller, action }, subdomain);
         await operations.authorize(operation);
         entered.push(operation.company);
       }
@@ -156,7 +157,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
     },
 
     list: async (caller, subdomain) => {
-      const operation = await resolve(caller, "api-key.list", subdomain);
+      const operation = await resolve({ caller, action: "api-key.list" }, subdomain);
       const { company } = operation;
       const seesAll = permitsOnPlatform(caller.actor, "members");
       return operations.read(operation, (across) =>
@@ -178,7 +179,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
 
     revoke: async (caller, subdomain, id) => {
       const subject = z.uuid().safeParse(id).data;
-      const operation = { ...(await resolve(caller, "api-key.revoke", subdomain)), subject };
+      const operation = await resolve({ caller, action: "api-key.revoke", subject }, subdomain);
       const { company } = operation;
       // A platform key reaches other companies too, so only whoever could have made it may end it.
       const reachable = permitsOnPlatform(caller.actor, "members")

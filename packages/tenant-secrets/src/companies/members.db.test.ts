@@ -112,6 +112,9 @@ describe("members", () => {
     ];
     expect(await Promise.all(calls.map(codeOf))).toEqual(Array(4).fill("NOT_FOUND"));
     expect(await rolesOf(theirs.subdomain)).toHaveProperty("size", 4);
+    const denied = await fixture.superuser`select action from audit_events
+      where subject = ${theirs.member.userId} and outcome = 'denied' order by action`;
+    expect(denied.map((event) => event["action"])).toEqual(["member.change", "member.remove"]);
   });
 });
 

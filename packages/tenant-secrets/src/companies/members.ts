@@ -13,7 +13,13 @@ import {
   Role,
   TenantSecretsError,
 } from "@repo/catalog";
-import { audited, type EventDetails, type Operations, type Transaction } from "../access/operation.ts";
+import {
+  audited,
+  type EventDetails,
+  type Operation,
+  type Operations,
+  type Transaction,
+} from "../access/operation.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
 import type { Companies, Company } from "./companies.ts";
 import { requireActiveCaller } from "./active-caller.ts";
@@ -76,9 +82,9 @@ const Email = z.string().toLowerCase().pipe(z.email().max(254));
 const toManage = { verb: "members", to: "manage members" } as const;
 
 export function createMembers(operations: Operations, companies: Pick<Companies, "resolve">): Members {
-  const resolve = async (caller: Caller, action: AuditAction, subdomain: string) => {
-    const { company } = await companies.resolve({ caller, action }, subdomain);
-    return { caller, action, company, ...toManage };
+  const resolve = async (asked: Pick<Operation, "caller" | "action" | "subject">, subdomain: string) => {
+    const { company } = await companies.resolve(asked, subdomain);
+    return { ...asked, company, ...toManage };
   };
 
   /** One change of a company's members at a time, so that two cannot each leave the other's owner as the last. */
@@ -106,7 +112,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
 
   return {
     list: async (caller, subdomain) => {
-      const operation = await resolve(caller, "member.list", subdomain);
+      const operation = await resolve({ caller, action: "member.list" }, subdomain);
       return operations.read(operation, async (across) => {
         const members = await across((statements) => select(statements, operation.company));
         return audited(
@@ -118,7 +124,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
 
     add: async (caller, subdomain, { requestId, ...asked }) => {
       const { email, name, role } = asked;
-      const operation = await resolve(caller, "member.add", subdomain);
+      const operation = await resolve({ caller, action: "member.add" }, subdomain);
       const { company } = operation;
       const deny = givesRole(caller.actor, company.id, role) ? undefined : forbidden("make an owner");
       const once = { requestId, asked: { company: company.id, ...asked }, answer: AddedMember };
@@ -144,7 +150,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
 
     change: async (caller, subdomain, { userId: id, role }) => {
       const subject = z.uuid().safeParse(id).data;
-      const operation = { ...(await resolve(caller, "member.change", subdomain)), subject };
+      const operation = await resolve({ caller, action: "member.change", subject }, subdomain);
       const { company } = operation;
       const change = { ...operation, guard: guardOf(caller, company) };
       return operations.change(change, async ({ statements, writer }) => {
@@ -167,7 +173,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
 
     remove: async (caller, subdomain, { userId: id, revokeApiKeys, requestId }) => {
       const subject = z.uuid().safeParse(id).data;
-      const operation = { ...(await resolve(caller, "member.remove", subdomain)), subject };
+      const operation = await resolve({ caller, action: "member.remove", subject }, subdomain);
       const { company } = operation;
       const asked = { company: company.id, userId: id, revokeApiKeys };
       const once = { requestId, asked, answer: RemainingKeys };
