@@ -124,13 +124,14 @@ export type NewEvent = Omit<EventRow, "xid" | "position">;
 
 /** The record. An event is made and its MAC computed by the process that saw it; the database adds nothing to it. */
 export interface AuditLog {
-  /** Adds an event inside the transaction of the change it is about: both commit, or neither. */
-  recordInTransaction(statements: Statements, caller: AuditSubject, entry: AuditEntry): Promise<void>;
-  /** As `addTo`, of any number of events in one statement. */
-  recordAllInTransaction(
+  /**
+   * Adds an event, or several in one statement, inside the transaction of the change that they are about: all commit, or none.
+   * Every event that commits with a change comes this way.
+   */
+  recordInTransaction(
     statements: Statements,
     caller: AuditSubject,
-    entries: readonly AuditEntry[],
+    entries: AuditEntry | readonly AuditEntry[],
   ): Promise<void>;
   /**
    * Adds an event on its own, and resolves once it is committed; but of attempts that are alike, and that were refused, failed

@@ -138,10 +138,11 @@ export function createAuditLog(
     }
   };
 
-  const recordAllInTransaction: AuditLog["recordAllInTransaction"] = async (statements, caller, entries) => {
+  const recordInTransaction: AuditLog["recordInTransaction"] = async (statements, caller, given) => {
     const current = key;
     if (current === undefined)
       throw new TenantSecretsError("INTERNAL", "The audit log was used before it was ready.");
+    const entries = "action" in given ? [given] : given;
     if (entries.length === 0) return;
     const events = entries.map((entry) => {
       const number = numbers.take();
@@ -173,8 +174,7 @@ export function createAuditLog(
     ready: async () => {
       await ready();
     },
-    recordInTransaction: (statements, caller, entry) => recordAllInTransaction(statements, caller, [entry]),
-    recordAllInTransaction,
+    recordInTransaction,
     record: async (caller, entry) => {
       const content = contentOf(caller, entry);
       if (!isCoalesced(entry) || failures.admits(content, performance.now(), Date.now()))

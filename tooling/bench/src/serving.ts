@@ -67,7 +67,6 @@ const nothing = () => Promise.resolve();
 /** A record that takes everything and keeps nothing. */
 export const dropEverything: AuditLog = {
   recordInTransaction: nothing,
-  recordAllInTransaction: nothing,
   record: nothing,
   recordBatched: nothing,
   batchedRecorder: () => () => true,

@@ -136,9 +136,8 @@ export function createOperations(
     return auditFailure(audit, { ...attemptOf(operation), changes }, work);
   };
 
-  /** The one place where the events of a committed change are written, in its transaction. */
   const recordIn = (statements: Statements, operation: Operation, events: readonly EventDetails[]) =>
-    audit.recordAllInTransaction(
+    audit.recordInTransaction(
       statements,
       operation.caller,
       events.map((event) => entryOf(operation, event)),

@@ -364,12 +364,12 @@ test("any number of events go into a transaction with one statement, and are all
         return typeof member === "function" ? member.bind(target) : member;
       },
     });
-    await log.recordAllInTransaction(counting, reader, entries);
+    await log.recordInTransaction(counting, reader, entries);
   });
   expect(statementsRun).toBe(1);
   await database
     .inCompany(companyId, async (statements) => {
-      await log.recordAllInTransaction(statements, reader, entries.slice(0, 5));
+      await log.recordInTransaction(statements, reader, entries.slice(0, 5));
       throw new Error("changed its mind");
     })
     .catch(() => {});

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
-import { apiKeyState, type AuditAction, selectKeyCompanies } from "@repo/audit-log";
+import { apiKeyState, selectKeyCompanies } from "@repo/audit-log";
 import {
   ApiKeyVerb,
   type Caller,

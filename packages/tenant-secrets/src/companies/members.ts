@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, ne, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
-import { type AuditAction, userState } from "@repo/audit-log";
+import { userState } from "@repo/audit-log";
 import {
   type Caller,
   displayNameRule,

@@ -189,7 +189,7 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
         .returning({ version: registry.version });
       const event = { action: "key.retire", outcome: "success" } as const;
       const events = retired.map(({ version }) => ({ ...event, version }));
-      await audit.recordAllInTransaction(statements, step.caller, events);
+      await audit.recordInTransaction(statements, step.caller, events);
       return { phase: "report" };
     });
     return refreshed(entering);

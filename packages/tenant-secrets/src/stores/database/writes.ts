@@ -95,7 +95,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill
         const versions = applied ?? (await make());
         const reason = applied === undefined ? undefined : ("REPLAYED" as const);
         const entry = { action, outcome: "success", companyId: company.id, reason } as const;
-        await audit.recordAllInTransaction(
+        await audit.recordInTransaction(
           statements,
           caller,
           secretKeys.map((secretKey, i) => ({ ...entry, secretKey, version: versions[i] ?? 0 })),
