@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-const everywhere = ["packages", "apps", "tooling"];
+const everywhere = ["packages", "apps", "examples", "tooling"];
 const sources = (suffix: string) => everywhere.map((folder) => `${folder}/*/src/**/*${suffix}`);
 const contract = sources(".contract.test.ts");
 const database = sources(".db.test.ts");

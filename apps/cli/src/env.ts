@@ -29,6 +29,12 @@ export function readApiUrl(): string | undefined {
   return readVariables({ TENANT_SECRETS_URL: url }).TENANT_SECRETS_URL;
 }
 
+/** The module with the catalogue of the product: a path or a package. @throws {UsageError} */
+export function readCatalogVariable(): string {
+  const module = z.string().min(1).default("@repo/tenant-secrets/client");
+  return readVariables({ SECRETS_CATALOG: module }).SECRETS_CATALOG;
+}
+
 /** Where a rotation's backup goes and who can open it, as far as the environment says. @throws {UsageError} */
 export function readBackupVariables(): {
   readonly recipients: string[];

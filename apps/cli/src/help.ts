@@ -19,6 +19,8 @@ const environmentHelp = `Environment (each also as NAME_FILE, the path of a file
                                  variables: DATABASE_URL, DATABASE_MAINTENANCE_URL, INFISICAL_SITE_URL,
                                  INFISICAL_CLIENT_ID, INFISICAL_CLIENT_SECRET, INFISICAL_PROJECT_ID,
                                  INFISICAL_ENVIRONMENT, MASTER_KEY_REGION ("default" unless set)
+  SECRETS_CATALOG                the module with the product's catalogue, a path or a package, for check --all and for
+                                 work in this process; Delivery Chat's unless set
   LEGACY_DATABASE_URL            for import-legacy: the old database
   KEY_BACKUP_RECIPIENTS          for keys rotate: public keys of age, separated by commas
   KEY_BACKUP_DIR                 for keys rotate: where backups are kept

@@ -1,9 +1,8 @@
-import type { Caller, TenantSecrets } from "@repo/tenant-secrets";
-import type { deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import type { Caller, Catalog, TenantSecrets } from "@repo/tenant-secrets";
 import { readApiUrl, readCredential } from "./env.ts";
 import { UsageError } from "./failure.ts";
 
-type Work<T> = (secrets: TenantSecrets<typeof deliveryChatCatalog>, caller: Caller) => Promise<T>;
+type Work<T> = (secrets: TenantSecrets<Catalog>, caller: Caller) => Promise<T>;
 
 /**
  * For commands that need the database and Infisical themselves.

@@ -10,17 +10,19 @@ import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@
 import {
   asTenantSecretsError,
   createTenantSecrets,
-  deliveryChatCatalog,
   providerChecks,
   TenantSecretsError,
+  type Catalog,
   type TenantSecrets,
+  type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
 import { z } from "zod";
+import { readCatalog } from "./catalog.ts";
 import { readVariables } from "./env.ts";
 import { UsageError } from "./failure.ts";
 
 export interface OpenServices extends AsyncDisposable {
-  readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
+  readonly secrets: TenantSecrets<Catalog>;
 }
 
 const shape = {
@@ -35,15 +37,24 @@ const shape = {
 /**
  * What a server would run, built from the same variables.
  *
- * @throws {UsageError} when a variable does not fit, or DATABASE_URL's role is one that may see every company
+ * @throws {UsageError} when a variable does not fit, SECRETS_CATALOG names no catalogue, or DATABASE_URL's role is one that may see every company
  * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, or INTERNAL when the database does not let us in
  */
 export async function openServices(): Promise<OpenServices> {
   const variables = readVariables(shape);
+  const catalog = await readCatalog();
   const database = connectDatabase({
     applicationUrl: variables.DATABASE_URL,
     maintenanceUrl: variables.DATABASE_MAINTENANCE_URL,
     maxConnections: 2,
+  });
+  const infisical = createInfisicalClient(infisicalOptionsOf(variables));
+  const secrets = create({
+    database,
+    infisical,
+    catalog,
+    region: variables.MASTER_KEY_REGION,
+    checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
   });
   try {
     await checkDatabase(database, variables);
@@ -51,14 +62,6 @@ export async function openServices(): Promise<OpenServices> {
     await database.close();
     throw error;
   }
-  const infisical = createInfisicalClient(infisicalOptionsOf(variables));
-  const secrets = createTenantSecrets({
-    database,
-    infisical,
-    catalog: deliveryChatCatalog,
-    region: variables.MASTER_KEY_REGION,
-    checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
-  });
   return {
     secrets,
     [Symbol.asyncDispose]: async () => {
@@ -69,6 +72,15 @@ export async function openServices(): Promise<OpenServices> {
       }
     },
   };
+}
+
+/** @throws {UsageError} where the catalogue names a check or a verifier that this program does not have */
+function create(options: TenantSecretsOptions<Catalog>): TenantSecrets<Catalog> {
+  try {
+    return createTenantSecrets(options);
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(`${error.message}: see SECRETS_CATALOG.`) : error;
+  }
 }
 
 async function checkDatabase(

@@ -1,7 +1,7 @@
-import type { TenantSecrets } from "@repo/tenant-secrets";
+import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
 import { Hono, type MiddlewareHandler } from "hono";
 import type { StartUp } from "./bootstrap.ts";
-import type { ApiEnv, DeliveryChatCatalog } from "./context.ts";
+import type { ApiEnv } from "./context.ts";
 import { HttpError, respondWithError } from "./http-error.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -16,7 +16,7 @@ import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
 
 export interface AppOptions extends ReadinessOptions {
-  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  readonly secrets: TenantSecrets<Catalog>;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "request" | "inFlight" | "shed">;
   readonly baseDomain: string;
@@ -69,7 +69,8 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   });
 
   app.use("/api/*", onceStarted(startUp));
-  app.route("/api/payments", paymentRoutes(getCompanyFromRequest, options.stripeApiUrl));
+  if (secrets.catalog.find("STRIPE_SECRET_KEY") !== undefined)
+    app.route("/api/payments", paymentRoutes(getCompanyFromRequest, options.stripeApiUrl));
   app.all("/trpc/*", onceStarted(startUp), serveTrpc(secrets, log));
   return app;
 }

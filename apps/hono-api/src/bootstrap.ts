@@ -10,13 +10,14 @@ import {
 import {
   asTenantSecretsError,
   createTenantSecrets,
-  deliveryChatCatalog,
   providerChecks,
   TenantSecretsError,
   type BackupDestination,
+  type Catalog,
   type TenantSecrets,
+  type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
-import type { DeliveryChatCatalog } from "./context.ts";
+import { loadCatalog } from "./catalog.ts";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
@@ -27,7 +28,7 @@ export interface Runtime {
   readonly log: Log;
   readonly database: Database;
   readonly infisical: InfisicalClient;
-  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  readonly secrets: TenantSecrets<Catalog>;
   readonly metrics: Metrics;
   /** Aborts on the first SIGTERM, SIGINT or SIGHUP. A second one ends the process at once. */
   readonly stopping: AbortSignal;
@@ -54,10 +55,10 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       onCall: metrics.infisicalCall,
       onNews: ({ level, sentence, code }) => log(level, sentence, { code }),
     });
-    const secrets = createTenantSecrets({
+    const options = {
       database,
       infisical,
-      catalog: deliveryChatCatalog,
+      catalog: await loadCatalog(env.SECRETS_CATALOG),
       region: env.MASTER_KEY_REGION,
       limits: {
         failedCredentialsPerMinute: env.RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE,
@@ -81,11 +82,21 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       },
       backupDestination: backupDestinationOf(env),
       checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
-    });
+    };
+    const secrets = createWithCatalog(options);
     const { stopping, onStop } = handleSignals(log, database, secrets);
     await main({ env, log, database, infisical, secrets, metrics, stopping, onStop });
   } catch (error) {
     exitUnstarted(error);
+  }
+}
+
+/** @throws {StartupError} where the catalogue names a check or a verifier that this program does not have */
+function createWithCatalog(options: TenantSecretsOptions<Catalog>): TenantSecrets<Catalog> {
+  try {
+    return createTenantSecrets(options);
+  } catch (error) {
+    throw error instanceof TypeError ? new StartupError(`${error.message}: see SECRETS_CATALOG.`) : error;
   }
 }
 
@@ -216,7 +227,7 @@ export function createStartUp(log: Log): StartUp {
  */
 export async function prepareToServe(
   database: Database,
-  secrets: Pick<TenantSecrets<DeliveryChatCatalog>, "prepare">,
+  secrets: Pick<TenantSecrets<Catalog>, "prepare">,
   migrationUrl: string | undefined,
 ): Promise<void> {
   // Throws a DatabaseError where the database is unreachable; the migration would throw drizzle's.

@@ -29,7 +29,9 @@ test("docs/configuration.md lists every variable that only the command line or t
     sources
       .join("\n")
       .replaceAll(/_FILE\b/g, "")
-      .match(/\b(?:TENANT_SECRETS|DATABASE_SUPERUSER|LEGACY_DATABASE|KEY_BACKUP)_[A-Z_]+\b/g),
+      .match(
+        /\b(?:(?:TENANT_SECRETS|DATABASE_SUPERUSER|LEGACY_DATABASE|KEY_BACKUP)_[A-Z_]+|SECRETS_CATALOG)\b/g,
+      ),
   );
   expect([...documented("The command line"), ...documented("The local start")].toSorted()).toEqual(
     [...read].toSorted(),

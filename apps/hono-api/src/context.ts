@@ -1,10 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Actor, RequestOrigin } from "@repo/tenant-secrets";
-import type { deliveryChatCatalog } from "@repo/tenant-secrets/client";
 import type { Context } from "hono";
-
-/** The catalogue that this API serves. */
-export type DeliveryChatCatalog = typeof deliveryChatCatalog;
 
 /** What a request carries on its way through the middleware. */
 export interface ApiEnv {

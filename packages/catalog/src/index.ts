@@ -1,4 +1,4 @@
-export { type Catalog, defineCatalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
+export { type Catalog, defineCatalog, isCatalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export {
   type BatchOptions,
   type BatchWriteOptions,

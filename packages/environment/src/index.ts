@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { EnvironmentError } from "./environment-error.ts";
+
+export { EnvironmentError };
+export { loadNamedModule, type NamedModule } from "./named-module.ts";
 
 export type Variables = Readonly<Record<string, string | undefined>>;
-
-/** Thrown when the environment does not fit. The message names variables and rules, never a value. */
-export class EnvironmentError extends Error {
-  override readonly name = "EnvironmentError";
-}
 
 /**
  * Reads the variables of `shape` from `source`.

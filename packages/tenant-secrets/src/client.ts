@@ -40,6 +40,7 @@ export {
   errorCodes,
   type FileEntry,
   githubWebhookSecret,
+  isCatalog,
   jsonSecret,
   maxBatchSecrets,
   maxValueBytes,

@@ -51,7 +51,8 @@ rejected, 7 where one is unknown and none rejected. Stripe and SendGrid keys can
 });
 
 async function checkable(api: Api, subdomain: string): Promise<string[]> {
-  const { deliveryChatCatalog: catalog } = await import("@repo/tenant-secrets/client");
+  const { readCatalog } = await import("../catalog.ts");
+  const catalog = await readCatalog();
   const { secrets } = await api.secrets.list.query({ company: subdomain });
   return secrets
     .filter(({ secretKey, version }) => version > 0 && catalog.find(secretKey)?.check !== undefined)

@@ -1,15 +1,14 @@
 import { Counter, Gauge, type Registry } from "@prometheus-io/client";
 import type { Database } from "@repo/db";
-import type { TenantSecrets } from "@repo/tenant-secrets";
+import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
 import type { BreakerState } from "@repo/infisical";
-import type { DeliveryChatCatalog } from "../context.ts";
 
 const breakerStates: readonly BreakerState[] = ["closed", "open", "half-open"];
 
 /** Values that are read at each scrape. */
 export interface MetricsSources {
   readonly database: Pick<Database, "pending">;
-  readonly secrets: Pick<TenantSecrets<DeliveryChatCatalog>, "measurements">;
+  readonly secrets: Pick<TenantSecrets<Catalog>, "measurements">;
   readonly breaker: () => BreakerState;
   /** Whether notifications of other processes arrive. */
   readonly isListening: () => boolean;

@@ -1,20 +1,21 @@
 import {
   requestOf,
   serverCaller,
+  type Catalog,
   type CompanyScope,
   type CompanySecrets,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
 import { Subdomain } from "@repo/tenant-secrets/client";
 import type { Context } from "hono";
-import { originOf, type ApiEnv, type DeliveryChatCatalog } from "../context.ts";
+import { originOf, type ApiEnv } from "../context.ts";
 import { invalidInput } from "../http-error.ts";
 
 interface RequestCompany {
   /** Of this request: its calls are charged to the company's budget once. */
   readonly scope: CompanyScope;
   /** With the rights of the request's credential. */
-  readonly secrets: CompanySecrets<DeliveryChatCatalog>;
+  readonly secrets: CompanySecrets<Catalog>;
 }
 
 export type GetCompanyFromRequest = (c: Context<ApiEnv>) => Promise<RequestCompany>;
@@ -27,7 +28,7 @@ export type GetCompanyFromRequest = (c: Context<ApiEnv>) => Promise<RequestCompa
  *   same for an unknown company and a foreign one
  */
 export function createGetCompanyFromRequest(
-  secrets: TenantSecrets<DeliveryChatCatalog>,
+  secrets: TenantSecrets<Catalog>,
   baseDomain: string,
 ): GetCompanyFromRequest {
   return async (c) => {

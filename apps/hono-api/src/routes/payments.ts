@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { Hono } from "hono";
+import { TenantSecretsError, type Catalog, type CompanySecrets } from "@repo/tenant-secrets";
 import { Stripe } from "stripe";
 import { z } from "zod";
 import type { ApiEnv } from "../context.ts";
@@ -29,7 +30,7 @@ export function paymentRoutes(
       );
     }
     const idempotencyKey = idempotencyKeyOf(c.req.header("idempotency-key"));
-    const stripe = stripeWith(await company.secrets.get("STRIPE_SECRET_KEY"));
+    const stripe = stripeWith(await stripeKeyOf(company.secrets));
     try {
       const { id, status, amount, currency } = await stripe.paymentIntents.create(payment.data, {
         ...idempotencyKey,
@@ -39,6 +40,13 @@ export function paymentRoutes(
       throw stripeHttpError(error);
     }
   });
+}
+
+/** A catalogue of another product may keep something else under this name. */
+async function stripeKeyOf(secrets: Pick<CompanySecrets<Catalog>, "get">): Promise<string> {
+  const key = await secrets.get("STRIPE_SECRET_KEY");
+  if (typeof key === "string") return key;
+  throw new TenantSecretsError("NOT_SUPPORTED", "STRIPE_SECRET_KEY of this catalogue is not a text.");
 }
 
 /** One pool of connections for the keys of all companies. */

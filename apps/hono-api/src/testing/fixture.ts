@@ -8,12 +8,12 @@ import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
 import {
   createTenantSecrets,
   deliveryChatCatalog,
+  type Catalog,
   systemCaller,
   type Caller,
   type RateLimitOptions,
   type TenantSecrets,
 } from "@repo/tenant-secrets";
-import type { DeliveryChatCatalog } from "../context.ts";
 import { createApp } from "../app.ts";
 import { listen } from "../http-server.ts";
 import { createLog } from "../log.ts";
@@ -36,7 +36,7 @@ export interface Backends {
   readonly emulator: InfisicalEmulator;
   readonly stripe: LocalStripe;
   readonly infisical: InfisicalClient;
-  readonly secrets: TenantSecrets<DeliveryChatCatalog>;
+  readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
   /** An API key with every permission that a service can have, in these companies. */
   apiKey(...companies: readonly Subdomain[]): Promise<{ readonly apiKey: string; readonly id: string }>;
   /** An API key that has expired. */
@@ -147,7 +147,8 @@ export async function startApi({
   const log = createLog("debug", { write: (line) => void lines.push(line) });
   const startUp = createStartUp(log);
   if (started) await startUp.run(async () => {}, new AbortController().signal);
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
+  const catalog: Catalog = deliveryChatCatalog;
+  const secrets = createTenantSecrets({ database, infisical, catalog, limits });
   const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
   const app = createApp({
     secrets,

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { customSecret } from "./custom.ts";
@@ -48,6 +49,30 @@ export function defineCatalog<const E extends Entries>(entries: E): Catalog<E> {
       throw unknownSecretKey(secretKey, [...listed.keys()]);
     },
   };
+}
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+
+/** What {@link Catalog} needs of an entry; the rest is optional, or made by `textSecret` and `jsonSecret`. */
+const EntryShape = z.looseObject({
+  label: z.string(),
+  rule: z.string(),
+  format: z.enum(["text", "json"]),
+  schema: z.looseObject({ safeParse: z.custom(isFunction) }),
+});
+
+const CatalogShape = z.looseObject({
+  entries: z.record(z.string(), EntryShape),
+  find: z.custom(isFunction),
+  get: z.custom(isFunction),
+});
+
+/**
+ * Whether something that a module exports is a catalogue. By its shape, since the module may have a copy of `defineCatalog`
+ * of its own.
+ */
+export function isCatalog(exported: unknown): exported is Catalog {
+  return CatalogShape.safeParse(exported).success;
 }
 
 function unknownSecretKey(secretKey: string, listed: readonly string[]): TenantSecretsError {

@@ -1,0 +1,238 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { connectDatabase, enqueueJob } from "@repo/db";
+import { whenDone } from "@repo/db/testing";
+import { createTenantSecretsClient, defineCatalog, textSecret } from "@repo/tenant-secrets/client";
+import { beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { createBackends, operator, type Backends, type Subdomain } from "./testing/fixture.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
+
+const slow = { timeout: 120_000 };
+const cliFile = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
+
+/** What the module below exports, for the types. */
+const ownCatalog = defineCatalog({
+  PARCEL_API_KEY: textSecret(z.string().regex(/^pk_[a-z0-9]{8,}$/), {
+    label: "Parcel API key",
+    rule: "is a parcel key",
+    check: "sendgrid",
+  }),
+});
+const source = (exported: string) => `
+  import { defineCatalog, textSecret } from "@repo/tenant-secrets/client";
+  import { z } from "zod";
+  ${exported}`;
+const ownSource = source(`export const ownCatalog = defineCatalog({
+  PARCEL_API_KEY: textSecret(z.string().regex(/^pk_[a-z0-9]{8,}$/), {
+    label: "Parcel API key", rule: "is a parcel key", check: "sendgrid",
+  }),
+});`);
+
+// Inside of the package, so that the module finds the packages that it imports.
+const folder = mkdtempSync(path.join(import.meta.dirname, "../node_modules/own-catalog-"));
+whenDone(async () => rmSync(folder, { recursive: true }));
+function moduleOf(text: string): string {
+  const file = path.join(folder, `${randomUUID()}.mjs`);
+  writeFileSync(file, text);
+  return file;
+}
+
+let backends: Backends;
+let variables: Record<string, string>;
+let provider: string;
+const asked: string[] = [];
+const processes: ServerProcess[] = [];
+
+beforeAll(async () => {
+  backends = await createBackends();
+  const server = createServer((request, response) => {
+    asked.push(String(request.headers.authorization));
+    response.writeHead(200, { "content-type": "application/json" }).end('{"scopes":["mail.send"]}');
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const address = server.address();
+  provider = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  variables = {
+    ...variablesOf(backends.database.urls, backends.emulator),
+    SECRETS_CATALOG: moduleOf(ownSource),
+    SENDGRID_API_URL: provider,
+  };
+  whenDone(async () => {
+    server.close();
+    for (const each of processes) each.kill("SIGKILL");
+    await Promise.all(processes.map(({ ended }) => ended));
+  });
+}, 60_000);
+
+async function enqueueCheck(company: Subdomain, secretKey: string): Promise<void> {
+  const { application, maintenance } = backends.database.urls;
+  const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  await database.acrossCompanies((statements) =>
+    enqueueJob(statements, { task: "check-credential", payload: { company, secretKey } }),
+  );
+  await database.close();
+}
+
+function start(program: "server" | "worker", more: Record<string, string> = {}): ServerProcess {
+  const started = startServer({ ...variables, ...more }, program);
+  processes.push(started);
+  return started;
+}
+
+async function startApi(): Promise<string> {
+  const api = start("server", { JOBS: "none" });
+  await api.says(/"ready: /);
+  return api.url();
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function cli(args: readonly string[], environment: Record<string, string>, input = ""): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [cliFile, ...args],
+      { env: environment },
+      (error, stdout, stderr) =>
+        resolve({
+          code: typeof error?.code === "number" ? error.code : error === null ? 0 : 1,
+          stdout,
+          stderr,
+        }),
+    );
+    child.stdin?.end(input);
+  });
+}
+
+test.for([
+  ["over HTTP", "acmecorp"],
+  ["in process", "another-company"],
+] as const)(
+  "an own entry is set, read, listed, exported, imported, checked and removed by the command line, %s",
+  slow,
+  async ([way, company]) => {
+    const { apiKey } = await backends.apiKey(company);
+    const { apiKey: exporter } = await backends.secrets.apiKeys.create(operator, {
+      name: "exporter",
+      companies: [company],
+      platform: false,
+      verbs: ["export"],
+      secretKeys: ["*"],
+      expiresAt: new Date(Date.now() + 3_600_000),
+    });
+    const where =
+      way === "in process"
+        ? variables
+        : {
+            TENANT_SECRETS_URL: await startApi(),
+            SECRETS_CATALOG: String(variables["SECRETS_CATALOG"]),
+          };
+    const run = (args: readonly string[], input?: string, credential = apiKey) =>
+      cli([...args, "--company", company], { ...where, TENANT_SECRETS_API_KEY: credential }, input);
+
+    expect(await run(["set", "PARCEL_API_KEY"], "pk_fake0001")).toMatchObject({ code: 0 });
+    expect(await run(["get", "PARCEL_API_KEY"])).toMatchObject({ code: 0, stdout: "pk_fake0001" });
+    const listed = await run(["list"]);
+    expect(listed.stdout).toMatch(/PARCEL_API_KEY +1 /);
+    expect(listed.stdout).not.toMatch(/PARCEL_API_KEY.*not in the catalogue/);
+    expect(listed.stdout).toMatch(/STRIPE_SECRET_KEY.*not in the catalogue/);
+    expect(await run(["check", "--all"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/PARCEL_API_KEY.*accepted/),
+    });
+
+    const file = path.join(mkdtempSync(path.join(tmpdir(), "own-catalog-")), "secrets.env");
+    const exported = await run(
+      ["export", "--format", "env", "--output", file, "--purpose", "hand-over"],
+      "",
+      exporter,
+    );
+    expect(exported).toMatchObject({ code: 0 });
+    expect(readFileSync(file, "utf8")).toContain("PARCEL_API_KEY=pk_fake0001");
+    writeFileSync(file, "PARCEL_API_KEY=pk_fake0002\n");
+    expect(await run(["import", file, "--yes"])).toMatchObject({ code: 0 });
+    expect(await run(["get", "PARCEL_API_KEY"])).toMatchObject({ stdout: "pk_fake0002" });
+    expect(await run(["remove", "PARCEL_API_KEY", "--yes"])).toMatchObject({ code: 0 });
+    expect(await run(["get", "PARCEL_API_KEY"])).toMatchObject({ code: 3 });
+
+    for (const args of [
+      ["get", "STRIPE_SECRET_KEY"],
+      ["set", "SENDGRID_API_KEY"],
+    ]) {
+      const refused = await run(args, "SG.fake_fake.fake_fake");
+      expect(refused).toMatchObject({ code: 6 });
+      expect(refused.stderr).toContain("is not in the catalogue");
+    }
+    rmSync(path.dirname(file), { recursive: true });
+  },
+);
+
+test("a worker checks an own entry, and the typed client of the API reads it", slow, async () => {
+  const { apiKey: credential } = await backends.apiKey("acmecorp");
+  const url = await startApi();
+  const secrets = createTenantSecretsClient({ url, credential, catalog: ownCatalog }).company("acmecorp");
+  await secrets.set("PARCEL_API_KEY", "pk_fake0003");
+  expect(await secrets.get("PARCEL_API_KEY")).toBe("pk_fake0003");
+  asked.length = 0;
+  const worker = start("worker", { METRICS_PORT: "0" });
+  await worker.says(/"ready: /);
+  await enqueueCheck("acmecorp", "PARCEL_API_KEY");
+  await worker.says(/job check-credential done/);
+  expect(asked).toEqual(["Bearer pk_fake0003"]);
+  const { secrets: list } = await secrets.list();
+  expect(list.find(({ secretKey }) => secretKey === "PARCEL_API_KEY")?.check?.result).toBe("accepted");
+});
+
+test.for([
+  ["a missing file", "./no-such-catalogue.ts", /SECRETS_CATALOG names a file that does not exist/],
+  ["a missing package", "no-such-package", /names a package that is not among the dependencies/],
+  ["no export", source(""), /exports nothing that is a catalogue/],
+  [
+    "what is no catalogue",
+    source("export const a = { entries: {} };"),
+    /exports nothing that is a catalogue/,
+  ],
+  [
+    "two catalogues",
+    source("export const a = defineCatalog({}); export const b = defineCatalog({});"),
+    /2 exports that are a catalogue/,
+  ],
+  [
+    "a malformed secret key",
+    source(`export const a = defineCatalog({ "a-b": textSecret(z.string(), { label: "a", rule: "a" }) });`),
+    /TypeError: a-b cannot be a secret key/,
+  ],
+  [
+    "a check that is not there",
+    source(
+      `export const a = defineCatalog({ A: textSecret(z.string(), { label: "a", rule: "a", check: "none" }) });`,
+    ),
+    /The entry of A names the check \\?"none\\?"/,
+  ],
+] as const)(
+  "the API and the command line refuse a SECRETS_CATALOG with %s",
+  slow,
+  async ([, named, problem]) => {
+    const SECRETS_CATALOG = named.includes("\n") ? moduleOf(named) : named;
+    const started = start("server", { SECRETS_CATALOG });
+    expect(await started.ended).toBe(1);
+    expect(started.output()).toMatch(problem);
+    const refused = await cli(["list", "--company", "acmecorp"], {
+      ...variables,
+      SECRETS_CATALOG,
+      TENANT_SECRETS_API_KEY: "tsk_fake",
+    });
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toMatch(problem);
+  },
+);
