@@ -1,10 +1,10 @@
-import type { ClientOptions, deliveryChatCatalog, TenantSecretsClient } from "@repo/tenant-secrets/client";
+import type { Catalog, ClientOptions, TenantSecretsClient } from "@repo/tenant-secrets/client";
 import { readApiUrl, readCredential, type CredentialName } from "./env.ts";
 import { UsageError } from "./failure.ts";
 
-export type Api = TenantSecretsClient<typeof deliveryChatCatalog>["trpc"];
+export type Api = TenantSecretsClient<Catalog>["trpc"];
 
-type Transport = Pick<ClientOptions<typeof deliveryChatCatalog>, "url" | "fetch"> & AsyncDisposable;
+type Transport = Pick<ClientOptions<Catalog>, "url" | "fetch"> & AsyncDisposable;
 
 const timeoutMs = 60_000;
 const orThroughAnApi = "Or set TENANT_SECRETS_URL, to work through an API instead.";
@@ -18,11 +18,10 @@ const orThroughAnApi = "Or set TENANT_SECRETS_URL, to work through an API instea
  */
 export async function withApi<T>(credentialName: CredentialName, work: (api: Api) => Promise<T>): Promise<T> {
   const credential = readCredential(credentialName);
-  const {
-    errorOfAnswer,
-    createTenantSecretsClient,
-    deliveryChatCatalog: catalog,
-  } = await import("@repo/tenant-secrets/client");
+  const { createTenantSecretsClient, defineCatalog, errorOfAnswer } =
+    await import("@repo/tenant-secrets/client");
+  // The procedures are called by themselves here; the server has the catalogue.
+  const catalog = defineCatalog({});
   const url = readApiUrl();
   await using transport = url === undefined ? await inProcess() : overHttp(url);
   try {

@@ -31,7 +31,7 @@ export function readApiUrl(): string | undefined {
 
 /** The module with the catalogue of the product: a path or a package. @throws {UsageError} */
 export function readCatalogVariable(): string {
-  const module = z.string().min(1).default("@repo/tenant-secrets/client");
+  const module = z.string().min(1).default("@repo/delivery-chat");
   return readVariables({ SECRETS_CATALOG: module }).SECRETS_CATALOG;
 }
 

@@ -23,7 +23,7 @@ export const apiVariables = {
   DATABASE_DEADLINE_MS: wholeNumber.pipe(z.int().min(100)).default(10_000),
   ...infisicalVariables,
   /** The module with the catalogue of the product: a path or a package. */
-  SECRETS_CATALOG: z.string().min(1).default("@repo/tenant-secrets/client"),
+  SECRETS_CATALOG: z.string().min(1).default("@repo/delivery-chat"),
   MASTER_KEY_REGION: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,30}$/)

@@ -9,7 +9,8 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from "@repo/db/embedded"
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
-import { createTenantSecrets, deliveryChatCatalog, type Caller } from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets, type Caller } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { canaryOf, createCanary, type Canary } from "./testing/canary.ts";
 import { pay, send, sendJson, sendRaw, type Answer, type Message } from "./testing/raw-http.ts";

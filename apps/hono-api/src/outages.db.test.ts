@@ -7,7 +7,8 @@ import { connectDatabase, migrateDatabase, provisionDatabase, type DatabaseUrls 
 import { faultNames, startFaultyPostgres, type FaultyPostgres } from "@repo/db/faults";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
-import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { send, sendJson, type Answer } from "./testing/raw-http.ts";
 import { operator } from "./testing/fixture.ts";

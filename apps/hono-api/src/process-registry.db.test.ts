@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import { connectDatabase, type Database } from "@repo/db";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { send } from "./testing/raw-http.ts";

@@ -1,5 +1,6 @@
 import { connectDatabase, type Database } from "@repo/db";
-import { createTenantSecretsClient, deliveryChatCatalog } from "@repo/tenant-secrets/client";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createBackends, type Backends } from "./testing/fixture.ts";
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";

@@ -1,9 +1,5 @@
-import {
-  createTenantSecretsClient,
-  deliveryChatCatalog,
-  errorOfAnswer,
-  TenantSecretsError,
-} from "@repo/tenant-secrets/client";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecretsClient, errorOfAnswer, TenantSecretsError } from "@repo/tenant-secrets/client";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { send, sendJson, type Answer } from "./testing/raw-http.ts";
 import {

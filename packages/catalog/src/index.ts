@@ -38,7 +38,6 @@ export {
   type WriteResult,
 } from "./catalog/company-secrets.ts";
 export { customSecret } from "./catalog/custom.ts";
-export { deliveryChatCatalog } from "./catalog/delivery-chat.ts";
 export { type CatalogEntry, jsonSecret, textSecret } from "./catalog/entry.ts";
 export { githubWebhookSecret } from "./catalog/github.ts";
 export { openValueOf } from "./catalog/active-value.ts";

@@ -4,12 +4,8 @@ import { createServer as createTlsServer } from "node:https";
 import { createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { TenantSecretsError } from "@repo/catalog";
-import {
-  createTenantSecretsClient,
-  deliveryChatCatalog,
-  errorOfAnswer,
-  type ClientOptions,
-} from "./client.ts";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecretsClient, errorOfAnswer, type ClientOptions } from "./client.ts";
 import { selfSignedCertificate } from "./testing/self-signed.ts";
 
 const credential = `tsk_fake_${"0".repeat(16)}`;

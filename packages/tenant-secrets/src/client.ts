@@ -35,7 +35,6 @@ export {
   type CompanySecrets,
   CredentialRejected,
   defineCatalog,
-  deliveryChatCatalog,
   type ErrorCode,
   errorCodes,
   type FileEntry,

@@ -17,7 +17,6 @@ export {
   type CompanySecrets,
   CredentialRejected,
   defineCatalog,
-  deliveryChatCatalog,
   type ErrorCode,
   errorCodes,
   type Grant,

@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import {
   type CompanySecrets,
   companySecrets,
-  deliveryChatCatalog,
   notFound,
   type SecretTransport,
   type SetResult,

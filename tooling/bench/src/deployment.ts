@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { connectDatabase, migrateDatabase, provisionDatabase, type Database } from "@repo/db";
 import { startEmbeddedPostgres } from "@repo/db/embedded";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
-import { createTenantSecrets, deliveryChatCatalog, type TenantSecrets } from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets, type TenantSecrets } from "@repo/tenant-secrets";
 import { z } from "zod";
 
 export type Secrets = TenantSecrets<typeof deliveryChatCatalog>;

@@ -3,7 +3,8 @@ import { trpcServer } from "@hono/trpc-server";
 import { connectDatabase } from "@repo/db";
 import { createApp, createLog, createMetrics, createStartUp, listen } from "@repo/hono-api/bench";
 import { createInfisicalClient } from "@repo/infisical";
-import { createTenantSecrets, deliveryChatCatalog } from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets, type Catalog } from "@repo/tenant-secrets";
 import { initTRPC } from "@trpc/server";
 import { Place } from "./deployment.ts";
 
@@ -16,10 +17,11 @@ const database = connectDatabase({ applicationUrl: urls.application, maintenance
 const infisical = createInfisicalClient({ ...infisicalPlace, environment: "dev" });
 // One API key asks for more than the limits let through; they count all the same.
 const unlimited = { callsPerSecond: 1_000_000, companyCallsPerSecond: 1_000_000 };
+const catalog: Catalog = deliveryChatCatalog;
 const secrets = createTenantSecrets({
   database,
   infisical,
-  catalog: deliveryChatCatalog,
+  catalog,
   limits: unlimited,
 });
 await secrets.prepare();

@@ -2,12 +2,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase, DatabaseError } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
-import {
-  createTenantSecrets,
-  deliveryChatCatalog,
-  systemCaller,
-  TenantSecretsError,
-} from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets, systemCaller, TenantSecretsError } from "@repo/tenant-secrets";
 import { z } from "zod";
 
 // A process of its own, so that an error that nobody can catch ends it and is seen.

@@ -7,7 +7,8 @@ import { connectDatabase, migrateDatabase, provisionDatabase } from "@repo/db";
 import { startFaultyPostgres, type FaultyPostgres } from "@repo/db/faults";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
-import { createTenantSecrets, deliveryChatCatalog, type Caller } from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets, type Caller } from "@repo/tenant-secrets";
 
 /** The API as it is deployed, on a database to break. */
 export interface ApiToBreak {

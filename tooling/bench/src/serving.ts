@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
-import { deliveryChatCatalog, systemCaller } from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { systemCaller } from "@repo/tenant-secrets";
 import { type AuditLog, createAuditLog } from "@repo/audit-log";
 import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
 import type { Place, Secrets } from "./deployment.ts";

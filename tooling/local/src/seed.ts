@@ -2,12 +2,8 @@ import { randomBytes } from "node:crypto";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import type { InfisicalClient, InfisicalOptions } from "@repo/infisical";
-import {
-  createTenantSecrets,
-  deliveryChatCatalog,
-  systemCaller,
-  TenantSecretsError,
-} from "@repo/tenant-secrets";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createTenantSecrets, systemCaller, TenantSecretsError } from "@repo/tenant-secrets";
 import type { Caller, NewApiKey, TenantSecrets } from "@repo/tenant-secrets";
 import { demoCompanies } from "./credentials.ts";
 import type { Credentials, DemoCompany } from "./credentials.ts";

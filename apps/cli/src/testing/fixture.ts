@@ -6,9 +6,9 @@ import { connectDatabase } from "@repo/db";
 import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import {
   createTenantSecrets,
-  deliveryChatCatalog,
   inProcessFetch,
   systemCaller,
   type Caller,

@@ -5,9 +5,9 @@ import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testin
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import {
   createTenantSecrets,
-  deliveryChatCatalog,
   type Catalog,
   systemCaller,
   type Caller,

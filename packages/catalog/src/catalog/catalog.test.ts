@@ -3,12 +3,12 @@ import { z } from "zod";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { defineCatalog } from "./catalog.ts";
 import { customSecret } from "./custom.ts";
-import { deliveryChatCatalog } from "./delivery-chat.ts";
+import { exampleCatalog } from "../testing/example-catalog.ts";
 import { jsonSecret, textSecret } from "./entry.ts";
 
 function refusalOf(secretKey: string): TenantSecretsError {
   try {
-    deliveryChatCatalog.get(secretKey);
+    exampleCatalog.get(secretKey);
   } catch (error) {
     if (error instanceof TenantSecretsError) return error;
     throw error;
@@ -20,15 +20,15 @@ const entry = textSecret(z.string(), { label: "Text", rule: "is text" });
 
 describe("the catalogue", () => {
   test("finds what it lists, by its exact name", () => {
-    expect(deliveryChatCatalog.get("STRIPE_SECRET_KEY").label).toBe("Stripe secret key");
-    expect(deliveryChatCatalog.find("stripe_secret_key")).toBeUndefined();
-    expect(deliveryChatCatalog.find("STRIPE_SECRET_KEY ")).toBeUndefined();
+    expect(exampleCatalog.get("STRIPE_SECRET_KEY").label).toBe("Stripe secret key");
+    expect(exampleCatalog.find("stripe_secret_key")).toBeUndefined();
+    expect(exampleCatalog.find("STRIPE_SECRET_KEY ")).toBeUndefined();
   });
 
   test.for(["CUSTOM_A", "CUSTOM_POS_KEY", "CUSTOM__", `CUSTOM_${"x".repeat(93)}`])(
     "takes %s without a listing",
     (name) => {
-      expect(deliveryChatCatalog.find(name)).toBe(customSecret);
+      expect(exampleCatalog.find(name)).toBe(customSecret);
     },
   );
 
@@ -41,7 +41,7 @@ describe("the catalogue", () => {
     "CUSTOM_ä",
     `CUSTOM_${"x".repeat(94)}`,
   ])("does not take %s as a custom one", (name) => {
-    expect(deliveryChatCatalog.find(name)).toBeUndefined();
+    expect(exampleCatalog.find(name)).toBeUndefined();
   });
 
   test("lets a listed CUSTOM_ name have rules of its own", () => {
@@ -51,7 +51,7 @@ describe("the catalogue", () => {
   test.for(["constructor", "toString", "hasOwnProperty", "valueOf"])(
     "knows %s only when it is listed",
     (name) => {
-      expect(deliveryChatCatalog.find(name)).toBeUndefined();
+      expect(exampleCatalog.find(name)).toBeUndefined();
       expect(defineCatalog({ [name]: entry }).find(name)).toBe(entry);
     },
   );
@@ -131,7 +131,7 @@ describe("defining a catalogue", () => {
   });
 
   test("has a label and a rule that completes the sentence for every entry of Delivery Chat", () => {
-    for (const { label, rule } of Object.values(deliveryChatCatalog.entries)) {
+    for (const { label, rule } of Object.values(exampleCatalog.entries)) {
       expect(label).toMatch(/^[A-Z]/);
       expect(rule).toMatch(/^is .*[^.]$/);
     }

@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { defineCatalog } from "./catalog.ts";
-import { deliveryChatCatalog } from "./delivery-chat.ts";
+import { exampleCatalog } from "../testing/example-catalog.ts";
 import { jsonSecret, textSecret } from "./entry.ts";
 import { checkValueText, decodeValue, encodeValue, lastFourOf, maxValueBytes } from "./value.ts";
 
-const catalog = deliveryChatCatalog;
+const catalog = exampleCatalog;
 const anything = "CUSTOM_ANYTHING";
 const google = { clientId: "fake-client", clientSecret: "fake-secret" };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deliveryChatCatalog as catalog } from "../catalog/delivery-chat.ts";
+import { exampleCatalog as catalog } from "../testing/example-catalog.ts";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { planImport, type Comparison } from "./import-plan.ts";
 

@@ -1,7 +1,8 @@
 import { crc32 } from "node:zlib";
 import { connectDatabase } from "@repo/db";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Caller, deliveryChatCatalog, TenantSecretsError } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTasks } from "../jobs/jobs.ts";

@@ -9,7 +9,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditLog, createAuditLog, type SealedBatch, type SealerAlarm } from "@repo/audit-log";
 import { createExportVerifier } from "@repo/audit-log/verify";
-import { deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createFixture, operator, type Fixture } from "../testing/fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";

@@ -1,7 +1,8 @@
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Caller, deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { type Caller } from "@repo/catalog";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deliveryChatCatalog as catalog } from "@repo/catalog";
+import { deliveryChatCatalog as catalog } from "@repo/delivery-chat";
 import { secretKeyOf } from "./legacy-row.ts";
 
 test.each([

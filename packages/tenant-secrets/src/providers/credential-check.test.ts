@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { defineCatalog, deliveryChatCatalog as catalog, textSecret } from "@repo/catalog";
+import { deliveryChatCatalog as catalog } from "@repo/delivery-chat";
+import { defineCatalog, textSecret } from "@repo/catalog";
 import { checkCredential, requireChecks, type CredentialChecks } from "./credential-check.ts";
 import { providerChecks } from "./provider-checks.ts";
 

@@ -1,6 +1,7 @@
 import { TRPCError, type AnyProcedure } from "@trpc/server";
 import { beforeAll, describe, expect, test } from "vitest";
-import { deliveryChatCatalog, verbs } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { verbs } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./in-process.ts";

@@ -4,7 +4,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { sql } from "drizzle-orm";
 import { json } from "node:stream/consumers";
 import { z } from "zod";
-import { deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createTasks } from "../jobs/jobs.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 import { defineToyRun } from "./toy-run.ts";

@@ -5,13 +5,8 @@ import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
 import { createAuditLog, rowTables } from "@repo/audit-log";
-import {
-  type Caller,
-  deliveryChatCatalog,
-  systemCaller,
-  type Role,
-  type SecretStoreName,
-} from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { type Caller, systemCaller, type Role, type SecretStoreName } from "@repo/catalog";
 import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CompanyScope } from "../companies/companies.ts";

@@ -1,7 +1,8 @@
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { z } from "zod";
-import { deliveryChatCatalog, systemCaller } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { systemCaller } from "@repo/catalog";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 
 // For audit/writer-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createAuditLog } from "@repo/audit-log";
-import { type Catalog, deliveryChatCatalog, type SecretStoreName } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { type Catalog, type SecretStoreName } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import type { RaiseAlarm } from "../access/alarms.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { afterAll, expect, test } from "vitest";
-import { deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTenantSecrets } from "../tenant-secrets.ts";
 

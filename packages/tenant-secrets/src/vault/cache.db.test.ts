@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, type Database } from "@repo/db";
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import type { ServingProcess } from "../keys/rotation/process-registry.ts";

@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { CredentialRejected, defineCatalog, deliveryChatCatalog, textSecret } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { CredentialRejected, defineCatalog, textSecret } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import type { WebhookVerifier } from "../providers/webhook-verification.ts";

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import postgres from "postgres";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { companyIdOf } from "../../companies/company-id.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
 import { createTenantSecrets } from "../../tenant-secrets.ts";

@@ -1,6 +1,7 @@
 import type { InfisicalClient } from "@repo/infisical";
 import { beforeAll, describe, expect, test } from "vitest";
-import { customSecret, defineCatalog, deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { customSecret, defineCatalog } from "@repo/catalog";
 import type { Company } from "../../companies/companies.ts";
 import { codeOf, createFixture, type Fixture } from "../../testing/fixture.ts";
 import {

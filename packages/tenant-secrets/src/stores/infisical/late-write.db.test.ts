@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, expect, test } from "vitest";
-import { deliveryChatCatalog } from "@repo/catalog";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { codeOf, createFixture, product } from "../../testing/fixture.ts";
 import { createTenantSecrets } from "../../tenant-secrets.ts";
 

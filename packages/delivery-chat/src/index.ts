@@ -1,10 +1,13 @@
-import { defineCatalog } from "./catalog.ts";
-import { oauthClient } from "./oauth.ts";
-import { sendgridApiKey } from "./sendgrid.ts";
-import { stripeSecretKey, stripeWebhookSecret } from "./stripe.ts";
-import { webhookSigningSecret } from "./webhook.ts";
+import {
+  defineCatalog,
+  oauthClient,
+  sendgridApiKey,
+  stripeSecretKey,
+  stripeWebhookSecret,
+  webhookSigningSecret,
+} from "@repo/catalog";
 
-/** The secrets that Delivery Chat's companies bring. Another product defines its own. */
+/** The secrets that the companies of Delivery Chat entrust to it. */
 export const deliveryChatCatalog = defineCatalog({
   STRIPE_SECRET_KEY: stripeSecretKey,
   STRIPE_WEBHOOK_SECRET: stripeWebhookSecret,
