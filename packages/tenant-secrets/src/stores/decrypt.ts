@@ -70,7 +70,7 @@ export async function decryptEach(
 
 function openFound(encrypted: EncryptedSecret): StoredSecret {
   const { version, expiresAtMs } = encrypted;
-  return { plaintext: encrypted.open(), version, expiresAtMs };
+  return { plaintext: encrypted.decrypt(), version, expiresAtMs };
 }
 
 function foundOf(

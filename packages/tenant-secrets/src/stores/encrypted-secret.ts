@@ -11,15 +11,15 @@ import {
 /** An encrypted value from a store. Nothing in it is readable before it is decrypted, so that it can be cached. */
 export interface EncryptedSecret {
   readonly version: number;
-  /** What it takes to keep it, about. */
+  /** The memory that caching it takes, in bytes, approximately. */
   readonly sizeBytes: number;
   /** For how long it may be cached at most, where that is less than usual, in milliseconds. */
   readonly ttlMs?: number;
   /** When it expires, in milliseconds of Unix time. It is served all the same. */
   readonly expiresAtMs?: number | undefined;
-  /** Decrypts it. @returns a new plaintext at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
-  open(): Plaintext;
-  /** As `open`, as text. Its bytes are wiped. */
+  /** @returns a new plaintext at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
+  decrypt(): Plaintext;
+  /** As `decrypt`, as text. Its bytes are wiped. */
   decryptText(): string;
 }
 
@@ -31,7 +31,7 @@ export function encryptedSecret(key: KeyObject, place: ValuePlace, encrypted: st
   return secretOf(key, place.version, parseValue(place, encrypted));
 }
 
-/** What lies readable elsewhere is sealed as long as it is here, under a key that ends with this process. */
+/** Encrypts a value that its place stores readably, for as long as it is cached, under a key that ends with this process. */
 export function encryptedHere(
   { companyId, secretKey, version }: Omit<ValuePlace, "companyKeyVersion">,
   plaintext: Plaintext,
@@ -42,7 +42,7 @@ export function encryptedHere(
 
 /** Whether it is this value. */
 export function isEncryptionOf(encrypted: EncryptedSecret, value: Plaintext): boolean {
-  const plaintext = encrypted.open();
+  const plaintext = encrypted.decrypt();
   try {
     return value.bytes.length === plaintext.bytes.length && timingSafeEqual(value.bytes, plaintext.bytes);
   } finally {
@@ -59,7 +59,7 @@ function secretOf(key: KeyObject, version: number, parts: EncryptedParts): Encry
   return {
     version,
     sizeBytes: overheadBytes + parts.ciphertext.length + parts.context.length,
-    open: () => new Plaintext(decryptParts(key, parts)),
+    decrypt: () => new Plaintext(decryptParts(key, parts)),
     decryptText: () => {
       const bytes = decryptParts(key, parts);
       const text = bytes.toString("utf8");

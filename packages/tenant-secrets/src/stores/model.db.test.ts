@@ -200,7 +200,7 @@ async function expectOpenable(store: DatabaseStore, company: Company, model: Mod
     const kept = model.values[version - 1];
     if (kept === undefined || (model.isHere && version === model.pending)) continue;
     await store.versions.rollback(inScope(company), { secretKey: key, toVersion: version });
-    expect((await store.find(company, key))?.open().reveal()).toBe(kept);
+    expect((await store.find(company, key))?.decrypt().reveal()).toBe(kept);
   }
 }
 

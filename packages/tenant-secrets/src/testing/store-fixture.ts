@@ -77,7 +77,7 @@ export async function activeOf(store: SecretStore, company: Company, secretKey: 
 }
 
 export async function valueOf(finding: Promise<EncryptedSecret | undefined>): Promise<string | undefined> {
-  return (await finding)?.open().reveal();
+  return (await finding)?.decrypt().reveal();
 }
 
 const LogIn = z.object({ accessToken: z.string() });

@@ -16,7 +16,7 @@ const DueChecks = z.array(z.object({ company: z.string(), secretKey: z.string() 
  * The secrets in the database whose current version was not checked for 24 hours, by its clock, in all companies; those that
  * have waited longest first, and those that never were before them.
  *
- * @param secretKeys of which it is asked
+ * @param secretKeys the only ones to look for
  */
 export async function findDueChecks(
   statements: Statements,

@@ -87,7 +87,7 @@ type RequestRow = typeof writeRequests.$inferSelect;
 export const Versions = z.array(z.int());
 
 /**
- * Whether the versions that a request made hold what another one asks for. For when the key of its MAC is destroyed: a
+ * Whether the versions of an earlier request hold the values of this one. For when the key of its MAC is destroyed: a
  * version's fingerprint is computed again under the next key. The options of the write cannot be compared any more.
  */
 async function madeThose(

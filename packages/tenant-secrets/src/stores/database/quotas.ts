@@ -22,7 +22,7 @@ export type Usage = Readonly<Record<keyof QuotaOptions, number>>;
 /** The unused part of a company's quotas. */
 export interface Room {
   /**
-   * Takes what a write needs, and gives it back where its transaction is lost. Waits for nothing.
+   * Takes the room that a write needs, and returns it where the transaction is lost. Waits for nothing.
    *
    * @throws {TenantSecretsError} NOT_SUPPORTED where there is less
    */

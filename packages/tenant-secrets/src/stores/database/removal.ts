@@ -48,7 +48,7 @@ export function createRemoval(
     await changeHead(statements, head, {
       deletedAt: head.now,
       recoverUntil,
-      // A copy that is restored does not follow what it was copied from any more.
+      // A restored copy does not follow Infisical any more.
       origin: "written",
     });
     return { recoverUntil, version: head.currentVersion ?? undefined };

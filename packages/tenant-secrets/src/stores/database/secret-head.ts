@@ -107,7 +107,7 @@ export interface LockedHead {
 }
 
 /**
- * The heads of secrets, locked, by their secret keys; where there is none, a new one. First all are made and then all are
+ * The heads of secrets, locked, by secret key; missing heads are made. First all are made and then all are
  * locked, both in one order, so that two that want several of the same never wait for each other.
  *
  * @throws {HeadChanged}

@@ -40,7 +40,7 @@ export function createStages(
         const ofPending = ofVersion(head, version);
         const [row] = await statements.select().from(companySecretVersions).where(ofPending).for("update");
         if (row === undefined || row.valueEncrypted === null) throw keyDestroyed();
-        // The head first: a sealed value may only come to it from where it still stands.
+        // The head first: a trigger lets an encrypted value into it only from the row where it still is.
         await changeHead(statements, head, {
           graceWindows,
           secretValueEncrypted: row.valueEncrypted,
@@ -93,7 +93,7 @@ export function createStages(
           const changed = await changeSecret(scope, change, async (statements, locked) => {
             const head = activeHead(locked?.head);
             room.take(statements, { secrets: 0, versions: 1, bytes: encryptedBytes(plaintext.bytes.length) });
-            // What was destroyed since it was decrypted does not come back by this road.
+            // A version that was destroyed since it was decrypted is not written again.
             await findEarlierVersion(statements, head, asked);
             const made = { write, key, maker: actorColumns(caller) };
             return { version: await addCurrentVersion(statements, head, made) };

@@ -105,7 +105,7 @@ describe("a secret that only Infisical has", () => {
       catalog,
     );
     const found = await readOnly.hybrid.find(acme, key);
-    expect([found?.open().reveal(), found?.version, found?.ttlMs]).toEqual(["from Infisical", 0, 10_000]);
+    expect([found?.decrypt().reveal(), found?.version, found?.ttlMs]).toEqual(["from Infisical", 0, 10_000]);
     expect(readOnly.hybrid.measure()).toEqual({ backfilled: 0, refreshed: 0, failed: 1 });
   });
 
@@ -207,7 +207,7 @@ describe("a copy in the database", () => {
       fixture.emulator.faults.add(fault, { path: /CUSTOM_KEY/, times: 5 });
       const startedAt = performance.now();
       const found = await createStores(fixture, catalog).hybrid.find(acme, key);
-      expect([found?.open().reveal(), found?.version, found?.ttlMs]).toEqual(["one", 1, 10_000]);
+      expect([found?.decrypt().reveal(), found?.version, found?.ttlMs]).toEqual(["one", 1, 10_000]);
       expect(performance.now() - startedAt).toBeLessThan(3000);
       fixture.emulator.faults.clear();
     }

@@ -91,7 +91,7 @@ export function createBackfill({ catalog, database, infisical, recheckAfterMs }:
 
   return {
     backfill: async (company, outside, options) => {
-      const plaintext = outside.open();
+      const plaintext = outside.decrypt();
       try {
         if (!(await copy(company, plaintext, options))) return asOutside(outside);
       } catch {
@@ -109,7 +109,7 @@ export function createBackfill({ catalog, database, infisical, recheckAfterMs }:
       if (ttlMs > recheckAfterMs / 10) return { ...known, ttlMs };
       let plaintext: Plaintext | undefined;
       try {
-        plaintext = (await withTimeout(infisical.find(company, secretKey)))?.open();
+        plaintext = (await withTimeout(infisical.find(company, secretKey)))?.decrypt();
         recent.set(nameOf(company, secretKey), true);
         if (plaintext === undefined || isEncryptionOf(known, plaintext)) return known;
         if (!(await copy(company, plaintext, { secretKey, over: known.version }))) return known;

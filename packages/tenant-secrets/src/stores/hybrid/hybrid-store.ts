@@ -31,7 +31,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
   const backfill = createBackfill(parts);
 
   /** Copies a secret that only Infisical has. Where it may not be copied, it has version 0. */
-  const takeIn = async (
+  const copyFromInfisical = async (
     company: Company,
     secretKey: string,
     options?: BackfillOptions,
@@ -47,17 +47,17 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       const { encrypted, origin } = knowledge.secret;
       return origin === "infisical" ? backfill.refresh(company, secretKey, encrypted) : encrypted;
     }
-    return takeIn(company, secretKey);
+    return copyFromInfisical(company, secretKey);
   };
 
   /** Operations of the database, each after a copy of the secret that only Infisical has. */
-  const afterTakingIn = <Operations extends object>(operations: Operations): Operations =>
+  const afterBackfill = <Operations extends object>(operations: Operations): Operations =>
     aroundEach(operations, async (subject, about, proceed) => {
       const company = companyOf(subject);
       for (const secretKey of secretKeysOf(about)) {
         const { state } = await database.findHead(company, secretKey);
         if (state !== "unknown") continue;
-        const found = await takeIn(company, secretKey, { waits: true });
+        const found = await copyFromInfisical(company, secretKey, { waits: true });
         if (found?.version === 0) throw onlyInInfisical();
       }
       return proceed();
@@ -105,7 +105,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     },
 
     versions: {
-      ...afterTakingIn(database.versions),
+      ...afterBackfill(database.versions),
 
       findActive: async (company, secret) => {
         const { secretKey, isRefused = false } = secret;
@@ -124,7 +124,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       restore: (...change) => database.versions.restore(...change),
     },
     batches: database.batches,
-    checks: afterTakingIn(database.checks),
+    checks: afterBackfill(database.checks),
     touchLastUsed: database.touchLastUsed,
   };
 }

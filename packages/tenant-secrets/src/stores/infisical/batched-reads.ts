@@ -9,8 +9,8 @@ export interface OutsideSecret {
 type ReadValue = (path: string, name: string) => Promise<OutsideSecret | undefined>;
 
 /**
- * Reads values of folders: one that is asked for by itself with a request for it, several of one folder that are asked for in
- * one turn of the event loop with one list. A name that is asked for twice then is asked for once. Where a value of the
+ * Reads values of folders. Reads of several secrets of one folder in one turn of the event loop are one list request, and a read
+ * of one secret is a request for that secret. A name that is read twice in one turn is requested once. Where a value of the
  * folder may not be read, Infisical refuses the whole list, and each secret is requested alone.
  */
 export function createFolderReader(infisical: InfisicalClient): ReadValue {

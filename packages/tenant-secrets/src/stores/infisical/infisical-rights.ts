@@ -9,7 +9,7 @@ const folder = "/tenants/_rights-check";
 const name = "RIGHTS_CHECK";
 
 /**
- * Tries what this service needs of Infisical, since no machine identity can ask for its rights: reading `/hono-api`, and,
+ * Tries the rights that this service needs in Infisical, as no machine identity can read its own: reading `/hono-api`, and,
  * where some company's secrets live in Infisical, making a folder in `/tenants` and making, changing, listing, reading and
  * deleting a secret below it, in a folder that no company has.
  *

@@ -90,7 +90,7 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
       if (found === undefined || !(await isPut(write, found.value))) return notApplied;
     } catch (error) {
       if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
-      // What was put was named with a key that is gone.
+      // The fingerprint of the written value was made with a key that is destroyed.
       return { outcome: "unknown", reason: "KEY_DESTROYED" };
     }
     return { outcome: "success", version: found.version };
@@ -103,7 +103,7 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
         .delete(outsideWrites)
         .where(and(eq(outsideWrites.companyId, companyId), eq(outsideWrites.id, id)))
         .returning({ id: outsideWrites.id });
-      // Whoever made it has told its outcome by now.
+      // The process of the change has recorded its outcome meanwhile.
       if (closed.length === 0) return;
       const action = kind === "put" ? "secret.write" : "secret.remove";
       await audit.recordInTransaction(statements, settler, { action, companyId, secretKey, ...outcome });

@@ -168,7 +168,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
           const entry = { action, outcome: "success", companyId: company.id, secretKey } as const;
           const settled = await settle(scope, id, { ...entry, version, reason });
           if (settled === "counts") return result;
-          // Made again, it would undo what others have been told since that they have written.
+          // A second attempt would undo later writes that were acknowledged.
           if (settled === "settled before") throw new InfisicalError("AMBIGUOUS");
           throw new StoreChanged();
         }
@@ -178,7 +178,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
 }
 
 /**
- * For a copy from Infisical: what is on its way there, or may be, would be undone by one that was read before it arrived.
+ * For a copy from Infisical: a copy that was read before an unsettled change arrives there would undo that change.
  *
  * @throws {TenantSecretsError} CONFLICT
  */
