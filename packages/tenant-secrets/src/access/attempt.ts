@@ -43,7 +43,7 @@ export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: (
     try {
       await recordOutcome(audit, attempt, lost ? "unknown" : outcome, error);
     } catch (unrecorded) {
-      // A database that is away takes no event either, and for who only reads that it is away is what there is to know.
+      // A database that is unavailable takes no event either. A caller who only reads is told that it is unavailable.
       if (attempt.changes === true || error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
     }
     throw error;

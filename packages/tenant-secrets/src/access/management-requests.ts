@@ -7,7 +7,7 @@ import { canonical, checkRequestId, digestOf, forgottenBefore, requestIdTaken } 
 
 const { managementRequests } = tables;
 
-/** A change of companies, members or API keys that somebody asked for. */
+/** A change of companies, members or API keys that a caller asked for. */
 export interface ManagementRequest {
   readonly caller: Caller;
   /** Left out: it is made as often as it is asked for. */

@@ -9,25 +9,25 @@ import { permits, permitsOnPlatform } from "./permissions.ts";
 
 /** What a caller asks for, as the permissions and the audit log see it. */
 export interface Operation extends Pick<Attempt, "caller" | "action" | "secretKey" | "subject" | "version"> {
-  /** Where. Left out: on the platform. */
+  /** The company that it belongs to. Left out: the platform. */
   readonly company?: { readonly id: CompanyId } | undefined;
-  /** What the caller needs there. Left out where it was checked before, or where no caller is asked for a permission. */
+  /** What the caller needs there. Left out where the permission was checked before, or where none is needed. */
   readonly verb?: Verb | undefined;
-  /** What it is called in a denial, after "may not". Default: the verb. */
+  /** What the operation is called in a denial, after "may not". Default: the verb. */
   readonly to?: string;
-  /** Why it is denied to a caller who has the verb. */
+  /** Why the operation is denied to a caller who has the verb. */
   readonly deny?: TenantSecretsError | undefined;
 }
 
 export interface OperationInSteps extends Operation {
-  /** Whether it would change something, so that a lost answer leaves it open whether it did. Default: true. */
+  /** Whether the operation would change something, so that its outcome is unknown when an answer was lost. Default: true. */
   readonly changes?: boolean;
 }
 
 /** What an event says beyond its operation, whose action, company, subject and version are its defaults. */
 export type EventDetails = Partial<AuditEntry>;
 
-/** A result that may leave, because it comes with what the audit log is told. Made by {@link audited}. */
+/** A result with the events that are committed before it leaves. Made by {@link audited}. */
 export interface Audited<T> {
   readonly result: T;
   readonly events: readonly EventDetails[];
@@ -37,7 +37,7 @@ export function audited<T>(result: T, events: EventDetails | readonly EventDetai
   return { result, events: isList(events) ? events : [events] };
 }
 
-/** What a change works with: one transaction across companies. It awaits nothing but its statements. */
+/** What a change works with: one transaction across companies. A change awaits nothing but its statements. */
 export interface Transaction {
   readonly statements: Statements;
   /** For rows with a MAC. */
@@ -45,12 +45,12 @@ export interface Transaction {
 }
 
 export interface Change<T> extends Operation {
-  /** Comes first in the transaction: locks, and what has to hold for a retry as well. */
+  /** Runs first in the transaction: takes locks, and checks what has to hold for a retry as well. */
   readonly guard?: (transaction: Transaction) => Promise<void>;
   /** Applies a request with an id once. A retry is answered with the first answer, which holds no credential. */
   readonly once?: Once<T>;
-  /** Applies each retry of a request with an id anew, because the first answer held a credential. */
-  readonly anew?: Anew<T>;
+  /** Applies a request with an id at each retry, and undoes the attempt before: its answer held a credential. */
+  readonly atEachRetry?: AtEachRetry<T>;
   /** What the violation of a constraint of the database means, by the constraint's name. */
   readonly violations?: Readonly<Record<string, () => TenantSecretsError>>;
 }
@@ -58,7 +58,7 @@ export interface Change<T> extends Operation {
 interface RetriedRequest {
   /** Left out: it is applied as often as it is asked for. */
   readonly requestId: string | undefined;
-  /** What it comes to: a retry asks for the same. */
+  /** What the request asks for. A retry asks for the same. */
   readonly asked: object;
 }
 
@@ -69,9 +69,9 @@ interface Once<T> extends RetriedRequest {
   readonly replayed?: (answer: T) => EventDetails;
 }
 
-interface Anew<T> extends RetriedRequest {
+interface AtEachRetry<T> extends RetriedRequest {
   readonly idOf: (result: T) => string;
-  /** Undoes what the request before made, by its id. @returns the events of that */
+  /** Undoes the attempt before, by the id of what it made. @returns the events of that */
   readonly undo: (transaction: Transaction, id: string) => Promise<readonly EventDetails[]>;
 }
 
@@ -106,7 +106,7 @@ export interface Operations {
   read<T>(operation: Operation, work: (across: Across) => Promise<Audited<T>>): Promise<T>;
   /** An operation with effects outside the database, or with many transactions. `work` audits each of its steps. @throws as `change` */
   inSteps<T>(operation: OperationInSteps, work: (steps: Steps) => Promise<T>): Promise<T>;
-  /** Steps of what nobody asked for: a job's, or a part of an operation that is under way. */
+  /** Steps of a job, or of an operation that audits its failures in another way. No permission is checked. */
   steps(operation: Operation): Steps;
   /** @throws {TenantSecretsError} FORBIDDEN, audited */
   authorize(operation: Operation): Promise<void>;
@@ -203,9 +203,9 @@ async function apply<T>(
   operation: Change<T>,
   work: (transaction: Transaction) => Promise<Audited<T>>,
 ): Promise<Audited<T>> {
-  const { once, anew } = operation;
+  const { once, atEachRetry } = operation;
   if (once !== undefined) return applyOnce(transaction, { ...operation, ...once }, work);
-  if (anew !== undefined) return applyAnew(transaction, { ...operation, ...anew }, work);
+  if (atEachRetry !== undefined) return applyEachTime(transaction, { ...operation, ...atEachRetry }, work);
   return work(transaction);
 }
 
@@ -221,9 +221,9 @@ async function applyOnce<T>(
   return done;
 }
 
-async function applyAnew<T>(
+async function applyEachTime<T>(
   transaction: Transaction,
-  { idOf, undo, ...request }: Operation & Anew<T>,
+  { idOf, undo, ...request }: Operation & AtEachRetry<T>,
   work: (transaction: Transaction) => Promise<Audited<T>>,
 ): Promise<Audited<T>> {
   const { applied, keep } = await beginRequest(transaction.statements, request, MadeRow);

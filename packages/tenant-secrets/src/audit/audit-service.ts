@@ -79,7 +79,7 @@ export interface VerifyAuditOptions extends VerifyOptions {
   readonly publicKeys?: string | undefined;
 }
 
-/** The audit log, for whoever may read it. */
+/** Reads, exports and verifies the audit log for callers who may. */
 export interface AuditService {
   /** The newest events first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: ListOptions): Promise<EventPage>;

@@ -102,7 +102,7 @@ test("a record that is restored on another server is sealed on there, loses noth
 
   await audit.ready();
   // The restored one serves before a sealer has looked at it, in transactions whose numbers were used on the other server.
-  await there.companies.rename(operator, company, "renamed");
+  await there.companies.rename(operator, company, { newSubdomain: "renamed" });
   const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   // It adds one event with a position below the floor, which is not seen yet, and one with a position above.
   const long = database.acrossCompanies(async (statements) => {

@@ -28,7 +28,7 @@ import { makeCredential } from "./credential.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 
 /**
- * A retry of a request with an id makes another key, since the one before is known to nobody here, and ends that one in the same
+ * A retry of a request with an id makes another key, because the first one is not stored, and revokes the first one in the same
  * transaction. The time at which it expires may be another one; the rest is the same.
  */
 export interface NewApiKey extends RequestOptions {
@@ -47,7 +47,7 @@ export interface NewApiKey extends RequestOptions {
 export interface ApiKeyDescription {
   readonly id: string;
   readonly name: string;
-  /** Left out of a platform key for whoever is no operator. */
+  /** Left out of a platform key, except for operators. */
   readonly prefix?: string | undefined;
   readonly platform: boolean;
   readonly companies: readonly string[];
@@ -67,13 +67,13 @@ export interface CreatedApiKey {
 
 /**
  * A company's owners and admins make its own keys, with no verb that they lack themselves. Operators make platform keys, and a
- * company's while it has nobody who can: their keys have verbs that an operator has not, so each is in the audit log.
+ * company's keys while it has no owner or admin: such keys have verbs that an operator has not, so each is audited.
  */
 export interface ApiKeys {
   /**
    * @returns the key itself, this once, and its description
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT; CONFLICT where the request's key was used or
-   *   revoked since: then somebody has it, or it was ended on purpose
+   *   revoked since: then it is in use, or was revoked on purpose
    */
   create(caller: Caller, key: NewApiKey): Promise<CreatedApiKey>;
   /** A company's own keys, and the platform's keys that may enter it. Whoever is no operator sees no other company of these. */
@@ -114,7 +114,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
         company,
         guard: ({ statements }) =>
           requireActiveCaller(statements, caller, key.platform ? undefined : company),
-        anew: {
+        atEachRetry: {
           requestId,
           asked,
           idOf: ({ description }) => description.id,
@@ -181,7 +181,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
       const subject = z.uuid().safeParse(id).data;
       const operation = await resolve({ caller, action: "api-key.revoke", subject }, subdomain);
       const { company } = operation;
-      // A platform key reaches other companies too, so only whoever could have made it may end it.
+      // A platform key reaches other companies too, so that only operators may revoke it.
       const reachable = permitsOnPlatform(caller.actor, "members")
         ? ofCompany(company.id)
         : eq(tables.apiKeys.companyId, company.id);

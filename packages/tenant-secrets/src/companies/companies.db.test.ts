@@ -33,7 +33,7 @@ describe("companies", () => {
       secretStore: "hybrid",
       status: "active",
     });
-    await secrets.companies.rename(operator, "renamed", "new-name");
+    await secrets.companies.rename(operator, "renamed", { newSubdomain: "new-name" });
     const names = (await secrets.companies.list(operator)).map(({ subdomain }) => subdomain);
     expect(names).toContain("new-name");
     expect(names).not.toContain("renamed");
@@ -43,14 +43,16 @@ describe("companies", () => {
       expect(await codeOf(secrets.companies.create(caller, { subdomain: "x", secretStore: "hybrid" }))).toBe(
         "FORBIDDEN",
       );
-      expect(await codeOf(secrets.companies.rename(caller, "new-name", "x"))).toBe("FORBIDDEN");
+      expect(await codeOf(secrets.companies.rename(caller, "new-name", { newSubdomain: "x" }))).toBe(
+        "FORBIDDEN",
+      );
     }
   });
 
   test("keep their folder in Infisical under a new name, and never hand it to another company", async () => {
     await secrets.companies.create(operator, { subdomain: "first", secretStore: "infisical" });
     await secrets.company("first", product).set("CUSTOM_KEY", "first's own");
-    await secrets.companies.rename(operator, "first", "moved");
+    await secrets.companies.rename(operator, "first", { newSubdomain: "moved" });
     expect(await secrets.company("moved", product).get("CUSTOM_KEY")).toBe("first's own");
     expect((await infisical.findSecret("/tenants/first", "CUSTOM_KEY"))?.value).toBe("first's own");
     expect(
@@ -72,8 +74,10 @@ describe("companies", () => {
     expect(await codeOf(secrets.companies.create(operator, { subdomain: a, secretStore: "hybrid" }))).toBe(
       "CONFLICT",
     );
-    expect(await codeOf(secrets.companies.rename(operator, b, a))).toBe("CONFLICT");
-    expect(await codeOf(secrets.companies.rename(operator, "nobody", "somebody"))).toBe("NOT_FOUND");
+    expect(await codeOf(secrets.companies.rename(operator, b, { newSubdomain: a }))).toBe("CONFLICT");
+    expect(await codeOf(secrets.companies.rename(operator, "nobody", { newSubdomain: "somebody" }))).toBe(
+      "NOT_FOUND",
+    );
   });
 
   test("have 7 to 90 days in which a removed secret can be restored, set by operators", async () => {
@@ -260,7 +264,7 @@ test("what fails is in the audit log too", async () => {
   const subdomain = await fixture.company("database");
   const attempts = [
     () => secrets.companies.create(operator, { subdomain, secretStore: "database" }),
-    () => secrets.companies.rename(operator, "nobody", "somebody"),
+    () => secrets.companies.rename(operator, "nobody", { newSubdomain: "somebody" }),
     () => secrets.apiKeys.revoke(operator, subdomain, "00000000-0000-4000-8000-000000000000"),
     () => secrets.apiKeys.revoke(operator, subdomain, "no id"),
     () => apiKey([subdomain], { verbs: [] }),

@@ -53,6 +53,10 @@ export interface NewCompany extends RequestOptions {
   readonly secretStore: SecretStoreName;
 }
 
+export interface NewSubdomain extends RequestOptions {
+  readonly newSubdomain: string;
+}
+
 export interface Companies {
   /**
    * Resolves the company that a subdomain names, for a caller that may enter it.
@@ -81,12 +85,7 @@ export interface Companies {
   /** @throws {TenantSecretsError} FORBIDDEN */
   list(caller: Caller): Promise<readonly CompanyDescription[]>;
   /** Changes the subdomain; the id and the folder in Infisical stay. @throws as `create`, and NOT_FOUND */
-  rename(
-    caller: Caller,
-    subdomain: string,
-    newSubdomain: string,
-    options?: RequestOptions,
-  ): Promise<CompanyDescription>;
+  rename(caller: Caller, subdomain: string, change: NewSubdomain): Promise<CompanyDescription>;
   /**
    * Sets for how many days its removed secrets can be restored, 7 to 90. What was removed before keeps the time that it got.
    *
@@ -175,7 +174,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
         return audited(all.map(describe), {});
       }),
 
-    rename: (caller, subdomain, newSubdomain, { requestId } = {}) => {
+    rename: (caller, subdomain, { newSubdomain, requestId }) => {
       const asked = { subdomain, newSubdomain };
       return change({ caller, action: "company.rename", requestId, asked }, async (transaction) => {
         const found = await lockNamed(transaction.statements, subdomain);

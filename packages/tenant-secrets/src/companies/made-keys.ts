@@ -15,7 +15,7 @@ export interface MadeApiKey {
   readonly expiresAt: Date;
 }
 
-/** The API keys that somebody made who has no access any more, of those that still counted. */
+/** The API keys of a person or an operator who has lost access: those that were neither revoked nor expired. */
 export interface MadeKeys {
   /** The first {@link mostListed}, oldest first. */
   readonly apiKeys: readonly MadeApiKey[];
@@ -38,7 +38,7 @@ interface Maker {
 /** No list of what a person made by hand is longer. */
 const mostListed = 1000;
 
-/** For a transaction that has taken somebody's access away, so that none of these is made behind it (`requireActiveCaller`). */
+/** For a transaction that has taken access away. It locks out new keys of the same maker (`requireActiveCaller`). */
 export async function keysOfMaker(
   transaction: Transaction,
   { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },

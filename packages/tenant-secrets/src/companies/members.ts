@@ -64,7 +64,7 @@ export interface Members {
   /**
    * The answer is the same whether anybody knew the person before, and whatever another company or an operator has made of them.
    *
-   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT for somebody who belongs to it already
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT for a person who belongs to the company already
    */
   add(caller: Caller, company: string, member: NewMember): Promise<MemberDescription>;
   /** Counts within five seconds everywhere. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; CONFLICT for the last owner */
@@ -248,7 +248,7 @@ function ofMember(company: Company, userId: string) {
   return and(eq(memberships.companyId, company.id), eq(memberships.userId, userId));
 }
 
-/** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party made somebody of this address, or gave it to somebody */
+/** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party wrote the row of this address */
 async function findOrMakeUser({ statements, writer }: Transaction, email: string): Promise<string> {
   const made = { id: randomUUID(), email };
   const beside = await writer.seal({ kind: "user", ...made, disabled: false });
@@ -262,7 +262,7 @@ async function findOrMakeUser({ statements, writer }: Transaction, email: string
   return user.id;
 }
 
-/** @throws {TenantSecretsError} CONFLICT where nobody would be left who could act as an owner */
+/** @throws {TenantSecretsError} CONFLICT where the company would be left without an owner who is not disabled */
 async function checkOwnerStays(
   statements: Statements,
   company: Company,
@@ -288,7 +288,7 @@ function eventOf(
   return { subject: userId, reason: role, version: revision };
 }
 
-/** @returns the e-mail address as it is kept. @throws {TenantSecretsError} INVALID_INPUT */
+/** @returns the e-mail address as it is stored. @throws {TenantSecretsError} INVALID_INPUT */
 function checkNewMember(email: string, name: string): string {
   const refused = (rule: string) =>
     new TenantSecretsError("INVALID_INPUT", `The member was refused: ${rule}.`);

@@ -18,8 +18,8 @@ export interface OperatorDescription {
 }
 
 /**
- * Who runs the platform. Nothing here asks for a permission, and no procedure of the API leads here: whoever holds the
- * maintenance connection can do what an operator can, and the first one has to come from somewhere.
+ * Tokens of operators. No permission is checked here, and no procedure of the API leads here: a person who holds the
+ * maintenance connection can do what an operator can, and the first operator has no token to be authorized with.
  */
 export interface Operators {
   /**

@@ -7,7 +7,7 @@ import { audited, type Operations } from "../access/operation.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
 
-/** People, as far as operators shut them out and let them in again. What they belong to is kept. */
+/** Operators disable people and enable them again. Their memberships stay. */
 export interface Users {
   /**
    * Counts within five seconds everywhere. Doing it again changes nothing more.

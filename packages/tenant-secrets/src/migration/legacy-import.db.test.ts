@@ -110,8 +110,8 @@ describe("rows of the old form", () => {
   test("go to the company of their id, whatever company has its name by now", async () => {
     const x = await fixture.company("database");
     const y = await fixture.company("database");
-    await fixture.secrets.companies.rename(operator, x, `${x}-new`);
-    await fixture.secrets.companies.rename(operator, y, x);
+    await fixture.secrets.companies.rename(operator, x, { newSubdomain: `${x}-new` });
+    await fixture.secrets.companies.rename(operator, y, { newSubdomain: x });
     const id = await idOf(`${x}-new`);
     const rows = [{ ...row(x, "CUSTOM_ID", seal("fake-of-x")), companyId: id }];
     expect(short(await run(rows))).toEqual(["imported"]);
@@ -122,8 +122,8 @@ describe("rows of the old form", () => {
   test("are a conflict where two companies have had their name, until it is decided which is meant", async () => {
     const x = await fixture.company("database");
     const y = await fixture.company("database");
-    await fixture.secrets.companies.rename(operator, x, `${x}-new`);
-    await fixture.secrets.companies.rename(operator, y, x);
+    await fixture.secrets.companies.rename(operator, x, { newSubdomain: `${x}-new` });
+    await fixture.secrets.companies.rename(operator, y, { newSubdomain: x });
     const unknown = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
     const rows = [
       row(x, "CUSTOM_A", seal("fake-a")),
@@ -144,7 +144,7 @@ describe("rows of the old form", () => {
     const id = await idOf(gone);
     await fixture.superuser`update companies set status = 'deleted', deleted_at = now() where id = ${id}`;
     const heir = await fixture.company("database");
-    await fixture.secrets.companies.rename(operator, heir, gone);
+    await fixture.secrets.companies.rename(operator, heir, { newSubdomain: gone });
     const rows = [
       { ...row(gone, "CUSTOM_A", seal("fake")), companyId: id },
       row(id, "CUSTOM_A", seal("fake")),

@@ -31,10 +31,8 @@ export const companiesRouter = router({
   rename: procedure("companies")
     .input(z.strictObject({ subdomain: company, newSubdomain: company, requestId }))
     .output(Company)
-    .mutation(({ ctx, input }) =>
-      ctx.secrets.companies.rename(ctx.caller, input.subdomain, input.newSubdomain, {
-        requestId: input.requestId,
-      }),
+    .mutation(({ ctx, input: { subdomain, ...change } }) =>
+      ctx.secrets.companies.rename(ctx.caller, subdomain, change),
     ),
 
   setRecovery: procedure("companies")
