@@ -76,7 +76,7 @@ import { vaultTransport } from "./vault/transport.ts";
 import { createSecretChecks } from "./vault/checks.ts";
 import { createSecretFiles } from "./vault/secret-files.ts";
 import { createVault } from "./vault/vault.ts";
-import { createLegacyImport } from "./migration/legacy-import.ts";
+import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
 import type { Services } from "./product-services.ts";
 
 export interface TenantSecretsOptions<C extends Catalog> {
@@ -284,6 +284,16 @@ export function assembleTenantSecrets<C extends Catalog>(
     companyRotation,
     operations,
   });
+  const importParts = {
+    database,
+    infisical,
+    catalog,
+    companies,
+    databaseStore,
+    infisicalStore,
+    operations,
+  };
+  const legacyImport = defineLegacyImport(importParts);
   // They hold nothing, and making one takes longer than most reads.
   const handles = new WeakMap<Caller, Map<string, CompanySecretsOnServer<C>>>();
   const makeHandle = (subdomain: string, as: Caller): CompanySecretsOnServer<C> => ({
@@ -316,15 +326,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     members: createMembers(operations, companies),
     users: createUsers(operations),
     operators: createOperators(operations),
-    importLegacy: createLegacyImport({
-      database,
-      infisical,
-      catalog,
-      companies,
-      databaseStore,
-      infisicalStore,
-      operations,
-    }),
+    importLegacy: createLegacyImport(importParts, legacyImport),
     masterKeys: createMasterKeyRegistry({
       database,
       infisical,
@@ -337,7 +339,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     keyBackups,
     storeBackup,
     companyKeyRotation,
-    runs: createRunControl(operations, [rotation, companyRotation]),
+    runs: createRunControl(operations, [rotation, companyRotation, legacyImport]),
     emergencyRotation: createEmergencyRotation({
       database,
       catalog,

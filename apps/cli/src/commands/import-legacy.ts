@@ -69,7 +69,7 @@ Works on the database itself and not through an API. For operators. docs/import-
     const batchSize = batchSizeOf(values.batch);
     const source = await sourceOf(values, batchSize);
     const dryRun = values["dry-run"];
-    const options: LegacyImportOptions = {
+    const options: Omit<LegacyImportOptions, "onOutcome"> = {
       keyName: values["key-name"] ?? "MASTER_ENCRYPTION_KEY",
       customUnknown: values["custom-unknown"],
       dryRun,
@@ -77,7 +77,7 @@ Works on the database itself and not through an API. For operators. docs/import-
     };
     rejectApiUrl("Rows are not imported");
     const { counts, rows } = await asOperator((secrets, caller) =>
-      collect(secrets.importLegacy(caller, source, options), dryRun),
+      collect((onOutcome) => secrets.importLegacy(caller, source, { ...options, onOutcome }), dryRun),
     );
     if (values.json) printJson({ dryRun, counts, rows });
     else {
@@ -165,14 +165,17 @@ async function* readDatabase(source: LegacySource): AsyncGenerator<readonly Lega
   }
 }
 
-async function collect(outcomes: AsyncIterable<LegacyOutcome>, all: boolean): Promise<Report> {
+async function collect(
+  importRows: (onOutcome: LegacyImportOptions["onOutcome"]) => Promise<void>,
+  all: boolean,
+): Promise<Report> {
   const counts: Counts = { imported: 0, unchanged: 0, conflict: 0, bad: 0 };
   const rows: LegacyOutcome[] = [];
   try {
-    for await (const outcome of outcomes) {
+    await importRows((outcome) => {
       counts[outcome.result]++;
       if (all || outcome.reason !== undefined) rows.push(outcome);
-    }
+    });
   } catch (error) {
     if (Object.values(counts).some((count) => count > 0)) {
       remark(`Stopped early. Until then: ${summaryOf(counts, all)} Run it again for the rest.`);

@@ -35,9 +35,14 @@ async function run(
   const source = (async function* () {
     yield await Promise.resolve(rows);
   })();
-  const given = { keyName, customUnknown: false, dryRun: false, ...options };
-  const outcomes = [];
-  for await (const outcome of fixture.another().importLegacy(caller, source, given)) outcomes.push(outcome);
+  const outcomes: LegacyOutcome[] = [];
+  await fixture.another().importLegacy(caller, source, {
+    keyName,
+    customUnknown: false,
+    dryRun: false,
+    onOutcome: (outcome) => void outcomes.push(outcome),
+    ...options,
+  });
   return outcomes;
 }
 
@@ -411,4 +416,66 @@ test("a record that cannot be written to ends the run, and another run completes
   await fixture.superuser.unsafe("drop trigger refuse on audit_events; drop function refuse()");
   expect(await heads(acme)).toEqual(["CUSTOM_A legacy 1"]);
   expect(short(await run(rows))).toEqual(["unchanged", "imported", "imported"]);
+});
+
+describe("the run of an import", () => {
+  const newest = async () => {
+    const [first] = await fixture.secrets.runs.list(operator, { limit: 1 });
+    return first;
+  };
+
+  test("shows how many rows are done while it goes on, and is done when they are", async () => {
+    const acme = await fixture.company("database");
+    const rows = ["CUSTOM_A", "CUSTOM_B"].map((name) => row(acme, name, seal(`fake-${name}`)));
+    const between: unknown[] = [];
+    const source = (async function* () {
+      yield rows.slice(0, 1);
+      between.push(await newest());
+      yield rows.slice(1);
+    })();
+    const given = { keyName, customUnknown: false, dryRun: false, onOutcome: () => {} };
+    await fixture.another().importLegacy(operator, source, given);
+    expect(between).toMatchObject([
+      { kind: "import-legacy", state: "running", phase: "import", done: 1, driven: true },
+    ]);
+    expect(await newest()).toMatchObject({ state: "done", driven: false });
+  });
+
+  test("is cancelled by an operator between two steps, and cannot be paused; another import does the rest", async () => {
+    const acme = await fixture.company("database");
+    const rows = ["CUSTOM_A", "CUSTOM_B"].map((name) => row(acme, name, seal(`fake-${name}`)));
+    const { runs } = fixture.secrets;
+    const codes: string[] = [];
+    const source = (async function* () {
+      const { id = "" } = (await newest()) ?? {};
+      codes.push(await codeOf(runs.pause(operator, id)), await codeOf(runs.resume(operator, id)));
+      yield rows.slice(0, 1);
+      await runs.cancel(operator, id);
+      yield rows.slice(1);
+    })();
+    const given = { keyName, customUnknown: false, dryRun: false, onOutcome: () => {} };
+    await expect(fixture.another().importLegacy(operator, source, given)).rejects.toMatchObject({
+      code: "CONFLICT",
+      because: "cancelled",
+    });
+    expect(codes).toEqual(["NOT_SUPPORTED", "NOT_SUPPORTED"]);
+    expect(await newest()).toMatchObject({ state: "cancelled" });
+    expect(short(await run(rows))).toEqual(["unchanged", "unchanged"]);
+  });
+
+  test("ends with the import that fails, or whose process is gone", async () => {
+    const source = (async function* () {
+      yield [];
+      throw new Error("a-canary");
+    })();
+    const given = { keyName, customUnknown: false, dryRun: false, onOutcome: () => {} };
+    await expect(fixture.another().importLegacy(operator, source, given)).rejects.toThrow("a-canary");
+    const failed = await newest();
+    expect(failed).toMatchObject({ state: "cancelled", error: { code: "INTERNAL" } });
+    expect(JSON.stringify(failed)).not.toContain("canary");
+    await fixture.superuser`update runs set state = 'running', finished_at = null, lease_holder = gen_random_uuid(),
+      lease_until = now() - interval '1 s' where id = ${failed?.id ?? ""}`;
+    await run([]);
+    expect(await fixture.secrets.runs.get(operator, failed?.id ?? "")).toMatchObject({ state: "cancelled" });
+  });
 });

@@ -1,4 +1,4 @@
-import type { KeyObject } from "node:crypto";
+import { randomUUID, type KeyObject } from "node:crypto";
 import { count, inArray } from "drizzle-orm";
 import { z } from "zod";
 import { DatabaseError, tables, type Database } from "@repo/db";
@@ -7,6 +7,7 @@ import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, type Catalog, TenantSecretsError } from "@repo/catalog";
 import type { Companies } from "../companies/companies.ts";
 import { readLegacyKey } from "../keys/master/legacy-key.ts";
+import { defineRun, type Run } from "../runs/run.ts";
 import { bad, conflict, type LegacyOutcome, type LegacyReason, type Verdict } from "./legacy-outcome.ts";
 import { createPlace, type Destination, type LegacyPlaceParts } from "./legacy-place.ts";
 import { openLegacyRow, secretKeyOf, type LegacyRow } from "./legacy-row.ts";
@@ -20,23 +21,46 @@ export interface LegacyImportOptions {
   readonly dryRun: boolean;
   /** Companies of the rows, by the name or id that the rows have, and the subdomain or id here that each is. */
   readonly assigned?: ReadonlyMap<string, string> | undefined;
+  /** Called with what became of each row, as soon as that is certain. What it throws ends the import. */
+  readonly onOutcome: (outcome: LegacyOutcome) => void | Promise<void>;
 }
 
 /**
- * Reads what the strategy's sample code wrote, and seals it anew. Each row is a transaction of its own, so that a run
- * which ended anywhere is completed by another one. What stands here already is never touched.
+ * Reads what the strategy's sample code wrote, and encrypts it again. Each row is a transaction of its own, so that an import
+ * which ended anywhere is completed by another one. What stands here already is never touched. It is a run, which shows its
+ * progress and can be cancelled; the source is this process's alone, so that nothing else can go on with it.
  *
  * @param caller an operator, in whose name the audit log has it
  * @param source the rows in batches; each company is looked up once a batch
- * @returns what became of each row, as soon as that is certain; nothing is done before it is asked for
- * @throws {TenantSecretsError} FORBIDDEN; what `readLegacyKey` throws; what makes it useless to go on, such as
- *   DATABASE_UNAVAILABLE
+ * @throws {TenantSecretsError} FORBIDDEN; what `readLegacyKey` throws; CONFLICT where it was cancelled; what makes it useless
+ *   to go on, such as DATABASE_UNAVAILABLE
  */
 export type ImportLegacy = (
   caller: Caller,
   source: AsyncIterable<readonly LegacyRow[]>,
   options: LegacyImportOptions,
-) => AsyncGenerator<LegacyOutcome, void>;
+) => Promise<void>;
+
+const Input = z.strictObject({ dryRun: z.boolean(), customUnknown: z.boolean() });
+
+/** How many rows became what. */
+const Facts = z.strictObject({
+  imported: z.int(),
+  unchanged: z.int(),
+  conflict: z.int(),
+  bad: z.int(),
+});
+
+interface Tools {
+  readonly source: AsyncIterable<readonly LegacyRow[]>;
+  readonly options: LegacyImportOptions;
+  readonly rawKey: KeyObject;
+}
+
+export type LegacyImportRun = Run<z.infer<typeof Input>, z.infer<typeof Facts>, Tools>;
+
+/** How often a run says how far it is, in milliseconds: well within its lease. */
+const stepMs = 2000;
 
 interface LegacyImportParts extends LegacyPlaceParts {
   readonly database: Database;
@@ -45,29 +69,66 @@ interface LegacyImportParts extends LegacyPlaceParts {
   readonly companies: Companies;
 }
 
-export function createLegacyImport(parts: LegacyImportParts): ImportLegacy {
-  const importRows: ImportLegacy = async function* (caller, source, options) {
-    const { operations, catalog } = parts;
-    await operations.authorize({
-      caller,
-      action: "secret.import",
-      verb: "companies",
-      to: "import secrets",
-    });
-    const rawKey = await readLegacyKey(parts.infisical, options.keyName);
-    const place = createPlace(parts, caller, options.dryRun);
-    for await (const rows of source) {
-      const find = await createFind(parts, caller, { rows, assigned: options.assigned ?? new Map() });
-      for (const row of rows) {
-        const target = secretKeyOf(catalog, row.secretKey, options.customUnknown);
-        const verdict = await importRow({ catalog, rawKey, find, place }, row, target);
-        yield { company: row.company, secretKey: row.secretKey, target, ...verdict };
-      }
-    }
-  };
-  return async function* importLegacy(...asked) {
+/** The subject is the import itself: several may be under way. */
+export function defineLegacyImport(parts: LegacyImportParts): LegacyImportRun {
+  const { catalog } = parts;
+  return defineRun(parts.database, {
+    kind: "import-legacy",
+    verb: "companies",
+    first: "import",
+    input: Input,
+    facts: Facts,
+    cancellable: true,
+    phases: {
+      import: async (step, { source, options, rawKey }: Tools) => {
+        const { caller } = step;
+        const place = createPlace(parts, caller, options.dryRun);
+        const counts = { ...step.facts };
+        let { done } = step.progress;
+        let keptAt = performance.now();
+        const keep = async (): Promise<void> => {
+          await step.commit(async () => {}, { done, facts: counts });
+          keptAt = performance.now();
+        };
+        for await (const rows of source) {
+          const find = await createFind(parts, caller, { rows, assigned: options.assigned ?? new Map() });
+          for (const row of rows) {
+            const target = secretKeyOf(catalog, row.secretKey, options.customUnknown);
+            const verdict = await importRow({ catalog, rawKey, find, place }, row, target);
+            counts[verdict.result]++;
+            done++;
+            await options.onOutcome({ company: row.company, secretKey: row.secretKey, target, ...verdict });
+            if (performance.now() - keptAt > stepMs) await keep();
+          }
+          await keep();
+        }
+        return step.enter({ phase: "done", facts: counts });
+      },
+    },
+  });
+}
+
+export function createLegacyImport(
+  { database, infisical, operations }: LegacyImportParts,
+  legacyImport: LegacyImportRun,
+): ImportLegacy {
+  return async (caller, source, options) => {
+    const asked = { caller, action: "secret.import", verb: "companies", to: "import secrets" } as const;
+    await operations.authorize(asked);
+    const { dryRun, customUnknown, keyName } = options;
+    const rawKey = await readLegacyKey(infisical, keyName);
+    const facts = { imported: 0, unchanged: 0, conflict: 0, bad: 0 };
     try {
-      yield* importRows(...asked);
+      const run = await database.acrossCompanies((statements) =>
+        legacyImport.startDriven(statements, {
+          subject: randomUUID(),
+          input: { dryRun, customUnknown },
+          facts,
+          caller,
+        }),
+      );
+      if (run === undefined) throw new Error("a subject of its own is free");
+      await legacyImport.drive(run, { caller, tools: { source, options, rawKey } });
     } catch (error) {
       // What the source throws is for whoever reads it.
       throw error instanceof DatabaseError ? asTenantSecretsError(error) : error;

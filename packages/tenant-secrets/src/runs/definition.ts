@@ -86,7 +86,10 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   readonly cancellable: boolean;
   /** Errors after which there is nothing left to go on with: such a run is cancelled. */
   readonly fatal?: ReadonlySet<ErrorCode>;
-  /** For a kind that jobs do as well. A process without tools leaves those jobs to others. */
+  /**
+   * For a kind that jobs do as well. A process without tools leaves those jobs to others. Left out, a run ends with the process
+   * that started it, and cannot be paused.
+   */
   readonly background?: {
     /** In whose name a job does it. @throws where it is not this process's to do */
     readonly callerOf: (run: RunRow) => Caller;

@@ -110,27 +110,28 @@ export async function holdRun(
   throw held === "lost" || held === "running" ? new RunDriven() : new RunStopped(held);
 }
 
-/** Lets go, so that it need not run out; what stopped the driver, unless it was told to, is kept with the run. */
+/**
+ * Lets go, so that it need not run out; what stopped the driver, unless it was told to, is kept with the run.
+ *
+ * @param ends whether nothing can go on with the run, so that it is cancelled
+ */
 export async function releaseRun(
   database: Database,
   { id, holder }: Lease & Pick<RunRow, "id">,
-  { error, isFatal }: { readonly error: TenantSecretsError | undefined; readonly isFatal: boolean },
+  { error, ends }: { readonly error: TenantSecretsError | undefined; readonly ends: boolean },
 ): Promise<void> {
   const failure = error && {
     attempts: sql`${runs.attempts} + 1`,
     errorCode: error.code,
     errorMessage: error.message,
-    ...(isFatal
-      ? { state: "cancelled" as const, finishedAt: sql`now()` }
-      : {
-          state: sql<RunState>`case when ${runs.state} = 'running' and ${runs.attempts} + 1 >= ${mostAttempts} then 'failed' else ${runs.state} end`,
-        }),
+    state: sql<RunState>`case when ${runs.state} = 'running' and ${runs.attempts} + 1 >= ${mostAttempts} then 'failed' else ${runs.state} end`,
   };
+  const end = ends ? ({ state: "cancelled", finishedAt: sql`now()` } as const) : {};
   await database
     .acrossCompanies((statements) =>
       statements
         .update(runs)
-        .set({ ...failure, leaseHolder: null, leaseUntil: null, updatedAt: sql`now()` })
+        .set({ ...failure, ...end, leaseHolder: null, leaseUntil: null, updatedAt: sql`now()` })
         .where(and(eq(runs.id, id), eq(runs.leaseHolder, holder))),
     )
     .catch((thrown: unknown) => {

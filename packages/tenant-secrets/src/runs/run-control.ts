@@ -52,12 +52,13 @@ export interface RunControl {
   list(caller: Caller, query: RunQuery): Promise<readonly RunDescription[]>;
   /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   get(caller: Caller, id: string): Promise<RunDescription>;
-  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not running */
+  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not running; NOT_SUPPORTED as `resume` */
   pause(caller: Caller, id: string): Promise<RunDescription>;
   /**
-   * Makes a run that was paused, has failed or lost its process go on: as a job, where its kind is one that jobs do.
+   * Makes a run that was paused, has failed or lost its process go on, as a job.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is finished
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is finished; NOT_SUPPORTED where a run of this
+   *   kind ends with the process that started it
    */
   resume(caller: Caller, id: string): Promise<RunDescription>;
   /**
@@ -108,7 +109,7 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
           ...(changes.state === "cancelled" && { finishedAt: sql`now()` }),
         })
         .where(eq(runs.id, id));
-      if (action === "run.resume" && kind.inBackground) await kind.enqueue(statements, row);
+      if (action === "run.resume") await kind.enqueue(statements, row);
       return audited(await get(statements, named), {});
     });
   };
@@ -133,12 +134,16 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
       );
     },
     pause: (caller, id) =>
-      change(caller, { id, action: "run.pause" }, ({ state }) => {
+      change(caller, { id, action: "run.pause" }, ({ state }, { inBackground }) => {
+        if (!inBackground) throw endsWithItsProcess();
         if (state !== "running") throw conflict(`This run is ${state}, not running.`);
         return { state: "paused" };
       }),
     resume: (caller, id) =>
-      change(caller, { id, action: "run.resume" }, () => ({ state: "running", attempts: 0 })),
+      change(caller, { id, action: "run.resume" }, (_, { inBackground }) => {
+        if (!inBackground) throw endsWithItsProcess();
+        return { state: "running", attempts: 0 };
+      }),
     cancel: (caller, id) =>
       change(caller, { id, action: "run.cancel" }, (_, { cancellable }) => {
         if (!cancellable) throw notCancellable();
@@ -195,5 +200,12 @@ function notCancellable(): TenantSecretsError {
   return new TenantSecretsError(
     "NOT_SUPPORTED",
     "A run of this kind may not end half done: pause it, or let it come to its end.",
+  );
+}
+
+function endsWithItsProcess(): TenantSecretsError {
+  return new TenantSecretsError(
+    "NOT_SUPPORTED",
+    "A run of this kind ends with the process that started it: cancel it, and start another one, which does the rest.",
   );
 }

@@ -144,7 +144,11 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
       if (row.state === "running") {
         const error = stopped ? undefined : asTenantSecretsError(thrown);
         const isFatal = error !== undefined && definition.fatal?.has(error.code) === true;
-        await releaseRun(database, { id: row.id, ...lease }, { error, isFatal });
+        await releaseRun(
+          database,
+          { id: row.id, ...lease },
+          { error, ends: isFatal || background === undefined },
+        );
       }
       throw thrown;
     }
@@ -157,6 +161,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
     inBackground: background !== undefined,
     start: (statements, run) => insert(statements, run),
     startDriven: async (statements, run) => {
+      if (background === undefined) await endAbandoned(statements, kind);
       const holder = randomUUID();
       const row = await insert(statements, run, holder);
       return row && { ...row, holder, token: row.fence };
@@ -213,6 +218,14 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         }
       }),
   };
+}
+
+/** Cancels runs that no job goes on with, and whose process is gone. */
+async function endAbandoned(statements: Statements, kind: string): Promise<void> {
+  await statements
+    .update(runs)
+    .set({ state: "cancelled", finishedAt: sql`now()`, leaseHolder: null, leaseUntil: null })
+    .where(and(eq(runs.kind, kind), eq(runs.state, "running"), sql`${runs.leaseUntil} < now()`));
 }
 
 function isPhase<Phase extends string>(
