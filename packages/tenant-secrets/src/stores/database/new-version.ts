@@ -15,8 +15,8 @@ import type { BatchWrite } from "../store.ts";
 const { companySecretVersions } = tables;
 
 /** What becomes a version: a value, the key that it is encrypted under, and who makes it. */
-export interface NewVersion<W extends BatchWrite = BatchWrite> {
-  readonly write: W;
+export interface NewVersion {
+  readonly write: BatchWrite;
   readonly key: CompanyKey;
   readonly maker: ActorColumns;
   /** Where the value comes from. Default: written */

@@ -1,6 +1,6 @@
 import type { Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
-import { type BatchOptions, TenantSecretsError } from "@repo/catalog";
+import { type BatchOptions, type StageOptions, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, fingerprint, requestMac } from "@repo/envelope";
 import { actorColumns, canonical } from "../../access/request-ids.ts";
 import type { CompanyScope } from "../../companies/companies.ts";
@@ -13,19 +13,22 @@ import { nextGraceWindows } from "./grace-windows.ts";
 import { refuseUnsettled } from "../infisical/outside-writes.ts";
 import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
 import { expectVersion, activeHead, lockOrMakeHeads, type Head, type LockedHead } from "./secret-head.ts";
-import type { BatchWrite, StagedWrite } from "../store.ts";
+import type { BatchWrite, StagedWrite, Write } from "../store.ts";
 import { findApplied, insertApplied, requestNameOf, Versions, type WriteRequest } from "./idempotency.ts";
 
+/** A write of either kind: only one that is to be pending can replace the pending version. */
+type PlacedWrite = BatchWrite & { readonly options: Pick<StageOptions, "replace"> };
+
 /** How a value becomes a version: as the current one, or as the pending one. */
-interface Placing<W extends BatchWrite> {
+interface Placing {
   readonly action: AuditAction;
   /** @throws {TenantSecretsError} where it may not be made now */
-  check(head: Head, write: W): void;
+  check(head: Head, write: PlacedWrite): void;
   /** @returns the number of the version that was made. Waits for nothing but its statements. */
-  add(statements: Statements, head: Head, made: NewVersion<W>): Promise<number>;
+  add(statements: Statements, head: Head, made: NewVersion): Promise<number>;
 }
 
-const asCurrent: Placing<BatchWrite> = {
+const asCurrent: Placing = {
   action: "secret.write",
   check: (head, { options }) => {
     expectVersion(head, options.expectedVersion);
@@ -34,7 +37,7 @@ const asCurrent: Placing<BatchWrite> = {
   add: addCurrentVersion,
 };
 
-const asPending: Placing<StagedWrite> = {
+const asPending: Placing = {
   action: "secret.stage",
   check: (head, { options }) => {
     expectVersion(activeHead(head), options.expectedVersion);
@@ -49,24 +52,24 @@ const asPending: Placing<StagedWrite> = {
 };
 
 /** Values to write in one transaction, all or none. */
-interface Putting<W extends BatchWrite> extends BatchOptions {
-  readonly writes: readonly W[];
-  readonly placing: Placing<W>;
+interface Putting extends BatchOptions {
+  readonly writes: readonly PlacedWrite[];
+  readonly placing: Placing;
   readonly refused: (refusals: Refusals) => TenantSecretsError;
 }
 
 /** A write and the head that it changes. */
-interface Target<W extends BatchWrite> extends LockedHead {
-  readonly write: W;
+interface Target extends LockedHead {
+  readonly write: PlacedWrite;
 }
 
 export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill" | "batches", "stage"> {
   const { companyKeys, audit, quotas } = parts;
 
   /** @returns the numbers of the versions, in the order of the writes */
-  const put = <W extends BatchWrite>(
+  const put = (
     scope: CompanyScope,
-    { writes, placing, refused, requestId }: Putting<W>,
+    { writes, placing, refused, requestId }: Putting,
   ): Promise<readonly number[]> =>
     withKeysOfNow(async () => {
       const { company, caller } = scope;
@@ -81,7 +84,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill
         const answered = request && (await findApplied(statements, request));
         const applied = answered === undefined ? undefined : Versions.parse(answered);
         const make = async (): Promise<readonly number[]> => {
-          const targets = writes.map((write): Target<W> => ({ write, ...headOf(heads, write) }));
+          const targets = writes.map((write): Target => ({ write, ...headOf(heads, write) }));
           checkTargets(targets, placing, refused);
           room.take(statements, usageOf(targets));
           const versions: number[] = [];
@@ -104,10 +107,10 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill
       });
     });
 
-  const putOne = async <W extends BatchWrite>(
+  const putOne = async (
     scope: CompanyScope,
-    write: W & { readonly options: BatchOptions },
-    placing: Placing<W>,
+    write: Write | StagedWrite,
+    placing: Placing,
   ): Promise<{ readonly version: number }> => {
     const { requestId } = write.options;
     const refused = ([refusal]: Refusals) => refusal.error;
@@ -160,18 +163,14 @@ function headOf(heads: ReadonlyMap<string, LockedHead>, { secretKey }: BatchWrit
 }
 
 /** @throws {TenantSecretsError} what `refused` makes of the refusals, where there are any */
-function checkTargets<W extends BatchWrite>(
-  targets: readonly Target<W>[],
-  placing: Placing<W>,
-  refused: Putting<W>["refused"],
-): void {
+function checkTargets(targets: readonly Target[], placing: Placing, refused: Putting["refused"]): void {
   const [first, ...others] = targets.flatMap(({ write, head }) =>
     refusalOf(write.secretKey, () => placing.check(head, write)),
   );
   if (first !== undefined) throw refused([first, ...others]);
 }
 
-function usageOf(targets: readonly Target<BatchWrite>[]): Usage {
+function usageOf(targets: readonly Target[]): Usage {
   return {
     secrets: targets.filter(({ made }) => made).length,
     versions: targets.length,
