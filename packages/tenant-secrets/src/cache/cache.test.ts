@@ -22,20 +22,20 @@ function started(options: Partial<CacheSettings<string>> = {}) {
 
 const key = { owner: "acme", name: "KEY", source: "database" };
 
-/** Something to ask, which counts how often it is. */
+/** A source that counts its loads. */
 function source(answer: () => string | undefined | Promise<string | undefined>) {
-  const asked = { times: 0 };
+  const loads = { times: 0 };
   const load = async (): Promise<string | undefined> => {
-    asked.times += 1;
+    loads.times += 1;
     return answer();
   };
-  return { asked, load };
+  return { loads, load };
 }
 
-describe("an answer", () => {
-  test("is asked for once, by however many at once, and is at hand afterwards", async () => {
+describe("a cached value", () => {
+  test("is loaded once for 1,000 concurrent reads, and answers the reads after them", async () => {
     const cache = started();
-    const { load, asked } = source(async () => {
+    const { load, loads } = source(async () => {
       await sleep(5);
       return "value";
     });
@@ -43,11 +43,11 @@ describe("an answer", () => {
     expect(new Set(all)).toEqual(new Set(["value"]));
     expect(cache.peek(key)).toMatchObject({ value: "value" });
     expect(await cache.get(key, load)).toBe("value");
-    expect(asked.times).toBe(1);
+    expect(loads.times).toBe(1);
     expect(cache.measure()).toMatchObject({ misses: 1, joined: 999, hits: 2 });
   });
 
-  test("is true for a while, and that there is nothing for a shorter one", async () => {
+  test("is fresh for its TTL, and a cached absence for the shorter negative TTL", async () => {
     const cache = started({ ttlMs: 200, negativeTtlMs: 20 });
     const there = source(() => "value");
     const absent = source(() => undefined);
@@ -60,21 +60,21 @@ describe("an answer", () => {
     await sleep(40);
     expect(cache.peek(other)).toBeUndefined();
     await cache.get(other, absent.load);
-    expect(absent.asked.times).toBe(2);
+    expect(absent.loads.times).toBe(2);
     await sleep(180);
     expect(cache.peek(key)).toBeUndefined();
     await cache.get(key, there.load);
-    expect(there.asked.times).toBe(2);
+    expect(there.loads.times).toBe(2);
   });
 
-  test("is kept for less long where it says so itself", async () => {
+  test("expires after a TTL of its own where that is shorter", async () => {
     const cache = started({ ttlMsOf: () => 10 });
     await cache.get(key, source(() => "value").load);
     await sleep(15);
     expect(cache.peek(key)).toBeUndefined();
   });
 
-  test("of one source is none of another", async () => {
+  test("of one source does not answer for another source", async () => {
     const cache = started();
     await cache.get(key, source(() => "old place").load);
     const moved = { ...key, source: "elsewhere" };
@@ -82,21 +82,21 @@ describe("an answer", () => {
     expect(await cache.get(moved, source(() => "new place").load)).toBe("new place");
   });
 
-  test("is not kept, only shared, by who does not hear of changes", async () => {
+  test("is shared by concurrent reads and not stored before start and after stop", async () => {
     const cache = started();
-    const { load, asked } = source(() => "value");
+    const { load, loads } = source(() => "value");
     await cache.get(key, load);
     cache.stop();
     expect(cache.peek(key)).toBeUndefined();
     await Promise.all([cache.get(key, load), cache.get(key, load)]);
     await cache.get(key, load);
-    expect(asked.times).toBe(3);
+    expect(loads.times).toBe(3);
     expect(cache.measure()).toMatchObject({ entries: 0, bytes: 0 });
   });
 });
 
-describe("a change", () => {
-  test("is seen by whoever asks after it, also while what was there before is still on its way", async () => {
+describe("an invalidation", () => {
+  test("is seen by every read after it, also while a load from before it is in flight", async () => {
     const cache = started();
     const slow = Promise.withResolvers<string>();
     const before = cache.get(key, () => slow.promise);
@@ -107,14 +107,14 @@ describe("a change", () => {
     expect(cache.peek(key)?.value).toBe("new");
   });
 
-  test("leaves nothing behind of an answer that comes after it", async () => {
-    for (const change of ["forget", "forget one", "forget where", "doubt"]) {
+  test("keeps a load that ends after it from being stored", async () => {
+    for (const change of ["owner", "name", "where", "stale"]) {
       const cache = started();
       const slow = Promise.withResolvers<string>();
       const before = cache.get(key, () => slow.promise);
-      if (change === "forget") cache.invalidate("acme");
-      else if (change === "forget one") cache.invalidate("acme", "KEY");
-      else if (change === "forget where") cache.invalidateWhere(() => false);
+      if (change === "owner") cache.invalidate("acme");
+      else if (change === "name") cache.invalidate("acme", "KEY");
+      else if (change === "where") cache.invalidateWhere(() => false);
       else cache.markStale();
       slow.resolve("old");
       await before;
@@ -122,7 +122,7 @@ describe("a change", () => {
     }
   });
 
-  test("leaves nothing behind of an answer that another source was asked for meanwhile", async () => {
+  test("keeps the in-flight load of another source from being stored", async () => {
     const cache = started();
     const slow = Promise.withResolvers<string>();
     const before = cache.get(key, () => slow.promise);
@@ -133,19 +133,19 @@ describe("a change", () => {
     expect(cache.peek(key)).toBeUndefined();
   });
 
-  test("of one owner, or one name, is no news of the others", async () => {
+  test("of one owner or one name leaves the other entries", async () => {
     const cache = started();
-    const questions = ["acme", "other"].flatMap((owner) =>
+    const keys = ["acme", "other"].flatMap((owner) =>
       ["KEY", "TOKEN"].map((name) => ({ ...key, owner, name })),
     );
-    for (const each of questions) await cache.get(each, source(() => "value").load);
+    for (const each of keys) await cache.get(each, source(() => "value").load);
     cache.invalidate("acme", "KEY");
-    expect(questions.map((each) => cache.peek(each) !== undefined)).toEqual([false, true, true, true]);
+    expect(keys.map((each) => cache.peek(each) !== undefined)).toEqual([false, true, true, true]);
     cache.invalidate("acme");
-    expect(questions.map((each) => cache.peek(each) !== undefined)).toEqual([false, false, true, true]);
+    expect(keys.map((each) => cache.peek(each) !== undefined)).toEqual([false, false, true, true]);
   });
 
-  test("of some values takes these, and all that was not there", async () => {
+  test("of matching values removes these and all cached absences", async () => {
     const cache = started();
     const at = (name: string) => ({ ...key, name });
     await cache.get(at("A"), source(() => "one").load);
@@ -156,7 +156,7 @@ describe("a change", () => {
     expect(["A", "B", "C"].map((name) => cache.peek(at(name))?.value)).toEqual([undefined, "two", undefined]);
   });
 
-  test("is never unseen, whatever is on its way when it happens", async () => {
+  test("is missed by no read, whatever is in flight when it happens", async () => {
     const cache = started();
     let current = 0;
     const turns = async (): Promise<void> => {
@@ -188,42 +188,42 @@ describe("a change", () => {
   });
 });
 
-describe("while nobody can be asked", () => {
-  const away = () => Promise.reject(new Unavailable());
+describe("while the source is unavailable", () => {
+  const unavailable = () => Promise.reject(new Unavailable());
 
-  test("an older answer is served up to its ceiling, and the failure after that", async () => {
+  test("a stale value is served up to its stale-if-error time, and the failure after that", async () => {
     const cache = started({ ttlMs: 10, staleIfErrorMs: 150 });
     await cache.get(key, source(() => "value").load);
     await sleep(20);
-    expect(await cache.get(key, away)).toBe("value");
+    expect(await cache.get(key, unavailable)).toBe("value");
     await sleep(150);
-    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    await expect(cache.get(key, unavailable)).rejects.toBeInstanceOf(Unavailable);
     expect(cache.measure().staleHits).toBe(1);
   });
 
-  test("what is known to have changed is not served, nor that something was not there", async () => {
+  test("neither an invalidated value nor a cached absence is served", async () => {
     const cache = started({ negativeTtlMs: 5 });
     await cache.get(key, source(() => "value").load);
     cache.invalidate("acme");
-    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    await expect(cache.get(key, unavailable)).rejects.toBeInstanceOf(Unavailable);
     const absent = { ...key, name: "ABSENT" };
     await cache.get(absent, source(() => undefined).load);
     await sleep(10);
-    await expect(cache.get(absent, away)).rejects.toBeInstanceOf(Unavailable);
+    await expect(cache.get(absent, unavailable)).rejects.toBeInstanceOf(Unavailable);
   });
 
-  test("what may have changed is served, and asked for again as soon as somebody can be", async () => {
+  test("a value that was marked stale is served, and loaded again once the source is available", async () => {
     const cache = started();
     await cache.get(key, source(() => "value").load);
     cache.markStale();
     expect(cache.peek(key)).toBeUndefined();
-    expect(await cache.get(key, away)).toBe("value");
+    expect(await cache.get(key, unavailable)).toBe("value");
     cache.markStale();
     await sleep(1050);
     expect(await cache.get(key, source(() => "new").load)).toBe("new");
   });
 
-  test("one asks now and then whether somebody can be, and the others do not wait for that", async () => {
+  test("one read at a time tries the source, and the others do not wait for it", async () => {
     const cache = started({ ttlMs: 1 });
     await cache.get(key, source(() => "value").load);
     await sleep(5);
@@ -235,10 +235,10 @@ describe("while nobody can be asked", () => {
       100,
     );
     expect(performance.now() - startedAt - waitedMs).toBeLessThan(500);
-    expect(hanging.asked.times).toBe(1);
+    expect(hanging.loads.times).toBe(1);
   });
 
-  test("what can be asked is asked, where only something else of the source cannot be", async () => {
+  test("a key is loaded where only another key of the source failed", async () => {
     const cache = started({ ttlMs: 5 });
     await cache.get(key, source(() => "value").load);
     await sleep(10);
@@ -254,19 +254,19 @@ describe("while nobody can be asked", () => {
     expect(await cache.get(key, source(() => "newest").load)).toBe("new");
   });
 
-  test("a failure is not kept, and whoever asks next asks anew", async () => {
+  test("a failure is not cached, and the next read loads again", async () => {
     const cache = started();
-    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    await expect(cache.get(key, unavailable)).rejects.toBeInstanceOf(Unavailable);
     expect(await cache.get(key, source(() => "value").load)).toBe("value");
   });
 
-  test("another kind of failure is nobody's older answer", async () => {
+  test("a failure of another kind is thrown, and removes the stale value", async () => {
     const cache = started({ ttlMs: 5 });
     await cache.get(key, source(() => "value").load);
     await sleep(10);
     await expect(cache.get(key, () => Promise.reject(new Error("does not open")))).rejects.toThrow(
       "does not open",
     );
-    await expect(cache.get(key, away)).rejects.toBeInstanceOf(Unavailable);
+    await expect(cache.get(key, unavailable)).rejects.toBeInstanceOf(Unavailable);
   });
 });

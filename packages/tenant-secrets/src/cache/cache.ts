@@ -1,29 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createFairLru, type Bounds } from "./fair-lru.ts";
 
-/** How long answers are kept, in milliseconds. */
+/** How long entries live, in milliseconds. */
 export interface CacheTtl {
-  /** An answer is taken for true for this long at most, and a tenth less at random, so that not all end at once. */
+  /** Time to live of a value. Up to a tenth is taken off at random, so that entries do not expire all at once. */
   readonly ttlMs: number;
-  /** The same, of the answer that there is nothing. */
+  /** Time to live of the answer that there is no such value. */
   readonly negativeTtlMs: number;
-  /** How old an answer may become where nobody can be asked. */
+  /** How old a value may be that is served while its source is unavailable (RFC 5861, stale-if-error). */
   readonly staleIfErrorMs: number;
 }
 
 export interface CacheSettings<Value> extends Bounds, CacheTtl {
   readonly sizeOf: (value: Value) => number;
-  /** For how long a value may be kept at most, where that is less than `freshMs`. */
+  /** The time to live of one value, where that is less than `ttlMs`. */
   readonly ttlMsOf?: (value: Value) => number | undefined;
-  /** Whether a question failed because nobody could be asked, and not because of what was asked for. */
+  /** Whether a load failed because its source is unavailable, and not because of what was loaded. */
   readonly isUnavailable: (error: unknown) => boolean;
-  /** Of these, whether nothing else can be asked of the same source either. */
+  /** Whether such a failure concerns everything that the source has. */
   readonly isSourceUnavailable: (error: unknown) => boolean;
-  /** Whether an older answer is given only once asking has failed, and not already while it takes long. Default false. */
+  /** Whether a stale value is served only after a load has failed, and not already while a load is slow. Default false. */
   readonly staleOnErrorOnly?: boolean;
 }
 
-/** What is asked for: `name` of `owner`, and of whom. Answers of one source say nothing about another's. */
+/** `name` of `owner` in `source`. An entry of one source never answers for another. */
 export interface CacheKey {
   readonly owner: string;
   readonly name: string;
@@ -32,52 +32,52 @@ export interface CacheKey {
 
 /** What a cache has done since it was made. All but `entries` and `bytes` only ever grow. */
 export interface CacheMeasurements {
-  /** Values that were at hand. */
+  /** Reads that a cached value answered. */
   readonly hits: number;
-  /** What was known not to be there. */
+  /** Reads that a cached absence answered. */
   readonly negativeHits: number;
-  /** Values that were past their time, and were served because nobody could be asked. */
+  /** Reads that a stale value answered, because its source was unavailable. */
   readonly staleHits: number;
-  /** What somebody had to be asked for. */
+  /** Loads from a source. */
   readonly misses: number;
-  /** Callers who waited for what another one was asking for already. */
+  /** Reads that shared a load of another caller. */
   readonly joined: number;
-  /** How often something was forgotten because it had changed, or might have. */
+  /** Calls that invalidated entries, or marked them stale. */
   readonly invalidations: number;
-  /** What was forgotten to make room. */
+  /** Entries that were removed to make room. */
   readonly evictions: number;
   readonly entries: number;
   readonly bytes: number;
 }
 
 /**
- * Answers that a process was given, kept while it hears of changes. A question that is being asked is not asked a second
- * time, and what was asked before a change is told to whoever asked, and not kept.
+ * A read-through cache of one process, valid while the process receives notifications of changes. Concurrent reads of one key
+ * share one load. A load that was begun before an invalidation answers its callers, and is not stored.
  */
 export interface Cache<Value> {
   /**
    * @param now by `performance.now()`
-   * @returns what is at hand and true now, without waiting; `value` is undefined for what is known not to be there
+   * @returns the fresh entry, without loading; its `value` is undefined for a cached absence
    */
   peek(key: CacheKey, now?: number): { readonly value: Value | undefined } | undefined;
   /**
-   * @param ask finds the answer; undefined for nothing
-   * @throws what `ask` throws, where there is no older answer that may still be given
+   * @param load reads from the source; undefined where there is no such value
+   * @throws what `load` throws, where no stale value may be served instead
    */
   get(key: CacheKey, load: () => Promise<Value | undefined>): Promise<Value | undefined>;
-  /** As `get`, asking also where an answer is at hand, and never giving an older one. */
+  /** As `get`, but loads also where there is a fresh entry, and never serves a stale one. */
   getFresh(key: CacheKey, load: () => Promise<Value | undefined>): Promise<Value | undefined>;
-  /** @returns a value that is at hand, also one that is past its time and may only be given where nobody can be asked */
+  /** @returns the cached value, fresh or stale, without loading */
   peekIncludingStale(key: CacheKey): Value | undefined;
-  /** One name of an owner has changed, or all of its. */
+  /** Removes one name of an owner, or all of its names. */
   invalidate(owner: string, name?: string): void;
-  /** Names of an owner that are meant have changed. */
-  invalidateMatching(owner: string, isMeant: (name: string) => boolean): void;
-  /** What says so has changed, and whatever was not there. */
+  /** Removes the names of an owner that match. */
+  invalidateMatching(owner: string, matches: (name: string) => boolean): void;
+  /** Removes the values that have changed, and all cached absences. */
   invalidateWhere(isChanged: (value: Value) => boolean): void;
-  /** Changes may have been missed: everything is asked for again, and is older news only where nobody can be asked. */
+  /** Notifications may have been lost: every entry is loaded again, and serves only while its source is unavailable. */
   markStale(): void;
-  /** Keeps answers from now on. Before, and after `stop`, a question that is being asked is shared, and that is all. */
+  /** Stores entries from now on. Before `start` and after `stop`, concurrent reads share a load and nothing is stored. */
   start(): void;
   stop(): void;
   measure(): CacheMeasurements;
@@ -89,9 +89,9 @@ interface Entry<Value> {
   readonly sizeBytes: number;
   readonly freshUntil: number;
   readonly staleUntil: number;
-  /** How often everything had been doubted when it was asked for. */
+  /** The number of `markStale` calls before its load. */
   readonly staleGeneration: number;
-  /** Until when nobody waits for a newer one, as it was just found that it takes too long. */
+  /** Until when a stale value is served without a load, because the last load was slow. */
   slowUntil: number;
 }
 
@@ -101,13 +101,13 @@ interface InFlightRequest<Value> {
   outdated: boolean;
 }
 
-/** How long whoever could be given an older answer waits for a new one. */
+/** 1 second: how long a read that has a stale value waits for its load before it serves that value. */
 const timeoutMs = 1000;
-/** How long nobody is asked again after it was found that nobody can be. */
+/** 1 second: how long a source that was found unavailable is not asked again. */
 const retrySourceAfterMs = 1000;
-/** That something is not there takes a little room too. */
+/** What a cached absence takes: its key and the entry around it. */
 const negativeEntryBytes = 300;
-/** How much of the room, and beside it: names of what is not there have no end, and must not crowd out what is. */
+/** Absences get room of their own, a tenth of the values': callers can make up names without end, which must not evict values. */
 const negativeShare = 1 / 10;
 
 export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> {
@@ -131,17 +131,17 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
     negativeEntries.delete(owner, name);
   };
 
-  const store = ({ owner, name, source }: CacheKey, value: Value | undefined, askedAt: number): void => {
+  const store = ({ owner, name, source }: CacheKey, value: Value | undefined, requestedAt: number): void => {
     const usualMs = value === undefined ? options.negativeTtlMs : options.ttlMs;
     const longestMs = Math.min(usualMs, (value && options.ttlMsOf?.(value)) ?? usualMs);
-    const freshUntil = askedAt + longestMs * (0.9 + 0.1 * Math.random());
+    const freshUntil = requestedAt + longestMs * (0.9 + 0.1 * Math.random());
     drop(owner, name);
     (value === undefined ? negativeEntries : entries).set(owner, name, {
       value,
       source,
       sizeBytes: value === undefined ? negativeEntryBytes : options.sizeOf(value),
       freshUntil,
-      staleUntil: askedAt + options.staleIfErrorMs,
+      staleUntil: requestedAt + options.staleIfErrorMs,
       staleGeneration,
       slowUntil: 0,
     });
@@ -163,7 +163,7 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
       counts.joined += 1;
       return known.answer;
     }
-    // Nobody finds it any more to tell it of a change.
+    // The map loses the request here, so that no later invalidation reaches it.
     if (known !== undefined) known.outdated = true;
     counts.misses += 1;
     const { promise, resolve } = Promise.withResolvers<Value | undefined>();
@@ -179,16 +179,16 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
     request: InFlightRequest<Value>,
   ): Promise<Value | undefined> => {
     const { owner, name, source } = key;
-    const askedAt = performance.now();
+    const requestedAt = performance.now();
     try {
       const value = await load();
-      if (caching && !request.outdated) store(key, value, askedAt);
+      if (caching && !request.outdated) store(key, value, requestedAt);
       unavailableUntil.delete(source);
       return value;
     } catch (error) {
       if (options.isSourceUnavailable(error))
         unavailableUntil.set(source, performance.now() + retrySourceAfterMs);
-      // What does not open, or whose key is gone, is not served on from here.
+      // A value that does not decrypt, or whose key is destroyed, must not be served stale.
       if (!options.isUnavailable(error) && !request.outdated) drop(owner, name);
       throw error;
     } finally {
@@ -210,7 +210,7 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
     for (const owner of inFlightRequests.keys()) outdate(owner);
   };
 
-  /** An older answer, where a new one cannot be had soon. */
+  /** Loads, and serves the stale value where the load fails or is slow. */
   const getOrStale = async (
     key: CacheKey,
     load: () => Promise<Value | undefined>,
@@ -219,7 +219,7 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
     const now = performance.now();
     const until = unavailableUntil.get(key.source);
     if (now < Math.max(until ?? 0, entry.slowUntil)) return serveStale(entry);
-    // One at a time finds out whether somebody can be asked again.
+    // One read at a time finds out whether the source is available again.
     if (until !== undefined) unavailableUntil.set(key.source, now + retrySourceAfterMs);
     const late = Symbol();
     const giveUp = new AbortController();
@@ -261,7 +261,7 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
       const cached = peek(key);
       if (cached !== undefined) return cached.value;
       const entry = find(key);
-      // That there is nothing is never told when it is old: it would refuse what somebody has just made.
+      // A stale absence is never served: it would deny a secret that was just written.
       return entry !== undefined && performance.now() < entry.staleUntil && entry.value !== undefined
         ? getOrStale(key, load, entry)
         : loadShared(key, load);
@@ -278,11 +278,11 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
       entries.deleteAll(owner);
       negativeEntries.deleteAll(owner);
     },
-    invalidateMatching: (owner, isMeant) => {
+    invalidateMatching: (owner, matches) => {
       counts.invalidations += 1;
       const names = new Set([...entries.names(owner), ...(inFlightRequests.get(owner)?.keys() ?? [])]);
       for (const name of names) {
-        if (!isMeant(name)) continue;
+        if (!matches(name)) continue;
         outdate(owner, name);
         entries.delete(owner, name);
       }

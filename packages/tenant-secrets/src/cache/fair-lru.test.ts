@@ -12,8 +12,8 @@ function createLru(maxEntries: number, maxBytes = 1_000_000) {
   return createFairLru<Thing>({ maxEntries, maxBytes });
 }
 
-describe("a bounded store", () => {
-  test("keeps what was used last, in entries and in bytes", () => {
+describe("a fair LRU map", () => {
+  test("evicts the least recently used entry over its bounds, of entries and of bytes", () => {
     const byEntries = createLru(3);
     for (const name of ["a", "b", "c"]) byEntries.set("acme", name, thing());
     byEntries.get("acme", "a");
@@ -32,7 +32,7 @@ describe("a bounded store", () => {
     expect(byBytes.measure()).toEqual({ entries: 1, bytes: 95, evictions: 1 });
   });
 
-  test("leaves nothing older in the place of what is too large for it", () => {
+  test("removes the entry before where the new value is larger than all of the room", () => {
     const lru = createLru(100, 100);
     lru.set("acme", "grown", thing(10));
     lru.set("acme", "grown", thing(101));
@@ -40,7 +40,7 @@ describe("a bounded store", () => {
     expect(lru.measure()).toMatchObject({ entries: 0, bytes: 0 });
   });
 
-  test("takes nothing from an owner that has no more than an even share, however much another one brings", () => {
+  test("evicts nothing of an owner within its even share, however much another owner adds", () => {
     const lru = createLru(100);
     for (let i = 0; i < 50; i++) lru.set("quiet", `name-${i}`, thing());
     for (let i = 0; i < 10_000; i++) lru.set("noisy", `name-${i}`, thing());
@@ -49,14 +49,14 @@ describe("a bounded store", () => {
     expect(lru.measure().entries).toBe(100);
   });
 
-  test("lets one owner have all the room while nobody else wants it, and takes it back when somebody does", () => {
+  test("lets one owner fill the room alone, and evicts its entries when a second owner adds some", () => {
     const lru = createLru(100);
     for (let i = 0; i < 100; i++) lru.set("first", `name-${i}`, thing());
     for (let i = 0; i < 50; i++) lru.set("second", `name-${i}`, thing());
     expect(Array.from({ length: 50 }, (_, i) => lru.get("second", `name-${i}`))).not.toContain(undefined);
   });
 
-  test("takes from whoever brings more, and not from others with as much", () => {
+  test("evicts entries of the owner that adds more, and not of another owner with as many", () => {
     const lru = createLru(100);
     for (let i = 0; i < 50; i++) for (const owner of ["one", "other"]) lru.set(owner, `name-${i}`, thing());
     lru.set("small", "name", thing());
@@ -65,7 +65,7 @@ describe("a bounded store", () => {
     expect(left.filter((entry) => entry === undefined).length).toBeLessThanOrEqual(1);
   });
 
-  test("takes in what comes last, also where there are more owners than room", () => {
+  test("stores the newest entry also with more owners than room", () => {
     const lru = createLru(100);
     for (let i = 0; i < 1000; i++) {
       lru.set(`owner-${i}`, "name", thing());
@@ -74,7 +74,7 @@ describe("a bounded store", () => {
     expect(lru.measure()).toEqual({ entries: 100, bytes: 1000, evictions: 900 });
   });
 
-  test("finds whom to take from in a few steps, among 30,000 owners with one entry each and one with 20,000", () => {
+  test("finds the victim in a few steps among 30,000 owners with one entry each and one owner with 20,000", () => {
     const owners = 30_000;
     const hoard = 20_000;
     let steps = 0;
@@ -90,7 +90,7 @@ describe("a bounded store", () => {
       lru.set(`newcomer-${i}`, "name", thing());
       most = Math.max(most, steps);
     }
-    // Two changes of a ranking, of at most three steps for each doubling.
+    // Two changes of the ranking, each of at most three comparisons for each doubling.
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThan(100);
     expect(lru.measure()).toMatchObject({ entries: owners + hoard, evictions: 1000 });
@@ -98,14 +98,14 @@ describe("a bounded store", () => {
     expect(left.filter((entry) => entry === undefined)).toEqual([]);
   });
 
-  test("takes from those who came first, where all owners have as much and there are more than room", () => {
+  test("evicts the oldest owners first where more owners than room have one entry each", () => {
     const lru = createLru(1000);
     for (let i = 0; i < 1500; i++) lru.set(`owner-${i}`, "name", thing());
     const left = Array.from({ length: 1500 }, (_, i) => i).filter((i) => lru.get(`owner-${i}`, "name"));
     expect(left).toEqual(Array.from({ length: 1000 }, (_, i) => i + 500));
   });
 
-  test("tells owners and names apart, whatever they are", () => {
+  test("keeps owners and names apart, whatever characters they hold", () => {
     const lru = createLru(100);
     const places = [
       ["a b", "c"],
@@ -120,7 +120,7 @@ describe("a bounded store", () => {
     expect(places.map(([owner, name]) => lru.get(owner, name)?.sizeBytes)).toEqual([1, undefined, 3, 4, 5]);
   });
 
-  test("counts what it holds, after any sequence of changes, and never holds more than its bounds", () => {
+  test("counts its entries and bytes exactly, and stays within its bounds, after any sequence of changes", () => {
     const owner = constantFrom("a", "b", "c", "d");
     const name = constantFrom("1", "2", "3", "4", "5", "6");
     const step = tuple(
@@ -147,7 +147,7 @@ describe("a bounded store", () => {
             held.length,
             held.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
           ]);
-          // What is no more than the share of one of four owners has its place at once.
+          // An entry of at most the even share of one of four owners is stored at once.
           if (what === "set" && size <= 30) expect(lru.get(o, n)).toEqual(thing(size));
         }
       }),

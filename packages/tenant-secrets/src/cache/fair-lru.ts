@@ -6,16 +6,15 @@ export interface Bounds {
   readonly maxBytes: number;
 }
 
-/** Something kept, for its owner, under a name. */
+/** Entries by owner and name, least recently used ones evicted first. */
 export interface FairLru<Entry extends { readonly sizeBytes: number }> {
   get(owner: string, name: string): Entry | undefined;
   set(owner: string, name: string, entry: Entry): void;
-  /** What is kept for an owner. */
+  /** The names that an owner has. */
   names(owner: string): Iterable<string>;
   delete(owner: string, name: string): void;
   deleteAll(owner: string): void;
-  /** Takes away what `isWanted` says. */
-  deleteWhere(isWanted: (entry: Entry) => boolean): void;
+  deleteWhere(matches: (entry: Entry) => boolean): void;
   clear(): void;
   measure(): { readonly entries: number; readonly bytes: number; readonly evictions: number };
 }
@@ -23,10 +22,10 @@ export interface FairLru<Entry extends { readonly sizeBytes: number }> {
 type OwnerLru<Entry extends object> = LRUCache<string, Entry>;
 
 /**
- * A bounded store in which owners cannot crowd each other out: where there is no more room, whoever has more than an even
- * share of it loses what it has not used for longest. An owner with no more than its share loses nothing to others.
+ * A bounded LRU map that is fair to owners. Over its bounds it evicts from an owner that has more than an even share of the
+ * room, the least recently used entry first. An owner with at most an even share loses nothing to the others.
  *
- * @param onStep called for each owner that is looked at to find one with too much, so that a test can count them
+ * @param onStep called for each owner that the search for a victim compares, so that a test can count the steps
  */
 export function createFairLru<Entry extends { readonly sizeBytes: number }>(
   { maxEntries, maxBytes }: Bounds,
@@ -36,7 +35,7 @@ export function createFairLru<Entry extends { readonly sizeBytes: number }>(
   let entries = 0;
   let bytes = 0;
   let evictions = 0;
-  /** Owners by the part of the room that they have. Where there is too much in all, the first has more than an even share. */
+  /** Owners by their part of the room. Over the bounds, the first one has more than an even share. */
   const ranking = createRanking<string>(onStep);
 
   const rank = (owner: string, lru: OwnerLru<Entry>): void => {
@@ -66,7 +65,7 @@ export function createFairLru<Entry extends { readonly sizeBytes: number }>(
   const hasMoreThanItsShare = (lru: OwnerLru<Entry>): boolean =>
     lru.size * lrus.size > maxEntries || lru.calculatedSize * lrus.size > maxBytes;
 
-  /** Whoever brings something makes room for it, out of its own where that is more than an even share. */
+  /** The owner of the new entry pays for it where it has more than an even share, else the owner with the most. */
   const findVictim = (owner: string): readonly [string, OwnerLru<Entry>] | undefined => {
     const own = lrus.get(owner);
     if (own !== undefined && own.size > 1 && hasMoreThanItsShare(own)) return [owner, own];
@@ -94,7 +93,7 @@ export function createFairLru<Entry extends { readonly sizeBytes: number }>(
     set: (owner, name, entry) => {
       let lru = lrus.get(owner);
       if (entry.sizeBytes > maxBytes) {
-        // What stood there is older news all the same.
+        // The entry before is outdated all the same.
         if (lru !== undefined) remove(owner, lru, name);
         return;
       }
@@ -115,9 +114,9 @@ export function createFairLru<Entry extends { readonly sizeBytes: number }>(
       const lru = lrus.get(owner);
       if (lru !== undefined) removeLru(owner, lru);
     },
-    deleteWhere: (isWanted) => {
+    deleteWhere: (matches) => {
       for (const [owner, lru] of lrus) {
-        for (const [name, entry] of Array.from(lru.entries())) if (isWanted(entry)) remove(owner, lru, name);
+        for (const [name, entry] of Array.from(lru.entries())) if (matches(entry)) remove(owner, lru, name);
       }
     },
     clear: () => {

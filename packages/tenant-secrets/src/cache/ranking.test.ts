@@ -2,7 +2,7 @@ import { array, assert, constantFrom, integer, property, tuple } from "fast-chec
 import { expect, test } from "vitest";
 import { createRanking } from "./ranking.ts";
 
-test("a ranking knows the heaviest after any sequence of changes, and the next one where that is left out", () => {
+test("a ranking finds the heaviest item, and the heaviest other than an exception, after any sequence of changes", () => {
   const step = tuple(
     constantFrom("put", "put", "delete"),
     integer({ min: 0, max: 9 }),
@@ -11,7 +11,7 @@ test("a ranking knows the heaviest after any sequence of changes, and the next o
   assert(
     property(array(step, { maxLength: 60 }), (steps) => {
       const ranking = createRanking<number>();
-      // In the order in which they were put, which decides between equals.
+      // In insertion order, which decides between equal weights.
       const weights = new Map<number, number>();
       for (const [what, item, weight] of steps) {
         weights.delete(item);

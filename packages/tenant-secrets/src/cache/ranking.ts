@@ -1,77 +1,77 @@
-/** Items by weight. The heaviest is found at once; a change costs a step for each doubling of their number. */
+/** Items by weight. Finding the heaviest costs O(1), a change O(log n). */
 export interface Ranking<Item> {
-  /** Adds an item or gives it another weight. Of equal ones, what was put first weighs more. */
+  /** Adds an item or changes its weight. Of two equal items the one that was put first is the heavier. */
   put(item: Item, weight: number): void;
   delete(item: Item): void;
-  /** The heaviest but `except`, among at most three that are looked at. */
+  /** The heaviest item other than `except`. Compares at most three. */
   heaviest(except: Item): Item | undefined;
   clear(): void;
 }
 
-interface Place<Item> {
+interface Node<Item> {
   readonly item: Item;
   weight: number;
   putAt: number;
   index: number;
 }
 
-/** @param onStep called for each place that is looked at, so that a test can count them */
+/** @param onStep called for each comparison, so that a test can count them */
 export function createRanking<Item>(onStep: () => void = () => {}): Ranking<Item> {
-  // A binary heap: no place weighs more than the one above it, at half its index.
-  let heap: Place<Item>[] = [];
-  const places = new Map<Item, Place<Item>>();
+  // A binary heap: no node weighs more than its parent, at half its index.
+  let heap: Node<Item>[] = [];
+  const nodes = new Map<Item, Node<Item>>();
   let puts = 0;
 
-  const weighsMore = (a: Place<Item>, b: Place<Item>): boolean => {
+  const weighsMore = (a: Node<Item>, b: Node<Item>): boolean => {
     onStep();
     return a.weight === b.weight ? a.putAt < b.putAt : a.weight > b.weight;
   };
-  const setAt = (index: number, place: Place<Item>): void => {
-    heap[index] = place;
-    place.index = index;
+  const setAt = (index: number, node: Node<Item>): void => {
+    heap[index] = node;
+    node.index = index;
   };
-  const rise = (place: Place<Item>): void => {
+  const rise = (node: Node<Item>): void => {
     for (;;) {
-      const above = heap[(place.index - 1) >> 1];
-      if (place.index === 0 || above === undefined || !weighsMore(place, above)) return;
-      const { index } = above;
-      setAt(place.index, above);
-      setAt(index, place);
+      const parent = heap[(node.index - 1) >> 1];
+      if (node.index === 0 || parent === undefined || !weighsMore(node, parent)) return;
+      const { index } = parent;
+      setAt(node.index, parent);
+      setAt(index, node);
     }
   };
-  const sink = (place: Place<Item>): void => {
+  const sink = (node: Node<Item>): void => {
     for (;;) {
-      const below = heavierOf(heap[2 * place.index + 1], heap[2 * place.index + 2]);
-      if (below === undefined || !weighsMore(below, place)) return;
-      const { index } = below;
-      setAt(place.index, below);
-      setAt(index, place);
+      const child = heavierOf(heap[2 * node.index + 1], heap[2 * node.index + 2]);
+      if (child === undefined || !weighsMore(child, node)) return;
+      const { index } = child;
+      setAt(node.index, child);
+      setAt(index, node);
     }
   };
-  const heavierOf = (a: Place<Item> | undefined, b: Place<Item> | undefined): Place<Item> | undefined =>
+  const heavierOf = (a: Node<Item> | undefined, b: Node<Item> | undefined): Node<Item> | undefined =>
     a === undefined || (b !== undefined && weighsMore(b, a)) ? b : a;
 
   return {
     put: (item, weight) => {
-      let place = places.get(item);
-      if (place === undefined) {
-        place = { item, weight, putAt: puts++, index: heap.length };
-        places.set(item, place);
-        heap.push(place);
+      let node = nodes.get(item);
+      if (node === undefined) {
+        node = { item, weight, putAt: puts++, index: heap.length };
+        nodes.set(item, node);
+        heap.push(node);
       } else {
-        place.weight = weight;
-        place.putAt = puts++;
+        node.weight = weight;
+        node.putAt = puts++;
       }
-      rise(place);
-      sink(place);
+      rise(node);
+      sink(node);
     },
     delete: (item) => {
-      const place = places.get(item);
-      if (place === undefined) return;
-      places.delete(item);
+      const node = nodes.get(item);
+      if (node === undefined) return;
+      nodes.delete(item);
       const last = heap.pop();
-      if (last === undefined || last === place) return;
-      setAt(place.index, last);
+      if (last === undefined || last === node) return;
+      setAt(node.index, last);
       rise(last);
       sink(last);
     },
@@ -82,7 +82,7 @@ export function createRanking<Item>(onStep: () => void = () => {}): Ranking<Item
     },
     clear: () => {
       heap = [];
-      places.clear();
+      nodes.clear();
     },
   };
 }
