@@ -22,7 +22,7 @@ function refusalOf(malformed: string): TenantSecretsError {
 }
 
 describe("a master key", () => {
-  test("is taken in either case, and is the same key then", () => {
+  test("is accepted in upper and in lower case, as the same key", () => {
     const lower = deriveMasterKey(text.toLowerCase(), "default", 1);
     const upper = deriveMasterKey(text.toUpperCase(), "default", 1);
     expect(upper.checkValue).toBe(lower.checkValue);
@@ -75,13 +75,13 @@ describe("a master key", () => {
     expect(message).not.toContain(pattern.slice(0, 8));
   });
 
-  test("is taken whenever it is random", () => {
+  test("is accepted whenever it is random", () => {
     for (let i = 0; i < 1000; i++) {
       expect(deriveMasterKey(randomBytes(32).toString("hex"), "default", 1).version).toBe(1);
     }
   });
 
-  test("becomes another key and another check value for each region and version", () => {
+  test("derives another key and another check value for each region and version", () => {
     const keys = [
       deriveMasterKey(text, "default", 1),
       deriveMasterKey(text, "default", 2),
@@ -93,7 +93,7 @@ describe("a master key", () => {
     expect(new Set(keys.map((key) => key.checkValue)).size).toBe(keys.length);
   });
 
-  test("has a check value that shows no part of the wrapping key or of the master key", () => {
+  test("has a check value that reveals no part of the wrapping key or of the master key", () => {
     const { wrappingKey, checkValue } = deriveMasterKey(text, "default", 1);
     const shown = Buffer.from(checkValue, "base64url");
     expect(shown).toHaveLength(16);
@@ -104,7 +104,7 @@ describe("a master key", () => {
 });
 
 describe("a company key", () => {
-  test("becomes two keys that differ from each other, from it, and for each company and number", () => {
+  test("derives two keys that differ from each other, from the secret, and for each company and version", () => {
     const all = [
       ...bytesOf((secret) => deriveCompanyKey(secret, companyId, 1)),
       ...bytesOf((secret) => deriveCompanyKey(secret, companyId, 2)),
@@ -115,14 +115,14 @@ describe("a company key", () => {
     expect(new Set(all).size).toBe(9);
   });
 
-  test("leaves zeros in the buffer that it came in", () => {
+  test("is wiped from the buffer that it is derived from", () => {
     const secret = randomBytes(32);
     deriveCompanyKey(secret, companyId, 1);
     expect(secret.equals(Buffer.alloc(32))).toBe(true);
   });
 });
 
-test("keys print none of their bytes: not inspected, not as JSON, not as text", () => {
+test("keys reveal none of their bytes when they are inspected, serialised or printed", () => {
   const master = deriveMasterKey(text, "default", 1);
   const company = deriveCompanyKey(randomBytes(32), companyId, 1);
   const keys = [master.wrappingKey, company.valueKey, company.fingerprintKey];
@@ -143,7 +143,7 @@ describe("a fingerprint", () => {
   const key = deriveCompanyKey(Buffer.from(text, "hex"), companyId, 1);
   const value = Buffer.from("sk_test_fake_codewiser_0001");
 
-  test("is the same for the same value of one company, and for nothing else", () => {
+  test("is equal for equal values of one company, and differs for every other value, company and key", () => {
     const names = [
       fingerprint(key, value),
       fingerprint(key, Buffer.from("sk_test_fake_codewiser_0002")),
@@ -158,13 +158,13 @@ describe("a fingerprint", () => {
     expect(names[0]).toMatch(/^[A-Za-z0-9_-]{43}$/);
   });
 
-  test("of a request tells fields that run into each other", () => {
+  test("of a request keeps adjacent fields apart", () => {
     expect(requestMac(key, ["a", "bc"])).not.toBe(requestMac(key, ["ab", "c"]));
     expect(requestMac(key, ["a", "bc"])).toBe(requestMac(key, ["a", Buffer.from("bc")]));
   });
 });
 
-test("compares check values as wholes", () => {
+test("check values are compared as a whole", () => {
   expect(sameCheckValue("UuF_AtI3PJJiRfsWsnVogQ", "UuF_AtI3PJJiRfsWsnVogQ")).toBe(true);
   for (const other of ["UuF_AtI3PJJiRfsWsnVogA", "UuF_AtI3PJJiRfsWsnVog", "UuF_AtI3PJJiRfsWsnVogQ=", ""]) {
     expect(sameCheckValue("UuF_AtI3PJJiRfsWsnVogQ", other)).toBe(false);

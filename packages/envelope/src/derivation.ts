@@ -12,19 +12,19 @@ import { encodeFields, encodeLength, toBase64url } from "./encoding.ts";
 export interface MasterKey {
   readonly region: string;
   readonly version: number;
-  /** Wraps company keys and audit keys, and does nothing else. */
+  /** Wraps company keys and audit keys. It has no other use. */
   readonly wrappingKey: KeyObject;
-  /** Says whether two copies of a master key are the same key, and nothing about its bytes. */
+  /** Identifies the master key without revealing any of its bytes. */
   readonly checkValue: string;
 }
 
-/** SHA-256 of keys that are written down in public: the one of docs/envelope.md, whose own bytes stand only there. */
+/** SHA-256 of published keys. The one here is the sample key of docs/envelope.md. */
 const documentedKeys: ReadonlySet<string> = new Set([
   "0098402a697813dce6c5edb2430ad3cce5c083631540b42e122081caf378326b",
 ]);
 
 /**
- * Reads a master key as it stands in Infisical and derives what is used of it (HKDF-SHA256, RFC 5869).
+ * Reads a master key as Infisical holds it, and derives the keys in use from it (HKDF-SHA256, RFC 5869).
  *
  * @param text exactly 64 hexadecimal digits: 256 random bits
  * @throws {TenantSecretsError} MASTER_KEY_MALFORMED, naming the version and the rule, never a digit
@@ -44,7 +44,7 @@ export function deriveMasterKey(text: string, region: string, version: number): 
   return expandMasterKey(secret, region, version);
 }
 
-/** The derivation alone, for bytes that were checked: `deriveMasterKey` is what reads a key. @param secret wiped here */
+/** The derivation of `deriveMasterKey`, for bytes that were checked already. @param secret wiped here */
 export function expandMasterKey(secret: Buffer, region: string, version: number): MasterKey {
   try {
     return {
@@ -62,7 +62,7 @@ function isDocumented(secret: Buffer): boolean {
   return documentedKeys.has(createHash("sha256").update(secret).digest("hex"));
 }
 
-/** Few different bytes, or counting up or down: zeros, repeated words and the keys of examples. */
+/** Few different bytes, or constant steps between bytes: zeros, repeated words and sample keys. */
 function isGuessable(secret: Buffer): boolean {
   const steps = new Set<number>();
   for (let i = 1; i < secret.length; i++) steps.add(((secret[i] ?? 0) - (secret[i - 1] ?? 0)) & 0xff);
@@ -75,12 +75,12 @@ export function sameCheckValue(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** The keys that a company key becomes: one purpose each. */
+/** The keys that are derived from a company key, one for each purpose. */
 export interface CompanyKey {
   readonly keyVersion: number;
   readonly valueKey: KeyObject;
   readonly fingerprintKey: KeyObject;
-  /** Of the MACs of heads, which say what is current. */
+  /** For the MACs of heads, which say which version of a secret is current. */
   readonly headKey: KeyObject;
 }
 
@@ -98,7 +98,7 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, keyVersion: 
   }
 }
 
-/** The value key of a company key alone, where nothing else is needed of it. @param secret wiped here */
+/** Derives only the value key of a company key. @param secret wiped here */
 export function deriveValueKey(secret: Buffer, companyId: string, keyVersion: number): KeyObject {
   try {
     return deriveKey(secret, ["value", companyId, String(keyVersion)]);
@@ -123,19 +123,19 @@ function derive(secret: Buffer, purpose: readonly string[]): Buffer {
 }
 
 /**
- * A keyed name for a value: equal values of one company have equal fingerprints, and without the company's key
- * nothing can be tried against one.
+ * A keyed hash of a value. Equal values of one company have equal fingerprints. Without the company's key, guesses of a
+ * value cannot be checked against its fingerprint.
  */
 export function fingerprint(key: CompanyKey, plaintext: Buffer): string {
   return mac(key, ["value", plaintext]);
 }
 
-/** A MAC over what a write asked for, to tell a retry from another request under the same id. */
+/** The MAC of a write request. It tells a retry from another request with the same id. */
 export function requestMac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
   return mac(key, ["request", ...fields]);
 }
 
-/** The MAC of the encoded fields, fed in pieces: a joined copy of a value would stay behind in memory. */
+/** The MAC of the encoded fields, fed in pieces, because a joined copy of a value would stay in memory. */
 function mac(key: CompanyKey, fields: readonly (string | Buffer)[]): string {
   const hmac = createHmac("sha256", key.fingerprintKey);
   for (const field of fields) {

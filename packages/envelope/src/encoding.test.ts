@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
 
-/** The fields again: that they can be read back is why no two lists have one encoding. */
+/** Decodes the fields: an encoding that can be decoded is injective. */
 function decodeFields(bytes: Buffer): string[] {
   const fields: string[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -22,14 +22,14 @@ const field = fc.oneof(
   fc.constantFrom("", "a", "\0", "\0\0\0\x01", "ä", "🔑"),
 );
 
-test("encodes the same characters cut at another place to other bytes", () => {
+test("the encoding of fields depends on where the same characters are cut", () => {
   expect(encodeFields(["a", "bc"])).not.toEqual(encodeFields(["ab", "c"]));
   expect(encodeFields(["ab"])).not.toEqual(encodeFields(["a", "b"]));
   expect(encodeFields([])).not.toEqual(encodeFields([""]));
   expect(encodeFields([""])).not.toEqual(encodeFields(["", ""]));
 });
 
-test("encodes no two lists of fields alike", () => {
+test("no two lists of fields have the same encoding", () => {
   fc.assert(
     fc.property(fc.array(field), fc.array(field), (one, other) => {
       expect(decodeFields(encodeFields(one))).toEqual(one);
@@ -40,12 +40,12 @@ test("encodes no two lists of fields alike", () => {
   );
 });
 
-test("counts bytes and not characters", () => {
+test("the length of a field is in bytes, not in characters", () => {
   expect(encodeFields(["ä🔑"]).toString("hex")).toBe("00000006c3a4f09f9491");
   expect(encodeFields([Buffer.from([0xff, 0])]).toString("hex")).toBe("00000002ff00");
 });
 
-test("reads any bytes back from base64url, and their canonical spelling only", () => {
+test("base64url decodes any bytes from their canonical spelling, and from no other spelling", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), fc.string(), (bytes, text) => {
       const spelt = toBase64url(Buffer.from(bytes));

@@ -1,6 +1,6 @@
 /**
- * Joins fields so that no two lists of fields give the same bytes: each is preceded by its length in bytes as an
- * unsigned 32-bit big-endian number. Text counts as its UTF-8; a lone surrogate would count as U+FFFD.
+ * Joins fields injectively: each one is preceded by its length in bytes, an unsigned 32-bit big-endian number. Text is
+ * encoded as UTF-8; a lone surrogate becomes U+FFFD.
  */
 export function encodeFields(fields: readonly (string | Buffer)[]): Buffer {
   let size = 0;
@@ -19,7 +19,7 @@ export function encodeFields(fields: readonly (string | Buffer)[]): Buffer {
 
 const lengthBytes = 4;
 
-/** What stands before a field. */
+/** The length prefix of a field. */
 export function encodeLength(field: Buffer): Buffer {
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(field.length);
@@ -31,11 +31,11 @@ export function toBase64url(bytes: Buffer): string {
   return bytes.toString("base64url");
 }
 
-/** Groups of four, and an end whose unused bits are zero. */
+/** Groups of four characters, and a last group whose unused bits are zero. */
 const canonicalBase64url =
   /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$/;
 
-/** The bytes of the one canonical spelling, or undefined: Node skips what it does not know and ignores stray bits. */
+/** @returns undefined for all but the canonical spelling: Node skips unknown characters and ignores stray bits */
 export function fromBase64url(text: string): Buffer | undefined {
   return canonicalBase64url.test(text) ? Buffer.from(text, "base64url") : undefined;
 }

@@ -7,7 +7,7 @@ import { decryptValue, unwrapKey } from "./envelope.ts";
 import { headMac, isGenuineHead, type HeadState } from "./head-mac.ts";
 import { isGenuineRow, rowMac, type RowState } from "./row-mac.ts";
 
-// Everything here but the imports above is written from the text of docs/envelope.md, sharing no line with the product.
+// All of this file but its imports follows the text of docs/envelope.md, and shares no line with the product.
 
 const Vectors = z.strictObject({
   masterKeys: z.array(
@@ -94,14 +94,14 @@ function hkdf(secret: Buffer, salt: Buffer, info: Buffer, length: number): Buffe
 const derived = (secret: string, ...purpose: readonly (string | number)[]) =>
   hkdf(hex(secret), Buffer.alloc(0), encoded("tenant-secrets/1", ...purpose), 32);
 
-/** Seals with a given IV, which the product never does. */
+/** Encrypts with a given IV, which the product never does. */
 function encryptedWith(key: Buffer, iv: Buffer, context: Buffer, plaintext: Buffer): string {
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: 16 }).setAAD(context);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   return `${iv.toString("base64url")}.${body.toString("base64url")}`;
 }
 
-/** A reader on another implementation of the cipher, with a base64url decoder of its own. */
+/** A second reader: another implementation of the cipher, with a base64url decoder of its own. */
 async function openedWith(key: Buffer, head: string, context: Buffer, text: string): Promise<Buffer> {
   if (!text.startsWith(`${head}.`)) throw new Error("another head");
   const parts = text.slice(head.length + 1).split(".");
@@ -142,7 +142,7 @@ describe.for(vectors.masterKeys)("the page's master key as version $version of r
     expect(key.checkValue).toBe(vector.checkValue);
   });
 
-  test("derives so by the page's text alone", () => {
+  test("derives to the same by the page's text alone", () => {
     expect(derived(text, "wrap", region, version).toString("hex")).toBe(vector.wrappingKey);
     expect(derived(text, "check", region, version).subarray(0, 16).toString("base64url")).toBe(
       vector.checkValue,
@@ -272,14 +272,14 @@ describe.for(vectors.values)("the page's value of $secretKey, version $version",
   const plaintext = Buffer.from(vector.plaintext, "utf8");
   const context = encoded("ts1", companyId, secretKey, version, keyVersion);
 
-  test("opens", () => {
+  test("decrypts", () => {
     const key = createSecretKey(hex(companyKey.valueKey));
     expect(
       decryptValue(key, { companyId, secretKey, version, companyKeyVersion: keyVersion }, encrypted),
     ).toEqual(plaintext);
   });
 
-  test("is opened by a second reader, and sealed again to the same bytes", async () => {
+  test("is decrypted by a second reader, and encrypted again to the same bytes", async () => {
     expect(await openedWith(hex(companyKey.valueKey), `ts1.${keyVersion}`, context, encrypted)).toEqual(
       plaintext,
     );

@@ -31,11 +31,11 @@ const encrypted = encryptValue(key, place, plaintext);
 const secret = randomBytes(32);
 const wrapped = wrapKey(key, keyPlace, secret);
 const formats = [
-  { name: "a sealed value", text: encrypted, open: (text: string) => decryptValue(key, place, text) },
+  { name: "an encrypted value", text: encrypted, open: (text: string) => decryptValue(key, place, text) },
   { name: "a wrapped key", text: wrapped, open: (text: string) => unwrapKey(key, keyPlace, text) },
 ];
 
-/** How each attempt ended, each way once: one entry, the one refusal, is what almost every test here expects. */
+/** The distinct ends of the attempts. Almost every test here expects one: the refusal. */
 function endings(attempts: readonly (() => Buffer)[]): string[] {
   const seen = new Set<string>();
   for (const attempt of attempts) {
@@ -58,7 +58,7 @@ describe.for(formats)("$name", ({ text, open }) => {
   const respell = (ivText: string, bodyText: string) => () => open(`${head}.${ivText}.${bodyText}`);
   const bodyBytes = Buffer.from(body, "base64url");
 
-  test("opens where it was made", () => {
+  test("decrypts at the place that it was encrypted for", () => {
     expect(endings([() => open(text)])).toEqual([`opened ${bodyBytes.length - 16} bytes`]);
   });
 
@@ -86,12 +86,12 @@ describe.for(formats)("$name", ({ text, open }) => {
     expect(endings(attempts)).toEqual(refused);
   });
 
-  test("is refused cut at any length", () => {
+  test("is refused truncated at any length", () => {
     expect(endings(Array.from(text, (_, length) => () => open(text.slice(0, length))))).toEqual(refused);
     expect(endings(Array.from(text, (_, length) => () => open(text.slice(length + 1))))).toEqual(refused);
   });
 
-  test("is refused with anything appended, prepended or put twice", () => {
+  test("is refused with text appended, prepended or repeated", () => {
     const strange = [
       "A",
       "AA",
@@ -121,7 +121,7 @@ describe.for(formats)("$name", ({ text, open }) => {
     );
   });
 
-  test("is refused in any spelling of the same bytes but the canonical one", () => {
+  test("is refused in every non-canonical spelling of the same bytes", () => {
     const padded = Buffer.from(body, "base64url").toString("base64");
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const same = (bodyText: string) =>
@@ -153,7 +153,7 @@ describe.for(formats)("$name", ({ text, open }) => {
     expect(endings(names.map((name) => () => open(`${name}.${iv}.${body}`)))).toEqual(refused);
   });
 
-  test("is refused with its tag cut short, also to the lengths that the cipher itself would take", () => {
+  test("is refused with a truncated tag, also of a length that the cipher itself accepts", () => {
     const cut = [0, 4, 8, 12, 13, 14, 15].map((tagBytes) =>
       bodyBytes.subarray(0, bodyBytes.length - 16 + tagBytes),
     );
@@ -172,7 +172,7 @@ describe.for(formats)("$name", ({ text, open }) => {
   });
 });
 
-test("refuses text that is no envelope at all", () => {
+test("text that is no envelope is refused", () => {
   const texts = [
     "",
     ".",
@@ -197,7 +197,7 @@ test("refuses text that is no envelope at all", () => {
   expect(endings(attempts)).toEqual(refused);
 });
 
-test("refuses the hexadecimal iv:ciphertext:tag of older code", () => {
+test("the hexadecimal iv:ciphertext:tag of older code is refused", () => {
   const iv = randomBytes(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final()]).toString("hex");
@@ -207,7 +207,7 @@ test("refuses the hexadecimal iv:ciphertext:tag of older code", () => {
   ).toEqual(refused);
 });
 
-test("refuses a sealed value that was moved to another company, secret key, version or key number", () => {
+test("an encrypted value is refused at another company, secret key, version or key version", () => {
   const places: Partial<ValuePlace>[] = [
     { companyId: "0198c0de-5eed-7a11-8bad-0ddba11c0fff" },
     { companyId: "" },
@@ -224,12 +224,12 @@ test("refuses a sealed value that was moved to another company, secret key, vers
   );
 });
 
-test("refuses a sealed value whose text was relabelled to another key number", () => {
+test("an encrypted value is refused when its text names another key version", () => {
   const relabelled = encrypted.replace("ts1.3.", "ts1.4.");
   expect(endings([() => decryptValue(key, { ...place, companyKeyVersion: 4 }, relabelled)])).toEqual(refused);
 });
 
-test("refuses a wrapped key of another kind, owner, number, region or master key version, relabelled or not", () => {
+test("a wrapped key is refused at another kind, owner, version, region or master key version, relabelled or not", () => {
   const places: Partial<KeyPlace>[] = [
     { kind: "audit-key" },
     { owner: "mac" },
@@ -246,13 +246,13 @@ test("refuses a wrapped key of another kind, owner, number, region or master key
   expect(endings(attempts)).toEqual(refused);
 });
 
-test("refuses both under another key", () => {
+test("values and wraps are refused under another key", () => {
   const other = createSecretKey(randomBytes(32));
   const attempts = [() => decryptValue(other, place, encrypted), () => unwrapKey(other, keyPlace, wrapped)];
   expect(endings(attempts)).toEqual(refused);
 });
 
-test("refuses a wrapped key where a value belongs, and a value where a wrapped key does, under the same key", () => {
+test("a wrap is refused in the place of a value, and a value in the place of a wrap, under the same key", () => {
   const body = wrapped.split(".").slice(3).join(".");
   const encrypted32 = encryptValue(key, place, secret).split(".").slice(2).join(".");
   const attempts = [
@@ -264,14 +264,14 @@ test("refuses a wrapped key where a value belongs, and a value where a wrapped k
   expect(endings(attempts)).toEqual(refused);
 });
 
-test("keeps the border between company and secret key: a·bc is not ab·c", () => {
+test("the border between company and secret key is authenticated: a·bc is not ab·c", () => {
   const text = encryptValue(key, { ...place, companyId: "a", secretKey: "bc" }, plaintext);
   expect(endings([() => decryptValue(key, { ...place, companyId: "ab", secretKey: "c" }, text)])).toEqual(
     refused,
   );
 });
 
-test("never uses an IV twice, nor makes the same text twice, in 10,000 seals", () => {
+test("10,000 encryptions repeat no IV and no text", () => {
   const texts = Array.from({ length: 10_000 }, () => encryptValue(key, place, plaintext));
   expect(new Set(texts.map((text) => text.split(".")[2])).size).toBe(10_000);
   expect(new Set(texts).size).toBe(10_000);
@@ -280,21 +280,21 @@ test("never uses an IV twice, nor makes the same text twice, in 10,000 seals", (
 test.for([
   [1, 23],
   [65_536, 87_403],
-])("seals %i bytes into %i characters of body, and opens them again", ([size = 0, characters]) => {
+])("%i bytes are encrypted into %i characters of body, and decrypted again", ([size = 0, characters]) => {
   const large = randomBytes(size);
   const text = encryptValue(key, place, large);
   expect(text.split(".")[3]).toHaveLength(characters ?? 0);
   expect(decryptValue(key, place, text).equals(large)).toBe(true);
 });
 
-test("makes nothing that it would not open: no empty value, no key of another length than 32", () => {
+test("an empty value and a key of another length than 32 bytes are not encrypted", () => {
   expect(() => encryptValue(key, place, Buffer.alloc(0))).toThrow(RangeError);
   for (const length of [0, 16, 31, 33, 64]) {
     expect(() => wrapKey(key, keyPlace, Buffer.alloc(length, 1))).toThrow(RangeError);
   }
 });
 
-test("refuses a wrap that holds anything but 32 bytes, though its seal is good", () => {
+test("a wrap of another length than 32 bytes is refused, although it authenticates", () => {
   const fields = ["tk1", "company-key", keyPlace.owner, "3", "default", "21"];
   const attempts = [16, 31, 33].map((length) => {
     const body = encryptRaw(key, fields, Buffer.alloc(length, 1));
@@ -304,7 +304,7 @@ test("refuses a wrap that holds anything but 32 bytes, though its seal is good",
   expect(unwrapKey(key, keyPlace, `tk1.default.21.${encryptRaw(key, fields, secret)}`)).toEqual(secret);
 });
 
-test("opens any bytes at any place, and at no other", () => {
+test("any bytes decrypt at their own place, and at no other place", () => {
   const places = fc.record({
     companyId: fc.uuid(),
     secretKey: fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,99}$/),
@@ -329,7 +329,7 @@ test("opens any bytes at any place, and at no other", () => {
   );
 });
 
-test("never throws anything but the one refusal, whatever text it is given", () => {
+test("any text ends in the one refusal", () => {
   const alphabet = fc.constantFrom(...Array.from("ts1k.3AZaz09-_=+/ \n\0ä🔑"));
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit: alphabet })), (text) => {

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from "n
 import { keyDestroyed, TenantSecretsError } from "@repo/catalog";
 import { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
 
-/** Where a sealed value stands. All of it is authenticated, and all of it comes from the request and the row. */
+/** The row of an encrypted value. Every field is authenticated, and comes from the request or the row, not from the text. */
 export interface ValuePlace {
   readonly companyId: string;
   readonly secretKey: string;
@@ -10,7 +10,7 @@ export interface ValuePlace {
   readonly companyKeyVersion: number;
 }
 
-/** Where a wrapped key stands: `owner` is a company's id, or the purpose of an audit key. */
+/** The row of a wrapped key. `owner` is a company's id, or the purpose of an audit key. */
 export interface KeyPlace {
   readonly kind: "company-key" | "audit-key";
   readonly owner: string;
@@ -20,15 +20,15 @@ export interface KeyPlace {
 }
 
 const algorithm = "aes-256-gcm";
-/** NIST SP 800-38D, 8.2.2: a random 96-bit IV, good for 2^32 seals under one key. */
+/** 96 random bits, which NIST SP 800-38D, 8.2.2 allows for 2^32 encryptions under one key. */
 const ivBytes = 12;
-/** Always given to Node, which would otherwise accept a tag of 4 bytes. */
+/** The full tag. Node accepts tags down to 4 bytes unless it is told the length. */
 const tagBytes = 16;
 const withFullTag = { authTagLength: tagBytes } as const;
 const keyBytes = 32;
 
 /**
- * Seals a value: `ts1.<company key no>.<iv>.<ciphertext and tag>`, the last two in base64url. docs/envelope.md.
+ * Encrypts a value as `ts1.<company key version>.<iv>.<ciphertext and tag>`, the last two in base64url. docs/envelope.md.
  *
  * @param key the company's value key, 256 bits
  * @param plaintext at least one byte
@@ -37,29 +37,29 @@ export function encryptValue(key: KeyObject, place: ValuePlace, plaintext: Buffe
   return `ts1.${place.companyKeyVersion}.${encrypt(key, valueContext(place), plaintext)}`;
 }
 
-/** What shredding leaves where a sealed value stood. */
+/** Replaces an encrypted value when its company is shredded. */
 export const destroyedValue = "destroyed";
 
-/** A sealed value taken apart: whoever opens it many times does not parse it each time. */
+/** A parsed encrypted value. A cache decrypts it many times and parses it once. */
 export interface EncryptedParts {
   readonly iv: Buffer;
   readonly ciphertext: Buffer;
   readonly tag: Buffer;
-  /** What is authenticated with it. */
+  /** The additional authenticated data. */
   readonly context: Buffer;
 }
 
 /**
- * Opens what {@link encryptValue} made, at the very place it was made for.
+ * Decrypts what {@link encryptValue} returned for the same place.
  *
  * @returns the plaintext; the caller wipes it
- * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause; KEY_DESTROYED where nothing is left
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE, with one message for every cause; KEY_DESTROYED for a shredded value
  */
 export function decryptValue(key: KeyObject, place: ValuePlace, encrypted: string): Buffer {
   return decryptParts(key, parseValue(place, encrypted));
 }
 
-/** The first half of {@link decryptValue}, without the key. @throws as it does */
+/** Parses for {@link decryptParts}, without a key. @throws as `decryptValue` */
 export function parseValue(place: ValuePlace, encrypted: string): EncryptedParts {
   if (encrypted === destroyedValue) throw keyDestroyed();
   const [format, keyVersion, iv, body, ...rest] = encrypted.split(".");
@@ -68,7 +68,7 @@ export function parseValue(place: ValuePlace, encrypted: string): EncryptedParts
   return parseParts(valueContext(place), iv, body);
 }
 
-/** The second half of {@link decryptValue}. @returns the plaintext; the caller wipes it @throws as it does */
+/** Decrypts what {@link parseValue} returned. @returns the plaintext; the caller wipes it @throws as `decryptValue` */
 export function decryptParts(key: KeyObject, { iv, ciphertext, tag, context }: EncryptedParts): Buffer {
   const decipher = createDecipheriv(algorithm, key, iv, withFullTag).setAAD(context).setAuthTag(tag);
   const plaintext = decipher.update(ciphertext);
@@ -81,7 +81,7 @@ export function decryptParts(key: KeyObject, { iv, ciphertext, tag, context }: E
   }
 }
 
-/** Wraps 32 bytes of key: `tk1.<region>.<master key version>.<iv>.<ciphertext and tag>`. */
+/** Wraps a key of 32 bytes as `tk1.<region>.<master key version>.<iv>.<ciphertext and tag>`. */
 export function wrapKey(wrappingKey: KeyObject, place: KeyPlace, key: Buffer): string {
   if (key.length !== keyBytes) throw new RangeError(`A key to wrap has ${keyBytes} bytes.`);
   return `tk1.${place.region}.${place.masterKeyVersion}.${encrypt(wrappingKey, keyContext(place), key)}`;
@@ -89,7 +89,7 @@ export function wrapKey(wrappingKey: KeyObject, place: KeyPlace, key: Buffer): s
 
 /**
  * @returns the 32 bytes; the caller wipes them
- * @throws {TenantSecretsError} INTEGRITY_FAILURE, one message for every cause
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE, with one message for every cause
  */
 export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: string): Buffer {
   const [format, region, version, iv, body, ...rest] = wrapped.split(".");
@@ -125,8 +125,8 @@ function keyContext(place: KeyPlace): Buffer {
 }
 
 function encrypt(key: KeyObject, context: Buffer, plaintext: Buffer): string {
-  // What `open` would refuse is not made: it could never be read again.
-  if (plaintext.length === 0) throw new RangeError("There is nothing to seal.");
+  // An empty value could never be read again: decryption refuses it.
+  if (plaintext.length === 0) throw new RangeError("There is nothing to encrypt.");
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv(algorithm, key, iv, withFullTag).setAAD(context);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
@@ -144,7 +144,7 @@ function parseParts(
   return { iv, ciphertext: body.subarray(0, -tagBytes), tag: body.subarray(-tagBytes), context };
 }
 
-/** Swapped, cut, flipped, moved or under another key: telling them apart would help only an attacker. */
+/** One error for every cause: a message that told a moved text from a changed one would help only an attacker. */
 export function integrityFailure(): TenantSecretsError {
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",

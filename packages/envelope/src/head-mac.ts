@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { CompanyKey } from "./derivation.ts";
 import { encodeFields } from "./encoding.ts";
 
-/** What the head of a secret says: which of its versions count. Times are milliseconds of Unix time. */
+/** The state of a secret that its head authenticates: which versions are active. Times are milliseconds of Unix time. */
 export interface HeadState {
   readonly companyId: string;
   readonly secretKey: string;
@@ -68,7 +68,7 @@ export function headMac(key: CompanyKey, head: HeadState): Buffer {
     .digest();
 }
 
-/** Whether a head is as whoever has the company's key wrote it. */
+/** Whether a holder of the company's key wrote the head as it is. */
 export function isGenuineHead(
   key: CompanyKey,
   head: HeadState,
@@ -79,7 +79,7 @@ export function isGenuineHead(
   return mac.length === expected.length && timingSafeEqual(expected, mac);
 }
 
-/** Grace windows are JSON in the database, so that anything can stand there. */
+/** Grace windows are JSON in the database, where another party can write any JSON. */
 function hasForm(windows: unknown): boolean {
   if (windows === null) return true;
   return Array.isArray(windows) && windows.every((window: unknown) => isWindow(window));

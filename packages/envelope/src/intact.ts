@@ -1,6 +1,6 @@
 import { TenantSecretsError } from "@repo/catalog";
 
-/** What `open` returns; undefined where it ends in INTEGRITY_FAILURE. */
+/** @returns what `open` does; undefined where it throws INTEGRITY_FAILURE. Other errors are thrown */
 export function undefinedIfCorrupt<T>(open: () => T): T | undefined {
   try {
     return open();

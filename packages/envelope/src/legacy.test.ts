@@ -5,7 +5,7 @@ import { decryptLegacyValue } from "./legacy.ts";
 
 const rawKey = createSecretKey(randomBytes(32));
 
-function seal(value: Buffer, key = rawKey, ivBytes = 12, tagBytes = 16): string {
+function encrypt(value: Buffer, key = rawKey, ivBytes = 12, tagBytes = 16): string {
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: tagBytes });
   const body = Buffer.concat([cipher.update(value), cipher.final()]);
@@ -22,24 +22,24 @@ function codeOf(text: string, key = rawKey): unknown {
 }
 
 const value = Buffer.from("sk_test_fake_legacy_0001 é 👩");
-const [iv = "", body = "", tag = ""] = seal(value).split(":");
+const [iv = "", body = "", tag = ""] = encrypt(value).split(":");
 
-test("a row opens, in lower case and in upper case", () => {
+test("a row is decrypted in lower case and in upper case", () => {
   expect(decryptLegacyValue(rawKey, `${iv}:${body}:${tag}`)).toEqual(value);
   expect(decryptLegacyValue(rawKey, `${iv}:${body}:${tag}`.toUpperCase())).toEqual(value);
-  expect(decryptLegacyValue(rawKey, seal(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
+  expect(decryptLegacyValue(rawKey, encrypt(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
 });
 
-test("a public vector of the cipher opens (GCM specification, test case 14)", () => {
+test("a public vector of the cipher is decrypted (GCM specification, test case 14)", () => {
   const zeros = createSecretKey(Buffer.alloc(32));
   const text = `${"0".repeat(24)}:cea7403d4d606b6e074ec5d3baf39d18:d0d1c8a799996bf0265b98b5d48ab919`;
   expect(decryptLegacyValue(zeros, text)).toEqual(Buffer.alloc(16));
 });
 
-test("any bytes that were sealed are opened", () => {
+test("any encrypted bytes are decrypted", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-      expect(decryptLegacyValue(rawKey, seal(Buffer.from(bytes)))).toEqual(Buffer.from(bytes));
+      expect(decryptLegacyValue(rawKey, encrypt(Buffer.from(bytes)))).toEqual(Buffer.from(bytes));
     }),
   );
 });
@@ -56,9 +56,9 @@ describe("another form is INVALID_INPUT:", () => {
     ["white space", ` ${iv}:${body}:${tag}`],
     ["a line break", `${iv}:${body}:${tag}\n`],
     ["two cases mixed", `${iv}:${body.toUpperCase()}:${tag}`],
-    ["an IV of 16 bytes", seal(value, rawKey, 16)],
-    ["an IV of 11 bytes", seal(value, rawKey, 11)],
-    ["a tag of 4 bytes", seal(value, rawKey, 12, 4)],
+    ["an IV of 16 bytes", encrypt(value, rawKey, 16)],
+    ["an IV of 11 bytes", encrypt(value, rawKey, 11)],
+    ["a tag of 4 bytes", encrypt(value, rawKey, 12, 4)],
     ["the tag cut to 4 bytes", `${iv}:${body}:${tag.slice(0, 8)}`],
     ["a tag of 15 bytes", `${iv}:${body}:${tag.slice(0, 30)}`],
     ["a tag of 17 bytes", `${iv}:${body}:${tag}00`],
@@ -68,10 +68,10 @@ describe("another form is INVALID_INPUT:", () => {
   });
 });
 
-describe("what does not open is INTEGRITY_FAILURE:", () => {
+describe("a text that does not decrypt is INTEGRITY_FAILURE:", () => {
   const flip = (hex: string, at: number) =>
     `${hex.slice(0, at)}${hex[at] === "0" ? "1" : "0"}${hex.slice(at + 1)}`;
-  const other = seal(Buffer.from(value.toString("utf8").toUpperCase())).split(":");
+  const other = encrypt(Buffer.from(value.toString("utf8").toUpperCase())).split(":");
   test.each([
     ["a flipped bit of the IV", `${flip(iv, 3)}:${body}:${tag}`],
     ["a flipped bit of the ciphertext", `${iv}:${flip(body, 5)}:${tag}`],
@@ -84,11 +84,11 @@ describe("what does not open is INTEGRITY_FAILURE:", () => {
   });
 
   test("another key", () => {
-    expect(codeOf(seal(value), createSecretKey(randomBytes(32)))).toBe("INTEGRITY_FAILURE");
+    expect(codeOf(encrypt(value), createSecretKey(randomBytes(32)))).toBe("INTEGRITY_FAILURE");
   });
 });
 
-test("no refusal repeats what it refused", () => {
+test("no error repeats the text that it refuses", () => {
   for (const text of [`${iv}:${body}`, `${iv}:${body}:${"0".repeat(32)}`]) {
     expect(() => decryptLegacyValue(rawKey, text)).toThrow(
       expect.objectContaining({ message: expect.not.stringMatching(new RegExp(body.slice(0, 8))) }),

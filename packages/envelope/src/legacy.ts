@@ -2,17 +2,17 @@ import { createDecipheriv, type KeyObject } from "node:crypto";
 import { TenantSecretsError } from "@repo/catalog";
 import { integrityFailure } from "./envelope.ts";
 
-/** An IV of 12 bytes, a ciphertext, a tag of 16 bytes: all digits in one case, as one writer writes them. */
+/** An IV of 12 bytes, a ciphertext and a tag of 16 bytes, with all digits in one case. */
 const lowerCase = /^([0-9a-f]{24}):([0-9a-f]*):([0-9a-f]{32})$/;
 const upperCase = /^([0-9A-F]{24}):([0-9A-F]*):([0-9A-F]{32})$/;
 
 /**
- * Opens `ivHex:ciphertextHex:tagHex`: AES-256-GCM under the raw master key, with nothing authenticated but the value.
- * Read by the import only; this product never wrote it, and `decryptValue` does not take it.
+ * Decrypts `ivHex:ciphertextHex:tagHex`: AES-256-GCM under the raw master key, without additional authenticated data. For
+ * the import alone: this product never writes the format, and `decryptValue` refuses it.
  *
  * @param rawKey 256 bits
  * @returns the plaintext, which may be empty; the caller wipes it
- * @throws {TenantSecretsError} INVALID_INPUT where the text has another form, INTEGRITY_FAILURE where it does not open
+ * @throws {TenantSecretsError} INVALID_INPUT where the text has another form, INTEGRITY_FAILURE where decryption fails
  */
 export function decryptLegacyValue(rawKey: KeyObject, text: string): Buffer {
   const [, iv, ciphertext, tag] = lowerCase.exec(text) ?? upperCase.exec(text) ?? [];

@@ -10,7 +10,7 @@ import {
 } from "./passphrase.ts";
 
 const fake = "passphrase:fake horse, fake battery, fake staple";
-/** The cheapest that is accepted, to keep the tests quick. */
+/** The cheapest accepted parameters, to keep the tests quick. */
 const cheapest = {
   algorithm: "argon2id",
   version: 19,
@@ -49,7 +49,7 @@ test("the platform's Argon2id is the one of RFC 9106 (5.3)", () => {
 });
 
 describe("a passphrase", () => {
-  test("is told from 256 bits by how it begins", () => {
+  test("is told from 256 bits by its prefix", () => {
     expect([fake, "passphrase:", "a1".repeat(32), "Passphrase:x", ""].map(isPassphrase)).toEqual([
       true,
       true,
@@ -59,7 +59,7 @@ describe("a passphrase", () => {
     ]);
   });
 
-  test("becomes the same 32 bytes for ever, with the default parameters and with the cheapest", async () => {
+  test("derives to frozen 32 bytes, with the default and with the cheapest parameters", async () => {
     const salt = Buffer.alloc(16, 7).toString("base64url");
     expect(await hex(fake, { ...newArgon2Parameters(), salt })).toBe(
       "2349c3a61c3d841c356ab5df3858204df5287a3f92cc5a0fb671cad52b7cf7f9",
@@ -69,7 +69,7 @@ describe("a passphrase", () => {
     );
   });
 
-  test("gives other bytes with another salt, cost or spelling: nothing is normalised", async () => {
+  test("derives to other bytes with another salt, cost or spelling, without normalisation", async () => {
     const derived = await Promise.all([
       hex(fake, cheapest),
       hex(fake, { ...cheapest, salt: Buffer.alloc(16, 3).toString("base64url") }),
@@ -96,21 +96,21 @@ describe("a passphrase", () => {
     if (passphrase !== "") expect(message).not.toContain(passphrase.slice(0, 10));
   });
 
-  test("of exactly 20 characters will do, and what is no passphrase is not taken for one", async () => {
+  test("of exactly 20 characters is accepted, and a text without the prefix is refused", async () => {
     expect(passphraseFault("0123456789abcdefghij")).toBeUndefined();
     expect(await refusalOf("a1".repeat(32), cheapest)).toContain("does not begin");
   });
 });
 
 describe("parameters", () => {
-  test("are made anew with the second recommendation of RFC 9106 and a random salt", () => {
+  test("follow the second recommendation of RFC 9106, with a random salt", () => {
     const made = newArgon2Parameters();
     expect(made).toMatchObject({ memoryKiB: 65_536, passes: 3, lanes: 4 });
     expect(Argon2Parameters.parse(made)).toEqual(made);
     expect(newArgon2Parameters().salt).not.toBe(made.salt);
   });
 
-  test("that are hostile or weak are refused at once, before any memory is taken", async () => {
+  test("that are hostile or weak are refused before any memory is allocated", async () => {
     const hostile: unknown[] = [
       { ...cheapest, memoryKiB: 2 ** 31 },
       { ...cheapest, memoryKiB: 1024 * 1024 + 1 },

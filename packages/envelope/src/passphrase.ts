@@ -9,8 +9,8 @@ const saltBytes = 16;
 const gibibyteKiB = 1024 * 1024;
 
 /**
- * How a passphrase becomes a key, as it is stored beside the key's version. Whoever can write there must neither make
- * guessing cheap (the floor is OWASP's least, 19 MiB and two passes) nor exhaust whoever reads it (the ceiling).
+ * The parameters of a passphrase, stored beside the version of its key. They are bounded, because an attacker may have
+ * written them: below OWASP's minimum (19 MiB, two passes) guessing is cheap, above the maximum a reader runs out of memory.
  */
 export const Argon2Parameters = z.strictObject({
   algorithm: z.literal("argon2id"),
@@ -27,7 +27,7 @@ export const Argon2Parameters = z.strictObject({
 });
 export type Argon2Parameters = z.infer<typeof Argon2Parameters>;
 
-/** RFC 9106, 4: the second recommended option, with a salt of its own. */
+/** The second recommended option of RFC 9106, 4, with a random salt. */
 export function newArgon2Parameters(): Argon2Parameters {
   return {
     algorithm: "argon2id",
@@ -39,17 +39,17 @@ export function newArgon2Parameters(): Argon2Parameters {
   };
 }
 
-/** Whether a master key, as it stands in Infisical, is a passphrase and not 256 bits. Says nothing of its quality. */
+/** Whether a master key in Infisical is a passphrase rather than 256 bits. Its quality is not judged. */
 export function isPassphrase(text: string): boolean {
   return text.startsWith(prefix);
 }
 
-/** What is wrong with a passphrase (without "passphrase:"), as the end of a sentence; undefined where nothing is. */
+/** @returns the fault of a passphrase (without "passphrase:") as the end of a sentence; undefined for a good one */
 export function passphraseFault(passphrase: string): string | undefined {
   const characters = Array.from(passphrase);
   if (characters.length < 20) return "has fewer than 20 characters";
   if (new Set(characters).size < 8) return "has fewer than 8 different characters";
-  // Infisical drops some of it and editors add some, so that it would not stay the same passphrase.
+  // Infisical drops outer white space and editors add some, which would change the passphrase.
   if (passphrase.trim() !== passphrase) return "begins or ends with white space";
   return passphrase.isWellFormed() ? undefined : "is not well-formed Unicode";
 }
@@ -58,12 +58,12 @@ const derive = promisify(argon2);
 
 /**
  * Derives 32 bytes from a master key that is a passphrase (Argon2id, RFC 9106). The UTF-8 of what follows
- * "passphrase:" counts as it is, without Unicode normalisation: "é" as one character and as two are two passphrases.
+ * "passphrase:" is not normalised: "é" as one character and as two are two passphrases.
  *
- * @param text as it stands in Infisical, with "passphrase:"
- * @param parameters as they are stored; checked before any memory is taken
+ * @param text as Infisical holds it, with "passphrase:"
+ * @param parameters as they are stored; checked before any memory is allocated
  * @returns secret bytes, for the caller to wipe
- * @throws {TenantSecretsError} MASTER_KEY_MALFORMED, with the rule and nothing of the passphrase
+ * @throws {TenantSecretsError} MASTER_KEY_MALFORMED, which names the rule and no part of the passphrase
  */
 export async function deriveFromPassphrase(text: string, parameters: unknown): Promise<Buffer> {
   const passphrase = text.slice(prefix.length);

@@ -37,20 +37,20 @@ test.for<[string, (value: Plaintext) => string]>([
   );
 });
 
-test("says that something was left out", () => {
+test("a redacted value says that it is redacted", () => {
   expect(String(plaintext)).toBe("[redacted]");
   expect(inspect(plaintext)).toBe("[redacted]");
   expect(JSON.stringify([plaintext])).toBe('["[redacted]"]');
 });
 
-describe("its bytes", () => {
-  test("are the UTF-8 of the text, and read back as it", () => {
+describe("the bytes of a plaintext", () => {
+  test("are the UTF-8 of the text, and decode to it", () => {
     const value = Plaintext.fromText("pässwörd 🔑");
     expect(value.bytes.toString("utf8")).toBe("pässwörd 🔑");
     expect(value.reveal()).toBe("pässwörd 🔑");
   });
 
-  test("are zeros once it was wiped, in the buffer that was given, and cannot be used as a value", () => {
+  test("are zeros in the given buffer after a wipe, and cannot be read", () => {
     const bytes = Buffer.from(text);
     const value = new Plaintext(bytes);
     value.wipe();

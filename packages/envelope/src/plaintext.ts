@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 const redacted = "[redacted]";
 
 /**
- * A readable value, on its way between a store and whoever may have it. Printing, interpolating or serialising one
+ * A decrypted value, between a store and a permitted reader. Printing, interpolating or serialising one
  * shows "[redacted]". Its bytes can be wiped; a string made from them cannot.
  */
 export class Plaintext {
@@ -20,8 +20,8 @@ export class Plaintext {
   }
 
   /**
-   * @throws {Error} once it was wiped. A transaction can outlive the call that it belongs to, where that gave up waiting: it
-   *   has to fail then, and not to keep zeros as a value.
+   * @throws {Error} once the value is wiped. A transaction can outlive a call that timed out: it must fail rather than store
+   *   zeros as a value.
    */
   get bytes(): Buffer {
     if (this.#isWiped) throw new Error("The value was wiped before it was used.");

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
 import { encodeFields } from "./encoding.ts";
 
-/** The key of rows' MACs that has a number. */
+/** One version of the key for the MACs of rows. */
 export interface RowKey {
   readonly keyVersion: number;
   readonly macKey: KeyObject;
@@ -57,13 +57,13 @@ interface MembershipState {
   readonly role: string;
 }
 
-/** What a row says of who may read what. Times are milliseconds of Unix time. */
+/** The authenticated state of a row that decides who may read. Times are milliseconds of Unix time. */
 export type RowState = CompanyState | ApiKeyState | OperatorState | UserState | MembershipState;
 
 /**
  * The MAC of a row that decides who may read: docs/envelope.md.
  *
- * @param revision the number of the row's state
+ * @param revision of that state
  */
 export function rowMac(key: RowKey, row: RowState, revision: number): Buffer {
   const head = ["tenant-secrets/row/1", String(key.keyVersion), String(revision), row.kind];
@@ -72,7 +72,7 @@ export function rowMac(key: RowKey, row: RowState, revision: number): Buffer {
     .digest();
 }
 
-/** Whether a row is as whoever has the key wrote it. */
+/** Whether a holder of the key wrote the row as it is. */
 export function isGenuineRow(
   key: RowKey,
   row: RowState,
@@ -82,7 +82,7 @@ export function isGenuineRow(
   return mac.length === expected.length && timingSafeEqual(expected, mac);
 }
 
-/** Stands in events and findings for which row it is, such as `membership <company> <user>`. */
+/** Names a row in events and findings, such as `membership <company> <user>`. */
 export function rowName(row: RowState): string {
   return row.kind === "membership" ? `${row.kind} ${row.companyId} ${row.userId}` : `${row.kind} ${row.id}`;
 }
@@ -122,7 +122,7 @@ function fieldsOf(row: RowState): readonly string[] {
   }
 }
 
-/** How many there are, and each: two lists, one after the other, cannot be taken for two others. */
+/** The length of a list and its items, so that two lists in a row cannot be read as two other lists. */
 function listed(texts: readonly string[]): readonly string[] {
   return [String(texts.length), ...texts];
 }
