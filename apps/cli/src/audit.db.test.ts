@@ -134,7 +134,7 @@ test(
     const sound = await cli(verify, environment);
     expect(sound).toMatchObject({ exitCode: 0, stderr: "" });
     expect(sound.stdout).toMatch(
-      /The last batch is \d+, sealed at .*, its head [0-9a-f]{64}\.\nNothing was changed, removed or inserted\.\n$/,
+      /The last batch is \d+, sealed at .*, its checkpoint [0-9a-f]{64}\.\nNothing was changed, removed or inserted\.\n$/,
     );
 
     await asSuperuser((sql) =>
@@ -153,7 +153,7 @@ test(
       /event-changed: 2\. The first: Event .{36} was changed after it was sealed in batch 1\./,
     );
     expect(wrong.stdout).toMatch(
-      /checkpoint-unknown: 1\. The first: Batch \d+, whose head was logged when it was sealed, is not there/,
+      /checkpoint-unknown: 1\. The first: Batch \d+, whose checkpoint was archived, is missing/,
     );
 
     await writeFile(file("other.log"), "{}\n");

@@ -7,14 +7,14 @@ const { auditCheckpoints, auditEvents } = tables;
 export type CheckpointRow = typeof auditCheckpoints.$inferSelect;
 
 /**
- * The events of a batch. A batch needs no list of what is to be in it: it covers transactions, by an interval that was over
- * when it was sealed, and positions, because after a restore elsewhere the same numbers name other transactions.
+ * The events of a batch, without a list of them: an interval of transactions that had all ended when it was sealed, within an
+ * interval of positions, because after a restore on another cluster the same numbers name other transactions.
  */
 export interface Span {
-  /** From the first on and before the second; without it, to the end. */
+  /** From the first, before the second; without the second, to the end. */
   readonly fromXid: string;
   readonly toXid: string | undefined;
-  /** After the first, up to the second; without it, all before or after. */
+  /** After the first, up to the second; each is unbounded where it is undefined. */
   readonly floor: bigint | undefined;
   readonly ceiling: bigint | undefined;
 }
@@ -55,12 +55,12 @@ export async function findLastCheckpoint(statements: Statements): Promise<Checkp
   return row;
 }
 
-/** Whether a batch is the one that closes what came from another cluster, and covers no interval. */
+/** Whether a checkpoint is a restore marker: it closes the events of another cluster, and covers no interval. */
 export function isRestoreMarker({ fromXid, toXid }: Pick<CheckpointRow, "fromXid" | "toXid">): boolean {
   return fromXid === "0" && toXid === "0";
 }
 
-/** The batches that close a cluster, in order: one for each restore elsewhere. */
+/** The restore markers in order: one for each restore on another cluster. */
 export function selectRestoreMarkers(
   statements: Statements,
 ): Promise<Pick<CheckpointRow, "index" | "floor">[]> {
@@ -71,7 +71,7 @@ export function selectRestoreMarkers(
     .orderBy(asc(auditCheckpoints.index));
 }
 
-/** The batches after one, in order. */
+/** The checkpoints after an index, in order. */
 export function selectCheckpoints(
   statements: Statements,
   after: number,

@@ -4,21 +4,21 @@ import type { SigningKey } from "./keys.ts";
 
 const format = "tenant-secrets/record/1";
 
-/** What is signed of a batch. docs/audit-log.md says what each line means. */
+/** The signed statement about a batch. docs/audit-log.md explains each line. */
 export interface Checkpoint {
   readonly cluster: string;
   readonly batch: number;
-  /** How many events the batch has, and how many all batches have up to it. */
+  /** The number of events of the batch, and of all batches up to it. */
   readonly size: number;
   readonly total: number;
-  /** The interval of transactions, in decimal: from the first on and before the second. */
+  /** The interval of transactions, in decimal: from the first, before the second. */
   readonly from: string;
   readonly to: string;
   readonly floor: bigint;
   readonly root: Buffer;
-  /** The hash of the head before; of the first there is none. */
+  /** The hash of the checkpoint before; undefined in the first. */
   readonly previous: Buffer | undefined;
-  /** The number of the signing key. */
+  /** The version of the signing key. */
   readonly key: number;
   readonly sealedAt: Date;
 }
@@ -58,7 +58,7 @@ const checkpointForm = new RegExp(
   ].join(String.raw`\n`)}\n$`,
 );
 
-/** @returns undefined for whatever `checkpointText` does not write */
+/** @returns undefined for any text that `checkpointText` does not write */
 export function parseCheckpoint(text: string): Checkpoint | undefined {
   const match = checkpointForm.exec(text);
   if (match === null) return undefined;
@@ -94,7 +94,7 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
     : undefined;
 }
 
-/** SHA-256 of a head: what the next one names, and the log has in hexadecimal. */
+/** SHA-256 of a checkpoint. The next checkpoint names it, and the log of the process has it in hexadecimal. */
 export function checkpointHash(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
@@ -104,7 +104,7 @@ export function signCheckpoint(text: string, key: SigningKey): string {
   return sign(null, Buffer.from(text), key.privateKey).toString("base64");
 }
 
-/** Whether one of the keys signed a head. */
+/** Whether one of the keys signed a checkpoint. */
 export function isSigned(text: string, signature: string, keys: readonly KeyObject[]): boolean {
   const bytes = Buffer.from(signature, "base64");
   return (
@@ -114,7 +114,7 @@ export function isSigned(text: string, signature: string, keys: readonly KeyObje
 
 /**
  * @param pem one or more public keys, as `audit public-key` prints them
- * @throws {TenantSecretsError} INVALID_INPUT where there is none, or one of another kind than Ed25519
+ * @throws {TenantSecretsError} INVALID_INPUT where a key is missing, or is not Ed25519
  */
 export function readPublicKeys(pem: string): KeyObject[] {
   const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----/g) ?? [];

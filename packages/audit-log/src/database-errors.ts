@@ -2,7 +2,7 @@ import { DatabaseError } from "@repo/db";
 import { keyDestroyed, KeyReplacedError, TenantSecretsError } from "@repo/catalog";
 
 /**
- * For the outermost `catch` of what works with the database: what is called from there throws what the database did.
+ * For the outermost `catch` around work with the database, whose functions throw what the database does.
  *
  * @throws {TenantSecretsError} DATABASE_UNAVAILABLE when the same call may succeed later, OVERLOADED where the company asks for
  *   too much at once, else INTERNAL; our own errors as they are
@@ -11,13 +11,13 @@ export function throwTenantSecretsError(error: unknown): never {
   throw asTenantSecretsError(error);
 }
 
-/** Whether what was asked for failed because the database could not be asked. */
+/** Whether an operation failed because the database is unavailable. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const isKnown = error instanceof TenantSecretsError || error instanceof DatabaseError;
   return isKnown && asTenantSecretsError(error).code === "DATABASE_UNAVAILABLE";
 }
 
-/** Whether it failed because the place where it is, the database or Infisical, could not be asked, or refused this service. */
+/** Whether an operation failed because its store, the database or Infisical, is unavailable or refuses this service. */
 export function isStoreUnavailable(error: unknown): boolean {
   if (isDatabaseUnavailable(error)) return true;
   return (
@@ -25,7 +25,7 @@ export function isStoreUnavailable(error: unknown): boolean {
   );
 }
 
-/** What may reach a caller: our own errors as they are, a lost database as such, anything else as a fixed text. */
+/** The error that may reach a caller: ours as it is, an unavailable database as such, any other with a fixed message. */
 export function asTenantSecretsError(error: unknown): TenantSecretsError {
   if (error instanceof TenantSecretsError) return error;
   if (error instanceof DatabaseError && error.code === "COMPANY_BUSY") {
@@ -44,7 +44,7 @@ export function asTenantSecretsError(error: unknown): TenantSecretsError {
       },
     );
   }
-  // The database refuses to seal under a destroyed key, whoever still has it in memory.
+  // A trigger refuses to encrypt under a destroyed key that a process still holds in memory.
   if (error instanceof DatabaseError && error.constraint === "company_key_destroyed") return keyDestroyed();
   if (error instanceof DatabaseError && error.constraint === "company_key_not_active")
     return new KeyReplacedError();
@@ -57,7 +57,7 @@ export function asTenantSecretsError(error: unknown): TenantSecretsError {
   );
 }
 
-/** An error's class and code. Its message may hold a value, and is left behind. */
+/** The class and code of an error. Its message is dropped, because it may hold a value. */
 function diagnosisOf(error: unknown): string {
   if (error instanceof DatabaseError) return error.message;
   return error instanceof Error ? error.name : typeof error;

@@ -80,19 +80,19 @@ export type AuditAction =
   | "run.cancel";
 
 /**
- * `attempted` stands before a call that cannot commit together with its event; another event follows it. `unknown`: a
- * change whose answer was lost, so that it may have been made.
+ * `attempted` precedes a call that cannot commit with its event, and another event follows it. `unknown` is a change whose
+ * answer was lost: it may have been made.
  */
 export type AuditOutcome = "success" | "denied" | "attempted" | "failed" | "unknown";
 
 export interface AuditEntry {
   readonly action: AuditAction;
   readonly outcome: AuditOutcome;
-  /** Left out where no company is known: a refusal is filed under the actor's own, where it has one. */
+  /** Left out where no company is known. The event is then filed under the actor's company, where it has exactly one. */
   readonly companyId?: string | undefined;
   readonly secretKey?: string | undefined;
   readonly version?: number | undefined;
-  /** What went wrong; of a reveal or an export its purpose; of a check what the provider said; of a membership the role that was given or taken. */
+  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost. */
   readonly reason?:
     | ErrorCode
     | "REPLAYED"
@@ -102,13 +102,13 @@ export interface AuditEntry {
     | CheckResult
     | Role
     | undefined;
-  /** When it happened by the database's clock, where that is compared with rows. Left out, the process's time. */
+  /** By the database's clock, for events that are compared with rows. Default: the time of the process. */
   readonly occurredAt?: Date | undefined;
-  /** The id of the API key, operator, user, company or run that was acted on. Where such a row was changed, `version` is its new revision. */
+  /** The id of the API key, operator, user, company or run. `version` is the new revision of a row that was changed. */
   readonly subject?: string | undefined;
 }
 
-/** Who an event is about: a caller, or somebody whose credential was not accepted. */
+/** The actor of an event: a caller, or the holder of a credential that was not accepted. */
 export interface AuditSubject extends Omit<Caller, "actor"> {
   readonly actor: Actor | { readonly kind: "anonymous"; readonly id: string };
 }
@@ -122,11 +122,11 @@ type EventRow = typeof tables.auditEvents.$inferSelect;
 type MacFields = Omit<EventRow, "xid" | "position" | "mac">;
 export type NewEvent = Omit<EventRow, "xid" | "position">;
 
-/** The record. An event is made and its MAC computed by the process that saw it; the database adds nothing to it. */
+/** The audit log. The process that an event happens in makes the event and its MAC; the database adds only its position. */
 export interface AuditLog {
   /**
-   * Adds an event, or several in one statement, inside the transaction of the change that they are about: all commit, or none.
-   * Every event that commits with a change comes this way.
+   * Adds the events of a change in the transaction of the change, in one statement. All commit, or none does. Every event that
+   * commits with a change comes this way.
    */
   recordInTransaction(
     statements: Statements,
@@ -134,54 +134,51 @@ export interface AuditLog {
     entries: AuditEntry | readonly AuditEntry[],
   ): Promise<void>;
   /**
-   * Adds an event on its own, and resolves once it is committed; but of attempts that are alike, and that were refused, failed
-   * or only listed something, only the first twenty in a minute. Any other is counted, and its count committed within five
-   * seconds.
+   * Commits an event of its own before it resolves. Denials, failures and lists that are alike are limited: the first twenty
+   * in a minute have events of their own, the others are counted together and committed within five seconds.
    *
-   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: what was about to be answered must not be; before the audit log's key is
-   *   at hand, whatever loading it throws
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: the operation must not be answered; while the key is not loaded, also
+   *   what loading it throws
    */
   record(caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /**
-   * Takes an event that is committed within a quarter of a second, with others: for what is frequent, and changes nothing.
-   * Those of one actor, address, company, secret and version become one event with their number, and with the request id if
-   * it is the same for all. Nothing of it is lost while the database is away; a process that is killed loses what it took
-   * since its last commit.
+   * Queues an event, which is committed with others within a quarter of a second. For frequent reads. Events of one actor,
+   * address, company, secret and version become one with a count; it has the request id where all have the same. The queue
+   * outlasts an outage of the database. A process that is killed loses the events since its last commit.
    *
-   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE when too many wait already, or after `stop`; as `add` for the key
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE where the queue is full, or after `stop`; as `record` for the key
    */
   recordBatched(caller: AuditSubject, entry: AuditEntry): Promise<void>;
   /**
-   * For what is noted again and again, and waits for nothing: as `note` of the same each time that it is called.
+   * As `recordBatched`, for one event that repeats, without waiting.
    *
-   * @returns a function that says whether the event was taken; where it was not, `note` says why
+   * @returns a function that queues the event once more, and says whether it could; `recordBatched` throws the reason
    */
   batchedRecorder(caller: AuditSubject, entry: AuditEntry): () => boolean;
-  /** Resolves once the audit log's key is at hand, so that a transaction need not wait for it. */
+  /** Loads the key of the audit log, which `recordInTransaction` needs: nothing is loaded inside a transaction. */
   ready(): Promise<void>;
   /**
-   * Commits all that was taken or counted before.
+   * Commits the queued and the counted events.
    *
-   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE, and everything is kept for another try
+   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE. The events stay queued
    */
   flush(): Promise<void>;
   /**
-   * For the end of a process, when nobody calls any more: takes nothing from now on, and tries for ten seconds to commit
-   * what it has.
+   * For the end of a process: queues nothing from now on, and tries for ten seconds to commit the queue.
    *
-   * @throws {TenantSecretsError} as `flush`; what is left then is lost with the process
+   * @throws {TenantSecretsError} as `flush`. The events that are left are lost with the process
    */
   stop(): Promise<void>;
 }
 
-/** An event that the database can never take, such as a text that no column holds. Its number is in a gap. */
+/** An event that the database refuses for its content. Its sequence number is reported as unused. */
 export interface LostEvent {
   readonly action: string;
   /** SQLSTATE. */
   readonly code: string;
 }
 
-/** Answers with names and dates, never with a value, and is asked for again and again. */
+/** Reads that answer without a value and are frequent. */
 const listings: ReadonlySet<AuditAction> = new Set([
   "secret.list",
   "secret.history",
@@ -198,12 +195,12 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "run.get",
 ] as const);
 
-/** Whether events like it are counted together where there are too many of them. */
+/** Whether too many events like this one are counted together. */
 export function isCoalesced({ action, outcome }: AuditEntry): boolean {
   return outcome === "denied" || outcome === "failed" || (outcome === "success" && listings.has(action));
 }
 
-/** What an event says, before it has a number and a MAC. */
+/** The content of an event, without its sequence number and its MAC. */
 export interface EventContent extends Pick<
   EventRow,
   "actorKind" | "actorId" | "companyId" | "secretKey" | "version" | "subject" | "requestId" | "address"
@@ -229,7 +226,7 @@ export function contentOf(caller: AuditSubject, entry: AuditEntry): EventContent
   };
 }
 
-/** When it happened: once, or `count` times from `occurredAt` to `lastAt`. */
+/** The time of one event, or of `count` events from `occurredAt` to `lastAt`. */
 export type EventTimes = Pick<EventRow, "occurredAt" | "count" | "lastAt">;
 
 export const nonceBytes = 16;
@@ -248,7 +245,7 @@ export function eventOf(
     id: uuidv7(times.occurredAt.getTime()),
     actorId: printable(actorId),
     secretKey: secretKey === null ? null : printable(secretKey),
-    // A number that was made up by a caller, and that the column does not hold, must not keep its event out.
+    // A caller can make up a version that the column does not hold. Its event must be recorded all the same.
     version: version !== null && Number.isInteger(version) && Math.abs(version) < 2 ** 31 ? version : null,
     subject: subject === null ? null : printable(subject),
     requestId: requestId === null ? null : printable(requestId),
@@ -261,7 +258,7 @@ export function eventOf(
   return { ...event, mac: macOf(key.macKey, event) };
 }
 
-/** Whether an event is as its writer left it. */
+/** Whether the MAC of an event is its writer's. */
 export function isGenuine(key: AuditKey, event: MacFields & Pick<EventRow, "mac">): boolean {
   return event.macKeyVersion === key.keyVersion && timingSafeEqual(macOf(key.macKey, event), event.mac);
 }
@@ -272,7 +269,7 @@ function macOf(key: KeyObject, event: MacFields): Buffer {
     .digest();
 }
 
-/** What an event says, in the order in which its MAC is over it. Those of before there were numbers have none. */
+/** The fields of an event in the order of its MAC. Format 1, without a writer, is older than sequence numbers. */
 export function macFieldsOf(event: MacFields): readonly (string | Buffer)[] {
   const text = (value: string | number | Date | null): string =>
     value === null ? "" : `=${value instanceof Date ? value.toISOString() : value}`;
@@ -299,18 +296,19 @@ export function macFieldsOf(event: MacFields): readonly (string | Buffer)[] {
   ];
 }
 
-/** An attempt on another company is filed under the actor's own, where whoever answers for it can see it. */
+/** The company of an actor that has exactly one: its auditors see what the actor attempts on other companies. */
 function ownCompany(actor: AuditSubject["actor"]): string | undefined {
   const own =
     actor.kind === "service" ? actor.companyIds : actor.kind === "user" ? [...actor.roles.keys()] : [];
   return own.length === 1 ? own[0] : undefined;
 }
 
+/** Characters: what an event keeps of a text that a caller sent. */
 const longestText = 200;
 
 /**
- * What came from outside cannot break a line, a terminal or a column: controls become escapes, and 200 characters are the
- * end. Cut first and made well-formed then, since a cut can part a surrogate pair, and PostgreSQL takes no half of one.
+ * Makes a text of a caller safe for lines, terminals and columns: control characters are escaped, and 200 characters are
+ * kept. The cut comes first, because it can part a surrogate pair, and PostgreSQL refuses one half.
  */
 function printable(text: string): string {
   if (/^[\x20-\x7e]{0,200}$/.test(text)) return text;

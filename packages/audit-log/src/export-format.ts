@@ -5,7 +5,7 @@ import { isIncluded } from "./merkle.ts";
 import { parseCheckpoint, isSigned, readPublicKeys, type Checkpoint } from "./checkpoint.ts";
 import { leafOf, type SealedEvent } from "./leaf.ts";
 
-// An export is lines of JSON: what it is of, then events, each with its proof and after the head that the proof leads to.
+// An export is JSON Lines: a header, then checkpoints and events. An event follows the checkpoint that its proof leads to.
 
 const format = "tenant-secrets/record-export/1";
 const Time = z.iso.datetime({ precision: 3 });
@@ -14,7 +14,7 @@ const Bytes = z.base64();
 const ExportOf = z.strictObject({
   format: z.literal(format),
   company: z.uuid(),
-  /** The events that happened from the first time on and before the second. */
+  /** The period: from the first time, before the second. */
   from: Time,
   to: Time,
 });
@@ -96,21 +96,21 @@ export function eventLine(
   return JSON.stringify(line);
 }
 
-/** Checks an export, a line after the other. */
+/** Verifies an export line by line. */
 export interface ExportVerifier {
   /**
-   * @returns the event of the line, where it has one: it is as it was sealed
-   * @throws {TenantSecretsError} INTEGRITY_FAILURE, which names the line, for whatever was changed, put in twice, or is of
-   *   another company or time than the first line says
+   * @returns the event of the line, as it was sealed; undefined for a line without one
+   * @throws {TenantSecretsError} INTEGRITY_FAILURE, which names the line, for an event that was changed or repeated, or is not
+   *   of the company and the period of the header
    */
   add(line: string): ExportedEvent | undefined;
-  /** What the first line said. @throws {TenantSecretsError} INTEGRITY_FAILURE where there was none */
+  /** The header. @throws {TenantSecretsError} INTEGRITY_FAILURE where it is missing */
   of(): { readonly company: string; readonly from: Date; readonly to: Date };
 }
 
 /**
- * For whoever has an export and the public keys, and nothing else of ours. It shows that each event was sealed as it is; it
- * cannot show that none was left out.
+ * Verifies with the export and the public keys alone. It proves that each event was sealed as it is; it cannot prove that no
+ * event was left out.
  *
  * @param publicKeys PEM, one or more, as `audit public-key` prints them
  * @throws {TenantSecretsError} INVALID_INPUT for keys of another kind
@@ -131,14 +131,14 @@ export function createExportVerifier(publicKeys: string): ExportVerifier {
         of = line;
         return undefined;
       }
-      if (of === undefined) throw wrong(lines, "comes before the line that says what this is of");
+      if (of === undefined) throw wrong(lines, "comes before the header");
       if ("checkpoint" in line) {
         checkpoint = readSigned(line, keys);
-        if (checkpoint === undefined) throw wrong(lines, "has a head that none of the keys has signed");
+        if (checkpoint === undefined) throw wrong(lines, "has a checkpoint that none of the keys has signed");
         return undefined;
       }
       const { event, index, proof } = line;
-      if (checkpoint === undefined) throw wrong(lines, "comes before the head of its batch");
+      if (checkpoint === undefined) throw wrong(lines, "comes before the checkpoint of its batch");
       const leaf = leafOf(sealedEventOf(event));
       const hashes = proof.map((hash) => Buffer.from(hash, "base64"));
       if (!isIncluded(leaf, index, checkpoint.size, hashes, checkpoint.root)) {

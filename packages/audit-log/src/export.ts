@@ -9,18 +9,18 @@ import { leafOf, unpackLeaves, type EventRow } from "./leaf.ts";
 
 const { auditCheckpoints, auditEvents } = tables;
 
-/** A batch of the audit log can be some 50 KiB, and each event of a page may be in another one. */
+/** Events of a page. Each may be in another batch, and the leaves of a batch are about 50 KiB. */
 const pageSize = 100;
 
 export interface ExportPage {
   readonly lines: readonly string[];
-  /** How many events of the page have no batch yet, and so are not in it. */
+  /** Events that are left out of the page because no batch has them yet. */
   readonly unsealed: number;
   /** The position of its last event; undefined on the last page. */
   readonly last: bigint | undefined;
 }
 
-/** The next events of one company, with the proof of each. */
+/** The next events of a company, each with its proof. */
 export async function exportPage(
   database: Database,
   companyId: CompanyId,
@@ -87,9 +87,7 @@ const Candidates = z.array(
   z.object({ id: z.uuid(), interval: z.int().nullable(), restoreMarker: z.int().nullable() }),
 );
 
-/**
- * The batches that may have an event: that of the interval in which its transaction is, and that which closed its cluster.
- */
+/** The batches that can hold an event: that of the interval of its transaction, and the restore marker of its cluster. */
 async function selectCheckpointsOf(
   statements: Statements,
   events: readonly EventRow[],

@@ -12,7 +12,7 @@ const by = (id: string, address = "192.0.2.1", entry: Partial<AuditEntry> = {}) 
   contentOf({ actor: { kind: "operator", id }, address }, { ...refused, ...entry });
 const unknown = (id: string): AuditSubject => ({ actor: { kind: "anonymous", id }, address: "192.0.2.1" });
 
-test("lets twenty of a group through in a minute, counts the others, and begins anew with the next minute", () => {
+test("twenty attempts of a group in a minute have events of their own, and the others of that minute are counted", () => {
   const failures = createFailureCoalescer();
   const admitted = (nowMs: number) =>
     Array.from({ length: 100 }, (_, i) =>
@@ -30,7 +30,7 @@ test("lets twenty of a group through in a minute, counts the others, and begins 
   expect([admitted(59_999), admitted(60_000)]).toEqual([0, 20]);
 });
 
-test("keeps actors, addresses, companies, actions, outcomes and reasons apart", () => {
+test("attempts of different actors, addresses, companies, actions, outcomes and reasons are counted apart", () => {
   const failures = createFailureCoalescer();
   for (let i = 0; i < 20; i++) failures.admits(by("a"), 0, 0);
   expect(failures.admits(by("a"), 0, 0)).toBe(false);
@@ -46,7 +46,7 @@ test("keeps actors, addresses, companies, actions, outcomes and reasons apart", 
   }
 });
 
-test("counts whoever guesses credentials by address, whatever name each guess has", () => {
+test("guesses of credentials are counted by address, whatever name each guess has", () => {
   const failures = createFailureCoalescer();
   const check: AuditEntry = { action: "credential.check", outcome: "denied", reason: "UNAUTHENTICATED" };
   const admitted = Array.from({ length: 1000 }, (_, i) =>
@@ -58,7 +58,7 @@ test("counts whoever guesses credentials by address, whatever name each guess ha
   ]);
 });
 
-test("counts all addresses of one IPv6 network as one sender, and other networks apart", () => {
+test("all addresses of one IPv6 network are one sender, and other networks are counted apart", () => {
   const failures = createFailureCoalescer();
   const admitted = (network: string) =>
     Array.from({ length: 1500 }, (_, i) =>
@@ -72,7 +72,7 @@ test("counts all addresses of one IPv6 network as one sender, and other networks
   ]);
 });
 
-test("stays small and exact under 200,000 attempts of thousands of actors, and while nothing is taken", () => {
+test("200,000 attempts of thousands of actors are counted exactly in bounded memory, also while nothing is committed", () => {
   const failures = createFailureCoalescer(100);
   let admitted = 0;
   for (let minute = 0; minute < 10; minute++) {

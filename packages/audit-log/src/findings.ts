@@ -1,4 +1,4 @@
-/** What can be wrong with the audit log, and with what is held against it. */
+/** What verification finds in the audit log, in rows and in heads of secrets. */
 export type FindingKind =
   | "event-changed"
   | "event-not-genuine"

@@ -6,18 +6,18 @@ const { xid: _, position: __, ...columns } = getTableColumns(tables.auditEvents)
 const names = Object.values(columns).map(({ name }) => name);
 const nameOf = new Map<string, string>(Object.entries(columns).map(([field, { name }]) => [field, name]));
 
-// One parameter for all rows: drizzle's statement of twenty for each takes it 20 times as long to put together.
+// One JSON parameter for all rows: building drizzle's statement with twenty parameters a row takes 20 times as long.
 const inserting = `insert into audit_events (${names.join(", ")})
   select ${names.join(", ")} from json_populate_recordset(null::audit_events, `;
 
-/** Inserts events in one statement, in a transaction of the caller's. */
+/** Inserts events in one statement of the caller's transaction. */
 export async function insertEventsInto(statements: Statements, events: readonly NewEvent[]): Promise<void> {
   await statements.execute(fragment`${fragment.raw(inserting)}${jsonOf(events)}::text::json)`);
 }
 
 /**
- * @returns a function that commits events together. One that is there already, by its id, stays as it is, so that the same
- *   events can be tried again when an answer was lost. It throws what the database does.
+ * @returns a function that commits events together, and throws what the database does. An id that exists is left as it is, so
+ *   that events can be retried after a lost answer
  */
 export function createInsertEvents(database: Database): (events: readonly NewEvent[]) => Promise<void> {
   const statement = `${inserting}$1::text::json) on conflict do nothing`;
@@ -26,15 +26,15 @@ export function createInsertEvents(database: Database): (events: readonly NewEve
   };
 }
 
-/** Codes that say that a row is at fault, and not the database: data exception, integrity constraint, program limit. */
+/** SQLSTATE classes that blame a row and not the database: data exception, integrity constraint, program limit. */
 const ofRow = /^(22|23|54)/;
 
 /**
- * Commits all events but those that the database can never take: a batch that is refused for what is in it is halved, down to
- * the row.
+ * Commits all events but those that the database refuses for their content: a refused batch is halved, down to the row.
  *
- * @param insert as {@link createInsertEvents} makes it @returns the events that were refused, with their SQLSTATE
- * @throws what `insert` throws for another reason, such as that the database is away: the same events can be tried again
+ * @param insert as {@link createInsertEvents} returns it
+ * @returns the refused events, with their SQLSTATE
+ * @throws what `insert` throws for another reason, such as an unavailable database: the same events can be retried
  */
 export async function insertAllThatFit<Numbered extends { readonly event: NewEvent }>(
   insert: (events: readonly NewEvent[]) => Promise<void>,
@@ -64,7 +64,7 @@ function rowOf(event: NewEvent): Readonly<Record<string, unknown>> {
   const row: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(event)) {
     const name = nameOf.get(field);
-    // What a row does not name is null there.
+    // json_populate_recordset fills absent columns with null.
     if (name === undefined || value === null) continue;
     row[name] = value instanceof Buffer ? `\\x${value.toString("hex")}` : value;
   }

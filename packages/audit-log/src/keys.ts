@@ -1,9 +1,9 @@
 import type { KeyObject } from "node:crypto";
 
-/** An Ed25519 pair. What it signs can be checked by anybody who has the public half. */
+/** One version of an Ed25519 key pair. */
 export interface SigningKey {
   readonly keyVersion: number;
   readonly privateKey: KeyObject;
-  /** PEM (SubjectPublicKeyInfo). Computed from the private half: a row in the database proves nothing. */
+  /** PEM (SubjectPublicKeyInfo). Computed from the private key, because a row in the database proves nothing. */
   readonly publicKey: string;
 }

@@ -5,10 +5,10 @@ import { leafHash } from "./merkle.ts";
 
 export type EventRow = typeof tables.auditEvents.$inferSelect;
 
-/** What is sealed of an event: all of it, but for where the database keeps it. */
+/** The sealed part of an event: all of it but its position in the database. */
 export type SealedEvent = Omit<EventRow, "xid" | "position">;
 
-/** The leaf of an event: the hash of the fields that its MAC is over, and of the MAC. */
+/** The leaf of an event: the hash of the fields of its MAC and of the MAC. */
 export function leafOf(event: SealedEvent): Buffer {
   return leafHash(encodeFields([...macFieldsOf(event), event.mac]));
 }
@@ -21,7 +21,7 @@ export interface Leaf {
 const idBytes = 16;
 const leafBytes = 48;
 
-/** What a batch keeps of its events: of each 16 bytes of its id and 32 of its leaf, in their order. */
+/** The leaves of a batch in order, each 16 bytes of the event id and 32 bytes of the hash. */
 export function packLeaves(leaves: readonly Leaf[]): Buffer {
   return Buffer.concat(leaves.flatMap(({ id, hash }) => [Buffer.from(id.replaceAll("-", ""), "hex"), hash]));
 }

@@ -77,7 +77,7 @@ describe("the Merkle tree of RFC 6962", () => {
     expect(() => inclusionProof(leaves, 8)).toThrow(RangeError);
   });
 
-  test("accepts the proof of every leaf in trees of every size, and refuses it for any other leaf, index, size or root", () => {
+  test("accepts the proof of every leaf in trees of every size, and refuses it for another leaf, index, size or root", () => {
     const all = Array.from({ length: 33 }, (_, i) => random(i));
     for (let size = 1; size <= all.length; size++) {
       const tree = all.slice(0, size);
@@ -123,7 +123,7 @@ describe("the Merkle tree of RFC 6962", () => {
     );
   });
 
-  test("tells a leaf from a node: two hashes as data are not the node above them", () => {
+  test("hashes leaves and nodes apart: two hashes as data are not their parent node", () => {
     const [left, right] = leaves.slice(0, 2);
     if (left === undefined || right === undefined) throw new Error("there are eight");
     expect(leafHash(Buffer.concat([left, right]))).not.toEqual(merkleRoot([left, right]));

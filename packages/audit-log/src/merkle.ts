@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 
-// The Merkle tree of RFC 6962, section 2.1, over SHA-256: leaves and nodes are hashed with another first byte each, so that
-// neither passes for the other, and a tree of n leaves is cut at the largest power of two below n.
+// The Merkle tree of RFC 6962, section 2.1, over SHA-256. Leaves and nodes are hashed with different first bytes, so that
+// neither passes for the other. A tree of n leaves is split at the largest power of two below n.
 
-/** The hash of a leaf: of a zero byte and the data. 32 bytes. */
+/** The hash of a zero byte and the data: 32 bytes. */
 export function leafHash(data: Buffer): Buffer {
   return createHash("sha256").update(leafPrefix).update(data).digest();
 }
 
-/** The root of the tree over these leaf hashes; without any, the hash of nothing. */
+/** The root over leaf hashes. The root of an empty tree is the hash of the empty string. */
 export function merkleRoot(leaves: readonly Buffer[]): Buffer {
   const [first, ...rest] = leaves;
   if (first === undefined) return createHash("sha256").digest();
@@ -18,7 +18,7 @@ export function merkleRoot(leaves: readonly Buffer[]): Buffer {
 }
 
 /**
- * What, with the leaf at `index`, gives the root (RFC 6962, 2.1.1): from the leaf upwards.
+ * The inclusion proof (audit path, RFC 6962, 2.1.1) of the leaf at `index`, from the leaf to the root.
  *
  * @throws {RangeError} where there is no such leaf
  */
@@ -33,7 +33,7 @@ export function inclusionProof(leaves: readonly Buffer[], index: number): Buffer
     : [...inclusionProof(right, index - cut), merkleRoot(left)];
 }
 
-/** Whether a proof shows that the leaf is the one at `index` of the tree of `size` leaves that has this root. */
+/** Whether a proof shows that the tree of `size` leaves with this root has the leaf at `index`. */
 export function isIncluded(
   leaf: Buffer,
   index: number,

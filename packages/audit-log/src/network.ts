@@ -1,8 +1,8 @@
 import { isIP, isIPv6, SocketAddress } from "node:net";
 
 /**
- * The one spelling of an IP address (RFC 5952): lower case, shortened, without a zone; an IPv4 address that came in IPv6's
- * clothes (`::ffff:192.0.2.1`) is the IPv4 address.
+ * The canonical spelling of an IP address (RFC 5952), without a zone. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) becomes
+ * the IPv4 address.
  *
  * @returns undefined where the text is no address
  */
@@ -15,8 +15,8 @@ export function canonicalAddress(text: string): string | undefined {
 }
 
 /**
- * What counts as one sender: an IPv4 address, or the /64 of an IPv6 one, since whoever has one of these addresses has the
- * 2^64 beside it.
+ * The network that counts as one sender: an IPv4 address, or the /64 of an IPv6 address, because one host has 2^64 addresses
+ * there.
  *
  * @returns the text itself where it is no address
  */

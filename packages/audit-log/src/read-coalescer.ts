@@ -1,43 +1,44 @@
 import type { EventContent } from "./event.ts";
 
-/** Events that are alike, counted. */
+/** Events that are alike, as one with a count. */
 export interface CoalescedEvent {
   readonly content: EventContent;
   count: number;
   readonly firstAtMs: number;
   lastAtMs: number;
+  /** Whether it was handed over: it counts no more events. */
   taken: boolean;
 }
 
-/** Tallies by key, in the order of their first. */
+/** Coalesced events by group, in the order of their first event. */
 export interface Coalescer {
   readonly size: number;
   has(key: string): boolean;
   /**
-   * Counts one more under the key. What it does not have in common with the others there is left out of the content.
+   * Counts an event in its group. Fields that the events of a group do not share become null.
    *
-   * @returns where it was counted
+   * @returns the coalesced event of the group
    */
   add(key: string, content: EventContent, atMs: number): CoalescedEvent;
-  /** Counts one more of what was counted there before. @returns false where that is handed over already, or full */
-  addTo(tally: CoalescedEvent, atMs: number): boolean;
-  /** Hands over what there is, and begins anew. */
+  /** Counts one more event with the same content. @returns false where the coalesced event was handed over, or is full */
+  addTo(event: CoalescedEvent, atMs: number): boolean;
+  /** Hands over the coalesced events, and starts with none. */
   take(): CoalescedEvent[];
 }
 
-/** The actor of a tally whose events are of several. */
+/** The actor id of a coalesced event of several actors. */
 const severalActors = "*";
 
-/** Far below what the column `count` holds; then the key gets another tally. */
+/** Below 2^31, the end of the column `count`. A full coalesced event is followed by another one. */
 const fullAt = 1_000_000_000;
 
 export function createCoalescer(): Coalescer {
   let waiting: CoalescedEvent[] = [];
   let open = new Map<string, CoalescedEvent>();
-  const addTo = (tally: CoalescedEvent, atMs: number): boolean => {
-    if (tally.taken || tally.count >= fullAt) return false;
-    tally.count += 1;
-    tally.lastAtMs = atMs;
+  const addTo = (event: CoalescedEvent, atMs: number): boolean => {
+    if (event.taken || event.count >= fullAt) return false;
+    event.count += 1;
+    event.lastAtMs = atMs;
     return true;
   };
   return {
@@ -46,10 +47,10 @@ export function createCoalescer(): Coalescer {
     },
     has: (key) => open.has(key),
     add: (key, content, atMs) => {
-      const tally = open.get(key);
-      if (tally !== undefined && addTo(tally, atMs)) {
-        keepOnlyCommon(tally.content, content);
-        return tally;
+      const event = open.get(key);
+      if (event !== undefined && addTo(event, atMs)) {
+        keepOnlyCommon(event.content, content);
+        return event;
       }
       const begun = { content: { ...content }, count: 1, firstAtMs: atMs, lastAtMs: atMs, taken: false };
       waiting.push(begun);
@@ -59,7 +60,7 @@ export function createCoalescer(): Coalescer {
     addTo,
     take: () => {
       const taken = waiting;
-      for (const tally of taken) tally.taken = true;
+      for (const event of taken) event.taken = true;
       waiting = [];
       open = new Map();
       return taken;

@@ -6,25 +6,25 @@ import { unpackLeaves, type EventRow } from "./leaf.ts";
 
 const { auditCheckpoints, auditEvents } = tables;
 
-/** Forgets events of the audit log that are old enough. */
+/** Removes old events from the audit log. */
 export interface AuditRetention {
   /**
-   * Removes the events of whole batches that were sealed longer ago than events are kept; the signed batches stay. Each step
-   * commits together with an event `audit.prune`, whose version is the last of these batches. Ends early, between two
-   * steps, when told to.
+   * Removes the events of whole batches that were sealed before the retention period; the signed checkpoints stay. Each step
+   * commits with an event `audit.prune`, whose version is the last of these batches.
    *
-   * @returns how many events were removed; 0 where events are kept for good
+   * @param signal ends the work between two steps
+   * @returns the number of removed events; 0 without a retention period
    * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, AUDIT_UNAVAILABLE
    */
   prune(signal: AbortSignal): Promise<number>;
 }
 
-/** About as many thousands of events. */
+/** Batches of one transaction: about 10,000 events. */
 const batchesAtOnce = 10;
 
 const pruner = systemCaller("audit-log", { verbs: [], secretKeys: [] });
 
-/** @param days how long events are kept; undefined for good. The database refuses to remove what is younger than 30 days. */
+/** @param days the retention period; undefined for ever. A trigger refuses to remove events younger than 30 days */
 export function createAuditRetention(
   database: Database,
   audit: AuditLog,
@@ -47,9 +47,9 @@ export function createAuditRetention(
       const through = batches.at(-1)?.index;
       if (through === undefined) return undefined;
       const ids = batches.flatMap(({ leaves }) => unpackLeaves(leaves).map(({ id }) => id));
-      // A trigger refuses it otherwise, so that nobody removes events by mistake.
+      // A trigger refuses the deletion without this setting, so that no statement removes events by mistake.
       await statements.execute(sql`select set_config('tenant_secrets.prunes_audit_events', 'on', true)`);
-      const gone =
+      const removed =
         ids.length === 0
           ? []
           : await statements
@@ -58,7 +58,7 @@ export function createAuditRetention(
               .returning({ id: auditEvents.id });
       const event = { action: "audit.prune", outcome: "success", version: through } as const;
       await audit.recordInTransaction(statements, pruner, event);
-      return gone.length;
+      return removed.length;
     });
   return {
     prune: async (signal) => {
@@ -66,16 +66,16 @@ export function createAuditRetention(
       await audit.ready();
       let total = 0;
       while (!signal.aborted) {
-        const gone = await step(days);
-        if (gone === undefined) break;
-        total += gone;
+        const removed = await step(days);
+        if (removed === undefined) break;
+        total += removed;
       }
       return total;
     },
   };
 }
 
-/** The latest events that say up to which batch others were removed. Whether they are genuine is not looked at. */
+/** The latest `audit.prune` events, by the batch that they name. Their MACs are not checked. */
 export function selectPrunings(statements: Statements, limit: number): Promise<EventRow[]> {
   return statements
     .select()

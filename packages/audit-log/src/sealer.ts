@@ -24,15 +24,15 @@ const { auditCheckpoints } = tables;
 export interface SealedBatch {
   readonly batch: number;
   readonly events: number;
-  /** SHA-256 of the batch's head, in hexadecimal: what to keep outside the database. */
+  /** SHA-256 of the checkpoint, in hexadecimal, to be archived outside the database. */
   readonly checkpoint: string;
-  /** Whether there is more to seal at once. */
+  /** Whether more events can be sealed at once. */
   readonly full: boolean;
 }
 
 export const sealerAlarms = ["AUDIT_CHANGED", "AUDIT_RESTORED", "AUDIT_LAGS", "AUDIT_NOT_SEALED"] as const;
 
-/** Something that an operator has to look at. */
+/** A condition that an operator has to look at. */
 export interface SealerAlarm {
   readonly code: (typeof sealerAlarms)[number];
   readonly message: string;
@@ -41,32 +41,32 @@ export interface SealerAlarm {
 
 export interface SealerOptions {
   readonly onSealed: (batch: SealedBatch) => void;
-  /** Called once for each thing that is wrong, and again when it is wrong again. */
+  /** Called once when a condition begins, and again when it begins again. */
   readonly onAlarm: (alarm: SealerAlarm) => void;
-  /** How often to look, in milliseconds. Default 1,000. */
+  /** Milliseconds between two batches. Default 1,000. */
   readonly intervalMs?: number;
-  /** How long an event may wait before that is an alarm, in milliseconds. Default 30,000. */
+  /** How long an event may wait to be sealed before AUDIT_LAGS, in milliseconds. Default 30,000. */
   readonly lagAfterMs?: number;
-  /** How long there may be no batch where there is no event, in milliseconds. Default 60,000. */
+  /** How long no batch is sealed while there are no events, in milliseconds. Default 60,000. */
   readonly heartbeatMs?: number;
-  /** About how many events a batch holds at most; those of one transaction are never parted. Default 1,000. */
+  /** Events of a batch. A larger transaction is a batch of its own, because it is never split. Default 1,000. */
   readonly batchSize?: number;
 }
 
 export interface Sealer {
   /**
-   * Seals the next batch, unless another process is at it or there is nothing to seal.
+   * Seals the next batch, unless another process holds the lock or there is nothing to seal.
    *
    * @throws {TenantSecretsError} what the database or the signing key causes; INTEGRITY_FAILURE where the last batch cannot
    *   be continued
    */
   tick(): Promise<SealedBatch | undefined>;
-  /** Seals at intervals until it is stopped. Never rejects: what goes wrong is an alarm. */
+  /** Seals at intervals until it is stopped. Errors become alarms. */
   run(): RunningSealer;
 }
 
 export interface RunningSealer {
-  /** Seals what there is once more, and ends. */
+  /** Seals once more, and ends. */
   stop(): Promise<void>;
 }
 
@@ -75,12 +75,12 @@ interface Dependencies {
   readonly loadSigningKey: () => Promise<SigningKey>;
 }
 
-/** Any number; of the locks in this database it is the sealer's. */
+/** The advisory lock of sealers. The number is arbitrary, and used for no other lock of this database. */
 const sealerLock = 7_274_010;
 
 /**
- * Seals the audit log in batches: a Merkle tree over the events of an interval of transactions, chained to the batch before,
- * and signed. There may be one in every process; one of them works at a time, and none makes a writer wait.
+ * Seals the audit log in batches. A batch is a Merkle tree over the events of an interval of transactions, with a signed
+ * checkpoint that names the checkpoint before. Every process may run a sealer; one works at a time, and none blocks a writer.
  */
 export function createSealer({ database, loadSigningKey }: Dependencies, options: SealerOptions): Sealer {
   const { intervalMs = 1000, lagAfterMs = 30_000, heartbeatMs = 60_000, batchSize = 1000 } = options;
@@ -96,7 +96,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     options.onAlarm({ code, message, diagnosis });
   };
 
-  /** What this process has seen in the table must still be there. */
+  /** Alarms where the last checkpoint that this process saw was changed or removed. */
   const compare = async (statements: Statements, last: CheckpointRow | undefined): Promise<void> => {
     if (seen !== undefined) {
       const row = last?.index === seen.batch ? last : await findCheckpoint(statements, seen.batch);
@@ -104,14 +104,14 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
         alarmed.delete("AUDIT_CHANGED");
         alarm(
           "AUDIT_CHANGED",
-          `batch ${seen.batch} of the audit log was ${row === undefined ? "removed" : "changed"} in the database after it was sealed: keep this log, and run "audit verify" with its heads`,
+          `batch ${seen.batch} of the audit log was ${row === undefined ? "removed" : "changed"} in the database after it was sealed: keep this log, and run "audit verify" with its checkpoints`,
         );
       }
     }
     seen = last === undefined ? undefined : { batch: last.index, checkpoint: hexHash(last.checkpoint) };
   };
 
-  /** An event that stays unsealed although the interval should have reached it. */
+  /** Alarms where an event stays unsealed although the interval should have reached it. */
   const watchLag = (first: bigint | undefined, to: bigint): void => {
     if (first === undefined) {
       waiting = undefined;
@@ -127,7 +127,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     }
   };
 
-  /** Decides what the next batch is, in the transaction that adds it. Waits for nothing but its statements. */
+  /** Decides on the next batch in the transaction that adds it. Awaits nothing but its statements. */
   const seal = async (statements: Statements, signingKey: SigningKey): Promise<SealedBatch | undefined> => {
     const { held, keyVersion, cluster } = await begin(statements);
     if (!held) return undefined;
@@ -159,7 +159,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     restored = undefined;
     const fromXid = BigInt(last?.toXid ?? 0);
     const floor = last?.floor ?? 0n;
-    // Whatever has a lower number is over by then, and what of it was committed is seen by every later statement.
+    // Every transaction below the horizon has ended, and later statements see what it committed.
     const { horizon } = await readHorizon(statements);
     const content = await readInterval(statements, fromXid, horizon, floor, batchSize);
     if (!content.full) watchLag(await findWaiting(statements, content.toXid, floor), content.toXid);

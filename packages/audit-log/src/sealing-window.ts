@@ -6,7 +6,7 @@ import type { EventRow } from "./leaf.ts";
 
 const { auditCheckpoints, auditEvents } = tables;
 
-/** What a batch is to have. */
+/** The content of the next batch. */
 export interface Content {
   readonly fromXid: bigint;
   readonly toXid: bigint;
@@ -16,9 +16,9 @@ export interface Content {
 }
 
 /**
- * After a restore elsewhere: events up to the floor were there before the transaction `xid` began, and once everything
- * before that is over, they are all there are. It need not be remembered: another process notes other ones, and whichever
- * is sealed first holds.
+ * A restore point, read after a restore on another cluster. Events up to the floor existed before the transaction `xid`. Once
+ * every earlier transaction has ended, no other event can appear below the floor. Processes may read different restore points;
+ * the first one that is sealed holds.
  */
 export interface Restored {
   readonly floor: bigint;
@@ -28,6 +28,7 @@ export interface Restored {
 const Xid = z.string().transform(BigInt);
 const Horizon = z.tuple([z.object({ horizon: Xid })]);
 
+/** @returns the oldest transaction that still runs: all before it have ended */
 export async function readHorizon(statements: Statements): Promise<z.infer<typeof Horizon>[0]> {
   const rows = await statements.execute(sql`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`);
   return Horizon.parse([...rows])[0];
@@ -42,7 +43,7 @@ export async function readRestorePoint(statements: Statements): Promise<Restored
   return RestorePoint.parse([...rows])[0];
 }
 
-/** The events between two floors that no batch has. */
+/** The events between two floors that are in no batch. */
 export function selectUnsealed(statements: Statements, from: bigint, to: bigint): Promise<EventRow[]> {
   return statements
     .select()
@@ -60,6 +61,7 @@ export function selectUnsealed(statements: Statements, from: bigint, to: bigint)
     .orderBy(asc(auditEvents.xid), asc(auditEvents.id));
 }
 
+/** @returns the events from `fromXid` to the horizon, about `limit` of them, with whole transactions */
 export async function readInterval(
   statements: Statements,
   fromXid: bigint,
@@ -81,6 +83,7 @@ export async function readInterval(
   return { fromXid, toXid: BigInt(beyond.xid) + 1n, floor, events: transaction, full: true };
 }
 
+/** @returns the transaction of the first event that no interval covers yet */
 export async function findWaiting(
   statements: Statements,
   toXid: bigint,

@@ -42,14 +42,14 @@ function missing(numbers: readonly number[], ...more: SealedEvent[]): string[] {
 
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
-test("numbers that come in any order, and more than once, are not missing", () => {
+test("numbers in any order and repeated numbers leave no gap", () => {
   expect(missing(upTo(100))).toEqual([]);
   expect(missing(upTo(100).toReversed())).toEqual([]);
   expect(missing([2, 4, 6, 1, 3, 5, 5, 1])).toEqual([]);
   expect(missing(upTo(100).toSorted((a, b) => ((a * 37) % 101) - ((b * 37) % 101)))).toEqual([]);
 });
 
-test("a number that is missing counts once its process went on for a minute, and may be a kill before", () => {
+test("a gap is a finding once its writer went on for a minute, and may come from a kill before", () => {
   expect(missing([2, ...upTo(100).slice(2)])).toEqual(["1+1"]);
   expect(missing(upTo(100).filter((sequenceNo) => sequenceNo < 10 || sequenceNo > 14))).toEqual(["10+5"]);
   expect(missing(upTo(100).filter((sequenceNo) => sequenceNo !== 95))).toEqual(["95+1?"]);
@@ -59,7 +59,7 @@ test("a number that is missing counts once its process went on for a minute, and
   ]);
 });
 
-test("numbers that the process itself says it did not use may be missing, and need not be; those beside them may not", () => {
+test("numbers that a writer reports as unused may be missing or present, and numbers beside them may not be missing", () => {
   const gap = event(101, { action: "audit.unused-sequence-numbers", version: 10, count: 3 });
   const without = (...gone: number[]) => upTo(100).filter((sequenceNo) => !gone.includes(sequenceNo));
   expect(missing(without(10, 11, 12), gap)).toEqual([]);
@@ -74,7 +74,7 @@ test("numbers that the process itself says it did not use may be missing, and ne
   expect(missing(without(10, 11, 12), another)).toEqual(["10+3"]);
 });
 
-test("an event without a number, and one that is excused, leave nothing missing", () => {
+test("an event without a number and an excused event leave no gap", () => {
   const sequenceGaps = createSequenceGaps();
   sequenceGaps.add(event(0, { writerId: null, sequenceNo: null }), 0);
   sequenceGaps.add(event(1), 0);

@@ -1,29 +1,28 @@
 import type { SealedEvent } from "./leaf.ts";
 
-/** Events that a process numbered, and that are nowhere. */
+/** Sequence numbers of a writer without events. */
 export interface MissingNumbers {
   readonly writerId: string;
   readonly first: number;
   readonly count: number;
-  /** Whether the process went on for long enough to have said that the numbers are unused. */
+  /** Whether the writer went on for long enough to have reported the numbers as unused. */
   readonly outlived: boolean;
 }
 
-/** Which numbers of each process were met. Events may come in any order. */
+/** Finds missing sequence numbers of each writer. Events may come in any order. */
 export interface SequenceGaps {
-  /** @param sealedAtMs when the event's batch was sealed; undefined while it has none */
+  /** @param sealedAtMs when the event was sealed; undefined for an unsealed event */
   add(event: SealedEvent, sealedAtMs: number | undefined): void;
-  /** An event that is not as it was written says which number it has, and so that one is not missing as well. */
+  /** Excuses the number of a changed event: the change is a finding of its own, and its number is not missing too. */
   excuse(event: SealedEvent): void;
   /**
-   * @param settledAfterMs how long a process may take to say which numbers it did not use
-   * @param retainedFromMs when the last of the batches was sealed whose events were removed for their age; undefined for none.
-   *   Numbers from before are not missed
+   * @param settledAfterMs how long a writer may take to report unused numbers
+   * @param retainedFromMs when the last pruned batch was sealed; undefined without one. Numbers before it are not missing
    */
   findMissing(settledAfterMs: number, retainedFromMs?: number): MissingNumbers[];
 }
 
-/** Numbers from `first` to `last`, met; the event at `first` was sealed at `atMs`. */
+/** Present numbers from `first` to `last`. The event of `first` was sealed at `atMs`. */
 interface Run {
   first: number;
   last: number;
@@ -31,14 +30,14 @@ interface Run {
 }
 
 interface Writer {
-  /** In order, with at least one number missing between two. */
+  /** In order, with at least one missing number between two. */
   readonly runs: Run[];
   lastAtMs: number;
-  /** What may be missing. */
+  /** Ranges that may be missing. */
   readonly excused: (readonly [first: number, last: number])[];
 }
 
-/** Events of a process are sealed in about the order of their numbers: none later than this after one with a higher number. */
+/** 1 hour: an event is sealed at most this long after one with a higher number, because no transaction lasts longer. */
 const longestTransactionMs = 3_600_000;
 
 export function createSequenceGaps(): SequenceGaps {
@@ -79,7 +78,7 @@ export function createSequenceGaps(): SequenceGaps {
   };
 }
 
-/** Numbers come nearly in order, so that the place is nearly always at the end. */
+/** Searches from the end, because numbers come nearly in order. */
 function insert(runs: Run[], sequenceNo: number, atMs: number): void {
   let index = runs.length;
   while (index > 0 && (runs[index - 1]?.first ?? 0) > sequenceNo) index--;
@@ -98,7 +97,7 @@ function insert(runs: Run[], sequenceNo: number, atMs: number): void {
   } else runs.splice(index, 0, { first: sequenceNo, last: sequenceNo, atMs });
 }
 
-/** What is left from `first` to `last` without what is excused. */
+/** The ranges from `first` to `last` that are not excused. */
 function holesOf(
   first: number,
   last: number,

@@ -5,7 +5,7 @@ import { createSequence } from "./sequence.ts";
 const said = (numbers: ReturnType<typeof createSequence>) =>
   numbers.takeUnused().map(({ first, count, number }) => [first, count, number.sequenceNo]);
 
-test("numbers are 1, 2, 3 …, and what was lost of them is said once, neighbours together", () => {
+test("numbers are 1, 2, 3 …, and unused ones are reported once, neighbours as one range", () => {
   const numbers = createSequence();
   const taken = Array.from({ length: 9 }, () => numbers.take());
   expect(taken.map(({ sequenceNo }) => sequenceNo)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -18,7 +18,7 @@ test("numbers are 1, 2, 3 …, and what was lost of them is said once, neighbour
   expect([numbers.hasUnused(), said(numbers)]).toEqual([false, []]);
 });
 
-test("of any numbers lost in any order, the gaps cover those and no other", () => {
+test("the reported ranges cover exactly the unused numbers, whatever their order", () => {
   const anyOrder = fc.array(fc.boolean(), { maxLength: 3000 }).chain((lost) =>
     fc.shuffledSubarray(
       [...lost.keys()].filter((at) => lost[at]),
@@ -39,7 +39,7 @@ test("of any numbers lost in any order, the gaps cover those and no other", () =
   );
 });
 
-test("a stream ends before its numbers do not fit any more, and says its own gaps to the end", () => {
+test("a writer id ends before its numbers exceed the column, and still reports its unused numbers", () => {
   const numbers = createSequence(2);
   const [first, second, third] = [numbers.take(), numbers.take(), numbers.take()];
   expect([second.sequenceNo, third.sequenceNo]).toEqual([2, 1]);

@@ -12,37 +12,37 @@ interface Writer {
   mergeAt: number;
 }
 
-/** The place of an event among those of its process. */
+/** The place of an event among the events of its writer, which is one process. */
 export interface SequenceNumber {
   readonly writer: Writer;
   readonly sequenceNo: number;
 }
 
-/** Numbers that may be unused for good, and the number of the event that says so. */
+/** Sequence numbers that may stay unused, and the number of the event that reports them. */
 export interface UnusedNumbers extends Range {
   readonly number: SequenceNumber;
 }
 
 /**
- * Numbers a process's events from 1, so that one that was taken away from the end of the audit log, before it was sealed,
- * leaves a hole. A transaction that is undone leaves one as well, and so the log writes within a second what it knows of
- * them, as an event `audit.unused-sequence-numbers`: its version is the first number, its count how many. They may be absent; they need not be,
- * since the answer to a COMMIT can be lost.
+ * Numbers the events of a process from 1, so that a removed event leaves a gap even where it was not sealed yet. A transaction
+ * that rolls back leaves a gap too. Within a second the audit log reports it by an event `audit.unused-sequence-numbers`,
+ * whose version is the first number and whose count is how many. A reported number may be used all the same, because the
+ * answer to a COMMIT can be lost.
  *
- * A process that is killed writes no such event. What it had under way then, or had undone within that second, is a hole
- * beside its last events, and cannot be told from events that somebody took away there.
+ * A process that is killed reports nothing. Its transactions of the last second are gaps beside its last events, which cannot
+ * be told from removed events.
  */
 export interface Sequence {
   take(): SequenceNumber;
-  /** The event with this number was not committed, or it is not known whether it was. */
+  /** Marks a number as unused: its event was not committed, or may not have been. */
   lose(number: SequenceNumber): void;
-  /** Whether {@link takeUnused} has something. */
+  /** Whether {@link takeUnused} would return numbers. */
   hasUnused(): boolean;
-  /** What was lost since the last call, neighbours as one. */
+  /** Hands over the unused numbers since the last call, neighbours as one range. */
   takeUnused(): UnusedNumbers[];
 }
 
-/** @param highest a stream ends there, and the next begins: an event's columns say first number and count in 32 bits */
+/** @param highest number of one writer id. A new id follows, because an event reports first number and count in 32 bits */
 export function createSequence(highest = 2_000_000_000): Sequence {
   let current = newWriter();
   const torn = new Set<Writer>();
@@ -55,20 +55,20 @@ export function createSequence(highest = 2_000_000_000): Sequence {
     lose: ({ writer, sequenceNo }) => {
       torn.add(writer);
       writer.lost.push({ first: sequenceNo, count: 1 });
-      // In a long outage every event is lost, and nothing is taken: what is kept of them has to stay small.
+      // A long outage loses every event, and nothing is handed over: merged ranges keep the list small.
       if (writer.lost.length < writer.mergeAt) return;
       writer.lost = merged(writer.lost);
       writer.mergeAt = Math.max(1000, 2 * writer.lost.length);
     },
     hasUnused: () => torn.size > 0,
     takeUnused: () => {
-      const gaps = [...torn].flatMap((writer) => {
+      const unused = [...torn].flatMap((writer) => {
         const ranges = merged(writer.lost);
         writer.lost = [];
         return ranges.map((range) => ({ ...range, number: take(writer) }));
       });
       torn.clear();
-      return gaps;
+      return unused;
     },
   };
 }

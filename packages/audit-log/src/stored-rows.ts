@@ -4,37 +4,37 @@ import type { RowState } from "@repo/envelope";
 
 const { apiKeyCompanies, apiKeys, companies, memberships, operators, users } = tables;
 
-/** A row that decides who may read, as it stands in its table. */
+/** A stored row that decides who may read. */
 export interface StoredRow {
   readonly state: RowState;
   readonly beside: Authenticated;
 }
 
-/** One of the tables whose rows decide who may read. */
+/** A table whose rows decide who may read. */
 export interface RowTable {
   readonly kind: RowState["kind"];
-  /** The rows after one, in the order of their keys. */
+  /** The rows after one, in the order of their primary keys. */
   select(statements: Statements, after: StoredRow | undefined, limit: number): Promise<StoredRow[]>;
-  /** Puts MACs under another key beside rows whose state is still the one that each MAC is over. */
-  reencrypt(statements: Statements, rows: readonly StoredRow[]): Promise<void>;
+  /** Stores new MACs beside rows whose revision is still the one that each MAC authenticates. */
+  remac(statements: Statements, rows: readonly StoredRow[]): Promise<void>;
 }
 
-/** The keys of some rows, with what is to stand beside them. */
-function reencrypted(rows: readonly StoredRow[]): SQL {
+/** The primary keys of rows, with their new MACs. */
+function newMacs(rows: readonly StoredRow[]): SQL {
   const list = rows.map(({ state, beside }) => ({
     id: state.kind === "membership" ? state.companyId : state.id,
     user_id: state.kind === "membership" ? state.userId : null,
     revision: beside.revision,
-    key_no: beside.macKeyVersion,
+    key_version: beside.macKeyVersion,
     new_mac: beside.mac.toString("hex"),
   }));
-  return sql`json_to_recordset(${JSON.stringify(list)}::json) as r (id uuid, user_id uuid, revision integer, key_no smallint, new_mac text)`;
+  return sql`json_to_recordset(${JSON.stringify(list)}::json) as r (id uuid, user_id uuid, revision integer, key_version smallint, new_mac text)`;
 }
 
-function reencrypting(table: SQL, isRow: SQL): RowTable["reencrypt"] {
+function remacIn(table: SQL, isRow: SQL): RowTable["remac"] {
   return async (statements, rows) => {
     await statements.execute(sql`
-      update ${table} t set mac_key_version = r.key_no, mac = decode(r.new_mac, 'hex') from ${reencrypted(rows)}
+      update ${table} t set mac_key_version = r.key_version, mac = decode(r.new_mac, 'hex') from ${newMacs(rows)}
       where ${isRow} and t.revision = r.revision`);
   };
 }
@@ -49,7 +49,7 @@ function idOf(row: StoredRow | undefined): string | undefined {
 
 const sameId = sql`t.id = r.id`;
 
-/** Every table whose rows have a MAC, and count for nothing without the right one. */
+/** The tables whose rows have a MAC. A row without a genuine MAC is ignored. */
 export const rowTables: readonly RowTable[] = [
   {
     kind: "company",
@@ -63,7 +63,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: { kind: "company", ...row }, beside: besideOf(row) }));
     },
-    reencrypt: reencrypting(sql`${companies}`, sameId),
+    remac: remacIn(sql`${companies}`, sameId),
   },
   {
     kind: "api-key",
@@ -85,7 +85,7 @@ export const rowTables: readonly RowTable[] = [
         beside: besideOf(row),
       }));
     },
-    reencrypt: reencrypting(sql`${apiKeys}`, sameId),
+    remac: remacIn(sql`${apiKeys}`, sameId),
   },
   {
     kind: "operator",
@@ -99,7 +99,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: operatorState(row), beside: besideOf(row) }));
     },
-    reencrypt: reencrypting(sql`${operators}`, sameId),
+    remac: remacIn(sql`${operators}`, sameId),
   },
   {
     kind: "user",
@@ -113,7 +113,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: userState(row), beside: besideOf(row) }));
     },
-    reencrypt: reencrypting(sql`${users}`, sameId),
+    remac: remacIn(sql`${users}`, sameId),
   },
   {
     kind: "membership",
@@ -130,7 +130,7 @@ export const rowTables: readonly RowTable[] = [
         .limit(limit);
       return rows.map((row) => ({ state: { kind: "membership", ...row }, beside: besideOf(row) }));
     },
-    reencrypt: reencrypting(sql`${memberships}`, sql`t.company_id = r.id and t.user_id = r.user_id`),
+    remac: remacIn(sql`${memberships}`, sql`t.company_id = r.id and t.user_id = r.user_id`),
   },
 ];
 
@@ -139,7 +139,7 @@ type StoredApiKey = Omit<
   "name" | "createdAt" | "lastUsedAt" | keyof Authenticated
 >;
 
-/** @param companyIds of a platform key: what `api_key_companies` has of it */
+/** @param companyIds the companies of a platform key, from `api_key_companies` */
 export function apiKeyState(row: StoredApiKey, companyIds: readonly string[]) {
   const { expiresAt, revokedAt, ...state } = row;
   return {

@@ -1,34 +1,34 @@
 import { expect, test } from "vitest";
 import { uuidv7 } from "./uuid.ts";
 
-test("has the form of a UUID of version 7", () => {
+test("an id has the form of a UUID of version 7", () => {
   for (let i = 0; i < 1000; i++) {
     expect(uuidv7()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   }
 });
 
 // RFC 9562, appendix A.6.
-test("begins with the milliseconds, as in the standard's own example", () => {
+test("an id begins with the milliseconds, as in the example of RFC 9562", () => {
   expect(uuidv7(0x01_7f_22_e2_79_b0)).toMatch(/^017f22e2-79b0-7/);
 });
 
-test.for([0, 1, 2 ** 32, 2 ** 48 - 1])("carries the time %i and gives it back", (nowMs) => {
+test.for([0, 1, 2 ** 32, 2 ** 48 - 1])("an id of the time %i begins with that time", (nowMs) => {
   expect(Number.parseInt(uuidv7(nowMs).replaceAll("-", "").slice(0, 12), 16)).toBe(nowMs);
 });
 
-test("sorts by time as text, also where a digit is added", () => {
+test("ids sort by time as text, also where the time gains a digit", () => {
   const times = [0, 1, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Date.now(), 2 ** 47];
   const ids = times.map((nowMs) => uuidv7(nowMs));
   expect(ids.toSorted()).toEqual(ids);
 });
 
-test("says now where it is not told a time", () => {
+test("an id has the current time by default", () => {
   const before = Date.now();
   const at = Number.parseInt(uuidv7().replaceAll("-", "").slice(0, 12), 16);
   expect(at).toBeGreaterThanOrEqual(before);
   expect(at).toBeLessThanOrEqual(Date.now());
 });
 
-test("never comes twice, within one millisecond either", () => {
+test("no id repeats, also within one millisecond", () => {
   expect(new Set(Array.from({ length: 10_000 }, () => uuidv7(1))).size).toBe(10_000);
 });

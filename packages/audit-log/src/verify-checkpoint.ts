@@ -5,14 +5,14 @@ import type { Findings } from "./findings.ts";
 import { parseCheckpoint, checkpointHash, checkpointText, isSigned, type Checkpoint } from "./checkpoint.ts";
 import { unpackLeaves } from "./leaf.ts";
 
-/** A line of the log: which head a batch had when it was sealed. */
+/** An archived checkpoint, as the log of a process has it. */
 export interface LoggedCheckpoint {
   readonly batch: number;
   /** SHA-256, in hexadecimal. */
   readonly checkpoint: string;
 }
 
-/** A batch that was checked, and is what the next one is held to. */
+/** A checkpoint that was checked, and that the next one is checked against. */
 export interface CheckedCheckpoint {
   readonly row: CheckpointRow;
   readonly checkpoint: Checkpoint | undefined;
@@ -20,12 +20,12 @@ export interface CheckedCheckpoint {
 
 interface CheckpointCheck {
   readonly findings: Findings;
-  /** The keys that may have signed a head that names this one. */
+  /** The public keys that may have signed a checkpoint that names this version. */
   readonly publicKeysOf: (keyVersion: number) => Promise<readonly KeyObject[]>;
   readonly logged: ReadonlyMap<number, readonly LoggedCheckpoint[]>;
 }
 
-/** Checks a batch by itself and against the one before: the numbers, the chain, its head, its signature, the log. */
+/** Checks a checkpoint: its index, its chain, its row, its signature and the archived checkpoints. */
 export async function checkCheckpoint(
   { findings, publicKeysOf, logged }: CheckpointCheck,
   row: CheckpointRow,
@@ -41,7 +41,7 @@ export async function checkCheckpoint(
     findings.add("chain-broken", `Batch ${index} does not continue the one before it.`);
   }
   if (checkpoint === undefined || checkpointOfRow(row, checkpoint) !== row.checkpoint) {
-    const sentence = `Batch ${index} was changed: its row, the seals of its events and its head do not say the same.`;
+    const sentence = `Batch ${index} was changed: its row, the leaves of its events and its checkpoint differ.`;
     findings.add("batch-changed", sentence);
   }
   if (
@@ -54,15 +54,12 @@ export async function checkCheckpoint(
   const hash = checkpointHash(row.checkpoint).toString("hex");
   for (const { checkpoint: then } of logged.get(index) ?? []) {
     if (then === hash) continue;
-    findings.add(
-      "checkpoint-unknown",
-      `Batch ${index} is not the one whose head was logged when it was sealed.`,
-    );
+    findings.add("checkpoint-unknown", `Batch ${index} is not the one whose checkpoint was archived.`);
   }
   return { row, checkpoint };
 }
 
-/** Whether a batch continues the one before: its head, the total, and the transactions without a gap. */
+/** Whether a checkpoint continues the one before: its hash, the total and the interval of transactions. */
 function follows(row: CheckpointRow, checkpoint: Checkpoint, before: CheckedCheckpoint | undefined): boolean {
   if (before === undefined) {
     return (
@@ -83,7 +80,7 @@ function follows(row: CheckpointRow, checkpoint: Checkpoint, before: CheckedChec
   );
 }
 
-/** The head that a row would have; what only a head has is taken from it. */
+/** The checkpoint that a row should have. Its total, previous hash and key are only in the checkpoint itself. */
 function checkpointOfRow(row: CheckpointRow, { total, previous, key }: Checkpoint): string {
   const { index: batch, cluster, floor, size, fromXid: from, toXid: to, sealedAt } = row;
   const root = merkleRoot(unpackLeaves(row.leaves).map(({ hash }) => hash));

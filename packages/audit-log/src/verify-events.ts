@@ -14,25 +14,25 @@ export interface EventCheckDependencies {
   readonly loadMacKey: (keyVersion: number) => Promise<AuditKey | undefined>;
   readonly findings: Findings;
   readonly numbers: SequenceGaps;
-  /** The last batch whose events were removed for their age, which misses none; 0 where there is none. */
+  /** The last pruned batch, whose events may be absent; 0 without one. */
   readonly prunedThrough: number;
-  /** Told of each event that is as its writer left it. */
+  /** Called with each genuine event. */
   readonly onGenuine: (event: EventRow) => void;
 }
 
-/** Compares events with what was sealed of them. */
+/** Compares events with their leaves and their MACs. */
 export interface EventCheck {
   /**
    * The events of neighbouring batches.
    *
-   * @param elsewhere what a later batch has, though its transactions have numbers of this interval
+   * @param elsewhere the leaves of a later restore marker, whose transactions have numbers of this interval
    */
   intervals(batches: readonly CheckpointRow[], positions: Positions, elsewhere: Leaves): Promise<void>;
-  /** The events of the batch that closes a cluster, and that there are no others that were in no batch before. */
+  /** The events of a restore marker, and that no others of its cluster are unsealed. */
   restoreMarker(batch: CheckpointRow, fromXid: string, positions: Positions): Promise<void>;
-  /** Events that no batch has, nor needs to have. @returns how many */
+  /** Events that are not sealed yet. @returns how many */
   unsealed(span: Span, elsewhere?: Leaves): Promise<number>;
-  /** How many events were met. */
+  /** The number of events that were checked. */
   count(): number;
 }
 
@@ -52,7 +52,7 @@ export function createEventCheck({
 }: EventCheckDependencies): EventCheck {
   let count = 0;
 
-  /** @param batch the one that it is sealed in */
+  /** @param batch of the event; undefined for an unsealed event */
   const checkMac = async (event: EventRow, batch: CheckpointRow | undefined): Promise<void> => {
     count++;
     const key = await loadMacKey(event.macKeyVersion);

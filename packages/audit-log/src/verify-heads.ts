@@ -7,20 +7,20 @@ import type { EventRow } from "./leaf.ts";
 
 const { auditEvents, companies, companySecrets, shreddings } = tables;
 
-/** What the audit log says of one secret in the database. */
+/** The state of a secret in the database by its events. */
 interface Recorded {
   readonly companyId: string;
   readonly secretKey: string;
-  /** The latest version that was made. */
+  /** The highest version. */
   last: number;
-  /** The version that the latest change made current, or that was current when the secret was removed. */
+  /** The version that the latest change made current, or that a removal ended. */
   current: number;
   removed: boolean;
-  /** The place of that change in the record. */
+  /** The position of that change in the audit log. */
   position: bigint;
 }
 
-/** Actions that change which version is current, or whether one is. */
+/** Actions that change the current version. */
 const changing: ReadonlySet<string> = new Set([
   "secret.write",
   "secret.backfill",
@@ -33,26 +33,25 @@ const changing: ReadonlySet<string> = new Set([
 ]);
 const removing: ReadonlySet<string> = new Set(["secret.remove", "secret.purge"]);
 
-/** What the audit log says of the secrets in the database. */
+/** The states of secrets in the database by their events. */
 export interface SecretChanges {
-  /** Takes an event that is genuine, in any order. */
+  /** Adds a genuine event. Events may come in any order. */
   add(event: EventRow): void;
-  /** Takes a secret out. @returns undefined where the audit log has no change of it */
+  /** Hands over the state of a secret. @returns undefined where the audit log has no change of it */
   take(companyId: string, secretKey: string): Recorded | undefined;
-  /** Those that were not taken out. */
+  /** The states that were not handed over. */
   rest(): Iterable<Recorded>;
 }
 
 /**
- * @param storeSince by companies, the place in the audit log of the latest change of where their secrets live: versions of before
- *   were another store's
+ * @param storeSince by company, the position of its latest change of store. Earlier versions belong to another store
  */
 export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): SecretChanges {
   const recorded = new Map<string, Recorded>();
   return {
     add: (event) => {
       const { action, outcome, companyId, secretKey, version, position, reason } = event;
-      // A request that came twice is in the audit log with the version that it made the first time.
+      // The event of a replayed request names the version of its first event.
       if (outcome !== "success" || reason === "REPLAYED" || companyId === null || secretKey === null) return;
       if (version === null || version < 1 || position <= (storeSince.get(companyId) ?? 0n)) return;
       if (!changing.has(action) && action !== "secret.stage") return;
@@ -82,7 +81,7 @@ export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): Se
   };
 }
 
-/** Ids have one length, so that two of these are never the same. */
+/** Unambiguous, because ids have one length. */
 function nameOf(companyId: string, secretKey: string): string {
   return `${companyId} ${secretKey}`;
 }
@@ -100,7 +99,7 @@ export async function selectStoreChanges(statements: Statements): Promise<Readon
 
 export interface HeadCheckDependencies {
   readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
-  /** The key of a company and number. @throws {TenantSecretsError} KEY_DESTROYED, or why it does not open */
+  /** @throws {TenantSecretsError} KEY_DESTROYED, or the reason why the key cannot be unwrapped */
   readonly openCompanyKey: (companyId: string, keyVersion: number) => Promise<CompanyKey>;
   readonly findings: Findings;
 }
@@ -108,10 +107,10 @@ export interface HeadCheckDependencies {
 const pageSize = 500;
 
 /**
- * Holds the head of every secret to its MAC, and to what the audit log says of it, also where there is none any more. Heads of companies that were shredded are
- * not looked at: nothing of these can be read.
+ * Checks the head of every secret against its MAC and its events, and finds heads that are missing. The heads of shredded
+ * companies are skipped, because nothing under them can be read.
  *
- * @returns how many were
+ * @returns the number of checked heads
  */
 export async function verifyHeads(
   { across, openCompanyKey, findings }: HeadCheckDependencies,
@@ -138,7 +137,7 @@ export async function verifyHeads(
       findings.add("head-not-genuine", sentence);
       return;
     }
-    // A head that is newer than the audit log that was read has changed since.
+    // A head that is newer than its events changed after they were read.
     if (known === undefined || head.lastVersion > known.last) return;
     const isOutdated =
       head.lastVersion < known.last ||
@@ -182,8 +181,8 @@ const undecryptable: ReadonlySet<TenantSecretsError["code"]> = new Set([
 ]);
 
 /**
- * Whether a head names a destroyed key in a company that was not shredded: a rotation destroys a key after every head has
- * left it, so that one which has left it since it was read is none of these.
+ * Whether a head of a living company names a destroyed key. A rotation destroys a key after every head has a MAC under the next
+ * one. A head that changed its key since it was read is not stranded.
  */
 async function isStranded(
   statements: Statements,
@@ -203,7 +202,7 @@ async function isStranded(
   return rows.some(({ shredded }) => shredded === null);
 }
 
-/** Secrets with versions in the audit log and no head: nothing deletes a head, but the shredding of its company. */
+/** Finds secrets with events and without a head. Only the shredding of a company deletes heads. */
 async function findMissing(
   across: HeadCheckDependencies["across"],
   changes: SecretChanges,
@@ -230,7 +229,7 @@ async function findMissing(
   }
 }
 
-/** Whether the audit log has a change of a secret after a place in it. */
+/** Whether the audit log has a change of a secret after a position. */
 async function hasChangedSince(
   statements: Statements,
   { companyId, secretKey }: { readonly companyId: string; readonly secretKey: string },

@@ -4,11 +4,11 @@ import { rowTables, type StoredRow } from "./stored-rows.ts";
 import type { Findings } from "./findings.ts";
 import type { EventRow } from "./leaf.ts";
 
-/** What the audit log says of the rows that decide who may read: the latest change of each. */
+/** The latest change of each row that decides who may read, by its events. */
 export interface RowChanges {
-  /** Takes an event that is genuine, in any order. */
+  /** Adds a genuine event. Events may come in any order. */
   add(event: EventRow): void;
-  /** The revision that the latest change gave to a row; undefined where the audit log has none. */
+  /** The revision that the latest change gave to a row; undefined without a change. */
   latest(name: string): number | undefined;
 }
 
@@ -18,14 +18,14 @@ export function createRowChanges(): RowChanges {
     add: (event) => {
       const name = changedRow(event);
       if (name === undefined || event.version === null) return;
-      // Later states have higher numbers, so that no order of the events is needed.
+      // Later states have higher revisions, whatever the order of the events.
       latest.set(name, Math.max(event.version, latest.get(name) ?? 0));
     },
     latest: (name) => latest.get(name),
   };
 }
 
-/** The row that an event is the change of, as `rowName` calls it. */
+/** The name of the row that an event changed, as `rowName` forms it. */
 function changedRow({ action, outcome, companyId, subject }: EventRow): string | undefined {
   if (outcome !== "success") return undefined;
   switch (action) {
@@ -54,7 +54,7 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
 
 export interface RowCheckDependencies {
   readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
-  /** The key of a number; undefined where its MACs do not count. */
+  /** @returns undefined for a version whose MACs are not accepted */
   readonly findRowKey: (keyVersion: number) => Promise<RowKey | undefined>;
   readonly findings: Findings;
 }
@@ -62,9 +62,9 @@ export interface RowCheckDependencies {
 const pageSize = 500;
 
 /**
- * Holds every row that decides who may read to its MAC, and to the latest change of it in the audit log.
+ * Checks every row that decides who may read against its MAC and its latest change in the audit log.
  *
- * @returns how many there are
+ * @returns the number of rows
  */
 export async function verifyRows(
   { across, findRowKey, findings }: RowCheckDependencies,

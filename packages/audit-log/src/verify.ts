@@ -25,16 +25,16 @@ import { createRowChanges, verifyRows, type RowCheckDependencies } from "./verif
 export interface AuditVerification {
   readonly batches: number;
   readonly events: number;
-  /** Of these, the ones that no batch has yet. */
+  /** Events that are not sealed yet. */
   readonly unsealed: number;
-  /** Rows that decide who may read. */
+  /** The number of rows that decide who may read. */
   readonly rows: number;
-  /** Heads of secrets in the database. */
+  /** The number of heads of secrets in the database. */
   readonly heads: number;
   readonly lastBatch: (LoggedCheckpoint & { readonly sealedAt: Date }) | undefined;
-  /** Empty where everything is as it was written. */
+  /** Empty where nothing was changed. */
   readonly findings: readonly Finding[];
-  /** What is no finding, and good to know. */
+  /** Observations that are no findings, such as a restore. */
   readonly notices: readonly string[];
 }
 
@@ -47,19 +47,20 @@ export interface VerifyDependencies {
 }
 
 export interface VerifyOptions {
-  /** What the log has kept. Without it nobody can tell that the end was cut off, or that all was sealed anew. */
+  /** The archived checkpoints. Without them a truncated or newly sealed audit log cannot be detected. */
   readonly checkpoints?: readonly LoggedCheckpoint[];
-  /** How long a process may take to say which numbers it did not use, in milliseconds. Default 60,000. */
+  /** How long a process may take to report unused sequence numbers, in milliseconds. Default 60,000. */
   readonly settledAfterMs?: number;
 }
 
+/** Checkpoints of one page: about 2.5 MB of leaves. */
 const batchesAtOnce = 50;
-/** The latest one says it all; others are looked at where that one is not genuine. */
+/** The latest `audit.prune` event covers all before it. Earlier ones are read where it is not genuine. */
 const maxPruningsRead = 1000;
 
 /**
- * Walks the whole record, a page at a time, and compares it with its MACs, its batches and the log; then the rows that decide
- * who may read and the heads of secrets, and compares them with their MACs and the record.
+ * Compares the whole audit log, page by page, with its MACs, its checkpoints and the archived checkpoints. Then it compares the
+ * rows that decide who may read and the heads of secrets with their MACs and with the audit log.
  */
 export async function verifyAuditLog(
   { database, loadMacKey, findRowKey, openCompanyKey, publicKeysOf }: VerifyDependencies,
@@ -71,7 +72,7 @@ export async function verifyAuditLog(
   const logged = Map.groupBy(checkpoints, ({ batch }) => batch);
   const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
     database.acrossCompanies(work);
-  const forgotten = await findPruned(across, loadMacKey);
+  const pruned = await findPruned(across, loadMacKey);
   const rowChanges = createRowChanges();
   const secretChanges = createSecretChanges(await across(selectStoreChanges));
   const check = createEventCheck({
@@ -79,7 +80,7 @@ export async function verifyAuditLog(
     loadMacKey,
     findings,
     numbers,
-    prunedThrough: forgotten?.through ?? 0,
+    prunedThrough: pruned?.through ?? 0,
     onGenuine: (event) => {
       rowChanges.add(event);
       secretChanges.add(event);
@@ -89,7 +90,7 @@ export async function verifyAuditLog(
   const restoreMarkers = await across(selectRestoreMarkers);
   const restoreMarkerAfter = ({ index }: Pick<CheckpointRow, "index">) =>
     restoreMarkers.find((restoreMarker) => restoreMarker.index > index);
-  /** Where the events of a batch are. Before the first floor nothing was; whatever is there was put there. */
+  /** The positions of the events of a batch. Events below the first floor were inserted later. */
   const positionsOf = (row: Pick<CheckpointRow, "index" | "floor">): Pick<Span, "floor" | "ceiling"> => ({
     floor: restoreMarkers.some(({ index }) => index <= row.index) ? row.floor : undefined,
     ceiling: restoreMarkerAfter(row)?.floor,
@@ -128,7 +129,7 @@ export async function verifyAuditLog(
       const uncovered = before?.row.floor === row.floor ? before.row.toXid : "0";
       if (uncovered !== row.fromXid) {
         await checkRun();
-        // What belongs to a batch that is missing is held to its MAC alone.
+        // Events of a missing batch are checked against their MACs alone.
         await check.unsealed({ fromXid: uncovered, toXid: row.fromXid, ...positionsOf(row) }, elsewhere);
       }
       run.push(row);
@@ -140,19 +141,19 @@ export async function verifyAuditLog(
 
   for (const [batch, { length }] of logged) {
     if (batch <= end.index) continue;
-    const sentence = `Batch ${batch}, whose head was logged when it was sealed, is not there: the audit log ends with batch ${end.index}.`;
+    const sentence = `Batch ${batch}, whose checkpoint was archived, is missing: the audit log ends with batch ${end.index}.`;
     findings.add("checkpoint-unknown", sentence, length);
   }
-  if (forgotten !== undefined) {
+  if (pruned !== undefined) {
     notices.push(
-      `Retained from ${forgotten.until.toISOString()}: the events of batches 1 to ${forgotten.through} were removed for their age. Their signed batches stay, and were checked.`,
+      `Retained from ${pruned.until.toISOString()}: the events of batches 1 to ${pruned.through} were removed for their age. Their signed batches stay, and were checked.`,
     );
   }
-  for (const missing of numbers.findMissing(settledAfterMs, forgotten?.until.getTime())) {
+  for (const missing of numbers.findMissing(settledAfterMs, pruned?.until.getTime())) {
     if (missing.outlived) findings.add("sequence-numbers-missing", sentenceOf(missing), missing.count);
     else notices.push(sentenceOf(missing));
   }
-  // After the events: what changes meanwhile has a later revision than the audit log that was read.
+  // After the events, so that a concurrent change has a later revision than its latest event here.
   const rows = await verifyRows({ across, findRowKey, findings }, rowChanges);
   const secrets = await verifyHeads({ across, openCompanyKey, findings }, secretChanges);
   return {
@@ -174,7 +175,7 @@ export async function verifyAuditLog(
   };
 }
 
-/** Up to where the audit log says, by its own word, that events were removed for their age. What is not genuine says nothing. */
+/** The last pruned batch, by the latest genuine `audit.prune` event. */
 async function findPruned(
   across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>,
   loadMacKey: VerifyDependencies["loadMacKey"],

@@ -22,11 +22,17 @@ import { createInsertEvents, insertAllThatFit, insertEventsInto } from "./insert
 import { createFailureCoalescer } from "./failure-coalescer.ts";
 import { createCoalescer, type CoalescedEvent } from "./read-coalescer.ts";
 
+/** Queued reads are committed after 250 ms: the most that a killed process loses. */
 const flushMs = 250;
-const countsMs = 5000;
+/** Counted failures are committed after 5 seconds, so that a flood of them costs few transactions. */
+const flushFailuresMs = 5000;
+/** At 2,000 queued events a commit begins at once, which keeps each one short. */
 const flushAt = 2000;
-const maxHeld = 10_000;
+/** 10,000 events may wait in an outage. Beyond them reads are refused, because they could not be audited. */
+const maxWaiting = 10_000;
+/** Rows of one INSERT: its parameter stays near 1 MB. */
 const maxRows = 1000;
+/** 10 seconds: how long `stop` tries to commit, within the grace period of a process that is told to end. */
 const stopMs = 10_000;
 
 interface SequencedEvent {
@@ -35,8 +41,8 @@ interface SequencedEvent {
 }
 
 /**
- * @param loadKey the audit log's current MAC key; asked for at every event, so it caches
- * @param onLost told of each event that the database refuses for what is in it. It is given up, so that the others get through
+ * @param loadKey the current MAC key of the audit log, cached: it is called for every event
+ * @param onLost called with each event that the database refuses for its content, and that is dropped so that others commit
  */
 export function createAuditLog(
   database: Database,
@@ -46,9 +52,9 @@ export function createAuditLog(
   const numbers = createSequence();
   const reads = createCoalescer();
   const failures = createFailureCoalescer();
-  /** Events with their numbers and MACs. They are tried with the same ids until they are there, so each is there once. */
+  /** Events with sequence numbers and MACs. Retries insert the same ids, so that each event is stored once. */
   let made: SequencedEvent[] = [];
-  let readsMade = 0;
+  let readsPending = 0;
   let key: AuditKey | undefined;
   let failing = false;
   let stopped = false;
@@ -66,19 +72,19 @@ export function createAuditLog(
         onLost({ action: event.action, code });
       }
     }
-    readsMade = 0;
+    readsPending = 0;
   };
-  const commitWaiting = async (withCounts: boolean): Promise<void> => {
-    // What failed before goes first. Until it is through, whatever comes goes on being counted together.
+  const commitWaiting = async (withFailures: boolean): Promise<void> => {
+    // Events that failed before come first. Until they commit, new reads go on coalescing.
     await commitMade();
     const current = await ready();
-    const gaps = numbers.takeUnused();
+    const unused = numbers.takeUnused();
     const taken = reads.take();
-    const tallies = withCounts ? [...taken, ...failures.takeCoalesced()] : taken;
-    const nonces = randomBytes((gaps.length + tallies.length) * nonceBytes);
+    const coalesced = withFailures ? [...taken, ...failures.takeCoalesced()] : taken;
+    const nonces = randomBytes((unused.length + coalesced.length) * nonceBytes);
     const nonceOf = (i: number): Buffer => nonces.subarray(i * nonceBytes, (i + 1) * nonceBytes);
     made = [
-      ...gaps.map(({ first, count, number }, i) => ({
+      ...unused.map(({ first, count, number }, i) => ({
         number,
         event: eventOf(
           current,
@@ -88,22 +94,22 @@ export function createAuditLog(
           nonceOf(i),
         ),
       })),
-      ...tallies.map((tally, i) => {
+      ...coalesced.map((each, i) => {
         const number = numbers.take();
-        const nonce = nonceOf(gaps.length + i);
-        return { number, event: eventOf(current, number, tally.content, timesOf(tally), nonce) };
+        const nonce = nonceOf(unused.length + i);
+        return { number, event: eventOf(current, number, each.content, timesOf(each), nonce) };
       }),
     ];
-    readsMade = taken.length;
+    readsPending = taken.length;
     await commitMade();
   };
-  const somethingWaits = (withCounts: boolean): boolean =>
-    made.length > 0 || reads.size > 0 || numbers.hasUnused() || (withCounts && failures.waiting > 0);
+  const hasWaiting = (withFailures: boolean): boolean =>
+    made.length > 0 || reads.size > 0 || numbers.hasUnused() || (withFailures && failures.waiting > 0);
 
-  const commit = async (withCounts: boolean): Promise<void> => {
-    if (!somethingWaits(withCounts)) return;
+  const commit = async (withFailures: boolean): Promise<void> => {
+    if (!hasWaiting(withFailures)) return;
     try {
-      await commitWaiting(withCounts);
+      await commitWaiting(withFailures);
       failing = false;
     } catch (error) {
       failing = true;
@@ -111,16 +117,16 @@ export function createAuditLog(
       throw error instanceof TenantSecretsError ? error : unavailable();
     }
   };
-  const flush = (withCounts: boolean): Promise<void> => {
-    const flushed = last.then(() => commit(withCounts));
+  const flush = (withFailures: boolean): Promise<void> => {
+    const flushed = last.then(() => commit(withFailures));
     last = flushed.catch(() => {});
     return flushed;
   };
   const flushSoon = onceIn(flushMs, () => {
     if (!stopped) void flush(false).catch(() => {});
   });
-  const flushCountsSoon = onceIn(countsMs, () => {
-    if (!stopped) void flush(true).catch(() => flushCountsSoon());
+  const flushFailuresSoon = onceIn(flushFailuresMs, () => {
+    if (!stopped) void flush(true).catch(() => flushFailuresSoon());
   });
 
   const lose = (number: SequenceNumber): void => {
@@ -161,13 +167,13 @@ export function createAuditLog(
 
   const tryRecordBatched = (caller: AuditSubject, entry: AuditEntry): CoalescedEvent | undefined => {
     if (key === undefined || stopped) return undefined;
-    const place = placeOf(caller, entry);
-    if (readsMade + reads.size >= maxHeld && !reads.has(place)) return undefined;
+    const group = groupOf(caller, entry);
+    if (readsPending + reads.size >= maxWaiting && !reads.has(group)) return undefined;
     const before = reads.size;
-    const tally = reads.add(place, contentOf(caller, entry), Date.now());
+    const event = reads.add(group, contentOf(caller, entry), Date.now());
     if (before < flushAt && reads.size === flushAt && !failing) void flush(false).catch(() => {});
     else flushSoon();
-    return tally;
+    return event;
   };
 
   return {
@@ -179,18 +185,18 @@ export function createAuditLog(
       const content = contentOf(caller, entry);
       if (!isCoalesced(entry) || failures.admits(content, performance.now(), Date.now()))
         return addRow(content);
-      flushCountsSoon();
+      flushFailuresSoon();
     },
     recordBatched: async (caller, entry) => {
       if (key === undefined) await ready();
       if (tryRecordBatched(caller, entry) === undefined) throw unavailable();
     },
     batchedRecorder: (caller, entry) => {
-      let tally: CoalescedEvent | undefined;
+      let event: CoalescedEvent | undefined;
       return () => {
-        if (tally !== undefined && !stopped && reads.addTo(tally, Date.now())) return true;
-        tally = tryRecordBatched(caller, entry);
-        return tally !== undefined;
+        if (event !== undefined && !stopped && reads.addTo(event, Date.now())) return true;
+        event = tryRecordBatched(caller, entry);
+        return event !== undefined;
       };
     },
     flush: () => flush(true),
@@ -209,8 +215,8 @@ export function createAuditLog(
   };
 }
 
-/** Which reads are one event. An id comes last, since code of the product may have given it any characters. */
-function placeOf({ actor, address }: AuditSubject, { companyId, secretKey, version }: AuditEntry): string {
+/** Reads of one group become one event. The actor id comes last, because code of the product chooses its characters. */
+function groupOf({ actor, address }: AuditSubject, { companyId, secretKey, version }: AuditEntry): string {
   return `${companyId} ${version} ${secretKey} ${address} ${actor.kind} ${actor.id}`;
 }
 
@@ -234,7 +240,7 @@ function timesOf({ count, firstAtMs, lastAtMs }: CoalescedEvent): EventTimes {
   return { occurredAt: new Date(firstAtMs), count, lastAt: count === 1 ? null : new Date(lastAtMs) };
 }
 
-/** Does something once, that long after it was first asked for. Keeps no process alive. */
+/** Calls `work` once, `ms` after the first request for it. The timer keeps no process alive. */
 function onceIn(ms: number, work: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   return () => {

@@ -61,7 +61,7 @@ export interface Database {
    * inside one of them.
    */
   inShareOf<T>(owner: string, work: () => Promise<T>): Promise<T>;
-  /** Statements outside any company: the listed look-ups, and appending to the record. */
+  /** Statements outside any company: the listed look-ups, and appending to the audit log. */
   outsideCompanies<T>(
     work: (sql: postgres.Sql, statements: Omit<Statements, "whenLost">) => Promise<T>,
   ): Promise<T>;

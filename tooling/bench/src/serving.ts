@@ -18,7 +18,7 @@ export interface Serving {
 }
 
 export interface ServingOptions {
-  /** The record. Default: the real one. */
+  /** The audit log. Default: the real one. */
   readonly openAuditLog?: typeof createAuditLog;
   /** Connections of the pool. Default: the library's own. */
   readonly maxConnections?: number;

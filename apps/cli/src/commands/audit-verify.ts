@@ -94,7 +94,7 @@ function sentencesOf({
     `${rows} rows that decide who may read, ${heads} heads of secrets.`,
     lastBatch === undefined
       ? "Nothing is sealed."
-      : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its head ${lastBatch.checkpoint}.`,
+      : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its checkpoint ${lastBatch.checkpoint}.`,
     ...(findings.length === 0 ? ["Nothing was changed, removed or inserted."] : []),
   ].join("\n");
 }

@@ -67,7 +67,7 @@ export const auditKeyWraps = pgTable(
 );
 
 /**
- * The record. Typed columns only, no values, no free text. `company_id` has no foreign key on purpose: an
+ * The audit log. Typed columns only, no values, no free text. `company_id` has no foreign key on purpose: an
  * event must be writable about a company that is gone, and never hold one back.
  */
 export const auditEvents = pgTable(

@@ -170,12 +170,12 @@ test("an export that was changed in any way is refused, with the line", async ()
     [[first, otherCheckpoint, event], "not as it was sealed"],
     [
       [first, checkpoint.replace("total ", "total 1"), event],
-      "Line 2 of the export has a head that none of the keys has signed",
+      "Line 2 of the export has a checkpoint that none of the keys has signed",
     ],
     [[first, otherBegin(checkpoint, "signature"), event], "Line 2"],
     [[first, checkpoint, event, event], "Line 4 of the export repeats an event"],
-    [[first, event], "comes before the head"],
-    [[checkpoint, event], "Line 1 of the export comes before the line that says"],
+    [[first, event], "comes before the checkpoint"],
+    [[checkpoint, event], "Line 1 of the export comes before the header"],
     [[first, first], "begins another export"],
     [
       [first.replace(/"company":"......../, '"company":"00000000'), checkpoint, event],
@@ -187,7 +187,7 @@ test("an export that was changed in any way is refused, with the line", async ()
   ] as const) {
     expect(refused(changed)).toContain(sentence);
   }
-  expect(() => createExportVerifier("")).toThrow("not Ed25519");
+  expect(() => createExportVerifier("")).toThrow("not an Ed25519");
 });
 
 test("another company's events and exports are not found, and nobody without the verb reads any", async () => {

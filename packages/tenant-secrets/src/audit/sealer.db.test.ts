@@ -291,7 +291,7 @@ test("names a batch that was removed, changed, signed by another or cut off, wit
   expect(await whileTampered(cut, { checkpoints })).toEqual({
     "checkpoint-unknown": [
       2,
-      `Batch ${middle}, whose head was logged when it was sealed, is not there: the audit log ends with batch ${middle - 1}.`,
+      `Batch ${middle}, whose checkpoint was archived, is missing: the audit log ends with batch ${middle - 1}.`,
     ],
   });
   // An event is taken out, with its leaf, and the head made to fit; only the signature cannot be.
@@ -348,7 +348,7 @@ test("a sealer that sees its last batch go, or become another, says so and does 
   const resealed = (await findings({ checkpoints }))["checkpoint-unknown"];
   expect(resealed).toEqual([
     1,
-    expect.stringContaining(`Batch ${last} is not the one whose head was logged`),
+    expect.stringContaining(`Batch ${last} is not the one whose checkpoint was archived`),
   ]);
   alarms.length = 0;
   await tamper(

@@ -25,7 +25,7 @@ import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
 import { parseCredential, sameHash, type PresentedCredential } from "./credential.ts";
 
-/** Where a request came from, for the record. */
+/** Where a request came from, for the audit log. */
 export interface RequestOrigin {
   readonly requestId?: string | undefined;
   readonly address?: string | undefined;

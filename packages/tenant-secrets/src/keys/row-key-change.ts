@@ -45,7 +45,7 @@ export async function replaceRowKey(
       const rows = await across((statements) => table.select(statements, after, batchSize));
       const older = rows.filter(({ beside }) => beside.macKeyVersion !== keys.active.keyVersion);
       const made = older.flatMap((row) => reencryptedRow(keys, row) ?? []);
-      if (made.length > 0) await across((statements) => table.reencrypt(statements, made));
+      if (made.length > 0) await across((statements) => table.remac(statements, made));
       reencrypted += made.length;
       notGenuine += older.length - made.length;
       after = rows.at(-1);

@@ -156,11 +156,11 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       await database.acrossCompanies(async (statements) => {
         for (const table of rowTables) {
           const rows = await table.select(statements, undefined, 100_000);
-          const encrypted = rows.map(({ state, beside: { revision } }) => {
+          const renewed = rows.map(({ state, beside: { revision } }) => {
             const mac = rowMac(active, state, revision);
             return { state, beside: { revision, macKeyVersion: active.keyVersion, mac } };
           });
-          await table.reencrypt(statements, encrypted);
+          await table.remac(statements, renewed);
         }
       });
     },
