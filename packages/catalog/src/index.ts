@@ -1,46 +1,8 @@
 export { type Catalog, defineCatalog, isCatalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
-export {
-  type BatchOptions,
-  type BatchWriteOptions,
-  type BatchWriteResult,
-  type Capabilities,
-  type Check,
-  type CheckResult,
-  type CompanySecrets,
-  type DiscardOptions,
-  type Expiry,
-  type ExpiryOptions,
-  type GraceOptions,
-  type HistoryOptions,
-  type ListOptions,
-  maxBatchSecrets,
-  maxGraceSeconds,
-  maxReminderDays,
-  type OpenValue,
-  type PendingOptions,
-  type PromoteOptions,
-  type PurgeOptions,
-  type RemoveOptions,
-  type RemoveResult,
-  type ReportedOutcome,
-  type RequestOptions,
-  type RollbackOptions,
-  type SecretDescription,
-  type SecretHistory,
-  type SecretList,
-  type SecretTransport,
-  type SecretVersion,
-  type SetResult,
-  type Stage,
-  type StageOptions,
-  type TextWrite,
-  type WriteOptions,
-  type WriteResult,
-} from "./catalog/company-secrets.ts";
+export type { CompanySecrets, LocalReads, OpenValue, SecretTransport } from "./catalog/company-secrets.ts";
 export { customSecret } from "./catalog/custom.ts";
 export { type CatalogEntry, jsonSecret, textSecret } from "./catalog/entry.ts";
 export { githubWebhookSecret } from "./catalog/github.ts";
-export { openValueOf } from "./catalog/active-value.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
 export { sendgridApiKey } from "./catalog/sendgrid.ts";
 export { slackSigningSecret } from "./catalog/slack.ts";
@@ -52,6 +14,72 @@ export { parseEnvFile, writeEnvFile } from "./file-formats/env-file.ts";
 export type { FileEntry } from "./file-formats/file-text.ts";
 export { type Comparison, planImport, type PlannedEntry } from "./file-formats/import-plan.ts";
 export { parseJsonFile, writeJsonFile } from "./file-formats/json-file.ts";
+export {
+  apiKeyOperations,
+  type ApiKeyDescription,
+  type CreatedApiKey,
+  type NewApiKey,
+} from "./operations/api-keys.ts";
+export { auditOperations } from "./operations/audit.ts";
+export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./operations/checks.ts";
+export { companiesOperations, type CompanyDescription, type NewCompany } from "./operations/companies.ts";
+export {
+  type GraceOptions,
+  maxBatchSecrets,
+  maxReminderDays,
+  type RequestOptions,
+} from "./operations/fields.ts";
+export { type ComparedEntry, type ExportedSecrets, UnreadEntry } from "./operations/files.ts";
+export { keyOperations, RotationPhase } from "./operations/keys.ts";
+export {
+  callsOf,
+  type CompanyOperation,
+  type InputOf,
+  type OperationDefinition,
+  type OutputOf,
+} from "./operations/operation.ts";
+export {
+  type MadeApiKey,
+  type MadeKeys,
+  type MakerLeaves,
+  type MemberDescription,
+  memberOperations,
+  type NewMember,
+  type NewRole,
+  type RemovedMember,
+  userOperations,
+} from "./operations/people.ts";
+export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
+export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";
+export type {
+  BatchWriteOptions,
+  BatchWriteResult,
+  ListOptions,
+  ReadValue,
+  RemoveOptions,
+  RemoveResult,
+  SecretDescription,
+  SecretList,
+  SetResult,
+  StageOptions,
+  TextWrite,
+  WriteOptions,
+  WriteResult,
+} from "./operations/secrets.ts";
+export { vaultOperations, type VaultOperations } from "./operations/vault.ts";
+export type {
+  Capabilities,
+  DiscardOptions,
+  Expiry,
+  HistoryOptions,
+  PendingOptions,
+  PromoteOptions,
+  PurgeOptions,
+  RollbackOptions,
+  SecretHistory,
+  SecretVersion,
+  Stage,
+} from "./operations/versions.ts";
 export {
   type Actor,
   ApiKeyVerb,

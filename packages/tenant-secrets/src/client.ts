@@ -1,5 +1,6 @@
 import {
   createTRPCClient,
+  getUntypedClient,
   httpBatchLink,
   httpLink,
   splitLink,
@@ -8,12 +9,13 @@ import {
 } from "@trpc/client";
 import { z } from "zod";
 import {
+  callsOf,
   type Catalog,
   type CompanySecrets,
   companySecrets,
   errorCodes,
-  openValueOf,
   TenantSecretsError,
+  vaultOperations,
   wire,
 } from "@repo/catalog";
 import {
@@ -128,51 +130,22 @@ export function createTenantSecretsClient<C extends Catalog>(
       }),
     ],
   });
+  const untyped = getUntypedClient(trpc);
   return {
     trpc,
     company: (company) =>
-      companySecrets(options.catalog, {
-        read: async (secretKey) => (await ours(trpc.secrets.read.mutate({ company, secretKey }))).value,
-        readMany: (secretKeys) =>
-          ours(trpc.secrets.readMany.mutate({ company, secretKeys: [...secretKeys] })),
-        open: async (secretKey) => openValueOf(await ours(trpc.secrets.read.mutate({ company, secretKey }))),
-        readActive: async (secretKey) =>
-          (await ours(trpc.secrets.readActive.mutate({ company, secretKey }))).map(openValueOf),
-        reportOutcome: (secretKey, version, result) =>
-          ours(trpc.secrets.reportOutcome.mutate({ company, secretKey, version, result })),
-        write: (secretKey, value, writeOptions) =>
-          ours(trpc.secrets.write.mutate({ company, secretKey, value, ...writeOptions })),
-        writeMany: (writes, batchOptions) =>
-          ours(trpc.secrets.writeMany.mutate({ company, writes: [...writes], ...batchOptions })),
-        list: (listOptions) => ours(trpc.secrets.list.query({ company, ...listOptions })),
-        capabilities: () => ours(trpc.secrets.capabilities.query({ company })),
-        history: (secretKey, page) => ours(trpc.secrets.history.query({ company, secretKey, ...page })),
-        stage: (secretKey, value, stageOptions) =>
-          ours(trpc.secrets.stage.mutate({ company, secretKey, value, ...stageOptions })),
-        promote: (secretKey, promoteOptions) =>
-          ours(trpc.secrets.promote.mutate({ company, secretKey, ...promoteOptions })),
-        discard: (secretKey, discardOptions) =>
-          ours(trpc.secrets.discard.mutate({ company, secretKey, ...discardOptions })),
-        rollback: (secretKey, rollbackOptions) =>
-          ours(trpc.secrets.rollback.mutate({ company, secretKey, ...rollbackOptions })),
-        setExpiry: (secretKey, expiry) =>
-          ours(trpc.secrets.setExpiry.mutate({ company, secretKey, ...expiry })),
-        remove: (secretKey, removeOptions) =>
-          ours(trpc.secrets.remove.mutate({ company, secretKey, ...removeOptions })),
-        restore: (secretKey, requestOptions) =>
-          ours(trpc.secrets.restore.mutate({ company, secretKey, ...requestOptions })),
-        purge: (secretKey, purgeOptions) =>
-          ours(trpc.secrets.purge.mutate({ company, secretKey, ...purgeOptions })),
-      }),
+      companySecrets(
+        options.catalog,
+        callsOf(vaultOperations, async (name, input) => {
+          const call = untyped[vaultOperations[name].kind].bind(untyped);
+          try {
+            return await call(`secrets.${name}`, { ...input, company });
+          } catch (error) {
+            throw errorOfAnswer(error);
+          }
+        }),
+      ),
   };
-}
-
-async function ours<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw errorOfAnswer(error);
-  }
 }
 
 const ErrorData = z.object({

@@ -12,8 +12,10 @@ export {
 export { createExportVerifier, type ExportedEvent, type ExportVerifier } from "@repo/audit-log/verify";
 export {
   type Actor,
+  type ApiKeyDescription,
   type Caller,
   type Catalog,
+  type CompanyDescription,
   type CompanySecrets,
   CredentialRejected,
   defineCatalog,
@@ -21,6 +23,8 @@ export {
   errorCodes,
   type Grant,
   systemCaller,
+  type NewApiKey,
+  type RunDescription,
   type SecretDescription,
   type SecretKeyOf,
   type SecretList,
@@ -32,9 +36,8 @@ export {
 } from "@repo/catalog";
 export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { QuotaOptions } from "./stores/database/quotas.ts";
-export type { ApiKeyDescription, NewApiKey } from "./companies/api-keys.ts";
 export type { AuthenticationRequest, RequestOrigin, SignIn } from "./companies/authenticate.ts";
-export type { CompanyDescription, CompanyScope } from "./companies/companies.ts";
+export type { CompanyScope } from "./companies/companies.ts";
 export {
   checkDeadlineMs,
   type CredentialCheck,
@@ -59,7 +62,6 @@ export type { RotationReport } from "./keys/rotation/report.ts";
 export type { AuditEvent } from "./audit/audit-service.ts";
 export type { RunProgress } from "./runs/definition.ts";
 export { RunStopped } from "./runs/lease.ts";
-export type { RunDescription } from "./runs/run-control.ts";
 export { createTasks, schedule } from "./jobs/jobs.ts";
 export type { LegacyImportOptions } from "./migration/legacy-import.ts";
 export type { LegacyOutcome, LegacyResult } from "./migration/legacy-outcome.ts";

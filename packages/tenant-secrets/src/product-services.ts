@@ -19,8 +19,6 @@ import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
 import type { SearchValues } from "./vault/search.ts";
-import type { SecretChecks } from "./vault/checks.ts";
-import type { SecretFiles } from "./vault/secret-files.ts";
 import type { Vault } from "./vault/vault.ts";
 
 /** What does the work behind procedures and commands. Each checks its caller and writes to the audit log by itself. */
@@ -41,8 +39,6 @@ export interface Services {
   readonly emergencyRotation: EmergencyRotation;
   readonly shredding: Shredding;
   readonly vault: Vault;
-  readonly files: SecretFiles;
-  readonly checks: SecretChecks;
   readonly maintenance: SecretMaintenance;
   readonly outsideSettlement: OutsideSettlement;
   readonly searchValues: SearchValues;

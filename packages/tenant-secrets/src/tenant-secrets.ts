@@ -73,8 +73,6 @@ import { createValueSearch } from "./vault/search.ts";
 import { createSecretCache } from "./vault/secret-cache.ts";
 import type { Measurements } from "./vault/measurements.ts";
 import { vaultTransport } from "./vault/transport.ts";
-import { createSecretChecks } from "./vault/checks.ts";
-import { createSecretFiles } from "./vault/secret-files.ts";
 import { createVault } from "./vault/vault.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
 import type { Services } from "./product-services.ts";
@@ -265,12 +263,19 @@ export function assembleTenantSecrets<C extends Catalog>(
   };
   const verifiers = { ...webhookVerifiers(), ...options.verifiers };
   requireVerifiers(catalog, verifiers);
-  const vaultParts = { catalog, companies, stores, audit, operations, cache, verifiers };
-  const providers = options.checks ?? providerChecks();
-  requireChecks(catalog, providers);
-  const unchecked = createVault(vaultParts);
-  const checks = createSecretChecks({ ...vaultParts, database, checks: providers, vault: unchecked });
-  const vault = { ...unchecked, write: checks.write };
+  const checks = options.checks ?? providerChecks();
+  requireChecks(catalog, checks);
+  const vault = createVault({
+    database,
+    catalog,
+    companies,
+    stores,
+    audit,
+    operations,
+    cache,
+    verifiers,
+    checks,
+  });
   const keyBackups = createKeyBackups(database, infisical, operations);
   const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
   const rotationParts = { database, infisical, masterKeys, operations, audit, loadAuditKey: auditKeys };
@@ -300,7 +305,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     ...companySecrets(catalog, vaultTransport({ vault, companies }, as, subdomain)),
     verifyWebhook: async (secretKey, request) => {
       const scope = await companies.resolve({ caller: as, action: "secret.read", secretKey }, subdomain);
-      return vault.verifyWebhook(scope, secretKey, request);
+      return vault.verifyWebhook(scope, { secretKey, request });
     },
   });
   const product = systemCaller("in-process", { verbs: ["use", "write"], secretKeys: ["*"] });
@@ -308,8 +313,6 @@ export function assembleTenantSecrets<C extends Catalog>(
   return {
     catalog,
     vault,
-    files: createSecretFiles(vaultParts),
-    checks,
     maintenance: createSecretMaintenance(databaseParts),
     outsideSettlement: createOutsideSettlement({
       database,
@@ -443,7 +446,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     getTenantSecret: async (subdomain, secretKey) => {
       try {
         const read = { caller: product, action: "secret.read", secretKey } as const;
-        return (await vault.read(await companies.resolve(read, subdomain), secretKey)).text;
+        return (await vault.read(await companies.resolve(read, subdomain), { secretKey })).value;
       } catch (error) {
         if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return undefined;
         throw error;
@@ -451,7 +454,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     },
     setTenantSecret: async (subdomain, secretKey, value, writeOptions = {}) => {
       const write = { caller: product, action: "secret.write", secretKey } as const;
-      return vault.write(await companies.resolve(write, subdomain), secretKey, value, writeOptions);
+      return vault.write(await companies.resolve(write, subdomain), { secretKey, value, ...writeOptions });
     },
   };
 }

@@ -1,12 +1,14 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import {
+  callsOf,
   type CompanySecrets,
   companySecrets,
   notFound,
   type SecretTransport,
   type SetResult,
   TenantSecretsError,
+  vaultOperations,
 } from "@repo/catalog";
 import { createTenantSecretsClient, type OAuthClient } from "./client.ts";
 
@@ -14,55 +16,34 @@ import { createTenantSecretsClient, type OAuthClient } from "./client.ts";
 function inMemory(): SecretTransport & { readonly texts: Map<string, string>; readonly asked: string[] } {
   const texts = new Map<string, string>();
   const asked: string[] = [];
-  const notHere = async (): Promise<never> => {
-    throw new TenantSecretsError("NOT_SUPPORTED", "Memory cannot do this.");
-  };
   return {
-    readMany: async (secretKeys) =>
+    ...callsOf(vaultOperations, async () => {
+      throw new TenantSecretsError("NOT_SUPPORTED", "Memory cannot do this.");
+    }),
+    texts,
+    asked,
+    readMany: async ({ secretKeys }) =>
       secretKeys.flatMap((secretKey) => {
         const value = texts.get(secretKey);
-        return value === undefined ? [] : [{ secretKey, value }];
+        return value === undefined ? [] : [{ secretKey, value, version: 1 }];
       }),
-    open: notHere,
-    readActive: notHere,
-    reportOutcome: notHere,
-    writeMany: async (writes) => {
+    writeMany: async ({ writes }) => {
       for (const { secretKey, value } of writes) {
         asked.push(secretKey);
         texts.set(secretKey, value);
       }
       return writes.map(({ secretKey }) => ({ secretKey, version: 1 }));
     },
-    capabilities: notHere,
-    history: notHere,
-    stage: notHere,
-    promote: notHere,
-    discard: notHere,
-    rollback: notHere,
-    setExpiry: notHere,
-    purge: notHere,
-    texts,
-    asked,
-    read: async (secretKey) => {
+    read: async ({ secretKey }) => {
       asked.push(secretKey);
-      const text = texts.get(secretKey);
-      if (text === undefined) throw notFound();
-      return text;
+      const value = texts.get(secretKey);
+      if (value === undefined) throw notFound();
+      return { value, version: 1 };
     },
-    write: async (secretKey, text, options) => {
+    write: async ({ secretKey, value, expectedVersion = 0 }) => {
       asked.push(secretKey);
-      texts.set(secretKey, text);
-      return { version: (options.expectedVersion ?? 0) + 1 };
-    },
-    list: async () => {
-      throw new TenantSecretsError("STORE_UNAVAILABLE", "The list is away.");
-    },
-    remove: async (secretKey) => {
-      texts.delete(secretKey);
-      return {};
-    },
-    restore: async () => {
-      throw notFound();
+      texts.set(secretKey, value);
+      return { version: expectedVersion + 1 };
     },
   };
 }

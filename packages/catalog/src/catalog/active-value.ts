@@ -1,14 +1,9 @@
 import { CredentialRejected } from "../vocabulary/credential-rejected.ts";
+import type { ReadValue } from "../operations/secrets.ts";
 import type { OpenValue, SecretTransport } from "./company-secrets.ts";
 
 /** @param answer as the API gives it */
-export function openValueOf({
-  value,
-  version,
-}: {
-  readonly value: string;
-  readonly version: number;
-}): OpenValue {
+function openValueOf({ value, version }: ReadValue): OpenValue {
   return { version, bytes: new TextEncoder().encode(value) };
 }
 
@@ -21,10 +16,14 @@ export function openValueOf({
  * @throws the last CredentialRejected where nothing is left to try, and whatever else `work` throws, as it is
  */
 export async function withActiveValue<T>(
-  transport: Pick<SecretTransport, "open" | "readActive" | "reportOutcome">,
+  transport: Pick<SecretTransport, "local" | "read" | "readActive" | "reportOutcome">,
   secretKey: string,
   work: (bytes: Uint8Array) => T | Promise<T>,
 ): Promise<T> {
+  const reads = transport.local ?? {
+    open: async () => openValueOf(await transport.read({ secretKey })),
+    openActive: async () => (await transport.readActive({ secretKey })).map(openValueOf),
+  };
   const opened: OpenValue[] = [];
   const rejected: OpenValue[] = [];
   let accepted: OpenValue | undefined;
@@ -46,12 +45,12 @@ export async function withActiveValue<T>(
   };
 
   try {
-    const first = await transport.open(secretKey);
+    const first = await reads.open(secretKey);
     opened.push(first);
     let outcome = await call(first);
     if ("result" in outcome) return outcome.result;
     // Where no more can be had, the provider's refusal is what there is to say.
-    const active = await transport.readActive(secretKey).catch(() => []);
+    const active = await reads.openActive(secretKey).catch(() => []);
     opened.push(...active);
     for (const value of active) {
       if (rejected.some(({ bytes }) => isSame(bytes, value.bytes))) continue;
@@ -63,10 +62,11 @@ export async function withActiveValue<T>(
     for (const { bytes } of opened) bytes.fill(0);
     // What `work` did is done: that it cannot be reported changes nothing about it.
     for (const { version } of rejected) {
-      await transport.reportOutcome(secretKey, version, "rejected").catch(() => {});
+      await transport.reportOutcome({ secretKey, version, result: "rejected" }).catch(() => {});
     }
     if (accepted !== undefined) {
-      await transport.reportOutcome(secretKey, accepted.version, "accepted").catch(() => {});
+      const { version } = accepted;
+      await transport.reportOutcome({ secretKey, version, result: "accepted" }).catch(() => {});
     }
   }
 }

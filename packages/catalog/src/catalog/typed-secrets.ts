@@ -1,12 +1,7 @@
 import { batchRefused, TenantSecretsError, type SecretFailure } from "../vocabulary/errors.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
-import type {
-  CompanySecrets,
-  SecretTransport,
-  SecretValues,
-  SetManyOptions,
-  TextWrite,
-} from "./company-secrets.ts";
+import type { TextWrite } from "../operations/secrets.ts";
+import type { CompanySecrets, SecretTransport, SecretValues, SetManyOptions } from "./company-secrets.ts";
 import { withActiveValue } from "./active-value.ts";
 import { decodeValue, encodeValue } from "./value.ts";
 
@@ -14,11 +9,8 @@ import { decodeValue, encodeValue } from "./value.ts";
 export function companySecrets<C extends Catalog>(catalog: C, transport: SecretTransport): CompanySecrets<C> {
   const get = async <K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>> => {
     catalog.get(secretKey);
-    return decodeValue(
-      catalog,
-      secretKey,
-      transport.readCached?.(secretKey) ?? (await transport.read(secretKey)),
-    );
+    const text = transport.local?.readCached(secretKey) ?? (await transport.read({ secretKey })).value;
+    return decodeValue(catalog, secretKey, text);
   };
   const useBytes: CompanySecrets<C>["useBytes"] = async (secretKey, work) => {
     catalog.get(secretKey);
@@ -37,7 +29,7 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
     getMany: async <K extends SecretKeyOf<C>>(secretKeys: readonly K[]) => {
       for (const secretKey of secretKeys) catalog.get(secretKey);
       const texts = new Map(
-        (await transport.readMany(secretKeys)).map(({ secretKey, value }) => [secretKey, value]),
+        (await transport.readMany({ secretKeys })).map(({ secretKey, value }) => [secretKey, value]),
       );
       const values: { [Key in K]?: ValueOf<C, Key> } = {};
       for (const secretKey of secretKeys) {
@@ -47,25 +39,25 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
       }
       return values;
     },
-    set: async (secretKey, value, options = {}) =>
-      transport.write(secretKey, encodeValue(catalog, secretKey, value), options),
+    set: async (secretKey, value, options) =>
+      transport.write({ secretKey, value: encodeValue(catalog, secretKey, value), ...options }),
     setMany: async (values, options = {}) =>
-      transport.writeMany(encodeValues(catalog, values, options), { requestId: options.requestId }),
+      transport.writeMany({ writes: encodeValues(catalog, values, options), requestId: options.requestId }),
     use: (secretKey, work) =>
       useBytes(secretKey, (bytes) => work(decodeValue(catalog, secretKey, textOf(bytes)))),
     useBytes,
     list: (options = {}) => transport.list(options),
-    capabilities: () => transport.capabilities(),
-    history: (secretKey, options = {}) => transport.history(secretKey, options),
-    stage: async (secretKey, value, options = {}) =>
-      transport.stage(secretKey, encodeValue(catalog, secretKey, value), options),
-    promote: (secretKey, options = {}) => transport.promote(secretKey, options),
-    discard: (secretKey, options = {}) => transport.discard(secretKey, options),
-    rollback: (secretKey, options) => transport.rollback(secretKey, options),
-    setExpiry: (secretKey, expiry) => transport.setExpiry(secretKey, expiry),
-    remove: (secretKey, options = {}) => transport.remove(secretKey, options),
-    restore: (secretKey, options = {}) => transport.restore(secretKey, options),
-    purge: (secretKey, options = {}) => transport.purge(secretKey, options),
+    capabilities: () => transport.capabilities({}),
+    history: (secretKey, options) => transport.history({ secretKey, ...options }),
+    stage: async (secretKey, value, options) =>
+      transport.stage({ secretKey, value: encodeValue(catalog, secretKey, value), ...options }),
+    promote: (secretKey, options) => transport.promote({ secretKey, ...options }),
+    discard: (secretKey, options) => transport.discard({ secretKey, ...options }),
+    rollback: (secretKey, options) => transport.rollback({ secretKey, ...options }),
+    setExpiry: (secretKey, expiry) => transport.setExpiry({ secretKey, ...expiry }),
+    remove: (secretKey, options) => transport.remove({ secretKey, ...options }),
+    restore: (secretKey, options) => transport.restore({ secretKey, ...options }),
+    purge: (secretKey, options) => transport.purge({ secretKey, ...options }),
   };
 }
 

@@ -1,6 +1,19 @@
 import { z } from "zod";
 import { TenantSecretsError } from "./errors.ts";
 
+const rules = new Set<string>();
+
+/**
+ * A rule of ours for a field of an input, as the error of a check of zod: whoever sent the input is told it after the field's
+ * name. Of zod's own sentences, which can quote what was sent, none is shown.
+ *
+ * @param text such as "is a whole number of 1 to 100"
+ */
+export function rule(text: string): string {
+  rules.add(text);
+  return text;
+}
+
 /** So many fields are named; of 1,000 that do not fit, the next ones say nothing new. */
 const maxNamed = 5;
 
@@ -16,6 +29,16 @@ export function malformedInput(cause: unknown): TenantSecretsError {
     return issue.code === "too_big" ? [`${path} (at most ${String(issue.maximum)})`] : [path];
   });
   const fields = [...new Set(named)];
+  const ruled = issues.find(
+    ({ message, path }) => rules.has(message) && named.includes(path.map(String).join(".")),
+  );
+  if (ruled !== undefined) {
+    return new TenantSecretsError(
+      "INVALID_INPUT",
+      `The request was refused: ${ruled.path.map(String).join(".")} ${ruled.message}.`,
+      { fields: [String(ruled.path[0])] },
+    );
+  }
   if (fields.length === 0) {
     return new TenantSecretsError(
       "INVALID_INPUT",

@@ -4,12 +4,14 @@ import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
 import { apiKeyState, selectKeyCompanies } from "@repo/audit-log";
 import {
+  type ApiKeyDescription,
   ApiKeyVerb,
   type Caller,
+  type CreatedApiKey,
   displayNameRule,
   isDisplayName,
+  type NewApiKey,
   notFound,
-  type RequestOptions,
   SecretKeyPattern,
   TenantSecretsError,
 } from "@repo/catalog";
@@ -26,44 +28,6 @@ import { canonicalNetwork } from "./addresses.ts";
 import type { Companies, Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
 import { requireActiveCaller } from "./active-caller.ts";
-
-/**
- * A retry of a request with an id makes another key, because the first one is not stored, and revokes the first one in the same
- * transaction. The time at which it expires may be another one; the rest is the same.
- */
-export interface NewApiKey extends RequestOptions {
-  readonly name: string;
-  /** One subdomain with `platform` false: a company's own key. Otherwise the companies that a platform key may enter. */
-  readonly companies: readonly string[];
-  readonly platform: boolean;
-  readonly verbs: readonly ApiKeyVerb[];
-  /** Secret keys, or beginnings of them: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. */
-  readonly secretKeys: readonly string[];
-  /** The addresses and networks that it may be used from, such as `192.0.2.0/24`; left out: from anywhere. */
-  readonly addresses?: readonly string[] | undefined;
-  readonly expiresAt: Date;
-}
-
-export interface ApiKeyDescription {
-  readonly id: string;
-  readonly name: string;
-  /** Left out of a platform key, except for operators. */
-  readonly prefix?: string | undefined;
-  readonly platform: boolean;
-  readonly companies: readonly string[];
-  readonly verbs: readonly string[];
-  readonly secretKeys: readonly string[];
-  readonly addresses?: readonly string[] | undefined;
-  readonly createdAt: Date;
-  readonly expiresAt: Date;
-  readonly lastUsedAt: Date | undefined;
-  readonly revokedAt: Date | undefined;
-}
-
-export interface CreatedApiKey {
-  readonly apiKey: string;
-  readonly description: ApiKeyDescription;
-}
 
 /**
  * A company's owners and admins make its own keys, with no verb that they lack themselves. Operators make platform keys, and a

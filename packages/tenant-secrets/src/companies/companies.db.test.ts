@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Caller } from "@repo/catalog";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import type { NewApiKey } from "./api-keys.ts";
+import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "./credential.ts";
 
 const fixture = await createFixture();

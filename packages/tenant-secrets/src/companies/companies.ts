@@ -4,7 +4,9 @@ import { tables, type CompanyRow, type Statements } from "@repo/db";
 import { z } from "zod";
 import {
   type Caller,
+  type CompanyDescription,
   type CompanyId,
+  type NewCompany,
   notFound,
   type RequestOptions,
   SecretStoreName,
@@ -35,22 +37,8 @@ export interface Company {
 export interface CompanyScope {
   readonly caller: Caller;
   readonly company: Company;
-}
-
-export interface CompanyDescription {
-  readonly id: string;
-  readonly subdomain: string;
-  readonly secretStore: SecretStoreName;
-  readonly status: "active" | "suspended" | "deleted";
-  /** For how many days a removed secret can be restored. */
-  readonly recoveryDays: number;
-  readonly createdAt: Date;
-}
-
-export interface NewCompany extends RequestOptions {
-  readonly subdomain: string;
-  /** Where its secrets live. */
-  readonly secretStore: SecretStoreName;
+  /** Whether answers go to the caller itself, and not to code of the product: people then `reveal` values, and do not read them. */
+  readonly isRemote?: boolean | undefined;
 }
 
 export interface NewSubdomain extends RequestOptions {
@@ -131,12 +119,16 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       return company && { caller, company };
     },
 
-    resolveAgain: async ({ caller, company: { id } }) => {
+    resolveAgain: async (scope) => {
+      const {
+        caller,
+        company: { id },
+      } = scope;
       rows.invalidate(id);
       const row = await rows.findById(id);
       const company = row && verified(caller, row);
       if (company === undefined) throw notFound();
-      return { caller, company };
+      return { ...scope, company };
     },
 
     create: (caller, { subdomain, secretStore, requestId }) => {

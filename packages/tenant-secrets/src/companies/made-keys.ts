@@ -1,32 +1,10 @@
 import { and, asc, eq, gt, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
+import type { MadeApiKey, MadeKeys } from "@repo/catalog";
 import { audited, type Audited, type Transaction } from "../access/operation.ts";
 import { revocationOf, revokeApiKeys, selectPlatformSubdomains } from "./api-keys.ts";
 
 const { apiKeys, companies } = tables;
-
-/** An API key that outlives the access of its maker. */
-export interface MadeApiKey {
-  readonly id: string;
-  readonly name: string;
-  readonly platform: boolean;
-  /** The subdomains of the companies that it may enter; deleted ones are left out. */
-  readonly companies: readonly string[];
-  readonly expiresAt: Date;
-}
-
-/** The API keys of a person or an operator who has lost access: those that were neither revoked nor expired. */
-export interface MadeKeys {
-  /** The first {@link mostListed}, oldest first. */
-  readonly apiKeys: readonly MadeApiKey[];
-  /** Whether all of them were revoked. */
-  readonly revoked: boolean;
-}
-
-export interface MakerLeaves {
-  /** Revokes the API keys that the person made as well. Left out, they are listed and go on. */
-  readonly revokeApiKeys?: boolean | undefined;
-}
 
 interface Maker {
   readonly kind: "user" | "operator";

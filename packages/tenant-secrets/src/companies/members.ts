@@ -8,8 +8,12 @@ import {
   displayNameRule,
   forbidden,
   isDisplayName,
+  type MadeKeys,
+  type MemberDescription,
+  type NewMember,
+  type NewRole,
   notFound,
-  type RequestOptions,
+  type RemovedMember,
   Role,
   TenantSecretsError,
 } from "@repo/catalog";
@@ -23,36 +27,9 @@ import {
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
 import type { Companies, Company } from "./companies.ts";
 import { requireActiveCaller } from "./active-caller.ts";
-import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
+import { keysOfMaker } from "./made-keys.ts";
 
 const { memberships, users } = tables;
-
-export interface MemberDescription {
-  readonly userId: string;
-  readonly email: string;
-  /** What this company calls the person. */
-  readonly name: string;
-  readonly role: Role;
-  /** Whether an operator has shut this person out, everywhere: operators alone are told. */
-  readonly disabled?: boolean | undefined;
-  readonly since: Date;
-}
-
-export interface NewMember extends RequestOptions {
-  readonly email: string;
-  /** For lists of this company alone: other companies that the person belongs to have names of their own. */
-  readonly name: string;
-  readonly role: Role;
-}
-
-export interface NewRole {
-  readonly userId: string;
-  readonly role: Role;
-}
-
-export interface RemovedMember extends MakerLeaves, RequestOptions {
-  readonly userId: string;
-}
 
 /**
  * Who belongs to a company, and as what: managed by its owners and admins, and by operators. An owner is made, changed and

@@ -3,10 +3,18 @@ import { asc, eq, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { tables } from "@repo/db";
 import { operatorState } from "@repo/audit-log";
-import { type Caller, displayNameRule, isDisplayName, notFound, TenantSecretsError } from "@repo/catalog";
+import {
+  type Caller,
+  type MadeKeys,
+  type MakerLeaves,
+  displayNameRule,
+  isDisplayName,
+  notFound,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { audited, type Operations, type Transaction } from "../access/operation.ts";
 import { makeCredential } from "./credential.ts";
-import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
+import { keysOfMaker } from "./made-keys.ts";
 
 export interface OperatorDescription {
   readonly id: string;

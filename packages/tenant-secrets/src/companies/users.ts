@@ -2,10 +2,10 @@ import { eq, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { z } from "zod";
 import { userState } from "@repo/audit-log";
-import { type Caller, notFound } from "@repo/catalog";
+import { type Caller, type MadeKeys, type MakerLeaves, notFound } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import { requireActiveCaller } from "./active-caller.ts";
-import { keysOfMaker, type MadeKeys, type MakerLeaves } from "./made-keys.ts";
+import { keysOfMaker } from "./made-keys.ts";
 
 /** Operators disable people and enable them again. Their memberships stay. */
 export interface Users {

@@ -8,7 +8,7 @@ import { forgottenBefore } from "../access/request-ids.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
-import type { SecretChecks } from "../vault/checks.ts";
+import type { Vault } from "../vault/vault.ts";
 
 export interface TaskDependencies {
   readonly database: Database;
@@ -16,7 +16,7 @@ export interface TaskDependencies {
     readonly runs: RunControl;
     readonly maintenance: SecretMaintenance;
     readonly outsideSettlement: OutsideSettlement;
-    readonly checks: SecretChecks;
+    readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
     readonly retention: AuditRetention;
   };
   readonly log: JobLog;
@@ -38,7 +38,7 @@ export const schedule: Schedule = {
 
 /** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { runs, maintenance, outsideSettlement, checks, retention } = secrets;
+  const { runs, maintenance, outsideSettlement, vault, retention } = secrets;
   /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -84,10 +84,10 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
       }
     }),
     "check-credentials": task(NoPayload, async () => {
-      await checks.enqueueDue();
+      await vault.enqueueDue();
     }),
     "check-credential": task(CheckPayload, ({ company, secretKey }, { signal }) =>
-      checks.checkDue(company, secretKey, signal),
+      vault.checkDue(company, secretKey, signal),
     ),
     "destroy-old-versions": task(NoPayload, async (_, { signal }) => {
       await maintenance.destroyOldVersions(signal);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { malformedInput } from "@repo/catalog";
-import { UnreadEntry } from "../vault/secret-files.ts";
+import { malformedInput, UnreadEntry } from "@repo/catalog";
 import { appRouter } from "./router.ts";
 
 /** Where an input's elements are left for the vault to read, after the permission; it reads them with `UnreadEntry`. */

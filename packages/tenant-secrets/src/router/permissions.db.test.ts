@@ -1,7 +1,7 @@
 import { TRPCError } from "@trpc/server";
 import { beforeAll, describe, expect, test } from "vitest";
 import { wire } from "@repo/catalog";
-import type { NewApiKey } from "../companies/api-keys.ts";
+import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./in-process.ts";

@@ -1,18 +1,103 @@
-import { auditRouter } from "./audit.ts";
-import { companiesRouter } from "./companies.ts";
-import { keysRouter } from "./keys.ts";
-import { runsRouter } from "./runs.ts";
-import { secretsRouter } from "./secrets.ts";
+import {
+  apiKeyOperations,
+  auditOperations,
+  companiesOperations,
+  keyOperations,
+  memberOperations,
+  runOperations,
+  searchOperations,
+  userOperations,
+} from "@repo/catalog";
+import { procedures, vaultProcedures } from "./procedures.ts";
 import { createCallerFactory, router } from "./trpc.ts";
-import { usersRouter } from "./users.ts";
 
+/** The API: each operation of the definitions, and the service that does it. */
 export const appRouter = router({
-  secrets: secretsRouter,
-  companies: companiesRouter,
-  keys: keysRouter,
-  runs: runsRouter,
-  users: usersRouter,
-  audit: auditRouter,
+  secrets: router({
+    ...vaultProcedures(),
+    ...procedures(searchOperations, {
+      search: ({ searchValues }, caller, { value, company }) => searchValues(caller, value, company),
+    }),
+  }),
+
+  companies: router({
+    ...procedures(companiesOperations, {
+      list: ({ companies }, caller) => companies.list(caller),
+      create: ({ companies }, caller, company) => companies.create(caller, company),
+      rename: ({ companies }, caller, { subdomain, ...change }) =>
+        companies.rename(caller, subdomain, change),
+      setRecovery: ({ companies }, caller, { subdomain, days }) =>
+        companies.setRecovery(caller, subdomain, days),
+    }),
+
+    members: router(
+      procedures(memberOperations, {
+        list: ({ members }, caller, { company }) => members.list(caller, company),
+        add: ({ members }, caller, { company, ...member }) => members.add(caller, company, member),
+        change: ({ members }, caller, { company, ...role }) => members.change(caller, company, role),
+        remove: ({ members }, caller, { company, ...leaver }) => members.remove(caller, company, leaver),
+      }),
+    ),
+
+    apiKeys: router(
+      procedures(apiKeyOperations, {
+        list: ({ apiKeys }, caller, { company }) => apiKeys.list(caller, company),
+        create: ({ apiKeys }, caller, key) => apiKeys.create(caller, key),
+        revoke: async ({ apiKeys }, caller, { company, id }) => {
+          await apiKeys.revoke(caller, company, id);
+          return null;
+        },
+      }),
+    ),
+  }),
+
+  keys: router(
+    procedures(keyOperations, {
+      status: ({ masterKeys }, caller) => masterKeys.status(caller),
+      rotate: async ({ keyRotation }, caller) => ({ rotation: await keyRotation.request(caller) }),
+      rotateCompany: async ({ companyKeyRotation }, caller, { company }) => ({
+        keyVersion: await companyKeyRotation.requestRotation(caller, company),
+      }),
+      report: async ({ masterKeys }, caller, { rotation }) =>
+        (await masterKeys.findReport(caller, rotation)) ?? null,
+      verifyReport: async ({ masterKeys }, caller, report) => {
+        await masterKeys.verifyReport(caller, report);
+        return null;
+      },
+      destroy: async ({ masterKeys }, caller, { version }) => {
+        await masterKeys.destroy(caller, version);
+        return null;
+      },
+    }),
+  ),
+
+  runs: router(
+    procedures(runOperations, {
+      list: async ({ runs }, caller, page) => ({ runs: await runs.list(caller, page) }),
+      get: ({ runs }, caller, { run }) => runs.get(caller, run),
+      pause: ({ runs }, caller, { run }) => runs.pause(caller, run),
+      resume: ({ runs }, caller, { run }) => runs.resume(caller, run),
+      cancel: ({ runs }, caller, { run }) => runs.cancel(caller, run),
+    }),
+  ),
+
+  users: router(
+    procedures(userOperations, {
+      disable: ({ users }, caller, { userId, ...options }) => users.disable(caller, userId, options),
+      enable: async ({ users }, caller, { userId }) => {
+        await users.enable(caller, userId);
+        return null;
+      },
+    }),
+  ),
+
+  audit: router(
+    procedures(auditOperations, {
+      list: ({ audit }, caller, page) => audit.list(caller, page),
+      export: ({ audit }, caller, page) => audit.export(caller, page),
+      publicKeys: async ({ audit }, caller) => ({ publicKeys: await audit.publicKeys(caller) }),
+    }),
+  ),
 });
 export type AppRouter = typeof appRouter;
 

@@ -246,17 +246,17 @@ test("an API key learns nothing of another company by any of these, nor of secre
 test("a value that was sent as a name of a batch is neither in the audit log nor in the answer", async () => {
   const writes = [{ secretKey: "sk_live_fake_swapped_0002", value: "x" }];
   const scope = await fixture.scope(here);
-  const batch = secrets.vault.writeMany(scope, writes, {});
+  const batch = secrets.vault.writeMany(scope, { writes });
   await expect(batch).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY", failures: undefined });
   await expect(batch).rejects.not.toThrow("swapped");
-  await codeOf(secrets.vault.readMany(scope, ["sk_live_fake_swapped_0002"]));
-  await codeOf(secrets.vault.history(scope, "sk_live_fake_swapped_0002", {}));
+  await codeOf(secrets.vault.readMany(scope, { secretKeys: ["sk_live_fake_swapped_0002"] }));
+  await codeOf(secrets.vault.history(scope, { secretKey: "sk_live_fake_swapped_0002" }));
   const events = await superuser`select audit_events::text as text from audit_events`;
   expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
 });
 
 test.each([
-  ["stage", { graceSeconds: 0.5 }],
+  ["write", { graceSeconds: 0.5 }],
   ["promote", { graceSeconds: 2_592_001 }],
   ["promote", { pendingVersion: 0 }],
   ["promote", { requestId: "" }],
@@ -283,17 +283,19 @@ test.each([
   const { vault } = secrets;
   const scope = await fixture.scope(here);
   await secrets.company(here, product).set("CUSTOM_BAD", "fake-bad");
+  const input = { secretKey: "CUSTOM_BAD", ...(options as object) };
   const calls = {
-    stage: () => vault.stage(scope, "CUSTOM_BAD", "fake", options as object),
-    promote: () => vault.promote(scope, "CUSTOM_BAD", options as object),
-    discard: () => vault.discard(scope, "CUSTOM_BAD", options as object),
-    remove: () => vault.remove(scope, "CUSTOM_BAD", options as object),
-    restore: () => vault.restore(scope, "CUSTOM_BAD", options as object),
-    purge: () => vault.purge(scope, "CUSTOM_BAD", options as object),
-    rollback: () => vault.rollback(scope, "CUSTOM_BAD", { toVersion: 1, ...options }),
-    history: () => vault.history(scope, "CUSTOM_BAD", options as object),
+    write: () => vault.write(scope, { value: "fake", ...input }),
+    stage: () => vault.stage(scope, { value: "fake", ...input }),
+    promote: () => vault.promote(scope, input),
+    discard: () => vault.discard(scope, input),
+    remove: () => vault.remove(scope, input),
+    restore: () => vault.restore(scope, input),
+    purge: () => vault.purge(scope, input),
+    rollback: () => vault.rollback(scope, { toVersion: 1, ...input }),
+    history: () => vault.history(scope, input),
     list: () => vault.list(scope, options as object),
-    setExpiry: () => vault.setExpiry(scope, "CUSTOM_BAD", { expiresAt: null, ...options }),
+    setExpiry: () => vault.setExpiry(scope, { expiresAt: null, ...input }),
   };
   await expect(calls[name]()).rejects.toMatchObject({
     code: "INVALID_INPUT",

@@ -1,6 +1,6 @@
 import { initTRPC, TRPCError, type TRPC_ERROR_CODE_KEY } from "@trpc/server";
 import { getHTTPStatusCodeFromError } from "@trpc/server/http";
-import { asTenantSecretsError, type AuditAction } from "@repo/audit-log";
+import { asTenantSecretsError } from "@repo/audit-log";
 import {
   type Caller,
   type ErrorCode,
@@ -53,21 +53,11 @@ export function createScopeContext(secrets: Services, scope: CompanyScope): Cont
   return { ...createCallerContext(secrets, scope.caller), scope };
 }
 
-/** The scope of a call: the one of its request, or else the company that it names, resolved for its caller. */
-export async function scopeOf(
-  { secrets, caller, scope }: Pick<Context, "secrets" | "scope"> & { readonly caller: Caller },
-  action: AuditAction,
-  company: string,
-  secretKey?: string,
-): Promise<CompanyScope> {
-  return scope?.company.subdomain === company
-    ? scope
-    : secrets.companies.resolve({ caller, action, secretKey }, company);
-}
-
 export interface ProcedureMeta {
   /** What a caller needs; enforced where the work is done, and declared here so that a procedure without it is found. */
   readonly verb: Verb;
+  /** Whether each call counts against the limit of sensitive ones, beyond what the verb says. */
+  readonly sensitive: boolean;
 }
 
 /** What a client gets of an error, beside tRPC's own fields. Everything is chosen here; nothing passes through. */
@@ -171,18 +161,15 @@ const withOurErrors = t.middleware(async ({ next }) => {
 const sensitiveVerbs: ReadonlySet<Verb> = new Set(["reveal", "export", "search"]);
 const sensitiveChanges: ReadonlySet<Verb> = new Set(["rotate", "members", "companies", "operators"]);
 
-/** Takes the audit log along, tells whether values are the current ones, and asks a provider in our name. */
-const sensitivePaths: ReadonlySet<string> = new Set(["audit.export", "secrets.planImport", "secrets.check"]);
-
 /** Finds the caller, and counts each call that it makes, also one of many in a request. */
-const withCaller = t.middleware(async ({ ctx, meta, path, type, next }) => {
+const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {
   const caller = await ctx.caller();
   const { limits } = ctx.secrets;
   const isSensitive =
     meta === undefined ||
     sensitiveVerbs.has(meta.verb) ||
     (type === "mutation" && sensitiveChanges.has(meta.verb)) ||
-    sensitivePaths.has(path);
+    meta.sensitive;
   await limits.admitCall(caller, isSensitive);
   const result = await next({ ctx: { caller } });
   if (!result.ok) await limits.callFailed(caller, publicError(result.error));
@@ -190,6 +177,6 @@ const withCaller = t.middleware(async ({ ctx, meta, path, type, next }) => {
 });
 
 /** A procedure for whoever has a credential; which one will do, the part that does the work decides. */
-export function procedure(verb: Verb) {
-  return t.procedure.meta({ verb }).use(withOurErrors).use(withCaller);
+export function procedure(meta: ProcedureMeta) {
+  return t.procedure.meta(meta).use(withOurErrors).use(withCaller);
 }

@@ -1,7 +1,13 @@
 import { and, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
-import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
-import { type Caller, forbidden, notFound, TenantSecretsError } from "@repo/catalog";
+import {
+  type Caller,
+  forbidden,
+  notFound,
+  type RunDescription,
+  type RunQuery,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import type { RunRow } from "./lease.ts";
@@ -9,39 +15,6 @@ import { progressOf } from "./progress.ts";
 import type { Run } from "./run.ts";
 
 const { runs } = tables;
-
-/** A run as operators see it. */
-export const RunDescription = z.object({
-  id: z.uuid(),
-  kind: z.string(),
-  subject: z.string(),
-  state: z.enum(["running", "paused", "failed", "done", "cancelled"]),
-  phase: z.string(),
-  /** How many items of the phase are done, and of how many. */
-  done: z.int(),
-  total: z.int().optional(),
-  perSecond: z.number().optional(),
-  secondsLeft: z.int().optional(),
-  /** Whether a process is at it now. */
-  driven: z.boolean(),
-  /** Attempts that failed since it last came to another phase, and what stopped the last one. */
-  attempts: z.int(),
-  error: z.object({ code: z.string(), message: z.string() }).optional(),
-  requestedBy: z.object({ kind: z.string(), id: z.string() }),
-  startedAt: z.date(),
-  updatedAt: z.date(),
-  finishedAt: z.date().optional(),
-});
-export type RunDescription = z.infer<typeof RunDescription>;
-
-export interface RunQuery {
-  /** Those that are neither done nor cancelled. */
-  readonly unfinished?: boolean | undefined;
-  /** The id of a run: those that began before it. */
-  readonly before?: string | undefined;
-  /** 1 to 200. */
-  readonly limit: number;
-}
 
 /**
  * What operators do about long work that is under way. A request holds from the next step on: the step that is under way is

@@ -1,5 +1,4 @@
 import type {
-  BatchOptions,
   BatchWriteOptions,
   BatchWriteResult,
   CheckResult,
@@ -70,7 +69,7 @@ export interface StagedWrite extends BatchWrite {
   readonly options: StageOptions;
 }
 
-export interface Batch extends BatchOptions {
+export interface Batch extends RequestOptions {
   readonly writes: readonly BatchWrite[];
 }
 

@@ -188,7 +188,7 @@ test("a name in Infisical that the catalogue does not have is listed as such, an
   await infisical.putSecret(`/tenants/${subdomain}`, "TWILIO_TOKEN", "fake");
   const acme = handle(subdomain);
   expect((await acme.list()).secrets).toMatchObject([{ secretKey: "TWILIO_TOKEN", inCatalog: false }]);
-  expect(await codeOf(secrets.vault.read(await fixture.scope(subdomain), "TWILIO_TOKEN"))).toBe(
-    "UNKNOWN_SECRET_KEY",
-  );
+  expect(
+    await codeOf(secrets.vault.read(await fixture.scope(subdomain), { secretKey: "TWILIO_TOKEN" })),
+  ).toBe("UNKNOWN_SECRET_KEY");
 });

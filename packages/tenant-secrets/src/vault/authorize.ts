@@ -1,5 +1,15 @@
 import type { AuditAction, AuditLog } from "@repo/audit-log";
-import { type Catalog, type SecretStoreName, TenantSecretsError, type Verb } from "@repo/catalog";
+import {
+  type Caller,
+  type Catalog,
+  type InputOf,
+  malformedInput,
+  type OutputOf,
+  type SecretStoreName,
+  TenantSecretsError,
+  type VaultOperations,
+  type Verb,
+} from "@repo/catalog";
 import type { Operations, Steps } from "../access/operation.ts";
 import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
@@ -22,16 +32,50 @@ export interface VaultParts {
   readonly verifiers: WebhookVerifiers;
 }
 
-export interface Task {
+/** The operations of the vault, as their definitions have them. */
+export type VaultHandlers = {
+  readonly [N in keyof VaultOperations]: (
+    scope: CompanyScope,
+    input: InputOf<VaultOperations[N]>,
+  ) => Promise<OutputOf<VaultOperations[N]>>;
+};
+
+/** @returns the handler of a name, for the input of the operation of that name */
+export function handlerOf(
+  handlers: VaultHandlers,
+  name: keyof VaultHandlers,
+): (scope: CompanyScope, input: object) => Promise<unknown> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript loses that the input belongs to the name
+  return handlers[name] as (scope: CompanyScope, input: object) => Promise<unknown>;
+}
+
+/** Resolves the company that a call is for. A denial is audited as the operation's. */
+export function resolveFor(
+  companies: Companies,
+  call: {
+    readonly caller: Caller;
+    readonly operation: Call["operation"];
+    readonly company: string;
+    readonly input: object;
+  },
+): Promise<CompanyScope> {
+  const { caller, operation, company, input } = call;
+  const secretKey = "secretKey" in input && typeof input.secretKey === "string" ? input.secretKey : undefined;
+  return companies.resolve({ caller, action: operation.action, secretKey }, company);
+}
+
+/** A call of an operation by a caller in a company. */
+export interface Call {
+  readonly operation: {
+    readonly verb: Verb;
+    readonly action: AuditAction;
+    readonly changes?: boolean | undefined;
+  };
   readonly scope: CompanyScope;
-  /** Left out where the task is about none or several: then whoever has the verb for some passes. */
+  /** Left out where the call is about no secret or several: then a caller passes that has the verb for some. */
   readonly secretKey?: string;
-  readonly verb: Verb;
-  readonly action: AuditAction;
-  /** Why it is refused to somebody who has the verb. */
-  readonly ban?: string | undefined;
-  /** Whether it would change something. Default: as its verb says. */
-  readonly changes?: boolean;
+  /** Why it is denied to a caller that has the verb. */
+  readonly denyReason?: string | undefined;
 }
 
 /**
@@ -40,22 +84,22 @@ export interface Task {
  *
  * @param work gets the scope as it is by then: a store that has changed since is a reason to begin again under the new one
  */
-export type Gate = <T>(
-  task: Task,
+export type Authorize = <T>(
+  call: Call,
   work: (scope: CompanyScope, store: SecretStore, steps: Steps) => Promise<T>,
 ) => Promise<T>;
 
-export function createGate({ catalog, companies, stores, operations }: VaultParts): Gate {
-  return ({ scope, secretKey, verb, action, ban, ...task }, work) =>
-    inSpan(`vault ${action}`, async (span) => {
+export function createAuthorize({ catalog, companies, stores, operations }: VaultParts): Authorize {
+  return ({ operation, scope, secretKey, denyReason }, work) =>
+    inSpan(`vault ${operation.action}`, async (span) => {
       const { caller, company } = scope;
-      const changes = task.changes ?? (verbsOfChange.has(verb) && action !== "secret.compare");
-      // Somebody who sends a value in the place of a name must not find it in a record that nobody can clear.
+      const { verb, action, changes = verbsOfChange.has(verb) } = operation;
+      // A value that was sent in the place of a name must not stand in an audit log that nobody can clear.
       const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
       span.setAttribute("tenant_secrets.store", company.secretStore);
-      const banned = ban === undefined ? undefined : new TenantSecretsError("FORBIDDEN", ban);
+      const reason = denyReason === undefined ? undefined : new TenantSecretsError("FORBIDDEN", denyReason);
       const isPermitted = permits(caller.actor, verb, company.id, secretKey);
-      const deny = isPermitted ? banned : refusal(caller.actor, verb, secretKey);
+      const deny = isPermitted ? reason : refusal(caller.actor, verb, secretKey);
       return operations.inSteps({ caller, action, company, secretKey: known, deny, changes }, (steps) =>
         underStoreOfNow(companies, scope, (current) =>
           work(current, stores[current.company.secretStore], steps),
@@ -93,14 +137,20 @@ async function underStoreOfNow<T>(
   }
 }
 
-/** @param rule what holds for the field, to follow its name */
-export function refuseField(field: string, rule: string): TenantSecretsError {
-  return new TenantSecretsError("INVALID_INPUT", `The request was refused: ${field} ${rule}.`, {
-    fields: [field],
-  });
+/**
+ * Holds an input to its definition. What comes over HTTP was held to it before; code of the product can pass anything.
+ *
+ * @throws {TenantSecretsError} INVALID_INPUT, with the rule and nothing that was sent
+ */
+export function checkInput<D extends VaultOperations[keyof VaultOperations]>(
+  { input: schema }: D,
+  input: InputOf<D>,
+): void {
+  const { error } = schema.safeParse(input);
+  if (error !== undefined) throw malformedInput(error);
 }
 
-/** Puts each secret that stood in the way of a batch in the audit log by itself. The batch's own failure is for the gate. */
+/** Audits each secret that stood in the way of a batch by itself. The failure of the batch is for `authorize`. */
 export async function recordFailures<T>(steps: Steps, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

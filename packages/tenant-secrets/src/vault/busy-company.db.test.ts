@@ -46,7 +46,7 @@ test("20 exports of 3,000 secrets at once are done, each event is there, and ano
   const scope = await secrets.companies.resolve({ caller: exporter, action: "secret.export" }, busy);
   const finished = new AbortController();
   const exports = Promise.all(
-    Array.from({ length: 20 }, () => secrets.files.export(scope, "json", "hand-over")),
+    Array.from({ length: 20 }, () => secrets.vault.export(scope, { format: "json", purpose: "hand-over" })),
   ).finally(() => {
     finished.abort();
   });

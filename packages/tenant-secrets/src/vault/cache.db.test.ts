@@ -522,7 +522,8 @@ test("what has expired is served on, and each read of it is counted, however it 
     () => theirs.use(key, (text) => Promise.resolve(text)),
     () => theirs.getMany([key]),
     () => theirs.verifyWebhook(signing, signed()),
-    async () => secrets.vault.reveal(await fixture.scope(company, owner), key, "debugging"),
+    async () =>
+      secrets.vault.reveal(await fixture.scope(company, owner), { secretKey: key, purpose: "debugging" }),
   ];
   const countOf = async (read: () => Promise<unknown>): Promise<number> => {
     const before = secrets.measurements().expiredReads;

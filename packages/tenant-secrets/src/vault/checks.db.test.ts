@@ -1,6 +1,6 @@
 import { startJobs } from "@repo/db/jobs";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Caller, CheckResult } from "@repo/catalog";
+import type { Caller, CheckedVersion, CheckResult } from "@repo/catalog";
 import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import { createTasks } from "../jobs/jobs.ts";
 
@@ -24,18 +24,18 @@ beforeEach(() => {
   say = async () => "accepted";
 });
 
-type Checks = Fixture["secrets"]["checks"];
 const check = async (
   caller: Caller,
   company: string,
   secretKey: string,
-  options?: Parameters<Checks["check"]>[2],
-): ReturnType<Checks["check"]> => {
+  version?: number,
+  signal?: AbortSignal,
+): Promise<CheckedVersion> => {
   const scope = await fixture.secrets.companies.resolve(
     { caller, action: "secret.check", secretKey },
     company,
   );
-  return fixture.secrets.checks.check(scope, secretKey, options);
+  return fixture.secrets.vault.check(scope, { secretKey, version }, signal && { signal });
 };
 
 async function companyWith(value: string, store: "database" | "hybrid" = "database"): Promise<string> {
@@ -84,11 +84,11 @@ describe("a check", () => {
     const company = await companyWith(key(1));
     const acme = fixture.secrets.company(company, product);
     await acme.set("STRIPE_SECRET_KEY", key(2), { graceSeconds: 60 });
-    await check(product, company, "STRIPE_SECRET_KEY", { version: 1 });
+    await check(product, company, "STRIPE_SECRET_KEY", 1);
     expect(asked).toEqual([key(1)]);
     await acme.set("STRIPE_SECRET_KEY", key(3), { endGrace: true });
     for (const version of [1, 2, 99]) {
-      expect(await codeOf(check(product, company, "STRIPE_SECRET_KEY", { version }))).toBe("NOT_FOUND");
+      expect(await codeOf(check(product, company, "STRIPE_SECRET_KEY", version))).toBe("NOT_FOUND");
     }
     expect(asked).toHaveLength(1);
   });
@@ -133,7 +133,7 @@ describe("a check", () => {
       stopping.abort();
       return new Promise(() => {});
     };
-    const stopped = check(product, company, "STRIPE_SECRET_KEY", { signal: stopping.signal });
+    const stopped = check(product, company, "STRIPE_SECRET_KEY", undefined, stopping.signal);
     expect(await codeOf(stopped)).toBe("STORE_UNAVAILABLE");
     expect((await checkedOf(company))?.check).toBeUndefined();
   });
@@ -185,8 +185,8 @@ test("scheduled checks ask about each secret once in 24 hours, at a pace, and be
   await secrets.company(due, product).set("CUSTOM_A", "a");
   await check(product, checked, "STRIPE_SECRET_KEY");
   asked = [];
-  expect(await secrets.checks.enqueueDue()).toBe(3);
-  expect(await secrets.checks.enqueueDue()).toBe(3);
+  expect(await secrets.vault.enqueueDue()).toBe(3);
+  expect(await secrets.vault.enqueueDue()).toBe(3);
   const jobs =
     await superuser`select j.key, round(extract(epoch from j.run_at - min(j.run_at) over ()) * 4)::int as at
     from graphile_worker._private_jobs j order by j.run_at, j.key`;
@@ -211,10 +211,10 @@ test("scheduled checks ask about each secret once in 24 hours, at a pace, and be
   expect(log).toEqual(Array(3).fill("job check-credential done"));
   expect(asked.toSorted()).toEqual([sendgrid, key(1)].toSorted());
   expect(await events(due)).toContain("job success STRIPE_SECRET_KEY 1 accepted");
-  expect(await secrets.checks.enqueueDue()).toBe(0);
+  expect(await secrets.vault.enqueueDue()).toBe(0);
   await superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
     await sql`update company_secret_versions set checked_at = now() - interval '25 hours' where check_result is not null`;
   });
-  expect(await secrets.checks.enqueueDue()).toBe(3);
+  expect(await secrets.vault.enqueueDue()).toBe(3);
 }, 30_000);

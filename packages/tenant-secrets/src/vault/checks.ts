@@ -1,35 +1,38 @@
 import { enqueueJob, type Database } from "@repo/db";
-import { type Check, checkValueText, systemCaller, notFound, TenantSecretsError } from "@repo/catalog";
+import { LRUCache } from "lru-cache";
+import {
+  type CheckedVersion,
+  checkValueText,
+  type InputOf,
+  systemCaller,
+  notFound,
+  type ReportedOutcome,
+  TenantSecretsError,
+  type VaultOperations,
+  vaultOperations,
+} from "@repo/catalog";
 import { checkCredential, getCheck, type CredentialChecks } from "../providers/credential-check.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { findDueChecks } from "./due-checks.ts";
 import { findActive, supported } from "../stores/capabilities.ts";
 import { decryptSecret } from "../stores/decrypt.ts";
-import { createGate, type VaultParts } from "./authorize.ts";
-import type { Vault } from "./vault.ts";
+import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
+import { denyReasonOf } from "./reads.ts";
 
-export interface CheckedVersion extends Check {
-  readonly version: number;
-}
-
-/** Whether providers take the credentials that are kept here: asked of them, and kept with the version. */
-export interface SecretChecks {
+/** Whether providers take the stored credentials: asked of them, and stored with the version. */
+export interface SecretChecks extends Pick<VaultHandlers, "write" | "reportOutcome"> {
   /**
    * Asks the provider of a credential now.
    *
-   * @param options.version one that counts: the current one, a pending one, or the one before inside its grace window.
-   *   Default: the current one
-   * @param options.signal ends it early: nothing is kept then
-   * @throws {TenantSecretsError} as `read`; NOT_SUPPORTED where nobody can be asked, and where the store keeps no checks;
+   * @param options.signal ends it early: nothing is stored then
+   * @throws {TenantSecretsError} as `read`; NOT_SUPPORTED where nobody can be asked, and where the store has no checks;
    *   STORE_UNAVAILABLE after `signal`
    */
   check(
     scope: CompanyScope,
-    secretKey: string,
-    options?: { readonly version?: number | undefined; readonly signal?: AbortSignal },
+    input: InputOf<VaultOperations["check"]>,
+    options?: { readonly signal: AbortSignal },
   ): Promise<CheckedVersion>;
-  /** The vault's `write`, which asks the provider first where `check` says so: NOT_SUPPORTED as with `check`. */
-  readonly write: Vault["write"];
   /**
    * Adds a job for every check that is due, one after the other at each provider, and an hour's worth at most.
    *
@@ -46,18 +49,21 @@ const checksPerRound = 10_000;
 
 const checker = systemCaller("check-credentials", { verbs: ["use"], secretKeys: ["*"] });
 
-interface SecretChecksParts extends VaultParts {
+export interface SecretChecksParts extends VaultParts {
   readonly database: Database;
   readonly checks: CredentialChecks;
-  readonly vault: Pick<Vault, "write">;
 }
 
-export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
-  const { database, catalog, companies, checks, vault } = parts;
-  const gate = createGate(parts);
+export function createSecretChecks(
+  parts: SecretChecksParts,
+  authorize: Authorize,
+  write: VaultHandlers["write"],
+): SecretChecks {
+  const { database, catalog, companies, checks } = parts;
+  const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
-  const check: SecretChecks["check"] = (scope, secretKey, { version, signal } = {}) =>
-    gate({ scope, secretKey, verb: "use", action: "secret.check" }, async (current, store, steps) => {
+  const check: SecretChecks["check"] = (scope, { secretKey, version }, options) =>
+    authorize({ operation: vaultOperations.check, scope, secretKey }, async (current, store, steps) => {
       const { company } = current;
       getCheck(catalog, checks, secretKey);
       const stored = supported(store, "checks");
@@ -72,8 +78,8 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
         if (found.version === 0) throw keepsNoChecks();
         await steps.record({ version: found.version, outcome: "attempted" });
         const text = found.plaintext.reveal();
-        const result = await checkCredential(catalog, checks, secretKey, text, signal && { signal });
-        if (signal?.aborted === true) throw interrupted();
+        const result = await checkCredential(catalog, checks, secretKey, text, options);
+        if (options?.signal.aborted === true) throw interrupted();
         const checkedAt = await stored.recordCheck(current, { secretKey, version: found.version, result });
         return { version: found.version, result, checkedAt };
       } finally {
@@ -84,27 +90,44 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
   return {
     check,
 
-    write: async (scope, secretKey, text, options) => {
-      if (options.check !== true) return vault.write(scope, secretKey, text, options);
-      const result = await gate(
-        { scope, secretKey, verb: "write", action: "secret.write" },
+    reportOutcome: (resolved, input) => {
+      const { secretKey, version, result } = input;
+      const denyReason = denyReasonOf(resolved);
+      const call = { operation: vaultOperations.reportOutcome, scope: resolved, secretKey, denyReason };
+      return authorize(call, async (scope, store) => {
+        catalog.get(secretKey);
+        checkInput(vaultOperations.reportOutcome, input);
+        // A credential that is refused is refused at every call, and each of these would lock the secret.
+        const name = `${scope.company.id} ${secretKey} ${version}`;
+        if (outcomes.get(name) === result) return;
+        await supported(store, "checks").recordCheck(scope, input);
+        outcomes.set(name, result);
+      });
+    },
+
+    write: async (scope, input) => {
+      if (input.check !== true) return write(scope, input);
+      const { secretKey, value } = input;
+      const result = await authorize(
+        { operation: vaultOperations.write, scope, secretKey },
         async (_, store) => {
           getCheck(catalog, checks, secretKey);
           supported(store, "checks");
-          checkValueText(catalog, secretKey, text);
-          const said = await checkCredential(catalog, checks, secretKey, text);
+          checkInput(vaultOperations.write, input);
+          checkValueText(catalog, secretKey, value);
+          const said = await checkCredential(catalog, checks, secretKey, value);
           if (said === "rejected") throw rejected(secretKey);
           return said;
         },
       );
-      const written = await vault.write(scope, secretKey, text, options);
-      const asked = { scope, secretKey, verb: "write", action: "secret.check" } as const;
-      await gate(asked, (current, store) =>
-        supported(store, "checks").recordCheck(current, { secretKey, version: written.version, result }),
+      const { version } = await write(scope, input);
+      const call = { operation: { verb: "write", action: "secret.check" }, scope, secretKey } as const;
+      await authorize(call, (current, store) =>
+        supported(store, "checks").recordCheck(current, { secretKey, version, result }),
       ).catch(() => {
-        // It is written, and in the audit log that this failed; the next scheduled check makes up for it.
+        // The value is written, and this failure is audited; the next scheduled check makes up for it.
       });
-      return { ...written, check: result };
+      return { version, check: result };
     },
 
     enqueueDue: () =>
@@ -132,7 +155,7 @@ export function createSecretChecks(parts: SecretChecksParts): SecretChecks {
           { caller: checker, action: "secret.check", secretKey },
           company,
         );
-        await check(scope, secretKey, { signal });
+        await check(scope, { secretKey }, { signal });
       } catch (error) {
         const code = error instanceof TenantSecretsError ? error.code : undefined;
         if (code !== "NOT_FOUND" && code !== "NOT_SUPPORTED") throw error;

@@ -43,7 +43,7 @@ describe("the list of a hybrid company", () => {
       // What takes the list for the whole does not.
       const owner = await fixture.person(subdomain, "owner");
       const scope = await fixture.scope(subdomain, owner);
-      expect(await codeOf(process.files.export(scope, "env", "incident"))).toBe(code);
+      expect(await codeOf(process.vault.export(scope, { format: "env", purpose: "incident" }))).toBe(code);
     },
   );
 });
@@ -62,7 +62,7 @@ test.for(["infisical", "hybrid"] as const)(
       list.secrets.filter(({ usable }) => usable === undefined).map(({ secretKey }) => secretKey),
     ).toEqual(["CUSTOM_HERE"]);
     const scope = await fixture.scope(subdomain, await fixture.person(subdomain, "owner"));
-    const { leftOut } = await fixture.secrets.files.export(scope, "env", "incident");
+    const { leftOut } = await fixture.secrets.vault.export(scope, { format: "env", purpose: "incident" });
     expect(leftOut).toContainEqual({ secretKey: "__proto__", reason: "not-in-catalogue" });
   },
 );

@@ -38,7 +38,7 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
       const { secrets: inCatalog } = await secrets.list();
       expect(inCatalog.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_BAD", "CUSTOM_GOOD"]);
       const scope = await fixture.scope(subdomain, await fixture.person(subdomain, "owner"));
-      expect(await fixture.secrets.files.export(scope, "env", "incident")).toEqual({
+      expect(await fixture.secrets.vault.export(scope, { format: "env", purpose: "incident" })).toEqual({
         file: "CUSTOM_GOOD=good\n",
         secretKeys: ["CUSTOM_GOOD"],
         leftOut: [{ secretKey: "CUSTOM_BAD", reason: "unusable" }],

@@ -1,7 +1,8 @@
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import type { Caller, CompanyId } from "@repo/catalog";
 import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
-import type { StoredSecret } from "../stores/store.ts";
+import type { CompanyScope } from "../companies/companies.ts";
+import type { SecretStore, StoredSecret } from "../stores/store.ts";
 
 type ReadPlace = Pick<AuditEntry, "companyId" | "secretKey">;
 type ReadVersion = Pick<StoredSecret, "version" | "expiresAtMs">;
@@ -59,6 +60,15 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
 }
 
 /** What people read is one event each, committed first; what services and jobs read can be much, and is written together. */
-export function isPerson({ actor }: Caller): boolean {
+function isPerson({ actor }: Caller): boolean {
   return actor.kind === "user" || actor.kind === "operator";
+}
+
+/** Notes that a program used a secret. */
+export function touchLastUsed(
+  { caller, company }: CompanyScope,
+  store: SecretStore,
+  secretKey: string,
+): void {
+  if (!isPerson(caller)) store.touchLastUsed?.(company, secretKey);
 }

@@ -12,7 +12,7 @@ const fixture = await createFixture();
 const { secrets, superuser } = fixture;
 const { vault } = secrets;
 const reveal = async (caller: Caller, company: string, secretKey: string, purpose: RevealPurpose) =>
-  vault.reveal(await fixture.scope(company, caller), secretKey, purpose);
+  vault.reveal(await fixture.scope(company, caller), { secretKey, purpose });
 const people = new Map<Role, Person>();
 let mine = "";
 let theirs = "";
@@ -42,7 +42,7 @@ test("a value is revealed to owners and admins, and what for is in the audit log
   for (const [index, purpose] of RevealPurpose.options.entries()) {
     const caller = person(index % 2 === 0 ? "owner" : "admin");
     expect(await reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
-      text: "fake_revealed_0001",
+      value: "fake_revealed_0001",
       version: 1,
     });
     expect(await lastEvent()).toMatchObject({
@@ -105,7 +105,9 @@ test("what the catalogue calls write-only is shown to nobody, and used all the s
   });
   await own.company(mine, person("admin")).set("SIGNING_SECRET", "fake_signing_0001");
   const scope = await fixture.scope(mine, person("owner"));
-  await expect(own.vault.reveal(scope, "SIGNING_SECRET", "debugging")).rejects.toMatchObject({
+  await expect(
+    own.vault.reveal(scope, { secretKey: "SIGNING_SECRET", purpose: "debugging" }),
+  ).rejects.toMatchObject({
     code: "FORBIDDEN",
     message: expect.stringContaining("shown to nobody"),
   });

@@ -2,39 +2,18 @@ import { setImmediate as yieldToOthers } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { z } from "zod";
-import { type Caller, maxValueBytes, SecretStoreName, TenantSecretsError } from "@repo/catalog";
+import {
+  type Caller,
+  maxValueBytes,
+  SecretStoreName,
+  TenantSecretsError,
+  type ValueSearch,
+} from "@repo/catalog";
 import { fingerprint, Plaintext } from "@repo/envelope";
 import { audited, type Across, type Operations } from "../access/operation.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import type { Companies } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
-
-export interface ValueMatch {
-  /** Its subdomain. */
-  readonly company: string;
-  readonly secretKey: string;
-  readonly version: number;
-  /** Whether that is the version in use, or an earlier one. */
-  readonly current: boolean;
-  /** Whether the secret has been removed, and could still be restored. */
-  readonly removed: boolean;
-}
-
-export interface ValueSearch {
-  readonly matches: readonly ValueMatch[];
-  /** Whether these are all: a search ends at 200. */
-  readonly complete: boolean;
-  /** How many companies were searched through. */
-  readonly searched: number;
-  /** How many of them are hybrid: what only Infisical has of theirs was not looked at. */
-  readonly partly: number;
-  /** How many companies were not searched, and why: their values are in Infisical; their keys are destroyed, or cannot be loaded. */
-  readonly notSearched: {
-    readonly inInfisical: number;
-    readonly keysDestroyed: number;
-    readonly keysUnavailable: number;
-  };
-}
 
 /**
  * Finds a value among the current and earlier versions in the database: "is this leaked string one of ours?" Values are

@@ -1,6 +1,13 @@
 import { isDatabaseUnavailable, isStoreUnavailable } from "@repo/audit-log";
 import type { Bounds } from "../cache/fair-lru.ts";
-import { createCache, type CacheMeasurements, type CacheTtl, type Cache } from "../cache/cache.ts";
+import {
+  createCache,
+  type CacheMeasurements,
+  type CacheTtl,
+  type Cache,
+  type CacheKey,
+} from "../cache/cache.ts";
+import type { Company } from "../companies/companies.ts";
 import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { ActiveVersions } from "../stores/store.ts";
 
@@ -73,4 +80,23 @@ export function createSecretCache({ maxEntries, maxBytes, ...cacheOptions }: Cac
       };
     },
   };
+}
+
+/** The cache key of a secret: the store is part of it, so that no answer outlives a change of the company's store. */
+export function cacheKeyOf({ id, secretStore }: Company, secretKey: string): CacheKey {
+  return { owner: id, name: secretKey, source: secretStore };
+}
+
+/** Opens what was cached. What does not open is fetched again by the next caller: it may have been put right. */
+export function openOrForget<T>(
+  cache: SecretCache,
+  { company, secretKey }: { readonly company: Company; readonly secretKey: string },
+  open: () => T,
+): T {
+  try {
+    return open();
+  } catch (error) {
+    cache.invalidate(company.id, secretKey);
+    throw error;
+  }
 }

@@ -2,17 +2,16 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   type Caller,
   type FileEntry,
+  type InputOf,
   systemCaller,
   maxBatchSecrets,
   parseEnvFile,
   parseJsonFile,
+  type VaultOperations,
 } from "@repo/catalog";
-import type { CompanyScope } from "../companies/companies.ts";
 import { codeOf, createFixture, operator, product, type Fixture, type Person } from "../testing/fixture.ts";
 
 const canary = "fake_canary_0001";
-type Rest<F> = F extends (scope: CompanyScope, ...rest: infer R) => unknown ? R : never;
-
 let fixture: Fixture;
 let subdomain: string;
 let admin: Person;
@@ -23,16 +22,19 @@ beforeAll(async () => {
   admin = await fixture.person(subdomain, "admin");
 });
 
+type Input<N extends "planImport" | "import" | "export"> = InputOf<VaultOperations[N]>;
+type Entries = Input<"import">["entries"];
+
 /** The files of any company, for any caller. */
 const files = () => {
-  const { files: service } = fixture.secrets;
+  const { vault } = fixture.secrets;
   return {
-    plan: async (caller: Caller, company: string, ...rest: Rest<typeof service.plan>) =>
-      service.plan(await fixture.scope(company, caller), ...rest),
-    import: async (caller: Caller, company: string, ...rest: Rest<typeof service.import>) =>
-      service.import(await fixture.scope(company, caller), ...rest),
-    export: async (caller: Caller, company: string, ...rest: Rest<typeof service.export>) =>
-      service.export(await fixture.scope(company, caller), ...rest),
+    plan: async (caller: Caller, company: string, entries: Entries) =>
+      vault.planImport(await fixture.scope(company, caller), { entries }),
+    import: async (caller: Caller, company: string, input: Input<"import">) =>
+      (await vault.import(await fixture.scope(company, caller), input)).written,
+    export: async (caller: Caller, company: string, input: Input<"export">) =>
+      vault.export(await fixture.scope(company, caller), input),
   };
 };
 const acme = () => fixture.secrets.company(subdomain, product);
@@ -42,7 +44,7 @@ const entriesOf = (values: Readonly<Record<string, string>>): FileEntry[] =>
 async function planned(entries: readonly FileEntry[], caller = product): Promise<string[]> {
   return (await files().plan(caller, subdomain, entries)).map((entry) =>
     entry.change === "refused"
-      ? `${entry.line} ${entry.secretKey ?? "?"} ${entry.error.code}`
+      ? `${entry.line} ${entry.secretKey ?? "?"} ${entry.reason}`
       : `${entry.change} ${entry.secretKey}@${entry.version}`,
   );
 }
@@ -99,7 +101,7 @@ describe("a plan", () => {
     await expect(planned(many(10_000))).rejects.toThrow(
       "it has 10000 secrets, and an import takes at most 100",
     );
-    expect(await codeOf(files().import(product, subdomain, many(101), { expected: [] }))).toBe(
+    expect(await codeOf(files().import(product, subdomain, { entries: many(101), expected: [] }))).toBe(
       "INVALID_INPUT",
     );
   });
@@ -108,7 +110,7 @@ describe("a plan", () => {
     const inInfisical = await fixture.company("infisical");
     const entries = entriesOf({ CUSTOM_A: "a" });
     expect(await codeOf(files().plan(product, inInfisical, entries))).toBe("NOT_SUPPORTED");
-    expect(await codeOf(files().import(product, inInfisical, entries, { expected: [] }))).toBe(
+    expect(await codeOf(files().import(product, inInfisical, { entries, expected: [] }))).toBe(
       "NOT_SUPPORTED",
     );
   });
@@ -123,7 +125,7 @@ describe("a plan", () => {
       { change: "changed", secretKey: "CUSTOM_OUTSIDE", version: 1, line: 1 },
     ]);
     const expected = [{ secretKey: "CUSTOM_OUTSIDE", version: 1 }];
-    await files().import(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "other" }), { expected });
+    await files().import(product, hybrid, { entries: entriesOf({ CUSTOM_OUTSIDE: "other" }), expected });
     expect(await fixture.secrets.company(hybrid, product).get("CUSTOM_OUTSIDE")).toBe("other");
   });
 });
@@ -137,12 +139,12 @@ describe("an import", () => {
       { secretKey: "CUSTOM_I2", version: 0 },
     ];
     const options = { expected, requestId: "import-1", note: "from the old place" };
-    const written = await files().import(product, subdomain, entries, options);
+    const written = await files().import(product, subdomain, { entries, ...options });
     expect(written).toEqual([
       { secretKey: "CUSTOM_I1", version: 1 },
       { secretKey: "CUSTOM_I2", version: 1 },
     ]);
-    expect(await files().import(product, subdomain, entries, options)).toEqual(written);
+    expect(await files().import(product, subdomain, { entries, ...options })).toEqual(written);
     expect(await versionsOf()).toMatchObject({ CUSTOM_LEFT: 1, CUSTOM_I1: 1, CUSTOM_I2: 1 });
   });
 
@@ -150,7 +152,7 @@ describe("an import", () => {
     const entries = entriesOf({ CUSTOM_C1: "file", CUSTOM_C2: "file" });
     const expected = entries.map(({ secretKey }) => ({ secretKey, version: 0 }));
     await acme().set("CUSTOM_C2", "somebody else's");
-    await expect(files().import(product, subdomain, entries, { expected })).rejects.toMatchObject({
+    await expect(files().import(product, subdomain, { entries, expected })).rejects.toMatchObject({
       code: "CONFLICT",
       failures: [{ secretKey: "CUSTOM_C2", currentVersion: 1 }],
     });
@@ -163,15 +165,15 @@ describe("an import", () => {
       { secretKey: canary, text: "x", line: 3 },
     ];
     const expected = [{ secretKey: "CUSTOM_GOOD", version: 0 }];
-    const refused = files().import(product, subdomain, entries, { expected });
+    const refused = files().import(product, subdomain, { entries, expected });
     await expect(refused).rejects.toThrow(/^Nothing was written: 2 of .* the first at line 2: .*Stripe/);
     await expect(refused).rejects.not.toThrow(canary);
     expect(await acme().find("CUSTOM_GOOD")).toBeUndefined();
     const stripeToo = [...expected, { secretKey: "STRIPE_SECRET_KEY", version: 0 }];
     const skipRefused = true;
     const options = { expected: stripeToo, skipRefused };
-    expect(await codeOf(files().import(product, subdomain, entries, options))).toBe("INVALID_INPUT");
-    await files().import(product, subdomain, entries, { expected, skipRefused });
+    expect(await codeOf(files().import(product, subdomain, { entries, ...options }))).toBe("INVALID_INPUT");
+    await files().import(product, subdomain, { entries, expected, skipRefused });
     expect(await acme().get("CUSTOM_GOOD")).toBe("good");
   });
 
@@ -180,7 +182,8 @@ describe("an import", () => {
     await acme().remove("CUSTOM_GONE");
     const entries = entriesOf({ CUSTOM_GONE: "gone" });
     expect(await planned(entries)).toEqual(["added CUSTOM_GONE@0"]);
-    await files().import(product, subdomain, entries, {
+    await files().import(product, subdomain, {
+      entries,
       expected: [{ secretKey: "CUSTOM_GONE", version: 0 }],
     });
     expect(await versionsOf()).toMatchObject({ CUSTOM_GONE: 2 });
@@ -191,8 +194,10 @@ describe("an import", () => {
     const entries = entriesOf({ CUSTOM_A: "a" });
     for (const name of [other, "nobody-here"]) {
       expect(await codeOf(files().plan(admin, name, entries))).toBe("NOT_FOUND");
-      expect(await codeOf(files().import(admin, name, entries, { expected: [] }))).toBe("NOT_FOUND");
-      expect(await codeOf(files().export(admin, name, "env", "incident"))).toBe("NOT_FOUND");
+      expect(await codeOf(files().import(admin, name, { entries, expected: [] }))).toBe("NOT_FOUND");
+      expect(await codeOf(files().export(admin, name, { format: "env", purpose: "incident" }))).toBe(
+        "NOT_FOUND",
+      );
     }
   });
 });
@@ -215,21 +220,20 @@ describe("an export", () => {
     const parse = format === "env" ? parseEnvFile : parseJsonFile;
     const put = async (company: string, entries: readonly FileEntry[]) => {
       const expected = entries.map(({ secretKey }) => ({ secretKey, version: 0 }));
-      await files().import(product, company, entries, { expected });
+      await files().import(product, company, { entries, expected });
     };
     await put(from, entriesOf(hostile));
-    const { file, secretKeys, leftOut } = await files().export(
-      await fixture.person(from, "owner"),
-      from,
+    const { file, secretKeys, leftOut } = await files().export(await fixture.person(from, "owner"), from, {
       format,
-      "hand-over",
-    );
+      purpose: "hand-over",
+    });
     expect([secretKeys, leftOut]).toEqual([Object.keys(hostile).toSorted(), []]);
     await put(to, parse(file));
     for (const [secretKey, text] of Object.entries(hostile)) {
-      expect((await fixture.secrets.vault.read(await fixture.scope(to), secretKey)).text, secretKey).toBe(
-        text,
-      );
+      expect(
+        (await fixture.secrets.vault.read(await fixture.scope(to), { secretKey })).value,
+        secretKey,
+      ).toBe(text);
     }
     const plan = await files().plan(product, from, parse(file));
     expect(new Set(plan.map(({ change }) => change))).toEqual(new Set(["unchanged"]));
@@ -244,7 +248,7 @@ describe("an export", () => {
     await fixture.infisical.putSecret(`/tenants/${company}`, "CUSTOM_OUT", "out");
     const since = new Date();
     const owner = await fixture.person(company, "owner");
-    const { file, leftOut } = await files().export(owner, company, "env", "incident");
+    const { file, leftOut } = await files().export(owner, company, { format: "env", purpose: "incident" });
     expect(file).toBe("CUSTOM_A=a\nCUSTOM_OUT=out\n");
     expect(leftOut).toEqual([
       { secretKey: "OLD_THING", reason: "not-in-catalogue" },
@@ -263,7 +267,9 @@ describe("an export", () => {
       await fixture.person(subdomain, "auditor"),
     ];
     for (const caller of [member, auditor, operator, product]) {
-      expect(await codeOf(files().export(caller, subdomain, "env", "incident"))).toBe("FORBIDDEN");
+      expect(await codeOf(files().export(caller, subdomain, { format: "env", purpose: "incident" }))).toBe(
+        "FORBIDDEN",
+      );
     }
     expect(new Set(await eventsOf("secret.export", since))).toEqual(new Set(["denied null null FORBIDDEN"]));
     const key = (verbs: readonly ("use" | "export")[]) =>
@@ -277,9 +283,12 @@ describe("an export", () => {
       });
     const callerOf = async (verb: "use" | "export") =>
       fixture.secrets.authenticate({ credential: (await key([verb])).apiKey });
-    const refused = files().export(await callerOf("use"), subdomain, "env", "incident");
+    const refused = files().export(await callerOf("use"), subdomain, { format: "env", purpose: "incident" });
     expect(await codeOf(refused)).toBe("FORBIDDEN");
-    const exported = await files().export(await callerOf("export"), subdomain, "env", "set-up");
+    const exported = await files().export(await callerOf("export"), subdomain, {
+      format: "env",
+      purpose: "set-up",
+    });
     expect(exported).toEqual({ file: "CUSTOM_SAME=same\n", secretKeys: ["CUSTOM_SAME"], leftOut: [] });
   });
 
@@ -287,7 +296,7 @@ describe("an export", () => {
     const company = await fixture.company("database");
     const since = new Date();
     const owner = await fixture.person(company, "owner");
-    expect((await files().export(owner, company, "json", "incident")).file).toBe("{}\n");
+    expect((await files().export(owner, company, { format: "json", purpose: "incident" })).file).toBe("{}\n");
     expect(await eventsOf("secret.export", since)).toEqual(["success null null incident"]);
   });
 });

@@ -2,140 +2,72 @@ import { timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import {
   type Actor,
-  type BatchWriteResult,
+  type ComparedEntry,
   type Comparison,
+  type ExportedSecrets,
   type FileEntry,
   lastFourOf,
   malformedInput,
   maxBatchSecrets,
-  maxValueBytes,
   planImport,
   type PlannedEntry,
-  type RevealPurpose,
   TenantSecretsError,
+  UnreadEntry,
+  vaultOperations,
   writeEnvFile,
   writeJsonFile,
 } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import type { EventDetails } from "../access/operation.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
-import type { Company, CompanyScope } from "../companies/companies.ts";
+import type { Company } from "../companies/companies.ts";
 import { supported } from "../stores/capabilities.ts";
 import { decryptEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
-import { createGate, type VaultParts } from "./authorize.ts";
-import { checkOptions } from "./options.ts";
+import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 
 /** The largest file that an export makes, in bytes of UTF-8. */
 const maxExportBytes = 16 * 1024 * 1024;
 
-/** More are not even counted for whoever sends them. */
-export const maxUnreadEntries = 1000;
+type FileHandlers = Pick<VaultHandlers, "planImport" | "import" | "export">;
 
-/** The form of an entry that comes from outside. What is wrong with a name or a value is for the catalogue to say. */
-export const UnreadEntry = z.strictObject({
-  secretKey: z.string().max(1000),
-  text: z.string().max(4 * maxValueBytes),
-  line: z.int().min(1),
-});
-
-type RefusedEntry = Extract<PlannedEntry, { change: "refused" }>;
-
-/** What an import would do with an entry, and which version it saw; 0 where there is none. */
-export type ComparedEntry =
-  | RefusedEntry
-  | (Exclude<PlannedEntry, RefusedEntry> & { readonly version: number });
-
-export interface ImportOptions {
-  /** What is written, and the version that each secret had when it was decided to: another one is a CONFLICT. */
-  readonly expected: readonly { readonly secretKey: string; readonly version: number }[];
-  /** Writes the rest where entries are refused; without it, one refused entry refuses all. */
-  readonly skipRefused?: boolean | undefined;
-  readonly requestId?: string | undefined;
-  /** As in WriteOptions, for each of them. */
-  readonly note?: string | undefined;
-}
-
-export type FileFormat = "env" | "json";
-
-/** `unusable`: what Infisical has is empty, has NUL, is more than 65,536 bytes or not well-formed. */
-export const leftOutReasons = ["write-only", "not-in-catalogue", "unusable"] as const;
-type LeftOutReason = (typeof leftOutReasons)[number];
-
-export interface ExportedSecrets {
-  /** The file. It is all values in the clear. */
-  readonly file: string;
-  readonly secretKeys: readonly string[];
-  readonly leftOut: readonly {
-    readonly secretKey: string;
-    readonly reason: LeftOutReason;
-  }[];
-}
-
-/** Secrets to and from files: many at once, as somebody keeps them beside this system or moves them into it. */
-export interface SecretFiles {
-  /**
-   * What an import would add, change and leave alone, and what it refuses and why. Writes nothing; what is compared is on
-   * record before the outcome is known to anybody, since whoever sends a value learns whether it is the current one.
-   *
-   * @param entries as they came: their form is checked here, after the permission
-   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; INVALID_INPUT for more than 100 entries, and for what is no entry;
-   *   NOT_SUPPORTED where the store writes one secret at a time
-   */
-  plan(scope: CompanyScope, entries: readonly FileEntry[]): Promise<readonly ComparedEntry[]>;
-  /**
-   * Writes those entries of a file that are `expected`, all or none.
-   *
-   * @throws {TenantSecretsError} as `plan`; CONFLICT where a secret has another version by now; the error of the first
-   *   refused entry
-   */
-  import(
-    scope: CompanyScope,
-    entries: readonly FileEntry[],
-    options: ImportOptions,
-  ): Promise<readonly BatchWriteResult[]>;
-  /**
-   * All values that the caller may have, as a file that reads back to the byte. Each is in the audit log before any leaves.
-   *
-   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; NOT_SUPPORTED where it is more than 16 MiB
-   */
-  export(scope: CompanyScope, format: FileFormat, purpose: RevealPurpose): Promise<ExportedSecrets>;
-}
-
-export function createSecretFiles(parts: VaultParts): SecretFiles {
-  const { catalog } = parts;
-  const gate = createGate(parts);
-
+/** Secrets to and from files, many at once. Entries are read here, after the permission. */
+export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize): FileHandlers {
   return {
-    plan: (scope, unread) =>
-      gate({ scope, verb: "write", action: "secret.compare" }, async ({ caller, company }, store, steps) => {
-        const entries = readEntries(store, unread);
-        const readable = entries
-          .map(({ secretKey }) => secretKey)
-          .filter((secretKey) => catalog.find(secretKey) && mayWrite(caller.actor, company, secretKey));
-        const current = await readBatches(store, company, [...new Set(readable)]);
-        try {
-          const planned = planImport(catalog, entries, (secretKey, text) => {
-            checkGrant(caller.actor, company, secretKey);
-            return compare(current.get(secretKey), text);
-          });
-          const compared = planned.map((entry) =>
-            entry.change === "refused"
-              ? entry
-              : { ...entry, version: current.get(entry.secretKey)?.version ?? 0 },
-          );
-          await steps.recordTogether(compared.map(eventOf));
-          return compared;
-        } finally {
-          wipe(current);
-        }
-      }),
+    planImport: (scope, input) =>
+      authorize(
+        { operation: vaultOperations.planImport, scope },
+        async ({ caller, company }, store, steps) => {
+          const entries = readEntries(store, input.entries);
+          const readable = entries
+            .map(({ secretKey }) => secretKey)
+            .filter((secretKey) => catalog.find(secretKey) && mayWrite(caller.actor, company, secretKey));
+          const current = await readBatches(store, company, [...new Set(readable)]);
+          try {
+            const planned = planImport(catalog, entries, (secretKey, text) => {
+              checkGrant(caller.actor, company, secretKey);
+              return compare(current.get(secretKey), text);
+            });
+            const compared = planned.map((entry): ComparedEntry => {
+              if (entry.change !== "refused")
+                return { ...entry, version: current.get(entry.secretKey)?.version ?? 0 };
+              const { error, ...refused } = entry;
+              return { ...refused, reason: error.code, message: error.message };
+            });
+            await steps.recordTogether(compared.map(eventOf));
+            return compared;
+          } finally {
+            wipe(current);
+          }
+        },
+      ),
 
-    import: (scope, unread, { expected, skipRefused = false, requestId, note }) =>
-      gate({ scope, verb: "write", action: "secret.import" }, async (current, store) => {
+    import: (scope, input) =>
+      authorize({ operation: vaultOperations.import, scope }, async (current, store) => {
         const { caller, company } = current;
-        const entries = readEntries(store, unread);
-        checkOptions({ requestId, note });
+        const { expected, skipRefused = false, requestId, note } = input;
+        const entries = readEntries(store, input.entries);
+        checkInput(vaultOperations.import, input);
         const versions = new Map(expected.map(({ secretKey, version }) => [secretKey, version]));
         const planned = planImport(catalog, entries, (secretKey) => {
           checkGrant(caller.actor, company, secretKey);
@@ -146,7 +78,7 @@ export function createSecretFiles(parts: VaultParts): SecretFiles {
           planned.flatMap((entry) => (entry.change === "changed" ? [entry.secretKey] : [])),
         );
         if (chosen.size < expected.length) throw otherFile();
-        if (chosen.size === 0) return [];
+        if (chosen.size === 0) return { written: [] };
         const writes = entries
           .filter((entry, i) => chosen.has(entry.secretKey) && isFirst(entries, entry, i))
           .map(({ secretKey, text }): BatchWrite => ({
@@ -156,14 +88,14 @@ export function createSecretFiles(parts: VaultParts): SecretFiles {
             options: { expectedVersion: versions.get(secretKey), note },
           }));
         try {
-          return await supported(store, "batches").writeMany(current, { writes, requestId });
+          return { written: await supported(store, "batches").writeMany(current, { writes, requestId }) };
         } finally {
           for (const { plaintext } of writes) plaintext.wipe();
         }
       }),
 
-    export: (scope, format, purpose) =>
-      gate({ scope, verb: "export", action: "secret.export" }, async ({ caller, company }, store, steps) => {
+    export: (scope, { format, purpose }) =>
+      authorize({ operation: vaultOperations.export, scope }, async ({ caller, company }, store, steps) => {
         const { secrets, unreachable } = await store.list(company);
         if (unreachable !== undefined) throw unreachable;
         const inCatalog = secrets
@@ -246,9 +178,9 @@ function compare(stored: StoredSecret | undefined, text: string): Comparison {
 function eventOf(entry: ComparedEntry): EventDetails {
   const { secretKey } = entry;
   if (entry.change !== "refused") return { secretKey, version: entry.version };
-  const { code } = entry.error;
-  const outcome = code === "NOT_FOUND" || code === "FORBIDDEN" ? "denied" : "failed";
-  return { secretKey, outcome, reason: code };
+  const { reason } = entry;
+  const outcome = reason === "NOT_FOUND" || reason === "FORBIDDEN" ? "denied" : "failed";
+  return { secretKey, outcome, reason };
 }
 
 function refuseRefused(planned: readonly PlannedEntry[]): void {

@@ -205,7 +205,7 @@ describe("the audit log", () => {
   test("escapes what could break a line or a terminal", async () => {
     const subdomain = await fixture.company("database");
     const hostile: Caller = { ...product, requestId: "a\r\nb\u001b[2J\u202e" };
-    await codeOf(secrets.vault.list(await fixture.scope(subdomain, hostile)));
+    await codeOf(secrets.vault.list(await fixture.scope(subdomain, hostile), {}));
     expect((await eventsOf(subdomain)).at(-1)).toMatchObject({
       requestId: String.raw`a\u000d\u000ab\u001b[2J\u202e`,
     });
@@ -217,7 +217,7 @@ describe("the audit log", () => {
     expect(await codeOf(swapped)).toBe("UNKNOWN_SECRET_KEY");
     const scope = await fixture.scope(subdomain);
     for (const call of ["read", "remove"] as const) {
-      await codeOf(secrets.vault[call](scope, "sk_live_fake_swapped_0001", {}));
+      await codeOf(secrets.vault[call](scope, { secretKey: "sk_live_fake_swapped_0001" }));
     }
     const events = await superuser`select audit_events::text as text from audit_events`;
     expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
@@ -294,7 +294,7 @@ describe("bad input", () => {
     ["the mask", "••••••••"],
   ])("%s is refused with a rule, without the value, and with nothing written", async (_, value) => {
     const subdomain = await fixture.company("database");
-    const write = secrets.vault.write(await fixture.scope(subdomain), "CUSTOM_KEY", value, {});
+    const write = secrets.vault.write(await fixture.scope(subdomain), { secretKey: "CUSTOM_KEY", value });
     await expect(write).rejects.toMatchObject({
       code: "INVALID_VALUE",
       message: expect.stringContaining("CUSTOM_KEY"),
@@ -316,8 +316,8 @@ describe("bad input", () => {
   ])("%j is not a secret key, for reading or writing", async (secretKey) => {
     const subdomain = await fixture.company("database");
     const scope = await fixture.scope(subdomain);
-    expect(await codeOf(secrets.vault.read(scope, secretKey))).toBe("UNKNOWN_SECRET_KEY");
-    expect(await codeOf(secrets.vault.write(scope, secretKey, "x", {}))).toBe("UNKNOWN_SECRET_KEY");
+    expect(await codeOf(secrets.vault.read(scope, { secretKey }))).toBe("UNKNOWN_SECRET_KEY");
+    expect(await codeOf(secrets.vault.write(scope, { secretKey, value: "x" }))).toBe("UNKNOWN_SECRET_KEY");
   });
 
   test.each([

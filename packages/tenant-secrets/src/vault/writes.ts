@@ -1,13 +1,11 @@
 import {
-  type BatchOptions,
-  type BatchWriteResult,
   checkValueText,
   lastFourOf,
-  type SetResult,
+  type InputOf,
   type StageOptions,
-  type TextWrite,
+  type VaultOperations,
+  vaultOperations,
   type WriteOptions,
-  type WriteResult,
 } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { permits, refusal } from "../access/permissions.ts";
@@ -15,89 +13,89 @@ import type { CompanyScope } from "../companies/companies.ts";
 import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
 import { supported } from "../stores/capabilities.ts";
 import type { BatchWrite, SecretStore } from "../stores/store.ts";
-import { recordFailures, type Gate, type Task, type VaultParts } from "./authorize.ts";
-import { checkOptions } from "./options.ts";
+import {
+  checkInput,
+  recordFailures,
+  type Authorize,
+  type VaultHandlers,
+  type VaultParts,
+} from "./authorize.ts";
+
+type WritingOperation = VaultOperations["write"] | VaultOperations["stage"];
+type OneWrite = Omit<BatchWrite, "options"> & { readonly options: WriteOptions & StageOptions };
 
 /** What brings values in. */
-export interface Writes {
-  write(scope: CompanyScope, secretKey: string, text: string, options: WriteOptions): Promise<SetResult>;
-  /** As `write`, of 1 to 100 secrets: all of them, or none. @throws {TenantSecretsError} as `write`, with `failures` */
-  writeMany(
-    scope: CompanyScope,
-    writes: readonly TextWrite[],
-    options: BatchOptions,
-  ): Promise<readonly BatchWriteResult[]>;
-  stage(scope: CompanyScope, secretKey: string, text: string, options: StageOptions): Promise<WriteResult>;
-}
-
-type OneWrite<Options> = Omit<BatchWrite, "options"> & { readonly options: Options };
-
-export function createWrites({ catalog }: VaultParts, gate: Gate): Writes {
-  const plain = <Options>(secretKey: string, text: string, options: Options): OneWrite<Options> => ({
+export function createWrites(
+  { catalog }: VaultParts,
+  authorize: Authorize,
+): Pick<VaultHandlers, "write" | "writeMany" | "stage"> {
+  const plain = <Options>({
     secretKey,
-    plaintext: Plaintext.fromText(text),
-    lastFour: lastFourOf(catalog.get(secretKey), text),
+    value,
+    ...options
+  }: Options & { secretKey: string; value: string }) => ({
+    secretKey,
+    plaintext: Plaintext.fromText(value),
+    lastFour: lastFourOf(catalog.get(secretKey), value),
     options,
   });
 
-  const check = (secretKey: string, text: string, options: StageOptions & WriteOptions): void => {
-    checkValueText(catalog, secretKey, text);
-    checkOptions(options);
-  };
-
-  /** Checks one value, and hands it over for as long as it takes to keep it. */
-  const put = <Options extends StageOptions & WriteOptions, Result>(
-    task: Omit<Task, "verb" | "secretKey"> & { readonly secretKey: string },
-    text: string,
-    options: Options,
-    keep: (scope: CompanyScope, store: SecretStore, write: OneWrite<Options>) => Promise<Result>,
+  /** Checks one value, and hands it to the store for as long as it takes to write it. */
+  const put = <D extends WritingOperation, Result>(
+    {
+      operation,
+      scope,
+      input,
+    }: { readonly operation: D; readonly scope: CompanyScope; readonly input: InputOf<D> },
+    keep: (scope: CompanyScope, store: SecretStore, write: OneWrite) => Promise<Result>,
   ): Promise<Result> =>
-    gate({ ...task, verb: "write" }, async (scope, store) => {
-      check(task.secretKey, text, options);
-      const write = plain(task.secretKey, text, options);
+    authorize({ operation, scope, secretKey: input.secretKey }, async (current, store) => {
+      checkInput(operation, input);
+      checkValueText(catalog, input.secretKey, input.value);
+      const write = plain(input);
       try {
-        return await keep(scope, store, write);
+        return await keep(current, store, write);
       } finally {
         write.plaintext.wipe();
       }
     });
 
   return {
-    write: (resolved, secretKey, text, options) =>
-      put({ scope: resolved, secretKey, action: "secret.write" }, text, options, (scope, store, write) =>
-        store.write(scope, write),
+    write: (scope, input) =>
+      put({ operation: vaultOperations.write, scope, input }, (current, store, write) =>
+        store.write(current, write),
       ),
 
-    stage: (resolved, secretKey, text, options) =>
-      put({ scope: resolved, secretKey, action: "secret.stage" }, text, options, (scope, store, write) =>
-        supported(store, "versions").stage(scope, write),
+    stage: (scope, input) =>
+      put({ operation: vaultOperations.stage, scope, input }, (current, store, write) =>
+        supported(store, "versions").stage(current, write),
       ),
 
-    writeMany: (resolved, texts, options) =>
-      gate({ scope: resolved, verb: "write", action: "secret.write" }, ({ caller, company }, store, steps) =>
-        recordFailures(steps, async () => {
-          checkOptions(options);
-          checkBatch(texts.map(({ secretKey }) => secretKey));
+    writeMany: (scope, input) =>
+      authorize({ operation: vaultOperations.writeMany, scope }, (current, store, steps) => {
+        const { caller, company } = current;
+        return recordFailures(steps, async () => {
+          checkBatch(input.writes.map(({ secretKey }) => secretKey));
+          checkInput(vaultOperations.writeMany, input);
           // A text that is no secret key may be a value: it is refused alone, and not named.
-          for (const { secretKey } of texts) catalog.get(secretKey);
-          const [first, ...others] = texts.flatMap(({ secretKey, value, ...each }) =>
+          for (const { secretKey } of input.writes) catalog.get(secretKey);
+          const [first, ...others] = input.writes.flatMap(({ secretKey, value }) =>
             refusalOf(secretKey, () => {
               if (!permits(caller.actor, "write", company.id, secretKey)) {
                 throw refusal(caller.actor, "write", secretKey);
               }
-              check(secretKey, value, each);
+              checkValueText(catalog, secretKey, value);
             }),
           );
           if (first !== undefined) throw batchError([first, ...others]);
-          const writes: BatchWrite[] = texts.map(({ secretKey, value, ...each }) =>
-            plain(secretKey, value, each),
-          );
+          const writes: readonly BatchWrite[] = input.writes.map(plain);
           try {
-            return await supported(store, "batches").writeMany({ caller, company }, { writes, ...options });
+            const { requestId } = input;
+            return await supported(store, "batches").writeMany(current, { writes, requestId });
           } finally {
             for (const { plaintext } of writes) plaintext.wipe();
           }
-        }),
-      ),
+        });
+      }),
   };
 }

@@ -2,14 +2,13 @@ import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditKey } from "@repo/audit-log";
-import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import { type Caller, notFound, RotationPhase, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../../access/operation.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.ts";
 import { mapInfisicalErrors } from "../on-infisical.ts";
 import { macKeyVersionOf, verifyReport, type RotationReport } from "../rotation/report.ts";
-import { RotationPhase } from "../rotation/phases.ts";
 import type { RotationRun } from "../rotation/rotation.ts";
 
 const { masterKeys: registry, processes } = tables;

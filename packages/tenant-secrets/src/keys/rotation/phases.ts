@@ -3,13 +3,13 @@ import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { AuditKey, AuditLog } from "@repo/audit-log";
-import { type Caller, TenantSecretsError } from "@repo/catalog";
-import { z } from "zod";
+import { type Caller, type RotationPhase, TenantSecretsError } from "@repo/catalog";
 import type { Entered, OnStep, RunStep } from "../../runs/definition.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
 import { processesWithout } from "./process-registry.ts";
 import { makeReport, type RotationFacts, type RotationInput } from "./report.ts";
 import { countWraps, findMissing, removeWraps, rewrapKeys } from "./rewrap.ts";
+import type { z } from "zod";
 import { createStaging } from "./staging.ts";
 import { countCanaries, openCanaries } from "./verify.ts";
 
@@ -21,21 +21,7 @@ const maxUndecryptableShown = 1000;
 /** How often processes are asked whether they have loaded the new key, in milliseconds. */
 const askAgainMs = 500;
 
-const phaseNames = [
-  "stage",
-  "backup",
-  "distribute",
-  "activate",
-  "rewrap",
-  "verify",
-  "retire",
-  "report",
-] as const;
-type PhaseName = (typeof phaseNames)[number];
-
-/** Where a rotation of the master key is. */
-export const RotationPhase = z.enum([...phaseNames, "done"]);
-export type RotationPhase = z.infer<typeof RotationPhase>;
+type PhaseName = Exclude<RotationPhase, "done">;
 
 /** What a rotation needs of the process that drives it. */
 export interface RotationTools {

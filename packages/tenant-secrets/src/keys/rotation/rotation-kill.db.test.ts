@@ -68,7 +68,7 @@ async function readAll(): Promise<void> {
   for (const [subdomain, secrets] of values) {
     const scope = await fresh.companies.resolve({ caller: product, action: "secret.read" }, subdomain);
     for (const [secretKey, value] of Object.entries(secrets)) {
-      expect((await fresh.vault.read(scope, secretKey)).text).toBe(value);
+      expect((await fresh.vault.read(scope, { secretKey })).value).toBe(value);
     }
   }
 }

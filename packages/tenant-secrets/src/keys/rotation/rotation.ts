@@ -1,14 +1,13 @@
 import { desc, eq } from "drizzle-orm";
 import { tables } from "@repo/db";
 import type { z } from "zod";
-import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import { type Caller, notFound, RotationPhase, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations, type Steps } from "../../access/operation.ts";
 import { RunDriven, type RunRow } from "../../runs/lease.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
 import { checkBackupDestination, type BackupDestination, type StoreBackup } from "../backup/destination.ts";
 import {
   createRotationPhases,
-  RotationPhase,
   type RotationOptions,
   type RotationParts,
   type RotationTools,

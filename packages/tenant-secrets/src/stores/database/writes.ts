@@ -1,6 +1,6 @@
 import type { Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
-import { type BatchOptions, type StageOptions, TenantSecretsError } from "@repo/catalog";
+import { type RequestOptions, type StageOptions, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, fingerprint, requestMac } from "@repo/envelope";
 import { actorColumns, canonical } from "../../access/request-ids.ts";
 import type { CompanyScope } from "../../companies/companies.ts";
@@ -52,7 +52,7 @@ const asPending: Placing = {
 };
 
 /** Values to write in one transaction, all or none. */
-interface Putting extends BatchOptions {
+interface Putting extends RequestOptions {
   readonly writes: readonly PlacedWrite[];
   readonly placing: Placing;
   readonly refused: (refusals: Refusals) => TenantSecretsError;

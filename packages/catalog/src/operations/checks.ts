@@ -1,0 +1,35 @@
+import { z } from "zod";
+import { secretKey, anyVersion, version } from "./fields.ts";
+import { companyOperation, type OutputOf } from "./operation.ts";
+
+/** What a provider says of a credential; `unknown` where it could not be asked. */
+const CheckResult = z.enum(["accepted", "rejected", "unknown"]);
+export type CheckResult = z.infer<typeof CheckResult>;
+
+/** What the user of a credential can say of it. */
+export const ReportedOutcome = CheckResult.exclude(["unknown"]);
+export type ReportedOutcome = z.infer<typeof ReportedOutcome>;
+
+export const Check = z.object({ result: CheckResult, checkedAt: z.date() });
+export type Check = Readonly<z.infer<typeof Check>>;
+
+export const checkOperations = {
+  /** Asks the provider of a credential whether it works, and stores what it says with the version. */
+  check: companyOperation({
+    kind: "mutation",
+    verb: "use",
+    action: "secret.check",
+    // It asks a provider in our name.
+    sensitive: true,
+    input: {
+      secretKey,
+      /** An active one: current, pending, or previous inside its grace window. Default: the current one. */
+      version: anyVersion
+        .optional()
+        .describe("Which version that counts: the current one, a pending one or the one before"),
+    },
+    output: Check.extend({ version }),
+  }),
+};
+
+export type CheckedVersion = Readonly<OutputOf<(typeof checkOperations)["check"]>>;

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { SecretStoreName } from "../vocabulary/names.ts";
+import { company, request } from "./fields.ts";
+import { operation, type InputOf } from "./operation.ts";
+
+const CompanyDescription = z.object({
+  id: z.uuid(),
+  subdomain: z.string(),
+  secretStore: SecretStoreName,
+  status: z.enum(["active", "suspended", "deleted"]),
+  /** For how many days a removed secret can be restored. */
+  recoveryDays: z.int(),
+  createdAt: z.date(),
+});
+export type CompanyDescription = Readonly<z.infer<typeof CompanyDescription>>;
+
+/** The companies of the platform. For operators. */
+export const companiesOperations = {
+  list: operation({
+    kind: "query",
+    verb: "companies",
+    input: z.void(),
+    output: z.array(CompanyDescription).readonly(),
+  }),
+
+  create: operation({
+    kind: "mutation",
+    verb: "companies",
+    input: z.strictObject({
+      subdomain: company,
+      /** Where its secrets live. */
+      secretStore: SecretStoreName,
+      ...request,
+    }),
+    output: CompanyDescription,
+  }),
+
+  /** Changes the subdomain; the id and the folder in Infisical stay. */
+  rename: operation({
+    kind: "mutation",
+    verb: "companies",
+    input: z.strictObject({ subdomain: company, newSubdomain: company, ...request }),
+    output: CompanyDescription,
+  }),
+
+  /** Sets for how many days its removed secrets can be restored, 7 to 90. What was removed before keeps the time that it got. */
+  setRecovery: operation({
+    kind: "mutation",
+    verb: "companies",
+    input: z.strictObject({ subdomain: company, days: z.int() }),
+    output: CompanyDescription,
+  }),
+};
+
+export type NewCompany = InputOf<(typeof companiesOperations)["create"]>;

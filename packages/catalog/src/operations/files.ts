@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { maxValueBytes } from "../catalog/value.ts";
+import type { FileEntry } from "../file-formats/file-text.ts";
+import { RevealPurpose } from "../vocabulary/actor.ts";
+import { errorCodes } from "../vocabulary/errors.ts";
+import { maxBatchSecrets, note, request, secretKey, version } from "./fields.ts";
+import { companyOperation, type OutputOf } from "./operation.ts";
+
+/** More are not even counted for their sender. */
+const maxUnreadEntries = 1000;
+
+/** The form of an entry that comes from outside. What is wrong with a name or a value is for the catalogue to say. */
+export const UnreadEntry = z.strictObject({
+  secretKey: z.string().max(1000),
+  text: z.string().max(4 * maxValueBytes),
+  line: z.int().min(1),
+});
+
+/** As the parsers of files make them. They are read, with {@link UnreadEntry}, once the caller was found to be allowed to write. */
+const entries = z.array(z.custom<FileEntry>()).max(maxUnreadEntries).readonly();
+
+const FileFormat = z.enum(["env", "json"]);
+
+/** `unusable`: what Infisical has is empty, has NUL, is more than 65,536 bytes or not well-formed. */
+const LeftOutReason = z.enum(["write-only", "not-in-catalogue", "unusable"]);
+
+export const fileOperations = {
+  /** What an import would do, secret by secret. Writes nothing; what is compared is audited before the caller learns of it. */
+  planImport: companyOperation({
+    kind: "mutation",
+    verb: "write",
+    action: "secret.compare",
+    changes: false,
+    // It tells whether values are the current ones.
+    sensitive: true,
+    input: { entries },
+    output: z
+      .array(
+        z.discriminatedUnion("change", [
+          z.object({
+            change: z.enum(["added", "changed", "unchanged"]),
+            line: z.int(),
+            secretKey: z.string(),
+            /** Which version it saw; 0 where there is none. */
+            version,
+          }),
+          z.object({
+            change: z.literal("refused"),
+            line: z.int(),
+            secretKey: z.string().optional(),
+            reason: z.enum(errorCodes),
+            message: z.string(),
+          }),
+        ]),
+      )
+      .readonly(),
+  }),
+
+  /** Writes those entries of a file that are `expected`, all or none. */
+  import: companyOperation({
+    kind: "mutation",
+    verb: "write",
+    action: "secret.import",
+    input: {
+      entries,
+      /** What is written, and the version that each secret had when it was decided to: another one is a CONFLICT. */
+      expected: z.array(z.strictObject({ secretKey, version })).max(maxBatchSecrets).readonly(),
+      /** Writes the rest where entries are refused; without it, one refused entry refuses all. */
+      skipRefused: z.boolean().optional(),
+      ...request,
+      /** As of a write, for each of them. */
+      note,
+    },
+    output: z.object({ written: z.array(z.object({ secretKey: z.string(), version })).readonly() }),
+  }),
+
+  /** All values that the caller may have, as a file that reads back to the byte. Each is audited before any leaves. */
+  export: companyOperation({
+    kind: "mutation",
+    verb: "export",
+    action: "secret.export",
+    input: { format: FileFormat, purpose: RevealPurpose },
+    output: z.object({
+      /** It is all values in the clear. */
+      file: z.string(),
+      secretKeys: z.array(z.string()).readonly(),
+      leftOut: z.array(z.object({ secretKey: z.string(), reason: LeftOutReason })).readonly(),
+    }),
+  }),
+};
+
+type Files = typeof fileOperations;
+export type ComparedEntry = OutputOf<Files["planImport"]>[number];
+export type ExportedSecrets = Readonly<OutputOf<Files["export"]>>;

@@ -1,0 +1,90 @@
+import { z } from "zod";
+import { company } from "./fields.ts";
+import { operation } from "./operation.ts";
+
+const Version = z.int32().positive();
+
+/** Where a rotation of the master key is. */
+export const RotationPhase = z.enum([
+  "stage",
+  "backup",
+  "distribute",
+  "activate",
+  "rewrap",
+  "verify",
+  "retire",
+  "report",
+  "done",
+]);
+
+export type RotationPhase = z.infer<typeof RotationPhase>;
+
+const KeyStatus = z.object({
+  region: z.string(),
+  versions: z
+    .array(
+      z.object({
+        version: Version,
+        name: z.string(),
+        status: z.enum(["pending", "active", "retiring", "retired", "destroyed"]),
+        fingerprint: z.string(),
+        createdAt: z.date(),
+        activatedAt: z.date().optional(),
+        dueAt: z.date().optional(),
+        wraps: z.int(),
+      }),
+    )
+    .readonly(),
+  rotation: z
+    .object({
+      id: z.uuid(),
+      phase: RotationPhase,
+      toVersion: Version,
+      startedAt: z.date(),
+      driven: z.boolean(),
+    })
+    .optional(),
+  processes: z
+    .array(z.object({ id: z.uuid(), versions: z.array(Version).readonly(), seenAt: z.date() }))
+    .readonly(),
+});
+
+const Report = z.strictObject({ report: z.string().max(500_000), mac: z.string().max(200) });
+
+/** The master key of this deployment's region, and the keys of companies. For operators. */
+export const keyOperations = {
+  status: operation({ kind: "query", verb: "rotate", input: z.void(), output: KeyStatus }),
+
+  /** Begins a rotation, or takes one up, that a job of the server does; `status` says how far it is. */
+  rotate: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.void(),
+    output: z.object({ rotation: z.object({ id: z.uuid(), phase: RotationPhase }) }),
+  }),
+
+  /** The same for the key of one company. */
+  rotateCompany: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject({ company }),
+    output: z.object({ keyVersion: z.int() }),
+  }),
+
+  /** Of one rotation, or of the last that was finished; null where there is none. */
+  report: operation({
+    kind: "query",
+    verb: "rotate",
+    input: z.strictObject({ rotation: z.uuid().optional() }),
+    output: Report.nullable(),
+  }),
+
+  verifyReport: operation({ kind: "mutation", verb: "rotate", input: Report, output: z.null() }),
+
+  destroy: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject({ version: Version }),
+    output: z.null(),
+  }),
+};

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { Role } from "../vocabulary/actor.ts";
+import { company, request } from "./fields.ts";
+import { operation, type InputOf } from "./operation.ts";
+
+/** Any text: what is wrong with one is for the companies' part to say. */
+const userId = z.string().max(100);
+
+const MemberDescription = z.object({
+  userId: z.uuid(),
+  email: z.string(),
+  /** What this company calls the person. */
+  name: z.string(),
+  role: Role,
+  /** Whether an operator has shut this person out, everywhere: operators alone are told. */
+  disabled: z.boolean().optional(),
+  since: z.date(),
+});
+export type MemberDescription = Readonly<z.infer<typeof MemberDescription>>;
+
+/** An API key that outlives the access of its maker. */
+const MadeApiKey = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  platform: z.boolean(),
+  /** The subdomains of the companies that it may enter; deleted ones are left out. */
+  companies: z.array(z.string()).readonly(),
+  expiresAt: z.date(),
+});
+export type MadeApiKey = Readonly<z.infer<typeof MadeApiKey>>;
+
+/** The API keys of a person or an operator who has lost access: those that were neither revoked nor expired. */
+const MadeKeys = z.object({
+  /** The first 1,000, oldest first. */
+  apiKeys: z.array(MadeApiKey).readonly(),
+  /** Whether all of them were revoked. */
+  revoked: z.boolean(),
+});
+export type MadeKeys = Readonly<z.infer<typeof MadeKeys>>;
+
+/** A maker of API keys loses access. */
+const makerLeaves = {
+  /** Revokes the API keys that the person made as well. Left out, they are listed and go on. */
+  revokeApiKeys: z.boolean().optional().describe("Revoke the API keys that the person made as well"),
+};
+export type MakerLeaves = Readonly<z.infer<z.ZodObject<typeof makerLeaves>>>;
+
+/** The people of a company. */
+export const memberOperations = {
+  list: operation({
+    kind: "query",
+    verb: "members",
+    input: z.strictObject({ company }),
+    output: z.array(MemberDescription).readonly(),
+  }),
+
+  add: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({
+      company,
+      email: z.string().max(1000),
+      /** For lists of this company alone: other companies that the person belongs to have names of their own. */
+      name: z.string().max(1000),
+      role: Role,
+      ...request,
+    }),
+    output: MemberDescription,
+  }),
+
+  change: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({ company, userId, role: Role }),
+    output: MemberDescription,
+  }),
+
+  remove: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({ company, userId, ...makerLeaves, ...request }),
+    output: MadeKeys,
+  }),
+};
+
+/** People, everywhere. For operators. */
+export const userOperations = {
+  disable: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({ userId, ...makerLeaves }),
+    output: MadeKeys,
+  }),
+
+  enable: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({ userId }),
+    output: z.null(),
+  }),
+};
+
+type Members = typeof memberOperations;
+export type NewMember = Omit<InputOf<Members["add"]>, "company">;
+export type NewRole = Omit<InputOf<Members["change"]>, "company">;
+export type RemovedMember = Omit<InputOf<Members["remove"]>, "company">;

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { operation, type InputOf } from "./operation.ts";
+
+/** A run as operators see it. */
+const RunDescription = z.object({
+  id: z.uuid(),
+  kind: z.string(),
+  subject: z.string(),
+  state: z.enum(["running", "paused", "failed", "done", "cancelled"]),
+  phase: z.string(),
+  /** How many items of the phase are done, and of how many. */
+  done: z.int(),
+  total: z.int().optional(),
+  perSecond: z.number().optional(),
+  secondsLeft: z.int().optional(),
+  /** Whether a process is at it now. */
+  driven: z.boolean(),
+  /** Attempts that failed since it last came to another phase, and what stopped the last one. */
+  attempts: z.int(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  requestedBy: z.object({ kind: z.string(), id: z.string() }),
+  startedAt: z.date(),
+  updatedAt: z.date(),
+  finishedAt: z.date().optional(),
+});
+export type RunDescription = Readonly<z.infer<typeof RunDescription>>;
+
+const one = z.strictObject({ run: z.uuid() });
+
+/** Long work: rotations of keys and imports. For operators. */
+export const runOperations = {
+  /** The newest first. */
+  list: operation({
+    kind: "query",
+    verb: "rotate",
+    input: z.strictObject({
+      /** Those that are neither done nor cancelled. */
+      unfinished: z.boolean().optional(),
+      /** The id of the last run of a page: those that began before it. */
+      before: z.uuid().optional(),
+      limit: z.int().min(1).max(200).default(50),
+    }),
+    output: z.object({ runs: z.array(RunDescription).readonly() }),
+  }),
+
+  get: operation({ kind: "query", verb: "rotate", input: one, output: RunDescription }),
+  pause: operation({ kind: "mutation", verb: "rotate", input: one, output: RunDescription }),
+  resume: operation({ kind: "mutation", verb: "rotate", input: one, output: RunDescription }),
+  cancel: operation({ kind: "mutation", verb: "rotate", input: one, output: RunDescription }),
+};
+
+export type RunQuery = InputOf<(typeof runOperations)["list"]>;

@@ -1,0 +1,229 @@
+import { z } from "zod";
+import { RevealPurpose } from "../vocabulary/actor.ts";
+import { SecretStoreName } from "../vocabulary/names.ts";
+import { Check, ReportedOutcome } from "./checks.ts";
+import {
+  anyVersion,
+  expectedVersion,
+  expiry,
+  grace,
+  maxBatchSecrets,
+  maxExpiresWithinDays,
+  note,
+  request,
+  secretKey,
+  value,
+  version,
+  wholeNumber,
+} from "./fields.ts";
+import { companyOperation, type InputOf, type OutputOf } from "./operation.ts";
+import { Capabilities } from "./versions.ts";
+
+/** What lists show of a secret: never the value. */
+const SecretDescription = z.object({
+  secretKey: z.string(),
+  /** Whether the catalogue knows this secret key; one that it does not know cannot be read or written here. */
+  inCatalog: z.boolean(),
+  /** False for a name in Infisical that no secret can have here: it can neither be read nor removed here. */
+  usable: z.literal(false).optional(),
+  label: z.string().optional(),
+  /** 0 where a hybrid company's value is still only in Infisical. */
+  version,
+  location: z.enum(["infisical", "database"]),
+  lastFour: z.string().optional(),
+  fingerprint: z.string().optional(),
+  createdAt: z.date(),
+  updatedAt: z.date(),
+  /** When the current version ends at its provider, as somebody has said. It is served all the same. */
+  expiresAt: z.date().optional(),
+  /** Days from now until then by the store's clock, begun ones counted; 0 or less once it has expired. */
+  expiresInDays: z.int().optional(),
+  /** To the hour. */
+  lastUsedAt: z.date().optional(),
+  /** The version that waits to be promoted. */
+  pendingVersion: version.optional(),
+  /** What its provider last said of the current version. */
+  check: Check.optional(),
+});
+export type SecretDescription = Readonly<z.infer<typeof SecretDescription>>;
+
+const ReadValue = z.object({ value: z.string(), version });
+export type ReadValue = Readonly<z.infer<typeof ReadValue>>;
+
+/** What goes with a value that is written. */
+const write = {
+  /** The version that the caller has seen, 0 for "none yet": another one is a CONFLICT. */
+  expectedVersion,
+  /** Why, for the history: at most 500 characters, and not a secret. */
+  note,
+  ...expiry,
+};
+
+export const secretOperations = {
+  /** The secrets that there are, without a value. */
+  list: companyOperation({
+    kind: "query",
+    verb: "describe",
+    action: "secret.list",
+    input: {
+      /** Only what expires within so many days, or has expired; the first to expire first. */
+      expiresWithinDays: wholeNumber(0, maxExpiresWithinDays)
+        .optional()
+        .describe("Only what expires within so many days, or has expired; the first to expire first"),
+    },
+    output: z.object({
+      store: SecretStoreName,
+      capabilities: Capabilities,
+      secrets: z.array(SecretDescription).readonly(),
+      /** What could not be listed, because it could not be asked: what of a hybrid company is only in Infisical. */
+      missing: z.literal("infisical").optional(),
+    }),
+  }),
+
+  /** One value, for programs, and for what the product does in the name of a person. */
+  read: companyOperation({
+    kind: "mutation",
+    verb: "use",
+    action: "secret.read",
+    input: { secretKey },
+    output: ReadValue,
+  }),
+
+  /** As `read`, of 1 to 100 secrets. Answers those that are there and that the caller may know of, in the order asked for. */
+  readMany: companyOperation({
+    kind: "mutation",
+    verb: "use",
+    action: "secret.read",
+    input: { secretKeys: z.array(secretKey).min(1).max(maxBatchSecrets).readonly() },
+    output: z.array(ReadValue.extend({ secretKey: z.string() })).readonly(),
+  }),
+
+  /** The active versions, past every cache: current, pending, previous. */
+  readActive: companyOperation({
+    kind: "mutation",
+    verb: "use",
+    action: "secret.read",
+    input: { secretKey },
+    output: z.array(ReadValue).readonly(),
+  }),
+
+  /** Stores as a version's check what its provider said to its user, at most once a minute where it stays the same. */
+  reportOutcome: companyOperation({
+    kind: "mutation",
+    verb: "use",
+    action: "secret.check",
+    changes: true,
+    input: { secretKey, version: anyVersion, result: ReportedOutcome },
+    output: z.void(),
+  }),
+
+  /** One value for a person to look at. Its purpose is audited before it leaves. */
+  reveal: companyOperation({
+    kind: "mutation",
+    verb: "reveal",
+    action: "secret.reveal",
+    input: { secretKey, purpose: RevealPurpose },
+    output: ReadValue,
+  }),
+
+  /** Makes a value the current version. */
+  write: companyOperation({
+    kind: "mutation",
+    verb: "write",
+    action: "secret.write",
+    // Somebody could find out by our asking whose credentials work.
+    sensitiveWith: "check",
+    input: {
+      secretKey,
+      value,
+      ...write,
+      ...grace,
+      ...request,
+      /** Asks the provider first whether it takes this value: what it rejects is not written. */
+      check: z.boolean().optional().describe("Ask the provider first, and write nothing that it rejects"),
+    },
+    output: z.object({
+      version,
+      /** With `check`: what the provider said; "unknown" where it could not be asked. */
+      check: z.enum(["accepted", "unknown"]).optional(),
+    }),
+  }),
+
+  /** As `write`, of 1 to 100 secrets: all of them, or none. */
+  writeMany: companyOperation({
+    kind: "mutation",
+    verb: "write",
+    action: "secret.write",
+    input: {
+      writes: z
+        .array(z.strictObject({ secretKey, value, ...write, ...grace }))
+        .min(1)
+        .max(maxBatchSecrets)
+        .readonly(),
+      ...request,
+    },
+    output: z.array(z.object({ secretKey: z.string(), version })).readonly(),
+  }),
+
+  /** Adds a value as the next version, pending until `promote` or `discard`. */
+  stage: companyOperation({
+    kind: "mutation",
+    verb: "write",
+    action: "secret.stage",
+    input: {
+      secretKey,
+      value,
+      ...write,
+      ...request,
+      /** Destroys the pending version that is there already; without it, that is a CONFLICT. */
+      replace: z.boolean().optional().describe("Destroy the pending version that is there already"),
+    },
+    output: z.object({ version }),
+  }),
+
+  remove: companyOperation({
+    kind: "mutation",
+    verb: "delete",
+    action: "secret.remove",
+    input: {
+      secretKey,
+      expectedVersion,
+      ...request,
+      /** Of a hybrid company: deletes it in Infisical as well, for good. Also once it was removed here. Default: false */
+      inInfisical: z
+        .boolean()
+        .optional()
+        .describe("Of a hybrid company: delete it in Infisical too, for good"),
+    },
+    output: z.object({
+      /** Until when `restore` can undo it; undefined where there is nothing to restore it from. */
+      recoverUntil: z.date().optional(),
+      /** Whether a hybrid company's folder in Infisical has it still, unseen from here. Undefined where Infisical could not be asked. */
+      leftInInfisical: z.boolean().optional(),
+    }),
+  }),
+
+  /** Undoes a removal, until the time that `remove` answered. Answers the version that is current again. */
+  restore: companyOperation({
+    kind: "mutation",
+    verb: "delete",
+    action: "secret.restore",
+    input: { secretKey, ...request },
+    output: z.object({ version }),
+  }),
+};
+
+type Secrets = typeof secretOperations;
+export type SecretList = Readonly<OutputOf<Secrets["list"]>>;
+export type ListOptions = InputOf<Secrets["list"]>;
+export type WriteOptions = Omit<InputOf<Secrets["write"]>, "secretKey" | "value">;
+export type WriteResult = Readonly<OutputOf<Secrets["stage"]>>;
+export type SetResult = Readonly<OutputOf<Secrets["write"]>>;
+/** One secret of a batch, in text. */
+export type TextWrite = InputOf<Secrets["writeMany"]>["writes"][number];
+/** Of one secret in a batch: the batch has the request id. */
+export type BatchWriteOptions = Omit<TextWrite, "secretKey" | "value">;
+export type BatchWriteResult = OutputOf<Secrets["writeMany"]>[number];
+export type StageOptions = Omit<InputOf<Secrets["stage"]>, "secretKey" | "value">;
+export type RemoveOptions = Omit<InputOf<Secrets["remove"]>, "secretKey">;
+export type RemoveResult = Readonly<OutputOf<Secrets["remove"]>>;

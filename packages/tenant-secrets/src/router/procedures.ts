@@ -1,0 +1,108 @@
+import type { TRPCMutationProcedure, TRPCQueryProcedure } from "@trpc/server";
+import { z } from "zod";
+import {
+  type Caller,
+  type InputOf,
+  type OperationDefinition,
+  type OutputOf,
+  type VaultOperations,
+  vaultOperations,
+} from "@repo/catalog";
+import type { Services } from "../product-services.ts";
+import { handlerOf, resolveFor } from "../vault/authorize.ts";
+import { procedure, type Context, type ProcedureMeta } from "./trpc.ts";
+
+/** What a definition takes when it is sent: with the company, where it is about one. */
+type SentOf<D> = D extends { readonly request: infer R extends z.ZodType }
+  ? z.input<R>
+  : D extends { readonly input: infer I extends z.ZodType }
+    ? z.input<I>
+    : never;
+
+interface TypesOf<D extends { readonly output: z.ZodType }> {
+  readonly input: SentOf<D>;
+  readonly output: OutputOf<D>;
+  readonly meta: ProcedureMeta;
+}
+
+type Defined = Pick<OperationDefinition, "kind" | "verb" | "input" | "output" | "sensitive"> & {
+  readonly request?: z.ZodType;
+};
+
+/** The procedures of operations, as tRPC would infer them from definitions that are written out. */
+export type ProceduresOf<D extends Readonly<Record<string, Defined>>> = {
+  [N in keyof D]: D[N]["kind"] extends "query"
+    ? TRPCQueryProcedure<TypesOf<D[N]>>
+    : TRPCMutationProcedure<TypesOf<D[N]>>;
+};
+
+type CallContext = Omit<Context, "caller"> & { readonly caller: Caller };
+
+/** Does the work of a procedure, whose input has been parsed. */
+type Run = (context: CallContext, input: unknown) => Promise<unknown>;
+
+/** One procedure for each definition: its input, its answer, its verb, and what `runOf` does. */
+function build<D extends Readonly<Record<string, Defined>>>(
+  definitions: D,
+  runOf: (name: keyof D & string) => Run,
+): ProceduresOf<D> {
+  const built = Object.entries(definitions).map(([name, definition]) => {
+    const { kind, verb, output, sensitive, request: input = definition.input } = definition;
+    const run = runOf(name);
+    const base = procedure({ verb, sensitive: sensitive === true });
+    const typed = (input instanceof z.ZodVoid ? base : base.input(input)).output(output);
+    return [
+      name,
+      kind === "query"
+        ? typed.query(({ ctx, input: sent }) => run(ctx, sent))
+        : typed.mutation(({ ctx, input: sent }) => run(ctx, sent)),
+    ];
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each was built from the definition of its name
+  return Object.fromEntries(built) as ProceduresOf<D>;
+}
+
+/** The services that do the operations. */
+export type HandlersOf<D extends Readonly<Record<string, OperationDefinition>>> = {
+  readonly [N in keyof D]: (
+    services: Services,
+    caller: Caller,
+    input: InputOf<D[N]>,
+  ) => Promise<OutputOf<D[N]>>;
+};
+
+/** Procedures whose services resolve companies themselves, or are about none. */
+export function procedures<D extends Readonly<Record<string, OperationDefinition>>>(
+  definitions: D,
+  handlers: HandlersOf<D>,
+): ProceduresOf<D> {
+  return build(definitions, (name) => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript loses that the input belongs to the name
+    const handler = handlers[name] as (
+      services: Services,
+      caller: Caller,
+      input: unknown,
+    ) => Promise<unknown>;
+    return ({ secrets, caller }, input) => handler(secrets, caller, input);
+  });
+}
+
+const InCompany = z.looseObject({ company: z.string() });
+
+/** The procedures of the vault. Each call is in the company that its request was resolved for, or that it names. */
+export function vaultProcedures(): ProceduresOf<VaultOperations> {
+  return build(vaultOperations, (name) => {
+    const operation = vaultOperations[name];
+    const sensitiveWith: string | undefined = operation.sensitiveWith;
+    return async ({ secrets, caller, isRemote, ...context }, sent) => {
+      const { company, ...input } = InCompany.parse(sent);
+      const isSensitive = sensitiveWith !== undefined && input[sensitiveWith] === true;
+      if (isSensitive) await secrets.limits.admitCall(caller, true);
+      const scope =
+        context.scope?.company.subdomain === company
+          ? context.scope
+          : await resolveFor(secrets.companies, { caller, operation, company, input });
+      return handlerOf(secrets.vault, name)({ ...scope, isRemote }, input);
+    };
+  });
+}

@@ -1,0 +1,34 @@
+import { notFound, vaultOperations } from "@repo/catalog";
+import { decryptSecret } from "../stores/decrypt.ts";
+import type { Authorize, VaultHandlers, VaultParts } from "./authorize.ts";
+import type { ReadAudit } from "./read-audit.ts";
+import { valueOf } from "./reads.ts";
+
+/** A value for a person to look at, whose purpose is audited before it leaves. */
+export function createReveal(
+  { catalog }: VaultParts,
+  authorize: Authorize,
+  record: ReadAudit,
+): Pick<VaultHandlers, "reveal"> {
+  return {
+    reveal: (scope, { secretKey, purpose }) => {
+      const denyReason = catalog.find(secretKey)?.writeOnly === true ? writeOnly : undefined;
+      const call = { operation: vaultOperations.reveal, scope, secretKey, denyReason };
+      return authorize(call, async ({ company }, store, steps) => {
+        catalog.get(secretKey);
+        const found = decryptSecret(await store.find(company, secretKey));
+        if (found === undefined) throw notFound();
+        try {
+          await steps.record({ version: found.version, reason: purpose });
+          record.countExpired(found);
+          return valueOf(found);
+        } finally {
+          found.plaintext.wipe();
+        }
+      });
+    },
+  };
+}
+
+const writeOnly =
+  "This secret is written and used, and shown to nobody: to change it, write another value; to see it, ask where it was issued.";
