@@ -1,6 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import type { LegacyRow } from "@repo/tenant-secrets";
 import { z } from "zod";
+import { parseJson } from "@repo/catalog";
 import { UsageError } from "./failure.ts";
 
 const Line = z.strictObject({
@@ -25,20 +26,18 @@ export async function* readLegacyLines(
   for await (const line of linesOf(path)) {
     number++;
     if (line.trim() === "") continue;
-    batch.push(parse(line) ?? { company: `line ${number}`, secretKey: "", encrypted: undefined });
+    batch.push(
+      Line.safeParse(parseJson(line)).data ?? {
+        company: `line ${number}`,
+        secretKey: "",
+        encrypted: undefined,
+      },
+    );
     if (batch.length < batchSize) continue;
     yield batch;
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-function parse(line: string): LegacyRow | undefined {
-  try {
-    return Line.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
-  }
 }
 
 async function* linesOf(path: string): AsyncGenerator<string, void> {

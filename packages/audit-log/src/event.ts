@@ -1,7 +1,7 @@
-import { createHmac, randomBytes, timingSafeEqual, type KeyObject } from "node:crypto";
+import { createHmac, randomBytes, type KeyObject } from "node:crypto";
 import type { Statements, tables } from "@repo/db";
 import type { Actor, Caller, CheckResult, ErrorCode, RevealPurpose, Role } from "@repo/catalog";
-import { encodeFields } from "@repo/envelope";
+import { encodeFields, sameBytes } from "@repo/envelope";
 import type { SequenceNumber } from "./sequence.ts";
 import { uuidv7 } from "./uuid.ts";
 
@@ -260,7 +260,7 @@ export function eventOf(
 
 /** Whether the MAC of an event is its writer's. */
 export function isGenuine(key: AuditKey, event: MacFields & Pick<EventRow, "mac">): boolean {
-  return event.macKeyVersion === key.keyVersion && timingSafeEqual(macOf(key.macKey, event), event.mac);
+  return event.macKeyVersion === key.keyVersion && sameBytes(macOf(key.macKey, event), event.mac);
 }
 
 function macOf(key: KeyObject, event: MacFields): Buffer {

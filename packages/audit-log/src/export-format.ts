@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { z } from "zod";
-import { TenantSecretsError } from "@repo/catalog";
+import { TenantSecretsError, parseJson } from "@repo/catalog";
 import { isIncluded } from "./merkle.ts";
 import { parseCheckpoint, isSigned, readPublicKeys, type Checkpoint } from "./checkpoint.ts";
 import { leafOf, type SealedEvent } from "./leaf.ts";
@@ -175,12 +175,4 @@ function sealedEventOf(event: ExportedEvent): SealedEvent {
 
 function wrong(line: number, what: string): TenantSecretsError {
   return new TenantSecretsError("INTEGRITY_FAILURE", `Line ${line} of the export ${what}.`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

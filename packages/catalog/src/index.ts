@@ -106,6 +106,7 @@ export {
   TenantSecretsError,
   unauthenticated,
 } from "./vocabulary/errors.ts";
+export { parseJson } from "./vocabulary/json.ts";
 export { malformedInput } from "./vocabulary/malformed-input.ts";
 export {
   type CompanyId,

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { TenantSecretsError } from "@repo/catalog";
-import { deriveCompanyKey, deriveMasterKey, fingerprint, requestMac, sameCheckValue } from "./derivation.ts";
+import { deriveCompanyKey, deriveMasterKey, fingerprint, requestMac } from "./derivation.ts";
+import { sameBytes } from "./bytes.ts";
 
 const text = randomBytes(32).toString("hex");
 const companyId = "0198c0de-5eed-7a11-8bad-0ddba11c0ffe";
@@ -165,8 +166,8 @@ describe("a fingerprint", () => {
 });
 
 test("check values are compared as a whole", () => {
-  expect(sameCheckValue("UuF_AtI3PJJiRfsWsnVogQ", "UuF_AtI3PJJiRfsWsnVogQ")).toBe(true);
+  expect(sameBytes("UuF_AtI3PJJiRfsWsnVogQ", "UuF_AtI3PJJiRfsWsnVogQ")).toBe(true);
   for (const other of ["UuF_AtI3PJJiRfsWsnVogA", "UuF_AtI3PJJiRfsWsnVog", "UuF_AtI3PJJiRfsWsnVogQ=", ""]) {
-    expect(sameCheckValue("UuF_AtI3PJJiRfsWsnVogQ", other)).toBe(false);
+    expect(sameBytes("UuF_AtI3PJJiRfsWsnVogQ", other)).toBe(false);
   }
 });

@@ -1,11 +1,4 @@
-import {
-  createHash,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  timingSafeEqual,
-  type KeyObject,
-} from "node:crypto";
+import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { TenantSecretsError } from "@repo/catalog";
 import { encodeFields, encodeLength, toBase64url } from "./encoding.ts";
 
@@ -67,12 +60,6 @@ function isGuessable(secret: Buffer): boolean {
   const steps = new Set<number>();
   for (let i = 1; i < secret.length; i++) steps.add(((secret[i] ?? 0) - (secret[i - 1] ?? 0)) & 0xff);
   return steps.size <= 2 || new Set(secret).size <= 8;
-}
-
-export function sameCheckValue(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 /** The keys that are derived from a company key, one for each purpose. */

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { sameBytes } from "./bytes.ts";
 import type { CompanyKey } from "./derivation.ts";
 import { encodeFields } from "./encoding.ts";
 
@@ -75,8 +76,7 @@ export function isGenuineHead(
   { macKeyVersion, mac }: { readonly macKeyVersion: number; readonly mac: Buffer },
 ): boolean {
   if (macKeyVersion !== key.keyVersion || !hasForm(head.graceWindows)) return false;
-  const expected = headMac(key, head);
-  return mac.length === expected.length && timingSafeEqual(expected, mac);
+  return sameBytes(headMac(key, head), mac);
 }
 
 /** Grace windows are JSON in the database, where another party can write any JSON. */

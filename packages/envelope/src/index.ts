@@ -1,3 +1,4 @@
+export { sameBytes } from "./bytes.ts";
 export {
   type CompanyKey,
   deriveCompanyKey,
@@ -7,7 +8,6 @@ export {
   fingerprint,
   type MasterKey,
   requestMac,
-  sameCheckValue,
 } from "./derivation.ts";
 export { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
 export {

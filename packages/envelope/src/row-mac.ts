@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
+import { sameBytes } from "./bytes.ts";
 import { encodeFields } from "./encoding.ts";
 
 /** One version of the key for the MACs of rows. */
@@ -78,8 +79,7 @@ export function isGenuineRow(
   row: RowState,
   { revision, mac }: { readonly revision: number; readonly mac: Buffer },
 ): boolean {
-  const expected = rowMac(key, row, revision);
-  return mac.length === expected.length && timingSafeEqual(expected, mac);
+  return sameBytes(rowMac(key, row, revision), mac);
 }
 
 /** Names a row in events and findings, such as `membership <company> <user>`. */

@@ -1,4 +1,4 @@
-import { TenantSecretsError } from "@repo/catalog";
+import { TenantSecretsError, parseJson } from "@repo/catalog";
 
 /** What sends a request; `globalThis.fetch` is one. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -107,7 +107,7 @@ async function readAnswer(response: Response): Promise<unknown> {
     );
   }
   const text = await response.text();
-  const json = jsonIn(text);
+  const json = parseJson(text);
   if (isOfTheApi(json)) return json;
   const isPage = /html/i.test(headers.get("content-type") ?? "") || /^\s*</.test(text);
   if (status === 502 || status === 503 || status === 504) {
@@ -123,14 +123,6 @@ async function readAnswer(response: Response): Promise<unknown> {
       : `What answers at the API's address is not this API (HTTP ${status}): check the address and its path.`,
     `${isPage ? "HTML" : json === undefined ? "NO_JSON" : "OTHER_JSON"} ${status}`,
   );
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** One answer or a list of them, each a result or an error. */

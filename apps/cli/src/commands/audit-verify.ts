@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { AuditVerification } from "@repo/tenant-secrets";
 import { z } from "zod";
+import { parseJson } from "@repo/catalog";
 import { defineCommand } from "../command.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
 import { asOperator, rejectApiUrl } from "../in-process.ts";
@@ -97,12 +98,4 @@ function sentencesOf({
       : `The last batch is ${lastBatch.batch}, sealed at ${lastBatch.sealedAt.toISOString()}, its checkpoint ${lastBatch.checkpoint}.`,
     ...(findings.length === 0 ? ["Nothing was changed, removed or inserted."] : []),
   ].join("\n");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import type { BackupDestination, RotationReport } from "@repo/tenant-secrets";
 import { z } from "zod";
+import { parseJson } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { confirmTyped } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
@@ -265,12 +266,9 @@ async function give(file: string | undefined, work: () => Promise<RotationReport
 const Report = z.strictObject({ report: z.string(), mac: z.string() });
 
 async function readReport(file: string): Promise<RotationReport> {
-  const text = await readText("input", file);
-  try {
-    return Report.parse(JSON.parse(text));
-  } catch {
-    throw new UsageError(
-      '--input names a file that holds no report, as "keys rotate" and "keys report" write it.',
-    );
-  }
+  const report = Report.safeParse(parseJson(await readText("input", file))).data;
+  if (report !== undefined) return report;
+  throw new UsageError(
+    '--input names a file that holds no report, as "keys rotate" and "keys report" write it.',
+  );
 }

@@ -1,6 +1,7 @@
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
 import type { CatalogEntry, Mistake } from "./entry.ts";
+import { parseJson } from "../vocabulary/json.ts";
 
 /** The largest value, in bytes of UTF-8. */
 export const maxValueBytes = 65_536;
@@ -96,14 +97,6 @@ function parseText(entry: CatalogEntry, secretKey: string, text: string): unknow
   const parsed = entry.schema.safeParse(entry.format === "json" ? parseJson(text) : text);
   if (!parsed.success) throw invalidValue(secretKey, brokenRule(entry, text));
   return parsed.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function checkText(secretKey: string, text: string): void {

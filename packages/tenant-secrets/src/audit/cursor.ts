@@ -1,7 +1,7 @@
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHmac, hkdfSync } from "node:crypto";
 import type { AuditKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
-import { encodeFields, fromBase64url, toBase64url } from "@repo/envelope";
+import { encodeFields, fromBase64url, toBase64url, sameBytes } from "@repo/envelope";
 
 /** What a cursor is good for: any text that names the list, whose it is, and what it was asked for. */
 export type CursorScope = readonly string[];
@@ -21,8 +21,7 @@ export function cursorOf(key: AuditKey, scope: CursorScope, after: string): stri
 export function readCursor(key: AuditKey, scope: CursorScope, cursor: string): string {
   const [after = "", mac = "", ...rest] = cursor.split(".");
   const given = fromBase64url(mac);
-  const genuine =
-    rest.length === 0 && given?.length === macBytes && timingSafeEqual(given, macOf(key, scope, after));
+  const genuine = rest.length === 0 && given !== undefined && sameBytes(given, macOf(key, scope, after));
   if (genuine) return after;
   throw new TenantSecretsError(
     "INVALID_INPUT",

@@ -1,5 +1,6 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { sameBytes } from "@repo/envelope";
 
 /** `tsk` is an API key, `tso` an operator's token. */
 export type CredentialKind = "tsk" | "tso";
@@ -37,9 +38,8 @@ export function parseCredential(text: string): PresentedCredential | undefined {
 }
 
 export function sameHash(a: string, b: string): boolean {
-  const left = Buffer.from(a, "hex");
-  const right = Buffer.from(b, "hex");
-  return left.length === 32 && right.length === 32 && timingSafeEqual(left, right);
+  const [left, right] = [Buffer.from(a, "hex"), Buffer.from(b, "hex")];
+  return left.length === 32 && sameBytes(left, right);
 }
 
 /** 256 random bits need no slow hash and no salt: there is nothing to guess from. */

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { sameBytes } from "@repo/envelope";
 import type { WebhookVerifier, WebhookVerifiers } from "./webhook-verification.ts";
 
 /**
@@ -54,14 +55,11 @@ function hmacVerifier({ readClaim, keyOf, encoding }: HmacScheme): WebhookVerifi
     if (key === undefined) return "wrong-signature";
     const expected = createHmac("sha256", key).update(claim.prefix).update(body).digest(encoding);
     key.fill(0);
-    return claim.signatures.some((signature) => isSame(signature, expected)) ? "verified" : "wrong-signature";
+    // Compared as text, so that a signature has one spelling.
+    return claim.signatures.some((signature) => sameBytes(signature, expected))
+      ? "verified"
+      : "wrong-signature";
   };
-}
-
-/** Compared as text, so that one signature has one spelling. */
-function isSame(signature: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(signature), Buffer.from(expected)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** Digits as they are signed: no sign, no zero in front, no fraction. */

@@ -1,7 +1,8 @@
-import { createHmac, sign, timingSafeEqual, verify, type KeyObject } from "node:crypto";
+import { createHmac, sign, verify, type KeyObject } from "node:crypto";
 import type { z } from "zod";
 import type { AuditKey, SigningKey } from "@repo/audit-log";
-import { encodeFields, fromBase64url, toBase64url } from "@repo/envelope";
+import { encodeFields, fromBase64url, toBase64url, sameBytes } from "@repo/envelope";
+import { parseJson } from "@repo/catalog";
 
 /** A proof is the number of a key, a point, and a MAC or signature in base64url. */
 const proofForm = /^([1-9]\d{0,8})\.([A-Za-z0-9_-]+)$/;
@@ -19,11 +20,7 @@ export function documentText<Content>(schema: z.ZodType<Content>, content: Conte
 
 /** @returns undefined where the text is no such document */
 export function readDocument<Content>(schema: z.ZodType<Content>, text: string): Content | undefined {
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return schema.safeParse(parseJson(text)).data;
 }
 
 /**
@@ -37,8 +34,7 @@ export function macOf(format: string, text: string, { keyVersion, macKey }: Audi
 
 /** Whether a proof is the MAC of a text, in constant time. */
 export function isMacOf(format: string, text: string, mac: string, key: AuditKey): boolean {
-  const [expected, given] = [Buffer.from(macOf(format, text, key)), Buffer.from(mac)];
-  return expected.length === given.length && timingSafeEqual(expected, given);
+  return sameBytes(macOf(format, text, key), mac);
 }
 
 /** The proof of a document for whoever has the public key. */

@@ -1,4 +1,4 @@
-import { createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from "node:crypto";
+import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import {
   decryptParts,
   parseValue,
@@ -6,6 +6,7 @@ import {
   type EncryptedParts,
   encryptValue,
   type ValuePlace,
+  sameBytes,
 } from "@repo/envelope";
 
 /** An encrypted value from a store. Nothing in it is readable before it is decrypted, so that it can be cached. */
@@ -44,7 +45,7 @@ export function encryptedHere(
 export function isEncryptionOf(encrypted: EncryptedSecret, value: Plaintext): boolean {
   const plaintext = encrypted.decrypt();
   try {
-    return value.bytes.length === plaintext.bytes.length && timingSafeEqual(value.bytes, plaintext.bytes);
+    return sameBytes(value.bytes, plaintext.bytes);
   } finally {
     plaintext.wipe();
   }

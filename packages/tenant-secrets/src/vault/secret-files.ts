@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import {
   type Actor,
@@ -17,7 +16,7 @@ import {
   writeEnvFile,
   writeJsonFile,
 } from "@repo/catalog";
-import { Plaintext } from "@repo/envelope";
+import { Plaintext, sameBytes } from "@repo/envelope";
 import type { EventDetails } from "../access/operation.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";
 import type { Company } from "../companies/companies.ts";
@@ -168,8 +167,7 @@ function compare(stored: StoredSecret | undefined, text: string): Comparison {
   if (stored === undefined) return "absent";
   const value = Plaintext.fromText(text);
   try {
-    const [a, b] = [value.bytes, stored.plaintext.bytes];
-    return a.length === b.length && timingSafeEqual(a, b) ? "same" : "different";
+    return sameBytes(value.bytes, stored.plaintext.bytes) ? "same" : "different";
   } finally {
     value.wipe();
   }

@@ -1,5 +1,5 @@
 import { TenantSecretsError } from "@repo/catalog";
-import { sameCheckValue } from "@repo/envelope";
+import { sameBytes } from "@repo/envelope";
 import type { BackupKey } from "./backup-file.ts";
 import { isMasterKeyName, masterKeyName } from "../master/master-key-name.ts";
 
@@ -39,8 +39,7 @@ export function compare(
     const key = held.get(nameOf(row));
     if (key === undefined && row.status === "destroyed") continue;
     if (key === undefined) states.push({ region, version, state: "missing" });
-    else if (!sameCheckValue(key.checkValue, row.checkValue))
-      states.push({ region, version, state: "differs" });
+    else if (!sameBytes(key.checkValue, row.checkValue)) states.push({ region, version, state: "differs" });
     else states.push({ region, version, state: row.status === "destroyed" ? "destroyed" : "matches" });
   }
   for (const [name, { region, version }] of held) {

@@ -4,7 +4,7 @@ import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
-import { sameCheckValue } from "@repo/envelope";
+import { sameBytes } from "@repo/envelope";
 import type { EventDetails, Operation, Operations } from "../../access/operation.ts";
 import {
   compare,
@@ -257,7 +257,7 @@ async function checkValueOf(
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE, MASTER_KEY_MALFORMED for a key that is not what the backup says of it */
 async function verifyKeys(keys: readonly BackupKey[]): Promise<void> {
   for (const key of keys) {
-    if (key.text !== null && !sameCheckValue(await checkValueOf(key.text, key), key.checkValue))
+    if (key.text !== null && !sameBytes(await checkValueOf(key.text, key), key.checkValue))
       throw new TenantSecretsError(
         "INTEGRITY_FAILURE",
         `${nameOf(key)} in the backup does not fit the check value beside it.`,

@@ -6,7 +6,7 @@ import {
   isPassphrase,
   type MasterKey,
   newArgon2Parameters,
-  sameCheckValue,
+  sameBytes,
 } from "@repo/envelope";
 
 /** How a version becomes a key, as the registry has it. */
@@ -45,7 +45,7 @@ export async function isKeyOf(
 ): Promise<boolean> {
   try {
     const { checkValue } = await readMasterKey(text, region, key.version, key);
-    return sameCheckValue(checkValue, key.checkValue);
+    return sameBytes(checkValue, key.checkValue);
   } catch (error) {
     if (error instanceof TenantSecretsError && error.code === "MASTER_KEY_MALFORMED") return false;
     throw error;

@@ -2,7 +2,7 @@ import { asc, sql } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { TenantSecretsError } from "@repo/catalog";
-import { type MasterKey, sameCheckValue } from "@repo/envelope";
+import { type MasterKey, sameBytes } from "@repo/envelope";
 import { derivationFor, isKeyOf, readMasterKey } from "./master-key-text.ts";
 import { fingerprintOf, firstKeyMissing, knownKeyMissing, knownKeyWrong } from "./master-key-advice.ts";
 import { isMasterKeyName, masterKeyFolder, masterKeyName } from "./master-key-name.ts";
@@ -200,7 +200,7 @@ async function readKnown(
     if (!(error instanceof TenantSecretsError) || error.code !== "MASTER_KEY_MALFORMED") throw error;
     throw knownKeyWrong("MASTER_KEY_MALFORMED", "is no master key", place, row);
   });
-  if (sameCheckValue(key.checkValue, row.checkValue)) return key;
+  if (sameBytes(key.checkValue, row.checkValue)) return key;
   const what = `is a valid key, but not the one that this database was sealed with: its fingerprint is ${fingerprintOf(key)}`;
   throw knownKeyWrong("MASTER_KEY_WRONG", what, place, row);
 }

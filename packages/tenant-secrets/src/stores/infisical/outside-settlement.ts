@@ -3,7 +3,7 @@ import { tables, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import { systemCaller, TenantSecretsError } from "@repo/catalog";
-import { fingerprint, Plaintext, sameCheckValue } from "@repo/envelope";
+import { fingerprint, Plaintext, sameBytes } from "@repo/envelope";
 import { companyIdOf } from "../../companies/company-id.ts";
 import type { CompanyKeys } from "../../keys/company/company-keys.ts";
 
@@ -75,7 +75,7 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
     const key = await companyKeys.forDecryption(companyIdOf({ id: companyId }), companyKeyVersion);
     const plaintext = Plaintext.fromText(value);
     try {
-      return sameCheckValue(fingerprint(key, plaintext.bytes), valueMac);
+      return sameBytes(fingerprint(key, plaintext.bytes), valueMac);
     } finally {
       plaintext.wipe();
     }
