@@ -267,6 +267,38 @@ test("more values than one batch holds are all sealed anew", async () => {
   expect(await fixture.another().company(subdomain, product).get("CUSTOM_KEY_209")).toBe("fake 209");
 });
 
+describe("an operator", () => {
+  const newest = async () => (await fixture.secrets.runs.list(operator, { limit: 1 }))[0]?.id ?? "";
+
+  test("cancels a rotation in the middle: every value is read, and the next rotation ends under one key", async () => {
+    const subdomain = await filledWith(300);
+    const cancelled = rotate(subdomain, async () => {
+      await fixture.secrets.runs.cancel(operator, await newest());
+    });
+    await expect(cancelled).rejects.toMatchObject({ code: "CONFLICT", because: "cancelled" });
+    expect(await keysOf(subdomain)).toEqual(["1 retiring 1 false", "2 active 1 false"]);
+    const fresh = fixture.another().company(subdomain, product);
+    for (const no of [0, 150, 299]) expect(await fresh.get(`CUSTOM_KEY_${no}`)).toBe(`fake ${no}`);
+    expect(await rotate(subdomain)).toMatchObject({ values: 100, destroyed: [1] });
+    expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 active 1 false"]);
+    expect(await fresh.get("CUSTOM_KEY_299")).toBe("fake 299");
+  });
+
+  test("finds the rotation of a company that was shredded meanwhile cancelled, with the reason", async () => {
+    const subdomain = await filled();
+    await fixture.secrets.companyKeyRotation.requestRotation(operator, subdomain);
+    const id = await newest();
+    await fixture.secrets.shredding.shred(operator, subdomain, { backupsKeptDays: 1 });
+    const work = fixture.another().runs.work["rotate-company-key"];
+    expect(await codeOf(work?.(id, new AbortController().signal) ?? Promise.resolve())).toBe("KEY_DESTROYED");
+    expect(await fixture.secrets.runs.get(operator, id)).toMatchObject({
+      state: "cancelled",
+      error: { code: "KEY_DESTROYED" },
+      driven: false,
+    });
+  });
+});
+
 /** A company with so many values, in batches. */
 async function filledWith(count: number): Promise<string> {
   const subdomain = await fixture.company("database");

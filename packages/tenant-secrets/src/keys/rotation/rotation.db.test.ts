@@ -242,6 +242,45 @@ describe("a rotation of the master key", () => {
   });
 });
 
+describe("an operator", () => {
+  test("pauses a rotation of the master key where it is, and it goes on from there, in the same run", async () => {
+    const { fixture, readAll } = await filled(3);
+    const { runs, keyRotation } = fixture.secrets;
+    const [ids, seen]: [string[], unknown[]] = [[], []];
+    const paused = fixture.another().keyRotation.rotate(operator, {
+      backup,
+      onStep: async ([phase, done, progress]) => {
+        if (phase !== "rewrap" || !done.includes("wrapped")) return;
+        const [run] = await runs.list(operator, { limit: 1 });
+        ids.push(run?.id ?? "");
+        seen.push(progress);
+        expect(await codeOf(runs.cancel(operator, run?.id ?? ""))).toBe("NOT_SUPPORTED");
+        await runs.pause(operator, run?.id ?? "");
+      },
+    });
+    await expect(paused).rejects.toMatchObject({ code: "CONFLICT", because: "paused" });
+    expect(seen).toMatchObject([{ done: 3, total: 5 }]);
+    await readAll();
+    const [id = ""] = ids;
+    expect(await runs.get(operator, id)).toMatchObject({
+      state: "paused",
+      phase: "rewrap",
+      done: 3,
+      total: 5,
+    });
+    await expect(keyRotation.rotate(operator, { backup })).rejects.toMatchObject({ because: "paused" });
+    await runs.resume(operator, id);
+    const steps: string[] = [];
+    const onStep = ([phase, done]: readonly [string, string, unknown]) => void steps.push(`${phase} ${done}`);
+    const { report } = await keyRotation.rotate(operator, { backup, onStep });
+    // What was wrapped before is not looked at again.
+    expect(steps.slice(0, 3)).toEqual(["rewrap begins", "rewrap 2 keys wrapped anew", "rewrap is done"]);
+    expect(JSON.parse(report)).toMatchObject({ rotation: id });
+    expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
+    await readAll();
+  });
+});
+
 describe("the processes that serve", () => {
   test("are waited for until they hold the new key, and go on with it", async () => {
     const { fixture, subdomains } = await filled(1);
