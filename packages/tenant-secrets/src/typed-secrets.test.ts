@@ -162,3 +162,32 @@ describe.for([
     expect(never).toHaveLength(14);
   });
 });
+
+test("the client has the fields of a definition, and no other: one that is renamed there does not compile here", () => {
+  const { trpc } = createTenantSecretsClient({
+    url: "http://127.0.0.1:9",
+    credential: "fake",
+    catalog: deliveryChatCatalog,
+  });
+  expectTypeOf(trpc.secrets.setExpiry.mutate).parameter(0).toEqualTypeOf<{
+    company: string;
+    secretKey: string;
+    expiresAt: Date | null;
+    reminderDays?: readonly number[] | undefined;
+    requestId?: string | undefined;
+  }>();
+  expectTypeOf(trpc.secrets.read.mutate).returns.resolves.toEqualTypeOf<{ value: string; version: number }>();
+  expectTypeOf(trpc.keys.status.query).returns.resolves.toHaveProperty("versions");
+  expectTypeOf(() => trpc.companies.list.query()).returns.resolves.toHaveProperty("length");
+  const never = [
+    // @ts-expect-error a field under another name
+    () => trpc.secrets.read.mutate({ company: "acme", key: "CUSTOM_A" }),
+    // @ts-expect-error no company
+    () => trpc.secrets.list.query({}),
+    // @ts-expect-error a query, and no mutation
+    () => trpc.secrets.list.mutate({ company: "acme" }),
+    // @ts-expect-error a procedure that there is none of
+    () => trpc.secrets.readAll.mutate({ company: "acme" }),
+  ];
+  expect(never).toHaveLength(4);
+});
