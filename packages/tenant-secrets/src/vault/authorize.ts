@@ -21,7 +21,7 @@ import type { SecretCache } from "./secret-cache.ts";
 
 const verbsOfChange: ReadonlySet<Verb> = new Set(["write", "delete"]);
 
-/** What the parts of the vault work with. */
+/** Everything that the parts of the vault depend on. */
 export interface VaultParts {
   readonly catalog: Catalog;
   readonly companies: Companies;
@@ -32,7 +32,7 @@ export interface VaultParts {
   readonly verifiers: WebhookVerifiers;
 }
 
-/** The operations of the vault, as their definitions have them. */
+/** One handler per vault operation, with the types of the operation's definition. */
 export type VaultHandlers = {
   readonly [N in keyof VaultOperations]: (
     scope: CompanyScope,
@@ -40,7 +40,7 @@ export type VaultHandlers = {
   ) => Promise<OutputOf<VaultOperations[N]>>;
 };
 
-/** @returns the handler of a name, for the input of the operation of that name */
+/** @returns the handler named `name`; the caller guarantees that the input is that operation's */
 export function handlerOf(
   handlers: VaultHandlers,
   name: keyof VaultHandlers,
@@ -49,7 +49,7 @@ export function handlerOf(
   return handlers[name] as (scope: CompanyScope, input: object) => Promise<unknown>;
 }
 
-/** Resolves the company that a call is for. A denial is audited as the operation's. */
+/** Resolves the company of a call. A denial is audited under the operation's action. */
 export function resolveFor(
   companies: Companies,
   call: {
@@ -64,7 +64,7 @@ export function resolveFor(
   return companies.resolve({ caller, action: operation.action, secretKey }, company);
 }
 
-/** A call of an operation by a caller in a company. */
+/** One operation, called by one caller in one company. */
 export interface Call {
   readonly operation: {
     readonly verb: Verb;
@@ -72,17 +72,16 @@ export interface Call {
     readonly changes?: boolean | undefined;
   };
   readonly scope: CompanyScope;
-  /** Left out where the call is about no secret or several: then a caller passes that has the verb for some. */
+  /** Left out for operations on no secret or on several: a caller passes if its verb covers at least one secret. */
   readonly secretKey?: string;
-  /** Why it is denied to a caller that has the verb. */
+  /** Denies the call with this reason even to a caller that has the verb. */
   readonly denyReason?: string | undefined;
 }
 
 /**
- * The way to a company's store: authorizes the caller, and audits each denial and each failure. What succeeds adds its event
- * itself.
+ * Authorizes the caller for a company's store, and audits every denial and failure. The operation itself records its success.
  *
- * @param work gets the scope as it is by then: a store that has changed since is a reason to begin again under the new one
+ * @param work receives the current scope: if the company's store changes meanwhile, it runs again under the new store
  */
 export type Authorize = <T>(
   call: Call,
@@ -94,42 +93,42 @@ export function createAuthorize({ catalog, companies, stores, operations }: Vaul
     inSpan(`vault ${operation.action}`, async (span) => {
       const { caller, company } = scope;
       const { verb, action, changes = verbsOfChange.has(verb) } = operation;
-      // A value that was sent in the place of a name must not stand in an audit log that nobody can clear.
+      // A value sent by mistake in place of a secret key must not enter the audit log, where it could never be erased.
       const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
       span.setAttribute("tenant_secrets.store", company.secretStore);
       const reason = denyReason === undefined ? undefined : new TenantSecretsError("FORBIDDEN", denyReason);
       const isPermitted = permits(caller.actor, verb, company.id, secretKey);
       const deny = isPermitted ? reason : refusal(caller.actor, verb, secretKey);
       return operations.inSteps({ caller, action, company, secretKey: known, deny, changes }, (steps) =>
-        underStoreOfNow(companies, scope, (current) =>
+        underCurrentStore(companies, scope, (current) =>
           work(current, stores[current.company.secretStore], steps),
         ),
       );
     });
 }
 
-/** How often something is begun under a store that has changed when it comes to it. */
-const maxBeginnings = 3;
+/** Attempts per operation, including the first, if the company's store keeps changing. */
+const maxAttempts = 3;
 
 /**
- * Does something under the store that a company has, and again from the beginning where it has another one since: one that
- * turned it away as stale, or that can do what the one before could not.
+ * Runs `work` under the company's current store. Runs it again from the start if the store has changed meanwhile, which shows
+ * in a stale epoch, or in an operation that the old store does not support and the new one may.
  *
- * @throws {StoreChanged} where it changes again and again
+ * @throws {StoreChanged} if the store changes before every attempt
  */
-async function underStoreOfNow<T>(
+async function underCurrentStore<T>(
   companies: Companies,
   resolved: CompanyScope,
   work: (scope: CompanyScope) => Promise<T>,
 ): Promise<T> {
   let scope = resolved;
-  for (let beginnings = 1; ; beginnings++) {
+  for (let attempts = 1; ; attempts++) {
     try {
       return await work(scope);
     } catch (error) {
       const isStale = error instanceof StoreChanged;
       const isUnable = error instanceof TenantSecretsError && error.code === "NOT_SUPPORTED";
-      if (!(isStale || isUnable) || beginnings === maxBeginnings) throw error;
+      if (!(isStale || isUnable) || attempts === maxAttempts) throw error;
       const now = await companies.resolveAgain(scope);
       if (isUnable && now.company.storeEpoch === scope.company.storeEpoch) throw error;
       scope = now;
@@ -138,9 +137,9 @@ async function underStoreOfNow<T>(
 }
 
 /**
- * Holds an input to its definition. What comes over HTTP was held to it before; code of the product can pass anything.
+ * Validates an input against its definition. Inputs over HTTP are validated before; product code can pass anything.
  *
- * @throws {TenantSecretsError} INVALID_INPUT, with the rule and nothing that was sent
+ * @throws {TenantSecretsError} INVALID_INPUT, with the rule and none of the input
  */
 export function checkInput<D extends VaultOperations[keyof VaultOperations]>(
   { input: schema }: D,
@@ -150,7 +149,7 @@ export function checkInput<D extends VaultOperations[keyof VaultOperations]>(
   if (error !== undefined) throw malformedInput(error);
 }
 
-/** Audits each secret that stood in the way of a batch by itself. The failure of the batch is for `authorize`. */
+/** Audits every secret that failed in a batch separately. `authorize` audits the failure of the batch. */
 export async function recordFailures<T>(steps: Steps, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

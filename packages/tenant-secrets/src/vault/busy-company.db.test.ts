@@ -11,7 +11,7 @@ const { application, maintenance } = fixture.urls;
 const databases = new Set<ReturnType<typeof connectDatabase>>();
 afterAll(() => Promise.all([...databases].map((database) => database.close())));
 
-/** A process with a pool as small as one can be in production. */
+/** A process whose connection pool is as small as the smallest supported in production. */
 function start(maxConnections: number) {
   const database = connectDatabase({
     applicationUrl: application,
@@ -34,7 +34,7 @@ async function exporterOf(company: string) {
   return fixture.secrets.authenticate({ credential: apiKey });
 }
 
-test("20 exports of 3,000 secrets at once are done, each event is there, and another company's reads go on meanwhile", async () => {
+test("20 concurrent exports of 3,000 secrets complete with every event audited, while another company's reads proceed", async () => {
   const [busy, quiet] = [await fixture.company("database"), await fixture.company("database")];
   for (let first = 0; first < 3000; first += 100) {
     const entries = Array.from({ length: 100 }, (_, i) => [`CUSTOM_${first + i}`, `fake_${first + i}`]);
@@ -65,7 +65,7 @@ test("20 exports of 3,000 secrets at once are done, each event is there, and ano
   expect(row?.["events"]).toBe(60_000);
 }, 240_000);
 
-test("a company whose calls all wait for a lock takes its share of the connections, and is told to come back", async () => {
+test("a company whose calls all wait for a lock uses only its share of the connections, and its further calls get a retryable error", async () => {
   const [busy, quiet] = [await fixture.company("database"), await fixture.company("database")];
   for (const company of [busy, quiet]) {
     await fixture.secrets.company(company, product).set("CUSTOM_KEY", "fake-value");

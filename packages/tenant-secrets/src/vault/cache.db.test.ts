@@ -24,13 +24,13 @@ type Secrets = TenantSecrets<typeof deliveryChatCatalog>;
 
 interface Process {
   readonly secrets: Secrets;
-  /** How many statements have looked for companies and secrets so far. */
+  /** Statements so far that looked up companies and secrets. */
   readonly statements: () => number;
-  /** From now on the database does not answer, or does again. */
+  /** Makes the database unavailable, or available again. */
   readonly lose: (isLost: boolean) => void;
 }
 
-/** Tells of statements that look for companies and secrets; the audit log writes when it likes. */
+/** Counts statements that look up companies and secrets; those of the audit log are not counted, since their timing varies. */
 function counting(sql: postgres.Sql, look: () => void): postgres.Sql {
   return new Proxy(sql, {
     apply: (target, self, call: unknown[]): unknown => {
@@ -41,7 +41,7 @@ function counting(sql: postgres.Sql, look: () => void): postgres.Sql {
   });
 }
 
-/** A process that serves, whose way to the database can be cut. */
+/** Starts a serving process whose connection to the database can be cut. */
 async function start(cache: CacheOptions = {}, listenerUrl = fixture.urls.listener): Promise<Process> {
   let statements = 0;
   let isLost = false;
@@ -67,8 +67,8 @@ async function start(cache: CacheOptions = {}, listenerUrl = fixture.urls.listen
   return { secrets, statements: () => statements, lose: (lost) => void (isLost = lost) };
 }
 
-/** One that works, in a database where nothing of ours happens. */
-const deafListener = (): string => fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
+/** A working listener on another database, where no notifications of ours arrive. */
+const silentListener = (): string => fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
 
 const key = "STRIPE_SECRET_KEY";
 const value = (keyVersion: number) => `sk_test_fake_value_of_the_cache_${keyVersion}`;
@@ -82,7 +82,7 @@ async function companyWith(
   return company;
 }
 
-/** Until a condition holds: what is announced takes a moment. */
+/** Waits until a condition holds: notifications take a moment. */
 async function until(holds: () => Promise<boolean>): Promise<number> {
   const startedAt = performance.now();
   while (!(await holds())) {
@@ -92,8 +92,8 @@ async function until(holds: () => Promise<boolean>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-describe("reads", () => {
-  test("of one secret, a thousand at once and the first ever, ask the database for it once", async () => {
+describe("cached reads", () => {
+  test("a thousand concurrent first reads of one secret share one query", async () => {
     const company = await companyWith(1);
     const { secrets, statements } = await start();
     await secrets.prepare();
@@ -101,7 +101,7 @@ describe("reads", () => {
     const before = statements();
     const read = await Promise.all(Array.from({ length: 1000 }, () => theirs.get(key)));
     expect(new Set(read)).toEqual(new Set([value(1)]));
-    // One for the company, and one for the secret.
+    // One statement for the company, one for the secret.
     expect(statements() - before).toBe(2);
     expect(secrets.measurements().cache).toMatchObject({ misses: 1, joined: 999 });
     const warm = statements();
@@ -109,7 +109,7 @@ describe("reads", () => {
     expect(statements()).toBe(warm);
   });
 
-  test("of one secret in Infisical, a thousand at once, ask Infisical for it once", async () => {
+  test("a thousand concurrent reads of one secret in Infisical share one request", async () => {
     const company = await companyWith(1, "infisical");
     const { secrets } = await start();
     await secrets.prepare();
@@ -122,7 +122,7 @@ describe("reads", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test("of a hundred secrets of several companies in one turn are one statement", async () => {
+  test("a hundred concurrent reads across several companies are one statement", async () => {
     const companies = await Promise.all([companyWith(1), companyWith(2), companyWith(3), companyWith(4)]);
     const { secrets, statements } = await start();
     for (const company of companies) {
@@ -146,7 +146,7 @@ describe("reads", () => {
     expect(statements() - before).toBe(1);
   });
 
-  test("find their company at hand, however few values are kept", async () => {
+  test("the company cache is independent of the size of the secret cache", async () => {
     const companies = [await companyWith(1), await companyWith(2)];
     const { secrets, statements } = await start({ maxEntries: 1 });
     const readAll = async (): Promise<void> => {
@@ -159,7 +159,7 @@ describe("reads", () => {
     expect(statements() - before).toBe(2);
   });
 
-  test("are all in the audit log, those that no store is asked for too", async () => {
+  test("every cached read is audited", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
     for (let i = 0; i < 50; i++) await secrets.company(company, product).get(key);
@@ -170,7 +170,7 @@ describe("reads", () => {
     expect(events?.["reads"]).toBe(50);
   });
 
-  test("that a credential is not for are refused, also of what is at hand", async () => {
+  test("a credential without the permission is refused a cached value", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
     await secrets.company(company, product).get(key);
@@ -187,12 +187,12 @@ describe("reads", () => {
 });
 
 describe("a change", () => {
-  test("by plain SQL is served by another process within 50 ms", async () => {
+  test("a change by plain SQL reaches another process within 50 ms", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
     const theirs = secrets.company(company, product);
     const times: number[] = [];
-    // With a MAC of ours, as whoever has the key would: without it, it is an integrity failure as soon.
+    // With a valid MAC, as an attacker with the key could write: without it, the read would fail as INTEGRITY_FAILURE.
     const changeHead = (change: string) =>
       fixture.superuser.begin(async (sql) => {
         await sql`update company_secrets set ${sql.unsafe(change)} from companies c
@@ -209,7 +209,7 @@ describe("a change", () => {
     expect(times.toSorted((a, b) => a - b)[5]).toBeLessThan(50);
   });
 
-  test("is seen by the process that made it at once, and by another one soon, wherever the company's secrets live", async () => {
+  test("a write is visible in its own process at once and in others soon, in every store", async () => {
     for (const store of ["database", "hybrid", "infisical"] as const) {
       const company = await companyWith(1, store);
       const [one, other] = await Promise.all([start(), start()]);
@@ -227,7 +227,7 @@ describe("a change", () => {
     }
   });
 
-  test("of a company's name, its place or its standing is seen by others", async () => {
+  test("a change of a company's name, store or status reaches other processes", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
     const theirs = secrets.company(company, product);
@@ -245,9 +245,9 @@ describe("a change", () => {
     await until(async () => (await codeOf(renamed.get(key))) === "NOT_FOUND");
   });
 
-  test("that nobody is told of is seen when the time is up", async () => {
+  test("a change without a notification is visible after the TTL", async () => {
     const company = await companyWith(1);
-    const { secrets } = await start({ ttlMs: 400 }, deafListener());
+    const { secrets } = await start({ ttlMs: 400 }, silentListener());
     const theirs = secrets.company(company, product);
     await theirs.get(key);
     await fixture.secrets.company(company, product).set(key, value(2));
@@ -255,7 +255,7 @@ describe("a change", () => {
     expect(await until(async () => (await theirs.get(key)) === value(2))).toBeLessThan(1000);
   });
 
-  test("in Infisical, by others, is seen when the time is up, of what is only there and of what was copied", async () => {
+  test("a change made in Infisical is visible after the TTL, both for values only there and for backfilled ones", async () => {
     const { secrets } = await start({ ttlMs: 400 });
     for (const store of ["infisical", "hybrid"] as const) {
       const company = await fixture.company(store);
@@ -271,7 +271,7 @@ describe("a change", () => {
     expect(secrets.measurements().backfill).toEqual({ backfilled: 1, refreshed: 1, failed: 0 });
   });
 
-  test("that may have been missed while the listener was away is looked for", async () => {
+  test("a reconnected listener makes cached entries stale, in case it missed a change", async () => {
     const company = await companyWith(1);
     const { secrets } = await start();
     const theirs = secrets.company(company, product);
@@ -286,7 +286,7 @@ describe("a change", () => {
     expect(secrets.measurements().cache.misses).toBe(misses + 1);
   });
 
-  test("while a read is on its way leaves nothing old behind, in a race of readers and writers", async () => {
+  test("a change during concurrent reads leaves no stale value in any cache", async () => {
     const company = await companyWith(0);
     const [one, other] = await Promise.all([start(), start()]);
     let written = 0;
@@ -313,8 +313,8 @@ describe("a change", () => {
   });
 });
 
-describe("a write that fails because its store is away", () => {
-  test("leaves what is kept of the company's other secrets, in its process and in others", async () => {
+describe("a write that fails because its store is unavailable", () => {
+  test("a failed write to Infisical keeps the company's other secrets cached, in every process", async () => {
     const company = await companyWith(1, "infisical");
     await fixture.secrets.company(company, product).set("CUSTOM_OTHER", "kept");
     const writing = await start();
@@ -325,7 +325,7 @@ describe("a write that fails because its store is away", () => {
     try {
       const { secrets } = writing;
       expect(await codeOf(secrets.company(company, product).set(key, value(2)))).toBe("STORE_UNAVAILABLE");
-      // What may have changed is not served as if it had not, once it is heard of.
+      // The secret that may have changed is invalidated, once the notification arrives.
       for (const each of processes)
         await until(async () => (await codeOf(each.get(key))) === "STORE_UNAVAILABLE");
       for (const each of processes) expect(await each.get("CUSTOM_OTHER")).toBe("kept");
@@ -334,24 +334,25 @@ describe("a write that fails because its store is away", () => {
     }
   });
 
-  test.for(["database", "hybrid"] as const)("leaves them, where that is the database: %s", async (store) => {
-    const company = await companyWith(1, store);
-    await fixture.secrets.company(company, product).set("CUSTOM_OTHER", "kept");
-    const { secrets, lose } = await start();
-    const acme = secrets.company(company, product);
-    await acme.getMany([key, "CUSTOM_OTHER"]);
-    lose(true);
-    expect(await codeOf(acme.set(key, value(2)))).not.toBe("no error");
-    expect(await acme.get("CUSTOM_OTHER")).toBe("kept");
-    lose(false);
-  });
+  test.for(["database", "hybrid"] as const)(
+    "a failed write to the %s store keeps the company's other secrets cached",
+    async (store) => {
+      const company = await companyWith(1, store);
+      await fixture.secrets.company(company, product).set("CUSTOM_OTHER", "kept");
+      const { secrets, lose } = await start();
+      const acme = secrets.company(company, product);
+      await acme.getMany([key, "CUSTOM_OTHER"]);
+      lose(true);
+      expect(await codeOf(acme.set(key, value(2)))).not.toBe("no error");
+      expect(await acme.get("CUSTOM_OTHER")).toBe("kept");
+      lose(false);
+    },
+  );
 });
 
-test("while Infisical is away, what a hybrid company has in the database is asked for, and not taken from before", async () => {
+test("during an Infisical outage, a hybrid company's values in the database are fetched, not served stale", async () => {
   const company = await companyWith(1, "hybrid");
-  // A listener that works, in a database where nothing of ours happens.
-  const deaf = fixture.urls.listener.replace(/\/[^/]*$/, "/postgres");
-  const { secrets } = await start({ ttlMs: 50 }, deaf);
+  const { secrets } = await start({ ttlMs: 50 }, silentListener());
   const theirs = secrets.company(company, product);
   expect(await theirs.get(key)).toBe(value(1));
   await fixture.secrets.company(company, product).set(key, value(2));
@@ -363,8 +364,8 @@ test("while Infisical is away, what a hybrid company has in the database is aske
   fixture.emulator.faults.clear();
 });
 
-describe("while the database is away", () => {
-  test("what was read is served on, also when it is no longer fresh, and ends with a typed error at its ceiling", async () => {
+describe("a database outage", () => {
+  test("a cached secret is served past its TTL during an outage, up to the stale-if-error limit, then fails as DATABASE_UNAVAILABLE", async () => {
     const company = await companyWith(1);
     const { secrets, lose } = await start({ ttlMs: 100, staleIfErrorMs: 1500 });
     const theirs = secrets.company(company, product);
@@ -384,7 +385,7 @@ describe("while the database is away", () => {
     await secrets.flush();
   });
 
-  test("nothing that was removed before is served", async () => {
+  test("a secret removed before an outage is not served during it", async () => {
     const company = await companyWith(1);
     const { secrets, lose } = await start({ ttlMs: 50 });
     const theirs = secrets.company(company, product);
@@ -395,13 +396,16 @@ describe("while the database is away", () => {
   });
 });
 
-describe("webhooks", () => {
+describe("webhooks and the cache", () => {
   const signing = "STRIPE_WEBHOOK_SECRET";
-  const secretNo = (keyVersion: number) => `whsec_fake_of_the_cache_${keyVersion}`;
+  const signingSecret = (keyVersion: number) => `whsec_fake_of_the_cache_${keyVersion}`;
   const signed = (keyVersion: number) => {
     const body = Buffer.from("{}");
     const timestamp = Math.floor(Date.now() / 1000);
-    const mac = createHmac("sha256", secretNo(keyVersion)).update(`${timestamp}.`).update(body).digest("hex");
+    const mac = createHmac("sha256", signingSecret(keyVersion))
+      .update(`${timestamp}.`)
+      .update(body)
+      .digest("hex");
     return { headers: new Headers({ "stripe-signature": `t=${timestamp},v1=${mac}` }), body };
   };
   const versionOf = async (
@@ -422,42 +426,42 @@ describe("webhooks", () => {
       where subdomain = ${company} and action = 'secret.read' and outcome = 'success'`;
     return Number(row?.["reads"]);
   };
-  /** Until it is answered from what is kept: the news of a change of its own takes a moment to come back to a process. */
-  const isKept = (process: Process, company: string, keyVersion: number): Promise<number> =>
+  /** Until a read is a cache hit: a process's own change notification takes a moment to come back. */
+  const untilCached = (process: Process, company: string, keyVersion: number): Promise<number> =>
     until(async () => {
       const { hits } = process.secrets.measurements().cache;
       await versionOf(process, company, keyVersion);
       return process.secrets.measurements().cache.hits > hits;
     });
 
-  test("are verified with what is kept, also while the database is away, and each is in the audit log", async () => {
+  test("webhooks are verified from the cache, even during a database outage, and each is audited", async () => {
     const company = await fixture.company("database");
     const here = await start({ ttlMs: 1000 });
     const theirs = here.secrets.company(company, product);
-    await theirs.set(signing, secretNo(1));
-    await isKept(here, company, 1);
+    await theirs.set(signing, signingSecret(1));
+    await untilCached(here, company, 1);
     await here.secrets.flush();
     const before = await readsOf(company);
     here.lose(true);
     await sleep(1000);
     expect(await versionOf(here, company, 1)).toBe(1);
     expect(here.secrets.measurements().cache.staleHits).toBe(1);
-    // Who is refused has to be in the audit log too.
+    // A refusal must be audited as well.
     expect(await versionOf(here, company, 2)).toBe("AUDIT_UNAVAILABLE");
     here.lose(false);
     await here.secrets.flush();
     expect((await readsOf(company)) - before).toBe(1);
   });
 
-  test("are verified with what was staged or taken back, at once where that was done, and soon elsewhere", async () => {
+  test("webhooks follow staged and discarded versions, in the same process at once and in others soon", async () => {
     const company = await fixture.company("database");
-    const [here, there] = [await start({}, deafListener()), await start()];
+    const [here, there] = [await start({}, silentListener()), await start()];
     const theirs = here.secrets.company(company, product);
-    await theirs.set(signing, secretNo(1));
+    await theirs.set(signing, signingSecret(1));
     const everywhere = (keyVersion: number) =>
       Promise.all([here, there].map((process) => versionOf(process, company, keyVersion)));
     expect(await everywhere(1)).toEqual([1, 1]);
-    await theirs.stage(signing, secretNo(2));
+    await theirs.stage(signing, signingSecret(2));
     expect(await versionOf(here, company, 2)).toBe(2);
     await until(async () => (await versionOf(there, company, 2)) === 2);
     expect(await everywhere(1)).toEqual([1, 1]);
@@ -469,29 +473,29 @@ describe("webhooks", () => {
     await until(async () => (await versionOf(there, company, 1)) === "NOT_FOUND");
   });
 
-  test("signed with a version that is destroyed by plain SQL are refused within moments", async () => {
+  test("webhooks signed with a version destroyed by plain SQL are refused within moments", async () => {
     const company = await fixture.company("database");
     const here = await start();
     const theirs = here.secrets.company(company, product);
-    await theirs.set(signing, secretNo(1));
-    await theirs.set(signing, secretNo(2), { graceSeconds: 3600 });
-    await isKept(here, company, 1);
+    await theirs.set(signing, signingSecret(1));
+    await theirs.set(signing, signingSecret(2), { graceSeconds: 3600 });
+    await untilCached(here, company, 1);
     await fixture.superuser`
       update company_secret_versions set value_encrypted = null, company_key_version = null, fingerprint = null, last_four = null, destroyed_at = now()
       from companies c where c.id = company_id and subdomain = ${company} and version = 1`;
-    // Of a version that still counts by its head, and is not there, nothing is true any more.
+    // The head still lists the version as active, but its value is missing: an integrity failure.
     const refused = until(async () => (await versionOf(here, company, 1)) === "INTEGRITY_FAILURE");
     expect(await refused).toBeLessThan(5000);
   });
 
-  test("signed with the secret before are refused once its time is up, though nobody can be asked", async () => {
+  test("webhooks signed with a previous version are refused after its grace window, even during an outage", async () => {
     const company = await fixture.company("database");
     const here = await start();
     const theirs = here.secrets.company(company, product);
-    await theirs.set(signing, secretNo(1));
-    await theirs.set(signing, secretNo(2), { graceSeconds: 3 });
+    await theirs.set(signing, signingSecret(1));
+    await theirs.set(signing, signingSecret(2), { graceSeconds: 3 });
     expect(await versionOf(here, company, 1)).toBe(1);
-    await isKept(here, company, 2);
+    await untilCached(here, company, 2);
     here.lose(true);
     await sleep(3100);
     expect(await versionOf(here, company, 2)).toBe(2);
@@ -502,7 +506,7 @@ describe("webhooks", () => {
   });
 });
 
-test("what has expired is served on, and each read of it is counted, however it was read", async () => {
+test("an expired value is still served, and every kind of read of it is counted", async () => {
   const signing = "STRIPE_WEBHOOK_SECRET";
   const company = await companyWith(1);
   const owner = await fixture.person(company, "owner");
@@ -539,7 +543,7 @@ test("what has expired is served on, and each read of it is counted, however it 
     [new Date(Date.now() - 1), 1],
   ] as const) {
     await expire(expiresAt);
-    // Both what is asked for and what is kept by then.
+    // Each read twice: a cache miss, then a cache hit.
     for (const read of [...ways, ...ways])
       expect([String(read), await countOf(read)]).toEqual([String(read), counted]);
   }
@@ -549,7 +553,7 @@ test("what has expired is served on, and each read of it is counted, however it 
   );
 });
 
-test("what does not open is not served from where it is kept once it was put right", async () => {
+test("a cached value that cannot be decrypted is not served after the stored value is repaired", async () => {
   const company = await companyWith(1);
   const { secrets } = await start();
   const theirs = secrets.company(company, product);
@@ -565,7 +569,7 @@ test("what does not open is not served from where it is kept once it was put rig
   expect(await mended).toBeLessThan(5000);
 });
 
-test("a process that does not hear of changes keeps no value", async () => {
+test("a process without change notifications caches no value", async () => {
   const company = await companyWith(1);
   const secrets = fixture.another();
   await secrets.company(company, product).get(key);

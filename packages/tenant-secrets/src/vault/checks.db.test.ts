@@ -7,7 +7,7 @@ import { createTasks } from "../jobs/jobs.ts";
 const key = (n: number) => `sk_test_fake_codewiser_000${n}`;
 const sendgrid = "SG.fakefake.codewiser0001";
 
-/** What was asked, and what a provider says to it. */
+/** The values that the fake provider was sent, and its answer. */
 let asked: string[] = [];
 let say: (text: string, signal: AbortSignal) => Promise<CheckResult>;
 let fixture: Fixture;
@@ -58,8 +58,8 @@ async function events(company: string): Promise<string[]> {
   );
 }
 
-describe("a check", () => {
-  test("asks with the value, keeps what the provider said with the version, and is in the audit log before and after", async () => {
+describe("checking a credential", () => {
+  test("a check sends the value to the provider, stores the result with the version, and is audited before and after", async () => {
     const company = await companyWith(key(1));
     say = async (text) => (text === key(1) ? "rejected" : "accepted");
     const { checkedAt, ...said } = await check(product, company, "STRIPE_SECRET_KEY");
@@ -73,14 +73,14 @@ describe("a check", () => {
     expect((await checkedOf(company))?.check).toBeUndefined();
   });
 
-  test("that a provider's outage keeps from an answer is unknown, whatever was thrown", async () => {
+  test("a check during a provider outage results in unknown, whatever the error was", async () => {
     const company = await companyWith(key(1));
     say = (text) => Promise.reject(new Error(text));
     expect(await check(product, company, "STRIPE_SECRET_KEY")).toMatchObject({ result: "unknown" });
     expect((await checkedOf(company))?.check?.result).toBe("unknown");
   });
 
-  test("of a version is one of those that count", async () => {
+  test("a check can name any active version, and no other", async () => {
     const company = await companyWith(key(1));
     const acme = fixture.secrets.company(company, product);
     await acme.set("STRIPE_SECRET_KEY", key(2), { graceSeconds: 60 });
@@ -93,7 +93,7 @@ describe("a check", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test("is refused, and nobody asked, where it cannot be made or kept, or is not this caller's to make", async () => {
+  test("a check that is unsupported or not permitted is denied without calling the provider", async () => {
     const company = await companyWith(key(1));
     const other = await companyWith(key(1));
     const inInfisical = await fixture.company("infisical");
@@ -126,7 +126,7 @@ describe("a check", () => {
     expect(refused).not.toContain("sk_test");
   });
 
-  test("that is stopped keeps nothing", async () => {
+  test("an aborted check stores no result", async () => {
     const company = await companyWith(key(1));
     const stopping = new AbortController();
     say = () => {
@@ -139,8 +139,8 @@ describe("a check", () => {
   });
 });
 
-describe("a write with a check", () => {
-  test("writes what the provider takes, and keeps that; where it cannot be asked, it says so and writes", async () => {
+describe("writing with a check", () => {
+  test("a write stores an accepted value with its result, and reports unknown but still writes if the provider is unavailable", async () => {
     const company = await companyWith(key(1));
     const acme = fixture.secrets.company(company, product);
     expect(await acme.set("STRIPE_SECRET_KEY", key(2), { check: true })).toEqual({
@@ -157,7 +157,7 @@ describe("a write with a check", () => {
     expect(await acme.set("STRIPE_SECRET_KEY", key(4))).toEqual({ version: 4 });
   });
 
-  test("writes nothing that the provider rejects, that has another form, or that nobody can be asked about", async () => {
+  test("a write stores nothing if the provider rejects the value, the entry has no check, or the caller is not permitted", async () => {
     const company = await companyWith(key(1));
     const acme = fixture.secrets.company(company, product);
     say = async () => "rejected";
@@ -173,7 +173,7 @@ describe("a write with a check", () => {
   });
 });
 
-test("scheduled checks ask about each secret once in 24 hours, at a pace, and bear a secret that is gone", async () => {
+test("scheduled checks run once in 24 hours per secret, paced per provider, and skip a removed secret", async () => {
   const { superuser, secrets } = fixture;
   await superuser`update companies set status = 'suspended'`;
   const [due, checked, gone] = [

@@ -19,13 +19,13 @@ import { decryptSecret } from "../stores/decrypt.ts";
 import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 import { denyReasonOf } from "./reads.ts";
 
-/** Whether providers take the stored credentials: asked of them, and stored with the version. */
+/** Asks providers whether they accept the stored credentials, and stores the result with the version. */
 export interface SecretChecks extends Pick<VaultHandlers, "write" | "reportOutcome"> {
   /**
-   * Asks the provider of a credential now.
+   * Checks a credential with its provider now.
    *
-   * @param options.signal ends it early: nothing is stored then
-   * @throws {TenantSecretsError} as `read`; NOT_SUPPORTED where nobody can be asked, and where the store has no checks;
+   * @param options.signal aborts the check: no result is stored then
+   * @throws {TenantSecretsError} as `read`; NOT_SUPPORTED if the entry has no check or the store stores no results;
    *   STORE_UNAVAILABLE after `signal`
    */
   check(
@@ -34,16 +34,19 @@ export interface SecretChecks extends Pick<VaultHandlers, "write" | "reportOutco
     options?: { readonly signal: AbortSignal },
   ): Promise<CheckedVersion>;
   /**
-   * Adds a job for every check that is due, one after the other at each provider, and an hour's worth at most.
+   * Enqueues a job for every due check, paced per provider, for at most the coming hour.
    *
-   * @returns how many
+   * @returns the number of jobs
    */
   enqueueDue(): Promise<number>;
-  /** What such a job does: as `check`, in the name of the product. A secret that is gone by then is left alone. */
+  /** Runs one such job: `check`, as the product. Does nothing if the secret was removed meanwhile. */
   checkDue(company: string, secretKey: string, signal: AbortSignal): Promise<void>;
 }
 
-/** How far apart scheduled checks at one provider begin, and how many fit into the hour between two rounds. */
+/**
+ * Milliseconds between scheduled checks at one provider; and checks per provider and round, which fit into the hour until the
+ * next.
+ */
 const paceMs = 250;
 const checksPerRound = 10_000;
 
@@ -75,7 +78,7 @@ export function createSecretChecks(
       );
       if (found === undefined) throw notFound();
       try {
-        if (found.version === 0) throw keepsNoChecks();
+        if (found.version === 0) throw checksNotStored();
         await steps.record({ version: found.version, outcome: "attempted" });
         const text = found.plaintext.reveal();
         const result = await checkCredential(catalog, checks, secretKey, text, options);
@@ -97,7 +100,8 @@ export function createSecretChecks(
       return authorize(call, async (scope, store) => {
         catalog.get(secretKey);
         checkInput(vaultOperations.reportOutcome, input);
-        // A credential that is refused is refused at every call, and each of these would lock the secret.
+        // A rejected credential is reported at every call, and storing each report would lock the secret: one a minute is
+        // enough.
         const name = `${scope.company.id} ${secretKey} ${version}`;
         if (outcomes.get(name) === result) return;
         await supported(store, "checks").recordCheck(scope, input);
@@ -115,9 +119,9 @@ export function createSecretChecks(
           supported(store, "checks");
           checkInput(vaultOperations.write, input);
           checkValueText(catalog, secretKey, value);
-          const said = await checkCredential(catalog, checks, secretKey, value);
-          if (said === "rejected") throw rejected(secretKey);
-          return said;
+          const answer = await checkCredential(catalog, checks, secretKey, value);
+          if (answer === "rejected") throw rejected(secretKey);
+          return answer;
         },
       );
       const { version } = await write(scope, input);
@@ -125,7 +129,7 @@ export function createSecretChecks(
       await authorize(call, (current, store) =>
         supported(store, "checks").recordCheck(current, { secretKey, version, result }),
       ).catch(() => {
-        // The value is written, and this failure is audited; the next scheduled check makes up for it.
+        // The value is written and this failure is audited; the next scheduled check stores the result.
       });
       return { version, check: result };
     },
@@ -164,7 +168,7 @@ export function createSecretChecks(
   };
 }
 
-/** The secret keys that can be checked, those of one provider together. */
+/** The secret keys that have a check, grouped by provider. */
 function keysByCheck({ catalog }: Pick<VaultParts, "catalog">): readonly (readonly string[])[] {
   const byCheck = new Map<string, string[]>();
   for (const [secretKey, { check }] of Object.entries(catalog.entries)) {
@@ -180,19 +184,15 @@ function rejected(secretKey: string): TenantSecretsError {
   );
 }
 
-function keepsNoChecks(): TenantSecretsError {
+function checksNotStored(): TenantSecretsError {
   return new TenantSecretsError(
     "NOT_SUPPORTED",
-    "This value lives in Infisical, where no check can be kept. A company on the hybrid store can write the value again, which puts it into the database.",
+    "This value is in Infisical, where check results cannot be stored. In a company on the hybrid store, write the value again: that stores it in the database.",
   );
 }
 
 function interrupted(): TenantSecretsError {
-  return new TenantSecretsError(
-    "STORE_UNAVAILABLE",
-    "The check was interrupted, and nothing is known by it.",
-    {
-      retryAfterMs: 1000,
-    },
-  );
+  return new TenantSecretsError("STORE_UNAVAILABLE", "The check was interrupted; its result is unknown.", {
+    retryAfterMs: 1000,
+  });
 }

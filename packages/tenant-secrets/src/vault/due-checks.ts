@@ -5,7 +5,7 @@ import { tables, type Statements } from "@repo/db";
 const { companies, companySecrets, companySecretVersions } = tables;
 
 export interface DueCheck {
-  /** Its subdomain. */
+  /** The company's subdomain. */
   readonly company: string;
   readonly secretKey: string;
 }
@@ -13,10 +13,10 @@ export interface DueCheck {
 const DueChecks = z.array(z.object({ company: z.string(), secretKey: z.string() }));
 
 /**
- * The secrets in the database whose current version was not checked for 24 hours, by its clock, in all companies; those that
- * have waited longest first, and those that never were before them.
+ * Finds secrets in the database whose current version has not been checked for 24 hours by the database's clock, in all
+ * companies. Never-checked secrets come first, then the longest unchecked.
  *
- * @param secretKeys the only ones to look for
+ * @param secretKeys limits the result to these
  */
 export async function findDueChecks(
   statements: Statements,

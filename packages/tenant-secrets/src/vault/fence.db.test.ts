@@ -28,7 +28,7 @@ async function changeStore(sql: postgres.ISql, subdomain: string, to: SecretStor
   await fixture.remacCompanies(sql);
 }
 
-/** Changes the store of a company as soon as `writer` waits for its lock. */
+/** Changes a company's store as soon as `writer` waits for its lock. */
 async function changeBefore<T>(
   subdomain: string,
   to: SecretStoreName,
@@ -57,7 +57,7 @@ const hold = (company: Company, seconds: number) =>
     values (${company.id}, gen_random_uuid(), clock_timestamp() + make_interval(secs => ${seconds}))
     on conflict (company_id) do update set until = excluded.until`;
 
-describe("a write that waits while its company's store is changed", () => {
+describe("a write that waits while its company's store changes", () => {
   const directions: readonly (readonly [SecretStoreName, SecretStoreName])[] = [
     ["database", "infisical"],
     ["hybrid", "infisical"],
@@ -75,7 +75,7 @@ describe("a write that waits while its company's store is changed", () => {
     expect(await fixture.another().company(subdomain, product).get(key)).toBe("two");
   });
 
-  test("is in the audit log once, as allowed", async () => {
+  test("a write that is retried under the new store is audited as a success once", async () => {
     const subdomain = await fixture.company("database");
     const secrets = fixture.secrets.company(subdomain, product);
     await changeBefore(subdomain, "hybrid", () => secrets.set(key, "one"));
@@ -84,7 +84,7 @@ describe("a write that waits while its company's store is changed", () => {
     expect(events.map(({ outcome }) => outcome)).toEqual(["success"]);
   });
 
-  test("removes in the new one what it was to remove", async () => {
+  test("a removal that is retried removes the secret from the new store", async () => {
     const subdomain = await fixture.company("database");
     const secrets = fixture.secrets.company(subdomain, product);
     await secrets.set(key, "one");
@@ -94,7 +94,7 @@ describe("a write that waits while its company's store is changed", () => {
     expect(await fixture.infisical.findSecret(`/tenants/${subdomain}`, key)).toBeUndefined();
   });
 
-  test("is refused as what the new one cannot do, with nothing written", async () => {
+  test("an operation that the new store does not support is refused and writes nothing", async () => {
     const subdomain = await fixture.company("database");
     const secrets = fixture.secrets.company(subdomain, product);
     const writing = changeBefore(subdomain, "infisical", () =>
@@ -104,7 +104,7 @@ describe("a write that waits while its company's store is changed", () => {
     expect(await secrets.find(key)).toBeUndefined();
   });
 
-  test("ends in a conflict where the store changes before each of its three beginnings", async () => {
+  test("a write ends in CONFLICT if the store changes before each of its three attempts", async () => {
     const subdomain = await fixture.company("hybrid");
     const opened = connectDatabase({
       applicationUrl: fixture.urls.application,
@@ -126,7 +126,7 @@ describe("a write that waits while its company's store is changed", () => {
     expect(await secrets.find(key)).toBeUndefined();
   });
 
-  test("lands in the same company where that is renamed meanwhile, and another has its name", async () => {
+  test("a write reaches the same company after a rename, even if another company has taken its name", async () => {
     const company = await createCompany(fixture, "database");
     const { subdomain } = company;
     const secrets = fixture.secrets.company(subdomain, product);
@@ -146,8 +146,8 @@ describe("a write that waits while its company's store is changed", () => {
   });
 });
 
-describe("a process that does not know that a store has changed", () => {
-  test("does what only the new one can do, and not what the old one could", async () => {
+describe("a process with a stale view of a company's store", () => {
+  test("a stale process does what only the new store supports, and refuses what only the old one did", async () => {
     const subdomain = await fixture.company("infisical");
     const stale = fixture.another();
     const serving = await stale.serve(fixture.urls.listener, () => {});
@@ -166,7 +166,7 @@ describe("a process that does not know that a store has changed", () => {
     expect(await fixture.secrets.company(subdomain, product).get(key)).toBe("one");
   });
 
-  test("changes nothing in the old one, by none of the ways that there are", async () => {
+  test("a stale process changes nothing in the old store, by any operation", async () => {
     const company = await createCompany(fixture, "database");
     const { database } = stores;
     await database.write(inScope(company), write(key, "one", {}));
@@ -198,7 +198,7 @@ describe("a process that does not know that a store has changed", () => {
     expect(await changed()).toEqual(before);
   });
 
-  test("serves what is only in Infisical, and copies nothing", async () => {
+  test("a stale process serves values that exist only in Infisical, and backfills none", async () => {
     const company = await createCompany(fixture, "hybrid");
     await fixture.infisical.putSecret(`/tenants/${company.subdomain}`, key, "outside");
     await changeStore(fixture.superuser, company.subdomain, "infisical");
@@ -207,8 +207,8 @@ describe("a process that does not know that a store has changed", () => {
   });
 });
 
-describe("while a company's store is being changed", () => {
-  test("writes wait and reads do not, and what is read from Infisical is not copied", async () => {
+describe("changing a company's store", () => {
+  test("a store change blocks writes but not reads, and prevents backfills", async () => {
     const company = await createCompany(fixture, "hybrid");
     const secrets = fixture.secrets.company(company.subdomain, product);
     await secrets.set(key, "one");
@@ -225,17 +225,21 @@ describe("while a company's store is being changed", () => {
     expect(await secrets.get(key)).toBe("two");
   });
 
-  test("writes wait ten seconds at most, and are told to try again", { timeout: 40_000 }, async () => {
-    const company = await createCompany(fixture, "database");
-    await hold(company, 3600);
-    const startedAt = performance.now();
-    const writing = fixture.secrets.company(company.subdomain, product).set(key, "one");
-    await expect(writing).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", retryAfterMs: 1000 });
-    expect(performance.now() - startedAt).toBeGreaterThan(9_900);
-  });
+  test(
+    "a write waits at most ten seconds for a store change, then fails as retryable",
+    { timeout: 40_000 },
+    async () => {
+      const company = await createCompany(fixture, "database");
+      await hold(company, 3600);
+      const startedAt = performance.now();
+      const writing = fixture.secrets.company(company.subdomain, product).set(key, "one");
+      await expect(writing).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", retryAfterMs: 1000 });
+      expect(performance.now() - startedAt).toBeGreaterThan(9_900);
+    },
+  );
 });
 
-test("a store changes with its epoch alone, and the application's role changes neither store nor hold", async () => {
+test("a store changes only together with its epoch, and the application role can change neither store nor hold", async () => {
   const company = await createCompany(fixture, "database");
   const asRole = async (url: string, statement: (sql: postgres.Sql) => Promise<unknown>) => {
     const sql = postgres(url, { max: 1, onnotice: () => {} });

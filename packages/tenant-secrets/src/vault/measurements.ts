@@ -1,13 +1,13 @@
 import type { CacheMeasurements } from "../cache/cache.ts";
 import type { BackfillMeasurements } from "../stores/hybrid/backfill.ts";
 
-/** Numbers for whoever watches a process. No name of a company or a secret is in them. */
+/** Metrics of one process. None contains the name of a company or a secret. */
 export interface Measurements {
-  /** Of the values that are kept, sealed. */
+  /** The encrypted secret cache. */
   readonly cache: CacheMeasurements;
   readonly backfill: BackfillMeasurements;
-  /** Values that were read after they had expired. */
+  /** Reads of values that had expired. */
   readonly expiredReads: number;
-  /** Events of the audit log that the database refused for what was in them. */
+  /** Audit events that the database rejected because of their content. */
   readonly eventsLost: number;
 }

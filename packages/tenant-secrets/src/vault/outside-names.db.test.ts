@@ -23,12 +23,12 @@ async function companyWith(store: SecretStoreName, here: string, outside: string
   return { subdomain, secrets };
 }
 
-describe("the list of a hybrid company", () => {
+describe("listing a hybrid company", () => {
   test.for([
     ["does not answer", { kind: "answer", status: 503 }, "STORE_UNAVAILABLE"],
     ["refuses", { kind: "answer", status: 403, body: { message: "no" } }, "FORBIDDEN"],
   ] as const)(
-    "has what the database has while Infisical %s, and says what is missing",
+    "the list has the database's secrets while Infisical %s, and says what is missing",
     async ([, fault, code]) => {
       const { subdomain } = await companyWith("hybrid", "here", "CUSTOM_OUTSIDE");
       const process = fixture.another();
@@ -40,7 +40,7 @@ describe("the list of a hybrid company", () => {
       const list = await secrets.list();
       expect(list.missing).toBe("infisical");
       expect(list.secrets.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_HERE"]);
-      // What takes the list for the whole does not.
+      // Features that need the complete list are refused.
       const owner = await fixture.person(subdomain, "owner");
       const scope = await fixture.scope(subdomain, owner);
       expect(await codeOf(process.vault.export(scope, { format: "env", purpose: "incident" }))).toBe(code);
@@ -49,7 +49,7 @@ describe("the list of a hybrid company", () => {
 });
 
 test.for(["infisical", "hybrid"] as const)(
-  "names that our rules do not allow are listed as such, as far as the caller may know: %s",
+  "the list marks names that our rules do not allow, as far as the caller's permission covers them: %s",
   async (store) => {
     const { subdomain, secrets } = await companyWith(store, "here", "__proto__");
     for (const name of ["1_DIGIT", "WITH-HYPHEN", "CUSTOM_\u001b[31m"]) await put(subdomain, name);
@@ -67,8 +67,8 @@ test.for(["infisical", "hybrid"] as const)(
   },
 );
 
-describe("the removal of a hybrid company's secret", () => {
-  test("says that Infisical has it still, and deletes it there where that is asked for, then or later", async () => {
+describe("removing a secret of a hybrid company", () => {
+  test("a removal reports a value that remains in Infisical, and deletes it there on request, at once or later", async () => {
     const { subdomain, secrets } = await companyWith("hybrid", "here", "CUSTOM_LATER");
     await put(subdomain, "CUSTOM_NOW");
     expect(await secrets.remove("CUSTOM_LATER")).toEqual({ recoverUntil: undefined, leftInInfisical: true });
@@ -86,7 +86,7 @@ describe("the removal of a hybrid company's secret", () => {
     expect(events.map(({ outcome }) => outcome)).toEqual(["success", "attempted", "success"]);
   });
 
-  test("says so too of a copy, which can be restored, and nothing of what was never there", async () => {
+  test("a removal also reports the original of a backfilled secret, and never a value that Infisical never had", async () => {
     const { subdomain, secrets } = await companyWith("hybrid", "here", "CUSTOM_COPY");
     await secrets.get("CUSTOM_COPY");
     const copy = await secrets.remove("CUSTOM_COPY");
@@ -95,7 +95,7 @@ describe("the removal of a hybrid company's secret", () => {
     expect(await isInFolder(subdomain, "CUSTOM_COPY")).toBe(true);
   });
 
-  test("is done though Infisical is away, and then does not say what it does not know", async () => {
+  test("a removal succeeds while Infisical is unavailable, and reports the original as unknown", async () => {
     const { subdomain } = await companyWith("hybrid", "here", "CUSTOM_OUTSIDE");
     const secrets = fixture.another().company(subdomain, product);
     await secrets.get("CUSTOM_HERE");
@@ -105,7 +105,7 @@ describe("the removal of a hybrid company's secret", () => {
     expect(await codeOf(secrets.remove("CUSTOM_OUTSIDE"))).toBe("STORE_UNAVAILABLE");
   });
 
-  test("is not supported in Infisical where the company has nothing there", async () => {
+  test("deletion in Infisical is not supported if the company has nothing there", async () => {
     const { secrets } = await companyWith("database", "here", "CUSTOM_OUTSIDE");
     expect(await codeOf(secrets.remove("CUSTOM_HERE", { inInfisical: true }))).toBe("NOT_SUPPORTED");
     expect(await secrets.get("CUSTOM_HERE")).toBe("here");

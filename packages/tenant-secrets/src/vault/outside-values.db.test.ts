@@ -25,7 +25,7 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
   };
 
   test.for(unusable)(
-    "%s is refused by its name and rule, and is no trouble of others",
+    "a value that %s is refused with its name and rule, without affecting other secrets",
     async ([, value, rule]) => {
       const subdomain = await companyWith(value);
       const secrets = fixture.secrets.company(subdomain, product);
@@ -58,13 +58,13 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
     expect(await secrets.find("CUSTOM_BAD")).toBeUndefined();
   });
 
-  test("that is not of its entry's form is left out of several, and refused alone", async () => {
+  test("a value that violates its entry is left out of a batch read, and refused in a single read", async () => {
     const secrets = fixture.secrets.company(await companyWith("no JSON", "OAUTH_GOOGLE"), product);
     await expect(secrets.get("OAUTH_GOOGLE")).rejects.toMatchObject({ code: "INVALID_VALUE" });
     expect(await secrets.getMany(["CUSTOM_GOOD", "OAUTH_GOOGLE"])).toEqual({ CUSTOM_GOOD: "good" });
   });
 
-  test("of 65,536 bytes is served", async () => {
+  test("a value of 65,536 bytes is served", async () => {
     const value = "é".repeat(32_768);
     const secrets = fixture.secrets.company(await companyWith(value), product);
     expect(await secrets.getMany(["CUSTOM_GOOD", "CUSTOM_BAD"])).toEqual({
@@ -74,7 +74,7 @@ describe.each(["infisical", "hybrid"] as const)("of a company that is %s, a valu
   });
 });
 
-test("a copy in the database is served on where Infisical's value has become one that cannot be", async () => {
+test("a backfilled copy is served even after Infisical's value has become invalid", async () => {
   const subdomain = await fixture.company("hybrid");
   await putByHand(fixture, subdomain, { name: "CUSTOM_KEY", value: "fake-copied" });
   const secrets = fixture.another({ cache: { ttlMs: 1 } }).company(subdomain, product);

@@ -4,18 +4,18 @@ import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 
-type ReadPlace = Pick<AuditEntry, "companyId" | "secretKey">;
+type ReadTarget = Pick<AuditEntry, "companyId" | "secretKey">;
 type ReadVersion = Pick<StoredSecret, "version" | "expiresAtMs">;
 
-/** How reads get in the audit log, and are counted where what was read has expired. */
+/** Audits reads, and counts reads of expired values. */
 export interface ReadAudit {
-  /** Puts a read in the audit log, before its value leaves. @throws {TenantSecretsError} as the audit log does */
-  record(caller: Caller, place: ReadPlace, secret: ReadVersion): Promise<void>;
-  /** As `add`, of what a program reads and is at hand, without waiting. @returns false where only `add` can do it */
+  /** Audits a read before its value is returned. @throws {TenantSecretsError} as the audit log does */
+  record(caller: Caller, target: ReadTarget, secret: ReadVersion): Promise<void>;
+  /** As `record`, synchronously, for cached reads by programs. @returns false if only `record` can audit it */
   tryRecord(caller: Caller, companyId: CompanyId, secretKey: string, encrypted: EncryptedSecret): boolean;
-  /** Of what got in the audit log in another way. */
+  /** Counts a read that was audited elsewhere. */
   countExpired(secret: Pick<ReadVersion, "expiresAtMs">): void;
-  /** How many values have been read here after they had expired. */
+  /** Reads of expired values in this process. */
   expired(): number;
 }
 
@@ -25,8 +25,11 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
     if (expiresAtMs !== undefined && expiresAtMs <= Date.now()) expired += 1;
   };
 
-  /** How the last reader of a value is put in the audit log again: a value that is at hand is mostly read by the same one. */
-  const recorders = new WeakMap<EncryptedSecret, { readonly caller: Caller; readonly note: () => boolean }>();
+  /** The last reader's prepared recorder per cached value: consecutive reads of one value mostly come from the same caller. */
+  const recorders = new WeakMap<
+    EncryptedSecret,
+    { readonly caller: Caller; readonly record: () => boolean }
+  >();
   const recorderOf = (
     caller: Caller,
     companyId: CompanyId,
@@ -34,18 +37,18 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
     encrypted: EncryptedSecret,
   ): (() => boolean) => {
     const known = recorders.get(encrypted);
-    if (known?.caller === caller) return known.note;
+    if (known?.caller === caller) return known.record;
     const { version } = encrypted;
     const read = { action: "secret.read", outcome: "success", companyId, secretKey, version } as const;
-    const note = audit.batchedRecorder(caller, read);
-    recorders.set(encrypted, { caller, note });
-    return note;
+    const record = audit.batchedRecorder(caller, read);
+    recorders.set(encrypted, { caller, record });
+    return record;
   };
 
   return {
-    record: async (caller, place, secret) => {
+    record: async (caller, target, secret) => {
       const { version } = secret;
-      const read = { ...place, version, action: "secret.read", outcome: "success" } as const;
+      const read = { ...target, version, action: "secret.read", outcome: "success" } as const;
       await (isPerson(caller) ? audit.record(caller, read) : audit.recordBatched(caller, read));
       countExpired(secret);
     },
@@ -59,12 +62,12 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
   };
 }
 
-/** What people read is one event each, committed first; what services and jobs read can be much, and is written together. */
+/** Reads by people are one event each, committed first. Reads by services and jobs are frequent and written in batches. */
 function isPerson({ actor }: Caller): boolean {
   return actor.kind === "user" || actor.kind === "operator";
 }
 
-/** Notes that a program used a secret. */
+/** Updates a secret's last use by a program. */
 export function touchLastUsed(
   { caller, company }: CompanyScope,
   store: SecretStore,

@@ -15,21 +15,21 @@ import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 import { recordFailures, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 import { touchLastUsed, type ReadAudit } from "./read-audit.ts";
-import { openOrForget, cacheKeyOf } from "./secret-cache.ts";
+import { openOrInvalidate, cacheKeyOf } from "./secret-cache.ts";
 
-/** Values for programs, and for what the product does in the name of a person. */
+/** Returns values to programs, and to product code that acts for a person. */
 export interface Reads extends Pick<VaultHandlers, "read" | "readMany" | "readActive"> {
   /**
-   * As `read`, synchronously, from the cache alone, for code of the product. A rule that is added to `read` is added here: a
-   * test asks both for every caller, store and state of a secret.
+   * As `read`, synchronously and from the cache alone, for product code. Every rule of `read` must hold here too: a test
+   * compares both for every caller, store and state of a secret.
    *
    * @param now by `performance.now()`
-   * @returns undefined where the cache has no answer, or the answer would be a denial: `read` says which
+   * @returns undefined on a cache miss, and if the call would be denied: `read` then tells which
    */
   readCached(scope: CompanyScope, secretKey: string, now: number): ReadValue | undefined;
-  /** As `read`, in bytes, which the caller zeroes. */
+  /** As `read`, in bytes, which the caller must zero. */
   open(scope: CompanyScope, secretKey: string): Promise<OpenValue>;
-  /** As `readActive`, in bytes, which the caller zeroes. */
+  /** As `readActive`, in bytes, which the caller must zero. */
   openActive(scope: CompanyScope, secretKey: string): Promise<readonly OpenValue[]>;
 }
 
@@ -38,7 +38,7 @@ export function createReads(
   authorize: Authorize,
   readAudit: ReadAudit,
 ): Reads {
-  /** Finds values and audits them as read. @returns the first one, and the others */
+  /** Finds values and audits their reads. @returns the first value, and the others */
   const readAudited = (
     resolved: CompanyScope,
     secretKey: string,
@@ -86,7 +86,7 @@ export function createReads(
     }
   };
 
-  /** That a value was used is noted when it is fetched, which is at least as often as it has to be. */
+  /** The last use is not updated here: fetching the value does so often enough. */
   const readCached: Reads["readCached"] = ({ caller, company }, secretKey, now) => {
     if (caller.actor.kind !== "job" || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
     const encrypted = cache.current.peek(cacheKeyOf(company, secretKey), now)?.value;
@@ -104,14 +104,14 @@ export function createReads(
   const readCurrent = async (scope: CompanyScope, secretKey: string): Promise<StoredSecret> => {
     const [current] = await readAudited(scope, secretKey, async (company, store) => {
       const encrypted = await find(company, store, secretKey);
-      return [openOrForget(cache, { company, secretKey }, () => decryptSecret(encrypted))];
+      return [openOrInvalidate(cache, { company, secretKey }, () => decryptSecret(encrypted))];
     });
     return current;
   };
 
   const takeActive = (scope: CompanyScope, secretKey: string) =>
     readAudited(scope, secretKey, async (company, store) => {
-      // The caller found the current value refused: it may not be the current one any more.
+      // The provider rejected the cached current value: it may have been replaced.
       cache.invalidate(company.id, secretKey);
       return decryptActive(await findActive(store, company, { secretKey, isRefused: true }));
     });
@@ -171,7 +171,7 @@ function readBy(scope: CompanyScope) {
   return { operation: vaultOperations.read, scope, denyReason: denyReasonOf(scope) };
 }
 
-/** Why a caller that may use values may not have one. */
+/** The reason why a caller with the verb `use` is denied a value, if there is one. */
 export function denyReasonOf({ caller, isRemote }: CompanyScope): string | undefined {
   return isRemote === true && isUser(caller)
     ? "A person does not read a value, but reveals it, and says what for."
@@ -182,7 +182,7 @@ function isUser({ actor }: Caller): boolean {
   return actor.kind === "user";
 }
 
-/** Makes the value a string, and wipes its bytes. */
+/** Converts the value to a string, and zeroes its bytes. */
 export function valueOf({ plaintext, version }: StoredSecret): ReadValue {
   try {
     return { value: plaintext.reveal(), version };

@@ -38,7 +38,7 @@ async function lastEvent() {
   return event;
 }
 
-test("a value is revealed to owners and admins, and what for is in the audit log when it leaves", async () => {
+test("owners and admins can reveal a value, and its purpose is audited before the value is returned", async () => {
   for (const [index, purpose] of RevealPurpose.options.entries()) {
     const caller = person(index % 2 === 0 ? "owner" : "admin");
     expect(await reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
@@ -56,7 +56,7 @@ test("a value is revealed to owners and admins, and what for is in the audit log
   }
 });
 
-test("nobody else reveals: neither other roles, programs nor operators, nor in another company", async () => {
+test("other roles, programs, operators and members of other companies cannot reveal", async () => {
   for (const caller of [person("member"), person("auditor"), product, operator]) {
     expect(await codeOf(reveal(caller, mine, "CUSTOM_A", "incident"))).toBe("FORBIDDEN");
     expect(await lastEvent()).toMatchObject({ outcome: "denied", reason: "FORBIDDEN" });
@@ -66,7 +66,7 @@ test("nobody else reveals: neither other roles, programs nor operators, nor in a
   expect(await codeOf(reveal(person("owner"), mine, "NONSENSE", "incident"))).toBe("UNKNOWN_SECRET_KEY");
 });
 
-test("a value that cannot be recorded as revealed is not", async () => {
+test("a reveal that cannot be audited returns no value", async () => {
   await superuser`alter table audit_events rename to audit_events_away`;
   try {
     expect(await codeOf(reveal(person("owner"), mine, "CUSTOM_A", "debugging"))).toBe("AUDIT_UNAVAILABLE");
@@ -75,7 +75,7 @@ test("a value that cannot be recorded as revealed is not", async () => {
   }
 });
 
-test("a person does not read over the API, whatever their role, while the product acts in their name", async () => {
+test("a person cannot read over the API, whatever their role, while the product can read on their behalf", async () => {
   const input = { company: mine, secretKey: "CUSTOM_A" };
   for (const role of ["owner", "admin", "member", "auditor"] as const) {
     const caller = person(role);
@@ -93,7 +93,7 @@ test("a person does not read over the API, whatever their role, while the produc
   }
 });
 
-test("what the catalogue calls write-only is shown to nobody, and used all the same", async () => {
+test("a write-only value is revealed to no role, and remains usable by programs", async () => {
   const { application, maintenance } = fixture.urls;
   const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
   afterAll(() => database.close());

@@ -4,7 +4,7 @@ import type { Authorize, VaultHandlers, VaultParts } from "./authorize.ts";
 import type { ReadAudit } from "./read-audit.ts";
 import { valueOf } from "./reads.ts";
 
-/** A value for a person to look at, whose purpose is audited before it leaves. */
+/** Shows a value to a person. The purpose is audited before the value is returned. */
 export function createReveal(
   { catalog }: VaultParts,
   authorize: Authorize,

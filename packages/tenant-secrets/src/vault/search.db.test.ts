@@ -5,7 +5,7 @@ import { createCallerContext } from "../router/trpc.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser, infisical } = fixture;
-// Another process than the one that wrote, so that it has no key of anybody at hand.
+// A process other than the writer's, so that no company key is cached.
 const searching = fixture.another();
 const { searchValues } = searching;
 const leaked = "fake_leaked_value_0001";
@@ -56,7 +56,7 @@ const inPlain = [
 ];
 const inHybrid = { company: hybrid, secretKey: "CUSTOM_A", version: 1, current: true, removed: false };
 
-test("a search finds a value in every company, current or earlier, and counts the companies that it could not search", async () => {
+test("a search finds current and earlier versions in every company, and counts the companies that it could not search", async () => {
   expect(await searchValues(operator, leaked, undefined)).toEqual({
     matches: [...inPlain, inHybrid],
     complete: true,
@@ -87,7 +87,7 @@ test("a search in one company finds a value for its owners and admins, under any
   expect(await searchValues(operator, leaked, untouched)).toMatchObject({ matches: [], searched: 1 });
 });
 
-test("a search is refused to every other role, and a foreign company is NOT_FOUND", async () => {
+test("a search is denied to every other role, and a foreign company is NOT_FOUND", async () => {
   for (const caller of [
     await fixture.person(plain, "member"),
     await fixture.person(plain, "auditor"),
@@ -105,7 +105,7 @@ test("a search is refused to every other role, and a foreign company is NOT_FOUN
   }
 });
 
-test("a search is audited with its actor and in each company with a match, without the value", async () => {
+test("a search is audited with its actor, and in each company with a match, without the value", async () => {
   const { search } = createCaller(createCallerContext(searching, operator)).secrets;
   const [mark] = await superuser`select coalesce(max(position), 0) as position from audit_events`;
   await search({ value: leaked });
@@ -121,7 +121,7 @@ test("a search is audited with its actor and in each company with a match, witho
   expect(String(all?.["text"])).not.toContain("fake_leaked");
 });
 
-test("a search covers more companies than one batch, and ends at 200 matches", async () => {
+test("a search covers more companies than one batch, and stops at 200 matches", async () => {
   await superuser`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
     select 'batch-' || n, 'batch-' || n, 'database', 1, 1, '' from generate_series(1, 230) n`;
   expect((await searchValues(operator, leaked, undefined)).searched).toBe(233);

@@ -17,10 +17,10 @@ import type { CompanyKeys } from "../keys/company/company-keys.ts";
 
 /**
  * Finds a value among the current and earlier versions in the database: "is this leaked string one of ours?" Values are
- * compared by fingerprint, under each company's own key, and none is decrypted. Every match is an event of its company.
+ * compared by fingerprint under each company's own key; none is decrypted. Every match is audited in its company.
  *
- * @param value as it is stored: of an object its JSON
- * @param subdomain left out: in every company, for operators
+ * @param value in its stored form: JSON for an object
+ * @param subdomain left out: all companies, for operators only
  * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_VALUE
  */
 export type SearchValues = (
@@ -31,8 +31,8 @@ export type SearchValues = (
 
 const batchSize = 100;
 const mostMatches = 200;
-/** So that a search leaves connections to those who serve. */
-const atOnce = 4;
+/** Companies searched at once, so that enough connections remain for requests. */
+const maxConcurrentCompanies = 4;
 
 const CompanyRow = z.object({
   id: z.string(),
@@ -57,7 +57,7 @@ export function createValueSearch(
   companies: Pick<Companies, "resolve">,
   companyKeys: CompanyKeys,
 ): SearchValues {
-  /** The fingerprints that a value has in a company, or why they cannot be told. */
+  /** A value's fingerprints under a company's keys, or why they cannot be computed. */
   const fingerprints = async (
     company: CompanyRow,
     value: Buffer,
@@ -89,14 +89,15 @@ export function createValueSearch(
       after = batch.at(-1)?.id;
       if (after === undefined) return findings;
       const wanted: { id: string; fingerprint: string }[] = [];
-      for (let start = 0; start < batch.length; start += atOnce) {
-        const some = batch.slice(start, start + atOnce);
+      for (let start = 0; start < batch.length; start += maxConcurrentCompanies) {
+        const some = batch.slice(start, start + maxConcurrentCompanies);
         const results = await Promise.all(some.map((company) => fingerprints(company, value)));
         for (const [index, company] of some.entries()) {
           const result = results[index] ?? "keysUnavailable";
           if (typeof result === "string") findings.notSearched[result] += 1;
           else {
-            // Rows that a company on Infisical left in the database are searched too, but the company is not called searched.
+            // Rows left in the database by a company on Infisical are searched too, but the company is not reported as
+            // searched.
             if (company.secretStore === "infisical") findings.notSearched.inInfisical += 1;
             else findings.searched += 1;
             if (company.secretStore === "hybrid") findings.partly += 1;
@@ -137,7 +138,7 @@ interface Findings extends Pick<ValueSearch, "notSearched"> {
   readonly notSearched: { inInfisical: number; keysDestroyed: number; keysUnavailable: number };
 }
 
-/** The next companies after one, or one alone. */
+/** The next batch of companies by id, or one company. */
 async function selectCompanies(
   across: Across,
   companyId: string | undefined,
@@ -178,6 +179,6 @@ function checkSearched(text: string, bytes: number): void {
   if (text !== "" && bytes <= maxValueBytes && text.isWellFormed()) return;
   throw new TenantSecretsError(
     "INVALID_VALUE",
-    `The value to search for is not one that could be kept: 1 to ${maxValueBytes} bytes of well-formed text.`,
+    `The value to search for cannot be a stored value: it must have 1 to ${maxValueBytes} bytes of well-formed text.`,
   );
 }

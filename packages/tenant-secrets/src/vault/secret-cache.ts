@@ -11,31 +11,32 @@ import type { Company } from "../companies/companies.ts";
 import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { ActiveVersions } from "../stores/store.ts";
 
-/** What a process has found of companies' secrets, sealed as it was, and keeps while it hears of changes. */
+/** Encrypted secrets of companies, cached while the process receives change notifications. */
 export interface SecretCache {
-  /** Current values. */
+  /** Current versions. */
   readonly current: Cache<EncryptedSecret>;
-  /** All values that count, which webhooks are verified with. */
+  /** All active versions, for verifying webhooks. */
   readonly active: Cache<ActiveVersions>;
-  /** One secret of a company has changed, or any of them. */
+  /** Invalidates one secret of a company, or all of them. */
   invalidate(companyId: string, secretKey?: string): void;
-  /** Of a company's secrets those have changed that are meant. */
+  /** Invalidates a company's secrets that match. */
   invalidateMatching(companyId: string, isMeant: (secretKey: string) => boolean): void;
   markStale(): void;
   start(): void;
   stop(): void;
-  /** Of both together. */
+  /** The sum of both caches. */
   measure(): CacheMeasurements;
 }
 
-/** What webhooks are signed with is few of the secrets that there are. */
+/** The share of the cache for active versions. Few secrets are webhook secrets. */
 const activeShare = 1 / 8;
 
-/** @param bounds of current values; an eighth of that is kept beside them */
+/** @param bounds of the current versions; active versions get an additional eighth */
 export function createSecretCache({ maxEntries, maxBytes, ...cacheOptions }: CacheTtl & Bounds): SecretCache {
   const unavailability = {
     isUnavailable: isStoreUnavailable,
-    // Infisical has a circuit breaker, and what a hybrid company has in the database is asked for while that is open.
+    // An Infisical outage alone must not serve stale values: a hybrid company's values in the database are still fetched. Calls
+    // to Infisical itself fail fast, by a circuit breaker.
     isSourceUnavailable: isDatabaseUnavailable,
   };
   const current = createCache<EncryptedSecret>({
@@ -72,7 +73,7 @@ export function createSecretCache({ maxEntries, maxBytes, ...cacheOptions }: Cac
         staleHits: one.staleHits + other.staleHits,
         misses: one.misses + other.misses,
         joined: one.joined + other.joined,
-        // Whatever is forgotten is forgotten in both.
+        // Both caches are always invalidated together, so one count is the total.
         invalidations: one.invalidations,
         evictions: one.evictions + other.evictions,
         entries: one.entries + other.entries,
@@ -82,13 +83,15 @@ export function createSecretCache({ maxEntries, maxBytes, ...cacheOptions }: Cac
   };
 }
 
-/** The cache key of a secret: the store is part of it, so that no answer outlives a change of the company's store. */
+/** The cache key of a secret. It includes the store, so that no entry outlives a change of the company's store. */
 export function cacheKeyOf({ id, secretStore }: Company, secretKey: string): CacheKey {
   return { owner: id, name: secretKey, source: secretStore };
 }
 
-/** Opens what was cached. What does not open is fetched again by the next caller: it may have been put right. */
-export function openOrForget<T>(
+/**
+ * Decrypts a cached value. If that fails, the entry is invalidated, because the stored value may have been repaired meanwhile.
+ */
+export function openOrInvalidate<T>(
   cache: SecretCache,
   { company, secretKey }: { readonly company: Company; readonly secretKey: string },
   open: () => T,

@@ -25,7 +25,7 @@ beforeAll(async () => {
 type Input<N extends "planImport" | "import" | "export"> = InputOf<VaultOperations[N]>;
 type Entries = Input<"import">["entries"];
 
-/** The files of any company, for any caller. */
+/** The file operations for any company and caller. */
 const files = () => {
   const { vault } = fixture.secrets;
   return {
@@ -40,7 +40,7 @@ const files = () => {
 const acme = () => fixture.secrets.company(subdomain, product);
 const entriesOf = (values: Readonly<Record<string, string>>): FileEntry[] =>
   Object.entries(values).map(([secretKey, text], i) => ({ secretKey, text, line: i + 1 }));
-/** `change secretKey@version`, or of a refused one the code. */
+/** `change secretKey@version`, or the error code of a refused entry. */
 async function planned(entries: readonly FileEntry[], caller = product): Promise<string[]> {
   return (await files().plan(caller, subdomain, entries)).map((entry) =>
     entry.change === "refused"
@@ -58,8 +58,8 @@ async function eventsOf(action: string, since: Date): Promise<string[]> {
 const versionsOf = async () =>
   Object.fromEntries((await acme().list()).secrets.map(({ secretKey, version }) => [secretKey, version]));
 
-describe("a plan", () => {
-  test("says what an import would add, change, leave alone and refuse, writes nothing and is in the audit log", async () => {
+describe("planning an import", () => {
+  test("a plan lists what an import would add, change, skip and refuse, writes nothing and is audited", async () => {
     await acme().set("CUSTOM_SAME", "same");
     await acme().set("CUSTOM_OTHER", "before");
     await acme().set("CUSTOM_OTHER", "now");
@@ -94,7 +94,7 @@ describe("a plan", () => {
     ]);
   });
 
-  test("takes 100 secrets and refuses 101 with a sentence, as does an import", async () => {
+  test("a plan and an import accept 100 secrets and refuse 101 with an explanation", async () => {
     const many = (count: number) =>
       Array.from({ length: count }, (_, i) => ({ secretKey: `CUSTOM_M${i}`, text: "m", line: i + 1 }));
     expect(await planned(many(maxBatchSecrets))).toHaveLength(maxBatchSecrets);
@@ -106,7 +106,7 @@ describe("a plan", () => {
     );
   });
 
-  test("and an import are refused beforehand where the store writes one secret at a time", async () => {
+  test("a plan and an import are refused in advance if the store cannot write a batch", async () => {
     const inInfisical = await fixture.company("infisical");
     const entries = entriesOf({ CUSTOM_A: "a" });
     expect(await codeOf(files().plan(product, inInfisical, entries))).toBe("NOT_SUPPORTED");
@@ -115,7 +115,7 @@ describe("a plan", () => {
     );
   });
 
-  test("sees what only Infisical has, and an import then writes it to the database", async () => {
+  test("a plan includes secrets that exist only in Infisical, and an import then writes them to the database", async () => {
     const hybrid = await fixture.company("hybrid");
     await fixture.infisical.putSecret(`/tenants/${hybrid}`, "CUSTOM_OUTSIDE", "outside");
     const [same] = await files().plan(product, hybrid, entriesOf({ CUSTOM_OUTSIDE: "outside" }));
@@ -130,8 +130,8 @@ describe("a plan", () => {
   });
 });
 
-describe("an import", () => {
-  test("writes what was planned and nothing else, and a retry applies once", async () => {
+describe("importing", () => {
+  test("an import writes exactly what was planned, and a retry applies it once", async () => {
     await acme().set("CUSTOM_LEFT", "left");
     const entries = entriesOf({ CUSTOM_LEFT: "not planned", CUSTOM_I1: "one", CUSTOM_I2: "two" });
     const expected = [
@@ -148,7 +148,7 @@ describe("an import", () => {
     expect(await versionsOf()).toMatchObject({ CUSTOM_LEFT: 1, CUSTOM_I1: 1, CUSTOM_I2: 1 });
   });
 
-  test("writes nothing where one secret was changed since the plan", async () => {
+  test("an import writes nothing if one of its secrets changed since the plan", async () => {
     const entries = entriesOf({ CUSTOM_C1: "file", CUSTOM_C2: "file" });
     const expected = entries.map(({ secretKey }) => ({ secretKey, version: 0 }));
     await acme().set("CUSTOM_C2", "somebody else's");
@@ -159,7 +159,7 @@ describe("an import", () => {
     expect(await acme().find("CUSTOM_C1")).toBeUndefined();
   });
 
-  test("writes nothing while anything is refused, names no value, and skips that when told to", async () => {
+  test("an import writes nothing while an entry is refused, names no value, and skips refused entries on request", async () => {
     const entries = [
       ...entriesOf({ CUSTOM_GOOD: "good", STRIPE_SECRET_KEY: canary }),
       { secretKey: canary, text: "x", line: 3 },
@@ -177,7 +177,7 @@ describe("an import", () => {
     expect(await acme().get("CUSTOM_GOOD")).toBe("good");
   });
 
-  test("brings a removed secret back as a new version only when it was planned to", async () => {
+  test("an import restores a removed secret as a new version only if the plan says so", async () => {
     await acme().set("CUSTOM_GONE", "gone");
     await acme().remove("CUSTOM_GONE");
     const entries = entriesOf({ CUSTOM_GONE: "gone" });
@@ -189,7 +189,7 @@ describe("an import", () => {
     expect(await versionsOf()).toMatchObject({ CUSTOM_GONE: 2 });
   });
 
-  test("and a plan into another company are answered as if it did not exist", async () => {
+  test("a plan and an import for a foreign company are answered as if it did not exist", async () => {
     const other = await fixture.company("database");
     const entries = entriesOf({ CUSTOM_A: "a" });
     for (const name of [other, "nobody-here"]) {
@@ -202,7 +202,7 @@ describe("an import", () => {
   });
 });
 
-describe("an export", () => {
+describe("exporting", () => {
   const hostile: Readonly<Record<string, string>> = {
     CUSTOM_QUOTES: `'"\`\\"'\\`,
     CUSTOM_LINES: "\r\n-----BEGIN-----\r\na#b\n$HOME ${X} $(x)\r",
@@ -239,7 +239,7 @@ describe("an export", () => {
     expect(new Set(plan.map(({ change }) => change))).toEqual(new Set(["unchanged"]));
   });
 
-  test("leaves out what nobody may see, says so, and is in the audit log secret by secret", async () => {
+  test("an export omits secrets that may not be revealed, says so, and audits each secret separately", async () => {
     const company = await fixture.company("hybrid");
     const theirs = fixture.secrets.company(company, product);
     await theirs.set("CUSTOM_A", "a");
@@ -260,7 +260,7 @@ describe("an export", () => {
     ]);
   });
 
-  test("is for owners, admins and the keys that were given it, and of those only what they cover", async () => {
+  test("an export is for owners, admins and API keys with the verb, limited to the secrets that they cover", async () => {
     const since = new Date();
     const [member, auditor] = [
       await fixture.person(subdomain, "member"),
@@ -292,7 +292,7 @@ describe("an export", () => {
     expect(exported).toEqual({ file: "CUSTOM_SAME=same\n", secretKeys: ["CUSTOM_SAME"], leftOut: [] });
   });
 
-  test("of nothing is in the audit log all the same", async () => {
+  test("an export without secrets is audited too", async () => {
     const company = await fixture.company("database");
     const since = new Date();
     const owner = await fixture.person(company, "owner");

@@ -25,12 +25,12 @@ import { decryptEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
 import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 
-/** The largest file that an export makes, in bytes of UTF-8. */
+/** The maximum size of an export, in bytes of UTF-8. */
 const maxExportBytes = 16 * 1024 * 1024;
 
 type FileHandlers = Pick<VaultHandlers, "planImport" | "import" | "export">;
 
-/** Secrets to and from files, many at once. Entries are read here, after the permission. */
+/** Imports and exports many secrets as one file. The file's entries are validated here, after the permission check. */
 export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize): FileHandlers {
   return {
     planImport: (scope, input) =>
@@ -125,7 +125,7 @@ export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize)
             version,
             reason: purpose,
           }));
-          // An export that found nothing is an attempt as well.
+          // An export without secrets is audited too.
           await steps.recordTogether(events.length === 0 ? [{ reason: purpose }] : events);
           return {
             file,
@@ -191,7 +191,7 @@ function refuseRefused(planned: readonly PlannedEntry[]): void {
   );
 }
 
-/** Of a secret key that stands twice, the first entry is in order and the second one refused. */
+/** Refuses all but the first entry of a duplicate secret key. */
 function isFirst(entries: readonly FileEntry[], { secretKey }: FileEntry, i: number): boolean {
   return entries.findIndex((each) => each.secretKey === secretKey) === i;
 }
@@ -199,11 +199,11 @@ function isFirst(entries: readonly FileEntry[], { secretKey }: FileEntry, i: num
 function otherFile(): TenantSecretsError {
   return new TenantSecretsError(
     "INVALID_INPUT",
-    "Nothing was written: it was to write secrets that this file does not have, or that are refused. Plan the import anew.",
+    "Nothing was written: the plan has secrets that this file lacks, or that are refused. Plan the import again.",
   );
 }
 
-/** Reads as many as there are. The caller wipes them. */
+/** Reads all secrets that exist. The caller zeroes the values. */
 async function readBatches(
   store: SecretStore,
   company: Company,

@@ -9,7 +9,7 @@ import type { Companies } from "../companies/companies.ts";
 import { handlerOf, resolveFor } from "./authorize.ts";
 import type { Vault } from "./vault.ts";
 
-/** The vault as one caller has it of one company, which is resolved for each call. */
+/** One caller's access to the vault in one company, which is resolved again for each call. */
 export function vaultTransport(
   { vault, companies }: { readonly vault: Vault; readonly companies: Companies },
   caller: Caller,

@@ -37,7 +37,7 @@ const ways = {
     }).company(here),
 } as const;
 
-/** A provider that takes some values, and what it was sent. */
+/** A fake provider that accepts some values, and the values that it was sent. */
 function provider(...taken: string[]) {
   const sent: string[] = [];
   return {
@@ -58,7 +58,7 @@ async function checksOf(secretKey: `CUSTOM_${string}`): Promise<(string | undefi
 describe.each(Object.entries(ways))("use %s", (way, company) => {
   const name = (text: string) => `CUSTOM_${text}_${way.replaceAll(" ", "_")}` as const;
 
-  test("hands the value over once where the provider takes it, and keeps nothing of it", async () => {
+  test("use calls the provider once with an accepted value, and stores no check result", async () => {
     const secretKey = name("TAKEN");
     await secrets.company(here, product).set(secretKey, "fake-taken");
     const { sent, call } = provider("fake-taken");
@@ -67,7 +67,7 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
     expect(await checksOf(secretKey)).toEqual([undefined]);
   });
 
-  test("tries a newer version, then the pending, then the previous one, each once, and keeps the outcome", async () => {
+  test("use tries a newer version, the pending and then the previous one, each once, and stores the outcomes", async () => {
     const secretKey = name("TRIED");
     const acme = secrets.company(here, product);
     await acme.set(secretKey, "fake-1");
@@ -75,7 +75,7 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
     const call = async (value: string) => {
       sent.push(value);
       if (sent.length === 1) {
-        // Somebody replaces it while the call is under way.
+        // The value is replaced during the call.
         await acme.set(secretKey, "fake-2");
         await acme.set(secretKey, "fake-3", { graceSeconds: 3600 });
         await acme.stage(secretKey, "fake-4");
@@ -88,7 +88,7 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
     expect(await checksOf(secretKey)).toEqual(["rejected", "rejected", "accepted", "rejected"]);
   });
 
-  test("does not try a previous version whose grace window is over, nor one value twice", async () => {
+  test("use tries neither a previous version after its grace window nor the same value twice", async () => {
     const secretKey = name("OVER");
     const acme = secrets.company(here, product);
     await acme.set(secretKey, "fake-old");
@@ -100,7 +100,7 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
     expect(await checksOf(secretKey)).toEqual([undefined, "rejected", undefined]);
   });
 
-  test("passes any other error on as it is, and calls nothing more", async () => {
+  test("use rethrows any other error unchanged, and tries no further version", async () => {
     const secretKey = name("OTHER");
     await secrets.company(here, product).set(secretKey, "fake-other", {});
     const outage = new Error("503");
@@ -113,7 +113,7 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
     expect([calls, await checksOf(secretKey)]).toEqual([1, [undefined]]);
   });
 
-  test("zeroes the bytes that it handed over, whatever became of the call", async () => {
+  test("useBytes zeroes its bytes whether the call succeeds or fails", async () => {
     const secretKey = name("BYTES");
     await secrets.company(here, product).set(secretKey, "fake-bytes");
     const cache: Uint8Array[] = [];
@@ -130,7 +130,7 @@ describe.each(Object.entries(ways))("use %s", (way, company) => {
   });
 });
 
-test("a call that worked is not undone because its outcome cannot be kept", async () => {
+test("a successful call stays successful if its outcome cannot be stored", async () => {
   const there = await fixture.company("infisical");
   const acme = secrets.company(there, product);
   await acme.set("CUSTOM_A", "fake-one");
@@ -145,7 +145,7 @@ test("a call that worked is not undone because its outcome cannot be kept", asyn
   expect(sent).toEqual(["fake-one", "fake-two"]);
 });
 
-test("a value that was copied from Infisical and is refused is looked for there anew, in a process that has just looked", async () => {
+test("a rejected backfilled value is fetched from Infisical again, even if it was fetched just before", async () => {
   const there = await fixture.company("hybrid");
   const acme = secrets.company(there, product);
   await fixture.infisical.putSecret(`/tenants/${there}`, "CUSTOM_A", "fake-one");
@@ -157,7 +157,7 @@ test("a value that was copied from Infisical and is refused is looked for there 
   expect(sent).toEqual(["fake-one", "fake-two"]);
 });
 
-test("a credential that stays refused locks its secret once a minute, and every value that left is in the audit log", async () => {
+test("a permanently rejected credential is recorded once a minute per version, while each of its reads is audited", async () => {
   const acme = secrets.company(here, product);
   await acme.set("CUSTOM_REFUSED", "fake-refused");
   await acme.set("CUSTOM_REFUSED", "fake-also", { graceSeconds: 60 });
@@ -173,7 +173,7 @@ test("a credential that stays refused locks its secret once a minute, and every 
   ]);
 });
 
-test("a read by a program shows when the secret was last used", async () => {
+test("a program's read updates the secret's last use", async () => {
   const acme = secrets.company(here, product);
   await acme.set("CUSTOM_USED", "fake-used");
   await acme.set("CUSTOM_UNUSED", "fake-unused");
@@ -191,7 +191,7 @@ test("a read by a program shows when the secret was last used", async () => {
     .toEqual([true, false]);
 });
 
-describe("a webhook", () => {
+describe("verifying a webhook", () => {
   const body = Buffer.from('{"type":"payment_intent.succeeded"}');
   const signed = (secret: string) => {
     const timestamp = Math.floor(Date.now() / 1000);
@@ -200,7 +200,7 @@ describe("a webhook", () => {
   };
   const [old, current, next] = ["old", "current", "next"].map((name) => `whsec_fake_codewiser_${name}_0001`);
 
-  test("is verified by every version of its secret that counts, also by one of two windows, and refused by any other", async () => {
+  test("a webhook is accepted under every active version, including those in overlapping grace windows, and no other", async () => {
     const acme = secrets.company(here, product);
     if (old === undefined || current === undefined || next === undefined) throw new Error("three secrets");
     await acme.set("STRIPE_WEBHOOK_SECRET", old);
@@ -215,7 +215,7 @@ describe("a webhook", () => {
     }
     const forged = signed("whsec_fake_somebody_else_0001");
     expect(await codeOf(acme.verifyWebhook("STRIPE_WEBHOOK_SECRET", forged))).toBe("UNAUTHENTICATED");
-    // A second write, such as the same command once more, takes back nothing that was promised to the sender.
+    // Writing the same value again, as a repeated command does, must not end the grace window of the earlier version.
     expect(await acme.set("STRIPE_WEBHOOK_SECRET", current)).toEqual({ version: 4 });
     expect(await acme.verifyWebhook("STRIPE_WEBHOOK_SECRET", signed(old))).toEqual({ version: 1 });
     await acme.set("STRIPE_WEBHOOK_SECRET", current, { endGrace: true });
@@ -237,7 +237,7 @@ describe("a webhook", () => {
     ]);
   });
 
-  test("of a product's own scheme is verified by the verifier that its catalogue names", async () => {
+  test("a product's own signature scheme is verified by the verifier that the catalogue names", async () => {
     const catalog = defineCatalog({
       ACME_SECRET: textSecret(z.string(), { label: "Acme", rule: "is text", signatures: "acme" }),
     });
@@ -255,7 +255,7 @@ describe("a webhook", () => {
     );
   });
 
-  test("is not what every secret can verify", async () => {
+  test("a webhook cannot be verified with a secret that has no signature scheme", async () => {
     const acme = secrets.company(here, product);
     expect(await codeOf(acme.verifyWebhook("STRIPE_SECRET_KEY", signed("x")))).toBe("NOT_SUPPORTED");
     const elsewhere = secrets.company(await fixture.company("database"), product);

@@ -27,7 +27,7 @@ async function eventsOf(subdomain: string) {
     .orderBy(tables.auditEvents.position);
 }
 
-describe("what an attacker who can write to the database does is noticed, and never opened", () => {
+describe("tampering in the database is detected, and nothing tampered is decrypted", () => {
   async function tampered(tamper: (companyId: string, otherId: string) => Promise<unknown>): Promise<string> {
     const subdomain = await fixture.company("database");
     const other = await fixture.company("database");
@@ -47,7 +47,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
     return code;
   }
 
-  test("a value moved from another company", async () => {
+  test("a value moved from another company is detected", async () => {
     const code = await tampered(
       (id, other) => superuser`update company_secrets s set secret_value_encrypted = o.secret_value_encrypted
         from company_secrets o where s.company_id = ${id} and o.company_id = ${other}
@@ -56,7 +56,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
     expect(code).toBe("INTEGRITY_FAILURE");
   });
 
-  test("a value moved from another secret of the company", async () => {
+  test("a value moved from another secret of the company is detected", async () => {
     const code = await tampered(
       (id) => superuser`update company_secrets s set secret_value_encrypted = o.secret_value_encrypted
         from company_secrets o where s.company_id = ${id} and o.company_id = ${id}
@@ -65,7 +65,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
     expect(code).toBe("INTEGRITY_FAILURE");
   });
 
-  test("an old version in place of the current one", async () => {
+  test("an old version in place of the current one is detected", async () => {
     const code = await tampered(
       (id) => superuser`update company_secrets s set secret_value_encrypted = v.value_encrypted
         from company_secret_versions v where s.company_id = ${id} and v.company_id = ${id}
@@ -95,7 +95,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
     expect(code).toBe("INTEGRITY_FAILURE");
   });
 
-  test("a company key's wrap of another company", async () => {
+  test("a company key's wrap moved from another company is detected", async () => {
     const code = await tampered(
       (id, other) => superuser`update company_key_wraps w set wrapped = o.wrapped from company_key_wraps o
         where w.company_id = ${id} and o.company_id = ${other}`,
@@ -103,7 +103,7 @@ describe("what an attacker who can write to the database does is noticed, and ne
     expect(code).toBe("INTEGRITY_FAILURE");
   });
 
-  test("a company key that is gone: said as such, and no new one sealed over it", async () => {
+  test("a missing company key is reported, and no new key is created over existing values", async () => {
     const code = await tampered((id) =>
       superuser.begin(async (sql) => {
         await sql`set local session_replication_role = replica`;
@@ -114,8 +114,8 @@ describe("what an attacker who can write to the database does is noticed, and ne
   });
 });
 
-describe("the audit log", () => {
-  test("has one genuine event for every verb, with the version, and none that holds a value", async () => {
+describe("the audit log of the vault", () => {
+  test("the audit log has one genuine event per verb, with the version, and none contains a value", async () => {
     const subdomain = await fixture.company("database");
     const caller: Caller = { ...product, requestId: "req-1", address: "192.0.2.7" };
     const acme = secrets.company(subdomain, caller);
@@ -127,7 +127,7 @@ describe("the audit log", () => {
     await acme.remove("CUSTOM_KEY");
     const events = await eventsOf(subdomain);
     expect(events.map((e) => [e.action, e.outcome, e.secretKey, e.version, e.reason])).toEqual([
-      // The number of the state of the company's row.
+      // The version of the company row's state.
       ["company.create", "success", null, expect.any(Number), null],
       ["key.create", "success", null, 1, null],
       ["secret.write", "success", "CUSTOM_KEY", 1, null],
@@ -164,19 +164,19 @@ describe("the audit log", () => {
     expect(isGenuine(otherKey, events[2] as (typeof events)[number])).toBe(false);
   });
 
-  test("says of a write to Infisical first that it was attempted", async () => {
+  test("a write to Infisical is audited as attempted before it starts", async () => {
     const subdomain = await fixture.company("infisical");
     await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
     expect((await eventsOf(subdomain)).map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
       "company.create success",
-      // What is put is named by a MAC under the company's key, which is made for the first one.
+      // A write to Infisical is identified by a MAC under the company's key, which is created for the first one.
       "key.create success",
       "secret.write attempted",
       "secret.write success",
     ]);
   });
 
-  test("has refusals, filed under the actor's own company when it reached for another's", async () => {
+  test("denials are audited, in the actor's own company if it tried to access another", async () => {
     const mine = await fixture.company("database");
     const theirs = await fixture.company("database");
     const expiresAt = new Date(Date.now() + 3_600_000);
@@ -202,7 +202,7 @@ describe("the audit log", () => {
     expect((await eventsOf(theirs)).filter(({ outcome }) => outcome === "denied")).toEqual([]);
   });
 
-  test("escapes what could break a line or a terminal", async () => {
+  test("the audit log escapes characters that could break a line or a terminal", async () => {
     const subdomain = await fixture.company("database");
     const hostile: Caller = { ...product, requestId: "a\r\nb\u001b[2J\u202e" };
     await codeOf(secrets.vault.list(await fixture.scope(subdomain, hostile), {}));
@@ -211,7 +211,7 @@ describe("the audit log", () => {
     });
   });
 
-  test("does not hold a value that was sent in the place of a name", async () => {
+  test("a value sent in place of a secret key is not audited", async () => {
     const subdomain = await fixture.company("database");
     const swapped = secrets.setTenantSecret(subdomain, "sk_live_fake_swapped_0001", "STRIPE_SECRET_KEY");
     expect(await codeOf(swapped)).toBe("UNKNOWN_SECRET_KEY");
@@ -223,7 +223,7 @@ describe("the audit log", () => {
     expect(events.map((row) => String(row["text"])).join("\n")).not.toContain("swapped");
   });
 
-  test("says of a change whose answer was lost that it is unknown", async () => {
+  test("a change whose answer was lost is audited as unknown", async () => {
     const subdomain = await fixture.company("infisical");
     const acme = secrets.company(subdomain, product);
     await acme.set("CUSTOM_KEY", "before");
@@ -243,7 +243,7 @@ describe("the audit log", () => {
     });
   });
 
-  test("when it cannot be written to, a person reads nothing and nobody changes anything; reads by services are kept for it", async () => {
+  test("without a writable audit log, people read nothing, nothing changes, and reads by services are buffered", async () => {
     const subdomain = await fixture.company("database");
     const acme = secrets.company(subdomain, product);
     const roles = new Map([[companyIdOf({ id: await idOf(subdomain) }), "member"]] as const);
@@ -270,7 +270,7 @@ describe("the audit log", () => {
     expect(counts.reduce((sum, [kind, count]) => sum + (kind === "job" ? Number(count) : 0), 0)).toBe(2);
   });
 
-  test("cannot be changed or cleared by the role that writes it", async () => {
+  test("the application role can neither change nor delete audit events", async () => {
     const statement = (text: string) =>
       fixture.database
         .outsideCompanies((sql) => sql.unsafe(text))
@@ -284,7 +284,7 @@ describe("the audit log", () => {
   });
 });
 
-describe("bad input", () => {
+describe("invalid input", () => {
   test.each([
     ["an empty value", ""],
     ["65,537 bytes", "a".repeat(65_537)],
@@ -336,7 +336,7 @@ describe("bad input", () => {
     expect((await acme.list()).secrets).toEqual([]);
   });
 
-  test("an unknown company and an unenterable one get the same answer", async () => {
+  test("an unknown company and a foreign company get the same answer", async () => {
     const subdomain = await fixture.company("database");
     await superuser`update companies set status = 'suspended' where subdomain = ${subdomain}`;
     await fixture.remacRows();
@@ -355,7 +355,7 @@ describe("bad input", () => {
     expect(messages[0]).toContain("Not found");
   });
 
-  test("a job does no more than its grant", async () => {
+  test("a system caller cannot exceed its grant", async () => {
     const subdomain = await fixture.company("database");
     await secrets.company(subdomain, product).set("STRIPE_SECRET_KEY", "sk_test_fake_company_0001");
     const payments = secrets.company(
@@ -379,7 +379,7 @@ test("the strategy's own helpers read and write by subdomain", async () => {
   expect(await secrets.getTenantSecret(subdomain, "STRIPE_SECRET_KEY")).toBe("sk_test_fake_company_0001");
 });
 
-test("a company on the database is served while Infisical is away, and one on Infisical gets STORE_UNAVAILABLE", async () => {
+test("an Infisical outage leaves companies on the database working, and gives STORE_UNAVAILABLE to companies on Infisical", async () => {
   const [here, there] = [await fixture.company("database"), await fixture.company("infisical")];
   await secrets.company(here, product).set("CUSTOM_KEY", "fake");
   await fixture.emulator.stop();

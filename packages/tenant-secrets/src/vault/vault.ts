@@ -9,9 +9,9 @@ import { createWebhooks, type Webhooks } from "./webhooks.ts";
 import { createWrites } from "./writes.ts";
 
 /**
- * The one way to the secrets of a company: every operation of the definitions, and what only code in this process has. Each
- * call authorizes the caller, asks the store and audits, in that order. A value that a person asked for leaves only after its
- * event is committed, one for a service or a job after its event was taken.
+ * The only access to a company's secrets: the operations of the definitions, and those that only in-process code may call. Each
+ * call authorizes the caller, calls the store and audits, in this order. A value is returned to a person only after its audit
+ * event is committed, and to a service or a job after its event is accepted.
  */
 export interface Vault
   extends
@@ -19,7 +19,7 @@ export interface Vault
     Reads,
     Webhooks,
     Pick<SecretChecks, "check" | "enqueueDue" | "checkDue"> {
-  /** How many values have been read here after they had expired. */
+  /** Reads of expired values in this process. */
   expiredReads(): number;
 }
 
@@ -34,7 +34,7 @@ export function createVault(parts: SecretChecksParts): Vault {
     ...createVersions(parts, authorize),
     ...createSecretFiles(parts, authorize),
     ...writes,
-    // `write` is the one that asks the provider where that is wanted.
+    // This `write` also checks the value with its provider, if asked to.
     ...createSecretChecks(parts, authorize, writes.write),
     expiredReads: () => record.expired(),
   };

@@ -15,7 +15,7 @@ import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from 
 
 const operations = vaultOperations;
 
-/** What needs no value: the secrets and versions that there are, and which of them are active. */
+/** Metadata of secrets and versions, without values. */
 export function createVersions(
   { catalog }: VaultParts,
   authorize: Authorize,
@@ -42,7 +42,7 @@ export function createVersions(
     | "restore"
     | "purge"];
 
-  /** Not held to the catalogue: of a secret that it no longer lists there is a history too, and it can still be cleared away. */
+  /** Not validated against the catalogue: secrets that it no longer lists still have a history and can be removed. */
   const on =
     <D extends AboutOne, T>(
       operation: D,
@@ -115,7 +115,7 @@ export function createVersions(
   };
 }
 
-/** Those that expire within the asked time, the first to expire first; all, where no time was asked for. */
+/** The secrets that expire within the given time, or all with an expiry; the earliest first. */
 function expiring(
   secrets: readonly StoredDescription[],
   { expiresWithinDays }: ListOptions,

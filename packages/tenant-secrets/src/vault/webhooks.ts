@@ -6,13 +6,14 @@ import { decryptActive } from "../stores/decrypt.ts";
 import type { Authorize, VaultParts } from "./authorize.ts";
 import { touchLastUsed, type ReadAudit } from "./read-audit.ts";
 import { valueOf } from "./reads.ts";
-import { openOrForget, cacheKeyOf } from "./secret-cache.ts";
+import { openOrInvalidate, cacheKeyOf } from "./secret-cache.ts";
 
 export interface Webhooks {
   /**
-   * Verifies that a webhook was signed with an active version. No value leaves; it is audited as a read of that version.
+   * Verifies that a webhook was signed with an active version. No value is returned; the check is audited as a read of that
+   * version.
    *
-   * @throws {TenantSecretsError} as `read`; UNAUTHENTICATED; NOT_SUPPORTED where the catalogue names no way of signing
+   * @throws {TenantSecretsError} as `read`; UNAUTHENTICATED; NOT_SUPPORTED if the entry names no signature scheme
    */
   verifyWebhook(
     scope: CompanyScope,
@@ -33,7 +34,7 @@ export function createWebhooks(
         const found = await cache.active.get(cacheKeyOf(company, secretKey), () =>
           findActive(store, company, { secretKey }),
         );
-        const active = openOrForget(cache, { company, secretKey }, () => decryptActive(found));
+        const active = openOrInvalidate(cache, { company, secretKey }, () => decryptActive(found));
         try {
           if (active.length === 0) throw notFound();
           const signing = active.map((secret) => {

@@ -24,7 +24,7 @@ import {
 type WritingOperation = VaultOperations["write"] | VaultOperations["stage"];
 type OneWrite = Omit<BatchWrite, "options"> & { readonly options: WriteOptions & StageOptions };
 
-/** What brings values in. */
+/** Operations that write values. */
 export function createWrites(
   { catalog }: VaultParts,
   authorize: Authorize,
@@ -40,7 +40,7 @@ export function createWrites(
     options,
   });
 
-  /** Checks one value, and hands it to the store for as long as it takes to write it. */
+  /** Validates one value and passes it to the store, zeroing it afterwards. */
   const put = <D extends WritingOperation, Result>(
     {
       operation,
@@ -77,7 +77,7 @@ export function createWrites(
         return recordFailures(steps, async () => {
           checkBatch(input.writes.map(({ secretKey }) => secretKey));
           checkInput(vaultOperations.writeMany, input);
-          // A text that is no secret key may be a value: it is refused alone, and not named.
+          // An invalid secret key may be a value: its entry is refused without naming it.
           for (const { secretKey } of input.writes) catalog.get(secretKey);
           const [first, ...others] = input.writes.flatMap(({ secretKey, value }) =>
             refusalOf(secretKey, () => {
