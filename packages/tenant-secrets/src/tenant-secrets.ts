@@ -121,7 +121,7 @@ export interface TenantSecrets<C extends Catalog> extends Services {
   /**
    * One company's secrets, typed by the catalogue. The company is resolved for each call, so a handle may be kept.
    *
-   * @param as who asks: {@link job} for code of the product, or what `authenticate` answered
+   * @param as who asks: {@link systemCaller} for code of the product, or what `authenticate` answered
    */
   company(subdomain: string, as: Caller): CompanySecretsOnServer<C>;
   /**

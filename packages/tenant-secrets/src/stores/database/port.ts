@@ -21,7 +21,7 @@ export interface FoundSecret {
 export interface DatabaseStore extends FullStore {
   /** As `find`, telling a removed secret from one that was never here. */
   lookup(company: Company, secretKey: string): Promise<Lookup<FoundSecret>>;
-  /** As `know`, without decrypting anything. */
+  /** As `lookup`, without decrypting anything. */
   findHead(company: Company, secretKey: string): Promise<Lookup<SecretHeadRow>>;
   /** As `list`, with the secret keys that were removed: an old copy elsewhere must not bring them back. */
   listWithTombstones(
