@@ -1,5 +1,5 @@
 -- Says whether a run is still its caller's to drive, and if so extends the lease and keeps where the run is. It comes first
--- in the transaction of a step: whoever takes the run over waits for that transaction, and refuses all later ones. The
+-- in the transaction of a step: a takeover waits for that transaction, and all later ones are refused. The
 -- application's role may not touch runs otherwise; it knows holder and token only from a process that took the lease.
 drop function if exists hold_run(uuid, uuid, bigint, integer, text, integer, real);
 create function hold_run(run uuid, holder uuid, token bigint, seconds integer, position_json text, done_now integer, rate_now real)

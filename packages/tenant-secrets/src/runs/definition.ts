@@ -19,7 +19,7 @@ export type OnStep = (
 
 /** What comes next. The facts that are given replace those of the same name. */
 export interface Next<Phase extends string, Facts> {
-  /** The same one again is begun anew, with its cursor as it is. */
+  /** The same phase again begins at its cursor. */
   readonly phase: Phase | "done";
   readonly facts?: Partial<Facts>;
   /** How many items the next phase has. */

@@ -47,7 +47,7 @@ export interface Run<Input, Facts, Tools> extends Pick<
    * @returns undefined where one of the same subject is unfinished
    */
   start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
-  /** The same, for whoever drives it at once. */
+  /** As `start`, with a lease for the caller, which drives the run at once. */
   startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
   /** Leaves a run to a job, in the caller's own transaction; one that has failed is tried again. */
   enqueue(statements: Statements, run: Pick<RunRow, "id">): Promise<void>;

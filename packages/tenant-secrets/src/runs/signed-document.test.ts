@@ -35,7 +35,7 @@ describe("a document", () => {
     }
   });
 
-  test("with a MAC is genuine as it was made, and not when text, format, key or MAC is another", () => {
+  test("with a MAC is genuine as it was made, and not once text, format, key or MAC differ", () => {
     const key = keyOf(2, 1);
     const mac = macOf(format, text, key);
     expect(keyNumberOf(mac)).toBe(2);
@@ -47,7 +47,7 @@ describe("a document", () => {
     expect(isMacOf(format, text, `${mac}A`, key)).toBe(false);
   });
 
-  test("with a signature is genuine for whoever has the public key, and not when anything is another", () => {
+  test("with a signature is genuine to a holder of the public key, and not once text, format, key or signature differ", () => {
     const signature = signatureOf(format, text, {
       keyVersion: 1,
       privateKey: pair.privateKey,

@@ -37,7 +37,7 @@ export function isMacOf(format: string, text: string, mac: string, key: AuditKey
   return sameBytes(macOf(format, text, key), mac);
 }
 
-/** The proof of a document for whoever has the public key. */
+/** The proof of a document that a holder of the public key checks. */
 export function signatureOf(format: string, text: string, { keyVersion, privateKey }: SigningKey): string {
   return `${keyVersion}.${toBase64url(sign(null, signedBytes(format, text), privateKey))}`;
 }

@@ -61,7 +61,7 @@ export async function walk<Row, Result>({
       const last = rows.at(-1);
       if (last === undefined) break;
       reading = read(last);
-      // Awaited in its turn; a failure before that must not count as one that nobody looks at.
+      // Awaited in its turn: a failure before that is not an unhandled rejection.
       reading.catch(() => {});
       const { results, skipped } = await compute(rows);
       await writing;

@@ -23,7 +23,7 @@ interface Replacement extends Omit<Row, "keyVersion"> {
   readonly fingerprint: string;
 }
 
-/** Where sealed values are. Both places are walked in the order of secret key and version. */
+/** Where encrypted values are. Both places are walked in the order of secret key and version. */
 interface Place {
   /** The next values that are under another key than `to`. */
   select(statements: Statements, companyId: CompanyId, to: CompanyKey, after: Row): Promise<Row[]>;
@@ -86,7 +86,7 @@ const versions: Place = {
   },
 };
 
-/** The key that everything is to be under is not the company's active one any more: nothing was sealed under it since. */
+/** The key that everything is to be under is not the company's active one any more: nothing was encrypted under it since. */
 export class KeySuperseded extends TenantSecretsError {
   constructor() {
     super("CONFLICT", "Another rotation of this company's key began meanwhile.");
@@ -100,16 +100,16 @@ export interface Sweep {
   readonly companyId: CompanyId;
   readonly to: CompanyKey;
   readonly step: Pick<RunStep<unknown, unknown, string>, "commitIn">;
-  /** Called in each step that seals values, with their number, for what is to be kept with it. */
+  /** Called in each step that re-encrypts values, with their number, for what is to be kept with it. */
   readonly advance: (values: number) => Position;
-  /** Called after each step with the number of values that it sealed. */
+  /** Called after each step with the number of values that it re-encrypted. */
   readonly progress: (values: number) => void | Promise<void>;
 }
 
 /**
- * Seals every value of a company that is under another key than `to` under that one, and gives heads MACs under it, in steps of
+ * Re-encrypts under `to` every value of a company that is under another key, and gives heads MACs under it, in steps of
  * a run. What is written meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun again. The state of a
- * key changes under the company's lock alone, so a step that shares it and finds the key active seals under the active key.
+ * key changes under the company's lock alone, so a step that shares it and finds the key active encrypts under the active key.
  *
  * @returns what does not open, such as `CUSTOM_A version 3`: it stays as it is
  * @throws {KeySuperseded} @throws {TenantSecretsError}

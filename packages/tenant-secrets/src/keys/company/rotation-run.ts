@@ -20,13 +20,13 @@ const Facts = z.strictObject({
 });
 export type CompanyRotationFacts = z.infer<typeof Facts>;
 
-/** Called after every batch with the number of values that this call has sealed, and how far the run is. */
+/** Called after every batch with the number of values that this call has re-encrypted, and how far the run is. */
 export type OnReencrypted = (values: number, progress: RunProgress) => void | Promise<void>;
 
 /** What one call gets to know of the run that it drives. */
 export interface CompanyRotationTally {
   sweeps: number;
-  /** Values that this call has sealed. */
+  /** Values that this call has re-encrypted. */
   values: number;
   /** The numbers of the keys that this call has destroyed. */
   destroyed: readonly number[];
@@ -36,7 +36,7 @@ export interface CompanyRotationTally {
 export type CompanyRotationRun = Run<Record<string, never>, CompanyRotationFacts, CompanyRotationTally>;
 
 /**
- * One sweep and a second are what a rotation needs: a sealed value moves twice at most. Each rotation that begins meanwhile
+ * One sweep and a second are what a rotation needs: a value moves twice at most. Each rotation that begins meanwhile
  * costs one or two more.
  */
 const mostSweeps = 20;
@@ -44,7 +44,7 @@ const mostSweeps = 20;
 /** Who asked for the rotation is in the audit log with the new key. */
 const background = systemCaller("rotate-company-key", { verbs: [], secretKeys: [] });
 
-/** Seals everything of a company under its active key, and destroys the others. The subject is the company's id. */
+/** Re-encrypts everything of a company under its active key, and destroys the others. The subject is the company's id. */
 export function defineCompanyRotation(
   database: Database,
   companyKeys: CompanyKeys,
@@ -117,7 +117,7 @@ export function newTally(onReencrypted: CompanyRotationTally["onReencrypted"]): 
   return { sweeps: 0, values: 0, destroyed: [], onReencrypted };
 }
 
-/** Destroys the keys that nothing is sealed under any more. @throws {TenantSecretsError} KEY_DESTROYED */
+/** Destroys the keys that nothing is encrypted under any more. @throws {TenantSecretsError} KEY_DESTROYED */
 async function destroyUnused(
   { statements, audit }: { readonly statements: Statements; readonly audit: AuditLog },
   caller: Caller,

@@ -20,9 +20,9 @@ import {
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
 export interface RotatedCompanyKey {
-  /** The number of the key that everything of the company is sealed under now. */
+  /** The number of the key that everything of the company is encrypted under now. */
   readonly keyVersion: number;
-  /** How many values this call has sealed anew. */
+  /** How many values this call has re-encrypted. */
   readonly values: number;
   /** The numbers of the keys that this call has destroyed. */
   readonly destroyed: readonly number[];
@@ -30,7 +30,7 @@ export interface RotatedCompanyKey {
 
 export interface CompanyKeyRotation {
   /**
-   * Gives a company a new key, seals all its values under it, and destroys the old one; or goes on with a rotation that was
+   * Gives a company a new key, re-encrypts all its values under it, and destroys the old one; or goes on with a rotation that was
    * interrupted. Reads and writes go on meanwhile. It may be stopped anywhere.
    *
    * Where another rotation of the company begins meanwhile, both end under the key that it makes.
@@ -71,7 +71,7 @@ interface Dependencies {
   readonly operations: Operations;
 }
 
-/** The number of the active key, and the run that seals everything under it, with its lease where it was just started. */
+/** The number of the active key, and the run that re-encrypts everything under it, with its lease where it was just started. */
 interface Begun {
   readonly keyVersion: number;
   readonly run: (RunRow & Lease) | string;
@@ -179,7 +179,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     return audited({ keyVersion, run }, isNew ? { version: keyVersion } : []);
   };
 
-  /** Makes a new key, where that is due, with the run that seals everything under it. @returns undefined where there is no key */
+  /** Makes a new key, where that is due, with the run that re-encrypts everything under it. @returns undefined where there is no key */
   const begin = async (steps: Steps, asked: Asked): Promise<Begun | undefined> => {
     for (;;) {
       try {
@@ -250,7 +250,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
   };
 }
 
-/** How many values of a company are sealed; undefined where it has no key. */
+/** How many encrypted values a company has; undefined where it has no key. */
 async function countEncrypted(statements: Statements, companyId: CompanyId): Promise<number | undefined> {
   const [row] = await statements.execute<{ count: number; keys: boolean }>(sql`
     select exists (select from ${keys} where company_id = ${companyId}) as keys,
