@@ -402,7 +402,7 @@ describe("sensitive calls", () => {
     }
   });
 
-  test("are all there are, but for what only looks and what a service does all day", async () => {
+  test("are all procedures that neither only look nor are a service's daily work", async () => {
     const secrets = startProcess({ sensitiveCallsPerMinute: 0 });
     const callsNothing = createCaller(createCallerContext(secrets, operator));
     const ordinary: string[] = [];
@@ -414,7 +414,7 @@ describe("sensitive calls", () => {
       const code = await codeOf(Promise.resolve(call({})));
       if (code !== "TOO_MANY_REQUESTS") ordinary.push(path);
     }
-    const looks = /\.(list|publicKeys|capabilities|history)$|^keys\.(status|report)$/;
+    const looks = /\.(list|publicKeys|capabilities|history)$|^(keys\.(status|report)|runs\.get)$/;
     const reads = /^secrets\.(read|readMany|readActive|reportOutcome)$/;
     const writes =
       /^secrets\.(write|writeMany|import|stage|promote|discard|rollback|setExpiry|remove|restore|purge)$/;
