@@ -40,10 +40,9 @@ async function inProcess(): Promise<Transport> {
   const opened = await openServices().catch((error: unknown) => {
     throw error instanceof UsageError ? new UsageError(`${error.message}\n${orThroughAnApi}`) : error;
   });
-  const { inProcessFetch } = await import("@repo/tenant-secrets");
   return {
     url: "http://in-process",
-    fetch: inProcessFetch(opened.secrets),
+    fetch: (url, init) => opened.secrets.handler(new Request(url, init)),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { appRouter } from "@repo/tenant-secrets";
+import { appRouter } from "@repo/tenant-secrets/http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expiryOf } from "./arguments.ts";
 import type { Command } from "./command.ts";
@@ -58,7 +58,7 @@ beforeAll(async () => {
     ["acmecorp", "database"],
     ["codewiser", "infisical"],
   ] as const) {
-    await fixture.secrets.companies.create(operator, { subdomain, secretStore });
+    await fixture.secrets.admin.companies.create(operator, { subdomain, secretStore });
   }
   await fixture.secrets.company("acmecorp", product).set("CUSTOM_KEPT", "fake-kept");
   const apiKey = await fixture.apiKey(["acmecorp", "codewiser"]);

@@ -1,4 +1,4 @@
-import type { Role } from "@repo/tenant-secrets/client";
+import type { Role } from "@repo/catalog";
 import { z } from "zod";
 import { UsageError } from "./failure.ts";
 import { printable } from "./output.ts";
@@ -114,7 +114,7 @@ export function wholeNumber(option: string, text: string | undefined): number | 
 
 /** @throws {UsageError} */
 export async function roleOf(text: string): Promise<Role> {
-  const { Role: known } = await import("@repo/tenant-secrets/client");
+  const { Role: known } = await import("@repo/catalog");
   const role = known.safeParse(text).data;
   if (role === undefined) throw new UsageError(`--role is one of ${known.options.join(", ")}.`);
   return role;

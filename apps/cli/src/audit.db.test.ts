@@ -22,7 +22,7 @@ beforeAll(async () => {
   environment = { ...fixture.local, TENANT_SECRETS_OPERATOR_TOKEN: fixture.operatorToken };
   directory = await mkdtemp(path.join(tmpdir(), "tenant-secrets-test-"));
   for (const subdomain of ["acmecorp", "another-company"]) {
-    await fixture.secrets.companies.create(operator, { subdomain, secretStore: "database" });
+    await fixture.secrets.admin.companies.create(operator, { subdomain, secretStore: "database" });
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", "sk_test_fake_acmecorp_0001");
   }
   await seal();
@@ -43,7 +43,7 @@ async function asSuperuser<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
 
 /** Seals all that there is, and logs it as the API does. */
 async function seal(): Promise<void> {
-  const sealer = fixture.secrets.createSealer({
+  const sealer = fixture.secrets.admin.createSealer({
     heartbeatMs: 0,
     onAlarm: () => {},
     onSealed: ({ batch, events, checkpoint }) =>

@@ -1,5 +1,6 @@
 import { EnvironmentError, loadNamedModule } from "@repo/environment";
-import { isCatalog, type Catalog } from "@repo/tenant-secrets/client";
+import { type Catalog } from "@repo/tenant-secrets/client";
+import { isCatalog } from "@repo/catalog";
 import { readCatalogVariable } from "./env.ts";
 import { UsageError } from "./failure.ts";
 

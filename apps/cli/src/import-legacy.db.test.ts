@@ -25,7 +25,7 @@ beforeAll(async () => {
   rawKey = Buffer.from(key?.value ?? "", "hex");
   environment = { ...fixture.local, TENANT_SECRETS_OPERATOR_TOKEN: fixture.operatorToken };
   for (const subdomain of ["acmecorp", "codewiser", "another-company"]) {
-    await fixture.secrets.companies.create(operator, {
+    await fixture.secrets.admin.companies.create(operator, {
       subdomain,
       secretStore: subdomain === "codewiser" ? "infisical" : "database",
     });
@@ -129,7 +129,7 @@ test("rows of the old database are foretold, imported, and found equal the next 
 });
 
 test("lines of a file are imported, and those that are not rows are named by their number", async () => {
-  const company = (await fixture.secrets.companies.list(operator)).find(
+  const company = (await fixture.secrets.admin.companies.list(operator)).find(
     ({ subdomain }) => subdomain === "another-company",
   );
   const file = await writeLines("rows.jsonl", [

@@ -1,8 +1,8 @@
-import type { Caller, Catalog, TenantSecrets } from "@repo/tenant-secrets";
+import type { Administration, Caller, Catalog } from "@repo/tenant-secrets";
 import { readApiUrl, readCredential } from "./env.ts";
 import { UsageError } from "./failure.ts";
 
-type Work<T> = (secrets: TenantSecrets<Catalog>, caller: Caller) => Promise<T>;
+type Work<T> = (secrets: Administration<Catalog>, caller: Caller) => Promise<T>;
 
 /**
  * For commands that need the database and Infisical themselves.
@@ -22,7 +22,7 @@ export async function asOperator<T>(work: Work<T>): Promise<T> {
   const credential = readCredential("TENANT_SECRETS_OPERATOR_TOKEN");
   const { openServices } = await import("./open-services.ts");
   await using opened = await openServices();
-  return await work(opened.secrets, await opened.secrets.authenticate({ credential }));
+  return await work(opened.secrets.admin, await opened.secrets.authenticate({ credential }));
 }
 
 /** As {@link asOperator}, without a credential: whoever has the database's variables may. */
@@ -30,5 +30,5 @@ export async function asCommandLine<T>(work: Work<T>): Promise<T> {
   const { openServices } = await import("./open-services.ts");
   const { systemCaller } = await import("@repo/tenant-secrets");
   await using opened = await openServices();
-  return await work(opened.secrets, systemCaller("command-line", { verbs: [], secretKeys: [] }));
+  return await work(opened.secrets.admin, systemCaller("command-line", { verbs: [], secretKeys: [] }));
 }

@@ -20,7 +20,7 @@ const said: Outcome[] = [];
 
 beforeAll(async () => {
   fixture = await createFixture();
-  await fixture.secrets.prepare();
+  await fixture.secrets.start();
   directory = await mkdtemp(path.join(tmpdir(), "secrets-cli-"));
   masterKey = (await fixture.infisical.findSecret("/hono-api", name))?.value ?? "";
   await writeFile(at("identity"), `# public key: ${recipient}\n${identity}\n`);

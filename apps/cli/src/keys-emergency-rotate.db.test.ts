@@ -22,7 +22,7 @@ beforeAll(async () => {
     ["acmecorp", "database"],
     ["globex", "infisical"],
   ] as const) {
-    await fixture.secrets.companies.create(operator, { subdomain, secretStore });
+    await fixture.secrets.admin.companies.create(operator, { subdomain, secretStore });
     await fixture.secrets
       .company(subdomain, product)
       .set("STRIPE_SECRET_KEY", `sk_test_fake_${subdomain}_0001`);
@@ -70,7 +70,7 @@ test("nothing is replaced before there is a list to write, a place for a backup,
     expect(await failing(["keys", "emergency-rotate", ...args], variables)).toMatchObject(expected);
   }
   await expect(stat(file("never.json"))).rejects.toThrow("ENOENT");
-  const status = await fixture.secrets.masterKeys.status(operator);
+  const status = await fixture.secrets.admin.masterKeys.status(operator);
   expect(status.versions).toHaveLength(1);
 });
 

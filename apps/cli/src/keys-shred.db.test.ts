@@ -22,7 +22,7 @@ const file = (name: string) => path.join(directory, name);
 const days = ["--backups-kept-days", "30"];
 
 async function company(subdomain: string, secretStore: "database" | "infisical" = "database") {
-  await fixture.secrets.companies.create(operator, { subdomain, secretStore });
+  await fixture.secrets.admin.companies.create(operator, { subdomain, secretStore });
   const secrets = fixture.secrets.company(subdomain, product);
   await secrets.set("CUSTOM_A", "sk_test_fake_shred_0001");
   return secrets;

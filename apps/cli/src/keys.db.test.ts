@@ -27,7 +27,7 @@ beforeAll(async () => {
   backups = at("backups");
   await mkdir(backups);
   database = connectDatabase({ applicationUrl: fixture.superuserUrl, maintenanceUrl: fixture.superuserUrl });
-  await fixture.secrets.companies.create(operator, { subdomain: "acmecorp", secretStore: "database" });
+  await fixture.secrets.admin.companies.create(operator, { subdomain: "acmecorp", secretStore: "database" });
   await fixture.secrets.company("acmecorp", product).set("CUSTOM_A", "kept");
 });
 afterAll(async () => {
@@ -55,7 +55,8 @@ test(
   slow,
   async () => {
     const alarms: string[] = [];
-    const member = await fixture.secrets.serve(fixture.listenerUrl, ({ code }) => void alarms.push(code));
+    const serving = fixture.serving(({ code }) => void alarms.push(code));
+    await serving.start();
     try {
       const { exitCode, stdout, stderr } = await run(
         "rotate",
@@ -66,7 +67,7 @@ test(
       expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
       expect(stderr.split("\n")[0]).toBe("stage: begins");
       expect(stderr).toContain(`report: is done\nThe report is in ${at("report.json")}.\n`);
-      expect(await fixture.secrets.company("acmecorp", product).get("CUSTOM_A")).toBe("kept");
+      expect(await serving.company("acmecorp", product).get("CUSTOM_A")).toBe("kept");
       expect(alarms).toEqual([]);
 
       const [file = ""] = await readdir(backups);
@@ -95,11 +96,13 @@ test(
       expect(status.stdout).toMatch(
         /^2 +MASTER_ENCRYPTION_KEY_V2 +active +0 days +\d+ +\d{4}-\S+ \S+Z +[\w-]{12}$/m,
       );
-      expect(status.stdout).toMatch(new RegExp(`^${member.id} +2 +\\d+ s ago$`, "m"));
+      const [{ id }] = JSON.parse(json.stdout).processes;
+      expect(id).toMatch(/^[0-9a-f-]{36}$/);
+      expect(status.stdout).toMatch(new RegExp(`^${id} +2 +\\d+ s ago$`, "m"));
       expect(JSON.parse(json.stdout)).toMatchObject({
         region: "default",
         versions: [{ status: "retired" }, { status: "active", dueAt: expect.any(String) }],
-        processes: [{ id: member.id }],
+        processes: [{ id }],
       });
 
       const key = await fixture.infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2");
@@ -107,7 +110,7 @@ test(
       expect(key?.value).toMatch(/^[0-9a-f]{64}$/);
       expect(said).not.toContain(key?.value.slice(0, 16));
     } finally {
-      await member.stop();
+      await serving.stop();
     }
   },
 );

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from "node:fs/promises";
-import type { LegacyRow } from "@repo/tenant-secrets";
+import type { LegacyRow } from "@repo/tenant-secrets/operator";
 import { z } from "zod";
 import { parseJson } from "@repo/catalog";
 import { UsageError } from "./failure.ts";

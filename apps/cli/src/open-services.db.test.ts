@@ -11,7 +11,7 @@ let directory: string;
 beforeAll(async () => {
   fixture = await createFixture();
   directory = await mkdtemp(path.join(tmpdir(), "secrets-cli-"));
-  await fixture.secrets.companies.create(operator, { subdomain: "acmecorp", secretStore: "hybrid" });
+  await fixture.secrets.admin.companies.create(operator, { subdomain: "acmecorp", secretStore: "hybrid" });
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));

@@ -53,6 +53,7 @@ export async function openServices(): Promise<OpenServices> {
     database,
     infisical,
     catalog,
+    cache: false,
     region: variables.MASTER_KEY_REGION,
     checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
   });

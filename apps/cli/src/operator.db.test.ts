@@ -40,7 +40,7 @@ test("companies are created, listed and renamed, and a name is given only once",
 });
 
 test("an API key is shown once, does what it was made for, and ends when it is revoked", async () => {
-  await fixture.secrets.companies.create(operator, { subdomain: "billing", secretStore: "database" });
+  await fixture.secrets.admin.companies.create(operator, { subdomain: "billing", secretStore: "database" });
   await fixture.secrets.company("billing", product).set("STRIPE_SECRET_KEY", "sk_test_fake_billing_0001");
   const made = await run(
     "api-keys",
@@ -80,7 +80,7 @@ test("an API key is shown once, does what it was made for, and ends when it is r
 
 test("a platform key enters the companies that are named, one option each", async () => {
   for (const subdomain of ["first", "second"]) {
-    await fixture.secrets.companies.create(operator, { subdomain, secretStore: "database" });
+    await fixture.secrets.admin.companies.create(operator, { subdomain, secretStore: "database" });
   }
   const given = options(["worker", "describe", "*", "1d"]);
   const both = ["--company", "first", "--company", "second"];
@@ -94,7 +94,7 @@ test("a platform key enters the companies that are named, one option each", asyn
 });
 
 test("operators' commands take no API key, and secrets' commands read no value for an operator", async () => {
-  await fixture.secrets.companies.create(operator, { subdomain: "closed", secretStore: "database" });
+  await fixture.secrets.admin.companies.create(operator, { subdomain: "closed", secretStore: "database" });
   await fixture.secrets.company("closed", product).set("CUSTOM_X", "closed value");
   const apiKey = await fixture.apiKey(["closed"]);
   const service = { ...fixture.remote, TENANT_SECRETS_OPERATOR_TOKEN: apiKey };

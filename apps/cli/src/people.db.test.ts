@@ -5,15 +5,18 @@ import { cli, failing, type Outcome } from "./testing/run-cli.ts";
 let fixture: Fixture;
 beforeAll(async () => {
   fixture = await createFixture();
-  await fixture.secrets.companies.create(operator, { subdomain: "acmecorp", secretStore: "database" });
-  await fixture.secrets.companies.create(operator, { subdomain: "codewiser", secretStore: "infisical" });
+  await fixture.secrets.admin.companies.create(operator, { subdomain: "acmecorp", secretStore: "database" });
+  await fixture.secrets.admin.companies.create(operator, {
+    subdomain: "codewiser",
+    secretStore: "infisical",
+  });
 });
 
 const acme = ["--company", "acmecorp"];
 const run = (...args: readonly string[]): Promise<Outcome> => cli(args, fixture.remote);
 
 test("people are added to a company, given another role, shut out and taken out of it", async () => {
-  const { members, users } = fixture.secrets;
+  const { members, users } = fixture.secrets.admin;
   const ids = new Map<string, string>();
   for (const name of ["eve", "zoe", "yan", "max"]) {
     const member = { email: `${name}@example.com`, name, role: "member" } as const;
@@ -54,7 +57,8 @@ test("people are added to a company, given another role, shut out and taken out 
 });
 
 test("whoever takes a person's access away is shown the API keys that they made, and revokes them with a flag", async () => {
-  const { members, apiKeys, authenticate } = fixture.secrets;
+  const { authenticate } = fixture.secrets;
+  const { members, apiKeys } = fixture.secrets.admin;
   const expiresAt = new Date(Date.now() + 3_600_000);
   const made: string[] = [];
   const admin = async (name: string): Promise<string> => {

@@ -1,4 +1,4 @@
-import type { RunProgress } from "@repo/tenant-secrets";
+import type { RunProgress } from "@repo/tenant-secrets/operator";
 
 /** How far a run is, as what stands after a sentence; empty where its phase has no items, or none that is left. */
 export function progressText({ done, total, secondsLeft }: RunProgress): string {

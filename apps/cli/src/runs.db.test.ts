@@ -12,11 +12,11 @@ const run = (...args: readonly string[]): Promise<Outcome> => cli(["runs", ...ar
 /** A rotation of a company's key that waits for a job, in which three values are to be sealed. */
 async function startRun(subdomain: string): Promise<string> {
   const { secrets } = fixture;
-  await secrets.companies.create(operator, { subdomain, secretStore: "database" });
+  await secrets.admin.companies.create(operator, { subdomain, secretStore: "database" });
   const company = secrets.company(subdomain, product);
   await company.setMany({ CUSTOM_A: "a", CUSTOM_B: "b", CUSTOM_C: "c" });
-  await secrets.companyKeyRotation.requestRotation(operator, subdomain);
-  const [newest] = await secrets.runs.list(operator, { limit: 1 });
+  await secrets.admin.companyKeyRotation.requestRotation(operator, subdomain);
+  const [newest] = await secrets.admin.runs.list(operator, { limit: 1 });
   return newest?.id ?? "";
 }
 
@@ -31,7 +31,7 @@ test("a run is listed, shown, paused, resumed and done, each with how far it is"
   expect((await run("pause", id)).stdout).toBe(
     'Paused in the phase "reencrypt" (0 of 3). "runs resume" lets it go on.\n',
   );
-  const job = fixture.secrets.runs.work["rotate-company-key"];
+  const job = fixture.secrets.admin.runs.work["rotate-company-key"];
   await job?.(id, new AbortController().signal);
   expect(JSON.parse((await run("show", id, "--json")).stdout)).toMatchObject({
     state: "paused",
@@ -60,7 +60,7 @@ test("a run is cancelled, a page of runs begins where another ended, and a wrong
   expect((await run("cancel", first)).stdout).toBe(
     'Cancelled in the phase "reencrypt" (0 of 3). What was done stays.\n',
   );
-  await fixture.secrets.runs.work["rotate-company-key"]?.(first, new AbortController().signal);
+  await fixture.secrets.admin.runs.work["rotate-company-key"]?.(first, new AbortController().signal);
   expect((await run("show", first)).stdout).toMatch(/^State +cancelled$/m);
   const strange = failing(["runs", "show", crypto.randomUUID()], fixture.remote);
   expect(await strange).toMatchObject({ exitCode: 3, code: "NOT_FOUND" });

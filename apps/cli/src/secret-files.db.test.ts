@@ -16,7 +16,7 @@ beforeAll(async () => {
   const ask = async () => say;
   fixture = await createFixture({ stripe: ask, sendgrid: ask });
   for (const subdomain of ["acmecorp", "another-company"]) {
-    await fixture.secrets.companies.create(operator, { subdomain, secretStore: "database" });
+    await fixture.secrets.admin.companies.create(operator, { subdomain, secretStore: "database" });
   }
   const apiKey = await fixture.apiKey(["acmecorp", "another-company"]);
   acmecorp = { ...fixture.remote, TENANT_SECRETS_API_KEY: apiKey };

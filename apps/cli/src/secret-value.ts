@@ -24,7 +24,8 @@ async function ask(prompt: string): Promise<string> {
 }
 
 async function readStandardInput(): Promise<string> {
-  const { maxValueBytes, TenantSecretsError } = await import("@repo/tenant-secrets/client");
+  const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
+  const { maxValueBytes } = await import("@repo/catalog");
   // Room for a byte order mark and the newline, which may be dropped.
   return readText(process.stdin, maxValueBytes + 5, (fault) => {
     const rule = fault === "is longer" ? `a value is at most ${maxValueBytes} bytes long` : `it ${fault}`;

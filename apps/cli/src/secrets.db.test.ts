@@ -11,7 +11,7 @@ let acmecorp: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   fixture = await createFixture();
-  const { companies } = fixture.secrets;
+  const { companies } = fixture.secrets.admin;
   await companies.create(operator, { subdomain: "acmecorp", secretStore: "database" });
   await companies.create(operator, { subdomain: "codewiser", secretStore: "infisical" });
   await companies.create(operator, { subdomain: "another-company", secretStore: "database" });
@@ -113,7 +113,10 @@ describe("list and remove", () => {
   });
 
   test("say what of a hybrid company is only in Infisical, missing for now or left there, and delete it there", async () => {
-    await fixture.secrets.companies.create(operator, { subdomain: "hybridcorp", secretStore: "hybrid" });
+    await fixture.secrets.admin.companies.create(operator, {
+      subdomain: "hybridcorp",
+      secretStore: "hybrid",
+    });
     const environment = { ...fixture.remote, TENANT_SECRETS_API_KEY: await fixture.apiKey(["hybridcorp"]) };
     const hybridcorp = (...args: string[]) => cli([...args, "--company", "hybridcorp"], environment);
     await fixture.secrets.company("hybridcorp", product).set("CUSTOM_HERE", canary);

@@ -8,7 +8,7 @@ const transcript: string[] = [];
 
 beforeAll(async () => {
   fixture = await createFixture();
-  const { companies } = fixture.secrets;
+  const { companies } = fixture.secrets.admin;
   await companies.create(operator, { subdomain: "acmecorp", secretStore: "database" });
   await companies.create(operator, { subdomain: "codewiser", secretStore: "infisical" });
   const apiKey = await fixture.apiKey(["acmecorp", "codewiser"]);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startJobs, type Jobs } from "@repo/db/jobs";
-import { asTenantSecretsError, createTasks, schedule, type RunningSealer } from "@repo/tenant-secrets";
+import { asTenantSecretsError, createTasks, schedule } from "@repo/tenant-secrets";
+import type { RunningSealer } from "@repo/audit-log";
 import type { Runtime } from "./bootstrap.ts";
 
 // What a process does besides serving requests. All of it begins once the start is complete, when the keys are loaded.
@@ -8,7 +9,7 @@ import type { Runtime } from "./bootstrap.ts";
 export function startProductJobs({ env, database, secrets, log, metrics }: Runtime): Promise<Jobs> {
   return startJobs({
     maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
-    tasks: createTasks({ database, secrets, log }),
+    tasks: createTasks({ database, secrets: secrets.admin, log }),
     cron: schedule,
     log,
     onRun: metrics.jobRun,
@@ -21,7 +22,7 @@ export function startSealing({
   secrets,
   metrics,
 }: Pick<Runtime, "log" | "secrets" | "metrics">): RunningSealer {
-  const running = secrets
+  const running = secrets.admin
     .createSealer({
       onSealed: ({ batch, events, checkpoint }) => {
         metrics.sealed();
@@ -36,7 +37,7 @@ export function startSealing({
   return {
     stop: async () => {
       // Seals the last events of this process too. Where the flush fails, the shutdown of `secrets` tries again.
-      await secrets.flush().catch(() => {});
+      await secrets.admin.flush().catch(() => {});
       await running.stop();
     },
   };
@@ -61,7 +62,7 @@ export async function watchInfisicalPermissions({
   while (!stopping.aborted) {
     if (!isTried || infisical.troubles().length > 0) {
       try {
-        const missing = await secrets.tryInfisicalRights();
+        const missing = await secrets.admin.tryInfisicalRights();
         if (!isTried && missing.length === 0) log("info", "Infisical lets this service do what it needs");
         isTried = true;
       } catch (error) {

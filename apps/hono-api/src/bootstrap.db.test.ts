@@ -31,7 +31,7 @@ afterAll(async () => {
 function start(applicationUrl = testDatabase.urls.application) {
   const database = connectDatabase({ applicationUrl, maintenanceUrl: testDatabase.urls.maintenance });
   connections.push(database);
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
   const lines: string[] = [];
   const startUp = createStartUp(createLog("info", { write: (line) => void lines.push(line) }));
   const steps = () => prepareToServe(database, secrets, testDatabase.urls.migration);

@@ -46,6 +46,7 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
     const database = connectDatabase({
       applicationUrl: env.DATABASE_URL,
       maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
+      listenerUrl: env.DATABASE_LISTENER_URL,
       maxConnections: env.DATABASE_MAX_CONNECTIONS,
       deadlineMs: env.DATABASE_DEADLINE_MS,
       onCall: metrics.databaseCall,
@@ -81,6 +82,8 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         maxBytes: env.CACHE_MAX_MEBIBYTES * 1024 * 1024,
       },
       backupDestination: backupDestinationOf(env),
+      onAlarm: ({ code, message, diagnosis }: TenantSecretsError) =>
+        log("error", message, { code, diagnosis }),
       checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
     };
     const secrets = createWithCatalog(options);
@@ -227,7 +230,7 @@ export function createStartUp(log: Log): StartUp {
  */
 export async function prepareToServe(
   database: Database,
-  secrets: Pick<TenantSecrets<Catalog>, "prepare">,
+  secrets: Pick<TenantSecrets<Catalog>, "start">,
   migrationUrl: string | undefined,
 ): Promise<void> {
   // Throws a DatabaseError where the database is unreachable; the migration would throw drizzle's.
@@ -239,7 +242,7 @@ export async function prepareToServe(
     if (error instanceof DatabaseError || !(error instanceof Error)) throw error;
     throw new StartupError(error.message);
   }
-  await secrets.prepare();
+  await secrets.start();
 }
 
 function retryable(thrown: unknown): TenantSecretsError {

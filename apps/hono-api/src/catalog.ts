@@ -1,5 +1,6 @@
 import { loadNamedModule } from "@repo/environment";
-import { isCatalog, type Catalog } from "@repo/tenant-secrets/client";
+import { type Catalog } from "@repo/tenant-secrets/client";
+import { isCatalog } from "@repo/catalog";
 
 /**
  * The catalogue of the product that this deployment serves.

@@ -1,5 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
-import type { Actor, RequestOrigin } from "@repo/tenant-secrets";
+import type { Actor } from "@repo/tenant-secrets";
+import type { RequestOrigin } from "@repo/tenant-secrets/http";
 import type { Context } from "hono";
 
 /** What a request carries on its way through the middleware. */

@@ -216,7 +216,7 @@ describe("an import", () => {
   });
 
   it("is read only of who may write: others hear of the permission, not of the form", async () => {
-    const { apiKey: reader } = await backends.secrets.apiKeys.create(operator, {
+    const { apiKey: reader } = await backends.secrets.admin.apiKeys.create(operator, {
       name: "reader",
       companies: [company],
       platform: false,

@@ -1,4 +1,5 @@
-import { asTenantSecretsError, httpStatusOf, type ErrorCode } from "@repo/tenant-secrets";
+import { asTenantSecretsError, type ErrorCode } from "@repo/tenant-secrets";
+import { httpStatusOf } from "@repo/tenant-secrets/http";
 import type { Context } from "hono";
 import type { ApiEnv } from "./context.ts";
 import type { Log } from "./log.ts";

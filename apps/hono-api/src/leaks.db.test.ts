@@ -60,23 +60,23 @@ beforeAll(async () => {
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", masterKey);
 
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
-  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
   for (const secretStore of ["database", "hybrid", "infisical"] as const) {
-    await secrets.companies.create(operator, { subdomain: `in-${secretStore}`, secretStore });
+    await secrets.admin.companies.create(operator, { subdomain: `in-${secretStore}`, secretStore });
   }
-  await secrets.companies.create(operator, { subdomain: "foreign", secretStore: "database" });
+  await secrets.admin.companies.create(operator, { subdomain: "foreign", secretStore: "database" });
   const rights = { secretKeys: ["*"], expiresAt: new Date(Date.now() + 3_600_000) };
   const companies = ["in-database", "in-hybrid", "in-infisical"];
   const make = async (verbs: readonly ("describe" | "use" | "write" | "delete")[]) =>
-    secrets.apiKeys.create(operator, { name: "test", companies, platform: true, verbs, ...rights });
+    secrets.admin.apiKeys.create(operator, { name: "test", companies, platform: true, verbs, ...rights });
   const full = await make(["describe", "use", "write", "delete"]);
   const revoked = await make(["use", "write"]);
-  await secrets.apiKeys.revoke(operator, "in-database", revoked.description.id);
+  await secrets.admin.apiKeys.revoke(operator, "in-database", revoked.description.id);
   Object.assign(credentials, {
     full: full.apiKey,
     revoked: revoked.apiKey,
     reading: (await make(["use"])).apiKey,
-    operator: (await secrets.operators.create(operator, "ops", rights.expiresAt)).token,
+    operator: (await secrets.admin.operators.create(operator, "ops", rights.expiresAt)).token,
     masterKey,
     clientSecret: emulator.clientSecret,
     ...Object.fromEntries(Object.entries(urls).map(([role, its]) => [role, new URL(its).password])),

@@ -42,9 +42,14 @@ beforeAll(async () => {
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
   const connection = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
-  const secrets = createTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
-  await secrets.companies.create(operator, { subdomain: company, secretStore: "database" });
-  const made = await secrets.apiKeys.create(operator, {
+  const secrets = createTenantSecrets({
+    database: connection,
+    infisical,
+    catalog: deliveryChatCatalog,
+    cache: false,
+  });
+  await secrets.admin.companies.create(operator, { subdomain: company, secretStore: "database" });
+  const made = await secrets.admin.apiKeys.create(operator, {
     name: "test",
     companies: [company],
     platform: false,

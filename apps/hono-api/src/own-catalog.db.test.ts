@@ -122,7 +122,7 @@ test.for([
   slow,
   async ([way, company]) => {
     const { apiKey } = await backends.apiKey(company);
-    const { apiKey: exporter } = await backends.secrets.apiKeys.create(operator, {
+    const { apiKey: exporter } = await backends.secrets.admin.apiKeys.create(operator, {
       name: "exporter",
       companies: [company],
       platform: false,

@@ -1,23 +1,21 @@
 import type { Jobs } from "@repo/db/jobs";
-import type { RunningSealer } from "@repo/tenant-secrets";
+import type { RunningSealer } from "@repo/audit-log";
 import { createApp } from "./app.ts";
 import { startProductJobs, startSealing, watchInfisicalPermissions } from "./background.ts";
 import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { listen } from "./http-server.ts";
 import { startMetrics } from "./metrics/metrics-server.ts";
-import { createProcessRegistration } from "./process-registry.ts";
 
 await bootstrap(async (runtime) => {
   const { env, log, database, infisical, secrets, metrics, stopping } = runtime;
   const startUp = createStartUp(log);
-  const registration = createProcessRegistration(runtime);
   const app = createApp({
     secrets,
     database,
     infisical,
     startUp,
-    isListening: () => registration.isListening(),
+    isListening: () => secrets.isListening(),
     log,
     metrics,
     baseDomain: env.BASE_DOMAIN,
@@ -35,13 +33,12 @@ await bootstrap(async (runtime) => {
     requestMs: env.REQUEST_SECONDS * 1000,
   });
   log("info", "listening", { url: server.url });
-  const metricsServer = await startMetrics(runtime, registration);
+  const metricsServer = await startMetrics(runtime);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   runtime.onStop(async () => {
     await Promise.all([server.stop(env.STOP_SECONDS * 1000), jobs?.then((running) => running.stop())]);
     await sealing?.stop();
-    await registration.stop();
     await metricsServer.stop(0);
   });
 
@@ -49,7 +46,6 @@ await bootstrap(async (runtime) => {
   await startUp.run(async () => {
     await checkConnections();
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
-    await registration.register();
   }, stopping);
   if (stopping.aborted) return;
   sealing = startSealing(runtime);

@@ -1,31 +1,27 @@
 import type { Jobs } from "@repo/db/jobs";
-import type { RunningSealer } from "@repo/tenant-secrets";
+import type { RunningSealer } from "@repo/audit-log";
 import { startProductJobs, startSealing } from "./background.ts";
 import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { startMetrics } from "./metrics/metrics-server.ts";
-import { createProcessRegistration } from "./process-registry.ts";
 
 // Runs jobs in a process of its own, beside APIs that have JOBS=none. It reads the API's environment, and serves its metrics
 // alone.
 
 await bootstrap(async (runtime) => {
   const { env, log, database, secrets, stopping } = runtime;
-  const registration = createProcessRegistration(runtime);
-  const metricsServer = await startMetrics(runtime, registration);
+  const metricsServer = await startMetrics(runtime);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   runtime.onStop(async () => {
     await jobs?.then((running) => running.stop());
     await sealing?.stop();
-    await registration.stop();
     await metricsServer.stop(0);
   });
   const checkConnections = connectionsCheck({ ...runtime, runsJobs: true });
   await createStartUp(log).run(async () => {
     await checkConnections();
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
-    await registration.register();
   }, stopping);
   if (stopping.aborted) return;
   sealing = startSealing(runtime);

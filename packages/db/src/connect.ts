@@ -24,6 +24,8 @@ export interface DatabaseOptions {
   readonly applicationUrl: string;
   /** The role that works across companies: registry of keys, companies, operators. */
   readonly maintenanceUrl: string;
+  /** The role that may connect and nothing else: for processes that cache, and so have to hear what others change. */
+  readonly listenerUrl?: string;
   /** Connections of the application's pool. Default 10. */
   readonly maxConnections?: number;
   /** How long a call of the application's pool may take, in milliseconds. Default 10,000. */
@@ -76,6 +78,12 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** A database whose notifications this process may listen to. */
+export interface ListeningDatabase extends Database {
+  /** Of the role that may connect and nothing else. A function, so that nothing that prints the object prints a password. */
+  listenerUrl(): string;
+}
+
 const maintenanceConnections = 3;
 
 /** Calls of one company that wait for its share; one more is refused at once. */
@@ -86,6 +94,10 @@ const maintenanceDeadlineMs = 40_000;
 const shortestSilenceMs = 7000;
 
 /** Opens nothing yet: connections are made by the first statements. */
+export function connectDatabase(
+  options: DatabaseOptions & { readonly listenerUrl: string },
+): ListeningDatabase;
+export function connectDatabase(options: DatabaseOptions): Database;
 export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections = 10, deadlineMs = 10_000, maxPending = 1000, onCall = () => {} } = options;
   const application = createReplaceablePool({
@@ -117,7 +129,9 @@ export function connectDatabase(options: DatabaseOptions): Database {
     isSuspended: () => application.current().calls.isUnavailable(),
   });
 
+  const { listenerUrl } = options;
   return {
+    ...(listenerUrl === undefined ? {} : { listenerUrl: () => listenerUrl }),
     inCompany: (companyId, work) =>
       shares.run(companyId, () =>
         inTransaction(application, async (statements) => {

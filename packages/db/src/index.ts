@@ -1,6 +1,12 @@
 export type { DatabaseCall } from "./calls.ts";
 export { announceSecret, listenForChanges, nameTagOf, type Change, type ChangeListener } from "./changes.ts";
-export { connectDatabase, type Database, type DatabaseOptions, type Statements } from "./connect.ts";
+export {
+  connectDatabase,
+  type Database,
+  type DatabaseOptions,
+  type ListeningDatabase,
+  type Statements,
+} from "./connect.ts";
 export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
 export { ConnectionProblem, explainConnection, inspectConnection, type Finding } from "./inspect.ts";
 export { readLegacyRows, type LegacySource } from "./legacy-rows.ts";

@@ -1,166 +1,83 @@
-import { announceSecret, nameTagOf, type Database } from "@repo/db";
-import type { InfisicalClient } from "@repo/infisical";
+import { connectDatabase, type Database, type DatabaseOptions, type ListeningDatabase } from "@repo/db";
+import { createInfisicalClient, type InfisicalClient, type InfisicalOptions } from "@repo/infisical";
+import type { Caller, Catalog, TenantSecretsError, WriteOptions, WriteResult } from "@repo/catalog";
 import {
-  createAuditLog,
-  createAuditRetention,
-  createSealer,
-  type AuditLog,
-  type LostEvent,
-  type Sealer,
-  type SealerOptions,
-  throwTenantSecretsError,
-} from "@repo/audit-log";
-import {
-  type Caller,
-  type Catalog,
-  type CompanySecrets,
-  companySecrets,
-  systemCaller,
-  type SecretKeyOf,
-  type SecretStoreName,
-  TenantSecretsError,
-  type WriteOptions,
-  type WriteResult,
-} from "@repo/catalog";
-import { oncePerMinute } from "./access/alarms.ts";
-import { createOperations } from "./access/operation.ts";
-import { createRateLimits, type RateLimitOptions } from "./access/rate-limits.ts";
-import { defaultCache, type CacheOptions } from "./cache/cache-options.ts";
-import { createApiKeys } from "./companies/api-keys.ts";
-import { createAuthenticRows } from "./access/authentic-rows.ts";
-import { createAuthentication, type SignIn } from "./companies/authenticate.ts";
-import { createCompanies, type Company } from "./companies/companies.ts";
-import { createCompanyRows } from "./companies/company-rows.ts";
-import { limitedCompanies } from "./companies/rate-limited.ts";
-import { createMembers } from "./companies/members.ts";
-import { createOperators } from "./companies/operators.ts";
-import { createUsers } from "./companies/users.ts";
-import { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
-import { createKeyBackups } from "./keys/backup/backup.ts";
-import { defineCompanyRotation } from "./keys/company/rotation-run.ts";
-import { createCompanyKeyRotation } from "./keys/company/rotation.ts";
-import { createCompanyKeys } from "./keys/company/company-keys.ts";
-import { createEmergencyRotation } from "./keys/rotation/emergency.ts";
-import { createStoreBackup, type BackupDestination } from "./keys/backup/destination.ts";
-import { createMasterKeyRegistry } from "./keys/master/master-key-registry.ts";
-import { createMasterKeys } from "./keys/master/master-keys.ts";
-import { joinProcesses, type ServingProcess } from "./keys/rotation/process-registry.ts";
-import { createRowKeys } from "./keys/row-keys.ts";
-import { createKeyRotation, defineKeyRotation } from "./keys/rotation/rotation.ts";
-import { createShredding } from "./keys/shredding/shredding.ts";
-import { requireChecks, type CredentialChecks } from "./providers/credential-check.ts";
-import { providerChecks } from "./providers/provider-checks.ts";
-import { webhookVerifiers } from "./providers/webhook-schemes.ts";
-import {
-  requireVerifiers,
-  type WebhookRequest,
-  type WebhookVerifiers,
-} from "./providers/webhook-verification.ts";
-import { createAuditService } from "./audit/audit-service.ts";
-import { refusingOptions } from "./stores/capabilities.ts";
-import { invalidating } from "./stores/invalidating.ts";
-import { createRunControl } from "./runs/run-control.ts";
-import { createDatabaseStore } from "./stores/database/database-store.ts";
-import { createHybridStore } from "./stores/hybrid/hybrid-store.ts";
-import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
-import { createInfisicalStore } from "./stores/infisical/infisical-store.ts";
-import { createOutsideSettlement } from "./stores/infisical/outside-settlement.ts";
-import { createOutsideWrites } from "./stores/infisical/outside-writes.ts";
-import type { SecretStore } from "./stores/store.ts";
-import { createQuotas, type QuotaOptions } from "./stores/database/quotas.ts";
-import { createSecretMaintenance } from "./jobs/maintenance.ts";
-import { createValueSearch } from "./vault/search.ts";
-import { createSecretCache } from "./vault/secret-cache.ts";
-import type { Measurements } from "./vault/measurements.ts";
-import { vaultTransport } from "./vault/transport.ts";
-import { createVault } from "./vault/vault.ts";
-import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
+  assembleTenantSecrets,
+  type Assembly,
+  type AssemblyOptions,
+  type CompanySecretsOnServer,
+} from "./assemble.ts";
+import type { CacheOptions } from "./cache/cache-options.ts";
+import type { Authenticate, RequestOrigin } from "./companies/authenticate.ts";
+import { createLifecycle } from "./lifecycle.ts";
 import type { Services } from "./product-services.ts";
+import { handleRequest } from "./router/handler.ts";
+import type { Measurements } from "./vault/measurements.ts";
 
-export interface TenantSecretsOptions<C extends Catalog> {
-  readonly database: Database;
-  readonly infisical: InfisicalClient;
-  readonly catalog: C;
-  /** The region whose master key this deployment wraps with. "default" is MASTER_ENCRYPTION_KEY itself. */
-  readonly region?: string;
-  /** Who has signed in, for people who send requests; without it there are no people, only credentials. */
-  readonly signIn?: SignIn | undefined;
-  /** Where rotations that a request asks for keep their backup; without it, there are none of those. */
-  readonly backupDestination?: BackupDestination | undefined;
-  /** How providers are asked whether a credential works, by the names in the catalogue. Default: {@link providerChecks} */
-  readonly checks?: CredentialChecks | undefined;
-  /** How webhooks are verified, by the names in the catalogue, beside those of {@link webhookVerifiers}. */
-  readonly verifiers?: WebhookVerifiers | undefined;
-  /** How much one caller, company or address may ask for. */
-  readonly limits?: RateLimitOptions | undefined;
-  /** How much one company may keep in the database. */
-  readonly quotas?: QuotaOptions | undefined;
-  /** For how many days events of the audit log are kept, 30 at least. Default: for good. */
-  readonly auditRetentionDays?: number | undefined;
-  /** How much is kept of what was read, and how long, between `serve` and its end. */
+interface ProductOptions<C extends Catalog> extends Omit<
+  AssemblyOptions<C>,
+  "database" | "infisical" | "cache"
+> {
+  /** A client, or what one is made from. */
+  readonly infisical: InfisicalClient | InfisicalOptions;
+  /**
+   * Told of what an operator has to look at while the process goes on, such as a wrong key in Infisical. Default: a warning
+   * of the process, which Node.js prints on standard error.
+   */
+  readonly onAlarm?: ((error: TenantSecretsError) => void) | undefined;
+}
+
+/** For a process that serves: what it reads is cached, and what other processes change invalidates it. */
+interface CachingOptions {
+  /** A database that was connected with its `listenerUrl`, or what one is connected from: it is closed by `stop`. */
+  readonly database: ListeningDatabase | (DatabaseOptions & { readonly listenerUrl: string });
+  /** How much of what was read is cached, and for how long. */
   readonly cache?: CacheOptions | undefined;
 }
 
-/** Of one caller. A name in a request is not a company yet, so that there is no end of names. */
-const maxHandles = 10_000;
-
-/** One company's secrets in the process that has the keys. */
-export interface CompanySecretsOnServer<C extends Catalog> extends CompanySecrets<C> {
-  /**
-   * Verifies that a webhook was signed with this secret, by any of its versions that count now. On record as a use.
-   *
-   * @returns the version that it was signed with
-   * @throws {TenantSecretsError} as `get`; UNAUTHENTICATED: refuse the request; NOT_SUPPORTED where the catalogue names no
-   *   way of signing
-   */
-  verifyWebhook(secretKey: SecretKeyOf<C>, request: WebhookRequest): Promise<{ readonly version: number }>;
+/** For a command or a script: nothing is cached, nothing is listened to, and `start` is not needed. */
+interface UncachedOptions {
+  readonly database: Database | DatabaseOptions;
+  readonly cache: false;
 }
 
-export interface TenantSecrets<C extends Catalog> extends Services {
+export type TenantSecretsOptions<C extends Catalog> = ProductOptions<C> & (CachingOptions | UncachedOptions);
+
+/** The services behind procedures and commands, for code of the product that administers. Each checks its caller. */
+export type Administration<C extends Catalog> = Services &
+  Pick<Assembly<C>, "catalog" | "flush" | "createSealer" | "tryInfisicalRights">;
+
+export interface TenantSecrets<C extends Catalog> {
   readonly catalog: C;
+  /**
+   * Checks that row-level security binds the application's role, loads the keys, joins the processes that serve this database,
+   * and turns the cache on. May be called again where it failed.
+   *
+   * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG: do not serve;
+   *   KEY_UNAVAILABLE, DATABASE_UNAVAILABLE: try again
+   */
+  start(): Promise<void>;
+  /** Whether notifications of other processes arrive. Where they do not, cached values are not used. */
+  isListening(): boolean;
   /**
    * One company's secrets, typed by the catalogue. The company is resolved for each call, so a handle may be kept.
    *
-   * @param as who asks: {@link systemCaller} for code of the product, or what `authenticate` answered
+   * @param as who asks: `systemCaller` for code of the product, or what `authenticate` answered
+   * @throws {TypeError} before `start`, unless the options say `cache: false`
    */
   company(subdomain: string, as: Caller): CompanySecretsOnServer<C>;
+  /** Who sent a request, by its API key, its operator's token or the session of a person. @throws {TenantSecretsError} UNAUTHENTICATED */
+  readonly authenticate: Authenticate;
   /**
-   * Loads and checks the keys that everything needs, making the audit log's on the very first start.
+   * Answers requests to `/trpc/…`: the API that `createTenantSecretsClient` speaks to.
    *
-   * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG: do not start;
-   *   KEY_UNAVAILABLE, DATABASE_UNAVAILABLE: try again
+   * @param origin where the request comes from, for the audit log and for the limit of wrong credentials of an address
    */
-  prepare(): Promise<void>;
-  /**
-   * Tries whether Infisical lets this service do what it needs: see `tryInfisicalRights`.
-   *
-   * @returns a sentence for each right that is missing
-   * @throws {TenantSecretsError} STORE_UNAVAILABLE, DATABASE_UNAVAILABLE: it could not be tried
-   */
-  tryInfisicalRights(): Promise<readonly string[]>;
-  /**
-   * Commits what the audit log has taken and not yet written, which it does by itself four times a second.
-   *
-   * @throws {TenantSecretsError} AUDIT_UNAVAILABLE: it is kept for another try
-   */
-  flush(): Promise<void>;
-  /**
-   * For the end of the process, when nothing calls any more and before the database is closed: as `flush`, for ten seconds
-   * if need be. Reads by services and jobs are refused from now on.
-   */
-  stop(): Promise<void>;
+  handler(request: Request, origin?: RequestOrigin): Promise<Response>;
+  /** @throws {TypeError} before `start`, unless the options say `cache: false` */
+  readonly admin: Administration<C>;
   /** What this process has done so far. Cheap, and for asking every few seconds. */
   measurements(): Measurements;
-  /** Seals the audit log in batches. For whatever runs for longer than a command, each a sealer of its own. */
-  createSealer(sealerOptions: SealerOptions): Sealer;
-  /**
-   * Joins the processes that serve this database: follows the registry of master keys, and hears what others change.
-   * For whatever runs for longer than a command.
-   *
-   * @param listenerUrl of the role that may connect and nothing else
-   * @param onAlarm something that an operator has to look at, such as a wrong key in Infisical, while this goes on
-   */
-  serve(listenerUrl: string, onAlarm: (error: TenantSecretsError) => void): Promise<ServingProcess>;
   /** The strategy's own helper, as a job that may use every secret. @returns undefined where there is none */
   getTenantSecret(subdomain: string, secretKey: string): Promise<string | undefined>;
   /** The strategy's own helper, as a job that may write every secret. @throws {TenantSecretsError} as `set` does */
@@ -170,299 +87,67 @@ export interface TenantSecrets<C extends Catalog> extends Services {
     value: string,
     options?: WriteOptions,
   ): Promise<WriteResult>;
+  /**
+   * For the end of the process, when nothing calls any more: leaves the other processes, commits what the audit log holds, for
+   * ten seconds if need be, and closes the database where it was connected here. There is no start after it.
+   */
+  stop(): Promise<void>;
 }
 
 /**
- * Puts the parts together. Nothing is opened or loaded before the first call.
+ * The front door. Opens nothing before `start`, or before the first call with `cache: false`.
  *
- * @throws {TypeError} when the catalogue names a check that is not there
+ * @throws {TypeError} when the catalogue names a check or a verifier that is not there, or there is no `listenerUrl` and the
+ *   options do not say `cache: false`
  */
 export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOptions<C>): TenantSecrets<C> {
-  return assembleTenantSecrets(options);
-}
-
-/** What a store of somebody else's is made with. */
-export interface StoreParts {
-  readonly audit: AuditLog;
-  readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
-}
-
-/** Parts for measurements and tests, in place of those of the product. */
-export interface Replacements {
-  readonly openAuditLog?: typeof createAuditLog;
-  /** Stores, by the `secretStore` of the companies whose secrets they are to hold. */
-  readonly replaceStores?: (parts: StoreParts) => Partial<StoreParts["stores"]>;
-}
-
-/** As {@link createTenantSecrets} with other parts, to measure or test these. Not for use. */
-export function assembleTenantSecrets<C extends Catalog>(
-  options: TenantSecretsOptions<C>,
-  { openAuditLog = createAuditLog, replaceStores = () => ({}) }: Replacements = {},
-): TenantSecrets<C> {
-  const { database, infisical, catalog } = options;
-  const masterKeys = createMasterKeys(database, infisical, options.region ?? "default");
-  const auditKeys = createAuditKeys(database, masterKeys);
-  let eventsLost = 0;
-  let alarm: (error: TenantSecretsError) => void = () => {};
-  const audit = openAuditLog(database, auditKeys, (lost) => {
-    eventsLost += 1;
-    alarm(eventLost(lost));
-  });
-  const loadSigningKey = createSigningKeys(database, masterKeys);
-  const companyKeys = createCompanyKeys(database, masterKeys, audit);
-  const limits = createRateLimits(database, audit, options.limits);
-  const cacheOptions = { ...defaultCache, ...options.cache };
-  const rowKeys = createRowKeys(database, masterKeys);
-  const alarmOnce = oncePerMinute((error) => alarm(error));
-  const authentic = createAuthenticRows({ database, audit }, rowKeys, alarmOnce);
-  const rows = createCompanyRows(database, authentic, cacheOptions);
-  const operations = createOperations(database, authentic, audit);
-  const companies = limitedCompanies(createCompanies(operations, rows), { limits, catalog });
-  const authentication = createAuthentication({
-    database,
-    authentic,
-    audit,
-    limits,
-    signIn: options.signIn,
-    staleIfErrorMs: cacheOptions.staleIfErrorMs,
-  });
-  const databaseParts = {
-    database,
-    companyKeys,
-    audit,
-    onAlarm: alarmOnce,
-  };
-  const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(databaseParts));
-  const databaseStore = createDatabaseStore({
-    ...databaseParts,
-    quotas: createQuotas(database, options.quotas),
-  });
-  const hybridStore = createHybridStore({
-    catalog,
-    database: databaseStore,
-    infisical: infisicalStore,
-    recheckAfterMs: cacheOptions.ttlMs,
-  });
-  const cache = createSecretCache(cacheOptions);
-  const invalidate = async ({ id }: Company, secretKeys: readonly string[]): Promise<void> => {
-    for (const secretKey of secretKeys) cache.invalidate(id, secretKey);
-  };
-  /** Triggers tell of what changes in the database. A process that does not hear of this keeps the value it has for a while. */
-  const announceOutside = async (companyId: string, secretKey: string): Promise<void> => {
-    cache.invalidate(companyId, secretKey);
-    await announceSecret(database, companyId, secretKey).catch(() => {});
-  };
-  const builtIn = { infisical: infisicalStore, hybrid: hybridStore, database: databaseStore };
-  const inUse = { ...builtIn, ...replaceStores({ audit, stores: builtIn }) };
-  const stores = {
-    infisical: invalidating(refusingOptions(inUse.infisical), async ({ id }, secretKeys) => {
-      for (const secretKey of secretKeys) await announceOutside(id, secretKey);
-    }),
-    hybrid: invalidating(refusingOptions(inUse.hybrid), invalidate),
-    database: invalidating(refusingOptions(inUse.database), invalidate),
-  };
-  const verifiers = { ...webhookVerifiers(), ...options.verifiers };
-  requireVerifiers(catalog, verifiers);
-  const checks = options.checks ?? providerChecks();
-  requireChecks(catalog, checks);
-  const vault = createVault({
-    database,
-    catalog,
-    companies,
-    stores,
-    audit,
-    operations,
-    cache,
-    verifiers,
-    checks,
-  });
-  const keyBackups = createKeyBackups(database, infisical, operations);
-  const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
-  const rotationParts = { database, infisical, masterKeys, operations, audit, loadAuditKey: auditKeys };
-  const { backupDestination } = options;
-  const rotation = defineKeyRotation(rotationParts, { storeBackup, destination: backupDestination });
-  const keyRotation = createKeyRotation(rotationParts, rotation, backupDestination);
-  const companyRotation = defineCompanyRotation(database, companyKeys, audit);
-  const companyKeyRotation = createCompanyKeyRotation({
-    companies,
-    masterKeys,
-    companyRotation,
-    operations,
-  });
-  const importParts = {
+  const isCaching = options.cache !== false;
+  const isConnected = "inCompany" in options.database;
+  const database = isConnected ? options.database : connectDatabase(options.database);
+  const infisical =
+    "siteUrl" in options.infisical ? createInfisicalClient(options.infisical) : options.infisical;
+  const assembly = assembleTenantSecrets({
+    ...options,
     database,
     infisical,
-    catalog,
-    companies,
-    databaseStore,
-    infisicalStore,
-    operations,
-  };
-  const legacyImport = defineLegacyImport(importParts);
-  // They hold nothing, and making one takes longer than most reads.
-  const handles = new WeakMap<Caller, Map<string, CompanySecretsOnServer<C>>>();
-  const makeHandle = (subdomain: string, as: Caller): CompanySecretsOnServer<C> => ({
-    ...companySecrets(catalog, vaultTransport({ vault, companies }, as, subdomain)),
-    verifyWebhook: async (secretKey, request) => {
-      const scope = await companies.resolve({ caller: as, action: "secret.read", secretKey }, subdomain);
-      return vault.verifyWebhook(scope, { secretKey, request });
-    },
+    cache: options.cache === false ? undefined : options.cache,
   });
-  const product = systemCaller("in-process", { verbs: ["use", "write"], secretKeys: ["*"] });
-
+  const lifecycle = createLifecycle({
+    assembly,
+    database,
+    listenerUrl: isCaching ? listenerUrlOf(database) : undefined,
+    onAlarm: options.onAlarm ?? warn,
+    close: isConnected ? async () => {} : () => database.close(),
+  });
+  /** The parts, once they may be used. */
+  const started = (): Assembly<C> => {
+    lifecycle.requireStarted();
+    return assembly;
+  };
   return {
-    catalog,
-    vault,
-    maintenance: createSecretMaintenance(databaseParts),
-    outsideSettlement: createOutsideSettlement({
-      database,
-      infisical,
-      companyKeys,
-      audit,
-      announce: announceOutside,
-    }),
-    searchValues: createValueSearch(operations, companies, companyKeys),
-    companies,
-    authenticate: authentication.authenticate,
-    limits,
-    apiKeys: createApiKeys(operations, companies),
-    members: createMembers(operations, companies),
-    users: createUsers(operations),
-    operators: createOperators(operations),
-    importLegacy: createLegacyImport(importParts, legacyImport),
-    masterKeys: createMasterKeyRegistry({
-      database,
-      infisical,
-      masterKeys,
-      operations,
-      rotation,
-      loadAuditKey: auditKeys,
-    }),
-    keyRotation,
-    keyBackups,
-    storeBackup,
-    companyKeyRotation,
-    runs: createRunControl(operations, [rotation, companyRotation, legacyImport]),
-    emergencyRotation: createEmergencyRotation({
-      database,
-      catalog,
-      masterKeys,
-      keyRotation,
-      rotation,
-      companyKeyRotation,
-      auditKeys,
-      operations,
-      rowKeys,
-      list: async (company) => {
-        const { secrets, unreachable } = await stores[company.secretStore].list(company);
-        if (unreachable !== undefined) throw unreachable;
-        return secrets;
-      },
-    }),
-    shredding: createShredding({
-      database,
-      operations,
-      infisical,
-      companyKeys,
-      loadSigningKey,
-    }),
-    retention: createAuditRetention(database, audit, options.auditRetentionDays),
-    audit: createAuditService({
-      database,
-      operations,
-      companies,
-      loadMacKey: auditKeys,
-      rowKeys,
-      companyKeys,
-      loadSigningKey,
-    }),
-    measurements: () => ({
-      cache: cache.measure(),
-      backfill: hybridStore.measure(),
-      expiredReads: vault.expiredReads(),
-      eventsLost,
-    }),
-    createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
-    serve: async (listenerUrl, onAlarm) => {
-      alarm = onAlarm;
-      const member = await joinProcesses(database, masterKeys, {
-        listenerUrl,
-        onAlarm,
-        onChange: (change) => {
-          if (change === undefined) {
-            companyKeys.invalidate();
-            rows.markStale();
-            cache.markStale();
-          }
-          if (change === undefined) authentication.markStale();
-          else if (change.subject === "credentials") authentication.invalidate();
-          if (change === undefined || change.subject === "master-keys") {
-            auditKeys.invalidate();
-            rowKeys.invalidate();
-          }
-          if (change === undefined || !("companyId" in change)) return;
-          if (change.subject === "company-secret") {
-            const { companyId, nameTag } = change;
-            cache.invalidateMatching(companyId, (secretKey) => nameTagOf(companyId, secretKey) === nameTag);
-            return;
-          }
-          if (change.subject === "company") rows.invalidate(change.companyId);
-          if (change.subject === "company-keys") companyKeys.invalidate(change.companyId);
-          cache.invalidate(change.companyId);
-        },
-      }).catch(throwTenantSecretsError);
-      rows.start();
-      cache.start();
-      authentication.startCaching();
-      return {
-        ...member,
-        stop: async () => {
-          authentication.stopCaching();
-          rows.stop();
-          cache.stop();
-          await member.stop();
-        },
-      };
+    catalog: options.catalog,
+    start: () => lifecycle.start(),
+    isListening: () => lifecycle.isListening(),
+    company: (subdomain, as) => started().company(subdomain, as),
+    authenticate: async (request) => started().authenticate(request),
+    handler: async (request, origin) => handleRequest(started(), request, origin),
+    get admin() {
+      return started();
     },
-    prepare: async () => {
-      await audit.ready();
-      await rowKeys.load().catch(throwTenantSecretsError);
-    },
-    tryInfisicalRights: () => tryInfisicalRights(database, infisical).catch(throwTenantSecretsError),
-    flush: () => audit.flush(),
-    stop: async () => {
-      await databaseStore.lastUsed.flush();
-      await audit.stop();
-    },
-    company: (subdomain, as) => {
-      const known = handles.get(as)?.get(subdomain);
-      if (known !== undefined) return known;
-      const handle = makeHandle(subdomain, as);
-      const ofCaller = handles.get(as) ?? new Map<string, CompanySecretsOnServer<C>>();
-      if (ofCaller.size >= maxHandles) ofCaller.clear();
-      handles.set(as, ofCaller.set(subdomain, handle));
-      return handle;
-    },
-    getTenantSecret: async (subdomain, secretKey) => {
-      try {
-        const read = { caller: product, action: "secret.read", secretKey } as const;
-        return (await vault.read(await companies.resolve(read, subdomain), { secretKey })).value;
-      } catch (error) {
-        if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return undefined;
-        throw error;
-      }
-    },
-    setTenantSecret: async (subdomain, secretKey, value, writeOptions = {}) => {
-      const write = { caller: product, action: "secret.write", secretKey } as const;
-      return vault.write(await companies.resolve(write, subdomain), { secretKey, value, ...writeOptions });
-    },
+    measurements: () => assembly.measurements(),
+    getTenantSecret: async (...input) => started().getTenantSecret(...input),
+    setTenantSecret: async (...input) => started().setTenantSecret(...input),
+    stop: () => lifecycle.stop(),
   };
 }
 
-function eventLost({ action, code }: LostEvent): TenantSecretsError {
-  return new TenantSecretsError(
-    "INTERNAL",
-    `An event of the audit log (${action}) was refused by the database and is lost; its number is in a audit.unused-sequence-numbers. Report this with the diagnosis.`,
-    { diagnosis: `database error ${code}` },
+function listenerUrlOf(database: Database | ListeningDatabase): string {
+  if ("listenerUrl" in database) return database.listenerUrl();
+  throw new TypeError(
+    "The database has no listenerUrl, without which nothing can be cached: name it, or say cache: false.",
   );
+}
+
+function warn({ code, message, diagnosis }: TenantSecretsError): void {
+  process.emitWarning(message, { type: "TenantSecretsAlarm", code, ...(diagnosis && { detail: diagnosis }) });
 }

@@ -10,7 +10,8 @@ import {
   TenantSecretsError,
   vaultOperations,
 } from "@repo/catalog";
-import { createTenantSecretsClient, type OAuthClient } from "./client.ts";
+import { createTenantSecretsClient } from "./client.ts";
+import { type OAuthClient } from "@repo/catalog";
 
 /** Keeps secrets in memory, and the names that it was asked for. */
 function inMemory(): SecretTransport & { readonly texts: Map<string, string>; readonly asked: string[] } {

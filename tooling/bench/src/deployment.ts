@@ -8,10 +8,10 @@ import { connectDatabase, migrateDatabase, provisionDatabase, type Database } fr
 import { startEmbeddedPostgres } from "@repo/db/embedded";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
-import { createTenantSecrets, type TenantSecrets } from "@repo/tenant-secrets";
+import { assembleTenantSecrets, type Assembly } from "@repo/tenant-secrets/testing";
 import { z } from "zod";
 
-export type Secrets = TenantSecrets<typeof deliveryChatCatalog>;
+export type Secrets = Assembly<typeof deliveryChatCatalog>;
 
 const InfisicalPlace = z.object({
   siteUrl: z.string(),
@@ -80,7 +80,7 @@ export async function startDeployment(settings: Readonly<Record<string, string>>
   const place = await addDatabase("bench");
   const { application: applicationUrl, maintenance: maintenanceUrl } = place.urls;
   const database = connectDatabase({ applicationUrl, maintenanceUrl });
-  const secrets = createTenantSecrets({ database, infisical: client, catalog: deliveryChatCatalog });
+  const secrets = assembleTenantSecrets({ database, infisical: client, catalog: deliveryChatCatalog });
   await secrets.prepare();
   return {
     ...place,

@@ -13,7 +13,11 @@ import { Place } from "./deployment.ts";
 
 const [message]: unknown[] = await once(process, "message");
 const { urls, infisical: infisicalPlace } = Place.parse(message);
-const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
+const database = connectDatabase({
+  applicationUrl: urls.application,
+  maintenanceUrl: urls.maintenance,
+  listenerUrl: urls.listener,
+});
 const infisical = createInfisicalClient({ ...infisicalPlace, environment: "dev" });
 // One API key asks for more than the limits let through; they count all the same.
 const unlimited = { callsPerSecond: 1_000_000, companyCallsPerSecond: 1_000_000 };
@@ -24,8 +28,7 @@ const secrets = createTenantSecrets({
   catalog,
   limits: unlimited,
 });
-await secrets.prepare();
-const member = await secrets.serve(urls.listener, (error) => console.error(error.message));
+await secrets.start();
 const log = createLog("info");
 const startUp = createStartUp(log);
 await startUp.run(async () => {}, new AbortController().signal);
@@ -34,7 +37,7 @@ const app = createApp({
   database,
   infisical,
   startUp,
-  isListening: () => member.isListening(),
+  isListening: () => secrets.isListening(),
   log,
   baseDomain: "localhost",
   stripeApiUrl: "http://127.0.0.1:1",
@@ -52,6 +55,5 @@ const server = await listen(app, { host: "127.0.0.1", port: 0 });
 process.send?.(server.url);
 await once(process, "disconnect");
 await server.stop(1000);
-await member.stop();
 await secrets.stop();
 await database.close();

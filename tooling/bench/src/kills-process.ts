@@ -3,7 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase, DatabaseError } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
-import { createTenantSecrets, systemCaller, TenantSecretsError } from "@repo/tenant-secrets";
+import { systemCaller, TenantSecretsError } from "@repo/tenant-secrets";
+import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
 import { z } from "zod";
 
 // A process of its own, so that an error that nobody can catch ends it and is seen.
@@ -27,7 +28,7 @@ const database = connectDatabase({
   maintenanceUrl: urls.maintenance,
   maxConnections: 6,
 });
-const secrets = createTenantSecrets({
+const secrets = assembleTenantSecrets({
   database,
   infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
   catalog: deliveryChatCatalog,

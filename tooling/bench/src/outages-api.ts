@@ -8,7 +8,8 @@ import { startFaultyPostgres, type FaultyPostgres } from "@repo/db/faults";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
-import { createTenantSecrets, type Caller } from "@repo/tenant-secrets";
+import type { Caller } from "@repo/tenant-secrets";
+import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
 
 /** The API as it is deployed, on a database to break. */
 export interface ApiToBreak {
@@ -33,7 +34,7 @@ export async function startApiToBreak(dataDir: string): Promise<ApiToBreak> {
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
   const connection = connectDatabase({ applicationUrl, maintenanceUrl: urls.maintenance });
-  const secrets = createTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
+  const secrets = assembleTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
   const company = "acmecorp";
   await secrets.companies.create(operator, { subdomain: company, secretStore: "database" });
   const { apiKey: credential } = await secrets.apiKeys.create(operator, {

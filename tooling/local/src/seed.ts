@@ -41,7 +41,7 @@ export async function seedDemo(
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
   const infisical = createInfisicalClient({ ...server, environment: "dev" });
   try {
-    const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+    const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
     return await seedCredentials({ secrets, infisical }, known, keep);
   } finally {
     await database.close();
@@ -60,7 +60,7 @@ async function seedCredentials(
     keep(credentials);
   };
   const apiKey = async (key: Pick<NewApiKey, "companies" | "platform" | "name">): Promise<string> => {
-    const made = await secrets.apiKeys.create(operator, {
+    const made = await secrets.admin.apiKeys.create(operator, {
       ...key,
       verbs: ["describe", "use", "write", "delete"],
       secretKeys: ["*"],
@@ -71,7 +71,7 @@ async function seedCredentials(
 
   await ensure("operator", async () => {
     const expiresAt = new Date(Date.now() + lifeMs);
-    return (await secrets.operators.create(operator, "local start", expiresAt)).token;
+    return (await secrets.admin.operators.create(operator, "local start", expiresAt)).token;
   });
   for (const [company, secretStore] of Object.entries(demoCompanies)) {
     // A company's key is made last: where there is one, the values were there, and whatever became of them is wanted.
@@ -105,7 +105,7 @@ async function createCompany(
   secretStore: (typeof demoCompanies)[DemoCompany],
 ): Promise<boolean> {
   try {
-    await secrets.companies.create(operator, { subdomain, secretStore });
+    await secrets.admin.companies.create(operator, { subdomain, secretStore });
     return true;
   } catch (error) {
     if (error instanceof TenantSecretsError && error.code === "CONFLICT") return false;

@@ -62,7 +62,7 @@ address is known, such as in a command that does its work by itself. For operato
     --verbs use,describe --secret-keys '*' --expires-in 30d --address 192.0.2.0/24 > worker.key`,
   ],
   run: async (values) => {
-    const { ApiKeyVerb } = await import("@repo/tenant-secrets/client");
+    const { ApiKeyVerb } = await import("@repo/catalog");
     const verbs = commaSeparated(values.verbs).map((verb) => {
       const known = ApiKeyVerb.safeParse(verb).data;
       if (known === undefined) throw new UsageError(`--verbs is a list of ${ApiKeyVerb.options.join(", ")}.`);

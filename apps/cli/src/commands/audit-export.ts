@@ -79,7 +79,7 @@ export const verifyExportCommand = defineCommand({
 say whether events were left out.`,
   examples: ["audit verify-export january.jsonl --public-key audit-keys.pem"],
   run: async ({ file, json, ...values }) => {
-    const { createExportVerifier } = await import("@repo/tenant-secrets");
+    const { createExportVerifier } = await import("@repo/audit-log/verify");
     const verifier = createExportVerifier(await readText("public-key", values["public-key"]));
     let events = 0;
     for await (const line of linesOf(file)) {

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
-import type { AuditVerification } from "@repo/tenant-secrets";
+import type { AuditVerification } from "@repo/audit-log";
 import { z } from "zod";
 import { parseJson } from "@repo/catalog";
 import { defineCommand } from "../command.ts";

@@ -46,7 +46,7 @@ export const createCommand = defineCommand({
 that ever named a folder in Infisical is not given to another company. For operators.`,
   examples: ["companies create acmecorp --store database"],
   run: async ({ subdomain, store, "request-id": id, json }) => {
-    const { SecretStoreName } = await import("@repo/tenant-secrets/client");
+    const { SecretStoreName } = await import("@repo/catalog");
     const secretStore = SecretStoreName.safeParse(store).data;
     if (secretStore === undefined)
       throw new UsageError(`--store is one of ${SecretStoreName.options.join(", ")}.`);

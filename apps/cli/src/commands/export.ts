@@ -30,7 +30,7 @@ see, and what the catalogue does not list, is left out and named on standard err
     "export --company acmecorp --format json --purpose incident | age -r age1… > acmecorp.json.age",
   ],
   run: async ({ company: subdomain, output, json, ...values }) => {
-    const { RevealPurpose } = await import("@repo/tenant-secrets/client");
+    const { RevealPurpose } = await import("@repo/catalog");
     const purpose = RevealPurpose.safeParse(values.purpose).data;
     if (purpose === undefined) {
       throw new UsageError(`--purpose is one of ${RevealPurpose.options.join(", ")}.`);

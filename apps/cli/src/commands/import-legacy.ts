@@ -1,5 +1,10 @@
 import type { LegacySource } from "@repo/db";
-import type { LegacyImportOptions, LegacyOutcome, LegacyResult, LegacyRow } from "@repo/tenant-secrets";
+import type {
+  LegacyImportOptions,
+  LegacyOutcome,
+  LegacyResult,
+  LegacyRow,
+} from "@repo/tenant-secrets/operator";
 import { defineCommand } from "../command.ts";
 import { readLegacyDatabaseUrl } from "../env.ts";
 import { IncompleteError, UsageError } from "../failure.ts";

@@ -46,7 +46,7 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
   run: async ({ output, anew, yes, confirm, json, ...values }) => {
     rejectApiUrl("A compromise is not answered");
     const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
-    const { checkBackupDestination } = await import("@repo/tenant-secrets");
+    const { checkBackupDestination } = await import("@repo/tenant-secrets/operator");
     await checkBackupDestination(destination);
     await confirmTyped({
       question: `This replaces every key there is. Type ${word} to go on`,

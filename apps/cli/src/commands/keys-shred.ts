@@ -1,4 +1,5 @@
-import type { Caller, ShreddingReceipt, Services, SignedReceipt } from "@repo/tenant-secrets";
+import type { Caller, Services } from "@repo/tenant-secrets";
+import type { ShreddingReceipt, SignedReceipt } from "@repo/tenant-secrets/operator";
 import { confirmTyped } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
@@ -85,7 +86,10 @@ without it, the key is this deployment's own, which is for operators.`,
     const content =
       keyFile === undefined
         ? await withShredding((shredding, caller) => shredding.verifyReceipt(caller, text))
-        : (await import("@repo/tenant-secrets")).verifyReceipt(text, await readText("public-key", keyFile));
+        : (await import("@repo/tenant-secrets/operator")).verifyReceipt(
+            text,
+            await readText("public-key", keyFile),
+          );
     if (json) printJson(content);
     else print(`The receipt is genuine.\n${sentencesOf(content)}`);
   },
@@ -128,7 +132,7 @@ async function give(
 }
 
 async function contentOf({ receipt }: SignedReceipt): Promise<ShreddingReceipt> {
-  const { readReceipt } = await import("@repo/tenant-secrets");
+  const { readReceipt } = await import("@repo/tenant-secrets/operator");
   return readReceipt(receipt);
 }
 

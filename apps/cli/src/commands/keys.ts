@@ -1,4 +1,5 @@
-import type { BackupDestination, RotationReport } from "@repo/tenant-secrets";
+import type { BackupDestination } from "@repo/tenant-secrets";
+import type { RotationReport } from "@repo/tenant-secrets/operator";
 import { z } from "zod";
 import { parseJson } from "@repo/catalog";
 import { withApi } from "../api.ts";
@@ -84,7 +85,7 @@ docs/key-rotation.md has the whole procedure.`,
   run: async (values) => {
     rejectApiUrl("Keys are not rotated");
     const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
-    const { checkBackupDestination } = await import("@repo/tenant-secrets");
+    const { checkBackupDestination } = await import("@repo/tenant-secrets/operator");
     await checkBackupDestination(destination);
     await give(values.output, () => rotate(destination));
   },
@@ -214,7 +215,7 @@ async function rotate(destination: BackupDestination): Promise<RotationReport> {
         signal: interruption.signal,
       });
     } catch (error) {
-      const { RunStopped } = await import("@repo/tenant-secrets");
+      const { RunStopped } = await import("@repo/tenant-secrets/operator");
       if (!(error instanceof RunStopped) || error.because !== "aborted") throw error;
       throw new IncompleteError(
         'Stopped between two steps. Everything can be read and written as before; "keys rotate" goes on from here.',

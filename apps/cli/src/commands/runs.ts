@@ -1,4 +1,4 @@
-import type { RunDescription } from "@repo/tenant-secrets";
+import type { RunDescription } from "@repo/tenant-secrets/operator";
 import { withApi } from "../api.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";

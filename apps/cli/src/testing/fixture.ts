@@ -9,12 +9,12 @@ import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import {
   createTenantSecrets,
-  inProcessFetch,
   systemCaller,
   type Caller,
   type CredentialChecks,
   type NewApiKey,
   type TenantSecrets,
+  type TenantSecretsError,
 } from "@repo/tenant-secrets";
 import type { Environment } from "./run-cli.ts";
 
@@ -26,6 +26,8 @@ export interface Fixture {
   readonly superuserUrl: string;
   /** For a process that serves. */
   readonly listenerUrl: string;
+  /** A process that serves the same database, once it is started. Its test stops it. */
+  serving(onAlarm: (error: TenantSecretsError) => void): TenantSecrets<typeof deliveryChatCatalog>;
   readonly infisical: InfisicalClient;
   readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
   readonly operatorToken: string;
@@ -62,11 +64,12 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     database,
     infisical,
     catalog: deliveryChatCatalog,
+    cache: false,
     checks,
     // A session of a person is the id of one.
     signIn: async (headers) => headers.get("x-test-user") ?? undefined,
   });
-  const server = createServer(serve(inProcessFetch(secrets)));
+  const server = createServer(serve((url, init) => secrets.handler(new Request(url, init))));
   const url = await listen(server);
   whenDone(async () => {
     server.close();
@@ -75,7 +78,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     await emulator.stop();
     await testDatabase.drop();
   });
-  const { token: operatorToken } = await secrets.operators.create(operator, "test", inAnHour());
+  const { token: operatorToken } = await secrets.admin.operators.create(operator, "test", inAnHour());
   return {
     secrets,
     infisical,
@@ -83,6 +86,17 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     emulator,
     superuserUrl: testDatabase.superuserUrl,
     listenerUrl: testDatabase.urls.listener,
+    serving: (onAlarm) =>
+      createTenantSecrets({
+        database: {
+          applicationUrl: application,
+          maintenanceUrl: maintenance,
+          listenerUrl: testDatabase.urls.listener,
+        },
+        infisical: { ...emulator, environment: "dev" },
+        catalog: deliveryChatCatalog,
+        onAlarm,
+      }),
     remote: { TENANT_SECRETS_URL: url, TENANT_SECRETS_OPERATOR_TOKEN: operatorToken },
     local: {
       DATABASE_URL: application,
@@ -94,7 +108,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
       INFISICAL_ENVIRONMENT: "dev",
     },
     apiKey: async (companies, narrower = {}) => {
-      const created = await secrets.apiKeys.create(operator, {
+      const created = await secrets.admin.apiKeys.create(operator, {
         name: "test",
         companies,
         platform: companies.length > 1,
@@ -109,7 +123,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
 }
 
 /** The API on a socket: what the in-process way answers, sent over HTTP. */
-function serve(handle: ReturnType<typeof inProcessFetch>): RequestListener {
+function serve(handle: (url: string, init: RequestInit) => Promise<Response>): RequestListener {
   return (request, response) => {
     void (async () => {
       const body = await text(request);

@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import type { Runtime } from "../bootstrap.ts";
 import type { ApiEnv } from "../context.ts";
 import { listen, type HttpServer } from "../http-server.ts";
-import type { ProcessRegistration } from "../process-registry.ts";
 import type { Metrics } from "./metrics.ts";
 
 /**
@@ -10,11 +9,20 @@ import type { Metrics } from "./metrics.ts";
  *
  * @throws {StartupError} when it cannot listen on the address
  */
-export async function startMetrics(
-  { env, log, database, infisical, secrets, metrics }: Runtime,
-  { isListening }: Pick<ProcessRegistration, "isListening">,
-): Promise<Pick<HttpServer, "stop">> {
-  metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening });
+export async function startMetrics({
+  env,
+  log,
+  database,
+  infisical,
+  secrets,
+  metrics,
+}: Runtime): Promise<Pick<HttpServer, "stop">> {
+  metrics.collect({
+    database,
+    secrets,
+    breaker: () => infisical.state(),
+    isListening: () => secrets.isListening(),
+  });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };
   const server = await serveMetrics(metrics, env.HOST, env.METRICS_PORT);
   log("info", "metrics", { url: `${server.url}/metrics` });

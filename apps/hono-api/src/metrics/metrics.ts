@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "@pro
 import type { DatabaseCall } from "@repo/db";
 import type { JobRun } from "@repo/db/jobs";
 import type { InfisicalCall } from "@repo/infisical";
-import { sealerAlarms, type SealerAlarm } from "@repo/tenant-secrets";
+import { sealerAlarms, type SealerAlarm } from "@repo/audit-log";
 import { registerCollected, type MetricsSources } from "./collected-metrics.ts";
 
 /** The metrics of this process. No label holds a company, a secret key, or a text that a caller chooses. */

@@ -1,12 +1,6 @@
-import {
-  requestOf,
-  serverCaller,
-  type Catalog,
-  type CompanyScope,
-  type CompanySecrets,
-  type TenantSecrets,
-} from "@repo/tenant-secrets";
-import { Subdomain } from "@repo/tenant-secrets/client";
+import { requestOf, serverCaller, type CompanyScope } from "@repo/tenant-secrets/http";
+import type { Catalog, CompanySecrets, TenantSecrets } from "@repo/tenant-secrets";
+import { Subdomain } from "@repo/catalog";
 import type { Context } from "hono";
 import { originOf, type ApiEnv } from "../context.ts";
 import { invalidInput } from "../http-error.ts";
@@ -36,9 +30,9 @@ export function createGetCompanyFromRequest(
     c.set("actor", caller.actor.kind);
     const named = subdomainOf(c.req.header("host"), baseDomain);
     if (named === undefined) throw invalidInput(`Send the request to <company's subdomain>.${baseDomain}.`);
-    const scope = await secrets.companies.resolve({ caller, action: "secret.read" }, named);
+    const scope = await secrets.admin.companies.resolve({ caller, action: "secret.read" }, named);
     c.set("company", scope.company.subdomain);
-    return { scope, secrets: serverCaller(secrets, scope) };
+    return { scope, secrets: serverCaller(secrets.admin, scope) };
   };
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getConnInfo } from "@hono/node-server/conninfo";
-import { appRouter } from "@repo/tenant-secrets";
+import { appRouter } from "@repo/tenant-secrets/http";
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { ApiEnv } from "../context.ts";

@@ -103,7 +103,7 @@ describe("a credential", () => {
   it("is refused in one text when it is missing, malformed, unknown, expired or revoked", async () => {
     const expired = await backends.expiredApiKey("acmecorp");
     const revoked = await backends.apiKey("acmecorp");
-    await backends.secrets.apiKeys.revoke(operator, "acmecorp", revoked.id);
+    await backends.secrets.admin.apiKeys.revoke(operator, "acmecorp", revoked.id);
     const unknown = `${acmecorp.apiKey.slice(0, -12)}AAAA${acmecorp.apiKey.slice(-8)}`;
     const credentials = [undefined, "nonsense", unknown, expired, revoked.apiKey];
     const host = "acmecorp.localhost";

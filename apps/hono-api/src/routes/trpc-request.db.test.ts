@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { appRouter } from "@repo/tenant-secrets";
+import { appRouter } from "@repo/tenant-secrets/http";
 import { beforeAll, describe, expect, it } from "vitest";
 import { send, withoutRequestId, type Answer } from "../testing/raw-http.ts";
 import { createBackends, startApi, type Api, type Backends } from "../testing/fixture.ts";

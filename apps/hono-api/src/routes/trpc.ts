@@ -1,4 +1,5 @@
-import { appRouter, createContext, publicError, requestOf, type Services } from "@repo/tenant-secrets";
+import { appRouter, createContext, publicError, requestOf } from "@repo/tenant-secrets/http";
+import type { Catalog, Services, TenantSecrets } from "@repo/tenant-secrets";
 import { maxBatchSize } from "@repo/tenant-secrets/client";
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import type { Context, Handler } from "hono";
@@ -8,7 +9,7 @@ import { allow, invalidInput, logHttpError, retryAfter } from "../http-error.ts"
 import { trpcRequest } from "./trpc-request.ts";
 
 /** The typed API. The router formats errors; here they are logged, and get the header `retry-after`. */
-export function serveTrpc(secrets: Services, log: Log): Handler<ApiEnv> {
+export function serveTrpc(secrets: Pick<TenantSecrets<Catalog>, "admin">, log: Log): Handler<ApiEnv> {
   return (c) => {
     // tRPC rejects this too, but before it has a context, and so without the request's id.
     if (c.req.path.split(",").length > maxBatchSize) {
@@ -19,7 +20,7 @@ export function serveTrpc(secrets: Services, log: Log): Handler<ApiEnv> {
       req: trpcRequest(c),
       router: appRouter,
       maxBatchSize,
-      createContext: () => contextOf(secrets, c),
+      createContext: () => contextOf(secrets.admin, c),
       onError: ({ error }) => {
         const { code: reason, diagnosis } = publicError(error);
         logHttpError(log, { requestId: c.get("requestId"), reason, diagnosis });

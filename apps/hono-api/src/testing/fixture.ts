@@ -57,11 +57,16 @@ export async function createBackends(): Promise<Backends> {
   });
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
-  const secrets = createTenantSecrets({ database: connection, infisical, catalog: deliveryChatCatalog });
+  const secrets = createTenantSecrets({
+    database: connection,
+    infisical,
+    catalog: deliveryChatCatalog,
+    cache: false,
+  });
   const product = systemCaller("test", { verbs: ["write"], secretKeys: ["*"] });
   for (const subdomain of subdomains) {
     const { secretStore, stripeKey } = companies[subdomain];
-    await secrets.companies.create(operator, { subdomain, secretStore });
+    await secrets.admin.companies.create(operator, { subdomain, secretStore });
     await secrets.company(subdomain, product).set("STRIPE_SECRET_KEY", stripeKey);
   }
   return {
@@ -71,7 +76,7 @@ export async function createBackends(): Promise<Backends> {
     infisical,
     secrets,
     apiKey: async (...entered) => {
-      const { apiKey, description } = await secrets.apiKeys.create(operator, {
+      const { apiKey, description } = await secrets.admin.apiKeys.create(operator, {
         name: "test",
         companies: entered,
         platform: entered.length > 1,
@@ -82,7 +87,7 @@ export async function createBackends(): Promise<Backends> {
       return { apiKey, id: description.id };
     },
     expiredApiKey: async (company) => {
-      const { apiKey, description } = await secrets.apiKeys.create(operator, {
+      const { apiKey, description } = await secrets.admin.apiKeys.create(operator, {
         name: "test",
         companies: [company],
         platform: false,
@@ -148,7 +153,7 @@ export async function startApi({
   const startUp = createStartUp(log);
   if (started) await startUp.run(async () => {}, new AbortController().signal);
   const catalog: Catalog = deliveryChatCatalog;
-  const secrets = createTenantSecrets({ database, infisical, catalog, limits });
+  const secrets = createTenantSecrets({ database, infisical, catalog, limits, cache: false });
   const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
   const app = createApp({
     secrets,

@@ -6,10 +6,10 @@ import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { createTasks } from "../jobs/jobs.ts";
-import { inProcessFetch } from "../router/in-process.ts";
+import { inProcessFetch } from "../router/handler.ts";
 import { appRouter, createCaller } from "../router/router.ts";
 import { createCallerContext } from "../router/trpc.ts";
-import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets, type Assembly } from "../assemble.ts";
 import type { RateLimitOptions } from "./rate-limits.ts";
 
 const fixture = await createFixture();
@@ -21,11 +21,11 @@ const database = connectDatabase({
 });
 afterAll(() => database.close());
 
-type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
+type DeliveryChat = Assembly<typeof deliveryChatCatalog>;
 
 /** One of several processes on the same database: nothing that another one has in memory is known to it. */
 const startProcess = (limits: RateLimitOptions = {}): DeliveryChat =>
-  createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
+  assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
 
 let mine = "";
 let theirs = "";
@@ -154,7 +154,7 @@ test("the guesses of an address that was told to wait take half of the connectio
     maintenanceUrl: fixture.urls.maintenance,
     maxConnections: 4,
   });
-  const secrets = createTenantSecrets({ database: few, infisical, catalog: deliveryChatCatalog });
+  const secrets = assembleTenantSecrets({ database: few, infisical, catalog: deliveryChatCatalog });
   try {
     await times(21, () => present(secrets, wrong(), "192.0.2.40"));
     await secrets.company(mine, product).get("CUSTOM_KEY");

@@ -13,12 +13,12 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createFixture, operator, type Fixture } from "../testing/fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
-import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets, type Assembly } from "../assemble.ts";
 
 let here: Fixture;
 let server: EmbeddedPostgres;
 let database: Database;
-let there: TenantSecrets<typeof deliveryChatCatalog>;
+let there: Assembly<typeof deliveryChatCatalog>;
 let superuser: postgres.Sql;
 let audit: AuditLog;
 const directory = mkdtempSync(path.join(tmpdir(), "tenant-secrets-restore-"));
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await migrateDatabase(urls.migration);
   database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
   const infisical = createInfisicalClient({ ...here.emulator, environment: "dev" });
-  there = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  there = assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
   audit = createAuditLog(
     database,
     createAuditKeys(database, createMasterKeys(database, infisical, "default")),

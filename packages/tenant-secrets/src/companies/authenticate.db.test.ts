@@ -9,7 +9,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Role } from "@repo/catalog";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { createTenantSecrets, type TenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets, type Assembly } from "../assemble.ts";
 import type { AuthenticationRequest } from "./authenticate.ts";
 import { makeCredential } from "./credential.ts";
 
@@ -38,7 +38,7 @@ async function signIn(headers: Headers): Promise<string | undefined> {
 function start(
   applicationUrl = fixture.urls.application,
   cache: CacheOptions = {},
-): TenantSecrets<typeof deliveryChatCatalog> {
+): Assembly<typeof deliveryChatCatalog> {
   const database = connectDatabase({
     applicationUrl,
     maintenanceUrl: fixture.urls.maintenance,
@@ -46,7 +46,7 @@ function start(
   });
   closing.push(() => database.close());
   const infisical = createInfisicalClient({ ...fixture.emulator, environment: "dev" });
-  return createTenantSecrets({
+  return assembleTenantSecrets({
     database,
     infisical,
     catalog: deliveryChatCatalog,
@@ -59,7 +59,7 @@ function start(
 async function serve(
   applicationUrl?: string,
   cache?: CacheOptions,
-): Promise<TenantSecrets<typeof deliveryChatCatalog>> {
+): Promise<Assembly<typeof deliveryChatCatalog>> {
   const served = start(applicationUrl, cache);
   const serving = await served.serve(fixture.urls.listener, () => {});
   closing.unshift(() => serving.stop());
@@ -83,11 +83,11 @@ async function population() {
   return { subdomain, apiKey, apiKeyId: description.id, operatorId, token, admin, member };
 }
 
-const refused = (process: TenantSecrets<typeof deliveryChatCatalog>, request: AuthenticationRequest) =>
+const refused = (process: Assembly<typeof deliveryChatCatalog>, request: AuthenticationRequest) =>
   codeOf(process.authenticate(request));
 
 async function rolesOf(
-  process: TenantSecrets<typeof deliveryChatCatalog>,
+  process: Assembly<typeof deliveryChatCatalog>,
   request: AuthenticationRequest,
 ): Promise<Role[]> {
   const { actor } = await process.authenticate(request);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Caller } from "@repo/catalog";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 
 const fixture = await createFixture();
 let databaseCalls = 0;
@@ -17,7 +17,7 @@ const database = connectDatabase({
   },
 });
 const infisical = createInfisicalClient({ ...fixture.emulator, environment: "dev" });
-const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+const secrets = assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
 const serving = await secrets.serve(fixture.urls.listener, () => {});
 afterAll(async () => {
   await serving.stop();

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { TenantSecretsError } from "@repo/catalog";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 import { createMasterKeys } from "./master/master-keys.ts";
 
 const name = "MASTER_ENCRYPTION_KEY";
@@ -204,7 +204,7 @@ test.each(["127.0.0.1", "localhost"])(
     const { infisical } = await createFixture();
     const url = `postgres://nobody:fake-password@${host}:1/nothing`;
     const database = connectDatabase({ applicationUrl: url, maintenanceUrl: url });
-    const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+    const secrets = assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
     await expect(secrets.prepare()).rejects.toMatchObject({
       code: "DATABASE_UNAVAILABLE",
       message: "The database cannot be reached. Try again in a moment.",

@@ -4,7 +4,7 @@ import { wire } from "@repo/catalog";
 import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
-import { inProcessFetch } from "./in-process.ts";
+import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 

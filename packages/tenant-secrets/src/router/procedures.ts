@@ -19,7 +19,7 @@ type SentOf<D> = D extends { readonly request: infer R extends z.ZodType }
     ? z.input<I>
     : never;
 
-interface TypesOf<D extends { readonly output: z.ZodType }> {
+export interface TypesOf<D extends { readonly output: z.ZodType }> {
   readonly input: SentOf<D>;
   readonly output: OutputOf<D>;
   readonly meta: ProcedureMeta;

@@ -4,7 +4,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { verbs } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { inProcessFetch } from "./in-process.ts";
+import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { serverCaller } from "./server-caller.ts";
 import { createCallerContext, createContext } from "./trpc.ts";

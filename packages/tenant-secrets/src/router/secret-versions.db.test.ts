@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createTenantSecretsClient } from "../client.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { inProcessFetch } from "./in-process.ts";
+import { inProcessFetch } from "./handler.ts";
 import { serverCaller } from "./server-caller.ts";
 
 const fixture = await createFixture();

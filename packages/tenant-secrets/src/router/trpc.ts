@@ -16,9 +16,11 @@ import type { Services } from "../product-services.ts";
 
 /** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
 export interface Context {
+  /** @internal Not among the types that a client gets. */
   readonly secrets: Services;
+  /** @internal */
   readonly caller: () => Promise<Caller>;
-  /** The company of a request that was resolved before its calls. */
+  /** @internal The company of a request that was resolved before its calls. */
   readonly scope?: CompanyScope | undefined;
   readonly requestId: string | undefined;
   /** Whether answers go to whoever asks, and not to code of the product. */

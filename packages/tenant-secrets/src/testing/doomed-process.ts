@@ -6,7 +6,7 @@ import { json } from "node:stream/consumers";
 import { z } from "zod";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createTasks } from "../jobs/jobs.ts";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 import { defineToyRun } from "./toy-run.ts";
 
 // For kill tests: a process that does long work, and kills itself in the middle: at a step of a rotation that it is told of, or
@@ -66,7 +66,7 @@ const database: Database =
         acrossCompanies: (inside) => real.acrossCompanies(killing(inside)),
       };
 const client = createInfisicalClient({ ...infisical, environment: "dev" });
-const secrets = createTenantSecrets({
+const secrets = assembleTenantSecrets({
   database,
   infisical: {
     ...client,

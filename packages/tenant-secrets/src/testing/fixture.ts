@@ -18,9 +18,9 @@ import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
-import { createTenantSecrets, type TenantSecrets, type TenantSecretsOptions } from "../tenant-secrets.ts";
+import { assembleTenantSecrets, type Assembly, type AssemblyOptions } from "../assemble.ts";
 
-type DeliveryChat = TenantSecrets<typeof deliveryChatCatalog>;
+type DeliveryChat = Assembly<typeof deliveryChatCatalog>;
 type Emulator = Awaited<ReturnType<typeof startInfisicalEmulator>>;
 
 /** Code of the product that may do everything a job can, on every secret. */
@@ -44,7 +44,7 @@ export interface Fixture {
   /** Bound by nothing: for looking at rows, and for what an attacker with the database would do. */
   readonly superuser: postgres.Sql;
   /** Another process's view of the same database and Infisical: nothing cached, pools of its own. */
-  another(options?: Partial<TenantSecretsOptions<typeof deliveryChatCatalog>>): DeliveryChat;
+  another(options?: Partial<AssemblyOptions<typeof deliveryChatCatalog>>): DeliveryChat;
   /** The database as it is now, restored elsewhere. @returns as `another`, on that one */
   copy(): Promise<() => DeliveryChat>;
   /** Makes a company of a name not used before. */
@@ -86,7 +86,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
   };
   const { database, infisical } = connect();
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
-  const secrets = createTenantSecrets({
+  const secrets = assembleTenantSecrets({
     database,
     infisical,
     catalog: deliveryChatCatalog,
@@ -114,11 +114,11 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
     urls: testDatabase.urls,
     superuser,
     another: (options = {}) =>
-      createTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, signIn, ...options }),
+      assembleTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, signIn, ...options }),
     copy: async () => {
       const copy = await testDatabase.copy();
       copies.push(copy);
-      return () => createTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, signIn });
+      return () => assembleTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, signIn });
     },
     company: async (secretStore) => {
       const subdomain = `company-${++companies}`;

@@ -2,9 +2,9 @@
 export { createAuditKeys, createSigningKeys } from "../keys/audit-keys.ts";
 export { createMasterKeys } from "../keys/master/master-keys.ts";
 export { createRowKeys } from "../keys/row-keys.ts";
-export { assembleTenantSecrets } from "../tenant-secrets.ts";
+export { assembleTenantSecrets, type Assembly } from "../assemble.ts";
 // The contract of stores, which a test of any store runs.
 export { encryptedHere } from "../stores/encrypted-secret.ts";
 export type { SecretStore } from "../stores/store.ts";
-export type { StoreParts } from "../tenant-secrets.ts";
+export type { StoreParts } from "../assemble.ts";
 export { storeContract, type StoreUnderTest } from "./store-contract.ts";

@@ -3,7 +3,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { z } from "zod";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { systemCaller } from "@repo/catalog";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 
 // For audit/writer-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
 // orders from standard input.
@@ -26,7 +26,7 @@ const { applicationUrl, maintenanceUrl, infisical, subdomain } = Orders.parse(
   JSON.parse(Buffer.concat(chunks).toString()),
 );
 
-const secrets = createTenantSecrets({
+const secrets = assembleTenantSecrets({
   database: connectDatabase({ applicationUrl, maintenanceUrl }),
   infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
   catalog: deliveryChatCatalog,

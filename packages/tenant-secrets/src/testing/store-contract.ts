@@ -4,7 +4,7 @@ import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { SecretStore } from "../stores/store.ts";
-import { assembleTenantSecrets, type StoreParts } from "../tenant-secrets.ts";
+import { assembleTenantSecrets, type StoreParts } from "../assemble.ts";
 import {
   contractCatalog,
   type CompanyUnderTest,

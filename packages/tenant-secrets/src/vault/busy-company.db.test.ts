@@ -3,7 +3,7 @@ import { connectDatabase } from "@repo/db";
 import { afterAll, expect, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 
 const fixture = await createFixture();
 const { superuser, infisical } = fixture;
@@ -19,7 +19,7 @@ function start(maxConnections: number) {
     maxConnections,
   });
   databases.add(database);
-  return createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  return assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
 }
 
 async function exporterOf(company: string) {

@@ -7,7 +7,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import type { ServingProcess } from "../keys/rotation/process-registry.ts";
-import type { TenantSecrets } from "../tenant-secrets.ts";
+import type { Assembly } from "../assemble.ts";
 
 let fixture: Fixture;
 const serving: ServingProcess[] = [];
@@ -20,7 +20,7 @@ afterAll(async () => {
   await Promise.all(serving.map((each) => each.stop()));
 });
 
-type Secrets = TenantSecrets<typeof deliveryChatCatalog>;
+type Secrets = Assembly<typeof deliveryChatCatalog>;
 
 interface Process {
   readonly secrets: Secrets;

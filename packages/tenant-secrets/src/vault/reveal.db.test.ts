@@ -6,7 +6,7 @@ import { type Caller, defineCatalog, RevealPurpose, type Role, textSecret } from
 import { codeOf, createFixture, operator, product, type Person } from "../testing/fixture.ts";
 import { createCaller } from "../router/router.ts";
 import { createCallerContext, createContext } from "../router/trpc.ts";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;
@@ -98,7 +98,7 @@ test("a write-only value is revealed to no role, and remains usable by programs"
   const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
   afterAll(() => database.close());
   const description = { label: "Signing secret", rule: "is text", writeOnly: true };
-  const own = createTenantSecrets({
+  const own = assembleTenantSecrets({
     database,
     infisical: createInfisicalClient({ ...fixture.emulator, environment: "dev" }),
     catalog: defineCatalog({ SIGNING_SECRET: textSecret(z.string(), description) }),

@@ -6,8 +6,8 @@ import { CredentialRejected, defineCatalog, textSecret } from "@repo/catalog";
 import { createTenantSecretsClient } from "../client.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import type { WebhookVerifier } from "../providers/webhook-verification.ts";
-import { inProcessFetch } from "../router/in-process.ts";
-import { createTenantSecrets } from "../tenant-secrets.ts";
+import { inProcessFetch } from "../router/handler.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;
@@ -243,10 +243,10 @@ describe("verifying a webhook", () => {
     });
     const { database, infisical } = fixture;
     const parts = { database, infisical, catalog };
-    expect(() => createTenantSecrets(parts)).toThrow('names the webhook verifier "acme"');
+    expect(() => assembleTenantSecrets(parts)).toThrow('names the webhook verifier "acme"');
     const acme: WebhookVerifier = ({ headers }, secret) =>
       headers.get("x-acme-token") === secret ? "verified" : "wrong-signature";
-    const own = createTenantSecrets({ ...parts, verifiers: { acme } }).company(here, product);
+    const own = assembleTenantSecrets({ ...parts, verifiers: { acme } }).company(here, product);
     await own.set("ACME_SECRET", "fake-acme-secret-0001");
     const sent = (token: string) => ({ headers: new Headers({ "x-acme-token": token }), body });
     expect(await own.verifyWebhook("ACME_SECRET", sent("fake-acme-secret-0001"))).toEqual({ version: 1 });

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { companyIdOf } from "../../companies/company-id.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
-import { createTenantSecrets } from "../../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../../assemble.ts";
 
 let fixture: Fixture;
 
@@ -123,7 +123,7 @@ describe("a rotation of a company's key", () => {
     const subdomain = await filled();
     const { database, infisical } = fixture;
     let rotated: unknown;
-    const late = createTenantSecrets({
+    const late = assembleTenantSecrets({
       database: {
         ...database,
         // The value was found; what comes next is its key.

@@ -6,7 +6,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, expect, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { codeOf, createFixture, product } from "../../testing/fixture.ts";
-import { createTenantSecrets } from "../../tenant-secrets.ts";
+import { assembleTenantSecrets } from "../../assemble.ts";
 
 const deadlineMs = 500;
 const fixture = await createFixture();
@@ -45,7 +45,7 @@ test("a write that outlives its call stores the value or nothing, and never a wi
   const applicationUrl = await startSlowWay(fixture.urls.application, words);
   const database = connectDatabase({ applicationUrl, maintenanceUrl: fixture.urls.maintenance, deadlineMs });
   const infisical = createInfisicalClient({ ...fixture.emulator, environment: "dev" });
-  const late = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
+  const late = assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog });
   const company = late.company(subdomain, product);
   const codes = [
     await codeOf(company.set("CUSTOM_A", "fake-second", { requestId: "late-a" })),

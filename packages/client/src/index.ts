@@ -1,0 +1,1 @@
+export * from "@repo/tenant-secrets/client";

@@ -1,0 +1,6 @@
+// For a server that puts its own middleware before the procedures. `TenantSecrets.handler` is all that others need.
+export type { RequestOrigin } from "./companies/authenticate.ts";
+export type { CompanyScope } from "./companies/companies.ts";
+export { appRouter } from "./router/router.ts";
+export { serverCaller } from "./router/server-caller.ts";
+export { createContext, httpStatusOf, publicError, requestOf } from "./router/trpc.ts";
