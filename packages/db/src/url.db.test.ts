@@ -247,7 +247,7 @@ test.each(Object.keys(refused))("%s is refused with the variable's name and the 
 
 test("the page has a row for each of these, and no other", () => {
   const text = readFileSync(page, "utf8");
-  const table = text.slice(text.indexOf("### What a URL of the database may say"));
+  const table = text.slice(text.indexOf("### Database URLs"));
   const rows = [...table.slice(0, table.indexOf("\n##", 4)).matchAll(/^\| (.*?) \| /gm)]
     .map(([, first]) => first)
     .filter((first) => first !== "In the URL" && first !== "Refused");
