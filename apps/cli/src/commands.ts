@@ -172,7 +172,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       load: async () => (await import("./commands/keys-shred.ts")).publicKeyCommand,
     },
     "keys rotate-company": {
-      summary: "Give a company a new key, and seal its values anew",
+      summary: "Give a company a new key, and re-encrypt its values",
       load: async () => (await import("./commands/keys-company.ts")).rotateCompanyCommand,
     },
     "keys emergency-rotate": {

@@ -7,7 +7,7 @@ const exitCodesHelp = `Exit codes:
   2  the arguments or the environment do not fit, or a question was answered with no
   3  not found, or not visible to this credential
   4  refused: the credential is not valid, or may not do this
-  5  conflict: somebody else was first, or the name is taken
+  5  conflict: another change was first, or the name is taken
   6  the value or the secret key is not valid
   7  unavailable for now: the same command may succeed later`;
 
@@ -23,7 +23,7 @@ const environmentHelp = `Environment (each also as NAME_FILE, the path of a file
                                  work in this process; Delivery Chat's unless set
   LEGACY_DATABASE_URL            for import-legacy: the old database
   KEY_BACKUP_RECIPIENTS          for keys rotate: public keys of age, separated by commas
-  KEY_BACKUP_DIR                 for keys rotate: where backups are kept
+  KEY_BACKUP_DIR                 for keys rotate: the directory of backups
   DATABASE_SUPERUSER_URL         for database provision
   DATABASE_MIGRATION_URL         for database migrate`;
 

@@ -52,7 +52,7 @@ export const createCommand = defineCommand({
       help: "An id of this change: sent again within 24 hours, it ends the key that it made before, unless that was used",
     },
   },
-  details: `Prints the key to standard output, this once: it is kept nowhere. Quote patterns, or the shell may replace
+  details: `Prints the key to standard output, this once: it is not stored. Quote patterns, or the shell may replace
 them by names of files. "use" reads values, "describe" lists without them, "export"
 takes all of them at once and is left out unless somebody needs it. A key with an address is refused where no
 address is known, such as in a command that does its work by itself. For operators.`,

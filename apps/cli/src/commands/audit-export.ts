@@ -26,7 +26,7 @@ export const exportCommand = defineCommand({
     },
     to: { type: "string", value: "time", help: "Events before then; now where it is left out" },
   },
-  details: `Writes the company's events, each with what proves that it is as it was sealed, for whoever wants to check that without
+  details: `Writes the company's events, each with a proof that it is as it was sealed, which can be checked without
 us. It holds nothing of other companies but how many events there are in all. Events of the last seconds may not be sealed
 yet, and are left out. For operators.`,
   examples: ["audit export --company acmecorp --from 2026-01-01 --to 2026-02-01 --output january.jsonl"],

@@ -20,12 +20,12 @@ export const verifyCommand = defineCommand({
     "public-key": {
       type: "string",
       value: "file",
-      help: "Public keys that were kept elsewhere, as audit public-key printed them, instead of this deployment's",
+      help: "Archived public keys, as audit public-key printed them, instead of this deployment's",
     },
   },
   details: `Compares every event with its MAC, its batch and the numbers of its process, and every batch with the one before, its
-signature and, with --checkpoints, what the log kept of it. Names the first of each kind that was changed, removed or inserted, and
-ends with exit code 1 then. Without --checkpoints nobody can tell whether the end was cut off. Works on the database itself and not
+signature and, with --checkpoints, the archived log. Names the first of each kind that was changed, removed or inserted, and
+ends with exit code 1 then. Without --checkpoints a missing end of the log is not detected. Works on the database itself and not
 through an API. For operators. docs/audit-log.md says what this shows and what it cannot.`,
   examples: [
     "audit verify --checkpoints api.log",

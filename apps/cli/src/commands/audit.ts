@@ -51,7 +51,7 @@ export const publicKeyCommand = defineCommand({
   positionals: [],
   options: {},
   details: `Prints the public keys, in PEM, that the batches of the audit log and exports can be checked with: all that were ever in
-use. Keep them where nobody who runs the database can change them, and publish them for the companies. For operators.`,
+use. Archive them where database administrators cannot change them, and publish them for the companies. For operators.`,
   examples: ["audit public-key > audit-keys.pem"],
   run: async ({ json }) => {
     const answer = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.audit.publicKeys.query());

@@ -38,7 +38,7 @@ export const graceOptions = {
     type: "string",
     field: "graceSeconds",
     value: "duration",
-    help: "For how long the value that is replaced goes on to count: 24h, at most 30d",
+    help: "How long the replaced version stays active: 24h, at most 30d",
   },
   "end-grace": {
     type: "boolean",
@@ -63,6 +63,6 @@ export const backupOptions = {
   "backup-dir": {
     type: "string",
     value: "directory",
-    help: "Where the backup is kept. KEY_BACKUP_DIR unless given",
+    help: "The directory of the backup. KEY_BACKUP_DIR unless given",
   },
 } as const satisfies Record<string, Option>;

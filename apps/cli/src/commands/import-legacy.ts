@@ -61,7 +61,7 @@ export const importLegacyCommand = defineCommand({
     batch: { type: "string", value: "rows", help: "How many rows are read at a time; 500 unless given" },
   },
   details: `Reads rows in the form ivHex:ciphertextHex:tagHex, sealed with AES-256-GCM under the raw master key, from the tables
-company_secrets and companies of the old database or from a file. Seals each value anew, reads it back and compares
+company_secrets and companies of the old database or from a file. Encrypts each value again, reads it back and compares
 it. Never changes what is there: a value that is equal is "unchanged", anything else a "conflict". A row that was left
 alone is listed with the reason, and makes the exit code 1. Run again after an interruption, it completes the rest.
 Works on the database itself and not through an API. For operators. docs/import-legacy.md explains the reasons.`,

@@ -7,8 +7,8 @@ export const rotateCompanyCommand = defineCommand({
   positionals: ["subdomain"],
   options: {},
   details: `Gives a company a new key, seals all its values under it, and destroys the old one. Values stay what they are, and
-are read and written all the while. Interrupted anywhere, it goes on where it was when it is run again. It does not help
-against somebody who has read the values: docs/emergency-rotation.md. Works on the database and Infisical themselves and not
+are read and written all the while. After an interruption it continues when it is run again. It does not help
+against a party that has read the values: docs/emergency-rotation.md. Works on the database and Infisical themselves and not
 through an API. For operators.`,
   examples: ["keys rotate-company acmecorp"],
   run: async ({ subdomain, json }) => {

@@ -34,9 +34,9 @@ export const emergencyRotateCommand = defineCommand({
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
     confirm: { type: "string", value: word, help: `With --yes: ${word}` },
   },
-  details: `For when somebody may have had a key, the values or a process. Makes a new master key, a new key for the audit log and
-for every company, seals everything anew, and destroys the old companies' keys. Then lists what no key can mend: every
-company's third-party credentials, each to be replaced at its provider. Interrupted anywhere, it goes on where it was
+  details: `For use after a key, values or a process may have been exposed. Makes a new master key, a new key for the audit log and
+for every company, re-encrypts all values, and destroys the old companies' keys. Then lists what no key can mend: every
+company's third-party credentials, each to be replaced at its provider. After an interruption it continues
 when it is run again, with another --output. Works on the database and Infisical themselves and not through an API. For
 operators. docs/emergency-rotation.md has the whole procedure.`,
   examples: [

@@ -28,7 +28,7 @@ export const shredCommand = defineCommand({
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
     confirm: { type: "string", value: "subdomain", help: "With --yes: the company's subdomain once more" },
   },
-  details: `Destroys a company's keys, so that nobody can read its values any more, and with them hints, fingerprints and the
+  details: `Destroys a company's keys, so that its values cannot be decrypted, and with them last characters, fingerprints and the
 company's own API keys. This cannot be undone. Prints a signed receipt that says what was destroyed, what is left where
 (backups of the database above all), and by when that is gone. Run again, it changes nothing and gives the same receipt.
 Works on the database itself and not through an API. For operators. docs/shredding.md has the whole procedure.`,
@@ -74,7 +74,7 @@ export const verifyReceiptCommand = defineCommand({
       help: "The public key, as keys public-key printed it: needs no database and no credential",
     },
   },
-  details: `Says whether a receipt is as it was signed, and what it says. With --public-key anybody can do this anywhere;
+  details: `Says whether a receipt is as it was signed, and what it says. With --public-key this works anywhere;
 without it, the key is this deployment's own, which is for operators.`,
   examples: [
     "keys verify-receipt --input receipt.json --public-key public-key.pem",

@@ -17,7 +17,7 @@ export const createCommand = defineCommand({
       help: "How long the token is valid: 30m, 12h, 90d",
     },
   },
-  details: `Prints the operator's token to standard output, this once: it is kept nowhere. Works on the database itself and
+  details: `Prints the operator's token to standard output, this once: it is not stored. Works on the database itself and
 not through an API, and needs no credential but the database's: that is how the first operator comes to be.`,
   examples: ["operators create alice --expires-in 90d"],
   run: async ({ name, json, ...values }) => {

@@ -63,7 +63,7 @@ export const stageCommand = defineCommand({
     replace: { type: "boolean", help: "Destroy the pending version that is there already" },
   },
   details: `Keeps a value beside the current one, as its next version, until "promote" makes it current or "discard" destroys it.
-"get" goes on to answer the current one; webhooks that are signed with the new one are accepted already. The
+"get" still answers the current one; webhooks that are signed with the new one are accepted already. The
 value comes from standard input or a prompt, as with "set". Not on Infisical.`,
   examples: [
     "stage STRIPE_SECRET_KEY --company acmecorp",
