@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import type { z } from "zod";
 import { inArguments, UsageError } from "./failure.ts";
 import { nearest } from "./nearest.ts";
 
@@ -12,6 +13,19 @@ export interface Option {
   readonly help: string;
   /** The field of the API that it fills, where that has another name: `graceSeconds` for `--grace`. */
   readonly field?: string;
+}
+
+/**
+ * An option that fills a field of an operation. What it is for stands in the field's definition, and is said there once.
+ *
+ * @throws {TypeError} for a field whose definition does not say it
+ */
+export function fieldOption<const O extends Omit<Option, "help">>(
+  { description }: Pick<z.ZodType, "description">,
+  option: O,
+): O & Pick<Option, "help"> {
+  if (description === undefined) throw new TypeError("a field that an option fills has a description");
+  return { ...option, help: description };
 }
 
 type Options = Readonly<Record<string, Option>>;

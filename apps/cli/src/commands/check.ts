@@ -1,7 +1,8 @@
+import { vaultOperations } from "@repo/catalog";
 import type { Api } from "../api.ts";
 import { withApi } from "../api.ts";
 import { wholeNumber } from "../arguments.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, fieldOption } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, table } from "../output.ts";
 import { company } from "./common-options.ts";
@@ -14,11 +15,7 @@ export const checkCommand = defineCommand({
   options: {
     company,
     all: { type: "boolean", help: "Every secret of the company that can be checked, in place of one" },
-    version: {
-      type: "string",
-      value: "version",
-      help: "A pending or previous version, in place of the current one",
-    },
+    version: fieldOption(vaultOperations.check.input.shape.version, { type: "string", value: "version" }),
   },
   details: `Asks the provider of a credential whether it works, by a call that changes nothing, and keeps the answer with
 the version: "accepted", "rejected", or "unknown" where the provider could not be asked. Exit code 6 where one is

@@ -1,32 +1,30 @@
-import type { Option } from "../command.ts";
+import { vaultOperations } from "@repo/catalog";
+import { fieldOption, type Option } from "../command.ts";
 
-export const company = {
+const promotion = vaultOperations.promote.input.shape;
+const expiry = vaultOperations.setExpiry.input.shape;
+
+export const company = fieldOption(vaultOperations.list.request.shape.company, {
   type: "string",
   required: true,
   value: "subdomain",
-  help: "The company, by its subdomain",
-} as const satisfies Option;
+});
 
-export const expectedVersion = {
-  type: "string",
-  value: "version",
-  help: "Do it only if this is the current version; else exit code 5",
-} as const satisfies Option;
+export const expectedVersion = fieldOption(promotion.expectedVersion, { type: "string", value: "version" });
 
-export const requestId = {
-  type: "string",
-  value: "id",
-  help: "An id of this change: sent again within 24 hours, it is applied once",
-} as const satisfies Option;
+export const pendingVersion = fieldOption(promotion.pendingVersion, { type: "string", value: "version" });
+
+export const requestId = fieldOption(promotion.requestId, { type: "string", value: "id" });
+
+export const note = fieldOption(vaultOperations.rollback.input.shape.note, { type: "string", value: "text" });
 
 export const dateHelp = "2027-01-31, or with a time and its offset: 2027-01-31T12:00:00+01:00";
 
-export const remind = {
+export const remind = fieldOption(expiry.reminderDays, {
   type: "string",
   value: "days",
   field: "reminderDays",
-  help: "How many days before that to remind: 30,7,1 is the default",
-} as const satisfies Option;
+});
 
 export const expiryOptions = {
   "expires-at": { type: "string", value: "date", help: `When it ends at its provider: ${dateHelp}` },
@@ -34,16 +32,8 @@ export const expiryOptions = {
 } as const satisfies Record<string, Option>;
 
 export const graceOptions = {
-  grace: {
-    type: "string",
-    field: "graceSeconds",
-    value: "duration",
-    help: "How long the replaced version stays active: 24h, at most 30d",
-  },
-  "end-grace": {
-    type: "boolean",
-    help: "End the grace windows of all earlier values, such as after a leak; without it, they last",
-  },
+  grace: fieldOption(promotion.graceSeconds, { type: "string", field: "graceSeconds", value: "duration" }),
+  "end-grace": fieldOption(promotion.endGrace, { type: "boolean" }),
 } as const satisfies Record<string, Option>;
 
 /** @param content what is written, such as "the report" */

@@ -1,8 +1,11 @@
+import { vaultOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { asks, confirm, versionOf, wholeNumber } from "../arguments.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, fieldOption } from "../command.ts";
 import { minute, print, printJson, printValue, remark, table } from "../output.ts";
 import { company, expectedVersion, requestId } from "./common-options.ts";
+
+const operations = vaultOperations;
 
 export const getCommand = defineCommand({
   positionals: ["secretKey"],
@@ -27,12 +30,11 @@ export const listCommand = defineCommand({
   positionals: [],
   options: {
     company,
-    "expires-within": {
+    "expires-within": fieldOption(operations.list.input.shape.expiresWithinDays, {
       type: "string",
       value: "days",
       field: "expiresWithinDays",
-      help: "Only what expires within so many days, or has expired; the first to expire first",
-    },
+    }),
   },
   details: `Shows what the credential may know of, never a value. The hint is the end of a value, where its kind allows
 one; PENDING is the version that "promote" would make current, LAST USED is to the hour. "not in the catalogue" marks what is there but can be neither read nor written here, only removed; "no name for a secret here" what is in
@@ -84,7 +86,7 @@ export const removeCommand = defineCommand({
     company,
     "expected-version": expectedVersion,
     "request-id": requestId,
-    "in-infisical": { type: "boolean", help: "Of a hybrid company: delete it in Infisical too, for good" },
+    "in-infisical": fieldOption(operations.remove.input.shape.inInfisical, { type: "boolean" }),
     yes: { type: "boolean", help: "Do not ask" },
   },
   details: `Asks before it does so; where there is no terminal to ask at, --yes is needed. In the database a removed

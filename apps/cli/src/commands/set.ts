@@ -1,22 +1,21 @@
+import { vaultOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { graceOf, newExpiryOf, versionOf } from "../arguments.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, fieldOption } from "../command.ts";
 import { print, printJson, remark } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
-import { company, expiryOptions, graceOptions, requestId } from "./common-options.ts";
+import { company, expectedVersion, expiryOptions, graceOptions, note, requestId } from "./common-options.ts";
+
+const { write, stage } = vaultOperations;
 
 const surplus =
   "A value is never an argument: the shell's history and the list of processes would keep it. " +
   "Nothing was written. Send it to standard input, or leave it out and type it at the prompt.";
 const valueOptions = {
   "keep-newline": { type: "boolean", help: "Keep the newline at the end of standard input" },
-  "expected-version": {
-    type: "string",
-    value: "version",
-    help: "Write only if this is the current version, 0 for none yet; else exit code 5",
-  },
+  "expected-version": expectedVersion,
   "request-id": requestId,
-  note: { type: "string", value: "text", help: "Why, for the history: not a secret" },
+  note,
   ...expiryOptions,
 } as const;
 
@@ -27,7 +26,7 @@ export const setCommand = defineCommand({
     company,
     ...valueOptions,
     ...graceOptions,
-    check: { type: "boolean", help: "Ask the provider first, and write nothing that it rejects" },
+    check: fieldOption(write.input.shape.check, { type: "boolean" }),
   },
   details: `The value comes from standard input, to its end. One newline at the end is dropped, because editors and
 "echo" add one; --keep-newline keeps it. At a terminal a masked prompt asks for one line instead. A value
@@ -60,7 +59,7 @@ export const stageCommand = defineCommand({
   options: {
     company,
     ...valueOptions,
-    replace: { type: "boolean", help: "Destroy the pending version that is there already" },
+    replace: fieldOption(stage.input.shape.replace, { type: "boolean" }),
   },
   details: `Keeps a value beside the current one, as its next version, until "promote" makes it current or "discard" destroys it.
 "get" still answers the current one; webhooks that are signed with the new one are accepted already. The
@@ -94,13 +93,13 @@ interface ValueArguments {
 /** Checks the arguments, then reads the value. @param prompt what a terminal is asked for */
 async function valueInput(prompt: string, values: ValueArguments) {
   const { company: subdomain, secretKey } = values;
-  const expectedVersion = versionOf(values["expected-version"]);
+  const expected = versionOf(values["expected-version"]);
   const value = await readSecretValue(`${prompt} of ${secretKey} of ${subdomain}`, values["keep-newline"]);
   return {
     company: subdomain,
     secretKey,
     value,
-    expectedVersion,
+    expectedVersion: expected,
     requestId: values["request-id"],
     note: values.note,
     ...newExpiryOf(values),

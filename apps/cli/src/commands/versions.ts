@@ -1,3 +1,4 @@
+import { vaultOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import {
   confirm,
@@ -9,22 +10,27 @@ import {
   versionOf,
   wholeNumber,
 } from "../arguments.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, fieldOption } from "../command.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
-import { company, dateHelp, expectedVersion, graceOptions, remind, requestId } from "./common-options.ts";
+import {
+  company,
+  dateHelp,
+  expectedVersion,
+  graceOptions,
+  note as noteOption,
+  pendingVersion,
+  remind,
+  requestId,
+} from "./common-options.ts";
 
-const pending = {
-  type: "string",
-  value: "version",
-  help: "Do it only if this is the pending version; else exit code 5",
-} as const;
+const operations = vaultOperations;
 
 export const versionsCommand = defineCommand({
   positionals: ["secretKey"],
   options: {
     company,
-    before: { type: "string", value: "version", help: "Only versions below this one: the next page" },
-    limit: { type: "string", value: "number", help: "At most this many, 1 to 100; default 100" },
+    before: fieldOption(operations.history.input.shape.before, { type: "string", value: "version" }),
+    limit: fieldOption(operations.history.input.shape.limit, { type: "string", value: "number" }),
   },
   details: `Shows every version of a secret, the newest first, also of one that was removed: who made it, when and why,
 and whether it counts. Values are not shown. One that is "destroyed" is gone for good; the line about it stays.`,
@@ -81,15 +87,14 @@ export const rollbackCommand = defineCommand({
   positionals: ["secretKey"],
   options: {
     company,
-    to: {
+    to: fieldOption(operations.rollback.input.shape.toVersion, {
       type: "string",
       required: true,
       value: "version",
       field: "toVersion",
-      help: "The version whose value is to be current",
-    },
+    }),
     "expected-version": expectedVersion,
-    note: { type: "string", value: "text", help: "Why, for the history: not a secret" },
+    note: noteOption,
     "request-id": requestId,
   },
   details: `Writes the value of an earlier version again, as a new one: "versions" shows which there are. What was destroyed
@@ -117,7 +122,7 @@ export const promoteCommand = defineCommand({
     company,
     ...graceOptions,
     "expected-version": expectedVersion,
-    "pending-version": pending,
+    "pending-version": pendingVersion,
     "request-id": requestId,
   },
   details: `Makes the pending version, which "stage" left, the current one. It keeps its number. In the grace window webhooks
@@ -140,7 +145,7 @@ export const discardCommand = defineCommand({
   options: {
     company,
     "expected-version": expectedVersion,
-    "pending-version": pending,
+    "pending-version": pendingVersion,
     "request-id": requestId,
     yes: { type: "boolean", help: "Do not ask" },
   },
@@ -163,7 +168,7 @@ export const purgeCommand = defineCommand({
   positionals: ["secretKey"],
   options: {
     company,
-    force: { type: "boolean", help: "Also a secret that is not removed: removes it" },
+    force: fieldOption(operations.purge.input.shape.force, { type: "boolean" }),
     "request-id": requestId,
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
     confirm: { type: "string", value: "secretKey", help: "With --yes: the secret key once more" },

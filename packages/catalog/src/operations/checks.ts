@@ -24,9 +24,7 @@ export const checkOperations = {
     input: {
       secretKey,
       /** An active one: current, pending, or previous inside its grace window. Default: the current one. */
-      version: anyVersion
-        .optional()
-        .describe("Which version that counts: the current one, a pending one or the one before"),
+      version: anyVersion.optional().describe("A pending or previous version, in place of the current one"),
     },
     output: Check.extend({ version }),
   }),
