@@ -26,8 +26,7 @@ export type Place = Pick<EventRow, "xid" | "id">;
 export function selectEvents(
   statements: Statements,
   { fromXid, toXid, floor, ceiling }: Span,
-  after: Place | undefined,
-  limit: number,
+  { after, limit }: { readonly after: Place | undefined; readonly limit: number },
 ): Promise<EventRow[]> {
   const { xid, id, position } = auditEvents;
   return statements

@@ -234,9 +234,11 @@ export const nonceBytes = 16;
 export function eventOf(
   key: AuditKey,
   { writer, sequenceNo }: SequenceNumber,
-  content: EventContent,
-  times: EventTimes = { occurredAt: new Date(), count: 1, lastAt: null },
-  nonce: Buffer = randomBytes(nonceBytes),
+  {
+    content,
+    times = { occurredAt: new Date(), count: 1, lastAt: null },
+    nonce = randomBytes(nonceBytes),
+  }: { readonly content: EventContent; readonly times?: EventTimes; readonly nonce?: Buffer },
 ): NewEvent {
   const { actorId, secretKey, version, subject, requestId, address } = content;
   const event: MacFields = {

@@ -141,7 +141,7 @@ export function createExportVerifier(publicKeys: string): ExportVerifier {
       if (checkpoint === undefined) throw wrong(lines, "comes before the checkpoint of its batch");
       const leaf = leafOf(sealedEventOf(event));
       const hashes = proof.map((hash) => Buffer.from(hash, "base64"));
-      if (!isIncluded(leaf, index, checkpoint.size, hashes, checkpoint.root)) {
+      if (!isIncluded(leaf, index, { size: checkpoint.size, proof: hashes, root: checkpoint.root })) {
         throw wrong(lines, `has an event that is not as it was sealed in batch ${checkpoint.batch}`);
       }
       if (event.companyId !== of.company) throw wrong(lines, "has an event of another company");

@@ -24,11 +24,10 @@ export interface ExportPage {
 export async function exportPage(
   database: Database,
   companyId: CompanyId,
-  times: { readonly from: Date; readonly to: Date },
-  after: bigint,
+  { times, after }: { readonly times: { readonly from: Date; readonly to: Date }; readonly after: bigint },
 ): Promise<ExportPage> {
   const events = await database.inCompany(companyId, (statements) =>
-    selectPage(statements, companyId, times, after),
+    selectPage(statements, companyId, { ...times, after }),
   );
   const page = events.slice(0, pageSize);
   const batches = await database.acrossCompanies((statements) => selectCheckpointsOf(statements, page));
@@ -58,8 +57,7 @@ export async function exportPage(
 function selectPage(
   statements: Statements,
   companyId: CompanyId,
-  { from, to }: { readonly from: Date; readonly to: Date },
-  after: bigint,
+  { from, to, after }: { readonly from: Date; readonly to: Date; readonly after: bigint },
 ): Promise<EventRow[]> {
   return statements
     .select()

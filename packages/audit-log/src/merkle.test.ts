@@ -87,7 +87,7 @@ describe("the Merkle tree of RFC 6962", () => {
         const given = { leaf, index, size, proof, root };
         const check = (changed: Partial<typeof given>): boolean => {
           const it = { ...given, ...changed };
-          return isIncluded(it.leaf, it.index, it.size, it.proof, it.root);
+          return isIncluded(it.leaf, it.index, { size: it.size, proof: it.proof, root: it.root });
         };
         expect(check({})).toBe(true);
         expect(check({ leaf: random(99) })).toBe(false);
@@ -118,7 +118,7 @@ describe("the Merkle tree of RFC 6962", () => {
         const proof = inclusionProof(leaves, index);
         const hash = Buffer.from(proof[step] ?? "");
         hash[bit >> 3] = (hash[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-        return !isIncluded(leaves[index] ?? root, index, 8, proof.with(step, hash), root);
+        return !isIncluded(leaves[index] ?? root, index, { size: 8, proof: proof.with(step, hash), root });
       }),
     );
   });

@@ -37,20 +37,17 @@ export function inclusionProof(leaves: readonly Buffer[], index: number): Buffer
 export function isIncluded(
   leaf: Buffer,
   index: number,
-  size: number,
-  proof: readonly Buffer[],
-  root: Buffer,
+  { size, proof, root }: { readonly size: number; readonly proof: readonly Buffer[]; readonly root: Buffer },
 ): boolean {
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false;
-  const computed = rootByProof(leaf, index, size, proof);
+  const computed = rootByProof(leaf, index, { size, proof });
   return computed !== undefined && computed.equals(root);
 }
 
 function rootByProof(
   leaf: Buffer,
   index: number,
-  size: number,
-  proof: readonly Buffer[],
+  { size, proof }: { readonly size: number; readonly proof: readonly Buffer[] },
 ): Buffer | undefined {
   const sibling = proof.at(-1);
   if (size === 1) return sibling === undefined ? leaf : undefined;
@@ -59,8 +56,8 @@ function rootByProof(
   const rest = proof.slice(0, -1);
   const inLeft = index < cut;
   const below = inLeft
-    ? rootByProof(leaf, index, cut, rest)
-    : rootByProof(leaf, index - cut, size - cut, rest);
+    ? rootByProof(leaf, index, { size: cut, proof: rest })
+    : rootByProof(leaf, index - cut, { size: size - cut, proof: rest });
   if (below === undefined) return undefined;
   return inLeft ? nodeHash(below, sibling) : nodeHash(sibling, below);
 }

@@ -138,7 +138,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     const last = await findLastCheckpoint(statements);
     await compare(statements, last);
     const next = (content: Content): Promise<SealedBatch> =>
-      addBatch(statements, signingKey, cluster, last, content);
+      addBatch(statements, { key: signingKey, cluster, last }, content);
     const foreign = last !== undefined && last.cluster !== cluster;
     if (foreign) {
       alarm(
@@ -161,7 +161,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     const floor = last?.floor ?? 0n;
     // Every transaction below the horizon has ended, and later statements see what it committed.
     const { horizon } = await readHorizon(statements);
-    const content = await readInterval(statements, fromXid, horizon, floor, batchSize);
+    const content = await readInterval(statements, fromXid, { horizon, floor, limit: batchSize });
     if (!content.full) watchLag(await findWaiting(statements, content.toXid, floor), content.toXid);
     const idle = last !== undefined && Date.now() - last.sealedAt.getTime() < heartbeatMs;
     if (content.toXid < fromXid || (content.events.length === 0 && idle)) return undefined;
@@ -234,9 +234,11 @@ async function begin(statements: Statements): Promise<z.infer<typeof Begun>[0]> 
 
 async function addBatch(
   statements: Statements,
-  key: SigningKey,
-  cluster: string,
-  last: CheckpointRow | undefined,
+  {
+    key,
+    cluster,
+    last,
+  }: { readonly key: SigningKey; readonly cluster: string; readonly last: CheckpointRow | undefined },
   { fromXid, toXid, floor, events, full }: Content,
 ): Promise<SealedBatch> {
   const before = last === undefined ? undefined : parseCheckpoint(last.checkpoint);

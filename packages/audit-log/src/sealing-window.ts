@@ -65,12 +65,10 @@ export function selectUnsealed(statements: Statements, from: bigint, to: bigint)
 export async function readInterval(
   statements: Statements,
   fromXid: bigint,
-  horizon: bigint,
-  floor: bigint,
-  limit: number,
+  { horizon, floor, limit }: { readonly horizon: bigint; readonly floor: bigint; readonly limit: number },
 ): Promise<Content> {
   const span = { fromXid: String(fromXid), toXid: String(horizon), floor, ceiling: undefined };
-  const events = await selectEvents(statements, span, undefined, limit + 1);
+  const events = await selectEvents(statements, span, { after: undefined, limit: limit + 1 });
   const beyond = events[limit];
   if (beyond === undefined) return { fromXid, toXid: horizon, floor, events, full: false };
   const whole = events.filter(({ xid }) => xid !== beyond.xid);
@@ -90,6 +88,6 @@ export async function findWaiting(
   floor: bigint,
 ): Promise<bigint | undefined> {
   const span = { fromXid: String(toXid), toXid: undefined, floor, ceiling: undefined };
-  const [first] = await selectEvents(statements, span, undefined, 1);
+  const [first] = await selectEvents(statements, span, { after: undefined, limit: 1 });
   return first === undefined ? undefined : BigInt(first.xid);
 }

@@ -114,7 +114,7 @@ export function createEventCheck({
   const eachEvent = async (span: Span, check: (event: EventRow) => void | Promise<void>): Promise<void> => {
     let after: Place | undefined;
     for (;;) {
-      const page = await across((statements) => selectEvents(statements, span, after, pageSize));
+      const page = await across((statements) => selectEvents(statements, span, { after, limit: pageSize }));
       for (const event of page) await check(event);
       after = page.at(-1);
       if (page.length < pageSize) return;

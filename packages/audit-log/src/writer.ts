@@ -86,18 +86,19 @@ export function createAuditLog(
     made = [
       ...unused.map(({ first, count, number }, i) => ({
         number,
-        event: eventOf(
-          current,
-          number,
-          unusedContent(first),
-          { occurredAt: new Date(), count, lastAt: null },
-          nonceOf(i),
-        ),
+        event: eventOf(current, number, {
+          content: unusedContent(first),
+          times: { occurredAt: new Date(), count, lastAt: null },
+          nonce: nonceOf(i),
+        }),
       })),
       ...coalesced.map((each, i) => {
         const number = numbers.take();
         const nonce = nonceOf(unused.length + i);
-        return { number, event: eventOf(current, number, each.content, timesOf(each), nonce) };
+        return {
+          number,
+          event: eventOf(current, number, { content: each.content, times: timesOf(each), nonce }),
+        };
       }),
     ];
     readsPending = taken.length;
@@ -137,7 +138,7 @@ export function createAuditLog(
     const current = await ready();
     const number = numbers.take();
     try {
-      await insert([eventOf(current, number, content)]);
+      await insert([eventOf(current, number, { content })]);
     } catch {
       lose(number);
       throw unavailable();
@@ -154,7 +155,7 @@ export function createAuditLog(
       const number = numbers.take();
       const { occurredAt = new Date() } = entry;
       const times = { occurredAt, count: 1, lastAt: null };
-      return { number, event: eventOf(current, number, contentOf(caller, entry), times) };
+      return { number, event: eventOf(current, number, { content: contentOf(caller, entry), times }) };
     });
     statements.whenLost(() => {
       for (const { number } of events) lose(number);

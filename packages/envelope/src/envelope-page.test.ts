@@ -79,7 +79,11 @@ function encoded(...fields: readonly (string | number)[]): Buffer {
 const hmac = (key: Buffer, data: Buffer) => createHmac("sha256", key).update(data).digest();
 
 /** RFC 5869: extract, then expand block by block. */
-function hkdf(secret: Buffer, salt: Buffer, info: Buffer, length: number): Buffer {
+function hkdf(
+  secret: Buffer,
+  salt: Buffer,
+  { info, length }: { readonly info: Buffer; readonly length: number },
+): Buffer {
   const pseudorandomKey = hmac(salt.length === 0 ? Buffer.alloc(32) : salt, secret);
   let block = Buffer.alloc(0);
   let output = Buffer.alloc(0);
@@ -92,17 +96,25 @@ function hkdf(secret: Buffer, salt: Buffer, info: Buffer, length: number): Buffe
 
 /** `H(secret, purpose…)` of the page. */
 const derived = (secret: string, ...purpose: readonly (string | number)[]) =>
-  hkdf(hex(secret), Buffer.alloc(0), encoded("tenant-secrets/1", ...purpose), 32);
+  hkdf(hex(secret), Buffer.alloc(0), { info: encoded("tenant-secrets/1", ...purpose), length: 32 });
 
 /** Encrypts with a given IV, which the product never does. */
-function encryptedWith(key: Buffer, iv: Buffer, context: Buffer, plaintext: Buffer): string {
+function encryptedWith(
+  key: Buffer,
+  iv: Buffer,
+  { context, plaintext }: { readonly context: Buffer; readonly plaintext: Buffer },
+): string {
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: 16 }).setAAD(context);
   const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   return `${iv.toString("base64url")}.${body.toString("base64url")}`;
 }
 
 /** A second reader: another implementation of the cipher, with a base64url decoder of its own. */
-async function openedWith(key: Buffer, head: string, context: Buffer, text: string): Promise<Buffer> {
+async function openedWith(
+  key: Buffer,
+  head: string,
+  { context, text }: { readonly context: Buffer; readonly text: string },
+): Promise<Buffer> {
   if (!text.startsWith(`${head}.`)) throw new Error("another head");
   const parts = text.slice(head.length + 1).split(".");
   const [iv, body] = parts.map(decoded);
@@ -175,10 +187,10 @@ describe.for(vectors.wraps)(
 
     test("is unwrapped by a second reader, and wrapped again to the same bytes", async () => {
       const head = `tk1.${region}.${masterKeyVersion}`;
-      expect(await openedWith(wrappingKey, head, context, wrapped)).toEqual(hex(vector.secret));
-      expect(`${head}.${encryptedWith(wrappingKey, hex(vector.iv), context, hex(vector.secret))}`).toBe(
-        wrapped,
-      );
+      expect(await openedWith(wrappingKey, head, { context, text: wrapped })).toEqual(hex(vector.secret));
+      expect(
+        `${head}.${encryptedWith(wrappingKey, hex(vector.iv), { context, plaintext: hex(vector.secret) })}`,
+      ).toBe(wrapped);
     });
   },
 );
@@ -280,11 +292,11 @@ describe.for(vectors.values)("the page's value of $secretKey, version $version",
   });
 
   test("is decrypted by a second reader, and encrypted again to the same bytes", async () => {
-    expect(await openedWith(hex(companyKey.valueKey), `ts1.${keyVersion}`, context, encrypted)).toEqual(
-      plaintext,
-    );
     expect(
-      `ts1.${keyVersion}.${encryptedWith(hex(companyKey.valueKey), hex(vector.iv), context, plaintext)}`,
+      await openedWith(hex(companyKey.valueKey), `ts1.${keyVersion}`, { context, text: encrypted }),
+    ).toEqual(plaintext);
+    expect(
+      `ts1.${keyVersion}.${encryptedWith(hex(companyKey.valueKey), hex(vector.iv), { context, plaintext })}`,
     ).toBe(encrypted);
   });
 
@@ -390,7 +402,9 @@ test.for([
     output: "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
   },
 ])("the derivation of this test is the standard's: $output", ({ secret, salt, info, output }) => {
-  expect(hkdf(hex(secret), hex(salt), hex(info), output.length / 2).toString("hex")).toBe(output);
+  expect(hkdf(hex(secret), hex(salt), { info: hex(info), length: output.length / 2 }).toString("hex")).toBe(
+    output,
+  );
 });
 
 // McGrew and Viega, The Galois/Counter Mode of Operation, test cases 14 to 16.
@@ -424,8 +438,10 @@ test.for([
 ])(
   "the two ciphers of this test are the standard's: $body",
   async ({ key, iv, context, plaintext, body }) => {
-    const text = encryptedWith(hex(key), hex(iv), hex(context), hex(plaintext));
+    const text = encryptedWith(hex(key), hex(iv), { context: hex(context), plaintext: hex(plaintext) });
     expect(text).toBe(`${hex(iv).toString("base64url")}.${hex(body).toString("base64url")}`);
-    expect(await openedWith(hex(key), "x", hex(context), `x.${text}`)).toEqual(hex(plaintext));
+    expect(await openedWith(hex(key), "x", { context: hex(context), text: `x.${text}` })).toEqual(
+      hex(plaintext),
+    );
   },
 );

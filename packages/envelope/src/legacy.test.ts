@@ -5,7 +5,11 @@ import { decryptLegacyValue } from "./legacy.ts";
 
 const rawKey = createSecretKey(randomBytes(32));
 
-function encrypt(value: Buffer, key = rawKey, ivBytes = 12, tagBytes = 16): string {
+function encrypt(
+  value: Buffer,
+  key = rawKey,
+  { ivBytes = 12, tagBytes = 16 }: { readonly ivBytes?: number; readonly tagBytes?: number } = {},
+): string {
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: tagBytes });
   const body = Buffer.concat([cipher.update(value), cipher.final()]);
@@ -56,9 +60,9 @@ describe("another form is INVALID_INPUT:", () => {
     ["white space", ` ${iv}:${body}:${tag}`],
     ["a line break", `${iv}:${body}:${tag}\n`],
     ["two cases mixed", `${iv}:${body.toUpperCase()}:${tag}`],
-    ["an IV of 16 bytes", encrypt(value, rawKey, 16)],
-    ["an IV of 11 bytes", encrypt(value, rawKey, 11)],
-    ["a tag of 4 bytes", encrypt(value, rawKey, 12, 4)],
+    ["an IV of 16 bytes", encrypt(value, rawKey, { ivBytes: 16 })],
+    ["an IV of 11 bytes", encrypt(value, rawKey, { ivBytes: 11 })],
+    ["a tag of 4 bytes", encrypt(value, rawKey, { ivBytes: 12, tagBytes: 4 })],
     ["the tag cut to 4 bytes", `${iv}:${body}:${tag.slice(0, 8)}`],
     ["a tag of 15 bytes", `${iv}:${body}:${tag.slice(0, 30)}`],
     ["a tag of 17 bytes", `${iv}:${body}:${tag}00`],

@@ -232,7 +232,7 @@ describe("the client", () => {
     expect((await heard(half))[2]).toContain("The connection broke before the answer was complete");
   });
 
-  it.each([
+  it.for<[number, string, string, string | undefined, string]>([
     [200, "text/html", "<!doctype html><title>Log in</title>", "HTML 200", "A page of HTML came"],
     [404, "text/html; charset=utf-8", "<html>", "HTML 404", "A page of HTML came"],
     [200, "text/plain", "\n <html>", "HTML 200", "A page of HTML came"],
@@ -271,7 +271,7 @@ describe("the client", () => {
       undefined,
       "is not this API",
     ],
-  ])("knows what is no answer of the API: %i, %s, %j", async (status, type, body, diagnosis, sentence) => {
+  ])("knows what is no answer of the API: %i, %s, %j", async ([status, type, body, diagnosis, sentence]) => {
     const url = await serve((_, response) => response.writeHead(status, { "content-type": type }).end(body));
     expect(await heard(url)).toEqual(["STORE_UNAVAILABLE", diagnosis, expect.stringContaining(sentence)]);
   });

@@ -22,7 +22,7 @@ export function denialOf(error: TenantSecretsError): Denial | undefined {
 /** Audits a denial, and throws it. */
 export async function deny(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
   denials.set(error, { companyId: attempt.companyId });
-  await recordOutcome(audit, attempt, "denied", error);
+  await recordOutcome(audit, attempt, { outcome: "denied", error });
   throw error;
 }
 
@@ -41,7 +41,7 @@ export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: (
     const outcome = error.code === "FORBIDDEN" && error.store === undefined ? "denied" : "failed";
     if (outcome === "denied") denials.set(error, { companyId: attempt.companyId });
     try {
-      await recordOutcome(audit, attempt, lost ? "unknown" : outcome, error);
+      await recordOutcome(audit, attempt, { outcome: lost ? "unknown" : outcome, error });
     } catch (unrecorded) {
       // A database that is unavailable takes no event either. A caller who only reads is told that it is unavailable.
       if (attempt.changes === true || error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
@@ -60,8 +60,7 @@ const lostAnswers: ReadonlySet<TenantSecretsError["code"]> = new Set([
 function recordOutcome(
   audit: AuditLog,
   { caller, ...entry }: Attempt,
-  outcome: AuditEntry["outcome"],
-  error: TenantSecretsError,
+  { outcome, error }: { readonly outcome: AuditEntry["outcome"]; readonly error: TenantSecretsError },
 ): Promise<void> {
   return audit.record(caller, { ...entry, outcome, reason: error.code });
 }

@@ -240,7 +240,9 @@ function eventless(): Error {
 }
 
 function isPermitted({ actor }: Caller, verb: Verb, company: CompanyId | undefined): boolean {
-  return company === undefined ? permitsOnPlatform(actor, verb) : permits(actor, verb, company);
+  return company === undefined
+    ? permitsOnPlatform(actor, verb)
+    : permits(actor, verb, { companyId: company });
 }
 
 function attemptOf({ caller, action, secretKey, subject, version, company }: Operation): Attempt {

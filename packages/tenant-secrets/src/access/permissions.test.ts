@@ -52,23 +52,26 @@ test("the table has a row for each kind of actor and each role, and this test wa
 });
 
 test.for(cells)("$who, $verb: $allowed", ({ actor, verb, allowed }) => {
-  expect(permits(actor, verb, acme)).toBe(allowed);
-  expect(permits(actor, verb, acme, "STRIPE_SECRET_KEY")).toBe(allowed);
+  expect(permits(actor, verb, { companyId: acme })).toBe(allowed);
+  expect(permits(actor, verb, { companyId: acme, secretKey: "STRIPE_SECRET_KEY" })).toBe(allowed);
 });
 
 test("nobody but a person reveals, and an operator reads and writes no value at all", () => {
-  const revealing = table.filter(({ actor }) => permits(actor, "reveal", acme, "STRIPE_SECRET_KEY"));
+  const revealing = table.filter(({ actor }) =>
+    permits(actor, "reveal", { companyId: acme, secretKey: "STRIPE_SECRET_KEY" }),
+  );
   expect(revealing.map(({ who }) => who)).toEqual(["owner", "admin"]);
   for (const verb of ["use", "reveal", "export", "write", "delete"] as const) {
-    expect(permits(operator, verb, acme, "STRIPE_SECRET_KEY")).toBe(false);
+    expect(permits(operator, verb, { companyId: acme, secretKey: "STRIPE_SECRET_KEY" })).toBe(false);
   }
 });
 
 test("whoever makes API keys may do all that a key can, so that no scope is stronger than its maker, but for operators", () => {
-  const makers = table.filter(({ actor }) => permits(actor, "members", acme));
+  const makers = table.filter(({ actor }) => permits(actor, "members", { companyId: acme }));
   expect(makers.map(({ who }) => who)).toEqual(["owner", "admin", "operator"]);
   for (const { actor, who } of makers.filter((maker) => maker.who !== "operator")) {
-    for (const verb of ApiKeyVerb.options) expect(permits(actor, verb, acme), `${who} ${verb}`).toBe(true);
+    for (const verb of ApiKeyVerb.options)
+      expect(permits(actor, verb, { companyId: acme }), `${who} ${verb}`).toBe(true);
   }
 });
 
@@ -90,8 +93,10 @@ describe("in a company that is not theirs", () => {
   const strangers = table.filter(({ actor }) => actor.kind === "user" || actor.kind === "service");
 
   test.for(strangers)("$who may nothing, and does not learn that it exists", ({ actor }) => {
-    expect(verbs.filter((verb) => permits(actor, verb, other))).toEqual([]);
-    expect(verbs.filter((verb) => permits(actor, verb, other, "STRIPE_SECRET_KEY"))).toEqual([]);
+    expect(verbs.filter((verb) => permits(actor, verb, { companyId: other }))).toEqual([]);
+    expect(
+      verbs.filter((verb) => permits(actor, verb, { companyId: other, secretKey: "STRIPE_SECRET_KEY" })),
+    ).toEqual([]);
     expect(entersCompany(actor, other)).toBe(false);
     expect(entersCompany(actor, acme)).toBe(true);
   });
@@ -105,9 +110,9 @@ describe("in a company that is not theirs", () => {
         [other, "auditor"],
       ]),
     };
-    expect(permits(both, "reveal", acme)).toBe(true);
-    expect(permits(both, "reveal", other)).toBe(false);
-    expect(permits(both, "audit", other)).toBe(true);
+    expect(permits(both, "reveal", { companyId: acme })).toBe(true);
+    expect(permits(both, "reveal", { companyId: other })).toBe(false);
+    expect(permits(both, "audit", { companyId: other })).toBe(true);
   });
 
   test("a key of no company, and a person of none, may nothing anywhere", () => {
@@ -115,13 +120,15 @@ describe("in a company that is not theirs", () => {
       service(everything, []),
       { kind: "user", id: "u", roles: new Map() } satisfies Actor,
     ]) {
-      expect(verbs.filter((verb) => permits(actor, verb, acme))).toEqual([]);
+      expect(verbs.filter((verb) => permits(actor, verb, { companyId: acme }))).toEqual([]);
       expect(entersCompany(actor, acme)).toBe(false);
     }
   });
 
   test("a platform key enters the companies of its list, a job and an operator every one", () => {
-    expect(permits(service(everything, [other, acme]), "use", acme, "A")).toBe(true);
+    expect(permits(service(everything, [other, acme]), "use", { companyId: acme, secretKey: "A" })).toBe(
+      true,
+    );
     expect([jobWith(everything), operator].every((actor) => entersCompany(actor, other))).toBe(true);
   });
 
@@ -139,7 +146,7 @@ describe.for([
 ])("$kind", ({ withGrant }) => {
   test("may only what its grant says, of what its kind may", () => {
     const actor = withGrant({ verbs: ["use"], secretKeys: ["*"] });
-    expect(verbs.filter((verb) => permits(actor, verb, acme))).toEqual(["use"]);
+    expect(verbs.filter((verb) => permits(actor, verb, { companyId: acme }))).toEqual(["use"]);
   });
 
   test("gains nothing from a verb in its grant that its kind may not", () => {
@@ -147,15 +154,15 @@ describe.for([
       verbs: ["members", "audit", "reveal", "companies", "operators"],
       secretKeys: ["*"],
     });
-    expect(verbs.filter((verb) => permits(actor, verb, acme))).toEqual([]);
+    expect(verbs.filter((verb) => permits(actor, verb, { companyId: acme }))).toEqual([]);
     expect(permitsOnPlatform(actor, "members")).toBe(false);
   });
 
   test("may nothing without a verb, and nothing to a secret without a pattern", () => {
     const noVerbs = withGrant({ verbs: [], secretKeys: ["*"] });
-    expect(verbs.filter((verb) => permits(noVerbs, verb, acme, "A"))).toEqual([]);
+    expect(verbs.filter((verb) => permits(noVerbs, verb, { companyId: acme, secretKey: "A" }))).toEqual([]);
     const noKeys = withGrant({ verbs, secretKeys: [] });
-    expect(verbs.filter((verb) => permits(noKeys, verb, acme, "A"))).toEqual([]);
+    expect(verbs.filter((verb) => permits(noKeys, verb, { companyId: acme, secretKey: "A" }))).toEqual([]);
   });
 
   const stripe = withGrant({ verbs: ["use"], secretKeys: ["STRIPE_*", "SENDGRID_API_KEY"] });
@@ -168,7 +175,7 @@ describe.for([
     ["stripe_secret_key", false],
     ["*", false],
   ] as const)("with a grant on STRIPE_* and SENDGRID_API_KEY, %s: %s", ([secretKey, allowed]) => {
-    expect(permits(stripe, "use", acme, secretKey)).toBe(allowed);
+    expect(permits(stripe, "use", { companyId: acme, secretKey })).toBe(allowed);
     expect(covers(stripe, secretKey)).toBe(allowed);
   });
 

@@ -35,7 +35,11 @@ export function entersCompany(actor: Actor, companyId: string): boolean {
 }
 
 /** Whether an actor may do `verb` in a company: to `secretKey`, or without one, to at least some. */
-export function permits(actor: Actor, verb: Verb, companyId: CompanyId, secretKey?: string): boolean {
+export function permits(
+  actor: Actor,
+  verb: Verb,
+  { companyId, secretKey }: { readonly companyId: CompanyId; readonly secretKey?: string | undefined },
+): boolean {
   switch (actor.kind) {
     case "user": {
       const role = actor.roles.get(companyId);
@@ -56,7 +60,7 @@ export function permits(actor: Actor, verb: Verb, companyId: CompanyId, secretKe
 
 /** Whether an actor makes people a `role` of a company, and makes those who are one something else: an owner only by owners. */
 export function givesRole(actor: Actor, companyId: CompanyId, role: Role): boolean {
-  if (!permits(actor, "members", companyId)) return false;
+  if (!permits(actor, "members", { companyId })) return false;
   return role !== "owner" || actor.kind !== "user" || actor.roles.get(companyId) === "owner";
 }
 

@@ -245,7 +245,11 @@ test("a process whose clock is ten minutes behind, or ahead, gets no budget of i
 });
 
 describe("an actor", () => {
-  const read = (secrets: DeliveryChat, caller: Caller, company: string, secretKey: string) =>
+  const read = (
+    secrets: DeliveryChat,
+    caller: Caller,
+    { company, secretKey }: { readonly company: string; readonly secretKey: string },
+  ) =>
     codeOf(
       createCaller(createCallerContext(secrets, caller)).secrets.read({ company, secretKey }).catch(ours),
     );
@@ -259,13 +263,16 @@ describe("an actor", () => {
     const caller = await fixture.secrets.authenticate({ credential: apiKey });
     const answers = await Promise.all(
       Array.from({ length: 60 }, (_, i) =>
-        read(processes[i % 3] ?? startProcess(), caller, i % 2 === 0 ? theirs : `nobody-${i}`, "CUSTOM_KEY"),
+        read(processes[i % 3] ?? startProcess(), caller, {
+          company: i % 2 === 0 ? theirs : `nobody-${i}`,
+          secretKey: "CUSTOM_KEY",
+        }),
       ),
     );
     expect([countOf(answers, "NOT_FOUND"), countOf(answers, "RATE_LIMITED")]).toEqual([10, 50]);
     // What it may do, it goes on doing.
     for (const secrets of [...processes, startProcess(limits)]) {
-      expect(await read(secrets, caller, mine, "CUSTOM_KEY")).toBe("no error");
+      expect(await read(secrets, caller, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
     }
   });
 
@@ -281,34 +288,38 @@ describe("an actor", () => {
     });
     const caller = await fixture.secrets.authenticate({ credential: platformKey });
     const secrets = startProcess(limits);
-    const answers = await times(11, () => read(secrets, caller, mine, "STRIPE_SECRET_KEY"));
+    const answers = await times(11, () =>
+      read(secrets, caller, { company: mine, secretKey: "STRIPE_SECRET_KEY" }),
+    );
     expect([countOf(answers, "NOT_FOUND"), countOf(answers, "RATE_LIMITED")]).toEqual([10, 1]);
     const restarted = startProcess(limits);
     for (const each of [secrets, restarted]) {
-      await expect.poll(() => read(each, caller, mine, "CUSTOM_KEY")).toBe("RATE_LIMITED");
-      expect(await read(each, caller, theirs, "CUSTOM_KEY")).toBe("no error");
+      await expect
+        .poll(() => read(each, caller, { company: mine, secretKey: "CUSTOM_KEY" }))
+        .toBe("RATE_LIMITED");
+      expect(await read(each, caller, { company: theirs, secretKey: "CUSTOM_KEY" })).toBe("no error");
     }
     const neighbour = await fixture.secrets.authenticate({ credential: otherApiKey });
-    expect(await read(restarted, neighbour, mine, "CUSTOM_KEY")).toBe("no error");
+    expect(await read(restarted, neighbour, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 
   test("may ask for what a company of its own does not have as often as it likes: that is no refusal", async () => {
     const secrets = startProcess({ refusalsPerMinute: 3 });
     const caller = await fixture.secrets.authenticate({ credential: apiKey });
     const answers = await times(10, async () => [
-      await read(secrets, caller, mine, "CUSTOM_NONE"),
-      await read(secrets, caller, mine, "NOT_IN_CATALOGUE"),
+      await read(secrets, caller, { company: mine, secretKey: "CUSTOM_NONE" }),
+      await read(secrets, caller, { company: mine, secretKey: "NOT_IN_CATALOGUE" }),
       await codeOf(secrets.company(mine, caller).get("CUSTOM_NONE")),
     ]);
     expect(new Set(answers.flat())).toEqual(new Set(["NOT_FOUND", "UNKNOWN_SECRET_KEY"]));
-    expect(await read(startProcess(), caller, mine, "CUSTOM_KEY")).toBe("no error");
+    expect(await read(startProcess(), caller, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 
   test("that is code of the product is not limited", async () => {
     const secrets = startProcess({ refusalsPerMinute: 1, callsPerSecond: 0.1, companyCallsPerSecond: 0.1 });
-    const answers = await times(5, () => read(secrets, product, mine, "CUSTOM_NONE"));
+    const answers = await times(5, () => read(secrets, product, { company: mine, secretKey: "CUSTOM_NONE" }));
     expect(answers).toEqual(Array(5).fill("NOT_FOUND"));
-    expect(await read(secrets, product, mine, "CUSTOM_KEY")).toBe("no error");
+    expect(await read(secrets, product, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 
   test("pays for each call of a batch, is told how long to wait, and that is in the audit log", async () => {
@@ -355,14 +366,19 @@ describe("an actor", () => {
       [apiKey, otherApiKey, theirApiKey].map((credential) => fixture.secrets.authenticate({ credential })),
     );
     if (!first || !second || !foreign) throw new Error("three callers");
-    expect(countOf(await times(20, () => read(secrets, foreign, mine, "CUSTOM_KEY")), "NOT_FOUND")).toBe(20);
+    expect(
+      countOf(
+        await times(20, () => read(secrets, foreign, { company: mine, secretKey: "CUSTOM_KEY" })),
+        "NOT_FOUND",
+      ),
+    ).toBe(20);
     const answers = await times(6, async () => [
-      await read(secrets, first, mine, "CUSTOM_KEY"),
-      await read(secrets, second, mine, "CUSTOM_KEY"),
+      await read(secrets, first, { company: mine, secretKey: "CUSTOM_KEY" }),
+      await read(secrets, second, { company: mine, secretKey: "CUSTOM_KEY" }),
     ]);
     expect(countOf(answers.flat(), "no error")).toBe(10);
     expect(answers.at(-1)).toEqual(["RATE_LIMITED", "RATE_LIMITED"]);
-    expect(await read(secrets, foreign, theirs, "CUSTOM_KEY")).toBe("no error");
+    expect(await read(secrets, foreign, { company: theirs, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 });
 

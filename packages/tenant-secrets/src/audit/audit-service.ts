@@ -154,7 +154,10 @@ export function createAuditService({
         const key = await loadMacKey();
         const scope = ["export", company.id, from.toISOString(), to.toISOString()];
         const after = cursor === undefined ? 0n : BigInt(readCursor(key, scope, cursor));
-        const { lines, unsealed, last } = await exportPage(database, company.id, { from, to }, after);
+        const { lines, unsealed, last } = await exportPage(database, company.id, {
+          times: { from, to },
+          after,
+        });
         const page = {
           lines: cursor === undefined ? [firstLine(company.id, from, to), ...lines] : lines,
           unsealed,

@@ -78,8 +78,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
   const getMember = async (
     statements: Statements,
     { actor }: Caller,
-    company: Company,
-    userId: string | undefined,
+    { company, userId }: { readonly company: Company; readonly userId: string | undefined },
   ): Promise<MemberDescription> => {
     const [member] = userId === undefined ? [] : await select(statements, company, eq(users.id, userId));
     if (member === undefined) throw notFound();
@@ -131,7 +130,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
       const { company } = operation;
       const change = { ...operation, guard: guardOf(caller, company) };
       return operations.change(change, async ({ statements, writer }) => {
-        const member = await getMember(statements, caller, company, subject);
+        const member = await getMember(statements, caller, { company, userId: subject });
         if (!givesRole(caller.actor, company.id, role)) throw forbidden("make an owner");
         if (role !== "owner") await checkOwnerStays(statements, company, member);
         const isMember = ofMember(company, member.userId);
@@ -156,7 +155,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
       const once = { requestId, asked, answer: RemainingKeys };
       const change = { ...operation, once, guard: guardOf(caller, company) };
       return operations.change<MadeKeys>(change, async ({ statements, writer }) => {
-        const member = await getMember(statements, caller, company, subject);
+        const member = await getMember(statements, caller, { company, userId: subject });
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
         const removed = { companyId: company.id, userId: member.userId, role: member.role };

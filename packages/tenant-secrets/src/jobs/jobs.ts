@@ -61,15 +61,18 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     /** Requests are remembered for a day. A writer forgets some of its own company's; this one forgets the rest. */
     "forget-write-requests": task(NoPayload, async (_, { signal }) => {
       for (const table of [sql`write_requests`, sql`management_requests`]) {
-        await deleteInBatches(database, signal, table, sql`created_at <= ${forgottenBefore}`);
+        await deleteInBatches(database, signal, { table, condition: sql`created_at <= ${forgottenBefore}` });
       }
     }),
     /** A process that ends takes its row along; one that was killed leaves it. */
     "forget-processes": task(NoPayload, (_, { signal }) =>
-      deleteInBatches(database, signal, sql`processes`, sql`seen_at <= now() - interval '1 day'`),
+      deleteInBatches(database, signal, {
+        table: sql`processes`,
+        condition: sql`seen_at <= now() - interval '1 day'`,
+      }),
     ),
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
-      deleteInBatches(database, signal, sql`rate_limits`, sql`expires_at <= now()`),
+      deleteInBatches(database, signal, { table: sql`rate_limits`, condition: sql`expires_at <= now()` }),
     ),
     "prune-audit-events": task(NoPayload, async (_, { signal }) => {
       await retention.prune(signal);
@@ -131,8 +134,7 @@ function task<Payload>(
 async function deleteInBatches(
   database: Database,
   signal: AbortSignal,
-  table: SQL,
-  condition: SQL,
+  { table, condition }: { readonly table: SQL; readonly condition: SQL },
 ): Promise<void> {
   const size = 5000;
   let deleted = size;

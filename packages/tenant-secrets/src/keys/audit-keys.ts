@@ -74,7 +74,7 @@ export async function rotateAuditKey(
         // What has a MAC of a row's key gets one of the next key first (row-key-change.ts).
         .set({ status: purpose === "row" ? "retiring" : "retired" })
         .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.keyVersion, current.keyVersion)));
-      await insertKey(statements, active, purpose, keyVersion);
+      await insertKey(statements, active, { purpose, keyVersion });
       return audited(undefined, { action, version: keyVersion });
     }),
   );
@@ -153,7 +153,10 @@ export async function findAuditKey<K>(
       .limit(1),
   );
   if (row === undefined) return undefined;
-  const place = placeOf(purpose, row.keyVersion, masterKeys.region, row.masterKeyVersion);
+  const place = placeOf(purpose, row.keyVersion, {
+    region: masterKeys.region,
+    masterKeyVersion: row.masterKeyVersion,
+  });
   const ring = await ringWith(masterKeys, row.masterKeyVersion);
   const secret = unwrapKey(ring.get(row.masterKeyVersion).wrappingKey, place, row.wrapped);
   try {
@@ -170,7 +173,7 @@ export async function makeFirstAuditKey(
   purpose: Purpose,
 ): Promise<void> {
   await wrapping(masterKeys, ({ active }) =>
-    database.acrossCompanies((statements) => insertKey(statements, active, purpose, 1)),
+    database.acrossCompanies((statements) => insertKey(statements, active, { purpose, keyVersion: 1 })),
   );
 }
 
@@ -178,13 +181,12 @@ export async function makeFirstAuditKey(
 async function insertKey(
   statements: Statements,
   active: MasterKey,
-  purpose: Purpose,
-  keyVersion: number,
+  { purpose, keyVersion }: { readonly purpose: Purpose; readonly keyVersion: number },
 ): Promise<void> {
   const secret = randomBytes(32);
   const wrapped = wrapKey(
     active.wrappingKey,
-    placeOf(purpose, keyVersion, active.region, active.version),
+    placeOf(purpose, keyVersion, { region: active.region, masterKeyVersion: active.version }),
     secret,
   );
   const publicKey = purpose === "signing" ? signingKeyOf(keyVersion, secret).publicKey : null;
@@ -222,6 +224,10 @@ function ed25519KeyOf(seed: Buffer): KeyObject {
   }
 }
 
-function placeOf(purpose: Purpose, keyVersion: number, region: string, masterKeyVersion: number): KeyPlace {
+function placeOf(
+  purpose: Purpose,
+  keyVersion: number,
+  { region, masterKeyVersion }: { readonly region: string; readonly masterKeyVersion: number },
+): KeyPlace {
   return { kind: "audit-key", owner: purpose, keyVersion, region, masterKeyVersion };
 }

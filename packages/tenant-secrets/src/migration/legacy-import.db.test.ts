@@ -15,7 +15,11 @@ beforeAll(async () => {
 });
 
 /** What the strategy's sample code keeps of a value. */
-function seal(value: string | Buffer, key = rawKey, ivBytes = 12, tagBytes = 16): string {
+function seal(
+  value: string | Buffer,
+  key = rawKey,
+  { ivBytes = 12, tagBytes = 16 }: { readonly ivBytes?: number; readonly tagBytes?: number } = {},
+): string {
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: tagBytes });
   const body = Buffer.concat([cipher.update(Buffer.from(value)), cipher.final()]);
@@ -205,8 +209,8 @@ describe("rows of the old form", () => {
         row(acme, "CUSTOM_A", `${iv}:${body}`),
         row(acme, "CUSTOM_A", `${good}:00`),
         row(acme, "CUSTOM_A", `${iv}:${body}0:${tag}`),
-        row(acme, "CUSTOM_A", seal("fake-good", rawKey, 16)),
-        row(acme, "CUSTOM_A", seal("fake-good", rawKey, 12, 4)),
+        row(acme, "CUSTOM_A", seal("fake-good", rawKey, { ivBytes: 16 })),
+        row(acme, "CUSTOM_A", seal("fake-good", rawKey, { ivBytes: 12, tagBytes: 4 })),
         row(acme, "CUSTOM_A", "ts1.1.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
       ],
       NOT_OPENED: [
@@ -393,13 +397,13 @@ describe("an import ends before the first row", () => {
     expect(refused.map((event) => event["actor_kind"])).toEqual(["job"]);
   });
 
-  test.each([
+  test.for([
     ["that is not there", "NO_SUCH_KEY", undefined, "MASTER_KEY_MISSING"],
     ["of a name that none can have", "../KEY", undefined, "INVALID_INPUT"],
     ["of 63 digits", "SHORT_KEY", "a1".repeat(32).slice(1), "MASTER_KEY_MALFORMED"],
     ["with a line break", "BROKEN_KEY", `${"a1".repeat(32)}\n`, "MASTER_KEY_MALFORMED"],
     ["that is a passphrase", "WORDS_KEY", "passphrase:fake fake fake fake fake", "MASTER_KEY_MALFORMED"],
-  ])("with a raw key %s", async (_, name, text, code) => {
+  ] as const)("with a raw key %s", async ([, name, text, code]) => {
     if (text !== undefined) await fixture.infisical.putSecret("/hono-api", name, text);
     expect(await codeOf(run([], { keyName: name }))).toBe(code);
   });

@@ -154,7 +154,7 @@ async function importRow(
   if (destination === "AMBIGUOUS_COMPANY") return conflict(destination);
   if (typeof destination === "string") return bad(destination);
   if (secretKey === undefined) return bad("UNKNOWN_SECRET_KEY");
-  const opened = openLegacyRow(rawKey, catalog, secretKey, encrypted);
+  const opened = openLegacyRow(rawKey, catalog, { secretKey, encrypted });
   if (typeof opened === "string") return bad(opened);
   try {
     return await place(destination, secretKey, opened);

@@ -37,8 +37,7 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
   const compare = async (
     company: Company,
     secretKey: string,
-    value: Plaintext,
-    stored: EncryptedSecret,
+    { value, stored }: { readonly value: Plaintext; readonly stored: EncryptedSecret },
   ): Promise<boolean> => {
     const same = isEncryptionOf(stored, value);
     const compared = operations.steps({ caller, action: "secret.compare", company, secretKey });
@@ -55,14 +54,14 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     const known = await databaseStore.lookup(company, secretKey);
     if (known.state === "removed") return conflict("REMOVED");
     if (known.state === "present") {
-      return (await compare(company, secretKey, plaintext, known.secret.encrypted))
+      return (await compare(company, secretKey, { value: plaintext, stored: known.secret.encrypted }))
         ? unchanged
         : conflict("DIFFERENT");
     }
     if (!outside.has(secretKey)) return undefined;
     const stored = await infisicalStore.find(company, secretKey).catch(unlessUnusable);
     if (stored === "unusable") return conflict("DIFFERENT_IN_INFISICAL");
-    const same = stored === undefined || (await compare(company, secretKey, plaintext, stored));
+    const same = stored === undefined || (await compare(company, secretKey, { value: plaintext, stored }));
     return same ? undefined : conflict("DIFFERENT_IN_INFISICAL");
   };
 

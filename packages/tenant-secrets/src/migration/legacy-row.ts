@@ -50,8 +50,7 @@ export function secretKeyOf(catalog: Catalog, name: string, customUnknown: boole
 export function openLegacyRow(
   rawKey: KeyObject,
   catalog: Catalog,
-  secretKey: string,
-  encrypted: string,
+  { secretKey, encrypted }: { readonly secretKey: string; readonly encrypted: string },
 ): LegacyValue | "MALFORMED" | "NOT_OPENED" | "INVALID_VALUE" {
   if (encrypted.length > maxEncryptedLength) return "INVALID_VALUE";
   let bytes: Buffer;

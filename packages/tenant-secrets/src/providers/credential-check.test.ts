@@ -56,7 +56,11 @@ const credentials = {
 const secretKeys = ["STRIPE_SECRET_KEY", "SENDGRID_API_KEY"] as const;
 const check = (secretKey: (typeof secretKeys)[number], next: typeof answer, deadlineMs = 5000) => {
   answer = next;
-  return checkCredential(catalog, checks, secretKey, credentials[secretKey], { deadlineMs });
+  return checkCredential(catalog, checks, {
+    secretKey,
+    text: credentials[secretKey],
+    options: { deadlineMs },
+  });
 };
 /** As Stripe and SendGrid say no, both at once. */
 const refusal = (type: string) =>
@@ -115,7 +119,7 @@ describe.for(secretKeys)("the check of %s", (secretKey) => {
 
   test("says unknown when nobody is there", async () => {
     const away = providerChecks({ stripe: "http://127.0.0.1:1", sendgrid: "http://127.0.0.1:1" });
-    expect(await checkCredential(catalog, away, secretKey, credentials[secretKey])).toBe("unknown");
+    expect(await checkCredential(catalog, away, { secretKey, text: credentials[secretKey] })).toBe("unknown");
   });
 
   test("writes nothing of the credential anywhere, whatever it looks like", async () => {
@@ -138,7 +142,7 @@ describe.for(secretKeys)("the check of %s", (secretKey) => {
         for (const status of [200, 401, 429, 500]) {
           const headers = { "stripe-notice": `noticed ${text.trim().slice(-4)}` };
           answer = { status, body: refusal("invalid_request_error"), headers };
-          await checkCredential(catalog, checks, secretKey, text);
+          await checkCredential(catalog, checks, { secretKey, text });
         }
       }
     } finally {
@@ -159,25 +163,28 @@ describe("a check", () => {
     const result = await checkCredential(
       own,
       { own: async (text) => (asked.push(text), "rejected") },
-      "OWN",
-      "fake-value",
+      { secretKey: "OWN", text: "fake-value" },
     );
     expect([result, asked]).toEqual(["rejected", ["fake-value"]]);
   });
 
   test("that fails or never ends says unknown, and its error is thrown away", async () => {
     const failing: CredentialChecks = { own: () => Promise.reject(new Error("fake-value")) };
-    expect(await checkCredential(own, failing, "OWN", "fake-value")).toBe("unknown");
+    expect(await checkCredential(own, failing, { secretKey: "OWN", text: "fake-value" })).toBe("unknown");
     const throwing: CredentialChecks = {
       own: () => {
         throw new Error("fake-value");
       },
     };
-    expect(await checkCredential(own, throwing, "OWN", "fake-value")).toBe("unknown");
+    expect(await checkCredential(own, throwing, { secretKey: "OWN", text: "fake-value" })).toBe("unknown");
     const endless: CredentialChecks = { own: () => new Promise(() => {}) };
-    expect(await checkCredential(own, endless, "OWN", "x", { deadlineMs: 20 })).toBe("unknown");
+    expect(
+      await checkCredential(own, endless, { secretKey: "OWN", text: "x", options: { deadlineMs: 20 } }),
+    ).toBe("unknown");
     const stopping = AbortSignal.abort();
-    expect(await checkCredential(own, endless, "OWN", "x", { signal: stopping })).toBe("unknown");
+    expect(
+      await checkCredential(own, endless, { secretKey: "OWN", text: "x", options: { signal: stopping } }),
+    ).toBe("unknown");
   });
 
   test("is told when its time is over", async () => {
@@ -191,17 +198,21 @@ describe("a check", () => {
           });
         }),
     };
-    expect(await checkCredential(own, listening, "OWN", "x", { deadlineMs: 20 })).toBe("unknown");
+    expect(
+      await checkCredential(own, listening, { secretKey: "OWN", text: "x", options: { deadlineMs: 20 } }),
+    ).toBe("unknown");
     expect(reasons).toEqual([true]);
   });
 
   test("is refused for a secret that nobody can be asked about, and for one that is not known", async () => {
-    const asking = (secretKey: string) => checkCredential(catalog, checks, secretKey, "fake-value");
+    const asking = (secretKey: string) => checkCredential(catalog, checks, { secretKey, text: "fake-value" });
     await expect(asking("CUSTOM_A")).rejects.toMatchObject({ code: "NOT_SUPPORTED" });
     await expect(asking("WEBHOOK_SIGNING_SECRET")).rejects.toMatchObject({ code: "NOT_SUPPORTED" });
     await expect(asking("TWILIO_TOKEN")).rejects.toMatchObject({ code: "UNKNOWN_SECRET_KEY" });
     const inherited = defineCatalog({ OWN: { ...entry, check: "toString" } });
-    await expect(checkCredential(inherited, {}, "OWN", "x")).rejects.toMatchObject({ code: "NOT_SUPPORTED" });
+    await expect(checkCredential(inherited, {}, { secretKey: "OWN", text: "x" })).rejects.toMatchObject({
+      code: "NOT_SUPPORTED",
+    });
   });
 
   test("that an entry names has to be there at the start", () => {

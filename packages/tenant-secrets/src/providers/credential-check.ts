@@ -47,9 +47,15 @@ export function getCheck(catalog: Catalog, checks: CredentialChecks, secretKey: 
 export async function checkCredential(
   catalog: Catalog,
   checks: CredentialChecks,
-  secretKey: string,
-  text: string,
-  options: { readonly deadlineMs?: number; readonly signal?: AbortSignal } = {},
+  {
+    secretKey,
+    text,
+    options = {},
+  }: {
+    readonly secretKey: string;
+    readonly text: string;
+    readonly options?: { readonly deadlineMs?: number; readonly signal?: AbortSignal } | undefined;
+  },
 ): Promise<CheckResult> {
   const check = getCheck(catalog, checks, secretKey);
   const ended = new AbortController();

@@ -42,7 +42,7 @@ function outcome(
 ): number | string {
   try {
     const request = { headers: new Headers(headers), body: bytes };
-    return verifyWebhook(verifiers[scheme] ?? never, secrets, request, { now, ...options }).version;
+    return verifyWebhook(verifiers[scheme] ?? never, secrets, { request, now, ...options }).version;
   } catch (error) {
     if (error instanceof TenantSecretsError && error.code === "UNAUTHENTICATED") return error.message;
     throw error;
@@ -373,7 +373,8 @@ describe("a verifier of a product's own", () => {
   const acme: WebhookVerifier = ({ headers }, secret) =>
     headers.get("x-acme-token") === secret ? "verified" : "wrong-signature";
   const verify = (verifier: WebhookVerifier) =>
-    verifyWebhook(verifier, active, { headers: new Headers({ "x-acme-token": previous }), body }).version;
+    verifyWebhook(verifier, active, { request: { headers: new Headers({ "x-acme-token": previous }), body } })
+      .version;
 
   test("is asked about each active version, and what it throws says nothing", () => {
     expect(verify(getVerifier(catalog, { ...verifiers, acme }, "ACME_TOKEN"))).toBe(3);

@@ -75,8 +75,11 @@ export function getVerifier(
 export function verifyWebhook<Secret extends SigningSecret>(
   verifier: WebhookVerifier,
   secrets: readonly Secret[],
-  request: WebhookRequest,
-  { toleranceMs = 300_000, now = Date.now() }: WebhookVerificationOptions = {},
+  {
+    request,
+    toleranceMs = 300_000,
+    now = Date.now(),
+  }: WebhookVerificationOptions & { readonly request: WebhookRequest },
 ): Secret {
   let verdict: WebhookVerdict = "wrong-signature";
   for (const secret of secrets) {

@@ -39,12 +39,12 @@ describe("a document", () => {
     const key = keyOf(2, 1);
     const mac = macOf(format, text, key);
     expect(keyNumberOf(mac)).toBe(2);
-    expect(isMacOf(format, text, mac, key)).toBe(true);
-    expect(isMacOf(format, edited, mac, key)).toBe(false);
-    expect(isMacOf("tenant-secrets-test/2", text, mac, key)).toBe(false);
-    expect(isMacOf(format, text, mac, keyOf(2, 2))).toBe(false);
-    expect(isMacOf(format, text, mac, keyOf(3, 1))).toBe(false);
-    expect(isMacOf(format, text, `${mac}A`, key)).toBe(false);
+    expect(isMacOf(format, text, { mac, key })).toBe(true);
+    expect(isMacOf(format, edited, { mac, key })).toBe(false);
+    expect(isMacOf("tenant-secrets-test/2", text, { mac, key })).toBe(false);
+    expect(isMacOf(format, text, { mac, key: keyOf(2, 2) })).toBe(false);
+    expect(isMacOf(format, text, { mac, key: keyOf(3, 1) })).toBe(false);
+    expect(isMacOf(format, text, { mac: `${mac}A`, key })).toBe(false);
   });
 
   test("with a signature is genuine to a holder of the public key, and not once text, format, key or signature differ", () => {
@@ -54,11 +54,13 @@ describe("a document", () => {
       publicKey: "",
     });
     const stranger = generateKeyPairSync("ed25519").publicKey;
-    expect(isSignatureOf(format, text, signature, [stranger, pair.publicKey])).toBe(true);
-    expect(isSignatureOf(format, text, signature, [stranger])).toBe(false);
-    expect(isSignatureOf(format, edited, signature, [pair.publicKey])).toBe(false);
-    expect(isSignatureOf("tenant-secrets-test/2", text, signature, [pair.publicKey])).toBe(false);
-    expect(isSignatureOf(format, text, signature.replace("1.", ""), [pair.publicKey])).toBe(false);
+    expect(isSignatureOf(format, text, { signature, keys: [stranger, pair.publicKey] })).toBe(true);
+    expect(isSignatureOf(format, text, { signature, keys: [stranger] })).toBe(false);
+    expect(isSignatureOf(format, edited, { signature, keys: [pair.publicKey] })).toBe(false);
+    expect(isSignatureOf("tenant-secrets-test/2", text, { signature, keys: [pair.publicKey] })).toBe(false);
+    expect(
+      isSignatureOf(format, text, { signature: signature.replace("1.", ""), keys: [pair.publicKey] }),
+    ).toBe(false);
   });
 
   test("names the key of a proof, and none for what is no proof", () => {

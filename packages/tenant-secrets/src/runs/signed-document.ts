@@ -33,7 +33,11 @@ export function macOf(format: string, text: string, { keyVersion, macKey }: Audi
 }
 
 /** Whether a proof is the MAC of a text, in constant time. */
-export function isMacOf(format: string, text: string, mac: string, key: AuditKey): boolean {
+export function isMacOf(
+  format: string,
+  text: string,
+  { mac, key }: { readonly mac: string; readonly key: AuditKey },
+): boolean {
   return sameBytes(macOf(format, text, key), mac);
 }
 
@@ -46,8 +50,7 @@ export function signatureOf(format: string, text: string, { keyVersion, privateK
 export function isSignatureOf(
   format: string,
   text: string,
-  signature: string,
-  keys: readonly KeyObject[],
+  { signature, keys }: { readonly signature: string; readonly keys: readonly KeyObject[] },
 ): boolean {
   const bytes = fromBase64url(proofForm.exec(signature)?.[2] ?? "");
   return bytes !== undefined && keys.some((key) => verify(null, signedBytes(format, text), key, bytes));

@@ -97,7 +97,7 @@ export function createAuthorize({ catalog, companies, stores, operations }: Vaul
       const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
       span.setAttribute("tenant_secrets.store", company.secretStore);
       const reason = denyReason === undefined ? undefined : new TenantSecretsError("FORBIDDEN", denyReason);
-      const isPermitted = permits(caller.actor, verb, company.id, secretKey);
+      const isPermitted = permits(caller.actor, verb, { companyId: company.id, secretKey });
       const deny = isPermitted ? reason : refusal(caller.actor, verb, secretKey);
       return operations.inSteps({ caller, action, company, secretKey: known, deny, changes }, (steps) =>
         underCurrentStore(companies, scope, (current) =>

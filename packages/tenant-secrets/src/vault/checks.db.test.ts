@@ -27,9 +27,11 @@ beforeEach(() => {
 const check = async (
   caller: Caller,
   company: string,
-  secretKey: string,
-  version?: number,
-  signal?: AbortSignal,
+  {
+    secretKey,
+    version,
+    signal,
+  }: { readonly secretKey: string; readonly version?: number; readonly signal?: AbortSignal },
 ): Promise<CheckedVersion> => {
   const scope = await fixture.secrets.companies.resolve(
     { caller, action: "secret.check", secretKey },
@@ -62,7 +64,7 @@ describe("checking a credential", () => {
   test("a check sends the value to the provider, stores the result with the version, and is audited before and after", async () => {
     const company = await companyWith(key(1));
     say = async (text) => (text === key(1) ? "rejected" : "accepted");
-    const { checkedAt, ...said } = await check(product, company, "STRIPE_SECRET_KEY");
+    const { checkedAt, ...said } = await check(product, company, { secretKey: "STRIPE_SECRET_KEY" });
     expect([said, asked]).toEqual([{ version: 1, result: "rejected" }, [key(1)]]);
     expect((await checkedOf(company))?.check).toEqual({ result: "rejected", checkedAt });
     expect(await events(company)).toEqual([
@@ -76,7 +78,9 @@ describe("checking a credential", () => {
   test("a check during a provider outage results in unknown, whatever the error was", async () => {
     const company = await companyWith(key(1));
     say = (text) => Promise.reject(new Error(text));
-    expect(await check(product, company, "STRIPE_SECRET_KEY")).toMatchObject({ result: "unknown" });
+    expect(await check(product, company, { secretKey: "STRIPE_SECRET_KEY" })).toMatchObject({
+      result: "unknown",
+    });
     expect((await checkedOf(company))?.check?.result).toBe("unknown");
   });
 
@@ -84,11 +88,13 @@ describe("checking a credential", () => {
     const company = await companyWith(key(1));
     const acme = fixture.secrets.company(company, product);
     await acme.set("STRIPE_SECRET_KEY", key(2), { graceSeconds: 60 });
-    await check(product, company, "STRIPE_SECRET_KEY", 1);
+    await check(product, company, { secretKey: "STRIPE_SECRET_KEY", version: 1 });
     expect(asked).toEqual([key(1)]);
     await acme.set("STRIPE_SECRET_KEY", key(3), { endGrace: true });
     for (const version of [1, 2, 99]) {
-      expect(await codeOf(check(product, company, "STRIPE_SECRET_KEY", version))).toBe("NOT_FOUND");
+      expect(await codeOf(check(product, company, { secretKey: "STRIPE_SECRET_KEY", version }))).toBe(
+        "NOT_FOUND",
+      );
     }
     expect(asked).toHaveLength(1);
   });
@@ -102,13 +108,13 @@ describe("checking a credential", () => {
     const auditor = await fixture.person(company, "auditor");
     const outcomes = await Promise.all(
       [
-        check(product, company, "CUSTOM_A"),
-        check(product, inInfisical, "STRIPE_SECRET_KEY"),
-        check(product, company, "SENDGRID_API_KEY"),
-        check(admin, other, "STRIPE_SECRET_KEY"),
-        check(auditor, company, "STRIPE_SECRET_KEY"),
-        check(operator, company, "STRIPE_SECRET_KEY"),
-        check(product, company, "sk_test_fake_as_a_name"),
+        check(product, company, { secretKey: "CUSTOM_A" }),
+        check(product, inInfisical, { secretKey: "STRIPE_SECRET_KEY" }),
+        check(product, company, { secretKey: "SENDGRID_API_KEY" }),
+        check(admin, other, { secretKey: "STRIPE_SECRET_KEY" }),
+        check(auditor, company, { secretKey: "STRIPE_SECRET_KEY" }),
+        check(operator, company, { secretKey: "STRIPE_SECRET_KEY" }),
+        check(product, company, { secretKey: "sk_test_fake_as_a_name" }),
       ].map(codeOf),
     );
     expect(outcomes).toEqual([
@@ -133,7 +139,7 @@ describe("checking a credential", () => {
       stopping.abort();
       return new Promise(() => {});
     };
-    const stopped = check(product, company, "STRIPE_SECRET_KEY", undefined, stopping.signal);
+    const stopped = check(product, company, { secretKey: "STRIPE_SECRET_KEY", signal: stopping.signal });
     expect(await codeOf(stopped)).toBe("STORE_UNAVAILABLE");
     expect((await checkedOf(company))?.check).toBeUndefined();
   });
@@ -183,7 +189,7 @@ test("scheduled checks run once in 24 hours per secret, paced per provider, and 
   ];
   await secrets.company(due, product).set("SENDGRID_API_KEY", sendgrid);
   await secrets.company(due, product).set("CUSTOM_A", "a");
-  await check(product, checked, "STRIPE_SECRET_KEY");
+  await check(product, checked, { secretKey: "STRIPE_SECRET_KEY" });
   asked = [];
   expect(await secrets.vault.enqueueDue()).toBe(3);
   expect(await secrets.vault.enqueueDue()).toBe(3);

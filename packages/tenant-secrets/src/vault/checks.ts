@@ -81,7 +81,7 @@ export function createSecretChecks(
         if (found.version === 0) throw checksNotStored();
         await steps.record({ version: found.version, outcome: "attempted" });
         const text = found.plaintext.reveal();
-        const result = await checkCredential(catalog, checks, secretKey, text, options);
+        const result = await checkCredential(catalog, checks, { secretKey, text, options });
         if (options?.signal.aborted === true) throw interrupted();
         const checkedAt = await stored.recordCheck(current, { secretKey, version: found.version, result });
         return { version: found.version, result, checkedAt };
@@ -119,7 +119,7 @@ export function createSecretChecks(
           supported(store, "checks");
           checkInput(vaultOperations.write, input);
           checkValueText(catalog, secretKey, value);
-          const answer = await checkCredential(catalog, checks, secretKey, value);
+          const answer = await checkCredential(catalog, checks, { secretKey, text: value });
           if (answer === "rejected") throw rejected(secretKey);
           return answer;
         },

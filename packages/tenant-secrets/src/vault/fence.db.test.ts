@@ -32,8 +32,10 @@ async function changeStore(sql: postgres.ISql, subdomain: string, to: SecretStor
 async function changeBefore<T>(
   subdomain: string,
   to: SecretStoreName,
-  writer: () => Promise<T>,
-  also: (sql: postgres.ISql) => Promise<void> = async () => {},
+  {
+    writer,
+    also = async () => {},
+  }: { readonly writer: () => Promise<T>; readonly also?: (sql: postgres.ISql) => Promise<void> },
 ): Promise<T> {
   const writing = Promise.withResolvers<T>();
   await fixture.superuser.begin(async (sql) => {
@@ -70,7 +72,7 @@ describe("a write that waits while its company's store changes", () => {
     const subdomain = await fixture.company(from);
     const secrets = fixture.secrets.company(subdomain, product);
     await secrets.set(key, "one");
-    await changeBefore(subdomain, to, () => secrets.set(key, "two"));
+    await changeBefore(subdomain, to, { writer: () => secrets.set(key, "two") });
     expect(await secrets.get(key)).toBe("two");
     expect(await fixture.another().company(subdomain, product).get(key)).toBe("two");
   });
@@ -78,7 +80,7 @@ describe("a write that waits while its company's store changes", () => {
   test("a write that is retried under the new store is audited as a success once", async () => {
     const subdomain = await fixture.company("database");
     const secrets = fixture.secrets.company(subdomain, product);
-    await changeBefore(subdomain, "hybrid", () => secrets.set(key, "one"));
+    await changeBefore(subdomain, "hybrid", { writer: () => secrets.set(key, "one") });
     const events = await fixture.superuser`select outcome from audit_events
       where action = 'secret.write' and company_id = (select id from companies where subdomain = ${subdomain})`;
     expect(events.map(({ outcome }) => outcome)).toEqual(["success"]);
@@ -89,7 +91,7 @@ describe("a write that waits while its company's store changes", () => {
     const secrets = fixture.secrets.company(subdomain, product);
     await secrets.set(key, "one");
     await fixture.infisical.putSecret(`/tenants/${subdomain}`, key, "outside");
-    await changeBefore(subdomain, "infisical", () => secrets.remove(key));
+    await changeBefore(subdomain, "infisical", { writer: () => secrets.remove(key) });
     expect(await secrets.find(key)).toBeUndefined();
     expect(await fixture.infisical.findSecret(`/tenants/${subdomain}`, key)).toBeUndefined();
   });
@@ -97,9 +99,9 @@ describe("a write that waits while its company's store changes", () => {
   test("an operation that the new store does not support is refused and writes nothing", async () => {
     const subdomain = await fixture.company("database");
     const secrets = fixture.secrets.company(subdomain, product);
-    const writing = changeBefore(subdomain, "infisical", () =>
-      secrets.set(key, "one", { expectedVersion: 0 }),
-    );
+    const writing = changeBefore(subdomain, "infisical", {
+      writer: () => secrets.set(key, "one", { expectedVersion: 0 }),
+    });
     expect(await codeOf(writing)).toBe("NOT_SUPPORTED");
     expect(await secrets.find(key)).toBeUndefined();
   });
@@ -130,17 +132,15 @@ describe("a write that waits while its company's store changes", () => {
     const company = await createCompany(fixture, "database");
     const { subdomain } = company;
     const secrets = fixture.secrets.company(subdomain, product);
-    await changeBefore(
-      subdomain,
-      "hybrid",
-      () => secrets.set(key, "one"),
-      async (sql) => {
+    await changeBefore(subdomain, "hybrid", {
+      writer: () => secrets.set(key, "one"),
+      also: async (sql) => {
         await sql`update companies set subdomain = ${`${subdomain}-new`} where id = ${company.id}`;
         await sql`insert into companies (subdomain, infisical_folder, secret_store, revision, mac_key_version, mac)
           values (${subdomain}, ${`${subdomain}-2`}, 'hybrid', 1, 1, '')`;
         await fixture.remacCompanies(sql);
       },
-    );
+    });
     expect(await fixture.secrets.company(`${subdomain}-new`, product).get(key)).toBe("one");
     expect(await secrets.find(key)).toBeUndefined();
   });

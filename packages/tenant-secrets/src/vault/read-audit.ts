@@ -12,11 +12,16 @@ export interface ReadAudit {
   /** Audits a read before its value is returned. @throws {TenantSecretsError} as the audit log does */
   record(caller: Caller, target: ReadTarget, secret: ReadVersion): Promise<void>;
   /** As `record`, synchronously, for cached reads by programs. @returns false if only `record` can audit it */
-  tryRecord(caller: Caller, companyId: CompanyId, secretKey: string, encrypted: EncryptedSecret): boolean;
+  tryRecord(caller: Caller, companyId: CompanyId, read: CachedRead): boolean;
   /** Counts a read that was audited elsewhere. */
   countExpired(secret: Pick<ReadVersion, "expiresAtMs">): void;
   /** Reads of expired values in this process. */
   expired(): number;
+}
+
+interface CachedRead {
+  readonly secretKey: string;
+  readonly encrypted: EncryptedSecret;
 }
 
 export function createReadAudit(audit: AuditLog): ReadAudit {
@@ -33,8 +38,7 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
   const recorderOf = (
     caller: Caller,
     companyId: CompanyId,
-    secretKey: string,
-    encrypted: EncryptedSecret,
+    { secretKey, encrypted }: CachedRead,
   ): (() => boolean) => {
     const known = recorders.get(encrypted);
     if (known?.caller === caller) return known.record;
@@ -52,9 +56,9 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
       await (isPerson(caller) ? audit.record(caller, read) : audit.recordBatched(caller, read));
       countExpired(secret);
     },
-    tryRecord: (caller, companyId, secretKey, encrypted) => {
-      const isTaken = recorderOf(caller, companyId, secretKey, encrypted)();
-      if (isTaken) countExpired(encrypted);
+    tryRecord: (caller, companyId, read) => {
+      const isTaken = recorderOf(caller, companyId, read)();
+      if (isTaken) countExpired(read.encrypted);
       return isTaken;
     },
     countExpired,

@@ -88,12 +88,13 @@ export function createReads(
 
   /** The last use is not updated here: fetching the value does so often enough. */
   const readCached: Reads["readCached"] = ({ caller, company }, secretKey, now) => {
-    if (caller.actor.kind !== "job" || !permits(caller.actor, "use", company.id, secretKey)) return undefined;
+    if (caller.actor.kind !== "job" || !permits(caller.actor, "use", { companyId: company.id, secretKey }))
+      return undefined;
     const encrypted = cache.current.peek(cacheKeyOf(company, secretKey), now)?.value;
     if (encrypted === undefined || catalog.find(secretKey) === undefined) return undefined;
     try {
       const value = encrypted.decryptText();
-      if (!readAudit.tryRecord(caller, company.id, secretKey, encrypted)) return undefined;
+      if (!readAudit.tryRecord(caller, company.id, { secretKey, encrypted })) return undefined;
       return { value, version: encrypted.version };
     } catch {
       cache.invalidate(company.id, secretKey);

@@ -11,8 +11,11 @@ import { assembleTenantSecrets } from "../assemble.ts";
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;
 const { vault } = secrets;
-const reveal = async (caller: Caller, company: string, secretKey: string, purpose: RevealPurpose) =>
-  vault.reveal(await fixture.scope(company, caller), { secretKey, purpose });
+const reveal = async (
+  caller: Caller,
+  company: string,
+  { secretKey, purpose }: { readonly secretKey: string; readonly purpose: RevealPurpose },
+) => vault.reveal(await fixture.scope(company, caller), { secretKey, purpose });
 const people = new Map<Role, Person>();
 let mine = "";
 let theirs = "";
@@ -41,7 +44,7 @@ async function lastEvent() {
 test("owners and admins can reveal a value, and its purpose is audited before the value is returned", async () => {
   for (const [index, purpose] of RevealPurpose.options.entries()) {
     const caller = person(index % 2 === 0 ? "owner" : "admin");
-    expect(await reveal(caller, mine, "CUSTOM_A", purpose)).toEqual({
+    expect(await reveal(caller, mine, { secretKey: "CUSTOM_A", purpose })).toEqual({
       value: "fake_revealed_0001",
       version: 1,
     });
@@ -58,18 +61,28 @@ test("owners and admins can reveal a value, and its purpose is audited before th
 
 test("other roles, programs, operators and members of other companies cannot reveal", async () => {
   for (const caller of [person("member"), person("auditor"), product, operator]) {
-    expect(await codeOf(reveal(caller, mine, "CUSTOM_A", "incident"))).toBe("FORBIDDEN");
+    expect(await codeOf(reveal(caller, mine, { secretKey: "CUSTOM_A", purpose: "incident" }))).toBe(
+      "FORBIDDEN",
+    );
     expect(await lastEvent()).toMatchObject({ outcome: "denied", reason: "FORBIDDEN" });
   }
-  expect(await codeOf(reveal(person("owner"), theirs, "CUSTOM_A", "incident"))).toBe("NOT_FOUND");
-  expect(await codeOf(reveal(person("owner"), mine, "CUSTOM_NONE", "incident"))).toBe("NOT_FOUND");
-  expect(await codeOf(reveal(person("owner"), mine, "NONSENSE", "incident"))).toBe("UNKNOWN_SECRET_KEY");
+  expect(await codeOf(reveal(person("owner"), theirs, { secretKey: "CUSTOM_A", purpose: "incident" }))).toBe(
+    "NOT_FOUND",
+  );
+  expect(await codeOf(reveal(person("owner"), mine, { secretKey: "CUSTOM_NONE", purpose: "incident" }))).toBe(
+    "NOT_FOUND",
+  );
+  expect(await codeOf(reveal(person("owner"), mine, { secretKey: "NONSENSE", purpose: "incident" }))).toBe(
+    "UNKNOWN_SECRET_KEY",
+  );
 });
 
 test("a reveal that cannot be audited returns no value", async () => {
   await superuser`alter table audit_events rename to audit_events_away`;
   try {
-    expect(await codeOf(reveal(person("owner"), mine, "CUSTOM_A", "debugging"))).toBe("AUDIT_UNAVAILABLE");
+    expect(await codeOf(reveal(person("owner"), mine, { secretKey: "CUSTOM_A", purpose: "debugging" }))).toBe(
+      "AUDIT_UNAVAILABLE",
+    );
   } finally {
     await superuser`alter table audit_events_away rename to audit_events`;
   }

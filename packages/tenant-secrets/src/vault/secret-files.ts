@@ -41,7 +41,7 @@ export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize)
           const readable = entries
             .map(({ secretKey }) => secretKey)
             .filter((secretKey) => catalog.find(secretKey) && mayWrite(caller.actor, company, secretKey));
-          const current = await readBatches(store, company, [...new Set(readable)]);
+          const current = await readBatches(store, company, { secretKeys: [...new Set(readable)] });
           try {
             const planned = planImport(catalog, entries, (secretKey, text) => {
               checkGrant(caller.actor, company, secretKey);
@@ -107,12 +107,10 @@ export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize)
         });
         const withheld = new Set(leftOut.map(({ secretKey }) => secretKey));
         const unusable: string[] = [];
-        const current = await readBatches(
-          store,
-          company,
-          inCatalog.filter((secretKey) => !withheld.has(secretKey)),
-          (secretKey) => unusable.push(secretKey),
-        );
+        const current = await readBatches(store, company, {
+          secretKeys: inCatalog.filter((secretKey) => !withheld.has(secretKey)),
+          onUnusable: (secretKey) => unusable.push(secretKey),
+        });
         try {
           const exported = [...current].toSorted(([a], [b]) => (a < b ? -1 : 1));
           const entries = exported.map(([secretKey, { plaintext }]) => ({
@@ -156,7 +154,7 @@ function readEntries(store: SecretStore, unread: readonly unknown[]): readonly F
 }
 
 function mayWrite(actor: Actor, company: Company, secretKey: string): boolean {
-  return permits(actor, "write", company.id, secretKey);
+  return permits(actor, "write", { companyId: company.id, secretKey });
 }
 
 function checkGrant(actor: Actor, company: Company, secretKey: string): void {
@@ -207,8 +205,10 @@ function otherFile(): TenantSecretsError {
 async function readBatches(
   store: SecretStore,
   company: Company,
-  secretKeys: readonly string[],
-  onUnusable?: (secretKey: string) => void,
+  {
+    secretKeys,
+    onUnusable,
+  }: { readonly secretKeys: readonly string[]; readonly onUnusable?: (secretKey: string) => void },
 ): Promise<ReadonlyMap<string, StoredSecret>> {
   const found = new Map<string, StoredSecret>();
   let bytes = 0;

@@ -41,7 +41,7 @@ export function createWebhooks(
             const { value: text, version } = valueOf(secret);
             return { text, version, expiresAtMs: secret.expiresAtMs };
           });
-          const used = verifyWebhook(verifier, signing, request);
+          const used = verifyWebhook(verifier, signing, { request });
           await record.record(caller, { companyId: company.id, secretKey }, used);
           touchLastUsed(scope, store, secretKey);
           return { version: used.version };

@@ -81,7 +81,7 @@ export function createWrites(
           for (const { secretKey } of input.writes) catalog.get(secretKey);
           const [first, ...others] = input.writes.flatMap(({ secretKey, value }) =>
             refusalOf(secretKey, () => {
-              if (!permits(caller.actor, "write", company.id, secretKey)) {
+              if (!permits(caller.actor, "write", { companyId: company.id, secretKey })) {
                 throw refusal(caller.actor, "write", secretKey);
               }
               checkValueText(catalog, secretKey, value);

@@ -251,7 +251,7 @@ async function checkValueOf(
   text: string,
   key: Pick<BackupKey, "region" | "version" | "derivation" | "parameters">,
 ): Promise<string> {
-  return (await readMasterKey(text, key.region, key.version, key)).checkValue;
+  return (await readMasterKey(text, key, key)).checkValue;
 }
 
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE, MASTER_KEY_MALFORMED for a key that is not what the backup says of it */

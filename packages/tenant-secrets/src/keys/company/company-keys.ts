@@ -68,7 +68,7 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     }
     const { masterKeyVersion, wrapped } = wrap.wrap;
     const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
-    const place = placeOf(companyId, keyVersion, masterKeys.region, masterKeyVersion);
+    const place = placeOf(companyId, keyVersion, { region: masterKeys.region, masterKeyVersion });
     return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, keyVersion);
   };
 
@@ -85,7 +85,11 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
   const makeFirst = async (companyId: CompanyId, { active }: MasterKeyRing): Promise<void> => {
     await audit.ready();
     const secret = randomBytes(32);
-    const wrapped = wrapKey(active.wrappingKey, placeOf(companyId, 1, active.region, active.version), secret);
+    const wrapped = wrapKey(
+      active.wrappingKey,
+      placeOf(companyId, 1, { region: active.region, masterKeyVersion: active.version }),
+      secret,
+    );
     secret.fill(0);
     await database.inCompany(companyId, async (statements) => {
       const made = await statements
@@ -218,8 +222,7 @@ export async function ringWith(masterKeys: MasterKeys, version: number): Promise
 function placeOf(
   companyId: CompanyId,
   keyVersion: number,
-  region: string,
-  masterKeyVersion: number,
+  { region, masterKeyVersion }: { readonly region: string; readonly masterKeyVersion: number },
 ): KeyPlace {
   return { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion };
 }

@@ -26,18 +26,19 @@ interface Replacement extends Omit<Row, "keyVersion"> {
 /** Where encrypted values are. Both places are walked in the order of secret key and version. */
 interface Place {
   /** The next values that are under another key than `to`. */
-  select(statements: Statements, companyId: CompanyId, to: CompanyKey, after: Row): Promise<Row[]>;
+  select(statements: Statements, target: Target, after: Row): Promise<Row[]>;
   /** Replaces the values that are still what was opened. @returns how many */
-  replace(
-    statements: Statements,
-    companyId: CompanyId,
-    to: CompanyKey,
-    batch: readonly Replacement[],
-  ): Promise<number>;
+  replace(statements: Statements, target: Target, batch: readonly Replacement[]): Promise<number>;
+}
+
+interface Target {
+  readonly companyId: CompanyId;
+  /** The key that everything of the company is to be under. */
+  readonly to: CompanyKey;
 }
 
 const heads: Place = {
-  select: async (statements, companyId, to, after) =>
+  select: async (statements, { companyId, to }, after) =>
     rowsOf(
       await statements.execute(sql`
         select secret_key as "secretKey", current_version as version, company_key_version as "keyVersion", secret_value_encrypted as encrypted
@@ -47,7 +48,7 @@ const heads: Place = {
         order by secret_key limit ${batchSize}`),
     ),
   // A fingerprint stands in the version's row, wherever the value is.
-  replace: async (statements, companyId, to, batch) => {
+  replace: async (statements, { companyId, to }, batch) => {
     // In the order in which whoever writes several secrets locks them.
     await statements.execute(sql`
       select from ${companySecrets}
@@ -68,7 +69,7 @@ const heads: Place = {
 };
 
 const versions: Place = {
-  select: async (statements, companyId, to, after) =>
+  select: async (statements, { companyId, to }, after) =>
     rowsOf(
       await statements.execute(sql`
         select secret_key as "secretKey", version, company_key_version as "keyVersion", value_encrypted as encrypted from ${companySecretVersions}
@@ -76,7 +77,7 @@ const versions: Place = {
           and (secret_key, version) > (${after.secretKey}, ${after.version})
         order by secret_key, version limit ${batchSize}`),
     ),
-  replace: async (statements, companyId, to, batch) => {
+  replace: async (statements, { companyId, to }, batch) => {
     const replaced = await statements.execute(sql`
       update ${companySecretVersions} v set value_encrypted = r.again, company_key_version = ${to.keyVersion}, fingerprint = r.fingerprint
       from ${recordsOf(batch)}
@@ -133,12 +134,12 @@ export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]>
   // use, and is found by the next sweep.
   for (const place of [heads, versions]) {
     const skipped = await walk<Row, Replacement>({
-      read: (after = firstRow) => read((statements) => place.select(statements, companyId, to, after)),
-      each: (row) => reencrypt(companyKeys, companyId, to, row),
+      read: (after = firstRow) => read((statements) => place.select(statements, { companyId, to }, after)),
+      each: (row) => reencrypt(companyKeys, { companyId, to }, row),
       write: async (batch) => {
         if (batch.length === 0) return;
         const replaced = await write(
-          (statements) => place.replace(statements, companyId, to, batch),
+          (statements) => place.replace(statements, { companyId, to }, batch),
           advance(batch.length),
         );
         await progress(replaced);
@@ -164,8 +165,7 @@ async function isActive(statements: Statements, companyId: CompanyId, keyVersion
 /** A value under another key, opened once more to see that it is the same. @throws where it does not open */
 async function reencrypt(
   companyKeys: CompanyKeys,
-  companyId: CompanyId,
-  to: CompanyKey,
+  { companyId, to }: Target,
   { secretKey, version, keyVersion, encrypted }: Row,
 ): Promise<Replacement> {
   const from = await companyKeys.forDecryption(companyId, keyVersion);

@@ -211,39 +211,42 @@ test("reads and writes go on during rotations, and none fails", { timeout: 60_00
 });
 
 describe("a retried write", () => {
-  const write = (subdomain: string, value: string, note: string, requestId = "deploy-17") =>
-    fixture.another().company(subdomain, product).set("CUSTOM_A", value, { requestId, note });
+  const write = (
+    subdomain: string,
+    value: string,
+    { note, requestId = "deploy-17" }: { readonly note: string; readonly requestId?: string },
+  ) => fixture.another().company(subdomain, product).set("CUSTOM_A", value, { requestId, note });
 
   test("is recognised after a rotation, and another one under its id is refused", async () => {
     const subdomain = await filled();
-    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
+    expect(await write(subdomain, "third", { note: "n" })).toEqual({ version: 3 });
     await rotate(subdomain);
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", "later");
-    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
-    expect(await codeOf(write(subdomain, "other", "n"))).toBe("CONFLICT");
-    expect(await codeOf(write(subdomain, "third", "m"))).toBe("CONFLICT");
+    expect(await write(subdomain, "third", { note: "n" })).toEqual({ version: 3 });
+    expect(await codeOf(write(subdomain, "other", { note: "n" }))).toBe("CONFLICT");
+    expect(await codeOf(write(subdomain, "third", { note: "m" }))).toBe("CONFLICT");
     await rotate(subdomain);
-    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
+    expect(await write(subdomain, "third", { note: "n" })).toEqual({ version: 3 });
     // The same value and version, of another request.
     const other = fixture.secrets.company(subdomain, product);
     for (const value of ["1", "2", "third"]) await other.set("CUSTOM_B", value, { note: "n" });
     expect(await codeOf(other.set("CUSTOM_B", "third", { requestId: "deploy-17", note: "n" }))).toBe(
       "CONFLICT",
     );
-    expect(await write(subdomain, "fifth", "n", "deploy-18")).toEqual({ version: 5 });
+    expect(await write(subdomain, "fifth", { note: "n", requestId: "deploy-18" })).toEqual({ version: 5 });
   });
 
   test("is recognised in the middle of a rotation, when its version is still under the old key", async () => {
     const subdomain = await filled();
-    await write(subdomain, "third", "n");
+    await write(subdomain, "third", { note: "n" });
     await codeOf(
       rotate(subdomain, () => {
         throw new Error("stopped");
       }),
     );
     await fixture.superuser`update company_secret_versions set fingerprint = 'of another key' where note = 'n'`;
-    expect(await write(subdomain, "third", "n")).toEqual({ version: 3 });
-    expect(await codeOf(write(subdomain, "other", "n"))).toBe("CONFLICT");
+    expect(await write(subdomain, "third", { note: "n" })).toEqual({ version: 3 });
+    expect(await codeOf(write(subdomain, "other", { note: "n" }))).toBe("CONFLICT");
   });
 });
 
@@ -329,7 +332,9 @@ test(
     const first = rotate(subdomain, () => {
       count();
       // Somebody answers a compromise when the first batch of the rotation is done.
-      answer ??= fixture.another().companyKeyRotation.replaceOldKeys(operator, companyId, new Date(), count);
+      answer ??= fixture
+        .another()
+        .companyKeyRotation.replaceOldKeys(operator, { companyId, madeUntil: new Date() }, count);
     });
     expect(await first).toMatchObject({ keyVersion: 3 });
     expect(await answer).toMatchObject({ keyVersion: 3 });

@@ -58,8 +58,7 @@ export interface CompanyKeyRotation {
    */
   replaceOldKeys(
     caller: Caller,
-    companyId: CompanyId,
-    madeUntil: Date,
+    keys: { readonly companyId: CompanyId; readonly madeUntil: Date },
     onReencrypted?: OnReencrypted,
   ): Promise<RotatedCompanyKey | undefined>;
 }
@@ -243,9 +242,9 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
         return begun.keyVersion;
       });
     },
-    replaceOldKeys: (caller, id, madeUntil, onReencrypted) =>
-      operations.inSteps({ caller, action: "key.rotate-company", company: { id } }, (steps) =>
-        rotate(steps, { caller, companyId: id, madeUntil }, onReencrypted),
+    replaceOldKeys: (caller, { companyId, madeUntil }, onReencrypted) =>
+      operations.inSteps({ caller, action: "key.rotate-company", company: { id: companyId } }, (steps) =>
+        rotate(steps, { caller, companyId, madeUntil }, onReencrypted),
       ),
   };
 }

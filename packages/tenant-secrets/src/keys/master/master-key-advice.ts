@@ -30,8 +30,7 @@ export function knownKeyMissing(place: Place, known: Known): TenantSecretsError 
 export function knownKeyWrong(
   code: "MASTER_KEY_WRONG" | "MASTER_KEY_MALFORMED",
   what: string,
-  place: Place,
-  known: Known,
+  { place, known }: { readonly place: Place; readonly known: Known },
 ): TenantSecretsError {
   return new TenantSecretsError(
     code,

@@ -29,8 +29,7 @@ export function derivationFor(text: string): Derivation {
  */
 export async function readMasterKey(
   text: string,
-  region: string,
-  version: number,
+  { region, version }: { readonly region: string; readonly version: number },
   { derivation, parameters }: Derivation,
 ): Promise<MasterKey> {
   if (derivation === "hkdf-sha256") return deriveMasterKey(text, region, version);
@@ -44,7 +43,7 @@ export async function isKeyOf(
   key: Derivation & { readonly version: number; readonly checkValue: string },
 ): Promise<boolean> {
   try {
-    const { checkValue } = await readMasterKey(text, region, key.version, key);
+    const { checkValue } = await readMasterKey(text, { region, version: key.version }, key);
     return sameBytes(checkValue, key.checkValue);
   } catch (error) {
     if (error instanceof TenantSecretsError && error.code === "MASTER_KEY_MALFORMED") return false;

@@ -51,10 +51,10 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
     const texts = await readKeyTexts(infisical, region);
     const registered = await readRegistry(database);
     const own = registered.filter((row) => row.region === region);
-    if (own.length > 0) return ringOf(own, texts, place, region);
+    if (own.length > 0) return ringOf(own, texts, { place, region });
     const [other] = registered;
     if (other === undefined)
-      return ringOf(await registerFirst(database, texts, place, region), texts, place, region);
+      return ringOf(await registerFirst(database, texts, { place, region }), texts, { place, region });
     throw new TenantSecretsError(
       "MASTER_KEY_WRONG",
       `This database was set up for region ${other.region} and has no master key of region ${region}: check MASTER_KEY_REGION.`,
@@ -120,13 +120,12 @@ async function readKeyTexts(
 async function registerFirst(
   database: Database,
   texts: ReadonlyMap<string, string>,
-  place: Place,
-  region: string,
+  { place, region }: { readonly place: Place; readonly region: string },
 ): Promise<MasterKeyRow[]> {
   const text = texts.get(masterKeyName(region, 1));
   if (text === undefined) throw firstKeyMissing(place, region, [...texts.keys()].filter(isMasterKeyName));
   const derivation = derivationFor(text);
-  const { checkValue } = await readMasterKey(text, region, 1, derivation);
+  const { checkValue } = await readMasterKey(text, { region, version: 1 }, derivation);
   await database.acrossCompanies((statements) =>
     statements
       .insert(tables.masterKeys)
@@ -146,8 +145,7 @@ async function registerFirst(
 async function ringOf(
   rows: readonly MasterKeyRow[],
   texts: ReadonlyMap<string, string>,
-  place: Place,
-  region: string,
+  { place, region }: { readonly place: Place; readonly region: string },
 ): Promise<MasterKeyRing> {
   const keys = new Map<number, MasterKey>();
   let active: MasterKey | undefined;
@@ -196,11 +194,11 @@ async function readKnown(
   const { region, version } = row;
   const text = texts.get(masterKeyName(region, version));
   if (text === undefined) throw knownKeyMissing(place, row);
-  const key = await readMasterKey(text, region, version, row).catch((error: unknown) => {
+  const key = await readMasterKey(text, { region, version }, row).catch((error: unknown) => {
     if (!(error instanceof TenantSecretsError) || error.code !== "MASTER_KEY_MALFORMED") throw error;
-    throw knownKeyWrong("MASTER_KEY_MALFORMED", "is no master key", place, row);
+    throw knownKeyWrong("MASTER_KEY_MALFORMED", "is no master key", { place, known: row });
   });
   if (sameBytes(key.checkValue, row.checkValue)) return key;
   const what = `is a valid key, but not the one that this database was sealed with: its fingerprint is ${fingerprintOf(key)}`;
-  throw knownKeyWrong("MASTER_KEY_WRONG", what, place, row);
+  throw knownKeyWrong("MASTER_KEY_WRONG", what, { place, known: row });
 }

@@ -234,9 +234,17 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
       let rotated = 0;
       for (const [index, { id, subdomain }] of companies.entries()) {
         try {
-          if (await companyKeyRotation.replaceOldKeys(caller, id, masterKey.activatedAt)) rotated++;
+          if (
+            await companyKeyRotation.replaceOldKeys(caller, {
+              companyId: id,
+              madeUntil: masterKey.activatedAt,
+            })
+          )
+            rotated++;
         } catch (error) {
-          remainders.push(remainderOf(subdomain, "keys", error, ["INTEGRITY_FAILURE", "KEY_DESTROYED"]));
+          remainders.push(
+            remainderOf(subdomain, "keys", { error, codes: ["INTEGRITY_FAILURE", "KEY_DESTROYED"] }),
+          );
         }
         await say(`${index + 1} of ${companies.length} companies: ${subdomain}`);
       }
@@ -247,7 +255,10 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
           for (const secret of await list(company)) credentials.push(exposedOf(catalog, company, secret));
         } catch (error) {
           remainders.push(
-            remainderOf(company.subdomain, "list", error, ["STORE_UNAVAILABLE", "INTEGRITY_FAILURE"]),
+            remainderOf(company.subdomain, "list", {
+              error,
+              codes: ["STORE_UNAVAILABLE", "INTEGRITY_FAILURE"],
+            }),
           );
         }
       }
@@ -325,8 +336,7 @@ function exposedOf(
 function remainderOf(
   company: string,
   undone: Remainder["undone"],
-  error: unknown,
-  codes: readonly ErrorCode[],
+  { error, codes }: { readonly error: unknown; readonly codes: readonly ErrorCode[] },
 ): Remainder {
   if (!(error instanceof TenantSecretsError) || !codes.includes(error.code)) throw error;
   return { company, undone, code: error.code, message: error.message };

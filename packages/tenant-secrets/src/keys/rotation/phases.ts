@@ -117,7 +117,10 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
 
   const rewrap: Phase = async (step) => {
     const ring = await masterKeys.load();
-    await rewrapKeys(database, ring.get(step.input.fromVersion), ring.get(step.facts.toVersion), step);
+    await rewrapKeys(database, ring.get(step.input.fromVersion), {
+      to: ring.get(step.facts.toVersion),
+      step,
+    });
     return step.enter(async (statements) => ({ phase: "verify", total: await countCanaries(statements) }));
   };
 

@@ -65,12 +65,15 @@ export async function joinProcesses(
     if (left) return;
     try {
       const { versions } = await masterKeys.load();
-      const wanted = await say(database, id, masterKeys.region, versions);
+      const wanted = await say(database, id, { region: masterKeys.region, masterKeyVersions: versions });
       const missing = wanted.filter((version) => !versions.includes(version)).join();
       if (missing !== lacked.versions) lacked = { versions: missing, beats: 0 };
       if (missing !== "" && isDue(lacked.beats++)) {
         await follow();
-        await say(database, id, masterKeys.region, (await masterKeys.load()).versions);
+        await say(database, id, {
+          region: masterKeys.region,
+          masterKeyVersions: (await masterKeys.load()).versions,
+        });
       }
     } catch (error) {
       alarm(error);
@@ -132,8 +135,7 @@ function isDue(beats: number): boolean {
 async function say(
   database: Database,
   id: string,
-  region: string,
-  masterKeyVersions: readonly number[],
+  { region, masterKeyVersions }: { readonly region: string; readonly masterKeyVersions: readonly number[] },
 ): Promise<number[]> {
   return database.acrossCompanies(async (statements) => {
     const versions = [...masterKeyVersions];

@@ -104,7 +104,7 @@ export async function makeReport(
 export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.infer<typeof Report> {
   const content = readDocument(Report, report);
   if (content === undefined) throw noReport();
-  if (!isMacOf(format, report, mac, key)) throw notGenuine();
+  if (!isMacOf(format, report, { mac, key })) throw notGenuine();
   const old = `tk1.${content.region}.${content.fromVersion}`;
   const left = Object.entries(content.after).filter(([, counts]) => (counts[old] ?? 0) > 0);
   if (left.length > 0) {

@@ -60,9 +60,7 @@ const keyGone = "23000";
 async function selectWraps(
   statements: Statements,
   { table, owner, ownerType, alive }: WrapTable,
-  from: MasterKey,
-  to: MasterKey,
-  after: Wrap | undefined,
+  { from, to, after }: { readonly from: MasterKey; readonly to: MasterKey; readonly after: Wrap | undefined },
 ): Promise<Wrap[]> {
   const rest =
     after === undefined
@@ -90,8 +88,7 @@ function wrappedUnder(table: SQL, owner: SQL, to: MasterKey): SQL {
 async function insertWraps(
   statements: Statements,
   { table, owner, ownerType, alive }: WrapTable,
-  to: MasterKey,
-  wraps: readonly NewWrap[],
+  { to, wraps }: { readonly to: MasterKey; readonly wraps: readonly NewWrap[] },
 ): Promise<void> {
   await statements.execute(sql`
     insert into ${table} (${owner}, key_version, region, master_key_version, wrapped)
@@ -106,9 +103,11 @@ async function insertWraps(
 async function deleteWraps(
   statements: Statements,
   { kind, table, owner }: WrapTable,
-  from: MasterKey,
-  to: MasterKey,
-  retained: readonly string[],
+  {
+    from,
+    to,
+    retained,
+  }: { readonly from: MasterKey; readonly to: MasterKey; readonly retained: readonly string[] },
 ): Promise<number> {
   const name = sql`${kind} || ' ' || w.${owner} || ' ' || w.key_version`;
   const removed = await statements.execute(sql`
@@ -138,8 +137,7 @@ const Cursor = z.strictObject({
 export async function rewrapKeys(
   database: Database,
   from: MasterKey,
-  to: MasterKey,
-  step: Steps,
+  { to, step }: { readonly to: MasterKey; readonly step: Steps },
 ): Promise<void> {
   const cursor = Cursor.nullable().parse(step.cursor);
   const first = Math.max(
@@ -156,7 +154,7 @@ export async function rewrapKeys(
     ): Promise<void> => {
       const at = { cursor: { kind, owner, keyVersion }, done: step.progress.done + wraps.length };
       try {
-        await step.commit((statements) => insertWraps(statements, table, to, wraps), at);
+        await step.commit((statements) => insertWraps(statements, table, { to, wraps }), at);
       } catch (error) {
         // One of these keys was destroyed while the statement ran: without it.
         if (!(error instanceof DatabaseError) || error.code !== keyGone || retries === 0) throw error;
@@ -166,9 +164,10 @@ export async function rewrapKeys(
     await walk<Wrap, NewWrap>({
       from: cursor?.kind === kind ? { ...cursor, wrapped: null } : undefined,
       read: (after) =>
-        database.acrossCompanies((statements) => selectWraps(statements, table, from, to, after)),
+        database.acrossCompanies((statements) => selectWraps(statements, table, { from, to, after })),
       each: ({ owner, keyVersion, wrapped }) => {
-        const again = wrapped === null ? undefined : rewrap(kind, { owner, keyVersion, wrapped }, from, to);
+        const again =
+          wrapped === null ? undefined : rewrap(kind, { owner, keyVersion, wrapped }, { from, to });
         return again === undefined ? undefined : { owner, keyVersion, wrapped: again };
       },
       write: async (wraps, last) => {
@@ -213,7 +212,7 @@ export async function findMissing(database: Database, from: MasterKey, to: Maste
         limit ${batchSize}`),
     );
     for (const wrap of z.array(NewWrap).parse(Array.from(rows))) {
-      if (rewrap(kind, wrap, from, to) === undefined) undecryptable.push(keyName(kind, wrap));
+      if (rewrap(kind, wrap, { from, to }) === undefined) undecryptable.push(keyName(kind, wrap));
       else count++;
     }
   }
@@ -240,7 +239,7 @@ export async function removeWraps(
 ): Promise<void> {
   for (const table of wrapTables) {
     for (let removed = batchSize; removed === batchSize;) {
-      removed = await step.commit((statements) => deleteWraps(statements, table, from, to, retained));
+      removed = await step.commit((statements) => deleteWraps(statements, table, { from, to, retained }));
     }
   }
 }
@@ -249,8 +248,7 @@ export async function removeWraps(
 function rewrap(
   kind: KeyPlace["kind"],
   { owner, keyVersion, wrapped }: NewWrap,
-  from: MasterKey,
-  to: MasterKey,
+  { from, to }: { readonly from: MasterKey; readonly to: MasterKey },
 ): string | undefined {
   const place = (key: MasterKey): KeyPlace => ({
     kind,

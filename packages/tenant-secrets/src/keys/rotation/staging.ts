@@ -59,7 +59,7 @@ export function createStaging({
   ): Promise<RegisteredKey & { readonly text: string }> => {
     const text = randomBytes(32).toString("hex");
     const derivation = derivationFor(text);
-    const { checkValue } = await readMasterKey(text, region, version, derivation);
+    const { checkValue } = await readMasterKey(text, { region, version }, derivation);
     const key = { version, ...derivation, checkValue };
     await audit.ready();
     await step.commit(

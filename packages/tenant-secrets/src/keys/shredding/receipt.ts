@@ -86,7 +86,7 @@ export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedRecei
  */
 export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt {
   const { receipt, signature } = parseSigned(text);
-  if (!isSignatureOf(format, receipt, signature, readPublicKeys(publicKey))) throw notGenuine();
+  if (!isSignatureOf(format, receipt, { signature, keys: readPublicKeys(publicKey) })) throw notGenuine();
   return readReceipt(receipt);
 }
 
