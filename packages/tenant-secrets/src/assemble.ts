@@ -19,7 +19,6 @@ import {
   type SecretKeyOf,
   type SecretStoreName,
   TenantSecretsError,
-  type WriteOptions,
   type WriteResult,
 } from "@repo/catalog";
 import { oncePerMinute } from "./access/alarms.ts";
@@ -166,12 +165,7 @@ export interface Assembly<C extends Catalog> extends Services {
   /** The strategy's own helper, as a job that may use every secret. @returns undefined where there is none */
   getTenantSecret(subdomain: string, secretKey: string): Promise<string | undefined>;
   /** The strategy's own helper, as a job that may write every secret. @throws {TenantSecretsError} as `set` does */
-  setTenantSecret(
-    subdomain: string,
-    secretKey: string,
-    value: string,
-    options?: WriteOptions,
-  ): Promise<WriteResult>;
+  setTenantSecret(subdomain: string, secretKey: string, value: string): Promise<WriteResult>;
 }
 
 /** What a store of somebody else's is made with. */
@@ -450,9 +444,9 @@ export function assembleTenantSecrets<C extends Catalog>(
         throw error;
       }
     },
-    setTenantSecret: async (subdomain, secretKey, value, writeOptions = {}) => {
+    setTenantSecret: async (subdomain, secretKey, value) => {
       const write = { caller: product, action: "secret.write", secretKey } as const;
-      return vault.write(await companies.resolve(write, subdomain), { secretKey, value, ...writeOptions });
+      return vault.write(await companies.resolve(write, subdomain), { secretKey, value });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { connectDatabase, type Database, type DatabaseOptions, type ListeningDatabase } from "@repo/db";
 import { createInfisicalClient, type InfisicalClient, type InfisicalOptions } from "@repo/infisical";
-import type { Caller, Catalog, TenantSecretsError, WriteOptions, WriteResult } from "@repo/catalog";
+import type { Caller, Catalog, TenantSecretsError, WriteResult } from "@repo/catalog";
 import {
   assembleTenantSecrets,
   type Assembly,
@@ -81,12 +81,7 @@ export interface TenantSecrets<C extends Catalog> {
   /** The strategy's own helper, as a job that may use every secret. @returns undefined where there is none */
   getTenantSecret(subdomain: string, secretKey: string): Promise<string | undefined>;
   /** The strategy's own helper, as a job that may write every secret. @throws {TenantSecretsError} as `set` does */
-  setTenantSecret(
-    subdomain: string,
-    secretKey: string,
-    value: string,
-    options?: WriteOptions,
-  ): Promise<WriteResult>;
+  setTenantSecret(subdomain: string, secretKey: string, value: string): Promise<WriteResult>;
   /**
    * For the end of the process, when nothing calls any more: leaves the other processes, commits what the audit log holds, for
    * ten seconds if need be, and closes the database where it was connected here. There is no start after it.
