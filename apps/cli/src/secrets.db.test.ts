@@ -94,7 +94,7 @@ describe("list and remove", () => {
       codewiser("remove", "OLD_THING"),
     ]);
     expect(listed.stdout).toMatch(
-      /^SECRET KEY +VERSION +PENDING +PLACE +HINT +UPDATED +EXPIRES +LAST USED +CHECK$/m,
+      /^SECRET KEY +VERSION +PENDING +LOCATION +LAST FOUR +UPDATED +EXPIRES +LAST USED +CHECK$/m,
     );
     expect(listed.stdout).toMatch(/^OLD_THING +1 +infisical .*not in the catalogue$/m);
     expect(listed.stdout).toMatch(/^STRIPE_SECRET_KEY +1 +infisical +\d{4}-\d\d-\d\d \d\d:\d\dZ$/m);

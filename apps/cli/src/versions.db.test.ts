@@ -44,7 +44,7 @@ test("a secret is staged, promoted, rolled back, set to expire, removed and purg
   );
   expect(await current()).toBe(two);
   const versions = await run("versions STRIPE_SECRET_KEY");
-  expect(versions.stdout).toMatch(/^VERSION +STAGE +MADE +BY +HINT +EXPIRES +CHECK +NOTE\n/);
+  expect(versions.stdout).toMatch(/^VERSION +STAGE +MADE +BY +LAST FOUR +EXPIRES +CHECK +NOTE\n/);
   expect(versions.stdout).toMatch(
     new RegExp(
       `^2 +current +${minute} +service \\S+ +…0002 +from the dashboard\\n1 +previous until ${minute} +${minute} +service \\S+ +…0001 +2031-01-31 00:00Z$`,

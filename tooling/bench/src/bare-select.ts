@@ -16,9 +16,9 @@ export async function openBareSelect({ superuserUrl }: Place): Promise<BareSelec
   return {
     sealed: async (company, secretKey) => {
       const id = ids.get(subdomainOf(company)) ?? "";
-      const [row] = await sql<{ sealed: string }[]>`
+      const [row] = await sql<{ encrypted: string }[]>`
         select secret_value_encrypted as encrypted from company_secrets where company_id = ${id} and secret_key = ${secretKey}`;
-      return row?.sealed;
+      return row?.encrypted;
     },
     stop: () => sql.end(),
   };

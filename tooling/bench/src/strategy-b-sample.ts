@@ -81,9 +81,9 @@ export async function openSampleStore(
       return row === undefined ? undefined : open(await masterKey(), row.secretValueEncrypted);
     },
     asWellAsCanBe: async (companyId, secretKey) => {
-      const [row] = await sql<{ sealed: string }[]>`select secret_value_encrypted as encrypted
+      const [row] = await sql<{ encrypted: string }[]>`select secret_value_encrypted as encrypted
         from sample_company_secrets where company_id = ${companyId} and secret_key = ${secretKey}`;
-      return row === undefined ? undefined : open(kept, row.sealed);
+      return row === undefined ? undefined : open(kept, row.encrypted);
     },
     stop: () => sql.end(),
   };
@@ -98,8 +98,8 @@ function seal(key: SampleKey, value: string): string {
   return `${iv.toString("hex")}:${body}:${cipher.getAuthTag().toString("hex")}`;
 }
 
-function open(key: SampleKey, sealed: string): string {
-  const [iv = "", body = "", tag = ""] = sealed.split(":");
+function open(key: SampleKey, encrypted: string): string {
+  const [iv = "", body = "", tag = ""] = encrypted.split(":");
   const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(iv, "hex"));
   decipher.setAuthTag(Buffer.from(tag, "hex"));
   return decipher.update(body, "hex", "utf8") + decipher.final("utf8");

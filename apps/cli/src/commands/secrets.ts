@@ -58,7 +58,18 @@ Infisical under a name that our rules do not allow: it can only be renamed or de
       );
     print(
       table(
-        ["SECRET KEY", "VERSION", "PENDING", "PLACE", "HINT", "UPDATED", "EXPIRES", "LAST USED", "CHECK", ""],
+        [
+          "SECRET KEY",
+          "VERSION",
+          "PENDING",
+          "LOCATION",
+          "LAST FOUR",
+          "UPDATED",
+          "EXPIRES",
+          "LAST USED",
+          "CHECK",
+          "",
+        ],
         list.secrets.map((secret) => [
           secret.secretKey,
           String(secret.version),

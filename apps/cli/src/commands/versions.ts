@@ -47,7 +47,7 @@ and whether it counts. Values are not shown. One that is "destroyed" is gone for
     const { versions, next, removedAt, recoverUntil } = history;
     print(
       table(
-        ["VERSION", "STAGE", "MADE", "BY", "HINT", "EXPIRES", "CHECK", "NOTE"],
+        ["VERSION", "STAGE", "MADE", "BY", "LAST FOUR", "EXPIRES", "CHECK", "NOTE"],
         versions.map(
           ({
             version,
