@@ -1,13 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { TenantSecretsError } from "@repo/catalog";
 
-/** Tells an operator of something. */
+/** Raises an alarm for operators. */
 export type RaiseAlarm = (error: TenantSecretsError) => void;
 
-/** How long the same alarm is not raised again. */
+/** Milliseconds during which the same alarm is not raised again. */
 const repeatedAfterMs = 60_000;
 
-/** @returns `raise`, once a minute for each message: what is wrong with a row is found at every use of it */
+/** Limits alarms to one a minute per message: a bad row raises one at every use. @returns the limited `raise` */
 export function oncePerMinute(raise: RaiseAlarm): RaiseAlarm {
   const raised = new LRUCache<string, true>({ max: 1000, ttl: repeatedAfterMs });
   return (error) => {

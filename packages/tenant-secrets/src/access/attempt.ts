@@ -3,18 +3,18 @@ import type { Caller, TenantSecretsError } from "@repo/catalog";
 
 export interface Attempt extends Omit<AuditEntry, "outcome" | "reason"> {
   readonly caller: Caller;
-  /** Whether it would change something, so that a lost answer leaves it open whether it did. */
+  /** Whether the operation changes something, so that a lost answer leaves its outcome unknown. */
   readonly changes?: boolean;
 }
 
-/** What was denied with an error: something in a company that the caller may enter, or without an id anything else. */
+/** Identifies a denied call: by the company, if the caller may enter it, or without an id. */
 export interface Denial {
   readonly companyId: string | undefined;
 }
 
 const denials = new WeakMap<TenantSecretsError, Denial>();
 
-/** @returns undefined for an error that is no denial, such as one that a secret is missing in a company of the caller's */
+/** @returns undefined for an error that is no denial, such as a missing secret in the caller's own company */
 export function denialOf(error: TenantSecretsError): Denial | undefined {
   return denials.get(error);
 }
@@ -27,9 +27,9 @@ export async function deny(audit: AuditLog, attempt: Attempt, error: TenantSecre
 }
 
 /**
- * Does what was asked for, and audits its failure. What succeeds has audited itself.
+ * Runs an operation and audits its failure. On success the operation has audited itself.
  *
- * @throws {TenantSecretsError} what `work` threw, as one of ours; AUDIT_UNAVAILABLE where the audit log cannot be written to
+ * @throws {TenantSecretsError} the error of `work`, as one of ours; AUDIT_UNAVAILABLE if the audit log cannot be written to
  */
 export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
   try {
@@ -43,14 +43,14 @@ export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: (
     try {
       await recordOutcome(audit, attempt, { outcome: lost ? "unknown" : outcome, error });
     } catch (unrecorded) {
-      // A database that is unavailable takes no event either. A caller who only reads is told that it is unavailable.
+      // An unavailable database accepts no event either. A caller who only reads gets DATABASE_UNAVAILABLE.
       if (attempt.changes === true || error.code !== "DATABASE_UNAVAILABLE") throw unrecorded;
     }
     throw error;
   }
 }
 
-/** After these, a change may have been made: a COMMIT or a call that went out, and whose answer did not come. */
+/** Errors after which a change may have been made: a COMMIT or a call was sent, and its answer was lost. */
 const lostAnswers: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "STORE_UNAVAILABLE",
   "DATABASE_UNAVAILABLE",

@@ -13,7 +13,7 @@ import { replaceRowKey } from "../keys/row-key-change.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
 import { makeCredential } from "../companies/credential.ts";
 
-// What somebody does who writes to the database and has none of its keys.
+// Attacks by a party that can write to the database but has none of its keys.
 
 let fixture: Fixture;
 
@@ -40,7 +40,7 @@ async function apiKey(companies: readonly string[], platform = companies.length 
   return { credential, id: description.id };
 }
 
-/** What a request with a credential gets: a value, or the code of the error. */
+/** The result of a request with a credential: a value, or the error code. */
 async function read(credential: string, subdomain: string, secrets = fixture.another()): Promise<string> {
   try {
     const caller = await secrets.authenticate({ credential, address: "192.0.2.7" });
@@ -50,7 +50,7 @@ async function read(credential: string, subdomain: string, secrets = fixture.ano
   }
 }
 
-/** By a superuser who has switched the triggers off. */
+/** Runs a statement as a superuser with triggers disabled. */
 async function tamper(statement: string, parameters: (string | string[])[] = []): Promise<void> {
   await fixture.superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
@@ -58,16 +58,16 @@ async function tamper(statement: string, parameters: (string | string[])[] = [])
   });
 }
 
-/** Does something to a row of a table, and puts it back. */
+/** Changes a row of a table during `work`, and restores it. */
 async function whileTampered<T>(table: string, statement: string, work: () => Promise<T>): Promise<T> {
-  await tamper(`create table kept as select * from ${table}`);
+  await tamper(`create table original as select * from ${table}`);
   try {
     await tamper(statement);
     return await work();
   } finally {
     await tamper(`delete from ${table}`);
-    await tamper(`insert into ${table} select * from kept`);
-    await tamper("drop table kept");
+    await tamper(`insert into ${table} select * from original`);
+    await tamper("drop table original");
   }
 }
 
@@ -88,8 +88,8 @@ async function idOf(subdomain: string): Promise<string> {
   return String(row?.["id"]);
 }
 
-describe("an API key", () => {
-  test("that another party inserts opens nothing, even with a MAC copied from a genuine one: event, alarm and finding name it", async () => {
+describe("authentic API keys", () => {
+  test("a forged API key is refused, even with a copied MAC, and named by the event, the alarm and the finding", async () => {
     const victim = await companyWith("fake-value-of-the-victim");
     const genuine = await apiKey([victim]);
     const { text, prefix, hash } = makeCredential("tsk");
@@ -123,20 +123,23 @@ describe("an API key", () => {
     ["expiry", () => `expires_at = expires_at + interval '1 day'`],
     ["maker", () => `created_by_id = 'another'`],
     ["revision", () => `revision = revision + 1`],
-  ] as const)("whose %s another party changes opens nothing until it is put back", async ([, change]) => {
-    const [mine, other] = [await companyWith("fake-mine"), await companyWith("fake-other")];
-    const { credential, id } = await apiKey([mine]);
-    const statement = `update api_keys set ${change(await idOf(other))} where id = '${id}'`;
-    const meanwhile = await whileTampered("api_keys", statement, () =>
-      Promise.all([read(credential, mine), read(credential, other), findings()]),
-    );
-    expect(meanwhile.slice(0, 2)).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED"]);
-    expect(meanwhile[2]).toEqual({ "row-not-genuine": expect.stringContaining(`api-key ${id}`) });
-    expect(await read(credential, mine)).toBe("fake-mine");
-    expect(await eventsAbout(id)).toBeGreaterThan(0);
-  });
+  ] as const)(
+    "an API key whose %s was tampered with is refused until the row is restored",
+    async ([, change]) => {
+      const [mine, other] = [await companyWith("fake-mine"), await companyWith("fake-other")];
+      const { credential, id } = await apiKey([mine]);
+      const statement = `update api_keys set ${change(await idOf(other))} where id = '${id}'`;
+      const meanwhile = await whileTampered("api_keys", statement, () =>
+        Promise.all([read(credential, mine), read(credential, other), findings()]),
+      );
+      expect(meanwhile.slice(0, 2)).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED"]);
+      expect(meanwhile[2]).toEqual({ "row-not-genuine": expect.stringContaining(`api-key ${id}`) });
+      expect(await read(credential, mine)).toBe("fake-mine");
+      expect(await eventsAbout(id)).toBeGreaterThan(0);
+    },
+  );
 
-  test("of the platform enters no company that another party adds to it", async () => {
+  test("a platform API key enters no company that was added to it by tampering", async () => {
     const [a, b, added] = [
       await companyWith("fake-a"),
       await companyWith("fake-b"),
@@ -150,7 +153,7 @@ describe("an API key", () => {
     expect([await read(credential, a), await read(credential, b)]).toEqual(["fake-a", "fake-b"]);
   });
 
-  test("that was revoked stays so, and `audit verify` tells of an older state with its MAC that was put back", async () => {
+  test("a revoked API key stays revoked, and `audit verify` reports a restored older row with its valid MAC", async () => {
     const mine = await companyWith("fake-mine");
     const { credential, id } = await apiKey([mine]);
     await fixture.superuser`create table before as select * from api_keys where id = ${id}`;
@@ -169,7 +172,7 @@ describe("an API key", () => {
     await tamper("drop table before");
   });
 
-  test("that another party changed can be revoked, and gets no MAC by that", async () => {
+  test("a tampered API key can be revoked, and gets no MAC by that", async () => {
     const mine = await companyWith("fake-mine");
     const { id } = await apiKey([mine]);
     await tamper(`update api_keys set verbs = '{export}' where id = '${id}'`);
@@ -179,7 +182,7 @@ describe("an API key", () => {
   });
 });
 
-describe("a row that another party changed before it was closed, and then puts back whole,", () => {
+describe("rows revoked or disabled while tampered with", () => {
   test.for([
     ["api_keys", "revoked_at = now()"],
     ["api_keys", "addresses = null"],
@@ -188,44 +191,49 @@ describe("a row that another party changed before it was closed, and then puts b
     ["operators", "mac_key_version = 99"],
     ["users", "disabled_at = now()"],
     ["users", "mac_key_version = 99"],
-  ] as const)("is closed, and named by `audit verify`: %s with %s", async ([table, change]) => {
-    const mine = await companyWith("fake-mine");
-    const { secrets } = fixture;
-    const closing = {
-      api_keys: async () => {
-        const { id } = await apiKey([mine]);
-        return { id, close: () => secrets.apiKeys.revoke(operator, mine, id) };
-      },
-      operators: async () => {
-        const { id } = await secrets.operators.create(operator, "test", inAnHour());
-        return { id, close: () => secrets.operators.revoke(operator, id) };
-      },
-      users: async () => {
-        const { userId: id } = await fixture.person(mine, "member");
-        return { id, close: () => secrets.users.disable(operator, id) };
-      },
-    };
-    const { id, close } = await closing[table]();
-    await tamper("drop table if exists before");
-    await tamper(`create table before as select * from ${table} where id = '${id}'`);
-    await tamper(`update ${table} set ${change} where id = '${id}'`);
-    expect(await codeOf(close())).toBe("no error");
-    expect(await findings()).toEqual({ "row-not-genuine": expect.stringContaining(id) });
-    const isKept = table === "users";
-    // People are referred to by what they belong to, so that the row is changed where it stands.
-    await (isKept
-      ? tamper(`update users u set disabled_at = null, revision = b.revision, mac_key_version = b.mac_key_version, mac = b.mac
+  ] as const)(
+    "a row closed while tampered with stays closed, and `audit verify` reports its restored original: %s with %s",
+    async ([table, change]) => {
+      const mine = await companyWith("fake-mine");
+      const { secrets } = fixture;
+      const closing = {
+        api_keys: async () => {
+          const { id } = await apiKey([mine]);
+          return { id, close: () => secrets.apiKeys.revoke(operator, mine, id) };
+        },
+        operators: async () => {
+          const { id } = await secrets.operators.create(operator, "test", inAnHour());
+          return { id, close: () => secrets.operators.revoke(operator, id) };
+        },
+        users: async () => {
+          const { userId: id } = await fixture.person(mine, "member");
+          return { id, close: () => secrets.users.disable(operator, id) };
+        },
+      };
+      const { id, close } = await closing[table]();
+      await tamper("drop table if exists before");
+      await tamper(`create table before as select * from ${table} where id = '${id}'`);
+      await tamper(`update ${table} set ${change} where id = '${id}'`);
+      expect(await codeOf(close())).toBe("no error");
+      expect(await findings()).toEqual({ "row-not-genuine": expect.stringContaining(id) });
+      const isReferenced = table === "users";
+      // Memberships reference people, so that their rows are changed in place.
+      await (isReferenced
+        ? tamper(`update users u set disabled_at = null, revision = b.revision, mac_key_version = b.mac_key_version, mac = b.mac
           from before b where u.id = b.id`)
-      : tamper(`delete from ${table} where id = '${id}'`));
-    if (!isKept) await tamper(`insert into ${table} select * from before`);
-    expect(await findings()).toEqual({ "row-outdated": expect.stringContaining(id) });
-    await (isKept ? secrets.users.disable(operator, id) : tamper(`delete from ${table} where id = '${id}'`));
-    await tamper("drop table before");
-  });
+        : tamper(`delete from ${table} where id = '${id}'`));
+      if (!isReferenced) await tamper(`insert into ${table} select * from before`);
+      expect(await findings()).toEqual({ "row-outdated": expect.stringContaining(id) });
+      await (isReferenced
+        ? secrets.users.disable(operator, id)
+        : tamper(`delete from ${table} where id = '${id}'`));
+      await tamper("drop table before");
+    },
+  );
 });
 
-describe("an operator", () => {
-  test("that another party inserts, or whose token it changes or extends, is none", async () => {
+describe("authentic operators", () => {
+  test("a forged operator, or one whose token was changed or extended by tampering, is refused", async () => {
     const { token, id } = await fixture.secrets.operators.create(operator, "test", inAnHour());
     const mine = makeCredential("tso");
     const as = (credential: string) => codeOf(fixture.another().authenticate({ credential }));
@@ -247,8 +255,8 @@ describe("an operator", () => {
   });
 });
 
-describe("a person", () => {
-  test("has no role that another party gives, and none that it changes", async () => {
+describe("authentic people", () => {
+  test("a role that was given or changed by tampering grants nothing", async () => {
     const [mine, other] = [await companyWith("fake-mine"), await companyWith("fake-other")];
     const { userId, headers } = await fixture.person(mine, "member");
     const rolesOf = async () => {
@@ -265,7 +273,7 @@ describe("a person", () => {
     expect(await rolesOf()).toEqual(["member"]);
   });
 
-  test("who was disabled does not act again because another party says so", async () => {
+  test("a disabled person who was enabled by tampering stays disabled", async () => {
     const { userId, headers } = await fixture.person(await companyWith("fake"), "owner");
     await fixture.secrets.users.disable(operator, userId);
     const enable = `update users set disabled_at = null where id = '${userId}'`;
@@ -277,7 +285,7 @@ describe("a person", () => {
     expect(await codeOf(fixture.another().authenticate({ headers }))).toBe("no error");
   });
 
-  test("whose address another party gives to somebody else is not made a member in their place", async () => {
+  test("a person whose address was moved to another row by tampering cannot be added as a member", async () => {
     const mine = await companyWith("fake-mine");
     const [{ userId: victim }, { userId: attacker }] = [
       await fixture.person(mine, "member"),
@@ -295,7 +303,7 @@ describe("a person", () => {
     await tamper(`update users set email = '${email}' where id = '${victim}'`);
   });
 
-  test("whose membership was removed does not come back unnoticed", async () => {
+  test("a removed membership that was restored by tampering is reported", async () => {
     const mine = await companyWith("fake-mine");
     const { userId } = await fixture.person(mine, "member");
     await fixture.superuser`create table before as select * from memberships where user_id = ${userId}`;
@@ -311,13 +319,13 @@ describe("a person", () => {
   });
 });
 
-describe("a company", () => {
-  test("answers to no name that another party gave it: exchanging two hands neither's secrets to the other", async () => {
+describe("authentic companies", () => {
+  test("a company renamed by tampering is not found: exchanging two names gives neither's secrets to the other", async () => {
     const [a, b] = [await companyWith("fake-a"), await companyWith("fake-b")];
     const keyOfA = await apiKey([a]);
     const exchange = `update companies set subdomain = case subdomain when '${a}' then 'exchanged' when '${b}' then '${a}' end
       where subdomain in ('${a}', '${b}')`;
-    await tamper(`create table kept as select * from companies`);
+    await tamper(`create table original as select * from companies`);
     await tamper(exchange);
     await tamper(`update companies set subdomain = '${b}' where subdomain = 'exchanged'`);
     const secrets = fixture.another();
@@ -332,8 +340,8 @@ describe("a company", () => {
     expect(await codeOf(shredded)).toBe("INTEGRITY_FAILURE");
     expect((await findings())["row-not-genuine"]).toMatch(/^2 The row company /);
     await tamper("delete from companies");
-    await tamper("insert into companies select * from kept");
-    await tamper("drop table kept");
+    await tamper("insert into companies select * from original");
+    await tamper("drop table original");
     expect(await read(keyOfA.credential, a)).toBe("fake-a");
     expect(await findings()).toEqual({});
   });
@@ -343,7 +351,7 @@ describe("a company", () => {
     "infisical_folder = 'another-folder'",
     "store_epoch = 2",
     "status = 'suspended'",
-  ])("is not found where another party sets %s, and no change of ours makes it count", async (change) => {
+  ])("a company tampered with by %s is not found, and no operation makes its row genuine", async (change) => {
     const mine = await companyWith("fake-mine");
     const statement = `update companies set ${change} where subdomain = '${mine}'`;
     await whileTampered("companies", statement, async () => {
@@ -358,8 +366,8 @@ describe("a company", () => {
   });
 });
 
-describe("the key of these rows", () => {
-  test("is replaced to the end by whoever comes after a process that was killed meanwhile", async () => {
+describe("rotating the row key", () => {
+  test("a row key rotation that was interrupted by a kill is completed by the next run", async () => {
     const mine = await companyWith("fake-mine");
     const { credential } = await apiKey([mine]);
     const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
@@ -383,7 +391,7 @@ describe("the key of these rows", () => {
     expect(await findings()).toEqual({});
   });
 
-  test("is replaced while rows count and are changed, and what was made under the old one counts no more", async () => {
+  test("a row key rotation runs while rows are read and changed, and MACs under the old key are no longer accepted", async () => {
     const mine = await companyWith("fake-mine");
     const [first, second] = [await apiKey([mine]), await apiKey([mine])];
     const outside = await apiKey([mine]);
@@ -397,7 +405,7 @@ describe("the key of these rows", () => {
     const parts = { database: fixture.database, masterKeys, rowKeys };
     const madeUntil = new Date(Date.now() + 60_000);
     const replacing = replaceRowKey(parts, { madeUntil, commit: commitUnaudited(fixture.database) });
-    // Processes that have the old key at hand go on writing.
+    // Processes with the old key cached continue to write.
     const writing = Promise.all(
       Array.from({ length: 10 }, (_, i) => old.companies.setRecovery(operator, mine, 7 + i)),
     );

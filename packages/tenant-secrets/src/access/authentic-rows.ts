@@ -7,65 +7,65 @@ import { isGenuineRow, type RowKey, rowMac, rowName, type RowState } from "@repo
 import type { RaiseAlarm } from "./alarms.ts";
 
 export interface ActiveRowKeys {
-  /** The one that new and changed rows get their MACs under. */
+  /** Computes the MACs of new and changed rows. */
   readonly active: RowKey;
-  /** By their numbers, all whose MACs count: while the active one is new, the one before is among them. */
+  /** All accepted keys by version: during a rotation, the previous one is among them. */
   readonly accepted: ReadonlyMap<number, RowKey>;
 }
 
-/** The keys that rows have their MACs under. */
+/** The MAC keys of rows. */
 export interface RowKeys {
-  /** @throws {TenantSecretsError} what loading keys throws */
+  /** @throws {TenantSecretsError} as the loading of keys does */
   load(): Promise<ActiveRowKeys>;
-  /** The key of a number; undefined where its MACs do not count, or not any more. @throws as `load` */
+  /** A key by version; undefined if it is not, or no longer, accepted. @throws as `load` */
   find(keyVersion: number): Promise<RowKey | undefined>;
-  /** Asks again which keys count: another process may have changed them. */
+  /** Reloads the keys at the next use: another process may have changed them. */
   invalidate(): void;
 }
 
-/** For one transaction, with the keys that were loaded before it. */
+/** Computes and checks MACs within one transaction, with the keys loaded before it. */
 export interface RowWriter {
-  /** What is written beside what a row says now. The row is locked, or is being made. */
+  /** Computes the MAC columns of a row, which is locked or being inserted. */
   seal(row: RowState): Promise<Authenticated>;
   /**
-   * What is written beside a row that is revoked or disabled, whoever wrote it. One that another party wrote gets a later
-   * revision and no MAC: the state before, put back with the MAC that it had, is older than the audit log then.
+   * Computes the MAC columns of a row that is being revoked or disabled. A row that is not genuine gets a later revision and no
+   * MAC: its earlier state with a valid MAC, if restored, is then older than the audit log says.
    *
-   * @param closed what the row says from now on
+   * @param closed the row's new state
    */
   close(closed: RowState, isGenuine: boolean): Promise<Authenticated>;
-  /** Before a row is changed: one that another party wrote gets no MAC of ours. That there is one is an alarm. */
+  /** Checks a row before a change: a row that is not genuine must not get a MAC. Raises an alarm if it is not. */
   isGenuine(row: RowState, beside: Authenticated): boolean;
   /** As `isGenuine`. @throws {TenantSecretsError} INTEGRITY_FAILURE */
   require(row: RowState, beside: Authenticated): void;
 }
 
 /**
- * The rows that decide who may read: companies, API keys, operators, users and memberships. A process that writes one makes a
- * MAC over what it says, under a key that the database has only wrapped, and a row without the right one counts for nothing.
+ * The rows that decide who may read: companies, API keys, operators, users and memberships. Each has a MAC over its content,
+ * under a key that the database holds only wrapped. A row without a valid MAC is ignored.
  */
 export interface AuthenticRows {
   /**
-   * Whether a row is as one of our processes wrote it. That it is not is an event and an alarm.
+   * Whether a row has a valid MAC. If not, an event and an alarm are raised.
    *
-   * @throws {TenantSecretsError} what loading keys throws, and AUDIT_UNAVAILABLE
+   * @throws {TenantSecretsError} as the loading of keys does; AUDIT_UNAVAILABLE
    */
   accepts(row: RowState, beside: Authenticated): Promise<boolean>;
   /**
-   * One transaction that makes or changes such rows. It may run twice, where the key was replaced meanwhile.
+   * Runs one transaction that inserts or changes such rows. Runs it a second time if the key was rotated meanwhile.
    *
-   * @throws {DatabaseError} what the database did; what `work` throws, and what loading keys throws
+   * @throws {DatabaseError} from the database; the errors of `work` and of loading keys
    */
   change<T>(work: (statements: Statements, rows: RowWriter) => Promise<T>): Promise<T>;
 }
 
 const checker = systemCaller("row-check", { verbs: [], secretKeys: [] });
 const Revision = z.tuple([z.object({ revision: z.coerce.number() })]);
-/** PostgreSQL's object_not_in_prerequisite_state: the key of the MAC is not the one in use any more (rows.sql). */
+/** PostgreSQL's object_not_in_prerequisite_state: the MAC's key is no longer active (rows.sql). */
 const notActive = "55000";
 const noMac = Buffer.alloc(0);
 
-/** @param onAlarm told of a row that is not genuine, at each use of it */
+/** @param onAlarm called at each use of a row that is not genuine */
 export function createAuthenticRows(
   { database, audit }: { readonly database: Database; readonly audit: AuditLog },
   keys: RowKeys,
@@ -73,9 +73,9 @@ export function createAuthenticRows(
 ): AuthenticRows {
   const alarm = (row: RowState): void => onAlarm(notGenuine(rowName(row)));
 
-  /** @param isRetry whether the keys were just loaded again, so that one that is not among them does not count */
-  const writerOf = (statements: Statements, keysOfNow: ActiveRowKeys, isRetry: boolean): RowWriter => {
-    const { active, accepted } = keysOfNow;
+  /** @param isRetry whether the keys were just reloaded, so that an unknown key means a row that is not genuine */
+  const writerOf = (statements: Statements, currentKeys: ActiveRowKeys, isRetry: boolean): RowWriter => {
+    const { active, accepted } = currentKeys;
     const isGenuine = (row: RowState, beside: Authenticated): boolean => {
       const key = accepted.get(beside.macKeyVersion);
       if (key === undefined && !isRetry) throw new UnknownKey();
@@ -117,9 +117,9 @@ export function createAuthenticRows(
     change: async (work) => {
       const once = async (isRetry: boolean) => {
         await audit.ready();
-        const keysOfNow = await keys.load();
+        const currentKeys = await keys.load();
         return database.acrossCompanies((statements) =>
-          work(statements, writerOf(statements, keysOfNow, isRetry)),
+          work(statements, writerOf(statements, currentKeys, isRetry)),
         );
       };
       try {
@@ -135,10 +135,10 @@ export function createAuthenticRows(
   };
 }
 
-/** A row has its MAC under a key that was not among those that were loaded: it is newer than they are, or made up. */
+/** A row's MAC names a key that was not loaded: a newer one, or a forgery. */
 class UnknownKey extends Error {}
 
-/** As an event names it. */
+/** The row's company and subject in an event. */
 function subjectOf(row: RowState): { readonly companyId?: string; readonly subject?: string } {
   switch (row.kind) {
     case "company":
@@ -156,6 +156,6 @@ function subjectOf(row: RowState): { readonly companyId?: string; readonly subje
 function notGenuine(name: string): TenantSecretsError {
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    `The row ${name}, which decides who may read, was not written by this deployment, or was changed since: it counts for nothing. Look for who writes to the database; \`audit verify\` names every such row.`,
+    `The row ${name}, which decides who may read, was not written by this deployment, or was changed since: it is ignored. Find out who writes to the database; \`audit verify\` lists every such row.`,
   );
 }

@@ -1,24 +1,24 @@
 import type { Database } from "@repo/db";
 
-/** How often something was counted within its window, and how long that lasts, in milliseconds. */
+/** Points counted within the current window, and milliseconds until it ends. */
 export interface Count {
   readonly points: number;
   readonly endsInMs: number;
 }
 
-/** Counters in the database, for all processes together and across restarts. The database's clock alone decides when a window ends. */
+/** Counters in the database, shared by all processes and kept across restarts. Windows end by the database's clock. */
 export interface Counters {
-  /** Counts one more. The first begins a window of that length. */
+  /** Adds one point. The first one starts a window of the given length. */
   add(key: string, windowMs: number): Promise<Count>;
-  /** @returns undefined where there is none, or its window has ended */
+  /** @returns undefined without a counter, or if its window has ended */
   find(key: string): Promise<Count | undefined>;
-  /** Makes the window last for at least this long from now, with at least as many points. */
+  /** Extends the window to at least the given time from now, with at least the given points. */
   extend(key: string, count: Count): Promise<void>;
 }
 
 const endsInMs = `greatest(0, ceil(extract(epoch from expires_at - now()) * 1000))::float8 as "endsInMs"`;
 
-// `now()` is one instant for the whole statement: a window cannot end between two of its expressions.
+// `now()` is constant within a statement: a window cannot end between two of its expressions.
 const adding = `insert into rate_limits as counted (key, points, expires_at)
   values ($1, 1, now() + $2::float8 * interval '1 ms')
   on conflict (key) do update set
@@ -34,7 +34,7 @@ const extending = `insert into rate_limits as counted (key, points, expires_at)
     points = greatest(counted.points, excluded.points),
     expires_at = greatest(counted.expires_at, excluded.expires_at)`;
 
-/** Each is one statement, so that of any number of calls at once exactly as many pass as may. They throw what the database does. */
+/** Each method is one statement, so that concurrent calls never exceed the limit. They throw the database's errors. */
 export function createCounters(database: Database): Counters {
   const run = (text: string, values: (string | number)[]): Promise<Count | undefined> =>
     database.outsideCompanies(async (sql) => {

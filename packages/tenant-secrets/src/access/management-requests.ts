@@ -7,28 +7,28 @@ import { canonical, checkRequestId, digestOf, forgottenBefore, requestIdTaken } 
 
 const { managementRequests } = tables;
 
-/** A change of companies, members or API keys that a caller asked for. */
+/** A change of companies, members or API keys, requested by a caller. */
 export interface ManagementRequest {
   readonly caller: Caller;
-  /** Left out: it is made as often as it is asked for. */
+  /** Left out: every call applies the change. */
   readonly requestId: string | undefined;
   readonly action: AuditAction;
-  /** What it comes to: a retry asks for the same. */
+  /** The content of the request: a retry has the same. */
   readonly asked: object;
 }
 
 export interface BegunRequest<Answer> {
-  /** What it was answered when it was applied; undefined where it has not been. */
+  /** The stored answer of an earlier attempt; undefined if there was none. */
   readonly applied: Answer | undefined;
-  /** Remembers the answer, in the transaction of the change. It holds no credential. */
+  /** Stores the answer in the transaction of the change. It contains no credential. */
   readonly keep: (answer: Answer) => Promise<void>;
 }
 
 /**
- * Begins a change in its transaction. A retry that comes at the same time waits here until this one has ended.
+ * Starts a change in its transaction. A concurrent retry waits here until the first attempt has ended.
  *
- * @param schema of the answer: dates are texts in JSON
- * @throws {TenantSecretsError} INVALID_INPUT; CONFLICT where the id was used for something else within 24 hours
+ * @param schema of the answer: dates are strings in JSON
+ * @throws {TenantSecretsError} INVALID_INPUT; CONFLICT if the id was used for another change within 24 hours
  */
 export async function beginRequest<Answer>(
   statements: Statements,

@@ -24,7 +24,7 @@ test("work that returns no event does not compile", () => {
   expect(unaudited).toBeTypeOf("function");
 });
 
-test("a change whose list of events is empty is undone, and so is the answer of a read", async () => {
+test("a change with an empty list of events is rolled back, and a read with one returns nothing", async () => {
   await fixture.superuser`create table changed (id integer)`;
   await fixture.superuser`grant all on changed to public`;
   const change = operations.change(operation, async ({ statements }) => {
@@ -37,7 +37,7 @@ test("a change whose list of events is empty is undone, and so is the answer of 
   await expect(read).rejects.toMatchObject({ code: "INTERNAL" });
 });
 
-test("a denied change is audited, and its work is not begun", async () => {
+test("a denied change is audited, and its work does not run", async () => {
   const subdomain = await fixture.company("database");
   const { actor } = await fixture.person(subdomain, "member");
   const requestId = crypto.randomUUID();
@@ -54,7 +54,7 @@ test("a denied change is audited, and its work is not begun", async () => {
   ).toEqual([{ outcome: "denied", reason: "FORBIDDEN" }]);
 });
 
-test("several events of one read are committed together, each with what its operation says", async () => {
+test("several events of one read are committed together, each with the fields of its operation", async () => {
   const requestId = crypto.randomUUID();
   const asked = { caller: { ...operator, requestId }, action: "secret.search" } as const;
   const read = () =>

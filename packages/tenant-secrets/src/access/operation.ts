@@ -7,27 +7,27 @@ import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { beginRequest } from "./management-requests.ts";
 import { permits, permitsOnPlatform } from "./permissions.ts";
 
-/** What a caller asks for, as the permissions and the audit log see it. */
+/** An operation of a caller, as the permissions and the audit log see it. */
 export interface Operation extends Pick<Attempt, "caller" | "action" | "secretKey" | "subject" | "version"> {
-  /** The company that it belongs to. Left out: the platform. */
+  /** The company of the operation. Left out: the platform. */
   readonly company?: { readonly id: CompanyId } | undefined;
-  /** What the caller needs there. Left out where the permission was checked before, or where none is needed. */
+  /** The verb that the caller needs. Left out if the permission was checked before, or none is needed. */
   readonly verb?: Verb | undefined;
-  /** What the operation is called in a denial, after "may not". Default: the verb. */
+  /** The operation's name in a denial, after "may not". Default: the verb. */
   readonly to?: string;
-  /** Why the operation is denied to a caller who has the verb. */
+  /** Denies the operation with this reason even to a caller that has the verb. */
   readonly deny?: TenantSecretsError | undefined;
 }
 
 export interface OperationInSteps extends Operation {
-  /** Whether the operation would change something, so that its outcome is unknown when an answer was lost. Default: true. */
+  /** Whether the operation changes something, so that its outcome is unknown if an answer is lost. Default: true. */
   readonly changes?: boolean;
 }
 
-/** What an event says beyond its operation, whose action, company, subject and version are its defaults. */
+/** The fields of an event beyond its operation, whose action, company, subject and version are the defaults. */
 export type EventDetails = Partial<AuditEntry>;
 
-/** A result with the events that are committed before it leaves. Made by {@link audited}. */
+/** A result with the events that are committed before it is returned. Made by {@link audited}. */
 export interface Audited<T> {
   readonly result: T;
   readonly events: readonly EventDetails[];
@@ -37,7 +37,7 @@ export function audited<T>(result: T, events: EventDetails | readonly EventDetai
   return { result, events: isList(events) ? events : [events] };
 }
 
-/** What a change works with: one transaction across companies. A change awaits nothing but its statements. */
+/** The context of a change: one transaction across companies. A change awaits nothing but its statements. */
 export interface Transaction {
   readonly statements: Statements;
   /** For rows with a MAC. */
@@ -45,68 +45,71 @@ export interface Transaction {
 }
 
 export interface Change<T> extends Operation {
-  /** Runs first in the transaction: takes locks, and checks what has to hold for a retry as well. */
+  /** Runs first in the transaction: takes locks, and checks conditions that hold for a retry as well. */
   readonly guard?: (transaction: Transaction) => Promise<void>;
-  /** Applies a request with an id once. A retry is answered with the first answer, which holds no credential. */
+  /** Applies a request id once. A retry gets the first answer, which contains no credential. */
   readonly once?: Once<T>;
-  /** Applies a request with an id at each retry, and undoes the attempt before: its answer held a credential. */
+  /** Applies a request id again at each retry, and undoes the previous attempt: its answer contained a credential. */
   readonly atEachRetry?: AtEachRetry<T>;
-  /** What the violation of a constraint of the database means, by the constraint's name. */
+  /** The error for each violated database constraint, by the constraint's name. */
   readonly violations?: Readonly<Record<string, () => TenantSecretsError>>;
 }
 
 interface RetriedRequest {
-  /** Left out: it is applied as often as it is asked for. */
+  /** Left out: every call applies the change. */
   readonly requestId: string | undefined;
-  /** What the request asks for. A retry asks for the same. */
+  /** The content of the request. A retry has the same. */
   readonly asked: object;
 }
 
 interface Once<T> extends RetriedRequest {
-  /** Of the answer: dates are texts in JSON. */
+  /** Of the answer: dates are strings in JSON. */
   readonly answer: z.ZodType<T>;
-  /** What the event of a retry says. */
+  /** The event of a retry. */
   readonly replayed?: (answer: T) => EventDetails;
 }
 
 interface AtEachRetry<T> extends RetriedRequest {
   readonly idOf: (result: T) => string;
-  /** Undoes the attempt before, by the id of what it made. @returns the events of that */
+  /** Undoes the previous attempt, by the id of what it created. @returns the events of that */
   readonly undo: (transaction: Transaction, id: string) => Promise<readonly EventDetails[]>;
 }
 
 /** The steps of an operation that cannot be one transaction. */
 export interface Steps {
-  /** One transaction with its events. Both commit, or neither. */
+  /** Runs one transaction with its events. Both commit, or neither. */
   readonly commit: <T>(work: (transaction: Transaction) => Promise<Audited<T>>) => Promise<T>;
-  /** Commits an event alone, such as *attempted* before a call that cannot be undone. Subject to flood control. */
+  /** Commits one event alone, such as *attempted* before a call that cannot be undone. Repeated failures are coalesced. */
   readonly record: (event: EventDetails) => Promise<void>;
-  /** Commits events of the operation's company together, or of any company where the operation has none. */
+  /** Commits several events together, in the operation's company, or in any company if it has none. */
   readonly recordTogether: (events: readonly EventDetails[]) => Promise<void>;
 }
 
 /**
- * How callers change and read what belongs to a company or to the platform. Each operation asks for its permission, audits a
- * denial and a failure, and hands on errors as ours. Its success is audited before the answer leaves.
+ * Changes and reads for callers, in a company or on the platform. Each operation checks its permission, audits denials and
+ * failures, and converts errors to ours. A success is audited before the answer is returned.
  */
 export interface Operations {
   /**
    * One transaction, whose events commit with it.
    *
-   * @throws {TenantSecretsError} FORBIDDEN; what `work` throws and the database causes; for a request with an id
-   *   INVALID_INPUT, and CONFLICT where the id was used for something else within 24 hours; AUDIT_UNAVAILABLE
+   * @throws {TenantSecretsError} FORBIDDEN; the errors of `work` and the database; with a request id INVALID_INPUT, and
+   *   CONFLICT if the id was used for another change within 24 hours; AUDIT_UNAVAILABLE
    */
   change<T>(operation: Change<T>, work: (transaction: Transaction) => Promise<Audited<T>>): Promise<T>;
   /**
-   * A read. Several events commit together; one alone is subject to flood control.
+   * A read. Several events commit together; a single one is subject to flood control.
    *
-   * @param work gets a function that runs one transaction across companies
-   * @throws {TenantSecretsError} FORBIDDEN; what `work` throws and the database causes; AUDIT_UNAVAILABLE
+   * @param work receives a function that runs one transaction across companies
+   * @throws {TenantSecretsError} FORBIDDEN; the errors of `work` and the database; AUDIT_UNAVAILABLE
    */
   read<T>(operation: Operation, work: (across: Across) => Promise<Audited<T>>): Promise<T>;
-  /** An operation with effects outside the database, or with many transactions. `work` audits each of its steps. @throws as `change` */
+  /**
+   * An operation with effects outside the database, or with many transactions. `work` audits each of its steps. @throws as
+   * `change`
+   */
   inSteps<T>(operation: OperationInSteps, work: (steps: Steps) => Promise<T>): Promise<T>;
-  /** Steps of a job, or of an operation that audits its failures in another way. No permission is checked. */
+  /** Steps of a job, or of an operation that audits its failures itself. No permission is checked. */
   steps(operation: Operation): Steps;
   /** @throws {TenantSecretsError} FORBIDDEN, audited */
   authorize(operation: Operation): Promise<void>;

@@ -25,7 +25,7 @@ const service = (grant: Grant, companyIds = [acme]): Actor => ({
 const jobWith = (grant: Grant): Actor => systemCaller("j", grant).actor;
 const operator: Actor = { kind: "operator", id: "o" };
 
-// Spelt out once more, so that a change of the table has to be meant.
+// Repeated here in full, so that a change of the table must be deliberate.
 const table = [
   {
     who: "owner",
@@ -47,7 +47,7 @@ const cells = table.flatMap(({ who, actor, may }) =>
   verbs.map((verb) => ({ who, actor, verb, allowed: may.split(" ").includes(verb) })),
 );
 
-test("the table has a row for each kind of actor and each role, and this test walks all of them", () => {
+test("the test's table covers every kind of actor and every role", () => {
   expect(Object.keys(permissions)).toEqual(table.map(({ who }) => who));
 });
 
@@ -56,7 +56,7 @@ test.for(cells)("$who, $verb: $allowed", ({ actor, verb, allowed }) => {
   expect(permits(actor, verb, { companyId: acme, secretKey: "STRIPE_SECRET_KEY" })).toBe(allowed);
 });
 
-test("nobody but a person reveals, and an operator reads and writes no value at all", () => {
+test("only people reveal values, and an operator neither reads nor writes any", () => {
   const revealing = table.filter(({ actor }) =>
     permits(actor, "reveal", { companyId: acme, secretKey: "STRIPE_SECRET_KEY" }),
   );
@@ -66,7 +66,7 @@ test("nobody but a person reveals, and an operator reads and writes no value at 
   }
 });
 
-test("whoever makes API keys may do all that a key can, so that no scope is stronger than its maker, but for operators", () => {
+test("the roles that create API keys have every verb of a key, except operators", () => {
   const makers = table.filter(({ actor }) => permits(actor, "members", { companyId: acme }));
   expect(makers.map(({ who }) => who)).toEqual(["owner", "admin", "operator"]);
   for (const { actor, who } of makers.filter((maker) => maker.who !== "operator")) {
@@ -75,7 +75,7 @@ test("whoever makes API keys may do all that a key can, so that no scope is stro
   }
 });
 
-test("roles are given by owners and operators, all but an owner's by admins, and by nobody else", () => {
+test("owners and operators give every role, admins every role but owner, and other actors none", () => {
   const given = table.map(({ who, actor }) => [
     who,
     Role.options.filter((role) => givesRole(actor, acme, role)),
@@ -89,7 +89,7 @@ test("roles are given by owners and operators, all but an owner's by admins, and
   ]);
 });
 
-describe("in a company that is not theirs", () => {
+describe("permissions across companies", () => {
   const strangers = table.filter(({ actor }) => actor.kind === "user" || actor.kind === "service");
 
   test.for(strangers)("$who may nothing, and does not learn that it exists", ({ actor }) => {
@@ -101,7 +101,7 @@ describe("in a company that is not theirs", () => {
     expect(entersCompany(actor, acme)).toBe(true);
   });
 
-  test("a person has the role of that company, and not the one of another", () => {
+  test("a person has only the role of the company in question", () => {
     const both: Actor = {
       kind: "user",
       id: "u",
@@ -115,7 +115,7 @@ describe("in a company that is not theirs", () => {
     expect(permits(both, "audit", { companyId: other })).toBe(true);
   });
 
-  test("a key of no company, and a person of none, may nothing anywhere", () => {
+  test("a key without companies and a person without memberships have no permission anywhere", () => {
     for (const actor of [
       service(everything, []),
       { kind: "user", id: "u", roles: new Map() } satisfies Actor,
@@ -125,14 +125,14 @@ describe("in a company that is not theirs", () => {
     }
   });
 
-  test("a platform key enters the companies of its list, a job and an operator every one", () => {
+  test("a platform key enters its listed companies, and jobs and operators enter every one", () => {
     expect(permits(service(everything, [other, acme]), "use", { companyId: acme, secretKey: "A" })).toBe(
       true,
     );
     expect([jobWith(everything), operator].every((actor) => entersCompany(actor, other))).toBe(true);
   });
 
-  test("no part of an id is the id", () => {
+  test("a partial or differently spelled company id does not match", () => {
     for (const id of ["", acme.slice(0, -1), `${acme} `, acme.toUpperCase()]) {
       expect(entersCompany(service(everything), id)).toBe(false);
       expect(entersCompany(user("owner"), id)).toBe(false);
@@ -144,12 +144,12 @@ describe.for([
   { kind: "a service", withGrant: service },
   { kind: "a job", withGrant: jobWith },
 ])("$kind", ({ withGrant }) => {
-  test("may only what its grant says, of what its kind may", () => {
+  test("a grant permits only its verbs, limited to those of the actor's kind", () => {
     const actor = withGrant({ verbs: ["use"], secretKeys: ["*"] });
     expect(verbs.filter((verb) => permits(actor, verb, { companyId: acme }))).toEqual(["use"]);
   });
 
-  test("gains nothing from a verb in its grant that its kind may not", () => {
+  test("a verb in a grant that the actor's kind lacks is not permitted", () => {
     const actor = withGrant({
       verbs: ["members", "audit", "reveal", "companies", "operators"],
       secretKeys: ["*"],
@@ -158,7 +158,7 @@ describe.for([
     expect(permitsOnPlatform(actor, "members")).toBe(false);
   });
 
-  test("may nothing without a verb, and nothing to a secret without a pattern", () => {
+  test("a grant without verbs or without secret keys permits nothing", () => {
     const noVerbs = withGrant({ verbs: [], secretKeys: ["*"] });
     expect(verbs.filter((verb) => permits(noVerbs, verb, { companyId: acme, secretKey: "A" }))).toEqual([]);
     const noKeys = withGrant({ verbs, secretKeys: [] });
@@ -179,7 +179,7 @@ describe.for([
     expect(covers(stripe, secretKey)).toBe(allowed);
   });
 
-  test("is told NOT_FOUND, as for a missing one, of a secret outside its names, and FORBIDDEN of one inside", () => {
+  test("a secret outside the grant's keys is NOT_FOUND like a missing one, and one inside is FORBIDDEN", () => {
     const outside = refusal(stripe, "use", "OAUTH_GOOGLE");
     expect([outside.code, outside.message]).toEqual([notFound().code, notFound().message]);
     expect(refusal(stripe, "delete", "OAUTH_GOOGLE").message).toBe(outside.message);
@@ -188,14 +188,14 @@ describe.for([
   });
 });
 
-test("a person and an operator see every name, so that what they may not do is FORBIDDEN", () => {
+test("a person and an operator see every secret key, so that a denial is FORBIDDEN", () => {
   for (const actor of [user("member"), user("auditor"), operator]) {
     expect(covers(actor, "STRIPE_SECRET_KEY")).toBe(true);
     expect(refusal(actor, "reveal", "STRIPE_SECRET_KEY").code).toBe("FORBIDDEN");
   }
 });
 
-test("the platform itself is the operators' alone", () => {
+test("only operators have permissions on the platform", () => {
   for (const verb of ["companies", "operators", "members"] as const) {
     const allowed = table.filter(({ actor }) => permitsOnPlatform(actor, verb));
     expect(allowed.map(({ who }) => who)).toEqual(["operator"]);

@@ -10,7 +10,9 @@ import {
   type Verb,
 } from "@repo/catalog";
 
-/** Who may do what, at most. What is not here is refused; an API key or a job also needs the verb in its grant. */
+/**
+ * The maximum permissions of each kind of actor. Anything else is denied; an API key or a job also needs the verb in its grant.
+ */
 export const permissions = {
   owner: ["describe", "use", "reveal", "export", "write", "rotate", "delete", "audit", "search", "members"],
   admin: ["describe", "use", "reveal", "export", "write", "rotate", "delete", "audit", "search", "members"],
@@ -34,7 +36,7 @@ export function entersCompany(actor: Actor, companyId: string): boolean {
   }
 }
 
-/** Whether an actor may do `verb` in a company: to `secretKey`, or without one, to at least some. */
+/** Whether an actor has `verb` in a company: for `secretKey`, or without one, for at least one secret. */
 export function permits(
   actor: Actor,
   verb: Verb,
@@ -58,23 +60,26 @@ export function permits(
   }
 }
 
-/** Whether an actor makes people a `role` of a company, and makes those who are one something else: an owner only by owners. */
+/**
+ * Whether an actor may give a person `role` in a company, and change people who have it. Only owners and operators may do so
+ * for owners.
+ */
 export function givesRole(actor: Actor, companyId: CompanyId, role: Role): boolean {
   if (!permits(actor, "members", { companyId })) return false;
   return role !== "owner" || actor.kind !== "user" || actor.roles.get(companyId) === "owner";
 }
 
-/** Whether an actor may do something to the platform itself. */
+/** Whether an actor has a verb on the platform. */
 export function permitsOnPlatform(actor: Actor, verb: Verb): boolean {
   return actor.kind === "operator" && includes(permissions.operator, verb);
 }
 
-/** Whether a secret is inside what the actor's grant covers; one outside is not visible to it at all. */
+/** Whether the actor's grant covers a secret; the actor cannot see secrets outside it. */
 export function covers(actor: Actor, secretKey: string): boolean {
   return actor.kind === "user" || actor.kind === "operator" || coversKey(actor.grant, secretKey);
 }
 
-/** The refusal for an actor that {@link permits} nothing: outside its names a secret does not exist for it. */
+/** The error for an actor without the permission: NOT_FOUND for a secret that its grant does not cover. */
 export function refusal(actor: Actor, verb: Verb, secretKey?: string): TenantSecretsError {
   return secretKey !== undefined && !covers(actor, secretKey) ? notFound() : forbidden(verb);
 }

@@ -23,7 +23,7 @@ afterAll(() => database.close());
 
 type DeliveryChat = Assembly<typeof deliveryChatCatalog>;
 
-/** One of several processes on the same database: nothing that another one has in memory is known to it. */
+/** One of several processes on the same database, each with its own memory. */
 const startProcess = (limits: RateLimitOptions = {}): DeliveryChat =>
   assembleTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, limits });
 
@@ -78,14 +78,14 @@ async function recorded(action: string): Promise<number> {
   return Number(row?.["n"]);
 }
 
-/** The right prefix, another secret, and the checksum that goes with both. */
+/** The right prefix with another secret and a valid checksum. */
 function guessAt(credential: string): string {
   const body = `${credential.slice(0, 20)}${wrong().slice(20, -9)}`;
   return `${body}_${crc32(body).toString(16).padStart(8, "0")}`;
 }
 
-describe("after 20 wrong credentials within a minute an address", () => {
-  test("is told to wait at each further one, by every process and after a restart, and others are not", async () => {
+describe("rate limit on wrong credentials of an address", () => {
+  test("an address is limited after 20 wrong credentials a minute, in every process and across restarts, and others are not", async () => {
     const [secrets, other] = [startProcess(), startProcess()];
     const answers = await times(22, () => present(secrets, wrong(), "192.0.2.1"));
     expect([countOf(answers, "UNAUTHENTICATED"), countOf(answers, "RATE_LIMITED")]).toEqual([20, 2]);
@@ -98,7 +98,7 @@ describe("after 20 wrong credentials within a minute an address", () => {
     expect(await present(secrets, wrong(), "192.0.2.2")).toBe("UNAUTHENTICATED");
   });
 
-  test("is still let in with a right one, by every process: a neighbour's guesses lock nobody out", async () => {
+  test("a limited address is still admitted with a valid credential, so that a neighbour's guesses lock out no customer", async () => {
     const secrets = startProcess();
     await times(25, () => present(secrets, wrong(), "192.0.2.8"));
     for (const each of [secrets, startProcess()]) {
@@ -106,7 +106,7 @@ describe("after 20 wrong credentials within a minute an address", () => {
     }
   });
 
-  test("is told so also where they all came at once: no more than 20 were answered otherwise", async () => {
+  test("20 wrong credentials at most are answered otherwise, even if all arrive at once", async () => {
     const secrets = startProcess();
     const answers = await Promise.all(
       Array.from({ length: 30 }, () => present(secrets, wrong(), "192.0.2.3")),
@@ -114,7 +114,7 @@ describe("after 20 wrong credentials within a minute an address", () => {
     expect([countOf(answers, "UNAUTHENTICATED"), countOf(answers, "RATE_LIMITED")]).toEqual([20, 10]);
   });
 
-  test("waits twice as long each time, and at most an hour", async () => {
+  test("a repeatedly limited address waits twice as long each time, up to an hour", async () => {
     const waits: number[] = [];
     for (let block = 0; block < 8; block++) {
       const secrets = startProcess({ failedCredentialsPerMinute: 2 });
@@ -123,13 +123,13 @@ describe("after 20 wrong credentials within a minute an address", () => {
         secrets.authenticate({ credential: wrong(), address: "192.0.2.4" }),
       );
       waits.push(Math.round((retryAfterMs ?? 0) / 60_000));
-      // The block is over, and what counts the blocks of a day is not.
+      // The block has ended, but the counter of blocks per day has not.
       await superuser`update rate_limits set expires_at = now() where expires_at < now() + interval '2 hours'`;
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
   });
 
-  test("is one network of IPv6, since whoever has one address has all of it", async () => {
+  test("an IPv6 address is limited together with its network, since an attacker controls all of it", async () => {
     const secrets = startProcess({ failedCredentialsPerMinute: 4 });
     for (const address of ["2001:db8::1", "2001:db8::2:3", "2001:db8:0:0:ffff::", "2001:db8::"]) {
       expect(await present(secrets, wrong(), address)).toBe("UNAUTHENTICATED");
@@ -138,7 +138,7 @@ describe("after 20 wrong credentials within a minute an address", () => {
     expect(await present(secrets, wrong(), "2001:db8:0:1::1")).toBe("UNAUTHENTICATED");
   });
 
-  test("has both in the audit log, and nothing in the counters says who it was", async () => {
+  test("a limited address and its credential prefix are audited, while the counters contain neither", async () => {
     const secrets = startProcess({ failedCredentialsPerMinute: 1 });
     const before = await recorded("credential.check");
     await times(3, () => present(secrets, wrong(), "192.0.2.5"));
@@ -148,7 +148,7 @@ describe("after 20 wrong credentials within a minute an address", () => {
   });
 });
 
-test("the guesses of an address that was told to wait take half of the connections at most, and others go on", async () => {
+test("a limited address uses at most half of the connections for its guesses, and other requests proceed", async () => {
   const few = connectDatabase({
     applicationUrl: fixture.urls.application,
     maintenanceUrl: fixture.urls.maintenance,
@@ -182,8 +182,8 @@ test("the guesses of an address that was told to wait take half of the connectio
   }
 }, 60_000);
 
-describe("an API key whose prefix is known", () => {
-  test("is not locked by guesses at it from a hundred addresses, which each have 20 of their own", async () => {
+describe("guesses at a known API key prefix", () => {
+  test("guesses at an API key from a hundred addresses do not lock the key, and each address has its own limit", async () => {
     const secrets = startProcess();
     for (let address = 0; address < 100; address++) {
       await present(secrets, guessAt(otherApiKey), `198.51.100.${address}`);
@@ -196,7 +196,7 @@ describe("an API key whose prefix is known", () => {
     expect(await present(secrets, guessAt(otherApiKey), "192.0.2.6")).toBe("UNAUTHENTICATED");
   });
 
-  test("of the platform is not known to a company's people: neither its list nor its record has the prefix", async () => {
+  test("a platform API key's prefix is not shown to a company's members, neither in lists nor in the audit log", async () => {
     const made = await fixture.secrets.apiKeys.create(operator, {
       name: "platform",
       companies: [mine, theirs],
@@ -226,7 +226,7 @@ describe("an API key whose prefix is known", () => {
   });
 });
 
-test("a process whose clock is ten minutes behind, or ahead, gets no budget of its own", async () => {
+test("a process whose clock is ten minutes off gets no additional budget", async () => {
   const shifted = async (offsetMs: number, count: number) => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + offsetMs });
     try {
@@ -244,7 +244,7 @@ test("a process whose clock is ten minutes behind, or ahead, gets no budget of i
   expect([countOf(answers, "UNAUTHENTICATED"), countOf(answers, "RATE_LIMITED")]).toEqual([20, 13]);
 });
 
-describe("an actor", () => {
+describe("rate limits of an actor", () => {
   const read = (
     secrets: DeliveryChat,
     caller: Caller,
@@ -257,7 +257,7 @@ describe("an actor", () => {
     throw error instanceof Error && error.cause instanceof TenantSecretsError ? error.cause : error;
   };
 
-  test("learns of at most so many companies that they are not for it, from all processes together", async () => {
+  test("an actor can probe only a limited number of foreign companies, across all processes", async () => {
     const limits = { refusalsPerMinute: 10 };
     const processes = [startProcess(limits), startProcess(limits), startProcess(limits)];
     const caller = await fixture.secrets.authenticate({ credential: apiKey });
@@ -270,13 +270,13 @@ describe("an actor", () => {
       ),
     );
     expect([countOf(answers, "NOT_FOUND"), countOf(answers, "RATE_LIMITED")]).toEqual([10, 50]);
-    // What it may do, it goes on doing.
+    // Permitted calls still succeed.
     for (const secrets of [...processes, startProcess(limits)]) {
       expect(await read(secrets, caller, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
     }
   });
 
-  test("that was refused too much in a company is refused everything there, and nothing in its other companies", async () => {
+  test("an actor with too many denials in a company is limited there, but not in its other companies", async () => {
     const limits = { refusalsPerMinute: 10 };
     const { apiKey: platformKey } = await fixture.secrets.apiKeys.create(operator, {
       name: "platform",
@@ -303,7 +303,7 @@ describe("an actor", () => {
     expect(await read(restarted, neighbour, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 
-  test("may ask for what a company of its own does not have as often as it likes: that is no refusal", async () => {
+  test("a missing secret in an actor's own company is no denial, and is not limited", async () => {
     const secrets = startProcess({ refusalsPerMinute: 3 });
     const caller = await fixture.secrets.authenticate({ credential: apiKey });
     const answers = await times(10, async () => [
@@ -315,14 +315,14 @@ describe("an actor", () => {
     expect(await read(startProcess(), caller, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 
-  test("that is code of the product is not limited", async () => {
+  test("product code is not limited", async () => {
     const secrets = startProcess({ refusalsPerMinute: 1, callsPerSecond: 0.1, companyCallsPerSecond: 0.1 });
     const answers = await times(5, () => read(secrets, product, { company: mine, secretKey: "CUSTOM_NONE" }));
     expect(answers).toEqual(Array(5).fill("NOT_FOUND"));
     expect(await read(secrets, product, { company: mine, secretKey: "CUSTOM_KEY" })).toBe("no error");
   });
 
-  test("pays for each call of a batch, is told how long to wait, and that is in the audit log", async () => {
+  test("each call of a batch counts, and a limited actor gets a waiting time, which is audited", async () => {
     const send = inProcessFetch(startProcess({ callsPerSecond: 2 }));
     const input = encodeURIComponent(
       JSON.stringify(
@@ -345,7 +345,7 @@ describe("an actor", () => {
     await expect.poll(() => recorded("call.limit")).toBe(before + 10);
   });
 
-  test("pays ten times for a call whose input does not have its form", async () => {
+  test("a call with malformed input costs ten calls", async () => {
     const send = inProcessFetch(startProcess({ callsPerSecond: 4 }));
     const call = async (input: object) => {
       const response = await send("http://in-process/trpc/secrets.read", {
@@ -360,7 +360,7 @@ describe("an actor", () => {
     expect(await times(11, () => call(well))).toEqual([...Array<number>(10).fill(200), 429]);
   });
 
-  test("of one company uses up its own company's share, and nobody else's", async () => {
+  test("an actor of one company uses only that company's budget", async () => {
     const secrets = startProcess({ companyCallsPerSecond: 1 });
     const [first, second, foreign] = await Promise.all(
       [apiKey, otherApiKey, theirApiKey].map((credential) => fixture.secrets.authenticate({ credential })),
@@ -382,12 +382,12 @@ describe("an actor", () => {
   });
 });
 
-describe("sensitive calls", () => {
+describe("rate limit on sensitive calls", () => {
   const asOperator = (secrets: DeliveryChat) => createCaller(createCallerContext(secrets, operator));
   const destroy = (secrets: DeliveryChat) => codeOf(asOperator(secrets).keys.destroy({ version: 99 }));
   const list = (secrets: DeliveryChat) => codeOf(asOperator(secrets).companies.list());
 
-  test("are counted strictly, in all processes together, and others of that actor go on", async () => {
+  test("sensitive calls are limited strictly across all processes, while the actor's other calls proceed", async () => {
     const limits = { sensitiveCallsPerMinute: 5 };
     const processes = [startProcess(limits), startProcess(limits)];
     const answers = await Promise.all(
@@ -397,7 +397,7 @@ describe("sensitive calls", () => {
     expect(await list(processes[0] ?? startProcess())).toBe("no error");
   });
 
-  test("are refused with 503 and a time to wait while they cannot be counted, and ordinary ones go on", async () => {
+  test("sensitive calls get 503 and a waiting time if the counter is unavailable, while ordinary calls proceed", async () => {
     const secrets = startProcess();
     await list(secrets);
     await superuser`alter table rate_limits rename to rate_limits_away`;
@@ -418,7 +418,7 @@ describe("sensitive calls", () => {
     }
   });
 
-  test("are all procedures that neither only look nor are a service's daily work", async () => {
+  test("every procedure is sensitive, except plain reads and a service's everyday operations", async () => {
     const secrets = startProcess({ sensitiveCallsPerMinute: 0 });
     const callsNothing = createCaller(createCallerContext(secrets, operator));
     const ordinary: string[] = [];
@@ -440,7 +440,7 @@ describe("sensitive calls", () => {
   });
 });
 
-test("counters that nobody needs any more are forgotten, and no others", async () => {
+test("expired counters are deleted, and no others", async () => {
   await superuser`insert into rate_limits (key, points, expires_at)
     values ('old', 1, now() - interval '1 second'), ('new', 1, now() + interval '1 minute')`;
   const task = createTasks({ secrets: fixture.secrets, database, log: () => {} })["forget-rate-limits"];

@@ -7,62 +7,62 @@ import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { denialOf, deny, type Attempt } from "./attempt.ts";
 import { createCounters, type Count, type Counters } from "./counters.ts";
 
-/** How much is too much. What is left out has its default. */
+/** The limits. Each has a default. */
 export interface RateLimitOptions {
-  /** Wrong credentials of one address in a minute, before the next ones are answered RATE_LIMITED. Default 20. */
+  /** Wrong credentials per address and minute; further ones are answered RATE_LIMITED. Default 20. */
   readonly failedCredentialsPerMinute?: number | undefined;
-  /** Refusals of one actor in one company in a minute, or outside its companies. Default 100. */
+  /** Denials per actor and minute, in one company or outside its companies. Default 100. */
   readonly refusalsPerMinute?: number | undefined;
-  /** Sensitive calls of one actor in a minute. Default 60. */
+  /** Sensitive calls per actor and minute. Default 60. */
   readonly sensitiveCallsPerMinute?: number | undefined;
-  /** Calls of one actor to one process, a second, on average over ten. Default 500. */
+  /** Calls per actor, process and second, averaged over ten seconds. Default 500. */
   readonly callsPerSecond?: number | undefined;
-  /** Calls about one company to one process, a second, on average over ten. Default 1,000. */
+  /** Calls per company, process and second, averaged over ten seconds. Default 1,000. */
   readonly companyCallsPerSecond?: number | undefined;
 }
 
-/** A credential that was refused. */
+/** A refused credential. */
 export interface PresentedFrom {
   readonly address: string | undefined;
-  /** Undefined where the text cannot be a credential of ours. */
+  /** Undefined if the text cannot be one of our credentials. */
   readonly prefix: string | undefined;
   readonly requestId: string | undefined;
 }
 
 /**
- * What keeps one caller from wearing out the others, and a guesser from guessing on. Failures and sensitive calls are
- * counted in the database, across processes and restarts; the rest in this process. Jobs are not limited. Each method
- * throws RATE_LIMITED, which is in the audit log then, and DATABASE_UNAVAILABLE where it has to count and cannot.
+ * Protects callers from each other's load, and credentials from guessing. Failures and sensitive calls are counted in the
+ * database, across processes and restarts; other calls in this process. Jobs are not limited. Each method throws RATE_LIMITED,
+ * which is then audited, and DATABASE_UNAVAILABLE if a count in the database fails.
  */
 export interface RateLimits {
   /**
-   * A credential was wrong. A right one is never refused here, so that no stranger's guesses can lock it. Throws where
-   * enough others were wrong before it.
+   * Counts a wrong credential. A valid one is never refused here, so that guesses by strangers cannot lock it. Throws once the
+   * address has exceeded the limit.
    */
   credentialFailed(presented: PresentedFrom): Promise<void>;
-  /** Whether enough credentials of this address were wrong, as far as this process knows: its next ones wait behind others. */
+  /**
+   * Whether this process knows the address to be over the limit: its further credentials are checked in a limited share of
+   * connections.
+   */
   isGuessing(address: string | undefined): boolean;
-  /** Before a call, also one of many in a request. */
+  /** Counts a call; each call of a batch counts. */
   admitCall(caller: Caller, isSensitive: boolean): Promise<void>;
   /**
-   * Once a caller was found to belong to a company; nobody else's calls count for it. Throws, too, for an actor that was
-   * refused too much in this company. Others of that actor's companies notice nothing.
+   * Counts a call for a company, after the caller was found to belong to it: strangers cannot use up its budget. Also throws
+   * for an actor with too many denials in this company, without effect on the actor's other companies.
    */
   admitToCompany(attempt: Attempt, companyId: string): Promise<void>;
-  /**
-   * A call ended with this error, which counts where it is a refusal, and once. One whose input did not have its form counts
-   * as ten calls.
-   */
+  /** Counts a failed call, once, if the error is a denial. A call with malformed input costs as much as ten calls. */
   callFailed(caller: Caller, error: TenantSecretsError): Promise<void>;
 }
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 const longestBlockMs = 60 * minuteMs;
-/** How long a look into the database holds: as long as the outcome of a credential's check. */
+/** Milliseconds until a block is looked up again: as long as a credential's check is cached. */
 const standingMs = 5_000;
 const windowSeconds = 10;
-/** For how many calls one counts whose input does not have its form: it costs its reading, and does nothing. */
+/** The cost of a call with malformed input, in calls: parsing it is load, and it achieves nothing. */
 const malformedCalls = 10;
 
 export function createRateLimits(
@@ -78,7 +78,7 @@ export function createRateLimits(
   const companyCalls = inThisProcess(options.companyCallsPerSecond ?? 1000);
   const seen = new WeakSet<TenantSecretsError>();
 
-  /** Each block of an address within a day is twice as long as the one before. */
+  /** Each block of an address within a day is twice as long as the previous one. */
   const nextBlockMs = async (key: string): Promise<number> => {
     const { points } = await counters.add(keyOf("block", key), dayMs);
     return Math.min(minuteMs * 2 ** (points - 1), longestBlockMs);
@@ -115,7 +115,7 @@ export function createRateLimits(
     admitToCompany: async (attempt, companyId) => {
       if (attempt.caller.actor.kind === "job") return;
       const actor = actorOf(attempt.caller);
-      // A key of thousands of companies asks about the one only while it is blocked in some.
+      // A key for thousands of companies looks this company up only while it is blocked in some company.
       const isBlocked = refusals.knownWaitMs(keyOf("blocked", actor)) > 0;
       const blockedMs = isBlocked ? refusals.knownWaitMs(refusalKey(actor, companyId)) : 0;
       const waitMs = Math.max(blockedMs, await companyCalls(companyId));
@@ -126,7 +126,7 @@ export function createRateLimits(
       const denial = denialOf(error);
       if (caller.actor.kind !== "job" && error.code === "INVALID_INPUT" && !seen.has(error)) {
         seen.add(error);
-        // No block, which would stop a product for one of its customers who sends nonsense.
+        // Malformed input does not block the actor: that would stop a whole product because of one customer's input.
         await calls(actorOf(caller), malformedCalls - 1);
       }
       if (caller.actor.kind === "job" || denial === undefined || seen.has(error)) return;
@@ -146,21 +146,26 @@ export function createRateLimits(
 }
 
 interface Failures {
-  /** As `knownWaitMs`, and never asks. */
+  /** As `knownWaitMs`, without a look-up. */
   isBlocked(key: string): boolean;
   /**
-   * How long the key has to wait as far as this process knows, in milliseconds. Where it does not know, it asks for the
-   * next time, and nobody waits for the database.
+   * The remaining block of a key, in milliseconds, as far as this process knows. An unknown key is looked up in the background
+   * for the next call, so that no call waits for the database.
    */
   knownWaitMs(key: string): number;
-  /** @param blockMs how long to block, asked once the limit is reached @returns how long to wait after a failure too many; 0 before */
+  /**
+   * @param blockMs the length of a new block, called once the limit is reached @returns the waiting time once over the limit;
+   *   else 0
+   */
   add(key: string, blockMs: (key: string) => Promise<number>): Promise<number>;
   block(key: string, forMs: number): Promise<void>;
 }
 
-/** Counts failures within a minute, and blocks what has too many. What is blocked already is not counted in the database again. */
+/**
+ * Counts failures per minute, and blocks keys over the limit. While this process knows of a block, the database is not used.
+ */
 function failures(counters: Counters, limit: number): Failures {
-  // How long each is blocked, by a clock that nobody sets; 0 for one that is not.
+  // When each key's block ends, by the monotonic clock.
   const standing = new LRUCache<string, number>({ max: 10_000 });
   const remember = (key: string, waitMs: number): void => {
     standing.set(key, performance.now() + waitMs, { ttl: waitMs === 0 ? standingMs : waitMs });
@@ -196,14 +201,14 @@ function failures(counters: Counters, limit: number): Failures {
         remember(key, endsInMs);
         return endsInMs;
       }
-      // One failure only is the last of its window, however many come at once.
+      // Exactly one failure reaches the limit, however many are concurrent.
       await block(key, await blockMs(key));
       return 0;
     },
   };
 }
 
-/** Keys are ids of actors and companies that exist, so that there is no more of them than of those. */
+/** Keys are ids of existing actors and companies, so that their number is bounded. */
 function inThisProcess(perSecond: number): (key: string, calls?: number) => Promise<number> {
   const points = perSecond * windowSeconds;
   const limiter = new RateLimiterMemory({ points, duration: windowSeconds });
@@ -221,24 +226,24 @@ function actorOf({ actor }: Caller): string {
   return `${actor.kind}:${actor.id}`;
 }
 
-/** Companies that an actor may not enter, and those that are not there, count together: their names have no end. */
+/** Foreign and absent companies share one counter, since their names are unlimited in number. */
 function refusalKey(actor: string, companyId: string | undefined): string {
   return keyOf("refusal", JSON.stringify([actor, companyId ?? null]));
 }
 
-/** Of one length, and saying nothing of whom it is about. */
+/** A hash: of fixed length, and without the subject in clear text. */
 function keyOf(kind: string, subject: string): string {
   return createHash("sha256").update(`${kind}:${subject}`).digest("hex");
 }
 
-/** Whatever keeps the database from counting, what has to be counted is refused. */
+/** Refuses the call if it cannot be counted, for whatever reason. */
 async function counted<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     throw new TenantSecretsError(
       "DATABASE_UNAVAILABLE",
-      "The database cannot count requests, and this one has to be counted. Try again in a moment.",
+      "The database cannot count requests, which this one requires. Try again in a moment.",
       { retryAfterMs: 1000, diagnosis: error instanceof DatabaseError ? error.message : undefined },
     );
   }
@@ -247,7 +252,7 @@ async function counted<T>(work: () => Promise<T>): Promise<T> {
 function rateLimited(retryAfterMs: number): TenantSecretsError {
   return new TenantSecretsError(
     "RATE_LIMITED",
-    "Too many requests, or too many that were refused: wait, as long as the answer says.",
+    "Too many requests, or too many denied requests: wait for the time given in the answer.",
     { retryAfterMs },
   );
 }

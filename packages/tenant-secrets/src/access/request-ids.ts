@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 
-/** Until when a request that is remembered was made at the latest, in SQL: for 24 hours. */
+/** The time before which requests are forgotten, as SQL: 24 hours ago. */
 export const forgottenBefore = sql`now() - interval '24 hours'`;
 
-/** The columns that name an actor, in every table that has them. */
+/** The columns that identify an actor, in every table that has them. */
 export interface ActorColumns {
   readonly actorKind: string;
   readonly actorId: string;
@@ -15,12 +15,14 @@ export function actorColumns({ actor }: Caller): ActorColumns {
   return { actorKind: actor.kind, actorId: actor.id };
 }
 
-/** What a request asked for, to tell a retry of it from another one. For what holds no value: a digest keeps none secret. */
+/**
+ * A digest of a request's content, to tell a retry from another request. Not for values: a plain digest does not protect them.
+ */
 export function digestOf(...asked: readonly unknown[]): string {
   return createHash("sha256").update(JSON.stringify(asked)).digest("base64url");
 }
 
-/** The options of a request in one order and without what was left out, for a digest or a MAC. */
+/** A request's options in a fixed order, without the undefined ones, for a digest or a MAC. */
 export function canonical(options: object): string {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return JSON.stringify(given.toSorted(([a], [b]) => (a < b ? -1 : 1)));

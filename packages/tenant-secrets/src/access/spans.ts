@@ -2,8 +2,8 @@ import { SpanStatusCode, trace, type Span } from "@opentelemetry/api";
 import { TenantSecretsError } from "@repo/catalog";
 
 /**
- * Does something inside a span of whatever tracing this process has. A name says what kind of thing, and neither name nor
- * attributes say whose or which.
+ * Runs `work` in a span of the process's tracer, if there is one. Neither the name nor the attributes identify a company or a
+ * secret.
  */
 export function inSpan<T>(name: string, work: (span: Span) => Promise<T>): Promise<T> {
   return trace.getTracer("@repo/tenant-secrets").startActiveSpan(name, async (span) => {

@@ -7,13 +7,13 @@ import type { Company } from "./companies.ts";
 const { memberships, operators, users } = tables;
 
 /**
- * Holds a caller who gives somebody access to what the database says of them now: what was found out about a credential counts
- * for up to five seconds elsewhere, and what is made with one outlives it. Their rows are locked, so that a revocation waits for
- * the change, and then sees what was made. Code of the product that calls as an operator without a row is let pass.
+ * Checks in the database that a caller who grants access may still do so. Authentication is cached for up to five seconds, and
+ * an access granted within that time would outlive it. The caller's rows are locked, so that a revocation waits for the change
+ * and then sees what it granted. Product code that acts as an operator without a row passes.
  *
  * @param company where the caller acts; left out for the platform
- * @throws {TenantSecretsError} UNAUTHENTICATED for an operator who was revoked and a person who was disabled; FORBIDDEN for a
- *   person whose role in the company is another by now
+ * @throws {TenantSecretsError} UNAUTHENTICATED for a revoked operator and a disabled person; FORBIDDEN for a person whose role
+ *   in the company has changed
  */
 export async function requireActiveCaller(
   statements: Statements,

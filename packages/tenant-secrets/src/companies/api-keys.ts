@@ -30,19 +30,22 @@ import { makeCredential } from "./credential.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 
 /**
- * A company's owners and admins make its own keys, with no verb that they lack themselves. Operators make platform keys, and a
- * company's keys while it has no owner or admin: such keys have verbs that an operator has not, so each is audited.
+ * API keys. A company's owners and admins create keys for it, with no verb that they lack themselves. Operators create platform
+ * keys, and a company's keys while it has no owner or admin: those have verbs that an operator lacks, so each creation is
+ * audited.
  */
 export interface ApiKeys {
   /**
-   * @returns the key itself, this once, and its description
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT; CONFLICT where the request's key was used or
-   *   revoked since: then it is in use, or was revoked on purpose
+   * @returns the key, shown this once, and its description
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND for a company, INVALID_INPUT; CONFLICT for a retry, if the key of the
+   *   first attempt has been used or revoked since
    */
   create(caller: Caller, key: NewApiKey): Promise<CreatedApiKey>;
-  /** A company's own keys, and the platform's keys that may enter it. Whoever is no operator sees no other company of these. */
+  /**
+   * Lists a company's own keys and the platform keys that may enter it. Only operators see which other companies those enter.
+   */
   list(caller: Caller, company: string): Promise<readonly ApiKeyDescription[]>;
-  /** Ends a key at once. Ending one that has ended changes nothing. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
+  /** Revokes a key at once. Idempotent. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   revoke(caller: Caller, company: string, id: string): Promise<void>;
 }
 
@@ -145,7 +148,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
       const subject = z.uuid().safeParse(id).data;
       const operation = await resolve({ caller, action: "api-key.revoke", subject }, subdomain);
       const { company } = operation;
-      // A platform key reaches other companies too, so that only operators may revoke it.
+      // A platform key affects other companies too, so only operators may revoke it.
       const reachable = permitsOnPlatform(caller.actor, "members")
         ? ofCompany(company.id)
         : eq(tables.apiKeys.companyId, company.id);
@@ -159,7 +162,7 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
   };
 }
 
-/** Ends a key whose answer was lost. @throws {TenantSecretsError} CONFLICT where it was used, or revoked */
+/** Revokes a key whose answer was lost. @throws {TenantSecretsError} CONFLICT if it was used or revoked meanwhile */
 async function endUnclaimed(transaction: Transaction, id: string): Promise<RevokedApiKey> {
   const { apiKeys } = tables;
   const unclaimed = and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNull(apiKeys.lastUsedAt));
@@ -177,7 +180,7 @@ interface RevokedApiKey {
   readonly revision: number;
 }
 
-/** The event of a revocation, in the company that the key belongs to. */
+/** The event of a revocation, in the key's company. */
 export function revocationOf({ id, companyId, revision }: RevokedApiKey) {
   return {
     action: "api-key.revoke",
@@ -188,10 +191,10 @@ export function revocationOf({ id, companyId, revision }: RevokedApiKey) {
 }
 
 /**
- * Revokes API keys, in the order of their ids. One that is revoked stays as it is, and one that was not written by us is revoked
- * and gets no MAC of ours.
+ * Revokes API keys in the order of their ids. A revoked key stays unchanged. A key whose row is not genuine is revoked too, and
+ * gets no MAC.
  *
- * @param most how many at most
+ * @param most the maximum number of keys
  */
 export async function revokeApiKeys(
   { statements, writer }: Transaction,
@@ -229,7 +232,7 @@ function ofCompany(companyId: string) {
   return sql`(${tables.apiKeys.companyId} = ${companyId} or exists (select from ${tables.apiKeyCompanies} where ${tables.apiKeyCompanies.apiKeyId} = ${tables.apiKeys.id} and ${tables.apiKeyCompanies.companyId} = ${companyId}))`;
 }
 
-/** The subdomains that platform keys may enter, by the key's id; deleted companies are left out. */
+/** The subdomains that platform keys may enter, by key id. Deleted companies are left out. */
 export async function selectPlatformSubdomains(
   statements: Statements,
   rows: readonly (typeof tables.apiKeys.$inferSelect)[],

@@ -22,7 +22,7 @@ afterAll(() => Promise.all(closing.map((close) => close())));
 const soon = () => new Date(Date.now() + 3_600_000);
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
 
-/** A sign-in as small as one can be: a random token in a cookie, and who it stands for by its hash. */
+/** A minimal sign-in: a random token in a cookie, mapped to a user by its hash. */
 const sessions = new Map<string, string>();
 function session(userId: string): { readonly headers: Headers } {
   const token = randomBytes(32).toString("hex");
@@ -34,7 +34,7 @@ async function signIn(headers: Headers): Promise<string | undefined> {
   return token === undefined ? undefined : sessions.get(hashOf(token));
 }
 
-/** Another process: connections of its own, and nothing known. */
+/** Another process: its own connections, empty caches. */
 function start(
   applicationUrl = fixture.urls.application,
   cache: CacheOptions = {},
@@ -66,7 +66,7 @@ async function serve(
   return served;
 }
 
-/** A company, and everybody whose rights can end. */
+/** A company with every kind of actor whose access can be revoked. */
 async function population() {
   const subdomain = await fixture.company("database");
   const { apiKey, description } = await secrets.apiKeys.create(operator, {
@@ -94,8 +94,8 @@ async function rolesOf(
   return actor.kind === "user" ? [...actor.roles.values()] : [];
 }
 
-describe("a person who has signed in", () => {
-  test("is who they are, with a role in each of their companies, and nobody else is", async () => {
+describe("a signed-in person", () => {
+  test("a signed-in person is authenticated with a role in each of their companies; an unknown or disabled one is refused", async () => {
     const here = start();
     const [a, b] = [await fixture.company("database"), await fixture.company("infisical")];
     const { userId } = await fixture.person(a, "owner");
@@ -130,7 +130,7 @@ describe("a person who has signed in", () => {
     expect(await rolesOf(here, session(userId))).toHaveLength(2);
   });
 
-  test("is asked for only where no credential was sent: a bad one is refused beside a good session", async () => {
+  test("a session is ignored if the request has a credential: a bad one is refused", async () => {
     const { apiKey, member } = await population();
     const here = start();
     const { headers } = session(member.userId);
@@ -143,7 +143,7 @@ describe("a person who has signed in", () => {
 });
 
 describe("an API key with a list of addresses", () => {
-  test("is good from these, however they are spelt, and otherwise refused as any other is", async () => {
+  test("a restricted API key is accepted from its addresses in any spelling, and refused like any other from elsewhere", async () => {
     const { subdomain } = await population();
     for (const platform of [false, true]) {
       const { apiKey: credential, description } = await secrets.apiKeys.create(operator, {
@@ -168,8 +168,8 @@ describe("an API key with a list of addresses", () => {
   });
 });
 
-describe("what was found out about a credential", () => {
-  test("is forgotten everywhere at once when it changes: revoked, disabled, removed, another role", async () => {
+describe("cached authentication", () => {
+  test("a revoked key, disabled person, removed member or changed role takes effect in every process at once", async () => {
     const { subdomain, apiKey, apiKeyId, operatorId, token, admin, member } = await population();
     const [here, there] = await Promise.all([serve(), serve()]);
     const people = [session(admin.userId), session(member.userId)] as const;
@@ -185,7 +185,7 @@ describe("what was found out about a credential", () => {
     await here.operators.revoke(product, operatorId);
     await here.users.disable(operator, admin.userId);
     await here.members.change(operator, subdomain, { userId: member.userId, role: "auditor" });
-    // Well before what was kept would have ended by itself.
+    // Well before the TTL of the cached authentication.
     await vi.waitFor(
       async () =>
         expect(await ask()).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", ["auditor"]]),
@@ -195,12 +195,12 @@ describe("what was found out about a credential", () => {
     await vi.waitFor(async () => expect(await rolesOf(there, people[1])).toEqual([]), { timeout: 3000 });
   });
 
-  test("counts for five seconds where no news arrives, and a refusal for one", async () => {
+  test("without notifications a cached authentication is used for five seconds, and a cached refusal for one", async () => {
     const { apiKey, apiKeyId, operatorId, token, admin, member } = await population();
     const proxy = await startProxy(fixture.urls.application);
-    const [deaf, cutOff, command] = [await serve(), await serve(proxy.url), start()];
+    const [unnotified, cutOff, command] = [await serve(), await serve(proxy.url), start()];
     const people = [session(admin.userId), session(member.userId)] as const;
-    const ask = (process: typeof deaf) =>
+    const ask = (process: typeof unnotified) =>
       Promise.all([
         refused(process, { credential: apiKey }),
         refused(process, { credential: token }),
@@ -208,9 +208,9 @@ describe("what was found out about a credential", () => {
         rolesOf(process, people[1]).catch((error: unknown) => Object(error).code),
       ]);
     const before = ["no error", "no error", "no error", ["member"]];
-    // A role that somebody else wrote is none.
+    // A role without a valid MAC grants nothing.
     const after = ["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", []];
-    expect([await ask(command), await ask(cutOff), await ask(deaf)]).toEqual([before, before, before]);
+    expect([await ask(command), await ask(cutOff), await ask(unnotified)]).toEqual([before, before, before]);
     const knownAt = Date.now();
 
     await superuser.begin(async (sql) => {
@@ -221,29 +221,29 @@ describe("what was found out about a credential", () => {
       await sql`update memberships set role = 'auditor' where user_id = ${member.userId}`;
     });
     await proxy.stop();
-    const meanwhile = [await ask(cutOff), await ask(deaf)];
-    // A machine that is too busy shows nothing here.
+    const meanwhile = [await ask(cutOff), await ask(unnotified)];
+    // On an overloaded machine the five seconds may be over: then this proves nothing.
     if (Date.now() - knownAt < 3000) expect(meanwhile).toEqual([before, before]);
-    // A command hears of nothing, and so keeps nothing.
+    // A command receives no notifications, and so caches nothing.
     expect(await ask(command)).toEqual(after);
     expect(await refused(cutOff, session(crypto.randomUUID()))).toBe("DATABASE_UNAVAILABLE");
 
     await sleep(Math.max(0, knownAt + 5100 - Date.now()));
-    expect(await ask(deaf)).toEqual(after);
-    // Who cannot ask does not know of it: a service and people go on, and an operator does not.
+    expect(await ask(unnotified)).toEqual(after);
+    // In an outage the revocation is not visible: services and people keep their access, operators do not.
     expect(await ask(cutOff)).toEqual(["no error", "DATABASE_UNAVAILABLE", "no error", ["member"]]);
     await superuser.begin(async (sql) => {
       await sql`set local session_replication_role = replica`;
       await sql`update api_keys set revoked_at = null where id = ${apiKeyId}`;
     });
-    await vi.waitFor(async () => expect(await refused(deaf, { credential: apiKey })).toBe("no error"), {
+    await vi.waitFor(async () => expect(await refused(unnotified, { credential: apiKey })).toBe("no error"), {
       timeout: 4000,
       interval: 200,
     });
   });
 });
 
-describe("while the database is away", () => {
+describe("authentication during a database outage", () => {
   const ceilingMs = 8000;
   async function outage() {
     const people = await population();
@@ -252,7 +252,7 @@ describe("while the database is away", () => {
     return { ...people, proxy, cutOff };
   }
 
-  test("who was checked before goes on up to the cache's ceiling, and not beyond; nobody else is let in", async () => {
+  test("a cached authentication is accepted up to the stale-if-error limit, and unknown credentials are refused", async () => {
     const { proxy, cutOff, apiKey, admin, subdomain } = await outage();
     const other = await secrets.apiKeys.create(operator, {
       name: "other",
@@ -262,7 +262,7 @@ describe("while the database is away", () => {
       secretKeys: ["*"],
       expiresAt: soon(),
     });
-    // That credentials were made is news as well, and forgets what is known.
+    // Creating credentials also notifies, and invalidates the cache.
     await sleep(1000);
     const person = session(admin.userId);
     const ask = () => Promise.all([refused(cutOff, { credential: apiKey }), refused(cutOff, person)]);
@@ -278,7 +278,7 @@ describe("while the database is away", () => {
     expect(await ask()).toEqual(["DATABASE_UNAVAILABLE", "DATABASE_UNAVAILABLE"]);
   });
 
-  test("a credential that ends meanwhile has ended", async () => {
+  test("a credential that expires during an outage is refused", async () => {
     const { proxy, cutOff, subdomain } = await outage();
     const expiresAt = new Date(Date.now() + 8000);
     const { apiKey } = await secrets.apiKeys.create(operator, {
@@ -301,7 +301,7 @@ describe("while the database is away", () => {
   });
 });
 
-test("that an API key is used is no news: only what its holder may do is", async () => {
+test("an API key's last use sends no notification; a change of its permissions does", async () => {
   const { subdomain, apiKeyId } = await population();
   let news = 0;
   const listening = await superuser.listen("tenant_secrets", (subject) => {
@@ -317,7 +317,7 @@ test("that an API key is used is no news: only what its holder may do is", async
   await listening.unlisten();
 });
 
-/** The way to the database, which can be cut. */
+/** The connection to the database, which can be cut. */
 async function startProxy(databaseUrl: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();

@@ -31,63 +31,63 @@ export interface RequestOrigin {
   readonly address?: string | undefined;
 }
 
-/** What a request shows of who sends it. */
+/** The parts of a request that identify its sender. */
 export interface AuthenticationRequest extends RequestOrigin {
-  /** An API key or an operator's token. Where there is one it decides, whatever the headers hold. */
+  /** An API key or an operator's token. If present, the headers are ignored. */
   readonly credential?: string | undefined;
-  /** For the sign-in of people: a session's cookie is among them. */
+  /** For the sign-in of people: contains the session cookie. */
   readonly headers?: Headers | undefined;
 }
 
 /**
- * Finds who sends a request: one way for API keys, operators' tokens and people who have signed in.
+ * Identifies the sender of a request: API keys, operators' tokens and signed-in people.
  *
- * @throws {TenantSecretsError} UNAUTHENTICATED, one text for a missing, malformed, unknown, expired and revoked credential,
- *   for one from an address that it is not for, and for a person who is disabled; RATE_LIMITED instead after too many wrong
- *   credentials of one address, which never refuses a right one; DATABASE_UNAVAILABLE
+ * @throws {TenantSecretsError} UNAUTHENTICATED, with the same message for a missing, malformed, unknown, expired or revoked
+ *   credential, for one used from an address that it is not for, and for a disabled person; RATE_LIMITED instead after too many
+ *   wrong credentials from one address, which never refuses a valid one; DATABASE_UNAVAILABLE
  */
 export type Authenticate = (request: AuthenticationRequest) => Promise<Caller>;
 
 /**
- * Who has signed in, by the headers of a request. Another package's business: sessions, passwords and second factors.
+ * Finds the signed-in user by the headers of a request. Sessions, passwords and second factors are the product's own.
  *
- * @returns the id of a row of `users`, or undefined where nobody has
+ * @returns the id of a row of `users`, or undefined without a session
  */
 export type SignIn = (headers: Headers) => Promise<string | undefined>;
 
 export interface Authentication {
   readonly authenticate: Authenticate;
   /**
-   * What was found out about credentials is kept from now on; for who hears of changes. It counts for five seconds, and in an
-   * outage of the database for `staleIfErrorMs`, but for operators.
+   * Starts caching authentications, in a process that receives change notifications. An entry is used for five seconds, and
+   * during a database outage for `staleIfErrorMs`, except for operators.
    */
   startCaching(): void;
-  /** Somebody's credential or role has changed: what is known of anybody counts no more, in an outage neither. */
+  /** A credential or role has changed: drops all entries, which an outage does not bring back. */
   invalidate(): void;
-  /** Changes may have been missed: asks the database anew, about everybody, wherever it can be asked. */
+  /** Changes may have been missed: queries the database again for every entry, wherever it is available. */
   markStale(): void;
-  /** Ends {@link keep}. */
+  /** Ends {@link startCaching}. */
   stopCaching(): void;
 }
 
 /**
- * What a lost notification costs is five seconds: how long a revoked credential, or a role that was taken away, may still
- * count. The last of them is the one in which nobody is asked after a question that the database did not answer.
+ * Milliseconds. A lost notification lets a revoked credential or role work for five seconds: this TTL, and one more second in
+ * which the cache does not retry a query that failed.
  */
-const keptMs = 4000;
-/** Long enough to answer a flood of one bad credential, and no longer than somebody waits who was just let in. */
-const refusalKeptMs = 1000;
+const authenticationTtlMs = 4000;
+/** Milliseconds: long enough to absorb a flood of one bad credential, and short enough for a person who was just added. */
+const refusalTtlMs = 1000;
 
-/** How many findings are kept, and about how large one is. */
+/** Entries and bytes of each cache, and the estimated sizes of an entry. */
 const bounds = { maxEntries: 10_000, maxBytes: 10_000_000 };
 const findingBytes = 500;
 const companyBytes = 100;
 
 interface Finding {
   readonly actor: Actor;
-  /** When the credential ends, by `performance.now()`; the database may not be there to ask. */
+  /** When the credential expires, by `performance.now()`: checked locally, since the database may be unavailable. */
   readonly endsAt: number;
-  /** Where it has to come from; null for anywhere. */
+  /** The networks that the credential may be used from; null for any. */
   readonly networks: readonly string[] | null;
 }
 
@@ -97,7 +97,7 @@ export interface AuthenticationParts {
   readonly audit: AuditLog;
   readonly limits: Pick<RateLimits, "credentialFailed" | "isGuessing">;
   readonly signIn: SignIn | undefined;
-  /** How long after it was checked a credential of a service, or who has signed in, counts where the database is away. */
+  /** How long, in milliseconds, a cached authentication of a service or a person is used while the database is unavailable. */
   readonly staleIfErrorMs: number;
 }
 
@@ -113,17 +113,17 @@ export function createAuthentication({
   const cacheFor = (staleForMs: number): Cache<Finding> =>
     createCache<Finding>({
       ...bounds,
-      ttlMs: keptMs,
-      negativeTtlMs: refusalKeptMs,
+      ttlMs: authenticationTtlMs,
+      negativeTtlMs: refusalTtlMs,
       staleIfErrorMs: staleForMs,
       sizeOf: ({ actor }) => findingBytes + companyBytes * companiesOf(actor),
       isUnavailable: isDatabaseUnavailable,
       isSourceUnavailable: isDatabaseUnavailable,
-      // A database that is slow can be asked whether a credential was revoked.
+      // A slow database still has to confirm that a credential is not revoked.
       staleOnErrorOnly: true,
     });
   const findings = cacheFor(staleIfErrorMs);
-  // What operators do needs the database, all of it.
+  // Operators are not cached past the TTL: everything that they do needs the database.
   const ofOperators = cacheFor(0);
   const all = [findings, ofOperators];
 
@@ -173,7 +173,7 @@ export function createAuthentication({
     find: () => Promise<Finding | undefined>,
   ): Promise<Finding | undefined> => among.get({ owner: "", name, source: "database" }, find);
 
-  /** @returns what the audit log calls somebody who is refused, and who it is otherwise */
+  /** @returns the name for the audit log in case of a refusal, and the authentication if there is one */
   const find = async ({
     credential,
     headers,
@@ -182,7 +182,7 @@ export function createAuthentication({
     if (credential !== undefined) {
       const presented = parseCredential(credential);
       if (presented === undefined) return { name: "none" };
-      // Guesses have no end, and must not take the connections of those who are right.
+      // Guesses are unlimited in number, and must not use up the connections of valid requests.
       const inTurn = (look: () => Promise<Finding | undefined>): Promise<Finding | undefined> =>
         limits.isGuessing(address) ? database.inShareOf("guesses", look) : look();
       const finding =
@@ -199,10 +199,10 @@ export function createAuthentication({
   const authenticate: Authenticate = async (request) => {
     const { requestId, address } = request;
     const { name, finding } = await find(request);
-    if (finding !== undefined && counts(finding, address)) {
+    if (finding !== undefined && isValid(finding, address)) {
       return { actor: finding.actor, requestId, address };
     }
-    // A credential that was not sent is no guess.
+    // A request without a credential is not a guess.
     if (request.credential !== undefined) {
       await limits.credentialFailed({ address, requestId, prefix: name === "none" ? undefined : name });
     }
@@ -222,7 +222,7 @@ export function createAuthentication({
   };
 }
 
-function counts({ endsAt, networks }: Finding, address: string | undefined): boolean {
+function isValid({ endsAt, networks }: Finding, address: string | undefined): boolean {
   return performance.now() < endsAt && (networks === null || isInNetworks(networks, address));
 }
 
@@ -231,7 +231,7 @@ function companiesOf(actor: Actor): number {
   return actor.kind === "user" ? actor.roles.size : 0;
 }
 
-/** Compared with where there is no row, so that an unknown prefix takes as long as a wrong secret. */
+/** Compared with if there is no row, so that an unknown prefix takes as long as a wrong secret. */
 const noHash = "0".repeat(64);
 
 function serviceOf(row: ApiKeyRow): ServiceActor {
@@ -240,7 +240,7 @@ function serviceOf(row: ApiKeyRow): ServiceActor {
     kind: "service",
     id: row.id,
     companyIds: ids.map((id) => companyIdOf({ id })),
-    // A verb that this release does not know grants nothing.
+    // A verb unknown to this release grants nothing.
     grant: {
       verbs: row.verbs.flatMap((verb) => ApiKeyVerb.safeParse(verb).data ?? []),
       secretKeys: row.keyPatterns,

@@ -25,7 +25,7 @@ async function as(credential: string): Promise<Caller> {
 }
 
 describe("companies", () => {
-  test("are made, listed and renamed by operators and nobody else", async () => {
+  test("only operators create, list and rename companies", async () => {
     expect(
       await secrets.companies.create(operator, { subdomain: "renamed", secretStore: "hybrid" }),
     ).toMatchObject({
@@ -49,7 +49,7 @@ describe("companies", () => {
     }
   });
 
-  test("keep their folder in Infisical under a new name, and never hand it to another company", async () => {
+  test("a renamed company keeps its folder in Infisical, which no other company can get", async () => {
     await secrets.companies.create(operator, { subdomain: "first", secretStore: "infisical" });
     await secrets.company("first", product).set("CUSTOM_KEY", "first's own");
     await secrets.companies.rename(operator, "first", { newSubdomain: "moved" });
@@ -69,7 +69,7 @@ describe("companies", () => {
     },
   );
 
-  test("have one name each: a second company of it, and a rename to it, are conflicts", async () => {
+  test("a company name is unique: creating or renaming to a taken name is a conflict", async () => {
     const [a, b] = [await fixture.company("database"), await fixture.company("database")];
     expect(await codeOf(secrets.companies.create(operator, { subdomain: a, secretStore: "hybrid" }))).toBe(
       "CONFLICT",
@@ -80,7 +80,7 @@ describe("companies", () => {
     );
   });
 
-  test("have 7 to 90 days in which a removed secret can be restored, set by operators", async () => {
+  test("operators set a company's recovery window to 7 to 90 days", async () => {
     const subdomain = await fixture.company("database");
     const set = (days: number, of = subdomain, caller: Caller = operator) =>
       secrets.companies.setRecovery(caller, of, days);
@@ -96,7 +96,7 @@ describe("companies", () => {
 });
 
 describe("API keys", () => {
-  test("of a company reach it and no other, and do what their verbs and secret keys say", async () => {
+  test("a company's API key works in that company only, within its verbs and secret keys", async () => {
     const [mine, theirs] = [await fixture.company("database"), await fixture.company("database")];
     for (const subdomain of [mine, theirs])
       await secrets.company(subdomain, product).set("CUSTOM_A", subdomain);
@@ -124,7 +124,7 @@ describe("API keys", () => {
     expect(await codeOf(secrets.apiKeys.list(caller, mine))).toBe("FORBIDDEN");
   });
 
-  test("of the platform reach the companies that they name", async () => {
+  test("a platform API key works in the companies that it names", async () => {
     const [a, b, c] = [
       await fixture.company("database"),
       await fixture.company("infisical"),
@@ -143,7 +143,7 @@ describe("API keys", () => {
     expect(await secrets.apiKeys.list(operator, c)).toEqual([]);
   });
 
-  test("end when they are revoked, and when they expire by the database's clock", async () => {
+  test("an API key stops working when it is revoked, and when it expires by the database's clock", async () => {
     const mine = await fixture.company("database");
     const { apiKey: revoked, description } = await apiKey([mine]);
     await as(revoked);
@@ -160,7 +160,7 @@ describe("API keys", () => {
     await as(kept);
   });
 
-  test("are kept as a hash, and their last use is", async () => {
+  test("an API key is stored as a hash, and its last use is stored", async () => {
     const mine = await fixture.company("database");
     const { apiKey: key, description } = await apiKey([mine]);
     expect(description.lastUsedAt).toBeUndefined();
@@ -170,7 +170,7 @@ describe("API keys", () => {
     expect(String(row?.["text"])).not.toContain(key.split("_")[2]);
   });
 
-  test("of a company are its owner's and admins' to make and to end, and the platform's are the operators' alone", async () => {
+  test("a company's owners and admins create and revoke its API keys; only operators do so for the platform's", async () => {
     const [mine, theirs] = [await fixture.company("database"), await fixture.company("database")];
     const { description: platformKey } = await apiKey([mine, theirs], { platform: true });
     const { description: foreign } = await apiKey([theirs]);
@@ -191,7 +191,7 @@ describe("API keys", () => {
       }
       const list = await secrets.apiKeys.list(person, mine);
       expect(list.map(({ id }) => id)).toContain(description.id);
-      // Which other companies a platform key enters is theirs to know.
+      // A company does not see which other companies a platform key may enter.
       expect(list.find(({ id }) => id === platformKey.id)).toMatchObject({
         platform: true,
         companies: [mine],
@@ -209,7 +209,7 @@ describe("API keys", () => {
     }
   });
 
-  test("are refused in one text, whatever is wrong with them", async () => {
+  test("an invalid API key is refused with the same message, whatever the reason", async () => {
     const mine = await fixture.company("database");
     const { apiKey: key } = await apiKey([mine]);
     const wrongSecret = `${key.slice(0, 21)}${makeCredential("tsk").text.slice(21)}`;
@@ -235,7 +235,7 @@ describe("API keys", () => {
     expect(messages[0]).toContain("API key");
   });
 
-  test("are not made without a name, a company, a verb, secret keys or an end", async () => {
+  test("an API key cannot be created without a name, a company, a verb, secret keys and an expiry", async () => {
     const mine = await fixture.company("database");
     const bad: Partial<NewApiKey>[] = [
       { name: " " },
@@ -260,7 +260,7 @@ describe("API keys", () => {
   });
 });
 
-test("what fails is in the audit log too", async () => {
+test("failed administrative operations are audited", async () => {
   const subdomain = await fixture.company("database");
   const attempts = [
     () => secrets.companies.create(operator, { subdomain, secretStore: "database" }),
@@ -289,7 +289,7 @@ test("what fails is in the audit log too", async () => {
   );
 });
 
-test("operators have tokens of their own, which read no value", async () => {
+test("an operator's token works, and reads no value", async () => {
   const subdomain = await fixture.company("database");
   await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
   const { token } = await secrets.operators.create(product, "Ada", soon());

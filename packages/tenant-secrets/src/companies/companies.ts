@@ -20,24 +20,25 @@ import { entersCompany } from "../access/permissions.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
 
-/** A company as the store of its secrets sees it. */
+/** A company, as the store of its secrets needs it. */
 export interface Company {
   readonly id: CompanyId;
   readonly subdomain: string;
   readonly infisicalFolder: string;
   readonly secretStore: SecretStoreName;
-  /** Which choice of a store this is: a write that comes after the next one is refused, and begins again under that. */
+  /** Incremented by every change of the store: a write with an older epoch is refused, and retried under the current store. */
   readonly storeEpoch: number;
 }
 
 /**
- * One caller in one company that it may enter: resolved once for a call, or for a request with several calls, and passed on
- * from there.
+ * One caller in one company that it may enter. Resolved once per call, or once for a request with several calls, and passed on.
  */
 export interface CompanyScope {
   readonly caller: Caller;
   readonly company: Company;
-  /** Whether answers go to the caller itself, and not to code of the product: people then `reveal` values, and do not read them. */
+  /**
+   * Whether answers go to a remote caller, rather than to product code: then people `reveal` values instead of reading them.
+   */
   readonly isRemote?: boolean | undefined;
 }
 
@@ -47,35 +48,34 @@ export interface NewSubdomain extends RequestOptions {
 
 export interface Companies {
   /**
-   * Resolves the company that a subdomain names, for a caller that may enter it.
+   * Resolves a subdomain to a company that the caller may enter.
    *
-   * @param request what the caller is about to do, for the event of a denial. A secret key that the catalogue does not have is
-   *   left out of that event: it may be a value, sent in the wrong place
-   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown company and a foreign one; RATE_LIMITED
+   * @param request the operation, for the event of a denial. A secret key that the catalogue does not list is left out of the
+   *   event: it may be a value sent by mistake
+   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown and a foreign company; RATE_LIMITED
    */
   resolve(request: Attempt, subdomain: string): Promise<CompanyScope>;
   /**
    * As `resolve`, synchronously, from the cache alone.
    *
    * @param now by `performance.now()`
-   * @returns undefined where the cache has no answer, or the answer would be a denial
+   * @returns undefined on a cache miss, and if the call would be denied
    */
   resolveCached(caller: Caller, subdomain: string, now: number): CompanyScope | undefined;
   /**
-   * The same caller in the same company as the database has it now, whose store has changed since it was resolved. A company
-   * that was renamed is still the same.
+   * Resolves the same caller and company again, by the company's id, after its store has changed. Follows a rename.
    *
-   * @throws {TenantSecretsError} NOT_FOUND where the caller may not enter it any more
+   * @throws {TenantSecretsError} NOT_FOUND if the caller may no longer enter it
    */
   resolveAgain(scope: CompanyScope): Promise<CompanyScope>;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
   create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
   /** @throws {TenantSecretsError} FORBIDDEN */
   list(caller: Caller): Promise<readonly CompanyDescription[]>;
-  /** Changes the subdomain; the id and the folder in Infisical stay. @throws as `create`, and NOT_FOUND */
+  /** Changes the subdomain; the id and the folder in Infisical stay the same. @throws as `create`, and NOT_FOUND */
   rename(caller: Caller, subdomain: string, change: NewSubdomain): Promise<CompanyDescription>;
   /**
-   * Sets for how many days its removed secrets can be restored, 7 to 90. What was removed before keeps the time that it got.
+   * Sets the recovery window of removed secrets, 7 to 90 days. Secrets removed before keep their deadline.
    *
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT
    */
@@ -85,7 +85,7 @@ export interface Companies {
 const toManage = { verb: "companies", to: "manage companies" } as const;
 
 export function createCompanies(operations: Operations, rows: CompanyRows): Companies {
-  /** A change that a request makes once. */
+  /** A change that a request applies once. */
   const change = (
     { caller, action, ...request }: ManagementRequest,
     work: (transaction: Transaction) => Promise<StoredCompany>,
@@ -109,7 +109,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       const { caller } = request;
       const row = Subdomain.safeParse(subdomain).success ? await find(caller, subdomain) : undefined;
       const company = row && verified(caller, row);
-      // Filed under the caller's own company, whose people must not read there whether the other one exists.
+      // Audited in the caller's own company, whose auditors must not learn whether the other one exists.
       return company === undefined ? operations.deny(request, notFound()) : { caller, company };
     },
 
@@ -187,9 +187,9 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
   };
 }
 
-/** The company that a subdomain names, with its row locked. @throws {TenantSecretsError} NOT_FOUND */
+/** Finds a company by its subdomain, and locks its row. @throws {TenantSecretsError} NOT_FOUND */
 async function lockNamed(statements: Statements, subdomain: string): Promise<StoredCompany> {
-  // What is no subdomain names no company, and can be a text that PostgreSQL does not take.
+  // An invalid subdomain names no company, and may be a text that PostgreSQL rejects.
   if (!Subdomain.safeParse(subdomain).success) throw notFound();
   const [found] = await statements
     .select()
@@ -206,9 +206,9 @@ type CompanyChange = Partial<
 >;
 
 /**
- * Changes a company's row, which is locked.
+ * Changes a company's locked row.
  *
- * @throws {TenantSecretsError} INTEGRITY_FAILURE where the row was not written by us
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE if the row is not genuine
  */
 export async function changeCompany(
   { statements, writer }: Transaction,
@@ -226,7 +226,7 @@ export async function changeCompany(
   return row;
 }
 
-/** The company of a row that is active and that the caller may enter. */
+/** The company of a row, if it is active and the caller may enter it. */
 function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
   if (row.status !== "active" || !entersCompany(actor, row.id)) return undefined;
   const known = verifiedRows.get(row);
@@ -242,7 +242,7 @@ function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
   return company;
 }
 
-/** A cached row is resolved again and again. */
+/** The parsed company per cached row, since a cached row is resolved many times. */
 const verifiedRows = new WeakMap<CompanyRow, Company>();
 
 const ChangedCompany = z.object({

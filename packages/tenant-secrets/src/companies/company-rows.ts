@@ -3,23 +3,26 @@ import { isDatabaseUnavailable } from "@repo/audit-log";
 import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { createCache, type CacheTtl, type Cache } from "../cache/cache.ts";
 
-/** Which company a subdomain names. */
+/** Cached lookup of companies by subdomain. */
 export interface CompanyRows extends Pick<Cache<CompanyRow>, "markStale" | "start" | "stop"> {
   /**
    * @param now by `performance.now()`
-   * @returns what is at hand; undefined where it has to be asked for, or there is no such company
+   * @returns the cached row; undefined on a cache miss, and if there is no such company
    */
   peek(subdomain: string, now: number): CompanyRow | undefined;
-  /** For whoever may enter every company. A row that is not genuine is none. @throws {TenantSecretsError} DATABASE_UNAVAILABLE */
+  /**
+   * For callers that may enter every company. A row that is not genuine is ignored. @throws {TenantSecretsError}
+   * DATABASE_UNAVAILABLE
+   */
   find(subdomain: string): Promise<CompanyRow | undefined>;
-  /** As `find`, as the database has it now. */
+  /** As `find`, by id and without the cache. */
   findById(id: string): Promise<CompanyRow | undefined>;
   /**
-   * As `find`, for a caller who must not learn which companies there are. What may not be entered is asked for each time,
-   * whether there is such a company or not: it takes as long, and fails in an outage in the same way.
+   * As `find`, for a caller who must not learn which companies exist. A company that it may not enter is queried each time,
+   * whether it exists or not: both take as long, and fail in the same way during an outage.
    */
   findFor(enters: (row: CompanyRow) => boolean, subdomain: string): Promise<CompanyRow | undefined>;
-  /** A company has changed: its name, where its secrets live, or whether it may be entered. */
+  /** A company's name, store or status has changed. */
   invalidate(companyId: string): void;
 }
 
@@ -33,18 +36,18 @@ export function createCompanyRows(
 ): CompanyRows {
   const rows = createCache<CompanyRow>({
     ...cacheOptions,
-    // Last: whoever keeps values as well says how many of these, which is nothing to rows.
+    // These bounds come last: `cacheOptions` may contain the bounds of the secret cache.
     ...bounds,
     sizeOf: () => rowBytes,
     isUnavailable: isDatabaseUnavailable,
     isSourceUnavailable: isDatabaseUnavailable,
   });
-  // Nobody owns names that are asked for: what was not used for longest makes room.
+  // All names belong to one cache owner: the least recently used name is evicted, whichever company it is of.
   const cacheKeyOf = (subdomain: string) => ({ owner: "", name: subdomain, source: "database" });
   const genuine = async (find: () => Promise<CompanyRow | undefined>): Promise<CompanyRow | undefined> => {
     const row = await find();
-    const counts = row !== undefined && (await authentic.accepts({ kind: "company", ...row }, row));
-    return counts ? row : undefined;
+    const isGenuine = row !== undefined && (await authentic.accepts({ kind: "company", ...row }, row));
+    return isGenuine ? row : undefined;
   };
   const load = (subdomain: string): Promise<CompanyRow | undefined> =>
     genuine(() => findCompanyRow(database, subdomain));

@@ -6,7 +6,7 @@ import { sameBytes } from "@repo/envelope";
 export type CredentialKind = "tsk" | "tso";
 
 export interface NewCredential {
-  /** Shown once, and kept nowhere. */
+  /** Shown once and stored nowhere. */
   readonly text: string;
   readonly prefix: string;
   readonly hash: string;
@@ -19,8 +19,8 @@ export interface PresentedCredential {
 }
 
 /**
- * `<kind>_<16 hex: for look-up>_<43 base64url: 256 random bits>_<8 hex: CRC-32 of all before it>`. The checksum lets a
- * scanner of leaked credentials, and us, tell a typing error from a guess without asking the database.
+ * `<kind>_<16 hex: for look-up>_<43 base64url: 256 random bits>_<8 hex: CRC-32 of all before it>`. The checksum lets leak
+ * scanners, and this module, recognize a typing error without a query.
  */
 export function makeCredential(kind: CredentialKind): NewCredential {
   const prefix = randomBytes(8).toString("hex");
@@ -29,7 +29,7 @@ export function makeCredential(kind: CredentialKind): NewCredential {
   return { text, prefix, hash: hashOf(text) };
 }
 
-/** @returns what there is to look up and compare, or undefined where the text cannot be a credential of ours */
+/** @returns the parts to look up and compare, or undefined if the text cannot be one of our credentials */
 export function parseCredential(text: string): PresentedCredential | undefined {
   const match = /^(tsk|tso)_([0-9a-f]{16})_[A-Za-z0-9_-]{43}_([0-9a-f]{8})$/.exec(text);
   const [, kind, prefix, sum] = match ?? [];
@@ -42,7 +42,7 @@ export function sameHash(a: string, b: string): boolean {
   return left.length === 32 && sameBytes(left, right);
 }
 
-/** 256 random bits need no slow hash and no salt: there is nothing to guess from. */
+/** 256 random bits need no slow hash and no salt: they cannot be guessed. */
 function hashOf(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }

@@ -49,10 +49,10 @@ beforeAll(async () => {
 
 const ask = (subdomain: string) => codeOf(secrets.company(subdomain, caller).get("CUSTOM_KEY"));
 
-test("a company that a caller may not enter is asked for each time, as one that is not there is: nothing takes longer", async () => {
+test("a foreign company and an absent one cost the same number of queries, each time", async () => {
   const costs: number[] = [];
   const names = [foreign, "absent", foreign, "absent", "absent-2", foreign, "absent-3"];
-  // What many know, and is at hand, too.
+  // The foreign company is cached by other callers' reads.
   for (const name of names) {
     expect(await secrets.getTenantSecret(foreign, "CUSTOM_KEY")).toBe("fake-value");
     await secrets.flush();
@@ -66,7 +66,7 @@ test("a company that a caller may not enter is asked for each time, as one that 
   expect(databaseCalls).toBe(0);
 });
 
-test("while the database is away both are answered alike, and the caller's own company is served on", async () => {
+test("during a database outage a foreign company and an absent one get the same answer, while the caller's own company is served", async () => {
   await fixture.superuser.begin(async (sql) => {
     await sql`lock table companies in access exclusive mode`;
     const answers = await Promise.all([foreign, "absent", "absent-4", own].map(ask));
@@ -79,7 +79,7 @@ test("while the database is away both are answered alike, and the caller's own c
   });
 });
 
-test("10,000 names that are no company's leave those at hand that are", async () => {
+test("lookups of 10,000 absent companies evict no company in use", async () => {
   const names = Array.from({ length: 11_000 }, (_, i) => `nobody-${i}`);
   while (names.length > 0) {
     await Promise.all(

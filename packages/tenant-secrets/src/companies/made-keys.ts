@@ -9,14 +9,17 @@ const { apiKeys, companies } = tables;
 interface Maker {
   readonly kind: "user" | "operator";
   readonly id: string;
-  /** Left out for all companies, and the platform. */
+  /** Left out: all companies and the platform. */
   readonly companyId?: string | undefined;
 }
 
-/** No list of what a person made by hand is longer. */
+/** The maximum number of keys returned: more than a person creates by hand. */
 const mostListed = 1000;
 
-/** For a transaction that has taken access away. It locks out new keys of the same maker (`requireActiveCaller`). */
+/**
+ * Lists keys in a transaction that has revoked their maker's access; `requireActiveCaller` keeps the maker from creating more
+ * meanwhile.
+ */
 export async function keysOfMaker(
   transaction: Transaction,
   { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },

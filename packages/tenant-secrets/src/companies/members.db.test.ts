@@ -24,7 +24,7 @@ const rolesOf = async (subdomain: string): Promise<Map<string, Role>> =>
 const newcomer = (role: Role) => ({ email: `${crypto.randomUUID()}@example.com`, name: "New", role });
 
 describe("members", () => {
-  test("are people with an e-mail address in lower case, each once in a company and in as many as take them", async () => {
+  test("a person is identified by a lower-case e-mail address, at most once per company and in any number of companies", async () => {
     const [a, b] = [await fixture.company("database"), await fixture.company("hybrid")];
     const email = `Ada.${crypto.randomUUID()}@Example.COM`;
     const ada = await members.add(operator, a, { email, name: "Ada", role: "admin" });
@@ -57,7 +57,7 @@ describe("members", () => {
     expect(await superuser`select from users where email = ${email}`).toHaveLength(0);
   });
 
-  test("are managed by owners, admins and operators, and seen by nobody else", async () => {
+  test("owners, admins and operators manage members, and other roles cannot see them", async () => {
     const { subdomain, member, auditor, owner, admin } = await staffed();
     for (const caller of [owner, admin, operator])
       expect(await members.list(caller, subdomain)).toHaveLength(4);
@@ -74,7 +74,7 @@ describe("members", () => {
     expect(await rolesOf(subdomain)).toHaveProperty("size", 4);
   });
 
-  test("who are admins neither make, change nor remove an owner, and make nobody more than they are", async () => {
+  test("an admin cannot add, change or remove an owner, and cannot grant more than the admin role", async () => {
     const { subdomain, owner, admin, member } = await staffed();
     const before = await rolesOf(subdomain);
     const refused = [
@@ -93,7 +93,7 @@ describe("members", () => {
     expect((await rolesOf(subdomain)).get(member.userId)).toBe("owner");
   });
 
-  test("of another company are not found, as people who do not exist are not", async () => {
+  test("a member of another company is NOT_FOUND, as a person who does not exist is", async () => {
     const [mine, theirs] = [await staffed(), await staffed()];
     for (const caller of [mine.owner, operator]) {
       for (const id of [theirs.member.userId, crypto.randomUUID(), "no id", ""]) {
@@ -118,7 +118,7 @@ describe("members", () => {
   });
 });
 
-test("a company learns nothing of a person from adding them: not that they existed, were disabled, or what others call them", async () => {
+test("adding a person reveals nothing about them: neither their existence, nor a disablement, nor their names elsewhere", async () => {
   const [ours, theirs] = [await staffed(), await staffed()];
   const email = `${crypto.randomUUID()}@example.com`;
   const before = await members.add(theirs.owner, theirs.subdomain, {
@@ -131,7 +131,7 @@ test("a company learns nothing of a person from adding them: not that they exist
   const stranger = { email: `${crypto.randomUUID()}@example.com`, name: "Ada", role: "member" } as const;
   const fresh = await members.add(ours.owner, ours.subdomain, stranger);
   const answerOf = ({ userId, email: address, since, ...rest }: typeof known) => {
-    // Random, whoever it is of: no part of it is a time or a count.
+    // Random for every person: no part of it is a time or a count.
     expect(userId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(address).toContain("@example.com");
     expect(Math.abs(Date.now() - since.getTime())).toBeLessThan(60_000);
@@ -150,7 +150,7 @@ test("a company learns nothing of a person from adding them: not that they exist
     await members.change(caller, ours.subdomain, { userId: known.userId, role: "member" });
   }
   expect(await seenBy(operator, ours.subdomain)).toMatchObject({ name: "Ada", disabled: true });
-  // Nor does the other company learn what we call them.
+  // The other company does not see this company's name for the person either.
   expect(await seenBy(theirs.owner, theirs.subdomain)).toMatchObject({
     name: "The one who is to be dismissed",
   });
@@ -159,11 +159,11 @@ test("a company learns nothing of a person from adding them: not that they exist
   expect(again.name).toBe("Grace");
 });
 
-describe("an owner", () => {
+describe("the last owner", () => {
   const owners = async (subdomain: string): Promise<number> =>
     [...(await rolesOf(subdomain)).values()].filter((role) => role === "owner").length;
 
-  test("stays, where there is no other who can act as one", async () => {
+  test("a company's last active owner cannot be removed or demoted", async () => {
     const { subdomain, owner } = await staffed();
     for (const caller of [owner, operator]) {
       expect(await codeOf(members.remove(caller, subdomain, { userId: owner.userId }))).toBe("CONFLICT");
@@ -179,7 +179,7 @@ describe("an owner", () => {
     expect(await owners(subdomain)).toBe(1);
   });
 
-  test("stays also when two owners remove each other, or themselves, at the same time", async () => {
+  test("two owners who remove each other or themselves concurrently leave one owner", async () => {
     const another = fixture.another();
     for (let round = 0; round < 5; round++) {
       const subdomain = await fixture.company("database");
@@ -189,14 +189,14 @@ describe("an owner", () => {
         codeOf(members.remove(a, subdomain, { userId: first.userId })),
         codeOf(another.members.change(b, subdomain, { userId: second.userId, role: "auditor" })),
       ]);
-      // Who was removed or changed first removes nobody.
+      // An owner who was removed or demoted first cannot remove the other.
       expect(outcomes.toSorted()).toEqual([round % 2 === 0 ? "CONFLICT" : "FORBIDDEN", "no error"]);
       expect(await owners(subdomain)).toBe(1);
     }
   });
 });
 
-test("people are shut out and let in again by operators alone, and keep what they belong to", async () => {
+test("only operators disable and enable people, whose memberships remain", async () => {
   const { subdomain, owner, admin } = await staffed();
   for (const caller of [owner, admin, product]) {
     expect(await codeOf(users.disable(caller, admin.userId))).toBe("FORBIDDEN");
@@ -215,7 +215,7 @@ test("people are shut out and let in again by operators alone, and keep what the
   }
 });
 
-test("every change of a member is in the audit log with the person and the role, and every refusal", async () => {
+test("every change of a member is audited with the person and the role, and so is every denial", async () => {
   const { subdomain, admin, owner } = await staffed();
   const { userId } = await members.add(admin, subdomain, newcomer("member"));
   await members.change(admin, subdomain, { userId, role: "auditor" });
@@ -238,7 +238,7 @@ test("every change of a member is in the audit log with the person and the role,
   ]);
 });
 
-describe("API keys of somebody who goes", () => {
+describe("API keys of a person who loses access", () => {
   const expiresAt = new Date(Date.now() + 3_600_000);
   const make = async (as: Caller, subdomain: string, name: string): Promise<string> => {
     const key = {
@@ -259,7 +259,7 @@ describe("API keys of somebody who goes", () => {
     return Number(row?.["n"]);
   };
 
-  test("are listed when a member is removed, those of this company alone, and go on unless they are to be revoked", async () => {
+  test("removing a member lists their API keys in that company, and revokes them only on request", async () => {
     const [ours, theirs] = [await staffed(), await staffed()];
     const both = ours.admin;
     const email =
@@ -298,7 +298,7 @@ describe("API keys of somebody who goes", () => {
     expect(await revocations()).toBe(before + 1);
   });
 
-  test("are listed when a person is disabled or an operator revoked, those of all companies, and revoked on request", async () => {
+  test("disabling a person or revoking an operator lists their API keys in all companies, and revokes them on request", async () => {
     const [ours, theirs] = [await staffed(), await staffed()];
     const email =
       (await members.list(operator, ours.subdomain)).find(({ userId }) => userId === ours.admin.userId)
@@ -335,7 +335,7 @@ describe("API keys of somebody who goes", () => {
     expect(await works(apiKey)).toBe("UNAUTHENTICATED");
   });
 
-  test("that a removed member makes in the same moment are listed, or are not made", async () => {
+  test("an API key created while its maker is removed is either listed or not created", async () => {
     const { subdomain, owner, admin } = await staffed();
     const another = fixture.another();
     const key = {
@@ -355,7 +355,7 @@ describe("API keys of somebody who goes", () => {
   });
 });
 
-describe("what gives access to somebody", () => {
+describe("operations that grant access", () => {
   const soon = new Date(Date.now() + 3_600_000);
   const newKey = {
     name: "late",
@@ -365,7 +365,7 @@ describe("what gives access to somebody", () => {
     expiresAt: soon,
   } as const;
 
-  test("is held to who the caller is now, and not to what a process found out five seconds ago", async () => {
+  test("granting access requires the caller's current rights, not the cached authentication", async () => {
     const { subdomain, owner, admin, member } = await staffed();
     const companies = [subdomain];
     const attempts = (as: Person) => [
@@ -388,7 +388,7 @@ describe("what gives access to somebody", () => {
     expect(await rolesOf(subdomain)).toHaveProperty("size", 3);
   });
 
-  test("waits for a revocation of the operator who gives it, or the revocation waits and sees what was made", async () => {
+  test("granting access and revoking the operator who grants it are serialized", async () => {
     const subdomain = await fixture.company("database");
     const { id, token } = await secrets.operators.create(operator, "leaving", soon);
     const leaving = await secrets.authenticate({ credential: token });
@@ -399,7 +399,7 @@ describe("what gives access to somebody", () => {
     const [seen] = await superuser`select count(*)::int as keys from api_keys where created_by_id = ${id}`;
     const codes = await Promise.all(many);
     expect(codes.filter((code) => code !== "no error" && code !== "UNAUTHENTICATED")).toEqual([]);
-    // What was not there when the revocation had been committed is not there now.
+    // Access that did not exist when the revocation committed was not granted afterwards.
     expect(codes.filter((code) => code === "no error")).toHaveLength(Number(seen?.["keys"]));
     expect(await create()).toBe("UNAUTHENTICATED");
   });

@@ -32,24 +32,28 @@ import { keysOfMaker } from "./made-keys.ts";
 const { memberships, users } = tables;
 
 /**
- * Who belongs to a company, and as what: managed by its owners and admins, and by operators. An owner is made, changed and
- * removed by owners and operators alone, and a company that has an owner who is not disabled keeps one.
+ * The members of a company and their roles: managed by its owners and admins, and by operators. Only owners and operators add,
+ * change or remove an owner. A company that has an active owner always keeps one.
  */
 export interface Members {
-  /** By e-mail address. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
+  /** Ordered by e-mail address. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
   list(caller: Caller, company: string): Promise<readonly MemberDescription[]>;
   /**
-   * The answer is the same whether anybody knew the person before, and whatever another company or an operator has made of them.
+   * The answer does not depend on whether the person existed before, or on what other companies or operators have stored about
+   * them.
    *
-   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT for a person who belongs to the company already
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; CONFLICT if the person is a member already
    */
   add(caller: Caller, company: string, member: NewMember): Promise<MemberDescription>;
-  /** Counts within five seconds everywhere. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; CONFLICT for the last owner */
+  /**
+   * Takes effect in every process within five seconds. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN; CONFLICT for the last
+   * owner
+   */
   change(caller: Caller, company: string, change: NewRole): Promise<MemberDescription>;
   /**
-   * As `change`. The person stays, and what they belong to besides.
+   * As `change`. The person and their other memberships remain.
    *
-   * @returns the company's API keys that the person made and that still counted
+   * @returns the company's API keys that the person made and that were active
    */
   remove(caller: Caller, company: string, member: RemovedMember): Promise<MadeKeys>;
 }
@@ -64,7 +68,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
     return { ...asked, company, ...toManage };
   };
 
-  /** One change of a company's members at a time, so that two cannot each leave the other's owner as the last. */
+  /** Serializes changes of a company's members, so that two changes cannot remove each other's last owner. */
   const guardOf =
     (caller: Caller, company: Company) =>
     async ({ statements }: Transaction): Promise<void> => {
@@ -74,7 +78,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
       await requireActiveCaller(statements, caller, company);
     };
 
-  /** A member that the caller may make something else. */
+  /** A member whose role the caller may change. */
   const getMember = async (
     statements: Statements,
     { actor }: Caller,
@@ -159,7 +163,7 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
         await checkOwnerStays(statements, company, member);
         await statements.delete(memberships).where(ofMember(company, member.userId));
         const removed = { companyId: company.id, userId: member.userId, role: member.role };
-        // A number later than that of the row, so that a row that is put back shows.
+        // Uses a revision later than the row's, so that restoring the old row is detected.
         const beside = await writer.seal({ kind: "membership", ...removed });
         const maker = { kind: "user", id: member.userId, companyId: company.id } as const;
         const { result, events } = await keysOfMaker(
@@ -194,7 +198,7 @@ const RemainingKeys = z.object({
   revoked: z.boolean(),
 }) satisfies z.ZodType<MadeKeys>;
 
-/** A company is not told what an operator has made of a person, who may belong to others. */
+/** A company does not see whether an operator has disabled a person, who may belong to other companies. */
 function seenBy({ actor }: Caller, { disabled, ...member }: MemberDescription): MemberDescription {
   return permitsOnPlatform(actor, "members") ? { ...member, disabled } : member;
 }
@@ -224,7 +228,7 @@ function ofMember(company: Company, userId: string) {
   return and(eq(memberships.companyId, company.id), eq(memberships.userId, userId));
 }
 
-/** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party wrote the row of this address */
+/** @throws {TenantSecretsError} INTEGRITY_FAILURE if the row with this address is not genuine */
 async function findOrMakeUser({ statements, writer }: Transaction, email: string): Promise<string> {
   const made = { id: randomUUID(), email };
   const beside = await writer.seal({ kind: "user", ...made, disabled: false });
@@ -238,7 +242,7 @@ async function findOrMakeUser({ statements, writer }: Transaction, email: string
   return user.id;
 }
 
-/** @throws {TenantSecretsError} CONFLICT where the company would be left without an owner who is not disabled */
+/** @throws {TenantSecretsError} CONFLICT if the company would lose its last active owner */
 async function checkOwnerStays(
   statements: Statements,
   company: Company,
@@ -251,10 +255,7 @@ async function checkOwnerStays(
     and(eq(memberships.role, "owner"), ne(users.id, userId), isNull(users.disabledAt)),
   );
   if (others.length > 0) return;
-  throw new TenantSecretsError(
-    "CONFLICT",
-    "A company keeps an owner: make somebody else one before this one goes.",
-  );
+  throw new TenantSecretsError("CONFLICT", "A company needs an owner: give another member that role first.");
 }
 
 function eventOf(
@@ -264,7 +265,7 @@ function eventOf(
   return { subject: userId, reason: role, version: revision };
 }
 
-/** @returns the e-mail address as it is stored. @throws {TenantSecretsError} INVALID_INPUT */
+/** @returns the e-mail address in its stored form. @throws {TenantSecretsError} INVALID_INPUT */
 function checkNewMember(email: string, name: string): string {
   const refused = (rule: string) =>
     new TenantSecretsError("INVALID_INPUT", `The member was refused: ${rule}.`);

@@ -26,13 +26,13 @@ export interface OperatorDescription {
 }
 
 /**
- * Tokens of operators. No permission is checked here, and no procedure of the API leads here: a person who holds the
- * maintenance connection can do what an operator can, and the first operator has no token to be authorized with.
+ * Tokens of operators. No permission is checked here and the API does not reach this code: the holder of the maintenance
+ * connection has an operator's rights anyway, and the first operator has no token yet.
  */
 export interface Operators {
   /**
    * @param expiresAt at most 366 days from now
-   * @returns the token, this once
+   * @returns the token, shown this once
    * @throws {TenantSecretsError} INVALID_INPUT
    */
   create(
@@ -42,9 +42,9 @@ export interface Operators {
   ): Promise<{ readonly id: string; readonly token: string }>;
   list(caller: Caller): Promise<readonly OperatorDescription[]>;
   /**
-   * Ends a token at once. Ending one that has ended changes nothing more.
+   * Revokes a token at once. Idempotent.
    *
-   * @returns the API keys that were made with it and that still counted
+   * @returns the API keys that were made with it and were active
    * @throws {TenantSecretsError} NOT_FOUND
    */
   revoke(caller: Caller, id: string, options?: MakerLeaves): Promise<MadeKeys>;

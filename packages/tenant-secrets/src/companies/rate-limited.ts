@@ -3,14 +3,14 @@ import type { Catalog } from "@repo/catalog";
 import type { RateLimits } from "../access/rate-limits.ts";
 import type { Companies } from "./companies.ts";
 
-/** Charges a resolution to the budget of the company, and a denial to the caller. */
+/** Charges each resolution to the company's call budget, and each denial to the caller. */
 export function limitedCompanies(
   companies: Companies,
   { limits, catalog }: { readonly limits: RateLimits; readonly catalog: Catalog },
 ): Companies {
   return {
     ...companies,
-    // Only jobs are not charged.
+    // Jobs are not rate-limited.
     resolveCached: (caller, subdomain, now) =>
       caller.actor.kind === "job" ? companies.resolveCached(caller, subdomain, now) : undefined,
     resolve: async ({ secretKey, ...asked }, subdomain) => {

@@ -7,16 +7,16 @@ import { audited, type Operations } from "../access/operation.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 import { keysOfMaker } from "./made-keys.ts";
 
-/** Operators disable people and enable them again. Their memberships stay. */
+/** Operators disable and enable people. Their memberships remain. */
 export interface Users {
   /**
-   * Counts within five seconds everywhere. Doing it again changes nothing more.
+   * Takes effect in every process within five seconds. Idempotent.
    *
-   * @returns the API keys of all companies that the person made and that still counted
+   * @returns the API keys of all companies that the person made and that were active
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND
    */
   disable(caller: Caller, userId: string, options?: MakerLeaves): Promise<MadeKeys>;
-  /** As `disable`. API keys that were revoked stay so. */
+  /** As `disable`. Revoked API keys stay revoked. */
   enable(caller: Caller, userId: string): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export function createUsers(operations: Operations): Users {
       if (row === undefined) throw notFound();
       const state = userState(row);
       const isGenuine = writer.isGenuine(state, row);
-      // A row that another party wrote can be shut, and not opened.
+      // A row that is not genuine can be disabled, but not enabled.
       if (!disabled) writer.require(state, row);
       const beside = await writer.close({ ...state, disabled }, isGenuine);
       await statements

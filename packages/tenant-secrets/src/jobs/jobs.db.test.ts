@@ -24,7 +24,7 @@ async function run(name: string, payload: unknown = {}): Promise<void> {
   await task(payload, { signal: new AbortController().signal });
 }
 
-test("request ids are forgotten after a day, in every company, and not before", async () => {
+test("request ids of secrets are deleted after a day, in every company, and not before", async () => {
   const { superuser, secrets } = fixture;
   for (const subdomain of [await fixture.company("database"), await fixture.company("database")]) {
     await secrets.company(subdomain, product).set("CUSTOM_A", "a", { requestId: "today" });
@@ -38,7 +38,7 @@ test("request ids are forgotten after a day, in every company, and not before", 
   expect([...left]).toEqual([{ id: "today", count: 2 }]);
 });
 
-test("request ids of changes of companies, members and API keys are forgotten after a day too", async () => {
+test("request ids of changes of companies, members and API keys are deleted after a day", async () => {
   const { superuser } = fixture;
   await superuser`insert into management_requests (actor_kind, actor_id, request_id, digest, created_at) values
     ('operator', 'test', 'old', '', now() - interval '25 hours'), ('operator', 'test', 'today', '', now() - interval '23 hours')`;
@@ -47,7 +47,7 @@ test("request ids of changes of companies, members and API keys are forgotten af
   expect([...left]).toEqual([{ id: "today" }]);
 });
 
-test("processes are forgotten when they were not seen for a day", async () => {
+test("processes not seen for a day are deleted from the registry", async () => {
   const { superuser } = fixture;
   await superuser`insert into processes (id, region, master_key_versions, seen_at) values
     (gen_random_uuid(), 'default', '{1}', now() - interval '25 hours'), (gen_random_uuid(), 'default', '{2}', now() - interval '23 hours')`;
@@ -56,7 +56,7 @@ test("processes are forgotten when they were not seen for a day", async () => {
   expect([...left]).toEqual([{ versions: [2] }]);
 });
 
-test("a master key that has been active for more than 90 days is due, which the log says, and a younger one is not", async () => {
+test("a master key active for more than 90 days is reported in the log, and a younger one is not", async () => {
   const age = (days: number) =>
     fixture.superuser`update master_keys set activated_at = now() - make_interval(days => ${days})`;
   await age(89);
@@ -73,7 +73,7 @@ test("a master key that has been active for more than 90 days is due, which the 
   ]);
 });
 
-test("removed secrets are purged, old versions destroyed and expiry reminded of, when they are due", async () => {
+test("due secrets are purged, due versions destroyed, and expiry reminders audited", async () => {
   const { superuser, secrets } = fixture;
   const subdomain = await fixture.company("database");
   const acme = secrets.company(subdomain, product);
@@ -98,7 +98,7 @@ test("removed secrets are purged, old versions destroyed and expiry reminded of,
   ]);
 });
 
-test("a payload that is not one of the task is refused, and not quoted", async () => {
+test("an invalid payload of a task is refused, and not quoted in the error", async () => {
   for (const payload of [{ value: "a-canary" }, [], "a-canary", null]) {
     const refused = run("forget-processes", payload);
     await expect(refused).rejects.toMatchObject({ code: "INVALID_INPUT" });
@@ -106,11 +106,11 @@ test("a payload that is not one of the task is refused, and not quoted", async (
   }
 });
 
-test("expiry is looked at every five minutes", () => {
+test("expiry is checked every five minutes", () => {
   expect(schedule["remind-of-expiry"]).toBe("*/5 * * * *");
 });
 
-test("what runs by itself is a task, and runs when it is due or asked for", async () => {
+test("every scheduled task exists, and runs when it is due or requested", async () => {
   expect(Object.keys(tasks)).toEqual(expect.arrayContaining(Object.keys(schedule)));
   const done: string[] = [];
   const jobs = await startJobs({

@@ -22,7 +22,7 @@ export interface TaskDependencies {
   readonly log: JobLog;
 }
 
-/** When tasks run by themselves, in UTC. */
+/** The schedule of recurring tasks, in UTC. */
 export const schedule: Schedule = {
   "forget-write-requests": "7 * * * *",
   "forget-processes": "37 * * * *",
@@ -36,10 +36,10 @@ export const schedule: Schedule = {
   "remind-of-expiry": "*/5 * * * *",
 };
 
-/** What each job does. A task is an entry here and, where it runs by itself, one in the schedule. */
+/** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
   const { runs, maintenance, outsideSettlement, vault, retention } = secrets;
-  /** The log of jobs has an error's code; what an operator is to do about it stands in its message. */
+  /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work();
@@ -50,7 +50,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     }
   };
   return {
-    // A process that lacks something for a kind of runs, such as a place for backups, leaves it to others.
+    // A process that lacks the means for a kind of run, such as a backup destination, leaves it to others.
     ...Object.fromEntries(
       Object.entries(runs.work).map(([kind, work]) => [
         kind,
@@ -58,13 +58,13 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
       ]),
     ),
 
-    /** Requests are remembered for a day. A writer forgets some of its own company's; this one forgets the rest. */
+    /** Request ids are stored for a day. A writer deletes some of its own company's; this task deletes the rest. */
     "forget-write-requests": task(NoPayload, async (_, { signal }) => {
       for (const table of [sql`write_requests`, sql`management_requests`]) {
         await deleteInBatches(database, signal, { table, condition: sql`created_at <= ${forgottenBefore}` });
       }
     }),
-    /** A process that ends takes its row along; one that was killed leaves it. */
+    /** A process deletes its row when it stops; a killed process leaves it. */
     "forget-processes": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, {
         table: sql`processes`,
@@ -130,7 +130,7 @@ function task<Payload>(
   };
 }
 
-/** What is left when the process stops, the next job deletes. A row that was renewed meanwhile stays. */
+/** Rows that remain when the process stops are deleted by the next job. A row renewed meanwhile stays. */
 async function deleteInBatches(
   database: Database,
   signal: AbortSignal,

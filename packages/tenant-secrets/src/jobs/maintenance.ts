@@ -20,38 +20,35 @@ import {
 
 const { companies, companySecrets, companySecretVersions } = tables;
 
-/** How many versions of a secret keep their values, whatever their age: the current one, and those that were it last. */
+/** Versions per secret that retain their values, whatever their age: the current one and the latest previous ones. */
 const keptVersions = 20;
 
-/** How many secrets are locked by one transaction. */
+/** Secrets locked by one transaction. */
 const batchSize = 100;
 
 const maintenanceCaller = systemCaller("maintenance", { verbs: [], secretKeys: [] });
 
-/**
- * Scheduled work on the secrets of all companies, by the database's clock. Runs at the same time, and runs after one that was
- * stopped, do nothing twice.
- */
+/** Scheduled work on the secrets of all companies, by the database's clock. Concurrent and repeated runs do nothing twice. */
 export interface SecretMaintenance {
   /**
-   * Destroys the values of versions that are not active, were replaced more than a day ago, and are not among the 20 versions of
-   * the secret that were current last.
+   * Destroys the values of versions that are inactive, were replaced more than a day ago, and are not among the latest 20
+   * current versions of the secret.
    *
-   * @returns of how many secrets
+   * @returns the number of secrets
    */
   destroyOldVersions(signal: AbortSignal): Promise<number>;
   /**
-   * Purges the removed secrets whose recovery time is over. Where the key of a company does not decrypt, its secrets stay and an
-   * alarm is raised.
+   * Purges removed secrets whose recovery window is over. If a company's key does not decrypt, its secrets stay and an alarm is
+   * raised.
    *
-   * @returns how many
+   * @returns the number of secrets
    */
   purgeRemovedSecrets(signal: AbortSignal): Promise<number>;
   /**
-   * Audits which current versions expire soon, once for each of their reminder days, and which have expired. An earlier reminder
-   * that was missed is left out once a later one is due.
+   * Audits current versions that expire soon, once per reminder day, and those that have expired. A missed reminder is skipped
+   * once a later one is due.
    *
-   * @returns how many
+   * @returns the number of events
    */
   remindOfExpiry(signal: AbortSignal): Promise<number>;
 }
@@ -66,7 +63,7 @@ export function createSecretMaintenance({
   audit,
   onAlarm,
 }: DatabaseParts): SecretMaintenance {
-  /** Runs batches until one of them finds nothing to do. @returns how many they did together */
+  /** Runs batches until one finds nothing to do. @returns the total */
   const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
     await audit.ready();
     let total = 0;
@@ -79,8 +76,8 @@ export function createSecretMaintenance({
   };
 
   /**
-   * The keys of companies by id; undefined where they were destroyed. A company whose active key does not decrypt is left out
-   * and added to `passedOver`.
+   * The active keys of companies by id; undefined if destroyed. A company whose active key does not decrypt is left out and
+   * added to `passedOver`.
    */
   const keysOf = async (
     companyIds: readonly string[],
@@ -99,7 +96,7 @@ export function createSecretMaintenance({
     return keys;
   };
 
-  /** Companies with something to purge, with their keys: none where nothing is left. */
+  /** Companies with secrets to purge, with their keys; empty at the end. */
   const findDue = async (passedOver: Set<string>): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
     for (;;) {
       const companyIds = await database.acrossCompanies((statements) => selectDue(statements, passedOver));
@@ -108,7 +105,7 @@ export function createSecretMaintenance({
     }
   };
 
-  /** A head that another party has changed is purged as well, and has no key for another MAC. */
+  /** A head that is not genuine is purged too, and needs no key for a new MAC. */
   const checked = (keys: HeadKeys | undefined, head: HeadRow): Head => {
     try {
       return genuineHead(keys, head);
@@ -155,7 +152,7 @@ export function createSecretMaintenance({
               .from(companySecrets)
               .where(and(ofVersion(head), ofSecret(head.companyId, head.secretKey), isOld))
               .returning({ version: companySecretVersions.version });
-            // Another worker has been here.
+            // Another worker has already done it.
             if (gone.length === 0) continue;
             const newest = Math.max(...gone.map(({ version }) => version));
             await record(statements, "secret.destroy-versions", { ...head, version: newest });
@@ -169,7 +166,7 @@ export function createSecretMaintenance({
       const passedOver = new Set<string>();
       return untilNothing(signal, () =>
         withKeysOfNow(async () => {
-          // Their keys are loaded before the transaction, which waits for nothing but its statements.
+          // The keys are loaded before the transaction, which awaits nothing but its statements.
           const keys = await findDue(passedOver);
           if (keys.size === 0) return 0;
           return database.acrossCompanies(async (statements) => {
@@ -193,7 +190,7 @@ export function createSecretMaintenance({
     remindOfExpiry: (signal) =>
       untilNothing(signal, () =>
         database.acrossCompanies(async (statements) => {
-          // A row that another worker has just done is looked at again once its lock is free, and is not due any more.
+          // A row just processed by another worker is checked again once its lock is free, and is no longer due.
           const rows = await statements.execute(sql`
           update ${companySecretVersions} v set reminded_days = due.days
           from (
@@ -219,7 +216,7 @@ export function createSecretMaintenance({
   };
 }
 
-/** Removed, and not to be restored any more. */
+/** Removed, and past the recovery window. */
 const isDue = and(
   isNotNull(companySecrets.deletedAt),
   isNull(companySecrets.purgedAt),
@@ -239,7 +236,7 @@ async function selectDue(
   return [...new Set(rows.map(({ companyId }) => companyId))];
 }
 
-/** Faults of one company's keys. */
+/** Errors that affect one company's keys only. */
 const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set(["KEY_UNAVAILABLE", "INTEGRITY_FAILURE"]);
 
 function notPurged(companyId: string, { code, message }: TenantSecretsError): TenantSecretsError {
@@ -253,17 +250,17 @@ const Reminders = z.array(
   z.object({ companyId: z.string(), secretKey: z.string(), version: z.int(), days: z.int() }),
 );
 
-/** Stands for "expired" among the numbers of days before that. */
+/** The reminder "expired", among the numbers of days before expiry. */
 const expired = -1;
 
-/** The fewest days before its expiry that a version has reached; null where it has reached none. */
+/** The smallest reminder, in days before expiry, that a version has reached; null if none. */
 const dueDays = sql`case when v.expires_at <= now() then ${sql.raw(String(expired))}
   else (select min(d) from unnest(v.reminder_days) d where v.expires_at <= now() + make_interval(days => d)) end`;
 
 /**
- * A version whose value is due for destruction: it was replaced more than a day ago, and so were as many later ones as keep
- * their values beside the current one, whose value is in the head. The time at which a version was made does not matter: it
- * can be pending for long.
+ * Selects a version whose value is due for destruction: it was replaced more than a day ago, and so were as many later versions
+ * as retain their values beside the current one, whose value is in the head. The creation time does not matter: a version can
+ * be pending for a long time.
  */
 const isOld = and(
   eq(companySecretVersions.companyId, companySecrets.companyId),

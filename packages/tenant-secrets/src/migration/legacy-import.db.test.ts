@@ -14,7 +14,7 @@ beforeAll(async () => {
   rawKey = Buffer.from((await fixture.infisical.findSecret("/hono-api", keyName))?.value ?? "", "hex");
 });
 
-/** What the strategy's sample code keeps of a value. */
+/** The row that the strategy's sample code stores for a value. */
 function seal(
   value: string | Buffer,
   key = rawKey,
@@ -30,7 +30,7 @@ function row(company: string, secretKey: string, encrypted: string | undefined):
   return { company, secretKey, encrypted };
 }
 
-/** Runs an import to its end, with nothing cached. */
+/** Runs an import to its end, with empty caches. */
 async function run(
   rows: readonly LegacyRow[],
   options: Partial<LegacyImportOptions> = {},
@@ -76,8 +76,8 @@ async function events(subdomain: string) {
   );
 }
 
-describe("rows of the old form", () => {
-  test("are sealed anew under the catalogue's names, with their origin, and a second run finds them equal", async () => {
+describe("importing legacy rows", () => {
+  test("legacy rows are re-encrypted under the catalogue's names with their origin, and a second run finds them equal", async () => {
     const acme = await fixture.company("database");
     const long = "é".repeat(32_768);
     const rows = [
@@ -116,7 +116,7 @@ describe("rows of the old form", () => {
     expect(await events(acme)).toHaveLength(2 * rows.length);
   });
 
-  test("go to the company of their id, whatever company has its name by now", async () => {
+  test("a legacy row belongs to the company with its id, even if another company has its name now", async () => {
     const x = await fixture.company("database");
     const y = await fixture.company("database");
     await fixture.secrets.companies.rename(operator, x, { newSubdomain: `${x}-new` });
@@ -128,7 +128,7 @@ describe("rows of the old form", () => {
     expect(await heads(x)).toEqual([]);
   });
 
-  test("are a conflict where two companies have had their name, until it is decided which is meant", async () => {
+  test("a legacy row is a conflict if two companies have had its name, until the operator decides", async () => {
     const x = await fixture.company("database");
     const y = await fixture.company("database");
     await fixture.secrets.companies.rename(operator, x, { newSubdomain: `${x}-new` });
@@ -148,7 +148,7 @@ describe("rows of the old form", () => {
     expect(short(await run([mine]))).toEqual(["unchanged"]);
   });
 
-  test("of a deleted company do not go to the next owner of its name", async () => {
+  test("a legacy row of a deleted company does not go to the next owner of its name", async () => {
     const gone = await fixture.company("database");
     const id = await idOf(gone);
     await fixture.superuser`update companies set status = 'deleted', deleted_at = now() where id = ${id}`;
@@ -167,7 +167,7 @@ describe("rows of the old form", () => {
     expect(await heads(gone)).toEqual([]);
   });
 
-  test("become CUSTOM_… where the catalogue does not list them, and only if that was asked for", async () => {
+  test("a legacy row that the catalogue does not list becomes CUSTOM_… on request only", async () => {
     const acme = await fixture.company("database");
     const rows = [row(acme, "twilio_token", seal("fake")), row(acme, "twilio-token", seal("fake"))];
     expect(short(await run(rows))).toEqual(["bad UNKNOWN_SECRET_KEY", "bad UNKNOWN_SECRET_KEY"]);
@@ -175,7 +175,7 @@ describe("rows of the old form", () => {
     expect(await heads(acme)).toEqual(["CUSTOM_TWILIO_TOKEN legacy 1"]);
   });
 
-  test("are opened with the key of another name, however weak it is", async () => {
+  test("legacy rows are decrypted with a key of any name, however weak", async () => {
     const acme = await fixture.company("database");
     const old = Buffer.alloc(32, 1);
     await fixture.infisical.putSecret("/hono-api", "OLD_KEY", old.toString("hex").toUpperCase());
@@ -184,7 +184,7 @@ describe("rows of the old form", () => {
     ]);
   });
 
-  test("that are bad are named with the reason and left alone, and the others are imported", async () => {
+  test("invalid legacy rows are skipped with a reason, and the others are imported", async () => {
     const acme = await fixture.company("database");
     const outside = await fixture.company("infisical");
     const good = seal("fake-good");
@@ -250,7 +250,7 @@ describe("rows of the old form", () => {
     );
   });
 
-  test("never take the place of what is there: another value, a newer one, or a removal", async () => {
+  test("a legacy row never replaces another value, a newer one, or a removal", async () => {
     const acme = await fixture.company("database");
     const secrets = fixture.secrets.company(acme, product);
     await secrets.set("CUSTOM_EQUAL", "fake-equal");
@@ -284,7 +284,7 @@ describe("rows of the old form", () => {
     ]);
   });
 
-  test("of a hybrid company never shadow another value in Infisical", async () => {
+  test("a legacy row of a hybrid company never shadows another value in Infisical", async () => {
     const acme = await fixture.company("hybrid");
     const folder = `/tenants/${acme}`;
     await fixture.infisical.putSecret(folder, "CUSTOM_DIFFERENT", "fake-edited in Infisical");
@@ -301,7 +301,7 @@ describe("rows of the old form", () => {
     );
   });
 
-  test("that come to one secret twice are imported once, and the second is held to the first", async () => {
+  test("two legacy rows for one secret are imported once, and the second is compared with the first", async () => {
     const [acme, other] = [await fixture.company("database"), await fixture.company("database")];
     const rows = [
       row(acme, "custom_twice", seal("fake-one")),
@@ -314,7 +314,7 @@ describe("rows of the old form", () => {
     expect(short(await run(rows))).toEqual(expected);
   });
 
-  test("of two runs at once are imported by one of them", async () => {
+  test("two concurrent runs import each legacy row once", async () => {
     const acme = await fixture.company("database");
     const rows = Array.from({ length: 20 }, (_, i) => row(acme, `CUSTOM_${i}`, seal(`fake-${i}`)));
     const runs = await Promise.all([run(rows), run(rows), run(rows)]);
@@ -327,8 +327,8 @@ describe("rows of the old form", () => {
   });
 });
 
-describe("a dry run", () => {
-  test("foretells what the run then does, and writes neither a secret nor a key", async () => {
+describe("a dry run of an import", () => {
+  test("a dry run predicts the outcomes of the run, and writes neither a secret nor a key", async () => {
     const acme = await fixture.company("database");
     const there = await fixture.company("database");
     await fixture.secrets.company(there, product).set("CUSTOM_DIFFERENT", "fake-new");
@@ -358,7 +358,7 @@ describe("a dry run", () => {
     ]);
   });
 
-  test("puts every comparison in the audit log: it would tell whoever guesses", async () => {
+  test("a dry run audits every comparison, which an attacker could use to guess values", async () => {
     const acme = await fixture.company("database");
     await fixture.secrets.company(acme, product).set("CUSTOM_A", "fake-a");
     await run([row(acme, "CUSTOM_A", seal("guess")), row(acme, "CUSTOM_A", seal("fake-a"))], {
@@ -371,7 +371,7 @@ describe("a dry run", () => {
   });
 });
 
-test("a value that does not read back as it was written is not counted as imported", async () => {
+test("a value that does not read back as written is not reported as imported", async () => {
   const acme = await fixture.company("database");
   await fixture.superuser.unsafe(`
     create function spoil() returns trigger language plpgsql as $$ begin
@@ -386,8 +386,8 @@ test("a value that does not read back as it was written is not counted as import
   expect(short(outcomes)).toEqual(["bad INTEGRITY_FAILURE", "imported"]);
 });
 
-describe("an import ends before the first row", () => {
-  test("for anybody but an operator, in the audit log", async () => {
+describe("an import that fails before its first row", () => {
+  test("an import by anyone but an operator is denied and audited", async () => {
     const acme = await fixture.company("database");
     const call = run([row(acme, "CUSTOM_A", seal("fake"))], {}, product);
     expect(await codeOf(call)).toBe("FORBIDDEN");
@@ -409,7 +409,7 @@ describe("an import ends before the first row", () => {
   });
 });
 
-test("a record that cannot be written to ends the run, and another run completes it", async () => {
+test("an unavailable audit log ends the import, and another import completes it", async () => {
   const acme = await fixture.company("database");
   const rows = ["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"].map((name) => row(acme, name, seal(`fake-${name}`)));
   await fixture.superuser.unsafe(`
@@ -428,7 +428,7 @@ describe("the run of an import", () => {
     return first;
   };
 
-  test("shows how many rows are done while it goes on, and is done when they are", async () => {
+  test("an import shows the number of finished rows, and is done when all are", async () => {
     const acme = await fixture.company("database");
     const rows = ["CUSTOM_A", "CUSTOM_B"].map((name) => row(acme, name, seal(`fake-${name}`)));
     const between: unknown[] = [];
@@ -445,7 +445,7 @@ describe("the run of an import", () => {
     expect(await newest()).toMatchObject({ state: "done", driven: false });
   });
 
-  test("is cancelled by an operator between two steps, and cannot be paused; another import does the rest", async () => {
+  test("an import can be cancelled between two steps but not paused, and another import does the rest", async () => {
     const acme = await fixture.company("database");
     const rows = ["CUSTOM_A", "CUSTOM_B"].map((name) => row(acme, name, seal(`fake-${name}`)));
     const { runs } = fixture.secrets;
@@ -467,7 +467,7 @@ describe("the run of an import", () => {
     expect(short(await run(rows))).toEqual(["unchanged", "unchanged"]);
   });
 
-  test("ends with the import that fails, or whose process is gone", async () => {
+  test("an import's run is cancelled when the import fails or its process dies", async () => {
     const source = (async function* () {
       yield [];
       throw new Error("a-canary");

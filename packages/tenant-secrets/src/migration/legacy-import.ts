@@ -15,25 +15,25 @@ import { openLegacyRow, secretKeyOf, type LegacyRow } from "./legacy-row.ts";
 export interface LegacyImportOptions {
   /** The secret in `/hono-api` that holds the raw key. */
   readonly keyName: string;
-  /** Takes a name that the catalogue does not list as `CUSTOM_…`. */
+  /** Imports a name that the catalogue does not list as `CUSTOM_…`. */
   readonly customUnknown: boolean;
-  /** Says what would be done, and does none of it. */
+  /** Reports the outcomes without writing anything. */
   readonly dryRun: boolean;
-  /** Companies of the rows, by the name or id that the rows have, and the subdomain or id here that each is. */
+  /** Maps companies as named in the rows, by name or id, to a subdomain or id here. */
   readonly assigned?: ReadonlyMap<string, string> | undefined;
-  /** Called with what became of each row, as soon as that is certain. What it throws ends the import. */
+  /** Called with each row's outcome, as soon as it is final. An error ends the import. */
   readonly onOutcome: (outcome: LegacyOutcome) => void | Promise<void>;
 }
 
 /**
- * Reads what the strategy's sample code wrote, and encrypts it again. Each row is a transaction of its own, so that an import
- * which ended anywhere is completed by another one. What stands here already is never touched. It is a run, which shows its
- * progress and can be cancelled; the source is this process's alone, so that nothing else can go on with it.
+ * Imports what the strategy's sample code wrote, and encrypts it again. Each row is its own transaction, so that another import
+ * can complete an interrupted one. Existing secrets are never changed. The import is a run with progress that can be cancelled;
+ * its source belongs to this process, so that no other process can continue it.
  *
- * @param caller an operator, in whose name the audit log has it
- * @param source the rows in batches; each company is looked up once a batch
- * @throws {TenantSecretsError} FORBIDDEN; what `readLegacyKey` throws; CONFLICT where it was cancelled; what makes it useless
- *   to go on, such as DATABASE_UNAVAILABLE
+ * @param caller an operator, who is audited as the actor
+ * @param source the rows in batches; each company is looked up once per batch
+ * @throws {TenantSecretsError} FORBIDDEN; the errors of `readLegacyKey`; CONFLICT if it was cancelled; errors that affect all
+ *   rows, such as DATABASE_UNAVAILABLE
  */
 export type ImportLegacy = (
   caller: Caller,
@@ -43,7 +43,7 @@ export type ImportLegacy = (
 
 const Input = z.strictObject({ dryRun: z.boolean(), customUnknown: z.boolean() });
 
-/** How many rows became what. */
+/** The number of rows per outcome. */
 const Facts = z.strictObject({
   imported: z.int(),
   unchanged: z.int(),
@@ -59,7 +59,7 @@ interface Tools {
 
 export type LegacyImportRun = Run<z.infer<typeof Input>, z.infer<typeof Facts>, Tools>;
 
-/** How often a run says how far it is, in milliseconds: well within its lease. */
+/** Milliseconds between two progress updates of the run: well within its lease. */
 const stepMs = 2000;
 
 interface LegacyImportParts extends LegacyPlaceParts {
@@ -69,7 +69,7 @@ interface LegacyImportParts extends LegacyPlaceParts {
   readonly companies: Companies;
 }
 
-/** The subject is the import itself: several may be under way. */
+/** The subject is the import itself: several can be running. */
 export function defineLegacyImport(parts: LegacyImportParts): LegacyImportRun {
   const { catalog } = parts;
   return defineRun(parts.database, {
@@ -85,10 +85,10 @@ export function defineLegacyImport(parts: LegacyImportParts): LegacyImportRun {
         const place = createPlace(parts, caller, options.dryRun);
         const counts = { ...step.facts };
         let { done } = step.progress;
-        let keptAt = performance.now();
-        const keep = async (): Promise<void> => {
+        let reportedAt = performance.now();
+        const reportProgress = async (): Promise<void> => {
           await step.commit(async () => {}, { done, facts: counts });
-          keptAt = performance.now();
+          reportedAt = performance.now();
         };
         for await (const rows of source) {
           const find = await createFind(parts, caller, { rows, assigned: options.assigned ?? new Map() });
@@ -98,9 +98,9 @@ export function defineLegacyImport(parts: LegacyImportParts): LegacyImportRun {
             counts[verdict.result]++;
             done++;
             await options.onOutcome({ company: row.company, secretKey: row.secretKey, target, ...verdict });
-            if (performance.now() - keptAt > stepMs) await keep();
+            if (performance.now() - reportedAt > stepMs) await reportProgress();
           }
-          await keep();
+          await reportProgress();
         }
         return step.enter({ phase: "done", facts: counts });
       },
@@ -130,7 +130,7 @@ export function createLegacyImport(
       if (run === undefined) throw new Error("a subject of its own is free");
       await legacyImport.drive(run, { caller, tools: { source, options, rawKey } });
     } catch (error) {
-      // What the source throws is for whoever reads it.
+      // The source's own errors are for its caller.
       throw error instanceof DatabaseError ? asTenantSecretsError(error) : error;
     }
   };
@@ -165,7 +165,7 @@ async function importRow(
   }
 }
 
-/** What can be wrong with one secret or company while the others are well. @throws everything else */
+/** Errors that affect one secret or company only. @throws all other errors */
 function reasonOf(error: unknown): LegacyReason {
   const { code } = asTenantSecretsError(error);
   if (code === "INTEGRITY_FAILURE" || code === "KEY_UNAVAILABLE" || code === "KEY_DESTROYED") return code;
@@ -176,9 +176,9 @@ type Find = (row: LegacyRow) => Promise<Destination | Unplaced>;
 type Unplaced = "UNKNOWN_COMPANY" | "AMBIGUOUS_COMPANY" | "STORE_IS_INFISICAL";
 
 /**
- * Finds the companies of a batch, each once. A row belongs to the company of its id, where that is one here, whatever its
- * name is by now: a name can pass from one company to another. Without such an id it goes by its name, if no more than one
- * company has ever had that.
+ * Finds the companies of a batch, each once. A row belongs to the company with its id, if there is one here, whatever its
+ * current name: names can pass from one company to another. Otherwise the row's name decides, if only one company has ever had
+ * it.
  */
 async function createFind(
   { database, companies, infisicalStore }: LegacyImportParts,
@@ -207,7 +207,7 @@ async function createFind(
     const names = namesOf(row, assigned);
     const known = names.map(idIn).find((id) => id !== undefined && subdomains.has(id));
     const name = names.find((each) => idIn(each) === undefined);
-    // Deleted, with the id: an owner of the name after it is another company.
+    // The company was deleted: another company may own its name now.
     const subdomain = known === undefined ? name : subdomains.get(known);
     if (subdomain === undefined) return "UNKNOWN_COMPANY";
     const isAssigned = assigned.has(row.company) || assigned.has(row.companyId ?? "");
@@ -218,7 +218,7 @@ async function createFind(
   };
 }
 
-/** What a row's company is looked for by, the surer first. */
+/** The references to a row's company, the most reliable first. */
 function namesOf(row: LegacyRow, assigned: ReadonlyMap<string, string>): readonly string[] {
   const given = [row.companyId, row.company].filter((name) => name !== undefined);
   const decided = given.map((name) => assigned.get(name)).find((name) => name !== undefined);
@@ -229,7 +229,7 @@ function idIn(name: string): string | undefined {
   return z.guid().safeParse(name).data?.toLowerCase();
 }
 
-/** @returns by id, the subdomain; undefined as that of a deleted company */
+/** @returns the subdomain by id; undefined for a deleted company */
 async function subdomainsOf(
   database: Database,
   ids: readonly string[],
@@ -245,7 +245,7 @@ async function subdomainsOf(
   return new Map(rows.map((row) => [row.id, row.deletedAt === null ? row.subdomain : undefined]));
 }
 
-/** How many companies have had each of these subdomains. */
+/** The number of companies that have ever had each subdomain. */
 async function ownersOf(database: Database, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const { subdomain } = tables.companySubdomains;
   const rows = await database.acrossCompanies((statements) =>

@@ -1,12 +1,12 @@
 import type { LegacyRow } from "./legacy-row.ts";
 
 /**
- * `imported`: written, read back and found equal; in a dry run, would be. `unchanged`: there already, and equal.
- * `conflict`: something else stands there. `bad`: nothing can be made of the row. The last two are left alone.
+ * `imported`: written, read back and found equal; in a dry run, it would be. `unchanged`: an equal value exists. `conflict`:
+ * another value exists. `bad`: the row is unusable. The last two are skipped.
  */
 export type LegacyResult = "imported" | "unchanged" | "conflict" | "bad";
 
-/** Why a row was left alone. docs/import-legacy.md says what to do about each. */
+/** Why a row was skipped. docs/import-legacy.md describes the remedy for each. */
 export type LegacyReason =
   | "UNREADABLE_ROW"
   | "UNKNOWN_COMPANY"
@@ -24,9 +24,9 @@ export type LegacyReason =
   | "KEY_UNAVAILABLE"
   | "KEY_DESTROYED";
 
-/** What became of a row. Company and secret key are the row's own words. */
+/** The outcome of a row. Company and secret key are as in the row. */
 export interface LegacyOutcome extends Pick<LegacyRow, "company" | "secretKey"> {
-  /** The secret key here, where the row got as far as that. */
+  /** The secret key here, if it could be determined. */
   readonly target: string | undefined;
   readonly result: LegacyResult;
   readonly reason: LegacyReason | undefined;

@@ -25,10 +25,10 @@ export interface Destination {
 type Place = (destination: Destination, secretKey: string, value: LegacyValue) => Promise<Verdict>;
 
 /**
- * Puts values where nothing stands.
+ * Writes values of secrets that do not exist.
  *
- * A comparison with what does stand there is put in the audit log before its result is known to anybody: whoever can make rows
- * could guess with it.
+ * A comparison with an existing value is audited before its result is returned: a party that can create rows could guess values
+ * with it.
  */
 export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boolean): Place {
   const { databaseStore, infisicalStore, operations } = parts;
@@ -45,7 +45,7 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     return same;
   };
 
-  /** @returns undefined where nothing stands in the way */
+  /** @returns undefined if the secret does not exist */
   const obstacle: (...at: Parameters<Place>) => Promise<Verdict | undefined> = async (
     { company, outside },
     secretKey,
@@ -73,7 +73,7 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
     const written = await operations.inSteps({ caller, action: "secret.import", company, secretKey }, () =>
       databaseStore.backfill({ caller, company }, { secretKey, ...value, origin: "legacy" }),
     );
-    // Somebody wrote or removed it since it was looked for.
+    // The secret was written or removed since it was read.
     if (written === undefined) return (await obstacle(destination, secretKey, value)) ?? bad("NOT_VERIFIED");
     const stored = await databaseStore.find(company, secretKey);
     const verified = stored?.version === written.version && isEncryptionOf(stored, value.plaintext);
@@ -81,7 +81,7 @@ export function createPlace(parts: LegacyPlaceParts, caller: Caller, dryRun: boo
   };
 }
 
-/** What a dry run would have written by now, for rows that come to the same secret: under a key of its own, not as text. */
+/** The values that a dry run would have written, for several rows of one secret: MACs under a random key, not plaintext. */
 function rememberValues(): (company: Company, secretKey: string, value: Plaintext) => Verdict {
   const key = randomBytes(32);
   const remembered = new Map<string, string>();
@@ -95,7 +95,7 @@ function rememberValues(): (company: Company, secretKey: string, value: Plaintex
   };
 }
 
-/** What no value can be is another one than any that is imported. */
+/** An unusable stored value differs from every imported one. */
 function unlessUnusable(error: unknown): "unusable" {
   if (error instanceof TenantSecretsError && error.code === "INVALID_VALUE") return "unusable";
   throw error;

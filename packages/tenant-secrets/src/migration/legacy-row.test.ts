@@ -15,9 +15,9 @@ test.each([
   ["_private", undefined, undefined],
   ["../STRIPE_SECRET_KEY", undefined, undefined],
   ["STRIPE_SECRET_KEY ", undefined, undefined],
-  // Its capital is an S.
+  // Its upper-case form is an ASCII S.
   ["ſtripe_secret_key", undefined, undefined],
-  // With CUSTOM_ before it, it is longer than a secret key can be.
+  // With the prefix CUSTOM_ it exceeds the maximum length of a secret key.
   [`t${"x".repeat(99)}`, undefined, undefined],
 ])("the secret key of %j is %j, or where unknown ones are taken, %j", (name, strict, custom) => {
   expect(secretKeyOf(catalog, name, false)).toBe(strict);

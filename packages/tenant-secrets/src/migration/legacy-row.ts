@@ -13,10 +13,10 @@ import { decryptLegacyValue, Plaintext } from "@repo/envelope";
 export interface LegacyRow {
   /** The company's subdomain, or its id here. */
   readonly company: string;
-  /** What the row itself held as its company, where the source has that beside the name: it goes before the name. */
+  /** The company that the row itself contains, if the source has both. It takes precedence over the name. */
   readonly companyId?: string | undefined;
   readonly secretKey: string;
-  /** `ivHex:ciphertextHex:tagHex`; undefined where the source could not be read, and the rest says where. */
+  /** `ivHex:ciphertextHex:tagHex`; undefined if the source could not be read, and the other fields tell where. */
   readonly encrypted: string | undefined;
 }
 
@@ -25,17 +25,17 @@ export interface LegacyValue {
   readonly lastFour: string | undefined;
 }
 
-/** The longest text that a value of the greatest length has: an IV and a tag of 24 and 32 digits, two colons. */
+/** The length of the encrypted form of the longest value: an IV and a tag of 24 and 32 digits, two colons. */
 const maxEncryptedLength = 2 * maxValueBytes + 58;
 
 /**
- * The secret key that a row's own becomes: as it is, else in capitals, else with `CUSTOM_` before it.
+ * Maps a row's key to a secret key: unchanged, else in upper case, else with the prefix `CUSTOM_`.
  *
  * @param customUnknown whether a name that the catalogue does not list may become a `CUSTOM_…`
- * @returns undefined where there is none
+ * @returns undefined if none is valid
  */
 export function secretKeyOf(catalog: Catalog, name: string, customUnknown: boolean): string | undefined {
-  // Before capitals are made: those of some letters outside ASCII are within it.
+  // Checked before upper-casing, which maps some non-ASCII letters to ASCII.
   if (!SecretKey.safeParse(name).success) return undefined;
   const capitals = name.toUpperCase();
   const candidates = [name, capitals, ...(customUnknown ? [`CUSTOM_${capitals}`] : [])];
@@ -43,9 +43,9 @@ export function secretKeyOf(catalog: Catalog, name: string, customUnknown: boole
 }
 
 /**
- * Opens a row's value and checks it as a write is checked.
+ * Decrypts a row's value and validates it as a write does.
  *
- * @returns the value, which the caller wipes, or why there is none
+ * @returns the value, which the caller zeroes, or the reason why there is none
  */
 export function openLegacyRow(
   rawKey: KeyObject,

@@ -12,7 +12,7 @@ interface Answer {
   readonly body?: string;
   readonly headers?: Record<string, string>;
 }
-/** What the provider answers next: an answer, no answer, or the end of the connection. */
+/** The provider's next behaviour: an answer, no answer, or a closed connection. */
 let answer: Answer | "silence" | "hang up" | "half an answer";
 let requests: IncomingMessage[] = [];
 const server = createServer((incoming, outgoing) => {
@@ -62,7 +62,7 @@ const check = (secretKey: (typeof secretKeys)[number], next: typeof answer, dead
     options: { deadlineMs },
   });
 };
-/** As Stripe and SendGrid say no, both at once. */
+/** Refusals in the format of both Stripe and SendGrid. */
 const refusal = (type: string) =>
   JSON.stringify({
     error: { type, message: "Invalid API Key provided: sk_test_***0001" },
@@ -70,7 +70,7 @@ const refusal = (type: string) =>
   });
 
 describe.for(secretKeys)("the check of %s", (secretKey) => {
-  test("takes a credential that the provider takes, by one call that changes nothing", async () => {
+  test("a provider's check accepts a valid credential with one call that changes nothing", async () => {
     expect(await check(secretKey, { status: 200, body: '{"object":"balance","scopes":[]}' })).toBe(
       "accepted",
     );
@@ -84,11 +84,11 @@ describe.for(secretKeys)("the check of %s", (secretKey) => {
     expect(Object.keys(request?.headers ?? {})).not.toContain("x-stripe-client-telemetry");
   });
 
-  test("takes one that may not make this call: the provider knows it", async () => {
+  test("a provider's check accepts a credential that lacks the permission for the call", async () => {
     expect(await check(secretKey, { status: 403, body: refusal("invalid_request_error") })).toBe("accepted");
   });
 
-  test("rejects one that the provider does not know any more", async () => {
+  test("a provider's check rejects a revoked credential", async () => {
     expect(await check(secretKey, { status: 401, body: refusal("invalid_request_error") })).toBe("rejected");
   });
 
@@ -117,12 +117,12 @@ describe.for(secretKeys)("the check of %s", (secretKey) => {
     expect(performance.now() - started).toBeLessThan(4000);
   });
 
-  test("says unknown when nobody is there", async () => {
+  test("a provider's check is unknown if the provider is unreachable", async () => {
     const away = providerChecks({ stripe: "http://127.0.0.1:1", sendgrid: "http://127.0.0.1:1" });
     expect(await checkCredential(catalog, away, { secretKey, text: credentials[secretKey] })).toBe("unknown");
   });
 
-  test("writes nothing of the credential anywhere, whatever it looks like", async () => {
+  test("a provider's check writes no part of the credential to any output", async () => {
     const printed: string[] = [];
     const keep = (text: unknown) => {
       printed.push(String(text));
@@ -154,11 +154,11 @@ describe.for(secretKeys)("the check of %s", (secretKey) => {
   });
 });
 
-describe("a check", () => {
+describe("credential checks of a catalogue", () => {
   const entry = textSecret(z.string(), { label: "x", rule: "x", check: "own" });
   const own = defineCatalog({ OWN: entry });
 
-  test("is the product's own, by the name that its entry gives", async () => {
+  test("a product's own check is used under the name that its entry gives", async () => {
     const asked: string[] = [];
     const result = await checkCredential(
       own,
@@ -168,7 +168,7 @@ describe("a check", () => {
     expect([result, asked]).toEqual(["rejected", ["fake-value"]]);
   });
 
-  test("that fails or never ends says unknown, and its error is thrown away", async () => {
+  test("a check that fails or hangs is unknown, and its error is discarded", async () => {
     const failing: CredentialChecks = { own: () => Promise.reject(new Error("fake-value")) };
     expect(await checkCredential(own, failing, { secretKey: "OWN", text: "fake-value" })).toBe("unknown");
     const throwing: CredentialChecks = {
@@ -187,7 +187,7 @@ describe("a check", () => {
     ).toBe("unknown");
   });
 
-  test("is told when its time is over", async () => {
+  test("a check's signal is aborted at the deadline", async () => {
     const reasons: boolean[] = [];
     const listening: CredentialChecks = {
       own: (_, signal) =>
@@ -204,7 +204,7 @@ describe("a check", () => {
     expect(reasons).toEqual([true]);
   });
 
-  test("is refused for a secret that nobody can be asked about, and for one that is not known", async () => {
+  test("a check is refused for a secret without one, and for an unknown secret key", async () => {
     const asking = (secretKey: string) => checkCredential(catalog, checks, { secretKey, text: "fake-value" });
     await expect(asking("CUSTOM_A")).rejects.toMatchObject({ code: "NOT_SUPPORTED" });
     await expect(asking("WEBHOOK_SIGNING_SECRET")).rejects.toMatchObject({ code: "NOT_SUPPORTED" });
@@ -215,7 +215,7 @@ describe("a check", () => {
     });
   });
 
-  test("that an entry names has to be there at the start", () => {
+  test("a check named by an entry must exist at startup", () => {
     expect(() => requireChecks(catalog, checks)).not.toThrow();
     expect(() => requireChecks(own, checks)).toThrow('names the check "own"');
     expect(() => requireChecks(catalog, {})).toThrow(TypeError);

@@ -1,21 +1,21 @@
 import { type Catalog, type CheckResult, TenantSecretsError } from "@repo/catalog";
 
 /**
- * Asks a provider about a credential, by a call that changes nothing. What it throws counts as "unknown", and is
- * thrown away: errors of HTTP clients hold the request, and with it the credential.
+ * Checks a credential with its provider, by a call that changes nothing. Its errors mean "unknown" and are discarded: errors of
+ * HTTP clients contain the request, and with it the credential.
  *
- * @param text the value, as it is kept
- * @param signal aborted when nobody waits any more
+ * @param text the value in its stored form
+ * @param signal aborted when the result is no longer needed
  */
 export type CredentialCheck = (text: string, signal: AbortSignal) => Promise<CheckResult>;
 
-/** By the names that catalogue entries give. */
+/** Checks by the names used in catalogue entries. */
 export type CredentialChecks = Readonly<Record<string, CredentialCheck>>;
 
-/** How long a provider may take, in all. */
+/** Milliseconds that a provider's check may take in total. */
 export const checkDeadlineMs = 5_000;
 
-/** For the start: @throws {TypeError} when an entry names a check that is not there */
+/** Called at startup. @throws {TypeError} if an entry names a check that does not exist */
 export function requireChecks(catalog: Catalog, checks: CredentialChecks): void {
   for (const [secretKey, { check }] of Object.entries(catalog.entries)) {
     if (check !== undefined && !Object.hasOwn(checks, check)) {
@@ -26,7 +26,7 @@ export function requireChecks(catalog: Catalog, checks: CredentialChecks): void 
   }
 }
 
-/** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or NOT_SUPPORTED where nobody can be asked about this secret key */
+/** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or NOT_SUPPORTED if the entry has no check */
 export function getCheck(catalog: Catalog, checks: CredentialChecks, secretKey: string): CredentialCheck {
   const { check: name } = catalog.get(secretKey);
   const check = name !== undefined && Object.hasOwn(checks, name) ? checks[name] : undefined;
@@ -38,10 +38,10 @@ export function getCheck(catalog: Catalog, checks: CredentialChecks, secretKey: 
 }
 
 /**
- * Whether a provider takes a value. An outage, an odd answer and a deadline are "unknown", never "rejected".
+ * Asks a provider whether it accepts a value. An outage, an unexpected answer and a timeout are "unknown", never "rejected".
  *
  * @param options.deadlineMs default: {@link checkDeadlineMs}
- * @param options.signal ends it early, with "unknown"
+ * @param options.signal aborts the check, with "unknown"
  * @throws {TenantSecretsError} as {@link getCheck}
  */
 export async function checkCredential(
@@ -70,7 +70,7 @@ export async function checkCredential(
   }
 }
 
-/** Rejects when it is aborted. A check that does not listen to its signal is left behind. */
+/** Rejects when the signal is aborted. A check that ignores its signal is abandoned. */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(new Error("aborted"));

@@ -9,7 +9,7 @@ export interface ProviderUrls {
   readonly sendgrid?: string | undefined;
 }
 
-/** The checks that this package has: "stripe" and "sendgrid". */
+/** The built-in checks: "stripe" and "sendgrid". */
 export function providerChecks(urls: ProviderUrls = {}): CredentialChecks {
   return {
     stripe: createStripeCheck(urls.stripe ?? "https://api.stripe.com", checkDeadlineMs),

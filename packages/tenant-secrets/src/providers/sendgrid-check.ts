@@ -2,18 +2,18 @@ import type sendgrid from "@sendgrid/client";
 import { z } from "zod";
 import type { CredentialCheck } from "./credential-check.ts";
 
-/** Without them it was not SendGrid that answered, but something on the way there. */
+/** Headers of SendGrid's answers. An answer without them comes from something in between. */
 const Scopes = z.object({ scopes: z.array(z.string()) });
 const Refusal = z.object({ errors: z.array(z.unknown()) });
 
 /**
- * Reads what the key may do, which every key may.
+ * Reads the key's own scopes, which every key may do.
  *
  * @param url such as "https://api.sendgrid.com"
  */
 export function createSendgridCheck(url: string, timeoutMs: number): CredentialCheck {
   return async (apiKey, signal) => {
-    // The library is large, and most processes never ask.
+    // The library is large, and most processes never make a check.
     const client = newClient((await import("@sendgrid/client")).default);
     const limits = {
       url: "/v3/scopes",
@@ -22,11 +22,11 @@ export function createSendgridCheck(url: string, timeoutMs: number): CredentialC
       timeout: timeoutMs,
       maxRedirects: 0,
       maxContentLength: 1_048_576,
-      // The client's own error for a status makes a pattern of the working directory, and can end the process by it.
+      // On an error status the client builds a pattern from the working directory, which can crash the process.
       validateStatus: () => true,
     };
     client.setDefaultRequest(limits);
-    // A header, since `setApiKey` writes to the console about keys that it does not like.
+    // Set as a header, since `setApiKey` warns on the console about keys of an unexpected form.
     const [{ statusCode, body }] = await client.request({
       url: limits.url,
       headers: { Authorization: `Bearer ${apiKey}` },
@@ -37,7 +37,7 @@ export function createSendgridCheck(url: string, timeoutMs: number): CredentialC
   };
 }
 
-/** The package exports one client for all, with its class as a property that its types leave out. */
+/** The package exports a single client, whose class is a property missing from its types. */
 function newClient(common: typeof sendgrid): typeof sendgrid {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   const { Client } = common as typeof sendgrid & { readonly Client: new () => typeof sendgrid };

@@ -2,14 +2,15 @@ import { z } from "zod";
 import type { CredentialCheck } from "./credential-check.ts";
 
 /**
- * Reads the account's balance. A restricted key may not be allowed to: Stripe then says so, and so knows the key.
+ * Reads the account's balance. A restricted key may lack that permission: Stripe's answer then still shows that it knows the
+ * key.
  *
  * @param url such as "https://api.stripe.com"
  */
 export function createStripeCheck(url: string, timeoutMs: number): CredentialCheck {
   const { protocol, hostname, port } = new URL(url);
   return async (secretKey, signal) => {
-    // The library is large, and most processes never ask.
+    // The library is large, and most processes never make a check.
     const { Stripe } = await import("stripe");
     const stripe = new Stripe(secretKey, {
       protocol: protocol === "http:" ? "http" : "https",
@@ -22,7 +23,7 @@ export function createStripeCheck(url: string, timeoutMs: number): CredentialChe
     });
     try {
       const { object } = await stripe.balance.retrieve();
-      // The library takes every object without an error in it for an answer, whatever its status.
+      // The library accepts every object without an error in it as an answer, whatever its status.
       return object === "balance" ? "accepted" : "unknown";
     } catch (error) {
       if (error instanceof Stripe.errors.StripePermissionError) return "accepted";
@@ -32,8 +33,8 @@ export function createStripeCheck(url: string, timeoutMs: number): CredentialChe
 }
 
 /**
- * A fetch that fails where the answer is no JSON object: of other JSON, the library makes a rejection that nobody can
- * catch and that ends the process. Headers are left out, since some make it write to stderr.
+ * A fetch that fails if the answer is no JSON object: for other JSON the library creates an unhandled rejection, which ends the
+ * process. Response headers are dropped, since some make the library write to stderr.
  */
 function fetchObject(signal: AbortSignal): typeof fetch {
   return async (input, init) => {

@@ -3,14 +3,14 @@ import { sameBytes } from "@repo/envelope";
 import type { WebhookVerifier, WebhookVerifiers } from "./webhook-verification.ts";
 
 /**
- * The ways of signing that this package knows, all of them HMAC-SHA256:
+ * The built-in signature schemes, all of them HMAC-SHA256:
  *
  * - `standard-webhooks`, https://www.standardwebhooks.com, with the headers `webhook-…` or Svix's own `svix-…`;
  * - `stripe`, https://docs.stripe.com/webhooks#verify-manually;
  * - `github`, `x-hub-signature-256`, https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries;
  * - `slack`, https://api.slack.com/authentication/verifying-requests-from-slack.
  *
- * GitHub signs no time, so that no delivery is too old: the receiver notices a repeated one by `x-github-delivery`.
+ * GitHub signs no time, so that no delivery expires: the receiver detects replays by `x-github-delivery`.
  */
 export function webhookVerifiers(): WebhookVerifiers {
   return {
@@ -21,33 +21,32 @@ export function webhookVerifiers(): WebhookVerifiers {
   };
 }
 
-/** What a request claims: signed when, over what, and the signatures that are offered. */
+/** The signed content of a request, and its claimed signatures. */
 interface Claim {
-  /** In seconds since 1970; undefined where the scheme signs no time. */
+  /** Seconds since 1970; undefined if the scheme signs no time. */
   readonly timestamp: number | undefined;
-  /** What is signed in front of the body. */
+  /** The signed text in front of the body. */
   readonly prefix: string;
   readonly signatures: readonly string[];
 }
 
 interface HmacScheme {
-  /** @returns undefined where a header is missing or not of the scheme's form */
+  /** @returns undefined if a header is missing or malformed */
   readonly readClaim: (headers: Headers) => Claim | undefined;
-  /** @returns undefined for a text that is no secret of this scheme: with an empty or short key, anybody could sign */
+  /** @returns undefined for a text that is no secret of this scheme: signatures under an empty or short key can be forged */
   readonly keyOf: (secret: string) => Buffer | undefined;
   readonly encoding: "base64" | "hex";
 }
 
 /**
- * The libraries of Standard Webhooks and Stripe read the body as text, where different bytes can be the same, and the one
- * of Stripe lets a time in the future pass: so the lines of HMAC are here, and the libraries are what the tests hold them
- * against.
+ * HMAC is computed here because the libraries of Standard Webhooks and Stripe read the body as text, in which different bytes
+ * can be equal, and Stripe's accepts times in the future. The tests compare this code with both libraries.
  */
 function hmacVerifier({ readClaim, keyOf, encoding }: HmacScheme): WebhookVerifier {
   return ({ headers, body }, secret, { now, toleranceMs }) => {
     const claim = readClaim(headers);
     if (claim === undefined) return "malformed";
-    // Not `>`, which lets NaN pass.
+    // Not `>`, which would accept NaN.
     if (claim.timestamp !== undefined && !(Math.abs(now - claim.timestamp * 1000) <= toleranceMs)) {
       return "wrong-time";
     }
@@ -55,14 +54,14 @@ function hmacVerifier({ readClaim, keyOf, encoding }: HmacScheme): WebhookVerifi
     if (key === undefined) return "wrong-signature";
     const expected = createHmac("sha256", key).update(claim.prefix).update(body).digest(encoding);
     key.fill(0);
-    // Compared as text, so that a signature has one spelling.
+    // Compared as text, so that each signature has exactly one accepted spelling.
     return claim.signatures.some((signature) => sameBytes(signature, expected))
       ? "verified"
       : "wrong-signature";
   };
 }
 
-/** Digits as they are signed: no sign, no zero in front, no fraction. */
+/** Digits as they are signed: no sign, no leading zero, no fraction. */
 const secondsSince1970 = /^[1-9]\d{0,11}$/;
 
 const standardWebhooks: HmacScheme = {
@@ -70,7 +69,7 @@ const standardWebhooks: HmacScheme = {
     const brand = ["webhook", "svix"].find((name) => headers.has(`${name}-signature`));
     const id = headers.get(`${brand}-id`) ?? "";
     const timestamp = headers.get(`${brand}-timestamp`) ?? "";
-    // With a dot in it, an id could take over a part of what follows.
+    // An id with a dot could absorb a part of the signed text.
     if (!/^[\x21-\x2d\x2f-\x7e]{1,256}$/.test(id) || !secondsSince1970.test(timestamp)) return undefined;
     return {
       timestamp: Number(timestamp),

@@ -22,7 +22,7 @@ const verifiers = webhookVerifiers();
 const now = 1_731_705_121_000;
 const seconds = now / 1000;
 const body = Buffer.from('{"event": "ping",\n"n": 1.0}');
-/** A text that is a secret in either way. */
+/** A text that is a valid secret in both schemes. */
 const newSecret = () => `whsec_${randomBytes(32).toString("hex")}`;
 const [current, previous, another] = [newSecret(), newSecret(), newSecret()];
 const active: readonly SigningSecret[] = [
@@ -30,7 +30,7 @@ const active: readonly SigningSecret[] = [
   { version: 3, text: previous },
 ];
 
-/** The version that verified, or why none did. */
+/** The version that verified, or the reason why none did. */
 function outcome(
   scheme: string,
   headers: Record<string, string>,
@@ -97,7 +97,7 @@ const schemes = [
 ] as const;
 
 describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
-  test("is taken with any secret that counts, and says with which version", () => {
+  test("a webhook is accepted with any active secret, and its version is returned", () => {
     expect(outcome(scheme, sign(current))).toBe(4);
     expect(outcome(scheme, sign(previous))).toBe(3);
     expect(outcome(scheme, sign(another))).toBe(wrongSignature);
@@ -113,7 +113,7 @@ describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
     expect(outcome(scheme, sign(current, { timestamp: `${seconds + offset}` }))).toBe(wrongTime);
   });
 
-  test("is refused by a clock that is none", () => {
+  test("a webhook is refused if the clock is invalid", () => {
     expect(outcome(scheme, sign(current), { now: Number.NaN })).toBe(wrongTime);
   });
 
@@ -133,7 +133,7 @@ describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
     expect(outcome(scheme, sign(current, { timestamp }))).toBe(malformed);
   });
 
-  test("is refused with a body that differs by a byte, or was parsed and written again", () => {
+  test("a webhook is refused if its body differs by a byte, or was parsed and serialized again", () => {
     const headers = sign(current);
     const others = [
       Buffer.from(JSON.stringify(JSON.parse(body.toString()))),
@@ -145,7 +145,7 @@ describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
     for (const bytes of others) expect(outcome(scheme, headers, { bytes })).toBe(wrongSignature);
   });
 
-  test("is held to its bytes, not to a text that they are read as", () => {
+  test("a webhook is compared by its bytes, not by decoded text", () => {
     const [bytes, other] = [Buffer.from([0x22, 0xff, 0x22]), Buffer.from([0x22, 0xfe, 0x22])];
     const headers = sign(current, { bytes });
     expect(outcome(scheme, headers, { bytes })).toBe(4);
@@ -154,7 +154,7 @@ describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
     expect(outcome(scheme, sign(current, { bytes: Buffer.alloc(0) }), { bytes: Buffer.alloc(0) })).toBe(4);
   });
 
-  test("is refused without its headers", () => {
+  test("a webhook is refused without its signature headers", () => {
     expect(outcome(scheme, {})).toBe(malformed);
     for (const name of Object.keys(sign(current))) {
       const { [name]: _, ...others } = { ...sign(current) } as Record<string, string>;
@@ -163,25 +163,25 @@ describe.for(schemes)("a webhook in the way of %s", ([scheme, sign]) => {
   });
 
   test.for(["", "whsec_", "whsec_=", "whsec_AAAA", "whsec_!!!!!!!!!!!!!!!!!!!!!!!!"])(
-    "is not taken with %j, which is no secret",
+    "a webhook is not accepted with %j, which is no valid secret",
     (text) => {
       expect(outcome(scheme, sign(text), { secrets: [{ version: 1, text }] })).toBe(wrongSignature);
     },
   );
 
-  test("is refused without a word of the secret or of what was signed", () => {
+  test("a refusal contains nothing of the secret or of the signed content", () => {
     const said = outcome(scheme, sign(another, { timestamp: `${seconds}` }));
     expect(said).toBe(wrongSignature);
     for (const secret of [current, previous, another]) expect(said).not.toContain(secret.slice(6, 14));
   });
 
-  test("leaves the secrets as they were", () => {
+  test("a verification leaves the caller's secrets unchanged", () => {
     outcome(scheme, sign(current));
     expect(outcome(scheme, sign(current))).toBe(4);
   });
 });
 
-describe("a signature of Standard Webhooks", () => {
+describe("Standard Webhooks signatures", () => {
   test.for([
     [
       "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -216,7 +216,7 @@ describe("a signature of Standard Webhooks", () => {
     );
   });
 
-  test("is the one that the scheme's own library makes", () => {
+  test("a Standard Webhooks signature equals the one of the scheme's own library", () => {
     const sign = new Webhook(current).sign("msg_1", new Date(now), body.toString());
     expect(outcome("standard-webhooks", standard(current, {}, sign))).toBe(4);
   });
@@ -244,7 +244,7 @@ describe("a signature of Standard Webhooks", () => {
     expect(outcome("standard-webhooks", standard(current, { id }))).toBe(malformed);
   });
 
-  test("is refused with the id or the time of another message", () => {
+  test("a Standard Webhooks signature is refused with another message's id or time", () => {
     const headers = standard(current);
     expect(outcome("standard-webhooks", { ...headers, "webhook-id": "msg_2" })).toBe(wrongSignature);
     expect(outcome("standard-webhooks", { ...headers, "webhook-timestamp": `${seconds + 1}` })).toBe(
@@ -253,8 +253,8 @@ describe("a signature of Standard Webhooks", () => {
   });
 });
 
-describe("a signature of Stripe", () => {
-  test("is the one that Stripe's own library makes", () => {
+describe("Stripe signatures", () => {
+  test("a Stripe signature equals the one of Stripe's own library", () => {
     const header = Stripe.webhooks.generateTestHeaderString({
       payload: body.toString(),
       secret: current,
@@ -279,13 +279,13 @@ describe("a signature of Stripe", () => {
     expect(outcome("stripe", stripe(current, {}, header))).toBe(wanted);
   });
 
-  test("is refused with the time of another message", () => {
+  test("a Stripe signature is refused with another message's time", () => {
     expect(outcome("stripe", stripe(current, {}, `t=${seconds + 1},v1=${good}`))).toBe(wrongSignature);
   });
 });
 
-describe("a signature of Standard Webhooks under Svix's own names", () => {
-  test("does not lend its id or time to a signature under the other names", () => {
+describe("Standard Webhooks signatures under Svix's header names", () => {
+  test("a signature under one brand's headers is not verified with the other brand's id or time", () => {
     const { "webhook-signature": signature } = standard(current);
     const { "svix-id": id = "", "svix-timestamp": timestamp = "" } = svix(current);
     const mixed = { "svix-id": id, "svix-timestamp": timestamp, "webhook-signature": signature };
@@ -296,8 +296,8 @@ describe("a signature of Standard Webhooks under Svix's own names", () => {
 const hex = "0123456789abcdef0123456789abcdef";
 const hexSecrets = [{ version: 2, text: hex }];
 
-describe("a signature of GitHub", () => {
-  test("that GitHub publishes for receivers to test with is taken", () => {
+describe("GitHub signatures", () => {
+  test("GitHub's published test signature is accepted", () => {
     const secrets = [{ version: 1, text: "It's a Secret to Everybody" }];
     const signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     const bytes = Buffer.from("Hello, World!");
@@ -319,7 +319,7 @@ describe("a signature of GitHub", () => {
     expect(outcome("github", { "x-hub-signature-256": header }, { secrets: hexSecrets })).toBe(wanted);
   });
 
-  test("in the older header of SHA-1 alone, or with a secret that is short, is refused", () => {
+  test("a GitHub webhook with only the SHA-1 header, or with a short secret, is refused", () => {
     const sha1 = createHmac("sha1", hex).update(body).digest("hex");
     expect(outcome("github", { "x-hub-signature": `sha1=${sha1}` }, { secrets: hexSecrets })).toBe(malformed);
     const short = createHmac("sha256", "short").update(body).digest("hex");
@@ -328,13 +328,13 @@ describe("a signature of GitHub", () => {
   });
 });
 
-describe("a signature of Slack", () => {
+describe("Slack signatures", () => {
   const slack = (timestamp = `${seconds}`, secret = hex) => ({
     "x-slack-request-timestamp": timestamp,
     "x-slack-signature": `v0=${createHmac("sha256", secret).update(`v0:${timestamp}:`).update(body).digest("hex")}`,
   });
 
-  test("that Slack publishes for receivers to test with is taken", () => {
+  test("Slack's published test signature is accepted", () => {
     const headers = {
       "x-slack-request-timestamp": "1531420618",
       "x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
@@ -360,7 +360,7 @@ describe("a signature of Slack", () => {
   });
 });
 
-describe("a verifier of a product's own", () => {
+describe("a product's own verifier", () => {
   const catalog = defineCatalog({
     ACME_TOKEN: textSecret(githubWebhookSecret.schema, {
       label: "Acme",
@@ -376,12 +376,12 @@ describe("a verifier of a product's own", () => {
     verifyWebhook(verifier, active, { request: { headers: new Headers({ "x-acme-token": previous }), body } })
       .version;
 
-  test("is asked about each active version, and what it throws says nothing", () => {
+  test("a product's own verifier is called with each active version, and its errors reveal nothing", () => {
     expect(verify(getVerifier(catalog, { ...verifiers, acme }, "ACME_TOKEN"))).toBe(3);
     expect(() => verify(never)).toThrow(wrongSignature);
   });
 
-  test("has to be there when the catalogue names it, and is looked for among own names only", () => {
+  test("a product's own verifier must exist when the catalogue names it, and is not looked up in prototypes", () => {
     expect(() => requireVerifiers(catalog, { ...verifiers, acme })).not.toThrow();
     expect(() => requireVerifiers(catalog, verifiers)).toThrow('names the webhook verifier "acme"');
     const named = defineCatalog({

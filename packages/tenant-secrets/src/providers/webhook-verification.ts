@@ -1,6 +1,6 @@
 import { type Catalog, TenantSecretsError } from "@repo/catalog";
 
-/** A webhook as it came in. The body is the bytes of the request: parsed and written again, it is another one. */
+/** A received webhook. The body is the request's raw bytes: parsing and serializing it again changes the signed content. */
 export interface WebhookRequest {
   readonly headers: Headers;
   readonly body: Uint8Array;
@@ -13,24 +13,24 @@ export interface SigningSecret {
 }
 
 export interface WebhookVerificationOptions {
-  /** How far the time in the signature may be from `now`, either way. Default: five minutes. */
+  /** Milliseconds that the signed time may differ from `now`, in either direction. Default: five minutes. */
   readonly toleranceMs?: number;
-  /** In milliseconds since 1970. Default: the clock of this process. */
+  /** Milliseconds since 1970. Default: the process's clock. */
   readonly now?: number;
 }
 
 /**
- * What a verifier says of a request and one secret. `malformed`: its signature headers are missing or not of the scheme's
- * form. `wrong-time`: the time that was signed is not within the tolerance, where the scheme signs one.
+ * A verifier's result for one request and one secret. `malformed`: the signature headers are missing or malformed.
+ * `wrong-time`: the signed time is outside the tolerance, if the scheme signs one.
  */
 export type WebhookVerdict = "verified" | "malformed" | "wrong-time" | "wrong-signature";
 
 /**
- * Whether a webhook was signed with a secret, over exactly these bytes. What it throws counts as `wrong-signature`, and is
- * thrown away. Compare signatures in constant time (`timingSafeEqual`), and refuse a text that is no secret of the scheme:
- * with an empty key, anybody could sign.
+ * Verifies a webhook with one secret, over exactly these bytes. Its errors mean `wrong-signature` and are discarded. A verifier
+ * must compare signatures in constant time (`timingSafeEqual`), and refuse a text that is no secret of the scheme: signatures
+ * under an empty key can be forged.
  *
- * @param secret the value of the signing secret, as it is kept
+ * @param secret the value of the signing secret in its stored form
  */
 export type WebhookVerifier = (
   request: WebhookRequest,
@@ -38,10 +38,10 @@ export type WebhookVerifier = (
   options: Required<WebhookVerificationOptions>,
 ) => WebhookVerdict;
 
-/** By the names that catalogue entries give in `signatures`. */
+/** Verifiers by the names used in the `signatures` of catalogue entries. */
 export type WebhookVerifiers = Readonly<Record<string, WebhookVerifier>>;
 
-/** For the start: @throws {TypeError} when an entry names a verifier that is not there */
+/** Called at startup. @throws {TypeError} if an entry names a verifier that does not exist */
 export function requireVerifiers(catalog: Catalog, verifiers: WebhookVerifiers): void {
   for (const [secretKey, { signatures }] of Object.entries(catalog.entries)) {
     if (signatures !== undefined && !Object.hasOwn(verifiers, signatures)) {
@@ -52,7 +52,7 @@ export function requireVerifiers(catalog: Catalog, verifiers: WebhookVerifiers):
   }
 }
 
-/** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or NOT_SUPPORTED where the catalogue names no way of signing */
+/** @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or NOT_SUPPORTED if the entry names no signature scheme */
 export function getVerifier(
   catalog: Catalog,
   verifiers: WebhookVerifiers,
@@ -65,11 +65,10 @@ export function getVerifier(
 }
 
 /**
- * Verifies that a webhook was signed with one of these secrets.
+ * Verifies that a webhook was signed with one of these secrets. Replays within the tolerance are for the receiver to detect, by
+ * the message's id.
  *
- * That a message comes a second time within the tolerance is for the receiver to notice, by its id.
- *
- * @returns the first of the secrets that verified
+ * @returns the first secret that verified
  * @throws {TenantSecretsError} UNAUTHENTICATED
  */
 export function verifyWebhook<Secret extends SigningSecret>(

@@ -20,7 +20,7 @@ const secrets = fixture.another({
   backupDestination: { recipients: [recipient], directory },
 });
 
-/** A company of one test, with two versions of a value and people in it. */
+/** A company per test, with two versions of a value and one person per role. */
 async function populate() {
   const company = await fixture.company("database");
   const own = secrets.company(company, product);
@@ -37,15 +37,15 @@ const inAnHour = () => new Date(Date.now() + 3_600_000);
 const newKey = () =>
   ({ name: "made", verbs: ["use"], secretKeys: ["*"], platform: false, expiresAt: inAnHour() }) as const;
 
-/** An owner of a company may do what is asked for here unless another is named, and an auditor of the same may not. */
+/** The permitted caller is the company's owner unless stated otherwise; the denied one is its auditor. */
 interface Row {
   readonly action: AuditAction;
-  /** What a success says where that is another action. */
+  /** The action of a success, if it differs from the procedure's. */
   readonly done?: AuditAction;
   readonly as?: Caller;
-  /** Whoever may not is in another company, where an auditor of this one may do it. */
+  /** The denied caller is in another company, for procedures that this company's auditor may call. */
   readonly denied?: "stranger";
-  /** Makes the call possible. @returns its input */
+  /** Prepares the call. @returns its input */
   readonly input?: (place: Place) => unknown;
 }
 
@@ -226,14 +226,14 @@ const table: Readonly<Record<string, Row>> = {
   "audit.publicKeys": { action: "key.public-key", as: operator },
 };
 
-/** A rotation of a company's key, which waits for a job. */
+/** A company key rotation that is waiting for its job. */
 async function startRun({ company }: Place): Promise<{ run: string | undefined }> {
   await secrets.companyKeyRotation.requestRotation(operator, company);
   const [newest] = await secrets.runs.list(operator, { limit: 1 });
   return { run: newest?.id };
 }
 
-/** Calls a procedure in process. @returns what became of it, and the events of the request: action and outcome of each */
+/** Calls a procedure in process. @returns its result, and the action and outcome of each event of the request */
 async function call(as: Caller, name: string, input: unknown) {
   const requestId = randomUUID();
   const caller = createCaller(createCallerContext(secrets, { ...as, requestId }));
@@ -258,26 +258,23 @@ async function call(as: Caller, name: string, input: unknown) {
 const names = Object.keys(appRouter._def.procedures);
 const stranger = (await populate()).owner;
 
-test.each(names)(
-  "%s leaves an event of its action where it is allowed, and where it is denied",
-  async (name) => {
-    const row = table[name];
-    if (row === undefined) throw new Error("add the procedure to the table, with the action of its event");
-    const { action, done: success = action, as, denied, input } = row;
-    const place = await populate();
-    const asked = await input?.(place);
+test.each(names)("%s is audited under its action, both on success and on denial", async (name) => {
+  const row = table[name];
+  if (row === undefined) throw new Error("add the procedure to the table, with the action of its event");
+  const { action, done: success = action, as, denied, input } = row;
+  const place = await populate();
+  const asked = await input?.(place);
 
-    const refused = await call(denied === "stranger" ? stranger : place.auditor, name, asked);
-    expect(refused.answer).toBe(denied === "stranger" ? "NOT_FOUND" : "FORBIDDEN");
-    expect(refused.events).toEqual([`${action} denied`]);
+  const refused = await call(denied === "stranger" ? stranger : place.auditor, name, asked);
+  expect(refused.answer).toBe(denied === "stranger" ? "NOT_FOUND" : "FORBIDDEN");
+  expect(refused.events).toEqual([`${action} denied`]);
 
-    const done = await call(as ?? place.owner, name, asked);
-    expect(done.answer).toBe("answered");
-    expect(done.events).toContain(`${success} success`);
-    expect(done.events.join()).not.toMatch(/denied|failed|unknown/);
-  },
-);
+  const done = await call(as ?? place.owner, name, asked);
+  expect(done.answer).toBe("answered");
+  expect(done.events).toContain(`${success} success`);
+  expect(done.events.join()).not.toMatch(/denied|failed|unknown/);
+});
 
-test("the table has no procedure that there is not", () => {
+test("every procedure in the table exists", () => {
   expect(Object.keys(table).filter((name) => !names.includes(name))).toEqual([]);
 });

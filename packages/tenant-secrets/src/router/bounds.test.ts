@@ -3,7 +3,7 @@ import { z } from "zod";
 import { malformedInput, UnreadEntry } from "@repo/catalog";
 import { appRouter } from "./router.ts";
 
-/** Where an input's elements are left for the vault to read, after the permission; it reads them with `UnreadEntry`. */
+/** Inputs whose elements the vault validates after the permission check, with `UnreadEntry`. */
 const unread = new Set(["secrets.planImport.entries[]", "secrets.import.entries[]"]);
 
 const longestList = 1000;
@@ -22,12 +22,12 @@ function jsonSchemaOf(input: unknown): JsonSchema {
   });
 }
 
-/** What may be of any length, or of any form, by where it is in a schema. */
+/** Schema locations that may be unbounded or of any form. */
 function unbounded(schema: JsonSchema, at: string): readonly string[] {
   const { anyOf, maxLength = Infinity, maxItems = Infinity, items, properties = {} } = schema;
   if (anyOf !== undefined) return anyOf.flatMap((option) => unbounded(partOf(option), at));
   if (schema.enum !== undefined || schema.const !== undefined) return [];
-  // With null beside it, the type is a list of two.
+  // The type of a nullable field is a list of two.
   const [type] = [schema.type].flat();
   switch (type) {
     case "string":
@@ -49,7 +49,7 @@ function unbounded(schema: JsonSchema, at: string): readonly string[] {
   }
 }
 
-/** One for all elements, or for one field. */
+/** A schema for all elements, or for one field. */
 function partOf(part: JsonSchema["items"] | z.core.JSONSchema._JSONSchema): JsonSchema {
   return typeof part === "object" && !Array.isArray(part) ? part : {};
 }
@@ -65,15 +65,15 @@ const inputs = procedures.flatMap(([name, { _def }]) =>
   _def.inputs.map((input) => [name, jsonSchemaOf(input)] as const),
 );
 
-describe("the input of a procedure", () => {
+describe("the bounds of an input", () => {
   it.each([...inputs, ["UnreadEntry", jsonSchemaOf(UnreadEntry)] as const])(
-    "has a bound on every list and text of it, and takes no unknown field: %s",
+    "every list and string is bounded and unknown fields are refused in the input of %s",
     (name, input) => {
       expect(unbounded(input, name)).toEqual([]);
     },
   );
 
-  it("is looked for what is not bounded: this test finds it", () => {
+  it("the search for unbounded fields finds each kind of them", () => {
     expect(inputs.length).toBeGreaterThan(30);
     const lax = z.object({
       text: z.string(),
@@ -92,7 +92,7 @@ describe("the input of a procedure", () => {
     ]);
   });
 
-  it("with a list that is too long has none of its elements looked at", () => {
+  it("no element of an overlong list is validated", () => {
     let looked = 0;
     const element = z.custom(() => {
       looked += 1;
@@ -105,7 +105,7 @@ describe("the input of a procedure", () => {
   });
 });
 
-it("names a few of the fields that do not fit, and their bounds, and never what was sent", () => {
+it("an error names a few of the invalid fields and their bounds, and never their content", () => {
   const Writes = z.strictObject({
     writes: z.array(z.strictObject({ secretKey: z.string().max(9) })).max(100),
   });

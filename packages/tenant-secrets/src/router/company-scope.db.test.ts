@@ -4,7 +4,7 @@ import { serverCaller } from "./server-caller.ts";
 
 const fixture = await createFixture();
 
-test("a request whose company was resolved is charged to the budget of the company once", async () => {
+test("a request whose company was resolved charges the company's budget once", async () => {
   const company = await fixture.company("database");
   const secrets = fixture.another({ limits: { companyCallsPerSecond: 2 } });
   await secrets.company(company, product).set("CUSTOM_A", "fake_a_0001");
@@ -22,7 +22,7 @@ test("a request whose company was resolved is charged to the budget of the compa
     const scope = await secrets.companies.resolve({ caller, action: "secret.read" }, company);
     await serverCaller(secrets, scope).get("CUSTOM_A");
   };
-  // The budget of two calls a second is one of 20 in ten seconds.
+  // Two calls a second are a budget of 20 in ten seconds.
   let code = "no error";
   for (; passed < 30; passed++) {
     code = await codeOf(read());
@@ -31,7 +31,7 @@ test("a request whose company was resolved is charged to the budget of the compa
   expect({ passed, code }).toEqual({ passed: 20, code: "RATE_LIMITED" });
 });
 
-test("a value that was sent in the place of a name is not audited, also where the company is denied", async () => {
+test("a value sent in place of a secret key is not audited, even if the company is denied", async () => {
   const { secrets, superuser } = fixture;
   const swapped = "sk_live_fake_swapped_0003";
   for (const company of ["nobody", await fixture.company("database")]) {

@@ -25,11 +25,11 @@ afterAll(() => rm(directory, { recursive: true }));
 
 type DeliveryChat = Fixture["secrets"];
 
-/** A server, in which operators may start rotations. */
+/** A server on which operators may start rotations. */
 const server = (backup = { recipients: [recipient], directory }): DeliveryChat =>
   fixture.another({ backupDestination: backup });
 
-/** Does the jobs of a server for as long as a test goes on. @param lines what is logged goes here */
+/** Runs a server's jobs for the duration of a test. @param lines receives its log lines */
 async function work(secrets: DeliveryChat, lines: string[] = []): Promise<Jobs> {
   const log = (_: string, sentence: string) => void lines.push(sentence);
   const jobs = await startJobs({
@@ -58,8 +58,8 @@ async function reasonOf(call: Promise<unknown>): Promise<string> {
   return error instanceof TRPCError ? publicError(error).code : "no error";
 }
 
-describe("the procedures of keys", () => {
-  test("start a rotation that goes on by itself, show it, and give and check its report", async () => {
+describe("the key procedures", () => {
+  test("a rotation started over the API completes by itself, shows its progress, and has a verifiable report", async () => {
     const subdomain = await fixture.company("database");
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", "kept");
     const secrets = server();
@@ -99,7 +99,7 @@ describe("the procedures of keys", () => {
     expect(await reasonOf(keys.verifyReport(edited))).toBe("INTEGRITY_FAILURE");
   });
 
-  test("destroy a retired key and no other", async () => {
+  test("keys.destroy destroys a retired key and no other", async () => {
     const keys = keysOf(fixture.another());
     const { versions } = await keys.status();
     const { version: active } = versions.find(({ status }) => status === "active") ?? { version: 0 };
@@ -110,7 +110,7 @@ describe("the procedures of keys", () => {
     expect(await fixture.infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY")).toBeUndefined();
   });
 
-  test("refuse whoever is not an operator, and put it in the audit log", async () => {
+  test("the key procedures are denied to everyone but operators, and each denial is audited", async () => {
     const keys = keysOf(server(), product);
     const calls = [
       keys.status(),
@@ -133,7 +133,7 @@ describe("the procedures of keys", () => {
     ]);
   });
 
-  test("start no rotation where a backup could not be kept, and nothing is begun", async () => {
+  test("a rotation does not start if its backup could not be stored", async () => {
     const before = await fixture.superuser`select from runs where kind = 'rotate-master-key'`;
     expect(await reasonOf(keysOf(fixture.another()).rotate())).toBe("NOT_SUPPORTED");
     const nowhere = { recipients: [recipient], directory: path.join(directory, "none") };
@@ -145,8 +145,8 @@ describe("the procedures of keys", () => {
     );
   });
 
-  test("a rotation that a process leaves when it stops goes on in another", async () => {
-    // A process that is alive and never loads the new key holds the rotation up.
+  test("a rotation continues in another process after its own process stops", async () => {
+    // A live process that never loads the new key blocks the rotation.
     const stuck = crypto.randomUUID();
     await fixture.superuser`insert into processes (id, region, master_key_versions, seen_at)
       values (${stuck}, 'default', '{2}', now() + interval '10 minutes')`;
@@ -168,7 +168,7 @@ describe("the procedures of keys", () => {
     expect(await codeOf(fixture.another().prepare())).toBe("no error");
   });
 
-  test("what stops a rotation after it has begun is told, and asked for again it goes on", async () => {
+  test("a rotation reports what stopped it, and continues when it is requested again", async () => {
     const gone = await mkdtemp(path.join(tmpdir(), "key-backups-"));
     const secrets = server({ recipients: [recipient], directory: gone });
     const { rotation } = await keysOf(secrets).rotate();
@@ -186,7 +186,7 @@ describe("the procedures of keys", () => {
     await vi.waitFor(async () => expect((await keysOf(secrets).status()).rotation).toBeUndefined(), soon);
   });
 
-  test("a rotation is left to a process that has a place for its backup, and done once however often its job runs", async () => {
+  test("a rotation is left to a process with a backup destination, and runs once however often its job is started", async () => {
     const keys = keysOf(server());
     await work(fixture.another());
     const { rotation } = await keys.rotate();
@@ -204,14 +204,14 @@ describe("the procedures of keys", () => {
     });
   });
 
-  test("give a company a new key, whose values a job seals anew", async () => {
+  test("a company gets a new key, and a job re-encrypts its values", async () => {
     const subdomain = await fixture.company("database");
     const company = fixture.secrets.company(subdomain, product);
     expect(await reasonOf(keysOf(server()).rotateCompany({ company: subdomain }))).toBe("CONFLICT");
     await company.set("CUSTOM_A", "first");
     await company.set("CUSTOM_A", "kept");
     expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ keyVersion: 2 });
-    // Asked for twice, it is the same rotation.
+    // A second request joins the same rotation.
     expect(await keysOf(server()).rotateCompany({ company: subdomain })).toEqual({ keyVersion: 2 });
     const states = async () => {
       const rows =

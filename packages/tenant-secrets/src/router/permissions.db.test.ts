@@ -8,7 +8,7 @@ import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
-/** Every procedure is tried by every actor, and most of that is refused or sensitive. */
+/** Every actor calls every procedure, and most calls are denied or sensitive. */
 const everythingIsTried = {
   failedCredentialsPerMinute: 10_000,
   refusalsPerMinute: 10_000,
@@ -19,14 +19,14 @@ const fixture = await createFixture(undefined, everythingIsTried);
 const { secrets, superuser } = fixture;
 const send = inProcessFetch(secrets);
 
-/** What fields are filled with: of the actors' own company, of another one, or of none. */
+/** Field values that belong to the actors' own company, to another one, or to none. */
 interface Place {
   readonly company: string;
   readonly userId: string;
   readonly apiKeyId: string;
   readonly cursor: string;
 }
-/** Fields that name something that belongs to somebody. */
+/** Fields that refer to something with an owner. */
 const references = {
   company: "company",
   companies: "company",
@@ -44,14 +44,14 @@ const writers = `owner admin member ${programs}`;
 const insiders = "owner admin operator";
 
 interface Row {
-  /** Who gets past every check, whatever becomes of the call then. */
+  /** The actors that pass every permission check, whatever the result of the call. */
   readonly may: string;
-  /** Who is told NOT_FOUND: it is outside what they may know of. */
+  /** The actors that get NOT_FOUND: the target is outside what they may know of. */
   readonly unseen?: string;
   readonly input?: (place: Place) => Readonly<Record<string, unknown>>;
-  /** What makes the call possible once more. */
+  /** Makes the call possible again. */
   readonly before?: () => Promise<unknown>;
-  /** Fields that are no reference here: whoever may do this may do it to everything there is. */
+  /** Fields that are no reference here: an actor with the permission has it for everything. */
   readonly everywhere?: string;
 }
 
@@ -63,7 +63,7 @@ const removable = async () => {
     await secrets.company(mine.company, product).remove("CUSTOM_R");
 };
 
-/** Who may do what. A procedure that is not here fails the test. */
+/** The permissions. A procedure without an entry fails the test. */
 const table: Readonly<Record<string, Row>> = {
   "secrets.list": { may: everybody, input: ({ company }) => ({ company }) },
   "secrets.read": {
@@ -215,7 +215,7 @@ const table: Readonly<Record<string, Row>> = {
   },
   "audit.publicKeys": { may: "operator" },
 };
-/** Fields that may be left out, and so stand in no input above. */
+/** Optional fields, which are therefore in no input above. */
 const optional: Readonly<Record<string, readonly Reference[]>> = {
   "audit.list": ["cursor"],
   "audit.export": ["cursor"],
@@ -226,7 +226,7 @@ interface Sender {
   call(path: string, type: string, input: unknown): Promise<string>;
 }
 
-/** A request as it comes over HTTP. @returns status and body */
+/** A call over HTTP. @returns status and body */
 function overHttp(name: string, headers: Readonly<Record<string, string>>): Sender {
   return {
     name,
@@ -246,7 +246,7 @@ function overHttp(name: string, headers: Readonly<Record<string, string>>): Send
   };
 }
 
-/** Code of the product calls in process. */
+/** An in-process call by product code. */
 const inProcess: Sender = {
   name: "job",
   call: async (path, _, input) => {
@@ -333,7 +333,7 @@ beforeAll(async () => {
   );
 });
 
-/** Everything that the database has of the other company, and how many events. */
+/** Everything that the database stores of the other company, and its number of events. */
 async function stateOfTheirs(): Promise<Record<string, string>> {
   const state: Record<string, string> = {};
   const [company] =
@@ -362,13 +362,13 @@ const reasonOf = (answer: string) => /^[45].*?"reason":"([A-Z_]+)"/s.exec(answer
 const refusals = new Set(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]);
 const includes = (names: string | undefined, name: string) => names?.split(" ").includes(name) === true;
 
-test("every procedure is in the table", () => {
+test("every procedure has an entry in the permission table", () => {
   expect(Object.keys(table).toSorted()).toEqual([...typesOf.keys()].toSorted());
 });
 
-describe("in their own company", () => {
+describe("calls in the actor's own company", () => {
   test.each(Object.entries(table))(
-    "%s is for those of the table, and refused to the rest",
+    "%s is permitted to the actors in the table, and denied to all others",
     async (path, row) => {
       const outcomes: Record<string, string> = {};
       const expected: Record<string, string> = {};
@@ -387,7 +387,7 @@ describe("in their own company", () => {
   );
 });
 
-describe("with what is another company's, or nobody's, or nothing", () => {
+describe("calls with references to another company, to nothing, or to a deleted object", () => {
   const inputOf = (path: string, filled: Place): Record<string, unknown> => ({
     ...table[path]?.input?.(filled),
     ...Object.fromEntries((optional[path] ?? []).map((field) => [field, filled[references[field]]])),
@@ -399,7 +399,7 @@ describe("with what is another company's, or nobody's, or nothing", () => {
   const paths = Object.keys(table).filter((path) => fieldsOf(path).length > 0);
   const junk = ["", "*", "%", "_", "null", null, [], ["*"], {}];
 
-  test(`${paths.length} procedures answer every actor to the byte as if it did not exist, and change nothing there`, async () => {
+  test(`${paths.length} procedures give every actor the same bytes for a foreign object as for an absent one, and change nothing`, async () => {
     const before = await stateOfTheirs();
     const wrong: string[] = [];
     let calls = 0;
@@ -411,13 +411,13 @@ describe("with what is another company's, or nobody's, or nothing", () => {
       const note = (what: unknown, answer: string) =>
         wrong.push(`${sender.name} ${path} ${field} ${JSON.stringify(what)}: ${answer}`);
       const own = inputOf(path, mine);
-      // A cursor is a place in one company's record, and stands in no own input.
+      // A cursor is a position in one company's audit log, and is in no input of its own company.
       if (field !== "cursor") for (const name of optional[path] ?? []) delete own[name];
       const filled = (place: Place) => {
         const value = place[references[field]];
         return { ...own, [field]: field === "companies" ? [value] : value };
       };
-      // Operators and jobs of the product enter every company, so that none is foreign to them.
+      // Operators and jobs of the product may enter every company, so none is foreign to them.
       const entersAll = sender.name === "operator" || sender.name === "job";
       if (!entersAll || references[field] !== "company") {
         const [foreign, random] = [
@@ -457,7 +457,7 @@ describe("with what is another company's, or nobody's, or nothing", () => {
   }, 120_000);
 });
 
-test("a text that PostgreSQL cannot hold is an answer by rule in every field of every procedure, and never our own fault", async () => {
+test("a string that PostgreSQL cannot store is answered with a rule in every field of every procedure, and never as an internal error", async () => {
   const bent = (value: unknown, tail: string): unknown => {
     if (typeof value === "string") return `${value}${tail}`;
     if (Array.isArray(value)) return value.map((each) => bent(each, tail));

@@ -12,7 +12,7 @@ import type { Services } from "../product-services.ts";
 import { handlerOf, resolveFor } from "../vault/authorize.ts";
 import { procedure, type Context, type ProcedureMeta } from "./trpc.ts";
 
-/** What a definition takes when it is sent: with the company, where it is about one. */
+/** The request schema of a definition: its input, with the company if it has one. */
 type SentOf<D> = D extends { readonly request: infer R extends z.ZodType }
   ? z.input<R>
   : D extends { readonly input: infer I extends z.ZodType }
@@ -29,7 +29,7 @@ type Defined = Pick<OperationDefinition, "kind" | "verb" | "input" | "output" | 
   readonly request?: z.ZodType;
 };
 
-/** The procedures of operations, as tRPC would infer them from definitions that are written out. */
+/** The procedures of operations, typed as tRPC would infer them from separate definitions. */
 export type ProceduresOf<D extends Readonly<Record<string, Defined>>> = {
   [N in keyof D]: D[N]["kind"] extends "query"
     ? TRPCQueryProcedure<TypesOf<D[N]>>
@@ -38,10 +38,10 @@ export type ProceduresOf<D extends Readonly<Record<string, Defined>>> = {
 
 type CallContext = Omit<Context, "caller"> & { readonly caller: Caller };
 
-/** Does the work of a procedure, whose input has been parsed. */
+/** Executes a procedure, whose input has been parsed. */
 type Run = (context: CallContext, input: unknown) => Promise<unknown>;
 
-/** One procedure for each definition: its input, its answer, its verb, and what `runOf` does. */
+/** Builds one procedure per definition: its input, output and verb, and the implementation from `runOf`. */
 function build<D extends Readonly<Record<string, Defined>>>(
   definitions: D,
   runOf: (name: keyof D & string) => Run,
@@ -62,7 +62,7 @@ function build<D extends Readonly<Record<string, Defined>>>(
   return Object.fromEntries(built) as ProceduresOf<D>;
 }
 
-/** The services that do the operations. */
+/** The services that implement the operations. */
 export type HandlersOf<D extends Readonly<Record<string, OperationDefinition>>> = {
   readonly [N in keyof D]: (
     services: Services,
@@ -71,7 +71,7 @@ export type HandlersOf<D extends Readonly<Record<string, OperationDefinition>>> 
   ) => Promise<OutputOf<D[N]>>;
 };
 
-/** Procedures whose services resolve companies themselves, or are about none. */
+/** Procedures whose services resolve companies themselves, or have no company. */
 export function procedures<D extends Readonly<Record<string, OperationDefinition>>>(
   definitions: D,
   handlers: HandlersOf<D>,
@@ -89,7 +89,7 @@ export function procedures<D extends Readonly<Record<string, OperationDefinition
 
 const InCompany = z.looseObject({ company: z.string() });
 
-/** The procedures of the vault. Each call is in the company that its request was resolved for, or that it names. */
+/** The vault's procedures. Each call runs in the company of its request's scope, or in the one that it names. */
 export function vaultProcedures(): ProceduresOf<VaultOperations> {
   return build(vaultOperations, (name) => {
     const operation = vaultOperations[name];

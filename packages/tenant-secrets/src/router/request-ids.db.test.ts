@@ -6,7 +6,7 @@ import { createFixture, operator, product } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
-// One operator asks for everything here, ten times at once.
+// One operator makes every request here, ten times concurrently.
 const fixture = await createFixture(undefined, { sensitiveCallsPerMinute: 1000 });
 const { secrets, superuser } = fixture;
 
@@ -52,7 +52,7 @@ const without: Readonly<Record<string, string>> = {
   "runs.cancel": sets,
 };
 
-test("every mutation takes a request id, or needs none for a reason", () => {
+test("every mutation takes a request id, or has a reason to need none", () => {
   const paths = mutations.map(([path]) => path);
   expect(paths.length).toBeGreaterThan(30);
   expect(paths.filter((path) => !takesRequestId.has(path)).toSorted()).toEqual(
@@ -65,7 +65,7 @@ const key = "CUSTOM_KEY";
 let acme = "";
 const theirs = () => secrets.company(acme, product);
 
-/** How a change is asked for once, and how the same id is used for another one. */
+/** An input of a change, and a different input under the same request id. */
 interface Change {
   readonly caller?: Caller;
   readonly before?: () => Promise<unknown>;
@@ -164,7 +164,7 @@ const changes: Readonly<Record<string, Change>> = {
   },
 };
 
-test("all that take one are tried below", () => {
+test("every mutation with a request id is tested below", () => {
   expect(Object.keys(changes).toSorted()).toEqual([...takesRequestId].toSorted());
 });
 
@@ -183,7 +183,7 @@ async function call(path: string, caller: Caller, input: object): Promise<unknow
   }
 }
 
-/** What there is of what mutations change, without what a retry adds to the audit log. */
+/** Everything that mutations change, without the audit events of retries. */
 async function state(): Promise<unknown> {
   const [row] = await superuser`select
     (select json_agg(h order by secret_key, company_id) from company_secrets h) as heads,
@@ -213,7 +213,7 @@ const { "companies.apiKeys.create": newKey, ...answered } = changes;
 describe.each(Object.entries(answered))("%s", (path, change) => {
   const { caller = product, other } = change;
 
-  test("is applied once by ten requests at once and one later, with one answer, and refuses other content", async () => {
+  test("a change is applied once by ten concurrent requests and a later one, with one answer, and other content is refused", async () => {
     const asked = await asking(change);
     const before = await replays();
     const answers = await Promise.all(Array.from({ length: 10 }, () => call(path, caller, asked)));
@@ -233,7 +233,7 @@ describe.each(Object.entries(answered))("%s", (path, change) => {
   });
 });
 
-describe("companies.apiKeys.create", () => {
+describe("retrying companies.apiKeys.create", () => {
   const path = "companies.apiKeys.create";
   const Created = z.object({ apiKey: z.string(), description: z.object({ id: z.string() }) });
   const create = async (asked: object) => Created.parse(await call(path, operator, asked));
@@ -247,7 +247,7 @@ describe("companies.apiKeys.create", () => {
     return asking(newKey);
   };
 
-  test("leaves one live key that the last answer has, however often it is retried, also with a later end", async () => {
+  test("a retried creation leaves one active key, the one of the last answer, even if the expiry differs", async () => {
     const asked = await ask();
     const lost = await create(asked);
     const retried = await create({ ...asked, expiresAt: new Date(Date.now() + 7_200_000) });
@@ -272,7 +272,7 @@ describe("companies.apiKeys.create", () => {
     ]);
   });
 
-  test("ends no key that was used since, and makes none in place of one that was revoked", async () => {
+  test("a retried creation revokes no key that has been used, and does not replace a revoked one", async () => {
     const asked = await ask();
     const { apiKey, description } = await create(asked);
     await secrets.company(acme, await secrets.authenticate({ credential: apiKey })).get(key);
@@ -293,7 +293,7 @@ describe("companies.apiKeys.create", () => {
   });
 });
 
-test("an id means nothing to another actor, nor after a day", async () => {
+test("a request id is separate for each actor, and expires after a day", async () => {
   acme = await fixture.company("database");
   await theirs().set(key, "fake-one");
   await theirs().stage(key, "fake-two");
@@ -316,7 +316,7 @@ test("an id means nothing to another actor, nor after a day", async () => {
   await secrets.companies.create(operator, { ...created, subdomain: `later-${crypto.randomUUID()}` });
 });
 
-test("a removal of what only Infisical has is applied once too, by ten requests at once and one later", async () => {
+test("a removal of a secret that only Infisical has is applied once by ten concurrent requests and a later one", async () => {
   acme = await fixture.company("hybrid");
   await fixture.infisical.putSecret(`/tenants/${acme}`, key, "fake-outside");
   const asked = { company: acme, secretKey: key, requestId: "r-buried" };

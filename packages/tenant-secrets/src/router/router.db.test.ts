@@ -43,7 +43,7 @@ async function post(
 
 const input = (fields: object) => JSON.stringify({ json: fields });
 
-/** tRPC types this as nested as the routers are, and fills it flat, by path. */
+/** tRPC's type follows the nesting of routers, while its value is flat, by path. */
 function byPath(procedures: object): Record<string, AnyProcedure> {
   return procedures as Record<string, AnyProcedure>;
 }
@@ -51,7 +51,7 @@ function byPath(procedures: object): Record<string, AnyProcedure> {
 describe("every procedure", () => {
   const procedures = Object.entries(byPath(appRouter._def.procedures));
 
-  test("says which verb it needs, and what it answers", () => {
+  test("every procedure declares its verb and its output", () => {
     expect(procedures.length).toBeGreaterThanOrEqual(10);
     for (const [path, procedure] of procedures) {
       expect(verbs, path).toContain(Reflect.get(Object(procedure._def.meta), "verb"));
@@ -59,7 +59,7 @@ describe("every procedure", () => {
     }
   });
 
-  test("refuses a request without a credential", async () => {
+  test("every procedure refuses a request without a credential", async () => {
     for (const [path, procedure] of procedures) {
       const context = createContext(secrets, {});
       const call: unknown = path
@@ -73,8 +73,8 @@ describe("every procedure", () => {
   });
 });
 
-describe("errors", () => {
-  test("about another company's secret and about no company at all are the same to the byte", async () => {
+describe("errors of procedures", () => {
+  test("errors for another company's secret and for an absent company are the same bytes", async () => {
     const answers = await Promise.all(
       [theirs, "nobody"].map((company) =>
         post("secrets.read", input({ company, secretKey: "STRIPE_SECRET_KEY" })),
@@ -86,7 +86,7 @@ describe("errors", () => {
     expect(missing).toEqual(answers[0]);
   });
 
-  test("carry our own code, and the current version with a conflict", async () => {
+  test("errors have our own code, and a conflict has the current version", async () => {
     const write = { company: mine, secretKey: "CUSTOM_KEY", value: "x", expectedVersion: 7 };
     const { status, text } = await post("secrets.write", input(write));
     expect(status).toBe(409);
@@ -122,7 +122,7 @@ describe("errors", () => {
     expect(text).not.toMatch(/stack|node_modules/);
   });
 
-  test("of the database become a fixed text, whatever it says", async () => {
+  test("errors of the database become a fixed message", async () => {
     await superuser`alter table company_secrets rename column origin to origin_away`;
     try {
       const write = { company: mine, secretKey: "CUSTOM_KEY", value: "CANARY-7f3a" };
@@ -139,7 +139,7 @@ describe("errors", () => {
     }
   });
 
-  test("are TRPCErrors with our error as their cause in process, and our error itself from the server's caller", async () => {
+  test("errors in process are TRPCErrors caused by ours, and the server's caller throws our error itself", async () => {
     const call = createCaller(createCallerContext(secrets, product)).secrets.read({
       company: "nobody",
       secretKey: "X",
@@ -151,8 +151,8 @@ describe("errors", () => {
   });
 });
 
-describe("a batch", () => {
-  test("of more than 10 calls is refused as a whole, in a small answer", async () => {
+describe("batches of calls", () => {
+  test("a batch of more than 10 calls is refused as a whole, with a small answer", async () => {
     for (const size of [11, 5000]) {
       const path = Array.from({ length: size }, () => "secrets.list").join(",");
       const { status, text } = await post(`${path}?batch=1`, "{}");
@@ -161,7 +161,7 @@ describe("a batch", () => {
     }
   });
 
-  test("answers each call for itself, and asks for the credential once", async () => {
+  test("a batch answers each call separately, and authenticates once", async () => {
     const calls = {
       0: { json: { company: mine, secretKey: "STRIPE_SECRET_KEY" } },
       1: { json: { company: theirs, secretKey: "X" } },
@@ -184,7 +184,7 @@ describe("the typed client", () => {
       fetch: send,
     });
 
-  test("does all that the handle in process does", async () => {
+  test("the typed client supports every operation of the in-process handle", async () => {
     const acme = client().company(mine);
     expect(
       await acme.set("OAUTH_GOOGLE", { clientId: "id", clientSecret: "fake" }, { expectedVersion: 0 }),
@@ -205,7 +205,7 @@ describe("the typed client", () => {
     });
   });
 
-  test("says UNAUTHENTICATED for a bad credential and STORE_UNAVAILABLE where no API answers", async () => {
+  test("the typed client reports UNAUTHENTICATED for a bad credential and STORE_UNAVAILABLE without an API", async () => {
     expect(await codeOf(client("nonsense").company(mine).get("STRIPE_SECRET_KEY"))).toBe("UNAUTHENTICATED");
     const nobody = createTenantSecretsClient({
       url: "http://127.0.0.1:1",

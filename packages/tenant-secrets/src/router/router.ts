@@ -11,7 +11,7 @@ import {
 import { procedures, vaultProcedures } from "./procedures.ts";
 import { createCallerFactory, router } from "./trpc.ts";
 
-/** The API: each operation of the definitions, and the service that does it. */
+/** The API: each operation of the definitions with the service that implements it. */
 export const appRouter = router({
   secrets: router({
     ...vaultProcedures(),
@@ -101,5 +101,5 @@ export const appRouter = router({
 });
 export type AppRouter = typeof appRouter;
 
-/** Calls procedures in process, with a context of `createContext` or `createCallerContext`. */
+/** Calls procedures in process, with a context from `createContext` or `createCallerContext`. */
 export const createCaller = createCallerFactory(appRouter);

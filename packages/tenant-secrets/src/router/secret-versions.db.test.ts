@@ -51,7 +51,7 @@ async function eventsOf(secretKey: string): Promise<string[]> {
 describe.each(Object.entries(ways))("%s", (way, companyOf) => {
   const secretKey = `CUSTOM_${way.toUpperCase().replaceAll(" ", "_")}` as const;
 
-  test("a secret goes through all its stages, each version in its history and each step in the audit log", async () => {
+  test("a secret passes through all stages, with each version in its history and each step in the audit log", async () => {
     const acme = await companyOf(here);
     await acme.set(secretKey, "fake-one", { note: "first" });
     expect(await acme.stage(secretKey, "fake-two", { note: "from the provider" })).toEqual({ version: 2 });
@@ -145,7 +145,7 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
     ]);
   });
 
-  test("a batch is written as a whole or not at all, and says of each secret why not", async () => {
+  test("a batch is written completely or not at all, and reports the reason for each secret", async () => {
     const acme = await companyOf(here);
     const [a, b, c] = [`${secretKey}_A`, `${secretKey}_B`, `${secretKey}_C`] as const;
     const batch = { [a]: "fake-a", [b]: "fake-b" };
@@ -181,7 +181,7 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
     expect((await eventsOf(c)).filter((event) => event === "secret.read failed NOT_FOUND")).toHaveLength(2);
   });
 
-  test("what a store cannot do is known beforehand, and NOT_SUPPORTED", async () => {
+  test("an operation that a store lacks is announced in its capabilities, and NOT_SUPPORTED", async () => {
     expect(Object.values(await (await companyOf(here)).capabilities())).not.toContain(false);
     const acme = await companyOf(there);
     await acme.set("CUSTOM_A", "fake-a");
@@ -202,7 +202,7 @@ describe.each(Object.entries(ways))("%s", (way, companyOf) => {
   });
 });
 
-test("an API key learns nothing of another company by any of these, nor of secrets outside its names", async () => {
+test("an API key learns nothing of another company, nor of secrets outside its grant", async () => {
   const narrow = await secrets.apiKeys.create(operator, {
     name: "n",
     companies: [here],
@@ -243,7 +243,7 @@ test("an API key learns nothing of another company by any of these, nor of secre
   expect(answers[0]).toContain("Not found");
 });
 
-test("a value that was sent as a name of a batch is neither in the audit log nor in the answer", async () => {
+test("a value sent as a secret key in a batch is neither audited nor returned", async () => {
   const writes = [{ secretKey: "sk_live_fake_swapped_0002", value: "x" }];
   const scope = await fixture.scope(here);
   const batch = secrets.vault.writeMany(scope, { writes });

@@ -6,8 +6,8 @@ import { appRouter } from "./router.ts";
 import { createScopeContext, publicError } from "./trpc.ts";
 
 /**
- * One company's secrets for server code that has checked a request: every call is a procedure call, in process, with the same
- * checks, errors and events as over HTTP.
+ * One company's secrets for server code that has authenticated a request: each call is an in-process procedure call, with the
+ * same validation, errors and events as over HTTP.
  *
  * @param scope of this request, from `companies.resolve`; it is not resolved again for each call
  */

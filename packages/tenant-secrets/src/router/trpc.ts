@@ -14,27 +14,27 @@ import type { AuthenticationRequest, RequestOrigin } from "../companies/authenti
 import type { CompanyScope } from "../companies/companies.ts";
 import type { Services } from "../product-services.ts";
 
-/** What a procedure gets. The caller is found at most once for a request, however many calls it carries. */
+/** The context of a procedure. The caller is authenticated at most once per request, however many calls it has. */
 export interface Context {
   /** @internal Not among the types that a client gets. */
   readonly secrets: Services;
   /** @internal */
   readonly caller: () => Promise<Caller>;
-  /** @internal The company of a request that was resolved before its calls. */
+  /** @internal The company of the request, if it was resolved before its calls. */
   readonly scope?: CompanyScope | undefined;
   readonly requestId: string | undefined;
-  /** Whether answers go to whoever asks, and not to code of the product. */
+  /** Whether answers go to a remote caller, rather than to product code. */
   readonly isRemote: boolean;
 }
 
-/** What a request's headers show of who sends it. */
+/** The parts of a request's headers that identify its sender. */
 export function requestOf(headers: Headers, origin: RequestOrigin): AuthenticationRequest {
   // RFC 6750, 2.1.
   const credential = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   return { ...origin, credential, headers };
 }
 
-/** A context for a request from outside, whoever sends it. */
+/** A context for a remote request, which is authenticated on first use. */
 export function createContext(secrets: Services, request: AuthenticationRequest): Context {
   let caller: Promise<Caller> | undefined;
   return {
@@ -45,24 +45,24 @@ export function createContext(secrets: Services, request: AuthenticationRequest)
   };
 }
 
-/** A context for a caller that is already known: code of the product, or a request that was checked before. */
+/** A context for an authenticated caller: product code, or a request that was authenticated before. */
 export function createCallerContext(secrets: Services, caller: Caller): Context {
   return { secrets, caller: () => Promise.resolve(caller), requestId: caller.requestId, isRemote: false };
 }
 
-/** A context for the calls of one request whose company is resolved: they are not charged to its budget again. */
+/** A context for the calls of one request with a resolved company: its budget is not charged again per call. */
 export function createScopeContext(secrets: Services, scope: CompanyScope): Context {
   return { ...createCallerContext(secrets, scope.caller), scope };
 }
 
 export interface ProcedureMeta {
-  /** What a caller needs; enforced where the work is done, and declared here so that a procedure without it is found. */
+  /** The verb that a caller needs. Enforced by the service, and declared here so that a test finds procedures without one. */
   readonly verb: Verb;
-  /** Whether each call counts against the limit of sensitive ones, beyond what the verb says. */
+  /** Whether each call counts as sensitive, in addition to the rule by verb. */
   readonly sensitive: boolean;
 }
 
-/** What a client gets of an error, beside tRPC's own fields. Everything is chosen here; nothing passes through. */
+/** The fields of an error for clients, beside tRPC's own. Each is chosen here; nothing passes through. */
 export interface ErrorData {
   readonly reason: ErrorCode;
   readonly requestId: string | undefined;
@@ -112,13 +112,13 @@ const t = initTRPC
         fields: known.fields,
       };
       const { code, httpStatus } = shape.data;
-      // A path that leads to no procedure can be anything, such as a value in the wrong place.
+      // The path of an unknown procedure can be anything, such as a value sent by mistake.
       const path = type === "unknown" ? undefined : shape.data.path;
       return { code: shape.code, message: known.message, data: { code, httpStatus, path, ...data } };
     },
   });
 
-/** Our own error that stands for whatever tRPC raises, in a procedure or before one is reached. */
+/** Maps any tRPC error to one of ours, whether raised in a procedure or before one is reached. */
 export function publicError(error: TRPCError): TenantSecretsError {
   if (error.cause instanceof TenantSecretsError) return error.cause;
   switch (error.code) {
@@ -137,7 +137,7 @@ export function publicError(error: TRPCError): TenantSecretsError {
   }
 }
 
-/** The HTTP status of an error, for what is not a procedure. */
+/** The HTTP status of an error, for endpoints outside tRPC. */
 export function httpStatusOf(error: TenantSecretsError): number {
   return getHTTPStatusCodeFromError(new TRPCError({ code: trpcCodes[error.code] }));
 }
@@ -146,8 +146,8 @@ export const router = t.router;
 export const createCallerFactory = t.createCallerFactory;
 
 /**
- * The outermost layer. `next()` does not reject: what went wrong inside comes back as a result, and is replaced
- * here, so that no other error ever leaves a procedure, over HTTP or in process.
+ * The outermost middleware. `next()` does not reject: an error inside comes back as a result and is replaced here, so that no
+ * foreign error leaves a procedure, over HTTP or in process.
  */
 const withOurErrors = t.middleware(async ({ next }) => {
   const result = await next();
@@ -159,11 +159,11 @@ const withOurErrors = t.middleware(async ({ next }) => {
   };
 });
 
-/** Verbs whose every call is worth a count of its own, and those of which only what changes something is. */
+/** Verbs whose calls are all sensitive, and verbs of which only mutations are. */
 const sensitiveVerbs: ReadonlySet<Verb> = new Set(["reveal", "export", "search"]);
 const sensitiveChanges: ReadonlySet<Verb> = new Set(["rotate", "members", "companies", "operators"]);
 
-/** Finds the caller, and counts each call that it makes, also one of many in a request. */
+/** Authenticates the caller, and counts each call, including each one of a batch. */
 const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {
   const caller = await ctx.caller();
   const { limits } = ctx.secrets;
@@ -178,7 +178,7 @@ const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {
   return result;
 });
 
-/** A procedure for whoever has a credential; which one will do, the part that does the work decides. */
+/** A procedure for any authenticated caller; the service checks the permission. */
 export function procedure(meta: ProcedureMeta) {
   return t.procedure.meta(meta).use(withOurErrors).use(withCaller);
 }

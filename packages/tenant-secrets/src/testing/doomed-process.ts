@@ -9,19 +9,18 @@ import { createTasks } from "../jobs/jobs.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
 import { defineToyRun } from "./toy-run.ts";
 
-// For kill tests: a process that does long work, and kills itself in the middle: at a step of a rotation that it is told of, or
-// when everything of a transaction that changes something is done but its commit. It reads its orders from standard input, and
-// prints each step.
+// For kill tests: a process that does long work and kills itself in the middle: at a given step of a rotation, or just before
+// the¦commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
   work: z.enum(["rotate", "rotate-company", "jobs", "toy"]),
-  /** Of `rotate-company`. */
+  /** For `rotate-company`. */
   subdomain: z.string().default(""),
-  /** Of `toy`: the run. */
+  /** For `toy`: the run. */
   run: z.string().default(""),
-  /** Of `jobs`. */
+  /** For `jobs`. */
   backup: z.object({ recipients: z.array(z.string()), directory: z.string() }).optional(),
-  /** Counted from 0: which step, or which transaction; or before the first put to Infisical. */
+  /** The step or transaction to die in, counted from 0; or before the first put to Infisical. */
   killAt: z.union([z.int(), z.literal("put")]),
 });
 
@@ -103,7 +102,7 @@ switch (work) {
       cron: {},
       log: console.error,
     });
-    // Ended by the kill alone.
+    // The process ends by the kill alone.
     await new Promise(() => {});
 }
 await secrets.stop();

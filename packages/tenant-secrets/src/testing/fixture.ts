@@ -23,14 +23,14 @@ import { assembleTenantSecrets, type Assembly, type AssemblyOptions } from "../a
 type DeliveryChat = Assembly<typeof deliveryChatCatalog>;
 type Emulator = Awaited<ReturnType<typeof startInfisicalEmulator>>;
 
-/** Code of the product that may do everything a job can, on every secret. */
+/** Product code with every permission of a job, on every secret. */
 export const product: Caller = systemCaller("test", {
   verbs: ["describe", "use", "write", "delete"],
   secretKeys: ["*"],
 });
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 
-/** A session of a person is the id of one: what a real sign-in finds out is somebody else's to test. */
+/** A session is the person's id: real sign-ins are tested elsewhere. */
 async function signIn(headers: Headers): Promise<string | undefined> {
   return headers.get("x-test-user") ?? undefined;
 }
@@ -41,37 +41,37 @@ export interface Fixture {
   readonly infisical: InfisicalClient;
   readonly emulator: Emulator;
   readonly urls: TestDatabase["urls"];
-  /** Bound by nothing: for looking at rows, and for what an attacker with the database would do. */
+  /** Bypasses row-level security: for inspecting rows, and for attacks by a party with the database. */
   readonly superuser: postgres.Sql;
-  /** Another process's view of the same database and Infisical: nothing cached, pools of its own. */
+  /** Another process on the same database and Infisical: empty caches, its own pools. */
   another(options?: Partial<AssemblyOptions<typeof deliveryChatCatalog>>): DeliveryChat;
-  /** The database as it is now, restored elsewhere. @returns as `another`, on that one */
+  /** A copy of the current database, as a restore on another server. @returns as `another`, on the copy */
   copy(): Promise<() => DeliveryChat>;
-  /** Makes a company of a name not used before. */
+  /** Creates a company with an unused name. */
   company(secretStore: SecretStoreName): Promise<string>;
-  /** Puts MACs of ours beside every row that decides who may read, as if we had written what plain SQL put there. */
+  /** Gives every row that decides who may read a valid MAC, as if the product had written what plain SQL put there. */
   remacRows(): Promise<void>;
-  /** The same of companies alone, in whatever transaction they were changed in. */
+  /** As `remacRows`, for companies alone and within a given transaction. */
   remacCompanies(sql: postgres.ISql): Promise<void>;
-  /** As `remacRows`, of the heads of secrets, in whatever transaction they were changed in. */
+  /** As `remacRows`, for the heads of secrets and within a given transaction. */
   remacHeads(sql?: postgres.ISql): Promise<void>;
-  /** Resolves a company, for `product` where no other caller is given. */
+  /** Resolves a company, by default for `product`. */
   scope(subdomain: string, caller?: Caller): Promise<CompanyScope>;
-  /** Somebody new, who has this role in a company. */
+  /** A new person with the given role in a company. */
   person(subdomain: string, role: Role): Promise<Person>;
 }
 
 export interface Person extends Caller {
   readonly userId: string;
-  /** What a request of theirs carries. */
+  /** The headers of a request by this person. */
   readonly headers: Headers;
 }
 
 /**
- * A database, an Infisical and the whole on top, for one test file or one test. Ends with it.
+ * A database, an Infisical emulator and the product on top, for one test file or one test. Closed at its end.
  *
- * @param checks who is asked about credentials in place of the providers
- * @param limits what a test needs more of than the defaults allow, which are those of production
+ * @param checks replaces the providers' credential checks
+ * @param limits raises rate limits above production's defaults
  */
 export async function createFixture(checks?: CredentialChecks, limits?: RateLimitOptions): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
@@ -175,12 +175,12 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
   };
 }
 
-/** For keys that a test replaces by itself: a transaction of which the audit log is not told. */
+/** A commit without an audit event, for keys that a test replaces by itself. */
 export function commitUnaudited(database: Database): KeyReplacement["commit"] {
   return async (work) => (await database.acrossCompanies((statements) => work({ statements }))).result;
 }
 
-/** Operations of a process of its own, with nothing loaded. */
+/** The operations of a separate process, with empty caches. */
 export function operationsOf({ database, infisical }: Pick<Fixture, "database" | "infisical">): Operations {
   const masterKeys = createMasterKeys(database, infisical, "default");
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
@@ -188,7 +188,7 @@ export function operationsOf({ database, infisical }: Pick<Fixture, "database" |
   return createOperations(database, authentic, audit);
 }
 
-/** The code of the TenantSecretsError that a call ends with, or what else became of it. */
+/** The code of the TenantSecretsError that a call throws, or a text for any other result. */
 export async function codeOf(call: Promise<unknown>): Promise<string> {
   try {
     await call;

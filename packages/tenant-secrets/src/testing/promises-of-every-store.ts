@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { expectAble, expectCode, type StorePromise } from "./store-promise.ts";
 
-/** What every store promises, whatever groups of operations it has. */
+/** The promises of every store, whatever its capabilities. */
 export const promisesOfEveryStore: readonly StorePromise[] = [
   {
     title: "returns every value as it was written, byte for byte",

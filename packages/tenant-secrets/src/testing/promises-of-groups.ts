@@ -2,7 +2,7 @@ import { CredentialRejected } from "@repo/catalog";
 import { expect } from "vitest";
 import { expectCode, type StorePromise } from "./store-promise.ts";
 
-/** What a store promises of the groups of operations that it has. */
+/** The promises of a store for each of its capabilities. */
 export const promisesOfGroups: readonly StorePromise[] = [
   {
     title: "makes one of two changes of the version that both have seen, and tells the other the current one",

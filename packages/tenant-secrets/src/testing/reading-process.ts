@@ -5,8 +5,8 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { systemCaller } from "@repo/catalog";
 import { assembleTenantSecrets } from "../assemble.ts";
 
-// For audit/writer-kill.db.test.ts: a process that reads for as long as it is let, and says how often it has. It reads its
-// orders from standard input.
+// For audit/writer-kill.db.test.ts: a process that reads until it is killed, and prints the number of its reads. It reads its
+// orders¦from standard input.
 
 const Orders = z.object({
   applicationUrl: z.string(),

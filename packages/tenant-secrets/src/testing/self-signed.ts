@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 
-/** For tests: a certificate of localhost that no authority has signed, and its key, both in PEM. */
+/** For tests: a self-signed certificate for localhost and its key, both in PEM. */
 export function selfSignedCertificate(): { readonly key: string; readonly cert: string } {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const ecdsaWithSha256 = sequence(oid("2a8648ce3d040302"));

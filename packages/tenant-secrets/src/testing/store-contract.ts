@@ -14,19 +14,19 @@ import {
 import { promisesOfEveryStore } from "./promises-of-every-store.ts";
 import { promisesOfGroups } from "./promises-of-groups.ts";
 
-/** What a store is tested with: the product on top of it, which needs PostgreSQL and the master key in Infisical. */
+/** The environment of the tests: the product on top of the store, which needs PostgreSQL and the master key in Infisical. */
 export interface StoreUnderTest {
   readonly database: Database;
   readonly infisical: InfisicalClient;
-  /** One of the product's own stores, or what makes another one. */
+  /** One of the product's own stores, or a factory of another one. */
   readonly store: SecretStoreName | ((parts: StoreParts) => SecretStore);
 }
 
 export const storePromises: readonly StorePromise[] = [...promisesOfEveryStore, ...promisesOfGroups];
 
 /**
- * Registers a test for every promise that a store makes. What the store says that it cannot do is skipped: one promise is that
- * it refuses exactly that.
+ * Registers a test for every promise of a store. Promises about missing capabilities are skipped, except the one that exactly
+ * those are refused.
  *
  * @param name of the store, for titles
  * @param open called once, before the tests
@@ -53,9 +53,9 @@ const everything = systemCaller("store-contract", {
 });
 const operator: Caller = { actor: { kind: "operator", id: "store-contract" } };
 
-/** The product on top of a store. Nothing is cached: every read asks the store. */
+/** The product on top of a store. Nothing is cached: every read queries the store. */
 export async function openSubject({ database, infisical, store }: StoreUnderTest): Promise<StoreSubject> {
-  // Where it is not one of the product's own, it is outside of the database, as Infisical is.
+  // Another store is outside the database, like Infisical.
   const secretStore = typeof store === "string" ? store : "infisical";
   const secrets = assembleTenantSecrets(
     { database, infisical, catalog: contractCatalog },

@@ -26,7 +26,7 @@ export interface Stores {
   readonly maintenance: SecretMaintenance;
 }
 
-/** The stores as a process that has just started has them: nothing is cached. */
+/** The stores of a newly started process, with empty caches. */
 export function createStores(
   { database, infisical }: Pick<Fixture, "database" | "infisical">,
   catalog: Catalog = deliveryChatCatalog,
@@ -51,7 +51,7 @@ export function createStores(
   };
 }
 
-/** A new company, as a store gets to see it. */
+/** A new company, as stores receive it. */
 export async function createCompany(fixture: Fixture, secretStore: SecretStoreName): Promise<Company> {
   const subdomain = await fixture.company(secretStore);
   const { company } = await fixture.secrets.companies.resolve(
@@ -70,7 +70,7 @@ export function write<Options extends object>(secretKey: string, value: string, 
   return { secretKey, plaintext: Plaintext.fromText(value), lastFour: undefined, options };
 }
 
-/** `<stage> <version> <value>` of every value that counts. */
+/** `<stage> <version> <value>` of every active value. */
 export async function activeOf(store: SecretStore, company: Company, secretKey: string): Promise<string[]> {
   const live = (await findActive(store, company, { secretKey })) ?? [];
   return live.map(({ stage, encrypted }) => `${stage} ${encrypted.version} ${encrypted.decryptText()}`);
@@ -82,7 +82,7 @@ export async function valueOf(finding: Promise<EncryptedSecret | undefined>): Pr
 
 const LogIn = z.object({ accessToken: z.string() });
 
-/** Creates a secret as somebody does in Infisical, whatever its name and value: our own client refuses most of that. */
+/** Creates a secret in Infisical directly, with any name and value: our own client refuses most unusual ones. */
 export async function putByHand(
   fixture: Pick<Fixture, "emulator" | "infisical">,
   subdomain: string,

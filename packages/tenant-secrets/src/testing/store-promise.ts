@@ -1,12 +1,12 @@
 import { defineCatalog, type Capabilities, type CompanySecrets, type ErrorCode } from "@repo/catalog";
 import { expect } from "vitest";
 
-/** No names of a product: only `CUSTOM_…`, whose values are any text. */
+/** A catalogue without products' names: only `CUSTOM_…`, whose values are any text. */
 export const contractCatalog = defineCatalog({});
 
 /** A company whose secrets are in the store. */
 export interface CompanyUnderTest {
-  /** Its secrets, as a job with every verb has them. */
+  /** Its secrets, for a job with every verb. */
   readonly secrets: CompanySecrets<typeof contractCatalog>;
   /** Its audited changes, as `<action> <outcome> <secret key> <version>`, the oldest first. */
   readonly changes: () => Promise<readonly string[]>;
@@ -14,17 +14,17 @@ export interface CompanyUnderTest {
 
 export interface StoreSubject {
   readonly capabilities: Capabilities;
-  /** A company that has no secret yet. */
+  /** A company without secrets. */
   readonly newCompany: () => Promise<CompanyUnderTest>;
 }
 
-/** What callers of a store rely on. */
+/** A promise that callers of a store rely on. */
 export interface StorePromise {
-  /** To follow the name of the store. */
+  /** Follows the name of the store. */
   readonly title: string;
   /** The capability that it is about, for one that not every store has. */
   readonly needs?: keyof Capabilities;
-  /** Rejects where the store breaks the promise. */
+  /** Rejects if the store breaks the promise. */
   readonly verify: (subject: StoreSubject) => Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export function expectCode(call: Promise<unknown>, code: ErrorCode): Promise<voi
   return expect(call).rejects.toMatchObject({ code });
 }
 
-/** Expects that a call succeeds where the store is able to do it, and ends with the code where it is not. */
+/** Expects a call to succeed if the store has the capability, and to fail with the code if not. */
 export async function expectAble(call: Promise<unknown>, isAble: boolean, code: ErrorCode): Promise<void> {
   if (isAble) await call;
   else await expectCode(call, code);

@@ -9,9 +9,9 @@ import { companyIdOf } from "../companies/company-id.ts";
 
 const Input = z.strictObject({
   items: z.int(),
-  /** An item that does not do, and is skipped. */
+  /** An item that fails, and is skipped. */
   poison: z.int().nullable(),
-  /** Where the items are worked on in the application's role: the company that it is in. */
+  /** The company in which items are processed, in the application's role. */
   companyId: z.uuid().nullable(),
 });
 const Facts = z.strictObject({ skipped: z.array(z.string()) });
@@ -21,7 +21,7 @@ export type ToyInput = z.infer<typeof Input>;
 export type ToyFacts = z.infer<typeof Facts>;
 
 export interface ToyTools {
-  /** Called before each batch is written; what it throws stops the run there. */
+  /** Called before each batch is written; an error stops the run there. */
   readonly beforeBatch?: (done: number) => void | Promise<void>;
 }
 
@@ -32,12 +32,12 @@ export interface ToyOptions {
   readonly tools?: ToyTools;
 }
 
-/** What the toy works on. For the superuser. */
+/** The toy's table, created by the superuser. */
 export const toyTable = `
   create table toy_items (subject text, id integer, worked integer not null default 0, primary key (subject, id));
   grant select, insert, update on toy_items to tenant_secrets_maintenance, tenant_secrets_application`;
 
-/** A run with three phases, the second of which walks through items in batches of two, and counts how often it did each. */
+/** A run with three phases. The second one processes items in batches of two, and counts how often each was processed. */
 export function defineToyRun(
   database: Database,
   { kind = "toy", verb = "companies", cancellable = true, tools = {} }: ToyOptions = {},
