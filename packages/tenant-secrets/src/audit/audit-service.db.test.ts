@@ -40,7 +40,7 @@ async function seal(batchSize = 1000): Promise<void> {
   }
 }
 
-/** All pages of an export, and how many there were. */
+/** All pages of an export, and their number. */
 async function exported(
   caller = auditor as Parameters<typeof fixture.secrets.audit.export>[0],
   company = own,
@@ -63,7 +63,7 @@ function verified(lines: readonly string[], keys = publicKeys): ExportedEvent[] 
   return lines.map((line) => verifier.add(line)).filter((event) => event !== undefined);
 }
 
-test("lists a company's own events, the newest first, in pages that miss and repeat none, to whoever may audit it", async () => {
+test("the list has a company's own events, newest first, in complete and disjoint pages, for callers who may audit it", async () => {
   const { audit } = fixture.secrets;
   const before = await fixture.superuser`
     select id from audit_events where company_id = ${await idOf(own)} order by position desc`;
@@ -89,7 +89,7 @@ test("lists a company's own events, the newest first, in pages that miss and rep
   expect(older.events).toHaveLength(3);
 });
 
-test("refuses a cursor that was changed, made up, or is of another company or list", async () => {
+test("a cursor is refused if it was changed, forged, or belongs to another company or list", async () => {
   const { audit } = fixture.secrets;
   const { cursor = "" } = await audit.list(operator, { company: own, limit: 1 });
   const [position = "", mac = ""] = cursor.split(".");
@@ -117,7 +117,7 @@ test("refuses a cursor that was changed, made up, or is of another company or li
   expect(await codeOf(audit.list(operator, { company: own, cursor }))).toBe("no error");
 });
 
-test("an export has a company's own sealed events, can be checked without us, and holds nothing of others", async () => {
+test("an export has a company's own sealed events only, and can be verified without the product", async () => {
   for (let i = 0; i < 110; i++) {
     await fixture.secrets.company(own, product).set("CUSTOM_PAGES", `fake_${i}`);
   }
@@ -140,7 +140,7 @@ test("an export has a company's own sealed events, can be checked without us, an
   for (const { id } of others) expect(text.includes(String(id))).toBe(false);
 });
 
-test("an export that was changed in any way is refused, with the line", async () => {
+test("a modified export is refused, with the line", async () => {
   const { lines } = await exported();
   const [first = "", checkpoint = "", event = "", ...rest] = lines;
   const otherCheckpoint = rest.find((line) => line.startsWith('{"checkpoint":')) ?? "";
@@ -152,7 +152,7 @@ test("an export that was changed in any way is refused, with the line", async ()
       return error instanceof Error ? error.message : "";
     }
   };
-  /** With another first character, whatever it was. */
+  /** Changes the first character. */
   const otherBegin = (line: string, field: string): string =>
     line.replace(new RegExp(`"${field}":"(.)`), (_, was) => `"${field}":"${was === "x" ? "z" : "x"}`);
   expect(refused([first, checkpoint, event])).toBe("accepted");
@@ -190,7 +190,7 @@ test("an export that was changed in any way is refused, with the line", async ()
   expect(() => createExportVerifier("")).toThrow("not an Ed25519");
 });
 
-test("another company's events and exports are not found, and nobody without the verb reads any", async () => {
+test("another company's events and exports are NOT_FOUND, and a caller without the verb reads none", async () => {
   const { audit } = fixture.secrets;
   const range = { from: new Date(0), to: new Date() };
   for (const company of [foreign, "nowhere", "%", ""]) {
@@ -208,14 +208,14 @@ test("another company's events and exports are not found, and nobody without the
   }
 });
 
-test("a refused attempt tells the company that made it nothing of the other, not even that it is there", async () => {
+test("a denied access to another company is audited without revealing whether it exists", async () => {
   const { events } = await fixture.secrets.audit.list(auditor, { company: own, limit: 100 });
   const refused = events.filter(({ reason }) => reason === "NOT_FOUND");
   expect(refused.length).toBeGreaterThan(0);
   expect(refused.map(({ subject }) => subject)).not.toContain(await idOf(foreign));
 });
 
-test("does not export an event that was changed", async () => {
+test("an export with a modified event is refused", async () => {
   await seal();
   await fixture.superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;

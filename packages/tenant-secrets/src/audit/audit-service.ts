@@ -21,7 +21,7 @@ import { cursorOf, readCursor } from "./cursor.ts";
 
 const { auditEvents, auditKeys } = tables;
 
-/** The columns that are shown: not those that only prove an event. */
+/** The columns that callers see: those that only prove an event are left out. */
 const shown = {
   id: auditEvents.id,
   companyId: auditEvents.companyId,
@@ -43,60 +43,60 @@ const shown = {
 export type AuditEvent = Pick<EventRow, keyof typeof shown>;
 
 export interface ListOptions {
-  /** Of one company, by its subdomain; without it, of all of the platform. */
+  /** One company's subdomain; left out: the events of the whole platform. */
   readonly company?: string | undefined;
-  /** From the answer before. */
+  /** From the previous answer. */
   readonly cursor?: string | undefined;
-  /** At most 100, and 50 where it is left out. */
+  /** At most 100; default 50. */
   readonly limit?: number | undefined;
 }
 
 export interface EventPage {
   readonly events: readonly AuditEvent[];
-  /** For the next page; undefined where this is the last. */
+  /** For the next page; undefined on the last one. */
   readonly cursor: string | undefined;
 }
 
 export interface ExportOptions {
   readonly company: string;
-  /** Events that happened from then on, and before `to`. */
+  /** Events from this time on, and before `to`. */
   readonly from: Date;
   readonly to: Date;
-  /** From the answer before. */
+  /** From the previous answer. */
   readonly cursor?: string | undefined;
 }
 
 export interface ExportedPage {
-  /** Each a JSON text. Those of all pages, one after the other, are the export; see docs/audit-log.md. */
+  /** JSON texts. The lines of all pages in order are the export; see docs/audit-log.md. */
   readonly lines: readonly string[];
-  /** Events that were left out because no batch has them yet: they are sealed within seconds. */
+  /** The number of events left out because they are not sealed yet; they will be within seconds. */
   readonly unsealed: number;
   readonly cursor: string | undefined;
 }
 
 export interface VerifyAuditOptions extends VerifyOptions {
-  /** PEM: holds the signatures to these keys, and not to whatever keys this deployment has now. */
+  /** PEM. Signatures are verified with these keys, not with the deployment's own. */
   readonly publicKeys?: string | undefined;
 }
 
-/** Reads, exports and verifies the audit log for callers who may. */
+/** Lists, exports and verifies the audit log for permitted callers. */
 export interface AuditService {
-  /** The newest events first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
+  /** Lists events, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: ListOptions): Promise<EventPage>;
   /**
-   * A page of a company's own events with the proof of each, to be checked by `createExportVerifier` without us.
+   * A page of a company's own events with the proof of each, for verification by `createExportVerifier` without the product.
    *
-   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; INTEGRITY_FAILURE where an event was changed
+   * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; INTEGRITY_FAILURE if an event was changed
    */
   export(caller: Caller, options: ExportOptions): Promise<ExportedPage>;
   /**
-   * Compares all of the audit log with its MACs, its batches and what the log kept. For operators. That it was, and whether all
-   * was well, is an event.
+   * Verifies the whole audit log against its MACs, its checkpoints and the archived checkpoints. For operators. The
+   * verification and its result are audited.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, and what keys and database cause
+   * @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, and the errors of keys and database
    */
   verify(caller: Caller, options: VerifyAuditOptions): Promise<AuditVerification>;
-  /** The public halves of all keys that ever signed, as PEM, in their order. @throws {TenantSecretsError} FORBIDDEN */
+  /** The public keys of all signing keys so far, as PEM, in order. @throws {TenantSecretsError} FORBIDDEN */
   publicKeys(caller: Caller): Promise<string>;
 }
 
@@ -196,7 +196,7 @@ export function createAuditService({
 
     publicKeys: (caller) =>
       operations.read({ caller, action: "key.public-key", ...toCheck }, async (across) => {
-        // Made on first use.
+        // Created on first use.
         await loadSigningKey();
         const numbers = await selectKeyVersions(across, "signing");
         const keys = await Promise.all(numbers.map((keyVersion) => loadSigningKey(keyVersion)));
@@ -207,13 +207,13 @@ export function createAuditService({
 
 const toCheck = { verb: "audit", to: "check the audit log" } as const;
 
-/** An event, and where it is in the list that it is from. */
+/** An event, and its position in the list. */
 interface ListedEvent {
   readonly event: AuditEvent;
   readonly place: string;
 }
 
-/** Of all companies and of none, by the times that are in their ids. */
+/** Events of all companies and of the platform, ordered by the time in their ids. */
 async function selectAll(
   statements: Statements,
   after: string | undefined,
@@ -228,7 +228,7 @@ async function selectAll(
   return rows.map((event) => ({ event, place: event.id }));
 }
 
-/** Of one company, in the order of their arrival. */
+/** Events of one company, in the order of their positions. */
 async function selectOfCompany(
   statements: Statements,
   company: CompanyId,
@@ -245,7 +245,7 @@ async function selectOfCompany(
   return rows.map(({ position: place, ...event }) => ({ event, place: String(place) }));
 }
 
-/** Asks for each number once. */
+/** Loads each key version once. */
 function once<T>(load: (keyVersion: number) => Promise<T>): (keyVersion: number) => Promise<T> {
   const known = new Map<number, Promise<T>>();
   return (keyVersion) => {
@@ -255,7 +255,7 @@ function once<T>(load: (keyVersion: number) => Promise<T>): (keyVersion: number)
   };
 }
 
-/** The numbers of the keys that there are: one that only an event or a head names proves nothing. */
+/** The versions of the existing keys: one that only an event or a checkpoint names proves nothing. */
 async function selectKeyVersions(across: Across, purpose: "mac" | "signing"): Promise<number[]> {
   const rows = await across((statements) =>
     statements

@@ -3,20 +3,20 @@ import type { AuditKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { encodeFields, fromBase64url, toBase64url, sameBytes } from "@repo/envelope";
 
-/** What a cursor is good for: any text that names the list, whose it is, and what it was asked for. */
+/** The list that a cursor is valid for: a text of the kind of list, its owner and its filters. */
 export type CursorScope = readonly string[];
 
 const macBytes = 16;
 
-/** @param after where the next page begins, which is no secret */
+/** @param after the start of the next page, which is not secret */
 export function cursorOf(key: AuditKey, scope: CursorScope, after: string): string {
   return `${after}.${toBase64url(macOf(key, scope, after))}`;
 }
 
 /**
- * @returns where the next page begins
- * @throws {TenantSecretsError} INVALID_INPUT for a cursor that was changed or made up, and for one of another list, another
- *   company, or a key of the audit log that was replaced since
+ * @returns the start of the next page
+ * @throws {TenantSecretsError} INVALID_INPUT for a cursor that was changed or forged, and for one of another list or company,
+ *   or under an audit key that has been rotated since
  */
 export function readCursor(key: AuditKey, scope: CursorScope, cursor: string): string {
   const [after = "", mac = "", ...rest] = cursor.split(".");
@@ -25,7 +25,7 @@ export function readCursor(key: AuditKey, scope: CursorScope, cursor: string): s
   if (genuine) return after;
   throw new TenantSecretsError(
     "INVALID_INPUT",
-    "This is not a cursor of this list: begin without one, and go on with what the answer has.",
+    "This is not a cursor of this list: start without one, and continue with the cursor of each answer.",
   );
 }
 

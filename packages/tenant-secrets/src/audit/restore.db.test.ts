@@ -52,7 +52,7 @@ const restored = [
   "audit_checkpoints",
 ];
 
-/** What pg_dump and pg_restore would do with these tables. */
+/** What pg_dump and pg_restore do with these tables. */
 async function restore(from: postgres.Sql, to: postgres.Sql): Promise<void> {
   await to.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
@@ -69,7 +69,7 @@ async function restore(from: postgres.Sql, to: postgres.Sql): Promise<void> {
   });
 }
 
-test("a record that is restored on another server is sealed on there, loses nothing, and says so", async () => {
+test("an audit log restored on another server continues there, loses no event, and documents the restore", async () => {
   const checkpoints: SealedBatch[] = [];
   const alarms: SealerAlarm[] = [];
   const sealer = (secrets: typeof there) =>
@@ -95,16 +95,16 @@ test("a record that is restored on another server is sealed on there, loses noth
   const company = await here.company("database");
   await events(here.secrets, 10);
   await sealAll(here.secrets, here.superuser);
-  // Sealed nowhere before the dump was made.
+  // Not sealed before the dump.
   await events(here.secrets, 4);
   await restore(here.superuser, superuser);
   const batchesBefore = checkpoints.length;
 
   await audit.ready();
-  // The restored one serves before a sealer has looked at it, in transactions whose numbers were used on the other server.
+  // The restored server serves before its sealer runs, in transactions whose ids were used on the other server.
   await there.companies.rename(operator, company, { newSubdomain: "renamed" });
   const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  // It adds one event with a position below the floor, which is not seen yet, and one with a position above.
+  // It adds one event with a position below the floor, which is not visible yet, and one above.
   const long = database.acrossCompanies(async (statements) => {
     const add = () =>
       audit.recordInTransaction(statements, operator, { action: "company.list", outcome: "success" });
@@ -115,7 +115,7 @@ test("a record that is restored on another server is sealed on there, loses noth
   });
   await begun.promise;
   await events(there, 3);
-  // One sealer notes where it would begin, and dies before it can; the transaction that it waits for is not over.
+  // A sealer stores its starting point and dies before it can start: the transaction that it waits for is still open.
   expect(await sealer(there).tick()).toBeUndefined();
   await events(there, 2);
   over.resolve();
@@ -142,7 +142,7 @@ test("a record that is restored on another server is sealed on there, loses noth
     expect.stringMatching(/^The database was restored on another server: batch \d+ is the last of cluster/),
   ]);
 
-  // What the closing batch has is proven like anything else.
+  // The events under the restore marker are proven like any others.
   await sealAll(there, superuser);
   const verifier = createExportVerifier(await there.audit.publicKeys(operator));
   const page = await there.audit.export(operator, {
@@ -155,7 +155,7 @@ test("a record that is restored on another server is sealed on there, loses noth
     .filter((action) => action !== undefined);
   expect(proven).toEqual(["company.create", "company.rename"]);
 
-  // Events of before, of between and of after the restore cannot go or come.
+  // Events from before, during and after the restore can be neither removed nor added.
   for (const [statement, kind] of [
     ["delete from audit_events where position = (select min(position) from audit_events)", "event-removed"],
     ["delete from audit_events where action = 'company.rename'", "event-removed"],

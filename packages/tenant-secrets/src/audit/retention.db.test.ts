@@ -7,7 +7,7 @@ const fixture = await createFixture();
 const { superuser } = fixture;
 const dayMs = 24 * 3_600_000;
 
-/** Does something as if it were so many days ago: the process's clock is what events and batches carry. */
+/** Runs `work` some days in the past: events and checkpoints carry the process's clock. */
 async function daysAgo<T>(days: number, work: () => Promise<T>): Promise<T> {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - days * dayMs });
   try {
@@ -54,7 +54,7 @@ async function countAll(): Promise<{ readonly events: number; readonly batches: 
   return { events: Number(row?.["events"]), batches: Number(row?.["batches"]) };
 }
 
-test("events that are old enough are removed with their batches left, and verification says from when on they are kept", async () => {
+test("expired events are deleted while their checkpoints stay, and verification reports the start of the retention period", async () => {
   await daysAgo(100, () => writeAndSeal(8));
   await daysAgo(50, () => writeAndSeal(5));
   await writeAndSeal(3);
@@ -78,7 +78,7 @@ test("events that are old enough are removed with their batches left, and verifi
   expect(notices.join("\n")).toMatch(
     /^Retained from 20\d\d-.*: the events of batches 1 to \d+ were removed/m,
   );
-  // Once more changes nothing, and is no event.
+  // A second run changes nothing, and adds no event.
   const [{ n: forgettings } = {}] =
     await superuser`select count(*)::int as n from audit_events where action = 'audit.prune'`;
   await prune(60);
@@ -87,7 +87,7 @@ test("events that are old enough are removed with their batches left, and verifi
   expect(again).toBe(forgettings);
 });
 
-test("what is removed by another party is found as before, and a made-up word of retention excuses nothing", async () => {
+test("events deleted by tampering are reported, even with a forged record of retention", async () => {
   await writeAndSeal(2);
   expect((await verify()).findings).toEqual([]);
   const kinds = async (...statements: string[]) => {
@@ -124,7 +124,7 @@ test("what is removed by another party is found as before, and a made-up word of
   ).toContain("event-changed");
 });
 
-test("nobody removes an event by a statement, and not one that is younger than 30 days whatever is set", async () => {
+test("events cannot be deleted by a statement, nor by retention before 30 days, whatever is configured", async () => {
   const refused = /only ever added to/;
   await expect(superuser`delete from audit_events`).rejects.toThrow(refused);
   await expect(

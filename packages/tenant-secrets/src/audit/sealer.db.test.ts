@@ -28,7 +28,7 @@ import {
 import { createAuditKeys, rotateAuditKey, type AuditKeys } from "../keys/audit-keys.ts";
 import { createMasterKeys, type MasterKeys } from "../keys/master/master-keys.ts";
 
-// Everything is done to one record, one thing after the other: what was done to it is undone, or told apart by its name.
+// All tests tamper with one audit log in order: each change is undone, or told apart by its name.
 
 let fixture: Fixture;
 let audit: AuditLog;
@@ -58,7 +58,7 @@ function readCheckpoint(text: string): Checkpoint {
   return checkpoint;
 }
 
-/** Adds events about something of a name, on their own. @returns their ids, in the order of their numbers */
+/** Adds events with a given subject, each on its own. @returns their ids, in the order of their positions */
 async function record(count: number, subject: string): Promise<string[]> {
   for (let i = 0; i < count; i++) {
     await audit.record(operator, { action: "company.rename", outcome: "success", subject });
@@ -68,7 +68,7 @@ async function record(count: number, subject: string): Promise<string[]> {
   return rows.map((row) => String(row["id"]));
 }
 
-/** Seals until nothing is left; other tests' transactions on the same server may hold it up. */
+/** Seals until nothing is left: other tests' transactions on the same server may delay it. */
 async function sealAll(by = sealer()): Promise<void> {
   for (;;) {
     await by.tick();
@@ -82,13 +82,13 @@ async function sealAll(by = sealer()): Promise<void> {
 const verify = (more: { checkpoints?: SealedBatch[]; publicKeys?: string } = {}) =>
   fixture.secrets.audit.verify(operator, { settledAfterMs: 0, ...more });
 
-/** What is found, by kind. */
+/** The findings of a verification, by kind. */
 async function findings(more: Parameters<typeof verify>[0] = {}): Promise<Record<string, [number, string]>> {
   const { findings: list } = await verify(more);
   return Object.fromEntries(list.map(({ kind, count, first }) => [kind, [count, first]]));
 }
 
-/** As a database administrator would who knows that the audit log refuses changes. */
+/** A database administrator who disables the triggers that protect the audit log. */
 async function tamper(...statements: string[]): Promise<void> {
   await fixture.superuser.begin(async (sql) => {
     await sql`set local session_replication_role = replica`;
@@ -96,7 +96,7 @@ async function tamper(...statements: string[]): Promise<void> {
   });
 }
 
-/** Does something to the audit log, and undoes it afterwards. @returns what was found meanwhile */
+/** Tampers with the audit log, and undoes it. @returns the findings in between */
 async function whileTampered(
   statements: readonly string[],
   more: Parameters<typeof verify>[0] = {},
@@ -110,7 +110,7 @@ async function whileTampered(
     return await findings(more);
   } finally {
     await tamper(
-      // What the verification itself has added stays.
+      // The verification's own events stay.
       "delete from audit_events where action <> 'audit.verify' or id in (select id from kept_events)",
       "insert into audit_events overriding system value select * from kept_events",
       "delete from audit_checkpoints",
@@ -120,11 +120,11 @@ async function whileTampered(
   }
 }
 
-/** The same event once more under another id. */
+/** Copies an event under another id. */
 const copyOf = (id: string, changes: string) =>
   `insert into audit_events overriding system value select (jsonb_populate_record(e, ${changes})).* from audit_events e where id = '${id}'`;
 
-test("64 writers beside a long transaction: no event is missed, none is sealed twice, and the wait is an alarm", async () => {
+test("64 writers beside a long transaction: every event is sealed exactly once, and the delay raises an alarm", async () => {
   const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const long = fixture.database.acrossCompanies(async (statements) => {
     await statements.execute("select pg_current_xact_id()");
@@ -154,7 +154,7 @@ test("64 writers beside a long transaction: no event is missed, none is sealed t
   await expect.poll(() => alarms.map(({ code }) => code), { timeout: 10_000 }).toEqual(["AUDIT_LAGS"]);
   expect(alarms[0]?.message).toContain("a transaction that began before them has not ended");
   expect(checkpoints.reduce((sum, { events }) => sum + events, 0)).toBeLessThan(64);
-  // The transaction with the lowest number commits last.
+  // The transaction with the lowest id commits last.
   over.resolve();
   await long;
   await sealAll(sealer({ batchSize: 50 }));
@@ -190,7 +190,7 @@ test("one transaction with more events than a batch holds is one batch", async (
   expect(await findings({ checkpoints })).toEqual({});
 });
 
-test("without events there is a batch a minute and not more, and two sealers do not both make one", async () => {
+test("without events there is one checkpoint a minute, also with two sealers", async () => {
   checkpoints.length = 0;
   const [first, second] = [sealer(), sealer()];
   await sealAll(first);
@@ -231,7 +231,7 @@ test("a sealer that dies in its transaction leaves no gap: the next one seals th
   expect(await findings({ checkpoints })).toEqual({});
 });
 
-test("names what was changed, removed, inserted or moved after it was sealed", async () => {
+test("verification names events changed, removed, inserted or moved after sealing", async () => {
   const [first = "", second = ""] = await record(3, "sealed");
   await sealAll();
   await record(2, "open");
@@ -266,7 +266,7 @@ test("names what was changed, removed, inserted or moved after it was sealed", a
   });
 });
 
-test("names a batch that was removed, changed, signed by another or cut off, with the log's heads also what was sealed anew", async () => {
+test("verification names batches removed, changed, re-signed or truncated, and with archived checkpoints also a re-sealed log", async () => {
   await record(3, "batches");
   await sealAll(sealer({ batchSize: 1 }));
   const last = checkpoints.at(-1)?.batch ?? 0;
@@ -294,7 +294,7 @@ test("names a batch that was removed, changed, signed by another or cut off, wit
       `Batch ${middle}, whose checkpoint was archived, is missing: the audit log ends with batch ${middle - 1}.`,
     ],
   });
-  // An event is taken out, with its leaf, and the head made to fit; only the signature cannot be.
+  // An event and its leaf are removed and the checkpoint is adapted; only its signature cannot be.
   const [row] = await fixture.superuser`select checkpoint from audit_checkpoints where index = ${middle}`;
   const empty = checkpointText({
     ...readCheckpoint(String(row?.["checkpoint"])),
@@ -334,7 +334,7 @@ test("names a batch that was removed, changed, signed by another or cut off, wit
   });
 });
 
-test("a sealer that sees its last batch go, or become another, says so and does not seal over it in silence", async () => {
+test("a sealer whose last checkpoint was removed or replaced raises an alarm, and does not continue silently", async () => {
   const watching = sealer({ heartbeatMs: 0 });
   await watching.tick();
   await watching.tick();
@@ -365,7 +365,7 @@ test("a sealer that sees its last batch go, or become another, says so and does 
   );
 });
 
-test("events of before there were numbers are checked as well, and need none", async () => {
+test("events from before sequence numbers are verified too, and need none", async () => {
   const key = await createKeys()();
   const event: Parameters<typeof macFieldsOf>[0] = {
     id: uuidv7(),
@@ -405,7 +405,7 @@ test("events of before there were numbers are checked as well, and need none", a
   });
 });
 
-test("batches that an earlier signing key signed hold after the key was replaced, and new ones are signed by the new key", async () => {
+test("checkpoints of an earlier signing key stay valid after a rotation, and new ones are signed by the new key", async () => {
   const { database } = fixture;
   const signing = sealer({ heartbeatMs: 0 });
   await signing.tick();
@@ -423,7 +423,7 @@ test("batches that an earlier signing key signed hold after the key was replaced
   expect(await codeOf(verify({ publicKeys: "none" }))).toBe("INVALID_INPUT");
 });
 
-test("only operators verify and get the public keys, and each time it is recorded with what came of it", async () => {
+test("only operators verify the log and get the public keys, and each call is audited with its result", async () => {
   const stranger = await fixture.person(await fixture.company("database"), "owner");
   expect(await codeOf(fixture.secrets.audit.verify(stranger, {}))).toBe("FORBIDDEN");
   expect(await codeOf(fixture.secrets.audit.publicKeys(product))).toBe("FORBIDDEN");
@@ -438,7 +438,7 @@ test("only operators verify and get the public keys, and each time it is recorde
   expect(await recorded()).toEqual({ kind: "operator", outcome: "failed", reason: "INTEGRITY_FAILURE" });
 });
 
-test("names what was changed, removed or inserted before it was sealed, and once it is sealed so", async () => {
+test("verification names events changed, removed or inserted before sealing, even after they are sealed", async () => {
   const [first = "", second = "", third = ""] = await record(4, "fresh");
   const changed = {
     "event-not-genuine": [1, expect.stringMatching(`^Event ${first} has no MAC.*is not sealed.$`)],
@@ -467,7 +467,7 @@ test("names what was changed, removed or inserted before it was sealed, and once
     ],
   };
   expect(await findings({ checkpoints })).toEqual(found);
-  // A process that did not go on for a minute may have been killed.
+  // A process that was silent for a minute may have been killed.
   const lenient = await fixture.secrets.audit.verify(operator, {});
   expect(lenient.findings.map(({ kind }) => kind)).toEqual(["event-not-genuine"]);
   expect(lenient.notices).toEqual([expect.stringContaining("the process was killed, or removed")]);

@@ -8,10 +8,10 @@ import { createFixture, product } from "../testing/fixture.ts";
 
 const script = fileURLToPath(new URL("../testing/reading-process.ts", import.meta.url));
 
-// A quarter of a second is what is promised; the rest is for a machine that has other things to do.
+// The promise is a quarter of a second; the rest allows for a loaded machine.
 const allowedMs = 2000;
 
-test("a process that is killed loses no read but those of its last moment", async () => {
+test("a killed process loses only the reads of its last moment", async () => {
   const fixture = await createFixture();
   const { secrets, superuser, urls, emulator } = fixture;
   const subdomain = await fixture.company("database");

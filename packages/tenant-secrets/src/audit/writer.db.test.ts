@@ -33,7 +33,7 @@ const read: AuditEntry = {
 const write: AuditEntry = { ...read, action: "secret.write" };
 const refused: AuditEntry = { ...read, outcome: "denied", reason: "NOT_FOUND" };
 
-/** The log of a process of its own, and whatever it has written. */
+/** The audit log of a separate process, and everything that it has written. */
 function newLog(through: Partial<Database> = {}) {
   const lost: LostEvent[] = [];
   const log = createAuditLog(
@@ -55,7 +55,7 @@ function newLog(through: Partial<Database> = {}) {
 
 const patient = { interval: 50, timeout: 15_000 };
 
-/** Every log writes an event of a name of its own first, which is how a test finds its stream. */
+/** Every log first writes an event with its own subject, by which a test finds its writer id. */
 async function writerOf(log: AuditLog): Promise<string> {
   const requestId = randomUUID();
   await log.record({ ...reader, requestId }, { action: "audit.list", outcome: "success" });
@@ -71,7 +71,7 @@ afterEach(back);
 const short = (events: Awaited<ReturnType<ReturnType<typeof newLog>["events"]>>, action = "secret.read") =>
   events.filter((event) => event.action === action).map((event) => [event.secretKey, event.count]);
 
-test("events are numbered without a hole, each with its number under the MAC; those of before are checked as they were", async () => {
+test("events have consecutive sequence numbers, which their MACs cover, and older events without numbers stay verifiable", async () => {
   const { log, events } = newLog();
   await events();
   await Promise.all(
@@ -93,7 +93,7 @@ test("events are numbered without a hole, each with its number under the MAC; th
     { count: 2 },
   ])
     expect(all.some((event) => isGenuine(key, { ...event, ...changed }))).toBe(false);
-  // A MAC of before there were numbers.
+  // A MAC from before sequence numbers.
   const old = {
     ...(all[0] ?? expect.fail()),
     id: "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -112,7 +112,7 @@ test("events are numbered without a hole, each with its number under the MAC; th
   expect(isGenuine(oldKey, { ...old, version: 4 })).toBe(false);
 });
 
-test("numbers of what was undone, or may have been, are said in a gap", async () => {
+test("sequence numbers of transactions that were or may have been rolled back are reported as unused", async () => {
   const { log, events } = newLog();
   await events();
   const attempts = Array.from({ length: 60 }, (_, i) =>
@@ -149,7 +149,7 @@ test("numbers of what was undone, or may have been, are said in a gap", async ()
   expect(gaps.every((event) => isGenuine(key, event))).toBe(true);
 });
 
-/** A database that does what it is told, and then, for as many calls, does not say so. */
+/** A database that executes calls, but loses the answers of a given number of them. */
 function losingAnswers(calls: number): Partial<Database> {
   let left = calls;
   return {
@@ -161,7 +161,7 @@ function losingAnswers(calls: number): Partial<Database> {
   };
 }
 
-test("an event whose COMMIT was not answered is there, and its number in a gap: it might not have been", async () => {
+test("an event whose COMMIT was not answered is stored, and its sequence number is also reported as possibly unused", async () => {
   const { log, events } = newLog(losingAnswers(1));
   expect(await codeOf(log.record(reader, write))).toBe("AUDIT_UNAVAILABLE");
   await log.flush();
@@ -172,7 +172,7 @@ test("an event whose COMMIT was not answered is there, and its number in a gap: 
   ]);
 });
 
-test("reads of one secret by one actor become one event, with their number, first and last time", async () => {
+test("reads of one secret by one actor are coalesced into one event with their number, first and last time", async () => {
   const { log, events } = newLog();
   const before = Date.now();
   await log.recordBatched(reader, read);
@@ -197,7 +197,7 @@ test("reads of one secret by one actor become one event, with their number, firs
   expect(found.every((event) => isGenuine(key, event))).toBe(true);
 });
 
-test("what was noted is written soon without being asked, also after a time when it could not be, and at once where much waits", async () => {
+test("batched events are written soon, also after an outage, and at once if many are waiting", async () => {
   const { log, events } = newLog();
   await events();
   await log.recordBatched(reader, read);
@@ -212,7 +212,7 @@ test("what was noted is written soon without being asked, also after a time when
 });
 
 test(
-  "while the audit log is away it holds 10,000 reads and refuses more; then each is there once",
+  "an unavailable audit log buffers 10,000 reads and refuses more, and then stores each exactly once",
   { timeout: 60_000 },
   async () => {
     const { log, events } = newLog();
@@ -242,7 +242,7 @@ test(
   },
 );
 
-test("a hot secret takes one place of those, however often it is read meanwhile", async () => {
+test("coalesced reads of one secret use one place of the buffer", async () => {
   const { log, events } = newLog();
   await events();
   await away();
@@ -255,7 +255,7 @@ test("a hot secret takes one place of those, however often it is read meanwhile"
   expect(short(await events()).length).toBeLessThan(10);
 });
 
-test("what is written together is there once, also when the answer is lost", async () => {
+test("batched events are stored exactly once, also if the answer is lost", async () => {
   const { log, events } = newLog(losingAnswers(2));
   for (let i = 0; i < 50; i++) await log.recordBatched(reader, { ...read, secretKey: `CUSTOM_${i}` });
   await log.stop();
@@ -264,7 +264,7 @@ test("what is written together is there once, also when the answer is lost", asy
   );
 });
 
-test("100,000 refusals are a few rows, and exactly 100,000", { timeout: 60_000 }, async () => {
+test("100,000 denials are coalesced into a few rows, with an exact count", { timeout: 60_000 }, async () => {
   const { log, events } = newLog();
   await events();
   for (let i = 0; i < 100_000; i++) {
@@ -278,7 +278,7 @@ test("100,000 refusals are a few rows, and exactly 100,000", { timeout: 60_000 }
   expect(found.at(-1)).toMatchObject({ secretKey: null, requestId: null, reason: "NOT_FOUND", companyId });
 });
 
-test("of attempts that are alike the first twenty are committed before their answer, the others within seconds", async () => {
+test("the first twenty of similar attempts are committed before their answer, and the others within seconds", async () => {
   const { log, events } = newLog();
   await events();
   for (let i = 0; i < 20; i++) await log.record(reader, refused);
@@ -287,7 +287,7 @@ test("of attempts that are alike the first twenty are committed before their ans
   await expect.poll(async () => short(await events()).slice(20), patient).toEqual([["CUSTOM_KEY", 5]]);
 });
 
-test("a number that no column holds does not keep an event out", async () => {
+test("a version number too large for its column does not prevent an event", async () => {
   const { log, events } = newLog();
   for (const version of [2 ** 31, -(2 ** 53), 1.5, Number.NaN]) {
     await log.record(reader, { ...refused, version, subject: "a\0b" });
@@ -295,7 +295,7 @@ test("a number that no column holds does not keep an event out", async () => {
   expect((await events()).map(({ version }) => version)).toEqual([null, null, null, null, null]);
 });
 
-test("a long text that would be cut inside a character is cut before it, and its batch gets through", async () => {
+test("a long text is truncated between characters, and its batch is stored", async () => {
   const { log, events, lost } = newLog();
   const texts = [
     "x".repeat(199) + "\u{1f511}".repeat(5),
@@ -317,7 +317,7 @@ test("a long text that would be cut inside a character is cut before it, and its
   expect(lost).toEqual([]);
 });
 
-test("an event that the database can never take is given up alone: the others of its batch are there, and its number is in a gap", async () => {
+test("an event that the database cannot store is dropped alone, and its sequence number is reported as unused", async () => {
   const { log, events, lost } = newLog();
   await events();
   for (let i = 0; i < 100; i++) {
@@ -339,7 +339,7 @@ test("an event that the database can never take is given up alone: the others of
   ]);
 });
 
-test("a batch that is refused because of the database, and not of what is in it, is not divided and loses nothing", async () => {
+test("a batch that fails because of the database is neither split nor lost", async () => {
   const { log, events, lost } = newLog();
   await events();
   await superuser`revoke insert on audit_events from tenant_secrets_application`;
@@ -351,7 +351,7 @@ test("a batch that is refused because of the database, and not of what is in it,
   expect(lost).toEqual([]);
 });
 
-test("any number of events go into a transaction with one statement, and are all in a gap where it is undone", async () => {
+test("any number of events join a transaction in one statement, and all their numbers are reported as unused after a rollback", async () => {
   const { log, events } = newLog();
   await events();
   const entries = Array.from({ length: 3000 }, (_, i) => ({ ...write, secretKey: `CUSTOM_${i}` }));
@@ -381,7 +381,7 @@ test("any number of events go into a transaction with one statement, and are all
   expect(gaps.map(({ version, count }) => [version, count])).toEqual([[3002, 5]]);
 });
 
-test("lists are an event each twenty times a minute, and counted after that; reveals are an event each", async () => {
+test("lists are one event each up to twenty a minute, then counted; reveals are always one event each", async () => {
   const { log, events } = newLog();
   await events();
   const list: AuditEntry = { action: "secret.list", outcome: "success", companyId };

@@ -4,7 +4,7 @@ import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
 import { systemCaller, maxReminderDays, TenantSecretsError } from "@repo/catalog";
 import { companyIdOf } from "../companies/company-id.ts";
-import { ifDestroyed, withKeysOfNow } from "../keys/company/company-keys.ts";
+import { ifDestroyed, withCurrentKeys } from "../keys/company/company-keys.ts";
 import { isPrevious } from "../stores/database/grace-windows.ts";
 import { purgeValues } from "../stores/database/removal.ts";
 import { HeadChanged, type DatabaseParts, type HeadKeys } from "../stores/database/transaction.ts";
@@ -165,7 +165,7 @@ export function createSecretMaintenance({
     purgeRemovedSecrets: (signal) => {
       const passedOver = new Set<string>();
       return untilNothing(signal, () =>
-        withKeysOfNow(async () => {
+        withCurrentKeys(async () => {
           // The keys are loaded before the transaction, which awaits nothing but its statements.
           const keys = await findDue(passedOver);
           if (keys.size === 0) return 0;

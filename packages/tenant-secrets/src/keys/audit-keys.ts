@@ -10,16 +10,16 @@ import type { MasterKeys } from "./master/master-keys.ts";
 
 type Purpose = "mac" | "signing" | "row";
 
-/** Loads the audit log's key that is in use or, with a number, one that may have been. Each is loaded once. */
+/** Loads the audit log's active key, or one by its version. Each is loaded once. */
 export interface AuditKeys {
   (keyVersion?: number): Promise<AuditKey>;
-  /** Forgets which key is in use: another process may have changed it. */
+  /** Forgets which key is active: another process may have rotated it. */
   invalidate(): void;
 }
 
 /**
- * The keys of the audit log's MACs: random and wrapped like a company's, so that the end of a master key leaves old events
- * verifiable. The first is made on first use. Callers at the same time share one load, and a failed one is forgotten.
+ * The MAC keys of the audit log: random and wrapped like a company's, so that old events stay verifiable after the master key
+ * ends. The first is created on first use. Concurrent callers share one load, and a failed one is not cached.
  */
 export function createAuditKeys(database: Database, masterKeys: MasterKeys): AuditKeys {
   const loading = new Map<number | undefined, Promise<AuditKey>>();
@@ -50,9 +50,8 @@ export function createAuditKeys(database: Database, masterKeys: MasterKeys): Aud
 }
 
 /**
- * Replaces the key of a purpose, unless the one in use was made after `madeUntil` or there is none. What was made with the
- * old one can still be checked: it is kept, retired and wrapped; but for the key of rows, which is retiring until none has a
- * MAC under it.
+ * Rotates the key of a purpose, unless the active one was made after `madeUntil` or there is none. The old key stays, retired
+ * and wrapped, to verify existing MACs and signatures; the row key is retiring until no row has a MAC under it.
  */
 export async function rotateAuditKey(
   masterKeys: MasterKeys,
@@ -71,7 +70,7 @@ export async function rotateAuditKey(
       const keyVersion = current.keyVersion + 1;
       await statements
         .update(auditKeys)
-        // What has a MAC of a row's key gets one of the next key first (row-key-change.ts).
+        // The rows first get MACs under the new key (row-key-change.ts).
         .set({ status: purpose === "row" ? "retiring" : "retired" })
         .where(and(eq(auditKeys.purpose, purpose), eq(auditKeys.keyVersion, current.keyVersion)));
       await insertKey(statements, active, { purpose, keyVersion });
@@ -81,9 +80,9 @@ export async function rotateAuditKey(
 }
 
 export interface KeyReplacement {
-  /** A key that was made later is left in use. */
+  /** A key made after this time stays active. */
   readonly madeUntil: Date;
-  /** What the event of a new key says. */
+  /** The action of the new key's event. */
   readonly action: "key.rotate-audit" | "key.rotate-rows";
   /** Of the steps of an operation. */
   readonly commit: <T>(
@@ -114,15 +113,15 @@ export function createSigningKeys(
 
 export interface WantedAuditKey<K> {
   readonly purpose: Purpose;
-  /** undefined: the one in use */
+  /** undefined: the active one */
   readonly keyVersion: number | undefined;
-  /** What is made of its bytes, which are wiped then. */
+  /** Builds the key from its bytes, which are zeroed afterwards. */
   readonly build: (keyVersion: number, secret: Buffer) => K;
 }
 
 /**
- * @returns undefined where there is no such key, or no wrap of it in this region
- * @throws {TenantSecretsError} INTEGRITY_FAILURE where its wrap does not open, and what loading master keys throws
+ * @returns undefined if there is no such key, or no wrap of it in this region
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE if its wrap does not decrypt, and the errors of loading master keys
  */
 export async function findAuditKey<K>(
   database: Database,
@@ -166,7 +165,7 @@ export async function findAuditKey<K>(
   }
 }
 
-/** Makes the first key of a purpose, unless another process just did. */
+/** Creates the first key of a purpose, unless another process just did. */
 export async function makeFirstAuditKey(
   database: Database,
   masterKeys: MasterKeys,
@@ -177,7 +176,7 @@ export async function makeFirstAuditKey(
   );
 }
 
-/** Makes the active key of a number, unless it is there. */
+/** Creates the active key with a given version, unless it exists. */
 async function insertKey(
   statements: Statements,
   active: MasterKey,
@@ -212,7 +211,7 @@ function signingKeyOf(keyVersion: number, seed: Buffer): SigningKey {
   return { keyVersion, privateKey, publicKey };
 }
 
-/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, 7). */
+/** The PKCS #8 prefix of the 32 bytes of an Ed25519 private key (RFC 8410, 7). */
 const pkcs8Prefix = Buffer.from("302e020100300506032b657004220420", "hex");
 
 function ed25519KeyOf(seed: Buffer): KeyObject {

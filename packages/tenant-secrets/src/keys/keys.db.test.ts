@@ -18,7 +18,7 @@ async function withKey(text: string | undefined) {
 }
 
 describe("the master key", () => {
-  test("is registered on the first start, and every later start is held to it", async () => {
+  test("the master key is registered on the first start, and every later start is checked against it", async () => {
     const fixture = await createFixture();
     await Promise.all([fixture.secrets.prepare(), fixture.another().prepare(), fixture.another().prepare()]);
     const registry = await fixture.superuser`select region, version, status, derivation from master_keys`;
@@ -40,24 +40,21 @@ describe("the master key", () => {
     ["63 digits", "a1".repeat(32).slice(1), "MASTER_KEY_MALFORMED"],
     ["not hexadecimal", "zz".repeat(32), "MASTER_KEY_MALFORMED"],
     ["all zero", "00".repeat(32), "MASTER_KEY_MALFORMED"],
-  ])(
-    "that is %s is refused with a sentence that says what to do, and nothing is registered",
-    async (_, text, code) => {
-      const fixture = await withKey(text);
-      const message = await fixture.secrets.prepare().then(
-        () => "",
-        (error: unknown) => String(error),
-      );
-      expect(await codeOf(fixture.secrets.prepare())).toBe(code);
-      expect(message).toContain("openssl rand -hex 32");
-      if (text !== undefined) expect(message).not.toContain(text.slice(0, 8));
-      expect(await fixture.superuser`select from master_keys`).toHaveLength(0);
-      await fixture.infisical.putSecret("/hono-api", name, randomBytes(32).toString("hex"));
-      await fixture.secrets.prepare();
-    },
-  );
+  ])("a master key that is %s is refused with the remedy, and not registered", async (_, text, code) => {
+    const fixture = await withKey(text);
+    const message = await fixture.secrets.prepare().then(
+      () => "",
+      (error: unknown) => String(error),
+    );
+    expect(await codeOf(fixture.secrets.prepare())).toBe(code);
+    expect(message).toContain("openssl rand -hex 32");
+    if (text !== undefined) expect(message).not.toContain(text.slice(0, 8));
+    expect(await fixture.superuser`select from master_keys`).toHaveLength(0);
+    await fixture.infisical.putSecret("/hono-api", name, randomBytes(32).toString("hex"));
+    await fixture.secrets.prepare();
+  });
 
-  test("that the registry knows is never to be made anew: what says so names where it looked and what it expects", async () => {
+  test("a missing registered master key must not be replaced: the error names where it was expected, and its fingerprint", async () => {
     const fixture = await createFixture();
     await fixture.secrets.keyRotation.rotate(operator, { backup: () => Promise.resolve("sha256:fake") });
     const { versions } = await fixture.secrets.masterKeys.status(operator);
@@ -70,7 +67,7 @@ describe("the master key", () => {
       return error instanceof TenantSecretsError ? error : undefined;
     };
     const states: [Awaited<ReturnType<typeof refusalIn>>, string, string][] = [];
-    // The environment that another deployment has its keys in.
+    // The environment with another deployment's keys.
     const other = createInfisicalClient({ ...emulator, environment: "staging" });
     await other.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
     states.push([await refusalIn("staging"), "MASTER_KEY_MISSING", "staging"]);
@@ -98,7 +95,7 @@ describe("the master key", () => {
     await fixture.another().prepare();
   });
 
-  test("that is missing on a first start beside other master keys may be another database's, and says so", async () => {
+  test("a missing first key beside other master keys is reported as possibly another database's", async () => {
     const fixture = await withKey(undefined);
     await fixture.infisical.putSecret(
       "/hono-api",
@@ -113,7 +110,7 @@ describe("the master key", () => {
     });
   });
 
-  test("may be a passphrase, which every process derives the same key from", async () => {
+  test("a master key may be a passphrase, from which every process derives the same key", async () => {
     const fixture = await withKey("passphrase:seven fake words that nobody would ever guess");
     const subdomain = await fixture.company("database");
     await Promise.all([fixture.secrets.prepare(), fixture.another().prepare()]);
@@ -134,7 +131,7 @@ describe("the master key", () => {
     expect(await codeOf(fixture.another().prepare())).toBe("MASTER_KEY_MALFORMED");
   });
 
-  test("of another region is not set up beside the one that the database has", async () => {
+  test("a master key of another region is not created beside the database's own", async () => {
     const fixture = await createFixture();
     await fixture.secrets.prepare();
     await fixture.infisical.putSecret(
@@ -150,7 +147,7 @@ describe("the master key", () => {
     expect(await fixture.superuser`select from master_keys`).toHaveLength(1);
   });
 
-  test("is asked for once by 100 callers at once, and again after a failure", async () => {
+  test("the master key is requested once by 100 concurrent callers, and again after a failure", async () => {
     const fixture = await createFixture();
     const masterKeys = createMasterKeys(fixture.database, fixture.infisical, "default");
     const listings = () => fixture.emulator.requests().filter(({ path }) => path.includes("secrets")).length;
@@ -171,7 +168,7 @@ describe("the master key", () => {
 });
 
 describe("company keys", () => {
-  test("are made once by 100 first writes at once, of two processes", async () => {
+  test("a company's first key is created once by 100 concurrent first writes of two processes", async () => {
     const fixture = await createFixture();
     const other = fixture.another();
     const subdomain = await fixture.company("database");
@@ -188,7 +185,7 @@ describe("company keys", () => {
     expect(await Promise.all([third.get("CUSTOM_0"), third.get("CUSTOM_99")])).toEqual(["fake", "fake"]);
   });
 
-  test("the audit log's own key and that of rows are made once, by processes that start at once", async () => {
+  test("the audit key and the row key are created once by concurrently starting processes", async () => {
     const fixture = await createFixture();
     const processes = [fixture.secrets, fixture.another(), fixture.another(), fixture.another()];
     await Promise.all(processes.map((secrets) => secrets.prepare()));
@@ -199,7 +196,7 @@ describe("company keys", () => {
 });
 
 test.each(["127.0.0.1", "localhost"])(
-  "a database that is not there at %s is DATABASE_UNAVAILABLE, without its address",
+  "an unreachable database at %s is DATABASE_UNAVAILABLE, without its address",
   async (host) => {
     const { infisical } = await createFixture();
     const url = `postgres://nobody:fake-password@${host}:1/nothing`;

@@ -2,9 +2,9 @@ import { InfisicalError } from "@repo/infisical";
 import { TenantSecretsError } from "@repo/catalog";
 
 /**
- * Asks Infisical, for what has no other answer.
+ * Calls Infisical, and maps every failure to one error.
  *
- * @param sentence what an operator reads, made of Infisical's code and what it means
+ * @param sentence the message for an operator, given Infisical's code and its meaning
  * @throws {TenantSecretsError} `code`
  */
 export async function mapInfisicalErrors<T>(

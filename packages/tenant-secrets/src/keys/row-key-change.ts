@@ -10,9 +10,9 @@ import type { MasterKeys } from "./master/master-keys.ts";
 const { auditKeys, auditKeyWraps } = tables;
 
 export interface RowKeyChange {
-  /** Rows that have a MAC under the new key now. */
+  /** Rows with a MAC under the new key. */
   readonly reencrypted: number;
-  /** Rows that another party wrote: they have none, and count for nothing. `audit verify` names them. */
+  /** Rows that are not genuine: they get no MAC and are ignored. `audit verify` lists them. */
   readonly notGenuine: number;
 }
 
@@ -25,10 +25,10 @@ interface Parts {
 const batchSize = 500;
 
 /**
- * Replaces the key of the rows that decide who may read, unless the one in use was made after `madeUntil`; gives every row a
- * MAC under the new one, and forgets the old one for good. Rows count all the while. What was interrupted is gone on with.
+ * Rotates the key of the rows that decide who may read, unless the active one was made after `madeUntil`. Gives every row a MAC
+ * under the new key, and deletes the old key. Rows stay valid throughout. Continues an interrupted rotation.
  *
- * @throws {TenantSecretsError} what keys and database cause
+ * @throws {TenantSecretsError} the errors of keys and database
  */
 export async function replaceRowKey(
   { database, masterKeys, rowKeys }: Parts,

@@ -15,18 +15,21 @@ interface Ring extends ActiveRowKeys {
   readonly loadedAt: number;
 }
 
-/** What a lost notification costs: how long a MAC may still count whose key was replaced. */
-const keptMs = 300_000;
-/** A row names the number of its key, and whoever made the row up makes us ask about it at most so often. */
-const askedAgainAfterMs = 1000;
+/**
+ * Milliseconds that the accepted keys are cached: after a lost notification, MACs under a replaced key are accepted for this
+ * long.
+ */
+const cacheTtlMs = 300_000;
+/** Milliseconds between two look-ups of an unknown key version, which a forged row can name at will. */
+const unknownKeyTtlMs = 1000;
 
 /**
- * The keys of the MACs of rows that decide who may read: random, and wrapped as the audit log's are. The first is made on first
+ * The MAC keys of the rows that decide who may read: random, and wrapped like the audit log's. The first is created on first
  * use.
  */
 export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKeys {
   let loading: Promise<Ring> | undefined;
-  const unknown = new LRUCache<number, true>({ max: 100, ttl: askedAgainAfterMs });
+  const unknown = new LRUCache<number, true>({ max: 100, ttl: unknownKeyTtlMs });
 
   const readRing = async (): Promise<Ring | undefined> => {
     const rows = await database.acrossCompanies((statements) =>
@@ -38,7 +41,7 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
     const keys = await Promise.all(
       rows.map(({ keyVersion, status }) => {
         const key = findAuditKey(database, masterKeys, { purpose: "row", keyVersion, build: rowKeyOf });
-        // One that does not open has no MACs that count, and is no reason to do without the one in use.
+        // A key that does not decrypt is skipped, unless it is the active one.
         return status === "active" ? key : key.catch(ifUnusable);
       }),
     );
@@ -65,7 +68,7 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
     const known = (loading ??= load());
     try {
       const loaded = await known;
-      if (performance.now() - loaded.loadedAt <= keptMs) return loaded;
+      if (performance.now() - loaded.loadedAt <= cacheTtlMs) return loaded;
     } catch (error) {
       if (loading === known) loading = undefined;
       throw error;
@@ -91,7 +94,7 @@ export function createRowKeys(database: Database, masterKeys: MasterKeys): RowKe
   };
 }
 
-/** Its wrap does not open, or is under a master key that is not in use any more. */
+/** Skips a key whose wrap does not decrypt, or is under an unavailable master key. */
 function ifUnusable(error: unknown): undefined {
   const { code } = error instanceof TenantSecretsError ? error : {};
   if (code !== "INTEGRITY_FAILURE" && code !== "KEY_UNAVAILABLE") throw error;

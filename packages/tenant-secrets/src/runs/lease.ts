@@ -8,28 +8,28 @@ const { runs } = tables;
 export type RunRow = typeof runs.$inferSelect;
 export type RunState = RunRow["state"];
 
-/** A run whose driver has not committed a step for this long can be taken over, in seconds. */
+/** Seconds after its last committed step until a run can be taken over by another process. */
 const leaseSeconds = 30;
 
-/** A run that fails so often in a row fails for good, until it is started or resumed: the job queue tries as often. */
+/** Failures in a row after which a run fails until it is started or resumed: the job queue retries as often. */
 export const mostAttempts = 25;
 
-/** The right of one process to drive one run. A later lease has a higher token, and ends this one. */
+/** The right of one process to drive one run. A later lease has a higher token, and invalidates this one. */
 export interface Lease {
   readonly holder: string;
   readonly token: number;
 }
 
-/** Where a run is in its phase. What is left out stays. */
+/** A run's position in its phase. Fields left out stay unchanged. */
 export interface Position {
   readonly cursor?: unknown;
-  /** Items of the phase that are done by now. */
+  /** Finished items of the phase. */
   readonly done?: number | undefined;
-  /** Items in a second. */
+  /** Items per second. */
   readonly rate?: number | undefined;
 }
 
-/** A driver stopped between two steps, because it was told to. What was done stays, and the run goes on from there. */
+/** A driver was told to stop between two steps. Finished steps stay, and the run can continue from there. */
 export class RunStopped extends TenantSecretsError {
   readonly because: "aborted" | Exclude<RunState, "running">;
 
@@ -57,9 +57,9 @@ export class RunDriven extends TenantSecretsError {
 export const leaseEnd = sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`;
 
 /**
- * Takes the lease of a run, and makes one that had failed running again.
+ * Takes the lease of a run; a failed run becomes running again.
  *
- * @throws {RunDriven} @throws {RunStopped} where it is paused or finished @throws {TenantSecretsError} NOT_FOUND
+ * @throws {RunDriven} @throws {RunStopped} if it is paused or finished @throws {TenantSecretsError} NOT_FOUND
  */
 export async function takeLease(database: Database, id: string): Promise<RunRow & Lease> {
   return database.acrossCompanies(async (statements) => {
@@ -91,8 +91,8 @@ export async function takeLease(database: Database, id: string): Promise<RunRow 
 }
 
 /**
- * The first statement of a step: makes sure that the run is still this process's to drive, extends the lease, and keeps where
- * it is. Works in a transaction of either role.
+ * The first statement of a step: verifies the lease, extends it, and stores the position. Works in a transaction of either
+ * role.
  *
  * @throws {RunDriven} @throws {RunStopped}
  */
@@ -111,9 +111,10 @@ export async function holdRun(
 }
 
 /**
- * Lets go, so that it need not run out; what stopped the driver, unless it was told to, is kept with the run.
+ * Releases the lease, so that it need not expire. The error that stopped the driver, unless it was told to stop, is stored with
+ * the run.
  *
- * @param ends whether nothing can go on with the run, so that it is cancelled
+ * @param ends whether nothing can continue the run, so that it is cancelled
  */
 export async function releaseRun(
   database: Database,
@@ -135,7 +136,7 @@ export async function releaseRun(
         .where(and(eq(runs.id, id), eq(runs.leaseHolder, holder))),
     )
     .catch((thrown: unknown) => {
-      // A database that is unavailable keeps the lease until it runs out.
+      // An unavailable database holds the lease until it expires.
       if (!(thrown instanceof DatabaseError)) throw thrown;
     });
 }

@@ -14,7 +14,7 @@ export function progressOf({ done, total, rate }: Pick<RunRow, "done" | "total" 
   };
 }
 
-/** Measures how many items a second are done from now on, by the process's own steady clock. */
+/** Measures the rate in items per second from now on, by the monotonic clock. */
 export function createRate(doneBefore: number): (done: number) => number | undefined {
   const startedAt = performance.now();
   return (done) => {

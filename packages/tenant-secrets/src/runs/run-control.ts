@@ -17,42 +17,42 @@ import type { Run } from "./run.ts";
 const { runs } = tables;
 
 /**
- * What operators do about long work that is under way. A request holds from the next step on: the step that is under way is
- * committed as a whole, or refused as a whole.
+ * Operators' control of long-running work. A request takes effect at the next step: the step in progress is committed
+ * completely, or rolled back completely.
  */
 export interface RunControl {
   /** The newest first. @throws {TenantSecretsError} FORBIDDEN */
   list(caller: Caller, query: RunQuery): Promise<readonly RunDescription[]>;
   /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   get(caller: Caller, id: string): Promise<RunDescription>;
-  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not running; NOT_SUPPORTED as `resume` */
+  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is not running; NOT_SUPPORTED as `resume` */
   pause(caller: Caller, id: string): Promise<RunDescription>;
   /**
-   * Makes a run that was paused, has failed or lost its process go on, as a job.
+   * Continues a run that was paused, has failed or lost its process, as a job.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is finished; NOT_SUPPORTED where a run of this
-   *   kind ends with the process that started it
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished; NOT_SUPPORTED if a run of this kind ends
+   *   with the process that started it
    */
   resume(caller: Caller, id: string): Promise<RunDescription>;
   /**
-   * Ends a run for good. What it has done stays.
+   * Ends a run permanently. Its finished steps stay.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is finished; NOT_SUPPORTED where a run of this kind
-   *   may not end half done
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished; NOT_SUPPORTED if a run of this kind may not
+   *   end half done
    */
   cancel(caller: Caller, id: string): Promise<RunDescription>;
-  /** What jobs of this process do with a run, by its kind. */
+  /** How jobs of this process drive a run, by its kind. */
   readonly work: Readonly<Record<string, NonNullable<RunKind["work"]>>>;
 }
 
-/** The kinds of runs that there are. */
+/** All kinds of runs. */
 export type RunKind = Pick<
   Run<never, object, never>,
   "kind" | "verb" | "cancellable" | "inBackground" | "enqueue" | "work"
 >;
 
 export function createRunControl(operations: Operations, kinds: readonly RunKind[]): RunControl {
-  /** What the caller may do something about. None is a denial. */
+  /** The kinds that the caller may control. None is a denial. */
   const permittedTo = (caller: Caller) => {
     const permitted = kinds
       .filter(({ verb }) => permitsOnPlatform(caller.actor, verb))
@@ -172,7 +172,7 @@ function conflict(message: string): TenantSecretsError {
 function notCancellable(): TenantSecretsError {
   return new TenantSecretsError(
     "NOT_SUPPORTED",
-    "A run of this kind may not end half done: pause it, or let it come to its end.",
+    "A run of this kind may not end half done: pause it, or let it finish.",
   );
 }
 

@@ -15,11 +15,11 @@ export interface NewRun<Input, Facts> {
   readonly input: Input;
   readonly facts: Facts;
   readonly caller: Caller;
-  /** How many items the first phase has. */
+  /** The number of items of the first phase. */
   readonly total?: number;
 }
 
-/** A run, and whether a process drives it, by the database's clock, which leases are made with. */
+/** A run, and whether a process drives it, by the database's clock, by which leases expire. */
 export interface FoundRun<Facts> {
   readonly row: RunRow;
   readonly facts: Facts;
@@ -34,30 +34,30 @@ export interface Drive<Tools> {
   readonly onStep?: OnStep | undefined;
 }
 
-/** One kind of long work, ready to be started, found and driven. */
+/** One kind of long-running work, whose runs can be started, found and driven. */
 export interface Run<Input, Facts, Tools> extends Pick<
   RunDefinition<Input, Facts, string, Tools>,
   "kind" | "verb" | "cancellable"
 > {
-  /** Whether jobs do it as well. */
+  /** Whether jobs can drive it as well. */
   readonly inBackground: boolean;
   /**
-   * Adds a run in the caller's own transaction. Takes no other lock, so that it comes first in it.
+   * Adds a run in the caller's own transaction. Call it before anything that locks; it takes no other lock itself.
    *
-   * @returns undefined where one of the same subject is unfinished
+   * @returns undefined if an unfinished run of the same subject exists
    */
   start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
   /** As `start`, with a lease for the caller, which drives the run at once. */
   startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
-  /** Leaves a run to a job, in the caller's own transaction; one that has failed is tried again. */
+  /** Enqueues a job for a run, in the caller's own transaction; a failed run is retried. */
   enqueue(statements: Statements, run: Pick<RunRow, "id">): Promise<void>;
   findUnfinished(subject: string): Promise<FoundRun<Facts> | undefined>;
-  /** Its id, in the caller's own transaction. Locks nothing. */
+  /** The unfinished run's id, read in the caller's own transaction without a lock. */
   lookUpUnfinished(statements: Statements, subject: string): Promise<Pick<RunRow, "id"> | undefined>;
   /**
-   * The report of a run of this subject that is done.
+   * The report of a finished run of this subject.
    *
-   * @param id of that run; the last one unless given
+   * @param id of that run; default: the last one
    */
   findReport(
     statements: Statements,
@@ -67,15 +67,15 @@ export interface Run<Input, Facts, Tools> extends Pick<
   /** @throws {TenantSecretsError} NOT_FOUND */
   get(id: string): Promise<FoundRun<Facts>>;
   /**
-   * Does the run from where it is to its end, phase by phase.
+   * Drives the run from its position to its end, phase by phase.
    *
    * @param run one that was just started with a lease, or its id
-   * @throws {RunDriven} where another process does it
-   * @throws {RunStopped} where it was stopped, paused or cancelled
-   * @throws {TenantSecretsError} what a phase throws, which is kept with the run
+   * @throws {RunDriven} if another process drives it
+   * @throws {RunStopped} if it was stopped, paused or cancelled
+   * @throws {TenantSecretsError} a phase's error, which is stored with the run
    */
   drive(run: (RunRow & Lease) | string, drive: Drive<Tools>): Promise<{ row: RunRow; facts: Facts }>;
-  /** What a job does; undefined where this process lacks the tools. A run that is not running any more is left alone. */
+  /** The job that drives a run; undefined if this process lacks the tools. A run that is no longer running is skipped. */
   readonly work: ((id: string, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
@@ -213,14 +213,14 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
             await drive(id, { caller, tools: tools(), signal });
           });
         } catch (error) {
-          // A run that is paused or cancelled meanwhile is not this job's any more.
+          // A run that was paused or cancelled meanwhile is not continued by this job.
           if (!(error instanceof RunStopped) || error.because === "aborted") throw error;
         }
       }),
   };
 }
 
-/** Cancels runs that no job goes on with, and whose process is gone. */
+/** Cancels runs that jobs cannot drive, and whose process is gone. */
 async function endAbandoned(statements: Statements, kind: string): Promise<void> {
   await statements
     .update(runs)

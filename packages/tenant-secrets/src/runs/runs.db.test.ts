@@ -40,7 +40,7 @@ async function start(input: Partial<ToyInput> = {}, toy = defineToy()): Promise<
   return row;
 }
 
-/** How often each item was done. */
+/** How often each item was processed. */
 async function worked({ subject }: RunRow): Promise<number[]> {
   const rows = await fixture.superuser`select worked from toy_items where subject = ${subject} order by id`;
   return rows.map((row) => Number(row["worked"]));
@@ -50,7 +50,7 @@ const sevenTimes = (count: number) => Array.from({ length: 7 }, () => count);
 const endLease = (id: string) =>
   fixture.superuser`update runs set lease_until = now() - interval '1 ms' where id = ${id}`;
 
-/** A driver that waits before its second batch, until it is told to go on. */
+/** A driver that waits before its second batch until it is released. */
 function startHeld(id: string) {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -68,7 +68,7 @@ function startHeld(id: string) {
   return { reached: reached.promise, release: () => released.resolve(), ended };
 }
 
-/** A process that kills itself in a transaction of a run. @returns whether it came to that */
+/** A process that kills itself in a given transaction of a run. @returns whether it reached that transaction */
 async function runDoomed(run: string, killAt: number): Promise<boolean> {
   const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
@@ -89,8 +89,8 @@ async function runDoomed(run: string, killAt: number): Promise<boolean> {
   return signal === "SIGKILL";
 }
 
-describe("a run", () => {
-  test("does its phases in order, each item once, tells its progress, and keeps its report", async () => {
+describe("driving runs", () => {
+  test("a run executes its phases in order and each item once, reports progress, and stores its report", async () => {
     const row = await start();
     const said: string[] = [];
     const { row: ended } = await defineToy().drive(row.id, {
@@ -121,7 +121,7 @@ describe("a run", () => {
     expect(ended.finishedAt).not.toBeNull();
   });
 
-  test("is one of its kind and subject, however many start it at once", async () => {
+  test("a run is unique per kind and subject, however many callers start it concurrently", async () => {
     const toy = defineToy();
     const attempts = Array.from({ length: 50 }, () =>
       fixture.database.acrossCompanies((statements) =>
@@ -149,7 +149,7 @@ describe("a run", () => {
     ]);
   });
 
-  test("skips an item that does not do, names it, and does those behind it", async () => {
+  test("a run skips and names an item that fails, and continues with the next ones", async () => {
     const row = await start({ poison: 3 });
     const { facts } = await defineToy().drive(row.id, { caller: operator, tools: {} });
     expect(facts).toEqual({ skipped: ["item 3"] });
@@ -192,7 +192,7 @@ describe("a driver whose run was taken over", () => {
     },
   );
 
-  test("does not touch the lease of the process that has it now", async () => {
+  test("a driver whose run was taken over does not change the new holder's lease", async () => {
     const row = await start();
     const stale = startHeld(row.id);
     await stale.reached;
@@ -213,7 +213,7 @@ describe("a driver whose run was taken over", () => {
     });
   });
 
-  test("keeps its lease while it commits steps, and nothing else may use a token that it guesses", async () => {
+  test("a driver keeps its lease while it commits steps, and a guessed token is refused", async () => {
     const row = await start();
     const driver = startHeld(row.id);
     await driver.reached;
@@ -233,8 +233,8 @@ describe("a driver whose run was taken over", () => {
   });
 });
 
-describe("an operator", () => {
-  test("pauses a run between two steps, sees how far it is, and lets it go on where it was", async () => {
+describe("operators and runs", () => {
+  test("an operator pauses a run between two steps, sees its progress, and resumes it at its position", async () => {
     const row = await start();
     const driver = startHeld(row.id);
     await driver.reached;
@@ -266,7 +266,7 @@ describe("an operator", () => {
     expect(await codeOf(control.resume(operator, row.id))).toBe("CONFLICT");
   });
 
-  test("cancels a run between two steps, for good, and another one of its subject can start", async () => {
+  test("an operator cancels a run between two steps permanently, and another run of its subject can start", async () => {
     const row = await start();
     const driver = startHeld(row.id);
     await driver.reached;
@@ -281,14 +281,14 @@ describe("an operator", () => {
     expect(await codeOf(control.resume(operator, row.id))).toBe("CONFLICT");
   });
 
-  test("cancels no run that may not end half done", async () => {
+  test("an operator cannot cancel a run that may not end half done", async () => {
     const toy = defineToy({ kind: "toy-for-good", cancellable: false });
     const row = await start({}, toy);
     expect(await codeOf(control.cancel(operator, row.id))).toBe("NOT_SUPPORTED");
     expect(await control.get(operator, row.id)).toMatchObject({ state: "running" });
   });
 
-  test("lists the newest runs first, page by page, and those that are unfinished", async () => {
+  test("an operator lists the newest runs first, page by page, or only unfinished ones", async () => {
     const rows = [await start(), await start(), await start()];
     const ids = rows.map(({ id }) => id).toReversed();
     const page = await control.list(operator, { limit: 2 });
@@ -300,7 +300,7 @@ describe("an operator", () => {
     expect(unfinished.map(({ id }) => id)).toEqual(ids.slice(1));
   });
 
-  test("is the only one who may, and each request has its event", async () => {
+  test("only operators control runs, and each request is audited", async () => {
     const row = await start();
     const calls = [
       control.list(product, { limit: 1 }),
@@ -329,7 +329,7 @@ describe("a run whose step throws", () => {
     throw new Error("a-canary");
   };
 
-  test("keeps the error and not its text, fails for good after enough attempts, and goes on when it is resumed", async () => {
+  test("a failing run stores the error's code without its text, fails permanently after enough attempts, and can be resumed", async () => {
     const toy = defineToy({ tools: { beforeBatch: broken } });
     const row = await start({}, toy);
     for (let attempt = 1; attempt <= mostAttempts; attempt++) {
@@ -342,7 +342,7 @@ describe("a run whose step throws", () => {
       });
     }
     expect(JSON.stringify(await control.get(operator, row.id))).not.toContain("canary");
-    // A job that comes late finds nothing to do.
+    // A late job finds nothing to do.
     await toy.work?.(row.id, new AbortController().signal);
     expect((await control.get(operator, row.id)).attempts).toBe(mostAttempts);
     await control.resume(operator, row.id);
@@ -351,7 +351,7 @@ describe("a run whose step throws", () => {
     expect(await worked(row)).toEqual(sevenTimes(1));
   });
 
-  test("is tried again by the job queue, from where it was", { timeout: 60_000 }, async () => {
+  test("a failing run is retried by the job queue, from its position", { timeout: 60_000 }, async () => {
     let failures = 0;
     const toy = defineToy({
       kind: "toy-by-job",
@@ -376,7 +376,7 @@ describe("a run whose step throws", () => {
   });
 });
 
-test("a driver that is told to stop stops between two steps, and lets another one go on at once", async () => {
+test("a stopped driver stops between two steps, and another one continues at once", async () => {
   const row = await start();
   const stopping = new AbortController();
   const stopped = defineToy().drive(row.id, {
@@ -391,7 +391,7 @@ test("a driver that is told to stop stops between two steps, and lets another on
   expect(await worked(row)).toEqual(sevenTimes(1));
 });
 
-test("facts that a phase committed are there for the process that takes over", async () => {
+test("committed facts of a phase are available to the process that takes over", async () => {
   const row = await start({ poison: 1 });
   const held = startHeld(row.id);
   await held.reached;

@@ -4,35 +4,35 @@ import type { AuditKey, SigningKey } from "@repo/audit-log";
 import { encodeFields, fromBase64url, toBase64url, sameBytes } from "@repo/envelope";
 import { parseJson } from "@repo/catalog";
 
-/** A proof is the number of a key, a point, and a MAC or signature in base64url. */
+/** A proof is a key version, a dot, and a MAC or signature in base64url. */
 const proofForm = /^([1-9]\d{0,8})\.([A-Za-z0-9_-]+)$/;
 
-/** The number of the key that a proof says it was made with; undefined where it is no proof. */
+/** The key version that a proof names; undefined for a malformed proof. */
 export function keyNumberOf(proof: string): number | undefined {
   const keyVersion = proofForm.exec(proof)?.[1];
   return keyVersion === undefined ? undefined : Number(keyVersion);
 }
 
-/** What a document says as a JSON text: proofs are over that very text. */
+/** A document's content as the JSON text that proofs cover. */
 export function documentText<Content>(schema: z.ZodType<Content>, content: Content): string {
   return JSON.stringify(schema.parse(content), null, 2);
 }
 
-/** @returns undefined where the text is no such document */
+/** @returns undefined if the text is no such document */
 export function readDocument<Content>(schema: z.ZodType<Content>, text: string): Content | undefined {
   return schema.safeParse(parseJson(text)).data;
 }
 
 /**
- * The proof of a document for this deployment alone. The format goes into it, so that a MAC of anything else never passes for
- * one of this.
+ * A proof for this deployment alone: a MAC. It covers the format, so that a MAC for another purpose is never valid for a
+ * document.
  */
 export function macOf(format: string, text: string, { keyVersion, macKey }: AuditKey): string {
   const mac = createHmac("sha256", macKey).update(encodeFields([format, text]));
   return `${keyVersion}.${mac.digest("base64url")}`;
 }
 
-/** Whether a proof is the MAC of a text, in constant time. */
+/** Whether a proof is the MAC of a text, compared in constant time. */
 export function isMacOf(
   format: string,
   text: string,
@@ -41,12 +41,12 @@ export function isMacOf(
   return sameBytes(macOf(format, text, key), mac);
 }
 
-/** The proof of a document that a holder of the public key checks. */
+/** A proof for holders of the public key: a signature. */
 export function signatureOf(format: string, text: string, { keyVersion, privateKey }: SigningKey): string {
   return `${keyVersion}.${toBase64url(sign(null, signedBytes(format, text), privateKey))}`;
 }
 
-/** Whether a proof is the signature of a text by one of these keys. */
+/** Whether a proof is a text's signature by one of these keys. */
 export function isSignatureOf(
   format: string,
   text: string,

@@ -17,7 +17,7 @@ export interface StepParts<Input, Facts, Phase extends string, Tools> {
   readonly onStep: OnStep | undefined;
 }
 
-/** What one phase is given, from its beginning to the next one's. */
+/** The context of one phase, from its start to the next one's. */
 export function createStep<Input, Facts extends object, Phase extends string, Tools>(
   parts: StepParts<Input, Facts, Phase, Tools>,
 ): RunStep<Input, Facts, Phase> {
@@ -37,7 +37,7 @@ export function createStep<Input, Facts extends object, Phase extends string, To
     rate: at.done === undefined ? undefined : rateAt(at.done),
   });
 
-  /** @param companyId of the company that the application's role does it in; undefined for the maintenance role */
+  /** @param companyId of the company in whose context the application's role runs it; undefined for the maintenance role */
   const held = async <T>(
     companyId: CompanyId | undefined,
     at: Position,
@@ -113,7 +113,7 @@ export function createStep<Input, Facts extends object, Phase extends string, To
       stopIfTold();
       return held(companyId, at, work);
     },
-    // What was done outside is kept before anything is stopped.
+    // Effects outside the database are committed before anything is stopped.
     enter: async (next) => ({
       row: await held(undefined, {}, async (statements) =>
         enterNext(statements, typeof next === "function" ? await next(statements) : next),

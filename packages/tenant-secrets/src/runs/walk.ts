@@ -1,32 +1,32 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ErrorCode, TenantSecretsError } from "@repo/catalog";
 
-/** How many items are computed between two turns of the event loop: what else the process does goes on meanwhile. */
+/** Items computed between two turns of the event loop, so that the process's other work proceeds. */
 const stride = 50;
 
-/** Work on many rows, in batches that each begin after the last row of the one before. */
+/** Work on many rows, in batches that each start after the last row of the previous one. */
 export interface Walk<Row, Result> {
-  /** Where to begin; undefined at the first row. */
+  /** The row to start after; undefined at the first row. */
   readonly from?: Row | undefined;
-  /** The rows that come next in the order of their key; none at the end. */
+  /** The next rows in the order of their key; none at the end. */
   readonly read: (after: Row | undefined) => Promise<readonly Row[]>;
-  /** What uses the processor. @returns undefined where there is nothing to do with the row */
+  /** The CPU-bound part. @returns undefined if the row needs no change */
   readonly each: (row: Row) => Result | undefined | Promise<Result | undefined>;
   /**
-   * One step of the run. Left out for batches without a result.
+   * Writes a batch as one step of the run. Left out for batches without a result.
    *
-   * @param skipped the names of the rows of this batch that were skipped
+   * @param skipped the names of the skipped rows of this batch
    */
   readonly write: (results: readonly Result[], last: Row, skipped: readonly string[]) => Promise<void>;
-  /** What is wrong with one row alone, so that those behind it are done all the same, and how to name the row then. */
+  /** Classifies errors that concern one row only, so that the next rows are processed, and names the row. */
   readonly skip?: { readonly codes: ReadonlySet<ErrorCode>; readonly nameOf: (row: Row) => string };
 }
 
 /**
- * Reads the next batch and writes the last one while a batch is computed, each with one of its own kind at a time. Nothing of
- * it goes on once this has ended, with an error or without.
+ * Reads the next batch and writes the previous one while a batch is computed, with at most one read and one write in progress.
+ * Both have settled when this ends, with or without an error.
  *
- * @returns the names of the rows that were skipped
+ * @returns the names of the skipped rows
  */
 export async function walk<Row, Result>({
   from,
@@ -61,7 +61,7 @@ export async function walk<Row, Result>({
       const last = rows.at(-1);
       if (last === undefined) break;
       reading = read(last);
-      // Awaited in its turn: a failure before that is not an unhandled rejection.
+      // Awaited later; the handler prevents an unhandled rejection until then.
       reading.catch(() => {});
       const { results, skipped } = await compute(rows);
       await writing;

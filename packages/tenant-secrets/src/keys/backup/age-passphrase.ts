@@ -2,17 +2,20 @@ import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:cryp
 import type { Identity, Recipient } from "age-encryption";
 import { TenantSecretsError } from "@repo/catalog";
 
-/** What the age tool writes: 2^18, 256 MiB. A file that asks for more is not one of ours. */
+/**
+ * scrypt's work factor as the age tool writes it: 2^18, 256 MiB of memory. Files with a higher one are not ours, and are
+ * refused.
+ */
 const workFactor = 18;
 const saltBytes = 16;
 const cipher = "chacha20-poly1305";
 const tag = { authTagLength: 16 } as const;
-/** A key is used once: the salt makes it. */
+/** The nonce is constant because each key, derived with a random salt, is used once. */
 const nonce = Buffer.alloc(12);
 
 /**
- * The passphrase recipient of the age format (age-encryption.org/v1, "scrypt"). The library has one too, but it works
- * where it is called: it would hold up everything else in this process for seconds.
+ * The passphrase recipient of the age format (age-encryption.org/v1, "scrypt"). The library's own runs scrypt on the calling
+ * thread, which would block the process for seconds.
  */
 export function passphraseRecipient(passphrase: string): Recipient {
   return {
@@ -31,7 +34,10 @@ export function passphraseRecipient(passphrase: string): Recipient {
   };
 }
 
-/** What opens a file of that recipient. @throws {TenantSecretsError} INVALID_INPUT before doing more work than ours ask for */
+/**
+ * Decrypts files of that recipient. @throws {TenantSecretsError} INVALID_INPUT before exceeding the work factor of our own
+ * files
+ */
 export function passphraseIdentity(passphrase: string): Identity {
   return {
     unwrapFileKey: async (stanzas) => {
@@ -50,7 +56,7 @@ export function passphraseIdentity(passphrase: string): Identity {
       if (Number(factorText) > workFactor) {
         throw new TenantSecretsError(
           "INVALID_INPUT",
-          "This file asks for more work than a backup does (scrypt, more than 2^18): it was not opened.",
+          "This file requires a higher scrypt work factor than backups use (2^18), and was not decrypted.",
         );
       }
       const key = await deriveKey(passphrase, salt, Number(factorText));

@@ -10,23 +10,23 @@ interface KeyState<State extends string> {
 }
 
 /**
- * `missing`: the registry has it and the backup does not; `unknown`: the other way round; `destroyed`: the backup still has
- * what the registry says is destroyed; `differs`: it has another key.
+ * `missing`: in the registry but not in the backup; `unknown`: in the backup but not in the registry; `destroyed`: destroyed in
+ * the registry but still in the backup; `differs`: a different key.
  */
 export type ComparedKey = KeyState<"matches" | "differs" | "missing" | "unknown" | "destroyed">;
 
 /**
- * `present`: Infisical had it; `missing`: it is neither there nor in the backup; `unknown` and `destroyed`, by the registry's
- * word: left alone.
+ * `present`: Infisical had the key; `missing`: in neither Infisical nor the backup; `unknown` and `destroyed` in the registry:
+ * not restored.
  */
 export type RestoredKey = KeyState<"restored" | "present" | "missing" | "unknown" | "destroyed">;
 
-/** The name in Infisical of a key. */
+/** A key's name in Infisical. */
 export function nameOf({ region, version }: Pick<BackupKey, "region" | "version">): string {
   return masterKeyName(region, version);
 }
 
-/** Destroyed keys that the backup does not have either are left out: there is nothing to say of them. */
+/** Leaves out destroyed keys that the backup lacks as well. */
 export function compare(
   registry: readonly Pick<BackupKey, "region" | "version" | "status" | "checkValue">[],
   backup: readonly BackupKey[],
@@ -48,7 +48,10 @@ export function compare(
   return states;
 }
 
-/** The names and texts that Infisical lacks. @throws {TenantSecretsError} CONFLICT, naming what it has another text under */
+/**
+ * The names and texts that Infisical lacks. @throws {TenantSecretsError} CONFLICT, with the names that have another text in
+ * Infisical
+ */
 export function lostKeys(
   compared: readonly ComparedKey[],
   backup: readonly BackupKey[],
@@ -71,7 +74,7 @@ export function lostKeys(
   );
 }
 
-/** @throws {TenantSecretsError} CONFLICT where Infisical has master keys that a backup for an empty registry does not know */
+/** @throws {TenantSecretsError} CONFLICT if Infisical has master keys that a backup for an empty registry lacks */
 export function refuseNewerKeys(texts: ReadonlyMap<string, string>, backup: readonly BackupKey[]): void {
   const known = new Set(backup.map(nameOf));
   const newer = [...texts.keys()].filter((name) => isMasterKeyName(name) && !known.has(name));
@@ -82,7 +85,7 @@ export function refuseNewerKeys(texts: ReadonlyMap<string, string>, backup: read
   );
 }
 
-/** What became of a key. @param after the names and texts in Infisical at the end */
+/** The result of a restore for each key. @param after the names and texts in Infisical at the end */
 export function restoredKey(
   key: ComparedKey,
   lost: ReadonlyMap<string, string>,

@@ -4,23 +4,23 @@ import { TenantSecretsError } from "@repo/catalog";
 import { Argon2Parameters, passphraseFault } from "@repo/envelope";
 import { passphraseIdentity, passphraseRecipient } from "./age-passphrase.ts";
 
-/** Whom a backup is for: the holders of identities, or whoever knows a passphrase. */
+/** The recipients of a backup: the holders of identities, or of a passphrase. */
 export type BackupLock = { readonly recipients: readonly string[] } | { readonly passphrase: string };
 
-/** What opens one: the text of an identity file, as age-keygen writes it, or the passphrase. */
+/** Decrypts a backup: the text of an identity file, as age-keygen writes it, or the passphrase. */
 export type BackupOpener = { readonly identityFile: string } | { readonly passphrase: string };
 
 const format = "tenant-secrets-keys/1";
 const maxFileLength = 1024 * 1024;
 
-/** The library is large, and most processes neither make nor open a backup. */
+/** The library is large, and most processes neither create nor read a backup. */
 const loadAge = () => import("age-encryption");
 
 const Moment = z.iso.datetime().transform((text) => new Date(text));
 
 export const DerivationParameters = z.union([z.strictObject({}), Argon2Parameters]);
 
-/** A row of the registry, and the key itself where it is not destroyed. */
+/** A row of the registry, with the key itself unless it is destroyed. */
 const BackupKey = z
   .strictObject({
     region: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/),
@@ -32,7 +32,7 @@ const BackupKey = z
     createdAt: Moment,
     activatedAt: Moment.nullable(),
     retiredAt: Moment.nullable(),
-    /** As it stands in Infisical; null where it is destroyed. */
+    /** The text in Infisical; null if destroyed. */
     text: z.string().min(1).max(10_000).nullable(),
   })
   .refine((key) => (key.text === null) === (key.status === "destroyed"))
@@ -42,9 +42,9 @@ export type BackupKey = z.output<typeof BackupKey>;
 const KeyBackup = z.strictObject({
   format: z.literal(format),
   createdAt: Moment,
-  /** The first key that the registry ever had, by its check value: the same for all backups of one system. */
+  /** The check value of the registry's first key, the same in all backups of a system. */
   system: z.string().regex(/^[a-z][a-z0-9-]{0,31}\/\d{1,10} [A-Za-z0-9_-]{22}$/),
-  /** Bounded, because each may take a second of work. */
+  /** Bounded, because each may take a second to derive. */
   keys: z
     .array(BackupKey)
     .min(1)
@@ -57,13 +57,13 @@ const KeyBackup = z.strictObject({
     ),
 });
 type KeyBackup = z.output<typeof KeyBackup>;
-/** What a backup says. */
+/** The content of a backup. */
 export type BackupContent = Omit<KeyBackup, "format">;
 
 /**
- * Encrypts a backup in the age format, armored: text that the ordinary age tool opens.
+ * Encrypts a backup in the age format, armored: a text that the age tool decrypts.
  *
- * @throws {TenantSecretsError} INVALID_INPUT for a recipient that is none, or a passphrase that is too weak
+ * @throws {TenantSecretsError} INVALID_INPUT for an invalid recipient, or a weak passphrase
  */
 export async function encryptBackup(content: BackupContent, lock: BackupLock): Promise<string> {
   const { armor, Encrypter } = await loadAge();
@@ -78,7 +78,7 @@ export async function encryptBackup(content: BackupContent, lock: BackupLock): P
   }
   const plaintext = Buffer.from(JSON.stringify({ format, ...content }, undefined, 2), "utf8");
   try {
-    // What could not be read again is not written.
+    // A backup that could not be parsed again is not written.
     parse(plaintext);
     return armor.encode(await encrypter.encrypt(plaintext));
   } finally {
@@ -87,11 +87,11 @@ export async function encryptBackup(content: BackupContent, lock: BackupLock): P
 }
 
 /**
- * Decrypts a backup and holds what is in it to its schema. Nothing in it is trusted further than that: anybody who knows
- * a recipient can make a file for it.
+ * Decrypts a backup and validates its content against the schema. The content is not trusted beyond that: anyone who knows a
+ * recipient can create a file for it.
  *
- * @throws {TenantSecretsError} INVALID_INPUT for another passphrase or identity, or no backup at all; INTEGRITY_FAILURE for a
- *   damaged one; NOT_SUPPORTED for one of a later format
+ * @throws {TenantSecretsError} INVALID_INPUT for a wrong passphrase or identity, or a file that is no backup; INTEGRITY_FAILURE
+ *   for a damaged one; NOT_SUPPORTED for a later format
  */
 export async function decryptBackup(file: string, opener: BackupOpener): Promise<KeyBackup> {
   if (file.length > maxFileLength || !file.trimStart().startsWith("-----BEGIN AGE ENCRYPTED FILE-----"))
@@ -117,7 +117,7 @@ async function decrypt(decrypter: Decrypter, file: string): Promise<Uint8Array> 
     return await decrypter.decrypt(armor.decode(file));
   } catch (error) {
     if (error instanceof TenantSecretsError) throw error;
-    // The library's only word for it.
+    // The library reports a wrong key only by this message.
     if (error instanceof Error && error.message.startsWith("no identity matched"))
       throw invalid("The backup does not open with this: it is for another identity or passphrase.");
     throw damaged("The backup is damaged or cut off: it was not opened.");
@@ -140,17 +140,17 @@ function parse(plaintext: Uint8Array): KeyBackup {
   }
   const parsed = KeyBackup.safeParse(json);
   if (parsed.success) return parsed.data;
-  // Places only: what stands there may be a key.
+  // Paths only: the content may be a key.
   const places = parsed.error.issues.slice(0, 5).map(({ path }) => path.filter(isPlace).join("."));
   throw damaged(`The file opens, but what is in it is not a backup of keys: see ${places.join(", ")}.`);
 }
 
-/** A number or a name of ours: a name from the file could be anything. */
+/** Shows a number or a name of ours only: a name in the file could be anything. */
 function isPlace(part: PropertyKey): boolean {
   return typeof part === "number" || part === "keys" || (typeof part === "string" && part in BackupKey.shape);
 }
 
-/** @throws {TenantSecretsError} INVALID_INPUT where there is none, or one that is no recipient */
+/** @throws {TenantSecretsError} INVALID_INPUT without recipients, or for an invalid one */
 export async function checkRecipients(recipients: readonly string[]): Promise<void> {
   const { Encrypter } = await loadAge();
   addRecipients(new Encrypter(), recipients);

@@ -27,12 +27,12 @@ beforeAll(async () => {
   recipients = [await identityToRecipient(identity)];
 });
 
-/** A process of its own, with nothing loaded. */
+/** A separate process, with empty caches. */
 function backupsOf({ database, infisical }: Pick<Fixture, "database" | "infisical">): KeyBackups {
   return createKeyBackups(database, infisical, operationsOf({ database, infisical }));
 }
 
-/** A started system that was rotated once: version 1 on its way out, 2 active, and a passphrase in another region. */
+/** A system during its first rotation: version 1 retiring, 2 active, and a passphrase in another region. */
 async function rotated() {
   const fixture = await createFixture();
   const { infisical, superuser } = fixture;
@@ -74,8 +74,8 @@ function statesOf({
   return keys.map(({ region, version, state }) => `${region} ${version} ${state}`);
 }
 
-describe("a backup", () => {
-  test("has every key of every region as it stands in Infisical, is found to match, and is in the audit log", async () => {
+describe("backups of master keys", () => {
+  test("a backup has every key of every region as in Infisical, matches the registry, and is audited", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
     const { keys } = await decryptBackup(file, opener);
@@ -97,7 +97,7 @@ describe("a backup", () => {
     expect(await eventsOf(system)).toEqual(["key.backup success", "key.check-backup success"]);
   });
 
-  test("to a passphrase opens with it, having been opened before it was answered", async () => {
+  test("a passphrase backup was decrypted once before it was returned", async () => {
     const fixture = await createFixture();
     await fixture.secrets.prepare();
     const passphrase = "fake horse, fake battery, fake staple";
@@ -107,7 +107,7 @@ describe("a backup", () => {
     ]);
   }, 60_000);
 
-  test("is not made where a key is missing, is another one, or nothing is registered, and that is in the audit log", async () => {
+  test("a backup is refused and audited if a key is missing or wrong, or nothing is registered", async () => {
     const system = await rotated();
     const create = () => system.backups.createBackup(operator, { recipients });
     await system.infisical.putSecret(folder, european, "passphrase:another fake passphrase");
@@ -132,7 +132,7 @@ describe("a backup", () => {
     expect(await unstarted.superuser`select from master_keys`).toHaveLength(0);
   });
 
-  test("is told apart from the registry: what it lacks, does not know, should not have, and is not its own", async () => {
+  test("comparing a backup with the registry finds missing, unknown, destroyed and foreign keys", async () => {
     const system = await rotated();
     const { superuser, backups } = system;
     const file = await backups.createBackup(operator, { recipients });
@@ -159,8 +159,8 @@ describe("a backup", () => {
   });
 });
 
-describe("a restore", () => {
-  test("into an empty Infisical makes everything readable again; done twice, it changes nothing", async () => {
+describe("restoring master keys", () => {
+  test("a restore into an empty Infisical makes everything readable again, and is idempotent", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
     for (const name of system.texts.keys()) await system.infisical.deleteSecret(folder, name);
@@ -185,7 +185,7 @@ describe("a restore", () => {
     ]);
   });
 
-  test("names what Infisical has under a name already, and changes nothing at all", async () => {
+  test("a restore names conflicting keys in Infisical, and changes nothing", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
     await system.infisical.deleteSecret(folder, first);
@@ -199,7 +199,7 @@ describe("a restore", () => {
     expect(await textsIn(system)).toEqual(before);
   });
 
-  test("from a backup of before a rotation says which key is missing, and leaves the newer ring as it is", async () => {
+  test("a restore from before a rotation names the missing key, and leaves the newer ring unchanged", async () => {
     const system = await rotated();
     const { superuser, infisical } = system;
     const file = await system.backups.createBackup(operator, { recipients });
@@ -225,7 +225,7 @@ describe("a restore", () => {
     expect(await superuser`select * from master_keys order by region, version`).toEqual(registry);
   });
 
-  test("does not bring back what was destroyed, nor what the registry does not know", async () => {
+  test("a restore brings back neither destroyed keys nor keys unknown to the registry", async () => {
     const system = await rotated();
     const { superuser, infisical } = system;
     const file = await system.backups.createBackup(operator, { recipients });
@@ -239,7 +239,7 @@ describe("a restore", () => {
     expect([...(await textsIn(system)).keys()]).toEqual([first]);
   });
 
-  test("of a lost database too writes the registry anew, once, and refuses a backup older than Infisical", async () => {
+  test("a restore after the loss of the database rebuilds the registry once, and refuses a backup older than Infisical", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
     const registry = await system.superuser`select * from master_keys order by region, version`;
@@ -269,7 +269,7 @@ describe("a restore", () => {
     expect(await eventsOf(empty)).toContain("key.restore success");
   });
 
-  test("believes no key that does not fit its check value, and no file that somebody else made of another key", async () => {
+  test("a restore accepts no key that does not match its check value, and no forged file", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
     const backup = await decryptBackup(file, opener);
@@ -292,7 +292,7 @@ describe("a restore", () => {
     expect((await textsIn(system)).has(second)).toBe(false);
   });
 
-  test("that Infisical does not answer says so, and goes on when it is run again", async () => {
+  test("a restore that Infisical does not answer reports it, and completes when it is repeated", async () => {
     const system = await rotated();
     const file = await system.backups.createBackup(operator, { recipients });
     await system.infisical.deleteSecret(folder, first);

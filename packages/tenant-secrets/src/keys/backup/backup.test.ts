@@ -49,14 +49,14 @@ beforeAll(async () => {
   recipient = await identityToRecipient(identity);
 });
 
-/** What somebody makes who knows the recipient and has no backup. */
+/** A forgery by a party that knows the recipient but has no backup. */
 async function forge(json: unknown): Promise<string> {
   const encrypter = new Encrypter();
   encrypter.addRecipient(recipient);
   return armor.encode(await encrypter.encrypt(typeof json === "string" ? json : JSON.stringify(json)));
 }
 
-/** As age makes it, but with less work. */
+/** In the format of age, with a lower work factor. */
 async function underPassphrase(): Promise<Uint8Array> {
   const encrypter = new Encrypter();
   encrypter.setScryptWorkFactor(10);
@@ -80,8 +80,8 @@ function withIdentity(identityFile = identity): BackupOpener {
   return { identityFile };
 }
 
-describe("a backup file", () => {
-  test("to two recipients opens with the identity of each, and is armored text without anything of a key", async () => {
+describe("encrypting and decrypting backup files", () => {
+  test("a backup to two recipients decrypts with either identity, and its armored text contains nothing of a key", async () => {
     const second = await generateIdentity();
     const file = await encryptBackup(content, { recipients: [recipient, await identityToRecipient(second)] });
     expect(file).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----\n[^]*\n-----END AGE ENCRYPTED FILE-----\n$/);
@@ -93,7 +93,7 @@ describe("a backup file", () => {
       });
   });
 
-  test("to a passphrase opens with it, at the cost that age itself asks for", async () => {
+  test("a passphrase backup decrypts with it, at age's own work factor", async () => {
     const file = await encryptBackup(content, { passphrase });
     expect(Buffer.from(armor.decode(file)).toString("latin1")).toMatch(
       /^age-encryption.org\/v1\n-> scrypt \S+ 18\n/,
@@ -101,13 +101,13 @@ describe("a backup file", () => {
     expect(await decryptBackup(file, { passphrase })).toMatchObject(content);
   }, 60_000);
 
-  test("opens with an identity file as age-keygen writes it", async () => {
+  test("a backup decrypts with an identity file as age-keygen writes it", async () => {
     const file = await encryptBackup(content, { recipients: [recipient] });
     const identityFile = `# created: 2026-01-01\r\n# public key: ${recipient}\r\n${await generateIdentity()}\r\n${identity}\r\n\r\n`;
     expect(await decryptBackup(file, withIdentity(identityFile))).toMatchObject(content);
   });
 
-  test("does not open with another identity or passphrase, or with one of the other kind", async () => {
+  test("a backup does not decrypt with another identity or passphrase, or with one of the other kind", async () => {
     const file = await forge({});
     const locked = armor.encode(await underPassphrase());
     const another = await generateIdentity();
@@ -124,7 +124,7 @@ describe("a backup file", () => {
     }
   });
 
-  test("of which any byte was changed, or the end is missing, is never opened", async () => {
+  test("a backup with any byte changed, or truncated, is refused", async () => {
     const whole = await underPassphrase();
     const hurt: Uint8Array[] = [];
     for (let at = 0; at < whole.length; at += 11) {
@@ -143,7 +143,7 @@ describe("a backup file", () => {
     expect(await decryptBackup(text, { passphrase })).toMatchObject(content);
   }, 60_000);
 
-  test("that asks for more work than ours do is refused at once, with flat memory", async () => {
+  test("a backup with a higher work factor is refused at once, without using memory", async () => {
     const header = Buffer.from(await underPassphrase()).toString("latin1");
     const before = process.resourceUsage().maxRSS;
     const started = performance.now();
@@ -157,7 +157,7 @@ describe("a backup file", () => {
     expect(process.resourceUsage().maxRSS - before).toBeLessThan(50 * 1024);
   });
 
-  test("that is no such file at all is refused", async () => {
+  test("a file in another format is refused", async () => {
     const endless = `-----BEGIN AGE ENCRYPTED FILE-----\n${"A".repeat(1024 * 1024)}`;
     for (const file of ["", "canary", "age-encryption.org/v1\n", endless])
       expect((await refusalOf(decryptBackup(file, withIdentity()))).code).toBe("INVALID_INPUT");
@@ -174,11 +174,11 @@ describe("a backup file", () => {
   });
 });
 
-describe("what is in a backup file", () => {
+describe("the content of a backup file", () => {
   const parameters = argon2Key.parameters;
   const withKeys = (...keys: unknown[]) => ({ format: "tenant-secrets-keys/1", ...content, keys });
 
-  test("of another format says so", async () => {
+  test("a backup of a later format is refused as such", async () => {
     const later = { ...content, format: "tenant-secrets-keys/2", keys: [{ canary }] };
     const error = await refusalOf(decryptBackup(await forge(later), withIdentity()));
     expect(error).toMatchObject({
@@ -187,7 +187,7 @@ describe("what is in a backup file", () => {
     });
   });
 
-  test("is refused for whatever does not fit, at once, with flat memory", async () => {
+  test("a backup with invalid content is refused at once, without using memory", async () => {
     const wrong: unknown[] = [
       "canary",
       "{",
@@ -225,7 +225,7 @@ describe("what is in a backup file", () => {
   });
 });
 
-test("nothing is sealed to what is not a recipient, to a weak passphrase, or that could not be read again", async () => {
+test("a backup is not encrypted to an invalid recipient or a weak passphrase, nor if it could not be parsed again", async () => {
   const ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFake";
   for (const wrong of [
     [],
@@ -250,7 +250,7 @@ const ageTool = "age";
 const hasAge = spawnSync(ageTool, ["--version"]).status === 0;
 
 test.runIf(hasAge)(
-  "the ordinary age tool opens a backup, and a backup opens that it encrypted again",
+  "the age tool decrypts a backup, and a backup that age encrypted again can be read",
   async () => {
     const run = promisify(execFile);
     const directory = await mkdtemp(path.join(tmpdir(), "key-backup-"));

@@ -30,44 +30,46 @@ import { mapInfisicalErrors } from "../on-infisical.ts";
 
 export interface BackupCheck {
   readonly createdAt: Date;
-  /** Whether it is of the system that this registry is of; "unregistered" where the registry is empty. */
+  /** Whether it belongs to this registry's system; "unregistered" if the registry is empty. */
   readonly system: "same" | "another" | "unregistered";
-  /** Every key of backup and registry. */
+  /** Every key of the backup and the registry. */
   readonly keys: readonly ComparedKey[];
-  /** Whether this is in the audit log: it cannot be while the master key that the audit log depends on is lost. */
+  /** Whether the comparison was audited: impossible while the master key above the audit log's key is lost. */
   readonly isAudited: boolean;
 }
 
 export interface BackupRestore {
-  /** Whether the registry was empty, and has the backup's rows now. */
+  /** Whether the registry was empty and has now the backup's rows. */
   readonly registered: boolean;
-  /** Every key of backup and registry. */
+  /** Every key of the backup and the registry. */
   readonly keys: readonly RestoredKey[];
   readonly isAudited: boolean;
 }
 
 /**
- * Backups of the master keys. Nothing here asks for a permission, and no procedure of the API leads here: whoever holds
- * the maintenance connection and Infisical's credentials has the keys, and a restore has to work when nothing else does.
+ * Backups of the master keys. No permission is checked and the API does not reach this code: the holder of the maintenance
+ * connection and Infisical's credentials has the keys anyway, and a restore has to work when nothing else does.
  */
 export interface KeyBackups {
   /**
-   * All master keys of all regions that are not destroyed, and the registry, once each key was found to be the one that is
-   * registered. A pending key that is not in Infisical yet is left out. To a passphrase, it was opened again.
+   * Backs up the registry and all master keys of all regions that are not destroyed, after comparing each with the registry. A
+   * pending key that is not in Infisical yet is left out. A passphrase backup is decrypted once to verify it.
    *
    * @returns armored text in the age format
-   * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG where a key in Infisical will
-   *   not do; KEY_UNAVAILABLE, INVALID_INPUT
+   * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG for an unusable key in Infisical;
+   *   KEY_UNAVAILABLE, INVALID_INPUT
    */
   createBackup(caller: Caller, lock: BackupLock): Promise<string>;
-  /** Compares a backup with the registry, whatever Infisical has. @throws as `decryptBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE */
+  /**
+   * Compares a backup with the registry, without Infisical. @throws as `decryptBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE
+   */
   checkBackup(caller: Caller, file: string, opener: BackupOpener): Promise<BackupCheck>;
   /**
-   * Puts the keys that the registry knows back into Infisical, where they are missing, and replaces nothing. A registry
-   * that is empty gets the backup's rows first. Run again after a failure, it does the rest.
+   * Puts registered keys that are missing in Infisical back, and replaces none. An empty registry first gets the backup's rows.
+   * Idempotent: repeated after a failure, it does the rest.
    *
-   * @throws as `decryptBackup`; MASTER_KEY_WRONG for a backup of another system; CONFLICT where Infisical has another key under
-   *   a name of these, or newer keys than the backup and the registry is empty: nothing was changed. KEY_UNAVAILABLE
+   * @throws as `decryptBackup`; MASTER_KEY_WRONG for another system's backup; CONFLICT if Infisical has a different key under
+   *   one of the names, or, with an empty registry, newer keys than the backup: then nothing was changed. KEY_UNAVAILABLE
    */
   restoreBackup(caller: Caller, file: string, opener: BackupOpener): Promise<BackupRestore>;
 }
@@ -78,8 +80,8 @@ export function createKeyBackups(
   operations: Operations,
 ): KeyBackups {
   /**
-   * Audits a step. While a master key is lost the audit log's own key is too, and the answer cannot wait for it. While the
-   * registry is empty, the first use of the audit log would register whatever Infisical has.
+   * Audits a step, if possible. While a master key is lost the audit log's own key is lost too, and the step must not wait for
+   * it. While the registry is empty, using the audit log would register whatever key Infisical has.
    */
   const record = async (operation: Operation, event: EventDetails): Promise<boolean> => {
     if ((await readRegistry(database)).length === 0) return false;
@@ -111,7 +113,7 @@ export function createKeyBackups(
         const texts = await readTexts(infisical);
         const keys: BackupKey[] = [];
         for (const row of rows) {
-          // It is registered before it is put into Infisical, and nothing is wrapped under it.
+          // A pending key is registered before it is put into Infisical, and nothing is wrapped under it yet.
           if (row.status === "pending" && !texts.has(nameOf(row))) continue;
           keys.push(await backupKeyOf(row, texts));
         }
@@ -177,14 +179,14 @@ export function createKeyBackups(
   };
 }
 
-/** What the audit log's own key ends with while the master key above it is lost. */
+/** Errors of the audit log's own key while the master key above it is lost. */
 const keyLost: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "MASTER_KEY_MISSING",
   "MASTER_KEY_MALFORMED",
   "MASTER_KEY_WRONG",
 ]);
 
-/** After these, some of a restore may have been done. */
+/** Errors after which a restore may be partly done. */
 const unavailable: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "KEY_UNAVAILABLE",
   "DATABASE_UNAVAILABLE",
@@ -194,11 +196,11 @@ const unavailable: ReadonlySet<TenantSecretsError["code"]> = new Set([
 function otherSystem(): TenantSecretsError {
   return new TenantSecretsError(
     "MASTER_KEY_WRONG",
-    "The backup is of another system: its keys are not those that this registry was made with. Nothing was changed.",
+    "The backup belongs to another system: its keys do not match this registry. Nothing was changed.",
   );
 }
 
-/** @throws {TenantSecretsError} MASTER_KEY_MISSING where nothing was ever registered */
+/** @throws {TenantSecretsError} MASTER_KEY_MISSING if nothing was ever registered */
 function systemOf(rows: readonly MasterKeyRow[]): string {
   const [first] = rows.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
   if (first !== undefined) return `${first.region}/${first.version} ${first.checkValue}`;
@@ -254,7 +256,9 @@ async function checkValueOf(
   return (await readMasterKey(text, key, key)).checkValue;
 }
 
-/** @throws {TenantSecretsError} INTEGRITY_FAILURE, MASTER_KEY_MALFORMED for a key that is not what the backup says of it */
+/**
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE, MASTER_KEY_MALFORMED for a key that does not match its entry in the backup
+ */
 async function verifyKeys(keys: readonly BackupKey[]): Promise<void> {
   for (const key of keys) {
     if (key.text !== null && !sameBytes(await checkValueOf(key.text, key), key.checkValue))
@@ -267,7 +271,7 @@ async function verifyKeys(keys: readonly BackupKey[]): Promise<void> {
 
 async function register(database: Database, keys: readonly BackupKey[]): Promise<void> {
   await database.acrossCompanies(async (statements) => {
-    // Of several at once, and of processes that start, one is first and the others see its rows.
+    // Of concurrent restores and starting processes, one is first and the others see its rows.
     await statements.execute(sql`lock table ${tables.masterKeys} in share row exclusive mode`);
     const [other] = await statements.select().from(tables.masterKeys).limit(1);
     if (other !== undefined)

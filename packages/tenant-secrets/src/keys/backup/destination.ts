@@ -5,9 +5,9 @@ import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { checkRecipients } from "./backup-file.ts";
 import type { KeyBackups } from "./backup.ts";
 
-/** Where the backups that a rotation makes are kept, and who can open them. */
+/** Where a rotation stores its backup, and who can decrypt it. */
 export interface BackupDestination {
-  /** Of age: age1… */
+  /** age recipients: age1… */
   readonly recipients: readonly string[];
   readonly directory: string;
 }
@@ -18,11 +18,11 @@ export interface StoredBackup {
   readonly checksum: string;
 }
 
-/** Makes a backup of every master key, in a new file that only its owner can read. @throws {TenantSecretsError} */
+/** Writes a backup of every master key to a new file that only its owner can read. @throws {TenantSecretsError} */
 export type StoreBackup = (caller: Caller, destination: BackupDestination) => Promise<StoredBackup>;
 
 /**
- * Tries whether a backup could be kept there, before anything depends on it.
+ * Checks that a backup could be written there, before a rotation depends on it.
  *
  * @throws {TenantSecretsError} INVALID_INPUT
  */
@@ -47,7 +47,7 @@ export function createStoreBackup(region: string, backups: Pick<KeyBackups, "cre
     const file = path.join(directory, `tenant-secrets-keys-${region}-${time}.age`);
     try {
       await writeNew(file, text);
-      // Of what is there, not of what was sent there.
+      // The checksum of the file as stored, not of the text that was written.
       const stored = await readFile(file);
       return { file, checksum: `sha256:${createHash("sha256").update(stored).digest("hex")}` };
     } catch (error) {

@@ -16,23 +16,23 @@ import type { MasterKeyRing, MasterKeys } from "../master/master-keys.ts";
 const { companyKeys, companyKeyWraps } = tables;
 
 export interface CompanyKeys {
-  /** The key that seals now; made where the company never had one. @throws {TenantSecretsError} as `forDecryption` */
+  /** The active key; created if the company never had one. @throws {TenantSecretsError} as `forDecryption` */
   forEncryption(companyId: CompanyId): Promise<CompanyKey>;
-  /** Every key that is not destroyed, the one that seals now first. @throws {TenantSecretsError} as `forEncryption` */
+  /** All keys that are not destroyed, the active one first. @throws {TenantSecretsError} as `forEncryption` */
   living(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
-  /** As `living`, without the older ones that do not open: what is under these is lost to whoever does without. @throws as `living` */
+  /** As `living`, without older keys that do not decrypt: callers lose access to what is under those. @throws as `living` */
   usable(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
   /**
-   * The key of a number that something is sealed under.
+   * A key by its version.
    *
-   * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and what loading master keys throws
+   * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and the errors of loading master keys
    */
   forDecryption(companyId: CompanyId, keyVersion: number): Promise<CompanyKey>;
-  /** Forgets the keys of one company, or of all. What is being loaded is not kept either. */
+  /** Drops the cached keys of one company, or of all. Keys that are being loaded are not cached either. */
   invalidate(companyId?: string): void;
 }
 
-/** How long a process keeps an opened key at most: what a lost notification costs. */
+/** Milliseconds that a process caches an unwrapped key: the cost of a lost notification. */
 export const companyKeysTtlMs = 300_000;
 
 const keyMaker = systemCaller("company-keys", { verbs: [], secretKeys: [] });
@@ -81,7 +81,7 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     return loading;
   };
 
-  /** Whoever commits first has made it; everybody else's random bytes are forgotten. */
+  /** The first commit wins; the random bytes of the others are discarded. */
   const makeFirst = async (companyId: CompanyId, { active }: MasterKeyRing): Promise<void> => {
     await audit.ready();
     const secret = randomBytes(32);
@@ -114,7 +114,7 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     });
   };
 
-  /** The numbers of the keys that are not destroyed, the active one first. None where the company never had a key. */
+  /** The versions of the keys that are not destroyed, the active one first. Empty if the company never had a key. */
   const findLivingKeyVersions = async (companyId: CompanyId): Promise<number[]> => {
     const rows = await database.inCompany(companyId, (statements) =>
       statements
@@ -159,7 +159,7 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
   };
 }
 
-/** One that was destroyed since it was found is none. */
+/** Ignores a key that was destroyed since it was selected. */
 export function ifDestroyed(error: unknown): undefined {
   if (!(error instanceof TenantSecretsError) || error.code !== "KEY_DESTROYED") throw error;
 }
@@ -175,13 +175,12 @@ function ifUnusable(error: unknown): undefined {
 }
 
 /**
- * Does something with a company's keys, and again with those of now where they were replaced meanwhile: once more after
- * KEY_DESTROYED, which may be said of the old key or of all, and up to {@link mostReplacements} times where the database
- * refuses to seal under a key that is not active.
+ * Runs `work` with a company's current keys, and again if they were rotated meanwhile: once more after KEY_DESTROYED, which may
+ * concern only the old key, and up to {@link mostReplacements} times if the database refuses to encrypt under an inactive key.
  *
- * @throws {TenantSecretsError} what `work` throws at last
+ * @throws {TenantSecretsError} the last error of `work`
  */
-export async function withKeysOfNow<T>(work: () => Promise<T>): Promise<T> {
+export async function withCurrentKeys<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -194,13 +193,13 @@ export async function withKeysOfNow<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A write meets one replacement at most while it waits for its turn; more in a row is somebody's endless loop. */
+/** Retries. A write meets at most one rotation while it waits for its lock; more in a row are a bug. */
 const mostReplacements = 5;
 
-/** PostgreSQL's object_not_in_prerequisite_state: the key that would wrap is not the active one any more. */
+/** PostgreSQL's object_not_in_prerequisite_state: the wrapping key is no longer active. */
 const notActive = "55000";
 
-/** Wraps under the active master key; once more with what the registry says now, when that has changed meanwhile. */
+/** Wraps under the active master key; once more under the reloaded ring if the active key has changed. */
 export async function wrapping<T>(
   masterKeys: MasterKeys,
   work: (ring: MasterKeyRing) => Promise<T>,
@@ -213,7 +212,7 @@ export async function wrapping<T>(
   }
 }
 
-/** A ring that has a version, read anew where the one at hand is older than the version. */
+/** A ring that contains a version: refreshed if the cached ring lacks it. */
 export async function ringWith(masterKeys: MasterKeys, version: number): Promise<MasterKeyRing> {
   const ring = await masterKeys.load();
   return ring.versions.includes(version) ? ring : masterKeys.refresh();

@@ -2,11 +2,11 @@ import { sql } from "drizzle-orm";
 import type { Statements } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 
-// Whoever changes secrets of a company holds its lock together with others who do; whoever replaces or destroys its keys
-// holds it alone. It comes first in a transaction, so that neither waits for the other with something in hand. The lock of
-// a row would not do: those who share one go before somebody who waits for it alone, so that he may wait for ever.
+// Transactions that change a company's secrets share its lock; those that replace or destroy its keys hold it exclusively. It
+// is taken first, so that they cannot deadlock. An advisory lock, because a row lock would starve the exclusive holder: new
+// sharers of a row lock pass a waiting one.
 
-/** A write is too late: the company's secrets live somewhere else since it was begun. Nothing of it was done. */
+/** A write comes too late: the company's store has changed since it was started. Nothing was written. */
 export class StoreChanged extends TenantSecretsError {
   constructor() {
     super("CONFLICT", "This company is being moved from one store to another: try again in a moment.", {
@@ -15,7 +15,7 @@ export class StoreChanged extends TenantSecretsError {
   }
 }
 
-/** A write is too early: the company's store is being changed just now. Nothing of it was done. */
+/** A write comes too early: the company's store is being changed. Nothing was written. */
 export class StoreHeld extends TenantSecretsError {
   constructor() {
     super(
@@ -27,10 +27,10 @@ export class StoreHeld extends TenantSecretsError {
 }
 
 /**
- * For a transaction that changes secrets, under the store that a company had when it was entered.
+ * Takes the lock for a transaction that changes secrets, under the store of the resolved company.
  *
- * @throws {StoreChanged} where it has another one since
- * @throws {StoreHeld} while that is being changed
+ * @throws {StoreChanged} if the company has another store meanwhile
+ * @throws {StoreHeld} while the store is being changed
  */
 export async function enterCompany(
   statements: Statements,
@@ -43,12 +43,12 @@ export async function enterCompany(
   throw entered?.state === "held" ? new StoreHeld() : new StoreChanged();
 }
 
-/** For a transaction that seals values anew as they are, whichever store it is that they count in. */
+/** Takes the lock for a transaction that re-encrypts values, in whichever store they are active. */
 export async function shareCompany(statements: Statements, companyId: string): Promise<void> {
   await statements.execute(sql`select pg_advisory_xact_lock_shared(${nameOf(companyId)})`);
 }
 
-/** For a transaction that replaces or destroys keys, or everything. */
+/** Takes the exclusive lock, for a transaction that replaces or destroys keys. */
 export async function lockCompany(statements: Statements, companyId: string): Promise<void> {
   await statements.execute(sql`select pg_advisory_xact_lock(${nameOf(companyId)})`);
 }

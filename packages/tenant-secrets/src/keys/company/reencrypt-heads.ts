@@ -14,15 +14,15 @@ type Head = typeof companySecrets.$inferSelect;
 
 interface NewMac {
   readonly secretKey: string;
-  /** In hexadecimal: only a head that still has it gets the new one. */
+  /** Hexadecimal. Only a head that still has this MAC gets the new one. */
   readonly old: string;
   readonly mac: string;
 }
 
-/** What is wrong with one value or head alone. */
+/** Errors that concern one value or head only. */
 export const undecryptable: ReadonlySet<ErrorCode> = new Set(["INTEGRITY_FAILURE", "KEY_DESTROYED"]);
 
-/** One step of a run in the company, while the key that everything is to be under is the active one. */
+/** One step of a run in the company, while the target key is the active one. */
 export type Write = <T>(work: (statements: Statements) => Promise<T>, at?: Position) => Promise<T>;
 
 interface Parts {
@@ -34,9 +34,9 @@ interface Parts {
 }
 
 /**
- * Gives the heads of a company's secrets MACs under another key, each after it was found to be genuine, in batches.
+ * Gives the heads of a company's secrets MACs under another key, in batches, after verifying each.
  *
- * @returns the secret keys whose heads are not genuine, or whose key does not open
+ * @returns the secret keys whose heads are not genuine, or whose key does not decrypt
  */
 export function reencryptHeads(parts: Parts): Promise<readonly string[]> {
   const { companyId, to, read, write } = parts;
@@ -78,7 +78,7 @@ async function replaceMacs(
   batch: readonly NewMac[],
 ): Promise<void> {
   const records = sql`json_to_recordset(${JSON.stringify(batch)}::json) as r ("secretKey" text, old text, mac text)`;
-  // In the order in which whoever writes several secrets locks them.
+  // In the locking order of writes of several secrets.
   await statements.execute(sql`
     select from ${companySecrets}
     where company_id = ${companyId} and secret_key in (select "secretKey" from ${records})

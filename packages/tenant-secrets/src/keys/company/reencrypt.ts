@@ -12,7 +12,7 @@ import { reencryptHeads, undecryptable, type Write } from "./reencrypt-heads.ts"
 
 const { companyKeys: keys, companySecrets, companySecretVersions } = tables;
 
-/** Values have up to 64 KiB, and a batch is in memory twice. */
+/** Values per batch. A value has up to 64 KiB, and a batch is in memory twice. */
 const batchSize = 200;
 
 const Row = z.object({ secretKey: z.string(), version: z.int(), keyVersion: z.int(), encrypted: z.string() });
@@ -23,17 +23,17 @@ interface Replacement extends Omit<Row, "keyVersion"> {
   readonly fingerprint: string;
 }
 
-/** Where encrypted values are. Both places are walked in the order of secret key and version. */
+/** The two places of encrypted values. Both are walked in the order of secret key and version. */
 interface Place {
-  /** The next values that are under another key than `to`. */
+  /** The next values under another key than `to`. */
   select(statements: Statements, target: Target, after: Row): Promise<Row[]>;
-  /** Replaces the values that are still what was opened. @returns how many */
+  /** Replaces values that have not changed since they were read. @returns their number */
   replace(statements: Statements, target: Target, batch: readonly Replacement[]): Promise<number>;
 }
 
 interface Target {
   readonly companyId: CompanyId;
-  /** The key that everything of the company is to be under. */
+  /** The target key. */
   readonly to: CompanyKey;
 }
 
@@ -47,9 +47,9 @@ const heads: Place = {
           and secret_key > ${after.secretKey}
         order by secret_key limit ${batchSize}`),
     ),
-  // A fingerprint stands in the version's row, wherever the value is.
+  // A fingerprint is in the version's row, wherever the value is.
   replace: async (statements, { companyId, to }, batch) => {
-    // In the order in which whoever writes several secrets locks them.
+    // In the locking order of writes of several secrets.
     await statements.execute(sql`
       select from ${companySecrets}
       where company_id = ${companyId} and secret_key in (select "secretKey" from ${recordsOf(batch)})
@@ -87,32 +87,33 @@ const versions: Place = {
   },
 };
 
-/** The key that everything is to be under is not the company's active one any more: nothing was encrypted under it since. */
+/** The target key is no longer the company's active one: nothing was encrypted under it since. */
 export class KeySuperseded extends TenantSecretsError {
   constructor() {
     super("CONFLICT", "Another rotation of this company's key began meanwhile.");
   }
 }
 
-/** What one sweep through a company needs. */
+/** The dependencies of one sweep through a company. */
 export interface Sweep {
   readonly database: Database;
   readonly companyKeys: CompanyKeys;
   readonly companyId: CompanyId;
   readonly to: CompanyKey;
   readonly step: Pick<RunStep<unknown, unknown, string>, "commitIn">;
-  /** Called in each step that re-encrypts values, with their number, for what is to be kept with it. */
+  /** Called in each step that re-encrypts values, with their number, to update the run's progress. */
   readonly advance: (values: number) => Position;
-  /** Called after each step with the number of values that it re-encrypted. */
+  /** Called after each step with the number of re-encrypted values. */
   readonly progress: (values: number) => void | Promise<void>;
 }
 
 /**
- * Re-encrypts under `to` every value of a company that is under another key, and gives heads MACs under it, in steps of
- * a run. What is written meanwhile wins. Nothing is done twice, so it may be stopped anywhere and begun again. The state of a
- * key changes under the company's lock alone, so a step that shares it and finds the key active encrypts under the active key.
+ * Re-encrypts every value of a company that is under another key, and computes heads' MACs under the target key, in steps of a
+ * run. Concurrent writes win. It can be interrupted anywhere and repeated without doing anything twice. A key's state changes
+ * only under the company's exclusive lock, so a step that shares the lock and finds the key active encrypts under the active
+ * key.
  *
- * @returns what does not open, such as `CUSTOM_A version 3`: it stays as it is
+ * @returns values that do not decrypt, such as `CUSTOM_A version 3`: they stay unchanged
  * @throws {KeySuperseded} @throws {TenantSecretsError}
  */
 export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]> {
@@ -130,8 +131,8 @@ export async function reencryptCompany(sweep: Sweep): Promise<readonly string[]>
       at,
     );
   const broken: string[] = [];
-  // In this order: a write moves a value from its head to its version. What a promotion moves back meanwhile keeps its key in
-  // use, and is found by the next sweep.
+  // In this order, because a write moves a value from its head to its version. A value that a promotion moves back meanwhile
+  // keeps its key in use, and is found by the next sweep.
   for (const place of [heads, versions]) {
     const skipped = await walk<Row, Replacement>({
       read: (after = firstRow) => read((statements) => place.select(statements, { companyId, to }, after)),
@@ -162,7 +163,7 @@ async function isActive(statements: Statements, companyId: CompanyId, keyVersion
   return key?.status === "active";
 }
 
-/** A value under another key, opened once more to see that it is the same. @throws where it does not open */
+/** A value re-encrypted under another key, verified by decrypting it. @throws if the value does not decrypt */
 async function reencrypt(
   companyKeys: CompanyKeys,
   { companyId, to }: Target,

@@ -13,22 +13,22 @@ import { KeySuperseded, reencryptCompany } from "./reencrypt.ts";
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
 const Facts = z.strictObject({
-  /** Sweeps through everything of the company that a newer key did not end. */
+  /** Complete sweeps through the company: those not interrupted by a newer key. */
   complete: z.int(),
-  /** The number of the key that everything is under; null before the end. */
+  /** The version of the key that everything is under; null until the end. */
   keyVersion: z.int().nullable(),
 });
 export type CompanyRotationFacts = z.infer<typeof Facts>;
 
-/** Called after every batch with the number of values that this call has re-encrypted, and how far the run is. */
+/** Called after every batch with the number of values that this call has re-encrypted, and the run's progress. */
 export type OnReencrypted = (values: number, progress: RunProgress) => void | Promise<void>;
 
-/** What one call gets to know of the run that it drives. */
+/** The results of one call that drives the run. */
 export interface CompanyRotationTally {
   sweeps: number;
-  /** Values that this call has re-encrypted. */
+  /** Values re-encrypted by this call. */
   values: number;
-  /** The numbers of the keys that this call has destroyed. */
+  /** Versions of the keys destroyed by this call. */
   destroyed: readonly number[];
   readonly onReencrypted: OnReencrypted | undefined;
 }
@@ -36,15 +36,15 @@ export interface CompanyRotationTally {
 export type CompanyRotationRun = Run<Record<string, never>, CompanyRotationFacts, CompanyRotationTally>;
 
 /**
- * One sweep and a second are what a rotation needs: a value moves twice at most. Each rotation that begins meanwhile
- * costs one or two more.
+ * Sweeps per rotation, a bound against endless rotations. One sweep and a second suffice, as an encrypted value moves at most
+ * twice; each rotation that starts meanwhile costs one or two more.
  */
-const mostSweeps = 20;
+const maxSweeps = 20;
 
-/** Who asked for the rotation is in the audit log with the new key. */
+/** The caller who requested the rotation is audited with the new key. */
 const background = systemCaller("rotate-company-key", { verbs: [], secretKeys: [] });
 
-/** Re-encrypts everything of a company under its active key, and destroys the others. The subject is the company's id. */
+/** Re-encrypts all values of a company under its active key, and destroys the others. The subject is the company's id. */
 export function defineCompanyRotation(
   database: Database,
   companyKeys: CompanyKeys,
@@ -60,9 +60,9 @@ export function defineCompanyRotation(
     // The company was shredded.
     fatal: new Set(["KEY_DESTROYED"]),
     phases: {
-      // Where another rotation replaces the active key meanwhile, its new key is the goal.
+      // If another rotation replaces the active key meanwhile, its new key becomes the target.
       reencrypt: async (step, tally: CompanyRotationTally) => {
-        if (++tally.sweeps > mostSweeps) throw tooManySweeps();
+        if (++tally.sweeps > maxSweeps) throw tooManySweeps();
         const companyId = companyIdOf({ id: step.run.subject });
         const to = await companyKeys.forEncryption(companyId);
         let broken: readonly string[];
@@ -91,12 +91,12 @@ export function defineCompanyRotation(
         };
         const invalidate = (): void => companyKeys.invalidate(companyId);
         const complete = step.facts.complete + 1;
-        // What does not open may have been replaced between its reading and its opening: once more.
+        // A value that does not decrypt may have been replaced between reading and decrypting: one more sweep.
         if (broken.length > 0 && complete > 1) {
           await step.commit(destroy, { facts: { complete: 0 } }).finally(invalidate);
           throw undecryptable(broken, to.keyVersion);
         }
-        // A value that was under the old key may have moved between its head and its version behind the sweep.
+        // A value under the old key may have moved between its head and its version behind the sweep.
         return step
           .enter(async (statements) =>
             (await destroy(statements)) || broken.length > 0
@@ -117,7 +117,7 @@ export function newTally(onReencrypted: CompanyRotationTally["onReencrypted"]): 
   return { sweeps: 0, values: 0, destroyed: [], onReencrypted };
 }
 
-/** Destroys the keys that nothing is encrypted under any more. @throws {TenantSecretsError} KEY_DESTROYED */
+/** Destroys the keys that no value uses any more. @throws {TenantSecretsError} KEY_DESTROYED */
 async function destroyUnused(
   { statements, audit }: { readonly statements: Statements; readonly audit: AuditLog },
   caller: Caller,
@@ -132,7 +132,7 @@ async function destroyUnused(
     .for("update");
   // The company was shredded meanwhile.
   if (rows.every(({ status }) => status !== "active")) throw keyDestroyed();
-  // No value can come to one of these while the company is locked.
+  // No value can be encrypted under one of these while the company is locked.
   const retiring = rows.filter(({ status }) => status === "retiring" || status === "retired");
   const destroyed: number[] = [];
   for (const { keyVersion } of retiring) {
@@ -173,13 +173,13 @@ function undecryptable(broken: readonly string[], keyVersion: number): TenantSec
   const more = broken.length > 20 ? ` and ${broken.length - 20} more` : "";
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    `These do not open, and the key that they were sealed under is kept for them: ${shown}${more}. Everything else of the company is under key ${keyVersion}.`,
+    `These do not decrypt, and the key that they were encrypted under is retained for them: ${shown}${more}. Everything else of the company is under key ${keyVersion}.`,
   );
 }
 
 function tooManySweeps(): TenantSecretsError {
   return new TenantSecretsError(
     "CONFLICT",
-    `Other rotations of this company's key, or changes of its secrets, went on through ${mostSweeps} sweeps. What was sealed anew stays; rotate again, which goes on from here.`,
+    `Other rotations of this company's key, or changes of its secrets, continued during ${maxSweeps} sweeps. What was re-encrypted stays; rotate again to continue from there.`,
   );
 }

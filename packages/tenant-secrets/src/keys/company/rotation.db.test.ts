@@ -15,7 +15,7 @@ beforeAll(async () => {
 const rotate = (subdomain: string, onReencrypted?: (values: number) => void | Promise<void>) =>
   fixture.another().companyKeyRotation.rotateCompanyKey(operator, subdomain, onReencrypted);
 
-/** A company with a value of two versions, one that was removed, and two equal ones. */
+/** A company with a secret of two versions, a removed secret, and two equal ones. */
 async function filled(): Promise<string> {
   const subdomain = await fixture.company("database");
   const acme = fixture.secrets.company(subdomain, product);
@@ -34,7 +34,7 @@ async function keysOf(subdomain: string): Promise<string[]> {
   return rows.map((row) => String(row["text"]));
 }
 
-/** What everything sealed of a company is under. */
+/** The key versions of everything encrypted of a company. */
 async function numbersOf(subdomain: string): Promise<unknown> {
   const rows = await fixture.superuser`
     select distinct split_part(value_encrypted, '.', 2)::int as "keyVersion", split_part(value_encrypted, '.', 2)::int = company_key_version as same from (
@@ -44,8 +44,8 @@ async function numbersOf(subdomain: string): Promise<unknown> {
   return rows.map((row) => ({ ...row }));
 }
 
-describe("a rotation of a company's key", () => {
-  test("leaves every value as it was, under the new key alone, and the old key destroyed", async () => {
+describe("rotating a company's key", () => {
+  test("a company key rotation leaves every value unchanged under the new key, and destroys the old key", async () => {
     const [subdomain, other] = [await filled(), await filled()];
     const acme = fixture.secrets.company(subdomain, product);
     const before = await acme.list();
@@ -53,7 +53,7 @@ describe("a rotation of a company's key", () => {
     expect(await keysOf(subdomain)).toEqual(["1 destroyed 0 true", "2 active 1 false"]);
     expect(await numbersOf(subdomain)).toEqual([{ keyVersion: 2, same: true }]);
     expect(await keysOf(other)).toEqual(["1 active 1 false"]);
-    // This process had the old key in hand.
+    // This process had the old key cached.
     expect(await acme.get("CUSTOM_A")).toBe("second");
     await acme.restore("CUSTOM_REMOVED");
     expect(await acme.get("CUSTOM_REMOVED")).toBe("gone");
@@ -70,7 +70,7 @@ describe("a rotation of a company's key", () => {
     );
   });
 
-  test("has its events, and the number of the new key in them", async () => {
+  test("a company key rotation is audited with the new key's version", async () => {
     const subdomain = await filled();
     await rotate(subdomain);
     const events = await fixture.superuser`
@@ -82,7 +82,7 @@ describe("a rotation of a company's key", () => {
     ]);
   });
 
-  test("is refused to whoever is no operator, and says when there is nothing to rotate", async () => {
+  test("a company key rotation is denied to everyone but operators, and needs an existing key", async () => {
     const subdomain = await filled();
     const { companyKeyRotation } = fixture.secrets;
     expect(await codeOf(companyKeyRotation.rotateCompanyKey(product, subdomain))).toBe("FORBIDDEN");
@@ -91,13 +91,13 @@ describe("a rotation of a company's key", () => {
     expect(await keysOf(subdomain)).toEqual(["1 active 1 false"]);
   });
 
-  test("leaves a value alone that does not open, keeps its key, and names it", async () => {
+  test("a company key rotation skips a value that does not decrypt, keeps its key, and names the value", async () => {
     const subdomain = await filled();
     await fixture.superuser`update company_secrets s set secret_value_encrypted = 'ts1.1.AAAAAAAAAAAAAAAA.AAAA' from companies c
       where c.id = s.company_id and c.subdomain = ${subdomain} and secret_key = 'CUSTOM_SAME'`;
     await expect(rotate(subdomain)).rejects.toMatchObject({
       code: "INTEGRITY_FAILURE",
-      message: expect.stringContaining("kept for them: CUSTOM_SAME version 1. Everything else"),
+      message: expect.stringContaining("retained for them: CUSTOM_SAME version 1. Everything else"),
     });
     expect(await keysOf(subdomain)).toEqual(["1 retiring 1 false", "2 active 1 false"]);
     const acme = fixture.secrets.company(subdomain, product);
@@ -107,11 +107,11 @@ describe("a rotation of a company's key", () => {
     expect(await rotate(subdomain)).toEqual({ keyVersion: 2, values: 0, destroyed: [1] });
   });
 
-  test("by two at once ends with one new key", async () => {
+  test("two concurrent rotations of a company's key end with one new key", async () => {
     const subdomain = await filled();
     const both = await Promise.all([rotate(subdomain), rotate(subdomain)]);
     const keyVersions = both.map(({ keyVersion }) => keyVersion);
-    // The second may begin when the first is done, which is a rotation of its own.
+    // The second may start after the first is done, and is then another rotation.
     expect(Math.max(...keyVersions)).toBeLessThanOrEqual(3);
     expect((await keysOf(subdomain)).filter((key) => key.includes("destroyed"))).toHaveLength(
       Math.max(...keyVersions) - 1,
@@ -119,14 +119,14 @@ describe("a rotation of a company's key", () => {
     expect(await fixture.secrets.company(subdomain, product).get("CUSTOM_A")).toBe("second");
   });
 
-  test("does not fail a reader who has found a value under the old key, and comes to the key when it is destroyed", async () => {
+  test("a read that found a value under the old key succeeds even if the key is destroyed before it is loaded", async () => {
     const subdomain = await filled();
     const { database, infisical } = fixture;
     let rotated: unknown;
     const late = assembleTenantSecrets({
       database: {
         ...database,
-        // The value was found; what comes next is its key.
+        // The value was found; its key is loaded next.
         inCompany: async (companyId, work) => {
           rotated ??= await rotate(subdomain);
           return database.inCompany(companyId, work);
@@ -139,7 +139,7 @@ describe("a rotation of a company's key", () => {
     expect(rotated).toMatchObject({ destroyed: [1] });
   });
 
-  test("refuses a writer who came with the key that it replaces; the write succeeds under the new one", async () => {
+  test("a write under the replaced key is refused, and its retry succeeds under the new key", async () => {
     const subdomain = await filled();
     const released = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
@@ -153,7 +153,7 @@ describe("a rotation of a company's key", () => {
       fixture.superuser`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
     const rotating = rotate(subdomain);
     await expect.poll(waiting).toHaveLength(1);
-    // It has the old key in hand, and its turn comes when there is a new one.
+    // It has the old key cached, and gets the lock when there is a new key.
     const writing = fixture.secrets.company(subdomain, product).set("CUSTOM_NEW", "written meanwhile");
     await expect.poll(waiting).toHaveLength(2);
     released.resolve();
@@ -165,7 +165,7 @@ describe("a rotation of a company's key", () => {
   });
 });
 
-test("reads and writes go on during rotations, and none fails", { timeout: 60_000 }, async () => {
+test("reads and writes succeed without failure during rotations", { timeout: 60_000 }, async () => {
   const subdomain = await filled();
   const serving = fixture.another();
   const member = await serving.serve(fixture.urls.listener, () => {});
@@ -178,7 +178,7 @@ test("reads and writes go on during rotations, and none fails", { timeout: 60_00
   const lane = async (call: (i: number) => Promise<unknown>): Promise<void> => {
     for (let i = 0; !stopping.signal.aborted; i++) {
       await call(i).catch((error: unknown) => failures.push(String(error)));
-      // What is at hand is read without waiting, and nothing else would get its turn.
+      // A cached read does not wait for anything, and would block the event loop.
       await setImmediate();
     }
   };
@@ -210,14 +210,14 @@ test("reads and writes go on during rotations, and none fails", { timeout: 60_00
   ]);
 });
 
-describe("a retried write", () => {
+describe("retried writes and key rotations", () => {
   const write = (
     subdomain: string,
     value: string,
     { note, requestId = "deploy-17" }: { readonly note: string; readonly requestId?: string },
   ) => fixture.another().company(subdomain, product).set("CUSTOM_A", value, { requestId, note });
 
-  test("is recognised after a rotation, and another one under its id is refused", async () => {
+  test("a retried write is recognised after a rotation, and a different one under its id is refused", async () => {
     const subdomain = await filled();
     expect(await write(subdomain, "third", { note: "n" })).toEqual({ version: 3 });
     await rotate(subdomain);
@@ -227,7 +227,7 @@ describe("a retried write", () => {
     expect(await codeOf(write(subdomain, "third", { note: "m" }))).toBe("CONFLICT");
     await rotate(subdomain);
     expect(await write(subdomain, "third", { note: "n" })).toEqual({ version: 3 });
-    // The same value and version, of another request.
+    // The same value and version in a different request.
     const other = fixture.secrets.company(subdomain, product);
     for (const value of ["1", "2", "third"]) await other.set("CUSTOM_B", value, { note: "n" });
     expect(await codeOf(other.set("CUSTOM_B", "third", { requestId: "deploy-17", note: "n" }))).toBe(
@@ -236,7 +236,7 @@ describe("a retried write", () => {
     expect(await write(subdomain, "fifth", { note: "n", requestId: "deploy-18" })).toEqual({ version: 5 });
   });
 
-  test("is recognised in the middle of a rotation, when its version is still under the old key", async () => {
+  test("a retried write is recognised in the middle of a rotation, while its version is still under the old key", async () => {
     const subdomain = await filled();
     await write(subdomain, "third", { note: "n" });
     await codeOf(
@@ -250,7 +250,7 @@ describe("a retried write", () => {
   });
 });
 
-test("more values than one batch holds are all sealed anew", async () => {
+test("a rotation re-encrypts more values than one batch holds", async () => {
   const subdomain = await fixture.company("database");
   const acme = fixture.secrets.company(subdomain, product);
   for (let i = 0; i < 210; i += 10) {
@@ -302,7 +302,7 @@ describe("an operator", () => {
   });
 });
 
-/** A company with so many values, in batches. */
+/** A company with the given number of values, written in batches. */
 async function filledWith(count: number): Promise<string> {
   const subdomain = await fixture.company("database");
   const acme = fixture.secrets.company(subdomain, product);
@@ -331,7 +331,7 @@ test(
     let answer: Promise<unknown> | undefined;
     const first = rotate(subdomain, () => {
       count();
-      // Somebody answers a compromise when the first batch of the rotation is done.
+      // An emergency rotation starts when the first batch of the rotation is done.
       answer ??= fixture
         .another()
         .companyKeyRotation.replaceOldKeys(operator, { companyId, madeUntil: new Date() }, count);
@@ -346,7 +346,7 @@ test(
   },
 );
 
-test("ten rotations of one company at once all end, with one key that is left", async () => {
+test("ten concurrent rotations of one company all end, with one remaining key", async () => {
   const subdomain = await filled();
   const rotated = await Promise.all(Array.from({ length: 10 }, () => rotate(subdomain)));
   const last = Math.max(...rotated.map(({ keyVersion }) => keyVersion));
@@ -357,13 +357,13 @@ test("ten rotations of one company at once all end, with one key that is left", 
   expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("second");
 });
 
-describe("the database", () => {
+describe("the database's checks of company keys", () => {
   const attempt = (text: string) =>
     fixture.superuser.unsafe(text).then(
       () => "done",
       (error: unknown) => (error instanceof postgres.PostgresError ? error.constraint_name : String(error)),
     );
-  /** A company in the middle of a rotation: nothing of it is under the new key yet. */
+  /** A company in the middle of a rotation: nothing is under the new key yet. */
   const begun = async (): Promise<{ subdomain: string; where: string }> => {
     const subdomain = await filled();
     await fixture.secrets.company(subdomain, product).stage("CUSTOM_A", "pending");
@@ -371,13 +371,13 @@ describe("the database", () => {
     return { subdomain, where: `company_id = (select id from companies where subdomain = '${subdomain}')` };
   };
 
-  test("refuses to seal under a key that is not active, whoever asks, and lets what is sealed stay and move", async () => {
+  test("the database refuses encryption under an inactive key in every role, and lets existing values stay and move", async () => {
     const { subdomain, where } = await begun();
     const forged = `'ts1.1.' || repeat('A', 60)`;
     const refused = [
       `update company_secrets set secret_value_encrypted = ${forged} where secret_key = 'CUSTOM_A' and ${where}`,
       `update company_secret_versions set value_encrypted = ${forged} where secret_key = 'CUSTOM_A' and version = 1 and ${where}`,
-      // The sealed value of another version, or of another secret, is no value of this one.
+      // The encrypted value of another version or secret is not a value of this one.
       `update company_secret_versions v set value_encrypted = h.secret_value_encrypted from company_secrets h
         where h.company_id = v.company_id and h.secret_key = 'CUSTOM_A' and v.secret_key = 'CUSTOM_A' and v.version = 1 and v.${where}`,
       `update company_secrets h set secret_value_encrypted = o.secret_value_encrypted from company_secrets o

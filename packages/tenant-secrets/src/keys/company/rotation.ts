@@ -20,23 +20,23 @@ import {
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
 export interface RotatedCompanyKey {
-  /** The number of the key that everything of the company is encrypted under now. */
+  /** The version of the key that everything of the company is encrypted under now. */
   readonly keyVersion: number;
-  /** How many values this call has re-encrypted. */
+  /** Values re-encrypted by this call. */
   readonly values: number;
-  /** The numbers of the keys that this call has destroyed. */
+  /** Versions of the keys destroyed by this call. */
   readonly destroyed: readonly number[];
 }
 
 export interface CompanyKeyRotation {
   /**
-   * Gives a company a new key, re-encrypts all its values under it, and destroys the old one; or goes on with a rotation that was
-   * interrupted. Reads and writes go on meanwhile. It may be stopped anywhere.
+   * Gives a company a new key, re-encrypts all its values and destroys the old key; or continues an interrupted rotation. Reads
+   * and writes continue meanwhile, and it can be interrupted anywhere. If another rotation of the company starts meanwhile,
+   * both end under its key.
    *
-   * Where another rotation of the company begins meanwhile, both end under the key that it makes.
-   *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key, or is rotated again and again
-   *   meanwhile; KEY_DESTROYED; INTEGRITY_FAILURE where values do not open: all others are under the new key, and the old one is kept
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if the company has no key, or too many rotations start
+   *   meanwhile; KEY_DESTROYED; INTEGRITY_FAILURE if values do not decrypt: all others are then under the new key, and the old
+   *   key is retained
    */
   rotateCompanyKey(
     caller: Caller,
@@ -44,17 +44,17 @@ export interface CompanyKeyRotation {
     onReencrypted?: OnReencrypted,
   ): Promise<RotatedCompanyKey>;
   /**
-   * Gives a company a new key, where no rotation is unfinished, and leaves everything else to a job.
+   * Gives a company a new key, unless a rotation is unfinished, and leaves the re-encryption to a job.
    *
-   * @returns the number of the key that is in use now
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where the company has no key; KEY_DESTROYED
+   * @returns the version of the active key
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if the company has no key; KEY_DESTROYED
    */
   requestRotation(caller: Caller, subdomain: string): Promise<number>;
   /**
-   * The same for whoever was found to be an operator, unless the key in use was made after `madeUntil` and no older one is
-   * left.
+   * As `rotate`, for an operator whose permission was checked, unless the active key was made after `madeUntil` and no older
+   * key is left.
    *
-   * @returns undefined where the company has no key
+   * @returns undefined if the company has no key
    */
   replaceOldKeys(
     caller: Caller,
@@ -70,7 +70,7 @@ interface Dependencies {
   readonly operations: Operations;
 }
 
-/** The number of the active key, and the run that re-encrypts everything under it, with its lease where it was just started. */
+/** The version of the active key and the run that re-encrypts everything under it, with its lease if it was just started. */
 interface Begun {
   readonly keyVersion: number;
   readonly run: (RunRow & Lease) | string;
@@ -79,16 +79,16 @@ interface Begun {
 interface Asked {
   readonly caller: Caller;
   readonly companyId: CompanyId;
-  /** A new key is due where the active one was made until then; undefined: where no rotation is unfinished. */
+  /** A new key is due if the active one was made by then; undefined: unless a rotation is unfinished. */
   readonly madeUntil?: Date;
   /** Whether the caller drives the run, or a job does. */
   readonly how: "drive" | "enqueue";
 }
 
-/** How often another process is asked whether it has finished the same run, in milliseconds. */
-const askAgainMs = 200;
+/** Milliseconds between two checks whether another process has finished the run. */
+const pollIntervalMs = 200;
 
-/** The run that was found unfinished has finished since. */
+/** The unfinished run that was found has finished meanwhile. */
 class RunEnded extends TenantSecretsError {
   constructor() {
     super("CONFLICT", "Another rotation of this company's key has just ended.");
@@ -100,7 +100,7 @@ const toRotate = { verb: "rotate", to: "rotate keys" } as const;
 export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKeyRotation {
   const { companies, masterKeys, companyRotation, operations } = dependencies;
 
-  /** For operators, in every company: who is none is not told whether there is such a company. */
+  /** Checks for an operator first: other callers must not learn whether the company exists. */
   const resolve = async (caller: Caller, subdomain: string) => {
     const asked = { caller, action: "key.rotate-company" } as const;
     await operations.authorize({ ...asked, ...toRotate });
@@ -108,7 +108,10 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     return { ...asked, company };
   };
 
-  /** Adds a run of the company, or finds the one that is unfinished. Before any other lock, as its driver takes them. */
+  /**
+   * Adds a run of the company, or finds its unfinished one. Called before any other lock is taken, in the order of the run's
+   * driver.
+   */
   const startOrFind = async (
     statements: Statements,
     { caller, companyId, total, how }: Asked & { readonly total: number },
@@ -122,7 +125,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     return found?.id;
   };
 
-  /** The number of the active key: a new one, where that is due. */
+  /** The version of the active key: of a new one, if that is due. */
   const keyOf = async (
     statements: Statements,
     masterKey: MasterKey,
@@ -168,7 +171,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     if (total === undefined) return audited(undefined, []);
     const started = await startOrFind(statements, { ...asked, total });
     await lockCompany(statements, companyId);
-    // What ended before the lock was had knows nothing of the key that is made now.
+    // A run that ended before the lock was taken does not cover the key created now.
     const run =
       typeof started === "object"
         ? started
@@ -178,7 +181,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     return audited({ keyVersion, run }, isNew ? { version: keyVersion } : []);
   };
 
-  /** Makes a new key, where that is due, with the run that re-encrypts everything under it. @returns undefined where there is no key */
+  /** Creates a new key, if due, with the run that re-encrypts everything under it. @returns undefined if there is no key */
   const begin = async (steps: Steps, asked: Asked): Promise<Begun | undefined> => {
     for (;;) {
       try {
@@ -191,7 +194,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     }
   };
 
-  /** Drives a run to its end. Where another process does, waits for it, and takes its place if it dies. */
+  /** Drives a run to its end. If another process does so, waits for it, and takes over if it dies. */
   const finish = async (
     { run }: Begun,
     caller: Caller,
@@ -211,7 +214,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
           return rotated((await companyRotation.get(driven)).facts);
         }
         if (!(error instanceof RunDriven)) throw error;
-        await sleep(askAgainMs);
+        await sleep(pollIntervalMs);
       }
     }
   };
@@ -249,7 +252,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
   };
 }
 
-/** How many encrypted values a company has; undefined where it has no key. */
+/** The number of encrypted values of a company; undefined if it has no key. */
 async function countEncrypted(statements: Statements, companyId: CompanyId): Promise<number | undefined> {
   const [row] = await statements.execute<{ count: number; keys: boolean }>(sql`
     select exists (select from ${keys} where company_id = ${companyId}) as keys,
@@ -261,6 +264,6 @@ async function countEncrypted(statements: Statements, companyId: CompanyId): Pro
 function noKey(): TenantSecretsError {
   return new TenantSecretsError(
     "CONFLICT",
-    "This company has no key yet: nothing of it is sealed in the database.",
+    "This company has no key yet: nothing of it is encrypted in the database.",
   );
 }

@@ -5,11 +5,11 @@ import { masterKeyFolder } from "./master-key-name.ts";
 import { mapInfisicalErrors } from "../on-infisical.ts";
 
 /**
- * The raw key that legacy rows are sealed under. A weak one is taken too: whatever it is, the rows are sealed with it.
+ * Reads the raw key that legacy rows are encrypted under. A weak key is accepted, since the rows exist already.
  *
  * @param name of the secret in `/hono-api` that holds 64 hexadecimal digits
- * @throws {TenantSecretsError} INVALID_INPUT for a name that no secret can have, MASTER_KEY_MISSING, MASTER_KEY_MALFORMED;
- *   KEY_UNAVAILABLE where Infisical cannot be asked
+ * @throws {TenantSecretsError} INVALID_INPUT for an invalid name, MASTER_KEY_MISSING, MASTER_KEY_MALFORMED; KEY_UNAVAILABLE if
+ *   Infisical is unavailable
  */
 export async function readLegacyKey(infisical: InfisicalClient, name: string): Promise<KeyObject> {
   const text = await findText(infisical, name);

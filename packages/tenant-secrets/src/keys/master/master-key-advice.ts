@@ -2,8 +2,8 @@ import type { InfisicalClient } from "@repo/infisical";
 import { TenantSecretsError } from "@repo/catalog";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 
-// What an operator is told about a master key that will not do. Where the registry knows the version, somebody's values are sealed
-// under it: a new key in its place would open none of them, and would stand in the way of the right one.
+// Errors about an unusable master key, for operators. If the registry knows the version, values are encrypted under it: a new
+// key in its place would decrypt none of them, and would hide the loss of the right one.
 
 type Place = InfisicalClient["place"];
 
@@ -13,12 +13,12 @@ interface Known {
   readonly checkValue: string;
 }
 
-/** Tells two keys apart, and says nothing of either. @returns the first 12 characters of a check value, as `keys status` shows */
+/** Identifies a key without revealing it. @returns the first 12 characters of a check value, as `keys status` shows */
 export function fingerprintOf({ checkValue }: Pick<Known, "checkValue">): string {
   return checkValue.slice(0, 12);
 }
 
-/** The registry knows the version, and Infisical has nothing under its name. */
+/** The registry knows the version, and Infisical lacks it. */
 export function knownKeyMissing(place: Place, known: Known): TenantSecretsError {
   return new TenantSecretsError(
     "MASTER_KEY_MISSING",
@@ -26,7 +26,7 @@ export function knownKeyMissing(place: Place, known: Known): TenantSecretsError 
   );
 }
 
-/** The registry knows the version, and Infisical has another key, or something else. @param what such as "is another key" */
+/** The registry knows the version, and Infisical has something else. @param what such as "is another key" */
 export function knownKeyWrong(
   code: "MASTER_KEY_WRONG" | "MASTER_KEY_MALFORMED",
   what: string,
@@ -38,7 +38,7 @@ export function knownKeyWrong(
   );
 }
 
-/** The registry is empty, and Infisical has no first key. @param others names of master keys that stand there */
+/** The registry is empty, and Infisical has no first key. @param others names of master keys that Infisical has */
 export function firstKeyMissing(place: Place, region: string, others: readonly string[]): TenantSecretsError {
   const older =
     others.length === 0

@@ -13,21 +13,21 @@ import type { RotationRun } from "../rotation/rotation.ts";
 
 const { masterKeys: registry, processes } = tables;
 
-/** The strategy's own number. */
+/** The strategy's own rotation period, in days. */
 const dueAfterDays = 90;
 
 export interface MasterKeyDescription {
   readonly version: number;
-  /** In Infisical. */
+  /** The name in Infisical. */
   readonly name: string;
   readonly status: "pending" | "active" | "retiring" | "retired" | "destroyed";
-  /** Tells two keys apart, and says nothing of either. */
+  /** Identifies the key without revealing it. */
   readonly fingerprint: string;
   readonly createdAt: Date;
   readonly activatedAt: Date | undefined;
-  /** When the active key should be rotated: 90 days after it became active. */
+  /** When the active key is due for rotation: 90 days after its activation. */
   readonly dueAt: Date | undefined;
-  /** How many keys of companies and of the audit log are wrapped under it. */
+  /** The number of company and audit keys wrapped under it. */
   readonly wraps: number;
 }
 
@@ -40,11 +40,11 @@ export interface KeyStatus {
         readonly phase: RotationPhase;
         readonly toVersion: number;
         readonly startedAt: Date;
-        /** Whether a process is at it; if none is, whoever rotates goes on with it. */
+        /** Whether a process is driving it; if not, the next rotation continues it. */
         readonly driven: boolean;
       }
     | undefined;
-  /** The processes that hold keys, and which. */
+  /** The processes that hold keys, and the versions they have loaded. */
   readonly processes: readonly {
     readonly id: string;
     readonly versions: readonly number[];
@@ -56,21 +56,21 @@ export interface MasterKeyRegistry {
   /** @throws {TenantSecretsError} FORBIDDEN */
   status(caller: Caller): Promise<KeyStatus>;
   /**
-   * Destroys a retired version for good: in Infisical, and in the registry once a read has confirmed that it is gone there. A
-   * database that was restored from before its rotation cannot be read any more, unless a backup of the key is left. Done
-   * again after an interruption, it does the rest.
+   * Destroys a retired version permanently: in Infisical, and in the registry once a read has confirmed its deletion there. A
+   * database restored from before its rotation is then unreadable without a backup of the key. Idempotent after an
+   * interruption.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where it is not retired, or Infisical still has it after
-   *   the deletion; STORE_UNAVAILABLE where Infisical cannot be asked whether it has
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is not retired, or Infisical still has it after the
+   *   deletion; STORE_UNAVAILABLE if Infisical cannot confirm
    */
   destroy(caller: Caller, version: number): Promise<void>;
   /**
-   * @param rotation its id; left out, the last that was finished
-   * @returns what `rotate` answered; undefined where no such rotation was finished
+   * @param rotation its id; left out: the last finished one
+   * @returns the answer of `rotate`; undefined if no such rotation has finished
    * @throws {TenantSecretsError} FORBIDDEN
    */
   findReport(caller: Caller, rotation?: string): Promise<RotationReport | undefined>;
-  /** @throws {TenantSecretsError} INTEGRITY_FAILURE where it was changed, CONFLICT where it says that something is left */
+  /** @throws {TenantSecretsError} INTEGRITY_FAILURE if it was changed, CONFLICT if it reports remainders */
   verifyReport(caller: Caller, report: RotationReport): Promise<void>;
 }
 
@@ -128,8 +128,8 @@ export function createMasterKeyRegistry({
         await steps.commit(async ({ statements }) => {
           const [row] = await statements.select().from(registry).where(named);
           if (row === undefined) throw notFound();
-          // Neither state is left again but for destroyed, and no wrap appears under either: this holds until the end. Once
-          // more where the registry has it as destroyed: Infisical may have it again.
+          // A retired key can only become destroyed, and no wrap can be added under either, so this check holds until the end.
+          // It is repeated for a key that the registry has as destroyed: Infisical may have it again.
           if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
           if ((await countWraps(statements, region)).has(version)) throw stillWraps(version);
           return audited(undefined, { outcome: "attempted" });
@@ -141,7 +141,7 @@ export function createMasterKeyRegistry({
             throw error;
           },
         );
-        // Whatever was answered, what can be read decides.
+        // A read decides, whatever the deletion answered.
         const left = await mapInfisicalErrors(
           () => infisical.findSecret(masterKeyFolder, name),
           "STORE_UNAVAILABLE",
@@ -171,7 +171,7 @@ export function createMasterKeyRegistry({
   };
 }
 
-/** @returns by version, how many keys of companies and of the audit log are wrapped under it; those without any are left out */
+/** @returns by version, the number of company and audit keys wrapped under it; versions without any are left out */
 async function countWraps(statements: Statements, region: string): Promise<ReadonlyMap<number, number>> {
   const rows = await statements.execute(sql`
     select version, count(*)::int as count from (

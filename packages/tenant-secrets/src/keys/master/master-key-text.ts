@@ -9,13 +9,13 @@ import {
   sameBytes,
 } from "@repo/envelope";
 
-/** How a version becomes a key, as the registry has it. */
+/** How a version's text becomes a key, as registered. */
 export interface Derivation {
   readonly derivation: "hkdf-sha256" | "argon2id";
   readonly parameters: unknown;
 }
 
-/** How a key that is not registered yet will be derived, by its form: a passphrase gets a salt of its own. */
+/** The derivation of an unregistered key, by its form: a passphrase gets a random salt. */
 export function derivationFor(text: string): Derivation {
   return isPassphrase(text)
     ? { derivation: "argon2id", parameters: newArgon2Parameters() }
@@ -23,7 +23,7 @@ export function derivationFor(text: string): Derivation {
 }
 
 /**
- * Reads a master key as it stands in Infisical, in the way that is registered for it.
+ * Parses a master key's text from Infisical, with its registered derivation.
  *
  * @throws {TenantSecretsError} MASTER_KEY_MALFORMED
  */
@@ -36,7 +36,7 @@ export async function readMasterKey(
   return expandMasterKey(await deriveFromPassphrase(text, parameters), region, version);
 }
 
-/** Whether a text is the key that is registered: one that is malformed is not. */
+/** Whether a text is the registered key: a malformed one is not. */
 export async function isKeyOf(
   text: string,
   region: string,

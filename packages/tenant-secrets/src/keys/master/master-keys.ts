@@ -15,16 +15,15 @@ export type MasterKeyRow = typeof tables.masterKeys.$inferSelect;
 export interface MasterKeys {
   readonly region: string;
   /**
-   * The keys that the registry names, loaded once. Callers at the same time share one load, and a failed one is
-   * forgotten.
+   * The registered keys, loaded once. Concurrent callers share one load, and a failed one is not cached.
    *
-   * @throws {TenantSecretsError} KEY_UNAVAILABLE where Infisical cannot be asked, MASTER_KEY_MISSING,
-   *   MASTER_KEY_MALFORMED or MASTER_KEY_WRONG where what it has will not do
+   * @throws {TenantSecretsError} KEY_UNAVAILABLE if Infisical is unavailable; MASTER_KEY_MISSING, MASTER_KEY_MALFORMED or
+   *   MASTER_KEY_WRONG if a key in it is unusable
    */
   load(): Promise<MasterKeyRing>;
   /**
-   * Loads them anew. Callers during a refresh wait for one that begins after it, so that what they know of is in it.
-   * The keys that were loaded stay in use when this fails.
+   * Reloads the keys. Callers during a refresh wait for one that starts after their call, so that it sees every change they
+   * know of. The loaded keys stay in use if it fails.
    *
    * @throws {TenantSecretsError} as `load`
    */
@@ -32,15 +31,15 @@ export interface MasterKeys {
 }
 
 export interface MasterKeyRing {
-  /** The key that wraps now. */
+  /** The active key, which wraps. */
   readonly active: MasterKey;
-  /** Every version that is loaded, those included that nothing is wrapped under yet. */
+  /** Every loaded version, including those without wraps yet. */
   readonly versions: readonly number[];
-  /** The key of a version that something is wrapped under. @throws {TenantSecretsError} KEY_UNAVAILABLE */
+  /** The key of a version that wraps something. @throws {TenantSecretsError} KEY_UNAVAILABLE */
   get(version: number): MasterKey;
 }
 
-/** @param region the part of the key's name; "default" is the strategy's own name, MASTER_ENCRYPTION_KEY */
+/** @param region the part of the key's name; "default" stands for the strategy's own name, MASTER_ENCRYPTION_KEY */
 export function createMasterKeys(database: Database, infisical: InfisicalClient, region: string): MasterKeys {
   const { place } = infisical;
   let ring: Promise<MasterKeyRing> | undefined;
@@ -63,7 +62,8 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
 
   const refresh = (): Promise<MasterKeyRing> => {
     if (refreshing !== undefined) {
-      // What is being read may be older than what the caller knows of, so one more reading serves all that wait.
+      // A refresh in progress may have read before a change that the caller knows of, so one further refresh serves all waiting
+      // callers.
       next ??= refreshing.then(refresh, refresh);
       return next;
     }
@@ -88,7 +88,7 @@ export function createMasterKeys(database: Database, infisical: InfisicalClient,
   };
 }
 
-/** The registry: every master key of every region that this database has ever known. */
+/** The registry: every master key of every region that this database has had. */
 export function readRegistry(database: Database): Promise<MasterKeyRow[]> {
   return database.acrossCompanies((statements) =>
     statements
@@ -98,7 +98,7 @@ export function readRegistry(database: Database): Promise<MasterKeyRow[]> {
   );
 }
 
-/** Asks Infisical about master keys. @throws {TenantSecretsError} KEY_UNAVAILABLE */
+/** Calls Infisical about master keys. @throws {TenantSecretsError} KEY_UNAVAILABLE */
 export function askInfisical<T>(region: string, work: () => Promise<T>): Promise<T> {
   return mapInfisicalErrors(
     work,
@@ -116,7 +116,7 @@ async function readKeyTexts(
   return new Map(secrets.map(({ secretKey, value }) => [secretKey, value]));
 }
 
-/** On the very first start: whatever Infisical has as version 1 becomes the key that all others are held to. */
+/** On the first start, registers the key that Infisical has as version 1; later starts are checked against it. */
 async function registerFirst(
   database: Database,
   texts: ReadonlyMap<string, string>,
@@ -177,8 +177,8 @@ async function ringOf(
 }
 
 /**
- * Whether a pending key can be loaded. It is registered before it is put into Infisical, and nothing is wrapped under it: a
- * process goes on without, and the rotation waits for it.
+ * Whether a pending key can be loaded. It is registered before it is put into Infisical, and wraps nothing yet: a process
+ * continues without it, and the rotation waits for the process.
  */
 async function isThere(texts: ReadonlyMap<string, string>, row: MasterKeyRow): Promise<boolean> {
   const text = texts.get(masterKeyName(row.region, row.version));

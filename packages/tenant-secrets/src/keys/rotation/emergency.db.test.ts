@@ -10,7 +10,7 @@ const rotation = { backup: () => Promise.resolve("sha256:fake"), timeoutMs: 5000
 const answer = (secrets: Fixture["secrets"], options: Partial<EmergencyRotationOptions> = {}) =>
   secrets.emergencyRotation(operator, { rotation, revokeCredentials: false, ...options });
 
-/** A company of each store, with a secret that is only in Infisical in the hybrid one, and one that has nothing. */
+/** A company per store, one with a secret that only Infisical has, and one without secrets. */
 async function filled(): Promise<Fixture> {
   const fixture = await createFixture();
   for (const store of ["database", "hybrid", "infisical", "database"] as const) await fixture.company(store);
@@ -48,13 +48,13 @@ const expected = [
   ["company-3", "CUSTOM_A", 1, "infisical"],
 ];
 
-describe("the answer to a compromise", () => {
-  test("puts everything under new keys, and lists the credentials of every store", async () => {
+describe("emergency rotation", () => {
+  test("an emergency rotation puts everything under new keys, and lists the credentials of every store", async () => {
     const fixture = await filled();
     const serving = fixture.another();
     const member = await serving.serve(fixture.urls.listener, () => {});
     onTestFinished(() => member.stop());
-    // It has the audit log's key in hand.
+    // It has the audit key cached.
     await serving.company("company-1", product).get("STRIPE_SECRET_KEY");
     const rotated = await fixture.secrets.keyRotation.rotate(operator, rotation);
     const result = await answer(fixture.secrets);
@@ -65,7 +65,7 @@ describe("the answer to a compromise", () => {
       under: ["2"],
     });
     await readAll(fixture);
-    // That of the company in Infisical too: writes that go out have a MAC under its key.
+    // Including the company on Infisical: writes to Infisical have a MAC under its key.
     expect(result).toMatchObject({ masterKeyVersion: 3, companies: 3, revoked: undefined, remainders: [] });
     expect(
       result.credentials.map(({ company, secretKey, version, location }) => [
@@ -80,9 +80,9 @@ describe("the answer to a compromise", () => {
       label: expect.stringContaining("Stripe"),
     });
     expect(JSON.stringify(result)).not.toMatch(/sk_test|in the database|outside"/);
-    // A report that was made with the audit log's old key can still be checked.
+    // A report with a MAC under the old audit key can still be verified.
     await fixture.secrets.masterKeys.verifyReport(operator, rotated);
-    // The process that serves writes to the audit log with the new key, once it has heard of it.
+    // The serving process writes audit events under the new key once it is notified.
     await expect
       .poll(
         async () => {
@@ -96,7 +96,7 @@ describe("the answer to a compromise", () => {
       .toBe(2);
   });
 
-  test("leaves every event of the audit log verifiable, with the key that it was made with", async () => {
+  test("an emergency rotation leaves every audit event verifiable under the key that it was written with", async () => {
     const fixture = await filled();
     await answer(fixture.secrets);
     const keys = createAuditKeys(
@@ -117,35 +117,39 @@ describe("the answer to a compromise", () => {
     expect(await codeOf(keys(3))).toBe("KEY_UNAVAILABLE");
   });
 
-  test("is gone on with wherever it was interrupted, and then over", { timeout: 60_000 }, async () => {
-    const fixture = await filled();
-    const steps: string[] = [];
-    const counting = (done: string) => void steps.push(done);
-    await answer(fixture.secrets, { onStep: counting });
-    expect(steps).toHaveLength(8);
-    // A company is as good as another to stop at.
-    for (const [round, stop] of [0, 1, 2, 3, 5, 7].entries()) {
-      let seen = 0;
-      const interrupted = answer(fixture.another(), {
-        onStep: () => {
-          if (seen++ === stop) throw new Error("interrupted");
-        },
-      });
-      expect(await codeOf(interrupted), steps[stop]).toBe("INTERNAL");
-      const { masterKeyVersion, credentials } = await answer(fixture.another());
-      expect(masterKeyVersion, steps[stop]).toBe(round + 3);
-      expect(credentials).toHaveLength(4);
-      expect(await stateOf(fixture)).toMatchObject({ under: [String(round + 3)] });
-      const [rows] = await fixture.superuser`select
+  test(
+    "an emergency rotation continues wherever it was interrupted, and then ends",
+    { timeout: 60_000 },
+    async () => {
+      const fixture = await filled();
+      const steps: string[] = [];
+      const counting = (done: string) => void steps.push(done);
+      await answer(fixture.secrets, { onStep: counting });
+      expect(steps).toHaveLength(8);
+      // Any company is equally good to stop at.
+      for (const [round, stop] of [0, 1, 2, 3, 5, 7].entries()) {
+        let seen = 0;
+        const interrupted = answer(fixture.another(), {
+          onStep: () => {
+            if (seen++ === stop) throw new Error("interrupted");
+          },
+        });
+        expect(await codeOf(interrupted), steps[stop]).toBe("INTERNAL");
+        const { masterKeyVersion, credentials } = await answer(fixture.another());
+        expect(masterKeyVersion, steps[stop]).toBe(round + 3);
+        expect(credentials).toHaveLength(4);
+        expect(await stateOf(fixture)).toMatchObject({ under: [String(round + 3)] });
+        const [rows] = await fixture.superuser`select
         (select array_agg(key_version) from audit_keys where purpose = 'row' and status = 'active') as "rowKeys",
         (select array_agg(key_version) from audit_key_wraps where purpose = 'row') as wraps,
         (select array_agg(distinct mac_key_version) from companies) as under`;
-      expect({ ...rows }).toEqual({ rowKeys: [round + 3], wraps: [round + 3], under: [round + 3] });
-    }
-    await readAll(fixture);
-  });
+        expect({ ...rows }).toEqual({ rowKeys: [round + 3], wraps: [round + 3], under: [round + 3] });
+      }
+      await readAll(fixture);
+    },
+  );
 
-  test("finishes a rotation that was begun before, and rotates again: its key may be known too", async () => {
+  test("an emergency rotation finishes an earlier rotation and rotates again, as its key may be exposed too", async () => {
     const fixture = await filled();
     const stopped = fixture.secrets.keyRotation.rotate(operator, {
       ...rotation,
@@ -157,7 +161,7 @@ describe("the answer to a compromise", () => {
     await readAll(fixture);
   });
 
-  test("does not take a master key that somebody put in place for it, and names where it stands", async () => {
+  test("an emergency rotation refuses a master key that another party put in place, and names its location", async () => {
     const fixture = await filled();
     const planted = "ab".repeat(31) + "cd";
     await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2", planted);
@@ -174,7 +178,7 @@ describe("the answer to a compromise", () => {
     await readAll(fixture);
   });
 
-  test("can be begun anew while an earlier one is not finished", async () => {
+  test("an emergency rotation can be restarted while an earlier one is unfinished", async () => {
     const fixture = await filled();
     const stopped = answer(fixture.secrets, {
       onStep: (done) => {
@@ -186,7 +190,7 @@ describe("the answer to a compromise", () => {
     await readAll(fixture);
   });
 
-  test("ends the API keys and operators' tokens of before, where that is asked for", async () => {
+  test("an emergency rotation revokes earlier API keys and operators' tokens on request", async () => {
     const fixture = await filled();
     const { secrets } = fixture;
     const inAnHour = new Date(Date.now() + 3_600_000);
@@ -208,7 +212,7 @@ describe("the answer to a compromise", () => {
     expect(events).toHaveLength(2);
   });
 
-  test("is survived by no API key that an operator's stolen token makes meanwhile, the caller's own included", async () => {
+  test("an emergency rotation leaves no API key that a stolen operator token creates meanwhile, including the caller's own token", async () => {
     const fixture = await filled();
     const { secrets } = fixture;
     const inAnHour = new Date(Date.now() + 3_600_000);
@@ -217,8 +221,8 @@ describe("the answer to a compromise", () => {
       return secrets.authenticate({ credential: token });
     };
     const [alice, bob] = [await asOperator("alice"), await asOperator("bob")];
-    // Whoever has a copy of a token goes on with what a process has found out about it, at every step. Each time in a process
-    // that has not loaded a key which is replaced meanwhile.
+    // The holder of a copied token uses a process that has the authentication cached, at every step: each time one that has not
+    // loaded the rotated key.
     let thief = fixture.another();
     const made: string[] = [];
     const refused: string[] = [];
@@ -242,7 +246,7 @@ describe("the answer to a compromise", () => {
     });
     expect(steps[1]).toBe("1 operators' tokens besides yours and 5 API keys revoked");
     expect(new Set(refused)).toEqual(new Set(["UNAUTHENTICATED"]));
-    // Before the first revocation both can, and after it the caller alone.
+    // Before the first revocation both tokens work, afterwards only the caller's.
     expect(made).toHaveLength(5 + steps.length);
     expect(result.revoked).toEqual({ apiKeys: made.length, operators: 2 });
     thief = fixture.another();
@@ -254,7 +258,7 @@ describe("the answer to a compromise", () => {
     expect(active).toHaveLength(0);
   });
 
-  test("ends what was made before by the database's clock, whatever the clock of the process says", async () => {
+  test("an emergency rotation revokes by the database's clock, whatever the process's clock says", async () => {
     const fixture = await filled();
     const { secrets } = fixture;
     onTestFinished(() => void vi.useRealTimers());
@@ -275,7 +279,7 @@ describe("the answer to a compromise", () => {
       expect(await codeOf(secrets.authenticate({ credential }))).toBe("UNAUTHENTICATED");
   });
 
-  test("that is gone on with spares what was made since by a new operator, and ends what an old one made", async () => {
+  test("a continued emergency rotation spares what a new operator has created since, and revokes what an old one created", async () => {
     const fixture = await filled();
     const { secrets } = fixture;
     const inAnHour = new Date(Date.now() + 3_600_000);
@@ -310,7 +314,7 @@ describe("the answer to a compromise", () => {
     expect(await codeOf(make(since))).toBe("no error");
   });
 
-  test("does the rest when a value does not open, and says so", async () => {
+  test("an emergency rotation does the rest if a value does not decrypt, and reports it", async () => {
     const fixture = await filled();
     await fixture.secrets.company("company-1", product).set("CUSTOM_A", "whole");
     await fixture.superuser`update company_secrets set secret_value_encrypted = 'broken' where secret_key = 'STRIPE_SECRET_KEY'`;
@@ -326,11 +330,11 @@ describe("the answer to a compromise", () => {
     expect(companies).toBe(2);
     expect(credentials).toHaveLength(5);
     expect(await fixture.another().company("company-2", product).get("CUSTOM_A")).toBe("in the database");
-    // It is over: what does not open is not mended by doing it again.
+    // The emergency rotation is finished: repeating it would not repair the value.
     expect(await answer(fixture.secrets)).toMatchObject({ masterKeyVersion: 3 });
   });
 
-  test("does the rest when Infisical does not list a company's secrets, and lists them the next time", async () => {
+  test("an emergency rotation does the rest if Infisical cannot list a company's secrets, and lists them the next time", async () => {
     const fixture = await filled();
     const { faults } = fixture.emulator;
     const first = await answer(fixture.secrets, {
@@ -349,7 +353,7 @@ describe("the answer to a compromise", () => {
     expect(second.credentials).toHaveLength(4);
   });
 
-  test("is refused to whoever is no operator", async () => {
+  test("an emergency rotation is denied to everyone but operators", async () => {
     const fixture = await createFixture();
     expect(
       await codeOf(fixture.secrets.emergencyRotation(product, { rotation, revokeCredentials: true })),

@@ -27,7 +27,7 @@ import type { RotationOptions } from "./phases.ts";
 import { replaceRowKey } from "../row-key-change.ts";
 import type { KeyRotation, RotationRun } from "./rotation.ts";
 
-/** Something that whoever got in may know, and that only its provider can make worthless. */
+/** A credential that may be exposed, and that only its provider can revoke. */
 export interface ExposedCredential {
   readonly company: string;
   readonly secretKey: string;
@@ -38,7 +38,7 @@ export interface ExposedCredential {
   readonly lastFour: string | undefined;
 }
 
-/** What could not be done for one company. */
+/** A step that failed for one company. */
 export interface Remainder {
   readonly company: string;
   readonly undone: "keys" | "list";
@@ -49,9 +49,9 @@ export interface Remainder {
 export interface EmergencyRotationResult {
   readonly startedAt: Date;
   readonly masterKeyVersion: number;
-  /** Companies whose values are all under a key that was made since. */
+  /** Companies whose values are all under a key made since. */
   readonly companies: number;
-  /** How many were revoked by this call; undefined where that was not asked for. */
+  /** Credentials revoked by this call; undefined if not requested. */
   readonly revoked: { readonly apiKeys: number; readonly operators: number } | undefined;
   /** Every company's credentials, by company and secret key: to be replaced at their providers. */
   readonly credentials: readonly ExposedCredential[];
@@ -62,22 +62,22 @@ export interface EmergencyRotationOptions {
   /** For the rotation of the master key. */
   readonly rotation: RotationOptions;
   /**
-   * Ends every API key and operator's token that was made before this began, the caller's included, and every API key that one
-   * of these operators makes meanwhile.
+   * Revokes every API key and operator's token made before the emergency rotation started, including the caller's, and every
+   * API key that one of these operators creates meanwhile.
    */
   readonly revokeCredentials: boolean;
-  /** Begins with a new master key even though an answer to an earlier compromise was not finished. */
+  /** Starts with another new master key, even if an earlier emergency rotation is unfinished. */
   readonly anew?: boolean;
-  /** Called with what was just done; what it throws stops the work there. */
+  /** Called after each step; an error stops the rotation there. */
   readonly onStep?: (done: string) => void | Promise<void>;
 }
 
 /**
- * The answer to a compromise: a new master key, a new key for the audit log, for rows that decide who may read and for every company, everything sealed under
- * them, and the list of what has to be replaced elsewhere. An answer that was interrupted is gone on with: whatever was
- * made since the new master key became active is left as it is.
+ * Rotates everything after a compromise: the master key, the keys of the audit log, of the rows that decide who may read and of
+ * every company. Re-encrypts all values, and lists the credentials to replace at their providers. Continues an interrupted
+ * emergency rotation: keys made since its master key became active are not rotated again.
  *
- * @throws {TenantSecretsError} FORBIDDEN, and as a rotation of the master key; what the database causes
+ * @throws {TenantSecretsError} FORBIDDEN, and as a rotation of the master key; the database's errors
  */
 export type EmergencyRotation = (
   caller: Caller,
@@ -94,19 +94,19 @@ interface Dependencies {
   readonly auditKeys: AuditKeys;
   readonly operations: Operations;
   readonly rowKeys: RowKeys;
-  /** What is in a company's store. */
+  /** Lists the secrets in a company's store. */
   readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "inCatalog" | "label">[]>;
 }
 
 interface Start {
   readonly startedAt: Date;
-  /** The version of the master key that may be known. */
+  /** The version of the master key that may be exposed. */
   readonly version: number;
 }
 
 const batchSize = 200;
 
-/** A batch of revocations. @returns their events */
+/** Revokes one batch. @returns its events */
 const revocations = {
   apiKeys: async (transaction: Transaction, which: SQL | undefined): Promise<EventDetails[]> =>
     (await revokeApiKeys(transaction, which, batchSize)).map(revocationOf),
@@ -140,12 +140,12 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
     return { startedAt: event.occurredAt, version: event.version };
   };
 
-  /** The answer that was begun and not finished, or a new one. The audit log has it, with the time by the database's clock. */
+  /** The unfinished emergency rotation, or a new one. It is stored in the audit log, with the time by the database's clock. */
   const begin = async (steps: Steps, { anew }: EmergencyRotationOptions): Promise<Start> => {
     const begun = anew === true ? undefined : await findBegun();
     if (begun !== undefined) return begun;
     const { active } = await masterKeys.refresh();
-    // The next master key of a rotation that was begun before may be known as well.
+    // The pending master key of an unfinished rotation may be exposed as well.
     const unfinished = await rotation.findUnfinished(masterKeys.region);
     const version = unfinished?.facts.toVersion ?? active.version;
     await steps.commit(async ({ statements }) => {
@@ -174,16 +174,17 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
   };
 
   /**
-   * Operators' tokens first, because they make API keys; and what one of them has made is revoked with it, whenever it was made.
+   * Revokes operators' tokens first, because operators create API keys; an API key made by one of them is revoked whenever it
+   * was made.
    *
-   * @param spared the operator who goes on
+   * @param spared the operator whose token is not revoked
    */
   const revokeAll = async (steps: Steps, madeUntil: Date, spared: string | undefined) => ({
     operators: await revoke(steps, "operators", operatorsUntil(madeUntil, spared)),
     apiKeys: await revoke(steps, "apiKeys", apiKeysUntil(madeUntil)),
   });
 
-  /** @returns when the master key became active that nobody knew before */
+  /** @returns the version that is not exposed, and when it became active */
   const replaceMasterKey = async (caller: Caller, version: number, how: RotationOptions) => {
     while ((await masterKeys.refresh()).active.version <= version) await keyRotation.rotate(caller, how);
     const rows = await readRegistry(database);
@@ -211,7 +212,7 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
     return operations.inSteps(operation, async (steps) => {
       const { startedAt, version } = await begin(steps, options);
       await say(
-        `begun at ${startedAt.toISOString()}, with version ${version} of the master key taken for known`,
+        `begun at ${startedAt.toISOString()}, with version ${version} of the master key assumed to be exposed`,
       );
       const first = revokeCredentials ? await revokeAll(steps, startedAt, caller.actor.id) : undefined;
       if (first !== undefined)
@@ -226,7 +227,7 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
       );
       await say(
         `${reencrypted} rows that decide who may read have a MAC under a new key` +
-          (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and count for nothing`),
+          (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and are ignored`),
       );
 
       const companies = await selectCompanies(database);
@@ -262,9 +263,9 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
           );
         }
       }
-      // Once more, now with the caller's own token, for what was made with it, or was still under way the first time.
+      // Again, now including the caller's own token and what was made with it or during the first time.
       const last = revokeCredentials ? await revokeAll(steps, startedAt, undefined) : undefined;
-      // What a repetition cannot mend does not hold it open.
+      // Failures that a repetition cannot repair do not keep the emergency rotation open.
       if (remainders.every(({ undone }) => undone === "keys")) {
         await steps.record({ version: masterKey.version });
       }
@@ -300,7 +301,7 @@ function apiKeysUntil(madeUntil: Date): SQL | undefined {
   return and(isNull(apiKeys.revokedAt), or(lte(apiKeys.createdAt, madeUntil), madeByRevoked));
 }
 
-/** Now, rounded up to what rows keep: what was made before is not later. */
+/** The database's time, rounded up to the precision of stored times, so that no earlier row has a later time. */
 async function readClock(statements: Statements): Promise<Date> {
   const [row] = await statements.execute(
     sql`select ceil(extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
@@ -308,7 +309,7 @@ async function readClock(statements: Statements): Promise<Date> {
   return new Date(z.number().parse(row?.["ms"]));
 }
 
-/** All of them: what belongs to one that is suspended or deleted is as exposed as anything else. */
+/** All companies: secrets of suspended and deleted ones are exposed as well. */
 async function selectCompanies(database: Database): Promise<Company[]> {
   const { companies } = tables;
   const rows = await database.acrossCompanies((statements) =>
@@ -332,7 +333,7 @@ function exposedOf(
   return { company: company.subdomain, secretKey, label, version, location, updatedAt, lastFour };
 }
 
-/** @throws what is no failure of this one company */
+/** @throws errors that do not concern this company alone */
 function remainderOf(
   company: string,
   undone: Remainder["undone"],

@@ -15,24 +15,24 @@ import { countCanaries, openCanaries } from "./verify.ts";
 
 const { auditKeyWraps, companyKeyWraps, masterKeys: registry } = tables;
 
-/** A report names so many keys and values that do not open; with more, the rotation stops. */
+/** Keys and values that a report lists as undecryptable; with more, the rotation stops. */
 const maxUndecryptableShown = 1000;
 
-/** How often processes are asked whether they have loaded the new key, in milliseconds. */
-const askAgainMs = 500;
+/** Milliseconds between two checks whether all processes have loaded the new key. */
+const pollIntervalMs = 500;
 
 type PhaseName = Exclude<RotationPhase, "done">;
 
-/** What a rotation needs of the process that drives it. */
+/** What a rotation requires from the process that drives it. */
 export interface RotationTools {
   /**
-   * Keeps a backup of every master key, the new one included.
+   * Stores a backup of every master key, including the new one.
    *
-   * @param caller whose rotation it is
-   * @returns what to know it by, such as its checksum
+   * @param caller of the rotation
+   * @returns an identification of the backup, such as its checksum
    */
   readonly backup: (caller: Caller) => Promise<string>;
-  /** How long processes may take to load the new key, in milliseconds. Default two minutes. */
+  /** Milliseconds that processes may take to load the new key. Default: two minutes. */
   readonly timeoutMs?: number;
 }
 
@@ -53,14 +53,14 @@ export interface RotationParts {
 type Step = RunStep<z.infer<typeof RotationInput>, RotationFacts, PhaseName>;
 type Phase = (step: Step, tools: RotationTools) => Promise<Entered>;
 
-/** What each phase of a rotation does. */
+/** The implementation of each phase of a rotation. */
 export function createRotationPhases(parts: RotationParts): Readonly<Record<PhaseName, Phase>> {
   const { database, infisical, masterKeys, audit, loadAuditKey } = parts;
   const { region } = masterKeys;
 
   const putNewKey = createStaging({ database, infisical, region, audit });
 
-  /** The next phase, after which this process knows the keys as they are now. */
+  /** Enters the next phase, and reloads the keys in this process. */
   const refreshed = async (entering: Promise<Entered>): Promise<Entered> => {
     const entered = await entering;
     await masterKeys.refresh();
@@ -68,13 +68,13 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
   };
 
   /**
-   * Whether the new key was taken out of Infisical, or replaced there, since it was read back. Nothing is wrapped under it yet,
-   * so the rotation goes back to the first phase, which makes another key, or names what stands in its place.
+   * Whether the new key was removed or replaced in Infisical since it was verified. Nothing is wrapped under it yet, so the
+   * rotation returns to the first phase, which creates another key or reports the one in its place.
    */
   const isGone = async ({ facts }: Step): Promise<boolean> =>
     !(await masterKeys.refresh()).versions.includes(facts.toVersion);
 
-  /** No row refers to a key before every process that is alive has loaded it. */
+  /** No wrap uses a key before every live process has loaded it. */
   const distribute: Phase = async (step, { timeoutMs = 120_000 }) => {
     if (await isGone(step)) return step.enter({ phase: "stage" });
     const { toVersion } = step.facts;
@@ -85,13 +85,13 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
       if (performance.now() > deadline) {
         throw new TenantSecretsError(
           "CONFLICT",
-          `These processes have not loaded version ${toVersion}: ${without.join(", ")}. See their logs; then rotate again, which goes on from here.`,
+          `These processes have not loaded version ${toVersion}: ${without.join(", ")}. See their logs; then rotate again, which continues from here.`,
         );
       }
       await step.say(`waiting for ${without.length} processes to load the new key`);
-      // Keeps the lease.
+      // Extends the lease.
       await step.commit(async () => {});
-      await sleep(askAgainMs);
+      await sleep(pollIntervalMs);
     }
   };
 
@@ -129,7 +129,7 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
     const to = ring.get(step.facts.toVersion);
     const missing = await findMissing(database, ring.get(step.input.fromVersion), to);
     if (missing.count > 0) {
-      // A wrap under the old key can only have come before the activation; the next drive picks it up.
+      // A wrap under the old key can only date from before the activation; the next drive includes it.
       await step.enter({ phase: "rewrap" });
       throw new TenantSecretsError(
         "CONFLICT",
@@ -141,7 +141,7 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
     if (keys.length + opened.values.length > maxUndecryptableShown) {
       throw new TenantSecretsError(
         "INTEGRITY_FAILURE",
-        `${keys.length} keys and ${opened.values.length} values do not open, which is more than damage to a few rows. Find out why; then rotate again, which goes on from here.`,
+        `${keys.length} keys and ${opened.values.length} values do not open, which is more than damage to a few rows. Find out why; then rotate again, which continues from here.`,
       );
     }
     const verified = { companiesOpened: opened.companies, undecryptable: { keys, values: opened.values } };
@@ -149,8 +149,8 @@ export function createRotationPhases(parts: RotationParts): Readonly<Record<Phas
   };
 
   /**
-   * Old keys that nothing is wrapped under any more stay in Infisical, for databases that are restored. One that wraps
-   * something which has no good wrap under the new key goes on as it is, and each rotation looks at it again.
+   * Old keys without wraps stay in Infisical, for restored databases. A key with a wrap that could not be replaced stays
+   * retiring, and each rotation tries again.
    */
   const retire: Phase = async (step) => {
     const ring = await masterKeys.load();

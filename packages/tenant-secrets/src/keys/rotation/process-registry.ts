@@ -7,31 +7,31 @@ import type { MasterKeys } from "../master/master-keys.ts";
 
 const { processes, masterKeys: registry } = tables;
 
-/** A process is taken for gone when it was not seen for three heartbeats. */
+/** Milliseconds: a process not seen for three heartbeats is considered dead. */
 const heartbeatMs = 5000;
 export const goneAfterSeconds = 15;
 
 export interface ProcessOptions {
   readonly listenerUrl: string;
-  /** What changed in another process, or in this one; `undefined` where changes may have been missed. */
+  /** A change in this or another process; `undefined` if changes may have been missed. */
   readonly onChange: (change: Change | undefined) => void;
-  /** Something that an operator has to look at, while the process goes on with what it has. */
+  /** A problem for operators; the process continues with the keys that it has. */
   readonly onAlarm: (error: TenantSecretsError) => void;
 }
 
-/** This process among the others that serve the same database. */
+/** This process's membership among those that serve the same database. */
 export interface ServingProcess {
   readonly id: string;
-  /** Whether news of changes arrive. */
+  /** Whether change notifications arrive. */
   isListening(): boolean;
-  /** Says at once which keys are loaded, and loads what the registry has beyond them. */
+  /** Reports the loaded keys at once, and loads missing ones. */
   beat(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Joins the processes that hold keys: says every five seconds which versions are loaded, follows the registry, and
- * listens for what others change.
+ * Joins the processes that hold keys: reports the loaded versions every five seconds, follows the registry, and listens for
+ * changes by other processes.
  */
 export async function joinProcesses(
   database: Database,
@@ -43,12 +43,12 @@ export async function joinProcesses(
 
   const alarm = (thrown: unknown): void => {
     const error = asTenantSecretsError(thrown);
-    // Once for each thing that is wrong, not at every heartbeat.
+    // One alarm per problem, not per heartbeat.
     if (alarmed !== error.message) onAlarm(error);
     alarmed = error.message;
   };
 
-  /** Reads the keys anew; a wrong or missing one leaves the last good ones in use. */
+  /** Reloads the keys; if one is wrong or missing, the last good ones stay in use. */
   const follow = async (): Promise<void> => {
     try {
       await masterKeys.refresh();
@@ -59,18 +59,21 @@ export async function joinProcesses(
   };
 
   let left = false;
-  /** The versions that the registry wants loaded and this process lacks, and for how many heartbeats it has. */
-  let lacked = { versions: "", beats: 0 };
+  /** The versions that the registry requires and this process lacks, and the number of heartbeats since. */
+  let missingVersions = { versions: "", beats: 0 };
   const beatOnce = async (): Promise<void> => {
     if (left) return;
     try {
       const { versions } = await masterKeys.load();
-      const wanted = await say(database, id, { region: masterKeys.region, masterKeyVersions: versions });
+      const wanted = await reportVersions(database, id, {
+        region: masterKeys.region,
+        masterKeyVersions: versions,
+      });
       const missing = wanted.filter((version) => !versions.includes(version)).join();
-      if (missing !== lacked.versions) lacked = { versions: missing, beats: 0 };
-      if (missing !== "" && isDue(lacked.beats++)) {
+      if (missing !== missingVersions.versions) missingVersions = { versions: missing, beats: 0 };
+      if (missing !== "" && isDue(missingVersions.beats++)) {
         await follow();
-        await say(database, id, {
+        await reportVersions(database, id, {
           region: masterKeys.region,
           masterKeyVersions: (await masterKeys.load()).versions,
         });
@@ -82,7 +85,7 @@ export async function joinProcesses(
   let beating = Promise.resolve();
   const beat = (): Promise<void> => (beating = beating.then(beatOnce));
 
-  /** Nobody waits for a process that is not there: no heartbeat comes after this. */
+  /** Removes the process from the registry, so that no rotation waits for it. No heartbeat may follow. */
   const leave = async (): Promise<void> => {
     left = true;
     await beating;
@@ -107,7 +110,7 @@ export async function joinProcesses(
     throw error;
   });
   const beats = setInterval(() => void beat(), heartbeatMs);
-  // A key that was exchanged in Infisical says so to nobody.
+  // A key replaced in Infisical directly sends no notification.
   const rereads = setInterval(() => void follow(), 300_000);
 
   return {
@@ -124,15 +127,15 @@ export async function joinProcesses(
 }
 
 /**
- * Whether keys that are lacked are asked for at a heartbeat: at the first eight, and then once a minute. A pending key is
- * registered before it is put into Infisical, and stays away where its rotation was given up.
+ * Whether a missing key is requested at this heartbeat: at the first eight, then once a minute. A pending key is registered
+ * before it is put into Infisical, and stays missing if its rotation was given up.
  */
 function isDue(beats: number): boolean {
   return beats < 8 || beats % 12 === 0;
 }
 
-/** @returns the versions that the registry wants loaded */
-async function say(
+/** @returns the versions that the registry requires */
+async function reportVersions(
   database: Database,
   id: string,
   { region, masterKeyVersions }: { readonly region: string; readonly masterKeyVersions: readonly number[] },
@@ -154,7 +157,7 @@ async function say(
   });
 }
 
-/** The processes of a region that are alive and do not hold a version yet. */
+/** The live processes of a region that have not loaded a version yet. */
 export async function processesWithout(
   database: Database,
   region: string,

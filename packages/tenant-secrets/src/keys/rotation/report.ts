@@ -6,28 +6,28 @@ import { TenantSecretsError } from "@repo/catalog";
 import type { RunStep } from "../../runs/definition.ts";
 import { documentText, isMacOf, keyNumberOf, macOf, readDocument } from "../../runs/signed-document.ts";
 
-/** What proves that a rotation was finished: a JSON text, and the MAC of the audit log's key over it. */
+/** The proof of a finished rotation: a JSON text, and its MAC under the audit key. */
 export interface RotationReport {
   readonly report: string;
   readonly mac: string;
 }
 
-/** How much is sealed in one column, by what it is sealed under: `tk1.default.2` or `ts1`. */
+/** The number of encrypted values in one column, by key: `tk1.default.2` or `ts1`. */
 const Sealed = z.record(z.string(), z.record(z.string(), z.int()));
 export type EncryptedCounts = z.infer<typeof Sealed>;
 
-/** What the database has does not open: keys whose wraps stay under the old master key, and values under a good key. */
+/** What does not decrypt: keys, whose wraps stay under the old master key, and values under an intact key. */
 const Undecryptable = z.strictObject({ keys: z.array(z.string()), values: z.array(z.string()) });
 
 export const RotationInput = z.strictObject({ fromVersion: z.int() });
 
-/** What a rotation has found out so far. */
+/** The facts that a rotation has gathered so far. */
 export const RotationFacts = z.strictObject({
   toVersion: z.int(),
-  /** What was sealed under what before. */
+  /** The inventory by key, before the rotation. */
   encrypted: Sealed,
   backupChecksum: z.string().nullable(),
-  /** Null before the new key was verified. */
+  /** Null until the new key is verified. */
   verified: z.strictObject({ companiesOpened: z.int(), undecryptable: Undecryptable }).nullable(),
 });
 export type RotationFacts = z.infer<typeof RotationFacts>;
@@ -50,13 +50,13 @@ const Report = z.strictObject({
   after: Sealed,
 });
 
-/** Counts every encrypted column that the schema has, so that none can be forgotten in a report. */
+/** Counts every encrypted column of the schema, so that a report cannot omit one. */
 export function countEncrypted(database: Database): Promise<EncryptedCounts> {
   return database.acrossCompanies(async (statements) => {
     const counts: EncryptedCounts = {};
     for (const { table, column, wraps } of encryptedColumns) {
       const name = sql.raw(`"${table}"."${column}"`);
-      // A wrap says in its first three parts what it is under; a value, in its first, only its format.
+      // A wrap names its key in its first three parts; a value only its format in the first.
       const parts = sql.raw(wraps ? "^[^.]*[.][^.]*[.][^.]*" : "^[^.]*");
       const rows = await statements.execute(sql`
           select substring(${name} from '${parts}') as under, count(*)::int as count
@@ -69,7 +69,7 @@ export function countEncrypted(database: Database): Promise<EncryptedCounts> {
   });
 }
 
-/** The report of a rotation that has verified. */
+/** The report of a rotation after its verification. */
 export async function makeReport(
   database: Database,
   {
@@ -98,8 +98,8 @@ export async function makeReport(
 }
 
 /**
- * @throws {TenantSecretsError} INVALID_INPUT where it is no report at all; INTEGRITY_FAILURE where it is not as it was made;
- *   CONFLICT where it says itself that something is still under the old key
+ * @throws {TenantSecretsError} INVALID_INPUT for a text that is no report; INTEGRITY_FAILURE for a modified one; CONFLICT if
+ *   the report itself says that something is still under the old key
  */
 export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.infer<typeof Report> {
   const content = readDocument(Report, report);
@@ -116,7 +116,7 @@ export function verifyReport({ report, mac }: RotationReport, key: AuditKey): z.
   return content;
 }
 
-/** The number of the audit key that a report was made with. @throws {TenantSecretsError} INVALID_INPUT */
+/** The version of the audit key of a report. @throws {TenantSecretsError} INVALID_INPUT */
 export function macKeyVersionOf({ report, mac }: RotationReport): number {
   const keyVersion = keyNumberOf(mac);
   if (keyVersion === undefined || readDocument(Report, report) === undefined) throw noReport();
@@ -126,13 +126,13 @@ export function macKeyVersionOf({ report, mac }: RotationReport): number {
 function noReport(): TenantSecretsError {
   return new TenantSecretsError(
     "INVALID_INPUT",
-    "This is no report of a rotation with its MAC: send both as they were written when it was finished.",
+    "This is no report of a rotation with its MAC: send both exactly as they were written when it finished.",
   );
 }
 
 function notGenuine(): TenantSecretsError {
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    "This report was changed, or was not made by this deployment.",
+    "This report was modified, or was not created by this deployment.",
   );
 }

@@ -14,14 +14,14 @@ import { walk } from "../../runs/walk.ts";
 
 const { auditKeyWraps, companyKeys, companyKeyWraps } = tables;
 
-/** Where wraps of one kind of key are. Both kinds have the same columns, but for whose the key is. */
+/** A table of wraps of one kind of key. Both have the same columns, except for the owner. */
 interface WrapTable {
   readonly kind: KeyPlace["kind"];
   readonly table: SQL;
-  /** The column that says whose the key is, and its type. */
+  /** The column of the key's owner, and its type. */
   readonly owner: SQL;
   readonly ownerType: SQL;
-  /** What a wrap `w` has to be, to be worth wrapping anew. */
+  /** The condition for a wrap `w` to be rewrapped. */
   readonly alive: SQL;
 }
 
@@ -42,20 +42,20 @@ const wrapTables: readonly WrapTable[] = [
   },
 ];
 
-/** `wrapped` is null where there is nothing to do. */
+/** `wrapped` is null if the key needs no new wrap. */
 const Wrap = z.object({ owner: z.string(), keyVersion: z.int(), wrapped: z.string().nullable() });
 type Wrap = z.infer<typeof Wrap>;
 const NewWrap = Wrap.extend({ wrapped: z.string() });
 type NewWrap = z.infer<typeof NewWrap>;
 
-/** Large, because each batch costs two commits. */
+/** Wraps per batch. Large, because each batch costs two commits. */
 const batchSize = 1000;
-/** PostgreSQL's integrity_constraint_violation, as the triggers of wraps raise it. */
+/** PostgreSQL's integrity_constraint_violation, raised by the triggers of wraps. */
 const keyGone = "23000";
 
 /**
- * The next keys under `from`, in the order of their names, with the wraps of those that have none under `to`. The batch is
- * chosen before anything is looked up for its rows, so that no plan can make it look at the whole table.
+ * The next keys under `from` in the order of their names, with the wraps of those that have none under `to`. The batch is
+ * selected before its rows are examined, so that no query plan reads the whole table.
  */
 async function selectWraps(
   statements: Statements,
@@ -77,8 +77,8 @@ async function selectWraps(
 }
 
 /**
- * Whether the key of a wrap `w` has one under `to`. Not with EXISTS, which becomes a join: while the statistics know nothing of
- * the new version, one that compares every row with every other.
+ * Whether the key of a wrap `w` has one under `to`. Not with EXISTS, which becomes a join: while the statistics lack the new
+ * version, the planner chooses one that compares every row with every other.
  */
 function wrappedUnder(table: SQL, owner: SQL, to: MasterKey): SQL {
   return sql`(select o.key_version from ${table} o where o.${owner} = w.${owner} and o.key_version = w.key_version
@@ -121,7 +121,7 @@ async function deleteWraps(
 
 type Steps = Pick<RunStep<unknown, unknown, string>, "commit" | "cursor" | "progress" | "say">;
 
-/** Where a rewrap is: the last key that was wrapped. */
+/** The position of a rewrap: the last key that was wrapped. */
 const Cursor = z.strictObject({
   kind: z.enum(["company-key", "audit-key"]),
   owner: z.string(),
@@ -129,10 +129,8 @@ const Cursor = z.strictObject({
 });
 
 /**
- * Adds a wrap under `to` for every key that has one under `from`, in batches that are steps of a run. What is done is not done
- * again.
- *
- * A wrap that does not open is left as it is: `findMissing` names it.
+ * Adds a wrap under `to` for every key that has one under `from`, in batches that are steps of a run. Idempotent. A wrap that
+ * does not decrypt is skipped: `findMissing` reports it.
  */
 export async function rewrapKeys(
   database: Database,
@@ -156,7 +154,7 @@ export async function rewrapKeys(
       try {
         await step.commit((statements) => insertWraps(statements, table, { to, wraps }), at);
       } catch (error) {
-        // One of these keys was destroyed while the statement ran: without it.
+        // One of these keys was destroyed while the statement ran: retry without it.
         if (!(error instanceof DatabaseError) || error.code !== keyGone || retries === 0) throw error;
         await insert(wraps, { owner, keyVersion, wrapped: null }, retries - 1);
       }
@@ -173,13 +171,13 @@ export async function rewrapKeys(
       write: async (wraps, last) => {
         await insert(wraps, last);
         total += wraps.length;
-        await step.say(`${total} keys wrapped anew`);
+        await step.say(`${total} keys rewrapped`);
       },
     });
   }
 }
 
-/** How many wraps there are under a version, for the progress of a rewrap. */
+/** The number of wraps under a version, for the progress of a rewrap. */
 export async function countWraps(
   statements: Statements,
   { region, version }: MasterKeyName,
@@ -192,14 +190,14 @@ export async function countWraps(
 
 type MasterKeyName = Pick<MasterKey, "region" | "version">;
 
-/** What has no wrap under the new key yet, and what cannot get one. */
+/** Keys without a wrap under the new key, and keys that cannot get one. */
 interface Missing {
   readonly count: number;
-  /** Keys whose wrap does not open, such as `company-key 6f9c… 1`. */
+  /** Keys whose wrap does not decrypt, such as `company-key 6f9c… 1`. */
   readonly undecryptable: readonly string[];
 }
 
-/** The keys under `from` that have no wrap under `to`, a thousand at most of each kind. */
+/** The keys under `from` without a wrap under `to`, at most a thousand of each kind. */
 export async function findMissing(database: Database, from: MasterKey, to: MasterKey): Promise<Missing> {
   let count = 0;
   const undecryptable: string[] = [];
@@ -219,7 +217,7 @@ export async function findMissing(database: Database, from: MasterKey, to: Maste
   return { count, undecryptable };
 }
 
-/** How a key is called in a report. */
+/** A key's name in a report. */
 export function keyName(
   kind: KeyPlace["kind"],
   { owner, keyVersion }: Pick<Wrap, "owner" | "keyVersion">,
@@ -230,7 +228,7 @@ export function keyName(
 /**
  * Deletes the wraps under a version of keys that have one under `to`, in batches.
  *
- * @param kept the names of keys whose wraps stay all the same
+ * @param kept the names of keys whose wraps must stay
  */
 export async function removeWraps(
   { from, to }: { readonly from: MasterKey; readonly to: MasterKey },
@@ -244,7 +242,7 @@ export async function removeWraps(
   }
 }
 
-/** The same key under another master key, opened once more to see that it is; undefined where the wrap does not open. */
+/** A key rewrapped under another master key, verified by unwrapping it; undefined if the old wrap does not decrypt. */
 function rewrap(
   kind: KeyPlace["kind"],
   { owner, keyVersion, wrapped }: NewWrap,

@@ -38,7 +38,7 @@ afterAll(async () => {
 const start = () =>
   spawn(process.execPath, [script], {
     stdio: ["pipe", "pipe", "inherit"],
-    // What the first has compiled, the others need not.
+    // The later processes reuse the compile cache of the first.
     env: { NODE_COMPILE_CACHE: directory },
   });
 
@@ -73,10 +73,10 @@ async function readAll(): Promise<void> {
   }
 }
 
-/** The killed process still has its lease; nobody has to wait for it here. */
+/** Ends the killed process's lease, so that the test need not wait for it. */
 const endLease = () => fixture.superuser`update runs set lease_until = now() where finished_at is null`;
 
-/** What a rotation says, in order. A process that is killed at one has done all before it and nothing after. */
+/** The steps of a rotation in order. A process killed at one has done all before it and nothing after. */
 const steps = [
   "stage begins",
   "stage the new key is in Infisical",
@@ -88,8 +88,8 @@ const steps = [
   "activate begins",
   "activate is done",
   "rewrap begins",
-  "rewrap 3 keys wrapped anew",
-  "rewrap 5 keys wrapped anew",
+  "rewrap 3 keys rewrapped",
+  "rewrap 5 keys rewrapped",
   "rewrap is done",
   "verify begins",
   "verify 3 companies opened with the new key alone",
@@ -99,7 +99,7 @@ const steps = [
   "report begins",
   "report is done",
 ];
-/** Nothing is done between the end of a phase and the beginning of the next: one of the two is enough. */
+/** Nothing happens between the end of a phase and the start of the next: testing one of the two is enough. */
 const kills = steps.flatMap((_, i) => (steps[i + 1]?.endsWith("begins") === true ? [] : [i]));
 
 test(
@@ -130,7 +130,7 @@ test(
   },
 );
 
-test("a rotation that is killed when its new key is registered and not in Infisical yet is finished with another key", async () => {
+test("a rotation killed between registering its new key and putting it into Infisical finishes with another key", async () => {
   const statesOf = async () => {
     const rows = await fixture.superuser`select version, status from master_keys order by version`;
     return rows.map((row) => String(row["status"]));
@@ -149,11 +149,12 @@ test("a rotation that is killed when its new key is registered and not in Infisi
   await readAll();
 });
 
-test("a rotation that a request asked for goes on as a job of another process, when its own is killed", async () => {
+test("a requested rotation continues as a job of another process after its own is killed", async () => {
   const recipient = await identityToRecipient(await generateIdentity());
   const server = fixture.another({ backupDestination: { recipients: [recipient], directory } });
   const { id } = await server.keyRotation.request(operator);
-  // Six changes are: the lease, the new key's check value, the staging, the backup, that all have it, the activation.
+  // The six changes: the lease, the new key's check value, the staging, the backup, the loading by all processes, the
+  // activation.
   const backup = { recipients: [recipient], directory };
   expect((await run({ work: "jobs", backup, killAt: 6 })).killed).toBe(true);
   const phaseOf = async () => {
@@ -178,7 +179,7 @@ test("a rotation that a request asked for goes on as a job of another process, w
   expect({ ...event }).toEqual({ actor_kind: "operator", actor_id: "test-operator" });
 });
 
-test("a rotation of a company's key that is killed before any commit loses nothing, and the next one finishes it", async () => {
+test("a company key rotation killed before any commit loses nothing, and the next one finishes it", async () => {
   const [[subdomain] = [""]] = values;
   let killed = 0;
   const halfway = new Set<string>();

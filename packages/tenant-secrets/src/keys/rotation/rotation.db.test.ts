@@ -10,7 +10,7 @@ const backup = () => Promise.resolve("sha256:fake");
 const rotate = (secrets: Fixture["secrets"], timeoutMs = 5000) =>
   secrets.keyRotation.rotate(operator, { backup, timeoutMs });
 
-/** Some companies with values, one of them with two versions and one that was removed. */
+/** Several companies with values, including one with two versions and one that was removed. */
 async function filled(
   count = 3,
 ): Promise<{ fixture: Fixture; subdomains: string[]; readAll: () => Promise<void> }> {
@@ -46,8 +46,8 @@ async function keyIn({ infisical }: Fixture, version: number): Promise<string | 
   return (await infisical.findSecret("/hono-api", `MASTER_ENCRYPTION_KEY_V${version}`))?.value;
 }
 
-describe("a rotation of the master key", () => {
-  test("leaves every value readable, every wrap under the new key alone, and a report that says so", async () => {
+describe("rotating the master key", () => {
+  test("a master key rotation leaves every value readable and every wrap under the new key, and reports so", async () => {
     const { fixture, readAll } = await filled();
     const { report, mac } = await rotate(fixture.secrets);
     await readAll();
@@ -82,7 +82,7 @@ describe("a rotation of the master key", () => {
     );
   });
 
-  test("is driven by one of two that start at once; the other is told", async () => {
+  test("a master key rotation has one driver if two start at once, and the other gets CONFLICT", async () => {
     const { fixture, readAll } = await filled(1);
     const codes = await Promise.all([codeOf(rotate(fixture.another())), codeOf(rotate(fixture.another()))]);
     expect(codes.toSorted()).toEqual(["CONFLICT", "no error"]);
@@ -90,7 +90,7 @@ describe("a rotation of the master key", () => {
     await readAll();
   });
 
-  test("names what does not open, keeps the old key for it, and is finished for all others", async () => {
+  test("a master key rotation reports keys that do not decrypt, retains the old key for them, and finishes all others", async () => {
     const { fixture, subdomains } = await filled(4);
     const rows = await fixture.superuser`select id from companies order by subdomain`;
     const [oldWrap = "", newWrap = "", value = ""] = rows.map((row) => String(row["id"]));
@@ -124,7 +124,7 @@ describe("a rotation of the master key", () => {
     expect(await states(fixture)).toEqual(["1 retired", "2 retired", "3 active"]);
   });
 
-  test("is refused to whoever is no operator", async () => {
+  test("a master key rotation is denied to everyone but operators", async () => {
     const { fixture } = await filled(0);
     expect(await codeOf(fixture.secrets.keyRotation.rotate(product, { backup }))).toBe("FORBIDDEN");
     expect(
@@ -134,7 +134,7 @@ describe("a rotation of the master key", () => {
     ).toBe("FORBIDDEN");
   });
 
-  test("does not begin without a backup, and goes on with one", async () => {
+  test("a master key rotation needs a backup, and continues once there is one", async () => {
     const { fixture } = await filled(1);
     const broken = () => Promise.reject(new Error("no recipients"));
     expect(await codeOf(fixture.secrets.keyRotation.rotate(operator, { backup: broken }))).toBe("INTERNAL");
@@ -143,7 +143,7 @@ describe("a rotation of the master key", () => {
     expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
   });
 
-  test("takes no key that stands in Infisical already, and names where it stands", async () => {
+  test("a master key rotation refuses a key that Infisical already has, and names its location", async () => {
     const { fixture, readAll } = await filled(1);
     for (const planted of [
       randomBytes(32).toString("hex"),
@@ -167,7 +167,7 @@ describe("a rotation of the master key", () => {
     await readAll();
   });
 
-  test("takes no key that replaced its own in Infisical, at whatever step it is", async () => {
+  test("a master key rotation refuses a key that replaced its own in Infisical, at every step", async () => {
     const { fixture, readAll } = await filled(1);
     const planted = randomBytes(32).toString("hex");
     let own = "";
@@ -195,10 +195,10 @@ describe("a rotation of the master key", () => {
     }
   });
 
-  test("that lost its key before the put makes another one under the next version, and one that was put is used", async () => {
+  test("a rotation that lost its key before the put creates another under the next version, and one that was put is used", async () => {
     const { fixture, readAll } = await filled(1);
     const { faults } = fixture.emulator;
-    // What the first one made never arrives: its check value is committed, and the key is gone.
+    // The first key never arrives: its check value is committed, and the key is lost.
     const path = /MASTER_ENCRYPTION_KEY_V2/;
     faults.add({ kind: "answer", status: 500 }, { method: "POST", path, times: 10 });
     faults.add({ kind: "answer", status: 500 }, { method: "PATCH", path, times: 10 });
@@ -206,7 +206,7 @@ describe("a rotation of the master key", () => {
     faults.clear();
     expect(await states(fixture)).toEqual(["1 active", "2 pending"]);
     expect(await keyIn(fixture, 2)).toBeUndefined();
-    // Neither who starts meanwhile nor a backup by hand waits for it.
+    // Neither starting processes nor a manual backup waits for the lost key.
     await readAll();
     const recipients = [await identityToRecipient(await generateIdentity())];
     await fixture.secrets.keyBackups.createBackup(operator, { recipients });
@@ -228,7 +228,7 @@ describe("a rotation of the master key", () => {
     await readAll();
   });
 
-  test("whose key is taken out of Infisical before it is in use makes another one", async () => {
+  test("a rotation whose key is removed from Infisical before its activation creates another one", async () => {
     const { fixture, readAll } = await filled(1);
     await fixture.secrets.keyRotation.rotate(operator, {
       backup,
@@ -274,15 +274,15 @@ describe("an operator", () => {
     const onStep = ([phase, done]: readonly [string, string, unknown]) => void steps.push(`${phase} ${done}`);
     const { report } = await keyRotation.rotate(operator, { backup, onStep });
     // What was wrapped before is not looked at again.
-    expect(steps.slice(0, 3)).toEqual(["rewrap begins", "rewrap 2 keys wrapped anew", "rewrap is done"]);
+    expect(steps.slice(0, 3)).toEqual(["rewrap begins", "rewrap 2 keys rewrapped", "rewrap is done"]);
     expect(JSON.parse(report)).toMatchObject({ rotation: id });
     expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
     await readAll();
   });
 });
 
-describe("the processes that serve", () => {
-  test("are waited for until they hold the new key, and go on with it", async () => {
+describe("serving processes and rotations", () => {
+  test("a rotation waits until serving processes have loaded the new key, and they continue with it", async () => {
     const { fixture, subdomains } = await filled(1);
     const serving = fixture.another();
     const alarms: string[] = [];
@@ -301,7 +301,7 @@ describe("the processes that serve", () => {
     ]);
   });
 
-  test("are none of them when they could not join, or have left", async () => {
+  test("a rotation does not wait for processes that could not join or have left", async () => {
     const { fixture } = await filled(0);
     const nowhere = new URL(fixture.urls.listener);
     nowhere.password = "wrong";
@@ -312,7 +312,7 @@ describe("the processes that serve", () => {
     expect(await fixture.superuser`select from processes`).toHaveLength(0);
   });
 
-  test("hold a rotation up when they do not load the key, and are named", async () => {
+  test("a rotation is blocked by processes that do not load the key, and names them", async () => {
     const { fixture } = await filled(0);
     await fixture.secrets.prepare();
     await fixture.superuser`insert into processes (id, region, master_key_versions, seen_at)
@@ -327,7 +327,7 @@ describe("the processes that serve", () => {
     expect(await states(fixture)).toEqual(["1 retired", "2 active"]);
   });
 
-  test("keep the last good key when Infisical has a wrong one, and say so once; a start refuses it", async () => {
+  test("a serving process keeps the last good key if Infisical has a wrong one, with one alarm; a starting process refuses it", async () => {
     const { fixture, subdomains } = await filled(1);
     const serving = fixture.another();
     const alarms: string[] = [];
@@ -336,7 +336,7 @@ describe("the processes that serve", () => {
     );
     onTestFinished(() => member.stop());
     await fixture.infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
-    // Any news of the registry makes them look.
+    // Any change of the registry triggers a reload.
     for (let i = 0; i < 2; i++) await fixture.superuser`select pg_notify('tenant_secrets', 'master-keys')`;
     await expect.poll(() => alarms.length, { timeout: 10_000 }).toBe(1);
     expect(alarms[0]).toMatch(/^MASTER_KEY_WRONG .*version 1/);
@@ -344,7 +344,7 @@ describe("the processes that serve", () => {
     expect(await codeOf(fixture.another().prepare())).toBe("MASTER_KEY_WRONG");
   });
 
-  test("ask for a pending key that is not there now and then, and load it when they hear that it is", async () => {
+  test("a serving process retries a missing pending key at intervals, and loads it when notified", async () => {
     const { fixture } = await filled(0);
     await fixture.secrets.prepare();
     let asked = 0;
@@ -373,7 +373,7 @@ describe("the processes that serve", () => {
     expect(alarms).toEqual([]);
   });
 
-  test("hear of a change in another process, and of everything anew after a lost connection", async () => {
+  test("a serving process is notified of changes in other processes, and of a possible gap after a lost connection", async () => {
     const { fixture, subdomains } = await filled(1);
     const serving = fixture.another();
     const member = await serving.serve(fixture.urls.listener, () => {});
@@ -434,7 +434,7 @@ test(
   },
 );
 
-describe("the destruction of a master key", () => {
+describe("destroying a master key", () => {
   const first = "MASTER_ENCRYPTION_KEY";
   const target = { method: "DELETE", path: /MASTER_ENCRYPTION_KEY/ };
   const outcomesOf = async (fixture: Fixture) => {
@@ -448,7 +448,7 @@ describe("the destruction of a master key", () => {
     ["fails", { kind: "answer", status: 500 }, /answered (SERVER_ERROR|AMBIGUOUS)/],
     ["says that it did it", { kind: "answer", status: 200, body: { secret: {} } }, /still has it/],
   ] as const)(
-    "is not in the registry while Infisical %s and has the key; done again, it is",
+    "a destruction while Infisical %s and still has the key is not registered, and completes when it is repeated",
     async (_, fault, sentence) => {
       const { fixture } = await filled(0);
       await rotate(fixture.secrets);
@@ -467,7 +467,7 @@ describe("the destruction of a master key", () => {
     },
   );
 
-  test("that cannot be read back is in the audit log as unknown, and is finished when it is done again", async () => {
+  test("a destruction that cannot be confirmed by a read is audited as unknown, and completes when it is repeated", async () => {
     const { fixture } = await filled(0);
     await rotate(fixture.secrets);
     fixture.emulator.faults.add(
@@ -481,7 +481,7 @@ describe("the destruction of a master key", () => {
     expect(await outcomesOf(fixture)).toEqual(["attempted", "unknown", "attempted", "success"]);
   });
 
-  test("does not begin while something is wrapped under it", async () => {
+  test("a destruction is refused while something is wrapped under the key", async () => {
     const { fixture } = await filled(1);
     const wraps = await fixture.superuser`select * from company_key_wraps`;
     await rotate(fixture.secrets);
@@ -494,8 +494,8 @@ describe("the destruction of a master key", () => {
   });
 });
 
-describe("the database itself", () => {
-  test("refuses wraps under a key that is not active, states that skip one, and to forget a last wrap", async () => {
+describe("the database's checks of master keys", () => {
+  test("the database refuses wraps under an inactive key, skipped states, and the deletion of a last wrap", async () => {
     const { fixture } = await filled(1);
     await rotate(fixture.secrets);
     const attempt = (text: string) =>
@@ -525,7 +525,7 @@ describe("the database itself", () => {
     expect(await attempt(wrap(3))).toBe("23000");
   });
 
-  test("restored from before a rotation works with the keys of now; without the old one, says which is missing", async () => {
+  test("a database restored from before a rotation works with the current keys; without the old one, it names the missing key", async () => {
     const { fixture, subdomains } = await filled(1);
     const restored = await fixture.copy();
     await rotate(fixture.secrets);
@@ -546,7 +546,7 @@ describe("the database itself", () => {
   });
 });
 
-test("every column that holds something sealed is in the list that rotation and its report go by", async () => {
+test("every encrypted column is in the list that rotation and its report use", async () => {
   const { fixture } = await filled(1);
   await rotate(fixture.secrets);
   const columns =

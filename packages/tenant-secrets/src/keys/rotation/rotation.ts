@@ -18,19 +18,18 @@ const { masterKeys: registry } = tables;
 
 export interface KeyRotation {
   /**
-   * Rotates the master key of this region, or goes on with a rotation that was interrupted, up to its report. Each step
-   * can be repeated, so that it may be stopped anywhere.
+   * Rotates the master key of this region, or continues an interrupted rotation, up to its report. Every step is idempotent, so
+   * that it can be interrupted anywhere.
    *
-   * @throws {TenantSecretsError} FORBIDDEN; CONFLICT where another process drives one, or a process does not load the new
-   *   key in time; INTEGRITY_FAILURE where too much does not open; what Infisical and the database cause
+   * @throws {TenantSecretsError} FORBIDDEN; CONFLICT if another process drives one, or a process does not load the new key in
+   *   time; INTEGRITY_FAILURE if too much does not decrypt; errors of Infisical and the database
    */
   rotate(caller: Caller, options: RotationOptions): Promise<RotationReport>;
   /**
-   * Begins a rotation of the master key, or takes up one that was interrupted, and leaves it to a job: a request ends long
-   * before a rotation does.
+   * Starts a rotation of the master key, or resumes an interrupted one, as a job: a request ends long before a rotation does.
    *
-   * @throws {TenantSecretsError} FORBIDDEN; NOT_SUPPORTED where this process has no place for backups; INVALID_INPUT where
-   *   that place will not do; CONFLICT where a rotation is being driven
+   * @throws {TenantSecretsError} FORBIDDEN; NOT_SUPPORTED if this process has no backup destination; INVALID_INPUT if the
+   *   destination is unusable; CONFLICT if a rotation is being driven
    */
   request(caller: Caller): Promise<{ readonly id: string; readonly phase: RotationPhase }>;
 }
@@ -38,7 +37,7 @@ export interface KeyRotation {
 /** The subject is the region. */
 export type RotationRun = Run<z.infer<typeof RotationInput>, RotationFacts, RotationTools>;
 
-/** Where rotations that a request asks for keep their backup. */
+/** Where requested rotations store their backup. */
 export interface Backups {
   readonly storeBackup: StoreBackup;
   readonly destination: BackupDestination | undefined;
@@ -61,12 +60,12 @@ export function defineKeyRotation(
     input: RotationInput,
     facts: RotationFacts,
     phases: createRotationPhases(parts),
-    // Halfway, keys are wrapped under two master keys.
+    // In the middle of a rotation, keys are wrapped under two master keys.
     cancellable: false,
     background: {
       callerOf: ({ subject, requestedById }) => {
         if (subject !== masterKeys.region) throw notFound();
-        // Only an operator begins one, and its row can be written by nobody else.
+        // Only an operator can start one, and only this code writes its row.
         return { actor: { kind: "operator", id: requestedById } };
       },
       within: (caller, work) =>

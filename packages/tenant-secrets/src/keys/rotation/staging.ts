@@ -17,12 +17,12 @@ type RegisteredKey = Pick<MasterKeyRow, "version" | "derivation" | "parameters" 
 type Staging = RunStep<unknown, RotationFacts, "stage" | "backup">;
 
 /**
- * The first phase of a rotation: a new master key in Infisical, and in the registry as pending. The check value of the key is
- * committed before the key leaves this process, so that a key which somebody else put there is told from ours. A key that is
- * registered and not in Infisical was lost with the process that made it; its version ends, and the next one gets a new key.
- * The same version is not used twice: a process may have loaded the lost key where a put arrived late, or was removed.
+ * The first phase of a rotation: a new master key in Infisical, pending in the registry. The key's check value is committed
+ * before the key leaves this process, so that a key from another party is told from ours. A registered key that is not in
+ * Infisical was lost with its process: its version ends, and the next version gets a new key. A version is not reused: another
+ * process may have loaded the lost key, if a put arrived late or was removed.
  *
- * @throws {TenantSecretsError} CONFLICT, naming it, where Infisical has anything else under the name of the new key; as
+ * @throws {TenantSecretsError} CONFLICT, with the name, if Infisical has anything else under the new key's name; as
  *   `RunStep.commit`; KEY_UNAVAILABLE
  */
 export function createStaging({
@@ -39,19 +39,19 @@ export function createStaging({
   const find = async (version: number): Promise<MasterKeyRow | undefined> =>
     (await readRegistry(database)).find((row) => row.region === region && row.version === version);
 
-  /** Whether a key stands in Infisical. @throws {TenantSecretsError} CONFLICT where something else stands there */
-  const stands = async (version: number, key: RegisteredKey | undefined): Promise<boolean> => {
+  /** Whether Infisical has the key. @throws {TenantSecretsError} CONFLICT if it has something else under the name */
+  const isInInfisical = async (version: number, key: RegisteredKey | undefined): Promise<boolean> => {
     const name = masterKeyName(region, version);
     const found = await askInfisical(region, () => infisical.findSecret(masterKeyFolder, name));
     if (found === undefined) return false;
     if (key !== undefined && (await isKeyOf(found.value, region, key))) return true;
     throw new TenantSecretsError(
       "CONFLICT",
-      `Infisical has something under ${name} in the folder ${masterKeyFolder} that this rotation did not make. Nothing is wrapped under it. Find out who put it there, and take it away; then rotate again, which goes on from here.`,
+      `Infisical has something under ${name} in the folder ${masterKeyFolder} that this rotation did not make. Nothing is wrapped under it. Find out who put it there, and remove it; then rotate again, which continues from here.`,
     );
   };
 
-  /** Commits the check value of a new key, in place of the lost one where there is one. @returns its text too */
+  /** Commits the check value of a new key, replacing the lost one if there is one. @returns its text too */
   const register = async (
     step: Staging,
     version: number,
@@ -83,23 +83,23 @@ export function createStaging({
     const { toVersion } = step.facts;
     const registered = await find(toVersion);
     let key: RegisteredKey | undefined = registered;
-    if (key === undefined || !(await stands(toVersion, registered))) {
+    if (key === undefined || !(await isInInfisical(toVersion, registered))) {
       const version = registered === undefined ? toVersion : toVersion + 1;
-      if (await stands(version, undefined)) throw new Error("nothing is ours before it is registered");
+      if (await isInInfisical(version, undefined)) throw new Error("nothing is ours before it is registered");
       const made = await register(step, version, registered);
       const name = masterKeyName(region, version);
       await askInfisical(region, () => infisical.putSecret(masterKeyFolder, name, made.text));
       key = made;
     }
     await step.say("the new key is in Infisical");
-    if (!(await stands(key.version, key))) {
+    if (!(await isInInfisical(key.version, key))) {
       throw new TenantSecretsError(
         "KEY_UNAVAILABLE",
         `Infisical took ${masterKeyName(region, key.version)} and does not have it. Rotate again, which makes another key.`,
       );
     }
     return step.enter(async (statements) => {
-      // Processes heard of the version when it was registered, and may have found no key then.
+      // Processes were notified of the version when it was registered, and may have found no key then.
       await statements.execute(sql`select pg_notify('tenant_secrets', 'master-keys')`);
       return { phase: "backup" };
     });

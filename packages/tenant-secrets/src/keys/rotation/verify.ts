@@ -12,15 +12,15 @@ const batchSize = 1000;
 
 export interface Opened {
   readonly companies: number;
-  /** Keys whose wrap does not open, named as in rewrap.ts. */
+  /** Keys whose wrap does not decrypt, named as in rewrap.ts. */
   readonly keys: string[];
-  /** Values that do not open under a key that does, such as `value 6f9c… CUSTOM_A version 3`. */
+  /** Values under an intact key that do not decrypt, such as `value 6f9c… CUSTOM_A version 3`. */
   readonly values: string[];
 }
 
 /**
- * Opens, with one master key and nothing else, the active key of every company, and with that one of its values where it
- * has any. What does not open is named, and does not stop it.
+ * Decrypts, with one master key alone, the active key of every company, and with it one of the company's values, if any.
+ * Failures are collected.
  */
 export async function openCanaries(
   database: Database,
@@ -45,7 +45,7 @@ export async function openCanaries(
       }
       return true;
     },
-    // An interrupted verification begins again: what was found is nowhere else.
+    // An interrupted verification starts over: its findings are in memory only.
     write: async () => {
       await step.commit(async () => {}, { done: tried });
       await step.say(`${opened()} companies opened with the new key alone`);
@@ -54,7 +54,7 @@ export async function openCanaries(
   return { companies: opened(), keys, values };
 }
 
-/** How many companies have an active key, for the progress of a verification. */
+/** The number of companies with an active key, for the progress of a verification. */
 export async function countCanaries(statements: Statements): Promise<number> {
   const [row] = await statements.execute<{ count: number }>(
     sql`select count(*)::int as count from ${companyKeys} where status = 'active'`,
@@ -85,15 +85,15 @@ function opens(valueKey: KeyObject, { companyId, keyVersion, value }: Canary): b
 const Canary = z.object({
   companyId: z.string(),
   keyVersion: z.int(),
-  /** Null where this region has no wrap of the key. */
+  /** Null if this region has no wrap of the key. */
   wrapped: z.string().nullable(),
   value: z.object({ secretKey: z.string(), version: z.int(), encrypted: z.string() }).nullable(),
 });
 type Canary = z.infer<typeof Canary>;
 
 /**
- * The active keys of the next companies, each with its wrap and the first secret that is sealed under it. As in rewrap.ts,
- * the batch is chosen first.
+ * The active keys of the next companies, each with its wrap and the first secret encrypted under it. As in rewrap.ts, the batch
+ * is selected first.
  */
 async function selectCanaries(
   statements: Statements,

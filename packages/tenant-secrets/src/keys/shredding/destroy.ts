@@ -7,10 +7,10 @@ const { companyKeys, companyKeyWraps, companySecrets, companySecretVersions, out
   tables;
 
 /**
- * Destroys the keys of a company, and whatever holds or comes from a value. For whoever has the company's lock:
- * a write commits before this and is destroyed with the rest, or finds the key gone.
+ * Destroys a company's keys, and everything that contains or derives from a value. The caller holds the company's exclusive
+ * lock: a concurrent write commits before and is destroyed too, or finds the key gone.
  *
- * @returns how much of each there was
+ * @returns the number of each
  */
 export async function destroy(
   statements: Statements,

@@ -13,54 +13,54 @@ const format = "tenant-secrets-shredding/1";
 const Count = z.int().nonnegative();
 const Time = z.iso.datetime();
 
-/** What a receipt says. docs/shredding.md explains it to whoever is handed one. */
+/** The content of a receipt. docs/shredding.md explains it to its recipient. */
 const ShreddingReceipt = z.strictObject({
   format: z.literal(format),
   company: z.strictObject({ id: z.uuid(), subdomain: z.string() }),
   shreddedAt: Time,
   shreddedBy: z.string(),
   destroyed: z.strictObject({
-    /** The numbers of the company's keys. */
+    /** The versions of the company's keys. */
     companyKeys: z.array(z.int().positive()),
     wraps: z.array(
       z.strictObject({ region: z.string(), masterKeyVersion: z.int().positive(), count: Count }),
     ),
     currentValues: Count,
     earlierValues: Count,
-    /** Versions whose fingerprint and hint are gone. */
+    /** Versions whose fingerprint and last four characters were deleted. */
     versions: Count,
-    /** Remembered requests, which held a MAC of what was written. */
+    /** Stored request ids, which contained a MAC of the value. */
     writeRequests: Count,
     apiKeys: Count,
   }),
   processes: z.strictObject({
-    /** How many were alive, and were notified. */
+    /** The number of live processes, which were notified. */
     alive: Count,
-    /** By then a process that a notification did not reach has forgotten the keys as well. */
+    /** By then, processes that missed the notification have dropped the keys as well. */
     keysForgottenBy: Time,
   }),
   infisical: z.strictObject({ folder: z.string(), secrets: Count, deletedAt: Time.nullable() }),
   backups: z.strictObject({
-    /** Those of the database that were made before then still hold the wraps. */
+    /** Database backups made before this time still contain the wraps. */
     madeBefore: Time,
     keptDays: Count,
     expiredBy: Time,
-    /** What opens those wraps. */
+    /** The master keys that decrypt those wraps. */
     masterKeyVersions: z.array(z.strictObject({ region: z.string(), version: z.int().positive() })),
   }),
-  /** When nothing is left, backups included; null while values are left in Infisical. */
+  /** When nothing remains, including backups; null while values remain in Infisical. */
   completeBy: Time.nullable(),
-  /** What is left and where, in sentences. */
+  /** What remains and where, in sentences. */
   remains: z.array(z.string()),
 });
 export type ShreddingReceipt = z.infer<typeof ShreddingReceipt>;
 
-/** Everything in a receipt but what follows from it. */
+/** The receipt's facts, from which the rest is derived. */
 export type ShreddingFacts = Omit<ShreddingReceipt, "format" | "completeBy" | "remains">;
 
 const Signed = z.strictObject({ receipt: z.string(), signature: z.string() });
 
-/** A receipt as a JSON text, and the signature of the deployment's signing key over that very text. */
+/** A receipt as a JSON text, and its signature by the deployment's signing key. */
 export type SignedReceipt = z.infer<typeof Signed>;
 
 export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedReceipt {
@@ -76,12 +76,12 @@ export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedRecei
 }
 
 /**
- * Checks a receipt with a public key alone: no database, no Infisical.
+ * Verifies a receipt with a public key alone: without database and Infisical.
  *
  * @param text the file that `keys shred` wrote
  * @param publicKey PEM, as `keys public-key` prints it
- * @returns what the receipt says
- * @throws {TenantSecretsError} INTEGRITY_FAILURE where it was changed or is not this key's; INVALID_INPUT for a key of
+ * @returns the receipt's content
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE for a modified receipt or another key's signature; INVALID_INPUT for a key of
  *   another kind
  */
 export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt {
@@ -90,14 +90,14 @@ export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt
   return readReceipt(receipt);
 }
 
-/** Which of the deployment's signing keys a receipt says that it was signed with. @throws INTEGRITY_FAILURE */
+/** The version of the signing key that a receipt names. @throws INTEGRITY_FAILURE */
 export function signingKeyVersionOf(text: string): number {
   const keyVersion = keyNumberOf(parseSigned(text).signature);
   if (keyVersion === undefined) throw notGenuine();
   return keyVersion;
 }
 
-/** A receipt's content, whoever made it. @throws {TenantSecretsError} INTEGRITY_FAILURE where it is none */
+/** A receipt's content, without verifying its signature. @throws {TenantSecretsError} INTEGRITY_FAILURE if it is no receipt */
 export function readReceipt(receipt: string): ShreddingReceipt {
   const content = readDocument(ShreddingReceipt, receipt);
   if (content === undefined) throw notGenuine();
@@ -135,6 +135,6 @@ function parseSigned(text: string): SignedReceipt {
 function notGenuine(): TenantSecretsError {
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    "This receipt was changed, or was not signed with this key.",
+    "This receipt was modified, or was not signed with this key.",
   );
 }

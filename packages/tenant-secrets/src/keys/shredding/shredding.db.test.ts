@@ -14,7 +14,7 @@ beforeAll(async () => {
 const value = "sk_test_fake_shred_0001";
 const backup = () => Promise.resolve("sha256:fake");
 
-/** A company with a current value, an earlier one, a removed secret and a remembered request. */
+/** A company with a current and an earlier version, a removed secret and a stored request id. */
 async function filled(): Promise<string> {
   const subdomain = await fixture.company("database");
   const company = fixture.secrets.company(subdomain, product);
@@ -38,7 +38,7 @@ async function idOf(subdomain: string): Promise<string> {
   return String(row?.["id"]);
 }
 
-/** Everything of a company that holds or comes from a key or a value. */
+/** Everything of a company that contains or derives from a key or a value. */
 async function leftOf(subdomain: string): Promise<unknown> {
   const id = await idOf(subdomain);
   const sql = fixture.superuser;
@@ -59,8 +59,8 @@ async function leftOf(subdomain: string): Promise<unknown> {
 }
 const nothing = { keys: ["destroyed"], wraps: 0, heads: ["destroyed"], versions: 0, requests: 0 };
 
-describe("a company that is shredded", () => {
-  test("answers KEY_DESTROYED in this process, in another within a second, and after a restart; nobody else does", async () => {
+describe("shredding a company", () => {
+  test("a shredded company answers KEY_DESTROYED in this process, in others within a second, and after a restart; others are unaffected", async () => {
     const [subdomain, other] = [await filled(), await filled()];
     const serving = fixture.another();
     const member = await serving.serve(fixture.urls.listener, () => {});
@@ -83,12 +83,12 @@ describe("a company that is shredded", () => {
     expect(await leftOf(other)).toMatchObject({ keys: ["active"], wraps: 1, versions: 3, requests: 1 });
   });
 
-  test("is told to a serving process at once, and known to this one, not when its cache runs out", async () => {
+  test("a shredding notifies a serving process at once, before its cache expires", async () => {
     const subdomain = await filled();
     const serving = fixture.another();
     const member = await serving.serve(fixture.urls.listener, () => {});
     onTestFinished(() => member.stop());
-    // What is left in the database would do: only the notification makes this process forget the key.
+    // The remaining rows would suffice: only the notification makes this process drop the key.
     const id = await idOf(subdomain);
     const [{ valueEncrypted } = {}] = await fixture.superuser`
       select secret_value_encrypted as encrypted from company_secrets where company_id = ${id} and secret_key = 'CUSTOM_A'`;
@@ -105,7 +105,7 @@ describe("a company that is shredded", () => {
         .toBe("KEY_DESTROYED");
   });
 
-  test("can still be listed and cleared away, without a hint, and what was removed does not come back", async () => {
+  test("a shredded company's secrets can be listed without last four characters and purged, and removed ones cannot be restored", async () => {
     const subdomain = await filled();
     await shred(subdomain);
     const company = fixture.secrets.company(subdomain, product);
@@ -118,7 +118,7 @@ describe("a company that is shredded", () => {
     expect(await codeOf(company.restore("CUSTOM_A"))).toBe("KEY_DESTROYED");
   });
 
-  test("ends the company's own API keys", async () => {
+  test("a shredding revokes the company's own API keys", async () => {
     const subdomain = await filled();
     const { apiKey } = await fixture.secrets.apiKeys.create(operator, {
       name: "test",
@@ -132,7 +132,7 @@ describe("a company that is shredded", () => {
     expect(await codeOf(fixture.secrets.authenticate({ credential: apiKey }))).toBe("UNAUTHENTICATED");
   });
 
-  test("gets no first key either, where it never had one", async () => {
+  test("a shredded company that never had a key cannot get one", async () => {
     const subdomain = await fixture.company("database");
     const content = contentOf(await shred(subdomain));
     expect(content.destroyed).toMatchObject({ companyKeys: [], wraps: [], currentValues: 0 });
@@ -142,7 +142,7 @@ describe("a company that is shredded", () => {
     );
   });
 
-  test("is shredded by operators alone, when it exists and it is said how long backups are kept", async () => {
+  test("a shredding is for operators only, and needs an existing company and the retention of backups", async () => {
     const subdomain = await filled();
     const { shredding } = fixture.secrets;
     expect(await codeOf(shredding.shred(product, subdomain, { backupsKeptDays: 1 }))).toBe("FORBIDDEN");
@@ -155,8 +155,8 @@ describe("a company that is shredded", () => {
   });
 });
 
-describe("the receipt", () => {
-  test("says what was destroyed, what is left where, and until when", async () => {
+describe("shredding receipts", () => {
+  test("a receipt states what was destroyed, what remains where, and until when", async () => {
     const subdomain = await filled();
     const before = Date.now();
     const signed = await shred(subdomain);
@@ -193,7 +193,7 @@ describe("the receipt", () => {
     expect(events).toMatchObject([{ actor_kind: "operator", outcome: "success" }]);
   });
 
-  test("is the same one when the company is shredded again, twice at once or by its new name, and is kept", async () => {
+  test("a receipt is stored and stays the same if the company is shredded again, concurrently or under a new name", async () => {
     const subdomain = await filled();
     const [first, second] = await Promise.all([shred(subdomain), shred(subdomain, false, fixture.another())]);
     expect(second).toEqual(first);
@@ -205,7 +205,7 @@ describe("the receipt", () => {
     expect(events).toHaveLength(1);
   });
 
-  test("is checked by anybody who has the public key, and by an independent reading of docs/shredding.md", async () => {
+  test("a receipt can be verified with the public key alone, and by an independent implementation of docs/shredding.md", async () => {
     const signed = await shred(await filled());
     const text = JSON.stringify(signed);
     const publicKey = await fixture.secrets.shredding.publicKey(operator);
@@ -216,7 +216,7 @@ describe("the receipt", () => {
     expect(verify(null, bytes, createPublicKey(publicKey), signature)).toBe(true);
   });
 
-  test("that was edited, signed by somebody else or is none at all fails", async () => {
+  test("a receipt that was modified, signed by another key, or is malformed is refused", async () => {
     const signed = await shred(await filled());
     const publicKey = await fixture.secrets.shredding.publicKey(operator);
     const check = async (text: string) => [
@@ -254,7 +254,7 @@ describe("the receipt", () => {
     expect(() => verifyReceipt(text, "-----BEGIN")).toThrow("not an Ed25519 key");
   });
 
-  test("is not checked with a public key that somebody put into the database", async () => {
+  test("a receipt is not verified with a public key that was inserted into the database", async () => {
     const signed = await shred(await filled());
     const forged = generateKeyPairSync("ed25519")
       .publicKey.export({ type: "spki", format: "pem" })
@@ -267,7 +267,7 @@ describe("the receipt", () => {
   });
 });
 
-describe("what a company has in Infisical", () => {
+describe("a shredded company's values in Infisical", () => {
   async function outside(store: "hybrid" | "infisical"): Promise<{ subdomain: string; path: string }> {
     const subdomain = await fixture.company(store);
     const path = `/tenants/${subdomain}`;
@@ -276,7 +276,7 @@ describe("what a company has in Infisical", () => {
     return { subdomain, path };
   }
 
-  test("is left where it is not asked for: the receipt says so, and that this is not complete", async () => {
+  test("values in Infisical stay unless their deletion is requested, and the receipt says so and is incomplete", async () => {
     const { subdomain, path } = await outside("hybrid");
     const company = fixture.secrets.company(subdomain, product);
     await company.set("CUSTOM_A", value);
@@ -289,7 +289,7 @@ describe("what a company has in Infisical", () => {
     expect(await codeOf(company.set("CUSTOM_OUTSIDE", "x"))).toBe("KEY_DESTROYED");
   });
 
-  test("is deleted where it is asked for, also when the keys were destroyed before; then the receipt is complete", async () => {
+  test("values in Infisical are deleted on request, also after the keys were destroyed, and the receipt is then complete", async () => {
     const { subdomain, path } = await outside("hybrid");
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", value);
     const first = contentOf(await shred(subdomain));
@@ -305,7 +305,7 @@ describe("what a company has in Infisical", () => {
     expect(await codeOf(fixture.secrets.company(subdomain, product).get("CUSTOM_OUTSIDE"))).toBe("NOT_FOUND");
   });
 
-  test("is all there is of a company on Infisical: refused without the folder, and nothing is written there after", async () => {
+  test("a company on Infisical can only be shredded with its folder, and no later write reaches it", async () => {
     const { subdomain, path } = await outside("infisical");
     const company = fixture.secrets.company(subdomain, product);
     expect(await codeOf(shred(subdomain))).toBe("NOT_SUPPORTED");
@@ -321,7 +321,7 @@ describe("what a company has in Infisical", () => {
     expect(events.map((row) => row["outcome"])).toEqual(["attempted", "success"]);
   });
 
-  test("is not deleted by the word of a receipt that another party put into the database", async () => {
+  test("a receipt inserted into the database does not cause the deletion of a folder", async () => {
     const [shredded, victim] = [await outside("hybrid"), await outside("hybrid")];
     await fixture.secrets.company(shredded.subdomain, product).set("CUSTOM_A", value);
     const [mine, theirs] = [await shred(shredded.subdomain), await shred(victim.subdomain)];
@@ -339,7 +339,7 @@ describe("what a company has in Infisical", () => {
     }
   });
 
-  test("is finished by the next try, when a try ended between the deletion and the receipt", async () => {
+  test("a shredding interrupted between the deletion and the receipt completes when it is repeated", async () => {
     const { subdomain, path } = await outside("hybrid");
     await fixture.secrets.company(subdomain, product).set("CUSTOM_A", value);
     await shred(subdomain);
@@ -350,13 +350,13 @@ describe("what a company has in Infisical", () => {
   });
 });
 
-describe("at the same time", () => {
-  test("writes win and are destroyed with the rest, or lose with a typed error; none is left behind", async () => {
+describe("shredding concurrently with other operations", () => {
+  test("concurrent writes either commit and are destroyed too, or fail with a typed error, and none remains", async () => {
     const subdomain = await filled();
     const serving = fixture.another();
     const write = (lane: number, i: number) =>
       serving.company(subdomain, product).set(
-        // Both a secret that all of them fight for and new ones, each with and without a request's id.
+        // Both one contended secret and new ones, each with and without a request id.
         lane % 2 === 0 ? "CUSTOM_A" : `CUSTOM_${lane}_${i}`,
         value,
         lane < 3 ? {} : { requestId: `${lane}-${i}` },
@@ -377,7 +377,7 @@ describe("at the same time", () => {
     expect(await leftOf(subdomain)).toEqual(nothing);
   });
 
-  test("a write that waits for the secret while it is shredded finds the key gone", async () => {
+  test("a write that waits for its secret during a shredding finds the key gone", async () => {
     const subdomain = await filled();
     const id = await idOf(subdomain);
     const serving = fixture.another();
@@ -407,7 +407,7 @@ describe("at the same time", () => {
     expect(await leftOf(subdomain)).toEqual(nothing);
   });
 
-  test("a first write and a shredding do not wait for each other, and leave no living key", async () => {
+  test("a first write and a shredding do not deadlock, and leave no usable key", async () => {
     for (let i = 0; i < 8; i++) {
       const subdomain = await fixture.company("database");
       const serving = fixture.another();
@@ -425,7 +425,7 @@ describe("at the same time", () => {
     }
   });
 
-  test("nothing brings a destroyed key back: no wrap, no state, no new number, no value under it", async () => {
+  test("a destroyed key cannot be brought back: not by a wrap, a state, a new version, or a value under it", async () => {
     const subdomain = await filled();
     const id = await idOf(subdomain);
     const [wrap] = await fixture.superuser`select * from company_key_wraps where company_id = ${id}`;
@@ -462,7 +462,7 @@ describe("at the same time", () => {
   });
 });
 
-test("a rotation of the master key goes past it and keeps the receipt checkable, also when both run at once", async () => {
+test("a master key rotation skips a shredded company and keeps its receipt verifiable, even concurrently", async () => {
   const own = await createFixture();
   const subdomains = [await own.company("database"), await own.company("database")] as const;
   for (const subdomain of subdomains) await own.secrets.company(subdomain, product).set("CUSTOM_A", value);
@@ -484,7 +484,7 @@ test("a rotation of the master key goes past it and keeps the receipt checkable,
   expect(await codeOf(fresh.company(subdomains[0], product).get("CUSTOM_A"))).toBe("KEY_DESTROYED");
   expect(await fresh.company(subdomains[1], product).get("CUSTOM_A")).toBe(value);
   await fresh.shredding.verifyReceipt(operator, JSON.stringify(signed));
-  // As the receipt says: a backup from before opens for as long as its master key is there, and then no more.
+  // As the receipt says: an earlier backup can be decrypted until its master key is destroyed.
   expect(await restored().company(subdomains[0], product).get("CUSTOM_A")).toBe(value);
   await own.secrets.masterKeys.destroy(operator, 1);
   expect(await codeOf(restored().company(subdomains[0], product).get("CUSTOM_A"))).toMatch(

@@ -31,27 +31,27 @@ import {
 const { apiKeys, companies, masterKeys, outsideWrites, processes, shreddings } = tables;
 
 export interface ShredOptions {
-  /** How long backups of the database are kept, in days: until then they hold the wraps. */
+  /** The retention of database backups, in days: until then they contain the wraps. */
   readonly backupsKeptDays: number;
-  /** Deletes what the company has in Infisical too; for good, as far as Infisical's own history does not hold it. */
+  /** Also deletes the company's folder in Infisical: permanently, except for Infisical's own history. */
   readonly withInfisicalFolder?: boolean;
 }
 
 export interface Shredding {
   /**
-   * Destroys the keys of a company, and with them every value, hint and fingerprint that the database has of it. Nobody
-   * can undo this. Again, it changes nothing and answers with the same receipt; only a folder in Infisical that was left
-   * is deleted where that is asked for now.
+   * Destroys a company's keys, and with them every value, fingerprint and last four characters in the database. Irreversible.
+   * Idempotent: repeated, it returns the same receipt, and only deletes a remaining folder in Infisical if that is requested
+   * now.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT; NOT_SUPPORTED where the values live in Infisical and
-   *   its folder is not to be deleted; STORE_UNAVAILABLE, where the keys may be gone and the folder not: once more
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT; NOT_SUPPORTED if the values are in Infisical and its
+   *   folder is not to be deleted; STORE_UNAVAILABLE if the folder may remain although the keys are destroyed: repeat
    */
   shred(caller: Caller, subdomain: string, options: ShredOptions): Promise<SignedReceipt>;
-  /** The receipt of a company that was shredded. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
+  /** The receipt of a shredded company. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   receipt(caller: Caller, subdomain: string): Promise<SignedReceipt>;
   /** As the function of that name, with this deployment's own keys. @throws as that, and FORBIDDEN, KEY_UNAVAILABLE */
   verifyReceipt(caller: Caller, text: string): Promise<ShreddingReceipt>;
-  /** What anybody can check a receipt with, as PEM. @throws {TenantSecretsError} FORBIDDEN */
+  /** The public keys that verify receipts, as PEM. @throws {TenantSecretsError} FORBIDDEN */
   publicKey(caller: Caller): Promise<string>;
 }
 
@@ -71,7 +71,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
   const { database, operations, infisical, loadSigningKey } = dependencies;
   const across: Across = (query) => database.acrossCompanies(query);
 
-  /** What a company's receipt says, which names a folder that is to be deleted, and is signed again. */
+  /** The content of a company's receipt, which names the folder to delete, and is signed again. */
   const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
     const text = JSON.stringify(stored);
     const { publicKey } = await loadSigningKey(signingKeyVersionOf(text));
@@ -83,7 +83,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     );
   };
 
-  /** Deletes the folder, and has the receipt say so. Nothing happens where that was done before. */
+  /** Deletes the folder, and updates the receipt. Does nothing if that was done before. */
   const deleteFolder = async (
     steps: Steps,
     company: CompanyRow,
@@ -119,7 +119,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     });
   };
 
-  /** Destroys the keys, or finds what that was answered with before. */
+  /** Destroys the keys, or returns the receipt of the earlier shredding. */
   const destroyKeys = async (
     { statements, writer }: Transaction,
     seen: CompanyRow,
@@ -132,7 +132,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
       .where(eq(companies.id, seen.id))
       .for("update");
     if (company === undefined) throw notFound();
-    // It was found by its subdomain, which decides whose keys are destroyed.
+    // Found by its subdomain, which decides whose keys are destroyed: verify the row.
     writer.require({ kind: "company", ...company }, company);
     const earlier = await findReceipt(statements, company.id);
     if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
@@ -144,12 +144,12 @@ export function createShredding(dependencies: Dependencies): Shredding {
     const companyId = company.id;
     const events: EventDetails[] = [];
     if (withInfisicalFolder && company.secretStore !== "database") {
-      // From now on no write to Infisical is admitted, and writes to the database are refused.
+      // From here on, writes to Infisical are not admitted and writes to the database are refused.
       const { revision } = await changeCompany({ statements, writer }, company, {
         secretStore: "database",
         storeEpoch: company.storeEpoch + 1,
       });
-      // Each change of the row is audited with its number, so that an older state that is put back shows.
+      // Each change of the row is audited with its revision, so that a restored older state is detected.
       events.push({ action: "company.set-store", companyId, version: revision });
     }
     if (earlier !== undefined) {
@@ -172,7 +172,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         // The one of the row that is genuine.
         infisical: { folder: `/tenants/${company.infisicalFolder}`, secrets: facts.secrets, deletedAt: null },
         backups: {
-          // A backup that began before this transaction committed does not have it.
+          // A backup that started before this transaction's commit still contains it.
           madeBefore: after(shreddedAt, 60_000),
           keptDays: backupsKeptDays,
           expiredBy: after(shreddedAt, 60_000 + backupsKeptDays * 86_400_000),
@@ -194,7 +194,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         const facts = {
           shreddedBy: `${caller.actor.kind} ${caller.actor.id}`,
           secrets: await countOutside(infisical, `/tenants/${seen.infisicalFolder}`),
-          // Loaded before the transaction, which would have to wait for it.
+          // Loaded before the transaction, which would otherwise wait for it.
           signingKey: await loadSigningKey(),
         };
         const { company, signed } = await steps.commit((transaction) =>
@@ -228,10 +228,10 @@ export function createShredding(dependencies: Dependencies): Shredding {
   };
 }
 
-/** What a receipt says that is found out before the transaction. */
+/** The facts of a receipt that are gathered before the transaction. */
 interface ShredFacts {
   readonly shreddedBy: string;
-  /** How many the company has in Infisical. */
+  /** The number of the company's secrets in Infisical. */
   readonly secrets: number;
   readonly signingKey: SigningKey;
 }
@@ -265,7 +265,9 @@ async function countAlive(statements: Statements): Promise<number> {
   return row?.alive ?? 0;
 }
 
-/** The versions under which a backup can hold a wrap of this company: of its time, and not destroyed. */
+/**
+ * The master key versions under which a backup can contain a wrap of this company: those of its time that are not destroyed.
+ */
 function findMasterKeys(statements: Statements, companyId: string) {
   const madeAt = sql`(select min(created_at) from company_keys where company_id = ${companyId})`;
   return statements
@@ -281,7 +283,7 @@ function findMasterKeys(statements: Statements, companyId: string) {
     .orderBy(asc(masterKeys.region), asc(masterKeys.version));
 }
 
-/** Writes to the folder that are in flight: whoever makes them is told that they do not count. */
+/** Cancels writes to the folder that are in flight: their callers get an error. */
 async function abandonOutsideWrites(statements: Statements, companyId: string): Promise<void> {
   await statements
     .update(outsideWrites)
@@ -289,7 +291,7 @@ async function abandonOutsideWrites(statements: Statements, companyId: string): 
     .where(eq(outsideWrites.companyId, companyId));
 }
 
-/** Returns when no such write can arrive in Infisical any more: none is admitted since, and each has a deadline. */
+/** Waits until no such write can reach Infisical: none is admitted any more, and each has a deadline. */
 async function waitForOutsideWrites(
   across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>,
   companyId: string,
@@ -304,7 +306,7 @@ async function waitForOutsideWrites(
   while (await across(isOut)) await sleep(100);
 }
 
-/** The secrets in a folder and everything below it; 0 where it is missing. */
+/** The number of secrets in a folder and everything below it; 0 if it is missing. */
 async function countOutside(infisical: InfisicalClient, path: string): Promise<number> {
   const here = await askInfisical(() => infisical.listSecretSummaries(path));
   const folders = await askInfisical(() => infisical.listFolders(path));
@@ -318,7 +320,7 @@ function askInfisical<T>(work: () => Promise<T>): Promise<T> {
     work,
     "STORE_UNAVAILABLE",
     () =>
-      "Infisical, where values of this company may be, did not answer as it should. Shred the company again in a moment.",
+      "Infisical, which may have values of this company, did not answer as expected. Shred the company again in a moment.",
   );
 }
 

@@ -2,7 +2,7 @@ import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import { createSecretHeads, tables, type SecretHeadRow, type Statements } from "@repo/db";
 import { type HeadState, headStateOf, integrityFailure, isGenuineHead } from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
-import { withKeysOfNow } from "../../keys/company/company-keys.ts";
+import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import type { Lookup, FoundSecret, StorePart } from "./port.ts";
 import { HeadChanged, type DatabaseParts } from "./transaction.ts";
 import { gracePlace, graceUntil, isPrevious } from "./grace-windows.ts";
@@ -59,7 +59,7 @@ export function createReading({
   };
 
   const lookup = (company: Company, secretKey: string): Promise<Lookup<FoundSecret>> =>
-    withKeysOfNow(async () => {
+    withCurrentKeys(async () => {
       const found = await findHead(company, secretKey);
       if (found.state !== "present") return found;
       const { currentVersion: version, origin, ...head } = found.secret;
@@ -76,7 +76,7 @@ export function createReading({
 
     versions: {
       findActive: (company, { secretKey }) =>
-        withKeysOfNow(async () => {
+        withCurrentKeys(async () => {
           const askedAt = performance.now();
           const rows = await database.inCompany(company.id, (statements) =>
             selectActive(statements, company, secretKey),

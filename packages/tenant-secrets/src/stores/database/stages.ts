@@ -2,7 +2,7 @@ import { tables, type Statements } from "@repo/db";
 import { keyDestroyed, type PendingOptions, type RollbackOptions, TenantSecretsError } from "@repo/catalog";
 import { decryptValue, Plaintext } from "@repo/envelope";
 import { actorColumns } from "../../access/request-ids.ts";
-import { withKeysOfNow } from "../../keys/company/company-keys.ts";
+import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { createChangeSecret, findChange, versionOf } from "./change-secret.ts";
 import { addCurrentVersion } from "./new-version.ts";
 import { inCompany } from "./transaction.ts";
@@ -70,7 +70,7 @@ export function createStages(
     },
 
     rollback: (scope, asked) =>
-      withKeysOfNow(async () => {
+      withCurrentKeys(async () => {
         const { company, caller } = scope;
         const { secretKey, toVersion, note } = asked;
         const change = { action: "secret.rollback", of: asked } as const;

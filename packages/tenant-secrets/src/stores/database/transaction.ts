@@ -5,7 +5,7 @@ import { TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, integrityFailure } from "@repo/envelope";
 import type { RaiseAlarm } from "../../access/alarms.ts";
 import type { Company } from "../../companies/companies.ts";
-import { ifDestroyed, withKeysOfNow, type CompanyKeys } from "../../keys/company/company-keys.ts";
+import { ifDestroyed, withCurrentKeys, type CompanyKeys } from "../../keys/company/company-keys.ts";
 import { enterCompany, StoreHeld } from "../../keys/company/company-lock.ts";
 
 /** What the parts of the database store work with. */
@@ -56,7 +56,9 @@ export async function inCompany<T>(
   try {
     // A caller that brings the keys begins again with others by itself.
     if (keys !== undefined) return await attempt(keys);
-    return await withKeysOfNow(async () => attempt(await companyKeys.usable(company.id).catch(ifDestroyed)));
+    return await withCurrentKeys(async () =>
+      attempt(await companyKeys.usable(company.id).catch(ifDestroyed)),
+    );
   } catch (error) {
     if (error instanceof HeadChanged) onAlarm(error.alarm(company.id));
     throw error;

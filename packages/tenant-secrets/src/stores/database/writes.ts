@@ -4,7 +4,7 @@ import { type RequestOptions, type StageOptions, TenantSecretsError } from "@rep
 import { type CompanyKey, fingerprint, requestMac } from "@repo/envelope";
 import { actorColumns, canonical } from "../../access/request-ids.ts";
 import type { CompanyScope } from "../../companies/companies.ts";
-import { withKeysOfNow } from "../../keys/company/company-keys.ts";
+import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "../batch.ts";
 import { addCurrentVersion, addPendingVersion, type NewVersion } from "./new-version.ts";
 import type { BackfillWrite, StorePart } from "./port.ts";
@@ -71,7 +71,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill
     scope: CompanyScope,
     { writes, placing, refused, requestId }: Putting,
   ): Promise<readonly number[]> =>
-    withKeysOfNow(async () => {
+    withCurrentKeys(async () => {
       const { company, caller } = scope;
       const { action } = placing;
       const name = requestNameOf(scope, requestId);
@@ -132,7 +132,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill
     },
 
     backfill: ({ company, caller }, { origin, over, waits, ...backfill }) =>
-      withKeysOfNow(async () => {
+      withCurrentKeys(async () => {
         const key = await companyKeys.forEncryption(company.id);
         const { secretKey } = backfill;
         return inCompany(parts, { company, waits }, async (statements) => {
