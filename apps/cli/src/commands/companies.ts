@@ -69,7 +69,7 @@ then on. For operators.`,
   examples: ["companies rename acmecorp acme"],
   run: async ({ subdomain, newSubdomain, "request-id": id, json }) => {
     const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.rename.mutate({ subdomain, newSubdomain, requestId: id }),
+      api.companies.rename.mutate({ company: subdomain, subdomain: newSubdomain, requestId: id }),
     );
     if (json) printJson(company);
     else print(`${subdomain} is now ${company.subdomain} (${company.id}).`);
@@ -86,7 +86,7 @@ got. For operators.`,
   examples: ["companies set-recovery acmecorp --days 60"],
   run: async ({ subdomain, days, json }) => {
     const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.setRecovery.mutate({ subdomain, days: wholeNumber("days", days) }),
+      api.companies.setRecovery.mutate({ company: subdomain, days: wholeNumber("days", days) }),
     );
     if (json) printJson(company);
     else

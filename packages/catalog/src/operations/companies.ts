@@ -39,7 +39,7 @@ export const companiesOperations = {
   rename: operation({
     kind: "mutation",
     verb: "companies",
-    input: z.strictObject({ subdomain: company, newSubdomain: company, ...request }),
+    input: z.strictObject({ company, subdomain: company, ...request }),
     output: CompanyDescription,
   }),
 
@@ -47,7 +47,7 @@ export const companiesOperations = {
   setRecovery: operation({
     kind: "mutation",
     verb: "companies",
-    input: z.strictObject({ subdomain: company, days: z.int() }),
+    input: z.strictObject({ company, days: z.int() }),
     output: CompanyDescription,
   }),
 };

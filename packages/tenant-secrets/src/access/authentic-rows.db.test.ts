@@ -357,7 +357,7 @@ describe("authentic companies", () => {
     await whileTampered("companies", statement, async () => {
       const secrets = fixture.another();
       expect(await codeOf(secrets.company(mine, product).get("CUSTOM_KEY"))).toBe("NOT_FOUND");
-      expect(await codeOf(secrets.companies.rename(operator, mine, { newSubdomain: `${mine}-new` }))).toBe(
+      expect(await codeOf(secrets.companies.rename(operator, mine, { subdomain: `${mine}-new` }))).toBe(
         "INTEGRITY_FAILURE",
       );
       expect(await codeOf(secrets.companies.setRecovery(operator, mine, 8))).toBe("INTEGRITY_FAILURE");

@@ -102,7 +102,7 @@ test("an audit log restored on another server continues there, loses no event, a
 
   await audit.ready();
   // The restored server serves before its sealer runs, in transactions whose ids were used on the other server.
-  await there.companies.rename(operator, company, { newSubdomain: "renamed" });
+  await there.companies.rename(operator, company, { subdomain: "renamed" });
   const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   // It adds one event with a position below the floor, which is not visible yet, and one above.
   const long = database.acrossCompanies(async (statements) => {

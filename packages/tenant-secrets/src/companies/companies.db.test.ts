@@ -33,7 +33,7 @@ describe("companies", () => {
       secretStore: "hybrid",
       status: "active",
     });
-    await secrets.companies.rename(operator, "renamed", { newSubdomain: "new-name" });
+    await secrets.companies.rename(operator, "renamed", { subdomain: "new-name" });
     const names = (await secrets.companies.list(operator)).map(({ subdomain }) => subdomain);
     expect(names).toContain("new-name");
     expect(names).not.toContain("renamed");
@@ -43,7 +43,7 @@ describe("companies", () => {
       expect(await codeOf(secrets.companies.create(caller, { subdomain: "x", secretStore: "hybrid" }))).toBe(
         "FORBIDDEN",
       );
-      expect(await codeOf(secrets.companies.rename(caller, "new-name", { newSubdomain: "x" }))).toBe(
+      expect(await codeOf(secrets.companies.rename(caller, "new-name", { subdomain: "x" }))).toBe(
         "FORBIDDEN",
       );
     }
@@ -52,7 +52,7 @@ describe("companies", () => {
   test("a renamed company keeps its folder in Infisical, which no other company can get", async () => {
     await secrets.companies.create(operator, { subdomain: "first", secretStore: "infisical" });
     await secrets.company("first", product).set("CUSTOM_KEY", "first's own");
-    await secrets.companies.rename(operator, "first", { newSubdomain: "moved" });
+    await secrets.companies.rename(operator, "first", { subdomain: "moved" });
     expect(await secrets.company("moved", product).get("CUSTOM_KEY")).toBe("first's own");
     expect((await infisical.findSecret("/tenants/first", "CUSTOM_KEY"))?.value).toBe("first's own");
     expect(
@@ -74,8 +74,8 @@ describe("companies", () => {
     expect(await codeOf(secrets.companies.create(operator, { subdomain: a, secretStore: "hybrid" }))).toBe(
       "CONFLICT",
     );
-    expect(await codeOf(secrets.companies.rename(operator, b, { newSubdomain: a }))).toBe("CONFLICT");
-    expect(await codeOf(secrets.companies.rename(operator, "nobody", { newSubdomain: "somebody" }))).toBe(
+    expect(await codeOf(secrets.companies.rename(operator, b, { subdomain: a }))).toBe("CONFLICT");
+    expect(await codeOf(secrets.companies.rename(operator, "nobody", { subdomain: "somebody" }))).toBe(
       "NOT_FOUND",
     );
   });
@@ -264,7 +264,7 @@ test("failed administrative operations are audited", async () => {
   const subdomain = await fixture.company("database");
   const attempts = [
     () => secrets.companies.create(operator, { subdomain, secretStore: "database" }),
-    () => secrets.companies.rename(operator, "nobody", { newSubdomain: "somebody" }),
+    () => secrets.companies.rename(operator, "nobody", { subdomain: "somebody" }),
     () => secrets.apiKeys.revoke(operator, subdomain, "00000000-0000-4000-8000-000000000000"),
     () => secrets.apiKeys.revoke(operator, subdomain, "no id"),
     () => apiKey([subdomain], { verbs: [] }),

@@ -43,7 +43,7 @@ export interface CompanyScope {
 }
 
 export interface NewSubdomain extends RequestOptions {
-  readonly newSubdomain: string;
+  readonly subdomain: string;
 }
 
 export interface Companies {
@@ -166,20 +166,20 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
         return audited(all.map(describe), {});
       }),
 
-    rename: (caller, subdomain, { newSubdomain, requestId }) => {
-      const asked = { subdomain, newSubdomain };
+    rename: (caller, company, { subdomain, requestId }) => {
+      const asked = { company, subdomain };
       return change({ caller, action: "company.rename", requestId, asked }, async (transaction) => {
-        const found = await lockNamed(transaction.statements, subdomain);
-        checkSubdomain(newSubdomain);
-        return changeCompany(transaction, found, { subdomain: newSubdomain });
+        const found = await lockNamed(transaction.statements, company);
+        checkSubdomain(subdomain);
+        return changeCompany(transaction, found, { subdomain });
       });
     },
 
-    setRecovery: (caller, subdomain, days) => {
-      const asked = { subdomain, days };
+    setRecovery: (caller, company, days) => {
+      const asked = { company, days };
       const request = { caller, action: "company.set-recovery", requestId: undefined, asked } as const;
       return change(request, async (transaction) => {
-        const found = await lockNamed(transaction.statements, subdomain);
+        const found = await lockNamed(transaction.statements, company);
         checkRecoveryDays(days);
         return changeCompany(transaction, found, { recoveryDays: days });
       });

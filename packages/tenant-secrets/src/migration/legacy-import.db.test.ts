@@ -119,8 +119,8 @@ describe("importing legacy rows", () => {
   test("a legacy row belongs to the company with its id, even if another company has its name now", async () => {
     const x = await fixture.company("database");
     const y = await fixture.company("database");
-    await fixture.secrets.companies.rename(operator, x, { newSubdomain: `${x}-new` });
-    await fixture.secrets.companies.rename(operator, y, { newSubdomain: x });
+    await fixture.secrets.companies.rename(operator, x, { subdomain: `${x}-new` });
+    await fixture.secrets.companies.rename(operator, y, { subdomain: x });
     const id = await idOf(`${x}-new`);
     const rows = [{ ...row(x, "CUSTOM_ID", seal("fake-of-x")), companyId: id }];
     expect(short(await run(rows))).toEqual(["imported"]);
@@ -131,8 +131,8 @@ describe("importing legacy rows", () => {
   test("a legacy row is a conflict if two companies have had its name, until the operator decides", async () => {
     const x = await fixture.company("database");
     const y = await fixture.company("database");
-    await fixture.secrets.companies.rename(operator, x, { newSubdomain: `${x}-new` });
-    await fixture.secrets.companies.rename(operator, y, { newSubdomain: x });
+    await fixture.secrets.companies.rename(operator, x, { subdomain: `${x}-new` });
+    await fixture.secrets.companies.rename(operator, y, { subdomain: x });
     const unknown = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
     const rows = [
       row(x, "CUSTOM_A", seal("fake-a")),
@@ -153,7 +153,7 @@ describe("importing legacy rows", () => {
     const id = await idOf(gone);
     await fixture.superuser`update companies set status = 'deleted', deleted_at = now() where id = ${id}`;
     const heir = await fixture.company("database");
-    await fixture.secrets.companies.rename(operator, heir, { newSubdomain: gone });
+    await fixture.secrets.companies.rename(operator, heir, { subdomain: gone });
     const rows = [
       { ...row(gone, "CUSTOM_A", seal("fake")), companyId: id },
       row(id, "CUSTOM_A", seal("fake")),

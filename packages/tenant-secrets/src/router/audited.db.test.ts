@@ -154,12 +154,12 @@ const table: Readonly<Record<string, Row>> = {
   "companies.rename": {
     action: "company.rename",
     as: operator,
-    input: ({ company }) => ({ subdomain: company, newSubdomain: `renamed-${company}` }),
+    input: ({ company }) => ({ company, subdomain: `renamed-${company}` }),
   },
   "companies.setRecovery": {
     action: "company.set-recovery",
     as: operator,
-    input: ({ company }) => ({ subdomain: company, days: 60 }),
+    input: ({ company }) => ({ company, days: 60 }),
   },
   "companies.apiKeys.list": { action: "api-key.list", input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {

@@ -152,13 +152,12 @@ const table: Readonly<Record<string, Row>> = {
   },
   "companies.rename": {
     may: "operator",
-    input: ({ company }) => ({ subdomain: company, newSubdomain: company }),
+    input: ({ company }) => ({ company, subdomain: company }),
     everywhere: "subdomain",
   },
   "companies.setRecovery": {
     may: "operator",
-    input: ({ company }) => ({ subdomain: company, days: 60 }),
-    everywhere: "subdomain",
+    input: ({ company }) => ({ company, days: 60 }),
   },
   "companies.apiKeys.list": { may: insiders, input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {

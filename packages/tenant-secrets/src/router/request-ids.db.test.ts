@@ -134,8 +134,8 @@ const changes: Readonly<Record<string, Change>> = {
   },
   "companies.rename": {
     caller: operator,
-    input: () => ({ subdomain: acme, newSubdomain: `renamed-${crypto.randomUUID()}` }),
-    other: { newSubdomain: "renamed-otherwise" },
+    input: () => ({ company: acme, subdomain: `renamed-${crypto.randomUUID()}` }),
+    other: { subdomain: "renamed-otherwise" },
   },
   "companies.members.add": {
     caller: operator,

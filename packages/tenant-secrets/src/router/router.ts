@@ -24,10 +24,8 @@ export const appRouter = router({
     ...procedures(companiesOperations, {
       list: ({ companies }, caller) => companies.list(caller),
       create: ({ companies }, caller, company) => companies.create(caller, company),
-      rename: ({ companies }, caller, { subdomain, ...change }) =>
-        companies.rename(caller, subdomain, change),
-      setRecovery: ({ companies }, caller, { subdomain, days }) =>
-        companies.setRecovery(caller, subdomain, days),
+      rename: ({ companies }, caller, { company, ...change }) => companies.rename(caller, company, change),
+      setRecovery: ({ companies }, caller, { company, days }) => companies.setRecovery(caller, company, days),
     }),
 
     members: router(

@@ -232,7 +232,7 @@ describe("a change", () => {
     const { secrets } = await start();
     const theirs = secrets.company(company, product);
     await theirs.get(key);
-    await fixture.secrets.companies.rename(operator, company, { newSubdomain: `${company}-new` });
+    await fixture.secrets.companies.rename(operator, company, { subdomain: `${company}-new` });
     await until(async () => (await codeOf(theirs.get(key))) === "NOT_FOUND");
     const renamed = secrets.company(`${company}-new`, product);
     expect(await renamed.get(key)).toBe(value(1));

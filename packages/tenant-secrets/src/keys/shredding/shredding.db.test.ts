@@ -197,7 +197,7 @@ describe("shredding receipts", () => {
     const subdomain = await filled();
     const [first, second] = await Promise.all([shred(subdomain), shred(subdomain, false, fixture.another())]);
     expect(second).toEqual(first);
-    await fixture.secrets.companies.rename(operator, subdomain, { newSubdomain: `${subdomain}-renamed` });
+    await fixture.secrets.companies.rename(operator, subdomain, { subdomain: `${subdomain}-renamed` });
     expect(await shred(`${subdomain}-renamed`)).toEqual(first);
     expect(await fixture.another().shredding.receipt(operator, `${subdomain}-renamed`)).toEqual(first);
     const events = await fixture.superuser`
