@@ -1,5 +1,5 @@
--- Who may touch which table. The four roles exist before any of this runs (provision.ts). All of it is declared anew each
--- time it changes: what a file no longer grants is gone.
+-- Who may touch which table. The four roles exist before any of this runs (provision.ts). The file runs again after each
+-- change to it and revokes first, so that a grant deleted from the file is also revoked in the database.
 
 revoke all on schema public from public;
 grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance;

@@ -1,4 +1,4 @@
--- Nobody changes the audit log by mistake. Whoever may switch a trigger off is found out by the MACs and the sealed batches.
+-- Events cannot be changed by mistake. A role that can disable this trigger is detected by the MACs and the signed checkpoints.
 create or replace function refuse_audit_change() returns trigger
   language plpgsql
   set search_path = pg_catalog
@@ -9,7 +9,7 @@ end $$;
 create or replace trigger append_only before update or truncate on audit_events
   for each statement execute function refuse_audit_change();
 
--- Events that are kept for long enough are removed by the job that says so in the audit log. Not by mistake, and none that is young.
+-- Only the pruning job deletes events, after their retention period, and it audits that. Young events cannot be deleted by mistake.
 create or replace function refuse_audit_removal() returns trigger
   language plpgsql
   set search_path = pg_catalog

@@ -19,7 +19,7 @@ begin
 end $$;
 grant execute on function enter_company(uuid, integer) to tenant_secrets_application, tenant_secrets_maintenance;
 
--- A store that changed without its epoch would let in what was begun under the old one.
+-- A change of store that leaves the epoch as it is would admit writes that began under the old store.
 create or replace function refuse_unfenced_store() returns trigger
   language plpgsql
   set search_path = pg_catalog

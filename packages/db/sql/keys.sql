@@ -1,11 +1,11 @@
--- What the states of a master key can become. Everything else is refused, whoever asks.
+-- The permitted state transitions of a master key. All others are rejected for every role.
 create or replace function refuse_master_key_change() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
 begin
   if tg_op = 'DELETE' then
-    raise exception 'a master key stays on record' using errcode = 'integrity_constraint_violation';
+    raise exception 'a master key cannot be deleted' using errcode = 'integrity_constraint_violation';
   end if;
   if (new.region, new.version, new.derivation, new.parameters, new.check_value, new.created_at)
       is distinct from (old.region, old.version, old.derivation, old.parameters, old.check_value, old.created_at) then
@@ -43,8 +43,8 @@ end $$;
 create or replace trigger master_key_states before update or delete on master_keys
   for each row execute function refuse_master_key_change();
 
--- A wrap is made under the active key and no other. The lock waits for whoever is changing that key's state, and
--- makes them wait: no wrap appears under a key that is on its way out. Runs as the maintenance role, because the
+-- Wraps are made under the active key only. The lock serialises them with changes of that key's state, so that no
+-- wrap appears under a key that is being retired. Runs as the maintenance role, because the
 -- application's may not look at master keys.
 create or replace function refuse_wrap() returns trigger
   language plpgsql security definer
@@ -67,7 +67,7 @@ create or replace trigger wrap_under_active_key before insert on company_key_wra
 create or replace trigger wrap_under_active_key before insert on audit_key_wraps
   for each row execute function refuse_wrap();
 
--- A key that was destroyed is not wrapped again, whoever still has it in memory.
+-- A destroyed key cannot be wrapped again, even by a process that still has it in memory.
 create or replace function refuse_company_wrap() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
@@ -105,7 +105,7 @@ end $$;
 create or replace trigger last_wrap_stays before delete on company_key_wraps
   for each row execute function refuse_unwrap();
 
--- A key of rows that is retired has nothing left under it, and is forgotten: a MAC under it must count no more.
+-- A retired row key protects no row any more. Its wraps may be deleted, so that a MAC under it is no longer valid.
 create or replace function refuse_audit_unwrap() returns trigger
   language plpgsql
   set search_path = pg_catalog
@@ -125,8 +125,8 @@ end $$;
 create or replace trigger last_wrap_stays before delete on audit_key_wraps
   for each row execute function refuse_audit_unwrap();
 
--- A destroyed key stays destroyed, and a company that was shredded gets no other. The lock waits for a shredding that is
--- under way before the row is made, so that the two never wait for each other.
+-- A destroyed key stays destroyed, and a shredded company gets no new key. The lock waits for a running shredding before
+-- the row is inserted, so that the two cannot deadlock.
 create or replace function refuse_company_key() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
@@ -150,10 +150,9 @@ alter function refuse_company_key() owner to tenant_secrets_maintenance;
 create or replace trigger company_key_destroyed before insert or update on company_keys
   for each row execute function refuse_company_key();
 
--- A value is sealed under the active key and no other, whoever still has another in memory; a rotation too seals under the
--- active key alone. Only a sealed value that is there already may stay, or move between the head of its secret and the row
--- of its version. Under a destroyed key nothing moves, and nothing comes back. The lock waits for whoever is changing the
--- key's state.
+-- Values are encrypted under the active key only, by rotations too, even if a process still has another key in memory. An
+-- existing encrypted value may stay as it is, or move between the head of its secret and the row of its version. A value
+-- under a destroyed key can neither move nor be restored. The lock serialises writes with changes of the key's state.
 create or replace function refuse_inactive_company_key() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
@@ -193,7 +192,7 @@ begin
   return new;
 end $$;
 alter function refuse_inactive_company_key() owner to tenant_secrets_maintenance;
--- 'destroyed' is what shredding leaves in the place of a sealed value (shredding.ts).
+-- Shredding replaces an encrypted value with 'destroyed' (shredding.ts).
 create or replace trigger company_key_destroyed before insert on company_secrets
   for each row when (new.secret_value_encrypted is not null) execute function refuse_inactive_company_key();
 create or replace trigger company_key_destroyed_update before update on company_secrets
@@ -201,12 +200,12 @@ create or replace trigger company_key_destroyed_update before update on company_
     (new.secret_value_encrypted is distinct from old.secret_value_encrypted and new.secret_value_encrypted <> 'destroyed')
     or (old.deleted_at is not null and new.deleted_at is null)))
   execute function refuse_inactive_company_key();
--- Its name comes before immutable_version's, so that this reason is the one that is said.
+-- Triggers run in the order of their names: this one precedes immutable_version, so that its reason is reported.
 create or replace trigger company_key_destroyed before insert or update on company_secret_versions
   for each row when (new.value_encrypted is not null) execute function refuse_inactive_company_key();
 
--- The head of a secret has a MAC under a company key. One under a destroyed key could be checked by nobody any more, and the
--- secret would be lost. The lock waits for whoever is destroying the key.
+-- The head of a secret has a MAC under a company key. A MAC under a destroyed key cannot be verified any more, so the
+-- secret would be lost. The lock serialises writes with the destruction of the key.
 create or replace function refuse_head_mac() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog

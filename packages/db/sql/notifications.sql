@@ -1,5 +1,5 @@
--- What other processes have to know of, said once by each statement and company, in the transaction of the change.
--- Ids only: whoever can connect can listen.
+-- Invalidations for other processes: one per statement and company, in the transaction of the change.
+-- They contain ids only, because every role that can connect can listen.
 create or replace function notify_companies() returns trigger
   language plpgsql
   set search_path = pg_catalog
@@ -12,7 +12,7 @@ begin
   end loop;
   return null;
 end $$;
--- A company's row and its secrets are different news: secrets change all the time, and a row hardly ever.
+-- A company's row and its secrets have separate notifications: secrets change often, the row hardly ever.
 do $$
 declare
   subject record;
@@ -29,8 +29,8 @@ begin
   end loop;
 end $$;
 
--- A value that is not the current one can be changed by itself, and is kept where webhooks are verified with it. What a
--- provider said of it changes nothing that is kept.
+-- Pending and previous values can change without the head, and are cached for the verification of webhooks. The result of a
+-- credential check is not cached, so a change of it sends nothing.
 create or replace function notify_of_version() returns trigger
   language plpgsql
   set search_path = pg_catalog
@@ -54,7 +54,7 @@ begin
 end $$;
 create or replace trigger notify_change after insert or update on master_keys
   for each statement execute function notify_subject('master-keys');
--- Processes that write to the audit log ask again which of its keys is in use. It is news of the same kind as a master key's.
+-- Writers of the audit log look up its active key again. The notification has the same kind as that of a master key.
 create or replace trigger notify_change after insert or update on audit_keys
   for each statement execute function notify_subject('master-keys');
 create or replace trigger notify_change after insert or update or delete on operators
@@ -63,7 +63,7 @@ create or replace trigger notify_change after insert or update or delete on user
   for each statement execute function notify_subject('credentials');
 create or replace trigger notify_change after insert or update or delete on memberships
   for each statement execute function notify_subject('credentials');
--- Not for `last_used_at`: that a key is used changes nothing for anybody, and happens once a minute for each.
+-- A change of `last_used_at` sends nothing: it invalidates no cache, and happens once a minute for each key.
 create or replace trigger notify_change after insert or delete
   or update of company_id, prefix, hash, verbs, key_patterns, addresses, expires_at, revoked_at on api_keys
   for each statement execute function notify_subject('credentials');

@@ -1,8 +1,8 @@
--- Rows that decide who may read. The MAC of each is made and checked by processes that have the key; what stands here only keeps
--- honest writers from crossing each other, since whoever runs the database can switch it off.
+-- Rows that decide authorization. Processes that have the row key make and verify their MACs. These triggers only serialise
+-- honest writers: an administrator of the database can disable them.
 
--- A MAC is made under the key that is in use and under no other. The lock waits for a change of that key, and makes it wait:
--- a row that was written meanwhile is among those that get a MAC under the next one.
+-- MACs are made under the active row key only. The lock serialises writes with a rotation of that key, so that the rotation
+-- also re-MACs the rows that were written meanwhile.
 create or replace function refuse_row_mac() returns trigger
   language plpgsql
   set search_path = pg_catalog
@@ -21,13 +21,13 @@ begin
   end if;
   return new;
 end $$;
--- What was revoked stays revoked.
+-- A revocation is final.
 create or replace function refuse_revival() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
 begin
-  raise exception 'what was revoked stays revoked' using errcode = 'integrity_constraint_violation';
+  raise exception 'a revocation is final' using errcode = 'integrity_constraint_violation';
 end $$;
 do $$
 declare

@@ -1,6 +1,6 @@
--- Says whether a run is still its caller's to drive, and if so extends the lease and keeps where the run is. It comes first
--- in the transaction of a step: a takeover waits for that transaction, and all later ones are refused. The
--- application's role may not touch runs otherwise; it knows holder and token only from a process that took the lease.
+-- Extends the caller's lease on a run and stores the run's position, if the run is still its caller's to drive. It is the first
+-- statement of a step's transaction: a takeover waits for that transaction, and all later ones of the old holder are rejected.
+-- The application role has no other access to runs, and learns holder and token only from the process that took the lease.
 drop function if exists hold_run(uuid, uuid, bigint, integer, text, integer, real);
 create function hold_run(run uuid, holder uuid, token bigint, seconds integer, position_json text, done_now integer, rate_now real)
   returns text

@@ -1,4 +1,4 @@
--- A version never changes, but for what destruction and re-sealing touch, whoever asks.
+-- Versions are immutable for every role, except for the columns that destruction and re-encryption change.
 create or replace function refuse_version_change() returns trigger
   language plpgsql
   set search_path = pg_catalog
@@ -23,7 +23,7 @@ end $$;
 create or replace trigger immutable_version before update on company_secret_versions
   for each row execute function refuse_version_change();
 
--- Version numbers only grow, and a head is never re-used for another secret.
+-- Version numbers only increase, and a head is never reused for another secret.
 create or replace function refuse_version_reuse() returns trigger
   language plpgsql
   set search_path = pg_catalog

@@ -40,7 +40,7 @@ it("refuses one call more than may be pending at once and without beginning it, 
   expect(told.map(({ outcome }) => outcome)).toEqual(["unavailable", "ok", "ok", "ok", "ok"]);
 });
 
-it("counts a call as pending for as long as the driver works on it, also when its caller was told that it is late", async () => {
+it("a call is pending for as long as the driver works on it, even after its caller got a timeout", async () => {
   const { calls } = callsWith({ deadlineMs: 20, maxPending: 1 });
   const { promise, resolve } = Promise.withResolvers<void>();
   let wasLate: boolean | undefined;
@@ -83,14 +83,16 @@ it("tells what became of each call: what the caller's own function throws is no 
 });
 
 it.each(["ECONNREFUSED", "CONNECT_TIMEOUT", "57P03", "53300", "TIMEOUT"])(
-  "after %s keeps nobody waiting but one call for each connection, until one is answered",
+  "after %s all calls but one per connection fail immediately, until one is answered",
   async (code) => {
     const { calls } = callsWith({ connections: 2 });
     const isUnavailable = new DatabaseError("unavailable", code);
     expect(await reasonOf(calls.run(() => Promise.reject(isUnavailable)))).toBe(isUnavailable);
     const { promise, resolve } = Promise.withResolvers<void>();
     const trying = [1, 2].map(() => calls.run(() => promise));
-    expect(await reasonOf(calls.run(async () => {}))).toEqual(new DatabaseError("unavailable", "AWAY"));
+    expect(await reasonOf(calls.run(async () => {}))).toEqual(
+      new DatabaseError("unavailable", "UNAVAILABLE"),
+    );
     resolve();
     await Promise.all(trying);
     const after = [1, 2, 3].map(() => calls.run(async () => "served"));
@@ -122,7 +124,7 @@ it("tells of silence when a call is late and no other was heard of since it bega
   expect(silences).toEqual(["silence"]);
 });
 
-it("where the server starts as away, keeps nobody waiting, and gives a slow answer the whole deadline to be heard", async () => {
+it("a pool that starts with its server unavailable fails calls immediately, and gives a slow answer the whole deadline", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const silences: string[] = [];
@@ -134,7 +136,7 @@ it("where the server starts as away, keeps nobody waiting, and gives a slow answ
   });
   const { promise, resolve } = Promise.withResolvers<void>();
   const slow = reasonOf(calls.run(() => promise));
-  expect(await reasonOf(calls.run(async () => {}))).toEqual(new DatabaseError("unavailable", "AWAY"));
+  expect(await reasonOf(calls.run(async () => {}))).toEqual(new DatabaseError("unavailable", "UNAVAILABLE"));
   await vi.advanceTimersByTimeAsync(2000);
   expect(await slow).toEqual(new DatabaseError("unavailable", "TIMEOUT"));
   await vi.advanceTimersByTimeAsync(1000);

@@ -1,7 +1,7 @@
 import { SpanKind, SpanStatusCode, trace, type Span } from "@opentelemetry/api";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 
-/** What became of one call, for whoever measures. */
+/** The outcome of one call, for metrics. */
 export interface DatabaseCall {
   readonly pool: "application" | "maintenance";
   /** `ok` also where the caller's own function threw: the database did its part. */
@@ -16,7 +16,7 @@ export interface CallOptions {
   /** How many connections the pool has at most. */
   readonly connections: number;
   readonly onCall: (call: DatabaseCall) => void;
-  /** Whether the server is taken for away until a call succeeds. */
+  /** Whether the server is assumed to be unavailable until a call succeeds. */
   readonly startsUnavailable: boolean;
   /** How long a server that is there can leave a call without a word: longer than it allows any statement. */
   readonly silenceMs: number;
@@ -29,30 +29,32 @@ export interface CallOptions {
 /** The calls of one pool. */
 export interface Calls {
   /**
-   * @param work gets to know whether the deadline has passed: what has not begun by then need not begin
-   * @throws {DatabaseError} for what the database or driver did, unavailable when there are too many calls already, when
-   *   this one takes too long, or at once while the server is away and enough calls try it; and whatever else `work` throws
+   * @param work can ask whether the deadline has passed, and need not start further steps then
+   * @throws {DatabaseError} for errors of the database or driver; `unavailable` when too many calls are pending, when the
+   *   call exceeds its deadline, or immediately while the server is unavailable and each connection already tries it. Other
+   *   errors of `work` pass through
    */
   run<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T>;
-  /** How many the driver has not done with, those included whose caller was told that they took too long. */
+  /** The number of calls in the driver, including those whose caller already got a timeout. */
   pending(): number;
-  /** Whether the server did not answer last time. */
+  /** Whether the last call got no answer from the server. */
   isUnavailable(): boolean;
 }
 
-/** Whoever has an SDK registered gets spans from here; for everybody else it does nothing. */
+/** Spans go to the registered OpenTelemetry SDK; without one they are no-ops. */
 const tracer = trace.getTracer("@repo/db");
 
-/** How long a call waits for a server that did not answer the one before: a request makes several, one after another. */
+/** Milliseconds. The deadline of calls after one without an answer. Short, because a request makes several calls in sequence. */
 const unavailableDeadlineMs = 2000;
 
-/** There is no server to be reached, none that takes connections, or none that answers. */
-const away = /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TIMEOUT|57P03|53300)/;
+/** Error codes of a server that is unreachable, accepts no connections or does not answer. */
+const unavailableCodes =
+  /^(?:ECONNREFUSED|CONNECT_TIMEOUT|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|TIMEOUT|57P03|53300)/;
 
 /**
- * Bounds the calls of a pool in number and time. A server that is slower than what is asked of it would otherwise be
- * asked for more and more, by callers who have all given up. While it does not answer at all, one call for each
- * connection goes on trying, and others are not kept waiting.
+ * Bounds the calls of a pool in number and time. Without the bounds, calls whose
+ * callers have given up would pile up on an overloaded server. While the server does not answer, one call per connection
+ * keeps trying, and all others fail immediately.
  */
 export function createCalls(options: CallOptions): Calls {
   const { pool, deadlineMs, silenceMs, maxPending, connections, onCall, onSilence } = options;
@@ -75,7 +77,7 @@ export function createCalls(options: CallOptions): Calls {
 
   async function bounded<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {
     if (pending >= maxPending) throw new DatabaseError("unavailable", "TOO_MANY_PENDING");
-    if (isUnavailable && pending >= connections) throw new DatabaseError("unavailable", "AWAY");
+    if (isUnavailable && pending >= connections) throw new DatabaseError("unavailable", "UNAVAILABLE");
     const boundMs = isUnavailable ? Math.min(deadlineMs, unavailableDeadlineMs) : deadlineMs;
     const beganAt = performance.now();
     const listen = (): void => {
@@ -96,7 +98,7 @@ export function createCalls(options: CallOptions): Calls {
       return await Promise.race([counted(() => work(() => isLate)), late]);
     } catch (thrown) {
       const error = scrubDatabaseError(thrown);
-      isUnavailable = error instanceof DatabaseError && away.test(error.code);
+      isUnavailable = error instanceof DatabaseError && unavailableCodes.test(error.code);
       throw error;
     } finally {
       clearTimeout(timer);

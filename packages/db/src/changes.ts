@@ -5,7 +5,7 @@ import type { Database } from "./connect.ts";
 import { openDriver } from "./driver.ts";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 
-/** What changed: a company, its secrets or its keys, the registry of master keys, or somebody's credential. */
+/** The kinds of changes: a company, its secrets or keys, the master key registry, or a credential. */
 export type Change =
   | { readonly subject: "company" | "company-secrets" | "company-keys"; readonly companyId: string }
   /** One secret, by {@link nameTagOf} its key. */
@@ -67,7 +67,7 @@ export async function listenForChanges(options: ChangeListenerOptions): Promise<
     await heard.promise;
   };
 
-  /** One that is dead before it listens would be waited for as long as it looks open, and nobody would replace it. */
+  /** A connection can die before it listens and still look open. Without this deadline it would never be replaced. */
   const open = async (): Promise<void> => {
     const giveUp = new AbortController();
     const late = sleep(2 * heartbeatMs, undefined, { signal: giveUp.signal, ref: false }).then(() => {
@@ -135,7 +135,7 @@ export async function announceSecret(
   await database.outsideCompanies((sql) => sql`select pg_notify(${channel}, ${payload})`);
 }
 
-/** Stands for a secret key where whoever can connect to the database can listen. Who knows the key can tell it by this. */
+/** Identifies a secret key in notifications, which every database role can read: only readers that know the key recognise it. */
 export function nameTagOf(companyId: string, secretKey: string): string {
   return createHash("sha256").update(`${companyId} ${secretKey}`).digest("base64url").slice(0, 22);
 }

@@ -59,8 +59,8 @@ export interface Database {
    */
   inCompany<T>(companyId: string, work: (statements: Statements) => Promise<T>): Promise<T>;
   /**
-   * Does what is one company's, or another owner's of its own name, when fewer of its calls than its share are under way. Not
-   * inside one of them.
+   * Runs work of one owner, such as a company, as soon as fewer of its calls are in flight than its share. Must not be
+   * nested.
    */
   inShareOf<T>(owner: string, work: () => Promise<T>): Promise<T>;
   /** Statements outside any company: the listed look-ups, and appending to the audit log. */
@@ -171,7 +171,7 @@ async function inTransaction<T>(
   const { statements, calls } = pool.current();
   const callbacks: (() => void)[] = [];
   let lost = false;
-  // What is late may go on in the driver, and register then.
+  // A call that missed its deadline may still run in the driver, and register then.
   const whenLost = (callback: () => void): void => {
     if (lost) callback();
     else callbacks.push(callback);

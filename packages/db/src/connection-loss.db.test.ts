@@ -64,7 +64,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : String(error)),
   );
 
-test("a transaction whose connection was lost never goes on inside another company's", async () => {
+test("a transaction that lost its connection never continues inside another company's", async () => {
   const sql = connect();
   const lost = Promise.withResolvers<void>();
   const betaEntered = Promise.withResolvers<void>();

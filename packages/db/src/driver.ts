@@ -13,13 +13,13 @@ interface UntypedOptions extends Omit<Options, "host" | "port"> {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What whoever connects says beside the URL. */
+/** Connection options beside the URL. */
 export interface DriverOptions {
   readonly max: number;
   readonly applicationName: string;
   /** False to prepare no statement, whatever the URL says. */
   readonly prepare?: boolean;
-  /** In seconds, for a connection that nobody uses; without it none is closed for that. */
+  /** Seconds after which an idle connection is closed. Without it idle connections stay open. */
   readonly idleTimeout?: number;
   /** Whether connections are replaced after a while, half an hour to an hour. Default true. */
   readonly renews?: boolean;

@@ -3,8 +3,8 @@ import postgres from "postgres";
 export type DatabaseErrorKind = "unavailable" | "constraint" | "other";
 
 /**
- * What is left of a database error once everything that can hold data is gone: PostgreSQL's `detail` quotes rows
- * and drizzle's message quotes parameters, so neither is kept, nor the error itself as a cause.
+ * A database error without data. PostgreSQL's `detail` quotes rows and drizzle's message quotes parameters, so both are
+ * dropped, and the original error is not attached as a cause.
  */
 export class DatabaseError extends Error {
   override readonly name = "DatabaseError";
@@ -43,7 +43,7 @@ export function scrubDatabaseError(thrown: unknown): unknown {
   return thrown;
 }
 
-/** A statement that was prepared before a migration, or on another connection of a pooler: prepared anew, it is good. */
+/** A statement that was prepared before a migration, or on another connection of a pooler. Preparing it again fixes it. */
 function isStale({ code, routine }: postgres.PostgresError): boolean {
   return code === "26000" || (code === "0A000" && routine === "RevalidateCachedQuery");
 }
@@ -55,7 +55,7 @@ function rootOf(thrown: unknown): unknown {
 
 /**
  * The driver's and the socket's errors are plain ones with a string code (an AggregateError where a host name has
- * several addresses); subclasses are somebody else's.
+ * several addresses). Subclasses come from elsewhere.
  */
 function codeOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error && "code" in thrown && typeof thrown.code === "string")) return undefined;

@@ -41,7 +41,7 @@ test.each([
   }
 });
 
-test("prepare=false and pgbouncer=true are kept to where statements could be prepared", async () => {
+test("prepare=false and pgbouncer=true are obeyed where statements could be prepared", async () => {
   for (const parameter of ["prepare=false", "pgbouncer=true"]) {
     expect(await inspectConnection("DATABASE_URL", `${urls.application}?${parameter}`)).toEqual({
       isPooled: false,
@@ -58,7 +58,7 @@ test("migrations run through a pooler in transaction mode, and leave no lock beh
   const held = await sql`
     select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`;
   expect(held).toHaveLength(0);
-  // Nobody has to wait for it.
+  // Left unawaited: the test does not depend on it.
   await migrateDatabase(urls.migration, 1000);
 });
 

@@ -85,7 +85,7 @@ async function inspect(asking: postgres.Sql, between: postgres.Sql): Promise<Fin
   const first = await sessionOf(asker);
   let isPooled = false;
   for (let round = 0; round < rounds; round += 1) {
-    // While somebody else's transaction holds a session, and after it, a pooler gives another one.
+    // A pooler assigns another session while, and after, another client's transaction holds one.
     const during = await between.begin(async (inside) => {
       if ((await sessionOf(inside)) === first) isPooled = true;
       return ask();

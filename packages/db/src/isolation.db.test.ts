@@ -183,7 +183,7 @@ describe("the application's role", () => {
     expect(await run("select * from companies")).toHaveLength(0);
   });
 
-  test("sees and writes one company's rows in its scope, and nobody else's", async () => {
+  test("a company's scope sees and writes only that company's rows", async () => {
     await database.inCompany(a, async (statements) => {
       const seen = await statements.execute("select distinct company_id from company_secrets");
       expect(seen.map((row) => row["company_id"])).toEqual([a]);
@@ -264,7 +264,7 @@ describe("the application's role", () => {
 });
 
 describe("the rows of versions", () => {
-  test("never change but for what destruction and re-sealing touch, whoever asks", async () => {
+  test("versions are immutable for every role, except for destruction and re-encryption", async () => {
     const change = (set: string) =>
       superuser.unsafe(`update company_secret_versions set ${set} where company_id = '${a}'`).then(
         () => "done",

@@ -80,8 +80,8 @@ test("nothing is open between two batches, nor when the reader stops", async () 
 });
 
 test("a database that is unavailable is a DatabaseError, and its words stay behind", async () => {
-  const away = allRows(1, { url: "postgres://nobody:canary-password@127.0.0.1:1/nothing" });
-  await expect(away).rejects.toMatchObject({ name: "DatabaseError", kind: "unavailable" });
+  const unreachable = allRows(1, { url: "postgres://nobody:canary-password@127.0.0.1:1/nothing" });
+  await expect(unreachable).rejects.toMatchObject({ name: "DatabaseError", kind: "unavailable" });
 });
 
 describe("tables that are not the sample's", () => {

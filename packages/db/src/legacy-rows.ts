@@ -32,8 +32,8 @@ const companyColumns = ["id", "subdomain"];
 /**
  * Reads `company_secrets(company_id, secret_key, secret_value_encrypted)` with the subdomains of `companies(id, subdomain)`
  * from another PostgreSQL, as both are when the reading begins. The columns may have any type that has a text, and neither
- * keys nor constraints are needed. The rows are kept by a held cursor: no transaction is open while the caller works, and
- * the connection has to be one to the server itself or to a pooler of sessions.
+ * keys nor constraints are needed. A cursor WITH HOLD keeps the rows: no transaction is open while the caller works, and
+ * the connection has to go to the server itself or to a session pooler.
  *
  * @throws {DatabaseError} for what that database or the driver does
  * @throws {RangeError} for a table that is not there, or has not these columns, with its name

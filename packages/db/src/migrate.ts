@@ -17,8 +17,8 @@ const LOCK_NOT_AVAILABLE = "55P03";
  *
  * @param migrationUrl of the role that owns the database
  * @param lockTimeoutMs how long to wait for another process's migrations
- * @throws {Error} when another process still migrates after that time; drizzle's own when a migration fails, of
- * which then nothing is kept
+ * @throws {Error} when another process still migrates after that time; drizzle's own when a migration fails, which
+ * is then rolled back completely
  */
 export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<void> {
   // On a connection of its own, in a transaction: it ends with that one also where a pooler keeps the session.
@@ -29,7 +29,7 @@ export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK
       await inside`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true),
         set_config('idle_in_transaction_session_timeout', '0', true)`;
       await acquireLock(inside, lockTimeoutMs);
-      // The job runner speaks another driver, which nobody else has to load.
+      // The job runner needs another driver, which is loaded only here.
       const { migrateJobs } = await import("./jobs/schema.ts");
       await migrateJobs(migrationUrl);
       await migrate(drizzle({ client }), {
@@ -42,7 +42,7 @@ export async function migrateDatabase(migrationUrl: string, lockTimeoutMs = LOCK
   } catch (thrown) {
     throw scrubDatabaseError(thrown);
   } finally {
-    // Where the lock was lost with its connection, so that nothing goes on without it.
+    // Fails if the lock was lost with its connection, so that no migration continues without it.
     await Promise.all([client.end({ timeout: 0 }), holder.end({ timeout: 5 })]);
   }
 }

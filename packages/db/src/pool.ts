@@ -25,8 +25,8 @@ export interface ReplaceablePool {
 }
 
 /**
- * The driver waits longer and longer after connections that failed, up to 20 s if it is let, and every one of the pool
- * that fails counts: longer than the deadline of a call, so that calls fail on a server that has long been back.
+ * Milliseconds. The driver's own backoff after failed connections grows to 20 s, with every failed connection of the pool.
+ * That exceeds the deadline of a call, so calls would fail although the server has long recovered.
  */
 const longestBackoffMs = 1000;
 

@@ -112,7 +112,7 @@ test("several that provision at once all succeed", async () => {
   for (const each of all) expect(await connect(each.application)`select 1 as one`).toEqual([{ one: 1 }]);
 });
 
-test("provisioning again takes back what somebody has widened, and keeps the data", async () => {
+test("provisioning again revokes privileges that were added by hand, and keeps the data", async () => {
   const superuser = connect(server.superuserUrl);
   const before = await provision("widened");
   await connect(before.migration)`create table public.kept as select 42 as answer`;

@@ -42,8 +42,8 @@ export interface ProvisionOptions {
 }
 
 /**
- * Makes the four roles and an empty database for them. Where they exist, sets anew what the roles are, who owns the
- * database, what everybody may do there, and the time limits. Several may run at once. `migrateDatabase` fills it.
+ * Creates the four roles and an empty database for them. If they exist, resets the attributes of the roles, the owner of
+ * the database, the privileges of PUBLIC and the time limits. Safe to run concurrently. `migrateDatabase` creates the tables.
  *
  * @returns the URLs of the database, one for each role, with their passwords
  * @throws {RangeError} for a database name or password of another form than above

@@ -9,8 +9,8 @@ interface RoleFindings {
 }
 
 /**
- * Row-level security binds neither superusers nor roles with BYPASSRLS, and owners can end it. A role counts as what
- * any role is that it is a member of, directly or not: it can become that one.
+ * Row-level security binds neither superusers nor roles with BYPASSRLS, and owners can end it. The attributes of
+ * every role that it is a member of, directly or not, apply too: it can switch to that role.
  *
  * @throws {Error} when the role that `sql` connects as, or one it is a member of, is a superuser, has BYPASSRLS, owns a
  * table in schema public, or is one that a policy lets see every company

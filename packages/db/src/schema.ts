@@ -11,7 +11,7 @@ export { rowRevisions } from "./schema/columns.ts";
 
 /**
  * Every column that holds something sealed: a wrapped key, or a value. Rotation, its report and shredding go through this
- * list, and a test holds it against what is found in the tables.
+ * list, and a test compares it with the tables.
  */
 export const encryptedColumns = [
   { table: "company_key_wraps", column: "wrapped", wraps: true },

@@ -43,9 +43,9 @@ const maxOfOneStatement = 200;
 const fewOfOneCompany = 50;
 
 /**
- * Reads heads of secrets with row-level security on, all that are asked for in one turn of the event loop in one statement.
- * Where that fails for another reason than that the database is away, each is read by itself, so that what is wrong with
- * one company is not another's trouble.
+ * Reads heads of secrets under row-level security. All heads requested in one turn of the event loop share one statement.
+ * If that fails although the database is available, each head is read by itself, so that one company's error does not
+ * fail another company's read.
  */
 export function createSecretHeads(database: Database): ReadSecretHead {
   let waiting: Wanted[] = [];

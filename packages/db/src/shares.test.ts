@@ -5,7 +5,7 @@ import { createShares, type ShareOptions } from "./shares.ts";
 const shared = (options: Partial<ShareOptions>) =>
   createShares({ atOnce: 1, maxWaiting: 100, timeoutMs: 60_000, isSuspended: () => false, ...options });
 
-/** Work that goes on until it is told to end. */
+/** Work that runs until the test ends it. */
 function held() {
   const ends: (() => void)[] = [];
   const begun: string[] = [];
@@ -75,19 +75,19 @@ describe("an owner's calls", () => {
   });
 
   test("wait for nothing while there is no server, those included who wait already", async () => {
-    let away = false;
-    const shares = shared({ isSuspended: () => away });
+    let isSuspended = false;
+    const shares = shared({ isSuspended: () => isSuspended });
     const { ends, begun, work } = held();
     const calls = ["a", "b", "c"].map((name) => shares.run("acme", work(name)));
     await sleep(1);
-    away = true;
+    isSuspended = true;
     calls.push(shares.run("acme", work("d")));
     await sleep(1);
     expect(begun).toEqual(["a", "d"]);
     ends[0]?.();
     await sleep(1);
     expect(begun).toEqual(["a", "d", "b", "c"]);
-    away = false;
+    isSuspended = false;
     for (const end of ends) end();
     expect(await Promise.all(calls)).toEqual(["a", "b", "c", "d"]);
     expect(await shares.run("acme", () => Promise.resolve("let in"))).toBe("let in");

@@ -18,7 +18,7 @@ export interface ShareOptions {
   readonly maxWaiting: number;
   /** How long one waits at most, in milliseconds. */
   readonly timeoutMs: number;
-  /** Whether nobody has to wait for now: there is no server to share, and each is to be told so at once. */
+  /** Whether calls skip the queue: while the server is unavailable there is nothing to share, and each call fails at once. */
   readonly isSuspended: () => boolean;
 }
 
@@ -50,7 +50,7 @@ export function createShares({ atOnce, maxWaiting, timeoutMs, isSuspended }: Sha
     });
   };
 
-  /** Who waits takes over the place, so that nobody gets in between. */
+  /** Hands the slot directly to the next waiting call, so that no new call overtakes it. */
   const leave = (name: string, owner: Owner): void => {
     owner.running -= 1;
     for (const next of owner.waiting) {

@@ -7,7 +7,7 @@ import { startTransactionPooler } from "./testing/transaction-pooler.ts";
 
 // What else the driver is patched for: a prepared statement can be refused by the server although nothing is wrong with
 // it, after a migration ("cached plan must not change result type") or behind a pooler ("prepared statement does not
-// exist"). Every answer is compared with what was asked.
+// exist"). Every answer is compared with its question.
 
 const database = await createTestDatabase();
 const superuser = postgres(database.superuserUrl, { max: 2, onnotice: () => {} });
@@ -36,7 +36,7 @@ interface Thing {
 
 const anyOf = (): number => 1 + Math.floor(Math.random() * rows);
 
-/** One read, with parameters of types that are written differently the second time if they are not written anew. */
+/** One read. Its parameters have types that serialise differently the second time unless they are serialised again. */
 async function read(sql: postgres.ISql, id: number): Promise<string> {
   const flag = id % 2 === 0;
   const [row] = await sql<Thing[]>`
@@ -131,7 +131,7 @@ test("a transaction meets a migration with an error or a right answer, and ends"
   expect(await tally(many(20, transaction))).toEqual({ right: 20 });
 });
 
-test("a reserved connection meets a migration with an error, and goes on in order", limit, async () => {
+test("a reserved connection fails once after a migration, and then works again", limit, async () => {
   const sql = connect(database.urls.application, 1);
   const reserved = await sql.reserve();
   expect(await read(reserved, 1)).toBe("right");
@@ -151,17 +151,21 @@ test("a reserved connection meets a migration with an error, and goes on in orde
   expect(await tally(Array.from({ length: 20 }, () => read(sql, anyOf())))).toEqual({ right: 20 });
 });
 
-test("after one connection was refused a statement, the others prepare theirs anew", limit, async () => {
-  const sql = connect(database.urls.application, 3);
-  const held = await Promise.all([sql.reserve(), sql.reserve(), sql.reserve()]);
-  for (const connection of held) expect(await read(connection, 1)).toBe("right");
-  await superuser`alter table things add column extra integer`;
-  const outcomes: string[] = [];
-  for (const connection of held) outcomes.push(await read(connection, 2).catch(() => "refused"));
-  await superuser`alter table things drop column extra`;
-  for (const connection of held) connection.release();
-  expect(outcomes).toEqual(["refused", "right", "right"]);
-});
+test(
+  "after one connection's prepared statement was rejected, the others prepare theirs again",
+  limit,
+  async () => {
+    const sql = connect(database.urls.application, 3);
+    const held = await Promise.all([sql.reserve(), sql.reserve(), sql.reserve()]);
+    for (const connection of held) expect(await read(connection, 1)).toBe("right");
+    await superuser`alter table things add column extra integer`;
+    const outcomes: string[] = [];
+    for (const connection of held) outcomes.push(await read(connection, 2).catch(() => "refused"));
+    await superuser`alter table things drop column extra`;
+    for (const connection of held) connection.release();
+    expect(outcomes).toEqual(["refused", "right", "right"]);
+  },
+);
 
 test.each([
   { tracksStatements: false, pooler: "that does not know prepared statements" },

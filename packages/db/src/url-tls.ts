@@ -32,7 +32,9 @@ export function readTls(
   const mode = parameters.get("sslmode");
   const root = parameters.get("sslrootcert");
   if (mode === "allow" || mode === "prefer")
-    refuse(`has sslmode=${mode}, which goes on in the clear when it is told to: use verify-full, or disable`);
+    refuse(
+      `has sslmode=${mode}, which continues unencrypted when the server asks for it: use verify-full, or disable`,
+    );
   const asked = mode === undefined && root === "system" ? "full" : modes[mode ?? "disable"];
   if (asked === undefined) {
     if (mode !== undefined && mode !== "disable")

@@ -163,7 +163,7 @@ const refused: Readonly<Record<string, readonly [url: () => string, message: Reg
   ],
   "`sslmode=prefer`, `allow`": [
     () => urlOf({ query: "?sslmode=prefer" }),
-    /^DATABASE_LISTENER_URL has sslmode=prefer, which goes on in the clear/,
+    /^DATABASE_LISTENER_URL has sslmode=prefer, which continues unencrypted/,
   ],
   "`schema=` anything else": [
     () => urlOf({ query: "?schema=tenants" }),

@@ -86,7 +86,7 @@ const refused: readonly (readonly [url: string, rule: RegExp])[] = [
   ["postgres://u:fake-secret@h:70000/db", /^is not of the form/],
   ["postgres://u:fake@secret/x?y@h/db", /^is not of the form .* %25/],
   ["postgres://u:fake-secret@h/db#fragment", /^is not of the form/],
-  ["postgres://u:fake-secret@h/db?sslmode=prefer", /^has sslmode=prefer, which goes on in the clear/],
+  ["postgres://u:fake-secret@h/db?sslmode=prefer", /^has sslmode=prefer, which continues unencrypted/],
   ["postgres://u:fake-secret@h/db?sslmode=on", /^has a sslmode other than/],
   [
     "postgres://u:fake-secret@h/db?sslmode=verify-full&sslrootcert=/nowhere",

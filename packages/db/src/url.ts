@@ -73,7 +73,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     user,
     password: colon === -1 ? "" : decode(userinfo.slice(colon + 1), "password"),
     database,
-    // Nobody is in between on a Unix socket, and the server speaks no TLS there.
+    // A Unix socket has no network in between, and the server offers no TLS on it.
     tls: isSocket ? undefined : readTls(parameters, binding === "require", refuse),
     primaryOnly: session === "primary" || session === "read-write",
     prepare: isOn("prepare", !isOn("pgbouncer", false)),
@@ -116,7 +116,7 @@ interface Parts {
 }
 
 function split(text: string): Parts {
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  // oxlint-disable-next-line no-control-regex -- the pattern matches control characters
   if (/[\s\u0000-\u001f\u007f\ufeff]/.test(text)) refuse("holds white space or a control character");
   if (!/^postgres(ql)?:\/\//.test(text)) refuse("does not begin with postgres:// or postgresql://");
   const [, scheme, userinfo = "", hosts = "", path = "", query = ""] = form.exec(text) ?? [];

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { connectDatabase, type Database, type Statements } from "./connect.ts";
 import { createTestDatabase } from "./testing/index.ts";
 
-// What somebody is told who put something into a transaction and has to know whether it is there.
+// The answer to a caller that has to know whether its transaction was committed.
 
 const testDatabase = await createTestDatabase();
 const { application, maintenance } = testDatabase.urls;

@@ -26,7 +26,7 @@ export function locateBinaries(user: UnprivilegedUser | undefined): string {
   const bin = path.join(installed, "bin");
   if (user === undefined || isReachable(path.join(bin, "postgres"), user)) return bin;
 
-  // Root's own and nobody else's to write: whatever is inside was put there by a copy that finished.
+  // Only root can write here, so the content comes from a copy that finished.
   const copies = path.join(SHARED_PARENT, "tenant-secrets-postgres");
   ensureOwnDirectory(copies);
   const copy = path.join(copies, versionOf(packageRoot));

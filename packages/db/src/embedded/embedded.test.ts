@@ -116,7 +116,7 @@ test("starts on an empty directory, and on its data the next time", { timeout: T
 });
 
 test(
-  "lets nobody in without the password, and listens nowhere but on 127.0.0.1",
+  "rejects connections without the password, and listens on 127.0.0.1 only",
   { timeout: TIMEOUT_MS },
   async () => {
     const dataDir = initialisedDirectory();
@@ -266,7 +266,7 @@ test.runIf(isRoot)(
 test.runIf(isRoot)("runs in a process of an ordinary user as well", { timeout: TIMEOUT_MS }, async () => {
   const dataDir = temporaryDirectory();
   const user = findUnprivilegedUser();
-  if (user === undefined) throw new Error("root has somebody to become");
+  if (user === undefined) throw new Error("there is no unprivileged user");
   chownSync(dataDir, user.uid, user.gid);
   const { child, url } = await launch(dataDir, { uid: user.uid, gid: user.gid });
   expect(await query(url, "select 1 as one")).toEqual([{ one: 1 }]);

@@ -3,11 +3,11 @@ import { chmodSync, existsSync, lstatSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { findUnprivilegedUser, isReachable } from "./unprivileged.ts";
 
-// Survives a reboot, exists everywhere, and its sticky bit keeps other users from renaming what is ours.
+// Survives a reboot and exists everywhere. Its sticky bit keeps other users from renaming our directories.
 export const SHARED_PARENT = "/var/tmp";
 
 /**
- * Makes `directory` where it is missing, and makes sure that nobody else can have put anything into it.
+ * Creates `directory` if it is missing, and makes sure that no other user could write into it.
  *
  * In a folder that everyone may write to, another user can be there first under a name that he guessed.
  *
@@ -52,7 +52,7 @@ export function usableDataDir(preferred: string): string {
   return elsewhere;
 }
 
-// A directory that is there and shut (0700, made by a `mkdtemp`) is opened at the start: what counts are its parents.
+// An existing private directory (0700, made by `mkdtemp`) is opened up at the start. Only its parents have to be reachable.
 function nearestExisting(directory: string): string {
   const parent = path.dirname(directory);
   return existsSync(parent) || parent === directory ? parent : nearestExisting(parent);

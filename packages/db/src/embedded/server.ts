@@ -25,7 +25,7 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** Settings as in postgresql.conf, for this start only. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Gets what the server logs. It quotes statements, and statements may hold what is secret. */
+  /** Receives the server's log. The log quotes statements, which may contain secrets. */
   readonly onLog?: (text: string) => void;
 }
 
@@ -67,7 +67,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
         ...server,
       };
     } catch (error) {
-      // Somebody took the port between our look and the server's.
+      // Another process took the port between our check and the server's start.
       const portTaken = error instanceof Error && error.message.includes("could not bind");
       if (!portTaken || attempt === PORT_ATTEMPTS) throw error;
     }
@@ -171,7 +171,7 @@ function ready(child: ChildProcess): Promise<void> {
       reject(new Error(`PostgreSQL was not ready after ${READY_TIMEOUT_MS / 1_000} s.`));
     }, READY_TIMEOUT_MS);
     child.stderr?.on("data", (text: string) => {
-      // After the start the log is let go: it quotes statements, and statements may hold what is secret.
+      // The log is discarded after the start: it quotes statements, which may contain secrets.
       if (settled) return;
       output += text;
       if (output.includes("database system is ready to accept connections")) settle(resolve);

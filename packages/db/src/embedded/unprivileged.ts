@@ -9,7 +9,7 @@ export interface UnprivilegedUser {
 }
 
 /**
- * PostgreSQL refuses to run as root, so root has to become somebody else.
+ * PostgreSQL refuses to run as root, so a root process runs it as an unprivileged user.
  *
  * @returns the user to become, or undefined when this process is not root's and simply stays itself
  * @throws {Error} when this is root's process and the machine has neither a `postgres` nor a `nobody` user

@@ -35,7 +35,7 @@ export interface Jobs {
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;
 const dayMs = 86_400_000;
-/** The runner goes on asking for jobs after what it cannot recover from; after so many failures it is replaced. */
+/** Failures of the runner after which it is replaced: it keeps polling after errors that it cannot recover from. */
 const failuresToReplace = 10;
 
 /**
@@ -83,7 +83,7 @@ async function runUntilItEnds(
 ): Promise<void> {
   const { log, concurrency = 2, drainMs = 8000 } = options;
   const report = (error: unknown) =>
-    log("warn", "jobs: the runner met an error, and goes on", { diagnosis: diagnosisOf(error) });
+    log("warn", "jobs: the runner met an error and continues", { diagnosis: diagnosisOf(error) });
   // One connection listens, and one is for what happens at intervals.
   const pool = await createPool(options.maintenanceUrl, concurrency + 2, report);
   const events: WorkerEvents = new EventEmitter();
@@ -115,7 +115,7 @@ async function runUntilItEnds(
         parseCronItem({
           task: name,
           match: pattern,
-          // What was missed while nobody ran jobs is made up for once.
+          // Runs that were due while no process ran jobs are caught up on once.
           options: { backfillPeriod: dayMs, jobKey: `${name}:cron`, jobKeyMode: "replace" },
         }),
       ),

@@ -98,7 +98,7 @@ describe("who may do what with jobs", () => {
   const names = async (query: postgres.PendingQuery<postgres.Row[]>) =>
     (await query).map((row) => String(row["name"])).toSorted();
 
-  test("the maintenance role has what running jobs takes, and nobody else has anything", async () => {
+  test("only the maintenance role has access to the job queue, and enough to run jobs", async () => {
     const privileges = await names(superuser`
       select c.relname || ' ' || a.grantee::regrole || ' ' || string_agg(a.privilege_type, ' ' order by a.privilege_type) as name
       from pg_class c, aclexplode(c.relacl) a
@@ -339,7 +339,7 @@ describe("stopping", () => {
     await untilNoneLeft();
   });
 
-  test("is possible while the database is away, which the log says", async () => {
+  test("starting the jobs succeeds while the database is unavailable, which is logged", async () => {
     const { lines, stop } = await runJobs({
       maintenanceUrl: "postgres://nobody:a-canary@127.0.0.1:1/nowhere",
       tasks: { "rotate-master-key": async () => {} },
@@ -397,7 +397,7 @@ describe("when something is lost", () => {
   });
 });
 
-test("what was due while nobody ran jobs runs once, however many processes start", async () => {
+test("jobs that were due while no process ran them run once, however many processes start", async () => {
   const due = new Date(Date.now() - 600_000);
   for (const task of ["forget-processes", "forget-write-requests"]) {
     await superuser`insert into graphile_worker._private_known_crontabs (identifier, known_since, last_execution)

@@ -21,7 +21,7 @@ export type JobLog = (
   },
 ) => void;
 
-/** What became of one run of a job, for whoever measures. */
+/** The outcome of one run of a job, for metrics. */
 export interface JobRun {
   readonly task: string;
   readonly outcome: "done" | "failed";

@@ -17,7 +17,7 @@ import { masterKeys } from "./keys.ts";
 
 /**
  * Keys of the audit log, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
- * read (`row`). Random, and wrapped. One of these that is `retiring` still counts while rows get MACs under the next one.
+ * read (`row`). Random, and wrapped. A row key that is `retiring` stays valid while rows get MACs under the next one.
  */
 export const auditKeys = pgTable(
   "audit_keys",
@@ -87,7 +87,7 @@ export const auditEvents = pgTable(
     address: text("address"),
     count: integer("count").notNull().default(1),
     lastAt: at("last_at"),
-    /** The process that wrote it, which numbers its events: a number that is missing is an event that was taken away. */
+    /** The process that wrote the event. It numbers its events in sequence, so a missing number reveals a deleted event. */
     writerId: uuid("writer_id"),
     sequenceNo: bigint("sequence_no", { mode: "number" }),
     xid: xid8("xid")
@@ -137,7 +137,7 @@ export const auditCheckpoints = pgTable(
     size: integer("size").notNull(),
     /** For each event in its order, 16 bytes of its id and 32 of its leaf's hash. */
     leaves: bytea("leaves").notNull(),
-    /** What is signed: a text that holds the root, the size and the hash of the head before. */
+    /** The signed text: the root, the size and the hash of the previous checkpoint. */
     checkpoint: text("checkpoint").notNull(),
     signature: text("signature").notNull(),
     sealedAt: at("sealed_at").notNull().defaultNow(),

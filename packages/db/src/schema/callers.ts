@@ -22,7 +22,7 @@ export const operators = pgTable(
   ],
 );
 
-/** People. They belong to companies by memberships; how they sign in is kept elsewhere. */
+/** People. Memberships link them to companies. Their sign-in credentials are stored elsewhere. */
 export const users = pgTable(
   "users",
   {

@@ -56,8 +56,8 @@ export const companyForeignKey = (name: string, column: AnyPgColumn) =>
   foreignKey({ name, columns: [column], foreignColumns: [companies.id] }).onDelete("restrict");
 
 /**
- * Every subdomain that a company has had, kept by a trigger: what was written under a name can belong to an earlier owner of
- * it.
+ * Every subdomain that a company has had, recorded by a trigger. A subdomain can change hands, so data under it can belong
+ * to an earlier owner.
  */
 export const companySubdomains = pgTable(
   "company_subdomains",

@@ -2,15 +2,15 @@ import { sql } from "drizzle-orm";
 import { check, index, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import { actorColumns, at } from "./columns.ts";
 
-/** Request ids of changes of companies, members and API keys, kept for a day, so that a retried request applies once. */
+/** Request ids of changes to companies, members and API keys, stored for a day, so that a retried request applies once. */
 export const managementRequests = pgTable(
   "management_requests",
   {
     ...actorColumns(),
     requestId: text("request_id").notNull(),
-    /** SHA-256 of what was asked for. */
+    /** SHA-256 of the request. */
     digest: text("digest").notNull(),
-    /** What was answered, without a credential. Null while the transaction that does it runs. */
+    /** The response without its credential. Null until the transaction of the change commits. */
     answer: jsonb("answer"),
     createdAt: at("created_at").notNull().defaultNow(),
   },

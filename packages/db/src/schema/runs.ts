@@ -15,8 +15,8 @@ import {
 import { at } from "./columns.ts";
 
 /**
- * Long work: a rotation of keys, an import, a migration. One process at a time drives a run; the row is all that another
- * process needs to go on with it. docs/runs.md has the states.
+ * Long-running work: a key rotation, an import, a migration. One process at a time drives a run, and another process can
+ * resume it from the row alone. docs/runs.md describes the states.
  */
 export const runs = pgTable(
   "runs",
@@ -25,7 +25,7 @@ export const runs = pgTable(
     kind: text("kind").notNull(),
     /** What the run is about, such as a region or the id of a company: one unfinished run of a kind for each. */
     subject: text("subject").notNull(),
-    /** `failed`: the job queue tries it no more; it goes on when it is started or resumed again. */
+    /** `failed`: the job queue has stopped retrying. Starting or resuming the run continues it. */
     state: text("state", { enum: ["running", "paused", "failed", "done", "cancelled"] })
       .notNull()
       .default("running"),

@@ -15,10 +15,10 @@ import { actorColumns, at, bytea } from "./columns.ts";
 import { companyForeignKey } from "./companies.ts";
 import { companyKeys } from "./keys.ts";
 
-/** The most earlier versions of a secret that count at once: each is opened at every look for what counts. */
+/** The maximum number of previous versions that are active at once: reading the active versions decrypts each of them. */
 export const maxGraceWindows = 5;
 
-/** An earlier version that goes on to count. */
+/** A previous version that is still active. */
 export interface GraceWindow {
   readonly version: number;
   /** When it ends to count: ISO 8601 in UTC, to the millisecond. */
@@ -39,11 +39,11 @@ export const companySecrets = pgTable(
     companyKeyVersion: integer("company_key_version"),
     currentVersion: integer("current_version"),
     pendingVersion: integer("pending_version"),
-    /** Earlier versions that still count, the one that was replaced last first. What has ended is dropped by the next change. */
+    /** Previous versions that are still active, the latest first. The next change drops those that have ended. */
     graceWindows: jsonb("grace_windows").$type<readonly GraceWindow[]>().notNull().default([]),
     lastVersion: integer("last_version").notNull(),
     origin: text("origin", { enum: ["written", "infisical", "legacy"] }).notNull(),
-    /** The current version's, so that a read of its value has it at hand. */
+    /** Copied from the current version, so that reading its value needs no second row. */
     expiresAt: at("expires_at"),
     deletedAt: at("deleted_at"),
     recoverUntil: at("recover_until"),
@@ -106,11 +106,11 @@ export const companySecretVersions = pgTable(
     note: text("note"),
     ...actorColumns(),
     createdAt: at("created_at").notNull().defaultNow(),
-    /** When it ceased to be the current version, or the pending one of a secret that was written anew: its value grows old since then. */
+    /** When the version was replaced as the current one, or as the pending one by a new write. Its retention starts then. */
     replacedAt: at("replaced_at"),
     /** When the credential ends at its provider. */
     expiresAt: at("expires_at"),
-    /** At how many days before that somebody is reminded, and the fewest for which it was done; -1 once it was said to be over. */
+    /** The days before expiry at which a reminder is sent, and the fewest already sent; -1 once the expiry itself was reported. */
     reminderDays: integer("reminder_days").array().notNull().default([30, 7, 1]),
     remindedDays: integer("reminded_days"),
     /** What its provider last said of it: `unknown` where the provider could not be asked. */
@@ -136,7 +136,7 @@ export const companySecretVersions = pgTable(
       columns: [t.companyId, t.companyKeyVersion],
       foreignColumns: [companyKeys.companyId, companyKeys.keyVersion],
     }).onDelete("restrict"),
-    // Of what is still to be reminded of: looked at every few minutes.
+    // Covers only versions with reminders to come, which are queried every few minutes.
     index("company_secret_versions_expires_at")
       .on(t.expiresAt)
       .where(sql`${t.expiresAt} is not null and ${t.remindedDays} is distinct from -1`),
@@ -163,7 +163,7 @@ export const secretUses = pgTable(
   ],
 );
 
-/** Request ids of changes of secrets, kept for a day, so that a retried request applies once. */
+/** Request ids of changes to secrets, stored for a day, so that a retried request applies once. */
 export const writeRequests = pgTable(
   "write_requests",
   {
@@ -171,7 +171,7 @@ export const writeRequests = pgTable(
     ...actorColumns(),
     requestId: text("request_id").notNull(),
     bodyMac: text("body_mac").notNull(),
-    /** What was answered: of values that were written the versions that were made, in the order of the secret keys. */
+    /** The response: for written values the new versions, in the order of the secret keys. */
     answer: jsonb("answer").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
   },

@@ -11,7 +11,7 @@ export const storeHolds = pgTable(
   "store_holds",
   {
     companyId: uuid("company_id").notNull(),
-    /** Who holds them, so that nobody else ends the hold. */
+    /** The holder: only it can end the hold. */
     run: uuid("run").notNull(),
     until: at("until").notNull(),
   },
@@ -33,10 +33,10 @@ export const outsideWrites = pgTable(
     storeEpoch: integer("store_epoch").notNull(),
     secretKey: text("secret_key").notNull(),
     kind: text("kind", { enum: ["put", "delete"] }).notNull(),
-    /** Of what is put, under a key of the company; null for a deletion, and once the company was shredded. */
+    /** Fingerprint of the written value, under a key of the company. Null for a deletion and after shredding. */
     valueMac: text("value_mac"),
     companyKeyVersion: integer("company_key_version"),
-    /** `abandoned`: the company has another store since, and whoever made the call begins again under that one. */
+    /** `abandoned`: the company has changed its store since, and the caller starts again under the new one. */
     state: text("state", { enum: ["in-flight", "unknown", "abandoned"] })
       .notNull()
       .default("in-flight"),

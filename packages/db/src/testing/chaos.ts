@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 
-// A process of its own, so that an error that nobody can catch ends it and not the tests. Gets its orders on stdin,
+// A separate process, so that an uncaught error ends it and not the tests. Gets its orders on stdin,
 // prints a ChaosReport and exits 0.
 
 export interface ChaosOrders {
@@ -18,7 +18,7 @@ export interface ChaosReport {
   readonly failed: number;
   /** Rows of another company than the one that was set. */
   readonly foreignRows: number;
-  /** Answers that were somebody else's. */
+  /** Answers to another call's question. */
   readonly foreignAnswers: number;
   /** Calls that neither succeeded nor failed in time. */
   readonly hung: number;
@@ -36,7 +36,7 @@ if (import.meta.main) {
   process.exit(0);
 }
 
-// Whoever starts this process serialised a ChaosOrders.
+// The parent process serialised a ChaosOrders.
 function parseOrders(json: string): ChaosOrders {
   return JSON.parse(json);
 }
@@ -52,7 +52,7 @@ async function rage(orders: ChaosOrders): Promise<ChaosReport> {
   const counts = { killed: 0, succeeded: 0, failed: 0, foreignRows: 0, foreignAnswers: 0, hung: 0 };
   const end = performance.now() + orders.durationMs;
 
-  // The transaction waits for something else than SQL: exactly what is forbidden elsewhere.
+  // The transaction waits for something other than SQL, which is forbidden elsewhere.
   async function transaction(company: string): Promise<void> {
     await sql.begin(async (inside) => {
       await inside`select set_config('test.company', ${company}, true)`;

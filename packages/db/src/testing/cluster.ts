@@ -27,7 +27,7 @@ export async function setup(project: TestProject): Promise<void> {
   await migrateDatabase(urls.migration);
   const sql = connectOnce(superuserUrl);
   try {
-    // A template that somebody is connected to cannot be copied.
+    // A template with open connections cannot be copied.
     await execute(sql, "alter database %I with allow_connections false", template);
   } finally {
     await sql.end({ timeout: 5 });

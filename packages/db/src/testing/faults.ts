@@ -84,7 +84,7 @@ export async function startFaultyPostgres(options: FaultyPostgresOptions): Promi
   };
 }
 
-// What was written is there in the end, when nobody waits for it any more.
+// The commit succeeds only after its caller's deadline.
 const slowCommits = `
   create function slow_commit() returns trigger language plpgsql as
     $$ begin perform pg_sleep(1.7); return null; end $$;
@@ -157,7 +157,7 @@ function allTaken(superuserUrl: string, applicationUrl: () => string): Fault {
   };
 }
 
-/** @param work goes on until `ended` */
+/** @param work runs until `ended` */
 function asLongAs(work: (ended: AbortSignal) => Promise<unknown>): Fault {
   let ending = new AbortController();
   let over: Promise<unknown> = Promise.resolve();
@@ -185,7 +185,7 @@ function aborted(signal: AbortSignal): Promise<void> {
  * everywhere.
  */
 function diskFull(insideUrl: string): Fault {
-  // One table at a time: a lock on all of them together would wait for whoever waits for it.
+  // One table at a time: a lock on all of them together would deadlock with sessions that wait for it.
   const onEachTable = async (statement: (table: string) => string): Promise<void> => {
     const sql = connectOnce(insideUrl);
     const rows = await sql<{ name: string }[]>`
@@ -211,7 +211,7 @@ function diskFull(insideUrl: string): Fault {
   };
 }
 
-/** Every process of the server stands still; the system goes on accepting connections for it. */
+/** Every process of the server is stopped (SIGSTOP); the kernel still accepts connections for it. */
 function frozen(dataDir: string, superuserUrl: string): Fault {
   let pids: number[] = [];
   return {
@@ -220,7 +220,7 @@ function frozen(dataDir: string, superuserUrl: string): Fault {
       await sql`select 1`;
       const postmaster = postmasterOf(dataDir);
       process.kill(postmaster, "SIGSTOP");
-      // From here on nobody new can come.
+      // No new process can start from here on.
       const rows = await sql<{ pid: number }[]>`
         select pid from pg_stat_activity where pid <> pg_backend_pid()`;
       await sql.end({ timeout: 5 });
@@ -241,7 +241,7 @@ function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
   }
 }
 
-/** Somebody holds the tables, and every statement on them runs into its time limit. */
+/** Another session locks the tables, and every statement on them runs into its time limit. */
 function locked(insideUrl: string): Fault {
   let sql: postgres.Sql | undefined;
   return {

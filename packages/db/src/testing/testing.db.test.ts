@@ -39,7 +39,7 @@ test("two databases know nothing of each other", async () => {
   expect(row).toEqual({ mine: null });
 });
 
-test("dropping a test database ends what is still connected to it", async () => {
+test("dropping a test database closes its open connections", async () => {
   const database = await createTestDatabase();
   const sql = connect(database.urls.listener);
   await sql`select 1`;

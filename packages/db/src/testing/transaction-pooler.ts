@@ -180,13 +180,13 @@ export async function startTransactionPooler(options: PoolerOptions): Promise<Tr
 
 /** Cuts a stream of the protocol into its messages: a letter, four bytes of length, the rest. */
 function framed(take: (message: Message) => void): (bytes: Buffer) => void {
-  let kept = Buffer.alloc(0);
+  let buffered = Buffer.alloc(0);
   return (bytes) => {
-    kept = Buffer.concat([kept, bytes]);
-    while (kept.length >= 5 && kept.length > kept.readUInt32BE(1)) {
-      const length = kept.readUInt32BE(1) + 1;
-      take({ type: String.fromCharCode(kept[0] ?? 0), bytes: kept.subarray(0, length) });
-      kept = kept.subarray(length);
+    buffered = Buffer.concat([buffered, bytes]);
+    while (buffered.length >= 5 && buffered.length > buffered.readUInt32BE(1)) {
+      const length = buffered.readUInt32BE(1) + 1;
+      take({ type: String.fromCharCode(buffered[0] ?? 0), bytes: buffered.subarray(0, length) });
+      buffered = buffered.subarray(length);
     }
   };
 }

@@ -3,8 +3,8 @@ import { onTestFinished, TestRunner } from "vitest";
 let ends: (() => Promise<void>)[] = [];
 
 /**
- * Ends what a fixture has opened with the test that it was made in, or else with the file: the process goes on to others. In
- * place of `afterAll`, which registers nothing in a hook or a test.
+ * Closes a fixture's resources at the end of the test that created it, or else of the file, because the process runs other
+ * files afterwards. Replaces `afterAll`, which registers nothing inside a hook or a test.
  */
 export function whenDone(end: () => Promise<void>): void {
   if (TestRunner.getCurrentTest() === undefined) ends.push(end);
