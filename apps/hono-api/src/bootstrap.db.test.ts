@@ -63,7 +63,7 @@ it("is refused when the database does not accept the password, without quoting i
   expect(await httpErrorOf(start(url.href).run())).toBe("The start failed: database error 28P01.");
 });
 
-it("waits while the database is away, says so once, and ends when it is told to", async () => {
+it("a start waits for an unavailable database, logs that once, and ends on request", async () => {
   const { run, lines, problem } = start("postgres://nobody:canary@127.0.0.1:1/nowhere");
   const stopping = new AbortController();
   setTimeout(() => stopping.abort(), 1500);
@@ -142,7 +142,7 @@ describe("the URLs of the database", () => {
   );
 
   it.each(names)(
-    "%s whose server is away is waited for, by its name in the log and not for callers",
+    "the check waits for an unavailable server of %s, and names it in the log only",
     async (name) => {
       const { run, lines, problem } = check({ [name]: "postgres://nobody:canary@127.0.0.1:1/nowhere" });
       const stopping = new AbortController();

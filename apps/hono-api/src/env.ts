@@ -69,7 +69,7 @@ export const apiVariables = {
       ),
     )
     .default([]),
-  /** How long what was read is kept, and how much of it: docs/caching.md. */
+  /** TTLs and size of the cache: docs/caching.md. */
   CACHE_TTL_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(300),
   CACHE_NEGATIVE_TTL_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
   CACHE_STALE_IF_ERROR_SECONDS: wholeNumber.pipe(z.int().max(86_400)).default(3600),
@@ -86,7 +86,7 @@ export const apiVariables = {
   RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE: rate,
   RATE_LIMIT_CALLS_PER_SECOND: rate,
   RATE_LIMIT_COMPANY_CALLS_PER_SECOND: rate,
-  /** For how long events of the audit log are kept; left out, for good. */
+  /** The retention period of audit events. Unlimited if omitted. */
   AUDIT_RETENTION_DAYS: wholeNumber.pipe(z.int().min(30).max(36_500)).optional(),
   /** How much one company may keep in the database. */
   QUOTA_SECRETS: wholeNumber.pipe(z.int().min(1)).default(10_000),
@@ -100,7 +100,7 @@ export const apiVariables = {
 
 export type ApiEnvironment = z.output<z.ZodObject<typeof apiVariables>>;
 
-/** @throws {EnvironmentError} which names what is missing or malformed, and quotes nothing */
+/** @throws {EnvironmentError} which names the missing and malformed variables, and quotes no value */
 export function readApiEnvironment(): ApiEnvironment {
   return readEnvironment(apiVariables, process.env);
 }

@@ -51,7 +51,7 @@ function httpErrorOf(thrown: unknown): HttpError {
   });
 }
 
-/** Maps what was thrown to a response, and logs its code and diagnosis. */
+/** Maps an error to a response, and logs its code and diagnosis. */
 export function respondWithError(log: Log, c: Context<ApiEnv>, thrown: unknown): Response {
   // A client that closed the connection reads no response, and what broke is the connection.
   const httpError = c.req.raw.signal.aborted ? invalidInput("The request ended early.") : httpErrorOf(thrown);

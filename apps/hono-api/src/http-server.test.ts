@@ -94,17 +94,20 @@ describe("what does not become a request", () => {
     ["no HTTP at all", "\u0016\u0003\u0001\u0002", 400],
     ["two lengths", `${post}content-length: 1\r\ncontent-length: 2\r\n\r\na`, 400],
     ["a length and pieces", `${post}content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
-  ])("is answered soon, closed, and cached by nobody: %s", async (_, bytes, status) => {
-    const app = new Hono<ApiEnv>().post("/", async (c) => c.text(await c.req.text()));
-    app.onError((_error, c) => c.text("left", 400));
-    const { url } = await start(app, 0, { headersMs: 200, requestMs: 400 });
-    const answer = await sendRaw(url, bytes);
-    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    expect(answer).toContain("\r\ncache-control: no-store\r\n");
-  });
+  ])(
+    "a malformed request is answered quickly, uncacheable, and its connection closed: %s",
+    async (_, bytes, status) => {
+      const app = new Hono<ApiEnv>().post("/", async (c) => c.text(await c.req.text()));
+      app.onError((_error, c) => c.text("left", 400));
+      const { url } = await start(app, 0, { headersMs: 200, requestMs: 400 });
+      const answer = await sendRaw(url, bytes);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(answer).toContain("\r\ncache-control: no-store\r\n");
+    },
+  );
 });
 
-it("goes on when hundreds of clients connect and send nothing, or leave in the middle", async () => {
+it("the server keeps serving when hundreds of clients connect and send nothing, or disconnect in the middle", async () => {
   const app = new Hono<ApiEnv>().get("/", (c) => c.text("here"));
   const { url } = await start(app);
   const { hostname, port } = new URL(url);

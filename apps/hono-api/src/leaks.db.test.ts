@@ -281,13 +281,13 @@ const failures: Readonly<Record<string, () => Promise<Answer>>> = {
       writeWithNote,
       "alter table company_secret_versions rename column away to note",
     ),
-  "written when the audit log is away": () =>
+  "written when the audit log is unavailable": () =>
     during(
       "alter table audit_events rename to away",
       writeWithNote,
       "alter table away rename to audit_events",
     ),
-  "read after somebody changed the row": () =>
+  "read after another party changed the row": () =>
     during(
       "update company_secrets set secret_value_encrypted = left(secret_value_encrypted, -4) || 'AAAA' where secret_key = 'STRIPE_SECRET_KEY'",
       () => post("secrets.read", stored),
@@ -323,7 +323,7 @@ it(
     expect(Object.keys(answers).length).toBeGreaterThanOrEqual(60);
 
     const metrics = await (await fetch(`${await api.metricsUrl()}/metrics`)).text();
-    // What is in the buffers of the process is written when it stops.
+    // Stopping the process flushes its buffers.
     api.kill("SIGTERM");
     expect(await api.ended).toBe(0);
     const tables = await everyTable();
@@ -342,7 +342,7 @@ it(
     for (const [name, secret] of Object.entries(credentials)) {
       expect(foundIn(canaryOf(secret)), name).toEqual([]);
     }
-    // A caller's own words stand where they belong, and show that what is looked for would be found.
+    // The caller's own texts appear where they belong, which shows that the search would find a leak.
     for (const [words, column] of [
       [note, "public.company_secret_versions.note"],
       [requestId, "public.write_requests.request_id"],

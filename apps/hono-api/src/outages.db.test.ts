@@ -14,7 +14,7 @@ import { send, sendJson, type Answer } from "./testing/raw-http.ts";
 import { operator } from "./testing/fixture.ts";
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
-// One API process lives through every way in which its database can be away. Its deadlines are short, so that what waits
+// One API process survives every kind of outage of its database. Its deadlines are short, so that what waits
 // for them does not wait for long.
 const deadlineMs = 1000;
 const heldMs = 1400;
@@ -164,7 +164,7 @@ const described: Readonly<Record<(typeof faultNames)[number], string>> = {
   "disk full": "has a full disk",
   "read-only": "takes no writes",
   frozen: "stands still",
-  locked: "is locked by somebody",
+  locked: "is locked by another session",
   "slow to commit": "commits only after the deadline",
 };
 
@@ -192,7 +192,7 @@ it.each(faultNames.map((name) => [described[name], name] as const))(
     await stop();
 
     const seen = callers.flatMap((caller) => caller.seen);
-    // What is answered was written: a write that came too late has not kept something else.
+    // The read value is the written one: no late write has stored another.
     for (const { answer } of seen.filter(isServed)) {
       expect(answer?.body).toMatch(/"value":"fake-|"json":\{"version":\d+\}/);
     }
@@ -220,12 +220,12 @@ it.each(faultNames.map((name) => [described[name], name] as const))(
 );
 
 it(
-  "while the database is gone an API key that was checked goes on reading what is kept, for longer than five seconds",
+  "during a database outage a verified API key still reads cached secrets, for longer than five seconds",
   { timeout: 60_000 },
   async () => {
     await writeFirst("CUSTOM_KEPT");
     const read = () => post("secrets.read", { secretKey: "CUSTOM_KEPT" });
-    // The news of what was written is here by then, and what is read afterwards is kept.
+    // The write's invalidation has arrived by then, so later reads are cached.
     await sleep(1000);
     const before = await read();
     expect(isServed(before)).toBe(true);

@@ -198,7 +198,7 @@ test.for([
   ["a missing package", "no-such-package", /names a package that is not among the dependencies/],
   ["no export", source(""), /exports nothing that is a catalogue/],
   [
-    "what is no catalogue",
+    "a module without a catalogue",
     source("export const a = { entries: {} };"),
     /exports nothing that is a catalogue/,
   ],

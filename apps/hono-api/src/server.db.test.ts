@@ -102,10 +102,10 @@ it(
   async () => {
     const directory = mkdtempSync(path.join(tmpdir(), "hono-api-"));
     const dataFile = path.join(directory, "infisical.json");
-    const away = await startInfisicalEmulator({ dataFile });
-    await putMasterKey(away, randomBytes(32).toString("hex"));
-    await away.stop();
-    const child = start(empty, away);
+    const emulatorBefore = await startInfisicalEmulator({ dataFile });
+    await putMasterKey(emulatorBefore, randomBytes(32).toString("hex"));
+    await emulatorBefore.stop();
+    const child = start(empty, emulatorBefore);
     const url = await child.url();
     await child.says(/waiting: The master key/);
     const { status, body } = await send(url, { path: "/readyz" });
@@ -118,7 +118,10 @@ it(
     ]);
     expect((await sendJson(url, { path: "/trpc/secrets.read", body: {} })).status).toBe(503);
 
-    const emulator = await startInfisicalEmulator({ dataFile, port: Number(new URL(away.siteUrl).port) });
+    const emulator = await startInfisicalEmulator({
+      dataFile,
+      port: Number(new URL(emulatorBefore.siteUrl).port),
+    });
     try {
       await untilReady(url);
       expect(child.output().match(/waiting:/g)).toHaveLength(1);
@@ -142,7 +145,7 @@ it(
   },
 );
 
-it("ends with 1 after an error that nobody expected, and writes its class only", slow, async () => {
+it("an unexpected error ends the process with exit code 1, and only its class is logged", slow, async () => {
   const surprise = "process.once('SIGUSR2',()=>{throw(new(TypeError)('a-canary'))})";
   const child = start(backends.database, backends.emulator, {
     NODE_OPTIONS: `--import=data:text/javascript,${surprise}`,

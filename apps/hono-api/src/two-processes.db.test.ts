@@ -37,7 +37,7 @@ async function handles() {
   );
 }
 
-/** What somebody with psql would do: the sealed values of two versions change places. */
+/** Swaps the encrypted values of two versions, as an attacker with psql would. */
 const exchange = () =>
   superuser.outsideCompanies((whole) =>
     whole.begin(async (sql) => {
@@ -75,7 +75,7 @@ async function timeUntil(read: () => Promise<string>, expected: string): Promise
 }
 
 it(
-  "what is changed through one process the other one answers with, and what was exchanged with plain SQL it serves no more, as soon as it hears of it",
+  "a change through one process is served by the other, which also stops serving values that were swapped with plain SQL, as soon as it is notified",
   { timeout: 120_000 },
   async () => {
     const [one, other] = await handles();

@@ -197,7 +197,7 @@ it("refuses unknown fields in a procedure's input, and takes none from `__proto_
   expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
 });
 
-it("is ready while everything is there, and degraded while only Infisical is away", async () => {
+it("the API is ready while all servers are, and degraded while only Infisical is unavailable", async () => {
   const ready = await send(api.url, { path: "/readyz" });
   expect([ready.status, JSON.parse(ready.body)]).toEqual([
     200,

@@ -44,7 +44,7 @@ test("reads a variable, and what the schema makes of it", () => {
   });
 });
 
-test("leaves out what is optional, fills in what has a default, and ignores what was not asked for", () => {
+test("optional variables may be absent, defaults are filled in, and unlisted variables are ignored", () => {
   expect(read({ TOKEN: "fake-token", OTHER: "x", OTHER_FILE: "/nowhere" })).toEqual({
     TOKEN: "fake-token",
     PORT: 3000,
@@ -74,7 +74,7 @@ describe("a variable in a file", () => {
     },
   );
 
-  test("counts as absent when it is empty, and so does an empty name of a file", () => {
+  test("an empty variable is absent, and so is an empty file name", () => {
     for (const path of [fileOf(""), fileOf("\n"), ""]) {
       expect(problemsOf(() => read({ TOKEN_FILE: path }))).toEqual(["TOKEN is not set"]);
     }
@@ -110,7 +110,7 @@ describe("a variable in a file", () => {
   });
 });
 
-test("an empty variable counts as absent", () => {
+test("an empty variable is treated as absent", () => {
   expect(problemsOf(() => read({ TOKEN: "" }))).toEqual(["TOKEN is not set"]);
   expect(read({ TOKEN: "fake-token", PORT: "" }).PORT).toBe(3000);
 });

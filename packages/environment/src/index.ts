@@ -11,7 +11,7 @@ export type Variables = Readonly<Record<string, string | undefined>>;
  * Reads the variables of `shape` from `source`.
  *
  * Each variable may be given as `NAME` or as `NAME_FILE`, the path of a file that holds it in UTF-8 (a byte order mark and
- * one trailing newline are dropped, as secret mounts, `echo` and editors add them). An empty variable counts as absent.
+ * one trailing newline are dropped, as secret mounts, `echo` and editors add them). An empty variable is treated as absent.
  *
  * @param shape a zod shape: one schema per variable
  * @param source usually `process.env`

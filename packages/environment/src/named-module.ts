@@ -52,7 +52,7 @@ async function importNamed<T>({ variable, named, importModule }: NamedModule<T>)
         `${variable} names a package that is not among the dependencies of this program. A path begins with ./ or /.`,
       );
     throw new EnvironmentError(
-      `${variable} names a module that cannot be loaded: ${error instanceof Error ? `${error.name}: ${error.message}` : "it throws what is no error"}`,
+      `${variable} names a module that cannot be loaded: ${error instanceof Error ? `${error.name}: ${error.message}` : "it throws a value that is not an error"}`,
     );
   }
 }

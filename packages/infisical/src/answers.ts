@@ -18,7 +18,7 @@ export interface InfisicalFolder {
   readonly name: string;
 }
 
-/** What was asked for. An answer that is about something else is not believed. */
+/** The scope of a request. A response about another scope is rejected. */
 export interface Scope {
   readonly projectId: string;
   readonly environment: string;

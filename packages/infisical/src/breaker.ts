@@ -9,16 +9,16 @@ import { InfisicalError } from "./errors.ts";
 import type { InfisicalErrorCode } from "./errors.ts";
 
 /**
- * `half-open`: one call is finding out whether the server is back, and all others are still refused. It is `open` until
- * then, also when the pause is over and nobody has called since.
+ * `half-open`: one call probes whether the server is back, and all others are still rejected. The breaker stays `open` until
+ * that call, even when the pause is over.
  */
 export type BreakerState = "closed" | "open" | "half-open";
 
 export interface Breaker {
   state(): BreakerState;
   /**
-   * Runs `work`, or refuses it at once while Infisical is down or has asked us to stay away. The first call after that
-   * time is the probe, which `work` is told: on it depends whether others are let through.
+   * Runs `work`, or rejects it immediately while Infisical is down or its Retry-After has not passed. The first call after
+   * that time is the probe, as `work` is told: its result closes the breaker or opens it again.
    *
    * @throws {InfisicalError} with `retryAfterMs`, where `work` was not run: `UNREACHABLE`, or `RATE_LIMITED`; else as `work`
    */
@@ -59,13 +59,13 @@ class Failed {
 
 export function createBreaker({ maxFailures, coolDownMs }: BreakerOptions): Breaker {
   const outage = createGuard({
-    counts: ({ code }) => outages.has(code),
+    isFailure: ({ code }) => outages.has(code),
     maxFailures,
     restMs: () => coolDownMs,
     refusal: (retryAfterMs) => new InfisicalError("UNREACHABLE", { sentence: down, retryAfterMs }),
   });
   const rateLimit = createGuard({
-    counts: ({ code, isOwnLimit }) => code === "RATE_LIMITED" && isOwnLimit !== true,
+    isFailure: ({ code, isOwnLimit }) => code === "RATE_LIMITED" && isOwnLimit !== true,
     maxFailures: 1,
     restMs: ({ retryAfterMs = coolDownMs }) => Math.min(retryAfterMs, longestRateLimitMs),
     refusal: (retryAfterMs) => new InfisicalError("RATE_LIMITED", { retryAfterMs }),
@@ -94,7 +94,7 @@ export function createBreaker({ maxFailures, coolDownMs }: BreakerOptions): Brea
 }
 
 function createGuard(options: {
-  readonly counts: (error: InfisicalError) => boolean;
+  readonly isFailure: (error: InfisicalError) => boolean;
   readonly maxFailures: number;
   readonly restMs: (error: InfisicalError) => number;
   readonly refusal: (retryAfterMs: number) => InfisicalError;
@@ -102,7 +102,7 @@ function createGuard(options: {
   let restMs = 0;
   let openUntil = 0;
   const policy = circuitBreaker(
-    handleResultType(Failed, ({ error }) => error instanceof InfisicalError && options.counts(error)),
+    handleResultType(Failed, ({ error }) => error instanceof InfisicalError && options.isFailure(error)),
     {
       breaker: new ConsecutiveBreaker(options.maxFailures),
       halfOpenAfter: new DelegateBackoff(({ result }) => {

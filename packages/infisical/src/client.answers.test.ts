@@ -48,7 +48,7 @@ const garbage: unknown[] = [
   { secrets: null, secret: null, folders: null },
 ];
 
-test("believes no answer that is not exactly about what was asked", async () => {
+test("the client rejects every response that is not exactly about its request", async () => {
   await using fixture = await startFixture();
   const { client, emulator } = fixture;
   const fitting = (item: unknown): unknown =>

@@ -4,7 +4,7 @@ import { count, failureOf, generations, name, startFixture, value } from "./test
 const lists = /secrets\/raw$/;
 
 test.for(generations)(
-  "one company's lists use up no more than a quarter of a server's limit, and others and /hono-api go on: %s",
+  "one company's lists use at most a quarter of a server's limit, and other companies and /hono-api are served: %s",
   async (generation) => {
     await using fixture = await startFixture({
       emulator: { generation, requestsPerMinute: "production" },

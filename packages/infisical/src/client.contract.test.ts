@@ -16,7 +16,7 @@ const servers = variables["INFISICAL_SITE_URL"] ? (["named"] as const) : generat
 const prefix = "contract-";
 const hourMs = 3_600_000;
 
-/** Whether a run that was killed has left this folder, which nobody will remove. */
+/** Whether the folder is left over from a run that was killed, and has to be removed. */
 function isAbandoned(name: string): boolean {
   const [, madeAt] = new RegExp(`^${prefix}([0-9a-z]{8})-[0-9a-f]{8}$`).exec(name) ?? [];
   return madeAt !== undefined && Date.now() - Number.parseInt(madeAt, 36) > hourMs;
@@ -62,8 +62,8 @@ describe.for(servers)("a server: %s", (generation) => {
   test("refuses wrong credentials", async () => {
     const stranger = clientWith({ clientSecret: "0".repeat(64) });
     expect((await failureOf(stranger.ping())).code).toBe("UNAUTHORIZED");
-    const nobody = clientWith({ clientId: randomUUID() });
-    expect((await failureOf(nobody.ping())).code).toBe("UNAUTHORIZED");
+    const unknown = clientWith({ clientId: randomUUID() });
+    expect((await failureOf(unknown.ping())).code).toBe("UNAUTHORIZED");
   });
 
   test("says so when the project does not exist", async () => {
@@ -174,7 +174,7 @@ describe.for(servers)("a server: %s", (generation) => {
     });
   });
 
-  test("gives back exactly what was put, for every value that is said to survive", async () => {
+  test("every value of the supported set is read back exactly as it was written", async () => {
     const path = newPath();
     const values = [
       "",

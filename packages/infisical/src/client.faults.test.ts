@@ -69,7 +69,7 @@ test.concurrent.for([429, 500])("reports at once a rate limit beyond the deadlin
 });
 
 test.concurrent.for(generations)(
-  "reports the rate limit of a server that counts (%s)",
+  "reports the rate limit of a server that has one (%s)",
   async (generation) => {
     await using fixture = await startFixture({
       emulator: { generation, requestsPerMinute: 2 },
@@ -115,7 +115,7 @@ test.concurrent("keeps no more requests in flight than it may, and all of them a
   expect(most).toBeGreaterThan(1);
 });
 
-test.concurrent("counts a request that it gave up on until that has ended", async () => {
+test.concurrent("a request that exceeded its deadline keeps its slot until it ends", async () => {
   await using fixture = await startFixture({ client: { maxConcurrency: 1, deadlineMs: 1_000 } });
   await fixture.client.ping();
   fixture.emulator.faults.add({ kind: "delay", durationMs: 2_500 }, { path: /secrets/ });

@@ -6,7 +6,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const levels = (news: readonly InfisicalNews[]) => news.map(({ level, code }) => `${level} ${code ?? "-"}`);
 
-test("a server whose database is away is one line when it begins and one when it ends", async () => {
+test("an outage of the server's database is logged once when it begins and once when it ends", async () => {
   await using fixture = await startFixture();
   const news: InfisicalNews[] = [];
   const client = fixture.clientWith({ onNews: (each) => news.push(each), maxFailures: 5, coolDownMs: 200 });

@@ -39,8 +39,8 @@ const outages: { title: string; fault: Fault | "down"; code: string; refusedAs?:
   },
 ];
 
-/** Takes the server away. @returns what brings it back, at the same address and with the same content */
-async function takeAway({ emulator }: Fixture, fault: Fault | "down") {
+/** Makes the server unavailable. @returns a function that brings it back, at the same address and with the same content */
+async function startOutage({ emulator }: Fixture, fault: Fault | "down") {
   if (fault !== "down") {
     emulator.faults.add(fault, { times: 1_000 });
     return async () => {
@@ -77,7 +77,7 @@ test.concurrent.for(outages)(
     await using fixture = await startFixture({ client: impatient });
     const { client, emulator } = fixture;
     await recovered(client);
-    const bringBack = await takeAway(fixture, fault);
+    const bringBack = await startOutage(fixture, fault);
 
     const needed = refusedAs === "RATE_LIMITED" ? 1 : impatient.maxFailures;
     for (const _ of Array(needed)) {
@@ -160,7 +160,7 @@ test.concurrent("takes no answer for an outage, and each answer for a sign of li
     [client, () => client.putSecret(path, name, "${MISSING}"), "INVALID_INPUT"],
     [fixture.clientWith({ clientId, clientSecret }), (outsider) => outsider.ping(), "FORBIDDEN"],
     [fixture.clientWith({ projectId: "none" }), (lost) => lost.ping(), "NOT_FOUND"],
-    [fixture.clientWith({ clientId: "nobody" }), (stranger) => stranger.ping(), "UNAUTHORIZED"],
+    [fixture.clientWith({ clientId: "unknown" }), (stranger) => stranger.ping(), "UNAUTHORIZED"],
   ];
   for (const [who, call, code] of refused) {
     for (const _ of Array(patient.maxFailures)) expect((await failureOf(call(who))).code).toBe(code);
@@ -173,7 +173,7 @@ test.concurrent("takes no answer for an outage, and each answer for a sign of li
   expect(client.state()).toBe("closed");
 });
 
-test.concurrent("stays away as long as the server asks, and no longer than a minute", async () => {
+test.concurrent("the client waits for the server's Retry-After, at most a minute", async () => {
   await using fixture = await startFixture({ client: patient });
   const { client, emulator } = fixture;
   await client.ping();

@@ -37,7 +37,7 @@ describe.for(generations)("a server: %s", (generation) => {
     expect(fixture.emulator.requests().every(({ status }) => status === 200)).toBe(true);
   });
 
-  test("logs in anew after it has been idle for longer than a token lives", async () => {
+  test("a client that was idle for longer than the token's lifetime logs in again", async () => {
     await using fixture = await startFixture({ emulator: { generation, tokenTtlMs: 300 } });
     await fixture.client.ping();
     await new Promise((resolve) => setTimeout(resolve, 350));

@@ -55,7 +55,7 @@ export interface InfisicalOptions {
  * Infisical is down or limits our rate, calls are refused at once: `UNREACHABLE` or `RATE_LIMITED`, with `retryAfterMs`.
  */
 export interface InfisicalClient {
-  /** Where it looks, for sentences about what is not there. */
+  /** The project and environment of the client, for messages about missing secrets. */
   readonly place: { readonly projectId: string; readonly environment: InfisicalEnvironment };
   /** The direct children of a folder; none for a missing folder. Of folders that share a name, one. */
   listFolders(path: string): Promise<readonly InfisicalFolder[]>;
@@ -83,9 +83,9 @@ export interface InfisicalClient {
   deleteSecret(path: string, name: string): Promise<boolean>;
   /** Resolves if the log-in works and the server knows project and environment. Refused like any call while it is down. */
   ping(): Promise<void>;
-  /** Whether calls are let through, for whoever watches. To ask the server itself, `ping`. */
+  /** The state of the circuit breaker, for metrics and readiness. `ping` asks the server itself. */
   state(): BreakerState;
-  /** What the calls of late have shown to be wrong, a sentence each. Nothing is asked for it. */
+  /** Current problems that recent calls have shown, a sentence each. Sends no request. */
   troubles(): readonly string[];
 }
 

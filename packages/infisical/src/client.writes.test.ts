@@ -61,7 +61,7 @@ describe.for(generations)("a server: %s", (generation) => {
       code: "FORBIDDEN",
     },
   ])(
-    "never repeats a write that left no trace, and says what is known of it: $code",
+    "a write without a visible effect is never repeated, and fails with what is known of it: $code",
     async ({ fault, code }) => {
       await using fixture = await startFixture({ emulator: { generation } });
       await fixture.client.putSecret(path, name, value);

@@ -83,7 +83,7 @@ test("keeps the slot of work that was given up on until that work has ended, or 
   expect(await impatient.run(startDeadline(1_000), async () => "free")).toBe("free");
 });
 
-test("keeps one slot for what is urgent, which goes before all that waits", async () => {
+test("urgent requests have one reserved slot, and precede all waiting ones", async () => {
   const slots = createSlots(3, 1_000);
   const { promise: hung, resolve: end } = Promise.withResolvers<void>();
   const order: string[] = [];

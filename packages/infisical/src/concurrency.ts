@@ -3,12 +3,12 @@ import type { Deadline } from "./deadline.ts";
 /** A cap on the requests in flight. */
 export interface Slots {
   /**
-   * Waits for a slot, starts `work`, and keeps the slot until `work` has ended. A request that the SDK cannot cancel
-   * still burdens the server when its caller has given up, so it keeps its slot for `graceMs` more; and not for the
-   * minutes that it may take, or a few such requests would leave no slot to anybody.
+   * Waits for a slot, starts `work`, and keeps the slot until `work` has ended. The SDK cannot cancel a
+   * request, which still burdens the server after its caller has given up. It therefore keeps its slot for `graceMs` more, but
+   * not for the minutes that it may take, because a few such requests would occupy every slot.
    *
-   * @param how `hopeless` rejects when there is no use in waiting for `work`; what is urgent goes before all that waits, and
-   *   may have the one slot that nothing else gets
+   * @param how `hopeless` rejects as soon as waiting for `work` is pointless. Urgent work precedes all waiting work, and
+   *   may use the one reserved slot
    */
   run<T>(
     deadline: Deadline,
@@ -59,7 +59,7 @@ export function createSlots(size: number, graceMs: number): Slots {
   };
 }
 
-/** Resolves when `work` has ended, or `graceMs` after nobody waits for it any more. */
+/** Resolves when `work` has ended, or `graceMs` after its caller stopped waiting. */
 async function endOf(work: Promise<unknown>, outcome: Promise<unknown>, graceMs: number): Promise<void> {
   await Promise.allSettled([outcome]);
   const { promise: graceIsOver, resolve } = Promise.withResolvers<void>();

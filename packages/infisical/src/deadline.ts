@@ -14,7 +14,7 @@ export function startDeadline(durationMs: number): Deadline {
   const signal = AbortSignal.timeout(durationMs);
   const { promise: passed, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(new InfisicalError("TIMEOUT")), { once: true });
-  // Nobody may be waiting when it passes.
+  // Prevents an unhandled rejection when the deadline passes without a waiting caller.
   passed.catch(() => undefined);
   return {
     durationMs,

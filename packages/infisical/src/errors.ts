@@ -41,7 +41,7 @@ const lackOf = (right: InfisicalRight) =>
 export class InfisicalError extends Error {
   override readonly name = "InfisicalError";
   readonly code: InfisicalErrorCode;
-  /** With `RATE_LIMITED`, how long the server asked us to stay away; and how long calls or log-ins are refused without asking it. */
+  /** Milliseconds. With `RATE_LIMITED` the server's Retry-After; else how long calls or log-ins are rejected without a request. */
   readonly retryAfterMs?: number;
   /** With `FORBIDDEN`, the permission that is missing, where it is known. */
   readonly right?: InfisicalRight;

@@ -71,7 +71,7 @@ export function createFolders(exchange: Exchange, place: Place, turns: Turns): F
     list,
     // One at a time: the older server makes two folders of one name out of two creates at once, parents included.
     create: (deadline, path) => turns("folders", deadline, () => create(deadline, path)),
-    // Such twins exist, and the path would go on with the other one: all of that name go.
+    // Twins of one name exist. Deleting one would leave the path to the other, so all are deleted.
     remove: (deadline, path) =>
       turns("folders", deadline, async () => {
         for (const { id } of await named(deadline, path)) await removeById(deadline, path, id);

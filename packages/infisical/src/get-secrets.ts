@@ -8,7 +8,7 @@ const clients = new Map<InfisicalEnvironment, InfisicalClient>();
 /**
  * The secrets of a folder by name, read with the client that the environment variables describe
  * (`INFISICAL_SITE_URL`, `INFISICAL_CLIENT_ID`, `INFISICAL_CLIENT_SECRET`, `INFISICAL_PROJECT_ID`). The client is
- * made at the first call and kept, one for each environment.
+ * created at the first call and reused, one per environment.
  *
  * @param path absolute, such as "/tenants/acmecorp"; a missing folder has no secrets
  * @returns an object without a prototype, so that only names of secrets are keys

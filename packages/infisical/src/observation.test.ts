@@ -53,19 +53,19 @@ function tracerInto(
   spans: { name: string; attributes: Attributes; isError: boolean; isEnded: boolean }[],
 ): Tracer {
   const startSpan = (title: string, options: SpanOptions = {}): Span => {
-    const kept = { name: title, attributes: { ...options.attributes }, isError: false, isEnded: false };
-    spans.push(kept);
+    const recorded = { name: title, attributes: { ...options.attributes }, isError: false, isEnded: false };
+    spans.push(recorded);
     const span: Span = {
       spanContext: () => ({ traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: 0 }),
       setAttribute: (key, given) => {
-        kept.attributes[key] = given;
+        recorded.attributes[key] = given;
         return span;
       },
       setStatus: ({ code }) => {
-        kept.isError = code === SpanStatusCode.ERROR;
+        recorded.isError = code === SpanStatusCode.ERROR;
         return span;
       },
-      end: () => void (kept.isEnded = true),
+      end: () => void (recorded.isEnded = true),
       setAttributes: () => span,
       addEvent: () => span,
       addLink: () => span,

@@ -52,7 +52,7 @@ export function meaningOf({ status, message, label, retryAfterMs }: Refusal): Me
 
 const codes: Readonly<Record<Meaning, InfisicalErrorCode>> = {
   TOKEN_REFUSED: "UNAUTHORIZED",
-  // Whoever can answer for an absence has done so; what is left is an environment that does not exist.
+  // Missing secrets and folders were handled before. Here the environment itself does not exist.
   MISSING_SECRET: "NOT_FOUND",
   MISSING_FOLDER: "NOT_FOUND",
   ALREADY_EXISTS: "INVALID_INPUT",

@@ -19,7 +19,7 @@ function admitted(budget: ReturnType<typeof createRateBudget>, path: string, tim
   return count;
 }
 
-test("gives a company a quarter of what is left on each route, with all that is below its folder", () => {
+test("a company, with everything below its folder, gets a quarter of each route's remaining requests", () => {
   const budget = createRateBudget(undefined);
   budget.learn(list("/tenants/acmecorp"), told);
   expect(admitted(budget, "/tenants/acmecorp", 7)).toBe(7);
@@ -57,7 +57,7 @@ test("keeps the last tenth for what no company owns", () => {
   expect(admitted(budget, "/hono-api", 5)).toBe(5);
 });
 
-test("begins anew with the server's minute, and has no limit where the server tells none", () => {
+test("the budget resets with the server's minute, and has no limit if the server reports none", () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   try {
     const budget = createRateBudget(undefined);

@@ -1,16 +1,16 @@
 import { InfisicalError } from "./errors.ts";
 
-/** What one request is for: the server counts by route, we also by whose folder it is about. */
+/** The target of one request. The server's limit is per route; ours is also per owner of the folder. */
 export interface Target {
   /** Method and kind of address, such as "GET secrets". */
   readonly route: string;
   /** The folder. */
   readonly path: string;
-  /** Whether it is what a write needs to know what became of it; the write was counted. */
+  /** Whether the request determines the outcome of a write. The write itself was counted already. */
   readonly isPartOfWrite?: boolean;
 }
 
-/** What the server says of its rate limit along with an answer. */
+/** The rate limit as the headers of a response report it. */
 export interface RateState {
   readonly limit: number;
   readonly remaining: number;
@@ -18,16 +18,16 @@ export interface RateState {
 }
 
 /**
- * Sees to it that no company uses up what the server allows all of us: in each minute and on each route, a company gets a
- * quarter of what is left, other processes' requests counted, and the last tenth is for what no company owns, such as
- * `/hono-api`. The limit is what the server tells; where it tells none, there is none.
+ * Divides the server's rate limit fairly between companies. In each minute and on each route, a company gets a quarter of
+ * the remaining requests, including those that other processes have used. The last tenth is reserved for paths that no company
+ * owns, such as `/hono-api`. The server reports the limit; if it reports none, there is none.
  */
 export interface RateBudget {
   /**
-   * Counts one request that is about to be sent.
+   * Takes one request from the budget before it is sent.
    *
-   * @returns to be called when it has ended
-   * @throws {InfisicalError} `RATE_LIMITED` with `isOwnLimit` and `retryAfterMs`, where it must not be sent
+   * @returns a function to call when the request has ended
+   * @throws {InfisicalError} `RATE_LIMITED` with `isOwnLimit` and `retryAfterMs`, when it must not be sent
    */
   take(target: Target): () => void;
   learn(target: Target, state: RateState): void;
@@ -36,10 +36,10 @@ export interface RateBudget {
 interface Window {
   endsAt: number;
   limit: number | undefined;
-  /** Of the whole limit, by the last answer and what was sent since. */
+  /** Remaining requests of the whole limit: the last response's number less the requests sent since. */
   remaining: number;
   inFlight: number;
-  readonly counts: Map<string, number>;
+  readonly requestsByOwner: Map<string, number>;
 }
 
 const windowMs = 60_000;
@@ -60,7 +60,7 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
       limit,
       remaining: limit ?? Infinity,
       inFlight: known?.inFlight ?? 0,
-      counts: new Map<string, number>(),
+      requestsByOwner: new Map<string, number>(),
     };
     windows.set(route, opened);
     return opened;
@@ -71,16 +71,16 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
       const window = windowOf(route);
       const owner = ownerOf(path);
       if (owner !== undefined && !isPartOfWrite) {
-        const count = (window.counts.get(owner) ?? 0) + 1;
+        const count = (window.requestsByOwner.get(owner) ?? 0) + 1;
         const { limit, remaining } = window;
         if (count > Math.max(1, remaining * companyShare)) throw spent(window, ofCompany);
         if (limit !== undefined && remaining <= Math.ceil(limit * reserveShare)) throw spent(window, ofAll);
-        window.counts.set(owner, count);
+        window.requestsByOwner.set(owner, count);
       }
       window.remaining -= 1;
       window.inFlight += 1;
       return () => {
-        // Of the window that is open by then: the number goes on from one to the next.
+        // In the window that is current when the request ends: requests in flight carry over to the next window.
         const current = windowOf(route);
         current.inFlight = Math.max(0, current.inFlight - 1);
       };
@@ -88,20 +88,20 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
     learn({ route }, { limit, remaining, resetMs }) {
       const window = windowOf(route);
       window.limit = limit;
-      // The one that is being answered is counted there, and the others that are out may not be.
+      // The server's number includes the request of this response, but perhaps not the others in flight.
       window.remaining = remaining - Math.max(0, window.inFlight - 1);
       window.endsAt = performance.now() + resetMs;
     },
   };
 }
 
-/** The folder two levels down, such as `tenants/acmecorp`, owns everything below it; what is above belongs to no company. */
+/** The folder at the second level, such as `tenants/acmecorp`, owns everything below it. Paths above it have no owner. */
 export function ownerOf(path: string): string | undefined {
   const [, top, own] = path.split("/");
   return own === undefined ? undefined : `${top}/${own}`;
 }
 
-/** Reads the three headers of the server's limiter. @returns undefined where it has none, or says something else with them */
+/** Parses the three headers of the server's rate limiter. @returns undefined if they are missing or malformed */
 export function parseRateState(header: (name: string) => string | null | undefined): RateState | undefined {
   const [limit, remaining, reset] = ["limit", "remaining", "reset"].map((name) => {
     const text = header(`x-ratelimit-${name}`);
@@ -114,7 +114,7 @@ export function parseRateState(header: (name: string) => string | null | undefin
 const ofCompany =
   "this company has used up its share of the requests that Infisical allows in a minute; others still have theirs";
 const ofAll =
-  "what is left of the requests that Infisical allows in this minute is kept for the service's own keys";
+  "the remaining requests that Infisical allows in this minute are reserved for the service's own keys";
 
 function spent({ endsAt }: Window, sentence: string): InfisicalError {
   const retryAfterMs = Math.max(1, Math.ceil(endsAt - performance.now()));

@@ -19,7 +19,7 @@ export interface Put {
   /** Whether there was none of this name. */
   readonly created: boolean;
   readonly version: number;
-  /** Whether somebody else created it too, at the same time, and both were replaced by this one. Asked for only. */
+  /** Whether a concurrent request created the secret too, and this one replaced both. Only on request. */
   readonly replacedTwins?: true;
 }
 

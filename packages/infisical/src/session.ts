@@ -64,22 +64,22 @@ export function createSessions(
   const paused = (error: InfisicalError) => {
     // Jitter: processes that fail together and retry together would lock the identity again.
     const retryAfterMs = Math.round(refusedLogInMs * (1 + Math.random()));
-    const sentence = `${error.message}. No other log-in is tried for ${periodOf(retryAfterMs)}, or until this process is started anew, since Infisical locks an identity whose log-ins keep failing`;
+    const sentence = `${error.message}. No other log-in is tried for ${periodOf(retryAfterMs)}, or until this process restarts, since Infisical locks an identity whose log-ins keep failing`;
     const told = new InfisicalError("UNAUTHORIZED", { sentence, retryAfterMs });
     pause.begin(told);
-    // While the old token works, no call fails that would tell of it.
+    // No call fails while the old token works, so the failure is reported here.
     watch.failed(told);
     return told;
   };
 
-  // A log-in serves all who wait for it, so it gets the whole time that its first caller had.
+  // Concurrent calls share one log-in, which has the whole deadline of the first.
   const logIn = (durationMs: number) => (pending ??= open(durationMs).finally(() => (pending = undefined)));
 
   return {
     async current(deadline) {
       const now = performance.now();
       if (session === undefined || now >= session.expiresAt) return deadline.race(logIn(deadline.durationMs));
-      // The old token still works, so nobody waits for the new one, and a failure is for a later call to meet.
+      // The old token still works, so no call waits for the new one, and a later call reports a failed renewal.
       if (now >= session.renewAt) logIn(deadline.durationMs).catch(() => undefined);
       return session;
     },

@@ -23,7 +23,7 @@ test("makes two requests out of a hundred equal reads at once, of which none is 
   expect(await ask()).toBe(3);
 });
 
-test("lets nobody wait longer than his deadline, and a failure be that of those who met it", async () => {
+test("shared reads keep each caller's deadline, and a failure reaches only the callers of that request", async () => {
   const shared = createSharedReads<string>();
   const { promise: hung, reject } = Promise.withResolvers<string>();
   const first = shared("a", startDeadline(5_000), () => hung);

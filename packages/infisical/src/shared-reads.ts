@@ -2,8 +2,8 @@ import { startDeadline } from "./deadline.ts";
 import type { Deadline } from "./deadline.ts";
 
 /**
- * Makes one request out of equal reads at once. Whoever comes while one is under way gets the answer of the next, which
- * begins after that: an answer is never older than its question, or a cache would keep what a write has just replaced.
+ * Combines concurrent equal reads into one request. A read that arrives while a request is in flight shares the next
+ * request, which starts later. A response is therefore never older than its read, and no cache stores a replaced value.
  */
 export type SharedReads<Answer> = (
   key: string,

@@ -58,7 +58,7 @@ function subscribeOnce(): void {
     const witness = witnessOf(message);
     const event = witness && answered.safeParse(message).data;
     if (!witness || !event) return;
-    // Its size would say nothing of what is in it.
+    // The size of a compressed body says nothing about its content.
     if (isPacked(headerOf(event.response.headers, "content-encoding"))) end(event.request, witness);
     const retryAfterMs = parseRetryAfter(headerOf(event.response.headers, "retry-after"));
     const status = event.response.statusCode;

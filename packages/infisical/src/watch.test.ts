@@ -22,7 +22,7 @@ test("says once that an outage begins, whatever follows, and once that it has en
     watch.succeeded([]);
   }
   expect(levels()).toEqual(["error UNREACHABLE"]);
-  expect(news[0]?.sentence).toMatch(/INFISICAL_SITE_URL.*served what was read of them lately.*writes fail/);
+  expect(news[0]?.sentence).toMatch(/INFISICAL_SITE_URL.*served from the cache.*writes fail/);
   expect(watch.troubles()).toEqual([news[0]?.sentence]);
   vi.advanceTimersByTime(5_000);
   watch.succeeded([]);

@@ -17,7 +17,7 @@ export interface Watch {
   loggedIn(): void;
   /** @param granted rights that the server has just shown that we have */
   succeeded(granted: readonly InfisicalRight[]): void;
-  /** What is wrong now, a sentence each. */
+  /** The current problems, a sentence each. */
   troubles(): readonly string[];
 }
 
@@ -30,7 +30,7 @@ interface Trouble {
 
 // A server that fails now and then is one outage with one end, not a pair of lines for each call.
 const calmMs = 5_000;
-// A right that nobody has needed for so long may have been given meanwhile, and nothing tells.
+// Milliseconds. A denied permission that was not needed for so long may have been granted meanwhile, so it is no longer reported.
 const denialMs = 600_000;
 
 export function createWatch(say: (news: InfisicalNews) => void): Watch {
@@ -97,7 +97,7 @@ export function createWatch(say: (news: InfisicalNews) => void): Watch {
   };
 }
 
-/** Undefined for what is the caller's own: a wrong input, or its share of the rate. */
+/** Undefined for the caller's own errors: an invalid input, or its exhausted share of the rate limit. */
 function kindOf({ code, right, isOwnLimit }: InfisicalError): string | undefined {
   switch (code) {
     case "INVALID_INPUT":
@@ -118,9 +118,11 @@ function kindOf({ code, right, isOwnLimit }: InfisicalError): string | undefined
 const kindOfRight = (right: InfisicalRight) => `right to ${nameOfRight(right)}`;
 
 const meanwhile =
-  "Until then, companies whose secrets live in Infisical are served what was read of them lately, and their other reads and their writes fail.";
+  "Until then, companies whose secrets live in Infisical are served from the cache, and their other reads and their writes fail.";
 
 function beginningOf(kind: string, message: string): string {
   const told = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
-  return kind.startsWith("right to ") ? `${told} What needs it fails until then.` : `${told} ${meanwhile}`;
+  return kind.startsWith("right to ")
+    ? `${told} Calls that need it fail until then.`
+    : `${told} ${meanwhile}`;
 }

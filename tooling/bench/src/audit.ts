@@ -41,7 +41,7 @@ async function benchReads(deployment: Deployment): Promise<Row[]> {
         .get(secretKeyOf(Math.floor((i % secrets) / companies)));
     const readAll = (serving: Serving) => async (): Promise<number> => {
       const rate = await perSecond({ lanes, forMs: readMs }, (i) => read(serving, i));
-      // What is still to be written is not the other side's burden.
+      // Flushed here, so that pending events do not burden the other contestant.
       await serving.secrets.flush();
       return rate;
     };
@@ -87,7 +87,7 @@ async function benchSealing(deployment: Deployment): Promise<Row> {
   };
   await sealAll();
   const results = await interleaved(append, async () => {
-    // What was written without it is not this one's burden.
+    // Sealed here, so that events of the run without a sealer do not burden this one.
     await sealAll();
     const running = sealer.run();
     const rate = await append();

@@ -15,8 +15,8 @@ const elsewhere = [
 ] as const;
 
 /**
- * Many reads at once of a secret that nobody has read yet, by a process that knows the company: how often the database or
- * Infisical is asked. The server counts the statements, and Infisical the requests.
+ * Concurrent first reads of one secret, in a process that has resolved the company: the number of queries to the database or
+ * Infisical. PostgreSQL counts the statements, and Infisical the requests.
  */
 export async function benchBurst(): Promise<Row[]> {
   const deployment = await startDeployment({ shared_preload_libraries: "pg_stat_statements" });
@@ -98,8 +98,8 @@ async function readAtOnce(
 }
 
 /**
- * Counts what the application's role reads. What it writes to the audit log, what stands around transactions, and what the driver
- * asks about types on every new connection are no queries of a read.
+ * Counts the queries of the application's role. Writes to the audit log, transaction statements and the driver's type queries
+ * on new connections are excluded.
  */
 async function openCounts({ superuserUrl }: Deployment) {
   const sql = postgres(superuserUrl, { max: 1, onnotice: () => {} });

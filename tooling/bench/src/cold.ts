@@ -71,7 +71,7 @@ async function benchOneByOne(serving: Serving, select: BareSelect): Promise<Row>
   });
 }
 
-/** So many reads that what they leave in the audit log is written meanwhile, and the rest of it within the time that counts. */
+/** Enough reads that their audit events are written meanwhile, and the rest within the measured time. */
 async function benchAtOnce(
   { name, what, from }: Pick<Row, "name" | "what"> & { readonly from: number },
   serving: Serving,

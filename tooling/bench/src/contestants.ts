@@ -11,7 +11,7 @@ import { openSampleStore } from "./strategy-b-sample.ts";
 export const contestants = {
   folders: "A: an Infisical folder for each company, one GET a read",
   sample: "B: the strategy's sample code, master key fetched at every call",
-  sampleKept: "B: the sample code with the key kept and its statement prepared",
+  sampleKept: "B: the sample code with a cached key and a prepared statement",
   cold: "ours, cold",
   warm: "ours, warm",
 };

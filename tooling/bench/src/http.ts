@@ -94,7 +94,7 @@ async function callsOf({ secrets }: Deployment, client: Pool) {
 
 async function startApi({ urls, superuserUrl, infisical }: Deployment) {
   const process = fileURLToPath(new URL("http-process.ts", import.meta.url));
-  // Its log is written like any, and read by nobody.
+  // The log is written as in production, and discarded.
   const child = fork(process, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   child.send({ urls, superuserUrl, infisical });
   const [url]: unknown[] = await once(child, "message");

@@ -7,7 +7,7 @@ import { systemCaller, TenantSecretsError } from "@repo/tenant-secrets";
 import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
 import { z } from "zod";
 
-// A process of its own, so that an error that nobody can catch ends it and is seen.
+// A separate process, so that an uncaught error ends it and is noticed.
 
 const Orders = z.object({
   urls: z.object({ application: z.string(), maintenance: z.string() }),
@@ -80,7 +80,7 @@ async function work(keyVersion: number): Promise<void> {
   }
 }
 
-/** Says that the database or the audit log is away, and that the same call may succeed later. */
+/** Whether the error reports an unavailable database or audit log, and that the same call may succeed later. */
 function isClean(error: unknown): boolean {
   if (error instanceof DatabaseError) return error.kind === "unavailable";
   return error instanceof TenantSecretsError && error.code.endsWith("_UNAVAILABLE");

@@ -51,7 +51,7 @@ export async function inLanes(
 const burst = 100;
 
 /**
- * How many calls a second are made, with so many at once, while the process goes on with whatever else it has to do.
+ * Calls per second with `lanes` concurrent ones, while the process does its other work.
  *
  * @param work gets the number of the call
  */

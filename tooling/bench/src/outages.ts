@@ -18,7 +18,7 @@ const described: Readonly<Record<FaultName, string>> = {
   "disk full": "every write fails as on a full disk",
   "read-only": "takes no writes",
   frozen: "stands still",
-  locked: "tables locked by somebody",
+  locked: "tables locked by another session",
   "slow to commit": "commits take 1.7 s",
 };
 

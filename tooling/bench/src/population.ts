@@ -44,7 +44,7 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
   const { companies, secretsOfEach } = population;
   const { active, rowKey } = await activeKeys(place);
   const sql = postgres(place.superuserUrl, { max: 1, onnotice: () => {} });
-  // No triggers: the foreign keys hold, since all rows come from one list, and nobody listens yet.
+  // Without triggers: the foreign keys hold, since all rows come from one list, and no process listens yet.
   await sql`set session_replication_role = replica`;
 
   const made = Array.from({ length: companies - existing }, (_, i) => newCompany(existing + i, active));
@@ -155,7 +155,7 @@ function companyMac(key: RowKey, id: string, subdomain: string): Buffer {
   return rowMac(key, { kind: "company", status: "active", ...state }, 1);
 }
 
-/** The keys that are in use. Loading them makes and registers them, where nobody has yet. */
+/** The active keys. Loading them creates and registers them if there are none. */
 async function activeKeys({ urls, infisical }: Place): Promise<{ active: MasterKey; rowKey: RowKey }> {
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
   const client = createInfisicalClient({ ...infisical, environment: "dev" });

@@ -15,7 +15,7 @@ const Orders = z.object({
 const [message]: unknown[] = await once(process, "message");
 const { place, population } = Orders.parse(message);
 const serving = await serve(place);
-// Their keys are at hand then, as in use.
+// Caches the companies' keys, as in a running process.
 await meet(serving, population.companies);
 
 const ended = new AbortController();

@@ -9,7 +9,7 @@ const population = { companies: 100, secretsOfEach: 10 };
 const secrets = population.companies * population.secretsOfEach;
 const alone = 300;
 const lanes = 10;
-/** How long reads go on that can be repeated. Several times in it the audit log is written. */
+/** Milliseconds of repeated cached reads. The audit log is flushed several times meanwhile. */
 const cachedMs = 1000;
 const all = ["folders", "sample", "sampleKept", "cold", "warm"] as const;
 /** Of which the first is the warm-up. */
@@ -54,7 +54,7 @@ async function measure(contest: Contest): Promise<Measured> {
 
 async function rateOf(contest: Contest, read: (i: number) => Promise<void>): Promise<number> {
   if (contest.isCached) return perSecond({ lanes, forMs: cachedMs }, read);
-  // What was read alone is not read again, so that it is not cached where nothing was before.
+  // Skips the secrets that were read one by one, because those are cached now.
   const others = secrets - alone;
   const ms = await timed(async () => {
     await inLanes(lanes, others, (i) => read(alone + i));

@@ -6,8 +6,8 @@ import type { InfisicalClient } from "@repo/infisical";
 import postgres from "postgres";
 import type { Place } from "./deployment.ts";
 
-// An opponent, and no part of the product: strategy B as the sample code of the strategy's document has it, which fetches the
-// master key from Infisical at every call; and the same with everything kept that can be.
+// A baseline, not part of the product: strategy B as in the sample code of the strategy's document, which fetches the
+// master key from Infisical at every call; and the same code with a cached key.
 
 const companySecrets = pgTable(
   "sample_company_secrets",
@@ -39,7 +39,7 @@ type ReadSample = (companyId: string, secretKey: string) => Promise<string | und
 
 export interface SampleStore {
   readonly asWritten: ReadSample;
-  /** The key kept as a KeyObject, and a prepared statement straight to the driver. */
+  /** The key cached as a KeyObject, and a prepared statement on the driver itself. */
   readonly asWellAsCanBe: ReadSample;
   stop(): Promise<void>;
 }
@@ -72,7 +72,7 @@ export async function openSampleStore(
   }
   await sql`vacuum analyze sample_company_secrets`;
 
-  const kept = createSecretKey(fillingKey);
+  const cachedKey = createSecretKey(fillingKey);
   return {
     asWritten: async (companyId, secretKey) => {
       const row = await database.query.companySecrets.findFirst({
@@ -83,7 +83,7 @@ export async function openSampleStore(
     asWellAsCanBe: async (companyId, secretKey) => {
       const [row] = await sql<{ encrypted: string }[]>`select secret_value_encrypted as encrypted
         from sample_company_secrets where company_id = ${companyId} and secret_key = ${secretKey}`;
-      return row === undefined ? undefined : open(kept, row.encrypted);
+      return row === undefined ? undefined : open(cachedKey, row.encrypted);
     },
     stop: () => sql.end(),
   };

@@ -28,7 +28,7 @@ test("keeps every line in the file, and shows warnings and errors alone", async 
   expect(readFileSync(file, "utf8").split("\n")).toHaveLength(4);
 });
 
-test("shows what is no log entry, without what a terminal would obey", async () => {
+test("lines that are no log entries are shown without terminal control sequences", async () => {
   const { output, said } = startLog();
   output.write("\u{1b}]0;title\u{7} SyntaxError: unexpected\n");
   await vi.waitFor(() => expect(said).toEqual(["API: \u{fffd}]0;title\u{fffd} SyntaxError: unexpected"]));

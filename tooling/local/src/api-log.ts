@@ -2,7 +2,7 @@ import { openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
-/** What the API writes: all of it into a file that begins anew, warnings and errors to the terminal as well. */
+/** The API's output: all of it goes to a file that each start truncates, warnings and errors also to the terminal. */
 export interface ApiLog {
   follow(output: Readable): void;
   /** The newest line, as it is shown to people. */
@@ -13,12 +13,12 @@ const levelsToShow: readonly unknown[] = ["warn", "error", "fatal"];
 const notForPeople = new Set(["level", "time", "pid", "hostname", "name", "msg"]);
 
 export function createApiLog(file: string, say: (line: string) => void): ApiLog {
-  const kept = openSync(file, "w", 0o600);
+  const descriptor = openSync(file, "w", 0o600);
   let last: string | undefined;
   return {
     follow: (output) => {
       createInterface({ input: output }).on("line", (line) => {
-        writeSync(kept, `${line}\n`);
+        writeSync(descriptor, `${line}\n`);
         const entry = parseEntry(line);
         last = entry.text;
         if (entry.isShown) say(`API: ${entry.text}`);

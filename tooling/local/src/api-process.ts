@@ -12,7 +12,7 @@ const probeTimeoutMs = 3_000;
 const quietMs = 5_000;
 
 export interface ApiProcess {
-  /** Resolves when /readyz says so, and tells meanwhile what is missing. @throws {Error} when it ends before that */
+  /** Resolves when /readyz reports ready, and reports the missing parts meanwhile. @throws {Error} when the process ends before */
   ready(): Promise<void>;
   /** Ends it: gently, and after 4 s not so. */
   stop(): Promise<void>;
@@ -87,7 +87,7 @@ async function whatIsMissing(url: string): Promise<string | undefined> {
   }
 }
 
-/** What is wrong, out of the answer of /readyz. */
+/** The problems that the response of /readyz lists. */
 function sentencesOf(text: string): string {
   const parsed: unknown = JSON.parse(text);
   const checks = typeof parsed === "object" && parsed !== null && "checks" in parsed ? parsed.checks : {};

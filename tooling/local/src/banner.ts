@@ -68,17 +68,17 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
   ]);
 }
 
-/** What is started here beside servers that the environment names. */
+/** The local servers that were started beside those that the environment names. */
 export interface Mixture {
   readonly api: string;
   readonly metrics: string;
-  /** Holds the variables of what is started here. Undefined where nothing is that a command needs. */
+  /** The file with the variables of the local servers. Undefined if commands need none of them. */
   readonly envFile: string | undefined;
 }
 
 /**
- * The first steps where the database or Infisical is somebody's own, each line with what it needs beside the environment
- * of the start. Nothing is put there until one of them is pasted.
+ * The first steps with the user's own database or Infisical, each line with the variables that it needs beside the
+ * environment of the start. Nothing is written there until the user pastes one of them.
  */
 export function realServersBanner({ api, metrics, envFile }: Mixture): string {
   const direct = (command: string): string =>
@@ -87,7 +87,7 @@ export function realServersBanner({ api, metrics, envFile }: Mixture): string {
       : `npx pnpm --silent exec node --env-file=${quoted(envFile)} apps/cli/src/main.ts ${command}`;
   const remote = (command: string): string =>
     `TENANT_SECRETS_URL=${api} npx pnpm --silent secrets ${command}`;
-  const kept = (name: string, command: string): string => `export ${name}="$(${command})"`;
+  const exported = (name: string, command: string): string => `export ${name}="$(${command})"`;
   const key =
     "api-keys create --company acmecorp --name first-steps --verbs describe,use,write --secret-keys '*' --expires-in 1d";
   return sections(
@@ -98,11 +98,19 @@ export function realServersBanner({ api, metrics, envFile }: Mixture): string {
       ["How is it doing? For Prometheus and docs/grafana-dashboard.json", [`curl -sS ${metrics}`]],
       [
         "The first operator, made next to the database; its token stays in this terminal",
-        [kept("TENANT_SECRETS_OPERATOR_TOKEN", direct("operators create first-operator --expires-in 90d"))],
+        [
+          exported(
+            "TENANT_SECRETS_OPERATOR_TOKEN",
+            direct("operators create first-operator --expires-in 90d"),
+          ),
+        ],
       ],
       [
         "A company, and a key to it",
-        [remote("companies create acmecorp --store database"), kept("TENANT_SECRETS_API_KEY", remote(key))],
+        [
+          remote("companies create acmecorp --store database"),
+          exported("TENANT_SECRETS_API_KEY", remote(key)),
+        ],
       ],
       [
         "A value, from stdin so that it is in no shell history, and back",

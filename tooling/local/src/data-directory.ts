@@ -4,7 +4,7 @@ import path from "node:path";
 /** The directory that keeps everything between two starts. */
 export interface DataDirectory {
   readonly path: string;
-  /** The path of what is called `name` in it. */
+  /** The path of the entry `name`. */
   at(name: string): string;
   /** The texts of a file of ours; none where it is missing or of another form. */
   read(name: string): Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ import { startEmbeddedPostgres } from "@repo/db/embedded";
 import type { EmbeddedPostgres } from "@repo/db/embedded";
 import { openDataDirectory } from "./data-directory.ts";
 
-/** The URLs of the roles that somebody connects as. */
+/** The connection URLs, one per login role. */
 export interface RoleUrls {
   readonly application: string;
   readonly maintenance: string;

@@ -32,7 +32,7 @@ test.each([
   expect(given).toEqual({ database: false, infisical: false, stripe: false, [server]: true });
 });
 
-test("gives the API the addresses of what was started, and the rest of its own environment as it is", () => {
+test("the API gets the addresses of the local servers, and its remaining environment unchanged", () => {
   const variables = { STRIPE_API_URL: "https://stripe.example.com", LOG_LEVEL: "debug", PORT: "3000" };
   const given = apiEnvironment(
     variables,

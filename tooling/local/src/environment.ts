@@ -22,9 +22,9 @@ const infisicalNames = [
 ] as const;
 const stripeName = "STRIPE_API_URL";
 
-/** What the environment asks for: which servers are somebody else's already, and where the rest goes. */
+/** The settings from the environment: the servers that exist already, and where the local ones go. */
 export interface Settings {
-  /** True where the environment names a server of that kind; then none is started. */
+  /** True if the environment names a server of that kind. None is started then. */
   readonly given: { readonly database: boolean; readonly infisical: boolean; readonly stripe: boolean };
   /** Whether this is a script that npm runs. */
   readonly underNpm: boolean;
@@ -37,7 +37,7 @@ export interface Settings {
 }
 
 /**
- * One variable of a server is enough to mean that server: what is missing, the API then says.
+ * One variable of a server selects that server. The API reports the missing ones.
  *
  * @throws {Error} when PORT or METRICS_PORT is no port
  */

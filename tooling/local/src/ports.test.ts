@@ -13,7 +13,7 @@ async function listenAt(host: string, port = 0): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-test("takes the preferred port when nobody has it", async () => {
+test("a free preferred port is used", async () => {
   const port = await findFreePort(undefined);
   expect(await findFreePort(port)).toBe(port);
 });
@@ -23,7 +23,7 @@ const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
 );
 
 test.each(["127.0.0.1", ...(hasIpv6 ? ["::1", "::"] : [])])(
-  "takes a later port when somebody listens at %s",
+  "a preferred port in use at %s is replaced by a later one",
   async (host) => {
     const taken = await listenAt(host);
     const found = await findFreePort(taken);

@@ -4,8 +4,8 @@ import type { DataDirectory } from "./data-directory.ts";
 const loopbacks = ["127.0.0.1", "::1"] as const;
 
 /**
- * A port of this machine that nobody listens on, at either loopback address: `localhost` means both, and a stranger at
- * one of them would get requests that are meant for us.
+ * Finds a port that is free at both loopback addresses: `localhost` means either, and another program at one of them would
+ * receive our requests.
  *
  * @param preferred tried first, then the ports after it; without one, any
  */
@@ -19,7 +19,7 @@ export async function findFreePort(preferred: number | undefined): Promise<numbe
 
 async function isFree(port: number): Promise<boolean> {
   for (const host of loopbacks) {
-    // On macOS a port can be had at one address although somebody listens on it at all of them.
+    // On macOS a port can be bound at one address although another program listens on it at all of them.
     if (await isAnswered(host, port)) return false;
   }
   return (await listenBriefly(loopbacks[0], port)) !== undefined;
@@ -58,7 +58,7 @@ export interface Ports {
 
 export function choosePorts(data: DataDirectory, say: (line: string) => void): Ports {
   const last = data.read(file);
-  const kept = { ...last };
+  const remembered = { ...last };
   const lastOf = (server: string): number | undefined => Number(last[server]) || undefined;
   return {
     lastOf,
@@ -66,8 +66,8 @@ export function choosePorts(data: DataDirectory, say: (line: string) => void): P
     remember: (server, port) => {
       const before = lastOf(server);
       if (before !== undefined && port !== before) say(`Port ${before} is taken; ${server} takes ${port}.`);
-      kept[server] = String(port);
-      data.write(file, kept);
+      remembered[server] = String(port);
+      data.write(file, remembered);
     },
   };
 }

@@ -2,7 +2,7 @@ import { connectDatabase, databaseVariables } from "@repo/db";
 import { readEnvironment } from "@repo/environment";
 import { environmentVariables } from "./env.ts";
 
-// Shows what the database has of the secrets, as a reader of the database sees it.
+// Prints the stored rows of the secrets, as a reader of the database sees them.
 
 const { DATABASE_MAINTENANCE_URL } = databaseVariables;
 const { DATABASE_MAINTENANCE_URL: url } = readEnvironment(

@@ -25,10 +25,10 @@ export async function seedMasterKey(server: InfisicalServer): Promise<void> {
 }
 
 /**
- * Makes the companies, values and credentials of the demo in a migrated database. What is there is kept, and what an
- * interrupted start did not come to is made now.
+ * Creates the companies, values and credentials of the demo in a migrated database. Existing ones stay, and a repeated
+ * start completes an interrupted one.
  *
- * @param known the credentials of earlier starts; those that are still good are kept
+ * @param known the credentials of earlier starts; valid ones are reused
  * @param keep told of all credentials after each new one, so that none is lost
  * @returns all credentials
  * @throws {TenantSecretsError} as `prepare`, `create` and `set` do

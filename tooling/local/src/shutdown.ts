@@ -1,8 +1,8 @@
-/** What has to end with this process, and in which order. */
+/** The resources to stop with this process, in reverse order of their start. */
 export interface Shutdown {
-  /** True from the moment that anything asked for the end. */
+  /** True as soon as the shutdown was requested. */
   readonly begun: boolean;
-  /** Something was started; it is stopped before everything that was started earlier. */
+  /** Registers a resource, which is stopped before all that were registered earlier. */
   onStop(stop: () => Promise<void>): void;
   /** Stops everything, says so, and exits. Later calls change nothing. */
   begin(exitCode: number, reason: string): void;
@@ -37,7 +37,7 @@ export function createShutdown(say: (line: string) => void): Shutdown {
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      // What is still running is killed by its own `exit` listener.
+      // Each child process that still runs is killed by its own `exit` listener.
       if (begunAt !== undefined && performance.now() - begunAt > sameKeystrokeMs) process.exit(1);
       begin(0, "Stopping. (Ctrl-C again to kill.)");
     });

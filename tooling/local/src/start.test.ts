@@ -97,7 +97,7 @@ async function waitFor(condition: () => boolean, timeoutMs = 60_000): Promise<vo
   while (!condition() && performance.now() < deadline) await sleep(20);
 }
 
-/** The lines to paste, by what is in them. */
+/** The lines to paste, by their content. */
 function linesOf(started: Started): readonly string[] {
   return started
     .output()
@@ -139,7 +139,7 @@ async function gone(find: () => readonly number[]): Promise<void> {
 }
 
 test(
-  "starts everything, every line that it prints works as pasted, and all of it is kept",
+  "a start runs all servers, its printed lines work as pasted, and its data survives a restart",
   limit,
   async () => {
     const started = await launchUntilReady();
@@ -190,14 +190,14 @@ test(
     const rolesFile = path.join(dataDir, "postgres", "roles.json");
     const { listener: _, ...olderRoles } = JSON.parse(readFileSync(rolesFile, "utf8"));
     writeFileSync(rolesFile, JSON.stringify(olderRoles));
-    const kept = readFileSync(path.join(dataDir, "credentials.json"), "utf8");
+    const credentials = readFileSync(path.join(dataDir, "credentials.json"), "utf8");
     const occupier = createServer();
     await once(occupier.listen(port, "127.0.0.1"), "listening");
     onTestFinished(() => void occupier.close());
     const second = await launchUntilReady();
     expect(second.output()).toContain(`Port ${port} is taken; the API takes `);
     expect(await paste(linesOf(second), "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
-    expect(readFileSync(path.join(dataDir, "credentials.json"), "utf8")).toBe(kept);
+    expect(readFileSync(path.join(dataDir, "credentials.json"), "utf8")).toBe(credentials);
     // npm passes on what the terminal has sent already.
     second.child.kill("SIGINT");
     await sleep(30);
@@ -256,7 +256,7 @@ test("does not start without the master key that the data was sealed with", limi
   expect(existsSync(path.join(dataDir, "infisical.json"))).toBe(false);
 });
 
-// The embedded PostgreSQL and the emulator stand for servers of somebody's own: the start knows them by its environment.
+// The embedded PostgreSQL and the emulator act as the user's own servers: the environment of the start names them.
 const ownServers = {
   database: async (): Promise<Variables> => {
     const server = await startEmbeddedPostgres({
@@ -309,9 +309,9 @@ test.each([
     // What `get` prints into a pipe has no end of line.
     expect(stdout).toMatch(/^sk_test_fake_acmecorp_0001acmecorp {2}STRIPE_SECRET_KEY {2}version 1 {2}ts1\./m);
     expect(started.output()).not.toContain(String(given["INFISICAL_CLIENT_SECRET"]));
-    const kept = readFileSync(path.join(directory, "local.env"), "utf8");
+    const envFile = readFileSync(path.join(directory, "local.env"), "utf8");
     for (const value of Object.values(given))
-      if (value !== "dev" && value !== "default") expect(kept).not.toContain(value);
+      if (value !== "dev" && value !== "default") expect(envFile).not.toContain(value);
     expect(statSync(path.join(directory, "local.env")).mode & 0o777).toBe(0o600);
 
     started.child.kill("SIGINT");

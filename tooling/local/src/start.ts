@@ -82,7 +82,7 @@ async function start(): Promise<void> {
   say(`Ready after ${seconds} s. Ctrl-C ends everything; the data stays in ${data.path}`);
 }
 
-/** @returns the file with the variables of what was started here; undefined where a command needs nothing of it */
+/** @returns the file with the variables of the local servers; undefined if commands need none of them */
 function keepVariables(data: DataDirectory, servers: LocalServers): string | undefined {
   const isNeeded = servers.database !== undefined || servers.infisical !== undefined;
   data.writeText(envFileName, isNeeded ? asEnvFile(variablesOf(servers)) : "");
@@ -109,11 +109,11 @@ async function startPostgres(data: DataDirectory, ports: Ports): Promise<RoleUrl
 async function startInfisical(data: DataDirectory, ports: Ports): Promise<InfisicalServer> {
   const dataFile = data.at("infisical.json");
   const isFirstStart = !existsSync(data.at(credentialsFile));
-  // Credentials were made, so something was sealed under the master key that this file had.
+  // Existing credentials mean that values were encrypted under the master key in this file.
   if (!isFirstStart && !existsSync(dataFile) && existsSync(data.at("postgres"))) {
     throw new Error(
-      `${dataFile} is gone, and the master key with it; without that key the data of PostgreSQL stays shut. ` +
-        `Put it back, or remove ${data.path} to begin anew.`,
+      `${dataFile} is gone, and the master key with it; without that key the data of PostgreSQL cannot be decrypted. ` +
+        `Put it back, or remove ${data.path} to start over.`,
     );
   }
   const port = await ports.find("Infisical");

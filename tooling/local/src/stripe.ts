@@ -23,8 +23,8 @@ interface Answer {
 }
 
 /**
- * Stands in for Stripe's API on 127.0.0.1: makes payment intents out of nothing, refuses a key that says "revoked" as
- * Stripe refuses one, and charges nobody. It also answers the calls that tell whether a key works, SendGrid's as well.
+ * Emulates Stripe's API on 127.0.0.1: returns payment intents without a charge, and rejects a key that contains "revoked"
+ * like Stripe does. It also serves the calls of the credential checks, SendGrid's too.
  *
  * @param options.port default: any free one
  * @throws {Error} when the port is taken
@@ -32,7 +32,7 @@ interface Answer {
 export async function startLocalStripe(options: { readonly port?: number } = {}): Promise<LocalStripe> {
   const received: StripeRequest[] = [];
   const server = createServer((incoming, outgoing) => {
-    // A client that goes away in the middle of its body gets no answer, and ends nothing here.
+    // A client that disconnects in the middle of its body must not end the server.
     void respond(incoming, outgoing, received).catch(() => outgoing.destroy());
   });
   server.listen(options.port ?? 0, "127.0.0.1");

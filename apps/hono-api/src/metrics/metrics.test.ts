@@ -35,7 +35,7 @@ async function samplesOf(metrics: Metrics): Promise<string[]> {
   return lines.filter((line) => line.startsWith("tenant_secrets_") && !line.includes("_bucket{"));
 }
 
-it("exports what it is told, and asks for the rest each time that somebody looks", async () => {
+it("the metrics export recorded values, and collect gauges at each scrape", async () => {
   const metrics = createMetrics();
   metrics.collect(sources);
   metrics.request("/api/payments/create", 201, 20);

@@ -38,7 +38,7 @@ interface Outcome {
   readonly body: string;
 }
 
-/** Each on a connection of its own, and of something that is not at hand, so that it takes its time. */
+/** Requests on separate connections for uncached data, so that they take a while. */
 function listAll(url: string, count: number): Promise<Outcome[]> {
   const agent = new Agent({ keepAlive: false });
   const one = (): Promise<Outcome> => {
@@ -100,7 +100,7 @@ it(
   },
 );
 
-it("refuses what is beyond the limit without asking the database, in the form of each API, and answers probes", async () => {
+it("requests beyond the limit are rejected without a query, in the format of each API, and probes are answered", async () => {
   const { url, metrics } = await startApi({ backends, maxRequestsInFlight: 2 });
   const client = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog });
   const company = client.company("another-company");

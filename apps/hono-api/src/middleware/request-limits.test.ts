@@ -10,7 +10,7 @@ beforeAll(async () => {
 const reasonOf = ({ body }: Answer) => String(/"reason":"([A-Z_]+)"/.exec(body)?.[1]);
 const pay = "/api/payments/create";
 
-describe("what is not well-formed JSON", () => {
+describe("malformed JSON", () => {
   it.each([
     ["text/plain"],
     [""],
@@ -88,19 +88,22 @@ describe("a method that is not served", () => {
     ["/none", ["PUT", "TRACE", "DELETE", "PROPFIND"], "GET, HEAD, POST"],
     ["/trpc/secrets.read", ["GET"], "POST"],
     ["/trpc/secrets.read,secrets.write?batch=1", ["GET"], "POST"],
-  ])("is answered at %s with 405 and what is, with a body and without: %j", async (path, methods, allow) => {
-    for (const method of methods) {
-      for (const body of ["", "{}", "a=1"]) {
-        const headers = body === "" ? {} : { "content-length": String(body.length) };
-        const answer = await send(api.url, { method, path, headers, body });
-        expect([answer.status, `${method} ${String(answer.headers["allow"])}`]).toEqual([
-          405,
-          `${method} ${allow}`,
-        ]);
-        expect(answer.headers["cache-control"]).toBe("no-store");
+  ])(
+    "other methods at %s get 405 with the allowed ones, with a body and without: %j",
+    async (path, methods, allow) => {
+      for (const method of methods) {
+        for (const body of ["", "{}", "a=1"]) {
+          const headers = body === "" ? {} : { "content-length": String(body.length) };
+          const answer = await send(api.url, { method, path, headers, body });
+          expect([answer.status, `${method} ${String(answer.headers["allow"])}`]).toEqual([
+            405,
+            `${method} ${allow}`,
+          ]);
+          expect(answer.headers["cache-control"]).toBe("no-store");
+        }
       }
-    }
-  });
+    },
+  );
 
   it("is, of a query, POST", async () => {
     const answer = await sendJson(api.url, { path: "/trpc/secrets.list", body: { json: { company: "a" } } });
@@ -108,7 +111,7 @@ describe("a method that is not served", () => {
   });
 });
 
-describe("what is too much", () => {
+describe("oversized requests", () => {
   const kibibytes = (count: number) => `"${"a".repeat(count * 1024 - 2)}"`;
 
   it("is refused with 413 from 512 KiB on, with a length and without one", async () => {

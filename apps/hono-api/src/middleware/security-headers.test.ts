@@ -10,7 +10,7 @@ beforeAll(async () => {
 const reasonOf = ({ body }: Answer) => String(/"reason":"([A-Z_]+)"/.exec(body)?.[1]);
 const pay = "/api/payments/create";
 
-describe("a page of somebody else's", () => {
+describe("a page of another origin", () => {
   const json = { "content-type": "application/json" };
   const post = (headers: Record<string, string>, path = "/trpc/keys.rotate") =>
     send(api.url, { method: "POST", path, headers: { ...json, ...headers }, body: "{}" });

@@ -74,7 +74,7 @@ it("a request is one trace: its own span, and below it those of the calls of the
   }
 });
 
-it("a caller's trace goes on here; what else it writes into the headers of tracing stays outside", async () => {
+it("a caller's trace continues here, and other content of its tracing headers is dropped", async () => {
   const { request } = await read({
     traceparent,
     tracestate: "vendor=a-canary",
@@ -89,7 +89,7 @@ it("a caller's trace goes on here; what else it writes into the headers of traci
   expect(other.parentSpanContext).toBeUndefined();
 });
 
-it("a failure is marked by its status, and a refused one as no failure; neither says what was sent", async () => {
+it("a failure is marked by its status, a rejected request is no failure, and neither span has request data", async () => {
   await sendJson(api.url, {
     path: "/trpc/secrets.read?a-canary=a-canary",
     body: '{"json":{"company":"a-canary"}}',

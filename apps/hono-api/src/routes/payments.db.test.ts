@@ -167,7 +167,7 @@ describe("when Stripe", () => {
     expect(api.lines.join("")).toContain("StripeAuthenticationError 401");
   });
 
-  it("is away, the answer says when to try again", async () => {
+  it("is unavailable, the response says when to retry", async () => {
     const elsewhere = await startApi({
       backends: { ...backends, stripe: { ...backends.stripe, url: "http://127.0.0.1:1" } },
     });

@@ -24,7 +24,7 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
     "the circuit breaker tries again",
     { infisical: { ...good.infisical, state: () => "half-open" } },
   ],
-  ["degraded", "Infisical is away", { infisical: infisicalUnavailable }],
+  ["degraded", "Infisical is unavailable", { infisical: infisicalUnavailable }],
   ["degraded", "the circuit breaker is open", { infisical: { ...good.infisical, state: () => "open" } }],
   [
     "degraded",
@@ -34,13 +34,13 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
   ["degraded", "no news arrive", { isListening: () => false }],
   [
     "degraded",
-    "Infisical is away and no news arrive",
+    "Infisical is unavailable and no notifications arrive",
     { infisical: infisicalUnavailable, isListening: () => false },
   ],
-  ["unavailable", "the database is away", { database: databaseUnavailable }],
+  ["unavailable", "the database is unavailable", { database: databaseUnavailable }],
   [
     "unavailable",
-    "everything is away",
+    "everything is unavailable",
     { database: databaseUnavailable, infisical: infisicalUnavailable, isListening: () => false },
   ],
   ["starting", "the start is not complete", { startUp: { problem: () => problem } }],
@@ -50,7 +50,7 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
     { startUp: { problem: () => problem }, database: databaseUnavailable },
   ],
 ];
-it.each(cases)("is %s when %s, and says what is wrong", async (status, _, changed) => {
+it.each(cases)("readiness is %s when %s, and names the problems", async (status, _, changed) => {
   const report = await createReadiness({ ...good, ...changed })();
   expect(report.status).toBe(status);
   const wrong = Object.values(report.checks).filter((check) => check !== "ok");

@@ -23,7 +23,7 @@ const ask = (to: string, headers: Record<string, string> = {}) =>
   send(api.url, { path: to, headers: { authorization: `Bearer ${credential}`, ...headers } });
 const facts = (answer: Answer) => [withoutRequestId(answer), answer.headers["content-type"]];
 
-describe("what a caller's word switches on in tRPC", () => {
+describe("a request option of tRPC that a caller sets", () => {
   it.each([
     { accept: "application/jsonl" },
     { accept: "text/html, application/jsonl" },
@@ -66,7 +66,7 @@ describe("what a caller's word switches on in tRPC", () => {
     }
   });
 
-  it("gets nobody past the limit of requests in flight", async () => {
+  it("respects the limit of requests in flight", async () => {
     const { url } = await startApi({ backends, maxRequestsInFlight: 2 });
     const statusesWith = (headers: Record<string, string>) =>
       Promise.all(
@@ -79,13 +79,13 @@ describe("what a caller's word switches on in tRPC", () => {
     expect(await statusesWith({ "trpc-accept": "application/jsonl" })).not.toContain(200);
   });
 
-  it("is no procedure either: there is none that goes on answering", () => {
+  it("opens no subscription: no procedure streams its response", () => {
     const procedures: readonly object[] = Object.values(appRouter._def.procedures);
     const types = procedures.map((procedure) => Reflect.get(Object(Reflect.get(procedure, "_def")), "type"));
     expect(new Set(types)).toEqual(new Set(["query", "mutation"]));
   });
 
-  it("is known in full: this release of tRPC reads no more of a request than what is listed here", () => {
+  it("is covered completely: this release of tRPC reads only the listed parts of a request", () => {
     const entry = fileURLToPath(import.meta.resolve("@trpc/server/adapters/fetch"));
     const dist = path.join(path.dirname(entry), "..", "..");
     const sources = readdirSync(dist)

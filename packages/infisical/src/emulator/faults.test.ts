@@ -18,7 +18,7 @@ import type { Fixture } from "../testing/fixture.ts";
 
 const scopeOf = ({ emulator }: Fixture) => ({ workspaceId: emulator.projectId, environment: "dev" });
 
-test("answers from a replica that lags: what was changed since shows only in later reads", async () => {
+test("a lagging replica shows recent changes only in later reads", async () => {
   await using fixture = await startFixture();
   const { client, emulator } = fixture;
   await client.putSecret(path, name, value);
@@ -99,7 +99,7 @@ test("serves the newer addresses as well, as a server of today, and not as an ol
   expect([absent.status, absent.body["error"]]).toEqual([404, "Not Found"]);
 });
 
-test("tells the webhook of each change, signed, and works on where nobody listens", async () => {
+test("each change sends a signed webhook, and an unreachable webhook fails no change", async () => {
   const deliveries: { body: string; signature: string }[] = [];
   const receiver = createServer((request, response) => {
     const receive = async () => {

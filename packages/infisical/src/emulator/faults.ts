@@ -30,7 +30,7 @@ export interface InfisicalFaults {
   /** The next `times` (default 1) requests that fit meet this fault. Earlier faults go first. */
   add(fault: Fault, target?: FaultTarget): void;
   clear(): void;
-  /** Every token issued until now counts as expired. */
+  /** Expires every token issued until now. */
   expireTokens(): void;
 }
 

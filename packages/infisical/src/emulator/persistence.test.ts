@@ -76,12 +76,12 @@ test("loses nothing that it acknowledged when it is killed while it writes", asy
   await Promise.allSettled(writing);
 
   const emulator = await startInfisicalEmulator({ dataFile });
-  const kept = new Set(
+  const stored = new Set(
     (await clientOf(emulator).listSecrets("/tenants/acmecorp")).map(({ secretKey }) => secretKey),
   );
   await emulator.stop();
   expect(acknowledged.length).toBeGreaterThanOrEqual(60);
-  expect(acknowledged.filter((name) => !kept.has(name))).toEqual([]);
+  expect(acknowledged.filter((name) => !stored.has(name))).toEqual([]);
 });
 
 test("refuses a data file of another form without quoting it, and leaves it alone", async () => {

@@ -4,14 +4,14 @@ export interface Allowance {
   readonly refused?: string;
 }
 
-/** Counts one request of this kind, such as of one route by one address. */
+/** Takes one request of a kind, such as of one route by one address, from the limit. */
 export type RateLimiter = (kind: string) => Allowance;
 
-/** What a server of one's own in production mode allows each address on each route, as recorded. */
+/** Requests per minute, address and route of a self-hosted server in production mode, as recorded. */
 const perMinuteInProduction = 40;
 const windowMs = 60_000;
 
-/** A fixed window of one minute for each kind of request, as the server's middleware counts. */
+/** A fixed window of one minute per kind of request, like the server's middleware. */
 export function createRateLimiter(limit: number | "production" | undefined): RateLimiter {
   const perMinute = limit === "production" ? perMinuteInProduction : limit;
   const windows = new Map<string, { count: number; endsAt: number }>();

@@ -6,7 +6,7 @@ import type { Exchange } from "./replay.ts";
 // Some two hundred exchanges in turn; a busy machine may take its own on top.
 vi.setConfig({ testTimeout: 30_000 });
 
-/** What is not compared, and why. */
+/** The exchanges that are not compared, with the reason. */
 const leftOut: Readonly<Record<string, string>> = {
   "list by workspaceSlug": "the slug of a project is random here, and no answer tells that of the first one",
   "concurrent create folder, same name #4": "which of three twins it answers with is chance",

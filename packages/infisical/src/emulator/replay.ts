@@ -29,8 +29,8 @@ const exchange = z.object({
 export type Exchange = z.output<typeof exchange>;
 
 /**
- * What a server of October 2024 was asked and answered, one exchange a line, in the order in which it carried them out.
- * Times and tokens are left out, and so is what is too long to keep.
+ * Requests to a server of October 2024 and its responses, one exchange a line, in the order of execution. Times, tokens
+ * and overlong bodies are left out.
  */
 export const recordedExchanges: readonly Exchange[] = readFileSync(
   new URL("recorded-exchanges.jsonl", import.meta.url),

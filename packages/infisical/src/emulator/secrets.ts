@@ -98,7 +98,7 @@ export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuer
       }),
     ),
   );
-  // By id, which is random: nobody can come to rely on an order.
+  // Sorted by the random id, so that no client comes to rely on an order.
   const sorted = secrets.toSorted((a, b) => (String(a["id"]) < String(b["id"]) ? -1 : 1));
   const hasImports = generation.hasImportsAlways || query.include_imports;
   const imports = query.include_imports
@@ -164,7 +164,7 @@ export function insertSecret(visit: Visit, { project, folder }: Standing, body: 
   return { secret: pick(visit.generation.secretFields.created, fullOnWire(body, project, secret)) };
 }
 
-/** Every update raises the version. The answer echoes the request: what was not sent comes back empty. */
+/** Every update increments the version. The response echoes the request: omitted fields are empty. */
 export function updateSecret(visit: Visit, name: string, body: Updated) {
   const { refusals, secretFields, checksReferences } = visit.generation;
   const standing = enter(visit, body, "update");
@@ -185,7 +185,7 @@ export function updateSecret(visit: Visit, name: string, body: Updated) {
   secret.version += 1;
   secret.updatedAt = new Date().toISOString();
   secret.history.push({ version: secret.version, value: secret.value });
-  // As PostgreSQL does with a row that was updated: it stands behind its twin now, and whoever looks meets that one.
+  // Like an updated row in PostgreSQL, the secret moves behind its twin, so that a lookup finds the twin first.
   standing.folder.secrets = [...standing.folder.secrets.filter((other) => other !== secret), secret];
   const echoed = { ...secret, value: body.secretValue ?? "", comment: body.secretComment ?? "" };
   return { secret: pick(secretFields.changed, fullOnWire(body, standing.project, echoed)) };
@@ -209,7 +209,7 @@ export function enterToDelete(visit: Visit, name: string, body: Deleted): Standi
 export function removeSecret(visit: Visit, { project, folder }: Standing, body: Deleted & Named) {
   const { name } = body;
   const secret = findSecret({ project, folder }, name);
-  // Another request took it away since we looked.
+  // Another request has deleted the secret since the check.
   if (secret === undefined) throw internalError();
   folder.secrets = folder.secrets.filter((candidate) => candidate.name !== name);
   return { secret: pick(visit.generation.secretFields.changed, fullOnWire(body, project, secret)) };
@@ -321,7 +321,7 @@ function readOnWire(
   });
 }
 
-/** A secret as it stands among the imports of a list: without its project, its dates and what is said of a read one. */
+/** A secret among the imports of a list: without project, dates and the fields that only a single read has. */
 function importedOnWire(
   visit: Visit,
   {

@@ -170,12 +170,12 @@ async function answerTo(parts: Parts, question: Question): Promise<Answer> {
 function identify(tokens: Tokens, authorization: string | undefined, route: Route): StoredIdentity {
   const held =
     authorization === undefined ? undefined : tokens.verify(authorization.replace(/^bearer /i, ""));
-  if (route.isPublic === true) return nobody;
+  if (route.isPublic === true) return noIdentity;
   if (held === undefined) throw unauthorized("Token missing");
   return tokens.identify(held);
 }
 
-const nobody: StoredIdentity = { id: "", clientId: "", clientSecret: "", projectIds: [] };
+const noIdentity: StoredIdentity = { id: "", clientId: "", clientSecret: "", projectIds: [] };
 
 function envelope({ status, label, told }: Refusal, { hasRequestIds }: Generation): unknown {
   return {

@@ -27,26 +27,26 @@ export interface InfisicalRight {
   readonly path: string;
 }
 
-/** A further machine identity. What is not said is as for the first one. */
+/** A further machine identity. Omitted options are as for the first one. */
 export interface InfisicalIdentityOptions {
   /** Default: the main project. */
   projectIds?: readonly string[];
   /** May read and not write, as a viewer. */
   isReadOnly?: boolean;
-  /** What it may do, and where, as in a role of one's own. Default: everything. */
+  /** The permissions and their paths, as in a custom role. Default: all. */
   rights?: readonly InfisicalRight[];
   tokenTtlMs?: number;
   tokenMaxTtlMs?: number;
-  /** How often each token can be used. Default: without end. */
+  /** How often each token can be used. Default: unlimited. */
   tokenUses?: number;
 }
 
 export interface InfisicalEmulatorOptions extends Partial<Credentials> {
-  /** As a server of which time it answers: of 2025, or of October 2024. Default: `current`. */
+  /** The emulated server's release: of 2025, or of October 2024. Default: `current`. */
   generation?: GenerationName;
   /** Default: any free port. */
   port?: number;
-  /** Where everything is kept, credentials too; readable by its owner only. Default: in memory. */
+  /** The file of the emulator's state and credentials, readable by its owner only. Default: in memory. */
   dataFile?: string;
   /** Default 30 days. */
   tokenTtlMs?: number;

@@ -151,7 +151,7 @@ async function readState(dataFile: string): Promise<State | undefined> {
   const parsed = state.safeParse(parseJson(text));
   // zod's error would quote what the file holds.
   if (!parsed.success)
-    throw new Error("The data file of the local Infisical has an unknown form; move it away");
+    throw new Error("The data file of the local Infisical has an unknown format; move or delete it");
   return parsed.data;
 }
 

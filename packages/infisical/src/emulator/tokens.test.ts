@@ -125,5 +125,5 @@ test("locks an identity after three wrong secrets, and no other", async () => {
     expect(await attempt(emulator.clientId, "wrong-fake")).toBe("Invalid credentials");
   expect(await attempt(emulator.clientId, emulator.clientSecret)).toMatch(/temporarily locked/);
   expect(await attempt(emulator.outsider.clientId, emulator.outsider.clientSecret)).toBeUndefined();
-  expect(await attempt("nobody", "wrong-fake")).toBe("Invalid credentials");
+  expect(await attempt("unknown", "wrong-fake")).toBe("Invalid credentials");
 });

@@ -36,9 +36,9 @@ export interface Tokens {
   revoke(token: string): void;
   /** Checks signature and expiry. */
   verify(token: string): Claims;
-  /** Checks also that the token is still alive to the server, counts this use of it, and finds whose it is. */
+  /** Also checks that the server still accepts the token, counts this use, and returns the token's identity. */
   identify(held: Claims): StoredIdentity;
-  /** Every token issued until now counts as expired. */
+  /** Expires every token issued until now. */
   expireAll(): void;
 }
 

@@ -223,7 +223,7 @@ test("ignores keys that it does not know, as the SDK sends some", async () => {
 
 test("trims a value but keeps one newline at its end", async () => {
   const secretPath = await newFolder();
-  for (const [index, [given, kept]] of [
+  for (const [index, [given, stored]] of [
     ["  a \n\n", "a\n"],
     ["\ta\r\n", "a\n"],
     ["a ", "a"],
@@ -231,11 +231,11 @@ test("trims a value but keeps one newline at its end", async () => {
   ].entries()) {
     await send("POST", `${raw}/KEY_${index}`, scope({ secretPath, secretValue: given }));
     const { body } = await send("GET", `${raw}/KEY_${index}${query({ secretPath })}`);
-    expect(asRecord(body["secret"])["secretValue"]).toBe(kept);
+    expect(asRecord(body["secret"])["secretValue"]).toBe(stored);
   }
 });
 
-test("counts versions, keeps the old ones readable, and echoes what an update was sent", async () => {
+test("updates increment the version, leave earlier versions readable, and are echoed", async () => {
   const secretPath = await newFolder();
   await send("POST", `${raw}/KEY`, scope({ secretPath, secretValue: "fake-1", secretComment: "why" }));
   await send("PATCH", `${raw}/KEY`, scope({ secretPath, secretValue: "fake-2" }));
@@ -274,7 +274,7 @@ test("lists secrets by id, of the folder alone or of all below it", async () => 
   expect(deep.map((secret) => secret["secretPath"])).toEqual([`${secretPath}/below`]);
 });
 
-test("makes folders with their parents, once, and deletes them by name or id with what is in them", async () => {
+test("folders are created once with their parents, and deleted by name or id with their content", async () => {
   const parent = await newFolder();
   const first = await send("POST", folders, scope({ name: "leaf", path: `${parent}/a/b` }));
   const again = await send("POST", folders, scope({ name: "leaf", path: `${parent.slice(1)}/a/b/` }));

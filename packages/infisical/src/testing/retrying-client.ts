@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { InfisicalClient } from "../client.ts";
 import { InfisicalError } from "../errors.ts";
 
-// The server counts by the minute; two more where other clients share its limit.
+// Milliseconds. The server's window is a minute; two more allow for other clients that share its limit.
 const longestMs = 180_000;
 
 async function retryRateLimited<Result>(call: () => Promise<Result>): Promise<Result> {
