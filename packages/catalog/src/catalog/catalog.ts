@@ -89,7 +89,7 @@ function unknownSecretKey(secretKey: string, listed: readonly string[]): TenantS
     nearest !== undefined && nearest.distance <= Math.max(2, nearest.name.length / 4)
       ? `did you mean ${nearest.name}?`
       : "add it to the catalogue, or give it a name that begins with CUSTOM_.";
-  // Somebody who passes a value in place of its name should not find it in a log: values have lower case in them.
+  // A value that is passed in place of a name must not reach a log: values have lower case in them.
   const shown = /[a-z]/.test(secretKey) ? "This secret key" : secretKey;
   return new TenantSecretsError("UNKNOWN_SECRET_KEY", `${shown} is not in the catalogue: ${hint}`);
 }

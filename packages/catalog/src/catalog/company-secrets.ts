@@ -61,15 +61,15 @@ export interface CompanySecrets<C extends Catalog> {
    */
   setMany(values: SecretValues<C>, options?: SetManyOptions): Promise<readonly BatchWriteResult[]>;
   /**
-   * Calls `work` with the value. Where that throws `CredentialRejected`, it is called again with each other value that counts
-   * now: a newer one, the one that is pending, the earlier ones while their grace windows last. What the provider refused is kept
+   * Calls `work` with the value. Where that throws `CredentialRejected`, it is called again with each other active
+   * value: a newer one, the pending one, the earlier ones inside their grace windows. What the provider refused is stored
    * as rejected, and what it took after that as accepted.
    *
    * @returns what `work` answers
    * @throws {TenantSecretsError} as `get`; the last CredentialRejected; whatever else `work` throws, as it is
    */
   use<K extends SecretKeyOf<C>, T>(secretKey: K, work: (value: ValueOf<C, K>) => T | Promise<T>): Promise<T>;
-  /** As `use`, with the value in bytes, as it is kept, which are zeroed when `work` is done. In process no string is made of it. */
+  /** As `use`, with the stored bytes of the value, which are zeroed when `work` has ended. In process no string is made of them. */
   useBytes<T>(secretKey: SecretKeyOf<C>, work: (value: Uint8Array) => T | Promise<T>): Promise<T>;
   list(options?: ListOptions): Promise<SecretList>;
   /** What the company's store can do: the rest is NOT_SUPPORTED. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
@@ -81,7 +81,7 @@ export interface CompanySecrets<C extends Catalog> {
    */
   history(secretKey: SecretKeyOf<C>, options?: HistoryOptions): Promise<SecretHistory>;
   /**
-   * Keeps a value as the next version, which counts for `promote`, and for `use` where the current one is refused.
+   * Stores a value as the pending version, for `promote`, and for `use` where the current one is refused.
    *
    * @throws {TenantSecretsError} as `set`; CONFLICT too where one is pending already
    */
@@ -122,7 +122,7 @@ export interface CompanySecrets<C extends Catalog> {
   purge(secretKey: SecretKeyOf<C>, options?: PurgeOptions): Promise<void>;
 }
 
-/** A readable value, as it is kept. Whoever gets one zeroes the bytes. */
+/** The stored bytes of a value. The caller zeroes them. */
 export interface OpenValue {
   readonly version: number;
   readonly bytes: Uint8Array;

@@ -14,12 +14,12 @@ export interface CatalogEntry<Value = unknown> {
   readonly rule: string;
   /** Wrong values that people paste, each with the rule that it breaks: the first that fits is said in place of `rule`. */
   readonly mistakes?: readonly Mistake[];
-  /** How the value is kept: as it is, or as JSON. */
+  /** How the value is stored: as it is, or as JSON. */
   readonly format: "text" | "json";
   readonly schema: z.ZodType<Value>;
   /** Whether lists may show the last four characters of a long value. */
   readonly showsLastFour: boolean;
-  /** Nobody reveals it: it is written, and used by programs. */
+  /** The value is written and used by programs, and never revealed to a person. */
   readonly writeOnly: boolean;
   /** False for what stays in Infisical at a hybrid company, such as what changes there often. Default true. */
   readonly backfill?: boolean;
@@ -39,7 +39,7 @@ export function textSecret(schema: z.ZodType<string>, description: Description):
   return { showsLastFour: true, writeOnly: false, ...description, format: "text", schema };
 }
 
-/** An entry whose value is an object, kept as JSON. */
+/** An entry whose value is an object, stored as JSON. */
 export function jsonSecret<Value extends object>(
   schema: z.ZodType<Value>,
   description: Description,

@@ -34,7 +34,7 @@ export const stripeSecretKey = textSecret(z.string().max(255).regex(secretKey), 
 /** The signing secret of a Stripe webhook endpoint. */
 export const stripeWebhookSecret = textSecret(z.string().regex(/^whsec_\w{16,249}$/), {
   label: "Stripe webhook signing secret",
-  // Stripe shows it again to whoever may see it there.
+  // Stripe shows it again in its dashboard.
   writeOnly: true,
   rule: "is a signing secret of a Stripe webhook endpoint, whsec_…",
   mistakes: [

@@ -95,7 +95,7 @@ describe("any value", () => {
     expect(encodeValue(catalog, anything, text)).toBe(text);
   });
 
-  test("is kept to the byte, as text that is checked, encoded or decoded", () => {
+  test("is stored to the byte, as text that is checked, encoded or decoded", () => {
     const character = fc.integer({ min: 1, max: 0x10_ffff }).map((code) => String.fromCodePoint(code));
     fc.assert(
       fc.property(fc.string({ unit: character, minLength: 1 }), (text) => {
@@ -282,7 +282,7 @@ test("a refusal never holds the value, nor eight characters of it in a row", () 
 });
 
 describe("an object", () => {
-  test("is kept as JSON and comes back as it was", () => {
+  test("is stored as JSON and comes back as it was", () => {
     const text = encodeValue(catalog, "OAUTH_GOOGLE", google);
     expect(text).toBe('{"clientId":"fake-client","clientSecret":"fake-secret"}');
     expect(decodeValue(catalog, "OAUTH_GOOGLE", text)).toEqual(google);
@@ -312,7 +312,7 @@ describe("an object", () => {
     expect(withPassword("[redacted]")).toContain("is not the mask");
   });
 
-  test("is measured as the JSON that is kept", () => {
+  test("is measured as the JSON that is stored", () => {
     const large = defineCatalog({
       LARGE: jsonSecret(z.strictObject({ text: z.string() }), {
         label: "Large",
@@ -333,7 +333,7 @@ describe("an object", () => {
   });
 });
 
-describe("what is kept already", () => {
+describe("a stored text", () => {
   test("is handed out as it is where it is a string that its entry would refuse today", () => {
     expect(decodeValue(catalog, "STRIPE_SECRET_KEY", "an older form")).toBe("an older form");
     expect(decodeValue(catalog, "CUSTOM_ANYTHING", "••••")).toBe("••••");

@@ -7,7 +7,7 @@ import { parseJson } from "../vocabulary/json.ts";
 export const maxValueBytes = 65_536;
 
 /**
- * What screens, logs and Infisical show in place of a value, its hint behind it or not: somebody who sends one back has
+ * What screens, logs and Infisical show in place of a value, with or without its last characters: a client that sends one back has
  * lost the value.
  */
 const masks = /^(?:[•*●]+|(?:…|[•*●]{4,}).{1,4}|\[redacted\]|<redacted>|<hidden-by-infisical>)$/iu;
@@ -61,7 +61,7 @@ export function encodeValue<C extends Catalog, K extends SecretKeyOf<C>>(
 }
 
 /**
- * Checks text that is about to be kept: 1 to 65,536 bytes of well-formed UTF-8 without NUL, no mask, reference or ciphertext
+ * Checks text that is about to be stored: 1 to 65,536 bytes of well-formed UTF-8 without NUL, no mask, reference or ciphertext
  * in the place of a value (in an object, no string is one of these either), and what the catalogue asks for.
  *
  * @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or INVALID_VALUE with the rule and never the value
@@ -73,8 +73,8 @@ export function checkValueText(catalog: Catalog, secretKey: string, text: string
 }
 
 /**
- * The value that a kept text stands for. A string is handed out as it is, though its entry would refuse it
- * today: withholding what is there helps nobody. An object has to have the entry's form.
+ * The value that a stored text stands for. A string is returned as it is, even where its entry would refuse it
+ * today, because a rule that changed must not cut a product off. An object has to have the entry's form.
  *
  * @throws {TenantSecretsError} UNKNOWN_SECRET_KEY, or INVALID_VALUE where the text is not what the type promises
  */

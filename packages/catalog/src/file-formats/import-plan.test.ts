@@ -41,7 +41,7 @@ test("a plan says what is added, changed and unchanged, by secret key", () => {
   ]);
 });
 
-test("a plan refuses what the catalogue refuses, with its rule and without the value, and asks nobody about it", () => {
+test("a plan refuses what the catalogue refuses, with its rule and without the value, and compares it with no stored value", () => {
   asked.length = 0;
   expect(
     plan(

@@ -6,8 +6,8 @@ const maxDepth = 100;
 const tooDeep = "objects or arrays are nested too deeply";
 
 /**
- * The secrets of a JSON file, in its order, in one of the forms of {@link pairsOf}. A value is text, a number, which is kept
- * digit for digit, or an object or array, which is kept as JSON without blanks. `__proto__` is a name like any other.
+ * The secrets of a JSON file, in its order, in one of the forms of {@link pairsOf}. A value is text, a number, which is stored
+ * digit for digit, or an object or array, which is stored as JSON without blanks. `__proto__` is a name like any other.
  *
  * @throws {TenantSecretsError} INVALID_INPUT with line and column and never a value: no JSON, another form, a name that
  *   stands twice in the file or in one object of it, more than 100 levels, NUL, a lone surrogate

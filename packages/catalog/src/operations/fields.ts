@@ -111,7 +111,7 @@ export type RequestOptions = Readonly<z.infer<z.ZodObject<typeof request>>>;
 export const expiry = {
   /** Left out or null: it does not expire, as far as anybody has said. */
   expiresAt: expiresAt.optional(),
-  /** How many days before that somebody is reminded: at most ten, each 1 to 365. Default 30, 7 and 1. */
+  /** How many days before that a reminder is audited: at most ten, each 1 to 365. Default 30, 7 and 1. */
   reminderDays,
 };
 

@@ -34,7 +34,7 @@ const SecretDescription = z.object({
   fingerprint: z.string().optional(),
   createdAt: z.date(),
   updatedAt: z.date(),
-  /** When the current version ends at its provider, as somebody has said. It is served all the same. */
+  /** When the current version's credential expires at its provider, as its writer said. An expired one is still served. */
   expiresAt: z.date().optional(),
   /** Days from now until then by the store's clock, begun ones counted; 0 or less once it has expired. */
   expiresInDays: z.int().optional(),
@@ -131,7 +131,7 @@ export const secretOperations = {
     kind: "mutation",
     verb: "write",
     action: "secret.write",
-    // Somebody could find out by our asking whose credentials work.
+    // A caller could probe through us which stolen credentials work.
     sensitiveWith: "check",
     input: {
       secretKey,

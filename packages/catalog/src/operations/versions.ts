@@ -62,7 +62,7 @@ const SecretVersion = z.object({
   stage: Stage.optional(),
   /** Until when a previous one is active. */
   activeUntil: z.date().optional(),
-  /** When the credential ends at its provider, as somebody has said. */
+  /** When the credential expires at its provider, as its writer said. */
   expiresAt: z.date().optional(),
   /** Since when its value is gone for good; who made it and why stays. */
   destroyedAt: z.date().optional(),
@@ -80,7 +80,7 @@ export type PendingOptions = Readonly<z.infer<z.ZodObject<typeof pending>>>;
 
 /** Which versions there are and which of them are active. */
 export const versionOperations = {
-  /** What the company's store can do, so that NOT_SUPPORTED surprises nobody. Audited as a list is. */
+  /** What the company's store can do, so that a client knows beforehand what is NOT_SUPPORTED. Audited like a list. */
   capabilities: companyOperation({
     kind: "query",
     verb: "describe",
@@ -151,7 +151,7 @@ export const versionOperations = {
       secretKey,
       /** Of the current version. Null: does not expire. */
       expiresAt,
-      /** How many days before that somebody is reminded. Default: as it was, at first 30, 7 and 1. */
+      /** How many days before that a reminder is audited. Default: as it was, at first 30, 7 and 1. */
       reminderDays,
       ...request,
     },

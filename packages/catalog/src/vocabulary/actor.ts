@@ -3,7 +3,7 @@ import type { CompanyId } from "./names.ts";
 
 /**
  * What can be asked for. The first ten concern one company, the last two the platform. `use` is for programs, and for what
- * the product does in somebody's name; a person who wants to see a value has to `reveal` it.
+ * the product does in a person's name; a person who wants to see a value has to `reveal` it.
  */
 export const verbs = [
   "describe",

@@ -128,7 +128,7 @@ export function keyDestroyed(): TenantSecretsError {
   );
 }
 
-/** The key that was at hand for sealing is not the company's active one any more: another try loads that one. */
+/** The key that was loaded for encryption is no longer the company's active one: a retry loads that one. */
 export class KeyReplacedError extends TenantSecretsError {
   constructor() {
     super("KEY_UNAVAILABLE", "The company's key was replaced during this call. Try again in a moment.", {

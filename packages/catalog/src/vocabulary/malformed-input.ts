@@ -4,7 +4,7 @@ import { TenantSecretsError } from "./errors.ts";
 const rules = new Set<string>();
 
 /**
- * A rule of ours for a field of an input, as the error of a check of zod: whoever sent the input is told it after the field's
+ * A rule of ours for a field of an input, as the error of a check of zod: the sender is told it after the field's
  * name. Of zod's own sentences, which can quote what was sent, none is shown.
  *
  * @param text such as "is a whole number of 1 to 100"

@@ -14,7 +14,7 @@ export const Subdomain = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?
 /** The form of a secret key. Which keys exist is the catalogue's to say. */
 export const SecretKey = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,99}$/);
 
-/** One secret key, or all that begin alike: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. Case counts, nothing else matches. */
+/** One secret key, or all with a prefix: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. Case matters. */
 export const SecretKeyPattern = z
   .string()
   .regex(/^(?:\*|[A-Za-z][A-Za-z0-9_]{0,98}\*|[A-Za-z][A-Za-z0-9_]{0,99})$/);

@@ -21,7 +21,7 @@ const names = fc.oneof(
   fc.string(),
   fc.constantFrom("", ".", "\\", "a.b", "a\\.b", "\\\\", "length", "toString", "0"),
 );
-// superjson marks what is in two places, which an input of ours may not have: each is made anew.
+// superjson marks what is in two places, which an input of ours may not have: each is built separately.
 const { tree } = fc.letrec((tie) => ({
   tree: fc.oneof(
     { maxDepth: 5 },

@@ -77,7 +77,7 @@ function serialize(value: unknown, refusal: (rule: string) => Error): Envelope {
 }
 
 /**
- * @param payload from JSON.parse, and nobody else's: dates are put into it
+ * @param payload from JSON.parse; it is changed: dates are put into it
  * @throws {TenantSecretsError} INVALID_INPUT for any other mark, and for one that does not fit its place
  */
 function deserialize(payload: unknown, maxMarks: number): unknown {
