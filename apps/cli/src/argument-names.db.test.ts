@@ -13,7 +13,7 @@ import { cli, failing, type Environment } from "./testing/run-cli.ts";
 const withoutApi =
   /^(?:import-legacy|keys (?:rotate|verify-report|backup|check-backup|restore|shred|receipt|verify-receipt|public-key|emergency-rotate|rotate-company)|audit (?:verify|verify-export|public-key)|operators .*|database .*)$/;
 
-/** What is read here, and never sent. */
+/** Options that stay local and are never sent. */
 const local: ReadonlySet<string> = new Set(["output", "file", "confirm"]);
 
 const directory = mkdtempSync(join(tmpdir(), "own-words-"));
@@ -21,7 +21,7 @@ const secretsFile = join(directory, "secrets.env");
 writeFileSync(secretsFile, "CUSTOM_NEW=fake-new\n");
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** What is in order for an argument, so that another one is what is wrong. */
+/** Valid values for the other arguments, so that the tested one is the only invalid one. */
 const fitting: Readonly<Record<string, string>> = {
   company: "acmecorp",
   secretKey: "CUSTOM_KEPT",

@@ -52,7 +52,7 @@ export function expiryOf(text: string): Date | null {
   return text === "never" ? null : dateOf("at", text, ', or "never"');
 }
 
-/** What `--expires-at` and `--remind` say of what is written. @throws {UsageError} */
+/** The expiry and reminders of the written version, from `--expires-at` and `--remind`. @throws {UsageError} */
 export function newExpiryOf(values: {
   readonly "expires-at"?: string | undefined;
   readonly remind?: string | undefined;
@@ -90,7 +90,7 @@ export function versionOf(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-/** What is meant with a pending version, and by which request. @throws {UsageError} */
+/** The expected pending version and the request id. @throws {UsageError} */
 export function pendingOf(values: {
   readonly "expected-version"?: string | undefined;
   readonly "pending-version"?: string | undefined;
@@ -129,10 +129,10 @@ export function commaSeparated(text: string): string[] {
 }
 
 /**
- * Asks before something that cannot be undone, or not easily.
+ * Asks for confirmation before a change that is hard or impossible to undo.
  *
- * @param yes whether that was answered beforehand, with `--yes`
- * @throws {UsageError} when the answer is no, or there is nobody to ask
+ * @param yes whether `--yes` confirmed it beforehand
+ * @throws {UsageError} when the answer is no, or there is no terminal to ask at
  */
 export async function confirm(question: string, yes: boolean): Promise<void> {
   if (yes) return;
@@ -143,7 +143,7 @@ export async function confirm(question: string, yes: boolean): Promise<void> {
   if (answer !== true) throw new UsageError("Cancelled: nothing was changed.");
 }
 
-/** Asks something that may be answered with no. @returns false too where there is no terminal to ask at */
+/** Asks an optional question. @returns false also without a terminal to ask at */
 export async function asks(question: string): Promise<boolean> {
   if (!process.stdin.isTTY) return false;
   const prompts = await import("@clack/prompts");
@@ -151,11 +151,11 @@ export async function asks(question: string): Promise<boolean> {
   return (await prompts.confirm({ message, initialValue: false, output: process.stderr })) === true;
 }
 
-/** Something that cannot be undone: a name has to be typed, at the terminal or beforehand. */
+/** The confirmation of an irreversible change: the user types a name, at the terminal or in an option. */
 export interface TypedConfirmation {
   readonly question: string;
   readonly expected: string;
-  /** Whether there is nobody to ask (`--yes`), so that the name is in an option. */
+  /** Whether to skip the question (`--yes`). The name is then in an option. */
   readonly yes: boolean;
   readonly typed: string | undefined;
   /** That option's name. */

@@ -112,7 +112,7 @@ test(
       ...more,
     ];
     expect(await failing(into("acme.jsonl", "acmecorp"), environment)).toMatchObject({ code: "USAGE" });
-    expect(await failing(into("none.jsonl", "nobody"), environment)).toMatchObject({ code: "NOT_FOUND" });
+    expect(await failing(into("none.jsonl", "unknown"), environment)).toMatchObject({ code: "NOT_FOUND" });
     await expect(stat(file("none.jsonl"))).rejects.toThrow("ENOENT");
     expect(await failing(into("none.jsonl", "acmecorp", "--from", "yesterday"), environment)).toMatchObject({
       code: "USAGE",

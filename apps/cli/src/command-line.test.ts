@@ -87,7 +87,7 @@ describe("arguments that do not fit", () => {
     }
   });
 
-  test("are reported as JSON to whoever asked for JSON", async () => {
+  test("are reported as JSON with --json", async () => {
     const { exitCode, stderr } = await cli(["list", "--json"]);
     expect(exitCode).toBe(2);
     expect(JSON.parse(stderr)).toEqual({

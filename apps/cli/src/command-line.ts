@@ -7,7 +7,7 @@ import { nearest } from "./nearest.ts";
 /**
  * Runs one command. Answers go to standard output, everything else to standard error.
  *
- * @param args what was typed after the program's name
+ * @param args the arguments after the program's name
  * @returns the exit code; see `failure.ts`. Never rejects
  */
 export async function commandLine(args: readonly string[]): Promise<number> {
@@ -44,7 +44,7 @@ function isHelp(arg: string): boolean {
   return arg === "--help" || arg === "-h";
 }
 
-/** What other tools, and the procedures of the API, call what is a command here: looked at before the spelling. */
+/** Names that other tools and the API use for our commands. Suggested before commands of similar spelling. */
 const otherNames: ReadonlyMap<string, string> = new Map([
   ["history", "versions"],
   ["log", "versions"],
@@ -60,7 +60,7 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ["revert", "rollback"],
 ]);
 
-/** What was typed is not repeated: it may be a value that ended up in the wrong place. */
+/** The message does not repeat the input, which may be a misplaced secret value. */
 function unknownCommand(typed: string): UsageError {
   const names = [...commands.keys()];
   const meant =

@@ -128,7 +128,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       load: async () => (await import("./commands/keys.ts")).statusCommand,
     },
     "keys rotate": {
-      summary: "Rotate the master key, or go on with a rotation",
+      summary: "Rotate the master key, or continue a rotation",
       load: async () => (await import("./commands/keys.ts")).rotateCommand,
     },
     "keys report": {
@@ -192,7 +192,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       load: async () => (await import("./commands/runs.ts")).pauseCommand,
     },
     "runs resume": {
-      summary: "Let a run go on that was paused or has failed",
+      summary: "Resume a run that was paused or has failed",
       load: async () => (await import("./commands/runs.ts")).resumeCommand,
     },
     "runs cancel": {

@@ -65,7 +65,7 @@ test("prints the URLs as JSON, after a yes", async () => {
   ]);
 }, 60_000);
 
-test("tells a server that refuses from one that is away, by the variable's name and without the password", async () => {
+test("errors of an unavailable and of a rejecting server differ, name the variable, and omit the password", async () => {
   const wrong = new URL(server.superuserUrl);
   wrong.password = "canary-password";
   const refused = await failing(["database", "migrate"], { DATABASE_MIGRATION_URL: wrong.href });
@@ -75,8 +75,8 @@ test("tells a server that refuses from one that is away, by the variable's name 
   });
   wrong.port = "1";
   const provision = ["database", "provision", "--yes"];
-  const away = await failing(provision, { DATABASE_SUPERUSER_URL: wrong.href });
-  expect(away).toMatchObject({
+  const unavailable = await failing(provision, { DATABASE_SUPERUSER_URL: wrong.href });
+  expect(unavailable).toMatchObject({
     exitCode: 7,
     code: "DATABASE_UNAVAILABLE",
     message: expect.stringContaining("The server of DATABASE_SUPERUSER_URL cannot be reached"),
@@ -88,5 +88,5 @@ test("tells a server that refuses from one that is away, by the variable's name 
     exitCode: 2,
     message: expect.stringContaining("DATABASE_SUPERUSER_URL has a % in its password"),
   });
-  expect(refused.message + away.message + malformed.message).not.toContain("canary-password");
+  expect(refused.message + unavailable.message + malformed.message).not.toContain("canary-password");
 }, 60_000);

@@ -36,12 +36,12 @@ const byErrorCode = {
   INTERNAL: exitCodes.failed,
 } as const satisfies Record<ErrorCode, number>;
 
-/** The arguments or the environment do not fit. The message never repeats what was typed. */
+/** Invalid arguments or environment variables. The message never repeats the input. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Everything was tried, and some of it was left undone, as the answer on standard output says. */
+/** The command ran to its end but part of the work failed, as standard output reports. */
 export class IncompleteError extends Error {
   override readonly name = "IncompleteError";
 }
@@ -72,7 +72,7 @@ export async function inArguments(error: unknown, names: ReadonlyMap<string, str
   return new TenantSecretsError(error.code, message, error);
 }
 
-/** What to tell of an error. Of one that nobody foresaw only its class and code: its message may hold anything. */
+/** The report of an error. Of an unexpected one only class and code, because its message may contain secrets. */
 export async function failureOf(error: unknown): Promise<Failure> {
   if (error instanceof UsageError)
     return { code: "USAGE", message: error.message, exitCode: exitCodes.usage };

@@ -220,7 +220,7 @@ describe("nothing is imported", () => {
     ["from a file that is not there", ["--input", "/nowhere/rows.jsonl"], {}, "--input names a file"],
     ["from a folder", ["--input", "/"], {}, "--input names a file"],
     ["from a URL in the arguments", ["--source-url-file", nowhere], {}, "--source-url-file names a file"],
-    ["from what is no URL", [], { LEGACY_DATABASE_URL: canary }, "LEGACY_DATABASE_URL does not begin with"],
+    ["from a malformed URL", [], { LEGACY_DATABASE_URL: canary }, "LEGACY_DATABASE_URL does not begin with"],
     ["in batches of none", ["--input", "a", "--batch", "0"], {}, "--batch is a number of rows"],
     [
       "through an API",
@@ -229,7 +229,7 @@ describe("nothing is imported", () => {
       "unset TENANT_SECRETS_URL",
     ],
     [
-      "by nobody",
+      "without a credential",
       ["--input", "a"],
       { TENANT_SECRETS_OPERATOR_TOKEN: "" },
       "TENANT_SECRETS_OPERATOR_TOKEN is not",
@@ -253,11 +253,11 @@ describe("nothing is imported", () => {
     });
   });
 
-  test("from a database that is away, or has other tables", async () => {
-    const away = await refused([], { LEGACY_DATABASE_URL: nowhere });
-    expect(away).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
-    expect(away.message).toMatch(/^The old database/);
-    expect(away.message).not.toContain(canary);
+  test("from a database that is unavailable, or has other tables", async () => {
+    const unavailable = await refused([], { LEGACY_DATABASE_URL: nowhere });
+    expect(unavailable).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
+    expect(unavailable.message).toMatch(/^The old database/);
+    expect(unavailable.message).not.toContain(canary);
     const wrong = new URL(old.superuserUrl);
     wrong.password = canary;
     const shut = await refused([], { LEGACY_DATABASE_URL: wrong.href });

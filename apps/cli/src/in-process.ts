@@ -25,7 +25,7 @@ export async function asOperator<T>(work: Work<T>): Promise<T> {
   return await work(opened.secrets.admin, await opened.secrets.authenticate({ credential }));
 }
 
-/** As {@link asOperator}, without a credential: whoever has the database's variables may. */
+/** As {@link asOperator}, without a credential: access to the database's variables is enough. */
 export async function asCommandLine<T>(work: Work<T>): Promise<T> {
   const { openServices } = await import("./open-services.ts");
   const { systemCaller } = await import("@repo/tenant-secrets");

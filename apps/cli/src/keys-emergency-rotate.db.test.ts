@@ -37,15 +37,15 @@ test("a company's key is rotated, and its values stay", async () => {
   const done = await cli(["keys", "rotate-company", "acmecorp"], environment);
   expect(done).toMatchObject({
     exitCode: 0,
-    stdout: "Everything of acmecorp is under its key 2: 1 values were sealed anew. Destroyed: key 1.\n",
-    stderr: "1 values sealed under the new key\n",
+    stdout: "Everything of acmecorp is under its key 2: 1 values were re-encrypted. Destroyed: key 1.\n",
+    stderr: "1 values re-encrypted under the new key\n",
   });
   const again = await cli(["keys", "rotate-company", "acmecorp", "--json"], environment);
   expect(JSON.parse(again.stdout)).toEqual({ company: "acmecorp", keyVersion: 3, values: 1, destroyed: [2] });
   expect(await fixture.secrets.company("acmecorp", product).get("STRIPE_SECRET_KEY")).toBe(
     "sk_test_fake_acmecorp_0001",
   );
-  expect(await failing(["keys", "rotate-company", "nobody"], environment)).toMatchObject({ exitCode: 3 });
+  expect(await failing(["keys", "rotate-company", "unknown"], environment)).toMatchObject({ exitCode: 3 });
   // Its secrets are in Infisical: the key seals what a process notes of a write that is out.
   const outside = await cli(["keys", "rotate-company", "globex", "--json"], environment);
   expect(JSON.parse(outside.stdout)).toMatchObject({ company: "globex", values: 0 });

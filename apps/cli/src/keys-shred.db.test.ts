@@ -28,7 +28,7 @@ async function company(subdomain: string, secretStore: "database" | "infisical" 
   return secrets;
 }
 
-test("a company is shredded, its receipt kept, given again, and checked without database or credential", async () => {
+test("a company is shredded, and its receipt is stored, printed again, and verified without database or credential", async () => {
   const secrets = await company("gone");
   const args = ["keys", "shred", "gone", ...days, "--yes", "--confirm", "gone"];
   const done = await cli([...args, "--output", file("receipt.json")], environment);

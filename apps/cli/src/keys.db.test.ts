@@ -51,7 +51,7 @@ async function rotations(): Promise<number> {
 }
 
 test(
-  "a rotation goes on under a process that serves, keeps a backup, says its steps, and gives a report",
+  "a rotation runs beside a serving process, stores a backup, reports its steps, and prints a report",
   slow,
   async () => {
     const alarms: string[] = [];
@@ -72,11 +72,11 @@ test(
 
       const [file = ""] = await readdir(backups);
       expect(file).toMatch(/^tenant-secrets-keys-default-\d{8}T\d{9}Z\.age$/);
-      const [kept, { mode }] = await Promise.all([
+      const [backup, { mode }] = await Promise.all([
         readFile(path.join(backups, file)),
         stat(at("report.json")),
       ]);
-      const checksum = `sha256:${createHash("sha256").update(kept).digest("hex")}`;
+      const checksum = `sha256:${createHash("sha256").update(backup).digest("hex")}`;
       expect(stderr).toContain(`${path.join(backups, file)}, ${checksum}`);
       expect(mode & 0o777).toBe(0o600);
       const written = await readFile(at("report.json"), "utf8");
@@ -106,7 +106,7 @@ test(
       });
 
       const key = await fixture.infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY_V2");
-      const said = [stdout, stderr, written, kept.toString(), status.stdout, json.stdout].join("\n");
+      const said = [stdout, stderr, written, backup.toString(), status.stdout, json.stdout].join("\n");
       expect(key?.value).toMatch(/^[0-9a-f]{64}$/);
       expect(said).not.toContain(key?.value.slice(0, 16));
     } finally {
@@ -160,14 +160,14 @@ test("nothing is begun where a backup has no recipient or place, and it says wha
     exitCode: 2,
     message: expect.stringContaining("not rotated through an API"),
   });
-  const away = { ...environment, INFISICAL_SITE_URL: "http://127.0.0.1:1" };
-  expect(await failing(["keys", "rotate", ...withBackup()], away)).toMatchObject({ exitCode: 7 });
+  const withoutInfisical = { ...environment, INFISICAL_SITE_URL: "http://127.0.0.1:1" };
+  expect(await failing(["keys", "rotate", ...withBackup()], withoutInfisical)).toMatchObject({ exitCode: 7 });
   expect(await rotations()).toBe(before);
   expect(await readdir(backups)).toHaveLength(1);
 });
 
 test(
-  "Ctrl-C stops a rotation between two steps, a second one is refused meanwhile, and the next goes on",
+  "Ctrl-C stops a rotation between two steps, a concurrent one is rejected, and the next continues it",
   slow,
   async () => {
     // A process that is alive and never loads the new key holds the rotation up.
@@ -197,12 +197,14 @@ test(
       child.kill("SIGINT");
       const [exitCode]: unknown[] = await ended;
       expect([exitCode, await stdout]).toEqual([1, ""]);
-      expect(stderr).toMatch(/INCOMPLETE: Stopped between two steps\..*"keys rotate" goes on from here\.\n$/);
+      expect(stderr).toMatch(
+        /INCOMPLETE: Stopped between two steps\..*"keys rotate" continues from here\.\n$/,
+      );
       expect(stderr.split(waiting)).toHaveLength(2);
       expect(await fixture.secrets.company("acmecorp", product).get("CUSTOM_A")).toBe("kept");
       const between = await run("status");
       expect(between.stdout).toMatch(
-        /rotation to version 3 .* is at "distribute": nobody is at it, and "keys rotate" goes on with it/,
+        /rotation to version 3 .* is at "distribute": no process drives it; "keys rotate" continues it/,
       );
     } finally {
       clearInterval(alive);

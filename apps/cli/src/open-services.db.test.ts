@@ -67,9 +67,9 @@ test("what does not fit is told apart: environment, master key, a role that sees
     exitCode: 2,
     message: expect.stringContaining("is a superuser"),
   });
-  const away = await failing(list, { ...environment, DATABASE_URL: gone });
-  expect(away).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
-  expect(away.message).not.toContain("canary-password");
+  const unavailable = await failing(list, { ...environment, DATABASE_URL: gone });
+  expect(unavailable).toMatchObject({ exitCode: 7, code: "DATABASE_UNAVAILABLE" });
+  expect(unavailable.message).not.toContain("canary-password");
   const create = ["operators", "create", "bob", "--expires-in", "1h"];
   expect(await failing(create, { ...environment, MASTER_KEY_REGION: "nowhere" })).toMatchObject({
     exitCode: 1,

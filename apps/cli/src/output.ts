@@ -1,4 +1,4 @@
-/** Whoever reads has closed the pipe (`secrets list … | head -1`): that is no failure, and nothing to talk about. */
+/** A closed pipe (`secrets list … | head -1`) is not a failure and is not reported. */
 export function quietWhenNobodyReads(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -56,7 +56,7 @@ test("people are added to a company, given another role, shut out and taken out 
   expect(await failing(stranger, fixture.remote)).toMatchObject({ exitCode: 3, code: "NOT_FOUND" });
 });
 
-test("whoever takes a person's access away is shown the API keys that they made, and revokes them with a flag", async () => {
+test("revoking a person's access lists the API keys that they made, and a flag revokes these too", async () => {
   const { authenticate } = fixture.secrets;
   const { members, apiKeys } = fixture.secrets.admin;
   const expiresAt = new Date(Date.now() + 3_600_000);
@@ -85,7 +85,7 @@ test("whoever takes a person's access away is shown the API keys that they made,
   expect(removed).toMatchObject({
     exitCode: 0,
     stdout: expect.stringMatching(
-      /any more\.\nAPI keys that were made with this access, and go on:\n.*\n.* of tom +acmecorp /,
+      /any more\.\nAPI keys that were made with this access, and stay valid:\n.*\n.* of tom +acmecorp /,
     ),
     stderr: expect.stringContaining("--revoke-api-keys"),
   });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Makes a call, and makes it again each time that it came too soon, when the answer says. For what has many pages. */
+/** Makes a call and repeats it after each rate limit, at the time that the response names. For paginated reads. */
 export async function retryRateLimited<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

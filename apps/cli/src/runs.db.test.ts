@@ -29,7 +29,7 @@ test("a run is listed, shown, paused, resumed and done, each with how far it is"
   expect(shown.stdout).toMatch(/^State +waiting$/m);
   expect(shown.stdout).toMatch(/^Asked for by +operator test-operator$/m);
   expect((await run("pause", id)).stdout).toBe(
-    'Paused in the phase "reencrypt" (0 of 3). "runs resume" lets it go on.\n',
+    'Paused in the phase "reencrypt" (0 of 3). "runs resume" continues it.\n',
   );
   const job = fixture.secrets.admin.runs.work["rotate-company-key"];
   await job?.(id, new AbortController().signal);
@@ -38,7 +38,7 @@ test("a run is listed, shown, paused, resumed and done, each with how far it is"
     done: 0,
     total: 3,
   });
-  expect((await run("resume", id)).stdout).toBe('It goes on in the phase "reencrypt" (0 of 3).\n');
+  expect((await run("resume", id)).stdout).toBe('Resumed in the phase "reencrypt" (0 of 3).\n');
   await job?.(id, new AbortController().signal);
   expect((await run("list")).stdout).toMatch(/ {2}done {2}/);
   expect(JSON.parse((await run("list", "--unfinished", "--json")).stdout)).toEqual({ runs: [] });
@@ -58,7 +58,7 @@ test("a run is cancelled, a page of runs begins where another ended, and a wrong
   const next = JSON.parse((await run("list", "--limit", "1", "--before", second, "--json")).stdout);
   expect(next.runs).toMatchObject([{ id: first }]);
   expect((await run("cancel", first)).stdout).toBe(
-    'Cancelled in the phase "reencrypt" (0 of 3). What was done stays.\n',
+    'Cancelled in the phase "reencrypt" (0 of 3). Finished steps stay.\n',
   );
   await fixture.secrets.admin.runs.work["rotate-company-key"]?.(first, new AbortController().signal);
   expect((await run("show", first)).stdout).toMatch(/^State +cancelled$/m);

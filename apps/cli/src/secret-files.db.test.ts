@@ -106,7 +106,7 @@ test("export needs a key that was given the verb, and import reads its file back
   const output = file("out.env");
   const exported = await cli([...command, "--output", output], exporting);
   expect(exported).toMatchObject({ exitCode: 0, stdout: "" });
-  expect(exported.stderr).toContain("Left out: STRIPE_WEBHOOK_SECRET, nobody may see it.");
+  expect(exported.stderr).toContain("Left out: STRIPE_WEBHOOK_SECRET, which is write-only.");
   expect((await stat(output)).mode & 0o777).toBe(0o600);
   const piped = await cli(command, exporting);
   expect(piped.stdout).toBe(await readFile(output, "utf8"));

@@ -56,7 +56,7 @@ describe("set and get", () => {
     expect(await fixture.secrets.company("acmecorp", product).find("CUSTOM_ARGV")).toBeUndefined();
   });
 
-  test("refuse what is not UTF-8 or too long", async () => {
+  test("input that is not UTF-8 or too long is rejected", async () => {
     const [garbage, long] = await Promise.all([
       run("set CUSTOM_BAD", new Uint8Array([0x73, 0x6b, 0xff])),
       run("set CUSTOM_BAD", "x".repeat(200_000)),
@@ -83,7 +83,7 @@ describe("set and get", () => {
 });
 
 describe("list and remove", () => {
-  test("show no value, mark what is not in the catalogue, and say that Infisical forgets", async () => {
+  test("lists show no value, mark secrets outside the catalogue, and say that Infisical forgets", async () => {
     await fixture.infisical.putSecret("/tenants/codewiser", "OLD_THING", canary);
     await fixture.secrets.company("codewiser", product).set("STRIPE_SECRET_KEY", canary);
     const codewiser = (...args: string[]): Promise<Outcome> =>
@@ -131,13 +131,11 @@ describe("list and remove", () => {
     expect(partial.stdout).not.toContain("CUSTOM_OUTSIDE");
 
     const removed = await hybridcorp("remove", "CUSTOM_OUTSIDE", "--yes");
-    expect(removed.stdout).toBe(
-      "CUSTOM_OUTSIDE of hybridcorp is removed here, where nothing was kept to restore it from.\n",
-    );
+    expect(removed.stdout).toBe("CUSTOM_OUTSIDE of hybridcorp is removed here, without a copy to restore.\n");
     const line = "remove CUSTOM_OUTSIDE --company hybridcorp --in-infisical";
     expect(removed.stderr).toContain(line);
     expect((await cli([...line.split(" "), "--yes"], environment)).stdout).toBe(
-      "CUSTOM_OUTSIDE of hybridcorp is gone for good: nothing was kept to restore it from.\n",
+      "CUSTOM_OUTSIDE of hybridcorp is gone for good: it has no copy to restore.\n",
     );
     expect(await fixture.infisical.findSecret("/tenants/hybridcorp", "CUSTOM_OUTSIDE")).toBeUndefined();
   });
@@ -153,7 +151,7 @@ describe("list and remove", () => {
     expect(await fixture.secrets.company("acmecorp", product).find("CUSTOM_REMOVED")).toBe("value");
   });
 
-  test("are quiet when nobody reads them", async () => {
+  test("a closed pipe ends the output without an error", async () => {
     const child = startCli(["list", "--company", "acmecorp"], acmecorp);
     child.stdout.destroy();
     expect(await text(child.stderr)).toBe("");
@@ -164,11 +162,11 @@ describe("exit codes", () => {
   test("3: another company's secret, in the words for a missing one", async () => {
     const foreign = await cli(["get", "CUSTOM_THEIRS", "--company", "another-company"], acmecorp);
     const missing = await failing(["get", "CUSTOM_MISSING", "--company", "acmecorp"], acmecorp);
-    const nobody = await cli(["list", "--company", "nobody", "--json"], acmecorp);
+    const unknown = await cli(["list", "--company", "unknown", "--json"], acmecorp);
     expect(missing).toMatchObject({ code: "NOT_FOUND", exitCode: 3 });
     expect(foreign).toEqual({ exitCode: 3, stdout: "", stderr: `NOT_FOUND: ${missing.message}\n` });
-    expect(nobody).toMatchObject({ exitCode: 3, stdout: "" });
-    expect(JSON.parse(nobody.stderr)).toEqual({ error: { code: "NOT_FOUND", message: missing.message } });
+    expect(unknown).toMatchObject({ exitCode: 3, stdout: "" });
+    expect(JSON.parse(unknown.stderr)).toEqual({ error: { code: "NOT_FOUND", message: missing.message } });
   });
 
   test("4: a credential that is wrong, or may not", async () => {
@@ -185,7 +183,7 @@ describe("exit codes", () => {
     expect(narrow).toMatchObject({ exitCode: 4, code: "FORBIDDEN" });
   });
 
-  test("5: somebody else was first, with the version that there is", async () => {
+  test("5: the secret was changed concurrently, with its current version", async () => {
     await fixture.secrets.company("acmecorp", product).set("CUSTOM_RACE", "first");
     const outcome = await run("set CUSTOM_RACE --expected-version 0 --json", canary);
     expect(outcome).toMatchObject({ exitCode: 5, stdout: "" });
@@ -193,7 +191,7 @@ describe("exit codes", () => {
     expect(outcome.stderr).not.toContain(canary);
   });
 
-  test("6: a secret key or value that is not valid, with what was meant", async () => {
+  test("6: a secret key or value that is not valid, with a suggestion", async () => {
     const misspelt = await failing(["get", "STRIPE_SECRET_KYE", "--company", "acmecorp"], acmecorp);
     const invalid = await run("set STRIPE_SECRET_KEY", `not stripe's ${canary}`);
     expect(misspelt).toMatchObject({

@@ -54,8 +54,8 @@ export const createCommand = defineCommand({
   },
   details: `Prints the key to standard output, this once: it is not stored. Quote patterns, or the shell may replace
 them by names of files. "use" reads values, "describe" lists without them, "export"
-takes all of them at once and is left out unless somebody needs it. A key with an address is refused where no
-address is known, such as in a command that does its work by itself. For operators.`,
+reads all of them at once and should be granted only if it is needed. A key that is bound to an address is rejected if the
+caller's address is unknown, such as in a command without an API. For operators.`,
   examples: [
     "api-keys create --company acmecorp --name billing --verbs use --secret-keys 'STRIPE_*' --expires-in 90d",
     `api-keys create --platform --company acmecorp --company codewiser --name worker \\

@@ -36,7 +36,7 @@ export const graceOptions = {
   "end-grace": fieldOption(promotion.endGrace, { type: "boolean" }),
 } as const satisfies Record<string, Option>;
 
-/** @param content what is written, such as "the report" */
+/** @param content the content of the file, such as "the report" */
 export function newFile(content: string) {
   const help = `Write ${content} to a new file that only its owner can read`;
   return { type: "string", value: "file", help } as const satisfies Option;

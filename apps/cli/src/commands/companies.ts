@@ -81,8 +81,8 @@ export const setRecoveryCommand = defineCommand({
   options: {
     days: { type: "string", required: true, value: "number", help: "7 to 90; a new company has 30" },
   },
-  details: `Sets for how many days a removed secret of the company can be restored. What was removed before keeps the time that it
-got. For operators.`,
+  details: `Sets for how many days a removed secret of the company can be restored. Secrets that are already removed keep their
+period. For operators.`,
   examples: ["companies set-recovery acmecorp --days 60"],
   run: async ({ subdomain, days, json }) => {
     const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>

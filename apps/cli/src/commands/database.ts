@@ -17,10 +17,10 @@ export const provisionCommand = defineCommand({
     },
     yes: { type: "boolean", help: "Do not ask" },
   },
-  details: `Connects as DATABASE_SUPERUSER_URL, makes the database and the roles tenant_secrets_application, _maintenance,
-_migration and _listener, and prints their URLs as variables for the server. Run again, it brings what is
-there back into that state, with new passwords: roles belong to the whole server, so every URL that was given
-out before, for any of its databases, stops working. That is why it asks first; where there is no terminal
+  details: `Connects as DATABASE_SUPERUSER_URL, creates the database and the roles tenant_secrets_application, _maintenance,
+_migration and _listener, and prints their URLs as variables for the server. Run again, it resets the
+database and roles to that state, with new passwords. Roles belong to the whole server, so every earlier URL, for
+any of its databases, stops working. It therefore asks first; without a terminal
 to ask at, --yes is needed.`,
   examples: [
     "database provision --output production.env",

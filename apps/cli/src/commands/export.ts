@@ -23,8 +23,8 @@ export const exportCommand = defineCommand({
     },
   },
   details: `Writes every value that the credential may have, in the clear, as a file that "import" reads back byte for byte.
-It needs an API key that was made with the verb export. Each secret is in the audit log before it leaves. What nobody may
-see, and what the catalogue does not list, is left out and named on standard error. Delete the file after use.`,
+It needs an API key that was made with the verb export. Each secret is audited before it is written. Write-only
+secrets and secrets outside the catalogue are left out and named on standard error. Delete the file after use.`,
   examples: [
     "export --company acmecorp --format env --purpose hand-over --output acmecorp.env",
     "export --company acmecorp --format json --purpose incident | age -r age1… > acmecorp.json.age",
@@ -64,7 +64,7 @@ interface Exported {
 }
 
 const reasons = {
-  "write-only": "nobody may see it",
+  "write-only": "which is write-only",
   "not-in-catalogue": "not in the catalogue",
   unusable: "which in Infisical is no value: empty, too long, or with characters that no value has",
 };

@@ -60,7 +60,7 @@ export const importLegacyCommand = defineCommand({
     "dry-run": { type: "boolean", help: "Say of every row what would become of it, and write no secret" },
     batch: { type: "string", value: "rows", help: "How many rows are read at a time; 500 unless given" },
   },
-  details: `Reads rows in the form ivHex:ciphertextHex:tagHex, sealed with AES-256-GCM under the raw master key, from the tables
+  details: `Reads rows in the form ivHex:ciphertextHex:tagHex, encrypted with AES-256-GCM under the raw master key, from the tables
 company_secrets and companies of the old database or from a file. Encrypts each value again, reads it back and compares
 it. Never changes what is there: a value that is equal is "unchanged", anything else a "conflict". A row that was left
 alone is listed with the reason, and makes the exit code 1. Run again after an interruption, it completes the rest.

@@ -58,7 +58,7 @@ Infisical. docs/import-export.md says how files are read.`,
   },
 });
 
-/** @returns what is to be written, and over which versions. @throws {UsageError} when that is nothing */
+/** @returns the values to write and the versions that they replace. @throws {UsageError} when there are none */
 async function decide(
   plan: Plan,
   values: { readonly company: string; readonly "skip-refused": boolean; readonly yes: boolean },

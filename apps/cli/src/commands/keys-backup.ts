@@ -41,8 +41,8 @@ export const backupCommand = defineCommand({
     },
   },
   details: `Writes every master key that is not destroyed, of all regions, and the registry to one file in the age format,
-which the ordinary age tool opens too. Each key is first held to the registry. Neither a passphrase nor an
-identity is ever an argument. Keep the identity away from the file, and the file away from the database's
+which the ordinary age tool opens too. Each key is first verified against the registry. Neither a passphrase nor an
+identity is ever an argument. Store the identity separately from the file, and the file separately from the database's
 backups. Works on the database and Infisical themselves and not through an API.`,
   examples: [
     "keys backup --recipient age1nl04lpcnuy8lcfmpjltprvqcywc3p07hlsa6fxyrj84cvxz0fcfsys7mvl --output keys.age",
@@ -94,11 +94,11 @@ export const restoreCommand = defineCommand({
     ...opening,
     yes: { type: "string", value: "region", help: "Do not ask: the name of this deployment's region" },
   },
-  details: `Puts master keys back into Infisical where they are missing there. Nothing is ever replaced: where Infisical has
-something else under one of the names, it is named and nothing is changed. Keys that the registry says are
-destroyed, or does not know, stay away; an empty registry gets the backup's rows. The machine identity has
+  details: `Puts master keys back into Infisical where they are missing there. Nothing is ever replaced: if Infisical has
+another value under one of the names, the name is reported and nothing is changed. Keys that the registry lists as
+destroyed, or does not list, are not restored; an empty registry gets the backup's rows. The machine identity has
 to be allowed to write in /hono-api for this. Asks for the region's name (MASTER_KEY_REGION) first. Exit
-code 1 where a key is still missing afterwards.`,
+code 1 if a key is still missing afterwards.`,
   examples: [
     "keys restore --input keys.age --identity-file identity.txt",
     "keys restore --input keys.age --identity-file identity.txt --yes default",
@@ -152,7 +152,10 @@ async function confirmRegion(typed: string | undefined): Promise<void> {
     if (!process.stdin.isTTY)
       throw new UsageError("There is no terminal to ask at: confirm with --yes and the region's name.");
     const { text } = await import("@clack/prompts");
-    answer = await text({ message: `Type the region's name, "${region}", to go on`, output: process.stderr });
+    answer = await text({
+      message: `Type the region's name, "${region}", to continue`,
+      output: process.stderr,
+    });
   }
   if (answer !== region) throw new UsageError("That is not this deployment's region: nothing was changed.");
 }
@@ -173,7 +176,7 @@ async function readBackup(values: Opening): Promise<readonly [string, BackupOpen
   return [file, { passphrase: await readSecretValue("The backup's passphrase", false) }];
 }
 
-/** At a terminal it is typed twice: with a typing error in it, nobody could open the backup again. */
+/** A terminal asks for the passphrase twice: a typing error would make the backup unreadable. */
 async function readNewPassphrase(): Promise<string> {
   const passphrase = await readSecretValue("A passphrase of 20 characters or more", false);
   if (process.stdin.isTTY && (await readSecretValue("The same once more", false)) !== passphrase)

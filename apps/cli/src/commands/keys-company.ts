@@ -15,13 +15,13 @@ through an API. For operators.`,
     rejectApiUrl("A company's key is not rotated");
     const rotated = await asOperator(({ companyKeyRotation }, caller) =>
       companyKeyRotation.rotateCompanyKey(caller, subdomain, (values, progress) => {
-        remark(`${values} values sealed under the new key${progressText(progress)}`);
+        remark(`${values} values re-encrypted under the new key${progressText(progress)}`);
       }),
     );
     if (json) return printJson({ company: subdomain, ...rotated });
     const { keyVersion, values, destroyed } = rotated;
     print(
-      `Everything of ${subdomain} is under its key ${keyVersion}: ${values} values were sealed anew. Destroyed: ${
+      `Everything of ${subdomain} is under its key ${keyVersion}: ${values} values were re-encrypted. Destroyed: ${
         destroyed.length === 0 ? "no key" : `key ${destroyed.join(", ")}`
       }.`,
     );

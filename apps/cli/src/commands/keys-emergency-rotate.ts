@@ -24,7 +24,7 @@ export const emergencyRotateCommand = defineCommand({
     },
     "revoke-credentials": {
       type: "boolean",
-      help: "End every API key and operator's token that was made before this began, yours included, and what these make meanwhile",
+      help: "Revoke every API key and operator's token from before the start, yours included, and all that these create meanwhile",
     },
     anew: {
       type: "boolean",
@@ -44,12 +44,12 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
     `keys emergency-rotate --output list.json --yes --confirm ${word}`,
   ],
   run: async ({ output, anew, yes, confirm, json, ...values }) => {
-    rejectApiUrl("A compromise is not answered");
+    rejectApiUrl("An emergency rotation is not run");
     const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
     const { checkBackupDestination } = await import("@repo/tenant-secrets/operator");
     await checkBackupDestination(destination);
     await confirmTyped({
-      question: `This replaces every key there is. Type ${word} to go on`,
+      question: `This replaces every key. Type ${word} to continue`,
       expected: word,
       yes,
       typed: confirm,

@@ -39,7 +39,7 @@ Works on the database itself and not through an API. For operators. docs/shreddi
   run: async ({ subdomain, json, yes, confirm, ...values }) => {
     const backupsKeptDays = daysOf(values["backups-kept-days"]);
     await confirmTyped({
-      question: `This destroys every secret of ${subdomain}, for good. Type the subdomain to go on`,
+      question: `This destroys every secret of ${subdomain}, for good. Type the subdomain to continue`,
       expected: subdomain,
       yes,
       typed: confirm,
@@ -98,7 +98,7 @@ without it, the key is this deployment's own, which is for operators.`,
 export const publicKeyCommand = defineCommand({
   positionals: [],
   options: {},
-  details: `Prints the public key that receipts can be checked with, in PEM. Publish it where whoever gets a receipt can find
+  details: `Prints the public key that receipts can be checked with, in PEM. Publish it where recipients of receipts can find
 it without asking you. Works on the database itself and not through an API. For operators.`,
   examples: ["keys public-key > public-key.pem"],
   run: async ({ json }) => {
@@ -110,7 +110,7 @@ it without asking you. Works on the database itself and not through an API. For 
 
 type Shredding = Services["shredding"];
 
-/** The receipt goes to a file or standard output; what it says, to whoever sits there. */
+/** Writes the receipt to a file or standard output, and its summary to standard error. */
 async function give(
   path: string | undefined,
   json: boolean,

@@ -47,7 +47,7 @@ that hold keys, with the versions that each has loaded. For operators.`,
       const { id, phase, toVersion, startedAt, driven } = rotation;
       print(
         `\nA rotation to version ${toVersion} (${id}) began ${minute(startedAt)}, and is at "${phase}": ${
-          driven ? "a process is at it." : 'nobody is at it, and "keys rotate" goes on with it.'
+          driven ? "a process drives it." : 'no process drives it; "keys rotate" continues it.'
         }`,
       );
     }
@@ -72,10 +72,10 @@ export const rotateCommand = defineCommand({
     ...backupOptions,
     output,
   },
-  details: `Makes a new master key in Infisical, keeps a backup of all, waits until every process has it, wraps each company's key
-anew, opens every company with it alone, and retires the old one; values are not touched, and are read and written all
-the while. Says each step on standard error, and prints a report that "keys verify-report" checks. Interrupted anywhere –
-Ctrl-C stops it between two steps – it goes on where it was when it is run again. Works on the database and Infisical
+  details: `Creates a new master key in Infisical, backs up all master keys, waits until every process has loaded it, rewraps each
+company's key, verifies every company with the new key alone, and retires the old one. Values do not change, and can be read
+and written meanwhile. Reports each step on standard error, and prints a report that "keys verify-report" verifies. Ctrl-C
+stops it between two steps. Run again after any interruption, it continues where it stopped. Works on the database and Infisical
 themselves and not through an API; the machine identity has to be allowed to write in /hono-api. For operators.
 docs/key-rotation.md has the whole procedure.`,
   examples: [
@@ -161,7 +161,7 @@ before its rotation cannot be read any more then, unless a backup of the key is 
       throw new TenantSecretsError("NOT_FOUND", 'There is no such version: see "keys status".');
     }
     await confirmTyped({
-      question: `This destroys ${name} for good. Type its name to go on`,
+      question: `This destroys ${name} for good. Type its name to continue`,
       expected: name,
       yes,
       typed: confirm,
@@ -189,7 +189,7 @@ export function destinationOf(
   const directory = givenDirectory ?? variables.directory;
   if (recipients.length === 0) {
     throw new UsageError(
-      "A rotation keeps a backup first, and nobody is named who can open it: give --backup-recipient, with a public key that age-keygen prints, or set KEY_BACKUP_RECIPIENTS.",
+      "A rotation first stores a backup, which needs a recipient: give --backup-recipient, with a public key that age-keygen prints, or set KEY_BACKUP_RECIPIENTS.",
     );
   }
   if (directory === undefined) {
@@ -218,7 +218,7 @@ async function rotate(destination: BackupDestination): Promise<RotationReport> {
       const { RunStopped } = await import("@repo/tenant-secrets/operator");
       if (!(error instanceof RunStopped) || error.because !== "aborted") throw error;
       throw new IncompleteError(
-        'Stopped between two steps. Everything can be read and written as before; "keys rotate" goes on from here.',
+        'Stopped between two steps. Everything can be read and written as before; "keys rotate" continues from here.',
       );
     }
   });

@@ -1,7 +1,7 @@
 import { asks } from "../arguments.ts";
 import { minute, print, remark, table } from "../output.ts";
 
-/** As the procedures answer that take somebody's access away. */
+/** The response of the procedures that revoke a person's or operator's access. */
 interface MadeKeys {
   readonly apiKeys: readonly {
     readonly id: string;
@@ -15,22 +15,22 @@ interface MadeKeys {
 
 export const revokeApiKeys = {
   type: "boolean",
-  help: "Revoke the API keys that they made too; without, they are listed and go on",
+  help: "Revoke the API keys that they made too; without, they are listed and stay valid",
 } as const;
 
 /**
- * Shows the API keys that somebody made who has no access any more and, where they go on and there is a terminal, asks whether
- * they are to be revoked too.
+ * Lists the API keys that were made with a revoked access. If they are still valid and there is a terminal, asks whether to
+ * revoke them too.
  *
  * @param revoke revokes them all
- * @returns what there is to say in JSON
+ * @returns the result for --json
  */
 export async function settleKeys(
   { apiKeys, revoked }: MadeKeys,
   { quiet, revoke }: { readonly quiet: boolean; readonly revoke: () => Promise<unknown> },
 ): Promise<MadeKeys> {
   if (quiet || apiKeys.length === 0) return { apiKeys, revoked };
-  print(`API keys that were made with this access, and ${revoked ? "are revoked" : "go on"}:`);
+  print(`API keys that were made with this access, and ${revoked ? "are revoked" : "stay valid"}:`);
   print(
     table(
       ["ID", "NAME", "COMPANIES", "EXPIRES"],

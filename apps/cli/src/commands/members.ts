@@ -22,7 +22,7 @@ export const listCommand = defineCommand({
       api.companies.members.list.query({ company: subdomain }),
     );
     if (json) return printJson(list);
-    if (list.length === 0) return print(`Nobody belongs to ${subdomain} yet; "members add" adds a person.`);
+    if (list.length === 0) return print(`${subdomain} has no members yet; "members add" adds a person.`);
     print(
       table(
         ["E-MAIL", "NAME", "ROLE", "SINCE", "ID", ""],
@@ -69,8 +69,8 @@ to have names of their own. For operators.`,
 export const roleCommand = defineCommand({
   positionals: ["userId"],
   options: { company, role },
-  details: `Gives a member another role; "members list" shows ids. It counts within five seconds, everywhere. A company that
-has an owner keeps one. For operators.`,
+  details: `Gives a member another role; "members list" shows ids. It takes effect within five seconds, everywhere. A company's last
+owner cannot be demoted. For operators.`,
   examples: ["members role 0198f2c4-0000-7000-8000-000000000001 --company acmecorp --role auditor"],
   run: async ({ userId, company: subdomain, json, ...values }) => {
     const given = await roleOf(values.role);
@@ -91,7 +91,7 @@ export const removeCommand = defineCommand({
     yes: { type: "boolean", help: "Do not ask" },
   },
   details: `Takes a person out of a company; what else they belong to stays. Asks before it does so; where there is no terminal
-to ask at, --yes is needed. API keys of the company that the person made go on unless they are revoked too: they are
+to ask at, --yes is needed. API keys of the company that the person made stay valid unless they are revoked too: they are
 listed, and at a terminal you are asked. A company that has an owner keeps one. For operators.`,
   examples: ["members remove 0198f2c4-0000-7000-8000-000000000001 --company acmecorp --yes"],
   run: async ({ userId, company: subdomain, yes, json, ...values }) => {

@@ -60,7 +60,7 @@ export const revokeCommand = defineCommand({
   positionals: ["id"],
   options: { "revoke-api-keys": revokeApiKeys },
   details: `Ends an operator's token at once. Works on the database itself, as the token may be in the wrong hands. API keys
-that were made with it go on unless they are revoked too: they are listed, and at a terminal you are asked.`,
+that were made with it stay valid unless they are revoked too: they are listed, and at a terminal you are asked.`,
   examples: ["operators revoke 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10 --revoke-api-keys"],
   run: async ({ id, json, ...values }) => {
     const end = (revoke: boolean) =>

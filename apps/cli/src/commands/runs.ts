@@ -57,38 +57,38 @@ export const showCommand = defineCommand({
 export const pauseCommand = defineCommand({
   positionals: ["run"],
   options: {},
-  details: `Stops a run between two steps. What it has done stays, and "runs resume" lets it go on from there. For operators.`,
+  details: `Stops a run between two steps. Finished steps stay, and "runs resume" continues from there. For operators.`,
   examples: ["runs pause 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10"],
   run: async ({ run: id, json }) => {
     const run = await withApi(credential, (api) => api.runs.pause.mutate({ run: id }));
     if (json) return printJson(run);
-    print(`Paused in the phase "${run.phase}"${progressText(run)}. "runs resume" lets it go on.`);
+    print(`Paused in the phase "${run.phase}"${progressText(run)}. "runs resume" continues it.`);
   },
 });
 
 export const resumeCommand = defineCommand({
   positionals: ["run"],
   options: {},
-  details: `Lets a run go on that was paused, has failed or lost its process. A server or worker does it; one that needs a place for
-backups waits for a process that has one. For operators.`,
+  details: `Resumes a run that was paused, has failed or lost its process. A server or worker drives it; a run that needs a
+backup directory waits for a process that has one. For operators.`,
   examples: ["runs resume 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10"],
   run: async ({ run: id, json }) => {
     const run = await withApi(credential, (api) => api.runs.resume.mutate({ run: id }));
     if (json) return printJson(run);
-    print(`It goes on in the phase "${run.phase}"${progressText(run)}.`);
+    print(`Resumed in the phase "${run.phase}"${progressText(run)}.`);
   },
 });
 
 export const cancelCommand = defineCommand({
   positionals: ["run"],
   options: {},
-  details: `Ends a run for good, between two steps. What it has done stays. A rotation of the master key cannot be cancelled. For
+  details: `Ends a run for good, between two steps. Finished steps stay. A rotation of the master key cannot be cancelled. For
 operators.`,
   examples: ["runs cancel 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10"],
   run: async ({ run: id, json }) => {
     const run = await withApi(credential, (api) => api.runs.cancel.mutate({ run: id }));
     if (json) return printJson(run);
-    print(`Cancelled in the phase "${run.phase}"${progressText(run)}. What was done stays.`);
+    print(`Cancelled in the phase "${run.phase}"${progressText(run)}. Finished steps stay.`);
   },
 });
 

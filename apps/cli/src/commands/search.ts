@@ -41,7 +41,7 @@ is in the audit log, also with each company where something is found. For operat
     remark(
       `Searched ${searched} companies, ${partly} of them without what only Infisical has. Not searched: ` +
         `${inInfisical} whose values are in Infisical, ${keysDestroyed} whose keys are destroyed, ` +
-        `${keysUnavailable} whose keys are not at hand.`,
+        `${keysUnavailable} whose keys are unavailable.`,
     );
   },
 });

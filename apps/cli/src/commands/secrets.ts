@@ -36,9 +36,10 @@ export const listCommand = defineCommand({
       field: "expiresWithinDays",
     }),
   },
-  details: `Shows what the credential may know of, never a value. The hint is the end of a value, where its kind allows
-one; PENDING is the version that "promote" would make current, LAST USED is to the hour. "not in the catalogue" marks what is there but can be neither read nor written here, only removed; "no name for a secret here" what is in
-Infisical under a name that our rules do not allow: it can only be renamed or deleted there.`,
+  details: `Lists the secrets that the credential may describe, never a value. The hint is the end of a value, if the catalogue
+allows it; PENDING is the version that "promote" would make current; LAST USED is to the hour. Secrets marked "not in the
+catalogue" can only be removed; those marked "no name for a secret here" are in Infisical under a name that is not valid
+here, and can only be renamed or deleted there.`,
   examples: ["list --company acmecorp", "list --company acmecorp --expires-within 30"],
   run: async ({ company: subdomain, json, ...values }) => {
     const expiresWithinDays = wholeNumber("expires-within", values["expires-within"]);
@@ -48,7 +49,7 @@ Infisical under a name that our rules do not allow: it can only be renamed or de
     if (json) return printJson({ company: subdomain, ...list });
     if (list.missing !== undefined)
       remark(
-        `Not complete: Infisical could not be asked. What ${subdomain} has only there is missing; this is what is in the database.`,
+        `Not complete: Infisical could not be asked. Secrets of ${subdomain} that are only there are missing; these are the ones in the database.`,
       );
     if (list.secrets.length === 0)
       return print(
@@ -127,8 +128,8 @@ company the secret is removed here, and Infisical keeps what it has, which is no
     if (recoverUntil !== undefined) {
       print(`${name} is removed, and can be restored until ${minute(recoverUntil)}.`);
     } else if (leftInInfisical === false || leftInInfisical === undefined) {
-      print(`${name} is gone for good: nothing was kept to restore it from.`);
-    } else print(`${name} is removed here, where nothing was kept to restore it from.`);
+      print(`${name} is gone for good: it has no copy to restore.`);
+    } else print(`${name} is removed here, without a copy to restore.`);
     if (leftInInfisical !== true) return;
     if (!yes && (await asks(`Infisical still has ${secretKey}. Delete it there too, for good?`))) {
       await remove({ inInfisical: true });

@@ -61,7 +61,7 @@ export const stageCommand = defineCommand({
     ...valueOptions,
     replace: fieldOption(stage.input.shape.replace, { type: "boolean" }),
   },
-  details: `Keeps a value beside the current one, as its next version, until "promote" makes it current or "discard" destroys it.
+  details: `Stores a pending value beside the current one, until "promote" makes it current or "discard" destroys it.
 "get" still answers the current one; webhooks that are signed with the new one are accepted already. The
 value comes from standard input or a prompt, as with "set". Not on Infisical.`,
   examples: [

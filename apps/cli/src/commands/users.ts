@@ -6,8 +6,8 @@ import { revokeApiKeys, settleKeys } from "./made-keys.ts";
 export const disableCommand = defineCommand({
   positionals: ["userId"],
   options: { "revoke-api-keys": revokeApiKeys },
-  details: `Shuts a person out of every company, within five seconds and everywhere; "members list" shows ids. What they belong
-to is kept. API keys of any company that they made go on unless they are revoked too: they are listed, and at a
+  details: `Shuts a person out of every company, within five seconds and everywhere; "members list" shows ids. Their memberships
+stay. API keys of any company that they made stay valid unless they are revoked too: they are listed, and at a
 terminal you are asked. For operators.`,
   examples: ["users disable 0198f2c4-0000-7000-8000-000000000001 --revoke-api-keys"],
   run: async ({ userId, json, ...values }) => {

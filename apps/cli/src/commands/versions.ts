@@ -33,7 +33,7 @@ export const versionsCommand = defineCommand({
     limit: fieldOption(operations.history.input.shape.limit, { type: "string", value: "number" }),
   },
   details: `Shows every version of a secret, the newest first, also of one that was removed: who made it, when and why,
-and whether it counts. Values are not shown. One that is "destroyed" is gone for good; the line about it stays.`,
+and whether it is active. Values are not shown. The value of a "destroyed" version is gone for good; its line stays.`,
   examples: [
     "versions STRIPE_SECRET_KEY --company acmecorp",
     "versions STRIPE_SECRET_KEY --company acmecorp --json",
@@ -97,8 +97,8 @@ export const rollbackCommand = defineCommand({
     note: noteOption,
     "request-id": requestId,
   },
-  details: `Writes the value of an earlier version again, as a new one: "versions" shows which there are. What was destroyed
-does not come back. Not on Infisical.`,
+  details: `Writes the value of an earlier version again, as a new one: "versions" lists them. Destroyed versions
+cannot be restored. Not on Infisical.`,
   examples: ['rollback STRIPE_SECRET_KEY --company acmecorp --to 3 --note "4 was of the wrong account"'],
   run: async (values) => {
     const { secretKey, note } = values;
@@ -182,7 +182,7 @@ values, hints and fingerprints. Backups of the database still have them. Asks fo
   run: async (values) => {
     const { secretKey, company: subdomain, force, yes, confirm: typed, json } = values;
     await confirmTyped({
-      question: `This destroys every value of ${secretKey} of ${subdomain} for good. Type ${secretKey} to go on`,
+      question: `This destroys every value of ${secretKey} of ${subdomain} for good. Type ${secretKey} to continue`,
       expected: secretKey,
       yes,
       typed,
@@ -210,9 +210,9 @@ export const expireCommand = defineCommand({
     remind,
     "request-id": requestId,
   },
-  details: `Says when the version that is current ends at its provider, to be reminded before: in the audit log, and in "list". The
-next version starts without an end, unless "set" or "stage" says one. A day alone is its beginning in UTC. What has
-expired is served all the same. Not on Infisical.`,
+  details: `Sets when the current version expires at its provider. Reminders before appear in the audit log, and in "list". The
+next version has no expiry, unless "set" or "stage" sets one. A date without a time is its start in UTC. Expired
+versions are still served. Not on Infisical.`,
   examples: [
     "expire SENDGRID_API_KEY --company acmecorp --at 2027-01-31 --remind 30,7,1",
     "expire SENDGRID_API_KEY --company acmecorp --at never",
