@@ -6,7 +6,7 @@ import path from "node:path";
 import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
-import { createTenantSecrets } from "@repo/tenant-secrets";
+import { createTenantSecrets, defineCatalog, stripeSecretKey } from "@repo/tenant-secrets";
 import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import { expect, test } from "vitest";
 import { courierCatalog } from "./catalog.ts";
@@ -53,6 +53,7 @@ const script = createTenantSecrets({
   cache: false,
 });
 whenDone(async () => {
+  server.kill("SIGKILL");
   await script.stop();
   carrier.close();
   await emulator.stop();
@@ -93,13 +94,21 @@ test("a shop's own key opens nothing of another shop", async () => {
   await expect(client.company("shoes").get("CARRIER_API_KEY")).rejects.toMatchObject({ code: "NOT_FOUND" });
 });
 
-test("a value and a name outside the catalogue are refused", async () => {
+test("the client refuses a value and a name outside the catalogue", async () => {
   const books = client.company("books");
   await expect(books.set("CARRIER_API_KEY", "no carrier key")).rejects.toMatchObject({
     code: "INVALID_VALUE",
   });
-  // @ts-expect-error -- Courier has no such secret
+  // @ts-expect-error -- Courier has no such secret, and the client says so before it asks
   await expect(books.set("STRIPE_SECRET_KEY", "sk_test_fake_0001")).rejects.toMatchObject({
+    code: "UNKNOWN_SECRET_KEY",
+  });
+});
+
+test("the server refuses a name of another product's catalogue", async () => {
+  const catalog = defineCatalog({ STRIPE_SECRET_KEY: stripeSecretKey });
+  const books = createTenantSecretsClient({ url, credential: apiKey, catalog }).company("books");
+  await expect(books.set("STRIPE_SECRET_KEY", "sk_test_fake_acmecorp_0001")).rejects.toMatchObject({
     code: "UNKNOWN_SECRET_KEY",
   });
 });
