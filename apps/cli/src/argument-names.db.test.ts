@@ -26,7 +26,6 @@ const fitting: Readonly<Record<string, string>> = {
   company: "acmecorp",
   secretKey: "CUSTOM_KEPT",
   subdomain: "acmecorp",
-  newSubdomain: "acmecorp-too",
   email: "ada@example.com",
   userId: "0198c0de-0000-7000-8000-000000000001",
   id: "0198c0de-0000-7000-8000-000000000001",

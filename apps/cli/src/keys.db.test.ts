@@ -122,7 +122,7 @@ test("a report is found genuine, and not once a figure in it was edited", slow, 
   await writeFile(at("edited.json"), written.replace(/companiesOpened\\": 1/, 'companiesOpened\\": 2'));
   expect(await readFile(at("edited.json"), "utf8")).not.toBe(written);
   const edited = await failing(["keys", "verify-report", "--input", at("edited.json")], environment);
-  expect(edited).toMatchObject({ exitCode: 1, message: expect.stringContaining("was changed") });
+  expect(edited).toMatchObject({ exitCode: 1, message: expect.stringContaining("was modified") });
   await writeFile(at("none.json"), "{}");
   const none = await failing(["keys", "verify-report", "--input", at("none.json")], environment);
   expect(none).toMatchObject({ exitCode: 2, message: expect.stringContaining("holds no report") });

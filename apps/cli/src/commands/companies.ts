@@ -62,36 +62,36 @@ that ever named a folder in Infisical is not given to another company. For opera
 });
 
 export const renameCommand = defineCommand({
-  positionals: ["subdomain", "newSubdomain"],
+  positionals: ["company", "subdomain"],
   options: { "request-id": requestId },
   details: `The company keeps its id, its secrets and its folder in Infisical. Its old subdomain answers "not found" from
 then on. For operators.`,
   examples: ["companies rename acmecorp acme"],
-  run: async ({ subdomain, newSubdomain, "request-id": id, json }) => {
-    const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.rename.mutate({ company: subdomain, subdomain: newSubdomain, requestId: id }),
+  run: async ({ company, subdomain, "request-id": id, json }) => {
+    const renamed = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.rename.mutate({ company, subdomain, requestId: id }),
     );
-    if (json) printJson(company);
-    else print(`${subdomain} is now ${company.subdomain} (${company.id}).`);
+    if (json) printJson(renamed);
+    else print(`${company} is now ${renamed.subdomain} (${renamed.id}).`);
   },
 });
 
 export const setRecoveryCommand = defineCommand({
-  positionals: ["subdomain"],
+  positionals: ["company"],
   options: {
     days: { type: "string", required: true, value: "number", help: "7 to 90; a new company has 30" },
   },
   details: `Sets for how many days a removed secret of the company can be restored. Secrets that are already removed keep their
 period. For operators.`,
   examples: ["companies set-recovery acmecorp --days 60"],
-  run: async ({ subdomain, days, json }) => {
-    const company = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.companies.setRecovery.mutate({ company: subdomain, days: wholeNumber("days", days) }),
+  run: async ({ company, days, json }) => {
+    const changed = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.setRecovery.mutate({ company, days: wholeNumber("days", days) }),
     );
-    if (json) printJson(company);
+    if (json) printJson(changed);
     else
       print(
-        `Secrets of ${subdomain} that are removed from now on can be restored for ${company.recoveryDays} days.`,
+        `Secrets of ${company} that are removed from now on can be restored for ${changed.recoveryDays} days.`,
       );
   },
 });
