@@ -253,7 +253,13 @@ describe("a batch", () => {
       undefined,
       "NOT_FOUND",
     ]);
-    expect(JSON.stringify(answers[0]?.result)).toBe(JSON.stringify(answers[3]?.result));
+    // The times of last use are committed later than the reads of earlier tests, so also between these two lists.
+    const withoutUse = (result: unknown) =>
+      JSON.stringify(result, (name, value: unknown) =>
+        name === "lastUsedAt" || name === "meta" ? undefined : value,
+      );
+    expect(withoutUse(answers[0]?.result)).toBe(withoutUse(answers[3]?.result));
+    expect(withoutUse(answers[0]?.result)).toContain("secretKey");
     expect(body).not.toContain("codewiser");
   });
 
