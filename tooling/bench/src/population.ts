@@ -77,12 +77,12 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
   );
   await copy(
     sql,
-    "company_keys (company_id, no, status)",
+    "company_keys (company_id, key_version, status)",
     eachCompany(({ id }) => [id, "1", "active"]),
   );
   await copy(
     sql,
-    "company_key_wraps (company_id, no, region, master_key_version, wrapped)",
+    "company_key_wraps (company_id, key_version, region, master_key_version, wrapped)",
     eachCompany(({ id, wrapped }) => [id, "1", active.region, `${active.version}`, wrapped]),
   );
   await copy(
