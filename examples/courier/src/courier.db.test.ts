@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import path from "node:path";
 import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
@@ -10,6 +8,7 @@ import { createTenantSecrets, defineCatalog, stripeSecretKey } from "@repo/tenan
 import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import { expect, test } from "vitest";
 import { courierCatalog } from "./catalog.ts";
+import { startServer } from "./testing/start-server.ts";
 
 const operator = { actor: { kind: "operator", id: "test-operator" } } as const;
 const database = await createTestDatabase();
@@ -29,22 +28,18 @@ await once(carrier, "listening");
 const address = carrier.address();
 const carrierPort = typeof address === "object" ? address?.port : undefined;
 
-const server = spawn(process.execPath, [path.join(import.meta.dirname, "server.ts")], {
-  env: {
-    DATABASE_URL: database.urls.application,
-    DATABASE_MAINTENANCE_URL: database.urls.maintenance,
-    DATABASE_LISTENER_URL: database.urls.listener,
-    INFISICAL_SITE_URL: siteUrl,
-    INFISICAL_CLIENT_ID: clientId,
-    INFISICAL_CLIENT_SECRET: clientSecret,
-    INFISICAL_PROJECT_ID: projectId,
-    CARRIER_URL: `http://127.0.0.1:${carrierPort}`,
-    PORT: "0",
-  },
-  stdio: ["ignore", "pipe", "inherit"],
-});
-const [line] = await once(server.stdout, "data");
-const url = /http:\S+/.exec(String(line))?.[0] ?? "";
+const variables = {
+  DATABASE_URL: database.urls.application,
+  DATABASE_MAINTENANCE_URL: database.urls.maintenance,
+  DATABASE_LISTENER_URL: database.urls.listener,
+  INFISICAL_SITE_URL: siteUrl,
+  INFISICAL_CLIENT_ID: clientId,
+  INFISICAL_CLIENT_SECRET: clientSecret,
+  INFISICAL_PROJECT_ID: projectId,
+  CARRIER_URL: `http://127.0.0.1:${carrierPort}`,
+  PORT: "0",
+};
+const { child: server, url } = await startServer(variables);
 
 const script = createTenantSecrets({
   database: { applicationUrl: database.urls.application, maintenanceUrl: database.urls.maintenance },
@@ -111,6 +106,11 @@ test("the server refuses a name of another product's catalogue", async () => {
   await expect(books.set("STRIPE_SECRET_KEY", "sk_test_fake_acmecorp_0001")).rejects.toMatchObject({
     code: "UNKNOWN_SECRET_KEY",
   });
+});
+
+test("a server that cannot start is reported at once, with what it printed", async () => {
+  const { CARRIER_URL: _, ...incomplete } = variables;
+  await expect(startServer(incomplete)).rejects.toThrow(/ended with 1 before it listened:[^]*CARRIER_URL/);
 });
 
 test("SIGTERM ends the server, after it has committed its audit events", async () => {
