@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import type { FileEntry } from "@repo/catalog";
+import type { FileEntry } from "@repo/catalog/file-formats";
 import { UsageError } from "./failure.ts";
 import { readText } from "./text-input.ts";
 
@@ -14,7 +14,8 @@ const maxFileBytes = 16 * 1024 * 1024;
  * @throws {TenantSecretsError} INVALID_INPUT with line and column, and nothing of the file
  */
 export async function readSecretsFile(path: string, format: string | undefined): Promise<FileEntry[]> {
-  const { maxBatchSecrets, parseEnvFile, parseJsonFile } = await import("@repo/catalog");
+  const { maxBatchSecrets } = await import("@repo/catalog");
+  const { parseEnvFile, parseJsonFile } = await import("@repo/catalog/file-formats");
   const parsers = new Map([
     ["env", parseEnvFile],
     ["json", parseJsonFile],

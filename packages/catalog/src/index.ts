@@ -10,10 +10,6 @@ export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
 export { companySecrets } from "./catalog/typed-secrets.ts";
 export { checkFoundText, checkValueText, lastFourOf, maxValueBytes } from "./catalog/value.ts";
 export { webhookSigningSecret } from "./catalog/webhook.ts";
-export { parseEnvFile, writeEnvFile } from "./file-formats/env-file.ts";
-export type { FileEntry } from "./file-formats/file-text.ts";
-export { type Comparison, planImport, type PlannedEntry } from "./file-formats/import-plan.ts";
-export { parseJsonFile, writeJsonFile } from "./file-formats/json-file.ts";
 export {
   apiKeyOperations,
   type ApiKeyDescription,

@@ -26,6 +26,7 @@ const layers = [
   "http.ts",
   "operator.ts",
   "assemble.ts",
+  "internals.ts",
   "lifecycle.ts",
   "tenant-secrets.ts",
   "index.ts",
@@ -76,32 +77,48 @@ describe("the rooms of the core", () => {
   });
 });
 
-test("the verifier of exports loads no database and no part of the core", () => {
-  const { exports } = JSON.parse(readFileSync(path.join(packages, "audit-log/package.json"), "utf8")) as {
+/** The file of one entry of a package of this repository, such as `@repo/audit-log/verify`. */
+function entryOf(specifier: string): string {
+  const [name = "", ...subpath] = specifier.slice("@repo/".length).split("/");
+  const folder = [packages, path.join(root, "../../../apps")]
+    .map((parent) => path.join(parent, name))
+    .find(existsSync);
+  const { exports } = JSON.parse(readFileSync(path.join(folder ?? name, "package.json"), "utf8")) as {
     exports: Record<string, string>;
   };
+  return path.join(folder ?? name, exports[[".", ...subpath].join("/")] ?? "");
+}
+
+/** The libraries that Node loads with these files, whichever files they come through. */
+function librariesOf(entries: readonly string[]): string[] {
   const seen = new Set<string>();
   const visit = (file: string): void => {
     if (seen.has(file)) return;
     seen.add(file);
     for (const specifier of loadedBy(file)) {
       if (specifier.startsWith(".")) visit(path.join(path.dirname(file), specifier));
-      else if (specifier.startsWith("@repo/")) {
-        const entry = path.join(packages, specifier.slice("@repo/".length), "src/index.ts");
-        if (existsSync(entry)) visit(entry);
-        seen.add(specifier);
-      } else seen.add(specifier);
+      else seen.add(specifier);
+      if (specifier.startsWith("@repo/")) visit(entryOf(specifier));
     }
   };
-  visit(path.join(packages, "audit-log", exports["./verify"] ?? ""));
-  const libraries = [...seen].filter((name) => !path.isAbsolute(name)).toSorted();
-  expect(libraries).toContain("@repo/catalog");
-  expect(libraries.filter((name) => !name.startsWith("node:"))).toEqual([
-    "@humanwhocodes/momoa",
+  entries.forEach(visit);
+  return [...seen].filter((name) => !path.isAbsolute(name) && !name.startsWith("node:")).toSorted();
+}
+
+test("the verifier of exports loads no database, no file format and no part of the core", () => {
+  expect(librariesOf([entryOf("@repo/audit-log/verify")])).toEqual([
     "@repo/catalog",
     "@repo/envelope",
     "zod",
   ]);
+});
+
+test("the benchmarks load no test runner, and the contract of stores does", () => {
+  const bench = path.resolve(root, "../../../tooling/bench/src");
+  const libraries = librariesOf(productOf(bench).map((file) => path.join(bench, file)));
+  expect(libraries).toContain("@repo/tenant-secrets/internals");
+  expect(libraries).not.toContain("vitest");
+  expect(librariesOf([entryOf("@repo/tenant-secrets/testing")])).toContain("vitest");
 });
 
 /** What Node loads for a file: its imports but for those of types. */

@@ -1,7 +1,7 @@
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { createAuditLog, createSealer } from "@repo/audit-log";
-import { createAuditKeys, createMasterKeys, createSigningKeys } from "@repo/tenant-secrets/testing";
+import { createAuditKeys, createMasterKeys, createSigningKeys } from "@repo/tenant-secrets/internals";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { inLanes, interleaved, perSecond, ratioOf, timed } from "./measuring.ts";
 import { populate, secretKeyOf, subdomainOf } from "./population.ts";

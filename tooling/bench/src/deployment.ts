@@ -8,7 +8,7 @@ import { connectDatabase, migrateDatabase, provisionDatabase, type Database } fr
 import { startEmbeddedPostgres } from "@repo/db/embedded";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
-import { assembleTenantSecrets, type Assembly } from "@repo/tenant-secrets/testing";
+import { assembleTenantSecrets, type Assembly } from "@repo/tenant-secrets/internals";
 import { z } from "zod";
 
 export type Secrets = Assembly<typeof deliveryChatCatalog>;

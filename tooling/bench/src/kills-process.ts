@@ -4,7 +4,7 @@ import { connectDatabase, DatabaseError } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { systemCaller, TenantSecretsError } from "@repo/tenant-secrets";
-import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
+import { assembleTenantSecrets } from "@repo/tenant-secrets/internals";
 import { z } from "zod";
 
 // A separate process, so that an uncaught error ends it and is noticed.

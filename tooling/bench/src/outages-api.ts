@@ -9,7 +9,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import type { Caller } from "@repo/tenant-secrets";
-import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
+import { assembleTenantSecrets } from "@repo/tenant-secrets/internals";
 
 /** The API as it is deployed, on a database to break. */
 export interface ApiToBreak {

@@ -14,7 +14,7 @@ import {
   encryptValue,
   wrapKey,
 } from "@repo/envelope";
-import { createMasterKeys, createRowKeys } from "@repo/tenant-secrets/testing";
+import { createMasterKeys, createRowKeys } from "@repo/tenant-secrets/internals";
 import type { Place } from "./deployment.ts";
 
 export interface Population {

@@ -4,7 +4,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { systemCaller } from "@repo/tenant-secrets";
 import { type AuditLog, createAuditLog } from "@repo/audit-log";
-import { assembleTenantSecrets } from "@repo/tenant-secrets/testing";
+import { assembleTenantSecrets } from "@repo/tenant-secrets/internals";
 import type { Place, Secrets } from "./deployment.ts";
 import { inLanes } from "./measuring.ts";
 import { primingKey, subdomainOf } from "./population.ts";

@@ -1,14 +1,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   type Caller,
-  type FileEntry,
   type InputOf,
   systemCaller,
   maxBatchSecrets,
-  parseEnvFile,
-  parseJsonFile,
   type VaultOperations,
 } from "@repo/catalog";
+import { type FileEntry, parseEnvFile, parseJsonFile } from "@repo/catalog/file-formats";
 import { codeOf, createFixture, operator, product, type Fixture, type Person } from "../testing/fixture.ts";
 
 const canary = "fake_canary_0001";

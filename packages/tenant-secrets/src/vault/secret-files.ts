@@ -2,20 +2,22 @@ import { z } from "zod";
 import {
   type Actor,
   type ComparedEntry,
-  type Comparison,
   type ExportedSecrets,
-  type FileEntry,
   lastFourOf,
   malformedInput,
   maxBatchSecrets,
-  planImport,
-  type PlannedEntry,
   TenantSecretsError,
   UnreadEntry,
   vaultOperations,
+} from "@repo/catalog";
+import {
+  type Comparison,
+  type FileEntry,
+  planImport,
+  type PlannedEntry,
   writeEnvFile,
   writeJsonFile,
-} from "@repo/catalog";
+} from "@repo/catalog/file-formats";
 import { Plaintext, sameBytes } from "@repo/envelope";
 import type { EventDetails } from "../access/operation.ts";
 import { covers, permits, refusal } from "../access/permissions.ts";

@@ -1,0 +1,5 @@
+// Parts that the benchmarks build and measure one by one. Code that uses them can bypass the audit log.
+export { assembleTenantSecrets, type Assembly } from "./assemble.ts";
+export { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
+export { createMasterKeys } from "./keys/master/master-keys.ts";
+export { createRowKeys } from "./keys/row-keys.ts";
