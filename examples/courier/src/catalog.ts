@@ -5,6 +5,7 @@ import { z } from "zod";
 export const courierCatalog = defineCatalog({
   CARRIER_API_KEY: textSecret(z.string().regex(/^ck_[a-z0-9]{16}$/), {
     label: "Carrier API key",
+    purpose: "Hands parcels of the shop to its carrier.",
     rule: "is an API key of the carrier, ck_ and 16 characters",
   }),
   WAREHOUSE_LOGIN: jsonSecret(z.strictObject({ user: z.string().min(1), password: z.string().min(8) }), {

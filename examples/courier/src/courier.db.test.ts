@@ -89,6 +89,15 @@ test("a shop's own key opens nothing of another shop", async () => {
   await expect(client.company("shoes").get("CARRIER_API_KEY")).rejects.toMatchObject({ code: "NOT_FOUND" });
 });
 
+test("forms are described by the server's own catalogue", async () => {
+  const { secrets, custom } = await client.trpc.catalog.describe.query();
+  expect(secrets).toMatchObject([
+    { secretKey: "CARRIER_API_KEY", purpose: "Hands parcels of the shop to its carrier.", format: "text" },
+    { secretKey: "WAREHOUSE_LOGIN", format: "json", schema: { required: ["user", "password"] } },
+  ]);
+  expect(new RegExp(custom.pattern).test("CUSTOM_A")).toBe(true);
+});
+
 test("the client refuses a value and a name outside the catalogue", async () => {
   const books = client.company("books");
   await expect(books.set("CARRIER_API_KEY", "no carrier key")).rejects.toMatchObject({

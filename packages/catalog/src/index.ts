@@ -1,6 +1,7 @@
 export { type Catalog, defineCatalog, isCatalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export type { CompanySecrets, LocalReads, OpenValue, SecretTransport } from "./catalog/company-secrets.ts";
 export { customSecret } from "./catalog/custom.ts";
+export { describeCatalog } from "./catalog/describe.ts";
 export { type CatalogEntry, jsonSecret, textSecret } from "./catalog/entry.ts";
 export { githubWebhookSecret } from "./catalog/github.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
@@ -17,6 +18,7 @@ export {
   type NewApiKey,
 } from "./operations/api-keys.ts";
 export { auditOperations } from "./operations/audit.ts";
+export { type CatalogDescription, catalogOperations } from "./operations/catalog.ts";
 export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./operations/checks.ts";
 export { companiesOperations, type CompanyDescription, type NewCompany } from "./operations/companies.ts";
 export {

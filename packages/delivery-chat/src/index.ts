@@ -13,7 +13,13 @@ export const deliveryChatCatalog = defineCatalog({
   STRIPE_WEBHOOK_SECRET: stripeWebhookSecret,
   SENDGRID_API_KEY: sendgridApiKey,
   WEBHOOK_SIGNING_SECRET: webhookSigningSecret,
-  OAUTH_GOOGLE: oauthClient("Google"),
-  OAUTH_MICROSOFT: oauthClient("Microsoft"),
-  OAUTH_GITHUB: oauthClient("GitHub"),
+  OAUTH_GOOGLE: oauthClient("Google", "https://developers.google.com/identity/protocols/oauth2"),
+  OAUTH_MICROSOFT: oauthClient(
+    "Microsoft",
+    "https://learn.microsoft.com/entra/identity-platform/quickstart-register-app",
+  ),
+  OAUTH_GITHUB: oauthClient(
+    "GitHub",
+    "https://docs.github.com/apps/oauth-apps/building-oauth-apps/creating-an-oauth-app",
+  ),
 });

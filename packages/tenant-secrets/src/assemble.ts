@@ -15,6 +15,7 @@ import {
   type Catalog,
   type CompanySecrets,
   companySecrets,
+  describeCatalog,
   systemCaller,
   type SecretKeyOf,
   type SecretStoreName,
@@ -304,6 +305,7 @@ export function assembleTenantSecrets<C extends Catalog>(
 
   return {
     catalog,
+    describeCatalog: () => describeCatalog(catalog),
     vault,
     maintenance: createSecretMaintenance(databaseParts),
     outsideSettlement: createOutsideSettlement({

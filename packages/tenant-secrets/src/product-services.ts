@@ -1,4 +1,5 @@
 import type { AuditRetention } from "@repo/audit-log";
+import type { CatalogDescription } from "@repo/catalog";
 import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
 import type { Authenticate } from "./companies/authenticate.ts";
@@ -24,6 +25,8 @@ import type { Vault } from "./vault/vault.ts";
 /** What does the work behind procedures and commands. Each checks its caller and writes to the audit log by itself. */
 export interface Services {
   readonly authenticate: Authenticate;
+  /** The same for every caller, and about no company: it is not audited. */
+  readonly describeCatalog: () => CatalogDescription;
   readonly limits: RateLimits;
   readonly companies: Companies;
   readonly apiKeys: ApiKeys;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
-import { customSecret } from "./custom.ts";
+import { customKey, customSecret } from "./custom.ts";
 import type { CatalogEntry } from "./entry.ts";
 
 type Entries = Readonly<Record<string, CatalogEntry>>;
@@ -25,17 +25,18 @@ export type ValueOf<C extends Catalog, K extends SecretKeyOf<C>> = K extends key
     : never
   : string;
 
-/** {@link SecretKey}, of those that need no entry. */
-const customKey = /^CUSTOM_[A-Za-z0-9_]{1,93}$/;
-
 /**
  * @param entries secret keys and their entries; `CUSTOM_…` needs none
- * @throws {TypeError} when a secret key has a form that no store accepts
+ * @throws {TypeError} when a secret key has a form that no store accepts, or a `docsUrl` is no address with https
  */
 export function defineCatalog<const E extends Entries>(entries: E): Catalog<E> {
   const listed = new Map<string, CatalogEntry>(Object.entries(entries));
-  for (const secretKey of listed.keys()) {
+  for (const [secretKey, { docsUrl }] of listed) {
     if (!SecretKey.safeParse(secretKey).success) throw new TypeError(`${secretKey} cannot be a secret key`);
+    // Pages make a link of it: any other scheme could run as code there.
+    if (docsUrl !== undefined && !(URL.canParse(docsUrl) && new URL(docsUrl).protocol === "https:")) {
+      throw new TypeError(`The docsUrl of ${secretKey} is not an address with https`);
+    }
   }
   const find = (secretKey: string): CatalogEntry | undefined => {
     return listed.get(secretKey) ?? (customKey.test(secretKey) ? customSecret : undefined);

@@ -10,6 +10,10 @@ export interface Mistake {
 export interface CatalogEntry<Value = unknown> {
   /** For people: "Stripe secret key". */
   readonly label: string;
+  /** For people: what the product does with it, as a sentence. */
+  readonly purpose?: string;
+  /** Where the provider says how to get one: an address with https. */
+  readonly docsUrl?: string;
   /** What a value must look like, as the end of "The value …", for the refusal. Never quotes one. */
   readonly rule: string;
   /** Wrong values that people paste, each with the rule that it breaks: the first that fits is said in place of `rule`. */
@@ -27,11 +31,31 @@ export interface CatalogEntry<Value = unknown> {
   readonly check?: string;
   /** For a secret that webhooks are signed with: the name of the verifier; the server has verifiers by name. */
   readonly signatures?: string;
+  /** How the server makes a value, for a secret that the product may choose. Left out: its provider alone makes one. */
+  readonly generates?: ValueScheme;
+  /** Whether a value may have several lines, such as a key in PEM, so that a form offers them. Default false. */
+  readonly multiline?: boolean;
 }
+
+/** Forms of a value that the server can make: `whsec_` and 32 random bytes in base64; 32 random bytes in base64url. */
+export const valueSchemes = ["standard-webhooks", "random-token"] as const;
+export type ValueScheme = (typeof valueSchemes)[number];
 
 type Description = Pick<CatalogEntry, "label" | "rule"> &
   Partial<
-    Pick<CatalogEntry, "mistakes" | "showsLastFour" | "writeOnly" | "backfill" | "check" | "signatures">
+    Pick<
+      CatalogEntry,
+      | "purpose"
+      | "docsUrl"
+      | "mistakes"
+      | "showsLastFour"
+      | "writeOnly"
+      | "backfill"
+      | "check"
+      | "signatures"
+      | "generates"
+      | "multiline"
+    >
   >;
 
 /** An entry whose value is a string. */

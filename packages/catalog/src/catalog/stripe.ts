@@ -10,6 +10,8 @@ const secretKey = /^(?:(?:sk|rk)_(?:live|test)_\w{8,}|sk_org_\w{8,}|[A-Za-z0-9]{
 /** What authenticates a company's calls of the Stripe API. */
 export const stripeSecretKey = textSecret(z.string().max(255).regex(secretKey), {
   label: "Stripe secret key",
+  purpose: "Charges and refunds in the company's Stripe account.",
+  docsUrl: "https://docs.stripe.com/keys",
   rule: "is a Stripe secret, restricted or organisation key, sk_live_…, sk_test_…, rk_live_…, rk_test_… or sk_org_…",
   mistakes: [
     { pattern: /^pk_/, rule: "is a secret key; this one is a publishable key, pk_…" },
@@ -34,6 +36,8 @@ export const stripeSecretKey = textSecret(z.string().max(255).regex(secretKey), 
 /** The signing secret of a Stripe webhook endpoint. */
 export const stripeWebhookSecret = textSecret(z.string().regex(/^whsec_\w{16,249}$/), {
   label: "Stripe webhook signing secret",
+  purpose: "Proves that an event of the endpoint comes from Stripe.",
+  docsUrl: "https://docs.stripe.com/webhooks#verify-official-libraries",
   // Stripe shows it again in its dashboard.
   writeOnly: true,
   rule: "is a signing secret of a Stripe webhook endpoint, whsec_…",

@@ -1,6 +1,7 @@
 import {
   apiKeyOperations,
   auditOperations,
+  catalogOperations,
   companiesOperations,
   keyOperations,
   memberOperations,
@@ -13,6 +14,10 @@ import { createCallerFactory, router } from "./trpc.ts";
 
 /** The API: each operation of the definitions with the service that implements it. */
 export const appRouter = router({
+  catalog: router(
+    procedures(catalogOperations, { describe: async ({ describeCatalog }) => describeCatalog() }),
+  ),
+
   secrets: router({
     ...vaultProcedures(),
     ...procedures(searchOperations, {
