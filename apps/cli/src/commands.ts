@@ -11,6 +11,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Write a secret, from standard input or a prompt",
       load: async () => (await import("./commands/set.ts")).setCommand,
     },
+    generate: {
+      summary: "Write a secret that the server makes, without showing it",
+      load: async () => (await import("./commands/set.ts")).generateCommand,
+    },
     list: {
       summary: "List a company's secrets, without their values",
       load: async () => (await import("./commands/secrets.ts")).listCommand,

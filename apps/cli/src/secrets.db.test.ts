@@ -66,6 +66,17 @@ describe("set and get", () => {
     expect([garbage.exitCode, long.exitCode]).toEqual([6, 6]);
   });
 
+  test("generate says the version of a value that it does not show, and that get prints", async () => {
+    const generated = await run("generate WEBHOOK_SIGNING_SECRET");
+    const { stdout: value } = await run("get WEBHOOK_SIGNING_SECRET");
+    expect(value).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    expect(generated).toEqual({
+      exitCode: 0,
+      stdout: "WEBHOOK_SIGNING_SECRET of acmecorp is now at version 1, a value that the server made.\n",
+      stderr: "",
+    });
+  });
+
   test("answer in JSON, with the version", async () => {
     const written = await run(
       "set CUSTOM_JSON --json --expected-version 0 --request-id r-1 --note why",

@@ -2,7 +2,7 @@ export { type Catalog, defineCatalog, isCatalog, type SecretKeyOf, type ValueOf 
 export type { CompanySecrets, LocalReads, OpenValue, SecretTransport } from "./catalog/company-secrets.ts";
 export { customSecret } from "./catalog/custom.ts";
 export { describeCatalog } from "./catalog/describe.ts";
-export { type CatalogEntry, jsonSecret, textSecret } from "./catalog/entry.ts";
+export { type CatalogEntry, jsonSecret, textSecret, type ValueScheme } from "./catalog/entry.ts";
 export { githubWebhookSecret } from "./catalog/github.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
 export { sendgridApiKey } from "./catalog/sendgrid.ts";

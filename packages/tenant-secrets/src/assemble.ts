@@ -50,6 +50,7 @@ import { createKeyRotation, defineKeyRotation } from "./keys/rotation/rotation.t
 import { createShredding } from "./keys/shredding/shredding.ts";
 import { requireChecks, type CredentialChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";
+import { requireSchemes } from "./providers/value-schemes.ts";
 import { webhookVerifiers } from "./providers/webhook-schemes.ts";
 import {
   requireVerifiers,
@@ -186,7 +187,7 @@ export interface Replacements {
  * Puts the parts together, without a lifecycle: the front door is `createTenantSecrets`. Opens and loads nothing.
  *
  * @param replacements to measure or test other parts
- * @throws {TypeError} when the catalogue names a check or a verifier that is not there
+ * @throws {TypeError} when the catalogue names a check or a verifier that is not there, or a scheme that its entry refuses
  */
 export function assembleTenantSecrets<C extends Catalog>(
   options: AssemblyOptions<C>,
@@ -258,6 +259,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   requireVerifiers(catalog, verifiers);
   const checks = options.checks ?? providerChecks();
   requireChecks(catalog, checks);
+  requireSchemes(catalog);
   const vault = createVault({
     database,
     catalog,

@@ -53,6 +53,41 @@ is never an argument. Infisical takes none of --expected-version, --request-id, 
   },
 });
 
+export const generateCommand = defineCommand({
+  positionals: ["secretKey"],
+  options: {
+    company,
+    "expected-version": expectedVersion,
+    "request-id": requestId,
+    note,
+    ...expiryOptions,
+    ...graceOptions,
+  },
+  details: `The server makes a random value in the form of this secret, and answers with its version alone; "get" prints it to
+hand it over. Only secrets that this product may choose can be made, such as the one that webhooks are signed with. Infisical
+takes none of --expected-version, --request-id, --note, --expires-at, --grace and --end-grace.`,
+  examples: [
+    "generate WEBHOOK_SIGNING_SECRET --company acmecorp",
+    "generate WEBHOOK_SIGNING_SECRET --company acmecorp --grace 24h",
+  ],
+  run: async (values) => {
+    const { secretKey, company: subdomain } = values;
+    const { version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.generate.mutate({
+        company: subdomain,
+        secretKey,
+        expectedVersion: versionOf(values["expected-version"]),
+        requestId: values["request-id"],
+        note: values.note,
+        ...newExpiryOf(values),
+        ...graceOf(values),
+      }),
+    );
+    if (values.json) printJson({ company: subdomain, secretKey, version });
+    else print(`${secretKey} of ${subdomain} is now at version ${version}, a value that the server made.`);
+  },
+});
+
 export const stageCommand = defineCommand({
   positionals: ["secretKey"],
   surplus,

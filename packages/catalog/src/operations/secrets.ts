@@ -149,6 +149,18 @@ export const secretOperations = {
     }),
   }),
 
+  /**
+   * As `write`, of a random value that the server makes by the scheme of the entry, which no answer holds. NOT_SUPPORTED for an
+   * entry without a scheme.
+   */
+  generate: companyOperation({
+    kind: "mutation",
+    verb: "write",
+    action: "secret.write",
+    input: { secretKey, ...write, ...grace, ...request },
+    output: z.object({ version }),
+  }),
+
   /** As `write`, of 1 to 100 secrets: all of them, or none. */
   writeMany: companyOperation({
     kind: "mutation",

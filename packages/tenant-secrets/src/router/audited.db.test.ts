@@ -90,6 +90,10 @@ const table: Readonly<Record<string, Row>> = {
     action: "secret.write",
     input: ({ company }) => ({ company, writes: [{ secretKey: "CUSTOM_A", value: "fake_a_0003" }] }),
   },
+  "secrets.generate": {
+    action: "secret.write",
+    input: ({ company }) => ({ company, secretKey: "WEBHOOK_SIGNING_SECRET" }),
+  },
   "secrets.remove": { action: "secret.remove", input: ofSecret },
   "secrets.restore": {
     action: "secret.restore",

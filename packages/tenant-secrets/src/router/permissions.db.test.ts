@@ -81,6 +81,11 @@ const table: Readonly<Record<string, Row>> = {
     unseen: "narrow",
     input: ({ company }) => ({ company, secretKey: "CUSTOM_W", value: "fake_written_0001" }),
   },
+  "secrets.generate": {
+    may: `owner admin member ${programs}`,
+    unseen: "narrow",
+    input: ({ company }) => ({ company, secretKey: "WEBHOOK_SIGNING_SECRET" }),
+  },
   "secrets.remove": {
     may: `owner admin ${programs}`,
     input: ({ company }) => ({ company, secretKey: "CUSTOM_A", expectedVersion: 999 }),

@@ -78,6 +78,10 @@ const changes: Readonly<Record<string, Change>> = {
     input: () => ({ company: acme, secretKey: key, value: "fake-two", expectedVersion: 1 }),
     other: { value: "fake-other" },
   },
+  "secrets.generate": {
+    input: () => ({ company: acme, secretKey: "WEBHOOK_SIGNING_SECRET", expectedVersion: 0 }),
+    other: { note: "another one" },
+  },
   "secrets.writeMany": {
     input: () => ({ company: acme, writes: [{ secretKey: key, value: "fake-two", expectedVersion: 1 }] }),
     other: { writes: [{ secretKey: key, value: "fake-other", expectedVersion: 1 }] },

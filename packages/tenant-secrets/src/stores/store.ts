@@ -63,6 +63,8 @@ export interface BatchWrite {
 
 export interface Write extends BatchWrite {
   readonly options: WriteOptions;
+  /** The server made the value, so that a retry brings another one: the options alone tell a retry from another request. */
+  readonly isGenerated?: boolean | undefined;
 }
 
 export interface StagedWrite extends BatchWrite {

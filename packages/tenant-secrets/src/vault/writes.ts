@@ -9,6 +9,7 @@ import {
 } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { permits, refusal } from "../access/permissions.ts";
+import { generateValue } from "../providers/value-schemes.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { batchError, checkBatch, refusalOf } from "../stores/batch.ts";
 import { supported } from "../stores/capabilities.ts";
@@ -28,7 +29,7 @@ type OneWrite = Omit<BatchWrite, "options"> & { readonly options: WriteOptions &
 export function createWrites(
   { catalog }: VaultParts,
   authorize: Authorize,
-): Pick<VaultHandlers, "write" | "writeMany" | "stage"> {
+): Pick<VaultHandlers, "write" | "generate" | "writeMany" | "stage"> {
   const plain = <Options>({
     secretKey,
     value,
@@ -65,6 +66,19 @@ export function createWrites(
       put({ operation: vaultOperations.write, scope, input }, (current, store, write) =>
         store.write(current, write),
       ),
+
+    generate: (scope, input) => {
+      const { secretKey } = input;
+      return authorize({ operation: vaultOperations.generate, scope, secretKey }, async (current, store) => {
+        checkInput(vaultOperations.generate, input);
+        const write = plain({ ...input, value: generateValue(catalog, secretKey) });
+        try {
+          return await store.write(current, { ...write, isGenerated: true });
+        } finally {
+          write.plaintext.wipe();
+        }
+      });
+    },
 
     stage: (scope, input) =>
       put({ operation: vaultOperations.stage, scope, input }, (current, store, write) =>

@@ -2,7 +2,7 @@ import type { Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
 import { type RequestOptions, type StageOptions, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, fingerprint, requestMac } from "@repo/envelope";
-import { actorColumns, canonical } from "../../access/request-ids.ts";
+import { actorColumns, canonical, digestOf } from "../../access/request-ids.ts";
 import type { CompanyScope } from "../../companies/companies.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "../batch.ts";
@@ -17,7 +17,10 @@ import type { BatchWrite, StagedWrite, Write } from "../store.ts";
 import { findApplied, insertApplied, requestNameOf, Versions, type WriteRequest } from "./idempotency.ts";
 
 /** A write of either kind: only one that is to be pending can replace the pending version. */
-type PlacedWrite = BatchWrite & { readonly options: Pick<StageOptions, "replace"> };
+type PlacedWrite = BatchWrite & { readonly options: Pick<StageOptions, "replace"> } & Pick<
+    Write,
+    "isGenerated"
+  >;
 
 /** How a value becomes a version: as the current one, or as the pending one. */
 interface Placing {
@@ -181,8 +184,9 @@ function usageOf(targets: readonly Target[]): Usage {
 function bodyOf(
   keys: readonly [CompanyKey, ...CompanyKey[]],
   action: AuditAction,
-  writes: readonly BatchWrite[],
+  writes: readonly PlacedWrite[],
 ): Omit<WriteRequest, "name"> {
+  if (writes.some(({ isGenerated }) => isGenerated)) return bodyWithoutValues(writes);
   const macOf = (key: CompanyKey) => ({
     keyVersion: key.keyVersion,
     mac: requestMac(key, [
@@ -203,4 +207,12 @@ function bodyOf(
       fingerprints: keys.map((each) => fingerprint(each, plaintext.bytes)),
     })),
   };
+}
+
+function bodyWithoutValues(writes: readonly PlacedWrite[]): Omit<WriteRequest, "name"> {
+  const asked = writes.map(({ secretKey, options }) => [
+    secretKey,
+    canonical({ ...options, requestId: undefined }),
+  ]);
+  return { macs: [{ keyVersion: 0, mac: digestOf("generate", ...asked) }], writes: [] };
 }
