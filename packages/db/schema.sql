@@ -99,6 +99,7 @@ create table audit_events (
 );
 CREATE INDEX audit_events_company ON public.audit_events USING btree (company_id, "position");
 CREATE INDEX audit_events_prunings ON public.audit_events USING btree (version) WHERE (action = 'audit.prune'::text);
+CREATE INDEX audit_events_secret ON public.audit_events USING btree (company_id, secret_key, "position");
 CREATE INDEX audit_events_xid ON public.audit_events USING btree (xid);
 CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 CREATE TRIGGER keep_events BEFORE DELETE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION refuse_audit_removal();

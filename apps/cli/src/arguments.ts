@@ -39,6 +39,16 @@ function dateOf(option: string, text: string, also = ""): Date {
   );
 }
 
+/** A day, which is its beginning, or a time, in UTC. @throws {UsageError} */
+export function timeOf(option: string, text: string): Date {
+  const time = new Date(text);
+  const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/;
+  if (!form.test(text) || Number.isNaN(time.getTime())) {
+    throw new UsageError(`--${option} is a day or a time in UTC: 2026-01-31 or 2026-01-31T12:00:00Z.`);
+  }
+  return time;
+}
+
 const Day = z.iso.date();
 const Time = z.iso.datetime({ offset: true });
 

@@ -76,7 +76,34 @@ test("the audit log is listed, one page after the other, through the API and wit
   expect(await failing([...list, "--cursor", `${cursor}A`], environment)).toMatchObject({
     code: "INVALID_INPUT",
   });
-  expect(await failing(["audit", "list", "--limit", "101"], environment)).toMatchObject({ code: "USAGE" });
+  const filtered = [
+    "audit",
+    "list",
+    "--company",
+    "acmecorp",
+    "--json",
+    "--actor",
+    "test",
+    "--outcome",
+    "success",
+  ];
+  const { stdout } = await cli(
+    [...filtered, "--secret-key", "CUSTOM_A", "--from", "2026-01-01"],
+    environment,
+  );
+  expect(JSON.parse(stdout).events).toEqual([
+    expect.objectContaining({ action: "secret.write", actorId: "test" }),
+  ]);
+  for (const [args, message] of [
+    [["--limit", "101"], "--limit (at most 100)"],
+    [["--outcome", "fine"], "--outcome does not have the form"],
+    [["--from", "2026-01-02", "--to", "2026-01-01"], "is before the time"],
+  ] as const) {
+    expect(await failing(["audit", "list", ...args], environment)).toMatchObject({
+      code: "INVALID_INPUT",
+      message: expect.stringContaining(message),
+    });
+  }
 });
 
 test(

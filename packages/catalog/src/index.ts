@@ -17,7 +17,7 @@ export {
   type CreatedApiKey,
   type NewApiKey,
 } from "./operations/api-keys.ts";
-export { auditOperations } from "./operations/audit.ts";
+export { type AuditFilters, type AuditListOptions, auditOperations } from "./operations/audit.ts";
 export { type CatalogDescription, catalogOperations } from "./operations/catalog.ts";
 export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./operations/checks.ts";
 export { companiesOperations, type CompanyDescription, type NewCompany } from "./operations/companies.ts";

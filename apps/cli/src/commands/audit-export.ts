@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { withApi, type Api } from "../api.ts";
+import { timeOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { writeNewFile } from "../new-file.ts";
@@ -102,14 +103,4 @@ async function* linesOf(path: string): AsyncGenerator<string> {
     throw new UsageError("<file> cannot be read.");
   });
   yield* createInterface({ input });
-}
-
-/** @throws {UsageError} */
-function timeOf(option: string, text: string): Date {
-  const time = new Date(text);
-  const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/;
-  if (!form.test(text) || Number.isNaN(time.getTime())) {
-    throw new UsageError(`--${option} is a day or a time in UTC: 2026-01-31 or 2026-01-31T12:00:00Z.`);
-  }
-  return time;
 }

@@ -1,30 +1,63 @@
+import { auditOperations, malformedInput } from "@repo/catalog";
 import { withApi } from "../api.ts";
-import { defineCommand } from "../command.ts";
-import { UsageError } from "../failure.ts";
+import { timeOf, wholeNumber } from "../arguments.ts";
+import { defineCommand, fieldOption } from "../command.ts";
 import { print, printJson, remark, table } from "../output.ts";
-import { company } from "./common-options.ts";
+
+const fields = auditOperations.list.input.shape;
 
 export const listCommand = defineCommand({
   positionals: [],
   options: {
-    company: { ...company, required: false, help: "The company; without it, all of the platform" },
-    limit: { type: "string", value: "count", help: "How many events, 1 to 100; 50 where it is left out" },
-    cursor: { type: "string", value: "cursor", help: "What the answer before ended with" },
+    company: fieldOption(fields.company, { type: "string", value: "subdomain" }),
+    actor: fieldOption(fields.actors, { type: "string", multiple: true, value: "id", field: "actors" }),
+    action: fieldOption(fields.actions, {
+      type: "string",
+      multiple: true,
+      value: "action",
+      field: "actions",
+    }),
+    "secret-key": fieldOption(fields.secretKeys, {
+      type: "string",
+      multiple: true,
+      value: "secret key",
+      field: "secretKeys",
+    }),
+    outcome: fieldOption(fields.outcomes, {
+      type: "string",
+      multiple: true,
+      value: "outcome",
+      field: "outcomes",
+    }),
+    from: fieldOption(fields.from, { type: "string", value: "time" }),
+    to: fieldOption(fields.to, { type: "string", value: "time" }),
+    "request-id": fieldOption(fields.requestId, { type: "string", value: "id" }),
+    limit: fieldOption(fields.limit, { type: "string", value: "count" }),
+    cursor: fieldOption(fields.cursor, { type: "string", value: "cursor" }),
   },
   details: `Shows who did what, when, from where and with what outcome. An event can stand for several of a kind: its count says
-how many, and LAST when the last was. For operators.`,
-  examples: ["audit list --company acmecorp", "audit list --limit 100 --json"],
-  run: async ({ company: subdomain, limit, cursor, json }) => {
-    if (limit !== undefined && !/^([1-9]\d?|100)$/.test(limit)) {
-      throw new UsageError("--limit is a number, 1 to 100.");
-    }
-    const page = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
-      api.audit.list.query({
-        company: subdomain,
-        cursor,
-        limit: limit === undefined ? undefined : Number(limit),
-      }),
-    );
+how many, and LAST when the last was. With filters, an answer looks through 20,000 events, and says how to look through the
+older ones. For operators.`,
+  examples: [
+    "audit list --company acmecorp",
+    "audit list --company acmecorp --action secret.reveal --from 2026-01-01",
+    "audit list --limit 100 --json",
+  ],
+  run: async ({ actor, action, outcome, from, to, limit, json, ...values }) => {
+    const asked = auditOperations.list.input.safeParse({
+      company: values.company,
+      actors: given(actor),
+      actions: given(action),
+      secretKeys: given(values["secret-key"]),
+      outcomes: given(outcome),
+      from: from === undefined ? undefined : timeOf("from", from),
+      to: to === undefined ? undefined : timeOf("to", to),
+      requestId: values["request-id"],
+      cursor: values.cursor,
+      limit: wholeNumber("limit", limit),
+    });
+    if (!asked.success) throw malformedInput(asked.error);
+    const page = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.audit.list.query(asked.data));
     if (json) return printJson(page);
     print(
       table(
@@ -46,6 +79,11 @@ how many, and LAST when the last was. For operators.`,
     if (page.cursor !== undefined) remark(`Older ones: --cursor ${page.cursor}`);
   },
 });
+
+/** An option that is not given filters nothing. */
+function given(values: readonly string[]): readonly string[] | undefined {
+  return values.length === 0 ? undefined : values;
+}
 
 export const publicKeyCommand = defineCommand({
   positionals: [],

@@ -1,8 +1,46 @@
 import { z } from "zod";
-import { company, moment } from "./fields.ts";
-import { operation } from "./operation.ts";
+import { rule } from "../vocabulary/malformed-input.ts";
+import { company, moment, wholeNumber } from "./fields.ts";
+import { type InputOf, operation } from "./operation.ts";
 
-const cursor = z.string().max(200).optional();
+const cursor = z.string().max(200).optional().describe("What the answer before ended with");
+
+const Outcome = z.enum(["success", "denied", "attempted", "failed", "unknown"]);
+
+const maxValues = 50;
+const valuesRule = rule(`has 1 to ${maxValues} values`);
+
+/** Values of one field, any of which an event may have. */
+function anyOf<T extends z.ZodType>(value: T, help: string) {
+  return z
+    .array(value)
+    .min(1, { error: valuesRule })
+    .max(maxValues, { error: valuesRule })
+    .readonly()
+    .optional()
+    .describe(help);
+}
+
+const textRule = rule("has at most 200 characters of well-formed text without NUL");
+/** A text as the database can have one. */
+const text = z
+  .string()
+  .max(200, { error: textRule })
+  .refine((given) => given.isWellFormed() && !given.includes("\0"), { error: textRule });
+
+/** An event is listed that fits each filter. Without any, all are. */
+const filters = {
+  /** Ids, as events have them. */
+  actors: anyOf(text, "Only what these did, by their ids; may be given more than once"),
+  actions: anyOf(text, "Only these actions; may be given more than once"),
+  secretKeys: anyOf(text, "Only what concerns these secrets; may be given more than once"),
+  outcomes: anyOf(Outcome, "Only these outcomes; may be given more than once"),
+  from: moment.optional().describe("Only events from this time on: 2026-01-31 or 2026-01-31T12:00:00Z"),
+  /** Later than `from`. */
+  to: moment.optional().describe("Only events before this time"),
+  requestId: text.optional().describe("Only the events of this request"),
+};
+export type AuditFilters = Readonly<z.infer<z.ZodObject<typeof filters>>>;
 
 const AuditEvent = z.object({
   id: z.uuid(),
@@ -13,7 +51,7 @@ const AuditEvent = z.object({
   action: z.string(),
   secretKey: z.string().nullable(),
   version: z.int().nullable(),
-  outcome: z.enum(["success", "denied", "attempted", "failed", "unknown"]),
+  outcome: Outcome,
   reason: z.string().nullable(),
   subject: z.string().nullable(),
   requestId: z.string().nullable(),
@@ -23,11 +61,19 @@ const AuditEvent = z.object({
 });
 
 export const auditOperations = {
-  /** A company's events, or for operators those of the platform; the newest first. */
+  /**
+   * A company's events, or for operators those of the platform; the newest first. With filters, a page looks through 20,000
+   * events at most, so that one with a cursor may have fewer events than asked for, or none.
+   */
   list: operation({
     kind: "query",
     verb: "audit",
-    input: z.strictObject({ company: company.optional(), cursor, limit: z.int().min(1).max(100).optional() }),
+    input: z.strictObject({
+      company: company.optional().describe("The company; without it, all of the platform"),
+      ...filters,
+      cursor,
+      limit: wholeNumber(1, 100).optional().describe("How many events, 1 to 100; default 50"),
+    }),
     output: z.object({ events: z.array(AuditEvent).readonly(), cursor }),
   }),
 
@@ -49,3 +95,5 @@ export const auditOperations = {
     output: z.object({ publicKeys: z.string() }),
   }),
 };
+
+export type AuditListOptions = InputOf<(typeof auditOperations)["list"]>;

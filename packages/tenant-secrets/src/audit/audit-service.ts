@@ -1,8 +1,7 @@
-import { and, asc, desc, eq, lt } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
+import { asc, eq } from "drizzle-orm";
+import { tables, type Database } from "@repo/db";
 import {
   type AuditKey,
-  type EventRow,
   exportPage,
   firstLine,
   readPublicKeys,
@@ -11,45 +10,16 @@ import {
   type VerifyOptions,
   verifyAuditLog,
 } from "@repo/audit-log";
-import { type Caller, type CompanyId, TenantSecretsError } from "@repo/catalog";
+import { type AuditListOptions, type Caller, TenantSecretsError } from "@repo/catalog";
 import { audited, type Across, type Operations } from "../access/operation.ts";
 import type { RowKeys } from "../access/authentic-rows.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import type { Companies } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 import { cursorOf, readCursor } from "./cursor.ts";
+import { type AuditEvent, checkSpan, scopeOf, selectOfCompany, selectOfPlatform } from "./event-list.ts";
 
-const { auditEvents, auditKeys } = tables;
-
-/** The columns that callers see: those that only prove an event are left out. */
-const shown = {
-  id: auditEvents.id,
-  companyId: auditEvents.companyId,
-  occurredAt: auditEvents.occurredAt,
-  actorKind: auditEvents.actorKind,
-  actorId: auditEvents.actorId,
-  action: auditEvents.action,
-  secretKey: auditEvents.secretKey,
-  version: auditEvents.version,
-  outcome: auditEvents.outcome,
-  reason: auditEvents.reason,
-  subject: auditEvents.subject,
-  requestId: auditEvents.requestId,
-  address: auditEvents.address,
-  count: auditEvents.count,
-  lastAt: auditEvents.lastAt,
-};
-
-export type AuditEvent = Pick<EventRow, keyof typeof shown>;
-
-export interface ListOptions {
-  /** One company's subdomain; left out: the events of the whole platform. */
-  readonly company?: string | undefined;
-  /** From the previous answer. */
-  readonly cursor?: string | undefined;
-  /** At most 100; default 50. */
-  readonly limit?: number | undefined;
-}
+const { auditKeys } = tables;
 
 export interface EventPage {
   readonly events: readonly AuditEvent[];
@@ -81,8 +51,8 @@ export interface VerifyAuditOptions extends VerifyOptions {
 
 /** Lists, exports and verifies the audit log for permitted callers. */
 export interface AuditService {
-  /** Lists events, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
-  list(caller: Caller, options: ListOptions): Promise<EventPage>;
+  /** Lists events that fit the filters, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
+  list(caller: Caller, options: AuditListOptions): Promise<EventPage>;
   /**
    * A page of a company's own events with the proof of each, for verification by `createExportVerifier` without the product.
    *
@@ -120,7 +90,7 @@ export function createAuditService({
   loadSigningKey,
 }: Dependencies): AuditService {
   return {
-    list: async (caller, { company: subdomain, cursor, limit = 50 }) => {
+    list: async (caller, { company: subdomain, cursor, limit = 50, ...filters }) => {
       const asked = { caller, action: "audit.list", verb: "audit" } as const;
       const company =
         subdomain === undefined ? undefined : (await companies.resolve(asked, subdomain)).company;
@@ -129,21 +99,16 @@ export function createAuditService({
         if (!Number.isInteger(limit) || limit < 1 || limit > 100) {
           throw new TenantSecretsError("INVALID_INPUT", "A page has 1 to 100 events.");
         }
+        checkSpan(filters);
         const key = await loadMacKey();
-        const scope = ["list", company?.id ?? ""];
+        const scope = ["list", company?.id ?? "", ...scopeOf(filters)];
         const after = cursor === undefined ? undefined : readCursor(key, scope, cursor);
-        const rows = await (company === undefined
-          ? across((statements) => selectAll(statements, after, limit + 1))
-          : database.inCompany(company.id, (statements) =>
-              selectOfCompany(statements, company.id, { after, limit: limit + 1 }),
-            ));
-        const events = rows.slice(0, limit);
-        const last = rows.length > limit ? events.at(-1) : undefined;
-        const page = {
-          events: events.map(({ event }) => event),
-          cursor: last === undefined ? undefined : cursorOf(key, scope, last.place),
-        };
-        return audited(page, {});
+        const page = { filters, after, limit };
+        const { events, next } = await (company === undefined
+          ? across((statements) => selectOfPlatform(statements, page))
+          : database.inCompany(company.id, (statements) => selectOfCompany(statements, company.id, page)));
+        const answer = { events, cursor: next === undefined ? undefined : cursorOf(key, scope, next) };
+        return audited(answer, {});
       });
     },
 
@@ -206,44 +171,6 @@ export function createAuditService({
 }
 
 const toCheck = { verb: "audit", to: "check the audit log" } as const;
-
-/** An event, and its position in the list. */
-interface ListedEvent {
-  readonly event: AuditEvent;
-  readonly place: string;
-}
-
-/** Events of all companies and of the platform, ordered by the time in their ids. */
-async function selectAll(
-  statements: Statements,
-  after: string | undefined,
-  limit: number,
-): Promise<ListedEvent[]> {
-  const rows = await statements
-    .select(shown)
-    .from(auditEvents)
-    .where(after === undefined ? undefined : lt(auditEvents.id, after))
-    .orderBy(desc(auditEvents.id))
-    .limit(limit);
-  return rows.map((event) => ({ event, place: event.id }));
-}
-
-/** Events of one company, in the order of their positions. */
-async function selectOfCompany(
-  statements: Statements,
-  company: CompanyId,
-  { after, limit }: { readonly after: string | undefined; readonly limit: number },
-): Promise<ListedEvent[]> {
-  const { position } = auditEvents;
-  const isOlder = after === undefined ? undefined : lt(position, BigInt(after));
-  const rows = await statements
-    .select({ ...shown, position })
-    .from(auditEvents)
-    .where(and(eq(auditEvents.companyId, company), isOlder))
-    .orderBy(desc(position))
-    .limit(limit);
-  return rows.map(({ position: place, ...event }) => ({ event, place: String(place) }));
-}
 
 /** Loads each key version once. */
 function once<T>(load: (keyVersion: number) => Promise<T>): (keyVersion: number) => Promise<T> {
