@@ -9,7 +9,8 @@ import { createGetCompanyFromRequest } from "./middleware/company.ts";
 import { shedLoad } from "./middleware/load-shedding.ts";
 import { acceptJsonOnly, allowMethods, limitBody, limitUrl } from "./middleware/request-limits.ts";
 import { logRequests } from "./middleware/request-logging.ts";
-import { allowCors, rejectCrossOrigin, securityHeaders } from "./middleware/security-headers.ts";
+import { allowCors, rejectOtherPages } from "./middleware/origins.ts";
+import { securityHeaders } from "./middleware/security-headers.ts";
 import { traceRequests } from "./middleware/tracing.ts";
 import { paymentRoutes } from "./routes/payments.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
@@ -23,6 +24,8 @@ export interface AppOptions extends ReadinessOptions {
   readonly stripeApiUrl: string;
   /** Number of our own proxies that a request passes. */
   readonly trustedProxies: number;
+  /** Where browsers find the admin app: its origin is the only one whose pages may use a session. */
+  readonly publicUrl: string;
   /** Origins whose pages may send requests with side effects. */
   readonly allowedOrigins: readonly string[];
   readonly maxRequestsInFlight: number;
@@ -30,7 +33,7 @@ export interface AppOptions extends ReadinessOptions {
 
 /** The routes behind their middleware. Opens no connection. */
 export function createApp(options: AppOptions): Hono<ApiEnv> {
-  const { secrets, log, metrics, startUp } = options;
+  const { secrets, log, metrics, startUp, allowedOrigins } = options;
   const readiness = createReadiness(options);
   const getCompanyFromRequest = createGetCompanyFromRequest(secrets, options.baseDomain);
 
@@ -50,11 +53,11 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.use(
     logRequests(options),
     securityHeaders,
-    allowCors(options.allowedOrigins),
+    allowCors(allowedOrigins),
     shedLoad(options.maxRequestsInFlight, metrics),
     traceRequests,
     limitUrl,
-    rejectCrossOrigin(options.allowedOrigins),
+    rejectOtherPages({ publicOrigin: new URL(options.publicUrl).origin, allowedOrigins }),
   );
   app.use("/healthz", allowMethods("GET", "HEAD"));
   app.use("/readyz", allowMethods("GET", "HEAD"));

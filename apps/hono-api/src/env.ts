@@ -16,6 +16,18 @@ const rate = z
   .pipe(z.int().min(1))
   .optional();
 
+const origin = z
+  .string()
+  .refine(
+    (text) => URL.parse(text)?.origin === text,
+    "holds more or less than an origin such as https://admin.example.com",
+  );
+
+/** Plain http is for names of the browser's own machine: a session would cross any other network in the clear. */
+function isSafeToSignInAt(url: string): boolean {
+  return /^(?:https:\/\/|http:\/\/(?:(?:[^/]+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$)/.test(url);
+}
+
 /** The environment variables of this process. docs/configuration.md says what they are. */
 export const apiVariables = {
   ...databaseVariables,
@@ -52,22 +64,17 @@ export const apiVariables = {
     .regex(/^[a-z0-9][a-z0-9.-]{0,180}$/)
     .transform((domain) => domain.replace(/\.$/, ""))
     .default("localhost"),
+  /** Where browsers find the admin app. Default: the address that the server listens on. */
+  PUBLIC_URL: origin
+    .refine(isSafeToSignInAt, "starts with https://, or names this machine, such as http://localhost:3000")
+    .optional(),
   /** How many proxies of ours a request passes: that many addresses of X-Forwarded-For are theirs to say. */
   TRUSTED_PROXIES: wholeNumber.pipe(z.int().max(10)).default(0),
   /** Whose pages may send requests that change something, separated by commas. */
   ALLOWED_ORIGINS: z
     .string()
-    .transform((text) => text.split(",").map((origin) => origin.trim()))
-    .pipe(
-      z.array(
-        z
-          .string()
-          .refine(
-            (origin) => URL.parse(origin)?.origin === origin,
-            "holds more or less than origins such as https://admin.example.com",
-          ),
-      ),
-    )
+    .transform((text) => text.split(",").map((part) => part.trim()))
+    .pipe(z.array(origin))
     .default([]),
   /** TTLs and size of the cache: docs/caching.md. */
   CACHE_TTL_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(300),

@@ -17,7 +17,7 @@ async function start(
   port = 0,
   timeouts?: Partial<Parameters<typeof listen>[1]>,
 ): Promise<HttpServer> {
-  const server = await listen(app, { host: "127.0.0.1", port, ...timeouts });
+  const server = await listen(() => app, { host: "127.0.0.1", port, ...timeouts });
   servers.push(server);
   return server;
 }

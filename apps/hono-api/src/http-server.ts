@@ -38,23 +38,22 @@ const defaultKeepAliveMs = 75_000;
  */
 const backlog = 4096;
 
-/** @throws {StartupError} when it cannot listen on the address */
-export async function listen(app: Hono<ApiEnv>, options: ListenOptions): Promise<HttpServer> {
+/**
+ * @param createApp gets the address that the server listens on, which the port 0 leaves open until then
+ * @throws {StartupError} when it cannot listen on the address
+ */
+export async function listen(
+  createApp: (url: string) => Hono<ApiEnv>,
+  options: ListenOptions,
+): Promise<HttpServer> {
   const { host, port, headersMs = 10_000, requestMs = 30_000, portVariable = "PORT" } = options;
-  // The listener responds by itself, and catches every error.
-  const listener = getRequestListener(app.fetch, { errorHandler: respondUnreadable });
   const timeouts = {
     headersTimeout: headersMs,
     requestTimeout: Math.max(requestMs, headersMs),
     keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs,
   };
-  const server = createServer(
-    // Node enforces the timeouts at this interval.
-    { ...timeouts, connectionsCheckingInterval: headersMs / 4 },
-    (incoming, outgoing) => {
-      void listener(incoming, outgoing);
-    },
-  );
+  // Node enforces the timeouts at this interval.
+  const server = createServer({ ...timeouts, connectionsCheckingInterval: headersMs / 4 });
   server.on("clientError", respondMalformed);
   try {
     server.listen({ port, host, backlog });
@@ -65,7 +64,13 @@ export async function listen(app: Hono<ApiEnv>, options: ListenOptions): Promise
   const address = server.address();
   if (address === null || typeof address === "string") throw new StartupError("The server has no port.");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  return { url: `http://${name}:${address.port}`, stop: (deadlineMs) => stop(server, deadlineMs) };
+  const url = `http://${name}:${address.port}`;
+  // Node accepts no connection before this turn of the event loop ends. The listener responds by itself, and catches every error.
+  const listener = getRequestListener(createApp(url).fetch, { errorHandler: respondUnreadable });
+  server.on("request", (incoming, outgoing) => {
+    void listener(incoming, outgoing);
+  });
+  return { url, stop: (deadlineMs) => stop(server, deadlineMs) };
 }
 
 async function stop(server: Server, deadlineMs: number): Promise<void> {

@@ -10,22 +10,24 @@ import { startMetrics } from "./metrics/metrics-server.ts";
 await bootstrap(async (runtime) => {
   const { env, log, database, infisical, secrets, metrics, stopping } = runtime;
   const startUp = createStartUp(log);
-  const app = createApp({
-    secrets,
-    database,
-    infisical,
-    startUp,
-    isListening: () => secrets.isListening(),
-    log,
-    metrics,
-    baseDomain: env.BASE_DOMAIN,
-    stripeApiUrl: env.STRIPE_API_URL,
-    trustedProxies: env.TRUSTED_PROXIES,
-    allowedOrigins: env.ALLOWED_ORIGINS,
-    maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
-  });
+  const createAppAt = (listeningUrl: string) =>
+    createApp({
+      secrets,
+      database,
+      infisical,
+      startUp,
+      isListening: () => secrets.isListening(),
+      log,
+      metrics,
+      baseDomain: env.BASE_DOMAIN,
+      stripeApiUrl: env.STRIPE_API_URL,
+      trustedProxies: env.TRUSTED_PROXIES,
+      publicUrl: env.PUBLIC_URL ?? listeningUrl,
+      allowedOrigins: env.ALLOWED_ORIGINS,
+      maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
+    });
 
-  const server = await listen(app, {
+  const server = await listen(createAppAt, {
     host: env.HOST,
     port: env.PORT,
     keepAliveMs: env.KEEP_ALIVE_SECONDS * 1000,

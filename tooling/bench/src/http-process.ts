@@ -32,7 +32,7 @@ await secrets.start();
 const log = createLog("info");
 const startUp = createStartUp(log);
 await startUp.run(async () => {}, new AbortController().signal);
-const app = createApp({
+const appOptions = {
   secrets,
   database,
   infisical,
@@ -45,13 +45,16 @@ const app = createApp({
   allowedOrigins: [],
   metrics: createMetrics(),
   maxRequestsInFlight: 1000,
-});
+};
 
 const t = initTRPC.create({ isDev: false });
 const router = t.router({ nothing: t.procedure.mutation(() => null) });
-app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
+const createAppAt = (publicUrl: string) => {
+  const app = createApp({ ...appOptions, publicUrl });
+  return app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
+};
 
-const server = await listen(app, { host: "127.0.0.1", port: 0 });
+const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
 process.send?.(server.url);
 await once(process, "disconnect");
 await server.stop(1000);

@@ -55,6 +55,17 @@ test("the fake keys of the demo are checked at the local provider, and nowhere e
   expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: stripe.url });
 });
 
+test.each([
+  [{}, "http://localhost:3001"],
+  [{ HOST: "0.0.0.0" }, "http://localhost:3001"],
+  [{ HOST: "192.0.2.7" }, undefined],
+  [{ PUBLIC_URL: "https://secrets.example.com" }, "https://secrets.example.com"],
+  [{ PUBLIC_URL_FILE: "/run/public-url" }, undefined],
+])("with %j, browsers find the admin app at %s", (variables, publicUrl) => {
+  const servers = { database, infisical, stripe: undefined };
+  expect(apiEnvironment(variables, servers, { ports, cacheDir: "/cache" })["PUBLIC_URL"]).toBe(publicUrl);
+});
+
 test("touches no variable of a server that the environment names", () => {
   const variables = {
     DATABASE_URL: "postgres://real",

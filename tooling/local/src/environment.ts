@@ -91,7 +91,13 @@ export function apiEnvironment(
     METRICS_PORT_FILE: undefined,
     NODE_COMPILE_CACHE: cacheDir,
   };
-  return { ...variables, ...own, ...variablesOf(servers) };
+  return { ...publicUrl(variables, ports.api), ...variables, ...own, ...variablesOf(servers) };
+}
+
+/** Passkeys need a name, and browsers know this one everywhere. For the host of another network, the API's default holds. */
+function publicUrl({ HOST, PUBLIC_URL_FILE }: Variables, port: number): Variables {
+  const isHere = ["127.0.0.1", "::1", "0.0.0.0", "::", "localhost"].includes(HOST || "127.0.0.1");
+  return isHere && PUBLIC_URL_FILE === undefined ? { PUBLIC_URL: `http://localhost:${port}` } : {};
 }
 
 /** What a command needs to know of the servers that this start has started, and of no others. */

@@ -50,5 +50,5 @@ export function serveMetrics(
   );
   app.onError((_, c) => c.body(null, 500));
   app.notFound((c) => c.body(null, 404));
-  return listen(app, { host, port, portVariable: "METRICS_PORT" });
+  return listen(() => app, { host, port, portVariable: "METRICS_PORT" });
 }

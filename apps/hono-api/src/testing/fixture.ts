@@ -155,22 +155,24 @@ export async function startApi({
   const catalog: Catalog = deliveryChatCatalog;
   const secrets = createTenantSecrets({ database, infisical, catalog, limits, cache: false });
   const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
-  const app = createApp({
-    secrets,
-    database,
-    infisical,
-    startUp,
-    isListening: () => true,
-    log,
-    metrics,
-    baseDomain: "localhost",
-    stripeApiUrl,
-    trustedProxies,
-    allowedOrigins: ["https://admin.example.com"],
-    maxRequestsInFlight,
-  });
+  const createAppAt = (url: string) =>
+    createApp({
+      secrets,
+      database,
+      infisical,
+      startUp,
+      isListening: () => true,
+      log,
+      metrics,
+      baseDomain: "localhost",
+      stripeApiUrl,
+      trustedProxies,
+      publicUrl: url,
+      allowedOrigins: ["https://admin.example.com"],
+      maxRequestsInFlight,
+    });
   metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening: () => true });
-  const server = await listen(app, { host: "127.0.0.1", port: 0 });
+  const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {
     await server.stop(1000);
     await database.close();
