@@ -8,6 +8,7 @@ create table api_key_companies (
   constraint api_key_companies_pkey PRIMARY KEY (company_id, api_key_id)
 );
 CREATE INDEX api_key_companies_api_key ON public.api_key_companies USING btree (api_key_id);
+CREATE TRIGGER notify_list AFTER INSERT ON public.api_key_companies FOR EACH ROW EXECUTE FUNCTION notify_of_api_key_company();
 alter table api_key_companies enable row level security;
 alter table api_key_companies force row level security;
 create policy company on api_key_companies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
@@ -41,6 +42,7 @@ create table api_keys (
 CREATE INDEX api_keys_company ON public.api_keys USING btree (company_id);
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.api_keys FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE OF company_id, prefix, hash, verbs, key_patterns, addresses, expires_at, revoked_at ON public.api_keys FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
+CREATE TRIGGER notify_list AFTER INSERT OR UPDATE OF expires_at, revoked_at ON public.api_keys FOR EACH ROW EXECUTE FUNCTION notify_of_api_key();
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.api_keys FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
 alter table api_keys enable row level security;
 alter table api_keys force row level security;
@@ -388,6 +390,7 @@ create table memberships (
 CREATE INDEX memberships_user ON public.memberships USING btree (user_id);
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.memberships FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
+CREATE TRIGGER notify_list AFTER INSERT OR DELETE OR UPDATE OF role, name ON public.memberships FOR EACH ROW EXECUTE FUNCTION notify_of_member();
 alter table memberships enable row level security;
 alter table memberships force row level security;
 create policy company on memberships for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
@@ -582,6 +585,9 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
+-- function notify_of_api_key() returns trigger; owned by tenant_secrets_migration, for none other
+-- function notify_of_api_key_company() returns trigger; owned by tenant_secrets_migration, for none other
+-- function notify_of_member() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
 -- function read_secret(uuid,text) returns record; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance

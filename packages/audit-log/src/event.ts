@@ -33,6 +33,7 @@ export type AuditAction =
   | "company.rename"
   | "company.set-recovery"
   | "company.set-store"
+  | "company.stamp"
   | "api-key.create"
   | "api-key.list"
   | "api-key.revoke"

@@ -20,7 +20,12 @@ export {
 export { type AuditFilters, type AuditListOptions, auditOperations } from "./operations/audit.ts";
 export { type CatalogDescription, catalogOperations } from "./operations/catalog.ts";
 export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./operations/checks.ts";
-export { companiesOperations, type CompanyDescription, type NewCompany } from "./operations/companies.ts";
+export {
+  companiesOperations,
+  type CompanyDescription,
+  type CompanyStamp,
+  type NewCompany,
+} from "./operations/companies.ts";
 export {
   type GraceOptions,
   maxBatchSecrets,

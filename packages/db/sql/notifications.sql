@@ -67,3 +67,43 @@ create or replace trigger notify_change after insert or update or delete on memb
 create or replace trigger notify_change after insert or delete
   or update of company_id, prefix, hash, verbs, key_patterns, addresses, expires_at, revoked_at on api_keys
   for each statement execute function notify_subject('credentials');
+
+-- What lists of a company show. A change of a row's MAC or of `last_used_at` sends nothing: no list shows it at once.
+create or replace function notify_of_member() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  perform pg_notify('tenant_secrets', 'company-members ' || coalesce(new.company_id, old.company_id));
+  return null;
+end $$;
+create or replace trigger notify_list after insert or delete or update of role, name on memberships
+  for each row execute function notify_of_member();
+
+-- A platform key is in the list of every company that it may enter.
+create or replace function notify_of_api_key() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+declare
+  company uuid;
+begin
+  for company in select new.company_id where new.company_id is not null
+    union select l.company_id from public.api_key_companies l where l.api_key_id = new.id
+  loop
+    perform pg_notify('tenant_secrets', 'company-api-keys ' || company);
+  end loop;
+  return null;
+end $$;
+create or replace trigger notify_list after insert or update of expires_at, revoked_at on api_keys
+  for each row execute function notify_of_api_key();
+create or replace function notify_of_api_key_company() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  perform pg_notify('tenant_secrets', 'company-api-keys ' || new.company_id);
+  return null;
+end $$;
+create or replace trigger notify_list after insert on api_key_companies
+  for each row execute function notify_of_api_key_company();

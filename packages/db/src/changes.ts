@@ -5,9 +5,18 @@ import type { Database } from "./connect.ts";
 import { openDriver } from "./driver.ts";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
 
-/** The kinds of changes: a company, its secrets or keys, the master key registry, or a credential. */
+const companySubjects = [
+  "company",
+  "company-secrets",
+  "company-keys",
+  "company-members",
+  "company-api-keys",
+] as const;
+type CompanySubject = (typeof companySubjects)[number];
+
+/** The kinds of changes: a company, its secrets, keys, members or API keys, the master key registry, or a credential. */
 export type Change =
-  | { readonly subject: "company" | "company-secrets" | "company-keys"; readonly companyId: string }
+  | { readonly subject: CompanySubject; readonly companyId: string }
   /** One secret, by {@link nameTagOf} its key. */
   | { readonly subject: "company-secret"; readonly companyId: string; readonly nameTag: string }
   | { readonly subject: "master-keys" }
@@ -150,9 +159,7 @@ function parseChange(payload: string): Change | undefined {
   const [, ofSecret, nameTag] = /^company-secret ([0-9a-f-]{36}) ([\w-]{22})$/.exec(payload) ?? [];
   if (ofSecret !== undefined && nameTag !== undefined)
     return { subject: "company-secret", companyId: ofSecret, nameTag };
-  const [, subject, companyId] =
-    /^(company|company-secrets|company-keys) ([0-9a-f-]{36})$/.exec(payload) ?? [];
-  if (companyId === undefined) return undefined;
-  if (subject !== "company" && subject !== "company-secrets" && subject !== "company-keys") return undefined;
-  return { subject, companyId };
+  const [, topic, companyId] = /^([a-z-]+) ([0-9a-f-]{36})$/.exec(payload) ?? [];
+  const subject = companySubjects.find((each) => each === topic);
+  return subject === undefined || companyId === undefined ? undefined : { subject, companyId };
 }

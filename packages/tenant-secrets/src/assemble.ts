@@ -33,6 +33,7 @@ import { createCompanies, type Company } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
 import { createMembers } from "./companies/members.ts";
+import { createStamps } from "./companies/stamps.ts";
 import { createOperators } from "./companies/operators.ts";
 import { createUsers } from "./companies/users.ts";
 import { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
@@ -212,6 +213,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const rows = createCompanyRows(database, authentic, cacheOptions);
   const operations = createOperations(database, authentic, audit);
   const companies = limitedCompanies(createCompanies(operations, rows), { limits, catalog });
+  const stamps = createStamps(companies);
   const authentication = createAuthentication({
     database,
     authentic,
@@ -319,6 +321,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     }),
     searchValues: createValueSearch(operations, companies, companyKeys),
     companies,
+    stamps,
     authenticate: authentication.authenticate,
     limits,
     apiKeys: createApiKeys(operations, companies),
@@ -385,6 +388,7 @@ export function assembleTenantSecrets<C extends Catalog>(
         listenerUrl,
         onAlarm,
         onChange: (change) => {
+          stamps.count(change);
           if (change === undefined) {
             companyKeys.invalidate();
             rows.markStale();
@@ -397,6 +401,7 @@ export function assembleTenantSecrets<C extends Catalog>(
             rowKeys.invalidate();
           }
           if (change === undefined || !("companyId" in change)) return;
+          if (change.subject === "company-members" || change.subject === "company-api-keys") return;
           if (change.subject === "company-secret") {
             const { companyId, nameTag } = change;
             cache.invalidateMatching(companyId, (secretKey) => nameTagOf(companyId, secretKey) === nameTag);

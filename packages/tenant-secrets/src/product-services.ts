@@ -6,6 +6,7 @@ import type { Authenticate } from "./companies/authenticate.ts";
 import type { Companies } from "./companies/companies.ts";
 import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
+import type { Stamps } from "./companies/stamps.ts";
 import type { Users } from "./companies/users.ts";
 import type { KeyBackups } from "./keys/backup/backup.ts";
 import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
@@ -29,6 +30,7 @@ export interface Services {
   readonly describeCatalog: () => CatalogDescription;
   readonly limits: RateLimits;
   readonly companies: Companies;
+  readonly stamps: Pick<Stamps, "get">;
   readonly apiKeys: ApiKeys;
   readonly members: Members;
   readonly users: Users;

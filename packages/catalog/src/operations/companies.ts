@@ -14,8 +14,28 @@ const CompanyDescription = z.object({
 });
 export type CompanyDescription = Readonly<z.infer<typeof CompanyDescription>>;
 
-/** The companies of the platform. For operators. */
+const CompanyStamp = z.object({
+  /** Which process counted. Numbers of two sources cannot be compared: another source is a reason to ask for the lists once. */
+  source: z.uuid(),
+  secrets: z.int(),
+  members: z.int(),
+  apiKeys: z.int(),
+});
+export type CompanyStamp = Readonly<z.infer<typeof CompanyStamp>>;
+
+/** The companies of the platform. For operators, but for `stamp`. */
 export const companiesOperations = {
+  /**
+   * Counters that move when a list of the company may have changed, so that a page need not ask for the list itself, which is
+   * audited. For every caller that may enter the company. Results of checks and times of last use move nothing.
+   */
+  stamp: operation({
+    kind: "query",
+    verb: "describe",
+    input: z.strictObject({ company }),
+    output: CompanyStamp,
+  }),
+
   list: operation({
     kind: "query",
     verb: "companies",

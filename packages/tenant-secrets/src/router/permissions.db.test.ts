@@ -150,6 +150,7 @@ const table: Readonly<Record<string, Row>> = {
     may: `owner admin ${programs}`,
     input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }),
   },
+  "companies.stamp": { may: everybody, input: ({ company }) => ({ company }) },
   "companies.list": { may: "operator" },
   "companies.create": {
     may: "operator",
