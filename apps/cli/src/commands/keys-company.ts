@@ -19,7 +19,12 @@ through an API. For operators.`,
       }),
     );
     if (json) return printJson({ company: subdomain, ...rotated });
-    const { keyVersion, values, destroyed } = rotated;
+    const { keyVersion, values, destroyed, drivenElsewhere } = rotated;
+    if (drivenElsewhere !== undefined) {
+      return print(
+        `Another process puts everything of ${subdomain} under its key ${keyVersion}: "runs show ${drivenElsewhere}" shows how far it is. If that process dies, run this again.`,
+      );
+    }
     print(
       `Everything of ${subdomain} is under its key ${keyVersion}: ${values} values were re-encrypted. Destroyed: ${
         destroyed.length === 0 ? "no key" : `key ${destroyed.join(", ")}`

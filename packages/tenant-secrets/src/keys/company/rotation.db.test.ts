@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
@@ -117,6 +117,35 @@ describe("rotating a company's key", () => {
       Math.max(...keyVersions) - 1,
     );
     expect(await fixture.secrets.company(subdomain, product).get("CUSTOM_A")).toBe("second");
+  });
+
+  test("a rotation that another process drives is joined at once, and an emergency rotation waits for its end", async () => {
+    const subdomain = await filled();
+    const [row] = await fixture.superuser`select id from companies where subdomain = ${subdomain}`;
+    const companyId = companyIdOf({ id: String(row?.["id"]) });
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const first = rotate(subdomain, () => {
+      reached.resolve();
+      return released.promise;
+    });
+    await reached.promise;
+    const [run] = await fixture.secrets.runs.list(operator, { limit: 1 });
+    const joined = { keyVersion: 2, values: 0, destroyed: [], drivenElsewhere: run?.id };
+    expect(await rotate(subdomain)).toEqual(joined);
+    let ended = false;
+    const emergency = fixture
+      .another()
+      .companyKeyRotation.replaceOldKeys(operator, { companyId, madeUntil: new Date(0) })
+      .then((rotated) => {
+        ended = true;
+        return rotated;
+      });
+    await sleep(600);
+    expect(ended).toBe(false);
+    released.resolve();
+    expect(await first).toMatchObject({ keyVersion: 2, destroyed: [1] });
+    expect(await emergency).toEqual({ keyVersion: 2, values: 0, destroyed: [] });
   });
 
   test("a read that found a value under the old key succeeds even if the key is destroyed before it is loaded", async () => {

@@ -20,19 +20,21 @@ import {
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;
 
 export interface RotatedCompanyKey {
-  /** The version of the key that everything of the company is encrypted under now. */
+  /** The version of the key that everything of the company is encrypted under now, or is going to be. */
   readonly keyVersion: number;
   /** Values re-encrypted by this call. */
   readonly values: number;
   /** Versions of the keys destroyed by this call. */
   readonly destroyed: readonly number[];
+  /** The id of the run, if another process drives it: not everything is under the key yet. */
+  readonly drivenElsewhere?: string;
 }
 
 export interface CompanyKeyRotation {
   /**
    * Gives a company a new key, re-encrypts all its values and destroys the old key; or continues an interrupted rotation. Reads
-   * and writes continue meanwhile, and it can be interrupted anywhere. If another rotation of the company starts meanwhile,
-   * both end under its key.
+   * and writes continue meanwhile, and it can be interrupted anywhere. If another process drives a rotation of the company, this
+   * call joins it: it is answered at once, with that run.
    *
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if the company has no key, or too many rotations start
    *   meanwhile; KEY_DESTROYED; INTEGRITY_FAILURE if values do not decrypt: all others are then under the new key, and the old
@@ -51,8 +53,8 @@ export interface CompanyKeyRotation {
    */
   requestRotation(caller: Caller, subdomain: string): Promise<number>;
   /**
-   * As `rotate`, for an operator whose permission was checked, unless the active key was made after `madeUntil` and no older
-   * key is left.
+   * As `rotateCompanyKey`, for an operator whose permission was checked, unless the active key was made after `madeUntil` and no
+   * older key is left. Ends when everything is under one key: if another process drives the rotation, this waits for it.
    *
    * @returns undefined if the company has no key
    */
@@ -83,6 +85,8 @@ interface Asked {
   readonly madeUntil?: Date;
   /** Whether the caller drives the run, or a job does. */
   readonly how: "drive" | "enqueue";
+  /** Whether to wait for another process that drives the run. */
+  readonly waits?: boolean;
 }
 
 /** Milliseconds between two checks whether another process has finished the run. */
@@ -194,10 +198,10 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     }
   };
 
-  /** Drives a run to its end. If another process does so, waits for it, and takes over if it dies. */
+  /** Drives a run to its end. If another process does so, joins it or waits for it, and takes over if it dies. */
   const finish = async (
-    { run }: Begun,
-    caller: Caller,
+    { run, keyVersion: activeVersion }: Begun,
+    { caller, waits = false }: Pick<Asked, "caller" | "waits">,
     onReencrypted: OnReencrypted | undefined,
   ): Promise<RotatedCompanyKey> => {
     const tally = newTally(onReencrypted);
@@ -214,6 +218,10 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
           return rotated((await companyRotation.get(driven)).facts);
         }
         if (!(error instanceof RunDriven)) throw error;
+        if (!waits) {
+          const { values, destroyed } = tally;
+          return { keyVersion: activeVersion, values, destroyed, drivenElsewhere: driven };
+        }
         await sleep(pollIntervalMs);
       }
     }
@@ -225,7 +233,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     onReencrypted?: OnReencrypted,
   ): Promise<RotatedCompanyKey | undefined> => {
     const begun = await begin(steps, { ...asked, how: "drive" });
-    return begun && finish(begun, asked.caller, onReencrypted);
+    return begun && finish(begun, asked, onReencrypted);
   };
 
   return {
@@ -247,7 +255,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     },
     replaceOldKeys: (caller, { companyId, madeUntil }, onReencrypted) =>
       operations.inSteps({ caller, action: "key.rotate-company", company: { id: companyId } }, (steps) =>
-        rotate(steps, { caller, companyId, madeUntil }, onReencrypted),
+        rotate(steps, { caller, companyId, madeUntil, waits: true }, onReencrypted),
       ),
   };
 }
