@@ -479,6 +479,7 @@ create table runs (
   rate real,
   lease_holder uuid,
   lease_until timestamp(3) with time zone,
+  not_before timestamp(3) with time zone,
   fence bigint not null default 0,
   attempts integer not null default 0,
   error_code text,
@@ -492,7 +493,7 @@ create table runs (
   finished_at timestamp(3) with time zone,
   constraint runs_finished_check CHECK (((state = ANY (ARRAY['done'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
   constraint runs_pkey PRIMARY KEY (id),
-  constraint runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'failed'::text, 'done'::text, 'cancelled'::text])))
+  constraint runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'failed'::text, 'cancelling'::text, 'done'::text, 'cancelled'::text])))
 );
 CREATE INDEX runs_started_at ON public.runs USING btree (started_at, id);
 CREATE UNIQUE INDEX runs_one_unfinished ON public.runs USING btree (kind, subject) WHERE (finished_at IS NULL);

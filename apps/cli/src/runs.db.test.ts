@@ -1,4 +1,5 @@
-import { beforeAll, expect, test } from "vitest";
+import { connectDatabase } from "@repo/db";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
 import { cli, failing, type Outcome } from "./testing/run-cli.ts";
 
@@ -49,6 +50,29 @@ test("a run is listed, shown, paused, resumed and done, each with how far it is"
     code: "CONFLICT",
     message: expect.stringContaining("is done"),
   });
+});
+
+test("a run that waits says until when, and a rotation that another process drives is told as one", async () => {
+  const id = await startRun("initech");
+  const { superuserUrl } = fixture;
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  onTestFinished(() => database.close());
+  const change = (changes: string) =>
+    database.outsideCompanies((sql) => sql.unsafe(`update runs set ${changes} where id = '${id}'`));
+  await change("not_before = '2030-01-02 03:04Z'");
+  expect((await run("show", id)).stdout).toMatch(/^State +waiting until 2030-01-02 03:04Z$/m);
+  await change(
+    "not_before = null, lease_until = now() + interval '1 hour', lease_holder = gen_random_uuid()",
+  );
+  const { stdout } = await cli(["keys", "rotate-company", "initech"], {
+    ...fixture.local,
+    TENANT_SECRETS_OPERATOR_TOKEN: fixture.operatorToken,
+  });
+  expect(stdout).toBe(
+    `Another process puts everything of initech under its key 2: "runs show ${id}" shows how far it is. If that process dies, run this again.\n`,
+  );
+  await change("lease_until = now()");
+  await fixture.secrets.admin.runs.work["rotate-company-key"]?.(id, new AbortController().signal);
 });
 
 test("a run is cancelled, a page of runs begins where another ended, and a wrong id is told", async () => {

@@ -266,6 +266,7 @@ CREATE TABLE "runs" (
 	"rate" real,
 	"lease_holder" uuid,
 	"lease_until" timestamp (3) with time zone,
+	"not_before" timestamp (3) with time zone,
 	"fence" bigint DEFAULT 0 NOT NULL,
 	"attempts" integer DEFAULT 0 NOT NULL,
 	"error_code" text,
@@ -278,7 +279,7 @@ CREATE TABLE "runs" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"finished_at" timestamp (3) with time zone,
 	CONSTRAINT "runs_pkey" PRIMARY KEY("id"),
-	CONSTRAINT "runs_state_check" CHECK ("runs"."state" in ('running', 'paused', 'failed', 'done', 'cancelled')),
+	CONSTRAINT "runs_state_check" CHECK ("runs"."state" in ('running', 'paused', 'failed', 'cancelling', 'done', 'cancelled')),
 	CONSTRAINT "runs_finished_check" CHECK (("runs"."state" in ('done', 'cancelled')) = ("runs"."finished_at" is not null))
 );
 --> statement-breakpoint

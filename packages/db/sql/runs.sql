@@ -11,9 +11,15 @@ declare
   held record;
 begin
   select state, lease_holder, fence into held from public.runs where id = run for update;
-  if not found or held.fence <> token then return 'lost'; end if;
-  if held.state <> 'running' then return held.state; end if;
-  if held.lease_holder is distinct from holder then return 'lost'; end if;
+  if not found then return 'lost'; end if;
+  if held.fence <> token then
+    return case when held.state in ('cancelling', 'cancelled') then held.state else 'lost' end;
+  end if;
+  if held.state not in ('running', 'cancelling') then return held.state; end if;
+  -- A cancellation ends the lease of the phase; the lease of the clean-up has a token of its own.
+  if held.lease_holder is distinct from holder then
+    return case when held.state = 'cancelling' then held.state else 'lost' end;
+  end if;
   update public.runs set
     lease_until = clock_timestamp() + make_interval(secs => seconds),
     updated_at = clock_timestamp(),

@@ -82,19 +82,24 @@ backup directory waits for a process that has one. For operators.`,
 export const cancelCommand = defineCommand({
   positionals: ["run"],
   options: {},
-  details: `Ends a run for good, between two steps. Finished steps stay. A rotation of the master key cannot be cancelled. For
-operators.`,
+  details: `Ends a run for good, between two steps. Finished steps stay, unless runs of its kind are cleaned up. A rotation of the
+master key cannot be cancelled. For operators.`,
   examples: ["runs cancel 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10"],
   run: async ({ run: id, json }) => {
     const run = await withApi(credential, (api) => api.runs.cancel.mutate({ run: id }));
     if (json) return printJson(run);
-    print(`Cancelled in the phase "${run.phase}"${progressText(run)}. Finished steps stay.`);
+    print(
+      run.state === "cancelling"
+        ? `Cancelled in the phase "${run.phase}". A job undoes its finished steps: "runs show" shows how far it is.`
+        : `Cancelled in the phase "${run.phase}"${progressText(run)}. Finished steps stay.`,
+    );
   },
 });
 
-function stateText({ state, driven, attempts }: RunDescription): string {
+function stateText({ state, driven, notBefore, attempts }: RunDescription): string {
   if (state !== "running") return state;
   if (driven) return "running";
+  if (notBefore !== undefined) return `waiting until ${minute(notBefore)}`;
   return attempts > 0 ? `waiting, ${attempts} attempts failed` : "waiting";
 }
 

@@ -6,7 +6,7 @@ const RunDescription = z.object({
   id: z.uuid(),
   kind: z.string(),
   subject: z.string(),
-  state: z.enum(["running", "paused", "failed", "done", "cancelled"]),
+  state: z.enum(["running", "paused", "failed", "cancelling", "done", "cancelled"]),
   phase: z.string(),
   /** How many items of the phase are done, and of how many. */
   done: z.int(),
@@ -15,6 +15,8 @@ const RunDescription = z.object({
   secondsLeft: z.int().optional(),
   /** Whether a process is at it now. */
   driven: z.boolean(),
+  /** A run that waits: it continues then. */
+  notBefore: z.date().optional(),
   /** Attempts that failed since it last came to another phase, and what stopped the last one. */
   attempts: z.int(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),

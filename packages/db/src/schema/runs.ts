@@ -25,8 +25,11 @@ export const runs = pgTable(
     kind: text("kind").notNull(),
     /** What the run is about, such as a region or the id of a company: one unfinished run of a kind for each. */
     subject: text("subject").notNull(),
-    /** `failed`: the job queue has stopped retrying. Starting or resuming the run continues it. */
-    state: text("state", { enum: ["running", "paused", "failed", "done", "cancelled"] })
+    /**
+     * `failed`: the job queue has stopped retrying. Starting or resuming the run continues it. `cancelling`: its clean-up is
+     * not finished.
+     */
+    state: text("state", { enum: ["running", "paused", "failed", "cancelling", "done", "cancelled"] })
       .notNull()
       .default("running"),
     phase: text("phase").notNull(),
@@ -41,6 +44,8 @@ export const runs = pgTable(
     rate: real("rate"),
     leaseHolder: uuid("lease_holder"),
     leaseUntil: at("lease_until"),
+    /** The run waits until then, without a lease. A job continues it. */
+    notBefore: at("not_before"),
     /** Higher with each lease: what an earlier holder still has under way is refused by it. */
     fence: bigint("fence", { mode: "number" }).notNull().default(0),
     /** Attempts that failed since the run last came to another step. */
@@ -61,7 +66,10 @@ export const runs = pgTable(
       .on(t.kind, t.subject)
       .where(sql`${t.finishedAt} is null`),
     index("runs_started_at").on(t.startedAt, t.id),
-    check("runs_state_check", sql`${t.state} in ('running', 'paused', 'failed', 'done', 'cancelled')`),
+    check(
+      "runs_state_check",
+      sql`${t.state} in ('running', 'paused', 'failed', 'cancelling', 'done', 'cancelled')`,
+    ),
     check("runs_finished_check", sql`(${t.state} in ('done', 'cancelled')) = (${t.finishedAt} is not null)`),
   ],
 );

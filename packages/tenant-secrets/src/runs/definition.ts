@@ -24,6 +24,11 @@ export interface Next<Phase extends string, Facts> {
   readonly facts?: Partial<Facts>;
   /** The number of items of the next phase. */
   readonly total?: number;
+  /**
+   * The next phase starts no earlier, by the database's clock. The run gives up its lease, and a job drives it from there. For a
+   * kind with `background` only.
+   */
+  readonly notBefore?: Date;
   readonly report?: { readonly report: string; readonly mac: string };
 }
 
@@ -34,7 +39,7 @@ export interface Entered {
 
 /** The context of a phase. All its changes go through `commit`, `commitIn` or `enter`. */
 export interface RunStep<Input, Facts, Phase extends string> {
-  readonly run: Pick<RunRow, "id" | "subject" | "requestedByKind" | "requestedById" | "startedAt">;
+  readonly run: Pick<RunRow, "id" | "subject" | "phase" | "requestedByKind" | "requestedById" | "startedAt">;
   readonly input: Input;
   /** The facts that the phases have gathered so far. */
   readonly facts: Facts;
@@ -82,7 +87,7 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   readonly phases: Readonly<
     Record<Phase, (step: RunStep<Input, Facts, Phase>, tools: Tools) => Promise<Entered>>
   >;
-  /** Whether it may end half done. */
+  /** Whether it may end half done, after its clean-up if it has one. */
   readonly cancellable: boolean;
   /** Errors after which the run cannot continue: it is cancelled. */
   readonly fatal?: ReadonlySet<ErrorCode>;
@@ -97,5 +102,11 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
     readonly within?: (caller: Caller, work: () => Promise<void>) => Promise<void>;
     /** Called for each job. */
     readonly tools: (() => Tools) | undefined;
+    /**
+     * Undoes what a cancelled run leaves behind, before the run ends and another one of its subject can start. As a phase: it can
+     * be killed and restarted at its cursor, and its steps are fenced. `run.phase` is the phase that was cancelled; cursor and
+     * progress are the clean-up's own. A run that has `failed` can be resumed, and is cleaned up when it is cancelled.
+     */
+    readonly cleanUp?: (step: RunStep<Input, Facts, never>, tools: Tools) => Promise<Entered>;
   };
 }

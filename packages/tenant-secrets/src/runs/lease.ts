@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { and, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { and, eq, isNull, notInArray, or, sql } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { notFound, TenantSecretsError } from "@repo/catalog";
 
@@ -13,6 +13,9 @@ const leaseSeconds = 30;
 
 /** Failures in a row after which a run fails until it is started or resumed: the job queue retries as often. */
 export const mostAttempts = 25;
+
+/** A change of a run in the caller's own transaction. */
+export type ChangeRun = (statements: Statements, run: Pick<RunRow, "id">) => Promise<void>;
 
 /** The right of one process to drive one run. A later lease has a higher token, and invalidates this one. */
 export interface Lease {
@@ -54,12 +57,20 @@ export class RunDriven extends TenantSecretsError {
   }
 }
 
+/** The run waits for a time, and no process drives it until then. */
+export class RunWaiting extends TenantSecretsError {
+  constructor(until: Date) {
+    super("CONFLICT", `The run waits until ${until.toISOString()}, and a job continues it then.`);
+  }
+}
+
 export const leaseEnd = sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`;
 
 /**
  * Takes the lease of a run; a failed run becomes running again.
  *
- * @throws {RunDriven} @throws {RunStopped} if it is paused or finished @throws {TenantSecretsError} NOT_FOUND
+ * @throws {RunDriven} @throws {RunWaiting} @throws {RunStopped} if it is paused or finished
+ * @throws {TenantSecretsError} NOT_FOUND
  */
 export async function takeLease(database: Database, id: string): Promise<RunRow & Lease> {
   return database.acrossCompanies(async (statements) => {
@@ -67,7 +78,8 @@ export async function takeLease(database: Database, id: string): Promise<RunRow 
     const [row] = await statements
       .update(runs)
       .set({
-        state: "running",
+        state: sql`case when ${runs.state} = 'failed' then 'running' else ${runs.state} end`,
+        notBefore: null,
         leaseHolder: holder,
         leaseUntil: leaseEnd,
         fence: sql`${runs.fence} + 1`,
@@ -76,17 +88,21 @@ export async function takeLease(database: Database, id: string): Promise<RunRow 
       .where(
         and(
           eq(runs.id, id),
-          inArray(runs.state, ["running", "failed"]),
+          notInArray(runs.state, ["paused", "done", "cancelled"]),
           or(isNull(runs.leaseUntil), sql`${runs.leaseUntil} < now()`),
+          or(isNull(runs.notBefore), sql`${runs.notBefore} <= now()`),
         ),
       )
       .returning();
     if (row !== undefined) return { ...row, holder, token: row.fence };
-    const [there] = await statements.select({ state: runs.state }).from(runs).where(eq(runs.id, id));
+    const [there] = await statements
+      .select({ state: runs.state, notBefore: runs.notBefore })
+      .from(runs)
+      .where(eq(runs.id, id));
     if (there === undefined) throw notFound();
-    throw there.state === "running" || there.state === "failed"
-      ? new RunDriven()
-      : new RunStopped(there.state);
+    const { state } = there;
+    if (state === "paused" || state === "done" || state === "cancelled") throw new RunStopped(state);
+    throw there.notBefore === null ? new RunDriven() : new RunWaiting(there.notBefore);
   });
 }
 
@@ -114,12 +130,12 @@ export async function holdRun(
  * Releases the lease, so that it need not expire. The error that stopped the driver, unless it was told to stop, is stored with
  * the run.
  *
- * @param ends whether nothing can continue the run, so that it is cancelled
+ * @param end cancels a run that nothing can continue, in the same transaction
  */
 export async function releaseRun(
   database: Database,
   { id, holder }: Lease & Pick<RunRow, "id">,
-  { error, ends }: { readonly error: TenantSecretsError | undefined; readonly ends: boolean },
+  { error, end }: { readonly error: TenantSecretsError | undefined; readonly end: ChangeRun | undefined },
 ): Promise<void> {
   const failure = error && {
     attempts: sql`${runs.attempts} + 1`,
@@ -127,14 +143,15 @@ export async function releaseRun(
     errorMessage: error.message,
     state: sql<RunState>`case when ${runs.state} = 'running' and ${runs.attempts} + 1 >= ${mostAttempts} then 'failed' else ${runs.state} end`,
   };
-  const end = ends ? ({ state: "cancelled", finishedAt: sql`now()` } as const) : {};
   await database
-    .acrossCompanies((statements) =>
-      statements
+    .acrossCompanies(async (statements) => {
+      const [released] = await statements
         .update(runs)
-        .set({ ...failure, ...end, leaseHolder: null, leaseUntil: null, updatedAt: sql`now()` })
-        .where(and(eq(runs.id, id), eq(runs.leaseHolder, holder))),
-    )
+        .set({ ...failure, leaseHolder: null, leaseUntil: null, updatedAt: sql`now()` })
+        .where(and(eq(runs.id, id), eq(runs.leaseHolder, holder)))
+        .returning({ id: runs.id });
+      if (released !== undefined) await end?.(statements, released);
+    })
     .catch((thrown: unknown) => {
       // An unavailable database holds the lease until it expires.
       if (!(thrown instanceof DatabaseError)) throw thrown;

@@ -28,17 +28,18 @@ export interface RunControl {
   /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is not running; NOT_SUPPORTED as `resume` */
   pause(caller: Caller, id: string): Promise<RunDescription>;
   /**
-   * Continues a run that was paused, has failed or lost its process, as a job.
+   * Continues a run that was paused, has failed or lost its process, as a job; or the clean-up of a cancelled one.
    *
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished; NOT_SUPPORTED if a run of this kind ends
    *   with the process that started it
    */
   resume(caller: Caller, id: string): Promise<RunDescription>;
   /**
-   * Ends a run permanently. Its finished steps stay.
+   * Ends a run permanently. Its finished steps stay, unless its kind has a clean-up: a job undoes them, and the run is
+   * `cancelling` until then.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished; NOT_SUPPORTED if a run of this kind may not
-   *   end half done
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished or cancelling; NOT_SUPPORTED if a run of
+   *   this kind may not end half done
    */
   cancel(caller: Caller, id: string): Promise<RunDescription>;
   /** How jobs of this process drive a run, by its kind. */
@@ -48,7 +49,7 @@ export interface RunControl {
 /** All kinds of runs. */
 export type RunKind = Pick<
   Run<never, object, never>,
-  "kind" | "verb" | "cancellable" | "inBackground" | "enqueue" | "work"
+  "kind" | "verb" | "cancellable" | "inBackground" | "enqueue" | "cancel" | "work"
 >;
 
 export function createRunControl(operations: Operations, kinds: readonly RunKind[]): RunControl {
@@ -64,7 +65,7 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
   const change = (
     caller: Caller,
     { id, action }: { readonly id: string; readonly action: "run.pause" | "run.resume" | "run.cancel" },
-    to: (row: RunRow, kind: RunKind) => Partial<RunRow>,
+    to: (statements: Statements, row: RunRow, kind: RunKind) => Promise<void>,
   ): Promise<RunDescription> => {
     const { allowed, deny } = permittedTo(caller);
     return operations.change({ caller, action, subject: id, deny }, async ({ statements }) => {
@@ -73,16 +74,7 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
       const kind = kinds.find((each) => each.kind === row?.kind);
       if (row === undefined || kind === undefined) throw notFound();
       if (row.finishedAt !== null) throw conflict(`This run is ${row.state}: there is nothing to change.`);
-      const changes = to(row, kind);
-      await statements
-        .update(runs)
-        .set({
-          ...changes,
-          updatedAt: sql`now()`,
-          ...(changes.state === "cancelled" && { finishedAt: sql`now()` }),
-        })
-        .where(eq(runs.id, id));
-      if (action === "run.resume") await kind.enqueue(statements, row);
+      await to(statements, row, kind);
       return audited(await get(statements, named), {});
     });
   };
@@ -107,22 +99,37 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
       );
     },
     pause: (caller, id) =>
-      change(caller, { id, action: "run.pause" }, ({ state }, { inBackground }) => {
+      change(caller, { id, action: "run.pause" }, async (statements, { state }, { inBackground }) => {
         if (!inBackground) throw endsWithItsProcess();
         if (state !== "running") throw conflict(`This run is ${state}, not running.`);
-        return { state: "paused" };
+        await update(statements, id, { state: "paused" });
       }),
     resume: (caller, id) =>
-      change(caller, { id, action: "run.resume" }, (_, { inBackground }) => {
+      change(caller, { id, action: "run.resume" }, async (statements, row, { inBackground, enqueue }) => {
         if (!inBackground) throw endsWithItsProcess();
-        return { state: "running", attempts: 0 };
+        const state = row.state === "cancelling" ? row.state : "running";
+        await update(statements, id, { state, attempts: 0 });
+        await enqueue(statements, row);
       }),
     cancel: (caller, id) =>
-      change(caller, { id, action: "run.cancel" }, (_, { cancellable }) => {
+      change(caller, { id, action: "run.cancel" }, async (statements, row, { cancellable, cancel }) => {
         if (!cancellable) throw notCancellable();
-        return { state: "cancelled", leaseHolder: null, leaseUntil: null };
+        if (row.state === "cancelling")
+          throw conflict("This run is being cancelled: its clean-up is not finished.");
+        await cancel(statements, row);
       }),
   };
+}
+
+async function update(
+  statements: Statements,
+  id: string,
+  changes: Partial<Pick<RunRow, "state" | "attempts">>,
+): Promise<void> {
+  await statements
+    .update(runs)
+    .set({ ...changes, updatedAt: sql`now()` })
+    .where(eq(runs.id, id));
 }
 
 async function select(
@@ -147,7 +154,7 @@ async function get(statements: Statements, where: SQL | undefined): Promise<RunD
 
 function descriptionOf({ row, driven }: { readonly row: RunRow; readonly driven: boolean }): RunDescription {
   const { id, kind, subject, state, phase, attempts, errorCode, errorMessage } = row;
-  const { requestedByKind, requestedById, startedAt, updatedAt, finishedAt } = row;
+  const { requestedByKind, requestedById, notBefore, startedAt, updatedAt, finishedAt } = row;
   return {
     id,
     kind,
@@ -156,6 +163,7 @@ function descriptionOf({ row, driven }: { readonly row: RunRow; readonly driven:
     phase,
     ...progressOf(row),
     driven,
+    notBefore: notBefore ?? undefined,
     attempts,
     error: errorCode === null ? undefined : { code: errorCode, message: errorMessage ?? "" },
     requestedBy: { kind: requestedByKind, id: requestedById },

@@ -3,8 +3,17 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, notFound } from "@repo/catalog";
-import type { OnStep, RunDefinition } from "./definition.ts";
-import { leaseEnd, releaseRun, RunStopped, takeLease, type Lease, type RunRow } from "./lease.ts";
+import type { OnStep, RunDefinition, RunStep } from "./definition.ts";
+import {
+  type ChangeRun,
+  leaseEnd,
+  releaseRun,
+  RunStopped,
+  RunWaiting,
+  takeLease,
+  type Lease,
+  type RunRow,
+} from "./lease.ts";
 import { progressOf } from "./progress.ts";
 import { createStep } from "./step.ts";
 
@@ -49,8 +58,10 @@ export interface Run<Input, Facts, Tools> extends Pick<
   start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
   /** As `start`, with a lease for the caller, which drives the run at once. */
   startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
-  /** Enqueues a job for a run, in the caller's own transaction; a failed run is retried. */
-  enqueue(statements: Statements, run: Pick<RunRow, "id">): Promise<void>;
+  /** Enqueues a job for a run, in the caller's own transaction; a failed run is retried. A run that waits has its job then. */
+  readonly enqueue: ChangeRun;
+  /** Cancels an unfinished run, in the caller's own transaction: at once, or after its clean-up, which a job does. */
+  readonly cancel: ChangeRun;
   findUnfinished(subject: string): Promise<FoundRun<Facts> | undefined>;
   /** The unfinished run's id, read in the caller's own transaction without a lock. */
   lookUpUnfinished(statements: Statements, subject: string): Promise<Pick<RunRow, "id"> | undefined>;
@@ -67,15 +78,16 @@ export interface Run<Input, Facts, Tools> extends Pick<
   /** @throws {TenantSecretsError} NOT_FOUND */
   get(id: string): Promise<FoundRun<Facts>>;
   /**
-   * Drives the run from its position to its end, phase by phase.
+   * Drives the run from its position, phase by phase, to its end or to a wait; or a cancelled one to the end of its clean-up.
    *
    * @param run one that was just started with a lease, or its id
    * @throws {RunDriven} if another process drives it
+   * @throws {RunWaiting} if it waits for a time
    * @throws {RunStopped} if it was stopped, paused or cancelled
    * @throws {TenantSecretsError} a phase's error, which is stored with the run
    */
   drive(run: (RunRow & Lease) | string, drive: Drive<Tools>): Promise<{ row: RunRow; facts: Facts }>;
-  /** The job that drives a run; undefined if this process lacks the tools. A run that is no longer running is skipped. */
+  /** The job that drives a run; undefined if this process lacks the tools. A run that needs no driver is skipped. */
   readonly work: ((id: string, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
@@ -124,31 +136,63 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
     return found;
   };
 
+  const enqueue: ChangeRun = async (statements, { id }) => {
+    await statements
+      .update(runs)
+      .set({ state: "running", attempts: 0 })
+      .where(and(eq(runs.id, id), eq(runs.state, "failed")));
+    const [row] = await statements.select({ notBefore: runs.notBefore }).from(runs).where(eq(runs.id, id));
+    const runAt = row?.notBefore ?? undefined;
+    await enqueueJob(statements, { task: kind, payload: { run: id }, jobKey: id, ...(runAt && { runAt }) });
+  };
+
+  // A run of an earlier release that had a clean-up ends without it.
+  const cleanUp =
+    background?.cleanUp ?? ((step: RunStep<Input, Facts, never>) => step.enter({ phase: "done" }));
+
+  const cancel: ChangeRun = async (statements, { id }) => {
+    const cleansUp = background?.cleanUp !== undefined;
+    await statements
+      .update(runs)
+      .set({
+        leaseHolder: null,
+        leaseUntil: null,
+        notBefore: null,
+        updatedAt: sql`now()`,
+        ...(cleansUp
+          ? { state: "cancelling", attempts: 0, cursor: null, done: 0, total: null, rate: null }
+          : { state: "cancelled", finishedAt: sql`now()` }),
+      })
+      .where(eq(runs.id, id));
+    if (cleansUp) await enqueue(statements, { id });
+  };
+
   const drive: Run<Input, Facts, Tools>["drive"] = async (run, { caller, tools, signal, onStep }) => {
     const leased = typeof run === "string" ? await takeLease(database, run) : run;
     const lease: Lease = { holder: leased.holder, token: leased.token };
     let row: RunRow = leased;
     try {
-      while (row.state === "running") {
+      while (needsDriver(row) && row.notBefore === null) {
         if (signal?.aborted === true) throw new RunStopped("aborted");
+        const cleansUp = row.state === "cancelling";
         const { phase } = row;
         if (!isPhase(definition, phase)) throw new Error("a run has the phases of its kind");
-        await onStep?.([phase, "begins", progressOf(row)]);
-        const step = createStep({ database, definition, row, lease, caller, signal, onStep });
-        row = (await phases[phase](step, tools)).row;
-        await onStep?.([phase, "is done", progressOf(row)]);
+        const name = cleansUp ? "clean-up" : phase;
+        await onStep?.([name, "begins", progressOf(row)]);
+        const parts = { database, definition, row, lease, caller, signal, onStep, enqueue };
+        row = (await (cleansUp ? cleanUp(createStep(parts), tools) : phases[phase](createStep(parts), tools)))
+          .row;
+        await onStep?.([name, "is done", progressOf(row)]);
       }
       return { row, facts: definition.facts.parse(row.facts) };
     } catch (thrown) {
       const stopped = thrown instanceof RunStopped;
-      if (row.state === "running") {
+      if (needsDriver(row)) {
         const error = stopped ? undefined : asTenantSecretsError(thrown);
-        const isFatal = error !== undefined && definition.fatal?.has(error.code) === true;
-        await releaseRun(
-          database,
-          { id: row.id, ...lease },
-          { error, ends: isFatal || background === undefined },
-        );
+        const isFatal =
+          row.state === "running" && error !== undefined && definition.fatal?.has(error.code) === true;
+        const end = isFatal || background === undefined ? cancel : undefined;
+        await releaseRun(database, { id: row.id, ...lease }, { error, end });
       }
       throw thrown;
     }
@@ -166,13 +210,8 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
       const row = await insert(statements, run, holder);
       return row && { ...row, holder, token: row.fence };
     },
-    enqueue: async (statements, { id }) => {
-      await statements
-        .update(runs)
-        .set({ state: "running", attempts: 0 })
-        .where(and(eq(runs.id, id), eq(runs.state, "failed")));
-      await enqueueJob(statements, { task: kind, payload: { run: id }, jobKey: id });
-    },
+    enqueue,
+    cancel,
     findUnfinished: (subject) => find(and(eq(runs.subject, subject), isNull(runs.finishedAt))),
     lookUpUnfinished: async (statements, subject) => {
       const [found] = await statements
@@ -204,7 +243,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
       background?.tools &&
       (async (id, signal) => {
         const { row } = await get(id);
-        if (row.state !== "running") return;
+        if (!needsDriver(row)) return;
         const { callerOf, tools, within = (_, work) => work() } = background;
         if (tools === undefined) return;
         const caller = callerOf(row);
@@ -213,8 +252,9 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
             await drive(id, { caller, tools: tools(), signal });
           });
         } catch (error) {
-          // A run that was paused or cancelled meanwhile is not continued by this job.
-          if (!(error instanceof RunStopped) || error.because === "aborted") throw error;
+          // A run that was paused or cancelled meanwhile is not continued by this job, and one that waits has another job.
+          const isOver = error instanceof RunStopped && error.because !== "aborted";
+          if (!isOver && !(error instanceof RunWaiting)) throw error;
         }
       }),
   };
@@ -226,6 +266,11 @@ async function endAbandoned(statements: Statements, kind: string): Promise<void>
     .update(runs)
     .set({ state: "cancelled", finishedAt: sql`now()`, leaseHolder: null, leaseUntil: null })
     .where(and(eq(runs.kind, kind), eq(runs.state, "running"), sql`${runs.leaseUntil} < now()`));
+}
+
+/** Whether phases of the run, or its clean-up, are left to a driver. */
+function needsDriver({ state }: RunRow): boolean {
+  return state === "running" || state === "cancelling";
 }
 
 function isPhase<Phase extends string>(

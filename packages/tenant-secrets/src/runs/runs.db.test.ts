@@ -1,24 +1,22 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { DatabaseError } from "@repo/db";
 import { startJobs } from "@repo/db/jobs";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { codeOf, createFixture, operationsOf, operator, product, type Fixture } from "../testing/fixture.ts";
-import { defineToyRun, toyTable, type ToyInput, type ToyOptions } from "../testing/toy-run.ts";
+import { createToys, sevenTimes, type Toys } from "../testing/toy-fixture.ts";
+import { defineToyRun, type ToyInput, type ToyOptions } from "../testing/toy-run.ts";
 import { holdRun, mostAttempts, RunDriven, RunStopped, type RunRow } from "./lease.ts";
 import { createRunControl, type RunControl } from "./run-control.ts";
 
 let fixture: Fixture;
 let control: RunControl;
-let subjects = 0;
+let toys: Toys;
 
 const defineToy = (options?: ToyOptions) => defineToyRun(fixture.database, options);
 
 beforeAll(async () => {
   fixture = await createFixture();
   await fixture.secrets.prepare();
-  await fixture.superuser.unsafe(toyTable);
+  toys = await createToys(fixture);
   const kinds = [
     defineToy(),
     defineToy({ kind: "toy-for-good", cancellable: false }),
@@ -27,28 +25,10 @@ beforeAll(async () => {
   control = createRunControl(operationsOf(fixture), kinds);
 });
 
-async function start(input: Partial<ToyInput> = {}, toy = defineToy()): Promise<RunRow> {
-  const row = await fixture.database.acrossCompanies((statements) =>
-    toy.start(statements, {
-      subject: `subject-${++subjects}`,
-      input: { items: 7, poison: null, companyId: null, ...input },
-      facts: { skipped: [] },
-      caller: operator,
-    }),
-  );
-  if (row === undefined) throw new Error("a run of a new subject starts");
-  return row;
-}
-
-/** How often each item was processed. */
-async function worked({ subject }: RunRow): Promise<number[]> {
-  const rows = await fixture.superuser`select worked from toy_items where subject = ${subject} order by id`;
-  return rows.map((row) => Number(row["worked"]));
-}
-const sevenTimes = (count: number) => Array.from({ length: 7 }, () => count);
-
-const endLease = (id: string) =>
-  fixture.superuser`update runs set lease_until = now() - interval '1 ms' where id = ${id}`;
+const start = (input: Partial<ToyInput> = {}, toy = defineToy()) => toys.start(toy, input);
+const worked = (run: RunRow) => toys.countsOf(run, "worked");
+const endLease = (id: string) => toys.endLease(id);
+const runDoomed = (run: string, killAt: number) => toys.runDoomed({ run, killAt });
 
 /** A driver that waits before its second batch until it is released. */
 function startHeld(id: string) {
@@ -66,27 +46,6 @@ function startHeld(id: string) {
   });
   ended.catch(() => {});
   return { reached: reached.promise, release: () => released.resolve(), ended };
-}
-
-/** A process that kills itself in a given transaction of a run. @returns whether it reached that transaction */
-async function runDoomed(run: string, killAt: number): Promise<boolean> {
-  const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
-  const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const { siteUrl, clientId, clientSecret, projectId } = fixture.emulator;
-  child.stdin.end(
-    JSON.stringify({
-      work: "toy",
-      run,
-      killAt,
-      applicationUrl: fixture.urls.application,
-      maintenanceUrl: fixture.urls.maintenance,
-      infisical: { siteUrl, clientId, clientSecret, projectId },
-    }),
-  );
-  const [code, signal]: unknown[] = await once(child, "exit");
-  expect(signal ?? code).toBe(signal === null ? 0 : "SIGKILL");
-  return signal === "SIGKILL";
 }
 
 describe("driving runs", () => {

@@ -2,7 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { Caller, CompanyId } from "@repo/catalog";
 import type { Next, OnStep, RunDefinition, RunStep } from "./definition.ts";
-import { holdRun, RunStopped, type Lease, type Position, type RunRow } from "./lease.ts";
+import { type ChangeRun, holdRun, RunStopped, type Lease, type Position, type RunRow } from "./lease.ts";
 import { createRate, progressOf } from "./progress.ts";
 
 const { runs } = tables;
@@ -15,13 +15,14 @@ export interface StepParts<Input, Facts, Phase extends string, Tools> {
   readonly caller: Caller;
   readonly signal: AbortSignal | undefined;
   readonly onStep: OnStep | undefined;
+  readonly enqueue: ChangeRun;
 }
 
-/** The context of one phase, from its start to the next one's. */
+/** The context of one phase, or of the clean-up, from its start to what follows. */
 export function createStep<Input, Facts extends object, Phase extends string, Tools>(
   parts: StepParts<Input, Facts, Phase, Tools>,
 ): RunStep<Input, Facts, Phase> {
-  const { database, definition, row, lease, caller, signal, onStep } = parts;
+  const { database, definition, row, lease, caller, signal, onStep, enqueue } = parts;
   let facts = definition.facts.parse(row.facts);
   let { done } = row;
   const rateAt = createRate(done);
@@ -57,23 +58,29 @@ export function createStep<Input, Facts extends object, Phase extends string, To
 
   const enterNext = async (statements: Statements, next: Next<Phase, Facts>): Promise<RunRow> => {
     const ends = next.phase === "done";
+    const notBefore = ends ? undefined : next.notBefore;
+    const cancelled = row.state === "cancelling";
+    if (notBefore !== undefined && definition.background === undefined)
+      throw new Error("a run that ends with its process cannot wait for a job");
     const [entered] = await statements
       .update(runs)
       .set({
-        phase: next.phase,
+        phase: cancelled ? row.phase : next.phase,
         facts: { ...facts, ...next.facts },
         attempts: 0,
-        errorCode: null,
-        errorMessage: null,
+        // What cancelled a run stays with it.
+        ...(cancelled ? {} : { errorCode: null, errorMessage: null }),
         ...(next.phase === row.phase ? {} : { cursor: null }),
         ...(ends
-          ? { state: "done", finishedAt: sql`now()`, leaseHolder: null, leaseUntil: null, rate: null }
-          : { done: 0, total: next.total ?? null, rate: null }),
+          ? { state: cancelled ? "cancelled" : "done", finishedAt: sql`now()`, rate: null }
+          : { done: 0, total: next.total ?? null, rate: null, notBefore }),
+        ...((ends || notBefore !== undefined) && { leaseHolder: null, leaseUntil: null }),
         ...(next.report && { report: next.report.report, reportMac: next.report.mac }),
       })
       .where(eq(runs.id, row.id))
       .returning();
     if (entered === undefined) throw new Error("a run that is held is there");
+    if (notBefore !== undefined) await enqueue(statements, entered);
     return entered;
   };
 
@@ -120,7 +127,7 @@ export function createStep<Input, Facts extends object, Phase extends string, To
       ),
     }),
     say: async (text) => {
-      await onStep?.([row.phase, text, progress()]);
+      await onStep?.([row.state === "cancelling" ? "clean-up" : row.phase, text, progress()]);
       stopIfTold();
     },
   };

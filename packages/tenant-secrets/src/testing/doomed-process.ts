@@ -16,8 +16,9 @@ export const Orders = z.object({
   work: z.enum(["rotate", "rotate-company", "jobs", "toy"]),
   /** For `rotate-company`. */
   subdomain: z.string().default(""),
-  /** For `toy`: the run. */
+  /** For `toy`: the run, and whether its kind has a clean-up. */
   run: z.string().default(""),
+  cleansUp: z.boolean().default(false),
   /** For `jobs`. */
   backup: z.object({ recipients: z.array(z.string()), directory: z.string() }).optional(),
   /** The step or transaction to die in, counted from 0; or before the first put to Infisical. */
@@ -35,9 +36,8 @@ const Deployment = z.object({
   }),
 });
 
-const { work, subdomain, run, backup, killAt, applicationUrl, maintenanceUrl, infisical } = Orders.extend(
-  Deployment.shape,
-).parse(await json(process.stdin));
+const { work, subdomain, run, cleansUp, backup, killAt, applicationUrl, maintenanceUrl, infisical } =
+  Orders.extend(Deployment.shape).parse(await json(process.stdin));
 
 let reached = 0;
 function reach(): void {
@@ -93,7 +93,7 @@ switch (work) {
     await secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
     break;
   case "toy":
-    await defineToyRun(database).drive(run, { caller: operator, tools: {} });
+    await defineToyRun(database, { cleansUp }).drive(run, { caller: operator, tools: {} });
     break;
   case "jobs":
     await startJobs({

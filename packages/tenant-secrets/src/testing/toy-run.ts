@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import { z } from "zod";
 import { systemCaller, TenantSecretsError } from "@repo/catalog";
-import type { PlatformVerb } from "../runs/definition.ts";
+import type { PlatformVerb, RunStep } from "../runs/definition.ts";
 import { defineRun, type Run } from "../runs/run.ts";
 import { walk } from "../runs/walk.ts";
 import { companyIdOf } from "../companies/company-id.ts";
@@ -13,6 +13,8 @@ const Input = z.strictObject({
   poison: z.int().nullable(),
   /** The company in which items are processed, in the application's role. */
   companyId: z.uuid().nullable(),
+  /** When the items may be processed. */
+  waitUntil: z.iso.datetime().optional(),
 });
 const Facts = z.strictObject({ skipped: z.array(z.string()) });
 const Item = z.object({ id: z.int() });
@@ -21,7 +23,7 @@ export type ToyInput = z.infer<typeof Input>;
 export type ToyFacts = z.infer<typeof Facts>;
 
 export interface ToyTools {
-  /** Called before each batch is written; an error stops the run there. */
+  /** Called before each batch is written, of the clean-up as well; an error stops the run there. */
   readonly beforeBatch?: (done: number) => void | Promise<void>;
 }
 
@@ -30,18 +32,29 @@ export interface ToyOptions {
   readonly verb?: PlatformVerb;
   readonly cancellable?: boolean;
   readonly tools?: ToyTools;
+  /** Whether a cancelled run undoes each of its items. */
+  readonly cleansUp?: boolean;
 }
 
 /** The toy's table, created by the superuser. */
 export const toyTable = `
-  create table toy_items (subject text, id integer, worked integer not null default 0, primary key (subject, id));
+  create table toy_items (subject text, id integer, worked integer not null default 0, undone integer not null default 0, primary key (subject, id));
   grant select, insert, update on toy_items to tenant_secrets_maintenance, tenant_secrets_application`;
 
 /** A run with three phases. The second one processes items in batches of two, and counts how often each was processed. */
 export function defineToyRun(
   database: Database,
-  { kind = "toy", verb = "companies", cancellable = true, tools = {} }: ToyOptions = {},
+  { cleansUp = false, ...options }: ToyOptions = {},
 ): Run<ToyInput, ToyFacts, ToyTools> {
+  const { kind = cleansUp ? "toy-that-cleans-up" : "toy", verb = "companies" } = options;
+  const { cancellable = true, tools = {} } = options;
+  const itemsAfter = (subject: string, after: z.infer<typeof Item> | undefined) =>
+    database.acrossCompanies(async (statements) => {
+      const rows = await statements.execute(sql`
+        select id from toy_items where subject = ${subject} and id > ${after?.id ?? 0} order by id limit 2`);
+      return z.array(Item).parse([...rows]);
+    });
+  const positionOf = ({ cursor }: { readonly cursor: unknown }) => Item.nullable().parse(cursor) ?? undefined;
   return defineRun(database, {
     kind,
     verb,
@@ -54,7 +67,9 @@ export function defineToyRun(
         step.enter(async (statements) => {
           await statements.execute(sql`
             insert into toy_items select ${step.run.subject}, id from generate_series(1, ${step.input.items}::integer) id`);
-          return { phase: "work", total: step.input.items };
+          const { items, waitUntil } = step.input;
+          const wait = waitUntil === undefined ? {} : { notBefore: new Date(waitUntil) };
+          return { phase: "work", total: items, ...wait };
         }),
 
       work: async (step, { beforeBatch }: ToyTools) => {
@@ -62,13 +77,8 @@ export function defineToyRun(
         const { poison, companyId } = step.input;
         let { done } = step.progress;
         await walk({
-          from: Item.nullable().parse(step.cursor) ?? undefined,
-          read: (after) =>
-            database.acrossCompanies(async (statements) => {
-              const rows = await statements.execute(sql`
-                select id from toy_items where subject = ${subject} and id > ${after?.id ?? 0} order by id limit 2`);
-              return z.array(Item).parse([...rows]);
-            }),
+          from: positionOf(step),
+          read: (after) => itemsAfter(subject, after),
           each: (item) => {
             if (item.id === poison)
               throw new TenantSecretsError("INTEGRITY_FAILURE", "This item does not do.");
@@ -99,6 +109,36 @@ export function defineToyRun(
       finish: (step) =>
         step.enter({ phase: "done", report: { report: JSON.stringify(step.facts), mac: "" } }),
     },
-    background: { callerOf: () => systemCaller("toy", { verbs: [], secretKeys: [] }), tools: () => tools },
+    fatal: new Set(["KEY_DESTROYED"]),
+    background: {
+      callerOf: () => systemCaller("toy", { verbs: [], secretKeys: [] }),
+      tools: () => tools,
+      ...(cleansUp && {
+        cleanUp: async (step: RunStep<ToyInput, ToyFacts, never>, { beforeBatch }: ToyTools) => {
+          const { subject } = step.run;
+          let { done } = step.progress;
+          await walk({
+            from: positionOf(step),
+            read: (after) => itemsAfter(subject, after),
+            each: (item) => item,
+            write: async (items, cursor) => {
+              await beforeBatch?.(done);
+              done += items.length;
+              await step.commit(
+                async (statements) => {
+                  for (const { id } of items) {
+                    await statements.execute(sql`
+                      update toy_items set undone = undone + 1 where subject = ${subject} and id = ${id}`);
+                  }
+                },
+                { cursor, done },
+              );
+              await step.say(`${done} items undone`);
+            },
+          });
+          return step.enter({ phase: "done" });
+        },
+      }),
+    },
   });
 }
