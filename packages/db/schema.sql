@@ -281,6 +281,8 @@ create table company_secrets (
   origin text not null,
   expires_at timestamp(3) with time zone,
   deleted_at timestamp(3) with time zone,
+  removed_by_kind text,
+  removed_by_id text,
   recover_until timestamp(3) with time zone,
   purged_at timestamp(3) with time zone,
   created_at timestamp(3) with time zone not null default now(),
@@ -371,6 +373,20 @@ CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON public.master_keys FOR EA
 CREATE UNIQUE INDEX master_keys_one_active ON public.master_keys USING btree (region) WHERE (status = 'active'::text);
 grant insert, select, update on master_keys to tenant_secrets_maintenance;
 
+create table member_names (
+  company_id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  constraint member_names_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint member_names_pkey PRIMARY KEY (company_id, user_id)
+);
+alter table member_names enable row level security;
+alter table member_names force row level security;
+create policy company on member_names for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on member_names for all to tenant_secrets_maintenance using true with check true;
+grant insert, select, update on member_names to tenant_secrets_maintenance;
+grant select on member_names to tenant_secrets_application;
+
 create table memberships (
   company_id uuid not null,
   user_id uuid not null,
@@ -389,6 +405,7 @@ create table memberships (
 );
 CREATE INDEX memberships_user ON public.memberships USING btree (user_id);
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.memberships FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER name_is_kept AFTER INSERT OR UPDATE OF name ON public.memberships FOR EACH ROW EXECUTE FUNCTION keep_member_name();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 CREATE TRIGGER notify_list AFTER INSERT OR DELETE OR UPDATE OF role, name ON public.memberships FOR EACH ROW EXECUTE FUNCTION notify_of_member();
 alter table memberships enable row level security;
@@ -585,6 +602,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
+-- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key_company() returns trigger; owned by tenant_secrets_migration, for none other

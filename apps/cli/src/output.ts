@@ -62,6 +62,19 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
     .join("\n");
 }
 
+/** An actor: the kind and the id, which is unique, and the name where there is one. */
+export function actorText({
+  kind,
+  id,
+  name,
+}: {
+  kind: string;
+  id: string;
+  name?: string | undefined;
+}): string {
+  return name === undefined ? `${kind} ${id}` : `${kind} ${id} (${name})`;
+}
+
 /** A time to the minute, in UTC. */
 export function minute(date: Date): string {
   return `${date.toISOString().slice(0, 16).replace("T", " ")}Z`;

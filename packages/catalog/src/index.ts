@@ -62,6 +62,7 @@ export type {
   RemoveOptions,
   RemoveResult,
   SecretDescription,
+  RemovedSecret,
   SecretList,
   SetResult,
   StageOptions,

@@ -97,6 +97,13 @@ CREATE TABLE "api_keys" (
 	CONSTRAINT "api_keys_key_patterns_check" CHECK (cardinality("api_keys"."key_patterns") > 0)
 );
 --> statement-breakpoint
+CREATE TABLE "member_names" (
+	"company_id" uuid NOT NULL,
+	"user_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	CONSTRAINT "member_names_pkey" PRIMARY KEY("company_id","user_id")
+);
+--> statement-breakpoint
 CREATE TABLE "memberships" (
 	"company_id" uuid NOT NULL,
 	"user_id" uuid NOT NULL,
@@ -324,6 +331,8 @@ CREATE TABLE "company_secrets" (
 	"origin" text NOT NULL,
 	"expires_at" timestamp (3) with time zone,
 	"deleted_at" timestamp (3) with time zone,
+	"removed_by_kind" text,
+	"removed_by_id" text,
 	"recover_until" timestamp (3) with time zone,
 	"purged_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
@@ -389,6 +398,7 @@ ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" F
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_api_key_fkey" FOREIGN KEY ("api_key_id") REFERENCES "public"."api_keys"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "member_names" ADD CONSTRAINT "member_names_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_subdomains" ADD CONSTRAINT "company_subdomains_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint

@@ -25,7 +25,7 @@ declare
   company_column text;
 begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
-    'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'shreddings',
+    'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
     'outside_writes']
   loop
@@ -49,7 +49,9 @@ create policy company on audit_events for select to tenant_secrets_application
   using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid));
 create policy maintenance on audit_events to tenant_secrets_maintenance using (true) with check (true);
 
-grant select on companies, store_holds to tenant_secrets_application;
+grant select on companies, store_holds, member_names to tenant_secrets_application;
+-- For the names of a company's own keys.
+grant select (company_id, id, name) on api_keys to tenant_secrets_application;
 grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
 grant select, insert, update on company_secrets to tenant_secrets_application;
 grant select, insert on company_secret_versions to tenant_secrets_application;
@@ -63,7 +65,7 @@ grant select, insert on audit_events to tenant_secrets_application;
 grant select, insert, update, delete on rate_limits to tenant_secrets_application, tenant_secrets_maintenance;
 grant select, insert, update, delete on management_requests to tenant_secrets_maintenance;
 
-grant select, insert, update on companies, master_keys, company_keys, company_secrets, company_secret_versions,
+grant select, insert, update on member_names, companies, master_keys, company_keys, company_secrets, company_secret_versions,
   secret_uses, operators, users, api_keys, audit_keys, runs, shreddings to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;

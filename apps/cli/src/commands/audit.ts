@@ -2,7 +2,7 @@ import { auditOperations, malformedInput } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { timeOf, wholeNumber } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
-import { print, printJson, remark, table } from "../output.ts";
+import { actorText, print, printJson, remark, table } from "../output.ts";
 
 const fields = auditOperations.list.input.shape;
 
@@ -66,7 +66,7 @@ older ones. For operators.`,
           event.occurredAt.toISOString(),
           event.lastAt?.toISOString() ?? "",
           String(event.count),
-          `${event.actorKind} ${event.actorId}`,
+          actorText({ kind: event.actorKind, id: event.actorId, name: event.actorName }),
           event.action,
           `${event.secretKey ?? ""}${event.version === null ? "" : `@${event.version}`}`,
           event.outcome,

@@ -11,7 +11,7 @@ import {
   wholeNumber,
 } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
-import { minute, print, printJson, remark, table } from "../output.ts";
+import { actorText, minute, print, printJson, remark, table } from "../output.ts";
 import {
   company,
   dateHelp,
@@ -66,7 +66,7 @@ and whether it is active. Values are not shown. The value of a "destroyed" versi
               ? (stage ?? (destroyedAt === undefined ? "" : "destroyed"))
               : `${stage} until ${minute(activeUntil)}`,
             minute(createdAt),
-            `${actor.kind} ${actor.id}`,
+            actorText(actor),
             lastFour === undefined ? "" : `…${lastFour}`,
             expiresAt === undefined ? "" : minute(expiresAt),
             check === undefined ? "" : `${check.result} ${minute(check.checkedAt)}`,

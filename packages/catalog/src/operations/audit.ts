@@ -48,6 +48,8 @@ const AuditEvent = z.object({
   occurredAt: z.date(),
   actorKind: z.string(),
   actorId: z.string(),
+  /** Of a person, also after they left, or of an API key, as the company knows it. */
+  actorName: z.string().optional(),
   action: z.string(),
   secretKey: z.string().nullable(),
   version: z.int().nullable(),

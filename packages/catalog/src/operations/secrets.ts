@@ -17,7 +17,7 @@ import {
   wholeNumber,
 } from "./fields.ts";
 import { companyOperation, type InputOf, type OutputOf } from "./operation.ts";
-import { Capabilities } from "./versions.ts";
+import { Capabilities, NamedActor } from "./versions.ts";
 
 /** What lists show of a secret: never the value. */
 const SecretDescription = z.object({
@@ -34,6 +34,10 @@ const SecretDescription = z.object({
   fingerprint: z.string().optional(),
   createdAt: z.date(),
   updatedAt: z.date(),
+  /** Who made the current version. Undefined of a secret in Infisical. */
+  updatedBy: NamedActor.optional(),
+  /** Whether its value is never revealed to a person. */
+  writeOnly: z.literal(true).optional(),
   /** When the current version's credential expires at its provider, as its writer said. An expired one is still served. */
   expiresAt: z.date().optional(),
   /** Days from now until then by the store's clock, begun ones counted; 0 or less once it has expired. */
@@ -42,10 +46,25 @@ const SecretDescription = z.object({
   lastUsedAt: z.date().optional(),
   /** The version that waits to be promoted. */
   pendingVersion: version.optional(),
+  /** When the pending version was made. */
+  pendingSince: z.date().optional(),
+  /** Until when an earlier version is still active; of several, the latest. */
+  previousUntil: z.date().optional(),
   /** What its provider last said of the current version. */
   check: Check.optional(),
 });
 export type SecretDescription = Readonly<z.infer<typeof SecretDescription>>;
+
+const RemovedSecret = z.object({
+  secretKey: z.string(),
+  label: z.string().optional(),
+  /** The version that would be current again. */
+  version,
+  removedAt: z.date(),
+  removedBy: NamedActor.optional(),
+  restorableUntil: z.date(),
+});
+export type RemovedSecret = Readonly<z.infer<typeof RemovedSecret>>;
 
 const ReadValue = z.object({ value: z.string(), version });
 export type ReadValue = Readonly<z.infer<typeof ReadValue>>;
@@ -78,6 +97,15 @@ export const secretOperations = {
       /** What could not be listed, because it could not be asked: what of a hybrid company is only in Infisical. */
       missing: z.literal("infisical").optional(),
     }),
+  }),
+
+  /** The removed secrets that can be restored. Audited like a list. */
+  removed: companyOperation({
+    kind: "query",
+    verb: "describe",
+    action: "secret.list",
+    input: {},
+    output: z.object({ secrets: z.array(RemovedSecret).readonly() }),
   }),
 
   /** One value, for programs, and for what the product does in the name of a person. */

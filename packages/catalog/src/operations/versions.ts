@@ -48,13 +48,21 @@ export type Capabilities = Readonly<z.infer<typeof Capabilities>>;
 const Stage = z.enum(["current", "pending", "previous"]);
 export type Stage = z.infer<typeof Stage>;
 
+/** Who did something. */
+export const NamedActor = z.object({
+  kind: z.string(),
+  id: z.string(),
+  /** Of a person, also after they left the company, or of one of its API keys; of others, the id is all there is. */
+  name: z.string().optional(),
+});
+
 const SecretVersion = z.object({
   version,
   id: z.string(),
   /** The id of the version that was current when this one was made. */
   previousVersionId: z.string().optional(),
   createdAt: z.date(),
-  actor: z.object({ kind: z.string(), id: z.string() }),
+  actor: NamedActor,
   note: z.string().optional(),
   lastFour: z.string().optional(),
   fingerprint: z.string().optional(),

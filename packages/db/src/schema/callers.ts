@@ -69,6 +69,20 @@ export const memberships = pgTable(
   ],
 );
 
+/** What a person is called in a company, or was when they left it: a trigger copies it from the membership. */
+export const memberNames = pgTable(
+  "member_names",
+  {
+    companyId: uuid("company_id").notNull(),
+    userId: uuid("user_id").notNull(),
+    name: text("name").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "member_names_pkey", columns: [t.companyId, t.userId] }),
+    companyForeignKey("member_names_company_fkey", t.companyId),
+  ],
+);
+
 /** Credentials of services. `company_id` null is a platform key, whose companies are in `api_key_companies`. */
 export const apiKeys = pgTable(
   "api_keys",

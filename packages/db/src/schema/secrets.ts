@@ -46,6 +46,9 @@ export const companySecrets = pgTable(
     /** Copied from the current version, so that reading its value needs no second row. */
     expiresAt: at("expires_at"),
     deletedAt: at("deleted_at"),
+    /** Who removed it last. */
+    removedByKind: text("removed_by_kind"),
+    removedById: text("removed_by_id"),
     recoverUntil: at("recover_until"),
     purgedAt: at("purged_at"),
     createdAt: at("created_at").notNull().defaultNow(),

@@ -2,6 +2,12 @@ import { and, desc, eq, gte, inArray, lt, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { EventRow } from "@repo/audit-log";
 import { type AuditFilters, type CompanyId, TenantSecretsError } from "@repo/catalog";
+import {
+  type NamedActor,
+  type NameOf,
+  selectNamesInCompany,
+  selectNamesOnPlatform,
+} from "../companies/actor-names.ts";
 import type { CursorScope } from "./cursor.ts";
 
 const { auditEvents } = tables;
@@ -25,7 +31,12 @@ const shown = {
   lastAt: auditEvents.lastAt,
 };
 
-export type AuditEvent = Pick<EventRow, keyof typeof shown>;
+type ShownEvent = Pick<EventRow, keyof typeof shown>;
+
+export interface AuditEvent extends ShownEvent {
+  /** A person's, also after they left, or an API key's, as far as the company knows it. */
+  readonly actorName: string | undefined;
+}
 
 /** The most events that one page looks through: an index scan of some tens of milliseconds. */
 const lookedThrough = 20_000;
@@ -37,8 +48,8 @@ interface Page {
   readonly limit: number;
 }
 
-interface EventsOfPage {
-  readonly events: readonly AuditEvent[];
+interface EventsOfPage<Event> {
+  readonly events: readonly Event[];
   /** The place that the next page comes after; undefined on the last one. */
   readonly next: string | undefined;
 }
@@ -53,38 +64,50 @@ interface Order {
 }
 
 /** @returns a page of one company's events, in the order of their positions */
-export function selectOfCompany(
+export async function selectOfCompany(
   statements: Statements,
   company: CompanyId,
   { filters, ...page }: Page & { readonly filters: AuditFilters },
-): Promise<EventsOfPage> {
+): Promise<EventsOfPage<AuditEvent>> {
+  const found = await selectPage(statements, orderOfCompany(company, filters), page);
+  return withNames(found, await selectNamesInCompany(statements, company, found.events.map(actorOf)));
+}
+
+function orderOfCompany(company: CompanyId, filters: AuditFilters): Order {
   const { secretKeys, ...others } = filters;
   const [secretKey, ...more] = secretKeys ?? [];
-  const isOfCompany = eq(auditEvents.companyId, company);
-  if (secretKey === undefined || more.length > 0) {
-    const matching = matches(filters);
-    return selectPage(statements, { column: auditEvents.position, within: isOfCompany, matching }, page);
-  }
+  const column = auditEvents.position;
+  const within = eq(auditEvents.companyId, company);
+  if (secretKey === undefined || more.length > 0) return { column, within, matching: matches(filters) };
   // One secret has an index of its own.
-  const within = and(isOfCompany, eq(auditEvents.secretKey, secretKey));
-  return selectPage(statements, { column: auditEvents.position, within, matching: matches(others) }, page);
+  return { column, within: and(within, eq(auditEvents.secretKey, secretKey)), matching: matches(others) };
 }
 
 /** @returns a page of the events of all companies and of the platform, ordered by the time in their ids */
-export function selectOfPlatform(
+export async function selectOfPlatform(
   statements: Statements,
   { filters, ...page }: Page & { readonly filters: AuditFilters },
-): Promise<EventsOfPage> {
+): Promise<EventsOfPage<AuditEvent>> {
   const { from, to } = filters;
   const within = and(from && gte(auditEvents.id, firstIdOf(from)), to && lt(auditEvents.id, firstIdOf(to)));
-  return selectPage(statements, { column: auditEvents.id, within, matching: matches(filters) }, page);
+  const order = { column: auditEvents.id, within, matching: matches(filters) };
+  const found = await selectPage(statements, order, page);
+  return withNames(found, await selectNamesOnPlatform(statements, found.events.map(actorOf)));
+}
+
+function withNames({ events, next }: EventsOfPage<ShownEvent>, nameOf: NameOf): EventsOfPage<AuditEvent> {
+  return { events: events.map((event) => ({ ...event, actorName: nameOf(actorOf(event)) })), next };
+}
+
+function actorOf({ companyId, actorKind: kind, actorId: id }: ShownEvent): NamedActor {
+  return { companyId, kind, id };
 }
 
 async function selectPage(
   statements: Statements,
   { column, within, matching }: Order,
   { after, limit }: Page,
-): Promise<EventsOfPage> {
+): Promise<EventsOfPage<ShownEvent>> {
   const reach = and(within, after === undefined ? undefined : lt(column, placeIn(column, after)));
   // The end comes first, so that an event that is committed between the statements cannot move it into the next page.
   const [end] =
@@ -111,7 +134,7 @@ async function selectPage(
   };
 }
 
-function eventOf(row: AuditEvent & { readonly place: unknown }): AuditEvent {
+function eventOf(row: ShownEvent & { readonly place: unknown }): ShownEvent {
   const { place: _, ...event } = row;
   return event;
 }

@@ -55,6 +55,7 @@ const stage = ({ own }: Place) => own.stage("CUSTOM_A", "fake_staged_0001");
 
 const table: Readonly<Record<string, Row>> = {
   "secrets.list": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
+  "secrets.removed": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
   "secrets.capabilities": {
     action: "secret.list",
     denied: "stranger",

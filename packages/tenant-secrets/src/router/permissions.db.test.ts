@@ -67,6 +67,7 @@ const removable = async () => {
 const table: Readonly<Record<string, Row>> = {
   "catalog.describe": { may: everybody },
   "secrets.list": { may: everybody, input: ({ company }) => ({ company }) },
+  "secrets.removed": { may: everybody, input: ({ company }) => ({ company }) },
   "secrets.read": {
     may: programs,
     input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }),

@@ -7,6 +7,7 @@ import type {
   HistoryOptions,
   PromoteOptions,
   PurgeOptions,
+  RemovedSecret,
   RemoveOptions,
   RemoveResult,
   RequestOptions,
@@ -41,7 +42,9 @@ export interface ActiveVersion {
 /** The current version first. */
 export type ActiveVersions = readonly [ActiveVersion, ...ActiveVersion[]];
 
-export type StoredDescription = Omit<SecretDescription, "inCatalog" | "label">;
+export type StoredDescription = Omit<SecretDescription, "inCatalog" | "label" | "writeOnly">;
+
+export type StoredRemoval = Omit<RemovedSecret, "label">;
 
 export interface StoredList {
   readonly secrets: readonly StoredDescription[];
@@ -129,6 +132,8 @@ export interface VersionedOperations {
   ): Promise<ActiveVersions | undefined>;
   /** The versions of a secret, also of a removed one. @throws {TenantSecretsError} NOT_FOUND where it never had one */
   history(company: Company, page: OfSecret<HistoryOptions>): Promise<SecretHistory>;
+  /** By secret key: the removed secrets that can be restored. */
+  removed(company: Company): Promise<readonly StoredRemoval[]>;
   /**
    * Adds a value as the next version, pending: `promote` makes it current, `discard` destroys it.
    *

@@ -22,6 +22,7 @@ export function createVersions(
 ): Pick<
   VaultHandlers,
   | "list"
+  | "removed"
   | "capabilities"
   | "history"
   | "promote"
@@ -80,9 +81,25 @@ export function createVersions(
           missing: unreachable && "infisical",
           secrets: expiring(visible, input).map((description) => {
             const entry = catalog.find(description.secretKey);
-            return { ...description, inCatalog: entry !== undefined, label: entry?.label };
+            return {
+              ...description,
+              inCatalog: entry !== undefined,
+              label: entry?.label,
+              ...(entry?.writeOnly === true ? { writeOnly: true } : {}),
+            };
           }),
         };
+      }),
+
+    removed: (scope) =>
+      describe(scope, async (store, { caller, company }) => {
+        const removals = await supported(store, "versions").removed(company);
+        const visible = removals.filter(({ secretKey }) => covers(caller.actor, secretKey));
+        const secrets = visible.map((removal) => ({
+          ...removal,
+          label: catalog.find(removal.secretKey)?.label,
+        }));
+        return { secrets };
       }),
 
     capabilities: (scope) => describe(scope, capabilitiesOf),

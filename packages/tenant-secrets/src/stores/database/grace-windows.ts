@@ -50,6 +50,11 @@ export const graceUntil = sql<string | null>`(
   select w.until from jsonb_to_recordset(${companySecrets.graceWindows}) as w(version integer, until timestamptz)
   where w.version = ${companySecretVersions.version} and w.until > now())`;
 
+/** When the last of a head's open grace windows ends; null where none is open. */
+export const latestGraceUntil = sql<string | null>`(
+  select max(w.until) from jsonb_to_recordset(${companySecrets.graceWindows}) as w(version integer, until timestamptz)
+  where w.until > now())`;
+
 /** The place of a version's window in its head: the one that was replaced last has 1. */
 export const gracePlace = sql<string | null>`(
   select w.place from jsonb_array_elements(${companySecrets.graceWindows}) with ordinality as w(each, place)

@@ -38,7 +38,11 @@ export function createRemoval(
 ): StorePart<"remove" | "createTombstone", "restore" | "purge"> {
   const changeSecret = createChangeSecret(parts);
 
-  const insertTombstone = async (statements: Statements, head: Head): Promise<Changed> => {
+  const insertTombstone = async (
+    statements: Statements,
+    head: Head,
+    { caller: { actor } }: CompanyScope,
+  ): Promise<Changed> => {
     const [row] = await statements
       .select({ recoveryDays: companies.recoveryDays })
       .from(companies)
@@ -47,6 +51,8 @@ export function createRemoval(
     const recoverUntil = new Date(head.now.getTime() + row.recoveryDays * 86_400_000);
     await changeHead(statements, head, {
       deletedAt: head.now,
+      removedByKind: actor.kind,
+      removedById: actor.id,
       recoverUntil,
       // A restored copy does not follow Infisical any more.
       origin: "written",
@@ -65,7 +71,7 @@ export function createRemoval(
       // Where a secret came here since its caller looked, it would stay; where it was removed, there is none.
       const head = locked?.made === true ? locked.head : activeHead(locked?.head);
       expectVersion(head, of.expectedVersion);
-      return locked?.made === true ? {} : insertTombstone(statements, head);
+      return locked?.made === true ? {} : insertTombstone(statements, head, scope);
     });
     return { recoverUntil };
   };

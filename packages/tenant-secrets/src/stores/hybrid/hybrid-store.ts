@@ -121,6 +121,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       },
 
       // A removed secret is known, so that Infisical need not be asked.
+      removed: (company) => database.versions.removed(company),
       restore: (...change) => database.versions.restore(...change),
     },
     batches: database.batches,
