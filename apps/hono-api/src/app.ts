@@ -12,6 +12,8 @@ import { logRequests } from "./middleware/request-logging.ts";
 import { allowCors, rejectOtherPages } from "./middleware/origins.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { traceRequests } from "./middleware/tracing.ts";
+import type { AdminFiles } from "./routes/admin-files.ts";
+import { adminRoutes } from "./routes/admin.ts";
 import { paymentRoutes } from "./routes/payments.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
@@ -26,6 +28,8 @@ export interface AppOptions extends ReadinessOptions {
   readonly trustedProxies: number;
   /** Where browsers find the admin app: its origin is the only one whose pages may use a session. */
   readonly publicUrl: string;
+  /** The admin app. Undefined where it is not built. */
+  readonly admin?: AdminFiles | undefined;
   /** Origins whose pages may send requests with side effects. */
   readonly allowedOrigins: readonly string[];
   readonly maxRequestsInFlight: number;
@@ -57,8 +61,10 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
     shedLoad(options.maxRequestsInFlight, metrics),
     traceRequests,
     limitUrl,
-    rejectOtherPages({ publicOrigin: new URL(options.publicUrl).origin, allowedOrigins }),
   );
+  // Before the rule on who sends: a page and its assets are the same for everybody, and a link from elsewhere leads to them.
+  if (options.admin !== undefined) app.route("/", adminRoutes(options.admin, options.publicUrl));
+  app.use(rejectOtherPages({ publicOrigin: new URL(options.publicUrl).origin, allowedOrigins }));
   app.use("/healthz", allowMethods("GET", "HEAD"));
   app.use("/readyz", allowMethods("GET", "HEAD"));
   app.use("/api/payments/create", allowMethods("POST"));

@@ -14,6 +14,8 @@ export interface ApiEnv {
     actor?: Actor["kind"];
     /** For the log. Set once the company is resolved. */
     company?: string;
+    /** Of the response's Content-Security-Policy. Set by hono/secure-headers. */
+    secureHeadersNonce?: string;
   };
 }
 

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/audit-log";
 import { createApp } from "./app.ts";
@@ -6,10 +7,13 @@ import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { listen } from "./http-server.ts";
 import { startMetrics } from "./metrics/metrics-server.ts";
+import { readAdminFiles } from "./routes/admin-files.ts";
 
 await bootstrap(async (runtime) => {
   const { env, log, database, infisical, secrets, metrics, stopping } = runtime;
   const startUp = createStartUp(log);
+  const admin = readAdminFiles(fileURLToPath(new URL("../../admin/dist", import.meta.url)));
+  if (admin === undefined) log("warn", "the admin app is not built: run `node apps/admin/build.ts`");
   const createAppAt = (listeningUrl: string) =>
     createApp({
       secrets,
@@ -23,6 +27,7 @@ await bootstrap(async (runtime) => {
       stripeApiUrl: env.STRIPE_API_URL,
       trustedProxies: env.TRUSTED_PROXIES,
       publicUrl: env.PUBLIC_URL ?? listeningUrl,
+      admin,
       allowedOrigins: env.ALLOWED_ORIGINS,
       maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
     });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { usableDataDir } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
+import { buildAdmin } from "./admin-build.ts";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
 import { areAllGood } from "./credentials.ts";
@@ -52,12 +53,14 @@ async function start(): Promise<void> {
   ports.remember("Metrics", metricsPort);
   const hostInUrl = ["0.0.0.0", "::"].includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
   const url = `http://${hostInUrl}:${port}`;
+  const environment = apiEnvironment(
+    environmentVariables(),
+    { database, infisical, stripe },
+    { ports: { api: port, metrics: metricsPort }, cacheDir: data.at("compile-cache") },
+  );
+  await buildAdmin();
   const api = startApi({
-    environment: apiEnvironment(
-      environmentVariables(),
-      { database, infisical, stripe },
-      { ports: { api: port, metrics: metricsPort }, cacheDir: data.at("compile-cache") },
-    ),
+    environment,
     url,
     logFile: data.at("api.log"),
     say,
@@ -66,6 +69,7 @@ async function start(): Promise<void> {
   shutdown.onStop(() => api.stop());
   await api.ready();
   say(`API          ${url}  (its log: ${data.at("api.log")})`);
+  say(`Admin        ${environment["PUBLIC_URL"] ?? url}`);
   const metricsUrl = `http://${hostInUrl}:${metricsPort}/metrics`;
   say(`Metrics      ${metricsUrl}\n`);
 

@@ -40,7 +40,7 @@ export function logRequests({ log, metrics, trustedProxies }: RequestLogOptions)
     c.set("address", clientAddress(address, c.req.header("x-forwarded-for"), trustedProxies));
     await next();
     c.header("x-request-id", requestId);
-    c.header("cache-control", "no-store");
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
     // RFC 9110, 15.5.2. The same for every credential that fails.
     if (c.res.status === 401) c.header("www-authenticate", 'Bearer realm="tenant-secrets"');
     const route = routeOf(c);

@@ -1,4 +1,43 @@
-import { secureHeaders } from "hono/secure-headers";
+import { NONCE, secureHeaders } from "hono/secure-headers";
+
+const always = {
+  strictTransportSecurity: "max-age=31536000; includeSubDomains",
+  xFrameOptions: "DENY",
+};
+
+const grantedFeatures = ["clipboardWrite", "publickeyCredentialsGet", "publickeyCredentialsCreate"];
+
+/** What browsers grant a page by default, or let it ask its person for. */
+const deniedFeatures = [
+  "accelerometer",
+  "autoplay",
+  "bluetooth",
+  "browsingTopics",
+  "camera",
+  "clipboardRead",
+  "displayCapture",
+  "encryptedMedia",
+  "fullscreen",
+  "gamepad",
+  "geolocation",
+  "gyroscope",
+  "hid",
+  "identityCredentialsGet",
+  "idleDetection",
+  "localFonts",
+  "magnetometer",
+  "microphone",
+  "midi",
+  "payment",
+  "pictureInPicture",
+  "screenWakeLock",
+  "serial",
+  "storageAccess",
+  "usb",
+  "webShare",
+  "windowManagement",
+  "xrSpatialTracking",
+];
 
 /** Responses are data for programs: a browser that opens one executes, frames and passes on nothing. */
 export const securityHeaders = secureHeaders({
@@ -8,6 +47,33 @@ export const securityHeaders = secureHeaders({
     baseUri: ["'none'"],
     formAction: ["'none'"],
   },
-  strictTransportSecurity: "max-age=31536000; includeSubDomains",
-  xFrameOptions: "DENY",
+  ...always,
+  // A page has set its own.
+  overwrite: false,
+});
+
+/**
+ * Of the admin app's pages. Scripts are the build's own files: an injected one does not run, and no text becomes markup or
+ * code. Styles are files too, or carry the nonce, which is new in each response and in the context as `secureHeadersNonce`.
+ */
+export const adminPageHeaders = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", NONCE],
+    imgSrc: ["'self'"],
+    fontSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+    requireTrustedTypesFor: ["'script'"],
+    trustedTypes: ["'none'"],
+  },
+  permissionsPolicy: {
+    ...Object.fromEntries(deniedFeatures.map((feature) => [feature, []])),
+    // The types of the library lack the last one.
+    ...Object.fromEntries(grantedFeatures.map((feature) => [feature, ["self"]])),
+  },
+  ...always,
 });

@@ -19,6 +19,7 @@ import { listen } from "../http-server.ts";
 import { createLog } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { createStartUp } from "../bootstrap.ts";
+import { readAdminFiles } from "../routes/admin-files.ts";
 
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 
@@ -121,6 +122,8 @@ export interface ApiOptions {
   readonly limits?: RateLimitOptions;
   readonly trustedProxies?: number;
   readonly maxRequestsInFlight?: number;
+  /** The directory of the built admin app. Default none. */
+  readonly adminDirectory?: string;
 }
 
 /** The API on a socket, in this process. Without `backends` its database, Infisical and Stripe are unreachable. */
@@ -130,6 +133,7 @@ export async function startApi({
   limits = {},
   trustedProxies = 0,
   maxRequestsInFlight = 1000,
+  adminDirectory,
 }: ApiOptions = {}): Promise<Api> {
   const unreachableUrl = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
   const metrics = createMetrics();
@@ -168,6 +172,7 @@ export async function startApi({
       stripeApiUrl,
       trustedProxies,
       publicUrl: url,
+      admin: adminDirectory === undefined ? undefined : readAdminFiles(adminDirectory),
       allowedOrigins: ["https://admin.example.com"],
       maxRequestsInFlight,
     });
