@@ -76,9 +76,8 @@ export function newExpiryOf(values: {
 
 const longestGraceMs = 30 * dayMs;
 
-/** @throws {UsageError} */
-function graceSecondsOf(duration: string | undefined): number | undefined {
-  if (duration === undefined) return undefined;
+/** What `--grace` says. @throws {UsageError} */
+export function graceSecondsOf(duration: string): number {
   const graceMs = durationMs("grace", duration);
   if (graceMs > longestGraceMs) throw new UsageError("--grace is at most 30d.");
   return graceMs / 1000;
@@ -87,7 +86,7 @@ function graceSecondsOf(duration: string | undefined): number | undefined {
 /** What `--grace` and `--end-grace` ask for. @throws {UsageError} */
 export function graceOf(values: { readonly grace?: string | undefined; readonly "end-grace": boolean }) {
   return {
-    graceSeconds: graceSecondsOf(values.grace),
+    graceSeconds: values.grace === undefined ? undefined : graceSecondsOf(values.grace),
     endGrace: values["end-grace"] ? true : undefined,
   };
 }

@@ -119,6 +119,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "List the API keys that may enter a company",
       load: async () => (await import("./commands/api-keys.ts")).listCommand,
     },
+    "api-keys rotate": {
+      summary: "Make the next API key, and let the old one end",
+      load: async () => (await import("./commands/api-keys.ts")).rotateCommand,
+    },
     "api-keys revoke": {
       summary: "End an API key at once",
       load: async () => (await import("./commands/api-keys.ts")).revokeCommand,

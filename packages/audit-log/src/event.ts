@@ -36,6 +36,7 @@ export type AuditAction =
   | "company.stamp"
   | "api-key.create"
   | "api-key.list"
+  | "api-key.rotate"
   | "api-key.revoke"
   | "member.list"
   | "member.add"

@@ -35,6 +35,7 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "company.set-store":
       return `company ${companyId}`;
     case "api-key.create":
+    case "api-key.rotate":
     case "api-key.revoke":
       return `api-key ${subject}`;
     case "operator.create":

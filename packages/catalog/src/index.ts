@@ -14,8 +14,10 @@ export { webhookSigningSecret } from "./catalog/webhook.ts";
 export {
   apiKeyOperations,
   type ApiKeyDescription,
+  type ApiKeyRotation,
   type CreatedApiKey,
   type NewApiKey,
+  type RotatedApiKey,
 } from "./operations/api-keys.ts";
 export { type AuditFilters, type AuditListOptions, auditOperations } from "./operations/audit.ts";
 export { type CatalogDescription, catalogOperations } from "./operations/catalog.ts";

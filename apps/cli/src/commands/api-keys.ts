@@ -1,6 +1,7 @@
+import { apiKeyOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
-import { commaSeparated, expiryAfter } from "../arguments.ts";
-import { defineCommand } from "../command.ts";
+import { commaSeparated, expiryAfter, graceSecondsOf } from "../arguments.ts";
+import { defineCommand, fieldOption } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
 import { company, requestId } from "./common-options.ts";
@@ -104,10 +105,23 @@ export const listCommand = defineCommand({
     if (list.length === 0) return print(`No API key may enter ${subdomain}.`);
     print(
       table(
-        ["ID", "NAME", "BEGINS", "COMPANIES", "VERBS", "SECRET KEYS", "FROM", "LAST USED", "EXPIRES", ""],
+        [
+          "ID",
+          "NAME",
+          "MADE BY",
+          "BEGINS",
+          "COMPANIES",
+          "VERBS",
+          "SECRET KEYS",
+          "FROM",
+          "LAST USED",
+          "EXPIRES",
+          "",
+        ],
         list.map((key) => [
           key.id,
           key.name,
+          `${key.createdBy.kind} ${key.createdBy.name ?? key.createdBy.id}`,
           key.prefix === undefined ? "" : `tsk_${key.prefix}`,
           key.companies.join(","),
           key.verbs.join(","),
@@ -122,6 +136,46 @@ export const listCommand = defineCommand({
   },
 });
 
+const { graceSeconds } = apiKeyOperations.rotate.input.shape;
+
+export const rotateCommand = defineCommand({
+  positionals: ["id"],
+  options: {
+    company,
+    grace: fieldOption(graceSeconds, { type: "string", field: "graceSeconds", value: "duration" }),
+    "request-id": {
+      ...requestId,
+      help: "An id of this change: sent again within 24 hours, it ends the key that it made before, unless that was used",
+    },
+  },
+  details: `Prints the next key to standard output, this once: it is not stored. It may do what the old one may, for as long as
+that was made for. The old one ends with the window, at once without one. Takes the id that "api-keys list" shows. For operators.`,
+  examples: ["api-keys rotate 0198f2c4-0000-7000-8000-000000000001 --company acmecorp --grace 24h"],
+  run: async ({ id, company: subdomain, grace, "request-id": request, json }) => {
+    requireId(id);
+    const rotated = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.apiKeys.rotate.mutate({
+        company: subdomain,
+        id,
+        graceSeconds: grace === undefined ? 0 : graceSecondsOf(grace),
+        requestId: request,
+      }),
+    );
+    if (json) return printJson(rotated);
+    print(rotated.apiKey);
+    remark(
+      `This API key will not be shown again: keep it now. It is ${rotated.description.id}, valid until ` +
+        `${minute(rotated.description.expiresAt)}. The old one ends ${minute(rotated.oldEndsAt)}.`,
+    );
+  },
+});
+
+/** @throws {UsageError} for a text that is no id: it may be the key itself, and is not shown */
+function requireId(id: string): void {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return;
+  throw new UsageError('<id> is the id of an API key, which "api-keys list" shows, and not the key.');
+}
+
 export const revokeCommand = defineCommand({
   positionals: ["id"],
   options: { company },
@@ -129,9 +183,7 @@ export const revokeCommand = defineCommand({
 platform ends for all its companies. For operators.`,
   examples: ["api-keys revoke 0198f2c4-0000-7000-8000-000000000001 --company acmecorp"],
   run: async ({ id, company: subdomain, json }) => {
-    if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
-      throw new UsageError('<id> is the id of an API key, which "api-keys list" shows, and not the key.');
-    }
+    requireId(id);
     await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
       api.companies.apiKeys.revoke.mutate({ company: subdomain, id }),
     );

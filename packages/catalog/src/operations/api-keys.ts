@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ApiKeyVerb } from "../vocabulary/actor.ts";
-import { company, moment, request } from "./fields.ts";
+import { company, maxGraceSeconds, moment, request, wholeNumber } from "./fields.ts";
 import { operation, type InputOf, type OutputOf } from "./operation.ts";
 
 const ApiKeyDescription = z.object({
@@ -13,6 +13,8 @@ const ApiKeyDescription = z.object({
   verbs: z.array(z.string()).readonly(),
   secretKeys: z.array(z.string()).readonly(),
   addresses: z.array(z.string()).readonly().optional(),
+  /** Who made it: a person by the name in this company, an operator's name for operators alone. */
+  createdBy: z.object({ kind: z.string(), id: z.string(), name: z.string().optional() }),
   createdAt: z.date(),
   expiresAt: z.date(),
   lastUsedAt: z.date().optional(),
@@ -48,6 +50,27 @@ export const apiKeyOperations = {
     output: z.object({ apiKey: z.string(), description: ApiKeyDescription }),
   }),
 
+  /** Makes the next key with the same scopes, and answers with it, this once; the old one ends with the window. */
+  rotate: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({
+      company,
+      id: z.string().max(100),
+      /** For how long the old key still works, in seconds, at most 30 days. */
+      graceSeconds: wholeNumber(0, maxGraceSeconds).describe(
+        "For how long the old key still works: 24h, at most 30d",
+      ),
+      ...request,
+    }),
+    output: z.object({
+      apiKey: z.string(),
+      description: ApiKeyDescription,
+      /** When the old key ends. */
+      oldEndsAt: z.date(),
+    }),
+  }),
+
   revoke: operation({
     kind: "mutation",
     verb: "members",
@@ -62,3 +85,7 @@ export const apiKeyOperations = {
  */
 export type NewApiKey = InputOf<(typeof apiKeyOperations)["create"]>;
 export type CreatedApiKey = Readonly<OutputOf<(typeof apiKeyOperations)["create"]>>;
+
+/** A retry of a request with an id makes another key, as a retry of `create` does, and the old one ends when it did before. */
+export type ApiKeyRotation = Omit<InputOf<(typeof apiKeyOperations)["rotate"]>, "company">;
+export type RotatedApiKey = Readonly<OutputOf<(typeof apiKeyOperations)["rotate"]>>;

@@ -8,7 +8,7 @@ import { rule } from "../vocabulary/malformed-input.ts";
 /** The most secrets that a batch reads or writes. */
 export const maxBatchSecrets = 100;
 /** The longest time for which a replaced value stays active, in seconds: 30 days. */
-const maxGraceSeconds = 2_592_000;
+export const maxGraceSeconds = 2_592_000;
 /** The most days before its end that a credential is reminded of. */
 export const maxReminderDays = 365;
 /** How many such days a secret can have. */

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { and, desc, eq, type SQL } from "drizzle-orm";
+import { tables } from "@repo/db";
 import { z } from "zod";
-import { apiKeyState, selectKeyCompanies } from "@repo/audit-log";
 import {
   type ApiKeyDescription,
+  type ApiKeyRotation,
   ApiKeyVerb,
   type Caller,
   type CreatedApiKey,
@@ -12,6 +12,7 @@ import {
   isDisplayName,
   type NewApiKey,
   notFound,
+  type RotatedApiKey,
   SecretKeyPattern,
   TenantSecretsError,
 } from "@repo/catalog";
@@ -25,6 +26,17 @@ import {
 } from "../access/operation.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
 import { canonicalNetwork } from "./addresses.ts";
+import {
+  describeApiKey,
+  endAfter,
+  endUnclaimed,
+  insertApiKey,
+  ofCompany,
+  revocationOf,
+  revokeApiKeys,
+  selectMakerNames,
+  selectPlatformSubdomains,
+} from "./api-key-rows.ts";
 import type { Companies, Company } from "./companies.ts";
 import { makeCredential } from "./credential.ts";
 import { requireActiveCaller } from "./active-caller.ts";
@@ -45,6 +57,14 @@ export interface ApiKeys {
    * Lists a company's own keys and the platform keys that may enter it. Only operators see which other companies those enter.
    */
   list(caller: Caller, company: string): Promise<readonly ApiKeyDescription[]>;
+  /**
+   * Makes a key with the same name, verbs, secret keys, companies and addresses, valid for as long as the old one was made for.
+   * The old one ends with the window, or at its own end if that is earlier.
+   *
+   * @returns the new key, shown this once, and when the old one ends
+   * @throws {TenantSecretsError} as `create`; CONFLICT if the old key has ended
+   */
+  rotate(caller: Caller, company: string, rotation: ApiKeyRotation): Promise<RotatedApiKey>;
   /** Revokes a key at once. Idempotent. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   revoke(caller: Caller, company: string, id: string): Promise<void>;
 }
@@ -88,12 +108,13 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
           undo: async (transaction, id) => ofEach(revocationOf(await endUnclaimed(transaction, id))),
         },
       };
-      return operations.change(change, async ({ statements, writer }) => {
+      return operations.change(change, async (transaction) => {
         checkNewApiKey(key);
         const { text, prefix, hash } = makeCredential("tsk");
         const made = {
           id: randomUUID(),
           companyId: key.platform ? null : (company?.id ?? null),
+          name: key.name,
           prefix,
           hash,
           verbs: [...new Set(key.verbs)],
@@ -104,18 +125,8 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
           expiresAt,
           revokedAt: null,
         };
-        const beside = await writer.seal(apiKeyState(made, key.platform ? companyIds : []));
-        const [row] = await statements
-          .insert(tables.apiKeys)
-          .values({ ...made, ...beside, name: key.name })
-          .returning();
-        if (row === undefined) throw new Error("an insert returned no row");
-        if (key.platform) {
-          await statements
-            .insert(tables.apiKeyCompanies)
-            .values(companyIds.map((companyId) => ({ companyId, apiKeyId: row.id })));
-        }
-        const description = describe(
+        const row = await insertApiKey(transaction, made, key.platform ? companyIds : []);
+        const description = describeApiKey(
           row,
           entered.map(({ subdomain }) => subdomain),
         );
@@ -135,8 +146,11 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
             .where(ofCompany(company.id))
             .orderBy(desc(tables.apiKeys.createdAt));
           const subdomains = seesAll ? await selectPlatformSubdomains(statements, rows) : undefined;
+          const makers = { companyId: company.id, withOperators: seesAll };
+          const makerOf = await selectMakerNames(statements, rows, makers);
           const keys = rows.map((row) => {
-            const { prefix, ...description } = describe(row, subdomains?.get(row.id) ?? [company.subdomain]);
+            const entered = subdomains?.get(row.id) ?? [company.subdomain];
+            const { prefix, ...description } = describeApiKey(row, entered, makerOf(row));
             return seesAll || !description.platform ? { ...description, prefix } : description;
           });
           return audited(keys, {});
@@ -144,14 +158,64 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
       );
     },
 
+    rotate: async (caller, subdomain, { id, graceSeconds, requestId }) => {
+      const subject = z.uuid().safeParse(id).data;
+      const operation = await resolve({ caller, action: "api-key.rotate", subject }, subdomain);
+      const { company } = operation;
+      let nextExpiresAt: Date | undefined;
+      const atEachRetry: Change<RotatedApiKey>["atEachRetry"] = {
+        requestId,
+        asked: { company: subdomain, id, graceSeconds },
+        idOf: ({ description }) => description.id,
+        undo: async (transaction, made) => {
+          const lost = await endUnclaimed(transaction, made);
+          nextExpiresAt = lost.expiresAt;
+          return [revocationOf(lost)];
+        },
+      };
+      const guard = ({ statements }: Transaction) => requireActiveCaller(statements, caller, company);
+      return operations.change({ ...operation, guard, atEachRetry }, async (transaction) => {
+        if (subject === undefined) throw notFound();
+        const which = and(eq(tables.apiKeys.id, subject), reachableFor(caller, company));
+        const old = await endAfter(transaction, which, { graceSeconds, nextExpiresAt });
+        const { text, prefix, hash } = makeCredential("tsk");
+        const { companyId, name, verbs, keyPatterns, addresses, expiresAt } = old;
+        const made = {
+          id: randomUUID(),
+          companyId,
+          name,
+          prefix,
+          hash,
+          verbs,
+          keyPatterns,
+          addresses,
+          expiresAt,
+          createdByKind: caller.actor.kind,
+          createdById: caller.actor.id,
+          revokedAt: null,
+        };
+        const row = await insertApiKey(transaction, made, old.companyIds);
+        const subdomains = await selectPlatformSubdomains(transaction.statements, [row]);
+        const seesAll = permitsOnPlatform(caller.actor, "members");
+        const entered = (seesAll ? subdomains.get(row.id) : undefined) ?? [company.subdomain];
+        const answer = { apiKey: text, description: describeApiKey(row, entered), oldEndsAt: old.endsAt };
+        return audited(answer, [
+          { companyId: companyId ?? company.id, version: old.revision },
+          {
+            action: "api-key.create",
+            companyId: companyId ?? company.id,
+            subject: row.id,
+            version: row.revision,
+          },
+        ]);
+      });
+    },
+
     revoke: async (caller, subdomain, id) => {
       const subject = z.uuid().safeParse(id).data;
       const operation = await resolve({ caller, action: "api-key.revoke", subject }, subdomain);
       const { company } = operation;
-      // A platform key affects other companies too, so only operators may revoke it.
-      const reachable = permitsOnPlatform(caller.actor, "members")
-        ? ofCompany(company.id)
-        : eq(tables.apiKeys.companyId, company.id);
+      const reachable = reachableFor(caller, company);
       await operations.change(operation, async (transaction) => {
         if (subject === undefined) throw notFound();
         const [key] = await revokeApiKeys(transaction, and(eq(tables.apiKeys.id, subject), reachable));
@@ -162,109 +226,9 @@ export function createApiKeys(operations: Operations, companies: Pick<Companies,
   };
 }
 
-/** Revokes a key whose answer was lost. @throws {TenantSecretsError} CONFLICT if it was used or revoked meanwhile */
-async function endUnclaimed(transaction: Transaction, id: string): Promise<RevokedApiKey> {
-  const { apiKeys } = tables;
-  const unclaimed = and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNull(apiKeys.lastUsedAt));
-  const [ended] = await revokeApiKeys(transaction, unclaimed);
-  if (ended !== undefined) return ended;
-  throw new TenantSecretsError(
-    "CONFLICT",
-    `This request made the API key ${id}, which was used or revoked since: send a new id to make another one.`,
-  );
-}
-
-interface RevokedApiKey {
-  readonly id: string;
-  readonly companyId: string | null;
-  readonly revision: number;
-}
-
-/** The event of a revocation, in the key's company. */
-export function revocationOf({ id, companyId, revision }: RevokedApiKey) {
-  return {
-    action: "api-key.revoke",
-    companyId: companyId ?? undefined,
-    subject: id,
-    version: revision,
-  } as const;
-}
-
-/**
- * Revokes API keys in the order of their ids. A revoked key stays unchanged. A key whose row is not genuine is revoked too, and
- * gets no MAC.
- *
- * @param most the maximum number of keys
- */
-export async function revokeApiKeys(
-  { statements, writer }: Transaction,
-  which: SQL | undefined,
-  most = 1,
-): Promise<readonly RevokedApiKey[]> {
-  const { apiKeys } = tables;
-  const rows = await statements
-    .select()
-    .from(apiKeys)
-    .where(which)
-    .orderBy(asc(apiKeys.id))
-    .limit(most)
-    .for("no key update");
-  const revoked = [];
-  for (const row of rows) {
-    const { id, companyId, revision } = row;
-    const state = apiKeyState(row, companyId === null ? await selectKeyCompanies(statements, id) : []);
-    const isGenuine = writer.isGenuine(state, row);
-    if (isGenuine && state.revoked) {
-      revoked.push({ id, companyId, revision });
-      continue;
-    }
-    const beside = await writer.close({ ...state, revoked: true }, isGenuine);
-    await statements
-      .update(apiKeys)
-      .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())`, ...beside })
-      .where(eq(apiKeys.id, id));
-    revoked.push({ id, companyId, revision: beside.revision });
-  }
-  return revoked;
-}
-
-function ofCompany(companyId: string) {
-  return sql`(${tables.apiKeys.companyId} = ${companyId} or exists (select from ${tables.apiKeyCompanies} where ${tables.apiKeyCompanies.apiKeyId} = ${tables.apiKeys.id} and ${tables.apiKeyCompanies.companyId} = ${companyId}))`;
-}
-
-/** The subdomains that platform keys may enter, by key id. Deleted companies are left out. */
-export async function selectPlatformSubdomains(
-  statements: Statements,
-  rows: readonly (typeof tables.apiKeys.$inferSelect)[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const ids = rows.filter((row) => row.companyId === null).map((row) => row.id);
-  if (ids.length === 0) return new Map();
-  const links = await statements
-    .select({ apiKeyId: tables.apiKeyCompanies.apiKeyId, subdomain: tables.companies.subdomain })
-    .from(tables.apiKeyCompanies)
-    .innerJoin(tables.companies, eq(tables.companies.id, tables.apiKeyCompanies.companyId))
-    .where(and(inArray(tables.apiKeyCompanies.apiKeyId, ids), isNull(tables.companies.deletedAt)))
-    .orderBy(tables.companies.subdomain);
-  return new Map(
-    ids.map((id) => [id, links.filter((link) => link.apiKeyId === id).map((link) => link.subdomain)]),
-  );
-}
-
-function describe(row: typeof tables.apiKeys.$inferSelect, subdomains: readonly string[]): ApiKeyDescription {
-  return {
-    id: row.id,
-    name: row.name,
-    prefix: row.prefix,
-    platform: row.companyId === null,
-    companies: subdomains,
-    verbs: row.verbs,
-    secretKeys: row.keyPatterns,
-    addresses: row.addresses ?? undefined,
-    createdAt: row.createdAt,
-    expiresAt: row.expiresAt,
-    lastUsedAt: row.lastUsedAt ?? undefined,
-    revokedAt: row.revokedAt ?? undefined,
-  };
+/** A platform key affects other companies too, so only operators may change it. */
+function reachableFor({ actor }: Caller, { id }: Company): SQL {
+  return permitsOnPlatform(actor, "members") ? ofCompany(id) : eq(tables.apiKeys.companyId, id);
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT */

@@ -2,7 +2,7 @@ import { and, asc, eq, gt, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { MadeApiKey, MadeKeys } from "@repo/catalog";
 import { audited, type Audited, type Transaction } from "../access/operation.ts";
-import { revocationOf, revokeApiKeys, selectPlatformSubdomains } from "./api-keys.ts";
+import { revocationOf, revokeApiKeys, selectPlatformSubdomains } from "./api-key-rows.ts";
 
 const { apiKeys, companies } = tables;
 

@@ -8,7 +8,11 @@ const [one, other] = [fixture.another(), fixture.another()];
 const both = [one, other];
 const serving: ServingProcess[] = [];
 
+/** A company that changes only to tell that everything before was heard. */
+let beacon = "";
+
 beforeAll(async () => {
+  beacon = await fixture.company("database");
   for (const each of both) serving.push(await each.serve(fixture.urls.listener, () => {}));
 });
 afterAll(() => Promise.all(serving.map((each) => each.stop())));
@@ -16,16 +20,22 @@ afterAll(() => Promise.all(serving.map((each) => each.stop())));
 const stampsOf = (company: string) => Promise.all(both.map(({ stamps }) => stamps.get(operator, company)));
 const counters = ["secrets", "members", "apiKeys"] as const;
 
-/** The counters that moved in both processes within a second, once a change that comes after them was heard. */
+/** Notifications arrive in the order of their commits. */
+async function everythingIsHeard(): Promise<void> {
+  const before = await stampsOf(beacon);
+  await fixture.superuser`
+    select pg_notify('tenant_secrets', 'company-members ' || id) from companies where subdomain = ${beacon}`;
+  await expect
+    .poll(async () => (await stampsOf(beacon)).every(({ members }, i) => members > (before[i]?.members ?? 0)))
+    .toBe(true);
+}
+
+/** The counters that a change moved, in both processes. */
 async function movedBy(company: string, change: () => Promise<unknown>): Promise<string[]> {
+  await everythingIsHeard();
   const before = await stampsOf(company);
   await change();
-  const last = await fixture.company("database");
-  const heard = await stampsOf(last);
-  await fixture.secrets.company(last, product).set("CUSTOM_LAST", "fake_last_0001");
-  await expect
-    .poll(async () => (await stampsOf(last)).every(({ secrets }, i) => secrets > (heard[i]?.secrets ?? 0)))
-    .toBe(true);
+  await everythingIsHeard();
   const after = await stampsOf(company);
   const moved = after.map((stamp, i) => counters.filter((each) => stamp[each] !== before[i]?.[each]));
   expect(moved[0]).toEqual(moved[1]);
@@ -99,6 +109,7 @@ test("two processes name different sources, and one process always the same", as
 
 test("a lost listener moves every counter of its process, also of a change that it missed, and none of another process", async () => {
   const company = await fixture.company("database");
+  await everythingIsHeard();
   const before = await stampsOf(company);
   const [row] = await fixture.superuser`
     select pid from pg_stat_activity where application_name = 'tenant-secrets listener' and datname = current_database()

@@ -171,6 +171,10 @@ const table: Readonly<Record<string, Row>> = {
     action: "api-key.create",
     input: ({ company }) => ({ ...newKey(), companies: [company] }),
   },
+  "companies.apiKeys.rotate": {
+    action: "api-key.rotate",
+    input: ({ company, apiKeyId }) => ({ company, id: apiKeyId, graceSeconds: 3600 }),
+  },
   "companies.apiKeys.revoke": {
     action: "api-key.revoke",
     input: ({ company, apiKeyId }) => ({ company, id: apiKeyId }),

@@ -172,6 +172,10 @@ const table: Readonly<Record<string, Row>> = {
     may: insiders,
     input: ({ company }) => ({ ...newKey, companies: [company], platform: false, expiresAt: inAnHour() }),
   },
+  "companies.apiKeys.rotate": {
+    may: insiders,
+    input: ({ company, apiKeyId }) => ({ company, id: apiKeyId, graceSeconds: 3600 }),
+  },
   "companies.apiKeys.revoke": {
     may: insiders,
     input: ({ company, apiKeyId }) => ({ company, id: apiKeyId }),

@@ -65,6 +65,9 @@ const key = "CUSTOM_KEY";
 let acme = "";
 const theirs = () => secrets.company(acme, product);
 
+const newKeyOf = (company: string) =>
+  ({ name: "made", companies: [company], platform: false, verbs: ["use"], secretKeys: ["*"] }) as const;
+
 /** An input of a change, and a different input under the same request id. */
 interface Change {
   readonly caller?: Caller;
@@ -156,15 +159,17 @@ const changes: Readonly<Record<string, Change>> = {
   },
   "companies.apiKeys.create": {
     caller: operator,
-    input: () => ({
-      name: "made",
-      companies: [acme],
-      platform: false,
-      verbs: ["use"],
-      secretKeys: ["*"],
-      expiresAt: inAnHour(),
-    }),
+    input: () => ({ ...newKeyOf(acme), expiresAt: inAnHour() }),
     other: { verbs: ["use", "write"] },
+  },
+  "companies.apiKeys.rotate": {
+    caller: operator,
+    input: async () => {
+      const made = { ...newKeyOf(acme), expiresAt: inAnHour() };
+      const { description } = await secrets.apiKeys.create(operator, made);
+      return { company: acme, id: description.id, graceSeconds: 60 };
+    },
+    other: { graceSeconds: 61 },
   },
 };
 
@@ -212,7 +217,7 @@ async function asking({ before, input }: Change): Promise<object> {
   return { ...(await input()), requestId: crypto.randomUUID() };
 }
 
-const { "companies.apiKeys.create": newKey, ...answered } = changes;
+const { "companies.apiKeys.create": newKey, "companies.apiKeys.rotate": rotation, ...answered } = changes;
 
 describe.each(Object.entries(answered))("%s", (path, change) => {
   const { caller = product, other } = change;
@@ -296,6 +301,32 @@ describe("retrying companies.apiKeys.create", () => {
     expect(await active()).toEqual([]);
   });
 });
+
+test.each([0, 60])(
+  "a retried rotation with a window of %i s leaves one new key, the one of the last answer, and the old one's end",
+  async (graceSeconds) => {
+    if (rotation === undefined) throw new Error("it is tried here");
+    const asked = { ...(await asking(rotation)), graceSeconds };
+    const Rotated = z.object({
+      apiKey: z.string(),
+      description: z.object({ id: z.string() }),
+      oldEndsAt: z.date(),
+    });
+    const rotate = async (input: object) =>
+      Rotated.parse(await call("companies.apiKeys.rotate", operator, input));
+    const lost = await rotate(asked);
+    const retried = await rotate(asked);
+    expect(retried.oldEndsAt).toEqual(lost.oldEndsAt);
+    const codes = [lost, retried].map(({ apiKey }) =>
+      secrets.authenticate({ credential: apiKey }).then(
+        () => "works",
+        () => "refused",
+      ),
+    );
+    expect(await Promise.all(codes)).toEqual(["refused", "works"]);
+    await expect(rotate({ ...asked, graceSeconds: 61 })).rejects.toMatchObject({ code: "CONFLICT" });
+  },
+);
 
 test("a request id is separate for each actor, and expires after a day", async () => {
   acme = await fixture.company("database");

@@ -47,6 +47,7 @@ export const appRouter = router({
       procedures(apiKeyOperations, {
         list: ({ apiKeys }, caller, { company }) => apiKeys.list(caller, company),
         create: ({ apiKeys }, caller, key) => apiKeys.create(caller, key),
+        rotate: ({ apiKeys }, caller, { company, ...rotation }) => apiKeys.rotate(caller, company, rotation),
         revoke: async ({ apiKeys }, caller, { company, id }) => {
           await apiKeys.revoke(caller, company, id);
           return null;

@@ -17,7 +17,7 @@ import {
   type Transaction,
 } from "../../access/operation.ts";
 import type { Company } from "../../companies/companies.ts";
-import { revocationOf, revokeApiKeys } from "../../companies/api-keys.ts";
+import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { companyIdOf } from "../../companies/company-id.ts";
 import { revokeOperators } from "../../companies/operators.ts";
 import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";

@@ -13,7 +13,7 @@ import {
   type Steps,
   type Transaction,
 } from "../../access/operation.ts";
-import { revocationOf, revokeApiKeys } from "../../companies/api-keys.ts";
+import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../company/company-lock.ts";
