@@ -142,6 +142,26 @@ CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON public.audit_keys FOR EAC
 CREATE UNIQUE INDEX audit_keys_one_active ON public.audit_keys USING btree (purpose) WHERE (status = 'active'::text);
 grant insert, select, update on audit_keys to tenant_secrets_maintenance;
 
+create table audit_summaries (
+  company_id uuid not null,
+  hour timestamp(3) with time zone not null,
+  secret_key text not null,
+  actor_kind text not null,
+  actor_id text not null,
+  reads bigint not null,
+  reveals bigint not null,
+  changes bigint not null,
+  denials bigint not null,
+  constraint audit_summaries_counts_check CHECK ((LEAST(reads, reveals, changes, denials) >= 0)),
+  constraint audit_summaries_pkey PRIMARY KEY (company_id, hour, secret_key, actor_kind, actor_id)
+);
+alter table audit_summaries enable row level security;
+alter table audit_summaries force row level security;
+create policy company on audit_summaries for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on audit_summaries for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on audit_summaries to tenant_secrets_maintenance;
+grant select on audit_summaries to tenant_secrets_application;
+
 create table companies (
   id uuid not null default gen_random_uuid(),
   subdomain text not null,

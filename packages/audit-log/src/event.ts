@@ -45,6 +45,9 @@ export type AuditAction =
   | "user.disable"
   | "user.enable"
   | "audit.list"
+  | "audit.summary"
+  | "audit.proof"
+  | "audit.request-verification"
   | "audit.verify"
   | "audit.export"
   | "audit.unused-sequence-numbers"
@@ -189,6 +192,8 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "member.list",
   "operator.list",
   "audit.list",
+  "audit.summary",
+  "audit.proof",
   "key.status",
   "key.report",
   "key.verify-report",

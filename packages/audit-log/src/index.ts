@@ -38,6 +38,7 @@ export {
   type StoredRow,
   userState,
 } from "./stored-rows.ts";
+export { summarizedActions, type SummaryCounts } from "./summary.ts";
 export { uuidv7 } from "./uuid.ts";
 export { type AuditVerification, type VerifyOptions, verifyAuditLog } from "./verify.ts";
 export { createAuditLog } from "./writer.ts";

@@ -3,6 +3,7 @@ import { tables, type Database, type Statements } from "@repo/db";
 import { systemCaller } from "@repo/catalog";
 import type { AuditLog } from "./event.ts";
 import { unpackLeaves, type EventRow } from "./leaf.ts";
+import { takeFromSummaries } from "./summary.ts";
 
 const { auditCheckpoints, auditEvents } = tables;
 
@@ -52,10 +53,8 @@ export function createAuditRetention(
       const removed =
         ids.length === 0
           ? []
-          : await statements
-              .delete(auditEvents)
-              .where(inArray(auditEvents.id, ids))
-              .returning({ id: auditEvents.id });
+          : await statements.delete(auditEvents).where(inArray(auditEvents.id, ids)).returning();
+      await takeFromSummaries(statements, removed);
       const event = { action: "audit.prune", outcome: "success", version: through } as const;
       await audit.recordInTransaction(statements, pruner, event);
       return removed.length;

@@ -9,6 +9,7 @@ import type { SigningKey } from "./keys.ts";
 import { findCheckpoint, findLastCheckpoint, type CheckpointRow } from "./batches.ts";
 import { parseCheckpoint, checkpointHash, checkpointText, signCheckpoint } from "./checkpoint.ts";
 import { leafOf, packLeaves } from "./leaf.ts";
+import { addToSummaries } from "./summary.ts";
 import {
   findWaiting,
   readRestorePoint,
@@ -276,6 +277,7 @@ async function addBatch(
     signature: signCheckpoint(checkpoint, key),
     sealedAt,
   });
+  await addToSummaries(statements, events);
   return { batch: index, events: leaves.length, checkpoint: hexHash(checkpoint), full };
 }
 

@@ -19,7 +19,13 @@ export {
   type NewApiKey,
   type RotatedApiKey,
 } from "./operations/api-keys.ts";
-export { type AuditFilters, type AuditListOptions, auditOperations } from "./operations/audit.ts";
+export {
+  type AuditFilters,
+  type AuditListOptions,
+  auditOperations,
+  type AuditSummary,
+  type AuditSummaryOptions,
+} from "./operations/audit.ts";
 export { type CatalogDescription, catalogOperations } from "./operations/catalog.ts";
 export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./operations/checks.ts";
 export {

@@ -67,6 +67,20 @@ CREATE TABLE "audit_keys" (
 	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
 );
 --> statement-breakpoint
+CREATE TABLE "audit_summaries" (
+	"company_id" uuid NOT NULL,
+	"hour" timestamp (3) with time zone NOT NULL,
+	"secret_key" text NOT NULL,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"reads" bigint NOT NULL,
+	"reveals" bigint NOT NULL,
+	"changes" bigint NOT NULL,
+	"denials" bigint NOT NULL,
+	CONSTRAINT "audit_summaries_pkey" PRIMARY KEY("company_id","hour","secret_key","actor_kind","actor_id"),
+	CONSTRAINT "audit_summaries_counts_check" CHECK (least("audit_summaries"."reads", "audit_summaries"."reveals", "audit_summaries"."changes", "audit_summaries"."denials") >= 0)
+);
+--> statement-breakpoint
 CREATE TABLE "api_key_companies" (
 	"company_id" uuid NOT NULL,
 	"api_key_id" uuid NOT NULL,

@@ -27,7 +27,7 @@ begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
-    'outside_writes']
+    'outside_writes', 'audit_summaries']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -49,7 +49,7 @@ create policy company on audit_events for select to tenant_secrets_application
   using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid));
 create policy maintenance on audit_events to tenant_secrets_maintenance using (true) with check (true);
 
-grant select on companies, store_holds, member_names to tenant_secrets_application;
+grant select on companies, store_holds, member_names, audit_summaries to tenant_secrets_application;
 -- For the names of a company's own keys.
 grant select (company_id, id, name) on api_keys to tenant_secrets_application;
 grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
@@ -69,7 +69,7 @@ grant select, insert, update on member_names, companies, master_keys, company_ke
   secret_uses, operators, users, api_keys, audit_keys, runs, shreddings to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
-grant select, insert, update, delete on memberships, processes, store_holds, outside_writes
+grant select, insert, update, delete on audit_summaries, memberships, processes, store_holds, outside_writes
   to tenant_secrets_maintenance;
 grant select, insert on company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { rule } from "../vocabulary/malformed-input.ts";
 import { company, moment, wholeNumber } from "./fields.ts";
-import { type InputOf, operation } from "./operation.ts";
+import { type InputOf, operation, type OutputOf } from "./operation.ts";
+import { NamedActor } from "./versions.ts";
 
 const cursor = z.string().max(200).optional().describe("What the answer before ended with");
 
@@ -62,6 +63,15 @@ const AuditEvent = z.object({
   lastAt: z.date().nullable(),
 });
 
+const counts = {
+  /** Values that programs read. */
+  reads: z.int(),
+  /** Values that people looked at or exported. */
+  reveals: z.int(),
+  changes: z.int(),
+  denials: z.int(),
+};
+
 export const auditOperations = {
   /**
    * A company's events, or for operators those of the platform; the newest first. With filters, a page looks through 20,000
@@ -77,6 +87,34 @@ export const auditOperations = {
       limit: wholeNumber(1, 100).optional().describe("How many events, 1 to 100; default 50"),
     }),
     output: z.object({ events: z.array(AuditEvent).readonly(), cursor }),
+  }),
+
+  /**
+   * How much was done in a company from one time to another, rounded outwards to whole hours or days in UTC. It agrees with the
+   * list, but for events of the last seconds, which are not sealed yet.
+   */
+  summary: operation({
+    kind: "query",
+    verb: "audit",
+    input: z.strictObject({
+      company,
+      from: moment,
+      /** Later than `from`, and at most 1,000 hours or days. */
+      to: moment,
+      by: z.enum(["hour", "day"]),
+      /** Only what concerns this secret. */
+      secretKey: text.optional(),
+    }),
+    output: z.object({
+      from: z.date(),
+      to: z.date(),
+      /** The hours or days in which something was done, in order. */
+      buckets: z.array(z.object({ at: z.date(), ...counts })).readonly(),
+      /** The ten secrets with the most of it, the most first. */
+      secrets: z.array(z.object({ secretKey: z.string(), ...counts })).readonly(),
+      /** The ten actors that did the most, the most first. */
+      actors: z.array(NamedActor.extend(counts)).readonly(),
+    }),
   }),
 
   /** A page of a company's own events, each with the proof that it is as it was sealed. */
@@ -98,4 +136,6 @@ export const auditOperations = {
   }),
 };
 
+export type AuditSummaryOptions = InputOf<(typeof auditOperations)["summary"]>;
+export type AuditSummary = Readonly<OutputOf<(typeof auditOperations)["summary"]>>;
 export type AuditListOptions = InputOf<(typeof auditOperations)["list"]>;

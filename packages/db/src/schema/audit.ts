@@ -121,6 +121,35 @@ export const auditEvents = pgTable(
 );
 
 /**
+ * How much each actor did with each secret of a company in each hour, over the sealed events that are still kept. The sealer
+ * adds the events of a batch, and the pruning job takes away those that it removes.
+ */
+export const auditSummaries = pgTable(
+  "audit_summaries",
+  {
+    companyId: uuid("company_id").notNull(),
+    hour: at("hour").notNull(),
+    /** Empty for events about no secret. */
+    secretKey: text("secret_key").notNull(),
+    ...actorColumns(),
+    reads: bigint("reads", { mode: "number" }).notNull(),
+    reveals: bigint("reveals", { mode: "number" }).notNull(),
+    changes: bigint("changes", { mode: "number" }).notNull(),
+    denials: bigint("denials", { mode: "number" }).notNull(),
+  },
+  (t) => [
+    primaryKey({
+      name: "audit_summaries_pkey",
+      columns: [t.companyId, t.hour, t.secretKey, t.actorKind, t.actorId],
+    }),
+    check(
+      "audit_summaries_counts_check",
+      sql`least(${t.reads}, ${t.reveals}, ${t.changes}, ${t.denials}) >= 0`,
+    ),
+  ],
+);
+
+/**
  * Sealed batches of the audit log, each with the events of an interval of transactions: a Merkle tree over them, chained to the
  * batch before, and signed. Never changed.
  */

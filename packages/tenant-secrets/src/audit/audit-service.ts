@@ -10,7 +10,13 @@ import {
   type VerifyOptions,
   verifyAuditLog,
 } from "@repo/audit-log";
-import { type AuditListOptions, type Caller, TenantSecretsError } from "@repo/catalog";
+import {
+  type AuditListOptions,
+  type AuditSummary,
+  type AuditSummaryOptions,
+  type Caller,
+  TenantSecretsError,
+} from "@repo/catalog";
 import { audited, type Across, type Operations } from "../access/operation.ts";
 import type { RowKeys } from "../access/authentic-rows.ts";
 import { companyIdOf } from "../companies/company-id.ts";
@@ -18,6 +24,7 @@ import type { Companies } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 import { cursorOf, readCursor } from "./cursor.ts";
 import { type AuditEvent, checkSpan, scopeOf, selectOfCompany, selectOfPlatform } from "./event-list.ts";
+import { roundSpan, selectSummary } from "./summary.ts";
 
 const { auditKeys } = tables;
 
@@ -53,6 +60,8 @@ export interface VerifyAuditOptions extends VerifyOptions {
 export interface AuditService {
   /** Lists events that fit the filters, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: AuditListOptions): Promise<EventPage>;
+  /** Counts what was done in a company, from sealed events. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
+  summary(caller: Caller, options: AuditSummaryOptions): Promise<AuditSummary>;
   /**
    * A page of a company's own events with the proof of each, for verification by `createExportVerifier` without the product.
    *
@@ -109,6 +118,18 @@ export function createAuditService({
           : database.inCompany(company.id, (statements) => selectOfCompany(statements, company.id, page)));
         const answer = { events, cursor: next === undefined ? undefined : cursorOf(key, scope, next) };
         return audited(answer, {});
+      });
+    },
+
+    summary: async (caller, { company: subdomain, secretKey, ...asked }) => {
+      const operation = { caller, action: "audit.summary", verb: "audit" } as const;
+      const { company } = await companies.resolve(operation, subdomain);
+      return operations.read({ ...operation, company, to: "read the audit log" }, async () => {
+        const span = roundSpan(asked);
+        const summary = await database.inCompany(company.id, (statements) =>
+          selectSummary(statements, company.id, { ...span, secretKey }),
+        );
+        return audited(summary, {});
       });
     },
 

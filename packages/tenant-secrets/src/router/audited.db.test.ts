@@ -232,6 +232,11 @@ const table: Readonly<Record<string, Row>> = {
     denied: "stranger",
     input: ({ company }) => ({ company, from: new Date(0), to: new Date() }),
   },
+  "audit.summary": {
+    action: "audit.summary",
+    denied: "stranger",
+    input: ({ company }) => ({ company, from: new Date(0), to: new Date(1), by: "day" }),
+  },
   "audit.publicKeys": { action: "key.public-key", as: operator },
 };
 

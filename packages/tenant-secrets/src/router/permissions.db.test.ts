@@ -224,6 +224,10 @@ const table: Readonly<Record<string, Row>> = {
     may: `${insiders} auditor`,
     input: ({ company }) => ({ company, from: new Date(0), to: new Date() }),
   },
+  "audit.summary": {
+    may: `${insiders} auditor`,
+    input: ({ company }) => ({ company, from: new Date(0), to: new Date(1), by: "day" }),
+  },
   "audit.publicKeys": { may: "operator" },
 };
 /** Optional fields, which are therefore in no input above. */

@@ -99,6 +99,7 @@ export const appRouter = router({
   audit: router(
     procedures(auditOperations, {
       list: ({ audit }, caller, page) => audit.list(caller, page),
+      summary: ({ audit }, caller, asked) => audit.summary(caller, asked),
       export: ({ audit }, caller, page) => audit.export(caller, page),
       publicKeys: async ({ audit }, caller) => ({ publicKeys: await audit.publicKeys(caller) }),
     }),
