@@ -17,9 +17,9 @@ import {
   type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
 import { z } from "zod";
-import { readCatalog } from "./catalog.ts";
 import { readVariables } from "./env.ts";
 import { UsageError } from "./failure.ts";
+import { readProduct } from "./product.ts";
 
 export interface OpenServices extends AsyncDisposable {
   readonly secrets: TenantSecrets<Catalog>;
@@ -42,7 +42,7 @@ const shape = {
  */
 export async function openServices(): Promise<OpenServices> {
   const variables = readVariables(shape);
-  const catalog = await readCatalog();
+  const { catalog, checks, verifiers } = await readProduct();
   const database = connectDatabase({
     applicationUrl: variables.DATABASE_URL,
     maintenanceUrl: variables.DATABASE_MAINTENANCE_URL,
@@ -55,7 +55,11 @@ export async function openServices(): Promise<OpenServices> {
     catalog,
     cache: false,
     region: variables.MASTER_KEY_REGION,
-    checks: providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
+    checks: {
+      ...providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
+      ...checks,
+    },
+    verifiers,
   });
   try {
     await checkDatabase(database, variables);

@@ -17,7 +17,7 @@ import {
   type TenantSecrets,
   type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
-import { loadCatalog } from "./catalog.ts";
+import { loadProduct } from "@repo/tenant-secrets/product-module";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
@@ -56,10 +56,11 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       onCall: metrics.infisicalCall,
       onNews: ({ level, sentence, code }) => log(level, sentence, { code }),
     });
+    const product = await loadProduct(env.SECRETS_CATALOG, (specifier) => import(specifier));
     const options = {
       database,
       infisical,
-      catalog: await loadCatalog(env.SECRETS_CATALOG),
+      catalog: product.catalog,
       region: env.MASTER_KEY_REGION,
       limits: {
         failedCredentialsPerMinute: env.RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE,
@@ -84,7 +85,11 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       backupDestination: backupDestinationOf(env),
       onAlarm: ({ code, message, diagnosis }: TenantSecretsError) =>
         log("error", message, { code, diagnosis }),
-      checks: providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
+      checks: {
+        ...providerChecks({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
+        ...product.checks,
+      },
+      verifiers: product.verifiers,
     };
     const secrets = createWithCatalog(options);
     const { stopping, onStop } = handleSignals(log, database, secrets);

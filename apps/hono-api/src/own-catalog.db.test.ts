@@ -24,15 +24,30 @@ const ownCatalog = defineCatalog({
     check: "sendgrid",
   }),
 });
+const palletCatalog = defineCatalog({
+  PALLET_API_KEY: textSecret(z.string().min(8), { label: "Pallet API key", rule: "is a pallet key" }),
+});
 const source = (exported: string) => `
   import { defineCatalog, textSecret } from "@repo/tenant-secrets/client";
   import { z } from "zod";
   ${exported}`;
-const ownSource = source(`export const ownCatalog = defineCatalog({
+/** @param url of the provider that its own check asks */
+const ownSource = (url: string) =>
+  source(`export const ownCatalog = defineCatalog({
   PARCEL_API_KEY: textSecret(z.string().regex(/^pk_[a-z0-9]{8,}$/), {
     label: "Parcel API key", rule: "is a parcel key", check: "sendgrid",
   }),
-});`);
+  PALLET_API_KEY: textSecret(z.string().min(8), {
+    label: "Pallet API key", rule: "is a pallet key", check: "pallets", signatures: "pallets",
+  }),
+});
+export const checks = {
+  pallets: async (text, signal) => {
+    const { ok } = await fetch("${url}", { headers: { authorization: "Pallet " + text }, signal });
+    return ok ? "accepted" : "unknown";
+  },
+};
+export const verifiers = { pallets: () => "wrong-signature" };`);
 
 // Inside of the package, so that the module finds the packages that it imports.
 const folder = mkdtempSync(path.join(import.meta.dirname, "../node_modules/own-catalog-"));
@@ -60,7 +75,7 @@ beforeAll(async () => {
   provider = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
   variables = {
     ...variablesOf(backends.database.urls, backends.emulator),
-    SECRETS_CATALOG: moduleOf(ownSource),
+    SECRETS_CATALOG: moduleOf(ownSource(provider)),
     SENDGRID_API_URL: provider,
   };
   whenDone(async () => {
@@ -146,10 +161,14 @@ test.for([
     expect(listed.stdout).toMatch(/PARCEL_API_KEY +1 /);
     expect(listed.stdout).not.toMatch(/PARCEL_API_KEY.*not in the catalogue/);
     expect(listed.stdout).toMatch(/STRIPE_SECRET_KEY.*not in the catalogue/);
+    expect(await run(["set", "PALLET_API_KEY"], "pl_fake0001")).toMatchObject({ code: 0 });
+    asked.length = 0;
     expect(await run(["check", "--all"])).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/PARCEL_API_KEY.*accepted/),
+      stdout: expect.stringMatching(/PALLET_API_KEY.*accepted[^]*PARCEL_API_KEY.*accepted/),
     });
+    expect(asked.toSorted()).toEqual(["Bearer pk_fake0001", "Pallet pl_fake0001"]);
+    expect(await run(["remove", "PALLET_API_KEY", "--yes"])).toMatchObject({ code: 0 });
 
     const file = path.join(mkdtempSync(path.join(tmpdir(), "own-catalog-")), "secrets.env");
     const exported = await run(
@@ -191,6 +210,11 @@ test("a worker checks an own entry, and the typed client of the API reads it", s
   expect(asked).toEqual(["Bearer pk_fake0003"]);
   const { secrets: list } = await secrets.list();
   expect(list.find(({ secretKey }) => secretKey === "PARCEL_API_KEY")?.check?.result).toBe("accepted");
+  await createTenantSecretsClient({ url, credential, catalog: palletCatalog })
+    .company("acmecorp")
+    .set("PALLET_API_KEY", "pl_fake0002");
+  await enqueueCheck("acmecorp", "PALLET_API_KEY");
+  await expect.poll(() => asked, { timeout: 20_000 }).toContain("Pallet pl_fake0002");
 });
 
 test.for([
@@ -218,6 +242,16 @@ test.for([
       `export const a = defineCatalog({ A: textSecret(z.string(), { label: "a", rule: "a", check: "none" }) });`,
     ),
     /The entry of A names the check \\?"none\\?"/,
+  ],
+  [
+    "checks that are not functions",
+    source(`export const a = defineCatalog({}); export const checks = { acme: "https://acme.example" };`),
+    /SECRETS_CATALOG names a module whose export \\?"checks\\?" is not an object of functions: \\?"acme\\?" is none/,
+  ],
+  [
+    "verifiers that are a list",
+    source(`export const a = defineCatalog({}); export const verifiers = [];`),
+    /SECRETS_CATALOG names a module whose export \\?"verifiers\\?" is not an object of functions/,
   ],
 ] as const)(
   "the API and the command line refuse a SECRETS_CATALOG with %s",

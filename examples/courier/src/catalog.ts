@@ -7,6 +7,12 @@ export const courierCatalog = defineCatalog({
     label: "Carrier API key",
     purpose: "Hands parcels of the shop to its carrier.",
     rule: "is an API key of the carrier, ck_ and 16 characters",
+    check: "carrier",
+  }),
+  CARRIER_WEBHOOK_SECRET: textSecret(z.string().min(16), {
+    label: "Carrier webhook secret",
+    rule: "is a secret of 16 characters or more",
+    signatures: "carrier",
   }),
   WAREHOUSE_LOGIN: jsonSecret(z.strictObject({ user: z.string().min(1), password: z.string().min(8) }), {
     label: "Warehouse login",

@@ -1,13 +1,16 @@
-import { randomBytes } from "node:crypto";
+import { execFile } from "node:child_process";
+import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import path from "node:path";
+import { promisify } from "node:util";
 import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { createTenantSecrets, defineCatalog, stripeSecretKey } from "@repo/tenant-secrets";
 import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import { expect, test } from "vitest";
-import { courierCatalog } from "./catalog.ts";
+import { checks, courierCatalog, verifiers } from "./product.ts";
 import { startServer } from "./testing/start-server.ts";
 
 const operator = { actor: { kind: "operator", id: "test-operator" } } as const;
@@ -45,6 +48,8 @@ const script = createTenantSecrets({
   database: { applicationUrl: database.urls.application, maintenanceUrl: database.urls.maintenance },
   infisical,
   catalog: courierCatalog,
+  checks,
+  verifiers,
   cache: false,
 });
 whenDone(async () => {
@@ -93,6 +98,7 @@ test("forms are described by the server's own catalogue", async () => {
   const { secrets, custom } = await client.trpc.catalog.describe.query();
   expect(secrets).toMatchObject([
     { secretKey: "CARRIER_API_KEY", purpose: "Hands parcels of the shop to its carrier.", format: "text" },
+    { secretKey: "CARRIER_WEBHOOK_SECRET", format: "text" },
     { secretKey: "WAREHOUSE_LOGIN", format: "json", schema: { required: ["user", "password"] } },
   ]);
   expect(new RegExp(custom.pattern).test("CUSTOM_A")).toBe(true);
@@ -117,6 +123,41 @@ test("the server refuses a name of another product's catalogue", async () => {
   });
 });
 
+test("a carrier's webhook is taken with the shop's own signature alone", async () => {
+  await client.company("books").set("CARRIER_WEBHOOK_SECRET", "fake_webhook_secret_0001");
+  const body = '{"tracking":"T1","delivered":true}';
+  const deliver = (signature: string) =>
+    fetch(`${url}/shops/books/events`, {
+      method: "POST",
+      headers: { "x-carrier-signature": signature },
+      body,
+    });
+  const signed = (secret: string) => createHmac("sha256", secret).update(body).digest("hex");
+  expect((await deliver(signed("fake_webhook_secret_0001"))).status).toBe(204);
+  expect((await deliver(signed("fake_webhook_secret_0002"))).status).toBe(401);
+  expect((await deliver("none")).status).toBe(401);
+});
+
+test("the shipped command line asks the carrier whether it accepts a key, by Courier's own check", async () => {
+  await client.company("books").set("CARRIER_API_KEY", "ck_fakefakefake0002");
+  credentials.length = 0;
+  const cli = path.join(import.meta.dirname, "../../../apps/cli/src/main.ts");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [cli, "check", "CARRIER_API_KEY", "--company", "books"],
+    {
+      env: {
+        ...variables,
+        INFISICAL_ENVIRONMENT: "prod",
+        SECRETS_CATALOG: path.join(import.meta.dirname, "product.ts"),
+        TENANT_SECRETS_API_KEY: apiKey,
+      },
+    },
+  );
+  expect(stdout).toMatch(/CARRIER_API_KEY.*accepted/);
+  expect(credentials).toEqual(["Bearer ck_fakefakefake0002"]);
+});
+
 test("a server that cannot start is reported at once, with what it printed", async () => {
   const { CARRIER_URL: _, ...incomplete } = variables;
   await expect(startServer(incomplete)).rejects.toThrow(/ended with 1 before it listened:[^]*CARRIER_URL/);
@@ -127,5 +168,8 @@ test("SIGTERM ends the server, after it has committed its audit events", async (
   expect(await once(server, "exit")).toEqual([0, null]);
   const { events } = await script.admin.audit.list(operator, { company: "books" });
   const reads = events.filter(({ action, outcome }) => action === "secret.read" && outcome === "success");
-  expect(reads).toMatchObject([{ actorKind: "job", actorId: "shipping", secretKey: "CARRIER_API_KEY" }]);
+  expect(reads).toMatchObject([
+    { actorKind: "job", actorId: "shipping", secretKey: "CARRIER_WEBHOOK_SECRET" },
+    { actorKind: "job", actorId: "shipping", secretKey: "CARRIER_API_KEY" },
+  ]);
 });

@@ -1,8 +1,8 @@
 import { serve } from "@hono/node-server";
 import { createTenantSecrets } from "@repo/tenant-secrets";
 import { createApp } from "./app.ts";
-import { courierCatalog } from "./catalog.ts";
 import { readVariables } from "./env.ts";
+import { checks, courierCatalog, verifiers } from "./product.ts";
 
 const env = readVariables();
 const secrets = createTenantSecrets({
@@ -19,6 +19,8 @@ const secrets = createTenantSecrets({
     environment: "prod",
   },
   catalog: courierCatalog,
+  checks,
+  verifiers,
 });
 await secrets.start();
 

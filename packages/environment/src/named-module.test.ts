@@ -27,7 +27,7 @@ const load = (named: string) =>
     importModule: (specifier) => import(specifier),
     what: "a thing",
     isOne: isWanted,
-  });
+  }).then(({ found }) => found);
 const problemOf = (named: string) =>
   load(named).then(
     () => "none",

@@ -15,15 +15,22 @@ export interface NamedModule<T> {
   readonly isOne: (exported: unknown) => exported is T;
 }
 
+export interface LoadedModule<T> {
+  /** The export of the right kind. */
+  readonly found: T;
+  /** All exports by name. */
+  readonly exported: Readonly<Record<string, unknown>>;
+}
+
 /**
  * Loads the module that a variable names, and finds the one export of it that is of the right kind, whatever its name.
  *
  * @throws {EnvironmentError} where the module is not there, cannot be loaded, or exports none or several. The message quotes
  *   no value of the variable; of an error that the module itself throws it quotes the message
  */
-export async function loadNamedModule<T>(module: NamedModule<T>): Promise<T> {
+export async function loadNamedModule<T>(module: NamedModule<T>): Promise<LoadedModule<T>> {
   const { variable, what, isOne } = module;
-  const exported = await importNamed(module);
+  const exported: Readonly<Record<string, unknown>> = { ...(await importNamed(module)) };
   // One object under two names, such as a default export beside a named one, is one.
   const found = new Set(Object.values(exported).filter((each) => isOne(each)));
   const [only, ...others] = found;
@@ -33,7 +40,7 @@ export async function loadNamedModule<T>(module: NamedModule<T>): Promise<T> {
     throw new EnvironmentError(
       `${variable} names a module with ${found.size} exports that are ${what}; it has to have one.`,
     );
-  return only;
+  return { found: only, exported };
 }
 
 async function importNamed<T>({ variable, named, importModule }: NamedModule<T>): Promise<object> {

@@ -10,6 +10,7 @@ const packages = path.resolve(root, "../..");
 const layers = [
   "api-requests.ts",
   "providers",
+  "product-module.ts",
   "cache",
   "access",
   "companies",

@@ -48,8 +48,8 @@ rejected, 7 where one is unknown and none rejected. Stripe and SendGrid keys can
 });
 
 async function checkable(api: Api, subdomain: string): Promise<string[]> {
-  const { readCatalog } = await import("../catalog.ts");
-  const catalog = await readCatalog();
+  const { readProduct } = await import("../product.ts");
+  const { catalog } = await readProduct();
   const { secrets } = await api.secrets.list.query({ company: subdomain });
   return secrets
     .filter(({ secretKey, version }) => version > 0 && catalog.find(secretKey)?.check !== undefined)

@@ -1,0 +1,59 @@
+import { EnvironmentError, loadNamedModule } from "@repo/environment";
+import { type Catalog, isCatalog } from "@repo/catalog";
+import type { CredentialChecks } from "./providers/credential-check.ts";
+import type { WebhookVerifiers } from "./providers/webhook-verification.ts";
+
+/** What the module of a product gives to a deployment. */
+export interface Product {
+  readonly catalog: Catalog;
+  /** Beside the built-in ones; one of the same name replaces it. */
+  readonly checks: CredentialChecks;
+  /** As `checks`. */
+  readonly verifiers: WebhookVerifiers;
+}
+
+const variable = "SECRETS_CATALOG";
+
+/**
+ * Loads the module that SECRETS_CATALOG names: its catalogue, under any name, and its exports `checks` and `verifiers`, if it has
+ * any. docs/configuration.md describes it.
+ *
+ * @param named the variable's value
+ * @param importModule `(specifier) => import(specifier)` of the program, whose dependencies a package is looked for among
+ * @throws {EnvironmentError} if it names no module with one catalogue, or an export is not what its name says
+ */
+export async function loadProduct(
+  named: string,
+  importModule: (specifier: string) => Promise<unknown>,
+): Promise<Product> {
+  const { found, exported } = await loadNamedModule({
+    variable,
+    named,
+    importModule,
+    what: "a catalogue (defineCatalog)",
+    isOne: isCatalog,
+  });
+  return {
+    catalog: found,
+    checks: functionsIn(exported, "checks"),
+    verifiers: functionsIn(exported, "verifiers"),
+  };
+}
+
+/** That the functions do what their kind promises is for the module's author: TypeScript checks `satisfies CredentialChecks`. */
+function functionsIn<Name extends "checks" | "verifiers">(
+  exported: Readonly<Record<string, unknown>>,
+  name: Name,
+): Product[Name] {
+  const given = exported[name] ?? {};
+  const isObject = typeof given === "object" && !Array.isArray(given);
+  const wrong = isObject ? Object.entries(given).find(([, each]) => typeof each !== "function") : [];
+  if (wrong !== undefined) {
+    const which = wrong[0] === undefined ? "" : `: "${wrong[0]}" is none`;
+    throw new EnvironmentError(
+      `${variable} names a module whose export "${name}" is not an object of functions${which}.`,
+    );
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member is a function
+  return given as Product[Name];
+}
