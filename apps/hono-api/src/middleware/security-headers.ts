@@ -7,11 +7,10 @@ const always = {
 
 const grantedFeatures = ["clipboardWrite", "publickeyCredentialsGet", "publickeyCredentialsCreate"];
 
-/** What browsers grant a page by default, or let it ask its person for. */
+/** What browsers grant a page by default, or let it ask its person for. Chromium reports names that it does not know as errors. */
 const deniedFeatures = [
   "accelerometer",
   "autoplay",
-  "bluetooth",
   "browsingTopics",
   "camera",
   "clipboardRead",
@@ -34,7 +33,6 @@ const deniedFeatures = [
   "serial",
   "storageAccess",
   "usb",
-  "webShare",
   "windowManagement",
   "xrSpatialTracking",
 ];

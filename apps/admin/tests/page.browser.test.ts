@@ -1,0 +1,135 @@
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { AxeBuilder } from "@axe-core/playwright";
+import { whenDone } from "@repo/db/testing";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createWorld, type World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+
+const nothing = { violations: [], consoleErrors: [], foreignRequests: [] };
+
+describe.each(["light", "dark"] as const)("in %s, the page", (colorScheme) => {
+  it("loads under its policy without a violation, an error or a foreign request", async () => {
+    const { page, watch } = await world.newPage({ colorScheme });
+    const response = await page.goto(`${world.url}/sign-in`);
+    expect(await page.title()).toBe("Tenant Secrets");
+    await page.getByRole("main").getByRole("heading", { level: 1, name: "Tenant Secrets" }).waitFor();
+    await page.waitForLoadState("networkidle");
+    expect(watch).toEqual(nothing);
+    expect(response?.headers()).toMatchObject({
+      "cache-control": "no-store",
+      "content-security-policy": expect.stringContaining("trusted-types 'none'"),
+      "cross-origin-opener-policy": "same-origin",
+      "referrer-policy": "no-referrer",
+    });
+    const ground = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    expect(ground).toBe({ light: "rgb(251, 252, 253)", dark: "rgb(17, 19, 21)" }[colorScheme]);
+  });
+
+  it("fits a phone, and axe finds nothing", async () => {
+    for (const width of [360, 1280]) {
+      const { page, watch } = await world.newPage({ colorScheme, viewport: { width, height: 800 } });
+      await page.goto(world.url);
+      await page.getByRole("main").waitFor();
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow).toBeLessThanOrEqual(0);
+      const { violations, passes } = await new AxeBuilder({ page }).analyze();
+      expect(violations).toEqual([]);
+      expect(passes.map(({ id }) => id)).toContain("color-contrast");
+      expect(watch).toEqual(nothing);
+    }
+  });
+});
+
+it("runs no script that gets into the page, in whatever form, not even with the page's nonce", async () => {
+  const { page, watch } = await world.newPage();
+  await page.route(world.url + "/", async (route) => {
+    const response = await route.fetch();
+    const nonce = /nonce="([^"]+)"/.exec(await response.text())?.[1];
+    const injected = `
+      <script>document.title = "ran"</script>
+      <script nonce="${nonce}">document.title = "ran with the nonce"</script>
+      <script src="data:text/javascript,document.title='ran from data:'"></script>
+      <img src="/none" alt="" onerror="document.title = 'ran on error'">
+      <iframe srcdoc="<script>parent.document.title = 'ran in a frame'</script>"></iframe>
+      <style>body { --injected: yes }</style></body>`;
+    await route.fulfill({ response, body: (await response.text()).replace("</body>", injected) });
+  });
+  await page.goto(world.url);
+  await page.getByRole("main").waitFor();
+  await page.waitForLoadState("networkidle");
+  expect(await page.title()).toBe("Tenant Secrets");
+  expect(await page.evaluate(() => getComputedStyle(document.body).getPropertyValue("--injected"))).toBe("");
+  expect(watch.violations).toEqual(
+    expect.arrayContaining([
+      "script-src-elem inline",
+      "script-src-elem data",
+      "script-src-attr inline",
+      "style-src-elem inline",
+    ]),
+  );
+});
+
+it("turns no text into markup or code", async () => {
+  const { page } = await world.newPage();
+  await page.goto(world.url);
+  const outcomes = await page.evaluate(async () => {
+    const attempts = [
+      () => (document.body.innerHTML = "<b>text</b>"),
+      () => document.body.insertAdjacentHTML("beforeend", "<b>text</b>"),
+      () => (document.createElement("script").textContent = "1"),
+      () => Reflect.construct(Function, ["return 1"]),
+    ];
+    // Later, because a debugger's own evaluation may make code.
+    await new Promise((resolve) => setTimeout(resolve));
+    return attempts.map((attempt) => {
+      try {
+        attempt();
+        return "done";
+      } catch (error) {
+        return error instanceof Error ? error.name : "";
+      }
+    });
+  });
+  expect(outcomes).toEqual(["TypeError", "TypeError", "TypeError", "EvalError"]);
+});
+
+it("appears in no frame, neither of another origin nor of its own", async () => {
+  const framing = createServer((_, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(`<iframe src="${world.url}/sign-in"></iframe>`);
+  });
+  framing.listen(0, "127.0.0.1");
+  await once(framing, "listening");
+  whenDone(async () => void framing.close());
+  const address = framing.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const { page, watch } = await world.newPage();
+  await page.goto(`http://127.0.0.1:${port}/`, { waitUntil: "networkidle" });
+  const [, frame] = page.frames();
+  expect(frame?.url()).toMatch(/^chrome-error:/);
+  expect(watch.consoleErrors.join("\n")).toContain("frame-ancestors 'none'");
+});
+
+it("loads little: scripts of at most 165 kB and styles of 15 kB, as they are sent", async () => {
+  const { page } = await world.newPage();
+  await page.goto(`${world.url}/sign-in`, { waitUntil: "networkidle" });
+  const sizes = await page.evaluate(() =>
+    performance
+      .getEntriesByType("resource")
+      .filter((entry) => entry instanceof PerformanceResourceTiming)
+      .map(({ name, encodedBodySize }) => ({ name, encodedBodySize })),
+  );
+  const sum = (ending: string) =>
+    sizes
+      .filter(({ name }) => name.endsWith(ending))
+      .reduce((total, { encodedBodySize }) => total + encodedBodySize, 0);
+  expect(sum(".js")).toBeGreaterThan(0);
+  expect(sum(".js")).toBeLessThanOrEqual(165_000);
+  expect(sum(".css")).toBeGreaterThan(0);
+  expect(sum(".css")).toBeLessThanOrEqual(15_000);
+});
