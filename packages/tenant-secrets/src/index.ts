@@ -17,7 +17,7 @@ export {
   type WriteOptions,
 } from "@repo/catalog";
 export type { RateLimitOptions } from "./access/rate-limits.ts";
-export type { CompanySecretsOnServer } from "./assemble.ts";
+export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
 export type { AuthenticationRequest, SignIn } from "./companies/authenticate.ts";
 export { createTasks, schedule } from "./jobs/jobs.ts";

@@ -1,7 +1,7 @@
 import { throwTenantSecretsError } from "@repo/audit-log";
 import type { Catalog, TenantSecretsError } from "@repo/catalog";
 import type { Database } from "@repo/db";
-import type { Assembly } from "./assemble.ts";
+import type { Assembly } from "./assembly/assembly.ts";
 import type { ServingProcess } from "./keys/rotation/process-registry.ts";
 
 export interface LifecycleParts {

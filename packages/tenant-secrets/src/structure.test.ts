@@ -26,6 +26,7 @@ const layers = [
   "client.ts",
   "http.ts",
   "operator.ts",
+  "assembly",
   "assemble.ts",
   "internals.ts",
   "lifecycle.ts",

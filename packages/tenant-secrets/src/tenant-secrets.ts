@@ -1,12 +1,8 @@
 import { connectDatabase, type Database, type DatabaseOptions, type ListeningDatabase } from "@repo/db";
 import { createInfisicalClient, type InfisicalClient, type InfisicalOptions } from "@repo/infisical";
 import type { Caller, Catalog, TenantSecretsError, WriteResult } from "@repo/catalog";
-import {
-  assembleTenantSecrets,
-  type Assembly,
-  type AssemblyOptions,
-  type CompanySecretsOnServer,
-} from "./assemble.ts";
+import { assembleTenantSecrets } from "./assemble.ts";
+import type { Assembly, AssemblyOptions, CompanySecretsOnServer } from "./assembly/assembly.ts";
 import type { CacheOptions } from "./cache/cache-options.ts";
 import type { Authenticate, RequestOrigin } from "./companies/authenticate.ts";
 import { createLifecycle } from "./lifecycle.ts";

@@ -9,7 +9,8 @@ import { createTasks } from "../jobs/jobs.ts";
 import { inProcessFetch } from "../router/handler.ts";
 import { appRouter, createCaller } from "../router/router.ts";
 import { createCallerContext } from "../router/trpc.ts";
-import { assembleTenantSecrets, type Assembly } from "../assemble.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
+import type { Assembly } from "../assembly/assembly.ts";
 import type { RateLimitOptions } from "./rate-limits.ts";
 
 const fixture = await createFixture();

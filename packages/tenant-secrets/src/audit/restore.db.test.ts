@@ -13,7 +13,8 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createFixture, operator, type Fixture } from "../testing/fixture.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
-import { assembleTenantSecrets, type Assembly } from "../assemble.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
+import type { Assembly } from "../assembly/assembly.ts";
 
 let here: Fixture;
 let server: EmbeddedPostgres;

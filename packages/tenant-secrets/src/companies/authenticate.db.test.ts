@@ -9,7 +9,8 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Role } from "@repo/catalog";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { assembleTenantSecrets, type Assembly } from "../assemble.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
+import type { Assembly } from "../assembly/assembly.ts";
 import type { AuthenticationRequest } from "./authenticate.ts";
 import { makeCredential } from "./credential.ts";
 

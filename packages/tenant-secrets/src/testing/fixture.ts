@@ -18,7 +18,8 @@ import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
-import { assembleTenantSecrets, type Assembly, type AssemblyOptions } from "../assemble.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
+import type { Assembly, AssemblyOptions } from "../assembly/assembly.ts";
 
 type DeliveryChat = Assembly<typeof deliveryChatCatalog>;
 type Emulator = Awaited<ReturnType<typeof startInfisicalEmulator>>;

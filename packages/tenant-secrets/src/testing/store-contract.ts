@@ -4,7 +4,8 @@ import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { SecretStore } from "../stores/store.ts";
-import { assembleTenantSecrets, type StoreParts } from "../assemble.ts";
+import { assembleTenantSecrets } from "../assemble.ts";
+import type { StoreParts } from "../assembly/assembly.ts";
 import {
   contractCatalog,
   type CompanyUnderTest,

@@ -7,7 +7,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import type { ServingProcess } from "../keys/rotation/process-registry.ts";
-import type { Assembly } from "../assemble.ts";
+import type { Assembly } from "../assembly/assembly.ts";
 
 let fixture: Fixture;
 const serving: ServingProcess[] = [];

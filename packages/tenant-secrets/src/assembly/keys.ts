@@ -1,0 +1,60 @@
+import type { Catalog, SecretStoreName } from "@repo/catalog";
+import type { Companies, Company } from "../companies/companies.ts";
+import { createKeyBackups } from "../keys/backup/backup.ts";
+import { createStoreBackup, type BackupDestination } from "../keys/backup/destination.ts";
+import { defineCompanyRotation } from "../keys/company/rotation-run.ts";
+import { createCompanyKeyRotation } from "../keys/company/rotation.ts";
+import { createMasterKeyRegistry } from "../keys/master/master-key-registry.ts";
+import { createEmergencyRotation } from "../keys/rotation/emergency.ts";
+import { createKeyRotation, defineKeyRotation } from "../keys/rotation/rotation.ts";
+import { createShredding } from "../keys/shredding/shredding.ts";
+import type { SecretStore } from "../stores/store.ts";
+import type { Base } from "./base.ts";
+
+interface KeyOptions {
+  readonly catalog: Catalog;
+  readonly companies: Companies;
+  readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
+  readonly destination: BackupDestination | undefined;
+}
+
+/** The operations on keys: their registry, backups, rotations and destruction. */
+export function assembleKeys(base: Base, { catalog, companies, stores, destination }: KeyOptions) {
+  const { database, infisical, masterKeys, auditKeys, companyKeys, audit, operations } = base;
+  const keyBackups = createKeyBackups(database, infisical, operations);
+  const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
+  const withAuditKey = { ...base, loadAuditKey: auditKeys };
+  const rotation = defineKeyRotation(withAuditKey, { storeBackup, destination });
+  const keyRotation = createKeyRotation(withAuditKey, rotation, destination);
+  const companyRotation = defineCompanyRotation(database, companyKeys, audit);
+  const companyKeyRotation = createCompanyKeyRotation({
+    companies,
+    masterKeys,
+    companyRotation,
+    operations,
+  });
+  const list = async (company: Company) => {
+    const { secrets, unreachable } = await stores[company.secretStore].list(company);
+    if (unreachable !== undefined) throw unreachable;
+    return secrets;
+  };
+  return {
+    services: {
+      masterKeys: createMasterKeyRegistry({ ...withAuditKey, rotation }),
+      keyRotation,
+      keyBackups,
+      storeBackup,
+      companyKeyRotation,
+      emergencyRotation: createEmergencyRotation({
+        ...base,
+        catalog,
+        keyRotation,
+        rotation,
+        companyKeyRotation,
+        list,
+      }),
+      shredding: createShredding(base),
+    },
+    runs: [rotation, companyRotation],
+  } as const;
+}

@@ -1,0 +1,84 @@
+import { throwTenantSecretsError } from "@repo/audit-log";
+import type { Catalog } from "@repo/catalog";
+import { type Change, nameTagOf } from "@repo/db";
+import type { Authentication } from "../companies/authenticate.ts";
+import type { CompanyRows } from "../companies/company-rows.ts";
+import type { Stamps } from "../companies/stamps.ts";
+import { joinProcesses } from "../keys/rotation/process-registry.ts";
+import type { SecretCache } from "../vault/secret-cache.ts";
+import type { Assembly } from "./assembly.ts";
+import type { Base } from "./base.ts";
+
+interface Caches {
+  readonly rows: CompanyRows;
+  readonly authentication: Authentication;
+  readonly cache: SecretCache;
+  readonly stamps: Stamps;
+}
+
+/** Joins the serving processes, caches while a member, and invalidates what other processes change. */
+export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serve"] {
+  const { database, masterKeys, raiseAlarmsTo } = base;
+  const { rows, authentication, cache } = caches;
+  const onChange = invalidateOnChange(base, caches);
+  return async (listenerUrl, onAlarm) => {
+    raiseAlarmsTo(onAlarm);
+    const member = await joinProcesses(database, masterKeys, { listenerUrl, onAlarm, onChange }).catch(
+      throwTenantSecretsError,
+    );
+    rows.start();
+    cache.start();
+    authentication.startCaching();
+    return {
+      ...member,
+      stop: async () => {
+        authentication.stopCaching();
+        rows.stop();
+        cache.stop();
+        await member.stop();
+      },
+    };
+  };
+}
+
+/** An undefined change: changes may have been missed, and every entry may be out of date. */
+function invalidateOnChange(
+  { auditKeys, rowKeys, companyKeys }: Base,
+  { rows, authentication, cache, stamps }: Caches,
+): (change: Change | undefined) => void {
+  const markAllStale = (): void => {
+    companyKeys.invalidate();
+    rows.markStale();
+    cache.markStale();
+    authentication.markStale();
+    auditKeys.invalidate();
+    rowKeys.invalidate();
+  };
+  return (change) => {
+    stamps.count(change);
+    switch (change?.subject) {
+      case undefined:
+        return markAllStale();
+      case "credentials":
+        return authentication.invalidate();
+      case "master-keys":
+        auditKeys.invalidate();
+        return rowKeys.invalidate();
+      case "company-members":
+      case "company-api-keys":
+        return;
+      case "company-secret": {
+        const { companyId, nameTag } = change;
+        return cache.invalidateMatching(companyId, (key) => nameTagOf(companyId, key) === nameTag);
+      }
+      case "company":
+        rows.invalidate(change.companyId);
+        break;
+      case "company-keys":
+        companyKeys.invalidate(change.companyId);
+        break;
+      case "company-secrets":
+    }
+    cache.invalidate(change.companyId);
+  };
+}
