@@ -11,5 +11,4 @@ export default defineConfig({
     reportCompressedSize: false,
     sourcemap: false,
   },
-  server: { proxy: { "/trpc": "http://localhost:3000", "/api": "http://localhost:3000" } },
 });

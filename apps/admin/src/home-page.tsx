@@ -7,7 +7,7 @@ export function HomePage(): ReactNode {
     <main>
       <img src={iconUrl} alt="" width="40" height="40" />
       <h1>Tenant Secrets</h1>
-      <p>The credentials that your customers entrust to you, each company’s apart from the others’.</p>
+      <p>Keeps the credentials that your customers entrust to you, separately for each company.</p>
     </main>
   );
 }

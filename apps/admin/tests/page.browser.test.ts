@@ -115,21 +115,42 @@ it("appears in no frame, neither of another origin nor of its own", async () => 
   expect(watch.consoleErrors.join("\n")).toContain("frame-ancestors 'none'");
 });
 
-it("loads little: scripts of at most 165 kB and styles of 15 kB, as they are sent", async () => {
+describe("what a browser loads", () => {
+  it("is little: scripts of at most 165 kB and styles of 15 kB, as they are sent", async () => {
+    const loaded = await loadedAssets();
+    const sum = (ending: string) =>
+      loaded
+        .filter(({ name }) => name.endsWith(ending))
+        .reduce((total, { encodedBodySize }) => total + encodedBodySize, 0);
+    expect(sum(".js")).toBeGreaterThan(0);
+    expect(sum(".js")).toBeLessThanOrEqual(165_000);
+    expect(sum(".css")).toBeGreaterThan(0);
+    expect(sum(".css")).toBeLessThanOrEqual(15_000);
+  });
+
+  it("has no server code, no development build and no source map", async () => {
+    const scripts = (await loadedAssets()).filter(({ name }) => name.endsWith(".js"));
+    expect(scripts).not.toEqual([]);
+    for (const { name } of scripts) {
+      const text = await (await fetch(name)).text();
+      expect(text).toContain("createRoot");
+      expect(
+        text.match(
+          /createDecipheriv|postgres|@infisical|drizzle|better-auth|["'`]node:|React DevTools|sourceMappingURL/g,
+        ),
+      ).toBeNull();
+      expect((await fetch(`${name}.map`)).status).toBe(404);
+    }
+  });
+});
+
+async function loadedAssets(): Promise<{ readonly name: string; readonly encodedBodySize: number }[]> {
   const { page } = await world.newPage();
   await page.goto(`${world.url}/sign-in`, { waitUntil: "networkidle" });
-  const sizes = await page.evaluate(() =>
+  return page.evaluate(() =>
     performance
       .getEntriesByType("resource")
       .filter((entry) => entry instanceof PerformanceResourceTiming)
       .map(({ name, encodedBodySize }) => ({ name, encodedBodySize })),
   );
-  const sum = (ending: string) =>
-    sizes
-      .filter(({ name }) => name.endsWith(ending))
-      .reduce((total, { encodedBodySize }) => total + encodedBodySize, 0);
-  expect(sum(".js")).toBeGreaterThan(0);
-  expect(sum(".js")).toBeLessThanOrEqual(165_000);
-  expect(sum(".css")).toBeGreaterThan(0);
-  expect(sum(".css")).toBeLessThanOrEqual(15_000);
-});
+}

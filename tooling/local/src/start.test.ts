@@ -146,6 +146,8 @@ test(
     const lines = linesOf(started);
 
     expect(JSON.parse(await paste(lines, "/readyz"))).toMatchObject({ status: "ready" });
+    const [, admin = ""] = /^Admin {8}(\S+)$/m.exec(started.output()) ?? [];
+    expect(await (await fetch(admin)).text()).toContain("<title>Tenant Secrets</title>");
     expect(await paste(lines, "/metrics")).toMatch(/^tenant_secrets_notifications_up 1$/m);
     expect(JSON.parse(await paste(lines, "acmecorp.localhost"))).toMatchObject({
       amount: 1999,
