@@ -7,6 +7,7 @@ import { generateIdentity, identityToRecipient } from "age-encryption";
 import type { AuditAction } from "@repo/audit-log";
 import type { Caller } from "@repo/catalog";
 import { afterAll, expect, test } from "vitest";
+import { z } from "zod";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
@@ -256,20 +257,32 @@ async function call(as: Caller, name: string, input: unknown) {
     .reduce<unknown>((node, part) => Reflect.get(Object(node), part), caller);
   if (typeof procedure !== "function") throw new Error(`${name} is not callable`);
   let answer = "answered";
+  let message = "";
   try {
     await procedure(input);
   } catch (error) {
     if (!(error instanceof TRPCError)) throw error;
-    answer = publicError(error).code;
+    ({ code: answer, message } = publicError(error));
   }
   await secrets.flush();
   const events = await fixture.superuser<{ action: string; outcome: string; actor: string }[]>`
     select action, outcome, actor_id as actor from audit_events where request_id = ${requestId}`;
   expect(events.filter(({ actor }) => actor !== as.actor.id)).toEqual([]);
-  return { answer, events: events.map(({ action, outcome }) => `${action} ${outcome}`) };
+  return { answer, message, events: events.map(({ action, outcome }) => `${action} ${outcome}`) };
 }
 
 const names = Object.keys(appRouter._def.procedures);
+
+/** @returns undefined for a procedure without an input */
+function schemaOf(name: string): z.ZodType | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tRPC keeps them by path, whatever its types say
+  const procedures = appRouter._def.procedures as unknown as Record<
+    string,
+    { readonly _def: { readonly inputs: readonly unknown[] } }
+  >;
+  const [input] = procedures[name]?._def.inputs ?? [];
+  return input instanceof z.ZodType ? input : undefined;
+}
 const stranger = (await populate()).owner;
 
 /** Procedures whose success leaves no event, with the reason. */
@@ -283,12 +296,15 @@ const unaudited: Readonly<Record<string, Pick<Row, "input"> & { readonly because
 
 test.each(Object.entries(unaudited))("%s leaves no event", async (name, { input }) => {
   const place = await populate();
-  expect(await call(place.owner, name, await input?.(place))).toEqual({ answer: "answered", events: [] });
+  expect(await call(place.owner, name, await input?.(place))).toMatchObject({
+    answer: "answered",
+    events: [],
+  });
 });
 
 test("a denied companies.stamp is audited", async () => {
   const { company } = await populate();
-  expect(await call(stranger, "companies.stamp", { company })).toEqual({
+  expect(await call(stranger, "companies.stamp", { company })).toMatchObject({
     answer: "NOT_FOUND",
     events: ["company.stamp denied"],
   });
@@ -311,6 +327,23 @@ test.each(names.filter((name) => !Object.hasOwn(unaudited, name)))(
     expect(done.answer).toBe("answered");
     expect(done.events).toContain(`${success} success`);
     expect(done.events.join()).not.toMatch(/denied|failed|unknown/);
+  },
+);
+
+test.each(names.filter((name) => schemaOf(name) !== undefined))(
+  "malformed input of %s gets the same answer with and without the permission, and leaves no event",
+  async (name) => {
+    const place = await populate();
+    const asked = await (table[name] ?? unaudited[name])?.input?.(place);
+    const elsewhere = { ...Object(asked), company: "no-such-company" };
+    const callers = [table[name]?.as ?? place.owner, place.auditor, stranger];
+    for (const valid of [asked, elsewhere]) {
+      const input = { ...Object(valid), surplus: "fake" };
+      expect(schemaOf(name)?.safeParse(input).success).toBe(false);
+      const answers = await Promise.all(callers.map((caller) => call(caller, name, input)));
+      expect(answers[0]).toMatchObject({ answer: "INVALID_INPUT", events: [] });
+      expect(answers.slice(1)).toEqual([answers[0], answers[0]]);
+    }
   },
 );
 
