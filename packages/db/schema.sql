@@ -162,6 +162,16 @@ create policy maintenance on audit_summaries for all to tenant_secrets_maintenan
 grant delete, insert, select, update on audit_summaries to tenant_secrets_maintenance;
 grant select on audit_summaries to tenant_secrets_application;
 
+create table audit_verifications (
+  id bigint not null,
+  started_at timestamp(3) with time zone not null,
+  finished_at timestamp(3) with time zone not null default now(),
+  through_batch integer not null,
+  findings integer not null,
+  constraint audit_verifications_pkey PRIMARY KEY (id)
+);
+grant insert, select on audit_verifications to tenant_secrets_maintenance;
+
 create table companies (
   id uuid not null default gen_random_uuid(),
   subdomain text not null,

@@ -39,7 +39,7 @@ export interface AuditVerification {
 }
 
 export interface VerifyDependencies {
-  readonly database: Database;
+  readonly database: Pick<Database, "acrossCompanies">;
   readonly loadMacKey: Parameters<typeof createEventCheck>[0]["loadMacKey"];
   readonly findRowKey: RowCheckDependencies["findRowKey"];
   readonly openCompanyKey: HeadCheckDependencies["openCompanyKey"];

@@ -23,6 +23,7 @@ export {
   type AuditFilters,
   type AuditListOptions,
   auditOperations,
+  type AuditProof,
   type AuditSummary,
   type AuditSummaryOptions,
 } from "./operations/audit.ts";

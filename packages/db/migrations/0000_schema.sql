@@ -81,6 +81,15 @@ CREATE TABLE "audit_summaries" (
 	CONSTRAINT "audit_summaries_counts_check" CHECK (least("audit_summaries"."reads", "audit_summaries"."reveals", "audit_summaries"."changes", "audit_summaries"."denials") >= 0)
 );
 --> statement-breakpoint
+CREATE TABLE "audit_verifications" (
+	"id" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_verifications_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"started_at" timestamp (3) with time zone NOT NULL,
+	"finished_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"through_batch" integer NOT NULL,
+	"findings" integer NOT NULL,
+	CONSTRAINT "audit_verifications_pkey" PRIMARY KEY("id")
+);
+--> statement-breakpoint
 CREATE TABLE "api_key_companies" (
 	"company_id" uuid NOT NULL,
 	"api_key_id" uuid NOT NULL,

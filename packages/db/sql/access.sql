@@ -71,6 +71,6 @@ grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_comp
   to tenant_secrets_maintenance;
 grant select, insert, update, delete on audit_summaries, memberships, processes, store_holds, outside_writes
   to tenant_secrets_maintenance;
-grant select, insert on company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
+grant select, insert on audit_verifications, company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;
 grant delete on audit_events to tenant_secrets_maintenance;

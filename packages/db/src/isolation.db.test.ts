@@ -16,6 +16,7 @@ const withoutCompany = [
   "audit_checkpoints",
   "audit_key_wraps",
   "audit_keys",
+  "audit_verifications",
   "job_tasks",
   "management_requests",
   "master_keys",

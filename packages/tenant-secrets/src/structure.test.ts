@@ -133,7 +133,7 @@ function loadedBy(file: string): string[] {
 
 /** Files that make a CompanyId: the resolver, the check of credentials, and platform code. */
 const makersOfCompanyIds = [
-  "audit/audit-service.ts",
+  "audit/verifications.ts",
   "companies/authenticate.ts",
   "companies/companies.ts",
   "jobs/maintenance.ts",

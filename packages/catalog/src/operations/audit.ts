@@ -117,6 +117,40 @@ export const auditOperations = {
     }),
   }),
 
+  /** How far the audit log is sealed, and what its last verification found. For operators also of the whole platform. */
+  proof: operation({
+    kind: "query",
+    verb: "audit",
+    input: z.strictObject({ company: company.optional() }),
+    output: z.object({
+      /** The last sealed batch; undefined before the first one. */
+      sealed: z.object({ batch: z.int(), at: z.date() }).optional(),
+      /** Events that are in no batch yet, of the company or of all. 10,000 waiting events are counted at most. */
+      unsealed: z.int(),
+      verification: z
+        .object({
+          finishedAt: z.date(),
+          /** The last batch that was verified. */
+          batch: z.int(),
+          outcome: z.enum(["sound", "changed"]),
+          findings: z.int(),
+        })
+        .optional(),
+      /** SHA-256 of the public key that batches are signed with now (SubjectPublicKeyInfo, DER), in hexadecimal. */
+      keyFingerprint: z.string(),
+    }),
+  }),
+
+  /** Starts a verification of the whole audit log in the background. `proof` has its outcome. For operators. */
+  verify: operation({
+    kind: "mutation",
+    verb: "audit",
+    // It reads the whole audit log.
+    sensitive: true,
+    input: z.void(),
+    output: z.null(),
+  }),
+
   /** A page of a company's own events, each with the proof that it is as it was sealed. */
   export: operation({
     kind: "query",
@@ -138,4 +172,5 @@ export const auditOperations = {
 
 export type AuditSummaryOptions = InputOf<(typeof auditOperations)["summary"]>;
 export type AuditSummary = Readonly<OutputOf<(typeof auditOperations)["summary"]>>;
+export type AuditProof = Readonly<OutputOf<(typeof auditOperations)["proof"]>>;
 export type AuditListOptions = InputOf<(typeof auditOperations)["list"]>;

@@ -149,6 +149,20 @@ export const auditSummaries = pgTable(
   ],
 );
 
+/** The outcome of each verification of the whole audit log. The event of a verification commits with its row. */
+export const auditVerifications = pgTable(
+  "audit_verifications",
+  {
+    id: bigint("id", { mode: "number" }).notNull().generatedAlwaysAsIdentity(),
+    startedAt: at("started_at").notNull(),
+    finishedAt: at("finished_at").notNull().defaultNow(),
+    /** The last batch that was verified; 0 where there was none. */
+    throughBatch: integer("through_batch").notNull(),
+    findings: integer("findings").notNull(),
+  },
+  (t) => [primaryKey({ name: "audit_verifications_pkey", columns: [t.id] })],
+);
+
 /**
  * Sealed batches of the audit log, each with the events of an interval of transactions: a Merkle tree over them, chained to the
  * batch before, and signed. Never changed.

@@ -1,32 +1,25 @@
-import { asc, eq } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
-import {
-  type AuditKey,
-  exportPage,
-  firstLine,
-  readPublicKeys,
-  type AuditVerification,
-  type SigningKey,
-  type VerifyOptions,
-  verifyAuditLog,
-} from "@repo/audit-log";
+import { exportPage, firstLine } from "@repo/audit-log";
 import {
   type AuditListOptions,
+  type AuditProof,
   type AuditSummary,
   type AuditSummaryOptions,
   type Caller,
   TenantSecretsError,
 } from "@repo/catalog";
-import { audited, type Across, type Operations } from "../access/operation.ts";
-import type { RowKeys } from "../access/authentic-rows.ts";
-import { companyIdOf } from "../companies/company-id.ts";
+import { audited } from "../access/operation.ts";
 import type { Companies } from "../companies/companies.ts";
-import type { CompanyKeys } from "../keys/company/company-keys.ts";
 import { cursorOf, readCursor } from "./cursor.ts";
 import { type AuditEvent, checkSpan, scopeOf, selectOfCompany, selectOfPlatform } from "./event-list.ts";
+import { fingerprintOf, selectProof } from "./proof.ts";
 import { roundSpan, selectSummary } from "./summary.ts";
-
-const { auditKeys } = tables;
+import {
+  type AuditVerifications,
+  createVerifications,
+  selectKeyVersions,
+  toCheck,
+  type VerificationParts,
+} from "./verifications.ts";
 
 export interface EventPage {
   readonly events: readonly AuditEvent[];
@@ -51,13 +44,8 @@ export interface ExportedPage {
   readonly cursor: string | undefined;
 }
 
-export interface VerifyAuditOptions extends VerifyOptions {
-  /** PEM. Signatures are verified with these keys, not with the deployment's own. */
-  readonly publicKeys?: string | undefined;
-}
-
 /** Lists, exports and verifies the audit log for permitted callers. */
-export interface AuditService {
+export interface AuditService extends AuditVerifications {
   /** Lists events that fit the filters, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: AuditListOptions): Promise<EventPage>;
   /** Counts what was done in a company, from sealed events. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
@@ -68,36 +56,19 @@ export interface AuditService {
    * @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT; INTEGRITY_FAILURE if an event was changed
    */
   export(caller: Caller, options: ExportOptions): Promise<ExportedPage>;
-  /**
-   * Verifies the whole audit log against its MACs, its checkpoints and the archived checkpoints. For operators. The
-   * verification and its result are audited.
-   *
-   * @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, and the errors of keys and database
-   */
-  verify(caller: Caller, options: VerifyAuditOptions): Promise<AuditVerification>;
+  /** How far the log is sealed, and what its last verification found. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
+  proof(caller: Caller, options: { readonly company?: string | undefined }): Promise<AuditProof>;
   /** The public keys of all signing keys so far, as PEM, in order. @throws {TenantSecretsError} FORBIDDEN */
   publicKeys(caller: Caller): Promise<string>;
 }
 
-interface Dependencies {
-  readonly database: Database;
-  readonly operations: Operations;
+interface Dependencies extends VerificationParts {
   readonly companies: Pick<Companies, "resolve">;
-  readonly loadMacKey: (keyVersion?: number) => Promise<AuditKey>;
-  readonly rowKeys: RowKeys;
-  readonly companyKeys: CompanyKeys;
-  readonly loadSigningKey: (keyVersion?: number) => Promise<SigningKey>;
 }
 
-export function createAuditService({
-  database,
-  operations,
-  companies,
-  loadMacKey,
-  rowKeys,
-  companyKeys,
-  loadSigningKey,
-}: Dependencies): AuditService {
+export function createAuditService({ companies, ...parts }: Dependencies): AuditService {
+  const { database, operations, loadMacKey, loadSigningKey } = parts;
+  const verification = createVerifications(parts);
   return {
     list: async (caller, { company: subdomain, cursor, limit = 50, ...filters }) => {
       const asked = { caller, action: "audit.list", verb: "audit" } as const;
@@ -153,32 +124,18 @@ export function createAuditService({
       });
     },
 
-    verify: (caller, { publicKeys, ...options }) =>
-      operations.read({ caller, action: "audit.verify", ...toCheck }, async (across) => {
-        const given = publicKeys === undefined ? undefined : readPublicKeys(publicKeys);
-        const macKeys = await selectKeyVersions(across, "mac");
-        const signingKeys = await selectKeyVersions(across, "signing");
-        const publicKeysOf = once(async (keyVersion) =>
-          signingKeys.includes(keyVersion)
-            ? readPublicKeys((await loadSigningKey(keyVersion)).publicKey)
-            : [],
-        );
-        const verification = await verifyAuditLog(
-          {
-            database,
-            findRowKey: (keyVersion) => rowKeys.find(keyVersion),
-            openCompanyKey: (companyId, keyVersion) =>
-              companyKeys.forDecryption(companyIdOf({ id: companyId }), keyVersion),
-            loadMacKey: once(async (keyVersion) =>
-              macKeys.includes(keyVersion) ? loadMacKey(keyVersion) : undefined,
-            ),
-            publicKeysOf: given === undefined ? publicKeysOf : () => Promise.resolve(given),
-          },
-          options,
-        );
-        const isSound = verification.findings.length === 0;
-        return audited(verification, isSound ? {} : { outcome: "failed", reason: "INTEGRITY_FAILURE" });
-      }),
+    ...verification,
+
+    proof: async (caller, { company: subdomain }) => {
+      const asked = { caller, action: "audit.proof", verb: "audit" } as const;
+      const company =
+        subdomain === undefined ? undefined : (await companies.resolve(asked, subdomain)).company;
+      return operations.read({ ...asked, company, to: "read the audit log" }, async (across) => {
+        const { publicKey } = await loadSigningKey();
+        const found = await across((statements) => selectProof(statements, company?.id));
+        return audited({ ...found, keyFingerprint: fingerprintOf(publicKey) }, {});
+      });
+    },
 
     publicKeys: (caller) =>
       operations.read({ caller, action: "key.public-key", ...toCheck }, async (across) => {
@@ -189,28 +146,4 @@ export function createAuditService({
         return audited(keys.map(({ publicKey }) => publicKey).join(""), {});
       }),
   };
-}
-
-const toCheck = { verb: "audit", to: "check the audit log" } as const;
-
-/** Loads each key version once. */
-function once<T>(load: (keyVersion: number) => Promise<T>): (keyVersion: number) => Promise<T> {
-  const known = new Map<number, Promise<T>>();
-  return (keyVersion) => {
-    const loading = known.get(keyVersion) ?? load(keyVersion);
-    known.set(keyVersion, loading);
-    return loading;
-  };
-}
-
-/** The versions of the existing keys: one that only an event or a checkpoint names proves nothing. */
-async function selectKeyVersions(across: Across, purpose: "mac" | "signing"): Promise<number[]> {
-  const rows = await across((statements) =>
-    statements
-      .select({ keyVersion: auditKeys.keyVersion })
-      .from(auditKeys)
-      .where(eq(auditKeys.purpose, purpose))
-      .orderBy(asc(auditKeys.keyVersion)),
-  );
-  return rows.map(({ keyVersion }) => keyVersion);
 }

@@ -5,6 +5,8 @@ import { z } from "zod";
 import { asTenantSecretsError, type AuditRetention } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
+import type { AuditService } from "../audit/audit-service.ts";
+import { verificationTask } from "../audit/verifications.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
@@ -18,6 +20,7 @@ export interface TaskDependencies {
     readonly outsideSettlement: OutsideSettlement;
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
     readonly retention: AuditRetention;
+    readonly audit: Pick<AuditService, "verifyInBackground">;
   };
   readonly log: JobLog;
 }
@@ -38,7 +41,7 @@ export const schedule: Schedule = {
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { runs, maintenance, outsideSettlement, vault, retention } = secrets;
+  const { runs, maintenance, outsideSettlement, vault, retention, audit } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -77,6 +80,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     "prune-audit-events": task(NoPayload, async (_, { signal }) => {
       await retention.prune(signal);
     }),
+    [verificationTask]: task(NoPayload, (_, { signal }) => audit.verifyInBackground(signal)),
     "check-master-key-age": task(NoPayload, async () => {
       for (const { region, version } of await findDueMasterKeys(database)) {
         log(

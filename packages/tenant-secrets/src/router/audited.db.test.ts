@@ -238,6 +238,8 @@ const table: Readonly<Record<string, Row>> = {
     denied: "stranger",
     input: ({ company }) => ({ company, from: new Date(0), to: new Date(1), by: "day" }),
   },
+  "audit.proof": { action: "audit.proof", denied: "stranger", input: ({ company }) => ({ company }) },
+  "audit.verify": { action: "audit.request-verification", as: operator },
   "audit.publicKeys": { action: "key.public-key", as: operator },
 };
 

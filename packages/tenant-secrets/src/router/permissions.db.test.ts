@@ -228,6 +228,8 @@ const table: Readonly<Record<string, Row>> = {
     may: `${insiders} auditor`,
     input: ({ company }) => ({ company, from: new Date(0), to: new Date(1), by: "day" }),
   },
+  "audit.proof": { may: `${insiders} auditor`, input: ({ company }) => ({ company }) },
+  "audit.verify": { may: "operator" },
   "audit.publicKeys": { may: "operator" },
 };
 /** Optional fields, which are therefore in no input above. */

@@ -50,6 +50,7 @@ const without: Readonly<Record<string, string>> = {
   "runs.pause": sets,
   "runs.resume": sets,
   "runs.cancel": sets,
+  "audit.verify": "a verification that waits is the one that was asked for; one more changes nothing",
 };
 
 test("every mutation takes a request id, or has a reason to need none", () => {

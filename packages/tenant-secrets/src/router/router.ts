@@ -100,6 +100,11 @@ export const appRouter = router({
     procedures(auditOperations, {
       list: ({ audit }, caller, page) => audit.list(caller, page),
       summary: ({ audit }, caller, asked) => audit.summary(caller, asked),
+      proof: ({ audit }, caller, asked) => audit.proof(caller, asked),
+      verify: async ({ audit }, caller) => {
+        await audit.requestVerification(caller);
+        return null;
+      },
       export: ({ audit }, caller, page) => audit.export(caller, page),
       publicKeys: async ({ audit }, caller) => ({ publicKeys: await audit.publicKeys(caller) }),
     }),
