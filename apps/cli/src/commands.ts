@@ -83,6 +83,14 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Set how long removed secrets can be restored",
       load: async () => (await import("./commands/companies.ts")).setRecoveryCommand,
     },
+    "companies suspend": {
+      summary: "Shut a company's secrets, for everyone",
+      load: async () => (await import("./commands/companies.ts")).suspendCommand,
+    },
+    "companies resume": {
+      summary: "Open a suspended company again",
+      load: async () => (await import("./commands/companies.ts")).resumeCommand,
+    },
     search: {
       summary: "Say whose a leaked value is",
       load: async () => (await import("./commands/search.ts")).searchCommand,

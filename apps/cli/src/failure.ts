@@ -16,6 +16,7 @@ export const exitCodes = {
 const byErrorCode = {
   UNAUTHENTICATED: exitCodes.refused,
   FORBIDDEN: exitCodes.refused,
+  COMPANY_SUSPENDED: exitCodes.refused,
   NOT_FOUND: exitCodes.notFound,
   UNKNOWN_SECRET_KEY: exitCodes.invalid,
   INVALID_INPUT: exitCodes.usage,

@@ -34,6 +34,8 @@ export type AuditAction =
   | "company.set-recovery"
   | "company.set-store"
   | "company.stamp"
+  | "company.suspend"
+  | "company.resume"
   | "api-key.create"
   | "api-key.list"
   | "api-key.rotate"

@@ -33,6 +33,8 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "company.rename":
     case "company.set-recovery":
     case "company.set-store":
+    case "company.suspend":
+    case "company.resume":
       return `company ${companyId}`;
     case "api-key.create":
     case "api-key.rotate":

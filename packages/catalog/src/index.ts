@@ -108,6 +108,7 @@ export {
 export { CredentialRejected } from "./vocabulary/credential-rejected.ts";
 export {
   batchRefused,
+  companySuspended,
   type ErrorCode,
   errorCodes,
   type ErrorDetails,

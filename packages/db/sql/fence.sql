@@ -10,7 +10,8 @@ declare
 begin
   -- The lock of company-lock.ts.
   perform pg_advisory_xact_lock_shared(hashtextextended('company ' || company, 0));
-  select c.store_epoch into current_epoch from public.companies c where c.id = company;
+  -- A write that began before the company was suspended ends as one that began under another store: its writer looks again.
+  select c.store_epoch into current_epoch from public.companies c where c.id = company and c.status = 'active';
   return case
     when current_epoch is distinct from epoch then 'changed'
     when exists (select from public.store_holds h where h.company_id = company and h.until > clock_timestamp()) then 'held'

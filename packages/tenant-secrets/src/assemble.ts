@@ -17,6 +17,7 @@ import { createMembers } from "./companies/members.ts";
 import { createOperators } from "./companies/operators.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
 import { createStamps } from "./companies/stamps.ts";
+import { createSuspension } from "./companies/suspension.ts";
 import { createUsers } from "./companies/users.ts";
 import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
@@ -74,6 +75,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     searchValues: createValueSearch(operations, companies, companyKeys),
     companies,
     stamps,
+    suspension: createSuspension(operations),
     authenticate: authentication.authenticate,
     limits,
     apiKeys: createApiKeys(operations, companies),

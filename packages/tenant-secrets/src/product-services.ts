@@ -7,6 +7,7 @@ import type { Companies } from "./companies/companies.ts";
 import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
 import type { Stamps } from "./companies/stamps.ts";
+import type { Suspension } from "./companies/suspension.ts";
 import type { Users } from "./companies/users.ts";
 import type { KeyBackups } from "./keys/backup/backup.ts";
 import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
@@ -30,6 +31,7 @@ export interface Services {
   readonly describeCatalog: () => CatalogDescription;
   readonly limits: RateLimits;
   readonly companies: Companies;
+  readonly suspension: Suspension;
   readonly stamps: Pick<Stamps, "get">;
   readonly apiKeys: ApiKeys;
   readonly members: Members;

@@ -1,5 +1,5 @@
 import { withApi } from "../api.ts";
-import { wholeNumber } from "../arguments.ts";
+import { confirm, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, table } from "../output.ts";
@@ -93,5 +93,35 @@ period. For operators.`,
       print(
         `Secrets of ${company} that are removed from now on can be restored for ${changed.recoveryDays} days.`,
       );
+  },
+});
+
+export const suspendCommand = defineCommand({
+  positionals: ["company"],
+  options: { yes: { type: "boolean", help: "Do not ask" } },
+  details: `From then on, in every process, the company's secrets are neither read nor written, and its API keys open nothing:
+the answer is COMPANY_SUSPENDED. Nothing is deleted; "companies resume" opens it again. For operators.`,
+  examples: ["companies suspend acmecorp", "companies suspend acmecorp --yes"],
+  run: async ({ company, yes, json }) => {
+    await confirm(`Suspend ${company}? Its product stops working with its secrets.`, yes);
+    const suspended = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.suspend.mutate({ company }),
+    );
+    if (json) printJson(suspended);
+    else print(`${company} is suspended.`);
+  },
+});
+
+export const resumeCommand = defineCommand({
+  positionals: ["company"],
+  options: {},
+  details: `Ends "companies suspend": secrets, API keys and people are as they were. For operators.`,
+  examples: ["companies resume acmecorp"],
+  run: async ({ company, json }) => {
+    const resumed = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.resume.mutate({ company }),
+    );
+    if (json) printJson(resumed);
+    else print(`${company} is open again.`);
   },
 });

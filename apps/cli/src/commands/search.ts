@@ -37,11 +37,11 @@ is in the audit log, also with each company where something is found. For operat
       );
     } else print("This value was found nowhere.");
     if (!complete) remark("There are more: this is where a search ends.");
-    const { inInfisical, keysDestroyed, keysUnavailable } = notSearched;
+    const { inInfisical, keysDestroyed, keysUnavailable, suspended } = notSearched;
     remark(
       `Searched ${searched} companies, ${partly} of them without what only Infisical has. Not searched: ` +
         `${inInfisical} whose values are in Infisical, ${keysDestroyed} whose keys are destroyed, ` +
-        `${keysUnavailable} whose keys are unavailable.`,
+        `${keysUnavailable} whose keys are unavailable, ${suspended} that are suspended.`,
     );
   },
 });

@@ -70,6 +70,21 @@ export const companiesOperations = {
     input: z.strictObject({ company, days: z.int() }),
     output: CompanyDescription,
   }),
+
+  /** Shuts the company's secrets for everyone, at once and in every process. Deletes nothing. */
+  suspend: operation({
+    kind: "mutation",
+    verb: "companies",
+    input: z.strictObject({ company }),
+    output: CompanyDescription,
+  }),
+
+  resume: operation({
+    kind: "mutation",
+    verb: "companies",
+    input: z.strictObject({ company }),
+    output: CompanyDescription,
+  }),
 };
 
 export type NewCompany = InputOf<(typeof companiesOperations)["create"]>;

@@ -36,8 +36,16 @@ export const searchOperations = {
       searched: z.int(),
       /** How many of them are hybrid: what only Infisical has of theirs was not looked at. */
       partly: z.int(),
-      /** How many companies were not searched, and why: their values are in Infisical; their keys are destroyed, or unavailable. */
-      notSearched: z.object({ inInfisical: z.int(), keysDestroyed: z.int(), keysUnavailable: z.int() }),
+      /**
+       * How many companies were not searched, and why: their values are in Infisical; their keys are destroyed, or unavailable; they
+       * are suspended.
+       */
+      notSearched: z.object({
+        inInfisical: z.int(),
+        keysDestroyed: z.int(),
+        keysUnavailable: z.int(),
+        suspended: z.int(),
+      }),
     }),
   }),
 };

@@ -2,6 +2,7 @@
 export const errorCodes = [
   "UNAUTHENTICATED",
   "FORBIDDEN",
+  "COMPANY_SUSPENDED",
   "NOT_FOUND",
   "UNKNOWN_SECRET_KEY",
   "INVALID_INPUT",
@@ -107,6 +108,14 @@ export function forbidden(verb: string): TenantSecretsError {
   return new TenantSecretsError(
     "FORBIDDEN",
     `This credential may not ${verb}: ask for one that is allowed to.`,
+  );
+}
+
+/** For those who may enter the company: what is suspended comes back, so that nothing is to be made again. */
+export function companySuspended(): TenantSecretsError {
+  return new TenantSecretsError(
+    "COMPANY_SUSPENDED",
+    "This company is suspended: its secrets are neither read nor written until an operator resumes it. Nothing was deleted.",
   );
 }
 

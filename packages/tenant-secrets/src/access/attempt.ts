@@ -38,7 +38,8 @@ export async function auditFailure<T>(audit: AuditLog, attempt: Attempt, work: (
     const error = asTenantSecretsError(thrown);
     const isOpen = error.store === undefined ? lostAnswers.has(error.code) : error.store === "unknown";
     const lost = attempt.changes === true && isOpen;
-    const outcome = error.code === "FORBIDDEN" && error.store === undefined ? "denied" : "failed";
+    const isDenial = error.code === "FORBIDDEN" || error.code === "COMPANY_SUSPENDED";
+    const outcome = isDenial && error.store === undefined ? "denied" : "failed";
     if (outcome === "denied") denials.set(error, { companyId: attempt.companyId });
     try {
       await recordOutcome(audit, attempt, { outcome: lost ? "unknown" : outcome, error });

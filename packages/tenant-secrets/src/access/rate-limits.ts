@@ -130,7 +130,8 @@ export function createRateLimits(
         await calls(actorOf(caller), malformedCalls - 1);
       }
       if (caller.actor.kind === "job" || denial === undefined || seen.has(error)) return;
-      if (error.code === "RATE_LIMITED") return;
+      // A suspended company's own programs go on calling, and are no guessers.
+      if (error.code === "RATE_LIMITED" || error.code === "COMPANY_SUSPENDED") return;
       seen.add(error);
       const actor = actorOf(caller);
       const { companyId } = denial;

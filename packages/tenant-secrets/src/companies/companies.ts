@@ -6,6 +6,7 @@ import {
   type Caller,
   type CompanyDescription,
   type CompanyId,
+  companySuspended,
   type NewCompany,
   notFound,
   type RequestOptions,
@@ -52,7 +53,8 @@ export interface Companies {
    *
    * @param request the operation, for the event of a denial. A secret key that the catalogue does not list is left out of the
    *   event: it may be a value sent by mistake
-   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown and a foreign company; RATE_LIMITED
+   * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown and a foreign company; COMPANY_SUSPENDED, except for what
+   *   operators do beside its secrets; RATE_LIMITED
    */
   resolve(request: Attempt, subdomain: string): Promise<CompanyScope>;
   /**
@@ -65,7 +67,7 @@ export interface Companies {
   /**
    * Resolves the same caller and company again, by the company's id, after its store has changed. Follows a rename.
    *
-   * @throws {TenantSecretsError} NOT_FOUND if the caller may no longer enter it
+   * @throws {TenantSecretsError} NOT_FOUND if the caller may no longer enter it; COMPANY_SUSPENDED
    */
   resolveAgain(scope: CompanyScope): Promise<CompanyScope>;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
@@ -95,7 +97,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
     const violations = { companies_subdomain_key: subdomainTaken };
     return operations.change({ caller, action, ...toManage, once, violations }, async (transaction) => {
       const row = await work(transaction);
-      return audited(describe(row), { companyId: row.id, version: row.revision });
+      return audited(describeCompany(row), { companyId: row.id, version: row.revision });
     });
   };
 
@@ -110,12 +112,16 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       const row = Subdomain.safeParse(subdomain).success ? await find(caller, subdomain) : undefined;
       const company = row && verified(caller, row);
       // Audited in the caller's own company, whose auditors must not learn whether the other one exists.
-      return company === undefined ? operations.deny(request, notFound()) : { caller, company };
+      if (company === undefined) return operations.deny(request, notFound());
+      if (row?.status === "suspended" && !reachesSuspended(request)) {
+        return operations.deny({ ...request, companyId: company.id }, companySuspended());
+      }
+      return { caller, company };
     },
 
     resolveCached: (caller, subdomain, now) => {
       const row = rows.peek(subdomain, now);
-      const company = row && verified(caller, row);
+      const company = row?.status === "active" ? verified(caller, row) : undefined;
       return company && { caller, company };
     },
 
@@ -128,6 +134,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       const row = await rows.findById(id);
       const company = row && verified(caller, row);
       if (company === undefined) throw notFound();
+      if (row?.status === "suspended") throw companySuspended();
       return { ...scope, company };
     },
 
@@ -163,7 +170,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
         const all = await across((statements) =>
           statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
         );
-        return audited(all.map(describe), {});
+        return audited(all.map(describeCompany), {});
       }),
 
     rename: (caller, company, { subdomain, requestId }) => {
@@ -188,7 +195,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
 }
 
 /** Finds a company by its subdomain, and locks its row. @throws {TenantSecretsError} NOT_FOUND */
-async function lockNamed(statements: Statements, subdomain: string): Promise<StoredCompany> {
+export async function lockNamed(statements: Statements, subdomain: string): Promise<StoredCompany> {
   // An invalid subdomain names no company, and may be a text that PostgreSQL rejects.
   if (!Subdomain.safeParse(subdomain).success) throw notFound();
   const [found] = await statements
@@ -226,9 +233,14 @@ export async function changeCompany(
   return row;
 }
 
-/** The company of a row, if it is active and the caller may enter it. */
+/** Operators look after a suspended company's people, API keys and audit log; its secrets stay shut for them too. */
+function reachesSuspended({ caller, action }: Attempt): boolean {
+  return caller.actor.kind === "operator" && !action.startsWith("secret.");
+}
+
+/** The company of a row, if it is not deleted and the caller may enter it. */
 function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
-  if (row.status !== "active" || !entersCompany(actor, row.id)) return undefined;
+  if (row.status === "deleted" || !entersCompany(actor, row.id)) return undefined;
   const known = verifiedRows.get(row);
   if (known !== undefined) return known;
   const company: Company = {
@@ -254,7 +266,7 @@ const ChangedCompany = z.object({
   createdAt: z.coerce.date(),
 });
 
-function describe(row: StoredCompany): CompanyDescription {
+export function describeCompany(row: StoredCompany): CompanyDescription {
   const { id, subdomain, secretStore, status, recoveryDays, createdAt } = row;
   return { id, subdomain, secretStore, status, recoveryDays, createdAt };
 }

@@ -137,6 +137,7 @@ export function createSecretMaintenance({
             .from(companySecrets)
             .where(
               and(
+                isServed,
                 gt(companySecrets.lastVersion, keptVersions),
                 sql`exists (select from ${companySecretVersions} where ${isOld})`,
               ),
@@ -216,8 +217,12 @@ export function createSecretMaintenance({
   };
 }
 
+/** Of a suspended company nothing is deleted. */
+const isServed = sql`not exists (select from ${companies} c where c.id = ${companySecrets.companyId} and c.status = 'suspended')`;
+
 /** Removed, and past the recovery window. */
 const isDue = and(
+  isServed,
   isNotNull(companySecrets.deletedAt),
   isNull(companySecrets.purgedAt),
   lte(companySecrets.recoverUntil, sql`now()`),

@@ -173,7 +173,7 @@ function reasonOf(error: unknown): LegacyReason {
 }
 
 type Find = (row: LegacyRow) => Promise<Destination | Unplaced>;
-type Unplaced = "UNKNOWN_COMPANY" | "AMBIGUOUS_COMPANY" | "STORE_IS_INFISICAL";
+type Unplaced = "UNKNOWN_COMPANY" | "AMBIGUOUS_COMPANY" | "STORE_IS_INFISICAL" | "COMPANY_SUSPENDED";
 
 /**
  * Finds the companies of a batch, each once. A row belongs to the company with its id, if there is one here, whatever its
@@ -198,7 +198,9 @@ async function createFind(
       const outside = company.secretStore === "hybrid" ? (await infisicalStore.list(company)).secrets : [];
       return { company, outside: new Set(outside.map(({ secretKey }) => secretKey)) };
     } catch (error) {
-      if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return "UNKNOWN_COMPANY";
+      const code = error instanceof TenantSecretsError ? error.code : undefined;
+      if (code === "NOT_FOUND") return "UNKNOWN_COMPANY";
+      if (code === "COMPANY_SUSPENDED") return code;
       throw error;
     }
   };

@@ -167,6 +167,8 @@ const table: Readonly<Record<string, Row>> = {
     as: operator,
     input: ({ company }) => ({ company, days: 60 }),
   },
+  "companies.suspend": { action: "company.suspend", as: operator, input: ({ company }) => ({ company }) },
+  "companies.resume": { action: "company.resume", as: operator, input: ({ company }) => ({ company }) },
   "companies.apiKeys.list": { action: "api-key.list", input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {
     action: "api-key.create",

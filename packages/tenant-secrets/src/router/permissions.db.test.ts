@@ -51,6 +51,8 @@ interface Row {
   readonly input?: (place: Place) => Readonly<Record<string, unknown>>;
   /** Makes the call possible again. */
   readonly before?: () => Promise<unknown>;
+  /** Undoes what the call did to the others. */
+  readonly after?: () => Promise<unknown>;
   /** Fields that are no reference here: an actor with the permission has it for everything. */
   readonly everywhere?: string;
 }
@@ -167,6 +169,12 @@ const table: Readonly<Record<string, Row>> = {
     may: "operator",
     input: ({ company }) => ({ company, days: 60 }),
   },
+  "companies.suspend": {
+    may: "operator",
+    input: ({ company }) => ({ company }),
+    after: () => secrets.suspension.resume(operator, mine.company),
+  },
+  "companies.resume": { may: "operator", input: ({ company }) => ({ company }) },
   "companies.apiKeys.list": { may: insiders, input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {
     may: insiders,
@@ -392,6 +400,7 @@ describe("calls in the actor's own company", () => {
       for (const sender of senders) {
         await row.before?.();
         const reason = reasonOf(await call(sender, path, row.input?.(mine)));
+        await row.after?.();
         outcomes[sender.name] = refusals.has(reason) ? reason : "may";
         const otherwise = includes(row.unseen, sender.name) ? "NOT_FOUND" : "FORBIDDEN";
         expected[sender.name] = includes(row.may, sender.name) ? "may" : otherwise;
@@ -463,6 +472,7 @@ describe("calls with references to another company, to nothing, or to a deleted 
       for (const field of fieldsOf(path)) {
         await table[path]?.before?.();
         await Promise.all(senders.map((sender) => checkField(sender, path, field)));
+        await table[path]?.after?.();
       }
     }
     expect(wrong).toEqual([]);
@@ -490,6 +500,7 @@ test("a string that PostgreSQL cannot store is answered with a rule in every fie
       for (const tail of ["\0", "\ud800"]) {
         for (const sender of senders) {
           const answer = await call(sender, path, { ...own, [field]: bent(value, tail) });
+          await row.after?.();
           calls += 1;
           if (reasonOf(answer) === "INTERNAL") wrong.push(`${sender.name} ${path} ${field}: ${answer}`);
         }

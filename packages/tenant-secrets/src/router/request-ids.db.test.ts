@@ -39,6 +39,8 @@ const without: Readonly<Record<string, string>> = {
   "secrets.check": "it asks the provider again, and keeps what that says last",
   "secrets.reportOutcome": sets,
   "companies.setRecovery": sets,
+  "companies.suspend": sets,
+  "companies.resume": sets,
   "companies.apiKeys.revoke": sets,
   "companies.members.change": sets,
   "users.disable": sets,

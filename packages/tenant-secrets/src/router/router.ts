@@ -32,6 +32,8 @@ export const appRouter = router({
       create: ({ companies }, caller, company) => companies.create(caller, company),
       rename: ({ companies }, caller, { company, ...change }) => companies.rename(caller, company, change),
       setRecovery: ({ companies }, caller, { company, days }) => companies.setRecovery(caller, company, days),
+      suspend: ({ suspension }, caller, { company }) => suspension.suspend(caller, company),
+      resume: ({ suspension }, caller, { company }) => suspension.resume(caller, company),
     }),
 
     members: router(

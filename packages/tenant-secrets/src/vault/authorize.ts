@@ -15,7 +15,7 @@ import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
 import type { Companies, CompanyScope } from "../companies/companies.ts";
 import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
-import { StoreChanged } from "../keys/company/company-lock.ts";
+import { StoreChanged } from "../companies/company-lock.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { SecretCache } from "./secret-cache.ts";
 

@@ -242,7 +242,7 @@ describe("a change", () => {
     await until(async () => (await renamed.get(key)) === value(7));
     await fixture.superuser`update companies set status = 'suspended' where subdomain = ${`${company}-new`}`;
     await fixture.remacRows();
-    await until(async () => (await codeOf(renamed.get(key))) === "NOT_FOUND");
+    await until(async () => (await codeOf(renamed.get(key))) === "COMPANY_SUSPENDED");
   });
 
   test("a change without a notification is visible after the TTL", async () => {

@@ -39,7 +39,7 @@ export interface SecretChecks extends Pick<VaultHandlers, "write" | "reportOutco
    * @returns the number of jobs
    */
   enqueueDue(): Promise<number>;
-  /** Runs one such job: `check`, as the product. Does nothing if the secret was removed meanwhile. */
+  /** Runs one such job: `check`, as the product. Does nothing if the secret was removed, or its company suspended, meanwhile. */
   checkDue(company: string, secretKey: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -162,7 +162,8 @@ export function createSecretChecks(
         await check(scope, { secretKey }, { signal });
       } catch (error) {
         const code = error instanceof TenantSecretsError ? error.code : undefined;
-        if (code !== "NOT_FOUND" && code !== "NOT_SUPPORTED") throw error;
+        // After `resume` it is due again.
+        if (code !== "NOT_FOUND" && code !== "NOT_SUPPORTED" && code !== "COMPANY_SUSPENDED") throw error;
       }
     },
   };

@@ -10,7 +10,7 @@ const searching = fixture.another();
 const { searchValues } = searching;
 const leaked = "fake_leaked_value_0001";
 const other = "fake_other_value_0002";
-const none = { inInfisical: 0, keysDestroyed: 0, keysUnavailable: 0 };
+const none = { inInfisical: 0, keysDestroyed: 0, keysUnavailable: 0, suspended: 0 };
 
 const [plain, hybrid, outside, shredded, wrapless, untouched]: [
   string,
@@ -62,7 +62,7 @@ test("a search finds current and earlier versions in every company, and counts t
     complete: true,
     searched: 3,
     partly: 1,
-    notSearched: { inInfisical: 1, keysDestroyed: 1, keysUnavailable: 1 },
+    notSearched: { ...none, inInfisical: 1, keysDestroyed: 1, keysUnavailable: 1 },
   });
   for (const value of [leaked.slice(0, -1), ` ${leaked}`, leaked.toUpperCase(), "%", "*", "a"]) {
     expect((await searchValues(operator, value, undefined)).matches, value).toEqual([]);

@@ -40,6 +40,7 @@ const CompanyRow = z.object({
   secretStore: SecretStoreName,
   living: z.array(z.int()),
   destroyed: z.boolean(),
+  suspended: z.boolean(),
 });
 type CompanyRow = z.infer<typeof CompanyRow>;
 
@@ -61,7 +62,8 @@ export function createValueSearch(
   const fingerprints = async (
     company: CompanyRow,
     value: Buffer,
-  ): Promise<readonly string[] | "keysDestroyed" | "keysUnavailable"> => {
+  ): Promise<readonly string[] | "keysDestroyed" | "keysUnavailable" | "suspended"> => {
+    if (company.suspended) return "suspended";
     if (company.destroyed && company.living.length === 0) return "keysDestroyed";
     try {
       const keys = company.living.map((keyVersion) =>
@@ -81,7 +83,7 @@ export function createValueSearch(
       found: [],
       searched: 0,
       partly: 0,
-      notSearched: { inInfisical: 0, keysDestroyed: 0, keysUnavailable: 0 },
+      notSearched: { inInfisical: 0, keysDestroyed: 0, keysUnavailable: 0, suspended: 0 },
     };
     let after: string | undefined;
     for (;;) {
@@ -135,7 +137,12 @@ interface Findings extends Pick<ValueSearch, "notSearched"> {
   readonly found: z.infer<typeof Found>[];
   searched: number;
   partly: number;
-  readonly notSearched: { inInfisical: number; keysDestroyed: number; keysUnavailable: number };
+  readonly notSearched: {
+    inInfisical: number;
+    keysDestroyed: number;
+    keysUnavailable: number;
+    suspended: number;
+  };
 }
 
 /** The next batch of companies by id, or one company. */
@@ -149,7 +156,7 @@ async function selectCompanies(
   const beyond = after === undefined ? sql`true` : sql`c.id > ${after}`;
   const rows = await across((statements) =>
     statements.execute(sql`
-        select c.id, c.subdomain, c.secret_store as "secretStore",
+        select c.id, c.subdomain, c.secret_store as "secretStore", c.status = 'suspended' as suspended,
           array(select k.key_version from ${companyKeys} k where k.company_id = c.id and k.status <> 'destroyed') as living,
           exists (select from ${companyKeys} k where k.company_id = c.id and k.status = 'destroyed') as destroyed
         from ${companies} c where ${alone} and ${beyond} order by c.id limit ${batchSize}`),

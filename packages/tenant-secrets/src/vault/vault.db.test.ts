@@ -338,7 +338,7 @@ describe("invalid input", () => {
 
   test("an unknown company and a foreign company get the same answer", async () => {
     const subdomain = await fixture.company("database");
-    await superuser`update companies set status = 'suspended' where subdomain = ${subdomain}`;
+    await superuser`update companies set status = 'deleted', deleted_at = now() where subdomain = ${subdomain}`;
     await fixture.remacRows();
     const messages = await Promise.all(
       ["nobody", subdomain, "../x", "__proto__", ""].map((name) =>

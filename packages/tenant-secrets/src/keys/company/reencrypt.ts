@@ -7,7 +7,7 @@ import type { CompanyKeys } from "./company-keys.ts";
 import type { RunStep } from "../../runs/definition.ts";
 import type { Position } from "../../runs/lease.ts";
 import { walk } from "../../runs/walk.ts";
-import { shareCompany } from "./company-lock.ts";
+import { shareCompany } from "../../companies/company-lock.ts";
 import { reencryptHeads, undecryptable, type Write } from "./reencrypt-heads.ts";
 
 const { companyKeys: keys, companySecrets, companySecretVersions } = tables;

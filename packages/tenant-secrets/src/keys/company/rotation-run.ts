@@ -7,7 +7,7 @@ import { companyIdOf } from "../../companies/company-id.ts";
 import type { RunProgress } from "../../runs/definition.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
 import type { CompanyKeys } from "./company-keys.ts";
-import { lockCompany } from "./company-lock.ts";
+import { lockCompany } from "../../companies/company-lock.ts";
 import { KeySuperseded, reencryptCompany } from "./reencrypt.ts";
 
 const { companyKeys: keys, companyKeyWraps, companySecrets, companySecretVersions } = tables;

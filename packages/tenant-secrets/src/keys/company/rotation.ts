@@ -8,7 +8,7 @@ import { audited, type Audited, type Operations, type Steps } from "../../access
 import type { Companies } from "../../companies/companies.ts";
 import { RunDriven, RunStopped, type Lease, type RunRow } from "../../runs/lease.ts";
 import { wrapping } from "./company-keys.ts";
-import { lockCompany } from "./company-lock.ts";
+import { lockCompany } from "../../companies/company-lock.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
 import {
   newTally,

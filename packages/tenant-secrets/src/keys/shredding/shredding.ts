@@ -16,7 +16,7 @@ import {
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
-import { lockCompany } from "../company/company-lock.ts";
+import { lockCompany } from "../../companies/company-lock.ts";
 import { destroy } from "./destroy.ts";
 import { mapInfisicalErrors } from "../on-infisical.ts";
 import { goneAfterSeconds } from "../rotation/process-registry.ts";

@@ -6,7 +6,7 @@ import { type CompanyKey, integrityFailure } from "@repo/envelope";
 import type { RaiseAlarm } from "../../access/alarms.ts";
 import type { Company } from "../../companies/companies.ts";
 import { ifDestroyed, withCurrentKeys, type CompanyKeys } from "../../keys/company/company-keys.ts";
-import { enterCompany, StoreHeld } from "../../keys/company/company-lock.ts";
+import { enterCompany, StoreHeld } from "../../companies/company-lock.ts";
 
 /** What the parts of the database store work with. */
 export interface DatabaseParts {

@@ -7,7 +7,7 @@ import type { AuditEntry } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { fingerprint, type Plaintext } from "@repo/envelope";
 import type { Company, CompanyScope } from "../../companies/companies.ts";
-import { StoreChanged } from "../../keys/company/company-lock.ts";
+import { StoreChanged } from "../../companies/company-lock.ts";
 import { inEnteredCompany, type DatabaseParts } from "../database/transaction.ts";
 
 const { outsideWrites } = tables;

@@ -1,0 +1,56 @@
+import { and, eq, isNull } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { type Caller, type CompanyDescription, notFound, Subdomain } from "@repo/catalog";
+import { audited, type Operations } from "../access/operation.ts";
+import { changeCompany, describeCompany, lockNamed } from "./companies.ts";
+import { lockCompany } from "./company-lock.ts";
+
+/**
+ * Suspends companies: from the commit on, no process reads or writes their secrets, and their API keys open nothing. Writes in
+ * progress end first. Nothing is deleted, also not what is due while a company is suspended.
+ */
+export interface Suspension {
+  /** Idempotent. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; INTEGRITY_FAILURE if the company's row is not genuine */
+  suspend(caller: Caller, company: string): Promise<CompanyDescription>;
+  /** Idempotent. @throws as `suspend` */
+  resume(caller: Caller, company: string): Promise<CompanyDescription>;
+}
+
+const toManage = { verb: "companies", to: "manage companies" } as const;
+
+export function createSuspension(operations: Operations): Suspension {
+  const setStatus = (
+    caller: Caller,
+    subdomain: string,
+    {
+      action,
+      status,
+    }: Readonly<{ action: "company.suspend" | "company.resume"; status: "suspended" | "active" }>,
+  ): Promise<CompanyDescription> =>
+    operations.change({ caller, action, ...toManage }, async (transaction) => {
+      const { statements } = transaction;
+      // Every write shares the company's lock until it commits. It comes before the row's, as in every other transaction.
+      const id = await findNamed(statements, subdomain);
+      await lockCompany(statements, id);
+      const named = await lockNamed(statements, subdomain);
+      if (named.id !== id) throw notFound();
+      const row = named.status === status ? named : await changeCompany(transaction, named, { status });
+      return audited(describeCompany(row), { companyId: row.id, version: row.revision });
+    });
+  return {
+    suspend: (caller, company) =>
+      setStatus(caller, company, { action: "company.suspend", status: "suspended" }),
+    resume: (caller, company) => setStatus(caller, company, { action: "company.resume", status: "active" }),
+  };
+}
+
+async function findNamed(statements: Statements, subdomain: string): Promise<string> {
+  const { companies } = tables;
+  if (!Subdomain.safeParse(subdomain).success) throw notFound();
+  const [row] = await statements
+    .select({ id: companies.id })
+    .from(companies)
+    .where(and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)));
+  if (row === undefined) throw notFound();
+  return row.id;
+}
