@@ -100,6 +100,7 @@ create table audit_events (
   constraint audit_events_sequence_check CHECK ((((writer_id IS NULL) = (sequence_no IS NULL)) AND (sequence_no > 0)))
 );
 CREATE INDEX audit_events_company ON public.audit_events USING btree (company_id, "position");
+CREATE INDEX audit_events_company_time ON public.audit_events USING btree (company_id, id);
 CREATE INDEX audit_events_prunings ON public.audit_events USING btree (version) WHERE (action = 'audit.prune'::text);
 CREATE INDEX audit_events_secret ON public.audit_events USING btree (company_id, secret_key, "position");
 CREATE INDEX audit_events_xid ON public.audit_events USING btree (xid);

@@ -441,6 +441,7 @@ ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIG
 ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_checkpoints_interval" ON "audit_checkpoints" USING btree ("floor","to_xid");--> statement-breakpoint
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
+CREATE INDEX "audit_events_company_time" ON "audit_events" USING btree ("company_id","id");--> statement-breakpoint
 CREATE INDEX "audit_events_secret" ON "audit_events" USING btree ("company_id","secret_key","position");--> statement-breakpoint
 CREATE INDEX "audit_events_xid" ON "audit_events" USING btree ("xid");--> statement-breakpoint
 CREATE INDEX "audit_events_prunings" ON "audit_events" USING btree ("version") WHERE "audit_events"."action" = 'audit.prune';--> statement-breakpoint

@@ -102,6 +102,8 @@ export const auditEvents = pgTable(
   (t) => [
     primaryKey({ name: "audit_events_pkey", columns: [t.id] }),
     index("audit_events_company").on(t.companyId, t.position),
+    // An id begins with its event's time.
+    index("audit_events_company_time").on(t.companyId, t.id),
     index("audit_events_secret").on(t.companyId, t.secretKey, t.position),
     index("audit_events_xid").on(t.xid),
     index("audit_events_prunings")

@@ -74,9 +74,9 @@ async function insertReads(company: string, count: number, secretKey: string): P
   await fixture.superuser`
     insert into audit_events (id, company_id, occurred_at, actor_kind, actor_id, action, secret_key, outcome, nonce,
       mac_key_version, mac)
-    select uuidv7(make_interval(secs => -n / 100.0)), ${company}, now() - make_interval(secs => n / 100.0), 'job', 'busy', 'secret.read',
-      ${secretKey}, 'success', decode(repeat('00', 16), 'hex'), 1, decode(repeat('00', 32), 'hex')
-    from generate_series(${count}::int, 1, -1) n`;
+    select (lpad(to_hex(ms), 12, '0') || '7000' || '8' || substr(md5(ms::text), 1, 15))::uuid, ${company}, to_timestamp(ms / 1000.0),
+      'job', 'busy', 'secret.read', ${secretKey}, 'success', decode(repeat('00', 16), 'hex'), 1, decode(repeat('00', 32), 'hex')
+    from (select (extract(epoch from now()) * 1000)::bigint - n * 10 as ms from generate_series(${count}::int, 1, -1) n) times`;
 }
 
 describe("the filters of the list", () => {
@@ -99,8 +99,9 @@ describe("the filters of the list", () => {
       [{ actors: ["test"], secretKeys: ["CUSTOM_B"] }, sql`actor_id = 'test' and secret_key = 'CUSTOM_B'`],
     ] as const satisfies readonly (readonly [Asked, unknown])[];
     for (const [filters, condition] of cases) {
+      const order = "from" in filters || "to" in filters ? sql`id` : sql`position`;
       const rows = await sql`
-        select id from audit_events where company_id = ${company} and ${condition} order by position desc`;
+        select id from audit_events where company_id = ${company} and ${condition} order by ${order} desc`;
       expect(rows.length, JSON.stringify(filters)).toBeGreaterThan(0);
       const found = (await listAll(operator, { company: own, ...filters, limit: 3 })).ids;
       // The pages are events themselves, which come before these.
@@ -216,6 +217,17 @@ test("a page of a filtered list looks through 20,000 events at most, and goes on
     select id from audit_events where company_id = ${id} and actor_id = 'busy' order by position desc limit 4000`;
   expect(everything.ids.slice(0, 4000)).toEqual(young.map((row) => String(row["id"])));
   expect(new Set(everything.ids).size).toBe(everything.ids.length);
+
+  // So has a time span, however long ago it was.
+  const [oldest] = await fixture.superuser<{ at: Date }[]>`
+    select min(occurred_at) as at from audit_events where company_id = ${id} and actor_id = 'busy'`;
+  const from = oldest?.at ?? new Date(0);
+  const to = new Date(from.getTime() + 500);
+  const span = await fixture.superuser`
+    select id from audit_events where company_id = ${id} and occurred_at >= ${from} and occurred_at < ${to} order by id desc`;
+  expect(span.length).toBeGreaterThan(40);
+  const ofSpan = await listAll(operator, { company, from, to, actors: ["busy"], limit: 100 });
+  expect(ofSpan).toMatchObject({ pages: 1, ids: span.map((row) => String(row["id"])) });
 
   // One secret has an index of its own: its few events are found in one page.
   const ofOne = await listAll(operator, { company, secretKeys: ["CUSTOM_OLD"] });

@@ -63,7 +63,10 @@ interface Order {
   readonly matching: SQL | undefined;
 }
 
-/** @returns a page of one company's events, in the order of their positions */
+/**
+ * @returns a page of one company's events, in the order of their positions, or within a time span in the order of their times:
+ *   positions say nothing of where a time begins, so that a walk along them would look through all events beside the span
+ */
 export async function selectOfCompany(
   statements: Statements,
   company: CompanyId,
@@ -76,8 +79,16 @@ export async function selectOfCompany(
 function orderOfCompany(company: CompanyId, filters: AuditFilters): Order {
   const { secretKeys, ...others } = filters;
   const [secretKey, ...more] = secretKeys ?? [];
+  const ofCompany = eq(auditEvents.companyId, company);
+  if (filters.from !== undefined || filters.to !== undefined) {
+    return {
+      column: auditEvents.id,
+      within: and(ofCompany, withinSpan(filters)),
+      matching: matches(filters),
+    };
+  }
   const column = auditEvents.position;
-  const within = eq(auditEvents.companyId, company);
+  const within = ofCompany;
   if (secretKey === undefined || more.length > 0) return { column, within, matching: matches(filters) };
   // One secret has an index of its own.
   return { column, within: and(within, eq(auditEvents.secretKey, secretKey)), matching: matches(others) };
@@ -88,8 +99,7 @@ export async function selectOfPlatform(
   statements: Statements,
   { filters, ...page }: Page & { readonly filters: AuditFilters },
 ): Promise<EventsOfPage<AuditEvent>> {
-  const { from, to } = filters;
-  const within = and(from && gte(auditEvents.id, firstIdOf(from)), to && lt(auditEvents.id, firstIdOf(to)));
+  const within = withinSpan(filters);
   const order = { column: auditEvents.id, within, matching: matches(filters) };
   const found = await selectPage(statements, order, page);
   return withNames(found, await selectNamesOnPlatform(statements, found.events.map(actorOf)));
@@ -162,6 +172,11 @@ function matches({
     to && lt(occurredAt, to),
     requestId === undefined ? undefined : eq(auditEvents.requestId, requestId),
   );
+}
+
+/** An id has the time of its event. */
+function withinSpan({ from, to }: AuditFilters): SQL | undefined {
+  return and(from && gte(auditEvents.id, firstIdOf(from)), to && lt(auditEvents.id, firstIdOf(to)));
 }
 
 /** The lowest id of version 7 that an event of this time can have. */
