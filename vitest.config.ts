@@ -16,7 +16,7 @@ const oneProcess = {
 
 export default defineConfig({
   test: {
-    // The default leaves a core to whoever watches; on two cores that is half of them.
+    // The default leaves one core idle for the watch mode, which on two cores is half of them.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { z } from "zod";
-import { TenantSecretsError, parseJson } from "@repo/catalog";
+import { AuditOutcome, TenantSecretsError, parseJson } from "@repo/catalog";
 import { isIncluded } from "./merkle.ts";
 import { parseCheckpoint, isSigned, readPublicKeys, type Checkpoint } from "./checkpoint.ts";
 import { leafOf, type SealedEvent } from "./leaf.ts";
@@ -31,7 +31,7 @@ const ExportedEvent = z.strictObject({
   action: z.string(),
   secretKey: z.string().nullable(),
   version: z.int().nullable(),
-  outcome: z.enum(["success", "denied", "attempted", "failed", "unknown"]),
+  outcome: AuditOutcome,
   reason: z.string().nullable(),
   subject: z.string().nullable(),
   requestId: z.string().nullable(),

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Statements } from "@repo/db";
+import type { Across } from "@repo/db";
 import { isGenuine, type AuditKey } from "./event.ts";
 import { selectEvents, selectEventsById, type CheckpointRow, type Place, type Span } from "./batches.ts";
 import type { Findings } from "./findings.ts";
@@ -10,7 +10,7 @@ type Leaves = ReadonlyMap<string, Buffer>;
 type Positions = Pick<Span, "floor" | "ceiling">;
 
 export interface EventCheckDependencies {
-  readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
+  readonly across: Across;
   readonly loadMacKey: (keyVersion: number) => Promise<AuditKey | undefined>;
   readonly findings: Findings;
   readonly numbers: SequenceGaps;

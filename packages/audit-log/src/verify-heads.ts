@@ -1,5 +1,5 @@
 import { and, asc, eq, ne, sql } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { type Across, tables, type Statements } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, headStateOf, isGenuineHead } from "@repo/envelope";
 import type { Findings } from "./findings.ts";
@@ -98,7 +98,7 @@ export async function selectStoreChanges(statements: Statements): Promise<Readon
 }
 
 export interface HeadCheckDependencies {
-  readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
+  readonly across: Across;
   /** @throws {TenantSecretsError} KEY_DESTROYED, or the reason why the key cannot be unwrapped */
   readonly openCompanyKey: (companyId: string, keyVersion: number) => Promise<CompanyKey>;
   readonly findings: Findings;
@@ -203,11 +203,7 @@ async function isStranded(
 }
 
 /** Finds secrets with events and without a head. Only the shredding of a company deletes heads. */
-async function findMissing(
-  across: HeadCheckDependencies["across"],
-  changes: SecretChanges,
-  findings: Findings,
-): Promise<void> {
+async function findMissing(across: Across, changes: SecretChanges, findings: Findings): Promise<void> {
   for (const { companyId, secretKey, last } of changes.rest()) {
     const isMissing = await across(async (statements) => {
       const rows = await statements

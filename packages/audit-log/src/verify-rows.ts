@@ -1,4 +1,4 @@
-import type { Statements } from "@repo/db";
+import type { Across } from "@repo/db";
 import { isGenuineRow, type RowKey, rowName } from "@repo/envelope";
 import { rowTables, type StoredRow } from "./stored-rows.ts";
 import type { Findings } from "./findings.ts";
@@ -56,7 +56,7 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
 }
 
 export interface RowCheckDependencies {
-  readonly across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
+  readonly across: Across;
   /** @returns undefined for a version whose MACs are not accepted */
   readonly findRowKey: (keyVersion: number) => Promise<RowKey | undefined>;
   readonly findings: Findings;

@@ -1,4 +1,4 @@
-import type { Database, Statements } from "@repo/db";
+import type { Across, Database } from "@repo/db";
 import { isGenuine } from "./event.ts";
 import {
   isRestoreMarker,
@@ -70,8 +70,7 @@ export async function verifyAuditLog(
   const numbers = createSequenceGaps();
   const notices: string[] = [];
   const logged = Map.groupBy(checkpoints, ({ batch }) => batch);
-  const across = <T>(work: (statements: Statements) => Promise<T>): Promise<T> =>
-    database.acrossCompanies(work);
+  const across = database.acrossCompanies;
   const pruned = await findPruned(across, loadMacKey);
   const rowChanges = createRowChanges();
   const secretChanges = createSecretChanges(await across(selectStoreChanges));
@@ -177,7 +176,7 @@ export async function verifyAuditLog(
 
 /** The last pruned batch, by the latest genuine `audit.prune` event. */
 async function findPruned(
-  across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>,
+  across: Across,
   loadMacKey: VerifyDependencies["loadMacKey"],
 ): Promise<{ readonly through: number; readonly until: Date } | undefined> {
   for (const event of await across((statements) => selectPrunings(statements, maxPruningsRead))) {

@@ -20,9 +20,11 @@ export {
   type RotatedApiKey,
 } from "./operations/api-keys.ts";
 export {
+  type AuditEvent,
   type AuditFilters,
   type AuditListOptions,
   auditOperations,
+  AuditOutcome,
   type AuditProof,
   type AuditSummary,
   type AuditSummaryOptions,
@@ -42,7 +44,7 @@ export {
   type RequestOptions,
 } from "./operations/fields.ts";
 export { type ComparedEntry, type ExportedSecrets, UnreadEntry } from "./operations/files.ts";
-export { keyOperations, RotationPhase } from "./operations/keys.ts";
+export { keyOperations, type KeyStatus, RotationPhase } from "./operations/keys.ts";
 export {
   callsOf,
   type CompanyOperation,

@@ -43,6 +43,9 @@ export interface DatabaseOptions {
   readonly onCall?: (call: DatabaseCall) => void;
 }
 
+/** Runs one transaction across companies. */
+export type Across = <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
+
 /**
  * The two pools. Every method rejects with a `DatabaseError` for what the database or driver did, and passes on
  * whatever the caller's own function throws. A call that takes too long rejects as unavailable while the driver goes
@@ -68,7 +71,7 @@ export interface Database {
     work: (sql: postgres.Sql, statements: Omit<Statements, "whenLost">) => Promise<T>,
   ): Promise<T>;
   /** One transaction across companies. For the modules that manage companies, keys and operators. */
-  acrossCompanies<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
+  readonly acrossCompanies: Across;
   /** Resolves when the application's pool answers and its role is one that row-level security binds. */
   check(): Promise<void>;
   /** From now on the pool prepares no statement under a name: a pooler in between does not know them. */

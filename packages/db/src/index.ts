@@ -1,6 +1,7 @@
 export type { DatabaseCall } from "./calls.ts";
 export { announceSecret, listenForChanges, nameTagOf, type Change, type ChangeListener } from "./changes.ts";
 export {
+  type Across,
   connectDatabase,
   type Database,
   type DatabaseOptions,

@@ -58,8 +58,8 @@ export function authorization(credential: string): string {
 }
 
 /**
- * Sends a request of the typed client and reads the answer, both within the deadline, and follows no redirect: that would
- * take the credential, and a value with it, to where nobody meant them to go.
+ * Sends a request of the typed client and reads the answer, both within the deadline. It follows no redirect, which would send
+ * the credential and the value to another address.
  *
  * @returns what the library reads of an answer: JSON in the form of the API, whatever the status
  * @throws {TenantSecretsError} STORE_UNAVAILABLE with what to do, and for logs with the platform's code; never with the

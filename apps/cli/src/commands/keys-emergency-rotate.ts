@@ -9,7 +9,7 @@ import { backupOptions } from "./common-options.ts";
 import { destinationOf } from "./keys.ts";
 
 type Result = Awaited<ReturnType<Services["emergencyRotation"]>>;
-type Options = Pick<Parameters<Services["emergencyRotation"]>[1], "revokeCredentials" | "anew">;
+type Options = Pick<Parameters<Services["emergencyRotation"]>[1], "revokeCredentials" | "restart">;
 
 const word = "replace-all-keys";
 
@@ -26,9 +26,9 @@ export const emergencyRotateCommand = defineCommand({
       type: "boolean",
       help: "Revoke every API key and operator's token from before the start, yours included, and all that these create meanwhile",
     },
-    anew: {
+    restart: {
       type: "boolean",
-      help: "Begin with another new master key, where an earlier run was not finished",
+      help: "Start with another new master key, even if an earlier run is unfinished",
     },
     ...backupOptions,
     yes: { type: "boolean", help: "Do not ask; needs --confirm" },
@@ -43,7 +43,7 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
     "keys emergency-rotate --output list.json --revoke-credentials",
     `keys emergency-rotate --output list.json --yes --confirm ${word}`,
   ],
-  run: async ({ output, anew, yes, confirm, json, ...values }) => {
+  run: async ({ output, restart, yes, confirm, json, ...values }) => {
     rejectApiUrl("An emergency rotation is not run");
     const destination = destinationOf(values["backup-recipient"], values["backup-dir"]);
     const { checkBackupDestination } = await import("@repo/tenant-secrets/operator");
@@ -57,7 +57,7 @@ operators. docs/emergency-rotation.md has the whole procedure.`,
     });
     let result: Result | undefined;
     await writeNewFile(output, async () => {
-      result = await answer(destination, { revokeCredentials: values["revoke-credentials"], anew });
+      result = await answer(destination, { revokeCredentials: values["revoke-credentials"], restart });
       return `${JSON.stringify(result, null, 2)}\n`;
     });
     if (result === undefined) throw new Error("the list was written");

@@ -18,11 +18,11 @@ export type PlannedEntry = { readonly line: number } & (
 export type Comparison = "absent" | "same" | "different";
 
 /**
- * What an import would change, by secret key, and what it refuses and why, those without a known secret key last.
- * Nothing may be written while anything is refused. That a value is "unchanged" tells whoever sent it what the current
- * one is: ask for the right to write, and put it in the audit log.
+ * What an import would change, by secret key, and what it rejects and why; entries without a known secret key come last.
+ * Nothing may be written while an entry is rejected. "Unchanged" tells the sender that the current value is the sent one, so
+ * the caller needs the right to write, and the comparison is audited.
  *
- * @param compare asked once for each entry that is in order; an error of ours makes the entry a refused one
+ * @param compare asked once for each entry that is in order; its {@link TenantSecretsError} rejects the entry
  */
 export function planImport(
   catalog: Catalog,

@@ -3,12 +3,13 @@ import { ApiKeyVerb } from "../vocabulary/actor.ts";
 import { company, maxGraceSeconds, moment, request, wholeNumber } from "./fields.ts";
 import { operation, type InputOf, type OutputOf } from "./operation.ts";
 
-const ApiKeyDescription = z.object({
+export const ApiKeyDescription = z.object({
   id: z.uuid(),
   name: z.string(),
   /** Left out of a platform key, except for operators. */
   prefix: z.string().optional(),
   platform: z.boolean(),
+  /** The subdomains of the companies that it may enter; deleted ones are left out. */
   companies: z.array(z.string()).readonly(),
   verbs: z.array(z.string()).readonly(),
   secretKeys: z.array(z.string()).readonly(),

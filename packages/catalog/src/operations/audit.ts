@@ -6,7 +6,8 @@ import { NamedActor } from "./versions.ts";
 
 const cursor = z.string().max(200).optional().describe("What the answer before ended with");
 
-const Outcome = z.enum(["success", "denied", "attempted", "failed", "unknown"]);
+/** How an audited call ended; "attempted" is an event from before its end. */
+export const AuditOutcome = z.enum(["success", "denied", "attempted", "failed", "unknown"]);
 
 const maxValues = 50;
 const valuesRule = rule(`has 1 to ${maxValues} values`);
@@ -35,7 +36,7 @@ const filters = {
   actors: anyOf(text, "Only what these did, by their ids; may be given more than once"),
   actions: anyOf(text, "Only these actions; may be given more than once"),
   secretKeys: anyOf(text, "Only what concerns these secrets; may be given more than once"),
-  outcomes: anyOf(Outcome, "Only these outcomes; may be given more than once"),
+  outcomes: anyOf(AuditOutcome, "Only these outcomes; may be given more than once"),
   from: moment.optional().describe("Only events from this time on: 2026-01-31 or 2026-01-31T12:00:00Z"),
   /** Later than `from`. */
   to: moment.optional().describe("Only events before this time"),
@@ -54,7 +55,7 @@ const AuditEvent = z.object({
   action: z.string(),
   secretKey: z.string().nullable(),
   version: z.int().nullable(),
-  outcome: Outcome,
+  outcome: AuditOutcome,
   reason: z.string().nullable(),
   subject: z.string().nullable(),
   requestId: z.string().nullable(),
@@ -62,6 +63,8 @@ const AuditEvent = z.object({
   count: z.int(),
   lastAt: z.date().nullable(),
 });
+
+export type AuditEvent = Readonly<z.infer<typeof AuditEvent>>;
 
 const counts = {
   /** Values that programs read. */

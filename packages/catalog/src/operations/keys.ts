@@ -25,12 +25,16 @@ const KeyStatus = z.object({
     .array(
       z.object({
         version: Version,
+        /** The name in Infisical. */
         name: z.string(),
         status: z.enum(["pending", "active", "retiring", "retired", "destroyed"]),
+        /** Identifies the key without revealing it. */
         fingerprint: z.string(),
         createdAt: z.date(),
         activatedAt: z.date().optional(),
+        /** When the active key is due for rotation: 90 days after its activation. */
         dueAt: z.date().optional(),
+        /** The number of company and audit keys wrapped under it. */
         wraps: z.int(),
       }),
     )
@@ -41,13 +45,16 @@ const KeyStatus = z.object({
       phase: RotationPhase,
       toVersion: Version,
       startedAt: z.date(),
+      /** Whether a process is driving it; if not, the next rotation continues it. */
       driven: z.boolean(),
     })
     .optional(),
+  /** The processes that hold keys, and the versions they have loaded. */
   processes: z
     .array(z.object({ id: z.uuid(), versions: z.array(Version).readonly(), seenAt: z.date() }))
     .readonly(),
 });
+export type KeyStatus = Readonly<z.infer<typeof KeyStatus>>;
 
 const Report = z.strictObject({ report: z.string().max(500_000), mac: z.string().max(200) });
 

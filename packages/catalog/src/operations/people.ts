@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Role } from "../vocabulary/actor.ts";
+import { ApiKeyDescription } from "./api-keys.ts";
 import { company, request } from "./fields.ts";
 import { operation, type InputOf } from "./operation.ts";
 
@@ -19,13 +20,12 @@ const MemberDescription = z.object({
 export type MemberDescription = Readonly<z.infer<typeof MemberDescription>>;
 
 /** An API key that outlives the access of its maker. */
-const MadeApiKey = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  platform: z.boolean(),
-  /** The subdomains of the companies that it may enter; deleted ones are left out. */
-  companies: z.array(z.string()).readonly(),
-  expiresAt: z.date(),
+const MadeApiKey = ApiKeyDescription.pick({
+  id: true,
+  name: true,
+  platform: true,
+  companies: true,
+  expiresAt: true,
 });
 export type MadeApiKey = Readonly<z.infer<typeof MadeApiKey>>;
 

@@ -12,8 +12,8 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { actorColumns, at, bytea, xid8 } from "./columns.ts";
-import { masterKeys } from "./keys.ts";
+import { actorColumns, at, bytea, wrapColumns, xid8 } from "./columns.ts";
+import { masterKeyForeignKey } from "./keys.ts";
 
 /**
  * Keys of the audit log, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
@@ -43,10 +43,7 @@ export const auditKeyWraps = pgTable(
   {
     purpose: text("purpose").notNull(),
     keyVersion: integer("key_version").notNull(),
-    region: text("region").notNull(),
-    masterKeyVersion: integer("master_key_version").notNull(),
-    wrapped: text("wrapped").notNull(),
-    createdAt: at("created_at").notNull().defaultNow(),
+    ...wrapColumns(),
   },
   (t) => [
     primaryKey({
@@ -58,11 +55,7 @@ export const auditKeyWraps = pgTable(
       columns: [t.purpose, t.keyVersion],
       foreignColumns: [auditKeys.purpose, auditKeys.keyVersion],
     }).onDelete("restrict"),
-    foreignKey({
-      name: "audit_key_wraps_master_key_fkey",
-      columns: [t.region, t.masterKeyVersion],
-      foreignColumns: [masterKeys.region, masterKeys.version],
-    }).onDelete("restrict"),
+    masterKeyForeignKey("audit_key_wraps_master_key_fkey", t),
   ],
 );
 

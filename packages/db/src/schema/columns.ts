@@ -14,7 +14,15 @@ export const authenticated = () => ({
   mac: bytea("mac").notNull(),
 });
 
-/** Who did it. */
+/** A key wrapped by one version of one region's master key. */
+export const wrapColumns = () => ({
+  region: text("region").notNull(),
+  masterKeyVersion: integer("master_key_version").notNull(),
+  wrapped: text("wrapped").notNull(),
+  createdAt: at("created_at").notNull().defaultNow(),
+});
+
+/** The actor of the row. */
 export const actorColumns = () => ({
   actorKind: text("actor_kind").notNull(),
   actorId: text("actor_id").notNull(),

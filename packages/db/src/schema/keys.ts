@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import {
+  type AnyPgColumn,
   check,
   foreignKey,
   index,
@@ -11,7 +12,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { at } from "./columns.ts";
+import { at, wrapColumns } from "./columns.ts";
 import { companyForeignKey } from "./companies.ts";
 
 /** The registry of master keys. The keys themselves live in Infisical. */
@@ -44,6 +45,17 @@ export const masterKeys = pgTable(
   ],
 );
 
+/** A wrap keeps the master key that it is under from being deleted. */
+export const masterKeyForeignKey = (
+  name: string,
+  { region, masterKeyVersion }: { readonly region: AnyPgColumn; readonly masterKeyVersion: AnyPgColumn },
+) =>
+  foreignKey({
+    name,
+    columns: [region, masterKeyVersion],
+    foreignColumns: [masterKeys.region, masterKeys.version],
+  }).onDelete("restrict");
+
 /** The data keys of a company, numbered. Their bytes exist only wrapped, in `company_key_wraps`. */
 export const companyKeys = pgTable(
   "company_keys",
@@ -65,16 +77,13 @@ export const companyKeys = pgTable(
   ],
 );
 
-/** A company key, sealed under one version of one region's master key. The application may only add. */
+/** The wraps of company keys. The application can only insert. */
 export const companyKeyWraps = pgTable(
   "company_key_wraps",
   {
     companyId: uuid("company_id").notNull(),
     keyVersion: integer("key_version").notNull(),
-    region: text("region").notNull(),
-    masterKeyVersion: integer("master_key_version").notNull(),
-    wrapped: text("wrapped").notNull(),
-    createdAt: at("created_at").notNull().defaultNow(),
+    ...wrapColumns(),
   },
   (t) => [
     primaryKey({
@@ -86,11 +95,7 @@ export const companyKeyWraps = pgTable(
       columns: [t.companyId, t.keyVersion],
       foreignColumns: [companyKeys.companyId, companyKeys.keyVersion],
     }).onDelete("restrict"),
-    foreignKey({
-      name: "company_key_wraps_master_key_fkey",
-      columns: [t.region, t.masterKeyVersion],
-      foreignColumns: [masterKeys.region, masterKeys.version],
-    }).onDelete("restrict"),
+    masterKeyForeignKey("company_key_wraps_master_key_fkey", t),
   ],
 );
 

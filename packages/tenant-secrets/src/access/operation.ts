@@ -1,4 +1,4 @@
-import { DatabaseError, type Database, type Statements } from "@repo/db";
+import { type Across, DatabaseError, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import { type Caller, type CompanyId, forbidden, type TenantSecretsError, type Verb } from "@repo/catalog";
@@ -116,9 +116,6 @@ export interface Operations {
   /** Audits a denial, and throws it. */
   deny(asked: Attempt, error: TenantSecretsError): Promise<never>;
 }
-
-/** Runs one transaction across companies. */
-export type Across = <T>(query: (statements: Statements) => Promise<T>) => Promise<T>;
 
 const MadeRow = z.object({ id: z.uuid() });
 

@@ -1,5 +1,6 @@
 import { exportPage, firstLine } from "@repo/audit-log";
 import {
+  type AuditEvent,
   type AuditListOptions,
   type AuditProof,
   type AuditSummary,
@@ -10,7 +11,7 @@ import {
 import { audited } from "../access/operation.ts";
 import type { Companies } from "../companies/companies.ts";
 import { cursorOf, readCursor } from "./cursor.ts";
-import { type AuditEvent, checkSpan, scopeOf, selectOfCompany, selectOfPlatform } from "./event-list.ts";
+import { checkSpan, scopeOf, selectOfCompany, selectOfPlatform } from "./event-list.ts";
 import { fingerprintOf, selectProof } from "./proof.ts";
 import { roundSpan, selectSummary } from "./summary.ts";
 import {

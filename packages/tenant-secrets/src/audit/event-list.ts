@@ -1,7 +1,7 @@
 import { and, desc, eq, gte, inArray, lt, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { EventRow } from "@repo/audit-log";
-import { type AuditFilters, type CompanyId, TenantSecretsError } from "@repo/catalog";
+import { type AuditEvent, type AuditFilters, type CompanyId, TenantSecretsError } from "@repo/catalog";
 import {
   type NamedActor,
   type NameOf,
@@ -32,11 +32,6 @@ const shown = {
 };
 
 type ShownEvent = Pick<EventRow, keyof typeof shown>;
-
-export interface AuditEvent extends ShownEvent {
-  /** A person's, also after they left, or an API key's, as far as the company knows it. */
-  readonly actorName: string | undefined;
-}
 
 /** The most events that one page looks through: an index scan of some tens of milliseconds. */
 const lookedThrough = 20_000;

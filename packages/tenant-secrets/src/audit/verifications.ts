@@ -1,5 +1,5 @@
 import { asc, eq } from "drizzle-orm";
-import { enqueueJob, tables, type Database } from "@repo/db";
+import { type Across, enqueueJob, tables, type Database } from "@repo/db";
 import {
   asTenantSecretsError,
   type AuditKey,
@@ -10,13 +10,7 @@ import {
   type VerifyOptions,
 } from "@repo/audit-log";
 import { type Caller, systemCaller } from "@repo/catalog";
-import {
-  audited,
-  type Across,
-  type Audited,
-  type Operations,
-  type Transaction,
-} from "../access/operation.ts";
+import { audited, type Audited, type Operations, type Transaction } from "../access/operation.ts";
 import type { RowKeys } from "../access/authentic-rows.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";

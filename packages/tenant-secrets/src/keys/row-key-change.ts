@@ -3,7 +3,6 @@ import { tables, type Database } from "@repo/db";
 import { rowTables, type StoredRow } from "@repo/audit-log";
 import { isGenuineRow, rowMac } from "@repo/envelope";
 import type { ActiveRowKeys, RowKeys } from "../access/authentic-rows.ts";
-import type { Across } from "../access/operation.ts";
 import { rotateAuditKey, type KeyReplacement } from "./audit-keys.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 
@@ -37,7 +36,7 @@ export async function replaceRowKey(
   await rotateAuditKey(masterKeys, "row", { ...replacement, action: "key.rotate-rows" });
   rowKeys.invalidate();
   const keys = await rowKeys.load();
-  const across: Across = (query) => database.acrossCompanies(query);
+  const across = database.acrossCompanies;
   let reencrypted = 0;
   let notGenuine = 0;
   for (const table of rowTables) {

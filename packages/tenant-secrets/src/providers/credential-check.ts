@@ -33,7 +33,7 @@ export function getCheck(catalog: Catalog, checks: CredentialChecks, secretKey: 
   if (check !== undefined) return check;
   throw new TenantSecretsError(
     "NOT_SUPPORTED",
-    `${secretKey} cannot be checked: nobody is known who could be asked whether it works.`,
+    `${secretKey} cannot be checked: its catalogue entry has no check.`,
   );
 }
 

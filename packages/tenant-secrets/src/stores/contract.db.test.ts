@@ -7,7 +7,7 @@ import { encryptedHere, storeContract, type SecretStore, type StoreParts } from 
 import { openSubject, storePromises } from "../testing/store-contract.ts";
 import { supported } from "./capabilities.ts";
 
-// A store as somebody else would write one: four operations, and nothing of this package but what "./testing" exports.
+// A third-party store: four operations, written with nothing of this package but the exports of "./testing".
 
 type Company = Parameters<SecretStore["find"]>[0];
 type Scope = Parameters<SecretStore["write"]>[0];

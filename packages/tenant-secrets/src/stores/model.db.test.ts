@@ -12,7 +12,7 @@ beforeAll(async () => {
   fixture = await createFixture();
 });
 
-/** A secret as somebody would explain it: its values, and which of them count. */
+/** The model of a secret: its values, and which of them are active. */
 class Model {
   /** The value of each version, the first at 0; undefined where it was destroyed. */
   values: (string | undefined)[] = [];

@@ -61,6 +61,17 @@ export async function createCompany(fixture: Fixture, secretStore: SecretStoreNa
   return company;
 }
 
+/** A new company of the database store with one secret, which has these values, one version after another. */
+export async function companyWith(
+  fixture: Fixture,
+  store: SecretStore,
+  secret: { readonly secretKey: string; readonly values: readonly string[] },
+): Promise<Company> {
+  const company = await createCompany(fixture, "database");
+  for (const value of secret.values) await store.write(inScope(company), write(secret.secretKey, value, {}));
+  return company;
+}
+
 /** The product in a company. */
 export function inScope(company: Company): CompanyScope {
   return { caller: product, company };

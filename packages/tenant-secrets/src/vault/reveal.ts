@@ -31,4 +31,4 @@ export function createReveal(
 }
 
 const writeOnly =
-  "This secret is written and used, and shown to nobody: to change it, write another value; to see it, ask where it was issued.";
+  "This secret is write-only: programs use it, and no person can see it. To change it, write another value; to see it, ask its issuer.";

@@ -1,6 +1,6 @@
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import { tables } from "@repo/db";
+import { type Across, tables } from "@repo/db";
 import { z } from "zod";
 import {
   type Caller,
@@ -10,7 +10,7 @@ import {
   type ValueSearch,
 } from "@repo/catalog";
 import { fingerprint, Plaintext } from "@repo/envelope";
-import { audited, type Across, type Operations } from "../access/operation.ts";
+import { audited, type Operations } from "../access/operation.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import type { Companies } from "../companies/companies.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";

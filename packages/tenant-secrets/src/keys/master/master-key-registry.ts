@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditKey } from "@repo/audit-log";
-import { type Caller, notFound, RotationPhase, TenantSecretsError } from "@repo/catalog";
+import { type Caller, type KeyStatus, notFound, RotationPhase, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../../access/operation.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
@@ -15,42 +15,6 @@ const { masterKeys: registry, processes } = tables;
 
 /** The strategy's own rotation period, in days. */
 const dueAfterDays = 90;
-
-export interface MasterKeyDescription {
-  readonly version: number;
-  /** The name in Infisical. */
-  readonly name: string;
-  readonly status: "pending" | "active" | "retiring" | "retired" | "destroyed";
-  /** Identifies the key without revealing it. */
-  readonly fingerprint: string;
-  readonly createdAt: Date;
-  readonly activatedAt: Date | undefined;
-  /** When the active key is due for rotation: 90 days after its activation. */
-  readonly dueAt: Date | undefined;
-  /** The number of company and audit keys wrapped under it. */
-  readonly wraps: number;
-}
-
-export interface KeyStatus {
-  readonly region: string;
-  readonly versions: readonly MasterKeyDescription[];
-  readonly rotation:
-    | {
-        readonly id: string;
-        readonly phase: RotationPhase;
-        readonly toVersion: number;
-        readonly startedAt: Date;
-        /** Whether a process is driving it; if not, the next rotation continues it. */
-        readonly driven: boolean;
-      }
-    | undefined;
-  /** The processes that hold keys, and the versions they have loaded. */
-  readonly processes: readonly {
-    readonly id: string;
-    readonly versions: readonly number[];
-    readonly seenAt: Date;
-  }[];
-}
 
 export interface MasterKeyRegistry {
   /** @throws {TenantSecretsError} FORBIDDEN */
@@ -181,7 +145,7 @@ async function countWraps(statements: Statements, region: string): Promise<Reado
   return new Map(rows.map((row) => [Number(row["version"]), Number(row["count"])]));
 }
 
-function describe(row: MasterKeyRow, wraps: number): MasterKeyDescription {
+function describe(row: MasterKeyRow, wraps: number): KeyStatus["versions"][number] {
   return {
     version: row.version,
     name: masterKeyName(row.region, row.version),

@@ -186,7 +186,7 @@ describe("emergency rotation", () => {
       },
     });
     expect(await codeOf(stopped)).toBe("INTERNAL");
-    expect(await answer(fixture.secrets, { anew: true })).toMatchObject({ masterKeyVersion: 3 });
+    expect(await answer(fixture.secrets, { restart: true })).toMatchObject({ masterKeyVersion: 3 });
     await readAll(fixture);
   });
 

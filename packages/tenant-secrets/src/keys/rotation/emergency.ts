@@ -67,7 +67,7 @@ export interface EmergencyRotationOptions {
    */
   readonly revokeCredentials: boolean;
   /** Starts with another new master key, even if an earlier emergency rotation is unfinished. */
-  readonly anew?: boolean;
+  readonly restart?: boolean;
   /** Called after each step; an error stops the rotation there. */
   readonly onStep?: (done: string) => void | Promise<void>;
 }
@@ -141,8 +141,8 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
   };
 
   /** The unfinished emergency rotation, or a new one. It is stored in the audit log, with the time by the database's clock. */
-  const begin = async (steps: Steps, { anew }: EmergencyRotationOptions): Promise<Start> => {
-    const begun = anew === true ? undefined : await findBegun();
+  const begin = async (steps: Steps, { restart }: EmergencyRotationOptions): Promise<Start> => {
+    const begun = restart === true ? undefined : await findBegun();
     if (begun !== undefined) return begun;
     const { active } = await masterKeys.refresh();
     // The pending master key of an unfinished rotation may be exposed as well.

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { and, asc, count, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
-import { tables, type Database, type Statements } from "@repo/db";
+import { type Across, tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { SigningKey } from "@repo/audit-log";
 import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
 import {
-  type Across,
   audited,
   type Audited,
   type EventDetails,
@@ -69,7 +68,7 @@ const toManage = { verb: "rotate", to: "manage keys" } as const;
 
 export function createShredding(dependencies: Dependencies): Shredding {
   const { database, operations, infisical, loadSigningKey } = dependencies;
-  const across: Across = (query) => database.acrossCompanies(query);
+  const across = database.acrossCompanies;
 
   /** The content of a company's receipt, which names the folder to delete, and is signed again. */
   const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
@@ -292,10 +291,7 @@ async function abandonOutsideWrites(statements: Statements, companyId: string): 
 }
 
 /** Waits until no such write can reach Infisical: none is admitted any more, and each has a deadline. */
-async function waitForOutsideWrites(
-  across: <T>(work: (statements: Statements) => Promise<T>) => Promise<T>,
-  companyId: string,
-): Promise<void> {
+async function waitForOutsideWrites(across: Across, companyId: string): Promise<void> {
   const inFlight = and(
     eq(outsideWrites.companyId, companyId),
     gt(outsideWrites.deadlineAt, sql`clock_timestamp()`),

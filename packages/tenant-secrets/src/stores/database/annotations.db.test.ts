@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { connectDatabase } from "@repo/db";
 import type { Company } from "../../companies/companies.ts";
 import { codeOf, createFixture, type Fixture } from "../../testing/fixture.ts";
-import { createCompany, createStores, write, type Stores, inScope } from "../../testing/store-fixture.ts";
+import { companyWith, createStores, write, type Stores, inScope } from "../../testing/store-fixture.ts";
 import { createLastUsed } from "./last-used.ts";
 
 const key = "CUSTOM_KEY";
@@ -17,11 +17,8 @@ beforeAll(async () => {
   store = stores.database;
 });
 
-async function companyWith(...values: readonly string[]): Promise<Company> {
-  const company = await createCompany(fixture, "database");
-  for (const value of values) await store.write(inScope(company), write(key, value, {}));
-  return company;
-}
+const companyOf = (...values: readonly string[]): Promise<Company> =>
+  companyWith(fixture, store, { secretKey: key, values });
 
 const describeKey = async (company: Company) => (await store.list(company)).secrets[0];
 
@@ -38,7 +35,7 @@ describe("expiry", () => {
   };
 
   test("an expiry is listed and can be cleared, and an expired secret is still served", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     const expiresAt = new Date("2020-02-03T04:05:06.789Z");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt });
     expect((await describeKey(acme))?.expiresAt).toEqual(expiresAt);
@@ -51,7 +48,7 @@ describe("expiry", () => {
   });
 
   test("an expiry belongs to a version: a new version has none or its own, and promotion and rollback carry it along", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     const [first, second] = [new Date("2090-01-01"), new Date("2091-01-01")];
     const shown = async () => {
       const active = await store.versions.findActive(acme, { secretKey: key });
@@ -95,7 +92,7 @@ describe("expiry", () => {
   });
 
   test("each version has its own reminders, whatever reminders the version before had", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     await comesTo(acme, -1);
     expect(await remind(acme)).toEqual(["secret.expired 1"]);
@@ -110,7 +107,7 @@ describe("expiry", () => {
   });
 
   test("each reminder day causes one event, and the expiry another, also with two workers", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     await store.versions.setExpiry(inScope(acme), {
       secretKey: key,
       expiresAt: new Date("2090-01-01"),
@@ -138,7 +135,7 @@ describe("expiry", () => {
   });
 
   test("no reminder is sent of a distant expiry or a removed secret, and only the last of several days that passed at once", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2090-01-01") });
     expect(await remind(acme)).toEqual([]);
     await comesTo(acme, 5);
@@ -149,7 +146,7 @@ describe("expiry", () => {
   });
 
   test("no reminder is sent of a company on Infisical, whatever rows the database still has", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2020-01-01") });
     const move = (to: string) =>
       fixture.superuser`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where id = ${acme.id}`;
@@ -161,7 +158,7 @@ describe("expiry", () => {
 });
 
 test("a check is stored with its version, and lists show the check of the current one", async () => {
-  const acme = await companyWith("one", "two");
+  const acme = await companyOf("one", "two");
   await store.checks.recordCheck(inScope(acme), { secretKey: key, version: 1, result: "rejected" });
   expect((await describeKey(acme))?.check).toBeUndefined();
   await store.checks.recordCheck(inScope(acme), { secretKey: key, version: 2, result: "unknown" });
@@ -182,7 +179,7 @@ test("a check is stored with its version, and lists show the check of the curren
 
 describe("last use", () => {
   test("the last use is written later, at most once an hour, and leaves the head of the secret unchanged", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     const heads = () => fixture.superuser`select xmin, * from company_secrets where company_id = ${acme.id}`;
     const before = await heads();
     store.touchLastUsed(acme, key);
@@ -205,7 +202,7 @@ describe("last use", () => {
   });
 
   test("a last use that cannot be written is counted, fails no read, and is written at the next use", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     const { application, maintenance } = fixture.urls;
     const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
     const uses = createLastUsed({ ...database, acrossCompanies: () => Promise.reject(new Error("away")) });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
 
-// What somebody does to the heads of secrets who writes to the database and has none of its keys.
+// Attacks on the heads of secrets by a party that can write to the database but has none of its keys.
 
 const key = "CUSTOM_KEY";
 let fixture: Fixture;

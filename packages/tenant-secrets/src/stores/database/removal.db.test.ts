@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Company } from "../../companies/companies.ts";
 import { codeOf, createFixture, operator, type Fixture } from "../../testing/fixture.ts";
 import {
-  createCompany,
+  companyWith,
   createStores,
   activeOf,
   write,
@@ -22,11 +22,8 @@ beforeAll(async () => {
   store = stores.database;
 });
 
-async function companyWith(...values: readonly string[]): Promise<Company> {
-  const company = await createCompany(fixture, "database");
-  for (const value of values) await store.write(inScope(company), write(key, value, {}));
-  return company;
-}
+const companyOf = (...values: readonly string[]): Promise<Company> =>
+  companyWith(fixture, store, { secretKey: key, values });
 
 const eventsOf = async (company: Company, action: string) =>
   (
@@ -40,7 +37,7 @@ const sealedOf = async (company: Company) =>
 
 describe("a removed secret", () => {
   test("a removed secret can be restored inside the recovery time of its company", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     await fixture.secrets.companies.setRecovery(operator, acme.subdomain, 7);
     await store.remove(inScope(acme), { secretKey: key });
     const [row] = await fixture.superuser`
@@ -49,7 +46,7 @@ describe("a removed secret", () => {
   });
 
   test("a restored secret has its pending and previous versions again, and a secret that is written again has none", async () => {
-    const acme = await companyWith("one");
+    const acme = await companyOf("one");
     await store.write(inScope(acme), write(key, "two", { graceSeconds: 600 }));
     await store.versions.stage(inScope(acme), write(key, "three", {}));
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2030-01-01") });
@@ -67,7 +64,7 @@ describe("a removed secret", () => {
   });
 
   test("a purge works once, needs a removal or `force`, and leaves the rows", async () => {
-    const acme = await companyWith("one", "two");
+    const acme = await companyOf("one", "two");
     const purge = (force = false) => store.versions.purge(inScope(acme), { secretKey: key, force });
     expect(await codeOf(purge())).toBe("CONFLICT");
     await store.remove(inScope(acme), { secretKey: key });
@@ -106,7 +103,7 @@ describe("a removed secret", () => {
   });
 
   test("a purged secret does not prevent the destruction of an old company key", async () => {
-    const acme = await companyWith("one", "two");
+    const acme = await companyOf("one", "two");
     await store.versions.stage(inScope(acme), write(key, "three", {}));
     await fixture.superuser`update company_secret_versions set value_encrypted = 'broken' where company_id = ${acme.id} and version = 1`;
     const rotate = () => fixture.secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
@@ -118,8 +115,8 @@ describe("a removed secret", () => {
 
 describe("maintenance", () => {
   test("maintenance purges exactly the secrets whose recovery time is over, once with two workers, as a job", async () => {
-    const due = await Promise.all(Array.from({ length: 3 }, () => companyWith("one", "two")));
-    const [recent, active] = [await companyWith("one"), await companyWith("one")];
+    const due = await Promise.all(Array.from({ length: 3 }, () => companyOf("one", "two")));
+    const [recent, active] = [await companyOf("one"), await companyOf("one")];
     for (const company of [...due, recent]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser(due.map(({ id }) => id))}`;
     await fixture.remacHeads();
@@ -137,7 +134,7 @@ describe("maintenance", () => {
   });
 
   test("maintenance purges the secrets of other companies where the key of one does not decrypt, and raises an alarm", async () => {
-    const [broken, sound] = [await companyWith("one"), await companyWith("one")];
+    const [broken, sound] = [await companyOf("one"), await companyOf("one")];
     for (const company of [broken, sound]) await store.remove(inScope(company), { secretKey: key });
     await fixture.superuser`update company_secrets set recover_until = now() where company_id in ${fixture.superuser([broken.id, sound.id])}`;
     await fixture.remacHeads();
@@ -159,10 +156,10 @@ describe("maintenance", () => {
 
   test("maintenance destroys the values of inactive versions that were replaced a day ago and are not among the last 20 current ones", async () => {
     const values = Array.from({ length: 24 }, (_, i) => `value ${i + 1}`);
-    const acme = await companyWith(...values.slice(0, 2));
+    const acme = await companyOf(...values.slice(0, 2));
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
     for (const value of values.slice(3)) await store.write(inScope(acme), write(key, value, {}));
-    const young = await companyWith(...values);
+    const young = await companyOf(...values);
     await windowOfTwoEnds(acme, "1 hour");
     await ageVersions(acme);
     expect(await stores.maintenance.destroyOldVersions(signal)).toBe(1);
@@ -186,7 +183,7 @@ describe("maintenance", () => {
   });
 
   test("maintenance takes the age of a version from its replacement, and not from its creation", async () => {
-    const acme = await companyWith("value 1");
+    const acme = await companyOf("value 1");
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
     for (let i = 3; i <= 30; i++) await store.write(inScope(acme), write(key, `value ${i}`, {}));
     await ageVersions(acme);
@@ -205,7 +202,7 @@ describe("maintenance", () => {
   });
 
   test("maintenance destroys a version that was pending when its removed secret was written again", async () => {
-    const acme = await companyWith("value 1");
+    const acme = await companyOf("value 1");
     await store.versions.stage(inScope(acme), write(key, "staged", {}));
     await store.remove(inScope(acme), { secretKey: key });
     for (let i = 3; i <= 24; i++) await store.write(inScope(acme), write(key, `value ${i}`, {}));

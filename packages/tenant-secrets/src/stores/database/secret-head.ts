@@ -174,7 +174,7 @@ export function expectVersion(head: Head, expectedVersion: number | undefined): 
   if (expectedVersion === undefined || expectedVersion === currentVersion) return;
   throw new TenantSecretsError(
     "CONFLICT",
-    `The secret is at version ${currentVersion}, not ${expectedVersion}: somebody else changed it. Look at it again, then decide.`,
+    `The secret is at version ${currentVersion}, not ${expectedVersion}: it has changed. Read it again, then decide.`,
     { currentVersion },
   );
 }

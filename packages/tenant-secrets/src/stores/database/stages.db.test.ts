@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Company } from "../../companies/companies.ts";
 import { codeOf, createFixture, operator, type Fixture } from "../../testing/fixture.ts";
 import {
-  createCompany,
+  companyWith,
   createStores,
   activeOf,
   valueOf,
@@ -27,8 +27,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** A new company whose secret has these values, one version after another. */
 async function withVersions(...values: readonly string[]): Promise<void> {
-  acme = await createCompany(fixture, "database");
-  for (const value of values) await store.write(inScope(acme), write(key, value, {}));
+  acme = await companyWith(fixture, store, { secretKey: key, values });
 }
 
 const stage = (value: string, options = {}) =>

@@ -153,6 +153,6 @@ function pendingVersion(
       ? "No version of this secret is pending: stage one first."
       : pending === null
         ? `No version of this secret is pending, and so version ${meant} is not: look at its history.`
-        : `Version ${pending} is pending, not ${meant}: somebody else staged it. Look at it, then decide.`;
+        : `Version ${pending} is pending, not ${meant}: it was staged since. Look at it, then decide.`;
   throw new TenantSecretsError("CONFLICT", sentence, { currentVersion });
 }

@@ -30,8 +30,8 @@ export function createHybridStore(parts: HybridParts): HybridStore {
   const { database, infisical } = parts;
   const backfill = createBackfill(parts);
 
-  /** Copies a secret that only Infisical has. Where it may not be copied, it has version 0. */
-  const copyFromInfisical = async (
+  /** Copies a secret that only Infisical has. If it may not be copied, its version is 0. */
+  const backfillFromInfisical = async (
     company: Company,
     secretKey: string,
     options?: BackfillOptions,
@@ -47,7 +47,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       const { encrypted, origin } = knowledge.secret;
       return origin === "infisical" ? backfill.refresh(company, secretKey, encrypted) : encrypted;
     }
-    return copyFromInfisical(company, secretKey);
+    return backfillFromInfisical(company, secretKey);
   };
 
   /** Operations of the database, each after a copy of the secret that only Infisical has. */
@@ -57,7 +57,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       for (const secretKey of secretKeysOf(about)) {
         const { state } = await database.findHead(company, secretKey);
         if (state !== "unknown") continue;
-        const found = await copyFromInfisical(company, secretKey, { waits: true });
+        const found = await backfillFromInfisical(company, secretKey, { waits: true });
         if (found?.version === 0) throw onlyInInfisical();
       }
       return proceed();

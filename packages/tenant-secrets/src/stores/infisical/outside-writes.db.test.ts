@@ -35,7 +35,7 @@ const eventsOf = async (subdomain: string) =>
 const passDeadlines = () =>
   fixture.superuser`update outside_writes set deadline_at = clock_timestamp() - interval '1 second'`;
 
-/** What a change of the store does to writes that are in flight, once nobody may wait for them any longer. */
+/** Changes the store as its change does at its deadline: writes that are still in flight are abandoned. */
 async function changeStore(subdomain: string, to: SecretStoreName): Promise<void> {
   await fixture.superuser.begin(async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtextextended('company ' || id, 0)) from companies where subdomain = ${subdomain}`;
