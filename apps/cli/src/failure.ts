@@ -17,6 +17,7 @@ const byErrorCode = {
   UNAUTHENTICATED: exitCodes.refused,
   FORBIDDEN: exitCodes.refused,
   COMPANY_SUSPENDED: exitCodes.refused,
+  CONFIRMATION_REQUIRED: exitCodes.refused,
   NOT_FOUND: exitCodes.notFound,
   UNKNOWN_SECRET_KEY: exitCodes.invalid,
   INVALID_INPUT: exitCodes.usage,

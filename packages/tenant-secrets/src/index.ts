@@ -11,6 +11,7 @@ export {
   jsonSecret,
   type NewApiKey,
   stripeSecretKey,
+  type Session,
   systemCaller,
   TenantSecretsError,
   textSecret,
@@ -19,7 +20,7 @@ export {
 export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
-export type { AuthenticationRequest, SignIn } from "./companies/authenticate.ts";
+export type { AuthenticationRequest, SignedIn, SignIn } from "./companies/authenticate.ts";
 export { createTasks, schedule } from "./jobs/jobs.ts";
 export type { BackupDestination } from "./keys/backup/destination.ts";
 export type { Services } from "./product-services.ts";

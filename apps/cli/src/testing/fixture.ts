@@ -67,7 +67,10 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     cache: false,
     checks,
     // A session of a person is the id of one.
-    signIn: async (headers) => headers.get("x-test-user") ?? undefined,
+    signIn: async (headers) => {
+      const userId = headers.get("x-test-user");
+      return userId === null ? undefined : { userId };
+    },
   });
   const server = createServer(serve((url, init) => secrets.handler(new Request(url, init))));
   const url = await listen(server);

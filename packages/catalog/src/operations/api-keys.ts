@@ -35,6 +35,7 @@ export const apiKeyOperations = {
   create: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({
       name: z.string().max(1000),
       /** One subdomain with `platform` false: a company's own key. Otherwise the companies that a platform key may enter. */
@@ -55,6 +56,7 @@ export const apiKeyOperations = {
   rotate: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({
       company,
       id: z.string().max(100),

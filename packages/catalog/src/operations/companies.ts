@@ -75,6 +75,7 @@ export const companiesOperations = {
   suspend: operation({
     kind: "mutation",
     verb: "companies",
+    stepUp: true,
     input: z.strictObject({ company }),
     output: CompanyDescription,
   }),

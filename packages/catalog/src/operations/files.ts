@@ -78,6 +78,7 @@ export const fileOperations = {
   export: companyOperation({
     kind: "mutation",
     verb: "export",
+    stepUp: true,
     action: "secret.export",
     input: { format: FileFormat, purpose: RevealPurpose },
     output: z.object({

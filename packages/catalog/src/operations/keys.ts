@@ -66,6 +66,7 @@ export const keyOperations = {
   rotate: operation({
     kind: "mutation",
     verb: "rotate",
+    stepUp: true,
     input: z.void(),
     output: z.object({ rotation: z.object({ id: z.uuid(), phase: RotationPhase }) }),
   }),
@@ -74,6 +75,7 @@ export const keyOperations = {
   rotateCompany: operation({
     kind: "mutation",
     verb: "rotate",
+    stepUp: true,
     input: z.strictObject({ company }),
     output: z.object({ keyVersion: z.int() }),
   }),
@@ -91,6 +93,7 @@ export const keyOperations = {
   destroy: operation({
     kind: "mutation",
     verb: "rotate",
+    stepUp: true,
     input: z.strictObject({ version: Version }),
     output: z.null(),
   }),

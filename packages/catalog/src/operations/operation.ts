@@ -12,6 +12,8 @@ interface Facts<K extends Kind, O extends z.ZodType> {
   readonly output: O;
   /** Counts each call of a caller against the limit of sensitive ones, beyond what its verb says. */
   readonly sensitive?: true | undefined;
+  /** Asks a signed-in person to have confirmed within five minutes who they are. API keys, jobs and tokens are not asked. */
+  readonly stepUp?: true | undefined;
 }
 
 /**

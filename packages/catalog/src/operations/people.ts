@@ -57,6 +57,7 @@ export const memberOperations = {
   add: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({
       company,
       email: z.string().max(1000),
@@ -71,6 +72,7 @@ export const memberOperations = {
   change: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({ company, userId, role: Role }),
     output: MemberDescription,
   }),
@@ -78,6 +80,7 @@ export const memberOperations = {
   remove: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({ company, userId, ...makerLeaves, ...request }),
     output: MadeKeys,
   }),
@@ -88,6 +91,7 @@ export const userOperations = {
   disable: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({ userId, ...makerLeaves }),
     output: MadeKeys,
   }),
@@ -95,6 +99,7 @@ export const userOperations = {
   enable: operation({
     kind: "mutation",
     verb: "members",
+    stepUp: true,
     input: z.strictObject({ userId }),
     output: z.null(),
   }),

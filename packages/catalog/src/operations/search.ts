@@ -22,6 +22,7 @@ export const searchOperations = {
   search: operation({
     kind: "mutation",
     verb: "search",
+    stepUp: true,
     input: z.strictObject({
       /** Left out: in every company, for operators. */
       company: company.optional(),

@@ -149,6 +149,7 @@ export const secretOperations = {
   reveal: companyOperation({
     kind: "mutation",
     verb: "reveal",
+    stepUp: true,
     action: "secret.reveal",
     input: { secretKey, purpose: RevealPurpose },
     output: ReadValue,

@@ -169,6 +169,7 @@ export const versionOperations = {
   purge: companyOperation({
     kind: "mutation",
     verb: "delete",
+    stepUp: true,
     action: "secret.purge",
     input: {
       secretKey,

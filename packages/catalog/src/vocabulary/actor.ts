@@ -69,9 +69,22 @@ export interface JobActor {
 
 export type Actor = UserActor | ServiceActor | OperatorActor | JobActor;
 
+/** A person's sign-in, as the sign-in of the product knows it. */
+export interface Session {
+  readonly id: string;
+  /** When the person last proved who they are; undefined if they have not since this session began. */
+  readonly confirmedAt: Date | undefined;
+  /** Whether the person has a second factor. */
+  readonly enrolled: boolean;
+}
+
 /** Who asks, and for the audit log from where. */
 export interface Caller {
   readonly actor: Actor;
+  /** Of people alone. A person without one signed in to the product by its own sign-in, which then asks for confirmations itself. */
+  readonly session?: Session | undefined;
+  /** Set by the router on a call that the session is not confirmed for: the operation refuses it after the permission. */
+  readonly confirmationDue?: boolean | undefined;
   readonly requestId?: string | undefined;
   readonly address?: string | undefined;
 }

@@ -3,6 +3,7 @@ export const errorCodes = [
   "UNAUTHENTICATED",
   "FORBIDDEN",
   "COMPANY_SUSPENDED",
+  "CONFIRMATION_REQUIRED",
   "NOT_FOUND",
   "UNKNOWN_SECRET_KEY",
   "INVALID_INPUT",
@@ -116,6 +117,14 @@ export function companySuspended(): TenantSecretsError {
   return new TenantSecretsError(
     "COMPANY_SUSPENDED",
     "This company is suspended: its secrets are neither read nor written until an operator resumes it. Nothing was deleted.",
+  );
+}
+
+/** Not a refusal: the same call is allowed once the person has proved again who they are. */
+export function confirmationRequired(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFIRMATION_REQUIRED",
+    "Confirm that it is you, with a passkey or with password and code, and call again within five minutes.",
   );
 }
 

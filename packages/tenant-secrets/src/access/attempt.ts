@@ -1,5 +1,5 @@
 import { asTenantSecretsError, type AuditEntry, type AuditLog } from "@repo/audit-log";
-import type { Caller, TenantSecretsError } from "@repo/catalog";
+import { type Caller, confirmationRequired, type TenantSecretsError } from "@repo/catalog";
 
 export interface Attempt extends Omit<AuditEntry, "outcome" | "reason"> {
   readonly caller: Caller;
@@ -23,6 +23,13 @@ export function denialOf(error: TenantSecretsError): Denial | undefined {
 export async function deny(audit: AuditLog, attempt: Attempt, error: TenantSecretsError): Promise<never> {
   denials.set(error, { companyId: attempt.companyId });
   await recordOutcome(audit, attempt, { outcome: "denied", error });
+  throw error;
+}
+
+/** Audits that a call waits for its caller's confirmation, which is no denial and counts against nobody, and throws that. */
+export async function requireConfirmation(audit: AuditLog, attempt: Attempt): Promise<never> {
+  const error = confirmationRequired();
+  await recordOutcome(audit, attempt, { outcome: "failed", error });
   throw error;
 }
 

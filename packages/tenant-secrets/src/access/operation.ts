@@ -2,7 +2,7 @@ import { type Across, DatabaseError, type Database, type Statements } from "@rep
 import { z } from "zod";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import { type Caller, type CompanyId, forbidden, type TenantSecretsError, type Verb } from "@repo/catalog";
-import { auditFailure, deny, type Attempt } from "./attempt.ts";
+import { auditFailure, deny, requireConfirmation, type Attempt } from "./attempt.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { beginRequest } from "./management-requests.ts";
 import { permits, permitsOnPlatform } from "./permissions.ts";
@@ -86,8 +86,9 @@ export interface Steps {
 }
 
 /**
- * Changes and reads for callers, in a company or on the platform. Each operation checks its permission, audits denials and
- * failures, and converts errors to ours. A success is audited before the answer is returned.
+ * Changes and reads for callers, in a company or on the platform. Each operation checks its permission and then whether the
+ * caller's session is confirmed for it, audits denials and failures, and converts errors to ours. A success is audited before
+ * the answer is returned.
  */
 export interface Operations {
   /**
@@ -111,7 +112,7 @@ export interface Operations {
   inSteps<T>(operation: OperationInSteps, work: (steps: Steps) => Promise<T>): Promise<T>;
   /** Steps of a job, or of an operation that audits its failures itself. No permission is checked. */
   steps(operation: Operation): Steps;
-  /** @throws {TenantSecretsError} FORBIDDEN, audited */
+  /** @throws {TenantSecretsError} FORBIDDEN, CONFIRMATION_REQUIRED, audited */
   authorize(operation: Operation): Promise<void>;
   /** Audits a denial, and throws it. */
   deny(asked: Attempt, error: TenantSecretsError): Promise<never>;
@@ -129,6 +130,8 @@ export function createOperations(
     if (verb !== undefined && !isPermitted(caller, verb, company?.id))
       await deny(audit, attemptOf(operation), forbidden(to ?? verb));
     if (reason !== undefined) await deny(audit, attemptOf(operation), reason);
+    // Last, so that a person without the permission is refused instead of asked to confirm in vain.
+    if (caller.confirmationDue === true) await requireConfirmation(audit, attemptOf(operation));
   };
 
   const attempt = async <T>(operation: Operation, changes: boolean, work: () => Promise<T>): Promise<T> => {

@@ -6,12 +6,12 @@ import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
-import { type Role } from "@repo/catalog";
+import type { Role, Session } from "@repo/catalog";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
 import type { Assembly } from "../assembly/assembly.ts";
-import type { AuthenticationRequest } from "./authenticate.ts";
+import type { AuthenticationRequest, SignedIn } from "./authenticate.ts";
 import { makeCredential } from "./credential.ts";
 
 const fixture = await createFixture();
@@ -24,13 +24,13 @@ const soon = () => new Date(Date.now() + 3_600_000);
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
 
 /** A minimal sign-in: a random token in a cookie, mapped to a user by its hash. */
-const sessions = new Map<string, string>();
-function session(userId: string): { readonly headers: Headers } {
+const sessions = new Map<string, SignedIn>();
+function session(userId: string, known?: Session): { readonly headers: Headers } {
   const token = randomBytes(32).toString("hex");
-  sessions.set(hashOf(token), userId);
+  sessions.set(hashOf(token), { userId, session: known });
   return { headers: new Headers({ cookie: `theme=dark; session=${token}` }) };
 }
-async function signIn(headers: Headers): Promise<string | undefined> {
+async function signIn(headers: Headers): Promise<SignedIn | undefined> {
   const token = /(?:^|; )session=([0-9a-f]{64})(?:;|$)/.exec(headers.get("cookie") ?? "")?.[1];
   return token === undefined ? undefined : sessions.get(hashOf(token));
 }
@@ -129,6 +129,21 @@ describe("a signed-in person", () => {
     expect(messages[0]).toContain("Send an API key");
     await secrets.users.enable(operator, userId);
     expect(await rolesOf(here, session(userId))).toHaveLength(2);
+  });
+
+  test("a session is asked for at every request: how it changes, and its end, are seen at once", async () => {
+    const { member } = await population();
+    const served = await serve();
+    const known = { id: "a session", confirmedAt: undefined, enrolled: false };
+    const request = session(member.userId, known);
+    expect((await served.authenticate(request)).session).toEqual(known);
+    const confirmed = { ...known, confirmedAt: new Date(), enrolled: true };
+    for (const [token, signedIn] of sessions) {
+      if (signedIn.session === known) sessions.set(token, { userId: member.userId, session: confirmed });
+    }
+    expect((await served.authenticate(request)).session).toEqual(confirmed);
+    for (const [token, signedIn] of sessions) if (signedIn.session === confirmed) sessions.delete(token);
+    expect(await refused(served, request)).toBe("UNAUTHENTICATED");
   });
 
   test("a session is ignored if the request has a credential: a bad one is refused", async () => {

@@ -16,6 +16,7 @@ import {
   type CompanyId,
   type Role,
   type ServiceActor,
+  type Session,
   unauthenticated,
 } from "@repo/catalog";
 import type { RateLimits } from "../access/rate-limits.ts";
@@ -48,12 +49,21 @@ export interface AuthenticationRequest extends RequestOrigin {
  */
 export type Authenticate = (request: AuthenticationRequest) => Promise<Caller>;
 
+/** A signed-in person. */
+export interface SignedIn {
+  /** The id of a row of `users`. */
+  readonly userId: string;
+  /** Left out by a sign-in that does not know when a person last confirmed who they are: the product asks them itself. */
+  readonly session?: Session | undefined;
+}
+
 /**
- * Finds the signed-in user by the headers of a request. Sessions, passwords and second factors are the product's own.
+ * Finds the signed-in person by the headers of a request, at every request: a session that has ended counts no more. Passwords
+ * and second factors are the sign-in's own.
  *
- * @returns the id of a row of `users`, or undefined without a session
+ * @returns undefined without a session
  */
-export type SignIn = (headers: Headers) => Promise<string | undefined>;
+export type SignIn = (headers: Headers) => Promise<SignedIn | undefined>;
 
 export interface Authentication {
   readonly authenticate: Authenticate;
@@ -89,6 +99,14 @@ interface Finding {
   readonly endsAt: number;
   /** The networks that the credential may be used from; null for any. */
   readonly networks: readonly string[] | null;
+}
+
+interface Sender {
+  /** For the audit log in case of a refusal. */
+  readonly name: string;
+  /** The authentication, if there is one. */
+  readonly finding?: Finding | undefined;
+  readonly session?: Session | undefined;
 }
 
 export interface AuthenticationParts {
@@ -173,12 +191,7 @@ export function createAuthentication({
     find: () => Promise<Finding | undefined>,
   ): Promise<Finding | undefined> => among.get({ owner: "", name, source: "database" }, find);
 
-  /** @returns the name for the audit log in case of a refusal, and the authentication if there is one */
-  const find = async ({
-    credential,
-    headers,
-    address,
-  }: AuthenticationRequest): Promise<{ readonly name: string; readonly finding?: Finding | undefined }> => {
+  const find = async ({ credential, headers, address }: AuthenticationRequest): Promise<Sender> => {
     if (credential !== undefined) {
       const presented = parseCredential(credential);
       if (presented === undefined) return { name: "none" };
@@ -191,16 +204,21 @@ export function createAuthentication({
           : cached(ofOperators, presented.hash, () => inTurn(() => findOperator(presented)));
       return { name: presented.prefix, finding: await finding };
     }
-    const userId = headers === undefined ? undefined : await signIn?.(headers);
-    if (userId === undefined) return { name: "none" };
-    return { name: userId, finding: await cached(findings, `user ${userId}`, () => findUser(userId)) };
+    const signedIn = headers === undefined ? undefined : await signIn?.(headers);
+    if (signedIn === undefined) return { name: "none" };
+    const { userId, session } = signedIn;
+    return {
+      name: userId,
+      finding: await cached(findings, `user ${userId}`, () => findUser(userId)),
+      session,
+    };
   };
 
   const authenticate: Authenticate = async (request) => {
     const { requestId, address } = request;
-    const { name, finding } = await find(request);
+    const { name, finding, session } = await find(request);
     if (finding !== undefined && isValid(finding, address)) {
-      return { actor: finding.actor, requestId, address };
+      return { actor: finding.actor, session, requestId, address };
     }
     // A request without a credential is not a guess.
     if (request.credential !== undefined) {

@@ -10,7 +10,7 @@ import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
-import { createCallerContext, publicError } from "./trpc.ts";
+import { createCallerContext, createScopeContext, publicError } from "./trpc.ts";
 
 const fixture = await createFixture();
 const directory = await mkdtemp(path.join(tmpdir(), "tenant-secrets-audited-"));
@@ -287,6 +287,66 @@ function schemaOf(name: string): z.ZodType | undefined {
   const [input] = procedures[name]?._def.inputs ?? [];
   return input instanceof z.ZodType ? input : undefined;
 }
+
+const ago = (ms: number): Date => new Date(Date.now() - ms);
+const confirmed = (caller: Caller, confirmedAt: Date | undefined): Caller => ({
+  ...caller,
+  session: { id: "test-session", confirmedAt, enrolled: true },
+});
+const fresh = (caller: Caller): Caller => confirmed(caller, ago(290_000));
+const stale = (caller: Caller): Caller => confirmed(caller, ago(310_000));
+const Definition = z.object({ meta: z.object({ stepUp: z.boolean() }) });
+const asking = Object.entries(appRouter._def.procedures)
+  .filter(([, procedure]) => Definition.parse(Reflect.get(procedure, "_def")).meta.stepUp)
+  .map(([name]) => name);
+
+test("these procedures ask a person to confirm", () => {
+  expect(asking).toEqual([
+    "secrets.reveal",
+    "secrets.purge",
+    "secrets.export",
+    "secrets.search",
+    "companies.suspend",
+    "companies.members.add",
+    "companies.members.change",
+    "companies.members.remove",
+    "companies.apiKeys.create",
+    "companies.apiKeys.rotate",
+    "keys.rotate",
+    "keys.rotateCompany",
+    "keys.destroy",
+    "users.disable",
+    "users.enable",
+  ]);
+});
+
+test("neither an old session, nor one confirmed in the future, nor an unconfirmed one reveals", async () => {
+  const { company, owner } = await populate();
+  const reveal = { company, secretKey: "CUSTOM_A", purpose: "incident" };
+  for (const at of [undefined, ago(310_000), ago(-120_000), new Date(Number.NaN)]) {
+    const { answer } = await call(confirmed(owner, at), "secrets.reveal", reveal);
+    expect(answer).toBe("CONFIRMATION_REQUIRED");
+  }
+  expect((await call(confirmed(owner, new Date()), "secrets.reveal", reveal)).answer).toBe("answered");
+});
+
+test("waiting for a confirmation counts as no refusal", async () => {
+  const { company, owner } = await populate();
+  const strict = fixture.another({ limits: { refusalsPerMinute: 3 } });
+  const caller = createCaller(createCallerContext(strict, stale(owner)));
+  const reveal = () => caller.secrets.reveal({ company, secretKey: "CUSTOM_A", purpose: "incident" });
+  for (let calls = 0; calls < 8; calls++) await expect(reveal()).rejects.toThrow("Confirm that it is you");
+  await expect(caller.secrets.list({ company })).resolves.toBeDefined();
+});
+
+test("a server's own calls for a person, in a company that was resolved before, wait for a confirmation", async () => {
+  const { company, owner } = await populate();
+  const scope = await fixture.scope(company, stale(owner));
+  const caller = createCaller(createScopeContext(secrets, scope));
+  const reveal = caller.secrets.reveal({ company, secretKey: "CUSTOM_A", purpose: "incident" });
+  await expect(reveal).rejects.toThrow("Confirm that it is you");
+});
+
 const stranger = (await populate()).owner;
 
 /** Procedures whose success leaves no event, with the reason. */
@@ -323,11 +383,19 @@ test.each(names.filter((name) => !Object.hasOwn(unaudited, name)))(
     const place = await populate();
     const asked = await input?.(place);
 
-    const refused = await call(denied === "stranger" ? stranger : place.auditor, name, asked);
+    // A person without the permission is refused, and not asked to confirm.
+    const refused = await call(stale(denied === "stranger" ? stranger : place.auditor), name, asked);
     expect(refused.answer).toBe(denied === "stranger" ? "NOT_FOUND" : "FORBIDDEN");
     expect(refused.events).toEqual([`${action} denied`]);
 
-    const done = await call(as ?? place.owner, name, asked);
+    const permitted = as ?? place.owner;
+    if (asking.includes(name)) {
+      expect(await call(stale(permitted), name, asked)).toMatchObject({
+        answer: "CONFIRMATION_REQUIRED",
+        events: [`${action} failed`],
+      });
+    }
+    const done = await call(asking.includes(name) ? fresh(permitted) : stale(permitted), name, asked);
     expect(done.answer).toBe("answered");
     expect(done.events).toContain(`${success} success`);
     expect(done.events.join()).not.toMatch(/denied|failed|unknown/);

@@ -25,7 +25,7 @@ export interface TypesOf<D extends { readonly output: z.ZodType }> {
   readonly meta: ProcedureMeta;
 }
 
-type Defined = Pick<OperationDefinition, "kind" | "verb" | "input" | "output" | "sensitive"> & {
+type Defined = Pick<OperationDefinition, "kind" | "verb" | "input" | "output" | "sensitive" | "stepUp"> & {
   readonly request?: z.ZodType;
 };
 
@@ -47,9 +47,9 @@ function build<D extends Readonly<Record<string, Defined>>>(
   runOf: (name: keyof D & string) => Run,
 ): ProceduresOf<D> {
   const built = Object.entries(definitions).map(([name, definition]) => {
-    const { kind, verb, output, sensitive, request: input = definition.input } = definition;
+    const { kind, verb, output, sensitive, stepUp, request: input = definition.input } = definition;
     const run = runOf(name);
-    const base = procedure({ verb, sensitive: sensitive === true });
+    const base = procedure({ verb, sensitive: sensitive === true, stepUp: stepUp === true });
     const typed = (input instanceof z.ZodVoid ? base : base.input(input)).output(output);
     return [
       name,
@@ -100,7 +100,7 @@ export function vaultProcedures(): ProceduresOf<VaultOperations> {
       if (isSensitive) await secrets.limits.admitCall(caller, true);
       const scope =
         context.scope?.company.subdomain === company
-          ? context.scope
+          ? { ...context.scope, caller }
           : await resolveFor(secrets.companies, { caller, operation, company, input });
       return handlerOf(secrets.vault, name)({ ...scope, isRemote }, input);
     };

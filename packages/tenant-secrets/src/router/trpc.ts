@@ -11,6 +11,7 @@ import {
   wire,
 } from "@repo/catalog";
 import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
+import { lacksConfirmation } from "../access/confirmation.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import type { Services } from "../product-services.ts";
 
@@ -60,6 +61,8 @@ export interface ProcedureMeta {
   readonly verb: Verb;
   /** Whether each call counts as sensitive, in addition to the rule by verb. */
   readonly sensitive: boolean;
+  /** Whether a signed-in person must have confirmed recently who they are. */
+  readonly stepUp: boolean;
 }
 
 /** The fields of an error for clients, beside tRPC's own. Each is chosen here; nothing passes through. */
@@ -76,6 +79,7 @@ const trpcCodes = {
   UNAUTHENTICATED: "UNAUTHORIZED",
   FORBIDDEN: "FORBIDDEN",
   COMPANY_SUSPENDED: "FORBIDDEN",
+  CONFIRMATION_REQUIRED: "FORBIDDEN",
   NOT_FOUND: "NOT_FOUND",
   UNKNOWN_SECRET_KEY: "BAD_REQUEST",
   INVALID_INPUT: "BAD_REQUEST",
@@ -166,7 +170,9 @@ const sensitiveChanges: ReadonlySet<Verb> = new Set(["rotate", "members", "compa
 
 /** Authenticates the caller, and counts each call, including each one of a batch. */
 const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {
-  const caller = await ctx.caller();
+  const authenticated = await ctx.caller();
+  const confirmationDue = meta?.stepUp !== false && lacksConfirmation(authenticated);
+  const caller = confirmationDue ? { ...authenticated, confirmationDue } : authenticated;
   const { limits } = ctx.secrets;
   const isSensitive =
     meta === undefined ||

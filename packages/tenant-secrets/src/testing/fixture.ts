@@ -9,6 +9,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Caller, systemCaller, type Role, type SecretStoreName } from "@repo/catalog";
 import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
+import type { SignedIn } from "../companies/authenticate.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { createAuthenticRows } from "../access/authentic-rows.ts";
@@ -32,8 +33,9 @@ export const product: Caller = systemCaller("test", {
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 
 /** A session is the person's id: real sign-ins are tested elsewhere. */
-async function signIn(headers: Headers): Promise<string | undefined> {
-  return headers.get("x-test-user") ?? undefined;
+async function signIn(headers: Headers): Promise<SignedIn | undefined> {
+  const userId = headers.get("x-test-user");
+  return userId === null ? undefined : { userId };
 }
 
 export interface Fixture {
