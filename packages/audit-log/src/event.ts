@@ -46,6 +46,19 @@ export type AuditAction =
   | "member.remove"
   | "user.disable"
   | "user.enable"
+  | "user.end-sessions"
+  | "account.get"
+  | "account.rename"
+  | "session.list"
+  | "session.touch"
+  | "session.end"
+  | "password.change"
+  | "factor.require"
+  | "factor.begin"
+  | "factor.add"
+  | "factor.remove"
+  | "factor.renew-backup-codes"
+  | "factor.reset"
   | "audit.list"
   | "audit.summary"
   | "audit.proof"
@@ -193,6 +206,7 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "api-key.list",
   "member.list",
   "operator.list",
+  "session.list",
   "audit.list",
   "audit.summary",
   "audit.proof",

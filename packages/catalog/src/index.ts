@@ -46,6 +46,15 @@ export {
 export { type ComparedEntry, type ExportedSecrets, UnreadEntry } from "./operations/files.ts";
 export { keyOperations, type KeyStatus, RotationPhase } from "./operations/keys.ts";
 export {
+  type Account,
+  meOperations,
+  myBackupCodeOperations,
+  mySessionOperations,
+  myTotpOperations,
+  type OwnSessions,
+  type TotpCode,
+} from "./operations/me.ts";
+export {
   callsOf,
   type CompanyOperation,
   type InputOf,

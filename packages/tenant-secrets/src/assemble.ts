@@ -13,6 +13,7 @@ import { createApiKeys } from "./companies/api-keys.ts";
 import { createAuthentication } from "./companies/authenticate.ts";
 import { createCompanies } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
+import { createMe } from "./companies/me.ts";
 import { createMembers } from "./companies/members.ts";
 import { createOperators } from "./companies/operators.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
@@ -42,7 +43,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   options: AssemblyOptions<C>,
   { openAuditLog, replaceStores }: Replacements = {},
 ): Assembly<C> {
-  const { catalog, signIn } = options;
+  const { catalog, signIn, accounts } = options;
   const verifiers = { ...webhookVerifiers(), ...options.verifiers };
   requireVerifiers(catalog, verifiers);
   const checks = options.checks ?? providerChecks();
@@ -80,7 +81,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     limits,
     apiKeys: createApiKeys(operations, companies),
     members: createMembers(operations, companies),
-    users: createUsers(operations),
+    users: createUsers(operations, accounts),
+    me: createMe(operations, rows, accounts),
     operators: createOperators(operations),
     importLegacy: createLegacyImport(importParts, legacyImport),
     ...keys.services,

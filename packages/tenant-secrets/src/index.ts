@@ -20,6 +20,7 @@ export {
 export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
+export type { Accounts } from "./companies/accounts.ts";
 export type { AuthenticationRequest, SignedIn, SignIn } from "./companies/authenticate.ts";
 export { createTasks, schedule } from "./jobs/jobs.ts";
 export type { BackupDestination } from "./keys/backup/destination.ts";

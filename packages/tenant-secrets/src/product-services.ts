@@ -4,6 +4,7 @@ import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
 import type { Authenticate } from "./companies/authenticate.ts";
 import type { Companies } from "./companies/companies.ts";
+import type { Me } from "./companies/me.ts";
 import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
 import type { Stamps } from "./companies/stamps.ts";
@@ -36,6 +37,7 @@ export interface Services {
   readonly apiKeys: ApiKeys;
   readonly members: Members;
   readonly users: Users;
+  readonly me: Me;
   readonly operators: Operators;
   readonly masterKeys: MasterKeyRegistry;
   readonly keyRotation: KeyRotation;

@@ -14,6 +14,8 @@ interface Facts<K extends Kind, O extends z.ZodType> {
   readonly sensitive?: true | undefined;
   /** Asks a signed-in person to have confirmed within five minutes who they are. API keys, jobs and tokens are not asked. */
   readonly stepUp?: true | undefined;
+  /** Allows it to a person who has yet to add the second factor that their role asks for. */
+  readonly beforeEnrolment?: true | undefined;
 }
 
 /**

@@ -96,6 +96,24 @@ export const userOperations = {
     output: MadeKeys,
   }),
 
+  /** Ends all of the person's sessions. */
+  endSessions: operation({
+    kind: "mutation",
+    verb: "members",
+    stepUp: true,
+    input: z.strictObject({ userId }),
+    output: z.object({ ended: z.int() }),
+  }),
+
+  /** For a person who has lost every factor: they sign in with the password, and add another one. Ends their sessions. */
+  resetSecondFactor: operation({
+    kind: "mutation",
+    verb: "members",
+    stepUp: true,
+    input: z.strictObject({ userId }),
+    output: z.null(),
+  }),
+
   enable: operation({
     kind: "mutation",
     verb: "members",

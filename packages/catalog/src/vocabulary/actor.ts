@@ -76,6 +76,10 @@ export interface Session {
   readonly confirmedAt: Date | undefined;
   /** Whether the person has a second factor. */
   readonly enrolled: boolean;
+  readonly createdAt?: Date | undefined;
+  /** When it ends without activity. */
+  readonly idleEndsAt?: Date | undefined;
+  readonly endsAt?: Date | undefined;
 }
 
 /** Who asks, and for the audit log from where. */

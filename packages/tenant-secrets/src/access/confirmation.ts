@@ -1,16 +1,23 @@
-import type { Caller } from "@repo/catalog";
+import type { Caller, Session } from "@repo/catalog";
 
 /** Milliseconds that a confirmation counts: long enough for a task, and too short for a page that was left open. */
 const confirmationMs = 5 * 60_000;
 /** Milliseconds by which the clock of the process that signs people in may be ahead of this one. */
 const clockSkewMs = 60_000;
 
+/** @returns undefined where a confirmation is due */
+export function confirmedUntil(session: Session): Date | undefined {
+  const { confirmedAt } = session;
+  if (confirmedAt === undefined) return undefined;
+  const ageMs = Date.now() - confirmedAt.getTime();
+  const counts = ageMs >= -clockSkewMs && ageMs < confirmationMs;
+  return counts ? new Date(confirmedAt.getTime() + confirmationMs) : undefined;
+}
+
 /**
  * Whether a caller has to confirm who they are before an operation that asks for it. Callers without a session are not asked:
  * API keys, jobs, operators' tokens, and people of a product with a sign-in of its own.
  */
 export function lacksConfirmation({ session }: Caller): boolean {
-  if (session === undefined) return false;
-  const ageMs = Date.now() - (session.confirmedAt?.getTime() ?? Number.NaN);
-  return !(ageMs >= -clockSkewMs && ageMs < confirmationMs);
+  return session !== undefined && confirmedUntil(session) === undefined;
 }

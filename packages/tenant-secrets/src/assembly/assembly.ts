@@ -12,6 +12,7 @@ import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CacheOptions } from "../cache/cache-options.ts";
+import type { Accounts } from "../companies/accounts.ts";
 import type { SignIn } from "../companies/authenticate.ts";
 import type { BackupDestination } from "../keys/backup/destination.ts";
 import type { ServingProcess } from "../keys/rotation/process-registry.ts";
@@ -31,6 +32,8 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly region?: string;
   /** Finds the person who has signed in; without it there are no people, only credentials. */
   readonly signIn?: SignIn | undefined;
+  /** The accounts behind `signIn`; without it, people manage theirs in the product. */
+  readonly accounts?: Accounts | undefined;
   /** Where rotations that a request starts store their backup; without it, a request cannot start one. */
   readonly backupDestination?: BackupDestination | undefined;
   /** How providers are asked whether a credential works, by the names in the catalogue. Default: `providerChecks` */

@@ -44,8 +44,8 @@ interface Row {
   /** The action of a success, if it differs from the procedure's. */
   readonly done?: AuditAction;
   readonly as?: Caller;
-  /** The denied caller is in another company, for procedures that this company's auditor may call. */
-  readonly denied?: "stranger";
+  /** The denied caller is in another company, or no person, for procedures that this company's auditor may call. */
+  readonly denied?: "stranger" | "program";
   /** Prepares the call. @returns its input */
   readonly input?: (place: Place) => unknown;
 }
@@ -55,6 +55,19 @@ const ofSecret = ({ company }: Place) => ({ company, secretKey: "CUSTOM_A" });
 const stage = ({ own }: Place) => own.stage("CUSTOM_A", "fake_staged_0001");
 
 const table: Readonly<Record<string, Row>> = {
+  "me.setName": { action: "account.rename", denied: "program", input: () => ({ name: "Test" }) },
+  "me.setPassword": {
+    action: "password.change",
+    denied: "program",
+    input: () => ({ password: "a fake password" }),
+  },
+  "me.sessions.list": { action: "session.list", denied: "program" },
+  "me.sessions.end": { action: "session.end", denied: "program", input: () => ({ sessionId: "none" }) },
+  "me.sessions.endOthers": { action: "session.end", denied: "program" },
+  "me.totp.begin": { action: "factor.begin", denied: "program" },
+  "me.totp.finish": { action: "factor.add", denied: "program", input: () => ({ code: "000000" }) },
+  "me.totp.remove": { action: "factor.remove", denied: "program" },
+  "me.backupCodes.renew": { action: "factor.renew-backup-codes", denied: "program" },
   "secrets.list": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
   "secrets.removed": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
   "secrets.capabilities": {
@@ -205,6 +218,16 @@ const table: Readonly<Record<string, Row>> = {
     as: operator,
     input: ({ auditor }) => ({ userId: auditor.userId }),
   },
+  "users.endSessions": {
+    action: "user.end-sessions",
+    as: operator,
+    input: ({ auditor }) => ({ userId: auditor.userId }),
+  },
+  "users.resetSecondFactor": {
+    action: "factor.reset",
+    as: operator,
+    input: ({ auditor }) => ({ userId: auditor.userId }),
+  },
   "users.enable": {
     action: "user.enable",
     as: operator,
@@ -302,6 +325,14 @@ const asking = Object.entries(appRouter._def.procedures)
 
 test("these procedures ask a person to confirm", () => {
   expect(asking).toEqual([
+    "me.setName",
+    "me.setPassword",
+    "me.sessions.end",
+    "me.sessions.endOthers",
+    "me.totp.begin",
+    "me.totp.finish",
+    "me.totp.remove",
+    "me.backupCodes.renew",
     "secrets.reveal",
     "secrets.purge",
     "secrets.export",
@@ -316,6 +347,8 @@ test("these procedures ask a person to confirm", () => {
     "keys.rotateCompany",
     "keys.destroy",
     "users.disable",
+    "users.endSessions",
+    "users.resetSecondFactor",
     "users.enable",
   ]);
 });
@@ -351,6 +384,8 @@ const stranger = (await populate()).owner;
 
 /** Procedures whose success leaves no event, with the reason. */
 const unaudited: Readonly<Record<string, Pick<Row, "input"> & { readonly because: string }>> = {
+  "me.get": { because: "each page begins with it, and it tells people about themselves alone" },
+  "me.active": { because: "each open page sends it once a minute, and it changes a time alone" },
   "catalog.describe": { because: "it is about the product, the same for every caller, and about no company" },
   "companies.stamp": {
     because: "each open page asks for it three times a minute, and it tells that something changed, not what",
@@ -360,9 +395,17 @@ const unaudited: Readonly<Record<string, Pick<Row, "input"> & { readonly because
 
 test.each(Object.entries(unaudited))("%s leaves no event", async (name, { input }) => {
   const place = await populate();
-  expect(await call(place.owner, name, await input?.(place))).toMatchObject({
+  expect(await call(stale(place.owner), name, await input?.(place))).toMatchObject({
     answer: "answered",
     events: [],
+  });
+});
+
+test.each(["me.get", "me.active"])("a denied %s is audited", async (name) => {
+  const { answer, events } = await call(product, name, undefined);
+  expect({ answer, events }).toEqual({
+    answer: "FORBIDDEN",
+    events: [name === "me.get" ? "account.get denied" : "session.touch denied"],
   });
 });
 
@@ -384,7 +427,11 @@ test.each(names.filter((name) => !Object.hasOwn(unaudited, name)))(
     const asked = await input?.(place);
 
     // A person without the permission is refused, and not asked to confirm.
-    const refused = await call(stale(denied === "stranger" ? stranger : place.auditor), name, asked);
+    const refused = await call(
+      denied === "program" ? product : stale(denied === "stranger" ? stranger : place.auditor),
+      name,
+      asked,
+    );
     expect(refused.answer).toBe(denied === "stranger" ? "NOT_FOUND" : "FORBIDDEN");
     expect(refused.events).toEqual([`${action} denied`]);
 

@@ -39,6 +39,7 @@ type Reference = keyof typeof references;
 const isReference = (field: string): field is Reference => Object.hasOwn(references, field);
 
 const everybody = "owner admin member auditor service narrow exporter platform operator job";
+const people = "owner admin member auditor";
 const programs = "service platform job";
 const writers = `owner admin member ${programs}`;
 const insiders = "owner admin operator";
@@ -68,6 +69,17 @@ const removable = async () => {
 /** The permissions. A procedure without an entry fails the test. */
 const table: Readonly<Record<string, Row>> = {
   "catalog.describe": { may: everybody },
+  "me.get": { may: people },
+  "me.active": { may: people },
+  "me.setName": { may: people, input: () => ({ name: "Test" }) },
+  "me.setPassword": { may: people, input: () => ({ password: "a fake password" }) },
+  "me.sessions.list": { may: people },
+  "me.sessions.end": { may: people, input: () => ({ sessionId: "none" }) },
+  "me.sessions.endOthers": { may: people },
+  "me.totp.begin": { may: people },
+  "me.totp.remove": { may: people },
+  "me.totp.finish": { may: people, input: () => ({ code: "000000" }) },
+  "me.backupCodes.renew": { may: people },
   "secrets.list": { may: everybody, input: ({ company }) => ({ company }) },
   "secrets.removed": { may: everybody, input: ({ company }) => ({ company }) },
   "secrets.read": {
@@ -215,6 +227,8 @@ const table: Readonly<Record<string, Row>> = {
     },
   },
   "users.disable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
+  "users.endSessions": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
+  "users.resetSecondFactor": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "users.enable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "keys.status": { may: "operator" },
   "keys.rotate": { may: "operator" },
@@ -332,7 +346,8 @@ beforeAll(async () => {
   const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
   for (const role of ["owner", "admin", "member", "auditor"] as const) {
     const { userId } = await fixture.person(mine.company, role);
-    senders.push(overHttp(role, { "x-test-user": userId }));
+    const { session } = fixture.accounts.start(userId);
+    senders.push(overHttp(role, { "x-test-session": session.id }));
   }
   const keys = {
     service: await apiKey([mine.company], {}),

@@ -25,7 +25,10 @@ export interface TypesOf<D extends { readonly output: z.ZodType }> {
   readonly meta: ProcedureMeta;
 }
 
-type Defined = Pick<OperationDefinition, "kind" | "verb" | "input" | "output" | "sensitive" | "stepUp"> & {
+type Defined = Pick<
+  OperationDefinition,
+  "kind" | "verb" | "input" | "output" | "sensitive" | "stepUp" | "beforeEnrolment"
+> & {
   readonly request?: z.ZodType;
 };
 
@@ -47,9 +50,22 @@ function build<D extends Readonly<Record<string, Defined>>>(
   runOf: (name: keyof D & string) => Run,
 ): ProceduresOf<D> {
   const built = Object.entries(definitions).map(([name, definition]) => {
-    const { kind, verb, output, sensitive, stepUp, request: input = definition.input } = definition;
+    const {
+      kind,
+      verb,
+      output,
+      sensitive,
+      stepUp,
+      beforeEnrolment,
+      request: input = definition.input,
+    } = definition;
     const run = runOf(name);
-    const base = procedure({ verb, sensitive: sensitive === true, stepUp: stepUp === true });
+    const base = procedure({
+      verb,
+      sensitive: sensitive === true,
+      stepUp: stepUp === true,
+      beforeEnrolment: beforeEnrolment === true,
+    });
     const typed = (input instanceof z.ZodVoid ? base : base.input(input)).output(output);
     return [
       name,

@@ -5,6 +5,10 @@ import {
   companiesOperations,
   keyOperations,
   memberOperations,
+  meOperations,
+  myBackupCodeOperations,
+  mySessionOperations,
+  myTotpOperations,
   runOperations,
   searchOperations,
   userOperations,
@@ -17,6 +21,49 @@ export const appRouter = router({
   catalog: router(
     procedures(catalogOperations, { describe: async ({ describeCatalog }) => describeCatalog() }),
   ),
+
+  me: router({
+    ...procedures(meOperations, {
+      get: ({ me }, caller) => me.get(caller),
+      active: async ({ me }, caller) => {
+        await me.active(caller);
+        return null;
+      },
+      setName: async ({ me }, caller, { name }) => {
+        await me.setName(caller, name);
+        return null;
+      },
+      setPassword: async ({ me }, caller, { password }) => {
+        await me.setPassword(caller, password);
+        return null;
+      },
+    }),
+    sessions: router(
+      procedures(mySessionOperations, {
+        list: ({ me }, caller) => me.sessions(caller),
+        end: async ({ me }, caller, { sessionId }) => {
+          await me.endSession(caller, sessionId);
+          return null;
+        },
+        endOthers: async ({ me }, caller) => ({ ended: await me.endOtherSessions(caller) }),
+      }),
+    ),
+    totp: router(
+      procedures(myTotpOperations, {
+        begin: ({ me }, caller) => me.beginTotp(caller),
+        finish: async ({ me }, caller, given) => ({ backupCodes: await me.finishTotp(caller, given) }),
+        remove: async ({ me }, caller) => {
+          await me.removeTotp(caller);
+          return null;
+        },
+      }),
+    ),
+    backupCodes: router(
+      procedures(myBackupCodeOperations, {
+        renew: async ({ me }, caller) => ({ backupCodes: await me.renewBackupCodes(caller) }),
+      }),
+    ),
+  }),
 
   secrets: router({
     ...vaultProcedures(),
@@ -91,6 +138,13 @@ export const appRouter = router({
   users: router(
     procedures(userOperations, {
       disable: ({ users }, caller, { userId, ...options }) => users.disable(caller, userId, options),
+      endSessions: async ({ users }, caller, { userId }) => ({
+        ended: await users.endSessions(caller, userId),
+      }),
+      resetSecondFactor: async ({ users }, caller, { userId }) => {
+        await users.resetSecondFactor(caller, userId);
+        return null;
+      },
       enable: async ({ users }, caller, { userId }) => {
         await users.enable(caller, userId);
         return null;

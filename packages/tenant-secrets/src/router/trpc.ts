@@ -63,6 +63,8 @@ export interface ProcedureMeta {
   readonly sensitive: boolean;
   /** Whether a signed-in person must have confirmed recently who they are. */
   readonly stepUp: boolean;
+  /** Whether a person may call it who has yet to add a second factor. */
+  readonly beforeEnrolment: boolean;
 }
 
 /** The fields of an error for clients, beside tRPC's own. Each is chosen here; nothing passes through. */
@@ -180,6 +182,7 @@ const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {
     (type === "mutation" && sensitiveChanges.has(meta.verb)) ||
     meta.sensitive;
   await limits.admitCall(caller, isSensitive);
+  if (meta?.beforeEnrolment !== true) await ctx.secrets.me.requireSecondFactor(caller);
   const result = await next({ ctx: { caller } });
   if (!result.ok) await limits.callFailed(caller, publicError(result.error));
   return result;

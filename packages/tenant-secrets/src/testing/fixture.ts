@@ -9,7 +9,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Caller, systemCaller, type Role, type SecretStoreName } from "@repo/catalog";
 import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
-import type { SignedIn } from "../companies/authenticate.ts";
+import type { SignIn } from "../companies/authenticate.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { createAuthenticRows } from "../access/authentic-rows.ts";
@@ -19,6 +19,7 @@ import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
+import { createTestAccounts, type TestAccounts } from "./accounts.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
 import type { Assembly, AssemblyOptions } from "../assembly/assembly.ts";
 
@@ -32,14 +33,18 @@ export const product: Caller = systemCaller("test", {
 });
 export const operator: Caller = { actor: { kind: "operator", id: "test-operator" } };
 
-/** A session is the person's id: real sign-ins are tested elsewhere. */
-async function signIn(headers: Headers): Promise<SignedIn | undefined> {
-  const userId = headers.get("x-test-user");
-  return userId === null ? undefined : { userId };
+/** A person's id in a header stands for a sign-in that knows no sessions. Real sign-ins are tested elsewhere. */
+function signInWith(accounts: TestAccounts): SignIn {
+  return async (headers) => {
+    const userId = headers.get("x-test-user");
+    return userId === null ? accounts.signIn(headers) : { userId };
+  };
 }
 
 export interface Fixture {
   readonly secrets: DeliveryChat;
+  /** The accounts and sessions of people. */
+  readonly accounts: TestAccounts;
   readonly database: Database;
   readonly infisical: InfisicalClient;
   readonly emulator: Emulator;
@@ -89,12 +94,14 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
   };
   const { database, infisical } = connect();
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const accounts = createTestAccounts();
+  const people = { signIn: signInWith(accounts), accounts };
   const secrets = assembleTenantSecrets({
     database,
     infisical,
     catalog: deliveryChatCatalog,
     limits,
-    signIn,
+    ...people,
     checks,
   });
   const superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
@@ -111,17 +118,19 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
   let companies = 0;
   return {
     secrets,
+    accounts,
     database,
     infisical,
     emulator,
     urls: testDatabase.urls,
     superuser,
     another: (options = {}) =>
-      assembleTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, signIn, ...options }),
+      assembleTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, ...people, ...options }),
     copy: async () => {
       const copy = await testDatabase.copy();
       copies.push(copy);
-      return () => assembleTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, signIn });
+      return () =>
+        assembleTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, ...people });
     },
     company: async (secretStore) => {
       const subdomain = `company-${++companies}`;

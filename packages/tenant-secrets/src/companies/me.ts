@@ -1,0 +1,182 @@
+import type { AuditAction } from "@repo/audit-log";
+import {
+  type Account,
+  type Caller,
+  displayNameRule,
+  forbidden,
+  isDisplayName,
+  type OwnSessions,
+  type Session,
+  TenantSecretsError,
+  type TotpCode,
+} from "@repo/catalog";
+import { confirmedUntil } from "../access/confirmation.ts";
+import { lacksSecondFactor } from "../access/enrolment.ts";
+import type { Operations } from "../access/operation.ts";
+import { permissions } from "../access/permissions.ts";
+import type { Accounts } from "./accounts.ts";
+import type { CompanyRows } from "./company-rows.ts";
+
+/**
+ * The account of the person who asks. Each method throws FORBIDDEN for a caller without a session, and NOT_SUPPORTED where
+ * the product has a sign-in of its own; both are audited.
+ */
+export interface Me {
+  /** Not audited: each page begins with it, and it tells the person about themselves alone. */
+  get(caller: Caller): Promise<Account>;
+  /** Not audited: it is sent each minute. */
+  active(caller: Caller): Promise<void>;
+  /** @throws {TenantSecretsError} INVALID_INPUT */
+  setName(caller: Caller, name: string): Promise<void>;
+  /** @throws {TenantSecretsError} INVALID_INPUT for a weak one */
+  setPassword(caller: Caller, password: string): Promise<void>;
+  sessions(caller: Caller): Promise<OwnSessions>;
+  endSession(caller: Caller, sessionId: string): Promise<void>;
+  /** @returns how many ended */
+  endOtherSessions(caller: Caller): Promise<number>;
+  beginTotp(caller: Caller): Promise<{ readonly uri: string; readonly secret: string }>;
+  /** @throws {TenantSecretsError} INVALID_INPUT for a wrong code */
+  finishTotp(caller: Caller, given: TotpCode): Promise<readonly string[]>;
+  removeTotp(caller: Caller): Promise<void>;
+  renewBackupCodes(caller: Caller): Promise<readonly string[]>;
+  /** For before every other operation. @throws {TenantSecretsError} FORBIDDEN, audited, where a second factor is due */
+  requireSecondFactor(caller: Caller): Promise<void>;
+}
+
+/** A signed-in person. */
+interface Own {
+  readonly accounts: Accounts;
+  readonly userId: string;
+  readonly session: Session;
+}
+
+export function createMe(
+  operations: Operations,
+  rows: Pick<CompanyRows, "findById">,
+  accounts: Accounts | undefined,
+): Me {
+  const asPerson = <T>(
+    caller: Caller,
+    action: AuditAction,
+    { work, isAudited = true }: { readonly work: (own: Own) => Promise<T>; readonly isAudited?: boolean },
+  ): Promise<T> => {
+    const { actor, session } = caller;
+    const isPerson = actor.kind === "user" && session !== undefined;
+    const deny = isPerson ? undefined : forbidden("use an account of a person");
+    return operations.inSteps({ caller, action, deny, subject: actor.id }, async ({ record }) => {
+      if (session === undefined || accounts === undefined) throw ownSignIn();
+      const result = await work({ accounts, userId: actor.id, session });
+      if (isAudited) await record({});
+      return result;
+    });
+  };
+
+  return {
+    get: (caller) =>
+      asPerson(caller, "account.get", {
+        isAudited: false,
+        work: async ({ accounts: all, userId, session }) => {
+          const { email, name, factors } = await all.describe(userId);
+          const { id, createdAt, idleEndsAt, endsAt } = session;
+          return {
+            id: userId,
+            email,
+            name,
+            companies: await companiesOf(caller, rows),
+            session: { id, createdAt, idleEndsAt, endsAt, confirmedUntil: confirmedUntil(session) },
+            factors: { ...factors, due: lacksSecondFactor(caller) },
+          };
+        },
+      }),
+
+    active: (caller) =>
+      asPerson(caller, "session.touch", {
+        isAudited: false,
+        work: ({ accounts: all, session }) => all.touch(session.id),
+      }),
+
+    setName: (caller, name) =>
+      asPerson(caller, "account.rename", {
+        work: async ({ accounts: all, userId }) => {
+          if (!isDisplayName(name)) {
+            throw new TenantSecretsError("INVALID_INPUT", `The name was refused: it has ${displayNameRule}.`);
+          }
+          await all.setName(userId, name);
+        },
+      }),
+
+    setPassword: (caller, password) =>
+      asPerson(caller, "password.change", {
+        work: ({ accounts: all, userId, session }) =>
+          all.setPassword(userId, { password, keepSession: session.id }),
+      }),
+
+    sessions: (caller) =>
+      asPerson(caller, "session.list", {
+        work: async ({ accounts: all, userId, session }) =>
+          (await all.sessions(userId)).map((each) => ({ ...each, current: each.id === session.id })),
+      }),
+
+    endSession: (caller, sessionId) =>
+      asPerson(caller, "session.end", {
+        work: ({ accounts: all, userId }) => all.endSession(userId, sessionId),
+      }),
+
+    endOtherSessions: (caller) =>
+      asPerson(caller, "session.end", {
+        work: ({ accounts: all, userId, session }) => all.endSessions(userId, { except: session.id }),
+      }),
+
+    beginTotp: (caller) =>
+      asPerson(caller, "factor.begin", { work: ({ accounts: all, userId }) => all.totp.begin(userId) }),
+
+    finishTotp: (caller, { code }) =>
+      asPerson(caller, "factor.add", {
+        work: ({ accounts: all, userId, session }) =>
+          all.totp.finish(userId, { code, keepSession: session.id }),
+      }),
+
+    removeTotp: (caller) =>
+      asPerson(caller, "factor.remove", {
+        work: ({ accounts: all, userId, session }) => all.totp.remove(userId, { keepSession: session.id }),
+      }),
+
+    renewBackupCodes: (caller) =>
+      asPerson(caller, "factor.renew-backup-codes", {
+        work: ({ accounts: all, userId }) => all.renewBackupCodes(userId),
+      }),
+
+    requireSecondFactor: async (caller) => {
+      if (!lacksSecondFactor(caller)) return;
+      const error = new TenantSecretsError(
+        "FORBIDDEN",
+        "Owners and admins need a second factor: add an authenticator app to the account first.",
+      );
+      await operations.deny({ caller, action: "factor.require", subject: caller.actor.id }, error);
+    },
+  };
+}
+
+async function companiesOf(
+  { actor }: Caller,
+  rows: Pick<CompanyRows, "findById">,
+): Promise<Account["companies"]> {
+  if (actor.kind !== "user") return [];
+  const found = await Promise.all(
+    [...actor.roles].map(async ([id, role]) => {
+      const row = await rows.findById(id);
+      return row === undefined || row.status === "deleted"
+        ? []
+        : [{ subdomain: row.subdomain, role, verbs: permissions[role] }];
+    }),
+  );
+  return found.flat().toSorted((a, b) => a.subdomain.localeCompare(b.subdomain, "en"));
+}
+
+/** The error where accounts are not kept here. */
+export function ownSignIn(): TenantSecretsError {
+  return new TenantSecretsError(
+    "NOT_SUPPORTED",
+    "People sign in to this product by a sign-in of its own: manage accounts, sessions and factors there.",
+  );
+}
