@@ -1,5 +1,5 @@
 import { asTenantSecretsError, type ErrorCode } from "@repo/tenant-secrets";
-import { httpStatusOf } from "@repo/tenant-secrets/http";
+import { httpStatusOf, retryAfter } from "@repo/tenant-secrets/http";
 import type { Context } from "hono";
 import type { ApiEnv } from "./context.ts";
 import type { Log } from "./log.ts";
@@ -93,13 +93,6 @@ export function logHttpError(
 }
 
 /** The header of RFC 9110, 10.2.1. */
-export function allow(methods: readonly string[] | undefined): Record<string, string> {
+function allow(methods: readonly string[] | undefined): Record<string, string> {
   return methods === undefined ? {} : { allow: methods.join(", ") };
-}
-
-/** The header of RFC 9110, 10.2.3, in whole seconds. */
-export function retryAfter(retryAfterMs: number | undefined): Record<string, string> {
-  return retryAfterMs === undefined
-    ? {}
-    : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
 }

@@ -3,4 +3,4 @@ export type { RequestOrigin } from "./companies/authenticate.ts";
 export type { CompanyScope } from "./companies/companies.ts";
 export { appRouter } from "./router/router.ts";
 export { serverCaller } from "./router/server-caller.ts";
-export { createContext, httpStatusOf, publicError, requestOf } from "./router/trpc.ts";
+export { httpStatusOf, requestOf, retryAfter } from "./router/trpc.ts";

@@ -7,7 +7,7 @@ import type { CacheOptions } from "./cache/cache-options.ts";
 import type { Authenticate, RequestOrigin } from "./companies/authenticate.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import type { Services } from "./product-services.ts";
-import { handleRequest } from "./router/handler.ts";
+import { type ApiRequest, handleRequest, type RequestObserver } from "./router/handler.ts";
 import type { Measurements } from "./vault/measurements.ts";
 
 interface ProductOptions<C extends Catalog> extends Omit<
@@ -67,9 +67,10 @@ export interface TenantSecrets<C extends Catalog> {
   /**
    * Answers requests to `/trpc/…`: the API that `createTenantSecretsClient` speaks to.
    *
-   * @param origin where the request comes from, for the audit log and for the limit of wrong credentials of an address
+   * @param origin where the request comes from, for the audit log and for the limit of wrong credentials of an address; and what
+   *   the server's log wants to know
    */
-  handler(request: Request, origin?: RequestOrigin): Promise<Response>;
+  handler(request: ApiRequest, origin?: RequestOrigin & RequestObserver): Promise<Response>;
   /** @throws {TypeError} before `start`, unless the options say `cache: false` */
   readonly admin: Administration<C>;
   /** What this process has done so far. Cheap, and for asking every few seconds. */

@@ -1,29 +1,63 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import type { Caller, TenantSecretsError } from "@repo/catalog";
 import { maxBatchSize, type Fetch } from "../api-requests.ts";
 import type { RequestOrigin } from "../companies/authenticate.ts";
 import type { Services } from "../product-services.ts";
 import { appRouter } from "./router.ts";
-import { createContext, requestOf } from "./trpc.ts";
+import { createContext, publicError, requestOf, retryAfter } from "./trpc.ts";
+
+/** The parts of a request that are read: of a `Request`, or of a framework that has read the body before. */
+export type ApiRequest = Pick<Request, "method" | "url" | "headers" | "signal" | "json">;
+
+/** Called while a request is answered, for the server's log. */
+export interface RequestObserver {
+  /** Once the credential is authenticated. */
+  readonly onCaller?: (caller: Caller) => void;
+  /** For each call that fails, as its caller is told. */
+  readonly onError?: (error: TenantSecretsError) => void;
+}
 
 /** What may stand in a procedure's address; what a query takes is in `input`. */
 const parameters: ReadonlySet<string> = new Set(["batch", "input"]);
 
 /**
- * Answers a request to `/trpc/…`: the same router, checks and errors for a server and in process.
+ * Answers a request to `/trpc/…`: the same router, checks and errors for a server and in process. An answer has the headers
+ * `retry-after` and `allow` where they apply.
  *
  * @param origin where the request comes from, for the audit log and for the limit of wrong credentials of an address
  */
 export function handleRequest(
   services: Services,
-  request: Request,
-  origin: RequestOrigin = {},
+  request: ApiRequest,
+  { onCaller, onError, ...origin }: RequestOrigin & RequestObserver = {},
 ): Promise<Response> {
   return fetchRequestHandler({
     endpoint: "/trpc",
     req: plainRequest(request),
     router: appRouter,
     maxBatchSize,
-    createContext: () => createContext(services, requestOf(request.headers, origin)),
+    createContext: () => {
+      const context = createContext(services, requestOf(request.headers, origin));
+      return {
+        ...context,
+        caller: async () => {
+          const caller = await context.caller();
+          onCaller?.(caller);
+          return caller;
+        },
+      };
+    },
+    onError: ({ error }) => onError?.(publicError(error)),
+    responseMeta: ({ errors, type }) => {
+      const waits = errors.flatMap((error) => publicError(error).retryAfterMs ?? []);
+      const isOfAnother = errors.some(({ code }) => code === "METHOD_NOT_SUPPORTED");
+      return {
+        headers: {
+          ...retryAfter(waits.length === 0 ? undefined : Math.max(...waits)),
+          ...(isOfAnother ? { allow: type === "mutation" ? "POST" : "GET" } : {}),
+        },
+      };
+    },
   });
 }
 
@@ -31,15 +65,20 @@ export function handleRequest(
  * A request as tRPC may see it: method, address, JSON. In tRPC, a header or a parameter of the caller's can switch on what is
  * not served here: streamed answers, parameters of a connection, subscriptions that go on.
  */
-function plainRequest(request: Request): Request {
-  const url = new URL(request.url);
+function plainRequest(request: ApiRequest): Request {
+  const { method, url: address, headers, signal } = request;
+  const url = new URL(address);
   url.search = new URLSearchParams([...url.searchParams].filter(([name]) => parameters.has(name))).toString();
-  return new Request(url, {
-    method: request.method,
-    headers: { "content-type": request.headers.get("content-type") ?? "" },
-    signal: request.signal,
-    ...(request.body === null ? {} : { body: request.body, duplex: "half" }),
-  });
+  const isJson = /^application\/json\b/i.test(headers.get("content-type") ?? "");
+  const plain = {
+    method,
+    url: url.href,
+    signal,
+    headers: new Headers(isJson ? { "content-type": "application/json" } : {}),
+    json: () => request.json(),
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tRPC reads nothing else of a request with JSON: a test of apps/hono-api lists it
+  return plain as unknown as Request;
 }
 
 /** What the typed client can send its requests to instead of a server. */

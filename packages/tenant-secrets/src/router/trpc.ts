@@ -149,6 +149,13 @@ export function httpStatusOf(error: TenantSecretsError): number {
   return getHTTPStatusCodeFromError(new TRPCError({ code: trpcCodes[error.code] }));
 }
 
+/** The header of RFC 9110, 10.2.3, in whole seconds. */
+export function retryAfter(retryAfterMs: number | undefined): Record<string, string> {
+  return retryAfterMs === undefined
+    ? {}
+    : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
+}
+
 export const router = t.router;
 export const createCallerFactory = t.createCallerFactory;
 
