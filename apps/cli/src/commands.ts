@@ -248,7 +248,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       load: async () => (await import("./commands/operators.ts")).revokeCommand,
     },
     "database provision": {
-      summary: "Make the database and its four roles on a PostgreSQL server",
+      summary: "Make the database and its five roles on a PostgreSQL server",
       load: async () => (await import("./commands/database.ts")).provisionCommand,
     },
     "database migrate": {

@@ -62,6 +62,7 @@ test("prints the URLs as JSON, after a yes", async () => {
     "DATABASE_MAINTENANCE_URL",
     "DATABASE_MIGRATION_URL",
     "DATABASE_LISTENER_URL",
+    "DATABASE_SIGN_IN_URL",
   ]);
 }, 60_000);
 

@@ -1,3 +1,5 @@
+CREATE SCHEMA "sign_in";
+--> statement-breakpoint
 CREATE SEQUENCE "public"."row_revisions" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1;--> statement-breakpoint
 CREATE TABLE "audit_checkpoints" (
 	"index" integer NOT NULL,
@@ -162,6 +164,11 @@ CREATE TABLE "users" (
 	"email" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"disabled_at" timestamp (3) with time zone,
+	"name" text DEFAULT '' NOT NULL,
+	"email_verified" boolean DEFAULT false NOT NULL,
+	"two_factor_enabled" boolean DEFAULT false NOT NULL,
+	"image" text,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"revision" integer NOT NULL,
 	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
@@ -391,6 +398,69 @@ CREATE TABLE "write_requests" (
 	CONSTRAINT "write_requests_request_id_check" CHECK (length("write_requests"."request_id") between 1 and 100)
 );
 --> statement-breakpoint
+CREATE TABLE "sign_in"."accounts" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"user_id" uuid NOT NULL,
+	"account_id" text NOT NULL,
+	"provider_id" text NOT NULL,
+	"password" text,
+	"access_token" text,
+	"refresh_token" text,
+	"id_token" text,
+	"access_token_expires_at" timestamp (3) with time zone,
+	"refresh_token_expires_at" timestamp (3) with time zone,
+	"scope" text,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"updated_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "accounts_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "accounts_user_provider_key" UNIQUE("user_id","provider_id")
+);
+--> statement-breakpoint
+CREATE TABLE "sign_in"."sessions" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"user_id" uuid NOT NULL,
+	"token" text NOT NULL,
+	"ip_address" text,
+	"user_agent" text,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"updated_at" timestamp (3) with time zone NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	"idle_ends_at" timestamp (3) with time zone NOT NULL,
+	"confirmed_at" timestamp (3) with time zone NOT NULL,
+	"failed_confirmations" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "sessions_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "sessions_token_key" UNIQUE("token")
+);
+--> statement-breakpoint
+CREATE TABLE "sign_in"."two_factors" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"user_id" uuid NOT NULL,
+	"secret" text NOT NULL,
+	"backup_codes" text NOT NULL,
+	"verified" boolean DEFAULT false NOT NULL,
+	"failed_verification_count" integer DEFAULT 0 NOT NULL,
+	"locked_until" timestamp (3) with time zone,
+	CONSTRAINT "two_factors_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "two_factors_user_key" UNIQUE("user_id")
+);
+--> statement-breakpoint
+CREATE TABLE "sign_in"."used_codes" (
+	"user_id" uuid NOT NULL,
+	"code_hash" text NOT NULL,
+	"used_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "used_codes_pkey" PRIMARY KEY("user_id","code_hash")
+);
+--> statement-breakpoint
+CREATE TABLE "sign_in"."verifications" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"identifier" text NOT NULL,
+	"value" text NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"updated_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "verifications_pkey" PRIMARY KEY("id")
+);
+--> statement-breakpoint
 CREATE TABLE "outside_writes" (
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"company_id" uuid NOT NULL,
@@ -437,6 +507,10 @@ ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_key_fkey" FOREIGN 
 ALTER TABLE "company_secrets" ADD CONSTRAINT "company_secrets_mac_key_fkey" FOREIGN KEY ("company_id","mac_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "secret_uses" ADD CONSTRAINT "secret_uses_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "write_requests" ADD CONSTRAINT "write_requests_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sign_in"."accounts" ADD CONSTRAINT "accounts_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sign_in"."sessions" ADD CONSTRAINT "sessions_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sign_in"."two_factors" ADD CONSTRAINT "two_factors_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sign_in"."used_codes" ADD CONSTRAINT "used_codes_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_checkpoints_interval" ON "audit_checkpoints" USING btree ("floor","to_xid");--> statement-breakpoint
@@ -460,5 +534,10 @@ CREATE UNIQUE INDEX "runs_one_unfinished" ON "runs" USING btree ("kind","subject
 CREATE INDEX "runs_started_at" ON "runs" USING btree ("started_at","id");--> statement-breakpoint
 CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint
 CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");--> statement-breakpoint
+CREATE INDEX "sessions_user" ON "sign_in"."sessions" USING btree ("user_id");--> statement-breakpoint
+CREATE INDEX "sessions_expires" ON "sign_in"."sessions" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "used_codes_used" ON "sign_in"."used_codes" USING btree ("used_at");--> statement-breakpoint
+CREATE INDEX "verifications_identifier" ON "sign_in"."verifications" USING btree ("identifier");--> statement-breakpoint
+CREATE INDEX "verifications_expires" ON "sign_in"."verifications" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "outside_writes_in_flight" ON "outside_writes" USING btree ("company_id","secret_key") WHERE "outside_writes"."state" = 'in-flight';--> statement-breakpoint
 CREATE INDEX "outside_writes_deadline_at" ON "outside_writes" USING btree ("deadline_at");

@@ -1,9 +1,14 @@
--- Who may touch which table. The four roles exist before any of this runs (provision.ts). The file runs again after each
+-- Who may touch which table. The five roles exist before any of this runs (provision.ts). The file runs again after each
 -- change to it and revokes first, so that a grant deleted from the file is also revoked in the database.
 
 revoke all on schema public from public;
 grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance;
-revoke all on all tables in schema public from tenant_secrets_application, tenant_secrets_maintenance;
+revoke all on all tables in schema public
+  from tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_sign_in;
+revoke all on schema sign_in
+  from public, tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_listener, tenant_secrets_sign_in;
+revoke all on all tables in schema sign_in
+  from public, tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_listener, tenant_secrets_sign_in;
 -- Of the functions that later files make. They grant each by name.
 alter default privileges revoke execute on functions from public;
 
@@ -74,3 +79,11 @@ grant select, insert, update, delete on audit_summaries, memberships, processes,
 grant select, insert on audit_verifications, company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;
 grant delete on audit_events to tenant_secrets_maintenance;
+
+-- Passwords, sessions and second factors are for their role alone. It sees people by their e-mail addresses, and neither
+-- memberships nor anything of a company. E-mail addresses are the core's to change.
+grant usage on schema public, sign_in to tenant_secrets_sign_in;
+grant select, insert, update, delete on all tables in schema sign_in to tenant_secrets_sign_in;
+grant select (id, email, name, email_verified, two_factor_enabled, image, created_at, updated_at, disabled_at),
+  update (name, email_verified, two_factor_enabled, image, updated_at)
+  on users to tenant_secrets_sign_in;

@@ -169,6 +169,47 @@ describe("the catalogue of the database", () => {
   });
 });
 
+describe("the sign-in's role", () => {
+  const reachable = (role: string) =>
+    names(superuser`
+      select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('r', 'p', 'S', 'v', 'm') and n.nspname in ('public', 'sign_in', 'graphile_worker', 'drizzle')
+        and has_schema_privilege(${role}, n.oid, 'usage')
+        and case c.relkind
+          when 'S' then has_sequence_privilege(${role}, c.oid, 'usage, select, update')
+          else has_table_privilege(${role}, c.oid, 'select, insert, update, delete, truncate, references, trigger')
+            or has_any_column_privilege(${role}, c.oid, 'select, insert, update, references') end`);
+  const signInTables = [
+    "sign_in.accounts",
+    "sign_in.sessions",
+    "sign_in.two_factors",
+    "sign_in.used_codes",
+    "sign_in.verifications",
+  ];
+
+  test("reaches its own tables and people's addresses, and nothing of a company", async () => {
+    expect(await reachable("tenant_secrets_sign_in")).toEqual(["public.users", ...signInTables]);
+    const columns = await superuser`
+      select lower(privilege_type) as privilege, string_agg(column_name, ' ' order by column_name) as columns
+      from information_schema.column_privileges
+      where grantee = 'tenant_secrets_sign_in' and table_schema = 'public' group by 1 order by 1`;
+    expect(columns).toEqual([
+      {
+        privilege: "select",
+        columns: "created_at disabled_at email email_verified id image name two_factor_enabled updated_at",
+      },
+      { privilege: "update", columns: "email_verified image name two_factor_enabled updated_at" },
+    ]);
+  });
+
+  test("is the only one that reaches passwords and sessions", async () => {
+    for (const role of ["application", "maintenance", "listener"]) {
+      const reached = await reachable(`tenant_secrets_${role}`);
+      expect(reached.filter((name) => name.startsWith("sign_in."))).toEqual([]);
+    }
+  });
+});
+
 describe("the application's role", () => {
   const run = (text: string) => database.outsideCompanies((sql) => sql.unsafe(text));
   const codeOf = (call: Promise<unknown>) =>

@@ -13,12 +13,15 @@ import { databaseUrl } from "./url.ts";
 
 // Roles and passwords belong to a whole server, and other test files use those of the shared one: this has its own.
 const directory = mkdtempSync(path.join(tmpdir(), "tenant-secrets-test-"));
-const ROLES = ["application", "maintenance", "migration", "listener"] as const;
+const ROLES = ["application", "maintenance", "migration", "listener", "signIn"] as const;
+const nameOf = (role: (typeof ROLES)[number]): string =>
+  `tenant_secrets_${role === "signIn" ? "sign_in" : role}`;
 const PASSWORDS = {
   application: "fake%41'\"\\@:/?#",
   maintenance: "fake-maintenance",
   migration: "fake-migration",
   listener: "fake-listener",
+  signIn: "fake-sign-in",
 };
 
 const SETTINGS = { fsync: "off", shared_preload_libraries: "pg_stat_statements" };
@@ -61,7 +64,7 @@ test("every role gets in with its password, whatever characters it is made of", 
     const [row] = await connect(
       urls[role],
     )`select current_user::text as role, current_database()::text as name`;
-    expect(row).toEqual({ role: `tenant_secrets_${role}`, name: "secrets" });
+    expect(row).toEqual({ role: nameOf(role), name: "secrets" });
   }
 });
 
@@ -88,7 +91,7 @@ test("the application can neither make anything nor become anybody", async () =>
     expect([attempt, await codeOf(sql.unsafe(attempt))]).toEqual([attempt, INSUFFICIENT_PRIVILEGE]);
 });
 
-test("only the four roles may connect to the database", async () => {
+test("only the five roles may connect to the database", async () => {
   const superuser = connect(server.superuserUrl);
   await superuser`create role stranger login password 'fake-stranger'`;
   const url = new URL(urls.application);

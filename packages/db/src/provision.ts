@@ -12,12 +12,20 @@ export interface DatabaseUrls {
   readonly migration: string;
   /** Waits for notifications, and may read nothing. */
   readonly listener: string;
+  /** Knows passwords and sessions of people, and no secret of a company. */
+  readonly signIn: string;
 }
 
 type Role = keyof DatabaseUrls;
 
-const ROLES = ["application", "maintenance", "migration", "listener"] as const satisfies readonly Role[];
-const nameOf = (role: Role): string => `tenant_secrets_${role}`;
+const ROLES = [
+  "application",
+  "maintenance",
+  "migration",
+  "listener",
+  "signIn",
+] as const satisfies readonly Role[];
+const nameOf = (role: Role): string => `tenant_secrets_${role === "signIn" ? "sign_in" : role}`;
 
 // 0 is "never". What a migration does may take long; what it waits for may not.
 const TIMEOUTS: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
@@ -25,6 +33,7 @@ const TIMEOUTS: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
   maintenance: { statement_timeout: "30s", lock_timeout: "5s", idle_in_transaction_session_timeout: "30s" },
   migration: { statement_timeout: "0", lock_timeout: "30s", idle_in_transaction_session_timeout: "60s" },
   listener: { statement_timeout: "5s", lock_timeout: "5s", idle_in_transaction_session_timeout: "10s" },
+  signIn: { statement_timeout: "5s", lock_timeout: "5s", idle_in_transaction_session_timeout: "10s" },
 };
 
 const PROVISION_LOCK = 7_274_001;
@@ -42,7 +51,7 @@ export interface ProvisionOptions {
 }
 
 /**
- * Creates the four roles and an empty database for them. If they exist, resets the attributes of the roles, the owner of
+ * Creates the five roles and an empty database for them. If they exist, resets the attributes of the roles, the owner of
  * the database, the privileges of PUBLIC and the time limits. Safe to run concurrently. `migrateDatabase` creates the tables.
  *
  * @returns the URLs of the database, one for each role, with their passwords
@@ -88,6 +97,7 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
     maintenance: url("maintenance"),
     migration: url("migration"),
     listener: url("listener"),
+    signIn: url("signIn"),
   };
 }
 
@@ -169,5 +179,6 @@ function withRandom(given: Partial<Readonly<Record<Role, string>>>): Readonly<Re
     maintenance: choose("maintenance"),
     migration: choose("migration"),
     listener: choose("listener"),
+    signIn: choose("signIn"),
   };
 }

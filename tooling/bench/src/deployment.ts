@@ -27,6 +27,7 @@ export const Place = z.object({
     maintenance: z.string(),
     migration: z.string(),
     listener: z.string(),
+    signIn: z.string(),
   }),
   /** Bound by nothing: no row-level security, no limit of time. */
   superuserUrl: z.string(),
@@ -67,6 +68,7 @@ export async function startDeployment(settings: Readonly<Record<string, string>>
     maintenance: password(),
     migration: password(),
     listener: password(),
+    signIn: password(),
   };
   const addDatabase = async (name: string): Promise<Place> => {
     const { superuserUrl } = server;

@@ -10,6 +10,7 @@ export interface RoleUrls {
   readonly maintenance: string;
   readonly migration: string;
   readonly listener: string;
+  readonly signIn: string;
 }
 
 export interface LocalDatabase extends Pick<EmbeddedPostgres, "port" | "stop"> {
@@ -32,13 +33,14 @@ export async function startDatabase(dataDir: string, lastPort: number | undefine
     stop: () => server.stop(),
     roleUrls: async () => {
       const data = openDataDirectory(dataDir);
-      const { application, maintenance, migration, listener } = isFirstStart ? {} : data.read(file);
-      if (application && maintenance && migration && listener) {
+      const { application, maintenance, migration, listener, signIn } = isFirstStart ? {} : data.read(file);
+      if (application && maintenance && migration && listener && signIn) {
         return {
           application: atPort(application, server.port),
           maintenance: atPort(maintenance, server.port),
           migration: atPort(migration, server.port),
           listener: atPort(listener, server.port),
+          signIn: atPort(signIn, server.port),
         };
       }
       // A second start does without this package: it takes longer to load than PostgreSQL to start.

@@ -12,6 +12,7 @@ const database = {
   maintenance: "postgres://m@127.0.0.1/x",
   migration: "postgres://o@127.0.0.1/x",
   listener: "postgres://l@127.0.0.1/x",
+  signIn: "postgres://s@127.0.0.1/x",
 };
 
 const ports = { api: 3001, metrics: 9001 };

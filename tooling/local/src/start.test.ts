@@ -188,9 +188,9 @@ test(
     expect(await started.exit).toBe(0);
     await gone(() => processesOf(dataDir));
 
-    // The second start: the same data and credentials, another port, and roles of a release that had no listener.
+    // The second start: the same data and credentials, another port, and roles of a release that had fewer.
     const rolesFile = path.join(dataDir, "postgres", "roles.json");
-    const { listener: _, ...olderRoles } = JSON.parse(readFileSync(rolesFile, "utf8"));
+    const { listener: _, signIn: __, ...olderRoles } = JSON.parse(readFileSync(rolesFile, "utf8"));
     writeFileSync(rolesFile, JSON.stringify(olderRoles));
     const credentials = readFileSync(path.join(dataDir, "credentials.json"), "utf8");
     const occupier = createServer();

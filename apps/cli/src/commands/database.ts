@@ -18,7 +18,7 @@ export const provisionCommand = defineCommand({
     yes: { type: "boolean", help: "Do not ask" },
   },
   details: `Connects as DATABASE_SUPERUSER_URL, creates the database and the roles tenant_secrets_application, _maintenance,
-_migration and _listener, and prints their URLs as variables for the server. Run again, it resets the
+_migration, _listener and _sign_in, and prints their URLs as variables for the server. Run again, it resets the
 database and roles to that state, with new passwords. Roles belong to the whole server, so every earlier URL, for
 any of its databases, stops working. It therefore asks first; without a terminal
 to ask at, --yes is needed.`,
@@ -27,7 +27,7 @@ to ask at, --yes is needed.`,
     "database provision --database tenant_secrets_staging --yes",
   ],
   run: async ({ database = "tenant_secrets", output, yes, json }) => {
-    await confirm("This ends the passwords that the four roles may have now. Go on?", yes);
+    await confirm("This ends the passwords that the five roles may have now. Go on?", yes);
     const { databaseVariables, provisionDatabase } = await import("@repo/db");
     const { DATABASE_SUPERUSER_URL: superuserUrl } = readVariables({
       DATABASE_SUPERUSER_URL: databaseVariables.DATABASE_URL,
@@ -69,6 +69,7 @@ function asVariables(urls: DatabaseUrls): Readonly<Record<string, string>> {
     DATABASE_MAINTENANCE_URL: urls.maintenance,
     DATABASE_MIGRATION_URL: urls.migration,
     DATABASE_LISTENER_URL: urls.listener,
+    DATABASE_SIGN_IN_URL: urls.signIn,
   };
 }
 

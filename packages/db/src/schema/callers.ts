@@ -1,5 +1,15 @@
 import { sql } from "drizzle-orm";
-import { check, foreignKey, index, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import {
+  boolean,
+  check,
+  foreignKey,
+  index,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { at, authenticated } from "./columns.ts";
 import { companyForeignKey } from "./companies.ts";
 
@@ -31,6 +41,13 @@ export const users = pgTable(
     email: text("email").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     disabledAt: at("disabled_at"),
+    /** How the person is called in the own account. Companies have names of their own for their members. */
+    name: text("name").notNull().default(""),
+    emailVerified: boolean("email_verified").notNull().default(false),
+    /** Whether a sign-in with the password asks for a second factor. */
+    twoFactorEnabled: boolean("two_factor_enabled").notNull().default(false),
+    image: text("image"),
+    updatedAt: at("updated_at").notNull().defaultNow(),
     ...authenticated(),
   },
   (t) => [

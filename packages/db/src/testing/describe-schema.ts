@@ -38,7 +38,7 @@ export async function describeSchema(sql: postgres.Sql): Promise<string> {
     select table_name, format('grant %s on %I to %I;', string_agg(lower(privilege_type), ', ' order by privilege_type),
       table_name, grantee)
     from information_schema.role_table_grants
-    where table_schema = 'public' and grantee in ('tenant_secrets_application', 'tenant_secrets_maintenance', 'tenant_secrets_listener')
+    where table_schema = 'public' and grantee in ('tenant_secrets_application', 'tenant_secrets_maintenance', 'tenant_secrets_listener', 'tenant_secrets_sign_in')
     group by table_name, grantee
     union all
     select table_name, format('grant update (%s) on %I to %I;', string_agg(column_name, ', ' order by column_name),

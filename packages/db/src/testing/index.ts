@@ -56,6 +56,7 @@ async function cloneDatabase(template: string): Promise<TestDatabase> {
       maintenance: databaseUrl(cluster.urls.maintenance, database),
       migration: databaseUrl(cluster.urls.migration, database),
       listener: databaseUrl(cluster.urls.listener, database),
+      signIn: databaseUrl(cluster.urls.signIn, database),
     },
     superuserUrl: databaseUrl(cluster.superuserUrl, database),
     copy: () => cloneDatabase(database),
