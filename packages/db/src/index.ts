@@ -8,7 +8,7 @@ export {
   type ListeningDatabase,
   type Statements,
 } from "./connect.ts";
-export { DatabaseError, type DatabaseErrorKind } from "./errors.ts";
+export { DatabaseError, scrubDatabaseError, type DatabaseErrorKind } from "./errors.ts";
 export { ConnectionProblem, explainConnection, inspectConnection, type Finding } from "./inspect.ts";
 export { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
 export {
@@ -29,6 +29,7 @@ export { enqueueJob, type NewJob } from "./jobs/enqueue.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
+export { connectSignInDatabase, type SignInDatabase } from "./sign-in.ts";
 export { DatabaseUrlError } from "./url.ts";
 export { databaseUrlVariable, databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";

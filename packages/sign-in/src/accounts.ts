@@ -1,0 +1,160 @@
+import { and, eq, inArray } from "drizzle-orm";
+import { tables, type SignInDatabase } from "@repo/db";
+import { notFound, TenantSecretsError } from "@repo/catalog";
+import { hashPassword } from "./password-hash.ts";
+import { requireStrongPassword } from "./password-rules.ts";
+import { people } from "./people.ts";
+import type { SecondFactor } from "./second-factor.ts";
+import type { SessionDescription, Sessions } from "./sessions.ts";
+
+const { signInAccounts: accounts } = tables;
+
+/** The accounts of people. The permission of a call, and its audit event, are the caller's part. */
+export interface Accounts {
+  describe(userId: string): Promise<{
+    readonly email: string;
+    readonly name: string;
+    readonly factors: { readonly totp: boolean; readonly backupCodesLeft: number };
+  }>;
+  touch(sessionId: string): Promise<void>;
+  sessions(userId: string): Promise<readonly SessionDescription[]>;
+  endSession(userId: string, sessionId: string): Promise<void>;
+  /** @returns how many ended */
+  endSessions(userId: string, options?: { readonly except?: string }): Promise<number>;
+  /** @param name 1 to 100 characters */
+  setName(userId: string, name: string): Promise<void>;
+  /** Ends the other sessions. @throws {TenantSecretsError} INVALID_INPUT for a weak one */
+  setPassword(
+    userId: string,
+    change: { readonly password: string; readonly keepSession: string },
+  ): Promise<void>;
+  /** The first password of an invited person. @throws {TenantSecretsError} INVALID_INPUT; CONFLICT where there is one */
+  createPassword(userId: string, password: string): Promise<void>;
+  hasPassword(userId: string): Promise<boolean>;
+  readonly totp: {
+    begin(userId: string): Promise<{ readonly uri: string; readonly secret: string }>;
+    /** Ends the other sessions. @returns the backup codes, shown this once */
+    finish(
+      userId: string,
+      given: { readonly code: string; readonly keepSession: string },
+    ): Promise<readonly string[]>;
+    /** Ends the other sessions. */
+    remove(userId: string, options: { readonly keepSession: string }): Promise<void>;
+  };
+  renewBackupCodes(userId: string): Promise<readonly string[]>;
+  /** For a person who has lost all factors. Ends all sessions. */
+  resetSecondFactor(userId: string): Promise<void>;
+  /** For lists of people. */
+  lastSignIns(
+    userIds: readonly string[],
+  ): Promise<
+    ReadonlyMap<string, { readonly lastSignInAt: Date | undefined; readonly secondFactor: boolean }>
+  >;
+}
+
+export function createAccounts(
+  database: SignInDatabase,
+  sessions: Sessions,
+  secondFactor: SecondFactor,
+): Accounts {
+  const find = async (userId: string) => {
+    const [row] = await database.call((statements) =>
+      statements.select().from(people).where(eq(people.id, userId)),
+    );
+    if (row === undefined) throw notFound();
+    return row;
+  };
+  const ofPerson = (userId: string) =>
+    and(eq(accounts.userId, userId), eq(accounts.providerId, "credential"));
+
+  return {
+    describe: async (userId) => {
+      const { email, name } = await find(userId);
+      return { email, name, factors: await secondFactor.state(userId) };
+    },
+    touch: sessions.touch,
+    sessions: sessions.list,
+    endSession: sessions.end,
+    endSessions: (userId, { except } = {}) => sessions.endAll(userId, except),
+
+    setName: async (userId, name) => {
+      await database.call((statements) =>
+        statements.update(people).set({ name, updatedAt: new Date() }).where(eq(people.id, userId)),
+      );
+    },
+
+    setPassword: async (userId, { password, keepSession }) => {
+      const { email } = await find(userId);
+      requireStrongPassword(password, email);
+      const hash = await hashPassword(password);
+      const changed = await database.call((statements) =>
+        statements
+          .update(accounts)
+          .set({ password: hash, updatedAt: new Date() })
+          .where(ofPerson(userId))
+          .returning({ id: accounts.id }),
+      );
+      if (changed.length === 0) throw notFound();
+      await sessions.endAll(userId, keepSession);
+    },
+
+    createPassword: async (userId, password) => {
+      const { email } = await find(userId);
+      requireStrongPassword(password, email);
+      const now = new Date();
+      const made = await database.call(async (statements) =>
+        statements
+          .insert(accounts)
+          .values({
+            userId,
+            accountId: userId,
+            providerId: "credential",
+            password: await hashPassword(password),
+            createdAt: now,
+            updatedAt: now,
+          })
+          .onConflictDoNothing()
+          .returning({ id: accounts.id }),
+      );
+      if (made.length === 0) throw new TenantSecretsError("CONFLICT", "This account has a password already.");
+    },
+
+    hasPassword: async (userId) => {
+      const rows = await database.call((statements) =>
+        statements.select({ id: accounts.id }).from(accounts).where(ofPerson(userId)),
+      );
+      return rows.length > 0;
+    },
+
+    totp: {
+      begin: async (userId) => secondFactor.begin(userId, (await find(userId)).email),
+      finish: async (userId, { code, keepSession }) => {
+        const codes = await secondFactor.finish(userId, code);
+        await sessions.endAll(userId, keepSession);
+        return codes;
+      },
+      remove: async (userId, { keepSession }) => {
+        await secondFactor.remove(userId);
+        await sessions.endAll(userId, keepSession);
+      },
+    },
+    renewBackupCodes: secondFactor.renewBackupCodes,
+    resetSecondFactor: async (userId) => {
+      await secondFactor.remove(userId);
+      await sessions.endAll(userId);
+    },
+
+    lastSignIns: async (userIds) => {
+      const last = await sessions.lastSignIns(userIds);
+      const rows = await database.call((statements) =>
+        statements
+          .select({ id: people.id, secondFactor: people.twoFactorEnabled })
+          .from(people)
+          .where(inArray(people.id, [...userIds])),
+      );
+      return new Map(
+        rows.map(({ id, secondFactor: has }) => [id, { lastSignInAt: last.get(id), secondFactor: has }]),
+      );
+    },
+  };
+}
