@@ -72,9 +72,9 @@ export function createAccounts(
       const { email, name } = await find(userId);
       return { email, name, factors: await secondFactor.state(userId) };
     },
-    touch: sessions.touch,
-    sessions: sessions.list,
-    endSession: sessions.end,
+    touch: (sessionId) => sessions.touch(sessionId),
+    sessions: (userId) => sessions.list(userId),
+    endSession: (userId, sessionId) => sessions.end(userId, sessionId),
     endSessions: (userId, { except } = {}) => sessions.endAll(userId, except),
 
     setName: async (userId, name) => {
@@ -138,7 +138,7 @@ export function createAccounts(
         await sessions.endAll(userId, keepSession);
       },
     },
-    renewBackupCodes: secondFactor.renewBackupCodes,
+    renewBackupCodes: (userId) => secondFactor.renewBackupCodes(userId),
     resetSecondFactor: async (userId) => {
       await secondFactor.remove(userId);
       await sessions.endAll(userId);

@@ -28,7 +28,7 @@ export type Auth = ReturnType<typeof createAuth>;
  *
  * @throws {TypeError} where `publicUrl` is neither https nor of this machine
  */
-export function createAuth({ databaseUrl: _, ...options }: SignInOptions, database: SignInDatabase) {
+export function createAuth(options: Omit<SignInOptions, "databaseUrl">, database: SignInDatabase) {
   const isSecure = keepsSecureCookies(options.publicUrl);
   return betterAuth({
     baseURL: options.publicUrl,

@@ -10,7 +10,7 @@ import { verifyPassword } from "./password-hash.ts";
 import type { SecondFactor } from "./second-factor.ts";
 import { cookieOf, type Sessions } from "./sessions.ts";
 
-export const basePath = "/api/sign-in";
+const basePath = "/api/sign-in";
 
 /** What the page shows next. */
 export interface SignInAnswer {
@@ -196,13 +196,14 @@ export function createSignInHandler({
     "request-password-reset": async ({ email }, step) => {
       await admit("password-reset", step.origin, accountKey(email));
       // Behind the answer, so that it takes as long for an address that has an account as for one that has none.
-      const work = call("/request-password-reset", { email }, step).then(
-        () => {},
-        () =>
-          record({ action: "password.reset", outcome: "denied", reason: "INTERNAL" }, step.origin).catch(
-            () => {},
-          ),
-      );
+      const send = async (): Promise<void> => {
+        try {
+          await call("/request-password-reset", { email }, step);
+        } catch {
+          await record({ action: "password.reset", outcome: "denied", reason: "INTERNAL" }, step.origin);
+        }
+      };
+      const work = send().catch(() => {});
       behind.add(work);
       void work.finally(() => behind.delete(work));
       return { answer: { next: "done" }, cookies: [] };

@@ -14,7 +14,8 @@ const longest = 256;
  */
 export function requireStrongPassword(password: string, email: string): void {
   const text = normalized(password);
-  const length = [...text].length;
+  // In code points, as NIST SP 800-63B counts them.
+  const length = Array.from(text).length;
   if (length < shortest || length > longest)
     throw refused(`it has ${shortest} to ${longest} characters, and all characters are allowed`);
   const lower = text.toLowerCase();
