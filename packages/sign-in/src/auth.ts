@@ -5,6 +5,7 @@ import { APIError, createAuthMiddleware } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins";
 import { tables, type SignInDatabase } from "@repo/db";
 import { unauthenticated } from "@repo/catalog";
+import { endSessions } from "./end-sessions.ts";
 import { hashPassword, verifyPassword } from "./password-hash.ts";
 import { requireStrongPassword } from "./password-rules.ts";
 import { people } from "./people.ts";
@@ -74,7 +75,10 @@ export function createAuth(options: Omit<SignInOptions, "databaseUrl">, database
       revokeSessionsOnPasswordReset: true,
       sendResetPassword: ({ user, token }) =>
         options.sendMail(resetMail(options.publicUrl, user.email, token)),
-      onPasswordReset: ({ user }) => options.sendMail(changedMail(user.email)),
+      onPasswordReset: async ({ user }) => {
+        await endSessions(database, user.id);
+        await options.sendMail(changedMail(user.email));
+      },
     },
     plugins: [twoFactor({ issuer })],
     advanced: {

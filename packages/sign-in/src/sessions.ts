@@ -1,8 +1,9 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { makeSignature } from "better-auth/crypto";
-import { and, desc, eq, gt, lt, ne, sql } from "drizzle-orm";
+import { and, desc, eq, gt, lt, sql } from "drizzle-orm";
 import { tables, type SignInDatabase } from "@repo/db";
 import { idleMs, sessionSeconds, type Auth } from "./auth.ts";
+import { endSessions } from "./end-sessions.ts";
 import { people } from "./people.ts";
 
 const { signInSessions: sessions } = tables;
@@ -36,7 +37,7 @@ export interface Sessions {
   touch(sessionId: string): Promise<void>;
   list(userId: string): Promise<readonly SessionDescription[]>;
   end(userId: string, sessionId: string): Promise<void>;
-  /** @returns how many ended */
+  /** As {@link endSessions}. */
   endAll(userId: string, except?: string): Promise<number>;
   /** Takes an attempt to confirm the session. @returns false after five wrong ones, which end it */
   takeAttempt(sessionId: string): Promise<boolean>;
@@ -126,16 +127,7 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
       );
     },
 
-    endAll: async (userId, except) => {
-      const others = except === undefined ? undefined : ne(sessions.id, except);
-      const rows = await database.call((statements) =>
-        statements
-          .delete(sessions)
-          .where(and(eq(sessions.userId, userId), others))
-          .returning({ id: sessions.id }),
-      );
-      return rows.length;
-    },
+    endAll: (userId, except) => endSessions(database, userId, except),
 
     takeAttempt: async (sessionId) => {
       const [row] = await database.call((statements) =>
