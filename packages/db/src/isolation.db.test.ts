@@ -181,6 +181,7 @@ describe("the sign-in's role", () => {
             or has_any_column_privilege(${role}, c.oid, 'select, insert, update, references') end`);
   const signInTables = [
     "sign_in.accounts",
+    "sign_in.passkeys",
     "sign_in.sessions",
     "sign_in.two_factors",
     "sign_in.used_codes",

@@ -3,6 +3,7 @@ import { tables, type SignInDatabase } from "@repo/db";
 import { notFound, TenantSecretsError } from "@repo/catalog";
 import { hashPassword } from "./password-hash.ts";
 import { requireStrongPassword } from "./password-rules.ts";
+import type { CreationOptions, PasskeyDescription, Passkeys } from "./passkeys.ts";
 import { people } from "./people.ts";
 import type { SecondFactor } from "./second-factor.ts";
 import type { SessionDescription, Sessions } from "./sessions.ts";
@@ -14,7 +15,7 @@ export interface Accounts {
   describe(userId: string): Promise<{
     readonly email: string;
     readonly name: string;
-    readonly factors: { readonly totp: boolean; readonly backupCodesLeft: number };
+    readonly factors: { readonly totp: boolean; readonly passkeys: number; readonly backupCodesLeft: number };
   }>;
   touch(sessionId: string): Promise<void>;
   sessions(userId: string): Promise<readonly SessionDescription[]>;
@@ -38,8 +39,27 @@ export interface Accounts {
       userId: string,
       given: { readonly code: string; readonly keepSession: string },
     ): Promise<readonly string[]>;
-    /** Ends the other sessions. */
+    /** Removes the passkeys, too, and ends the other sessions. */
     remove(userId: string, options: { readonly keepSession: string }): Promise<void>;
+  };
+  readonly passkeys: {
+    list(userId: string): Promise<readonly PasskeyDescription[]>;
+    /** @returns what the browser takes. @throws {TenantSecretsError} CONFLICT without an authenticator app */
+    begin(userId: string): Promise<CreationOptions>;
+    /**
+     * Ends the other sessions.
+     *
+     * @param given the name 1 to 100 characters, and what the browser answered
+     * @throws {TenantSecretsError} INVALID_INPUT for an answer to something else
+     */
+    finish(
+      userId: string,
+      given: { readonly name: string; readonly response: unknown; readonly keepSession: string },
+    ): Promise<void>;
+    /** @throws {TenantSecretsError} NOT_FOUND */
+    rename(userId: string, change: { readonly id: string; readonly name: string }): Promise<void>;
+    /** Ends the other sessions. @throws {TenantSecretsError} NOT_FOUND */
+    remove(userId: string, given: { readonly id: string; readonly keepSession: string }): Promise<void>;
   };
   renewBackupCodes(userId: string): Promise<readonly string[]>;
   /** For a person who has lost all factors. Ends all sessions. */
@@ -52,11 +72,14 @@ export interface Accounts {
   >;
 }
 
-export function createAccounts(
-  database: SignInDatabase,
-  sessions: Sessions,
-  secondFactor: SecondFactor,
-): Accounts {
+interface Parts {
+  readonly database: SignInDatabase;
+  readonly sessions: Sessions;
+  readonly secondFactor: SecondFactor;
+  readonly passkeys: Passkeys;
+}
+
+export function createAccounts({ database, sessions, secondFactor, passkeys }: Parts): Accounts {
   const find = async (userId: string) => {
     const [row] = await database.call((statements) =>
       statements.select().from(people).where(eq(people.id, userId)),
@@ -70,7 +93,11 @@ export function createAccounts(
   return {
     describe: async (userId) => {
       const { email, name } = await find(userId);
-      return { email, name, factors: await secondFactor.state(userId) };
+      return {
+        email,
+        name,
+        factors: { ...(await secondFactor.state(userId)), passkeys: (await passkeys.list(userId)).length },
+      };
     },
     touch: (sessionId) => sessions.touch(sessionId),
     sessions: (userId) => sessions.list(userId),
@@ -134,12 +161,27 @@ export function createAccounts(
         return codes;
       },
       remove: async (userId, { keepSession }) => {
+        await passkeys.removeAll(userId);
         await secondFactor.remove(userId);
+        await sessions.endAll(userId, keepSession);
+      },
+    },
+    passkeys: {
+      list: (userId) => passkeys.list(userId),
+      begin: (userId) => passkeys.begin(userId),
+      finish: async (userId, { keepSession, ...given }) => {
+        await passkeys.finish(userId, given);
+        await sessions.endAll(userId, keepSession);
+      },
+      rename: (userId, change) => passkeys.rename(userId, change),
+      remove: async (userId, { id, keepSession }) => {
+        await passkeys.remove(userId, id);
         await sessions.endAll(userId, keepSession);
       },
     },
     renewBackupCodes: (userId) => secondFactor.renewBackupCodes(userId),
     resetSecondFactor: async (userId) => {
+      await passkeys.removeAll(userId);
       await secondFactor.remove(userId);
       await sessions.endAll(userId);
     },

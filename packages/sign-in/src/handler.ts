@@ -4,6 +4,7 @@ import { asTenantSecretsError } from "@repo/audit-log";
 import { TenantSecretsError, unauthenticated } from "@repo/catalog";
 import { scrubDatabaseError } from "@repo/db";
 import { accountKey, addressHeader, type Auth } from "./auth.ts";
+import { Assertion, type Passkeys, type RequestOptions } from "./passkeys.ts";
 import type { Origin, SignInEvent, SignInOptions } from "./ports.ts";
 import { requireStrongPassword } from "./password-rules.ts";
 import { verifyPassword } from "./password-hash.ts";
@@ -22,6 +23,7 @@ interface Parts {
   readonly options: SignInOptions;
   readonly sessions: Sessions;
   readonly secondFactor: SecondFactor;
+  readonly passkeys: Passkeys;
   /** The hash of a person's password. */
   readonly findHash: (userId: string) => Promise<string | undefined>;
 }
@@ -33,7 +35,7 @@ interface Step {
 
 /** What a step answers, and the cookies that go with it. */
 interface Done {
-  readonly answer: SignInAnswer;
+  readonly answer: SignInAnswer | RequestOptions;
   readonly cookies: readonly string[];
 }
 
@@ -45,7 +47,13 @@ const Code = z.string().regex(/^(?:\d{6}|[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5})$/);
 const bodies = {
   email: z.strictObject({ email: Email, password: Password }),
   "second-factor": z.strictObject({ code: Code }),
-  confirm: z.strictObject({ password: Password, code: Code.optional() }),
+  confirm: z.union([
+    z.strictObject({ password: Password, code: Code.optional() }),
+    z.strictObject({ passkey: Assertion }),
+  ]),
+  // By POST, since it makes a challenge.
+  "passkey-options": z.strictObject({}),
+  passkey: z.strictObject({ passkey: Assertion }),
   "request-password-reset": z.strictObject({ email: Email }),
   "reset-password": z.strictObject({ token: z.string().min(1).max(100), password: Password }),
   "sign-out": z.strictObject({}),
@@ -53,7 +61,7 @@ const bodies = {
 type Path = keyof typeof bodies;
 
 /**
- * The paths of the sign-in, all POST with JSON: `email`, `second-factor`, `confirm`, `sign-out`, `request-password-reset`,
+ * The paths of the sign-in, all POST with JSON: `email`, `second-factor`, `passkey-options`, `passkey`, `confirm`, `sign-out`, `request-password-reset`,
  * `reset-password`. The token of a session is in the cookie alone.
  */
 export interface SignInHandler {
@@ -71,6 +79,7 @@ export function createSignInHandler({
   options,
   sessions,
   secondFactor,
+  passkeys,
   findHash,
 }: Parts): SignInHandler {
   const behind = new Set<Promise<void>>();
@@ -133,6 +142,16 @@ export function createSignInHandler({
     return kept;
   };
 
+  /** Whether the password is the person's, and where there is a second factor the code, too. */
+  const isPerson = async (
+    { userId, enrolled }: { readonly userId: string; readonly enrolled: boolean },
+    { password, code }: { readonly password: string; readonly code?: string | undefined },
+  ): Promise<boolean> => {
+    const hash = await findHash(userId);
+    if (hash === undefined || !(await verifyPassword(hash, password))) return false;
+    return !enrolled || (code !== undefined && (await secondFactor.accepts(userId, code)));
+  };
+
   const steps: { readonly [P in Path]: (body: z.infer<(typeof bodies)[P]>, step: Step) => Promise<Done> } = {
     email: async ({ email, password }, step) => {
       await admit("sign-in", step.origin, accountKey(email));
@@ -166,7 +185,22 @@ export function createSignInHandler({
       return { answer: { next: "done" }, cookies: response.headers.getSetCookie() };
     },
 
-    confirm: async ({ password, code }, { headers, origin }) => {
+    "passkey-options": async (_, { origin }) => {
+      await admit("passkey", origin);
+      return { answer: await passkeys.ask(), cookies: [] };
+    },
+
+    passkey: async ({ passkey }, { headers, origin }) => {
+      await admit("passkey", origin);
+      const userId = await passkeys.verify(passkey);
+      if (userId === undefined) throw await denied("sign-in", origin);
+      const device = headers.get("user-agent") ?? "";
+      const cookie = await sessions.begin(userId, { address: origin.address, device });
+      await record({ action: "sign-in", outcome: "success", userId }, origin);
+      return { answer: { next: "done" }, cookies: [cookie] };
+    },
+
+    confirm: async (given, { headers, origin }) => {
       await admit("confirm", origin);
       const session = await sessions.find(headers);
       if (session === undefined) throw wrongCredentials();
@@ -175,11 +209,11 @@ export function createSignInHandler({
         await record({ action: "session.end", outcome: "success", userId }, origin);
         throw wrongCredentials();
       }
-      const hash = await findHash(userId);
-      const isPassword = hash !== undefined && (await verifyPassword(hash, password));
-      const isCode =
-        !enrolled || (code !== undefined && isPassword && (await secondFactor.accepts(userId, code)));
-      if (!isPassword || !isCode) throw await denied("sign-in.confirm", origin, userId);
+      const isRight =
+        "passkey" in given
+          ? (await passkeys.verify(given.passkey)) === userId
+          : await isPerson({ userId, enrolled }, given);
+      if (!isRight) throw await denied("sign-in.confirm", origin, userId);
       const cookie = await sessions.confirm(id);
       await record({ action: "sign-in.confirm", outcome: "success", userId }, origin);
       return { answer: { next: "done" }, cookies: [cookie] };

@@ -4,6 +4,7 @@ import { createAccounts, type Accounts } from "./accounts.ts";
 import { createAuth } from "./auth.ts";
 import { createSignInHandler, type SignInHandler } from "./handler.ts";
 import type { SignInOptions } from "./ports.ts";
+import { createPasskeys } from "./passkeys.ts";
 import { createSecondFactor } from "./second-factor.ts";
 import { createSessions, type FoundSession } from "./sessions.ts";
 
@@ -39,6 +40,7 @@ export function createSignIn(options: SignInOptions): SignIn {
   const auth = createAuth(options, database);
   const sessions = createSessions(auth, database);
   const secondFactor = createSecondFactor(auth, database);
+  const passkeys = createPasskeys(options.publicUrl, database);
   const findHash = async (userId: string): Promise<string | undefined> => {
     const [row] = await database.call((statements) =>
       statements
@@ -48,7 +50,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     );
     return row?.password ?? undefined;
   };
-  const handler = createSignInHandler({ auth, options, sessions, secondFactor, findHash });
+  const handler = createSignInHandler({ auth, options, sessions, secondFactor, passkeys, findHash });
   return {
     handler,
     session: async (headers) => {
@@ -57,7 +59,7 @@ export function createSignIn(options: SignInOptions): SignIn {
       const { userId, email: _, ...session } = found;
       return { userId, session };
     },
-    accounts: createAccounts(database, sessions, secondFactor),
+    accounts: createAccounts({ database, sessions, secondFactor, passkeys }),
     close: async () => {
       await handler.settle();
       await database.close();

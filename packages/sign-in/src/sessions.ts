@@ -43,6 +43,11 @@ export interface Sessions {
   takeAttempt(sessionId: string): Promise<boolean>;
   /** Marks it as confirmed under a new token. @returns the cookie that replaces its own */
   confirm(sessionId: string): Promise<string>;
+  /** @returns the cookie of a new session */
+  begin(
+    userId: string,
+    from: { readonly address?: string | undefined; readonly device: string },
+  ): Promise<string>;
   /** The newest session of each person. */
   lastSignIns(userIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
 }
@@ -62,6 +67,14 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
     const expected = Buffer.from(await makeSignature(token, secret));
     const given = Buffer.from(signed.slice(at + 1));
     return given.length === expected.length && timingSafeEqual(given, expected) ? token : undefined;
+  };
+
+  const cookieFor = async (token: string): Promise<string> => {
+    const { authCookies, secret } = await auth.$context;
+    const { name, attributes } = authCookies.sessionToken;
+    const value = encodeURIComponent(`${token}.${await makeSignature(token, secret)}`);
+    const secure = attributes.secure === true ? "; Secure" : "";
+    return `${name}=${value}; Max-Age=${sessionSeconds}; Path=/; HttpOnly${secure}; SameSite=Strict`;
   };
 
   return {
@@ -143,7 +156,7 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
     },
 
     confirm: async (sessionId) => {
-      const token = randomBytes(32).toString("base64url");
+      const token = makeToken();
       const rows = await database.call((statements) =>
         statements
           .update(sessions)
@@ -153,11 +166,26 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
       );
       await database.call((statements) => statements.delete(sessions).where(ended));
       if (rows.length === 0) throw new Error("a session that is confirmed is there");
-      const { authCookies, secret } = await auth.$context;
-      const { name, attributes } = authCookies.sessionToken;
-      const value = encodeURIComponent(`${token}.${await makeSignature(token, secret)}`);
-      const secure = attributes.secure === true ? "; Secure" : "";
-      return `${name}=${value}; Max-Age=${sessionSeconds}; Path=/; HttpOnly${secure}; SameSite=Strict`;
+      return cookieFor(token);
+    },
+
+    begin: async (userId, { address, device }) => {
+      const token = makeToken();
+      const now = Date.now();
+      await database.call((statements) =>
+        statements.insert(sessions).values({
+          userId,
+          token,
+          ipAddress: address,
+          userAgent: device,
+          createdAt: new Date(now),
+          updatedAt: new Date(now),
+          confirmedAt: new Date(now),
+          idleEndsAt: new Date(now + idleMs),
+          expiresAt: new Date(now + sessionSeconds * 1000),
+        }),
+      );
+      return cookieFor(token);
     },
 
     lastSignIns: async (userIds) => {
@@ -175,6 +203,10 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
       return new Map(rows.map(({ userId, last }) => [userId, last]));
     },
   };
+}
+
+function makeToken(): string {
+  return randomBytes(32).toString("base64url");
 }
 
 /** A cookie's value. Undefined also where it stands there twice: one of the two comes from elsewhere. */

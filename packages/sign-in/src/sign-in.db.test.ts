@@ -184,7 +184,11 @@ describe("a second factor", () => {
     const [code = ""] = backupCodes;
     const answers = await Promise.all(browsers.map((browser) => browser.post("second-factor", { code })));
     expect(answers.toSorted()).toEqual(["UNAUTHENTICATED", "done"]);
-    expect((await signIn.accounts.describe(person.id)).factors).toEqual({ totp: true, backupCodesLeft: 9 });
+    expect((await signIn.accounts.describe(person.id)).factors).toEqual({
+      totp: true,
+      passkeys: 0,
+      backupCodesLeft: 9,
+    });
   });
 
   test("ends the challenge after five wrong codes", async () => {

@@ -1,4 +1,5 @@
 import {
+  bigint,
   boolean,
   foreignKey,
   index,
@@ -10,7 +11,7 @@ import {
   uuid,
   type AnyPgColumn,
 } from "drizzle-orm/pg-core";
-import { at } from "./columns.ts";
+import { at, bytea } from "./columns.ts";
 import { users } from "./callers.ts";
 
 /**
@@ -122,6 +123,27 @@ export const signInUsedCodes = signInSchema.table(
     primaryKey({ name: "used_codes_pkey", columns: [t.userId, t.codeHash] }),
     belongsTo("used_codes_user_fkey", t.userId),
     index("used_codes_used").on(t.usedAt),
+  ],
+);
+
+/** Passkeys: public keys, whose private ones never leave the authenticators of people. */
+export const signInPasskeys = signInSchema.table(
+  "passkeys",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    userId: uuid("user_id").notNull(),
+    name: text("name").notNull(),
+    credentialId: text("credential_id").notNull(),
+    publicKey: bytea("public_key").notNull(),
+    counter: bigint("counter", { mode: "number" }).notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    lastUsedAt: at("last_used_at"),
+  },
+  (t) => [
+    primaryKey({ name: "passkeys_pkey", columns: [t.id] }),
+    unique("passkeys_credential_key").on(t.credentialId),
+    belongsTo("passkeys_user_fkey", t.userId),
+    index("passkeys_user").on(t.userId),
   ],
 );
 
