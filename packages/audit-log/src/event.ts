@@ -30,6 +30,7 @@ export type AuditAction =
   | "secret.destroy-versions"
   | "company.create"
   | "company.list"
+  | "company.get"
   | "company.rename"
   | "company.set-recovery"
   | "company.set-store"

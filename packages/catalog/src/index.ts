@@ -34,6 +34,7 @@ export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./oper
 export {
   companiesOperations,
   type CompanyDescription,
+  type CompanyOverview,
   type CompanyStamp,
   type NewCompany,
 } from "./operations/companies.ts";
@@ -72,6 +73,7 @@ export {
   type RemovedMember,
   userOperations,
 } from "./operations/people.ts";
+export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";
 export type {

@@ -16,15 +16,43 @@ export const listCommand = defineCommand({
     if (list.length === 0) return print('There are no companies yet; "companies create" makes one.');
     print(
       table(
-        ["SUBDOMAIN", "STORE", "STATUS", "RECOVERY", "CREATED", "ID"],
-        list.map(({ subdomain, secretStore, status, recoveryDays, createdAt, id }) => [
-          subdomain,
-          secretStore,
-          status,
-          `${recoveryDays} days`,
-          minute(createdAt),
-          id,
-        ]),
+        [
+          "SUBDOMAIN",
+          "STORE",
+          "STATUS",
+          "SECRETS",
+          "MEMBERS",
+          "API KEYS",
+          "KEY",
+          "RECOVERY",
+          "CREATED",
+          "ID",
+        ],
+        list.map(
+          ({
+            subdomain,
+            secretStore,
+            status,
+            secrets,
+            members,
+            apiKeys,
+            key,
+            recoveryDays,
+            createdAt,
+            id,
+          }) => [
+            subdomain,
+            secretStore,
+            status,
+            String(secrets),
+            String(members),
+            String(apiKeys),
+            key === undefined ? "" : `${key.version} of ${minute(key.createdAt)}`,
+            `${recoveryDays} days`,
+            minute(createdAt),
+            id,
+          ],
+        ),
       ),
     );
   },

@@ -14,6 +14,20 @@ const CompanyDescription = z.object({
 });
 export type CompanyDescription = Readonly<z.infer<typeof CompanyDescription>>;
 
+const CompanyOverview = CompanyDescription.extend({
+  /** Of those that the database knows: what only Infisical has is not counted. Removed secrets are left out. */
+  secrets: z.int(),
+  members: z.int(),
+  /** Its own, neither expired nor revoked. */
+  apiKeys: z.int(),
+  /** The active key of the company; left out before its first value, and after shredding. */
+  key: z.object({ version: z.int(), createdAt: z.date() }).optional(),
+});
+export type CompanyOverview = Readonly<z.infer<typeof CompanyOverview>>;
+
+/** A JSON text, and its signature by the deployment's signing key. */
+const SignedReceipt = z.object({ receipt: z.string(), signature: z.string() });
+
 const CompanyStamp = z.object({
   /** Which process counted. Numbers of two sources cannot be compared: another source is a reason to ask for the lists once. */
   source: z.uuid(),
@@ -40,7 +54,14 @@ export const companiesOperations = {
     kind: "query",
     verb: "companies",
     input: z.void(),
-    output: z.array(CompanyDescription).readonly(),
+    output: z.array(CompanyOverview).readonly(),
+  }),
+
+  get: operation({
+    kind: "query",
+    verb: "companies",
+    input: z.strictObject({ company }),
+    output: CompanyOverview,
   }),
 
   create: operation({
@@ -85,6 +106,32 @@ export const companiesOperations = {
     verb: "companies",
     input: z.strictObject({ company }),
     output: CompanyDescription,
+  }),
+
+  /**
+   * Destroys the company's keys, and with them every value in the database, for good. Sent again, it answers with the same
+   * receipt, and deletes a folder in Infisical that is left, if that is asked for now.
+   */
+  shred: operation({
+    kind: "mutation",
+    verb: "rotate",
+    stepUp: true,
+    input: z.strictObject({
+      company,
+      /** For how many days backups of the database are kept: until then they hold the wraps of the keys. */
+      backupsKeptDays: z.int().min(0).max(36_500),
+      /** Deletes the company's folder in Infisical too. Needed where its store is Infisical. */
+      withInfisicalFolder: z.boolean().optional(),
+    }),
+    output: SignedReceipt,
+  }),
+
+  /** The receipt of a company that was shredded. */
+  receipt: operation({
+    kind: "query",
+    verb: "rotate",
+    input: z.strictObject({ company }),
+    output: SignedReceipt,
   }),
 };
 

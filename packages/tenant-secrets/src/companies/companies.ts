@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { and, asc, eq, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type CompanyRow, type Statements } from "@repo/db";
 import { z } from "zod";
 import {
   type Caller,
   type CompanyDescription,
   type CompanyId,
+  type CompanyOverview,
   companySuspended,
   type NewCompany,
   notFound,
@@ -72,8 +73,10 @@ export interface Companies {
   resolveAgain(scope: CompanyScope): Promise<CompanyScope>;
   /** @throws {TenantSecretsError} FORBIDDEN, INVALID_INPUT, CONFLICT when the subdomain is taken or was ever a folder */
   create(caller: Caller, company: NewCompany): Promise<CompanyDescription>;
-  /** @throws {TenantSecretsError} FORBIDDEN */
-  list(caller: Caller): Promise<readonly CompanyDescription[]>;
+  /** By subdomain. @throws {TenantSecretsError} FORBIDDEN */
+  list(caller: Caller): Promise<readonly CompanyOverview[]>;
+  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
+  get(caller: Caller, subdomain: string): Promise<CompanyOverview>;
   /** Changes the subdomain; the id and the folder in Infisical stay the same. @throws as `create`, and NOT_FOUND */
   rename(caller: Caller, subdomain: string, change: NewSubdomain): Promise<CompanyDescription>;
   /**
@@ -167,10 +170,15 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
 
     list: (caller) =>
       operations.read({ caller, action: "company.list", ...toManage }, async (across) => {
-        const all = await across((statements) =>
-          statements.select().from(tables.companies).orderBy(asc(tables.companies.subdomain)),
-        );
-        return audited(all.map(describeCompany), {});
+        return audited(await across((statements) => selectOverviews(statements)), {});
+      }),
+
+    get: (caller, subdomain) =>
+      operations.read({ caller, action: "company.get", ...toManage }, async (across) => {
+        const isName = Subdomain.safeParse(subdomain).success;
+        const [found] = isName ? await across((statements) => selectOverviews(statements, subdomain)) : [];
+        if (found === undefined) throw notFound();
+        return audited(found, { companyId: found.id });
       }),
 
     rename: (caller, company, { subdomain, requestId }) => {
@@ -192,6 +200,41 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       });
     },
   };
+}
+
+/** @param subdomain of one company that is not deleted; left out: all */
+async function selectOverviews(
+  statements: Statements,
+  subdomain?: string,
+): Promise<readonly CompanyOverview[]> {
+  const { companies, companyKeys } = tables;
+  const countOf = (table: SQL, condition: SQL) =>
+    sql<number>`(select count(*)::int from ${table} o where o.company_id = "companies"."id" and ${condition})`;
+  const rows = await statements
+    .select({
+      row: companies,
+      keyVersion: companyKeys.keyVersion,
+      keyCreatedAt: companyKeys.createdAt,
+      secrets: countOf(sql`company_secrets`, sql`o.deleted_at is null`),
+      members: countOf(sql`memberships`, sql`true`),
+      apiKeys: countOf(sql`api_keys`, sql`o.revoked_at is null and o.expires_at > now()`),
+    })
+    .from(companies)
+    .leftJoin(companyKeys, and(eq(companyKeys.companyId, companies.id), eq(companyKeys.status, "active")))
+    .where(
+      subdomain === undefined
+        ? undefined
+        : and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)),
+    )
+    .orderBy(asc(companies.subdomain));
+  return rows.map(({ row, keyVersion, keyCreatedAt, ...counts }) => ({
+    ...describeCompany(row),
+    ...counts,
+    key:
+      keyVersion === null || keyCreatedAt === null
+        ? undefined
+        : { version: keyVersion, createdAt: keyCreatedAt },
+  }));
 }
 
 /** Finds a company by its subdomain, and locks its row. @throws {TenantSecretsError} NOT_FOUND */

@@ -10,24 +10,16 @@ import {
   displayNameRule,
   isDisplayName,
   notFound,
+  type OperatorDescription,
   TenantSecretsError,
 } from "@repo/catalog";
-import { audited, type Operations, type Transaction } from "../access/operation.ts";
+import { audited, type Operation, type Operations, type Transaction } from "../access/operation.ts";
 import { makeCredential } from "./credential.ts";
 import { keysOfMaker } from "./made-keys.ts";
 
-export interface OperatorDescription {
-  readonly id: string;
-  readonly name: string;
-  readonly prefix: string;
-  readonly createdAt: Date;
-  readonly expiresAt: Date;
-  readonly revokedAt: Date | undefined;
-}
-
 /**
- * Tokens of operators. No permission is checked here and the API does not reach this code: the holder of the maintenance
- * connection has an operator's rights anyway, and the first operator has no token yet.
+ * Tokens of operators. No permission is checked here, except by `listForOperator`, and the API does not reach the rest: the holder
+ * of the maintenance connection has an operator's rights anyway, and the first operator has no token yet.
  */
 export interface Operators {
   /**
@@ -41,6 +33,8 @@ export interface Operators {
     expiresAt: Date,
   ): Promise<{ readonly id: string; readonly token: string }>;
   list(caller: Caller): Promise<readonly OperatorDescription[]>;
+  /** As `list`, for the API. @throws {TenantSecretsError} FORBIDDEN */
+  listForOperator(caller: Caller): Promise<readonly OperatorDescription[]>;
   /**
    * Revokes a token at once. Idempotent.
    *
@@ -53,6 +47,13 @@ export interface Operators {
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
 export function createOperators(operations: Operations): Operators {
+  const list = (operation: Operation): Promise<readonly OperatorDescription[]> =>
+    operations.read(operation, async (across) => {
+      const rows = await across((statements) =>
+        statements.select().from(tables.operators).orderBy(asc(tables.operators.createdAt)),
+      );
+      return audited(rows.map(describe), {});
+    });
   return {
     create: (caller, name, expiresAt) =>
       operations.change({ caller, action: "operator.create" }, async ({ statements, writer }) => {
@@ -64,13 +65,9 @@ export function createOperators(operations: Operations): Operators {
         return audited({ id: made.id, token: text }, { subject: made.id, version: beside.revision });
       }),
 
-    list: (caller) =>
-      operations.read({ caller, action: "operator.list" }, async (across) => {
-        const rows = await across((statements) =>
-          statements.select().from(tables.operators).orderBy(asc(tables.operators.createdAt)),
-        );
-        return audited(rows.map(describe), {});
-      }),
+    list: (caller) => list({ caller, action: "operator.list" }),
+    listForOperator: (caller) =>
+      list({ caller, action: "operator.list", verb: "operators", to: "list operators" }),
 
     revoke: (caller, id, { revokeApiKeys: revoke } = {}) => {
       const subject = z.uuid().safeParse(id).data;

@@ -180,6 +180,21 @@ const table: Readonly<Record<string, Row>> = {
     as: operator,
     input: ({ company }) => ({ company, days: 60 }),
   },
+  "companies.get": { action: "company.get", as: operator, input: ({ company }) => ({ company }) },
+  "companies.shred": {
+    action: "key.shred",
+    as: operator,
+    input: ({ company }) => ({ company, backupsKeptDays: 30 }),
+  },
+  "companies.receipt": {
+    action: "key.shred-receipt",
+    as: operator,
+    input: async ({ company }) => {
+      await secrets.shredding.shred(operator, company, { backupsKeptDays: 30 });
+      return { company };
+    },
+  },
+  "operators.list": { action: "operator.list", as: operator },
   "companies.suspend": { action: "company.suspend", as: operator, input: ({ company }) => ({ company }) },
   "companies.resume": { action: "company.resume", as: operator, input: ({ company }) => ({ company }) },
   "companies.apiKeys.list": { action: "api-key.list", input: ({ company }) => ({ company }) },
@@ -338,6 +353,7 @@ test("these procedures ask a person to confirm", () => {
     "secrets.export",
     "secrets.search",
     "companies.suspend",
+    "companies.shred",
     "companies.members.add",
     "companies.members.change",
     "companies.members.remove",

@@ -181,6 +181,11 @@ const table: Readonly<Record<string, Row>> = {
     may: "operator",
     input: ({ company }) => ({ company, days: 60 }),
   },
+  "companies.get": { may: "operator", input: ({ company }) => ({ company }) },
+  // Neither has a folder in Infisical to delete, and the keys of an absent company are not destroyed.
+  "companies.shred": { may: "operator", input: () => ({ company: doomed, backupsKeptDays: 30 }) },
+  "companies.receipt": { may: "operator", input: () => ({ company: doomed }), before: shredDoomed },
+  "operators.list": { may: "operator" },
   "companies.suspend": {
     may: "operator",
     input: ({ company }) => ({ company }),
@@ -304,6 +309,12 @@ const inProcess: Sender = {
   },
 };
 
+/** A company that operators shred, again and again. */
+const doomed = "doomed";
+async function shredDoomed(): Promise<void> {
+  await secrets.shredding.shred(operator, doomed, { backupsKeptDays: 30 });
+}
+
 let mine: Place;
 let theirs: Place;
 let run = "";
@@ -341,6 +352,7 @@ const apiKey = (companies: string[], narrower: Partial<NewApiKey>) =>
 
 beforeAll(async () => {
   [mine, theirs] = [await populate(), await populate()];
+  await secrets.companies.create(operator, { subdomain: doomed, secretStore: "database" });
   await secrets.companyKeyRotation.requestRotation(operator, theirs.company);
   run = (await secrets.runs.list(operator, { limit: 1 }))[0]?.id ?? "";
   const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });

@@ -49,6 +49,7 @@ const without: Readonly<Record<string, string>> = {
   "me.backupCodes.renew": "the last codes count",
   "companies.setRecovery": sets,
   "companies.suspend": sets,
+  "companies.shred": "what is destroyed stays destroyed, and it answers with the same receipt",
   "companies.resume": sets,
   "companies.apiKeys.revoke": sets,
   "companies.members.change": sets,

@@ -9,6 +9,7 @@ import {
   myBackupCodeOperations,
   mySessionOperations,
   myTotpOperations,
+  operatorOperations,
   runOperations,
   searchOperations,
   userOperations,
@@ -79,6 +80,9 @@ export const appRouter = router({
       create: ({ companies }, caller, company) => companies.create(caller, company),
       rename: ({ companies }, caller, { company, ...change }) => companies.rename(caller, company, change),
       setRecovery: ({ companies }, caller, { company, days }) => companies.setRecovery(caller, company, days),
+      get: ({ companies }, caller, { company }) => companies.get(caller, company),
+      shred: ({ shredding }, caller, { company, ...options }) => shredding.shred(caller, company, options),
+      receipt: ({ shredding }, caller, { company }) => shredding.receipt(caller, company),
       suspend: ({ suspension }, caller, { company }) => suspension.suspend(caller, company),
       resume: ({ suspension }, caller, { company }) => suspension.resume(caller, company),
     }),
@@ -133,6 +137,10 @@ export const appRouter = router({
       resume: ({ runs }, caller, { run }) => runs.resume(caller, run),
       cancel: ({ runs }, caller, { run }) => runs.cancel(caller, run),
     }),
+  ),
+
+  operators: router(
+    procedures(operatorOperations, { list: ({ operators }, caller) => operators.listForOperator(caller) }),
   ),
 
   users: router(

@@ -33,7 +33,7 @@ export interface ShredOptions {
   /** The retention of database backups, in days: until then they contain the wraps. */
   readonly backupsKeptDays: number;
   /** Also deletes the company's folder in Infisical: permanently, except for Infisical's own history. */
-  readonly withInfisicalFolder?: boolean;
+  readonly withInfisicalFolder?: boolean | undefined;
 }
 
 export interface Shredding {

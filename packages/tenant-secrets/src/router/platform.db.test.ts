@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { createFixture, operator, product } from "../testing/fixture.ts";
+import { createCaller } from "./router.ts";
+import { createCallerContext } from "./trpc.ts";
+
+const fixture = await createFixture();
+const { secrets } = fixture;
+const { companies, operators } = createCaller(createCallerContext(secrets, operator));
+const inAnHour = () => new Date(Date.now() + 3_600_000);
+
+test("a company is described with its secrets, members, active API keys and the age of its key", async () => {
+  const company = await fixture.company("database");
+  expect(await companies.get({ company })).toMatchObject({
+    subdomain: company,
+    status: "active",
+    secrets: 0,
+    members: 0,
+    apiKeys: 0,
+    key: undefined,
+  });
+  const own = secrets.company(company, product);
+  await own.setMany({ CUSTOM_A: "fake_a_0001", CUSTOM_B: "fake_b_0001" });
+  await own.set("CUSTOM_A", "fake_a_0002");
+  await own.set("CUSTOM_GONE", "fake_gone_0001");
+  await own.remove("CUSTOM_GONE");
+  await fixture.person(company, "owner");
+  const key = { companies: [company], platform: false, verbs: ["use"], secretKeys: ["*"] } as const;
+  for (const name of ["kept", "revoked"]) {
+    const made = await secrets.apiKeys.create(operator, { ...key, name, expiresAt: inAnHour() });
+    if (name === "revoked") await secrets.apiKeys.revoke(operator, company, made.description.id);
+  }
+  const before = await companies.get({ company });
+  expect(before).toMatchObject({ secrets: 2, members: 1, apiKeys: 1, key: { version: 1 } });
+  expect(Math.abs(Date.now() - (before.key?.createdAt.getTime() ?? 0))).toBeLessThan(60_000);
+  const listed = await companies.list();
+  expect(listed.find(({ subdomain }) => subdomain === company)).toEqual(before);
+  await expect(companies.get({ company: "nobody-here" })).rejects.toMatchObject({ code: "NOT_FOUND" });
+});
+
+test("a company that an operator shreds by the API has a receipt that is genuine, and no value any more", async () => {
+  const company = await fixture.company("database");
+  await secrets.company(company, product).set("CUSTOM_A", "fake_a_0001");
+  const receipt = await companies.shred({ company, backupsKeptDays: 30 });
+  expect(await companies.receipt({ company })).toEqual(receipt);
+  expect(await companies.shred({ company, backupsKeptDays: 30 })).toEqual(receipt);
+  const content = await secrets.shredding.verifyReceipt(operator, JSON.stringify(receipt));
+  expect(content.company.subdomain).toBe(company);
+  await expect(secrets.company(company, product).get("CUSTOM_A")).rejects.toMatchObject({
+    code: "KEY_DESTROYED",
+  });
+  expect(await companies.get({ company })).toMatchObject({ key: undefined, apiKeys: 0 });
+  const untouched = await fixture.company("database");
+  await expect(companies.receipt({ company: untouched })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  await expect(companies.shred({ company: untouched, backupsKeptDays: -1 })).rejects.toMatchObject({
+    code: "BAD_REQUEST",
+  });
+});
+
+test("operators are listed without their tokens", async () => {
+  const { id, token } = await secrets.operators.create(product, "Ada", inAnHour());
+  const list = await operators.list();
+  expect(list.find((each) => each.id === id)).toMatchObject({ name: "Ada", revokedAt: undefined });
+  expect(JSON.stringify(list)).not.toContain(token.slice(-20));
+});
