@@ -3,7 +3,7 @@ import { and, asc, count, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { type Across, tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { SigningKey } from "@repo/audit-log";
-import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import { type Caller, notFound, Subdomain, TenantSecretsError } from "@repo/catalog";
 import {
   audited,
   type Audited,
@@ -241,6 +241,8 @@ function checkBackupsKept(days: number): void {
 }
 
 async function findCompany(statements: Statements, subdomain: string): Promise<CompanyRow | undefined> {
+  // An invalid subdomain names no company, and may be a text that PostgreSQL rejects.
+  if (!Subdomain.safeParse(subdomain).success) return undefined;
   const [row] = await statements
     .select()
     .from(companies)
