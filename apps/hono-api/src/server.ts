@@ -13,7 +13,7 @@ await bootstrap(async (runtime) => {
   const { env, log, database, infisical, secrets, metrics, stopping } = runtime;
   const startUp = createStartUp(log);
   const admin = readAdminFiles(fileURLToPath(new URL("../../admin/dist", import.meta.url)));
-  if (admin === undefined) log("warn", "the admin app is not built: run `node apps/admin/build.ts`");
+  if (admin === undefined) log("info", "the admin app is not built: run `node apps/admin/build.ts`");
   const createAppAt = (listeningUrl: string) =>
     createApp({
       secrets,

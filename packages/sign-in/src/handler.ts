@@ -95,8 +95,8 @@ export function createSignInHandler({
     return wrongCredentials();
   };
   const admit = async (kind: string, origin: Origin, account?: string): Promise<void> => {
-    await options.admit(`${kind} from ${origin.address ?? "an unknown address"}`);
-    if (account !== undefined) await options.admit(`${kind} of ${account}`);
+    await options.admit(`${kind} from ${origin.address ?? "an unknown address"}`, origin);
+    if (account !== undefined) await options.admit(`${kind} of ${account}`, origin);
   };
 
   /** Calls better-auth with the cookies that this step is about, and no other header of the client. */

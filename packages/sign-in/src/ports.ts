@@ -9,16 +9,7 @@ export interface Mail {
 
 /** One step of a sign-in, for the audit log. */
 export interface SignInEvent {
-  readonly action:
-    | "sign-in"
-    | "sign-in.second-factor"
-    | "sign-in.confirm"
-    | "session.end"
-    | "password.change"
-    | "password.reset"
-    | "factor.add"
-    | "factor.remove"
-    | "factor.reset";
+  readonly action: "sign-in" | "sign-in.second-factor" | "sign-in.confirm" | "session.end" | "password.reset";
   readonly outcome: "success" | "denied";
   /** Left out where no account is known. */
   readonly userId?: string | undefined;
@@ -41,7 +32,7 @@ export interface SignInOptions {
    * @param key of an address, or of an account by the hash of its e-mail address
    * @throws {TenantSecretsError} RATE_LIMITED
    */
-  readonly admit: (key: string) => Promise<void>;
+  readonly admit: (key: string, from: Origin) => Promise<void>;
   readonly onEvent: (event: SignInEvent) => Promise<void>;
 }
 

@@ -19,6 +19,7 @@ import { createOperators } from "./companies/operators.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
 import { createStamps } from "./companies/stamps.ts";
 import { createSuspension } from "./companies/suspension.ts";
+import { createSignInSteps } from "./companies/sign-in-steps.ts";
 import { createUsers } from "./companies/users.ts";
 import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
@@ -82,6 +83,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     apiKeys: createApiKeys(operations, companies),
     members: createMembers(operations, companies),
     users: createUsers(operations, accounts),
+    signInSteps: createSignInSteps(audit, limits),
     me: createMe(operations, rows, accounts),
     operators: createOperators(operations),
     importLegacy: createLegacyImport(importParts, legacyImport),

@@ -9,6 +9,7 @@ import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
 import type { Stamps } from "./companies/stamps.ts";
 import type { Suspension } from "./companies/suspension.ts";
+import type { SignInSteps } from "./companies/sign-in-steps.ts";
 import type { Users } from "./companies/users.ts";
 import type { KeyBackups } from "./keys/backup/backup.ts";
 import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
@@ -37,6 +38,7 @@ export interface Services {
   readonly apiKeys: ApiKeys;
   readonly members: Members;
   readonly users: Users;
+  readonly signInSteps: SignInSteps;
   readonly me: Me;
   readonly operators: Operators;
   readonly masterKeys: MasterKeyRegistry;

@@ -45,6 +45,8 @@ export interface RateLimits {
    * connections.
    */
   isGuessing(address: string | undefined): boolean;
+  /** Counts an attempt to sign in, for an address or an account, before any work is done for it. */
+  admitAttempt(key: string, from: Pick<Caller, "address" | "requestId">): Promise<void>;
   /** Counts a call; each call of a batch counts. */
   admitCall(caller: Caller, isSensitive: boolean): Promise<void>;
   /**
@@ -57,6 +59,8 @@ export interface RateLimits {
 }
 
 const minuteMs = 60_000;
+/** Per key and minute: a person mistypes a password, and an office shares an address. */
+const attemptsPerMinute = 20;
 const dayMs = 24 * 60 * minuteMs;
 const longestBlockMs = 60 * minuteMs;
 /** Milliseconds until a block is looked up again: as long as a credential's check is cached. */
@@ -99,6 +103,14 @@ export function createRateLimits(
       const refusal = { action: "credential.check", outcome: "denied", reason: "RATE_LIMITED" } as const;
       await audit.record({ actor: { kind: "anonymous", id: prefix ?? "none" }, address, requestId }, refusal);
       throw rateLimited(waitMs);
+    },
+
+    admitAttempt: async (key, from) => {
+      const { points, endsInMs } = await counted(() => counters.add(keyOf("attempt", key), minuteMs));
+      if (points <= attemptsPerMinute) return;
+      const refusal = { action: "sign-in", outcome: "denied", reason: "RATE_LIMITED" } as const;
+      await audit.record({ actor: { kind: "anonymous", id: "none" }, ...from }, refusal);
+      throw rateLimited(endsInMs);
     },
 
     admitCall: async (caller, isSensitive) => {
