@@ -1,4 +1,5 @@
 import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
+import type { SignIn } from "@repo/sign-in";
 import { Hono, type MiddlewareHandler } from "hono";
 import type { StartUp } from "./bootstrap.ts";
 import type { ApiEnv } from "./context.ts";
@@ -15,6 +16,7 @@ import { traceRequests } from "./middleware/tracing.ts";
 import type { AdminFiles } from "./routes/admin-files.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { paymentRoutes } from "./routes/payments.ts";
+import { serveSignIn } from "./routes/sign-in.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
 
@@ -33,6 +35,8 @@ export interface AppOptions extends ReadinessOptions {
   /** Origins whose pages may send requests with side effects. */
   readonly allowedOrigins: readonly string[];
   readonly maxRequestsInFlight: number;
+  /** The sign-in of people. Undefined where the deployment has none. */
+  readonly signIn?: Pick<SignIn, "handler"> | undefined;
 }
 
 /** The routes behind their middleware. Opens no connection. */
@@ -80,6 +84,7 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.use("/api/*", onceStarted(startUp));
   if (secrets.catalog.find("STRIPE_SECRET_KEY") !== undefined)
     app.route("/api/payments", paymentRoutes(getCompanyFromRequest, options.stripeApiUrl));
+  if (options.signIn !== undefined) app.post("/api/sign-in/*", serveSignIn(options.signIn.handler));
   app.all("/trpc/*", onceStarted(startUp), serveTrpc(secrets, log));
   return app;
 }

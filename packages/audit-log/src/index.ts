@@ -10,6 +10,7 @@ export {
   type AuditEntry,
   type AuditKey,
   type AuditLog,
+  type AuditOutcome,
   isGenuine,
   type LostEvent,
   macFieldsOf,

@@ -6,6 +6,7 @@ import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
+import type { Mail, SignIn } from "@repo/sign-in";
 import {
   createTenantSecrets,
   type Catalog,
@@ -18,6 +19,7 @@ import { createApp } from "../app.ts";
 import { listen } from "../http-server.ts";
 import { createLog } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import { signPeopleIn } from "../people.ts";
 import { createStartUp } from "../bootstrap.ts";
 import { readAdminFiles } from "../routes/admin-files.ts";
 
@@ -112,6 +114,7 @@ export interface Api {
   readonly lines: readonly string[];
   readonly metrics: Metrics;
   readonly database: Database;
+  readonly accounts: SignIn["accounts"] | undefined;
 }
 
 export interface ApiOptions {
@@ -124,6 +127,8 @@ export interface ApiOptions {
   readonly maxRequestsInFlight?: number;
   /** The directory of the built admin app. Default none. */
   readonly adminDirectory?: string;
+  /** Where the mails of the sign-in go. Without it, or without `backends`, no person signs in. */
+  readonly mails?: Mail[];
 }
 
 /** The API on a socket, in this process. Without `backends` its database, Infisical and Stripe are unreachable. */
@@ -134,6 +139,7 @@ export async function startApi({
   trustedProxies = 0,
   maxRequestsInFlight = 1000,
   adminDirectory,
+  mails,
 }: ApiOptions = {}): Promise<Api> {
   const unreachableUrl = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
   const metrics = createMetrics();
@@ -157,7 +163,25 @@ export async function startApi({
   const startUp = createStartUp(log);
   if (started) await startUp.run(async () => {}, new AbortController().signal);
   const catalog: Catalog = deliveryChatCatalog;
-  const secrets = createTenantSecrets({ database, infisical, catalog, limits, cache: false });
+  const signIn =
+    mails === undefined || backends === undefined
+      ? undefined
+      : signPeopleIn({
+          databaseUrl: backends.database.urls.signIn,
+          secret: "fake-secret-of-a-test-fake-secret-of-a-test",
+          publicUrl: "http://localhost",
+          sendMail: async (mail) => void mails.push(mail),
+          secrets: () => secrets,
+        });
+  const secrets: TenantSecrets<Catalog> = createTenantSecrets({
+    database,
+    infisical,
+    catalog,
+    limits,
+    cache: false,
+    signIn: signIn && ((headers) => signIn.session(headers)),
+    accounts: signIn?.accounts,
+  });
   const stripeApiUrl = backends?.stripe.url ?? "http://127.0.0.1:1";
   const createAppAt = (url: string) =>
     createApp({
@@ -175,12 +199,14 @@ export async function startApi({
       admin: adminDirectory === undefined ? undefined : readAdminFiles(adminDirectory),
       allowedOrigins: ["https://admin.example.com"],
       maxRequestsInFlight,
+      signIn,
     });
   metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening: () => true });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {
     await server.stop(1000);
+    await signIn?.close();
     await database.close();
   });
-  return { url: server.url, lines, metrics, database };
+  return { url: server.url, lines, metrics, database, accounts: signIn?.accounts };
 }

@@ -30,7 +30,7 @@ const Account = z.object({
 });
 
 const none = { input: z.void(), output: z.null() };
-const onAccount = { kind: "mutation", verb: "describe", stepUp: true } as const;
+const onAccount = { kind: "mutation", verb: "describe", stepUp: true, sensitive: true } as const;
 
 export const meOperations = {
   /** Who has signed in, and what they may do. Each page begins with it. */

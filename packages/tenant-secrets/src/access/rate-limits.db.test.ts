@@ -431,10 +431,11 @@ describe("rate limit on sensitive calls", () => {
       const code = await codeOf(Promise.resolve(call({})));
       if (code !== "TOO_MANY_REQUESTS") ordinary.push(path);
     }
-    const looks = /\.(list|publicKeys|capabilities|history)$|^(keys\.(status|report)|runs\.get)$/;
+    const looks =
+      /\.(list|publicKeys|capabilities|history|describe|removed|stamp|summary|proof)$|^(keys\.(status|report)|(runs|companies|me)\.get|companies\.receipt|me\.active)$/;
     const reads = /^secrets\.(read|readMany|readActive|reportOutcome)$/;
     const writes =
-      /^secrets\.(write|writeMany|import|stage|promote|discard|rollback|setExpiry|remove|restore|purge)$/;
+      /^secrets\.(write|writeMany|generate|import|stage|promote|discard|rollback|setExpiry|remove|restore|purge)$/;
     const expected = [looks, reads, writes];
     expect(ordinary.filter((path) => !expected.some((pattern) => pattern.test(path)))).toEqual([]);
     expect(ordinary).toContain("secrets.read");
