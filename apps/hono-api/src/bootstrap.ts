@@ -7,6 +7,8 @@ import {
   InfisicalError,
   type InfisicalClient,
 } from "@repo/infisical";
+import { createSmtpMail } from "@repo/mail";
+import type { SignIn } from "@repo/sign-in";
 import {
   asTenantSecretsError,
   createTenantSecrets,
@@ -21,6 +23,7 @@ import { loadProduct } from "@repo/tenant-secrets/product-module";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
+import { signPeopleIn } from "./people.ts";
 
 /** What a process of this deployment has, from its environment to its connections. */
 export interface Runtime {
@@ -29,6 +32,8 @@ export interface Runtime {
   readonly database: Database;
   readonly infisical: InfisicalClient;
   readonly secrets: TenantSecrets<Catalog>;
+  /** The sign-in of people. Undefined where the deployment has none. */
+  readonly signIn: SignIn | undefined;
   readonly metrics: Metrics;
   /** Aborts on the first SIGTERM, SIGINT or SIGHUP. A second one ends the process at once. */
   readonly stopping: AbortSignal;
@@ -57,7 +62,11 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       onNews: ({ level, sentence, code }) => log(level, sentence, { code }),
     });
     const product = await loadProduct(env.SECRETS_CATALOG, (specifier) => import(specifier));
+    const mail = mailOf(env);
+    const signIn = signInOf(env, mail, () => secrets);
     const options = {
+      signIn: signIn && ((headers: Headers) => signIn.session(headers)),
+      accounts: signIn?.accounts,
       database,
       infisical,
       catalog: product.catalog,
@@ -91,9 +100,13 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       },
       verifiers: product.verifiers,
     };
-    const secrets = createWithCatalog(options);
-    const { stopping, onStop } = handleSignals(log, database, secrets);
-    await main({ env, log, database, infisical, secrets, metrics, stopping, onStop });
+    const secrets: TenantSecrets<Catalog> = createWithCatalog(options);
+    const close = async (): Promise<void> => {
+      await signIn?.close();
+      await database.close();
+    };
+    const { stopping, onStop } = handleSignals(log, secrets, close);
+    await main({ env, log, database, infisical, secrets, signIn, metrics, stopping, onStop });
   } catch (error) {
     exitUnstarted(error);
   }
@@ -114,10 +127,54 @@ function backupDestinationOf(env: ApiEnvironment): BackupDestination | undefined
   return recipients === undefined || directory === undefined ? undefined : { recipients, directory };
 }
 
+/**
+ * @returns undefined where the environment names no mail server
+ * @throws {StartupError} naming the variable that is missing or malformed
+ */
+function mailOf({
+  SMTP_URL: url,
+  MAIL_FROM: from,
+  SIGN_IN_SECRET: secret,
+  PUBLIC_URL: publicUrl,
+}: ApiEnvironment) {
+  if (url === undefined) return undefined;
+  if (from === undefined || secret === undefined || publicUrl === undefined) {
+    throw new StartupError("SMTP_URL is set: MAIL_FROM, SIGN_IN_SECRET and PUBLIC_URL have to be set, too.");
+  }
+  try {
+    return { send: createSmtpMail({ url, from }), secret, publicUrl };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new StartupError(`${error.message}. See docs/configuration.md.`);
+  }
+}
+
+/**
+ * @returns undefined where the environment names no database of the sign-in
+ * @throws {StartupError} naming what else it takes
+ */
+function signInOf(
+  { DATABASE_SIGN_IN_URL: databaseUrl }: ApiEnvironment,
+  mail: ReturnType<typeof mailOf>,
+  secrets: () => TenantSecrets<Catalog>,
+): SignIn | undefined {
+  if (databaseUrl === undefined) return undefined;
+  if (mail === undefined)
+    throw new StartupError(
+      "DATABASE_SIGN_IN_URL is set: SMTP_URL has to be set, too, for resets of passwords.",
+    );
+  try {
+    const { send: sendMail, secret, publicUrl } = mail;
+    return signPeopleIn({ databaseUrl, secret, publicUrl, sendMail, secrets });
+  } catch (error) {
+    throw error instanceof TypeError ? new StartupError(error.message) : error;
+  }
+}
+
 function handleSignals(
   log: Log,
-  database: Database,
   secrets: Pick<Runtime["secrets"], "stop">,
+  close: () => Promise<void>,
 ): Pick<Runtime, "stopping" | "onStop"> {
   const stopping = new AbortController();
   let shutDown = async (): Promise<void> => {};
@@ -131,7 +188,7 @@ function handleSignals(
       .catch((error: unknown) =>
         log("error", "the last events of the audit log are lost", { code: asTenantSecretsError(error).code }),
       );
-    await database.close();
+    await close();
     log("info", "stopped");
     process.exit(0);
   };

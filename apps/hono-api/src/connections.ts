@@ -5,7 +5,11 @@ import { StartupError } from "./bootstrap.ts";
 
 type Urls = Pick<
   ApiEnvironment,
-  "DATABASE_URL" | "DATABASE_MAINTENANCE_URL" | "DATABASE_MIGRATION_URL" | "DATABASE_LISTENER_URL"
+  | "DATABASE_URL"
+  | "DATABASE_MAINTENANCE_URL"
+  | "DATABASE_MIGRATION_URL"
+  | "DATABASE_LISTENER_URL"
+  | "DATABASE_SIGN_IN_URL"
 >;
 
 interface ConnectionsToCheck {
@@ -21,6 +25,7 @@ const names = [
   "DATABASE_MAINTENANCE_URL",
   "DATABASE_MIGRATION_URL",
   "DATABASE_LISTENER_URL",
+  "DATABASE_SIGN_IN_URL",
 ] as const;
 
 const remedy = "give it the address of the server itself, or of a pooler in session mode";

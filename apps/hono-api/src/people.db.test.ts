@@ -1,9 +1,10 @@
 import { connectSignInDatabase } from "@repo/db";
 import { whenDone } from "@repo/db/testing";
 import type { Mail } from "@repo/sign-in";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createBackends, operator, startApi } from "./testing/fixture.ts";
 import { sendJson, send, type Answer } from "./testing/raw-http.ts";
+import { startServer, variablesOf } from "./testing/spawn.ts";
 
 const password = "correct horse battery staple";
 const mails: Mail[] = [];
@@ -95,6 +96,51 @@ test("an owner without a second factor may add one and do nothing else", async (
   expect(begun.body).toContain("otpauth://totp/");
 });
 
+test("a page of another origin cannot sign a browser in", async () => {
+  const answer = await sendJson(api.url, {
+    path: "/api/sign-in/email",
+    body: { email: "pat@acmecorp.example", password },
+    headers: { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
+  });
+  expect(answer.status).toBe(403);
+  expect(answer.headers["set-cookie"]).toBeUndefined();
+});
+
+describe("a process with DATABASE_SIGN_IN_URL", () => {
+  const variables = {
+    ...variablesOf(backends.database.urls, backends.emulator),
+    DATABASE_SIGN_IN_URL: backends.database.urls.signIn,
+  };
+
+  test("and no mail server does not start, and says what is missing", async () => {
+    const server = startServer(variables);
+    await server.says(/DATABASE_SIGN_IN_URL is set: SMTP_URL has to be set/);
+    expect(await server.ended).toBe(1);
+  });
+
+  test("and a mail server signs people in", async () => {
+    const server = startServer({
+      ...variables,
+      SMTP_URL: "smtp://127.0.0.1:1",
+      MAIL_FROM: "no-reply@example.test",
+      SIGN_IN_SECRET: "fake-secret-of-a-test-fake-secret-of-a-test",
+      PUBLIC_URL: "http://localhost:3000",
+    });
+    whenDone(async () => {
+      server.kill("SIGKILL");
+      await server.ended;
+    });
+    await makePerson("noa@acmecorp.example", "member");
+    const url = await server.url();
+    await server.says(/"msg":"ready/);
+    const body = { email: "noa@acmecorp.example", password };
+    const answer = await sendJson(url, { path: "/api/sign-in/email", body });
+    expect([answer.status, answer.body]).toEqual([200, '{"next":"done"}']);
+    expect(answer.headers["set-cookie"]?.[0]).toMatch(/^__Host-tenant-secrets\.session_token=/);
+  });
+});
+
+// The last, because the attempts of the tests share an address.
 test("attempts of one address are limited, and each is in the audit log", async () => {
   const answers = [];
   for (let i = 0; i < 25; i += 1)
@@ -112,14 +158,4 @@ test("attempts of one address are limited, and each is in the audit log", async 
   const reasons = events.events.map(({ reason }) => reason);
   expect(reasons).toContain("UNAUTHENTICATED");
   expect(reasons).toContain("RATE_LIMITED");
-});
-
-test("a page of another origin cannot sign a browser in", async () => {
-  const answer = await sendJson(api.url, {
-    path: "/api/sign-in/email",
-    body: { email: "pat@acmecorp.example", password },
-    headers: { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
-  });
-  expect(answer.status).toBe(403);
-  expect(answer.headers["set-cookie"]).toBeUndefined();
 });

@@ -10,7 +10,7 @@ import { startMetrics } from "./metrics/metrics-server.ts";
 import { readAdminFiles } from "./routes/admin-files.ts";
 
 await bootstrap(async (runtime) => {
-  const { env, log, database, infisical, secrets, metrics, stopping } = runtime;
+  const { env, log, database, infisical, secrets, signIn, metrics, stopping } = runtime;
   const startUp = createStartUp(log);
   const admin = readAdminFiles(fileURLToPath(new URL("../../admin/dist", import.meta.url)));
   if (admin === undefined) log("info", "the admin app is not built: run `node apps/admin/build.ts`");
@@ -19,6 +19,7 @@ await bootstrap(async (runtime) => {
       secrets,
       database,
       infisical,
+      signIn,
       startUp,
       isListening: () => secrets.isListening(),
       log,

@@ -1,6 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import type { AuditAction } from "./event.ts";
+import { auditActions } from "./event.ts";
 import type { EventRow } from "./leaf.ts";
 
 const { auditSummaries } = tables;
@@ -15,39 +15,17 @@ export interface SummaryCounts {
   readonly denials: number;
 }
 
-const reveals: ReadonlySet<string> = new Set<AuditAction>(["secret.reveal", "secret.export"]);
-
-const changes: ReadonlySet<string> = new Set<AuditAction>([
-  "secret.write",
-  "secret.remove",
-  "secret.restore",
-  "secret.backfill",
-  "secret.stage",
-  "secret.promote",
-  "secret.discard",
-  "secret.rollback",
-  "secret.purge",
-  "secret.set-expiry",
-  "secret.destroy-versions",
-  "company.create",
-  "company.rename",
-  "company.set-recovery",
-  "company.set-store",
-  "api-key.create",
-  "api-key.revoke",
-  "member.add",
-  "member.change",
-  "member.remove",
-  "key.rotate-company",
-  "key.destroy-company",
-]);
+const actionsCountedAs = (count: keyof SummaryCounts): readonly string[] =>
+  Object.entries(auditActions).flatMap(([action, counted]) => (counted === count ? [action] : []));
 
 /** The actions of each count. Denials are those of any action. */
 export const summarizedActions = {
-  reads: ["secret.read"],
-  reveals: [...reveals],
-  changes: [...changes],
+  reads: actionsCountedAs("reads"),
+  reveals: actionsCountedAs("reveals"),
+  changes: actionsCountedAs("changes"),
 } as const;
+
+const countOf: ReadonlyMap<string, keyof SummaryCounts | null> = new Map(Object.entries(auditActions));
 
 type CountedEvent = Pick<
   EventRow,
@@ -57,9 +35,7 @@ type CountedEvent = Pick<
 function kindOf({ action, outcome }: CountedEvent): keyof SummaryCounts | undefined {
   if (outcome === "denied") return "denials";
   if (outcome !== "success") return undefined;
-  if (action === "secret.read") return "reads";
-  if (reveals.has(action)) return "reveals";
-  return changes.has(action) ? "changes" : undefined;
+  return countOf.get(action) ?? undefined;
 }
 
 const hourMs = 3_600_000;

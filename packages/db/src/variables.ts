@@ -17,4 +17,5 @@ export const databaseVariables = {
   DATABASE_MAINTENANCE_URL: databaseUrlVariable,
   DATABASE_MIGRATION_URL: databaseUrlVariable.optional(),
   DATABASE_LISTENER_URL: databaseUrlVariable,
+  DATABASE_SIGN_IN_URL: databaseUrlVariable.optional(),
 } as const;
