@@ -364,6 +364,35 @@ create policy company on company_subdomains for all to tenant_secrets_applicatio
 create policy maintenance on company_subdomains for all to tenant_secrets_maintenance using true with check true;
 grant insert, select on company_subdomains to tenant_secrets_maintenance;
 
+create table invitations (
+  id uuid not null default gen_random_uuid(),
+  company_id uuid not null,
+  email text not null,
+  role text not null,
+  token_hash text not null,
+  invited_by_kind text not null,
+  invited_by_id text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  expires_at timestamp(3) with time zone not null,
+  accepted_at timestamp(3) with time zone,
+  revoked_at timestamp(3) with time zone,
+  revision integer not null,
+  mac_key_version smallint not null,
+  mac bytea not null,
+  constraint invitations_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint invitations_pkey PRIMARY KEY (id),
+  constraint invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'auditor'::text]))),
+  constraint invitations_token_hash_key UNIQUE (token_hash)
+);
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.invitations FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.invitations FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
+CREATE UNIQUE INDEX invitations_open ON public.invitations USING btree (company_id, email) WHERE ((accepted_at IS NULL) AND (revoked_at IS NULL));
+alter table invitations enable row level security;
+alter table invitations force row level security;
+create policy company on invitations for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on invitations for all to tenant_secrets_maintenance using true with check true;
+grant insert, select, update on invitations to tenant_secrets_maintenance;
+
 create table job_tasks (
   name text not null,
   constraint job_tasks_pkey PRIMARY KEY (name)

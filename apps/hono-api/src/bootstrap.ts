@@ -92,6 +92,7 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         maxBytes: env.CACHE_MAX_MEBIBYTES * 1024 * 1024,
       },
       backupDestination: backupDestinationOf(env),
+      mail: mailOf(env),
       onAlarm: ({ code, message, diagnosis }: TenantSecretsError) =>
         log("error", message, { code, diagnosis }),
       checks: {

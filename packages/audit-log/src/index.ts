@@ -37,6 +37,7 @@ export {
   rowTables,
   selectKeyCompanies,
   type StoredRow,
+  invitationState,
   userState,
 } from "./stored-rows.ts";
 export { summarizedActions, type SummaryCounts } from "./summary.ts";

@@ -2,7 +2,7 @@ import { asc, eq, gt, sql, type SQL } from "drizzle-orm";
 import { tables, type Authenticated, type Statements } from "@repo/db";
 import type { RowState } from "@repo/envelope";
 
-const { apiKeyCompanies, apiKeys, companies, memberships, operators, users } = tables;
+const { apiKeyCompanies, apiKeys, companies, invitations, memberships, operators, users } = tables;
 
 /** A stored row that decides who may read. */
 export interface StoredRow {
@@ -132,7 +132,28 @@ export const rowTables: readonly RowTable[] = [
     },
     remac: remacIn(sql`${memberships}`, sql`t.company_id = r.id and t.user_id = r.user_id`),
   },
+  {
+    kind: "invitation",
+    select: async (statements, after, limit) => {
+      const last = idOf(after);
+      const rows = await statements
+        .select()
+        .from(invitations)
+        .where(last === undefined ? undefined : gt(invitations.id, last))
+        .orderBy(asc(invitations.id))
+        .limit(limit);
+      return rows.map((row) => ({ state: invitationState(row), beside: besideOf(row) }));
+    },
+    remac: remacIn(sql`${invitations}`, sameId),
+  },
 ];
+
+type StoredInvitation = Omit<typeof invitations.$inferSelect, "createdAt" | keyof Authenticated>;
+
+export function invitationState({ expiresAt, acceptedAt, revokedAt, ...state }: StoredInvitation) {
+  const closed = acceptedAt !== null || revokedAt !== null;
+  return { kind: "invitation", ...state, expiresAtMs: expiresAt.getTime(), closed } as const;
+}
 
 type StoredApiKey = Omit<
   typeof apiKeys.$inferSelect,

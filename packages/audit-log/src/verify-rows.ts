@@ -46,6 +46,10 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "user.disable":
     case "user.enable":
       return `user ${subject}`;
+    case "invitation.create":
+    case "invitation.accept":
+    case "invitation.revoke":
+      return `invitation ${subject}`;
     case "member.add":
     case "member.change":
     case "member.remove":

@@ -122,6 +122,26 @@ CREATE TABLE "api_keys" (
 	CONSTRAINT "api_keys_key_patterns_check" CHECK (cardinality("api_keys"."key_patterns") > 0)
 );
 --> statement-breakpoint
+CREATE TABLE "invitations" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"company_id" uuid NOT NULL,
+	"email" text NOT NULL,
+	"role" text NOT NULL,
+	"token_hash" text NOT NULL,
+	"invited_by_kind" text NOT NULL,
+	"invited_by_id" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	"accepted_at" timestamp (3) with time zone,
+	"revoked_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_version" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
+	CONSTRAINT "invitations_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "invitations_token_hash_key" UNIQUE("token_hash"),
+	CONSTRAINT "invitations_role_check" CHECK ("invitations"."role" in ('owner', 'admin', 'member', 'auditor'))
+);
+--> statement-breakpoint
 CREATE TABLE "member_names" (
 	"company_id" uuid NOT NULL,
 	"user_id" uuid NOT NULL,
@@ -504,6 +524,7 @@ ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" F
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_api_key_fkey" FOREIGN KEY ("api_key_id") REFERENCES "public"."api_keys"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "invitations" ADD CONSTRAINT "invitations_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "member_names" ADD CONSTRAINT "member_names_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -536,6 +557,7 @@ CREATE INDEX "audit_events_prunings" ON "audit_events" USING btree ("version") W
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("api_key_id");--> statement-breakpoint
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "invitations_open" ON "invitations" USING btree ("company_id","email") WHERE "invitations"."accepted_at" is null and "invitations"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "company_subdomains_subdomain" ON "company_subdomains" USING btree ("subdomain");--> statement-breakpoint

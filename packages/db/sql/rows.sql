@@ -33,11 +33,11 @@ do $$
 declare
   relation text;
 begin
-  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'api_keys'] loop
+  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'invitations', 'api_keys'] loop
     execute format('create or replace trigger mac_under_key_in_use before insert or update of revision, mac_key_version, mac on %I '
       'for each row execute function refuse_row_mac()', relation);
   end loop;
-  foreach relation in array array['operators', 'api_keys'] loop
+  foreach relation in array array['operators', 'api_keys', 'invitations'] loop
     execute format('create or replace trigger revoked_for_good before update on %I '
       'for each row when (old.revoked_at is not null and new.revoked_at is null) execute function refuse_revival()', relation);
   end loop;

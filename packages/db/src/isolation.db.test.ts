@@ -52,6 +52,8 @@ const globallyUnique = [
   "companies_infisical_folder_key",
   "companies_pkey",
   "companies_subdomain_key",
+  "invitations_pkey",
+  "invitations_token_hash_key",
 ];
 
 let testDatabase: TestDatabase;

@@ -85,6 +85,11 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, keyVersion: 
   }
 }
 
+/** The key that encrypts mails while they wait to be sent. @param secret of sessions, 256 random bits or more as text */
+export function deriveMailKey(secret: string): KeyObject {
+  return deriveKey(Buffer.from(secret, "utf8"), ["mail"]);
+}
+
 /** Derives only the value key of a company key. @param secret wiped here */
 export function deriveValueKey(secret: Buffer, companyId: string, keyVersion: number): KeyObject {
   try {

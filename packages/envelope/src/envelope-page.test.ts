@@ -359,6 +359,18 @@ const rowStates: readonly RowState[] = [
   { kind: "operator", id: operator, tokenPrefix: "fedcba9876543210", tokenHash: hash, ...lasting },
   { kind: "user", id: user, email: "owner@example.com", disabled: false },
   { kind: "membership", companyId: company, userId: user, role: "owner" },
+  {
+    kind: "invitation",
+    id: "0198c0de-5eed-7a55-8bad-0ddba11c0ffe",
+    companyId: company,
+    email: "admin@example.com",
+    role: "admin",
+    tokenHash: hash,
+    invitedByKind: "user",
+    invitedById: user,
+    expiresAtMs: 1798761600000,
+    closed: false,
+  },
 ];
 
 test.for(vectors.rowKey.rows.map((vector, i) => [vector.kind, vector, rowStates[i]] as const))(

@@ -103,6 +103,18 @@ export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: stri
   return key;
 }
 
+/** Encrypts a mail that waits to be sent, as `tm1.<iv>.<ciphertext and tag>`. @param key of {@link deriveMailKey} */
+export function encryptMail(key: KeyObject, plaintext: Buffer): string {
+  return `tm1.${encrypt(key, encodeFields(["tm1"]), plaintext)}`;
+}
+
+/** @throws {TenantSecretsError} INTEGRITY_FAILURE, for a mail under another key as well */
+export function decryptMail(key: KeyObject, encrypted: string): Buffer {
+  const [format, iv, body, ...rest] = encrypted.split(".");
+  if (format !== "tm1" || rest.length > 0) throw integrityFailure();
+  return decryptParts(key, parseParts(encodeFields(["tm1"]), iv, body));
+}
+
 function valueContext(place: ValuePlace): Buffer {
   return encodeFields([
     "ts1",

@@ -58,8 +58,28 @@ interface MembershipState {
   readonly role: string;
 }
 
+interface InvitationState {
+  readonly kind: "invitation";
+  readonly id: string;
+  readonly companyId: string;
+  readonly email: string;
+  readonly role: string;
+  readonly tokenHash: string;
+  readonly invitedByKind: string;
+  readonly invitedById: string;
+  readonly expiresAtMs: number;
+  /** Accepted or revoked: it gives no access any more. */
+  readonly closed: boolean;
+}
+
 /** The authenticated state of a row that decides who may read. Times are milliseconds of Unix time. */
-export type RowState = CompanyState | ApiKeyState | OperatorState | UserState | MembershipState;
+export type RowState =
+  | CompanyState
+  | ApiKeyState
+  | OperatorState
+  | UserState
+  | MembershipState
+  | InvitationState;
 
 /**
  * The MAC of a row that decides who may read: docs/envelope.md.
@@ -119,6 +139,18 @@ function fieldsOf(row: RowState): readonly string[] {
       return [row.id, row.email, yesOrNo(row.disabled)];
     case "membership":
       return [row.companyId, row.userId, row.role];
+    case "invitation":
+      return [
+        row.id,
+        row.companyId,
+        row.email,
+        row.role,
+        row.tokenHash,
+        row.invitedByKind,
+        row.invitedById,
+        String(row.expiresAtMs),
+        yesOrNo(row.closed),
+      ];
   }
 }
 

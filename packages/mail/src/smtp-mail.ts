@@ -60,12 +60,12 @@ function parseSmtpUrl(text: string): SmtpServer {
   const url = URL.parse(text);
   const protocol = url?.protocol;
   if (url === null || (protocol !== "smtp:" && protocol !== "smtps:") || url.hostname === "") {
-    throw new TypeError("starts with smtp:// or smtps:// and names a host");
+    throw new TypeError("SMTP_URL starts with smtp:// or smtps:// and names a host");
   }
   const hasMore = url.search !== "" || url.hash !== "" || !["", "/"].includes(url.pathname);
-  if (hasMore) throw new TypeError("has nothing after the host and the port");
+  if (hasMore) throw new TypeError("SMTP_URL has nothing after the host and the port");
   if ((url.username === "") !== (url.password === "")) {
-    throw new TypeError("has both a user and a password, or neither");
+    throw new TypeError("SMTP_URL has both a user and a password, or neither");
   }
   const secure = protocol === "smtps:";
   const isLocal = isThisMachine(url.hostname);
@@ -87,7 +87,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new TypeError("writes special characters of the user and the password as %XX");
+    throw new TypeError("SMTP_URL writes special characters of the user and the password as %XX");
   }
 }
 
@@ -95,7 +95,7 @@ function decoded(part: string): string {
 function parseSender(text: string): { readonly name: string; readonly address: string } {
   const named = /^([^<>"\p{Cc}]{1,100}) <([^<>]+)>$/u.exec(text);
   const [name = "", address = ""] = named === null ? ["", text] : [named[1], named[2]];
-  if (!isAddress(address)) throw new TypeError("is an e-mail address, or a name and an <address>");
+  if (!isAddress(address)) throw new TypeError("MAIL_FROM is an e-mail address, or a name and an <address>");
   return { name, address };
 }
 

@@ -14,6 +14,9 @@ import { createAuthentication } from "./companies/authenticate.ts";
 import { createCompanies } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
 import { createMe } from "./companies/me.ts";
+import { createAcceptance } from "./companies/acceptance.ts";
+import { createInvitations } from "./companies/invitations.ts";
+import { createMailing } from "./companies/mailing.ts";
 import { createMembers } from "./companies/members.ts";
 import { createOperators } from "./companies/operators.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
@@ -61,6 +64,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   const { staleIfErrorMs } = cacheOptions;
   const authentication = createAuthentication({ ...base, limits, signIn, staleIfErrorMs });
 
+  const mailing = options.mail && createMailing(options.mail);
+
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });
   const { stores, cache, databaseStore, announceOutside: announce } = held;
   const vault = createVault({ ...base, catalog, companies, stores, cache, verifiers, checks });
@@ -85,6 +90,10 @@ export function assembleTenantSecrets<C extends Catalog>(
     users: createUsers(operations, accounts),
     signInSteps: createSignInSteps(audit, limits),
     me: createMe(operations, rows, accounts),
+    invitations: createInvitations(operations, companies, mailing),
+    acceptance: createAcceptance({ ...base, limits, accounts }),
+    mailing,
+    isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
     importLegacy: createLegacyImport(importParts, legacyImport),
     ...keys.services,

@@ -11,7 +11,6 @@ export {
   jsonSecret,
   type NewApiKey,
   stripeSecretKey,
-  type Session,
   systemCaller,
   TenantSecretsError,
   textSecret,
@@ -21,13 +20,13 @@ export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
 export type { Accounts } from "./companies/accounts.ts";
-export type { AuthenticationRequest, SignedIn, SignIn } from "./companies/authenticate.ts";
+export type { AuthenticationRequest, SignIn } from "./companies/authenticate.ts";
 export { createTasks, schedule } from "./jobs/jobs.ts";
 export type { BackupDestination } from "./keys/backup/destination.ts";
 export type { Services } from "./product-services.ts";
-export type { CredentialCheck, CredentialChecks } from "./providers/credential-check.ts";
+export type { CredentialChecks } from "./providers/credential-check.ts";
 export { providerChecks } from "./providers/provider-checks.ts";
-export type { WebhookVerifier, WebhookVerifiers } from "./providers/webhook-verification.ts";
+export type { WebhookVerifiers } from "./providers/webhook-verification.ts";
 export type { QuotaOptions } from "./stores/database/quotas.ts";
 export {
   type Administration,

@@ -2,9 +2,12 @@ import type { AuditRetention } from "@repo/audit-log";
 import type { CatalogDescription } from "@repo/catalog";
 import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
+import type { Acceptance } from "./companies/acceptance.ts";
 import type { Authenticate } from "./companies/authenticate.ts";
 import type { Companies } from "./companies/companies.ts";
 import type { Me } from "./companies/me.ts";
+import type { Invitations } from "./companies/invitations.ts";
+import type { Mailing } from "./companies/mailing.ts";
 import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
 import type { Stamps } from "./companies/stamps.ts";
@@ -37,6 +40,12 @@ export interface Services {
   readonly stamps: Pick<Stamps, "get">;
   readonly apiKeys: ApiKeys;
   readonly members: Members;
+  readonly invitations: Invitations;
+  readonly acceptance: Acceptance;
+  /** Undefined where this deployment sends no mail. */
+  readonly mailing: Mailing | undefined;
+  /** Whether the headers of a request are of a person who has signed in. */
+  readonly isSignedIn: (headers: Headers) => Promise<boolean>;
   readonly users: Users;
   readonly signInSteps: SignInSteps;
   readonly me: Me;

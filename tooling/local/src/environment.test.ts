@@ -18,7 +18,7 @@ const database = {
 const ports = { api: 3001, metrics: 9001 };
 
 test("starts everything where the environment names no server", () => {
-  expect(readSettings({}).given).toEqual({ database: false, infisical: false, stripe: false });
+  expect(readSettings({}).given).toEqual({ database: false, infisical: false, stripe: false, mail: false });
 });
 
 test.each([
@@ -28,9 +28,10 @@ test.each([
   ["INFISICAL_SITE_URL", "infisical"],
   ["INFISICAL_CLIENT_SECRET_FILE", "infisical"],
   ["STRIPE_API_URL", "stripe"],
+  ["SMTP_URL", "mail"],
 ] as const)("%s alone is enough to start no local %s", (variable, server) => {
   const { given } = readSettings({ [variable]: "something" });
-  expect(given).toEqual({ database: false, infisical: false, stripe: false, [server]: true });
+  expect(given).toEqual({ database: false, infisical: false, stripe: false, mail: false, [server]: true });
 });
 
 test("the API gets the addresses of the local servers, and its remaining environment unchanged", () => {

@@ -25,7 +25,12 @@ const stripeName = "STRIPE_API_URL";
 /** The settings from the environment: the servers that exist already, and where the local ones go. */
 export interface Settings {
   /** True if the environment names a server of that kind. None is started then. */
-  readonly given: { readonly database: boolean; readonly infisical: boolean; readonly stripe: boolean };
+  readonly given: {
+    readonly database: boolean;
+    readonly infisical: boolean;
+    readonly stripe: boolean;
+    readonly mail: boolean;
+  };
   /** Whether this is a script that npm runs. */
   readonly underNpm: boolean;
   readonly preferredDataDir: string;
@@ -55,6 +60,7 @@ export function readSettings(variables: Variables): Settings {
       database: databaseNames.some(isGiven),
       infisical: infisicalNames.some(isGiven),
       stripe: isGiven(stripeName),
+      mail: isGiven("SMTP_URL"),
     },
     underNpm: isGiven("npm_lifecycle_event"),
     preferredDataDir: path.resolve(variables["TENANT_SECRETS_DATA_DIR"] || path.join(checkout, ".data")),
@@ -70,6 +76,7 @@ export interface LocalServers {
   readonly database: RoleUrls | undefined;
   readonly infisical: InfisicalServer | undefined;
   readonly stripe: { readonly url: string } | undefined;
+  readonly mail?: { readonly smtpUrl: string; readonly signInSecret: string } | undefined;
 }
 
 interface ApiPlaces {
@@ -91,13 +98,28 @@ export function apiEnvironment(
     METRICS_PORT_FILE: undefined,
     NODE_COMPILE_CACHE: cacheDir,
   };
-  return { ...publicUrl(variables, ports.api), ...variables, ...own, ...variablesOf(servers) };
+  const all = { ...publicUrl(variables, ports.api), ...variables, ...own, ...variablesOf(servers) };
+  // Without an address for its links, a mail cannot be written.
+  return "PUBLIC_URL" in all || "PUBLIC_URL_FILE" in all ? { ...all, ...mailVariables(servers) } : all;
 }
 
 /** Passkeys need a name, and browsers know this one everywhere. For the host of another network, the API's default holds. */
 function publicUrl({ HOST, PUBLIC_URL_FILE }: Variables, port: number): Variables {
   const isHere = ["127.0.0.1", "::1", "0.0.0.0", "::", "localhost"].includes(HOST || "127.0.0.1");
   return isHere && PUBLIC_URL_FILE === undefined ? { PUBLIC_URL: `http://localhost:${port}` } : {};
+}
+
+function mailVariables({ mail, database }: LocalServers): Variables {
+  return mail === undefined
+    ? {}
+    : {
+        SMTP_URL: mail.smtpUrl,
+        MAIL_FROM: "Tenant Secrets <no-reply@tenant-secrets.test>",
+        MAIL_FROM_FILE: undefined,
+        SIGN_IN_SECRET: mail.signInSecret,
+        SIGN_IN_SECRET_FILE: undefined,
+        ...(database !== undefined && { DATABASE_SIGN_IN_URL: database.signIn }),
+      };
 }
 
 /** What a command needs to know of the servers that this start has started, and of no others. */

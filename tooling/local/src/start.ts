@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { usableDataDir } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { buildAdmin } from "./admin-build.ts";
+import { linkIn, startInbox } from "@repo/mail/inbox";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
 import { areAllGood } from "./credentials.ts";
@@ -23,6 +25,7 @@ import { startLocalStripe } from "./stripe.ts";
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
 
 const credentialsFile = "credentials.json";
+const signInFile = "sign-in.json";
 const envFileName = "local.env";
 
 const say = (line: string): void => console.log(line);
@@ -46,6 +49,7 @@ async function start(): Promise<void> {
   const database = given.database ? undefined : await startPostgres(data, ports);
   const infisical = given.infisical ? undefined : await startInfisical(data, ports);
   const stripe = given.stripe ? undefined : await startStripe(ports);
+  const mail = given.mail ? undefined : await startMail(data, ports);
 
   const port = await findFreePort(preferredPort);
   if (port !== preferredPort) say(`Port ${preferredPort} is taken; the API takes ${port}.`);
@@ -55,7 +59,7 @@ async function start(): Promise<void> {
   const url = `http://${hostInUrl}:${port}`;
   const environment = apiEnvironment(
     environmentVariables(),
-    { database, infisical, stripe },
+    { database, infisical, stripe, mail },
     { ports: { api: port, metrics: metricsPort }, cacheDir: data.at("compile-cache") },
   );
   await buildAdmin();
@@ -137,6 +141,24 @@ async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
   announcePayments(stripe, say);
   say(`Stripe       ${stripe.url}  (a local stand-in)`);
   return stripe;
+}
+
+async function startMail(data: DataDirectory, ports: Ports): Promise<LocalServers["mail"]> {
+  const smtpPort = await ports.find("SMTP");
+  const port = await ports.find("Inbox");
+  const inbox = await startInbox({
+    smtpPort,
+    port,
+    onMail: (received) => say(`Mail to ${received.to}: ${linkIn(received) ?? inbox.url}`),
+  });
+  shutdown.onStop(() => inbox.stop());
+  ports.remember("SMTP", smtpPort);
+  ports.remember("Inbox", port);
+  say(`Mail         ${inbox.url}  (a local stand-in)`);
+  const known = data.read(signInFile)["secret"];
+  const signInSecret = known ?? randomBytes(32).toString("base64url");
+  if (known === undefined) data.write(signInFile, { secret: signInSecret });
+  return { smtpUrl: inbox.smtpUrl, signInSecret };
 }
 
 async function demoCredentials(

@@ -36,6 +36,19 @@ export function operation<const K extends Kind, I extends z.ZodType, O extends z
   return definition;
 }
 
+/** An operation that needs no credential. */
+export type PublicOperationDefinition<
+  K extends Kind = Kind,
+  I extends z.ZodType = z.ZodType,
+  O extends z.ZodType = z.ZodType,
+> = Omit<OperationDefinition<K, I, O>, "verb" | "sensitive">;
+
+export function publicOperation<const K extends Kind, I extends z.ZodType, O extends z.ZodType>(
+  definition: PublicOperationDefinition<K, I, O>,
+): PublicOperationDefinition<K, I, O> {
+  return definition;
+}
+
 /** An operation in one company, which the router resolves. */
 export interface CompanyOperation<
   K extends Kind = Kind,

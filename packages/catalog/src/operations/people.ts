@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Role } from "../vocabulary/actor.ts";
 import { ApiKeyDescription } from "./api-keys.ts";
 import { company, request } from "./fields.ts";
-import { operation, type InputOf } from "./operation.ts";
+import { operation, publicOperation, type InputOf } from "./operation.ts";
 
 /** Any text: what is wrong with one is for the companies' part to say. */
 const userId = z.string().max(100);
@@ -86,6 +86,90 @@ export const memberOperations = {
   }),
 };
 
+const email = z.string().max(1000).describe("The e-mail address");
+const invitation = z.string().max(100);
+
+export const InvitationDescription = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  role: Role,
+  createdAt: z.date(),
+  /** The link works until then. */
+  expiresAt: z.date(),
+});
+export type InvitationDescription = Readonly<z.infer<typeof InvitationDescription>>;
+
+/** Invitations by mail. */
+export const invitationOperations = {
+  list: operation({
+    kind: "query",
+    verb: "members",
+    input: z.strictObject({ company }),
+    output: z.array(InvitationDescription).readonly(),
+  }),
+
+  create: operation({
+    kind: "mutation",
+    verb: "members",
+    stepUp: true,
+    input: z.strictObject({ company, email, role: Role, ...request }),
+    output: InvitationDescription,
+  }),
+
+  resend: operation({
+    kind: "mutation",
+    verb: "members",
+    stepUp: true,
+    input: z.strictObject({ company, invitation }),
+    output: InvitationDescription,
+  }),
+
+  revoke: operation({
+    kind: "mutation",
+    verb: "members",
+    input: z.strictObject({ company, invitation }),
+    output: z.null(),
+  }),
+};
+
+/** A longer text is no token. */
+const token = z.string().max(100);
+
+const InvitationView = z.object({
+  company: z.string(),
+  /** Masked, such as `p…@example.com`. */
+  email: z.string(),
+  role: Role,
+  expiresAt: z.date(),
+  /** What its holder does: sets a name and a password, signs in, accepts, or signs out because it is another person's. */
+  next: z.enum(["register", "sign-in", "accept", "other-person"]),
+});
+export type InvitationView = Readonly<z.infer<typeof InvitationView>>;
+
+const AcceptedInvitation = z.object({ company: z.string(), role: Role });
+export type AcceptedInvitation = Readonly<z.infer<typeof AcceptedInvitation>>;
+
+/** For the holder of an invitation's link, without a credential. The token is in the body of a POST: no log has bodies. */
+export const invitationLinkOperations = {
+  look: publicOperation({
+    kind: "mutation",
+    input: z.strictObject({ token }),
+    output: InvitationView,
+  }),
+
+  accept: publicOperation({
+    kind: "mutation",
+    input: z.strictObject({
+      token,
+      /** What the company calls the person. */
+      name: z.string().max(1000).optional(),
+      /** Of a new person. */
+      password: z.string().max(1000).optional(),
+    }),
+    output: AcceptedInvitation,
+  }),
+};
+
 /** People, everywhere. For operators. */
 export const userOperations = {
   disable: operation({
@@ -125,5 +209,7 @@ export const userOperations = {
 
 type Members = typeof memberOperations;
 export type NewMember = Omit<InputOf<Members["add"]>, "company">;
+export type NewInvitation = Omit<InputOf<(typeof invitationOperations)["create"]>, "company">;
+export type InvitationAnswer = InputOf<(typeof invitationLinkOperations)["accept"]>;
 export type NewRole = Omit<InputOf<Members["change"]>, "company">;
 export type RemovedMember = Omit<InputOf<Members["remove"]>, "company">;

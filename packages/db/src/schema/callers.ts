@@ -8,6 +8,7 @@ import {
   primaryKey,
   text,
   unique,
+  uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
 import { at, authenticated } from "./columns.ts";
@@ -83,6 +84,35 @@ export const memberships = pgTable(
     index("memberships_user").on(t.userId),
     check("memberships_name_check", sql`length(${t.name}) between 1 and 100`),
     check("memberships_role_check", sql`${t.role} in ('owner', 'admin', 'member', 'auditor')`),
+  ],
+);
+
+/** Invitations to belong to a company. Whoever has the token of one has read the mail to its address. */
+export const invitations = pgTable(
+  "invitations",
+  {
+    id: uuid("id").notNull().defaultRandom(),
+    companyId: uuid("company_id").notNull(),
+    email: text("email").notNull(),
+    role: text("role", { enum: ["owner", "admin", "member", "auditor"] }).notNull(),
+    /** SHA-256 of the token, which is in the mail alone. */
+    tokenHash: text("token_hash").notNull(),
+    invitedByKind: text("invited_by_kind").notNull(),
+    invitedById: text("invited_by_id").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    expiresAt: at("expires_at").notNull(),
+    acceptedAt: at("accepted_at"),
+    revokedAt: at("revoked_at"),
+    ...authenticated(),
+  },
+  (t) => [
+    primaryKey({ name: "invitations_pkey", columns: [t.id] }),
+    unique("invitations_token_hash_key").on(t.tokenHash),
+    companyForeignKey("invitations_company_fkey", t.companyId),
+    uniqueIndex("invitations_open")
+      .on(t.companyId, t.email)
+      .where(sql`${t.acceptedAt} is null and ${t.revokedAt} is null`),
+    check("invitations_role_check", sql`${t.role} in ('owner', 'admin', 'member', 'auditor')`),
   ],
 );
 

@@ -147,6 +147,8 @@ function subjectOf(row: RowState): { readonly companyId?: string; readonly subje
       return { companyId: row.companyId, subject: row.userId };
     case "api-key":
       return row.companyId === null ? { subject: row.id } : { companyId: row.companyId, subject: row.id };
+    case "invitation":
+      return { companyId: row.companyId, subject: row.id };
     case "operator":
     case "user":
       return { subject: row.id };

@@ -47,6 +47,8 @@ export interface RateLimits {
   isGuessing(address: string | undefined): boolean;
   /** Counts an attempt to sign in, for an address or an account, before any work is done for it. */
   admitAttempt(key: string, from: Pick<Caller, "address" | "requestId">): Promise<void>;
+  /** Counts a call without a credential, for the network of its address. Without an address, all share one count. */
+  admitVisitor(from: Pick<Caller, "address" | "requestId">): Promise<void>;
   /** Counts a call; each call of a batch counts. */
   admitCall(caller: Caller, isSensitive: boolean): Promise<void>;
   /**
@@ -58,6 +60,8 @@ export interface RateLimits {
   callFailed(caller: Caller, error: TenantSecretsError): Promise<void>;
 }
 
+/** Calls without a credential per network and minute: several people of one office may accept invitations at once. */
+const visitsPerMinute = 30;
 const minuteMs = 60_000;
 /** Per key and minute: a person mistypes a password, and an office shares an address. */
 const attemptsPerMinute = 20;
@@ -110,6 +114,17 @@ export function createRateLimits(
       if (points <= attemptsPerMinute) return;
       const refusal = { action: "sign-in", outcome: "denied", reason: "RATE_LIMITED" } as const;
       await audit.record({ actor: { kind: "anonymous", id: "none" }, ...from }, refusal);
+      throw rateLimited(endsInMs);
+    },
+
+    admitVisitor: async ({ address, requestId }) => {
+      const network = address === undefined ? "none" : networkOf(address);
+      const { points, endsInMs } = await counted(() => counters.add(keyOf("visitor", network), minuteMs));
+      if (points <= visitsPerMinute) return;
+      await audit.record(
+        { actor: { kind: "anonymous", id: "none" }, address, requestId },
+        { action: "call.limit", outcome: "denied", reason: "RATE_LIMITED" },
+      );
       throw rateLimited(endsInMs);
     },
 

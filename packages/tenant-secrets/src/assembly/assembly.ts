@@ -14,6 +14,7 @@ import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import type { Accounts } from "../companies/accounts.ts";
 import type { SignIn } from "../companies/authenticate.ts";
+import type { MailOptions } from "../companies/mailing.ts";
 import type { BackupDestination } from "../keys/backup/destination.ts";
 import type { ServingProcess } from "../keys/rotation/process-registry.ts";
 import type { Services } from "../product-services.ts";
@@ -32,8 +33,10 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly region?: string;
   /** Finds the person who has signed in; without it there are no people, only credentials. */
   readonly signIn?: SignIn | undefined;
-  /** The accounts behind `signIn`; without it, people manage theirs in the product. */
+  /** The accounts behind `signIn`; without it, people manage theirs in the product, and only people who can sign in already accept an invitation. */
   readonly accounts?: Accounts | undefined;
+  /** How mail is sent; without it, invitations are NOT_SUPPORTED. */
+  readonly mail?: MailOptions | undefined;
   /** Where rotations that a request starts store their backup; without it, a request cannot start one. */
   readonly backupDestination?: BackupDestination | undefined;
   /** How providers are asked whether a credential works, by the names in the catalogue. Default: `providerChecks` */

@@ -39,4 +39,7 @@ export interface Accounts {
   renewBackupCodes(userId: string): Promise<readonly string[]>;
   /** Removes the second factor, and ends all sessions. */
   resetSecondFactor(userId: string): Promise<void>;
+  hasPassword(userId: string): Promise<boolean>;
+  /** The first password of an invited person. @throws {TenantSecretsError} INVALID_INPUT; CONFLICT where there is one */
+  createPassword(userId: string, password: string): Promise<void>;
 }

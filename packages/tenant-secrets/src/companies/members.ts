@@ -229,7 +229,7 @@ function ofMember(company: Company, userId: string) {
 }
 
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE if the row with this address is not genuine */
-async function findOrMakeUser({ statements, writer }: Transaction, email: string): Promise<string> {
+export async function findOrMakeUser({ statements, writer }: Transaction, email: string): Promise<string> {
   const made = { id: randomUUID(), email };
   const beside = await writer.seal({ kind: "user", ...made, disabled: false });
   await statements
@@ -265,12 +265,17 @@ function eventOf(
   return { subject: userId, reason: role, version: revision };
 }
 
+/** @returns an e-mail address in its stored form */
+export function parseAddress(text: string): string | undefined {
+  return Email.safeParse(text).data;
+}
+
 /** @returns the e-mail address in its stored form. @throws {TenantSecretsError} INVALID_INPUT */
 function checkNewMember(email: string, name: string): string {
   const refused = (rule: string) =>
     new TenantSecretsError("INVALID_INPUT", `The member was refused: ${rule}.`);
   if (!isDisplayName(name)) throw refused(`a name has ${displayNameRule}`);
-  const address = Email.safeParse(email).data;
+  const address = parseAddress(email);
   if (address === undefined) throw refused("that is no e-mail address");
   return address;
 }

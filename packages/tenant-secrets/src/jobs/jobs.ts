@@ -1,12 +1,14 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
+import { MailError } from "@repo/mail";
 import { z } from "zod";
 import { asTenantSecretsError, type AuditRetention } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { AuditService } from "../audit/audit-service.ts";
 import { verificationTask } from "../audit/verifications.ts";
+import { mailTask, type Mailing } from "../companies/mailing.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
@@ -21,6 +23,7 @@ export interface TaskDependencies {
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
     readonly retention: AuditRetention;
     readonly audit: Pick<AuditService, "verifyInBackground">;
+    readonly mailing: Pick<Mailing, "deliver"> | undefined;
   };
   readonly log: JobLog;
 }
@@ -41,7 +44,7 @@ export const schedule: Schedule = {
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
-  const { runs, maintenance, outsideSettlement, vault, retention, audit } = secrets;
+  const { runs, maintenance, outsideSettlement, vault, retention, audit, mailing } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -60,6 +63,18 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
         task(RunPayload, ({ run }, { signal }) => saying(() => work(run, signal))),
       ]),
     ),
+
+    // A process without a mail server leaves it to others.
+    ...(mailing && {
+      [mailTask]: task(MailPayload, async ({ encrypted }) => {
+        try {
+          await mailing.deliver(encrypted);
+        } catch (thrown) {
+          if (thrown instanceof MailError) log("warn", thrown.message, { code: "MAIL_NOT_ACCEPTED" });
+          throw thrown;
+        }
+      }),
+    }),
 
     /** Request ids are stored for a day. A writer deletes some of its own company's; this task deletes the rest. */
     "forget-write-requests": task(NoPayload, async (_, { signal }) => {
@@ -119,6 +134,7 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
 
 const NoPayload = z.strictObject({});
 const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
+const MailPayload = z.strictObject({ encrypted: z.string() });
 const RunPayload = z.strictObject({ run: z.uuid() });
 
 function task<Payload>(

@@ -5,12 +5,14 @@ import {
   type InputOf,
   type OperationDefinition,
   type OutputOf,
+  type PublicOperationDefinition,
   type VaultOperations,
   vaultOperations,
 } from "@repo/catalog";
+import type { Visitor } from "../companies/acceptance.ts";
 import type { Services } from "../product-services.ts";
 import { handlerOf, resolveFor } from "../vault/authorize.ts";
-import { procedure, type Context, type ProcedureMeta } from "./trpc.ts";
+import { procedure, publicProcedure, type Context, type ProcedureMeta } from "./trpc.ts";
 
 /** The request schema of a definition: its input, with the company if it has one. */
 type SentOf<D> = D extends { readonly request: infer R extends z.ZodType }
@@ -101,6 +103,34 @@ export function procedures<D extends Readonly<Record<string, OperationDefinition
     ) => Promise<unknown>;
     return ({ secrets, caller }, input) => handler(secrets, caller, input);
   });
+}
+
+/** The services that implement operations which need no credential. */
+type PublicHandlersOf<D extends Readonly<Record<string, PublicOperationDefinition>>> = {
+  readonly [N in keyof D]: (
+    services: Services,
+    visitor: Visitor,
+    input: InputOf<D[N]>,
+  ) => Promise<OutputOf<D[N]>>;
+};
+
+/** Procedures that need no credential. All of them are sent with POST: what they take may stand in no URL. */
+export function publicProcedures<D extends Readonly<Record<string, PublicOperationDefinition<"mutation">>>>(
+  definitions: D,
+  handlers: PublicHandlersOf<D>,
+): { [N in keyof D]: TRPCMutationProcedure<TypesOf<D[N]>> } {
+  const built = Object.entries(definitions).map(([name, { input, output }]) => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript loses that the input belongs to the name
+    const handler = handlers[name] as (
+      services: Services,
+      visitor: Visitor,
+      input: unknown,
+    ) => Promise<unknown>;
+    const typed = publicProcedure().input(input).output(output);
+    return [name, typed.mutation(({ ctx, input: sent }) => handler(ctx.secrets, ctx.sender, sent))];
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each was built from the definition of its name
+  return Object.fromEntries(built) as { [N in keyof D]: TRPCMutationProcedure<TypesOf<D[N]>> };
 }
 
 const InCompany = z.looseObject({ company: z.string() });

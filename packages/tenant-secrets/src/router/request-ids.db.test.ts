@@ -53,6 +53,10 @@ const without: Readonly<Record<string, string>> = {
   "companies.resume": sets,
   "companies.apiKeys.revoke": sets,
   "companies.members.change": sets,
+  "invitations.resend": "one more link takes the place of the earlier one",
+  "invitations.revoke": sets,
+  "invitations.look": reads,
+  "invitations.accept": "an invitation is used once",
   "users.disable": sets,
   "users.endSessions": sets,
   "users.resetSecondFactor": sets,
@@ -162,6 +166,11 @@ const changes: Readonly<Record<string, Change>> = {
   "companies.members.add": {
     caller: operator,
     input: () => ({ company: acme, email: `${crypto.randomUUID()}@example.com`, name: "Ada", role: "admin" }),
+    other: { role: "owner" },
+  },
+  "invitations.create": {
+    caller: operator,
+    input: () => ({ company: acme, email: `${crypto.randomUUID()}@example.com`, role: "admin" }),
     other: { role: "owner" },
   },
   "companies.members.remove": {

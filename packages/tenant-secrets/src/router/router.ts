@@ -3,6 +3,8 @@ import {
   auditOperations,
   catalogOperations,
   companiesOperations,
+  invitationLinkOperations,
+  invitationOperations,
   keyOperations,
   memberOperations,
   meOperations,
@@ -14,7 +16,7 @@ import {
   searchOperations,
   userOperations,
 } from "@repo/catalog";
-import { procedures, vaultProcedures } from "./procedures.ts";
+import { procedures, publicProcedures, vaultProcedures } from "./procedures.ts";
 import { createCallerFactory, router } from "./trpc.ts";
 
 /** The API: each operation of the definitions with the service that implements it. */
@@ -107,6 +109,24 @@ export const appRouter = router({
         },
       }),
     ),
+  }),
+
+  invitations: router({
+    ...procedures(invitationOperations, {
+      list: ({ invitations }, caller, { company }) => invitations.list(caller, company),
+      create: ({ invitations }, caller, { company, ...person }) =>
+        invitations.create(caller, company, person),
+      resend: ({ invitations }, caller, { company, invitation }) =>
+        invitations.resend(caller, company, invitation),
+      revoke: async ({ invitations }, caller, { company, invitation }) => {
+        await invitations.revoke(caller, company, invitation);
+        return null;
+      },
+    }),
+    ...publicProcedures(invitationLinkOperations, {
+      look: ({ acceptance }, visitor, { token }) => acceptance.look(visitor, token),
+      accept: ({ acceptance }, visitor, answer) => acceptance.accept(visitor, answer),
+    }),
   }),
 
   keys: router(

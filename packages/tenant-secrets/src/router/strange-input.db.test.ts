@@ -135,7 +135,8 @@ const procedures = Object.entries(
     string,
     { readonly _def: { readonly inputs: readonly unknown[] } }
   >,
-);
+  // The last one destroys the keys of the company that all of them are asked about.
+).toSorted(([a], [b]) => Number(a === "companies.shred") - Number(b === "companies.shred"));
 
 function strangeInputs(input: unknown): readonly unknown[] {
   if (!(input instanceof z.ZodType)) return [undefined];
@@ -151,13 +152,15 @@ function strangeInputs(input: unknown): readonly unknown[] {
   return [plain, ...strange];
 }
 
+let addresses = 0;
+const nextAddress = (): string => `10.${++addresses >> 8}.${addresses & 255}.1`;
+
 async function codeOfCall(caller: Caller, path: string, input: unknown): Promise<string> {
-  const call: unknown = path
-    .split(".")
-    .reduce<unknown>(
-      (at, name) => Reflect.get(Object(at), name),
-      createCaller(createCallerContext(secrets, caller)),
-    );
+  const call: unknown = path.split(".").reduce<unknown>(
+    (at, name) => Reflect.get(Object(at), name),
+    // Calls without a credential are counted by network.
+    createCaller(createCallerContext(secrets, { ...caller, address: nextAddress() })),
+  );
   if (typeof call !== "function") throw new Error(`${path} is no procedure`);
   try {
     await call(input);

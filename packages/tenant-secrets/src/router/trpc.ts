@@ -12,6 +12,7 @@ import {
 } from "@repo/catalog";
 import type { AuthenticationRequest, RequestOrigin } from "../companies/authenticate.ts";
 import { lacksConfirmation } from "../access/confirmation.ts";
+import type { Visitor } from "../companies/acceptance.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import type { Services } from "../product-services.ts";
 
@@ -21,6 +22,8 @@ export interface Context {
   readonly secrets: Services;
   /** @internal */
   readonly caller: () => Promise<Caller>;
+  /** @internal The sender, for what needs no credential. A credential of a service is not looked at. */
+  readonly visitor: () => Promise<Visitor>;
   /** @internal The company of the request, if it was resolved before its calls. */
   readonly scope?: CompanyScope | undefined;
   readonly requestId: string | undefined;
@@ -41,6 +44,11 @@ export function createContext(secrets: Services, request: AuthenticationRequest)
   return {
     secrets,
     caller: () => (caller ??= secrets.authenticate(request)),
+    visitor: async () => {
+      const { headers, requestId, address } = request;
+      if (headers === undefined || !(await secrets.isSignedIn(headers))) return { requestId, address };
+      return { requestId, address, person: await secrets.authenticate({ headers, requestId, address }) };
+    },
     requestId: request.requestId,
     isRemote: true,
   };
@@ -48,7 +56,14 @@ export function createContext(secrets: Services, request: AuthenticationRequest)
 
 /** A context for an authenticated caller: product code, or a request that was authenticated before. */
 export function createCallerContext(secrets: Services, caller: Caller): Context {
-  return { secrets, caller: () => Promise.resolve(caller), requestId: caller.requestId, isRemote: false };
+  const { requestId, address } = caller;
+  return {
+    secrets,
+    caller: () => Promise.resolve(caller),
+    visitor: () => Promise.resolve({ person: caller, requestId, address }),
+    requestId,
+    isRemote: false,
+  };
 }
 
 /** A context for the calls of one request with a resolved company: its budget is not charged again per call. */
@@ -194,6 +209,13 @@ const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {
   if (!result.ok) await limits.callFailed(caller, publicError(result.error));
   return result;
 });
+
+const withVisitor = t.middleware(async ({ ctx, next }) => next({ ctx: { sender: await ctx.visitor() } }));
+
+/** A procedure that needs no credential. The service limits how often an address may call it. */
+export function publicProcedure() {
+  return t.procedure.use(withOurErrors).use(withVisitor);
+}
 
 /** A procedure for any authenticated caller; the service checks the permission. */
 export function procedure(meta: ProcedureMeta) {

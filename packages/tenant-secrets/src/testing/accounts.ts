@@ -18,6 +18,7 @@ export function createTestAccounts(): TestAccounts {
   const sessions = new Map<string, TestSession>();
   const enrolled = new Set<string>();
   const names = new Map<string, string>();
+  const passwords = new Set<string>();
   const codes = ["fake-backup-0001", "fake-backup-0002"];
   const endSessions = (userId: string, except?: string): number => {
     const ended = [...sessions.values()].filter(
@@ -72,6 +73,10 @@ export function createTestAccounts(): TestAccounts {
       },
     },
     renewBackupCodes: async () => codes,
+    hasPassword: async (userId) => passwords.has(userId),
+    createPassword: async (userId) => {
+      passwords.add(userId);
+    },
     resetSecondFactor: async (userId) => {
       enrolled.delete(userId);
       endSessions(userId);

@@ -11,6 +11,7 @@ import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { SignIn } from "../companies/authenticate.ts";
 import type { CompanyScope } from "../companies/companies.ts";
+import type { MailOptions } from "../companies/mailing.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { createAuthenticRows } from "../access/authentic-rows.ts";
 import { createOperations, type Operations } from "../access/operation.ts";
@@ -40,6 +41,13 @@ function signInWith(accounts: TestAccounts): SignIn {
     return userId === null ? accounts.signIn(headers) : { userId };
   };
 }
+
+/** Enqueues mail like a deployment does; whoever wants to see one runs the jobs. */
+const mail: MailOptions = {
+  send: async () => {},
+  secret: "fake-sign-in-secret-of-32-characters",
+  publicUrl: "https://admin.example.test",
+};
 
 export interface Fixture {
   readonly secrets: DeliveryChat;
@@ -102,6 +110,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
     catalog: deliveryChatCatalog,
     limits,
     ...people,
+    mail,
     checks,
   });
   const superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
@@ -125,7 +134,14 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
     urls: testDatabase.urls,
     superuser,
     another: (options = {}) =>
-      assembleTenantSecrets({ ...connect(), catalog: deliveryChatCatalog, limits, ...people, ...options }),
+      assembleTenantSecrets({
+        ...connect(),
+        catalog: deliveryChatCatalog,
+        limits,
+        ...people,
+        mail,
+        ...options,
+      }),
     copy: async () => {
       const copy = await testDatabase.copy();
       copies.push(copy);
