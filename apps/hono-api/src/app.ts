@@ -66,7 +66,7 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
     traceRequests,
     limitUrl,
   );
-  // Before the rule on who sends: a page and its assets are the same for everybody, and a link from elsewhere leads to them.
+  // Before the rule on who sends: a page and its assets are the same for every visitor, and a link from elsewhere leads to them.
   if (options.admin !== undefined) app.route("/", adminRoutes(options.admin, options.publicUrl));
   app.use(rejectOtherPages({ publicOrigin: new URL(options.publicUrl).origin, allowedOrigins }));
   app.use("/healthz", allowMethods("GET", "HEAD"));

@@ -18,7 +18,7 @@ async function linkFor(email: string): Promise<string> {
 const keepSessionOf = async (browser: Browser) =>
   (await world.signIn.session(browser.headers()))?.session.id ?? "";
 
-/** Somebody who knows the password, before the second factor. */
+/** A browser of a person who knows the password, before the second factor. */
 async function begin(email: string): Promise<Browser> {
   const browser = world.browser();
   expect(await browser.post("email", { email, password })).toBe("second-factor");

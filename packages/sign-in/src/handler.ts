@@ -205,16 +205,18 @@ export function createSignInHandler({
       const session = await sessions.find(headers);
       if (session === undefined) throw wrongCredentials();
       const { id, userId, enrolled } = session;
-      if (!(await sessions.takeAttempt(id))) {
-        await record({ action: "session.end", outcome: "success", userId }, origin);
-        throw wrongCredentials();
-      }
+      if (!(await sessions.takeAttempt(id))) throw wrongCredentials();
       const isRight =
         "passkey" in given
           ? (await passkeys.verify(given.passkey)) === userId
           : await isPerson({ userId, enrolled }, given);
-      if (!isRight) throw await denied("sign-in.confirm", origin, userId);
+      if (!isRight) {
+        if (await sessions.endIfSpent(id))
+          await record({ action: "session.end", outcome: "success", userId }, origin);
+        throw await denied("sign-in.confirm", origin, userId);
+      }
       const cookie = await sessions.confirm(id);
+      if (cookie === undefined) throw wrongCredentials();
       await record({ action: "sign-in.confirm", outcome: "success", userId }, origin);
       return { answer: { next: "done" }, cookies: [cookie] };
     },

@@ -52,7 +52,7 @@ test("an answer counts once, in two requests at once too", async () => {
 test.each<readonly [string, (one: ReturnType<typeof createAuthenticator>, challenge: string) => object]>([
   ["of a phishing page", (one, challenge) => one.get(challenge, { origin: "https://evil.example" })],
   ["without the person verified", (one, challenge) => one.get(challenge, { origin, verifies: false })],
-  ["to a challenge of somebody's own", (one) => one.get("ZmFrZS1jaGFsbGVuZ2U", { origin })],
+  ["to a challenge of the attacker's own", (one) => one.get("ZmFrZS1jaGFsbGVuZ2U", { origin })],
   [
     "that another authenticator signed",
     (one, challenge) => {
@@ -61,7 +61,7 @@ test.each<readonly [string, (one: ReturnType<typeof createAuthenticator>, challe
     },
   ],
   ["for another host", (one, challenge) => one.get(challenge, { origin, askedBy: "evil.example" })],
-])("an answer %s signs nobody in", async (_, answer) => {
+])("an answer %s starts no session", async (_, answer) => {
   const { authenticator } = await withPasskey();
   const browser = world.browser();
   const challenge = await challengeFor(browser);
@@ -71,7 +71,7 @@ test.each<readonly [string, (one: ReturnType<typeof createAuthenticator>, challe
   expect(await sessionOf(browser)).toBeUndefined();
 });
 
-test("an answer after five minutes signs nobody in", async () => {
+test("an answer after five minutes starts no session", async () => {
   const { authenticator } = await withPasskey();
   const browser = world.browser();
   const challenge = await challengeFor(browser);
@@ -116,7 +116,7 @@ test("a passkey is added once, by whom it was begun for, and not without an auth
   });
 });
 
-test("a new or a removed passkey ends the other sessions, and a removed one signs nobody in", async () => {
+test("a new or a removed passkey ends the other sessions, and a removed one starts no session", async () => {
   const { person, browser, authenticator, keepSession } = await withPasskey();
   const other = world.browser();
   const signIn = async (into: Browser) =>

@@ -1,6 +1,6 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { makeSignature } from "better-auth/crypto";
-import { and, desc, eq, gt, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, lt, sql } from "drizzle-orm";
 import { tables, type SignInDatabase } from "@repo/db";
 import { idleMs, sessionSeconds, type Auth } from "./auth.ts";
 import { endSessions } from "./end-sessions.ts";
@@ -39,10 +39,12 @@ export interface Sessions {
   end(userId: string, sessionId: string): Promise<void>;
   /** As {@link endSessions}. */
   endAll(userId: string, except?: string): Promise<number>;
-  /** Takes an attempt to confirm the session. @returns false after five wrong ones, which end it */
+  /** Takes one of the five attempts to confirm a session. @returns false if there is none left */
   takeAttempt(sessionId: string): Promise<boolean>;
-  /** Marks it as confirmed under a new token. @returns the cookie that replaces its own */
-  confirm(sessionId: string): Promise<string>;
+  /** Ends a session whose five attempts were taken. @returns whether this call ended it */
+  endIfSpent(sessionId: string): Promise<boolean>;
+  /** Marks it as confirmed under a new token. @returns the cookie that replaces its own; undefined if it has ended */
+  confirm(sessionId: string): Promise<string | undefined>;
   /** @returns the cookie of a new session */
   begin(
     userId: string,
@@ -150,9 +152,17 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
           .where(eq(sessions.id, sessionId))
           .returning({ attempts: sessions.failedConfirmations }),
       );
-      if (row !== undefined && row.attempts <= mostAttempts) return true;
-      await database.call((statements) => statements.delete(sessions).where(eq(sessions.id, sessionId)));
-      return false;
+      return row !== undefined && row.attempts <= mostAttempts;
+    },
+
+    endIfSpent: async (sessionId) => {
+      const rows = await database.call((statements) =>
+        statements
+          .delete(sessions)
+          .where(and(eq(sessions.id, sessionId), gte(sessions.failedConfirmations, mostAttempts)))
+          .returning({ id: sessions.id }),
+      );
+      return rows.length > 0;
     },
 
     confirm: async (sessionId) => {
@@ -165,8 +175,7 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
           .returning({ id: sessions.id }),
       );
       await database.call((statements) => statements.delete(sessions).where(ended));
-      if (rows.length === 0) throw new Error("a session that is confirmed is there");
-      return cookieFor(token);
+      return rows.length === 0 ? undefined : cookieFor(token);
     },
 
     begin: async (userId, { address, device }) => {

@@ -87,7 +87,7 @@ export const memberships = pgTable(
   ],
 );
 
-/** Invitations to belong to a company. Whoever has the token of one has read the mail to its address. */
+/** Invitations to belong to a company. The holder of its token has read the mail to its address. */
 export const invitations = pgTable(
   "invitations",
   {

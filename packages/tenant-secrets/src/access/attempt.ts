@@ -26,7 +26,7 @@ export async function deny(audit: AuditLog, attempt: Attempt, error: TenantSecre
   throw error;
 }
 
-/** Audits that a call waits for its caller's confirmation, which is no denial and counts against nobody, and throws that. */
+/** Audits that a call waits for its caller's confirmation, which is no denial and counts against no limit, and throws that. */
 export async function requireConfirmation(audit: AuditLog, attempt: Attempt): Promise<never> {
   const error = confirmationRequired();
   await recordOutcome(audit, attempt, { outcome: "failed", error });

@@ -18,7 +18,7 @@ const { superuser } = fixture;
 const inbox = await startInbox();
 whenDone(() => inbox.stop());
 
-/** Passwords as a sign-in keeps them: one for each person, whoever asks first. */
+/** Passwords as a sign-in keeps them: the first that is set for each person. */
 const passwords = new Map<string, string>();
 let dies = false;
 const accounts: Accounts = {

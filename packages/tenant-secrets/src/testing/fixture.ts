@@ -42,7 +42,7 @@ function signInWith(accounts: TestAccounts): SignIn {
   };
 }
 
-/** Enqueues mail like a deployment does; whoever wants to see one runs the jobs. */
+/** Enqueues mail like a deployment does; a test that reads one runs the jobs. */
 const mail: MailOptions = {
   send: async () => {},
   secret: "fake-sign-in-secret-of-32-characters",
