@@ -5,8 +5,8 @@ export {
   isStoreUnavailable,
   throwTenantSecretsError,
 } from "./database-errors.ts";
+export { type AuditAction } from "./actions.ts";
 export {
-  type AuditAction,
   type AuditEntry,
   type AuditKey,
   type AuditLog,

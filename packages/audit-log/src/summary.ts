@@ -1,6 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { auditActions } from "./event.ts";
+import { auditActions } from "./actions.ts";
 import type { EventRow } from "./leaf.ts";
 
 const { auditSummaries } = tables;
