@@ -4,3 +4,4 @@ export { listen } from "./http-server.ts";
 export { createLog } from "./log.ts";
 export { createMetrics } from "./metrics/metrics.ts";
 export { createStartUp } from "./bootstrap.ts";
+export { signPeopleIn } from "./people.ts";

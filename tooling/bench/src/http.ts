@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { Pool } from "undici";
+import { type Dispatcher, Pool } from "undici";
 import { z } from "zod";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { interleaved, perSecond, ratioOf } from "./measuring.ts";
@@ -14,8 +14,8 @@ const connections = 16;
 const forMs = 1000;
 
 /**
- * Reads of cached secrets over HTTP with an API key, against a procedure that does nothing behind the same application. The
- * server has a process of its own; how busy this one is with asking is said, since a client at its limit would make all
+ * Reads of cached secrets over HTTP with an API key, against a procedure that does nothing behind the same application; and
+ * lists with a person's session, against the same lists with an API key. The server has a process of its own; how busy this one is with asking is said, since a client at its limit would make all
  * servers look alike.
  */
 export async function benchHttp(): Promise<Row[]> {
@@ -24,7 +24,7 @@ export async function benchHttp(): Promise<Row[]> {
     await populate(deployment, { companies, secretsOfEach });
     const api = await startApi(deployment);
     const client = new Pool(api.url, { connections, pipelining: 1 });
-    const { read, nothing } = await callsOf(deployment, client);
+    const { read, nothing, listWithKey, listWithSession } = await callsOf(deployment, client, api);
     for (let i = 0; i < companies * secretsOfEach; i++) await read(i);
 
     const busy: number[] = [];
@@ -40,6 +40,12 @@ export async function benchHttp(): Promise<Row[]> {
     );
     const what = "secrets.read over HTTP with an API key, warm";
     const ratio = ratioOf(what, "a second", results);
+    const lists = await interleaved(
+      () => measure(listWithKey),
+      () => measure(listWithSession),
+    );
+    const list = "secrets.list over HTTP with a session";
+    const listRatio = ratioOf(list, "a second", lists);
     console.log(`  the client was busy for ${(100 * Math.max(...busy)).toFixed(0)} % of the time at most`);
     await client.close();
     await api.stop();
@@ -51,6 +57,13 @@ export async function benchHttp(): Promise<Row[]> {
         ratio,
         target: 0.7,
       }),
+      throughputRow({
+        name: "http.session",
+        what: list,
+        against: "the same with an API key",
+        ratio: listRatio,
+        target: 0.7,
+      }),
     ];
   } finally {
     await deployment.stop();
@@ -59,25 +72,35 @@ export async function benchHttp(): Promise<Row[]> {
 
 const Answer = z.object({ result: z.object({ data: z.object({ json: z.object({ value: z.string() }) }) }) });
 
-async function callsOf({ secrets }: Deployment, client: Pool) {
+const list = `/trpc/secrets.list?input=${encodeURIComponent(JSON.stringify({ json: { company: subdomainOf(0) } }))}`;
+
+async function callsOf({ secrets }: Deployment, client: Pool, { publicUrl, person }: Api) {
   const { apiKey } = await secrets.apiKeys.create(
     { actor: { kind: "operator", id: "bench" } },
     {
       name: "bench",
       companies: Array.from({ length: companies }, (_, i) => subdomainOf(i)),
       platform: true,
-      verbs: ["use"],
+      verbs: ["describe", "use"],
       secretKeys: ["*"],
       expiresAt: new Date(Date.now() + 3_600_000),
     },
   );
-  const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
-  const post = async (path: string, body: string): Promise<string> => {
-    const answer = await client.request({ method: "POST", path, headers, body });
-    const text = await answer.body.text();
-    if (answer.statusCode !== 200) throw new Error(`${path} answered ${answer.statusCode}: ${text}`);
-    return text;
+  const withKey = { authorization: `Bearer ${apiKey}` };
+  const send = async (request: Omit<Dispatcher.RequestOptions, "origin">) => {
+    const { statusCode, headers, body } = await client.request(request);
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`${request.path} answered ${statusCode}: ${text}`);
+    return { headers, text };
   };
+  const post = async (path: string, body: string, headers: Headers = withKey) =>
+    send({ method: "POST", path, body, headers: { ...headers, "content-type": "application/json" } });
+  const get = async (headers: Headers): Promise<void> =>
+    void (await send({ method: "GET", path: list, headers }));
+
+  const signedIn = await post("/api/sign-in/email", JSON.stringify(person), { origin: publicUrl });
+  const [cookie = ""] = [signedIn.headers["set-cookie"] ?? []].flat();
+  const withSession = { cookie: cookie.slice(0, cookie.indexOf(";")) };
   const spots = Array.from({ length: companies * secretsOfEach }, (_, i) => {
     const [company, secretKey] = [subdomainOf(i % companies), secretKeyOf(Math.floor(i / companies))];
     return { body: JSON.stringify({ json: { company, secretKey } }), value: valueOf(company, secretKey) };
@@ -86,20 +109,32 @@ async function callsOf({ secrets }: Deployment, client: Pool) {
     nothing: () => post("/empty/nothing", "{}"),
     read: async (i: number): Promise<void> => {
       const spot = spots[i % spots.length];
-      const { result } = Answer.parse(JSON.parse(await post("/trpc/secrets.read", spot?.body ?? "")));
-      if (result.data.json.value !== spot?.value) throw new Error("A read answered with another value.");
+      const { text } = await post("/trpc/secrets.read", spot?.body ?? "");
+      if (Answer.parse(JSON.parse(text)).result.data.json.value !== spot?.value)
+        throw new Error("A read answered with another value.");
     },
+    listWithKey: () => get(withKey),
+    listWithSession: () => get(withSession),
   };
 }
+
+type Headers = Readonly<Record<string, string>>;
+
+const Started = z.object({
+  url: z.string(),
+  publicUrl: z.string(),
+  person: z.object({ email: z.string(), password: z.string() }),
+});
+type Api = z.infer<typeof Started>;
 
 async function startApi({ urls, superuserUrl, infisical }: Deployment) {
   const process = fileURLToPath(new URL("http-process.ts", import.meta.url));
   // The log is written as in production, and discarded.
   const child = fork(process, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   child.send({ urls, superuserUrl, infisical });
-  const [url]: unknown[] = await once(child, "message");
+  const [started]: unknown[] = await once(child, "message");
   return {
-    url: z.string().parse(url),
+    ...Started.parse(started),
     stop: async () => {
       const ended = once(child, "exit");
       child.disconnect();
