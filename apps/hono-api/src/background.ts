@@ -9,7 +9,7 @@ import type { Runtime } from "./bootstrap.ts";
 export function startProductJobs({ env, database, secrets, log, metrics }: Runtime): Promise<Jobs> {
   return startJobs({
     maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
-    tasks: createTasks({ database, secrets: secrets.admin, log }),
+    tasks: createTasks({ database, secrets: secrets.admin, log, onAuditAlarm: metrics.countAuditAlarm }),
     cron: schedule,
     log,
     onRun: metrics.jobRun,

@@ -14,7 +14,7 @@ export interface Metrics {
   readonly jobRun: (run: JobRun) => void;
   /** This process sealed a batch of the audit log. */
   sealed(): void;
-  countAuditAlarm(code: SealerAlarm["code"]): void;
+  readonly countAuditAlarm: (code: SealerAlarm["code"]) => void;
   inFlight(requests: number): void;
   shed(): void;
   /** Adds the metrics whose values these sources hold. Call it once. */

@@ -3,7 +3,7 @@ import { startJobs } from "@repo/db/jobs";
 import { TRPCError } from "@trpc/server";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Caller } from "@repo/catalog";
-import { createTasks } from "../jobs/jobs.ts";
+import { createTasks, schedule } from "../jobs/jobs.ts";
 import { createCaller } from "../router/router.ts";
 import { createCallerContext, publicError } from "../router/trpc.ts";
 import { createFixture, operator, product, type Fixture, type Person } from "../testing/fixture.ts";
@@ -43,9 +43,19 @@ async function verified(): Promise<string[]> {
   return rows.map((row) => `${String(row["outcome"])} ${String(row["reason"])}`);
 }
 
+/** What the log of the jobs says, and the alarms that they count. */
+const said: { readonly level: string; readonly sentence: string; readonly code: string | undefined }[] = [];
+const counted: string[] = [];
+const tasks = () =>
+  createTasks({
+    secrets: fixture.secrets,
+    database: fixture.database,
+    log: (level, sentence, fields) => void said.push({ level, sentence, code: fields?.code }),
+    onAuditAlarm: (code) => counted.push(code),
+  });
+
 async function verifyNow(signal = new AbortController().signal): Promise<void> {
-  const { secrets, database } = fixture;
-  await createTasks({ secrets, database, log: () => {} })["verify-audit-log"]?.({}, { signal });
+  await tasks()["verify-audit-log"]?.({}, { signal });
 }
 
 test("a proof says up to which batch and time all is sealed, and how many events wait, of the company or of all", async () => {
@@ -88,10 +98,9 @@ test("an operator starts a verification, which one job does however often it was
   for (let i = 0; i < 3; i++) await api(operator).verify();
   const waiting = await fixture.superuser`select key from graphile_worker._private_jobs`;
   expect(waiting).toHaveLength(1);
-  const { secrets, database } = fixture;
   const jobs = await startJobs({
     maintenanceUrl: fixture.urls.maintenance,
-    tasks: createTasks({ secrets, database, log: () => {} }),
+    tasks: tasks(),
     cron: {},
     log: () => {},
     drainMs: 1000,
@@ -109,6 +118,27 @@ test("an operator starts a verification, which one job does however often it was
     select actor_id, outcome from audit_events where action = 'audit.request-verification' and outcome = 'success'`;
   expect(requests).toHaveLength(3);
   expect(requests[0]).toEqual({ actor_id: "test-operator", outcome: "success" });
+});
+
+test("the audit log is verified every night, and a night without a worker is made up for once", async () => {
+  const count = (await verified()).length;
+  const verification = schedule["verify-audit-log"] ?? "none";
+  await fixture.superuser`
+    insert into graphile_worker._private_known_crontabs (identifier, known_since, last_execution)
+    values ('verify-audit-log', now() - interval '3 days', now() - interval '2 days')`;
+  const jobs = await startJobs({
+    maintenanceUrl: fixture.urls.maintenance,
+    tasks: tasks(),
+    cron: { "verify-audit-log": verification },
+    log: () => {},
+    drainMs: 1000,
+  });
+  onTestFinished(() => jobs.stop());
+  await expect.poll(async () => (await verified()).length, soon).toBe(count + 1);
+  const { verification: last } = await api(operator).proof({});
+  expect(last?.outcome).toBe("sound");
+  expect(Date.now() - (last?.finishedAt.getTime() ?? 0)).toBeLessThan(60_000);
+  expect({ said, counted }).toEqual({ said: [], counted: [] });
 });
 
 test("a verification that does not come to an end is audited as failed, and leaves the outcome before it", async () => {
@@ -145,7 +175,20 @@ test("a verification that finds a change says so to operators and companies, wit
   // One without the job, from the command line, has its outcome kept as well.
   await fixture.secrets.audit.verify(operator, {});
   const [kept] = await fixture.superuser`select count(*)::int as n from audit_verifications`;
-  expect(kept).toEqual({ n: 3 });
+  expect(kept).toEqual({ n: 4 });
+});
+
+test("findings of the nightly verification are an alarm for operators, without what changed", () => {
+  expect(counted).toEqual(["AUDIT_CHANGED"]);
+  expect(said).toEqual([
+    {
+      level: "error",
+      code: "AUDIT_CHANGED",
+      sentence: expect.stringMatching(
+        /^the verification of the audit log has [1-9]\d* findings: keep this log/,
+      ),
+    },
+  ]);
 });
 
 test("another company's proof is NOT_FOUND, and the platform's is for operators", async () => {

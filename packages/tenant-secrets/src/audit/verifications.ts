@@ -37,9 +37,10 @@ export interface AuditVerifications {
    * The work of the job: as `verify`, without archived checkpoints. A failure is audited.
    *
    * @param signal ends the work between two pages
+   * @returns the number of findings
    * @throws {TenantSecretsError} the errors of keys and database; the job is then tried again
    */
-  verifyInBackground(signal: AbortSignal): Promise<void>;
+  verifyInBackground(signal: AbortSignal): Promise<number>;
 }
 
 export interface VerificationParts {
@@ -110,6 +111,7 @@ export function createVerifications(parts: VerificationParts): AuditVerification
           return database.acrossCompanies(query);
         });
         await steps.commit((transaction) => keepOutcome(transaction, startedAt, verification));
+        return verification.findings.length;
       } catch (error) {
         if (!signal.aborted)
           await steps.record({ outcome: "failed", reason: asTenantSecretsError(error).code });

@@ -3,7 +3,7 @@ import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
 import { MailError } from "@repo/mail";
 import { z } from "zod";
-import { asTenantSecretsError, type AuditRetention } from "@repo/audit-log";
+import { asTenantSecretsError, type AuditRetention, type SealerAlarm } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { AuditService } from "../audit/audit-service.ts";
@@ -26,6 +26,8 @@ export interface TaskDependencies {
     readonly mailing: Pick<Mailing, "deliver"> | undefined;
   };
   readonly log: JobLog;
+  /** Counts an alarm of the audit log, which is in the log as well. */
+  readonly onAuditAlarm?: ((code: SealerAlarm["code"]) => void) | undefined;
 }
 
 /** The schedule of recurring tasks, in UTC. */
@@ -38,12 +40,13 @@ export const schedule: Schedule = {
   "destroy-old-versions": "23 3 * * *",
   "purge-removed-secrets": "47 * * * *",
   "prune-audit-events": "13 4 * * *",
+  [verificationTask]: "31 2 * * *",
   "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
 };
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
-export function createTasks({ database, secrets, log }: TaskDependencies): Tasks {
+export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDependencies): Tasks {
   const { runs, maintenance, outsideSettlement, vault, retention, audit, mailing } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
@@ -95,7 +98,16 @@ export function createTasks({ database, secrets, log }: TaskDependencies): Tasks
     "prune-audit-events": task(NoPayload, async (_, { signal }) => {
       await retention.prune(signal);
     }),
-    [verificationTask]: task(NoPayload, (_, { signal }) => audit.verifyInBackground(signal)),
+    [verificationTask]: task(NoPayload, async (_, { signal }) => {
+      const findings = await audit.verifyInBackground(signal);
+      if (findings === 0) return;
+      onAuditAlarm?.("AUDIT_CHANGED");
+      log(
+        "error",
+        `the verification of the audit log has ${findings} findings: keep this log, and run "audit verify" with its checkpoints, which names them`,
+        { code: "AUDIT_CHANGED" },
+      );
+    }),
     "check-master-key-age": task(NoPayload, async () => {
       for (const { region, version } of await findDueMasterKeys(database)) {
         log(
