@@ -9,7 +9,8 @@ export { sendgridApiKey } from "./catalog/sendgrid.ts";
 export { slackSigningSecret } from "./catalog/slack.ts";
 export { stripeSecretKey, stripeWebhookSecret } from "./catalog/stripe.ts";
 export { companySecrets } from "./catalog/typed-secrets.ts";
-export { checkFoundText, checkValueText, lastFourOf, maxValueBytes } from "./catalog/value.ts";
+export { checkFoundText, checkValueText, lastFourOf } from "./catalog/value.ts";
+export { maxValueBytes } from "./catalog/value-text.ts";
 export { webhookSigningSecret } from "./catalog/webhook.ts";
 export {
   apiKeyOperations,

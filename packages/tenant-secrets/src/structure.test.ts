@@ -24,6 +24,7 @@ const layers = [
   "product-services.ts",
   "router",
   "client.ts",
+  "files.ts",
   "http.ts",
   "operator.ts",
   "assembly",
@@ -112,6 +113,13 @@ test("the verifier of exports loads no database, no file format and no part of t
     "@repo/catalog",
     "@repo/envelope",
     "zod",
+  ]);
+});
+
+test("what pages read files and values with loads no schema library, which would be a quarter of the page", () => {
+  expect(librariesOf([entryOf("@repo/tenant-secrets/files")])).toEqual([
+    "@humanwhocodes/momoa",
+    "@repo/catalog/files",
   ]);
 });
 

@@ -3,6 +3,7 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { SecretKey } from "../vocabulary/names.ts";
 import { customKey, customSecret } from "./custom.ts";
 import type { CatalogEntry } from "./entry.ts";
+import { nearestKey } from "./nearest-key.ts";
 
 type Entries = Readonly<Record<string, CatalogEntry>>;
 
@@ -83,28 +84,12 @@ function unknownSecretKey(secretKey: string, listed: readonly string[]): TenantS
       "A secret key is a letter, then up to 99 letters, digits or underscores, such as STRIPE_SECRET_KEY.",
     );
   }
-  const nearest = listed
-    .map((name) => ({ name, distance: editDistance(secretKey.toUpperCase(), name.toUpperCase()) }))
-    .toSorted((a, b) => a.distance - b.distance)[0];
+  const nearest = nearestKey(secretKey, listed);
   const hint =
-    nearest !== undefined && nearest.distance <= Math.max(2, nearest.name.length / 4)
-      ? `did you mean ${nearest.name}?`
-      : "add it to the catalogue, or give it a name that begins with CUSTOM_.";
+    nearest === undefined
+      ? "add it to the catalogue, or give it a name that begins with CUSTOM_."
+      : `did you mean ${nearest}?`;
   // A value that is passed in place of a name must not reach a log: values have lower case in them.
   const shown = /[a-z]/.test(secretKey) ? "This secret key" : secretKey;
   return new TenantSecretsError("UNKNOWN_SECRET_KEY", `${shown} is not in the catalogue: ${hint}`);
-}
-
-/** Levenshtein's distance, for names of at most 100 characters. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

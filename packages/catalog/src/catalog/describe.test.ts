@@ -28,7 +28,15 @@ test("each entry is described by its key, its rule and a JSON Schema that has it
   expect(of("OAUTH_GOOGLE")).toMatchObject({
     format: "json",
     lastFour: false,
-    schema: { type: "object", required: ["clientId", "clientSecret"], additionalProperties: false },
+    schema: {
+      type: "object",
+      required: ["clientId", "clientSecret"],
+      additionalProperties: false,
+      properties: {
+        clientId: { title: "Client ID", secret: false },
+        clientSecret: { title: "Client secret" },
+      },
+    },
   });
 });
 

@@ -63,7 +63,10 @@ export function textSecret(schema: z.ZodType<string>, description: Description):
   return { showsLastFour: true, writeOnly: false, ...description, format: "text", schema };
 }
 
-/** An entry whose value is an object, stored as JSON. */
+/**
+ * An entry whose value is an object, stored as JSON. A form has a field for each property, named by the `title` of its metadata
+ * (`.meta({ title: "Client ID" })`), and masks each but those with `secret: false` there.
+ */
 export function jsonSecret<Value extends object>(
   schema: z.ZodType<Value>,
   description: Description,

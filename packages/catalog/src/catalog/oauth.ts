@@ -2,8 +2,8 @@ import { z } from "zod";
 import { jsonSecret } from "./entry.ts";
 
 export const OAuthClient = z.strictObject({
-  clientId: z.string().min(1).max(512),
-  clientSecret: z.string().min(1).max(4096),
+  clientId: z.string().min(1).max(512).meta({ title: "Client ID", secret: false }),
+  clientSecret: z.string().min(1).max(4096).meta({ title: "Client secret" }),
 });
 export type OAuthClient = z.infer<typeof OAuthClient>;
 

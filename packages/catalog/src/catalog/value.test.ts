@@ -5,7 +5,8 @@ import { TenantSecretsError } from "../vocabulary/errors.ts";
 import { defineCatalog } from "./catalog.ts";
 import { exampleCatalog } from "../testing/example-catalog.ts";
 import { jsonSecret, textSecret } from "./entry.ts";
-import { checkValueText, decodeValue, encodeValue, lastFourOf, maxValueBytes } from "./value.ts";
+import { checkValueText, decodeValue, encodeValue, lastFourOf } from "./value.ts";
+import { maxValueBytes } from "./value-text.ts";
 
 const catalog = exampleCatalog;
 const anything = "CUSTOM_ANYTHING";

@@ -1,45 +1,8 @@
 import { TenantSecretsError } from "../vocabulary/errors.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
-import type { CatalogEntry, Mistake } from "./entry.ts";
+import type { CatalogEntry } from "./entry.ts";
 import { parseJson } from "../vocabulary/json.ts";
-
-/** The largest value, in bytes of UTF-8. */
-export const maxValueBytes = 65_536;
-
-/**
- * What screens, logs and Infisical show in place of a value, with or without its last characters: a client that sends one back has
- * lost the value.
- */
-const masks = /^(?:[•*●]+|(?:…|[•*●]{4,}).{1,4}|\[redacted\]|<redacted>|<hidden-by-infisical>)$/iu;
-
-/** What is never a credential, whatever the entry allows: what programs and other tools leave in the place of one. */
-const standIns: readonly Mistake[] = [
-  {
-    pattern: /^(?:undefined|NaN|\[object [A-Za-z]+\])$/,
-    rule: "is not what a program prints where it has no value",
-  },
-  { pattern: masks, rule: "is not the mask that is shown in place of one" },
-  { pattern: /^encrypted:[\w+/=-]+$/, rule: "is not encrypted by dotenvx: decrypt it first (dotenvx get)" },
-  { pattern: /^ENC\[/, rule: "is not encrypted by sops: decrypt it first (sops decrypt)" },
-  {
-    pattern: /^op:\/\//,
-    rule: "is not a reference to 1Password: put the value in its place first (op inject, op read)",
-  },
-  { pattern: /^ts1\.\d+\.[\w-]+\.[\w-]+$/, rule: "is not a sealed value out of this product's database" },
-  {
-    pattern: /^ts[ko]_[0-9a-f]{16}_/,
-    rule: "is not a credential of this product: those are never kept as secrets of a company",
-  },
-];
-
-/** What a credential picks up on the way to us. Said where the entry refuses the text. */
-const damage: readonly Mistake[] = [
-  { pattern: /[\u200b-\u200f\u2028-\u202e\u2060\ufeff\u00ad]/, rule: "has no invisible characters in it" },
-  { pattern: /^\s|\s$/, rule: "has no white space or line's end around it" },
-  { pattern: /^(["'`]).*\1$/s, rule: "has no quotes around it" },
-  { pattern: /^Bearer /i, rule: "is the credential alone, without Bearer in front" },
-  { pattern: /^[A-Z][A-Z0-9_]*=[^=]/, rule: "is the value alone, without its name and = in front" },
-];
+import { brokenForm, brokenSize, brokenString, brokenText, damageOf } from "./value-text.ts";
 
 /**
  * The text to keep for a value.
@@ -100,9 +63,8 @@ function parseText(entry: CatalogEntry, secretKey: string, text: string): unknow
 }
 
 function checkText(secretKey: string, text: string): void {
-  if (text === "") throw invalidValue(secretKey, "is not empty; to take a secret away, remove it");
-  checkString(secretKey, text);
-  checkSize(secretKey, text);
+  const rule = brokenText(text);
+  if (rule !== undefined) throw invalidValue(secretKey, rule);
 }
 
 /**
@@ -122,32 +84,6 @@ export function checkFoundText(secretKey: string, text: string): void {
   if (rule !== undefined) throw refused(rule);
 }
 
-function checkSize(secretKey: string, text: string): void {
-  const rule = brokenSize(text);
-  if (rule !== undefined) throw invalidValue(secretKey, rule);
-}
-
-function brokenSize(text: string): string | undefined {
-  const bytes = utf8Bytes(text);
-  return bytes > maxValueBytes ? `is at most ${maxValueBytes} bytes long; this one has ${bytes}` : undefined;
-}
-
-function brokenForm(text: string): string | undefined {
-  if (!text.isWellFormed()) return "is well-formed Unicode; this one has a lone surrogate";
-  return text.includes("\0") ? "has no NUL character" : undefined;
-}
-
-/** Counted, not encoded: an encoded copy would stay behind in memory. The text is well-formed. */
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    // Each half of a surrogate pair stands for two of the four bytes of its character.
-    bytes += unit < 0x80 ? 1 : unit < 0x8_00 || (unit >= 0xd8_00 && unit <= 0xdf_ff) ? 2 : 3;
-  }
-  return bytes;
-}
-
 /** JSON hides all of these from a check of its text: as an escape, or between quotes. */
 function checkStrings(secretKey: string, value: unknown): void {
   if (typeof value === "string") checkString(secretKey, value);
@@ -157,17 +93,15 @@ function checkStrings(secretKey: string, value: unknown): void {
 }
 
 function checkString(secretKey: string, text: string): void {
-  const form = brokenForm(text);
-  if (form !== undefined) throw invalidValue(secretKey, form);
-  const standIn = standIns.find(({ pattern }) => pattern.test(text));
-  if (standIn !== undefined) throw invalidValue(secretKey, standIn.rule);
+  const rule = brokenString(text);
+  if (rule !== undefined) throw invalidValue(secretKey, rule);
 }
 
 /** @param value what the entry's schema refused */
 function brokenRule(entry: CatalogEntry, value: unknown): string {
   if (typeof value !== "string") return entry.rule;
-  const own = entry.format === "text" ? [...damage, ...(entry.mistakes ?? [])] : (entry.mistakes ?? []);
-  return own.find(({ pattern }) => pattern.test(value))?.rule ?? entry.rule;
+  const damage = entry.format === "text" ? damageOf(value) : undefined;
+  return damage ?? entry.mistakes?.find(({ pattern }) => pattern.test(value))?.rule ?? entry.rule;
 }
 
 function invalidValue(secretKey: string, rule: string): TenantSecretsError {

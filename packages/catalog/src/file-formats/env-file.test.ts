@@ -2,7 +2,8 @@ import { parse as dotenvParse } from "dotenv";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { parseEnvFile, writeEnvFile } from "./env-file.ts";
+import { parseEnvFile, readEnvEntries } from "./env-file.ts";
+import { writeEnvFile } from "./env-file-writer.ts";
 
 const read = (file: string) =>
   Object.fromEntries(parseEnvFile(file).map(({ secretKey, text }) => [secretKey, text]));
@@ -206,6 +207,14 @@ describe("a .env file that people paste", () => {
   ] as const)("is refused as a whole, with line and column: %j", ([file, refusal]) => {
     const said = refusalOf(() => parseEnvFile(file));
     expect(said.startsWith(refusal), said).toBe(true);
+  });
+
+  test("is read with both entries of a name that stands twice, where a page lets a person choose", () => {
+    expect(readEnvEntries("A=1\nB=2\n\nexport A=3")).toEqual([
+      { secretKey: "A", text: "1", line: 1 },
+      { secretKey: "B", text: "2", line: 2 },
+      { secretKey: "A", text: "3", line: 4 },
+    ]);
   });
 
   test("is refused without a word of what stands in it", () => {

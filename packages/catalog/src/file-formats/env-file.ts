@@ -1,6 +1,4 @@
-import { TenantSecretsError } from "../vocabulary/errors.ts";
-import { SecretKey } from "../vocabulary/names.ts";
-import { fileText, lineEnd, refusedAt, unusable, type FileEntry } from "./file-text.ts";
+import { fileText, lineEnd, refused, refusedAt, type FileEntry } from "./file-text.ts";
 
 // Sticky, each linear in what it looks at. Blanks are white space other than a line's end.
 const emptyLine = /[^\S\r\n]*(?:#[^\r\n]*)?(?:\r\n?|\n|$)/y;
@@ -23,8 +21,23 @@ const toLineEnd = /[^\r\n]*/y;
  *   without quotes, a name that was there before, NUL, a lone surrogate
  */
 export function parseEnvFile(file: string): readonly FileEntry[] {
-  const content = fileText(file);
+  const entries = readEnvEntries(file);
   const lineOf = new Map<string, number>();
+  for (const { secretKey, line } of entries) {
+    const earlier = lineOf.get(secretKey);
+    if (earlier !== undefined) throw refused(line, 1, `line ${earlier} gives a value to the same name`);
+    lineOf.set(secretKey, line);
+  }
+  return entries;
+}
+
+/**
+ * As {@link parseEnvFile}, with each entry of a name that is there more than once: a page lets a person choose.
+ *
+ * @throws {TenantSecretsError} as {@link parseEnvFile}, but for such names
+ */
+export function readEnvEntries(file: string): readonly FileEntry[] {
+  const content = fileText(file);
   const entries: FileEntry[] = [];
   let at = 0;
   let line = 1;
@@ -43,11 +56,6 @@ export function parseEnvFile(file: string): readonly FileEntry[] {
     if (before === undefined || secretKey === undefined) {
       throw refusedAt(content, at, "this line is not NAME=value; a value of several lines needs quotes");
     }
-    const earlier = lineOf.get(secretKey);
-    if (earlier !== undefined) {
-      throw refusedAt(content, at, `line ${earlier} gives a value to the same name`);
-    }
-    lineOf.set(secretKey, line);
     const { text, end } = readValue(content, at + before.length);
     entries.push({ secretKey, text, line });
     passOver(end);
@@ -120,47 +128,4 @@ function readUnquoted(content: string, at: number): ReadValue {
 function matchAt(pattern: RegExp, content: string, at: number): RegExpExecArray | undefined {
   pattern.lastIndex = at;
   return pattern.exec(content) ?? undefined;
-}
-
-/**
- * A `.env` file that {@link parseEnvFile} reads back to the byte. dotenv, 16 and later, reads the same values, but for
- * the two escapes that it does not have, `\\` and `\"`: they stand only where a value has a carriage return or quotes of
- * more than one kind, or ends with a backslash.
- *
- * @throws {TenantSecretsError} INVALID_VALUE for a name or a value that such a file cannot hold
- */
-export function writeEnvFile(entries: readonly Pick<FileEntry, "secretKey" | "text">[]): string {
-  return entries.map(({ secretKey, text }) => `${checkedName(secretKey, text)}=${quoted(text)}\n`).join("");
-}
-
-function checkedName(secretKey: string, text: string): string {
-  if (!SecretKey.safeParse(secretKey).success) {
-    throw new TenantSecretsError("INVALID_VALUE", "A .env file cannot hold a name that is no secret key.");
-  }
-  if (unusable.test(text)) {
-    throw new TenantSecretsError(
-      "INVALID_VALUE",
-      `A .env file cannot hold the value of ${secretKey}: it has a NUL or half of a character.`,
-    );
-  }
-  return secretKey;
-}
-
-function quoted(text: string): string {
-  if (/^[\w.:/@%+,=-]+$/.test(text)) return text;
-  // dotenv takes a backslash before a closing quote for an escape, and may look for the quote in the lines below.
-  const literal = !text.includes("\r") && !text.endsWith("\\");
-  if (literal && !text.includes("'")) return `'${text}'`;
-  if (literal && !text.includes("`")) return `\`${text}\``;
-  if (text === text.trim() && !/^["'`]|[#\r\n\u2028\u2029]/.test(text)) return text;
-  return `"${escape(text)}"`;
-}
-
-/** A backslash is doubled only where it would be read as an escape: dotenv takes it as it is everywhere else. */
-function escape(text: string): string {
-  return text
-    .replace(/\\(?=[nr"\\\n\r]|$)/g, "\\\\")
-    .replaceAll('"', '\\"')
-    .replaceAll("\n", "\\n")
-    .replaceAll("\r", "\\r");
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { maxValueBytes } from "../catalog/value.ts";
+import { maxValueBytes } from "../catalog/value-text.ts";
 import { rule } from "../vocabulary/malformed-input.ts";
 
 // The fields of operations, each with its one rule. A text that names something is bounded here and no more: what is wrong

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { maxValueBytes } from "../catalog/value.ts";
+import { maxValueBytes } from "../catalog/value-text.ts";
 import type { FileEntry } from "../file-formats/file-text.ts";
 import { RevealPurpose } from "../vocabulary/actor.ts";
 import { errorCodes } from "../vocabulary/errors.ts";

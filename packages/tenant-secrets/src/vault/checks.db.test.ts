@@ -168,7 +168,7 @@ describe("writing with a check", () => {
     const acme = fixture.secrets.company(company, product);
     say = async () => "rejected";
     const rejected = acme.set("STRIPE_SECRET_KEY", key(2), { check: true });
-    await expect(rejected).rejects.toMatchObject({ code: "INVALID_VALUE" });
+    await expect(rejected).rejects.toMatchObject({ code: "INVALID_VALUE", fields: ["check"] });
     await expect(rejected).rejects.not.toThrow("sk_test");
     expect(await codeOf(acme.set("CUSTOM_A", "a", { check: true }))).toBe("NOT_SUPPORTED");
     const other = await fixture.person(await fixture.company("database"), "owner");

@@ -181,7 +181,8 @@ function keysByCheck({ catalog }: Pick<VaultParts, "catalog">): readonly (readon
 function rejected(secretKey: string): TenantSecretsError {
   return new TenantSecretsError(
     "INVALID_VALUE",
-    `Nothing was written: the provider of ${secretKey} does not accept this value. Look there whether it was revoked, or is another account's.`,
+    `Nothing was written: the provider of ${secretKey} does not accept this value (check). Look there whether it was revoked, or is another account's.`,
+    { fields: ["check"] },
   );
 }
 
