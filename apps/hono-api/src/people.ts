@@ -12,9 +12,11 @@ export interface PeopleOptions {
 }
 
 /** The sign-in of people, with the limits and the audit log of the product. @throws {TypeError} as `createSignIn` */
-export function signPeopleIn({ secrets, ...options }: PeopleOptions): SignIn {
+export function signPeopleIn({ secrets, secret, ...options }: PeopleOptions): SignIn {
+  const known = [{ version: 1, value: secret }] as const;
   return createSignIn({
     ...options,
+    secrets: async () => known,
     admit: (key, from) => secrets().admin.signInSteps.admit(key, from),
     onEvent: (step) => secrets().admin.signInSteps.record(step),
   });

@@ -1,16 +1,15 @@
 import { createHash } from "node:crypto";
 import { betterAuth } from "better-auth";
 import { drizzleAdapter } from "better-auth/adapters/drizzle";
-import { APIError, createAuthMiddleware } from "better-auth/api";
+import { createAuthMiddleware } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins";
 import { tables, type SignInDatabase } from "@repo/db";
-import { unauthenticated } from "@repo/catalog";
 import { endSessions } from "./end-sessions.ts";
-import { hashPassword, verifyPassword } from "./password-hash.ts";
+import { hashPassword } from "./password-hash.ts";
 import { requireStrongPassword } from "./password-rules.ts";
+import type { Passwords } from "./passwords.ts";
 import { people } from "./people.ts";
-import type { SignInOptions } from "./ports.ts";
-import { takeCode } from "./used-codes.ts";
+import type { SignInOptions, SignInSecrets } from "./ports.ts";
 
 /** Seconds and milliseconds of a session: its end at the latest, and its end without activity (OWASP ASVS 7.3). */
 export const sessionSeconds = 8 * 3600;
@@ -24,17 +23,50 @@ export const addressHeader = "x-tenant-secrets-address";
 
 export type Auth = ReturnType<typeof createAuth>;
 
+/** better-auth under the secrets of now. */
+export interface LoadedAuth {
+  readonly auth: Auth;
+  readonly context: Awaited<Auth["$context"]>;
+  readonly secrets: SignInSecrets;
+}
+
+/** @throws what `SignInOptions.secrets` throws */
+export type LoadAuth = () => Promise<LoadedAuth>;
+
+interface Parts {
+  readonly database: SignInDatabase;
+  readonly passwords: Passwords;
+}
+
+type AuthOptions = Pick<SignInOptions, "publicUrl" | "sendMail" | "secrets">;
+
+/** @throws {TypeError} where `publicUrl` is neither https nor of this machine */
+export function createAuthLoader(options: AuthOptions, parts: Parts): LoadAuth {
+  keepsSecureCookies(options.publicUrl);
+  let last: LoadedAuth | undefined;
+  return async () => {
+    const secrets = await options.secrets();
+    if (last?.secrets === secrets) return last;
+    const auth = createAuth({ ...options, secrets }, parts);
+    last = { auth, secrets, context: await auth.$context };
+    return last;
+  };
+}
+
 /**
  * better-auth with our tables. It is called, and not exposed: `handler.ts` has the paths that reach it.
  *
  * @throws {TypeError} where `publicUrl` is neither https nor of this machine
  */
-export function createAuth(options: Omit<SignInOptions, "databaseUrl">, database: SignInDatabase) {
+export function createAuth(
+  options: Omit<AuthOptions, "secrets"> & { readonly secrets: SignInSecrets },
+  { database, passwords }: Parts,
+) {
   const isSecure = keepsSecureCookies(options.publicUrl);
   return betterAuth({
     baseURL: options.publicUrl,
     basePath: "/api/auth",
-    secret: options.secret,
+    secrets: [...options.secrets],
     trustedOrigins: [new URL(options.publicUrl).origin],
     logger: { disabled: true },
     telemetry: { enabled: false },
@@ -69,7 +101,7 @@ export function createAuth(options: Omit<SignInOptions, "databaseUrl">, database
       maxPasswordLength: 4096,
       password: {
         hash: hashPassword,
-        verify: ({ hash, password }) => verifyPassword(hash, password),
+        verify: (given) => passwords.verify(given),
       },
       resetPasswordTokenExpiresIn: resetSeconds,
       revokeSessionsOnPasswordReset: true,
@@ -80,6 +112,7 @@ export function createAuth(options: Omit<SignInOptions, "databaseUrl">, database
         await options.sendMail(changedMail(user.email));
       },
     },
+    // It gives the challenges. Their codes are verified by second-factor.ts, which counts the wrong ones.
     plugins: [twoFactor({ issuer })],
     advanced: {
       useSecureCookies: false,
@@ -102,22 +135,22 @@ export function createAuth(options: Omit<SignInOptions, "databaseUrl">, database
     },
     hooks: {
       before: createAuthMiddleware(async (context) => {
-        const { internalAdapter, createAuthCookie, secret } = context.context;
-        if (context.path === "/reset-password") {
-          const found = await internalAdapter.findVerificationValue(`reset-password:${context.body.token}`);
-          const user = found === null ? null : await internalAdapter.findUserById(found.value);
-          if (user !== null) requireStrongPassword(context.body.newPassword, user.email);
-        }
-        if (context.path === "/two-factor/verify-totp") {
-          const challenge = await context.getSignedCookie(createAuthCookie("two_factor").name, secret);
-          const found = challenge ? await internalAdapter.findVerificationValue(challenge) : null;
-          // A code is spent when it is tried, before it is verified: two sign-ins cannot use the same one.
-          if (found !== null && !(await takeCode(database, found.value, context.body.code)))
-            throw new APIError("UNAUTHORIZED", { code: "INVALID_CODE", message: unauthenticated().message });
-        }
+        if (context.path !== "/reset-password") return;
+        const { internalAdapter } = context.context;
+        const userId = await personOfReset(internalAdapter, context.body.token);
+        const user = userId === undefined ? null : await internalAdapter.findUserById(userId);
+        if (user !== null) requireStrongPassword(context.body.newPassword, user.email);
       }),
     },
   });
+}
+
+/** @returns the person that a link was sent to; undefined for a link that has ended */
+export async function personOfReset(
+  internalAdapter: LoadedAuth["context"]["internalAdapter"],
+  token: string,
+): Promise<string | undefined> {
+  return (await internalAdapter.findVerificationValue(`reset-password:${token}`))?.value;
 }
 
 /** Browsers keep cookies that are marked secure for https, and for the own machine. */

@@ -3,13 +3,14 @@ import { z } from "zod";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { TenantSecretsError, unauthenticated } from "@repo/catalog";
 import { scrubDatabaseError } from "@repo/db";
-import { accountKey, addressHeader, type Auth } from "./auth.ts";
+import { accountKey, addressHeader, personOfReset, type LoadAuth } from "./auth.ts";
+import type { Challenges } from "./challenges.ts";
 import { Assertion, type Passkeys, type RequestOptions } from "./passkeys.ts";
 import type { Origin, SignInEvent, SignInOptions } from "./ports.ts";
 import { requireStrongPassword } from "./password-rules.ts";
-import { verifyPassword } from "./password-hash.ts";
+import type { Passwords } from "./passwords.ts";
 import type { SecondFactor } from "./second-factor.ts";
-import { cookieOf, type Sessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
 
 const basePath = "/api/sign-in";
 
@@ -19,13 +20,13 @@ export interface SignInAnswer {
 }
 
 interface Parts {
-  readonly auth: Auth;
+  readonly loadAuth: LoadAuth;
   readonly options: SignInOptions;
   readonly sessions: Sessions;
+  readonly challenges: Challenges;
   readonly secondFactor: SecondFactor;
   readonly passkeys: Passkeys;
-  /** The hash of a person's password. */
-  readonly findHash: (userId: string) => Promise<string | undefined>;
+  readonly passwords: Passwords;
 }
 
 interface Step {
@@ -43,6 +44,17 @@ interface Done {
 const Password = z.string().min(1).max(1024);
 const Email = z.string().min(3).max(254);
 const Code = z.string().regex(/^(?:\d{6}|[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5})$/);
+
+/** What better-auth answers to a right password. */
+const SignedIn = z.object({
+  user: z.object({ id: z.uuid() }).optional(),
+  twoFactorRedirect: z.boolean().optional(),
+});
+
+interface Denial {
+  readonly userId?: string | undefined;
+  readonly error?: TenantSecretsError;
+}
 
 const bodies = {
   email: z.strictObject({ email: Email, password: Password }),
@@ -75,12 +87,13 @@ export interface SignInHandler {
 }
 
 export function createSignInHandler({
-  auth,
+  loadAuth,
   options,
   sessions,
+  challenges,
   secondFactor,
   passkeys,
-  findHash,
+  passwords,
 }: Parts): SignInHandler {
   const behind = new Set<Promise<void>>();
 
@@ -89,17 +102,17 @@ export function createSignInHandler({
   const denied = async (
     action: SignInEvent["action"],
     origin: Origin,
-    userId?: string,
+    { userId, error = wrongCredentials() }: Denial = {},
   ): Promise<TenantSecretsError> => {
-    await record({ action, outcome: "denied", reason: "UNAUTHENTICATED", userId }, origin);
-    return wrongCredentials();
+    await record({ action, outcome: "denied", reason: error.code, userId }, origin);
+    return error;
   };
   const admit = async (kind: string, origin: Origin, account?: string): Promise<void> => {
     await options.admit(`${kind} from ${origin.address ?? "an unknown address"}`, origin);
     if (account !== undefined) await options.admit(`${kind} of ${account}`, origin);
   };
 
-  /** Calls better-auth with the cookies that this step is about, and no other header of the client. */
+  /** Calls better-auth without the client's cookies, and with no header of the client that it does not need. */
   const call = async (path: string, body: object, { headers, origin }: Step): Promise<Response> => {
     const request = new Request(`${options.publicUrl}/api/auth${path}`, {
       method: "POST",
@@ -109,80 +122,57 @@ export function createSignInHandler({
         origin: new URL(options.publicUrl).origin,
         "user-agent": headers.get("user-agent") ?? "",
         ...(origin.address !== undefined && { [addressHeader]: origin.address }),
-        cookie: headers.get("cookie") ?? "",
       },
     });
-    const response = await auth.handler(request);
+    const response = await (await loadAuth()).auth.handler(request);
     if (!response.ok)
       throw response.status < 500 ? new Refused() : new Error(`sign-in status ${response.status}`);
     return response;
   };
-  const userOf = async (response: Response): Promise<string> => {
-    const { user } = z.object({ user: z.object({ id: z.uuid() }) }).parse(await response.json());
-    return user.id;
-  };
-
-  /** The person that a challenge of the second factor was given to. */
-  const challenged = async (headers: Headers): Promise<string | undefined> => {
-    const context = await auth.$context;
-    const signed = cookieOf(headers, context.createAuthCookie("two_factor").name);
-    const identifier = signed?.slice(0, signed.lastIndexOf("."));
-    if (!identifier) return undefined;
-    return (await context.internalAdapter.findVerificationValue(identifier))?.value;
-  };
-  /** Without the session of this browser: a code belongs to the challenge, whose wrong ones are counted. */
-  const withoutSession = async (headers: Headers): Promise<Headers> => {
-    const { authCookies, createAuthCookie } = await auth.$context;
-    const challenge = createAuthCookie("two_factor").name;
-    const value = cookieOf(headers, challenge);
-    const kept = new Headers(headers);
-    kept.delete("cookie");
-    if (value !== undefined && challenge !== authCookies.sessionToken.name)
-      kept.set("cookie", `${challenge}=${encodeURIComponent(value)}`);
-    return kept;
-  };
-
-  /** Whether the password is the person's, and where there is a second factor the code, too. */
-  const isPerson = async (
-    { userId, enrolled }: { readonly userId: string; readonly enrolled: boolean },
-    { password, code }: { readonly password: string; readonly code?: string | undefined },
-  ): Promise<boolean> => {
-    const hash = await findHash(userId);
-    if (hash === undefined || !(await verifyPassword(hash, password))) return false;
-    return !enrolled || (code !== undefined && (await secondFactor.accepts(userId, code)));
-  };
+  /** @throws {TenantSecretsError} RATE_LIMITED, audited, while the factor is locked */
+  const accepts = (
+    code: string,
+    { action, userId, origin }: Pick<SignInEvent, "action"> & { userId: string; origin: Origin },
+  ): Promise<boolean> =>
+    secondFactor.accepts(userId, code).catch(async (error: unknown) => {
+      const isLocked = error instanceof TenantSecretsError && error.code === "RATE_LIMITED";
+      throw isLocked ? await denied(action, origin, { userId, error }) : error;
+    });
 
   const steps: { readonly [P in Path]: (body: z.infer<(typeof bodies)[P]>, step: Step) => Promise<Done> } = {
     email: async ({ email, password }, step) => {
       await admit("sign-in", step.origin, accountKey(email));
-      const headers = await withoutSession(step.headers);
-      const response = await call("/sign-in/email", { email, password }, { ...step, headers }).catch(
+      const response = await call("/sign-in/email", { email, password }, step).catch(
         async (error: unknown) => {
           throw error instanceof Refused ? await denied("sign-in", step.origin) : error;
         },
       );
       const cookies = response.headers.getSetCookie();
-      const answer = z
-        .object({ twoFactorRedirect: z.boolean().optional() })
-        .parse(await response.clone().json());
-      if (answer.twoFactorRedirect === true) return { answer: { next: "second-factor" }, cookies };
-      await record({ action: "sign-in", outcome: "success", userId: await userOf(response) }, step.origin);
+      const { user, twoFactorRedirect } = SignedIn.parse(await response.json());
+      if (twoFactorRedirect === true) {
+        const found = await (await loadAuth()).context.internalAdapter.findUserByEmail(email.toLowerCase());
+        await record({ action: "sign-in", outcome: "attempted", userId: found?.user.id }, step.origin);
+        return { answer: { next: "second-factor" }, cookies };
+      }
+      await record({ action: "sign-in", outcome: "success", userId: user?.id }, step.origin);
       return { answer: { next: "done" }, cookies };
     },
 
-    "second-factor": async ({ code }, step) => {
-      const userId = await challenged(step.headers);
-      await admit("second-factor", step.origin, userId);
-      const headers = await withoutSession(step.headers);
-      const path = /^\d{6}$/.test(code) ? "/two-factor/verify-totp" : "/two-factor/verify-backup-code";
-      const response = await call(path, { code }, { ...step, headers }).catch(async (error: unknown) => {
-        throw error instanceof Refused ? await denied("sign-in.second-factor", step.origin, userId) : error;
-      });
-      await record(
-        { action: "sign-in.second-factor", outcome: "success", userId: await userOf(response) },
-        step.origin,
-      );
-      return { answer: { next: "done" }, cookies: response.headers.getSetCookie() };
+    "second-factor": async ({ code }, { headers, origin }) => {
+      const action = "sign-in.second-factor";
+      const challenge = await challenges.find(headers);
+      await admit("second-factor", origin, challenge?.userId);
+      if (challenge === undefined) throw await denied(action, origin);
+      const { userId } = challenge;
+      const isRight =
+        (await challenges.takeAttempt(challenge)) && (await accepts(code, { action, userId, origin }));
+      const device = headers.get("user-agent") ?? "";
+      const cookies = isRight
+        ? await sessions.beginAfter(challenge, { address: origin.address, device })
+        : undefined;
+      if (cookies === undefined) throw await denied(action, origin, { userId });
+      await record({ action, outcome: "success", userId }, origin);
+      return { answer: { next: "done" }, cookies };
     },
 
     "passkey-options": async (_, { origin }) => {
@@ -201,6 +191,7 @@ export function createSignInHandler({
     },
 
     confirm: async (given, { headers, origin }) => {
+      const action = "sign-in.confirm";
       await admit("confirm", origin);
       const session = await sessions.find(headers);
       if (session === undefined) throw wrongCredentials();
@@ -209,24 +200,24 @@ export function createSignInHandler({
       const isRight =
         "passkey" in given
           ? (await passkeys.verify(given.passkey)) === userId
-          : await isPerson({ userId, enrolled }, given);
+          : (await passwords.isOf(userId, given.password)) &&
+            (!enrolled ||
+              (given.code !== undefined && (await accepts(given.code, { action, userId, origin }))));
       if (!isRight) {
         if (await sessions.endIfSpent(id))
           await record({ action: "session.end", outcome: "success", userId }, origin);
-        throw await denied("sign-in.confirm", origin, userId);
+        throw await denied(action, origin, { userId });
       }
       const cookie = await sessions.confirm(id);
       if (cookie === undefined) throw wrongCredentials();
-      await record({ action: "sign-in.confirm", outcome: "success", userId }, origin);
+      await record({ action, outcome: "success", userId }, origin);
       return { answer: { next: "done" }, cookies: [cookie] };
     },
 
-    "sign-out": async (_, step) => {
-      const session = await sessions.find(step.headers);
-      const response = await call("/sign-out", {}, step);
-      if (session !== undefined)
-        await record({ action: "session.end", outcome: "success", userId: session.userId }, step.origin);
-      return { answer: { next: "done" }, cookies: response.headers.getSetCookie() };
+    "sign-out": async (_, { headers, origin }) => {
+      const { userId, cookie } = await sessions.signOut(headers);
+      if (userId !== undefined) await record({ action: "session.end", outcome: "success", userId }, origin);
+      return { answer: { next: "done" }, cookies: [cookie] };
     },
 
     "request-password-reset": async ({ email }, step) => {
@@ -248,17 +239,13 @@ export function createSignInHandler({
     "reset-password": async ({ token, password }, step) => {
       await admit("password-reset", step.origin);
       requireStrongPassword(password, "@");
-      await call("/reset-password", { token, newPassword: password }, step).catch((error: unknown) => {
+      const { internalAdapter } = (await loadAuth()).context;
+      const userId = await personOfReset(internalAdapter, token);
+      await call("/reset-password", { token, newPassword: password }, step).catch(async (error: unknown) => {
         if (!(error instanceof Refused)) throw error;
-        throw new TenantSecretsError(
-          "INVALID_INPUT",
-          "This link has expired or was used: ask for another one.",
-          {
-            fields: ["token"],
-          },
-        );
+        throw await denied("password.reset", step.origin, { userId, error: linkEnded() });
       });
-      await record({ action: "password.reset", outcome: "success" }, step.origin);
+      await record({ action: "password.reset", outcome: "success", userId }, step.origin);
       return { answer: { next: "done" }, cookies: [] };
     },
   };
@@ -314,6 +301,11 @@ function wrongCredentials(): TenantSecretsError {
     unauthenticated().code,
     "The e-mail address, the password or the code is wrong, or the sign-in has ended: begin again.",
   );
+}
+
+function linkEnded(): TenantSecretsError {
+  const message = "This link has expired or was used: ask for another one.";
+  return new TenantSecretsError("INVALID_INPUT", message, { fields: ["token"] });
 }
 
 function inputProblem(error: z.ZodError): string {

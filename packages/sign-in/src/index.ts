@@ -1,17 +1,16 @@
-import { and, eq } from "drizzle-orm";
-import { connectSignInDatabase, tables } from "@repo/db";
+import { connectSignInDatabase } from "@repo/db";
 import { createAccounts, type Accounts } from "./accounts.ts";
-import { createAuth } from "./auth.ts";
+import { createAuthLoader } from "./auth.ts";
+import { createChallenges } from "./challenges.ts";
 import { createSignInHandler, type SignInHandler } from "./handler.ts";
-import type { SignInOptions } from "./ports.ts";
 import { createPasskeys } from "./passkeys.ts";
+import { createPasswords } from "./passwords.ts";
+import type { SignInOptions } from "./ports.ts";
 import { createSecondFactor } from "./second-factor.ts";
 import { createSessions, type FoundSession } from "./sessions.ts";
 
 export type { Accounts } from "./accounts.ts";
 export type { Mail, SignInEvent, SignInOptions } from "./ports.ts";
-
-const { signInAccounts } = tables;
 
 /** The sign-in of people: passwords, second factors and sessions. */
 export interface SignIn {
@@ -31,26 +30,25 @@ export interface SignIn {
 /**
  * Opens nothing yet.
  *
- * @throws {TypeError} where `publicUrl` is neither https nor of this machine, or the secret is too short
+ * @throws {TypeError} where `publicUrl` is neither https nor of this machine
  */
 export function createSignIn(options: SignInOptions): SignIn {
-  if (options.secret.length < 32)
-    throw new TypeError("The secret of the sign-in has at least 32 characters.");
   const database = connectSignInDatabase(options.databaseUrl);
-  const auth = createAuth(options, database);
-  const sessions = createSessions(auth, database);
-  const secondFactor = createSecondFactor(auth, database);
+  const passwords = createPasswords(database);
+  const loadAuth = createAuthLoader(options, { database, passwords });
+  const sessions = createSessions(loadAuth, database);
+  const secondFactor = createSecondFactor(loadAuth, database);
   const passkeys = createPasskeys(options.publicUrl, database);
-  const findHash = async (userId: string): Promise<string | undefined> => {
-    const [row] = await database.call((statements) =>
-      statements
-        .select({ password: signInAccounts.password })
-        .from(signInAccounts)
-        .where(and(eq(signInAccounts.userId, userId), eq(signInAccounts.providerId, "credential"))),
-    );
-    return row?.password ?? undefined;
-  };
-  const handler = createSignInHandler({ auth, options, sessions, secondFactor, passkeys, findHash });
+  const challenges = createChallenges(loadAuth, database);
+  const handler = createSignInHandler({
+    loadAuth,
+    options,
+    sessions,
+    challenges,
+    secondFactor,
+    passkeys,
+    passwords,
+  });
   return {
     handler,
     session: async (headers) => {

@@ -14,6 +14,7 @@ const argon2Async = promisify(argon2);
 
 /** Argon2id with 19 MiB, 2 passes and 1 lane: OWASP Password Storage Cheat Sheet. */
 const current = { memory: 19_456, passes: 2, parallelism: 1 } as const;
+const prefix = `$argon2id$v=19$m=${current.memory},t=${current.passes},p=${current.parallelism}$`;
 const saltBytes = 16;
 const hashBytes = 32;
 
@@ -29,9 +30,8 @@ const limited = wrap(timeout(waitMs, TimeoutStrategy.Aggressive), bulkhead(atOnc
  */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(saltBytes);
-  const { memory, passes, parallelism } = current;
   const hash = await derive(password, salt, current);
-  return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${unpadded(salt)}$${unpadded(hash)}`;
+  return `${prefix}${unpadded(salt)}$${unpadded(hash)}`;
 }
 
 /** The only form that is read: parameters of another size would let a changed row choose the work. */
@@ -44,6 +44,11 @@ export async function verifyPassword(hash: string, password: string): Promise<bo
   const parameters = { memory: Number(memory), passes: Number(passes), parallelism: Number(parallelism) };
   const derived = await derive(password, Buffer.from(salt, "base64"), parameters);
   return timingSafeEqual(derived, Buffer.from(expected, "base64"));
+}
+
+/** Whether a hash was made with other parameters than a new one. */
+export function isOutdated(hash: string): boolean {
+  return !hash.startsWith(prefix);
 }
 
 async function derive(

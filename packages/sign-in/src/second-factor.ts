@@ -1,10 +1,10 @@
 import { createOTP } from "@better-auth/utils/otp";
-import { generateRandomString, symmetricDecrypt, symmetricEncrypt } from "better-auth/crypto";
-import { and, eq, sql } from "drizzle-orm";
+import { generateRandomString, parseEnvelope, symmetricDecrypt, symmetricEncrypt } from "better-auth/crypto";
+import { and, eq, isNull, lte, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type SignInDatabase } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
-import { issuer, type Auth } from "./auth.ts";
+import { issuer, type LoadAuth } from "./auth.ts";
 import { people } from "./people.ts";
 import { takeCode } from "./used-codes.ts";
 
@@ -27,11 +27,11 @@ export interface SecondFactor {
 
 const parameters = { digits: 6, period: 30 } as const;
 const mostFailures = 10;
-const lockMs = 15 * 60 * 1000;
+const lockSeconds = 15 * 60;
 const backupCodes = 10;
 const Codes = z.array(z.string());
 
-export function createSecondFactor(auth: Auth, database: SignInDatabase): SecondFactor {
+export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase): SecondFactor {
   const find = async (userId: string): Promise<Factor | undefined> => {
     const [row] = await database.call((statements) =>
       statements.select().from(factors).where(eq(factors.userId, userId)),
@@ -39,9 +39,9 @@ export function createSecondFactor(auth: Auth, database: SignInDatabase): Second
     return row;
   };
   const encrypt = async (data: string): Promise<string> =>
-    symmetricEncrypt({ key: (await auth.$context).secretConfig, data });
+    symmetricEncrypt({ key: (await loadAuth()).context.secretConfig, data });
   const decrypt = async (data: string): Promise<string> =>
-    symmetricDecrypt({ key: (await auth.$context).secretConfig, data });
+    symmetricDecrypt({ key: (await loadAuth()).context.secretConfig, data });
   const codesOf = async (factor: Factor): Promise<readonly string[]> =>
     Codes.parse(JSON.parse(await decrypt(factor.backupCodes)));
 
@@ -56,32 +56,53 @@ export function createSecondFactor(auth: Auth, database: SignInDatabase): Second
     );
     return rows.length > 0;
   };
-  const fail = async ({ id }: Factor): Promise<void> => {
-    const lockedUntil = new Date(Date.now() + lockMs).toISOString();
-    await database.call((statements) =>
+  /**
+   * Counts a try before anything is verified, so that tries at once get no further than tries in a row. The tenth locks.
+   *
+   * @throws {TenantSecretsError} RATE_LIMITED
+   */
+  const takeTry = async ({ id, userId }: Factor): Promise<void> => {
+    const tries = sql`case when ${factors.failedVerificationCount} >= ${mostFailures} then 1 else ${factors.failedVerificationCount} + 1 end`;
+    const taken = await database.call((statements) =>
       statements
         .update(factors)
         .set({
-          failedVerificationCount: sql`case when ${factors.failedVerificationCount} + 1 >= ${mostFailures} then 0 else ${factors.failedVerificationCount} + 1 end`,
-          lockedUntil: sql`case when ${factors.failedVerificationCount} + 1 >= ${mostFailures} then ${lockedUntil}::timestamptz else ${factors.lockedUntil} end`,
+          failedVerificationCount: tries,
+          lockedUntil: sql`case when ${tries} >= ${mostFailures} then now() + make_interval(secs => ${lockSeconds}) end`,
         })
-        .where(eq(factors.id, id)),
+        .where(and(eq(factors.id, id), or(isNull(factors.lockedUntil), lte(factors.lockedUntil, sql`now()`))))
+        .returning({ id: factors.id }),
     );
+    if (taken.length > 0) return;
+    const remainingMs = ((await find(userId))?.lockedUntil?.getTime() ?? 0) - Date.now();
+    throw locked(Math.max(1000, remainingMs));
   };
 
   const isCode = async (factor: Factor, code: string): Promise<boolean> => {
-    const remainingMs = (factor.lockedUntil?.getTime() ?? 0) - Date.now();
-    if (remainingMs > 0) throw locked(remainingMs);
+    await takeTry(factor);
     const right = /^\d{6}$/.test(code)
       ? (await takeCode(database, factor.userId, code)) &&
         (await createOTP(await decrypt(factor.secret), parameters).verify(code))
       : await takeBackupCode(factor, code);
-    if (right)
+    if (right) {
       await database.call((statements) =>
-        statements.update(factors).set({ failedVerificationCount: 0 }).where(eq(factors.id, factor.id)),
+        statements
+          .update(factors)
+          .set({ failedVerificationCount: 0, lockedUntil: null })
+          .where(eq(factors.id, factor.id)),
       );
-    else await fail(factor);
+      await encryptAgain(factor);
+    }
     return right;
+  };
+  /** Under the current secret, so that an earlier one can be removed once people have signed in. */
+  const encryptAgain = async (factor: Factor): Promise<void> => {
+    const [current] = (await loadAuth()).secrets;
+    if (parseEnvelope(factor.secret)?.version === current.version) return;
+    await update(factor, {
+      secret: await encrypt(await decrypt(factor.secret)),
+      backupCodes: await encrypt(await decrypt(factor.backupCodes)),
+    });
   };
   const takeBackupCode = async (factor: Factor, code: string): Promise<boolean> => {
     const codes = await codesOf(factor);

@@ -1,12 +1,13 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
-import { makeSignature } from "better-auth/crypto";
+import { randomBytes } from "node:crypto";
 import { and, desc, eq, gt, gte, lt, sql } from "drizzle-orm";
 import { tables, type SignInDatabase } from "@repo/db";
-import { idleMs, sessionSeconds, type Auth } from "./auth.ts";
+import { idleMs, sessionSeconds, type LoadAuth } from "./auth.ts";
+import { challengeCookie, isChallenge, type Challenge } from "./challenges.ts";
 import { endSessions } from "./end-sessions.ts";
 import { people } from "./people.ts";
+import { sign, signedCookieOf } from "./signed-cookies.ts";
 
-const { signInSessions: sessions } = tables;
+const { signInSessions: sessions, signInVerifications: verifications } = tables;
 
 export interface FoundSession {
   readonly id: string;
@@ -46,12 +47,18 @@ export interface Sessions {
   /** Marks it as confirmed under a new token. @returns the cookie that replaces its own; undefined if it has ended */
   confirm(sessionId: string): Promise<string | undefined>;
   /** @returns the cookie of a new session */
-  begin(
-    userId: string,
-    from: { readonly address?: string | undefined; readonly device: string },
-  ): Promise<string>;
+  begin(userId: string, browser: Browser): Promise<string>;
+  /** Spends a challenge. @returns the cookies of its session; undefined if the challenge has ended */
+  beginAfter(challenge: Challenge, browser: Browser): Promise<readonly string[] | undefined>;
+  /** Ends the session of a browser. @returns whose it was, if there was one; and what removes the cookie */
+  signOut(headers: Headers): Promise<{ readonly userId: string | undefined; readonly cookie: string }>;
   /** The newest session of each person. */
   lastSignIns(userIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
+}
+
+interface Browser {
+  readonly address?: string | undefined;
+  readonly device: string;
 }
 
 const mostAttempts = 5;
@@ -59,24 +66,32 @@ const touchEveryMs = 60_000;
 const ended = lt(sessions.expiresAt, sql`now() - interval '30 days'`);
 const isLive = and(gt(sessions.expiresAt, sql`now()`), gt(sessions.idleEndsAt, sql`now()`));
 
-export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
+export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Sessions {
   const tokenOf = async (headers: Headers): Promise<string | undefined> => {
-    const { authCookies, secret } = await auth.$context;
-    const signed = cookieOf(headers, authCookies.sessionToken.name);
-    const at = signed?.lastIndexOf(".") ?? -1;
-    if (signed === undefined || at < 1) return undefined;
-    const token = signed.slice(0, at);
-    const expected = Buffer.from(await makeSignature(token, secret));
-    const given = Buffer.from(signed.slice(at + 1));
-    return given.length === expected.length && timingSafeEqual(given, expected) ? token : undefined;
+    const { context, secrets } = await loadAuth();
+    return signedCookieOf(headers, context.authCookies.sessionToken.name, secrets);
   };
 
   const cookieFor = async (token: string): Promise<string> => {
-    const { authCookies, secret } = await auth.$context;
-    const { name, attributes } = authCookies.sessionToken;
-    const value = encodeURIComponent(`${token}.${await makeSignature(token, secret)}`);
-    const secure = attributes.secure === true ? "; Secure" : "";
-    return `${name}=${value}; Max-Age=${sessionSeconds}; Path=/; HttpOnly${secure}; SameSite=Strict`;
+    const { context, secrets } = await loadAuth();
+    const { name, attributes } = context.authCookies.sessionToken;
+    const value = encodeURIComponent(await sign(token, secrets));
+    return `${name}=${value}; Max-Age=${sessionSeconds}; ${ours(attributes)}`;
+  };
+
+  const rowOf = (userId: string, { address, device }: Browser) => {
+    const now = Date.now();
+    return {
+      userId,
+      token: makeToken(),
+      ipAddress: address,
+      userAgent: device,
+      createdAt: new Date(now),
+      updatedAt: new Date(now),
+      confirmedAt: new Date(now),
+      idleEndsAt: new Date(now + idleMs),
+      expiresAt: new Date(now + sessionSeconds * 1000),
+    };
   };
 
   return {
@@ -178,23 +193,43 @@ export function createSessions(auth: Auth, database: SignInDatabase): Sessions {
       return rows.length === 0 ? undefined : cookieFor(token);
     },
 
-    begin: async (userId, { address, device }) => {
-      const token = makeToken();
-      const now = Date.now();
-      await database.call((statements) =>
-        statements.insert(sessions).values({
-          userId,
-          token,
-          ipAddress: address,
-          userAgent: device,
-          createdAt: new Date(now),
-          updatedAt: new Date(now),
-          confirmedAt: new Date(now),
-          idleEndsAt: new Date(now + idleMs),
-          expiresAt: new Date(now + sessionSeconds * 1000),
+    begin: async (userId, browser) => {
+      const row = rowOf(userId, browser);
+      await database.call((statements) => statements.insert(sessions).values(row));
+      return cookieFor(row.token);
+    },
+
+    beginAfter: async ({ userId, token }, browser) => {
+      const row = rowOf(userId, browser);
+      // In one transaction, so that what ends the person's sessions meanwhile finds the challenge or the session.
+      const begun = await database.call((statements) =>
+        statements.transaction(async (transaction) => {
+          const spent = await transaction
+            .delete(verifications)
+            .where(and(isChallenge(token), eq(verifications.value, userId)))
+            .returning({ id: verifications.id });
+          if (spent.length > 0) await transaction.insert(sessions).values(row);
+          return spent.length > 0;
         }),
       );
-      return cookieFor(token);
+      if (!begun) return undefined;
+      const { createAuthCookie } = (await loadAuth()).context;
+      return [await cookieFor(row.token), removal(createAuthCookie(challengeCookie))];
+    },
+
+    signOut: async (headers) => {
+      const { authCookies } = (await loadAuth()).context;
+      const token = await tokenOf(headers);
+      const found =
+        token === undefined
+          ? []
+          : await database.call((statements) =>
+              statements
+                .delete(sessions)
+                .where(eq(sessions.token, token))
+                .returning({ userId: sessions.userId }),
+            );
+      return { userId: found[0]?.userId, cookie: removal(authCookies.sessionToken) };
     },
 
     lastSignIns: async (userIds) => {
@@ -218,17 +253,14 @@ function makeToken(): string {
   return randomBytes(32).toString("base64url");
 }
 
-/** A cookie's value. Undefined also where it stands there twice: one of the two comes from elsewhere. */
-export function cookieOf(headers: Headers, name: string): string | undefined {
-  const values = (headers.get("cookie") ?? "")
-    .split(/; */)
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1));
-  const [value] = values;
-  if (value === undefined || values.length > 1) return undefined;
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return undefined;
-  }
+interface Attributes {
+  readonly secure?: boolean | undefined;
+}
+
+function ours({ secure }: Attributes): string {
+  return `Path=/; HttpOnly${secure === true ? "; Secure" : ""}; SameSite=Strict`;
+}
+
+function removal(cookie: { readonly name: string; readonly attributes: Attributes }): string {
+  return `${cookie.name}=; Max-Age=0; ${ours(cookie.attributes)}`;
 }

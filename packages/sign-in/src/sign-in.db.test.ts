@@ -1,5 +1,14 @@
-import { describe, expect, test } from "vitest";
-import { codeOf, createWorld, password, publicUrl, type Browser, type Person } from "./testing/fixture.ts";
+import { argon2Sync } from "node:crypto";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  codeOf,
+  createWorld,
+  firstSecret,
+  password,
+  publicUrl,
+  type Browser,
+  type Person,
+} from "./testing/fixture.ts";
 
 const world = await createWorld();
 const { signIn, superuser, events, mails } = world;
@@ -60,6 +69,27 @@ describe("a sign-in with a password", () => {
     const browser = world.browser();
     const decomposed = "café au lait chaud".normalize("NFD");
     expect(await browser.post("email", { email: person.email, password: decomposed })).toBe("done");
+  });
+});
+
+describe("a password", () => {
+  test("whose hash has other parameters than a new one is hashed again when it is used", async () => {
+    const person = await world.person();
+    const cheap = { message: password, nonce: Buffer.alloc(16, 7), parallelism: 1, tagLength: 32 };
+    const hash = argon2Sync("argon2id", { ...cheap, memory: 8192, passes: 1 }).toString("base64");
+    const outdated = `$argon2id$v=19$m=8192,t=1,p=1$${cheap.nonce.toString("base64").replaceAll("=", "")}$${hash.replaceAll("=", "")}`;
+    await superuser`update sign_in.accounts set password = ${outdated} where user_id = ${person.id}`;
+    const stored = async (): Promise<string> => {
+      const [row] = await superuser`select password from sign_in.accounts where user_id = ${person.id}`;
+      return String(row?.["password"]);
+    };
+    await world.browser().post("email", { email: person.email, password: "wrong" });
+    expect(await stored()).toBe(outdated);
+    await world.signedIn(person);
+    const renewed = await stored();
+    expect(renewed).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    await world.signedIn(person);
+    expect(await stored()).toBe(renewed);
   });
 });
 
@@ -206,7 +236,7 @@ describe("a second factor", () => {
       for (let i = 0; i < 4; i += 1) await browser.post("second-factor", { code: `1${round}000${i}` });
     }
     const browser = await challenge(person);
-    expect(await browser.post("second-factor", { code: await codeOf(secret) })).toBe("UNAUTHENTICATED");
+    expect(await browser.post("second-factor", { code: await codeOf(secret) })).toBe("RATE_LIMITED");
   });
 
   test("is not skipped by a browser that asks to be trusted", async () => {
@@ -234,6 +264,69 @@ describe("a second factor", () => {
     const text = JSON.stringify(row);
     expect(text).not.toContain(secret);
     for (const code of backupCodes) expect(text).not.toContain(code);
+  });
+});
+
+describe("the steps of a sign-in", () => {
+  const since = (mark: number) =>
+    events.slice(mark).map(({ action, outcome, reason, userId }) => [action, outcome, reason, userId]);
+
+  test("are audited, the allowed and the refused ones, with the person where one is known", async () => {
+    const { person, secret, backupCodes } = await enrolled();
+    const wrong = "aaaaa-aaaaa";
+    const [right] = backupCodes;
+    const browser = world.browser();
+    let mark = events.length;
+    await browser.post("email", { email: person.email, password: "wrong" });
+    await browser.post("email", { email: person.email, password });
+    await browser.post("second-factor", { code: wrong });
+    await browser.post("second-factor", { code: await codeOf(secret) });
+    await browser.post("confirm", { password });
+    await browser.post("confirm", { password, code: right });
+    await browser.post("sign-out", {});
+    await browser.post("second-factor", { code: wrong });
+    expect(since(mark)).toEqual([
+      ["sign-in", "denied", "UNAUTHENTICATED", undefined],
+      ["sign-in", "attempted", undefined, person.id],
+      ["sign-in.second-factor", "denied", "UNAUTHENTICATED", person.id],
+      ["sign-in.second-factor", "success", undefined, person.id],
+      ["sign-in.confirm", "denied", "UNAUTHENTICATED", person.id],
+      ["sign-in.confirm", "success", undefined, person.id],
+      ["session.end", "success", undefined, person.id],
+      ["sign-in.second-factor", "denied", "UNAUTHENTICATED", undefined],
+    ]);
+    mark = events.length;
+    await reset(person);
+    await world.browser().post("reset-password", { token: "used", password: "renewed horse battery staple" });
+    expect(since(mark)).toEqual([
+      ["password.reset", "success", undefined, person.id],
+      ["password.reset", "denied", "INVALID_INPUT", undefined],
+    ]);
+  });
+});
+
+describe("a rotation of the secret", () => {
+  const second = { version: 2, value: "fake-second-secret-of-a-test-fake-secret-of" };
+
+  test("keeps sessions, challenges, authenticator apps and backup codes, which go with the earlier one", async () => {
+    const { person, browser, secret, backupCodes } = await enrolled();
+    const [waiting, idle] = [await challenge(person), await enrolled()];
+    onTestFinished(() => world.setSecrets([firstSecret]));
+    world.setSecrets([second, firstSecret]);
+    expect((await sessionOf(browser))?.userId).toBe(person.id);
+    expect(await waiting.post("second-factor", { code: await codeOf(secret) })).toBe("done");
+    const later = await challenge(person);
+    expect(await later.post("second-factor", { code: backupCodes[0] })).toBe("done");
+
+    world.setSecrets([second]);
+    expect(await sessionOf(browser)).toBeUndefined();
+    expect((await sessionOf(waiting))?.userId).toBe(person.id);
+    expect(await (await challenge(person)).post("second-factor", { code: backupCodes[1] })).toBe("done");
+    // Their app is under the secret that is gone: an operator resets it.
+    const stranded = await challenge(idle.person);
+    expect(await stranded.post("second-factor", { code: await codeOf(idle.secret) })).toBe("INTERNAL");
+    await signIn.accounts.resetSecondFactor(idle.person.id);
+    await world.signedIn(idle.person);
   });
 });
 

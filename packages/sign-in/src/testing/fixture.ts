@@ -6,9 +6,12 @@ import postgres from "postgres";
 import { TenantSecretsError } from "@repo/catalog";
 import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createSignIn, type Mail, type SignIn, type SignInEvent } from "../index.ts";
+import type { SignInSecrets } from "../ports.ts";
 
 export const password = "correct horse battery staple";
 export const publicUrl = "http://localhost:3000";
+
+export const firstSecret = { version: 1, value: "fake-secret-of-a-test-fake-secret-of-a-test" } as const;
 
 export interface Person {
   readonly id: string;
@@ -35,6 +38,8 @@ export interface World {
   readonly mails: Mail[];
   readonly events: SignInEvent[];
   readonly databaseUrl: string;
+  /** Replaces the secrets of the sign-in. */
+  setSecrets(secrets: SignInSecrets): void;
   person(options?: { readonly password?: string }): Promise<Person>;
   browser(): Browser;
   /** A browser that a person without a second factor has signed in with. */
@@ -55,9 +60,10 @@ export async function createWorld({ attemptsPerMinute = 1000 } = {}): Promise<Wo
   const mails: Mail[] = [];
   const events: SignInEvent[] = [];
   const limiter = new RateLimiterMemory({ points: attemptsPerMinute, duration: 60 });
+  let secrets: SignInSecrets = [firstSecret];
   const signIn = createSignIn({
     databaseUrl: database.urls.signIn,
-    secret: "fake-secret-of-a-test-fake-secret-of-a-test",
+    secrets: async () => secrets,
     publicUrl,
     sendMail: async (mail) => void mails.push(mail),
     admit: async (key) => {
@@ -93,6 +99,9 @@ export async function createWorld({ attemptsPerMinute = 1000 } = {}): Promise<Wo
     mails,
     events,
     databaseUrl: database.urls.signIn,
+    setSecrets: (given) => {
+      secrets = given;
+    },
     person,
     browser,
     signedIn,

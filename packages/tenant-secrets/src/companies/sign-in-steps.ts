@@ -11,7 +11,8 @@ interface From {
 /** A step of a sign-in, which a person takes before there is a caller. */
 export interface SignInStep extends From {
   readonly action: Extract<AuditAction, `sign-in${string}` | "session.end" | "password.reset">;
-  readonly outcome: Extract<AuditOutcome, "success" | "denied">;
+  /** A right password that waits for its second factor is an attempted `sign-in`. */
+  readonly outcome: Extract<AuditOutcome, "success" | "denied" | "attempted">;
   /** The person whose account it is. Left out where no account is known. */
   readonly userId?: string | undefined;
   readonly reason?: ErrorCode | undefined;
