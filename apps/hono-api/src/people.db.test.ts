@@ -2,8 +2,9 @@ import { connectSignInDatabase } from "@repo/db";
 import { whenDone } from "@repo/db/testing";
 import type { Mail } from "@repo/sign-in";
 import { describe, expect, test } from "vitest";
+import { openBrowser, reasonOf } from "./testing/browser.ts";
 import { createBackends, operator, startApi } from "./testing/fixture.ts";
-import { sendJson, send, type Answer } from "./testing/raw-http.ts";
+import { sendJson } from "./testing/raw-http.ts";
 import { startServer, variablesOf } from "./testing/spawn.ts";
 
 const password = "correct horse battery staple";
@@ -11,28 +12,6 @@ const mails: Mail[] = [];
 const backends = await createBackends();
 const api = await startApi({ backends, mails });
 const { origin } = new URL(api.url);
-
-/** A browser on our own page. */
-function openBrowser() {
-  const jar = new Map<string, string>();
-  const headers = () => ({
-    origin,
-    "sec-fetch-site": "same-origin",
-    ...(jar.size > 0 && { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join("; ") }),
-  });
-  const keep = (answer: Answer): Answer => {
-    for (const cookie of answer.headers["set-cookie"] ?? []) {
-      const [pair = ""] = cookie.split(";");
-      jar.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
-    }
-    return answer;
-  };
-  return {
-    post: async (path: string, body: unknown) =>
-      keep(await sendJson(api.url, { path, body, headers: headers() })),
-    get: async (path: string) => keep(await send(api.url, { path, headers: headers() })),
-  };
-}
 
 async function makePerson(email: string, role: "owner" | "member") {
   const { userId } = await backends.secrets.admin.members.add(operator, "acmecorp", {
@@ -45,13 +24,12 @@ async function makePerson(email: string, role: "owner" | "member") {
 }
 
 const list = `/trpc/secrets.list?input=${encodeURIComponent('{"json":{"company":"acmecorp"}}')}`;
-const reasonOf = ({ body }: Answer): unknown =>
-  JSON.parse(body).error?.json?.data?.reason ?? JSON.parse(body).error?.reason;
+const newBrowser = () => openBrowser(api.url, origin);
 
 test("a person signs in, looks at the secrets, and is out at once when the session ends", async () => {
   const email = "mia@acmecorp.example";
   const userId = await makePerson(email, "member");
-  const browser = openBrowser();
+  const browser = newBrowser();
   expect((await browser.get(list)).status).toBe(401);
   const signedIn = await browser.post("/api/sign-in/email", { email, password });
   expect([signedIn.status, signedIn.body]).toEqual([200, '{"next":"done"}']);
@@ -65,7 +43,7 @@ test("a person signs in, looks at the secrets, and is out at once when the sessi
 test("a change of the account needs a recent confirmation, and ends the other sessions", async () => {
   const email = "kim@acmecorp.example";
   await makePerson(email, "member");
-  const [here, elsewhere] = [openBrowser(), openBrowser()];
+  const [here, elsewhere] = [newBrowser(), newBrowser()];
   for (const browser of [here, elsewhere]) await browser.post("/api/sign-in/email", { email, password });
   const database = connectSignInDatabase(backends.database.urls.signIn);
   whenDone(() => database.close());
@@ -86,7 +64,7 @@ test("a change of the account needs a recent confirmation, and ends the other se
 test("an owner without a second factor may add one and do nothing else", async () => {
   const email = "pat@acmecorp.example";
   await makePerson(email, "owner");
-  const browser = openBrowser();
+  const browser = newBrowser();
   await browser.post("/api/sign-in/email", { email, password });
   const refused = await browser.get(list);
   expect([refused.status, reasonOf(refused)]).toEqual([403, "FORBIDDEN"]);
@@ -146,7 +124,7 @@ test("attempts of one address are limited, and each is in the audit log", async 
   for (let i = 0; i < 25; i += 1)
     answers.push(
       (
-        await openBrowser().post("/api/sign-in/email", {
+        await newBrowser().post("/api/sign-in/email", {
           email: "guess@acmecorp.example",
           password: `guess ${i}`,
         })

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { createOTP } from "@better-auth/utils/otp";
-import { base32 } from "@better-auth/utils/base32";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import postgres from "postgres";
 import { TenantSecretsError } from "@repo/catalog";
 import { createTestDatabase, whenDone } from "@repo/db/testing";
+import { codeOf } from "../authenticator-code.ts";
 import { createSignIn, type Mail, type SignIn, type SignInEvent } from "../index.ts";
 import type { SignInSecrets } from "../ports.ts";
+
+export { codeOf } from "../authenticator-code.ts";
 
 export const password = "correct horse battery staple";
 export const publicUrl = "http://localhost:3000";
@@ -117,11 +118,6 @@ export async function createWorld({ attemptsPerMinute = 1000 } = {}): Promise<Wo
       return { secret, backupCodes };
     },
   };
-}
-
-/** What an authenticator app shows now. */
-export function codeOf(secret: string): Promise<string> {
-  return createOTP(new TextDecoder().decode(base32.decode(secret)), { digits: 6, period: 30 }).totp();
 }
 
 function openBrowser(signIn: SignIn): Browser {
