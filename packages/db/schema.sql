@@ -572,6 +572,8 @@ create table runs (
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'failed'::text, 'cancelling'::text, 'done'::text, 'cancelled'::text])))
 );
+CREATE INDEX runs_finished_at ON public.runs USING btree (finished_at);
+CREATE INDEX runs_of_subject ON public.runs USING btree (subject, started_at, id);
 CREATE INDEX runs_started_at ON public.runs USING btree (started_at, id);
 CREATE UNIQUE INDEX runs_one_unfinished ON public.runs USING btree (kind, subject) WHERE (finished_at IS NULL);
 grant insert, select, update on runs to tenant_secrets_maintenance;

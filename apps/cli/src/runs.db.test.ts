@@ -24,7 +24,7 @@ async function startRun(subdomain: string): Promise<string> {
 test("a run is listed, shown, paused, resumed and done, each with how far it is", async () => {
   const id = await startRun("acmecorp");
   const began = String.raw`\d{4}-\S+ \S+Z`;
-  const waiting = `${id}  rotate-company-key  \\S{36}  waiting  reencrypt \\(0 of 3\\)  ${began}`;
+  const waiting = `${id}  rotate-company-key  acmecorp  waiting  reencrypt \\(0 of 3\\)  ${began}`;
   expect((await run("list", "--unfinished")).stdout).toMatch(new RegExp(`^RUN .*\n${waiting}\n$`));
   const shown = await run("show", id);
   expect(shown.stdout).toMatch(/^State +waiting$/m);

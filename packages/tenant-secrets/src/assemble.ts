@@ -97,7 +97,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     operators: createOperators(operations),
     importLegacy: createLegacyImport(importParts, legacyImport),
     ...keys.services,
-    runs: createRunControl(operations, [...keys.runs, legacyImport]),
+    runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport]),
     retention: createAuditRetention(database, audit, options.auditRetentionDays),
     audit: createAuditService({ ...base, companies, loadMacKey: base.auditKeys }),
     ...createCompanyHandles({ catalog, vault, companies }),

@@ -10,19 +10,25 @@ const credential = "TENANT_SECRETS_OPERATOR_TOKEN";
 export const listCommand = defineCommand({
   positionals: [],
   options: {
+    company: { type: "string", value: "subdomain", help: "Those of this company alone" },
     unfinished: { type: "boolean", help: "Those that are neither done nor cancelled" },
+    recent: { type: "boolean", help: "Those that are unfinished or ended within seven days" },
     limit: { type: "string", value: "number", help: "How many, 1 to 200; 50 unless given" },
     before: { type: "string", value: "id", help: "Those that began before this run" },
   },
   details: `Shows rotations of keys and other long work, the newest first: what it is about, its phase, how much of it is done, and
 whether a process is at it. For operators.`,
-  examples: ["runs list --unfinished", "runs list --limit 10 --json"],
-  run: async ({ unfinished, before, limit: given, json }) => {
+  examples: [
+    "runs list --unfinished",
+    "runs list --company acmecorp --recent",
+    "runs list --limit 10 --json",
+  ],
+  run: async ({ company, unfinished, recent, before, limit: given, json }) => {
     const limit = given === undefined ? {} : { limit: Number(given) };
     if (given !== undefined && !/^[1-9]\d{0,2}$/.test(given))
       throw new UsageError("--limit is a number, 1 to 200.");
     const { runs } = await withApi(credential, (api) =>
-      api.runs.list.query({ unfinished, before, ...limit }),
+      api.runs.list.query({ company, unfinished, recent, before, ...limit }),
     );
     if (json) return printJson({ runs });
     if (runs.length === 0) return print("There are none.");
@@ -32,7 +38,7 @@ whether a process is at it. For operators.`,
         runs.map((run) => [
           run.id,
           run.kind,
-          run.subject,
+          subjectOf(run),
           stateText(run),
           `${run.phase}${progressText(run)}`,
           minute(run.startedAt),
@@ -103,15 +109,20 @@ function stateText({ state, driven, notBefore, attempts }: RunDescription): stri
   return attempts > 0 ? `waiting, ${attempts} attempts failed` : "waiting";
 }
 
+function subjectOf({ company, subject }: RunDescription): string {
+  return company?.subdomain ?? subject;
+}
+
 function show(run: RunDescription): void {
-  const { id, kind, subject, phase, requestedBy, startedAt, updatedAt, finishedAt, error } = run;
+  const { id, kind, title, keyVersion, phase, requestedBy, startedAt, updatedAt, finishedAt, error } = run;
   const rows: string[][] = [
     ["Run", id],
-    ["Kind", kind],
-    ["Subject", subject],
+    ["Kind", `${kind}: ${title}`],
+    ["Subject", subjectOf(run)],
+    ...(keyVersion === undefined ? [] : [["Key version", String(keyVersion)]]),
     ["State", stateText(run)],
     ["Phase", `${phase}${progressText(run)}`],
-    ["Asked for by", `${requestedBy.kind} ${requestedBy.id}`],
+    ["Asked for by", `${requestedBy.kind} ${requestedBy.name ?? requestedBy.id}`],
     ["Began", minute(startedAt)],
     ["Last step", minute(updatedAt)],
     ...(finishedAt === undefined ? [] : [["Ended", minute(finishedAt)]]),

@@ -1,11 +1,20 @@
 import { z } from "zod";
+import { company } from "./fields.ts";
 import { operation, type InputOf } from "./operation.ts";
+import { NamedActor } from "./versions.ts";
 
-/** A run as operators see it. */
+/** A run as operators and the people of its company see it. */
 const RunDescription = z.object({
   id: z.uuid(),
   kind: z.string(),
+  /** What it is called, such as "Rotation of the master key". */
+  title: z.string(),
+  /** The id of a company, a region, or the run's own. */
   subject: z.string(),
+  /** The company that it is about. */
+  company: z.object({ subdomain: z.string() }).optional(),
+  /** The version of the key that it makes, once that is known. */
+  keyVersion: z.int().optional(),
   state: z.enum(["running", "paused", "failed", "cancelling", "done", "cancelled"]),
   phase: z.string(),
   /** How many items of the phase are done, and of how many. */
@@ -20,7 +29,8 @@ const RunDescription = z.object({
   /** Attempts that failed since it last came to another phase, and what stopped the last one. */
   attempts: z.int(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
-  requestedBy: z.object({ kind: z.string(), id: z.string() }),
+  /** The names of operators are for operators. */
+  requestedBy: NamedActor,
   startedAt: z.date(),
   updatedAt: z.date(),
   finishedAt: z.date().optional(),
@@ -29,15 +39,18 @@ export type RunDescription = Readonly<z.infer<typeof RunDescription>>;
 
 const one = z.strictObject({ run: z.uuid() });
 
-/** Long work: rotations of keys and imports. For operators. */
+/** Long work: rotations of keys and imports. For operators, but for `list`. */
 export const runOperations = {
-  /** The newest first. */
+  /** The newest first. With a company also for its people, without one for operators. An open page may ask every 15 s. */
   list: operation({
     kind: "query",
-    verb: "rotate",
+    verb: "describe",
     input: z.strictObject({
+      company: company.optional(),
       /** Those that are neither done nor cancelled. */
       unfinished: z.boolean().optional(),
+      /** Those that are unfinished or ended within seven days. */
+      recent: z.boolean().optional(),
       /** The id of the last run of a page: those that began before it. */
       before: z.uuid().optional(),
       limit: z.int().min(1).max(200).default(50),

@@ -66,6 +66,8 @@ export const runs = pgTable(
       .on(t.kind, t.subject)
       .where(sql`${t.finishedAt} is null`),
     index("runs_started_at").on(t.startedAt, t.id),
+    index("runs_of_subject").on(t.subject, t.startedAt, t.id),
+    index("runs_finished_at").on(t.finishedAt),
     check(
       "runs_state_check",
       sql`${t.state} in ('running', 'paused', 'failed', 'cancelling', 'done', 'cancelled')`,

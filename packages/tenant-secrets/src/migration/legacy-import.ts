@@ -74,6 +74,8 @@ export function defineLegacyImport(parts: LegacyImportParts): LegacyImportRun {
   const { catalog } = parts;
   return defineRun(parts.database, {
     kind: "import-legacy",
+    title: "Import of old rows",
+    concerns: "platform",
     verb: "companies",
     first: "import",
     input: Input,

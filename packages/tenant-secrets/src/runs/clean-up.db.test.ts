@@ -18,7 +18,9 @@ const undone = (run: RunRow) => toys.countsOf(run, "undone");
 beforeAll(async () => {
   fixture = await createFixture();
   toys = await createToys(fixture);
-  control = createRunControl(operationsOf(fixture), [defineToy()]);
+  control = createRunControl({ ...fixture.secrets, ...fixture, operations: operationsOf(fixture) }, [
+    defineToy(),
+  ]);
 });
 
 /** A driver that stops before its second batch until it is released. */

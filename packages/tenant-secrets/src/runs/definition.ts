@@ -75,7 +75,13 @@ export type PlatformVerb = "companies" | "rotate";
 export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   /** Also the task name of its jobs. */
   readonly kind: string;
-  /** The verb that an operator needs to see, pause, resume or cancel it. */
+  /** What a page calls it, such as "Rotation of a company's key". */
+  readonly title: string;
+  /** `company`: the subject is the id of a company, whose people see its runs. `platform`: operators alone do. */
+  readonly concerns: "company" | "platform";
+  /** The version of the key that a run makes, once its facts have it. */
+  readonly keyVersion?: (facts: Facts) => number | undefined;
+  /** The verb that an operator needs to see, pause, resume or cancel it among all runs. */
   readonly verb: PlatformVerb;
   readonly first: NoInfer<Phase>;
   readonly input: z.ZodType<Input>;

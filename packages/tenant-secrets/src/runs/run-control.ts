@@ -1,5 +1,6 @@
-import { and, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { and, eq, gt, inArray, isNull, or, sql, type SQL } from "drizzle-orm";
+import { type Database, tables, type Statements } from "@repo/db";
+import { throwTenantSecretsError } from "@repo/audit-log";
 import {
   type Caller,
   forbidden,
@@ -10,18 +11,25 @@ import {
 } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import { permitsOnPlatform } from "../access/permissions.ts";
+import type { Companies, Company } from "../companies/companies.ts";
 import type { RunRow } from "./lease.ts";
-import { progressOf } from "./progress.ts";
 import type { Run } from "./run.ts";
+import { createRunDescriptions, type DescribedKind } from "./run-descriptions.ts";
 
 const { runs } = tables;
 
 /**
- * Operators' control of long-running work. A request takes effect at the next step: the step in progress is committed
+ * Who sees long-running work, and operators' control of it. A request takes effect at the next step: the step in progress is committed
  * completely, or rolled back completely.
  */
 export interface RunControl {
-  /** The newest first. @throws {TenantSecretsError} FORBIDDEN */
+  /**
+   * The newest first. With a company, that company's runs, for its people as well; without one, all, for operators. Not audited,
+   * since each open page asks for it four times a minute; a denial is.
+   *
+   * @throws {TenantSecretsError} FORBIDDEN; NOT_FOUND for a company that the caller may not enter; COMPANY_SUSPENDED,
+   *   RATE_LIMITED, DATABASE_UNAVAILABLE
+   */
   list(caller: Caller, query: RunQuery): Promise<readonly RunDescription[]>;
   /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   get(caller: Caller, id: string): Promise<RunDescription>;
@@ -47,12 +55,21 @@ export interface RunControl {
 }
 
 /** All kinds of runs. */
-export type RunKind = Pick<
-  Run<never, object, never>,
-  "kind" | "verb" | "cancellable" | "inBackground" | "enqueue" | "cancel" | "work"
->;
+export type RunKind = DescribedKind &
+  Pick<Run<never, object, never>, "verb" | "cancellable" | "inBackground" | "enqueue" | "cancel" | "work">;
 
-export function createRunControl(operations: Operations, kinds: readonly RunKind[]): RunControl {
+export interface RunControlParts {
+  readonly database: Database;
+  readonly operations: Operations;
+  readonly companies: Pick<Companies, "resolve">;
+}
+
+export function createRunControl(
+  { database, operations, companies }: RunControlParts,
+  kinds: readonly RunKind[],
+): RunControl {
+  const { select, get } = createRunDescriptions(kinds);
+
   /** The kinds that the caller may control. None is a denial. */
   const permittedTo = (caller: Caller) => {
     const permitted = kinds
@@ -60,6 +77,26 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
       .map(({ kind }) => kind);
     const deny = permitted.length === 0 ? forbidden("manage runs") : undefined;
     return { allowed: inArray(runs.kind, permitted), deny };
+  };
+
+  /** The runs that the caller may see: of a company, or of the platform. None is a denial. */
+  const visibleTo = async (
+    caller: Caller,
+    subdomain: string | undefined,
+  ): Promise<{ readonly allowed: SQL | undefined; readonly company?: Company }> => {
+    const asked = { caller, action: "run.list" } as const;
+    if (subdomain === undefined) {
+      const { allowed, deny } = permittedTo(caller);
+      await operations.authorize({ ...asked, deny });
+      return { allowed };
+    }
+    const { company } = await companies.resolve(asked, subdomain);
+    // The error of a run may name secrets that a program's grant does not cover.
+    const { kind: actorKind } = caller.actor;
+    const deny = actorKind === "service" || actorKind === "job" ? forbidden("see runs") : undefined;
+    await operations.authorize({ ...asked, company, verb: "describe", deny });
+    const ofCompanies = kinds.filter(({ concerns }) => concerns === "company").map(({ kind }) => kind);
+    return { allowed: and(inArray(runs.kind, ofCompanies), eq(runs.subject, company.id)), company };
   };
 
   const change = (
@@ -81,16 +118,16 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
 
   return {
     work: Object.fromEntries(kinds.flatMap(({ kind, work }) => (work === undefined ? [] : [[kind, work]]))),
-    list: (caller, { unfinished, before, limit }) => {
-      const { allowed, deny } = permittedTo(caller);
-      return operations.read({ caller, action: "run.list", deny }, async (across) => {
-        const older =
-          before === undefined
-            ? undefined
-            : sql`(${runs.startedAt}, ${runs.id}) < (select r.started_at, r.id from ${runs} r where r.id = ${before})`;
-        const wanted = and(allowed, older, unfinished === true ? isNull(runs.finishedAt) : undefined);
-        return audited(await across((statements) => select(statements, wanted, limit)), {});
-      });
+    list: async (caller, { company: subdomain, unfinished, recent, before, limit }) => {
+      const { allowed, company } = await visibleTo(caller, subdomain);
+      return database
+        .acrossCompanies((statements) => {
+          const ofPage = before === undefined ? undefined : olderThan(statements, { before, allowed });
+          const open = unfinished === true ? isNull(runs.finishedAt) : undefined;
+          const where = and(allowed, ofPage, open, recent === true ? isRecent : undefined);
+          return select(statements, { where, limit, company: company?.id });
+        })
+        .catch(throwTenantSecretsError);
     },
     get: (caller, id) => {
       const { allowed, deny } = permittedTo(caller);
@@ -121,6 +158,21 @@ export function createRunControl(operations: Operations, kinds: readonly RunKind
   };
 }
 
+/** Unfinished, or ended within seven days. */
+const isRecent = or(isNull(runs.finishedAt), gt(runs.finishedAt, sql`now() - interval '7 days'`));
+
+/** Older than a run that the caller may see; none is older than any other run. */
+function olderThan(
+  statements: Statements,
+  { before, allowed }: { readonly before: string; readonly allowed: SQL | undefined },
+): SQL {
+  const last = statements
+    .select({ startedAt: runs.startedAt, id: runs.id })
+    .from(runs)
+    .where(and(allowed, eq(runs.id, before)));
+  return sql`(${runs.startedAt}, ${runs.id}) < (${last})`;
+}
+
 async function update(
   statements: Statements,
   id: string,
@@ -130,47 +182,6 @@ async function update(
     .update(runs)
     .set({ ...changes, updatedAt: sql`now()` })
     .where(eq(runs.id, id));
-}
-
-async function select(
-  statements: Statements,
-  where: SQL | undefined,
-  limit: number,
-): Promise<RunDescription[]> {
-  const found = await statements
-    .select({ row: runs, driven: sql<boolean>`coalesce(${runs.leaseUntil} > now(), false)` })
-    .from(runs)
-    .where(where)
-    .orderBy(desc(runs.startedAt), desc(runs.id))
-    .limit(limit);
-  return found.map(descriptionOf);
-}
-
-async function get(statements: Statements, where: SQL | undefined): Promise<RunDescription> {
-  const [found] = await select(statements, where, 1);
-  if (found === undefined) throw notFound();
-  return found;
-}
-
-function descriptionOf({ row, driven }: { readonly row: RunRow; readonly driven: boolean }): RunDescription {
-  const { id, kind, subject, state, phase, attempts, errorCode, errorMessage } = row;
-  const { requestedByKind, requestedById, notBefore, startedAt, updatedAt, finishedAt } = row;
-  return {
-    id,
-    kind,
-    subject,
-    state,
-    phase,
-    ...progressOf(row),
-    driven,
-    notBefore: notBefore ?? undefined,
-    attempts,
-    error: errorCode === null ? undefined : { code: errorCode, message: errorMessage ?? "" },
-    requestedBy: { kind: requestedByKind, id: requestedById },
-    startedAt,
-    updatedAt,
-    finishedAt: finishedAt ?? undefined,
-  };
 }
 
 function conflict(message: string): TenantSecretsError {

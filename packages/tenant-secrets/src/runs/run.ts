@@ -46,8 +46,10 @@ export interface Drive<Tools> {
 /** One kind of long-running work, whose runs can be started, found and driven. */
 export interface Run<Input, Facts, Tools> extends Pick<
   RunDefinition<Input, Facts, string, Tools>,
-  "kind" | "verb" | "cancellable"
+  "kind" | "title" | "concerns" | "verb" | "cancellable"
 > {
+  /** The version of the key that a run makes; undefined where there is none, or none yet. */
+  keyVersionOf(run: Pick<RunRow, "facts">): number | undefined;
   /** Whether jobs can drive it as well. */
   readonly inBackground: boolean;
   /**
@@ -95,7 +97,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
   database: Database,
   definition: RunDefinition<Input, Facts, Phase, Tools>,
 ): Run<Input, Facts, Tools> {
-  const { kind, verb, cancellable, background, phases } = definition;
+  const { kind, title, concerns, verb, cancellable, background, phases } = definition;
 
   const insert = async (
     statements: Statements,
@@ -200,8 +202,11 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
 
   return {
     kind,
+    title,
+    concerns,
     verb,
     cancellable,
+    keyVersionOf: ({ facts }) => definition.keyVersion?.(definition.facts.parse(facts)),
     inBackground: background !== undefined,
     start: (statements, run) => insert(statements, run),
     startDriven: async (statements, run) => {

@@ -22,7 +22,7 @@ beforeAll(async () => {
     defineToy({ kind: "toy-for-good", cancellable: false }),
     defineToy({ kind: "toy-by-job" }),
   ];
-  control = createRunControl(operationsOf(fixture), kinds);
+  control = createRunControl({ ...fixture.secrets, ...fixture, operations: operationsOf(fixture) }, kinds);
 });
 
 const start = (input: Partial<ToyInput> = {}, toy = defineToy()) => toys.start(toy, input);

@@ -16,7 +16,9 @@ const driving = { caller: operator, tools: {} };
 beforeAll(async () => {
   fixture = await createFixture();
   toys = await createToys(fixture);
-  control = createRunControl(operationsOf(fixture), [defineToy()]);
+  control = createRunControl({ ...fixture.secrets, ...fixture, operations: operationsOf(fixture) }, [
+    defineToy(),
+  ]);
 });
 
 /** A time of the database, that many seconds from now. */

@@ -30,6 +30,7 @@ export interface ToyTools {
 export interface ToyOptions {
   readonly kind?: string;
   readonly verb?: PlatformVerb;
+  readonly concerns?: "company" | "platform";
   readonly cancellable?: boolean;
   readonly tools?: ToyTools;
   /** Whether a cancelled run undoes each of its items. */
@@ -47,7 +48,7 @@ export function defineToyRun(
   { cleansUp = false, ...options }: ToyOptions = {},
 ): Run<ToyInput, ToyFacts, ToyTools> {
   const { kind = cleansUp ? "toy-that-cleans-up" : "toy", verb = "companies" } = options;
-  const { cancellable = true, tools = {} } = options;
+  const { cancellable = true, concerns = "platform", tools = {} } = options;
   const itemsAfter = (subject: string, after: z.infer<typeof Item> | undefined) =>
     database.acrossCompanies(async (statements) => {
       const rows = await statements.execute(sql`
@@ -57,6 +58,8 @@ export function defineToyRun(
   const positionOf = ({ cursor }: { readonly cursor: unknown }) => Item.nullable().parse(cursor) ?? undefined;
   return defineRun(database, {
     kind,
+    title: "Toys",
+    concerns,
     verb,
     cancellable,
     first: "prepare",

@@ -52,6 +52,9 @@ export function defineCompanyRotation(
 ): CompanyRotationRun {
   return defineRun(database, {
     kind: "rotate-company-key",
+    title: "Rotation of a company's key",
+    concerns: "company",
+    keyVersion: ({ keyVersion }) => keyVersion ?? undefined,
     verb: "rotate",
     cancellable: true,
     first: "reencrypt",

@@ -55,6 +55,9 @@ export function defineKeyRotation(
   };
   return defineRun(database, {
     kind: "rotate-master-key",
+    title: "Rotation of the master key",
+    concerns: "platform",
+    keyVersion: ({ toVersion }) => toVersion,
     verb: "rotate",
     first: "stage",
     input: RotationInput,
