@@ -50,6 +50,31 @@ create policy company on api_keys for all to tenant_secrets_application using (c
 create policy maintenance on api_keys for all to tenant_secrets_maintenance using true with check true;
 grant insert, select, update on api_keys to tenant_secrets_maintenance;
 
+create table approvals (
+  id uuid not null default gen_random_uuid(),
+  action text not null,
+  parameters text not null,
+  requested_by uuid not null,
+  requested_at timestamp(3) with time zone not null default now(),
+  expires_at timestamp(3) with time zone not null,
+  given_by uuid,
+  given_at timestamp(3) with time zone,
+  refused_by uuid,
+  refused_at timestamp(3) with time zone,
+  used_at timestamp(3) with time zone,
+  revision integer not null,
+  mac_key_version smallint not null,
+  mac bytea not null,
+  constraint approvals_action_check CHECK ((action = ANY (ARRAY['key.destroy'::text, 'key.shred'::text, 'key.emergency-rotate'::text]))),
+  constraint approvals_given_by_fkey FOREIGN KEY (given_by) REFERENCES operators(id) ON DELETE RESTRICT,
+  constraint approvals_pkey PRIMARY KEY (id),
+  constraint approvals_refused_by_fkey FOREIGN KEY (refused_by) REFERENCES operators(id) ON DELETE RESTRICT,
+  constraint approvals_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES operators(id) ON DELETE RESTRICT
+);
+CREATE INDEX approvals_requested_by ON public.approvals USING btree (requested_by, action);
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.approvals FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+grant insert, select, update on approvals to tenant_secrets_maintenance;
+
 create table audit_checkpoints (
   index integer not null,
   cluster text not null,

@@ -30,6 +30,7 @@ const fitting: Readonly<Record<string, string>> = {
   userId: "0198c0de-0000-7000-8000-000000000001",
   id: "0198c0de-0000-7000-8000-000000000001",
   run: "0198c0de-0000-7000-8000-000000000001",
+  approval: "0198c0de-0000-7000-8000-000000000001",
   version: "1",
   file: secretsFile,
   name: "Ada",

@@ -247,6 +247,18 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End an operator's token at once",
       load: async () => (await import("./commands/operators.ts")).revokeCommand,
     },
+    "approvals list": {
+      summary: "Show what operators have asked each other to approve",
+      load: async () => (await import("./commands/approvals.ts")).listCommand,
+    },
+    "approvals give": {
+      summary: "Approve a request of another operator",
+      load: async () => (await import("./commands/approvals.ts")).giveCommand,
+    },
+    "approvals refuse": {
+      summary: "Refuse a request, or withdraw your own",
+      load: async () => (await import("./commands/approvals.ts")).refuseCommand,
+    },
     "database provision": {
       summary: "Make the database and its five roles on a PostgreSQL server",
       load: async () => (await import("./commands/database.ts")).provisionCommand,

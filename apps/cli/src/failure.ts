@@ -18,6 +18,7 @@ const byErrorCode = {
   FORBIDDEN: exitCodes.refused,
   COMPANY_SUSPENDED: exitCodes.refused,
   CONFIRMATION_REQUIRED: exitCodes.refused,
+  APPROVAL_REQUIRED: exitCodes.refused,
   NOT_FOUND: exitCodes.notFound,
   UNKNOWN_SECRET_KEY: exitCodes.invalid,
   INVALID_INPUT: exitCodes.usage,
@@ -54,6 +55,7 @@ export interface Failure {
   readonly exitCode: number;
   readonly retryAfterMs?: number | undefined;
   readonly currentVersion?: number | undefined;
+  readonly approvalId?: string | undefined;
 }
 
 /**
@@ -82,8 +84,8 @@ export async function failureOf(error: unknown): Promise<Failure> {
     return { code: "INCOMPLETE", message: error.message, exitCode: exitCodes.failed };
   const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
   if (error instanceof TenantSecretsError) {
-    const { code, message, retryAfterMs, currentVersion } = error;
-    return { code, message, exitCode: byErrorCode[code], retryAfterMs, currentVersion };
+    const { code, message, retryAfterMs, currentVersion, approvalId } = error;
+    return { code, message, exitCode: byErrorCode[code], retryAfterMs, currentVersion, approvalId };
   }
   const name = error instanceof Error ? error.name : typeof error;
   const code = error instanceof Error && "code" in error ? ` ${String(error.code)}` : "";

@@ -13,12 +13,13 @@ const exitCodesHelp = `Exit codes:
 
 const environmentHelp = `Environment (each also as NAME_FILE, the path of a file that holds it):
   TENANT_SECRETS_API_KEY         for get, set, list, remove, check, import, export and for versions
-  TENANT_SECRETS_OPERATOR_TOKEN  for companies, members, users, api-keys, search, keys and import-legacy
+  TENANT_SECRETS_OPERATOR_TOKEN  for companies, members, users, api-keys, search, keys, approvals and import-legacy
   TENANT_SECRETS_URL             the API to work through, such as https://secrets.example.com.
                                  Without it the work is done in this process, with the server's own
                                  variables: DATABASE_URL, DATABASE_MAINTENANCE_URL, INFISICAL_SITE_URL,
                                  INFISICAL_CLIENT_ID, INFISICAL_CLIENT_SECRET, INFISICAL_PROJECT_ID,
-                                 INFISICAL_ENVIRONMENT, MASTER_KEY_REGION ("default" unless set)
+                                 INFISICAL_ENVIRONMENT, MASTER_KEY_REGION ("default" unless set),
+                                 OPERATOR_APPROVALS (2 unless set)
   SECRETS_CATALOG                the module with the product's catalogue, a path or a package, for check --all and for
                                  work in this process; Delivery Chat's unless set
   LEGACY_DATABASE_URL            for import-legacy: the old database

@@ -30,6 +30,10 @@ const shape = {
   DATABASE_MAINTENANCE_URL: databaseVariables.DATABASE_MAINTENANCE_URL,
   ...infisicalVariables,
   MASTER_KEY_REGION: z.string().default("default"),
+  OPERATOR_APPROVALS: z
+    .enum(["1", "2"])
+    .default("2")
+    .transform((number): 1 | 2 => (number === "1" ? 1 : 2)),
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
 };
@@ -55,6 +59,7 @@ export async function openServices(): Promise<OpenServices> {
     catalog,
     cache: false,
     region: variables.MASTER_KEY_REGION,
+    operatorApprovals: variables.OPERATOR_APPROVALS,
     checks: {
       ...providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
       ...checks,

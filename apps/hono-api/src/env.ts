@@ -40,6 +40,11 @@ export const apiVariables = {
     .string()
     .regex(/^[a-z][a-z0-9-]{0,30}$/)
     .default("default"),
+  /** How many operators it takes to do what cannot be undone: with 2, another one has to approve it. */
+  OPERATOR_APPROVALS: z
+    .enum(["1", "2"])
+    .default("2")
+    .transform((number): 1 | 2 => (number === "1" ? 1 : 2)),
   /** Of age, separated by commas; with KEY_BACKUP_DIR, operators may start rotations here. */
   KEY_BACKUP_RECIPIENTS: z
     .string()

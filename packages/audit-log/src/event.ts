@@ -114,6 +114,7 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "member.list",
   "invitation.list",
   "operator.list",
+  "approval.list",
   "session.list",
   "audit.list",
   "audit.summary",

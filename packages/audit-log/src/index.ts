@@ -33,6 +33,7 @@ export {
 } from "./sealer.ts";
 export {
   apiKeyState,
+  approvalState,
   operatorState,
   rowTables,
   selectKeyCompanies,

@@ -2,7 +2,7 @@ import { asc, eq, gt, sql, type SQL } from "drizzle-orm";
 import { tables, type Authenticated, type Statements } from "@repo/db";
 import type { RowState } from "@repo/envelope";
 
-const { apiKeyCompanies, apiKeys, companies, invitations, memberships, operators, users } = tables;
+const { apiKeyCompanies, apiKeys, approvals, companies, invitations, memberships, operators, users } = tables;
 
 /** A stored row that decides who may read. */
 export interface StoredRow {
@@ -146,6 +146,20 @@ export const rowTables: readonly RowTable[] = [
     },
     remac: remacIn(sql`${invitations}`, sameId),
   },
+  {
+    kind: "approval",
+    select: async (statements, after, limit) => {
+      const last = idOf(after);
+      const rows = await statements
+        .select()
+        .from(approvals)
+        .where(last === undefined ? undefined : gt(approvals.id, last))
+        .orderBy(asc(approvals.id))
+        .limit(limit);
+      return rows.map((row) => ({ state: approvalState(row), beside: besideOf(row) }));
+    },
+    remac: remacIn(sql`${approvals}`, sameId),
+  },
 ];
 
 type StoredInvitation = Omit<typeof invitations.$inferSelect, "createdAt" | keyof Authenticated>;
@@ -153,6 +167,26 @@ type StoredInvitation = Omit<typeof invitations.$inferSelect, "createdAt" | keyo
 export function invitationState({ expiresAt, acceptedAt, revokedAt, ...state }: StoredInvitation) {
   const closed = acceptedAt !== null || revokedAt !== null;
   return { kind: "invitation", ...state, expiresAtMs: expiresAt.getTime(), closed } as const;
+}
+
+type StoredApproval = Pick<
+  typeof approvals.$inferSelect,
+  "id" | "action" | "parameters" | "requestedBy" | "expiresAt" | "givenBy" | "refusedBy" | "usedAt"
+>;
+
+export function approvalState({ expiresAt, usedAt, ...row }: StoredApproval) {
+  const { id, action, parameters, requestedBy, givenBy, refusedBy } = row;
+  return {
+    kind: "approval",
+    id,
+    action,
+    parameters,
+    requestedBy,
+    expiresAtMs: expiresAt.getTime(),
+    givenBy,
+    refusedBy,
+    used: usedAt !== null,
+  } as const;
 }
 
 type StoredApiKey = Omit<

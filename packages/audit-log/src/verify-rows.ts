@@ -50,6 +50,11 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "invitation.accept":
     case "invitation.revoke":
       return `invitation ${subject}`;
+    case "approval.request":
+    case "approval.give":
+    case "approval.refuse":
+    case "approval.use":
+      return `approval ${subject}`;
     case "member.add":
     case "member.change":
     case "member.remove":

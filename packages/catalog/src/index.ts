@@ -21,6 +21,12 @@ export {
   type RotatedApiKey,
 } from "./operations/api-keys.ts";
 export {
+  type ApprovalDescription,
+  approvalOperations,
+  ApprovalParameters,
+  type ApprovedAction,
+} from "./operations/approvals.ts";
+export {
   type AuditEvent,
   type AuditFilters,
   type AuditListOptions,
@@ -130,6 +136,7 @@ export {
 } from "./vocabulary/actor.ts";
 export { CredentialRejected } from "./vocabulary/credential-rejected.ts";
 export {
+  approvalRequired,
   batchRefused,
   companySuspended,
   type ErrorCode,

@@ -1,6 +1,25 @@
 CREATE SCHEMA "sign_in";
 --> statement-breakpoint
 CREATE SEQUENCE "public"."row_revisions" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "approvals" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"action" text NOT NULL,
+	"parameters" text NOT NULL,
+	"requested_by" uuid NOT NULL,
+	"requested_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	"given_by" uuid,
+	"given_at" timestamp (3) with time zone,
+	"refused_by" uuid,
+	"refused_at" timestamp (3) with time zone,
+	"used_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_version" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
+	CONSTRAINT "approvals_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "approvals_action_check" CHECK ("approvals"."action" in ('key.destroy', 'key.shred', 'key.emergency-rotate'))
+);
+--> statement-breakpoint
 CREATE TABLE "audit_checkpoints" (
 	"index" integer NOT NULL,
 	"cluster" text NOT NULL,
@@ -519,6 +538,9 @@ CREATE TABLE "store_holds" (
 	CONSTRAINT "store_holds_pkey" PRIMARY KEY("company_id")
 );
 --> statement-breakpoint
+ALTER TABLE "approvals" ADD CONSTRAINT "approvals_requested_by_fkey" FOREIGN KEY ("requested_by") REFERENCES "public"."operators"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "approvals" ADD CONSTRAINT "approvals_given_by_fkey" FOREIGN KEY ("given_by") REFERENCES "public"."operators"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "approvals" ADD CONSTRAINT "approvals_refused_by_fkey" FOREIGN KEY ("refused_by") REFERENCES "public"."operators"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_key_fkey" FOREIGN KEY ("purpose","key_version") REFERENCES "public"."audit_keys"("purpose","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "audit_key_wraps" ADD CONSTRAINT "audit_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_companies" ADD CONSTRAINT "api_key_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -548,6 +570,7 @@ ALTER TABLE "sign_in"."two_factors" ADD CONSTRAINT "two_factors_user_fkey" FOREI
 ALTER TABLE "sign_in"."used_codes" ADD CONSTRAINT "used_codes_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "approvals_requested_by" ON "approvals" USING btree ("requested_by","action");--> statement-breakpoint
 CREATE INDEX "audit_checkpoints_interval" ON "audit_checkpoints" USING btree ("floor","to_xid");--> statement-breakpoint
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
 CREATE INDEX "audit_events_company_time" ON "audit_events" USING btree ("company_id","id");--> statement-breakpoint

@@ -33,7 +33,7 @@ do $$
 declare
   relation text;
 begin
-  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'invitations', 'api_keys'] loop
+  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'invitations', 'api_keys', 'approvals'] loop
     execute format('create or replace trigger mac_under_key_in_use before insert or update of revision, mac_key_version, mac on %I '
       'for each row execute function refuse_row_mac()', relation);
   end loop;

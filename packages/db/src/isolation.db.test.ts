@@ -13,6 +13,7 @@ const b = "22222222-2222-4222-8222-222222222222";
 
 /** Tables that hold nothing of one company, or whose rows come before a company is known. Nothing else may join them. */
 const withoutCompany = [
+  "approvals",
   "audit_checkpoints",
   "audit_key_wraps",
   "audit_keys",

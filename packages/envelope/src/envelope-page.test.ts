@@ -371,6 +371,17 @@ const rowStates: readonly RowState[] = [
     expiresAtMs: 1798761600000,
     closed: false,
   },
+  {
+    kind: "approval",
+    id: "0198c0de-5eed-7a66-8bad-0ddba11c0ffe",
+    action: "key.destroy",
+    parameters: '{"region":"default","version":1}',
+    requestedBy: operator,
+    expiresAtMs: 1798761600000,
+    givenBy: "0198c0de-5eed-7a77-8bad-0ddba11c0ffe",
+    refusedBy: null,
+    used: true,
+  },
 ];
 
 test.for(vectors.rowKey.rows.map((vector, i) => [vector.kind, vector, rowStates[i]] as const))(

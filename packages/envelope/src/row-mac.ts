@@ -72,6 +72,18 @@ interface InvitationState {
   readonly closed: boolean;
 }
 
+interface ApprovalState {
+  readonly kind: "approval";
+  readonly id: string;
+  readonly action: string;
+  readonly parameters: string;
+  readonly requestedBy: string;
+  readonly expiresAtMs: number;
+  readonly givenBy: string | null;
+  readonly refusedBy: string | null;
+  readonly used: boolean;
+}
+
 /** The authenticated state of a row that decides who may read. Times are milliseconds of Unix time. */
 export type RowState =
   | CompanyState
@@ -79,7 +91,8 @@ export type RowState =
   | OperatorState
   | UserState
   | MembershipState
-  | InvitationState;
+  | InvitationState
+  | ApprovalState;
 
 /**
  * The MAC of a row that decides who may read: docs/envelope.md.
@@ -150,6 +163,17 @@ function fieldsOf(row: RowState): readonly string[] {
         row.invitedById,
         String(row.expiresAtMs),
         yesOrNo(row.closed),
+      ];
+    case "approval":
+      return [
+        row.id,
+        row.action,
+        row.parameters,
+        row.requestedBy,
+        String(row.expiresAtMs),
+        orNone(row.givenBy),
+        orNone(row.refusedBy),
+        yesOrNo(row.used),
       ];
   }
 }

@@ -9,7 +9,9 @@ import { createServe } from "./assembly/serving.ts";
 import { assembleStores } from "./assembly/stores.ts";
 import { createAuditService } from "./audit/audit-service.ts";
 import { defaultCache } from "./cache/cache-options.ts";
+import { createApprovals } from "./companies/approvals.ts";
 import { createApiKeys } from "./companies/api-keys.ts";
+import { createApprovalGate } from "./companies/approval-gate.ts";
 import { createAuthentication } from "./companies/authenticate.ts";
 import { createCompanies } from "./companies/companies.ts";
 import { createCompanyRows } from "./companies/company-rows.ts";
@@ -69,7 +71,13 @@ export function assembleTenantSecrets<C extends Catalog>(
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });
   const { stores, cache, databaseStore, announceOutside: announce } = held;
   const vault = createVault({ ...base, catalog, companies, stores, cache, verifiers, checks });
-  const keys = assembleKeys(base, { catalog, companies, stores, destination: options.backupDestination });
+  const keys = assembleKeys(base, {
+    catalog,
+    companies,
+    stores,
+    destination: options.backupDestination,
+    gate: createApprovalGate(options.operatorApprovals ?? 2),
+  });
   const importParts = { ...base, ...held, catalog, companies };
   const legacyImport = defineLegacyImport(importParts);
 
@@ -95,6 +103,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     mailing,
     isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
+    approvals: createApprovals(base),
     importLegacy: createLegacyImport(importParts, legacyImport),
     ...keys.services,
     runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport]),

@@ -130,6 +130,7 @@ const ErrorData = z.object({
   reason: z.enum(errorCodes),
   retryAfterMs: z.number().optional(),
   currentVersion: z.number().optional(),
+  approvalId: z.string().optional(),
   failures: z
     .array(
       z.object({

@@ -2,6 +2,7 @@ import type { AuditRetention } from "@repo/audit-log";
 import type { CatalogDescription } from "@repo/catalog";
 import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
+import type { Approvals } from "./companies/approvals.ts";
 import type { Acceptance } from "./companies/acceptance.ts";
 import type { Authenticate } from "./companies/authenticate.ts";
 import type { Companies } from "./companies/companies.ts";
@@ -50,6 +51,7 @@ export interface Services {
   readonly signInSteps: SignInSteps;
   readonly me: Me;
   readonly operators: Operators;
+  readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
   readonly keyRotation: KeyRotation;
   readonly keyBackups: KeyBackups;

@@ -56,7 +56,7 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
       ],
     ],
     [
-      "As an operator, who manages companies and reads no value",
+      "As an operator, who manages companies and reads no value. Here one is enough to destroy keys (OPERATOR_APPROVALS=1); elsewhere another one has to approve it",
       [
         `TENANT_SECRETS_URL=${api} TENANT_SECRETS_OPERATOR_TOKEN=${credentials["operator"] ?? ""} ${cli} companies list`,
       ],

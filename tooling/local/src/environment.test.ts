@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { apiEnvironment, readSettings } from "./environment.ts";
+import { apiEnvironment, readSettings, type Variables } from "./environment.ts";
 
 const infisical = {
   siteUrl: "http://127.0.0.1:8080",
@@ -66,6 +66,17 @@ test.each([
 ])("with %j, browsers find the admin app at %s", (variables, publicUrl) => {
   const servers = { database, infisical, stripe: undefined };
   expect(apiEnvironment(variables, servers, { ports, cacheDir: "/cache" })["PUBLIC_URL"]).toBe(publicUrl);
+});
+
+test("one operator is enough with a local database, unless the environment says otherwise", () => {
+  const approvals = (variables: Variables, own: typeof database | undefined) =>
+    apiEnvironment(variables, { database: own, infisical, stripe: undefined }, { ports, cacheDir: "/cache" })[
+      "OPERATOR_APPROVALS"
+    ];
+  expect(approvals({}, database)).toBe("1");
+  expect(approvals({ OPERATOR_APPROVALS: "2" }, database)).toBe("2");
+  expect(approvals({ OPERATOR_APPROVALS_FILE: "/run/approvals" }, database)).toBeUndefined();
+  expect(approvals({}, undefined)).toBeUndefined();
 });
 
 test("touches no variable of a server that the environment names", () => {

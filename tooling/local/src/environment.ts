@@ -98,7 +98,14 @@ export function apiEnvironment(
     METRICS_PORT_FILE: undefined,
     NODE_COMPILE_CACHE: cacheDir,
   };
-  const all = { ...publicUrl(variables, ports.api), ...variables, ...own, ...variablesOf(servers) };
+  const isGiven = "OPERATOR_APPROVALS" in variables || "OPERATOR_APPROVALS_FILE" in variables;
+  const all = {
+    ...publicUrl(variables, ports.api),
+    ...(isGiven ? {} : approvalsOf(servers)),
+    ...variables,
+    ...own,
+    ...variablesOf(servers),
+  };
   // Without an address for its links, a mail cannot be written.
   return "PUBLIC_URL" in all || "PUBLIC_URL_FILE" in all ? { ...all, ...mailVariables(servers) } : all;
 }
@@ -120,6 +127,11 @@ function mailVariables({ mail, database }: LocalServers): Variables {
         SIGN_IN_SECRET_FILE: undefined,
         ...(database !== undefined && { DATABASE_SIGN_IN_URL: database.signIn }),
       };
+}
+
+/** The newcomer to a local database is one operator. A server that the environment names gets the default. */
+export function approvalsOf({ database }: Pick<LocalServers, "database">): Variables {
+  return database === undefined ? {} : { OPERATOR_APPROVALS: "1" };
 }
 
 /** What a command needs to know of the servers that this start has started, and of no others. */

@@ -13,7 +13,7 @@ import type { RoleUrls } from "./database.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { environmentVariables } from "./env.ts";
-import { apiEnvironment, asEnvFile, readSettings, variablesOf } from "./environment.ts";
+import { apiEnvironment, approvalsOf, asEnvFile, readSettings, variablesOf } from "./environment.ts";
 import type { LocalServers } from "./environment.ts";
 import { announcePayments } from "./payments.ts";
 import { choosePorts, findFreePort } from "./ports.ts";
@@ -93,7 +93,10 @@ async function start(): Promise<void> {
 /** @returns the file with the variables of the local servers; undefined if commands need none of them */
 function keepVariables(data: DataDirectory, servers: LocalServers): string | undefined {
   const isNeeded = servers.database !== undefined || servers.infisical !== undefined;
-  data.writeText(envFileName, isNeeded ? asEnvFile(variablesOf(servers)) : "");
+  data.writeText(
+    envFileName,
+    isNeeded ? asEnvFile({ ...approvalsOf(servers), ...variablesOf(servers) }) : "",
+  );
   return isNeeded ? data.at(envFileName) : undefined;
 }
 

@@ -65,6 +65,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     infisical,
     catalog: deliveryChatCatalog,
     cache: false,
+    operatorApprovals: 1,
     checks,
     // A session of a person is the id of one.
     signIn: async (headers) => {
@@ -109,6 +110,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
       INFISICAL_CLIENT_SECRET: emulator.clientSecret,
       INFISICAL_PROJECT_ID: emulator.projectId,
       INFISICAL_ENVIRONMENT: "dev",
+      OPERATOR_APPROVALS: "1",
     },
     apiKey: async (companies, narrower = {}) => {
       const created = await secrets.admin.apiKeys.create(operator, {

@@ -4,6 +4,7 @@ export const errorCodes = [
   "FORBIDDEN",
   "COMPANY_SUSPENDED",
   "CONFIRMATION_REQUIRED",
+  "APPROVAL_REQUIRED",
   "NOT_FOUND",
   "UNKNOWN_SECRET_KEY",
   "INVALID_INPUT",
@@ -46,6 +47,8 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number | undefined;
   /** With CONFLICT: the version that the secret has now; 0 where it does not exist. */
   readonly currentVersion?: number | undefined;
+  /** With APPROVAL_REQUIRED: the request that another operator has to approve. */
+  readonly approvalId?: string | undefined;
   /** With an answer of the API: what to give an operator, who finds the request in log and record by it. */
   readonly requestId?: string | undefined;
   /** With a batch that was refused as a whole: each secret that stood in its way. */
@@ -67,6 +70,7 @@ export class TenantSecretsError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
+  readonly approvalId: string | undefined;
   readonly requestId: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
   readonly store: StoreAnswer | undefined;
@@ -78,6 +82,7 @@ export class TenantSecretsError extends Error {
     this.code = code;
     this.retryAfterMs = details.retryAfterMs;
     this.currentVersion = details.currentVersion;
+    this.approvalId = details.approvalId;
     this.requestId = details.requestId;
     this.failures = details.failures;
     this.store = details.store;
@@ -125,6 +130,18 @@ export function confirmationRequired(): TenantSecretsError {
   return new TenantSecretsError(
     "CONFIRMATION_REQUIRED",
     "Confirm that it is you, with a passkey or with password and code, and call again within five minutes.",
+  );
+}
+
+/** Not a refusal: the same call is done once another operator has approved it. */
+export function approvalRequired({
+  id,
+  expiresAt,
+}: Readonly<{ id: string; expiresAt: Date }>): TenantSecretsError {
+  return new TenantSecretsError(
+    "APPROVAL_REQUIRED",
+    `This cannot be undone, and waits for another operator: they approve the request ${id} until ${expiresAt.toISOString()} ("secrets approvals give ${id}"). Then make the same call again.`,
+    { approvalId: id },
   );
 }
 

@@ -151,6 +151,7 @@ function subjectOf(row: RowState): { readonly companyId?: string; readonly subje
       return { companyId: row.companyId, subject: row.id };
     case "operator":
     case "user":
+    case "approval":
       return { subject: row.id };
   }
 }

@@ -13,6 +13,7 @@ import type { InfisicalClient } from "@repo/infisical";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import type { Accounts } from "../companies/accounts.ts";
+import type { OperatorsRequired } from "../companies/approval-gate.ts";
 import type { SignIn } from "../companies/authenticate.ts";
 import type { MailOptions } from "../companies/mailing.ts";
 import type { BackupDestination } from "../keys/backup/destination.ts";
@@ -37,6 +38,11 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly accounts?: Accounts | undefined;
   /** How mail is sent; without it, invitations are NOT_SUPPORTED. */
   readonly mail?: MailOptions | undefined;
+  /**
+   * How many operators it takes to destroy a master key, to shred a company and to begin an emergency rotation. Default: 2, the
+   * one who calls and another who approves
+   */
+  readonly operatorApprovals?: OperatorsRequired | undefined;
   /** Where rotations that a request starts store their backup; without it, a request cannot start one. */
   readonly backupDestination?: BackupDestination | undefined;
   /** How providers are asked whether a credential works, by the names in the catalogue. Default: `providerChecks` */

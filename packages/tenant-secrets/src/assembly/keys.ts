@@ -1,4 +1,5 @@
 import type { Catalog, SecretStoreName } from "@repo/catalog";
+import type { ApprovalGate } from "../companies/approval-gate.ts";
 import type { Companies, Company } from "../companies/companies.ts";
 import { createKeyBackups } from "../keys/backup/backup.ts";
 import { createStoreBackup, type BackupDestination } from "../keys/backup/destination.ts";
@@ -16,10 +17,11 @@ interface KeyOptions {
   readonly companies: Companies;
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly destination: BackupDestination | undefined;
+  readonly gate: ApprovalGate;
 }
 
 /** The operations on keys: their registry, backups, rotations and destruction. */
-export function assembleKeys(base: Base, { catalog, companies, stores, destination }: KeyOptions) {
+export function assembleKeys(base: Base, { catalog, companies, stores, destination, gate }: KeyOptions) {
   const { database, infisical, masterKeys, auditKeys, companyKeys, audit, operations } = base;
   const keyBackups = createKeyBackups(database, infisical, operations);
   const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
@@ -40,20 +42,21 @@ export function assembleKeys(base: Base, { catalog, companies, stores, destinati
   };
   return {
     services: {
-      masterKeys: createMasterKeyRegistry({ ...withAuditKey, rotation }),
+      masterKeys: createMasterKeyRegistry({ ...withAuditKey, rotation, gate }),
       keyRotation,
       keyBackups,
       storeBackup,
       companyKeyRotation,
       emergencyRotation: createEmergencyRotation({
         ...base,
+        gate,
         catalog,
         keyRotation,
         rotation,
         companyKeyRotation,
         list,
       }),
-      shredding: createShredding(base),
+      shredding: createShredding({ ...base, gate }),
     },
     runs: [rotation, companyRotation],
   } as const;

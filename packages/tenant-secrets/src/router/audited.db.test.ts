@@ -8,6 +8,7 @@ import type { AuditAction } from "@repo/audit-log";
 import type { Caller } from "@repo/catalog";
 import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
+import { newOperator, newRequest } from "../testing/approvals.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, createScopeContext, publicError } from "./trpc.ts";
@@ -57,6 +58,9 @@ const stage = ({ own }: Place) => own.stage("CUSTOM_A", "fake_staged_0001");
 
 const newInvitation = ({ company }: Pick<Place, "company">) =>
   ({ company, email: `${randomUUID()}@example.com`, role: "member" }) as const;
+
+const answerer = await newOperator(secrets, "answers");
+const anotherRequest = async () => ({ approval: await newRequest(fixture) });
 
 const table: Readonly<Record<string, Row>> = {
   "me.setName": { action: "account.rename", denied: "program", input: () => ({ name: "Test" }) },
@@ -199,6 +203,9 @@ const table: Readonly<Record<string, Row>> = {
     },
   },
   "operators.list": { action: "operator.list", as: operator },
+  "approvals.list": { action: "approval.list", as: operator },
+  "approvals.give": { action: "approval.give", as: answerer, input: anotherRequest },
+  "approvals.refuse": { action: "approval.refuse", as: answerer, input: anotherRequest },
   "companies.suspend": { action: "company.suspend", as: operator, input: ({ company }) => ({ company }) },
   "companies.resume": { action: "company.resume", as: operator, input: ({ company }) => ({ company }) },
   "companies.apiKeys.list": { action: "api-key.list", input: ({ company }) => ({ company }) },
@@ -378,6 +385,8 @@ test("these procedures ask a person to confirm", () => {
     "keys.rotate",
     "keys.rotateCompany",
     "keys.destroy",
+    "approvals.give",
+    "approvals.refuse",
     "users.disable",
     "users.endSessions",
     "users.resetSecondFactor",

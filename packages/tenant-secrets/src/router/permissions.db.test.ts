@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { wire } from "@repo/catalog";
 import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
+import { newRequest } from "../testing/approvals.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
@@ -195,6 +196,9 @@ const table: Readonly<Record<string, Row>> = {
   "companies.shred": { may: "operator", input: () => ({ company: doomed, backupsKeptDays: 30 }) },
   "companies.receipt": { may: "operator", input: () => ({ company: doomed }), before: shredDoomed },
   "operators.list": { may: "operator" },
+  "approvals.list": { may: "operator" },
+  "approvals.give": { may: "operator", input: () => ({ approval }), before: askForApproval },
+  "approvals.refuse": { may: "operator", input: () => ({ approval }), before: askForApproval },
   "companies.suspend": {
     may: "operator",
     input: ({ company }) => ({ company }),
@@ -337,6 +341,11 @@ const inProcess: Sender = {
 const doomed = "doomed";
 async function shredDoomed(): Promise<void> {
   await secrets.shredding.shred(operator, doomed, { backupsKeptDays: 30 });
+}
+
+let approval = "";
+async function askForApproval(): Promise<void> {
+  approval = await newRequest(fixture);
 }
 
 let mine: Place;

@@ -65,6 +65,8 @@ const without: Readonly<Record<string, string>> = {
   "keys.rotateCompany": "one more rotation of a company's key loses nothing",
   "keys.verifyReport": reads,
   "keys.destroy": "what is destroyed stays destroyed",
+  "approvals.give": "a request is answered once, and a repeat is told that it was",
+  "approvals.refuse": "a request is answered once, and a repeat is told that it was",
   "runs.pause": sets,
   "runs.resume": sets,
   "runs.cancel": sets,

@@ -1,5 +1,6 @@
 import {
   apiKeyOperations,
+  approvalOperations,
   auditOperations,
   catalogOperations,
   companiesOperations,
@@ -161,6 +162,14 @@ export const appRouter = router({
 
   operators: router(
     procedures(operatorOperations, { list: ({ operators }, caller) => operators.listForOperator(caller) }),
+  ),
+
+  approvals: router(
+    procedures(approvalOperations, {
+      list: ({ approvals }, caller) => approvals.list(caller),
+      give: ({ approvals }, caller, { approval }) => approvals.give(caller, approval),
+      refuse: ({ approvals }, caller, { approval }) => approvals.refuse(caller, approval),
+    }),
   ),
 
   users: router(

@@ -88,6 +88,7 @@ export interface ErrorData {
   readonly requestId: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
+  readonly approvalId: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
   readonly fields: readonly string[] | undefined;
 }
@@ -97,6 +98,8 @@ const trpcCodes = {
   FORBIDDEN: "FORBIDDEN",
   COMPANY_SUSPENDED: "FORBIDDEN",
   CONFIRMATION_REQUIRED: "FORBIDDEN",
+  // 409: the state of the request for approval stands in the way, and no permission.
+  APPROVAL_REQUIRED: "CONFLICT",
   NOT_FOUND: "NOT_FOUND",
   UNKNOWN_SECRET_KEY: "BAD_REQUEST",
   INVALID_INPUT: "BAD_REQUEST",
@@ -130,6 +133,7 @@ const t = initTRPC
         requestId: ctx?.requestId,
         retryAfterMs: known.retryAfterMs,
         currentVersion: known.currentVersion,
+        approvalId: known.approvalId,
         failures: known.failures,
         fields: known.fields,
       };

@@ -13,9 +13,11 @@ import { defineToyRun } from "./toy-run.ts";
 // the¦commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
-  work: z.enum(["rotate", "rotate-company", "jobs", "toy"]),
-  /** For `rotate-company`. */
+  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy"]),
+  /** For `rotate-company` and `shred`. */
   subdomain: z.string().default(""),
+  /** Of the caller. */
+  operatorId: z.string().default("test-operator"),
   /** For `toy`: the run, and whether its kind has a clean-up. */
   run: z.string().default(""),
   cleansUp: z.boolean().default(false),
@@ -36,8 +38,18 @@ const Deployment = z.object({
   }),
 });
 
-const { work, subdomain, run, cleansUp, backup, killAt, applicationUrl, maintenanceUrl, infisical } =
-  Orders.extend(Deployment.shape).parse(await json(process.stdin));
+const {
+  work,
+  subdomain,
+  operatorId,
+  run,
+  cleansUp,
+  backup,
+  killAt,
+  applicationUrl,
+  maintenanceUrl,
+  infisical,
+} = Orders.extend(Deployment.shape).parse(await json(process.stdin));
 
 let reached = 0;
 function reach(): void {
@@ -77,7 +89,7 @@ const secrets = assembleTenantSecrets({
   catalog: deliveryChatCatalog,
   backupDestination: backup,
 });
-const operator = { actor: { kind: "operator", id: "test-operator" } } as const;
+const operator = { actor: { kind: "operator", id: operatorId } } as const;
 
 switch (work) {
   case "rotate":
@@ -91,6 +103,9 @@ switch (work) {
     break;
   case "rotate-company":
     await secrets.companyKeyRotation.rotateCompanyKey(operator, subdomain);
+    break;
+  case "shred":
+    await secrets.shredding.shred(operator, subdomain, { backupsKeptDays: 30 });
     break;
   case "toy":
     await defineToyRun(database, { cleansUp }).drive(run, { caller: operator, tools: {} });

@@ -49,6 +49,9 @@ const mail: MailOptions = {
   publicUrl: "https://admin.example.test",
 };
 
+/** `operator` needs no second one. Approvals are tested with `another({ operatorApprovals: 2 })`. */
+const alone = { operatorApprovals: 1 } as const;
+
 export interface Fixture {
   readonly secrets: DeliveryChat;
   /** The accounts and sessions of people. */
@@ -110,6 +113,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
     catalog: deliveryChatCatalog,
     limits,
     ...people,
+    ...alone,
     mail,
     checks,
   });
@@ -139,6 +143,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
         catalog: deliveryChatCatalog,
         limits,
         ...people,
+        ...alone,
         mail,
         ...options,
       }),
@@ -146,7 +151,13 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       const copy = await testDatabase.copy();
       copies.push(copy);
       return () =>
-        assembleTenantSecrets({ ...connect(copy), catalog: deliveryChatCatalog, limits, ...people });
+        assembleTenantSecrets({
+          ...connect(copy),
+          catalog: deliveryChatCatalog,
+          limits,
+          ...people,
+          ...alone,
+        });
     },
     company: async (secretStore) => {
       const subdomain = `company-${++companies}`;

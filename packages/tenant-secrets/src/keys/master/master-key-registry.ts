@@ -4,6 +4,7 @@ import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditKey } from "@repo/audit-log";
 import { type Caller, type KeyStatus, notFound, RotationPhase, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../../access/operation.ts";
+import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.ts";
@@ -24,7 +25,7 @@ export interface MasterKeyRegistry {
    * database restored from before its rotation is then unreadable without a backup of the key. Idempotent after an
    * interruption.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is not retired, or Infisical still has it after the
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; APPROVAL_REQUIRED; CONFLICT if it is not retired, or Infisical still has it after the
    *   deletion; STORE_UNAVAILABLE if Infisical cannot confirm
    */
   destroy(caller: Caller, version: number): Promise<void>;
@@ -43,6 +44,7 @@ interface Dependencies {
   readonly infisical: InfisicalClient;
   readonly masterKeys: MasterKeys;
   readonly operations: Operations;
+  readonly gate: ApprovalGate;
   readonly rotation: RotationRun;
   readonly loadAuditKey: (keyVersion?: number) => Promise<AuditKey>;
 }
@@ -54,6 +56,7 @@ export function createMasterKeyRegistry({
   infisical,
   masterKeys: { region },
   operations,
+  gate,
   rotation,
   loadAuditKey,
 }: Dependencies): MasterKeyRegistry {
@@ -89,14 +92,20 @@ export function createMasterKeyRegistry({
       operations.inSteps({ caller, action: "key.destroy", version, ...toManage }, async (steps) => {
         const named = and(eq(registry.region, region), eq(registry.version, version));
         const name = masterKeyName(region, version);
-        await steps.commit(async ({ statements }) => {
-          const [row] = await statements.select().from(registry).where(named);
-          if (row === undefined) throw notFound();
-          // A retired key can only become destroyed, and no wrap can be added under either, so this check holds until the end.
-          // It is repeated for a key that the registry has as destroyed: Infisical may have it again.
-          if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
-          if ((await countWraps(statements, region)).has(version)) throw stillWraps(version);
-          return audited(undefined, { outcome: "attempted" });
+        await gate.commit(steps, {
+          caller,
+          action: "key.destroy",
+          parameters: { region, version },
+          mayFinish: true,
+          check: async ({ statements }) => {
+            const [row] = await statements.select().from(registry).where(named);
+            if (row === undefined) throw notFound();
+            // A retired key can only become destroyed, and no wrap can be added under either, so this check holds until the end.
+            // It is repeated for a key that the registry has as destroyed: Infisical may have it again.
+            if (row.status !== "retired" && row.status !== "destroyed") throw notRetired(version, row.status);
+            if ((await countWraps(statements, region)).has(version)) throw stillWraps(version);
+          },
+          act: async () => audited(undefined, { outcome: "attempted" }),
         });
         const refusal = await infisical.deleteSecret(masterKeyFolder, name).then(
           () => undefined,

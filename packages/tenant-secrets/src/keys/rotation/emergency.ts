@@ -16,6 +16,7 @@ import {
   type Steps,
   type Transaction,
 } from "../../access/operation.ts";
+import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import type { Company } from "../../companies/companies.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { companyIdOf } from "../../companies/company-id.ts";
@@ -77,7 +78,7 @@ export interface EmergencyRotationOptions {
  * every company. Re-encrypts all values, and lists the credentials to replace at their providers. Continues an interrupted
  * emergency rotation: keys made since its master key became active are not rotated again.
  *
- * @throws {TenantSecretsError} FORBIDDEN, and as a rotation of the master key; the database's errors
+ * @throws {TenantSecretsError} FORBIDDEN; APPROVAL_REQUIRED before it begins; and as a rotation of the master key; the database's errors
  */
 export type EmergencyRotation = (
   caller: Caller,
@@ -93,6 +94,7 @@ interface Dependencies {
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly auditKeys: AuditKeys;
   readonly operations: Operations;
+  readonly gate: ApprovalGate;
   readonly rowKeys: RowKeys;
   /** Lists the secrets in a company's store. */
   readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "inCatalog" | "label">[]>;
@@ -118,7 +120,7 @@ const revocations = {
 
 export function createEmergencyRotation(dependencies: Dependencies): EmergencyRotation {
   const { database, catalog, masterKeys, keyRotation, rotation, companyKeyRotation } = dependencies;
-  const { auditKeys, operations, rowKeys, list } = dependencies;
+  const { auditKeys, operations, gate, rowKeys, list } = dependencies;
 
   const findBegun = async (): Promise<Start | undefined> => {
     const { auditEvents } = tables;
@@ -141,16 +143,25 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
   };
 
   /** The unfinished emergency rotation, or a new one. It is stored in the audit log, with the time by the database's clock. */
-  const begin = async (steps: Steps, { restart }: EmergencyRotationOptions): Promise<Start> => {
-    const begun = restart === true ? undefined : await findBegun();
+  const begin = async (
+    steps: Steps,
+    caller: Caller,
+    { restart = false, revokeCredentials }: EmergencyRotationOptions,
+  ): Promise<Start> => {
+    const begun = restart ? undefined : await findBegun();
     if (begun !== undefined) return begun;
     const { active } = await masterKeys.refresh();
     // The pending master key of an unfinished rotation may be exposed as well.
     const unfinished = await rotation.findUnfinished(masterKeys.region);
     const version = unfinished?.facts.toVersion ?? active.version;
-    await steps.commit(async ({ statements }) => {
-      const occurredAt = await readClock(statements);
-      return audited(undefined, { outcome: "attempted", version, occurredAt });
+    await gate.commit(steps, {
+      caller,
+      action: "key.emergency-rotate",
+      parameters: { region: masterKeys.region, exposedVersion: version, revokeCredentials, restart },
+      // It continues by its own event.
+      mayFinish: false,
+      check: ({ statements }) => readClock(statements),
+      act: async (_, occurredAt) => audited(undefined, { outcome: "attempted", version, occurredAt }),
     });
     const recorded = await findBegun();
     if (recorded === undefined) throw new Error("the audit log forgets nothing");
@@ -210,7 +221,7 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
     const { revokeCredentials } = options;
     const say = async (done: string): Promise<void> => options.onStep?.(done);
     return operations.inSteps(operation, async (steps) => {
-      const { startedAt, version } = await begin(steps, options);
+      const { startedAt, version } = await begin(steps, caller, options);
       await say(
         `begun at ${startedAt.toISOString()}, with version ${version} of the master key assumed to be exposed`,
       );

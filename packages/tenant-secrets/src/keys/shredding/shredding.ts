@@ -12,6 +12,7 @@ import {
   type Steps,
   type Transaction,
 } from "../../access/operation.ts";
+import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
@@ -42,7 +43,7 @@ export interface Shredding {
    * Idempotent: repeated, it returns the same receipt, and only deletes a remaining folder in Infisical if that is requested
    * now.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT; NOT_SUPPORTED if the values are in Infisical and its
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND, INVALID_INPUT; APPROVAL_REQUIRED; NOT_SUPPORTED if the values are in Infisical and its
    *   folder is not to be deleted; STORE_UNAVAILABLE if the folder may remain although the keys are destroyed: repeat
    */
   shred(caller: Caller, subdomain: string, options: ShredOptions): Promise<SignedReceipt>;
@@ -57,6 +58,7 @@ export interface Shredding {
 interface Dependencies {
   readonly database: Database;
   readonly operations: Operations;
+  readonly gate: ApprovalGate;
   readonly infisical: InfisicalClient;
   readonly companyKeys: CompanyKeys;
   readonly loadSigningKey: (keyVersion?: number) => Promise<SigningKey>;
@@ -67,7 +69,7 @@ type CompanyRow = typeof companies.$inferSelect;
 const toManage = { verb: "rotate", to: "manage keys" } as const;
 
 export function createShredding(dependencies: Dependencies): Shredding {
-  const { database, operations, infisical, loadSigningKey } = dependencies;
+  const { database, operations, gate, infisical, loadSigningKey } = dependencies;
   const across = database.acrossCompanies;
 
   /** The content of a company's receipt, which names the folder to delete, and is signed again. */
@@ -118,12 +120,11 @@ export function createShredding(dependencies: Dependencies): Shredding {
     });
   };
 
-  /** Destroys the keys, or returns the receipt of the earlier shredding. */
-  const destroyKeys = async (
+  const lockShredded = async (
     { statements, writer }: Transaction,
     seen: CompanyRow,
-    { backupsKeptDays, withInfisicalFolder = false, ...facts }: ShredOptions & ShredFacts,
-  ): Promise<Audited<{ readonly company: CompanyRow; readonly signed: SignedReceipt }>> => {
+    { withInfisicalFolder = false }: ShredOptions,
+  ): Promise<LockedCompany> => {
     await lockCompany(statements, seen.id);
     const [company] = await statements
       .select()
@@ -140,6 +141,15 @@ export function createShredding(dependencies: Dependencies): Shredding {
         "This company's values live in Infisical, under no key of ours that could be destroyed: its folder can be deleted with them, which has to be asked for (--with-infisical-folder).",
       );
     }
+    return { company, earlier };
+  };
+
+  /** Destroys the keys, or returns the receipt of the earlier shredding. */
+  const destroyKeys = async (
+    { statements, writer }: Transaction,
+    { company, earlier }: LockedCompany,
+    { backupsKeptDays, withInfisicalFolder = false, ...facts }: ShredOptions & ShredFacts,
+  ): Promise<Audited<Shredded>> => {
     const companyId = company.id;
     const events: EventDetails[] = [];
     if (withInfisicalFolder && company.secretStore !== "database") {
@@ -196,11 +206,26 @@ export function createShredding(dependencies: Dependencies): Shredding {
           // Loaded before the transaction, which would otherwise wait for it.
           signingKey: await loadSigningKey(),
         };
-        const { company, signed } = await steps.commit((transaction) =>
-          destroyKeys(transaction, seen, { ...options, ...facts }),
-        );
+        const check = (transaction: Transaction) => lockShredded(transaction, seen, options);
+        const act = (transaction: Transaction, locked: LockedCompany) =>
+          destroyKeys(transaction, locked, { ...options, ...facts });
+        const { backupsKeptDays, withInfisicalFolder = false } = options;
+        const earlier = await across((statements) => findReceipt(statements, seen.id));
+        const { company, signed } =
+          earlier !== undefined && !withInfisicalFolder
+            ? // The receipt alone, once more: nothing is destroyed.
+              await steps.commit(async (transaction) => act(transaction, await check(transaction)))
+            : await gate.commit(steps, {
+                caller,
+                action: "key.shred",
+                parameters: { company: seen.id, subdomain, backupsKeptDays, withInfisicalFolder },
+                companyId: seen.id,
+                mayFinish: true,
+                check,
+                act,
+              });
         dependencies.companyKeys.invalidate(company.id);
-        return options.withInfisicalFolder === true ? deleteFolder(steps, company, signed) : signed;
+        return withInfisicalFolder ? deleteFolder(steps, company, signed) : signed;
       }),
 
     receipt: (caller, subdomain) =>
@@ -225,6 +250,17 @@ export function createShredding(dependencies: Dependencies): Shredding {
         return audited(publicKey, {});
       }),
   };
+}
+
+interface LockedCompany {
+  readonly company: CompanyRow;
+  /** The receipt, if its keys are destroyed. */
+  readonly earlier: SignedReceipt | undefined;
+}
+
+interface Shredded {
+  readonly company: CompanyRow;
+  readonly signed: SignedReceipt;
 }
 
 /** The facts of a receipt that are gathered before the transaction. */
