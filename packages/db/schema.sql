@@ -502,8 +502,9 @@ grant delete, insert, select, update on memberships to tenant_secrets_maintenanc
 create table operators (
   id uuid not null default gen_random_uuid(),
   name text not null,
-  token_prefix text not null,
-  token_hash text not null,
+  token_prefix text,
+  token_hash text,
+  user_id uuid,
   created_at timestamp(3) with time zone not null default now(),
   expires_at timestamp(3) with time zone not null,
   revoked_at timestamp(3) with time zone,
@@ -511,11 +512,14 @@ create table operators (
   mac_key_version smallint not null,
   mac bytea not null,
   constraint operators_pkey PRIMARY KEY (id),
-  constraint operators_token_prefix_key UNIQUE (token_prefix)
+  constraint operators_token_or_user_check CHECK ((((token_hash IS NULL) = (token_prefix IS NULL)) AND ((token_hash IS NULL) <> (user_id IS NULL)))),
+  constraint operators_token_prefix_key UNIQUE (token_prefix),
+  constraint operators_user_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT
 );
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.operators FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.operators FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
+CREATE UNIQUE INDEX operators_linked ON public.operators USING btree (user_id) WHERE (revoked_at IS NULL);
 grant insert, select, update on operators to tenant_secrets_maintenance;
 
 create table outside_writes (
@@ -690,8 +694,8 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function enter_company(uuid,integer) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json, link json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other

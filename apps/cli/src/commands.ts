@@ -239,12 +239,20 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Make an operator, and show the token once",
       load: async () => (await import("./commands/operators.ts")).createCommand,
     },
+    "operators link": {
+      summary: "Let a person act as an operator in the browser",
+      load: async () => (await import("./commands/operators.ts")).linkCommand,
+    },
+    "operators unlink": {
+      summary: "End a person's link at once",
+      load: async () => (await import("./commands/operators.ts")).unlinkCommand,
+    },
     "operators list": {
       summary: "List the operators",
       load: async () => (await import("./commands/operators.ts")).listCommand,
     },
     "operators revoke": {
-      summary: "End an operator's token at once",
+      summary: "End an operator's token or link at once",
       load: async () => (await import("./commands/operators.ts")).revokeCommand,
     },
     "approvals list": {

@@ -76,3 +76,22 @@ test("what does not fit is told apart: environment, master key, a role that sees
     code: "MASTER_KEY_WRONG",
   });
 });
+
+test("a person is linked and unlinked, and the list shows them", async () => {
+  const link = ["operators", "link", "Ops@Example.com", "--name", "Night shift", "--expires-in", "90d"];
+  const linked = await cli(link, fixture.local);
+  expect(linked.stdout).toMatch(/^ops@example\.com may act as operator \S{36} until /);
+  expect((await cli(["operators", "list"], fixture.local)).stdout).toMatch(
+    /^\S{36} +Night shift +ops@example\.com +/m,
+  );
+  const unlink = ["operators", "unlink", "ops@example.com"];
+  expect(await cli([...unlink, "--json"], fixture.local)).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining('"unlinked":true'),
+  });
+  expect(await failing(unlink, fixture.local)).toMatchObject({ exitCode: 3, code: "NOT_FOUND" });
+  expect(await failing(["operators", "link", "nobody", "--expires-in", "90d"], fixture.local)).toMatchObject({
+    exitCode: 2,
+    code: "INVALID_INPUT",
+  });
+});

@@ -216,15 +216,16 @@ export async function selectKeyCompanies(statements: Statements, apiKeyId: strin
 
 type StoredOperator = Pick<
   typeof operators.$inferSelect,
-  "id" | "tokenPrefix" | "tokenHash" | "expiresAt" | "revokedAt"
+  "id" | "tokenPrefix" | "tokenHash" | "userId" | "expiresAt" | "revokedAt"
 >;
 
-export function operatorState({ id, tokenPrefix, tokenHash, expiresAt, revokedAt }: StoredOperator) {
+export function operatorState({ id, tokenPrefix, tokenHash, userId, expiresAt, revokedAt }: StoredOperator) {
   return {
     kind: "operator",
     id,
     tokenPrefix,
     tokenHash,
+    userId,
     expiresAtMs: expiresAt.getTime(),
     revoked: revokedAt !== null,
   } as const;

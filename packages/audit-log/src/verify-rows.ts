@@ -41,6 +41,8 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "api-key.revoke":
       return `api-key ${subject}`;
     case "operator.create":
+    case "operator.link":
+    case "operator.unlink":
     case "operator.revoke":
       return `operator ${subject}`;
     case "user.disable":

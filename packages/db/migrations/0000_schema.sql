@@ -186,8 +186,9 @@ CREATE TABLE "memberships" (
 CREATE TABLE "operators" (
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"name" text NOT NULL,
-	"token_prefix" text NOT NULL,
-	"token_hash" text NOT NULL,
+	"token_prefix" text,
+	"token_hash" text,
+	"user_id" uuid,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"revoked_at" timestamp (3) with time zone,
@@ -195,7 +196,8 @@ CREATE TABLE "operators" (
 	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "operators_pkey" PRIMARY KEY("id"),
-	CONSTRAINT "operators_token_prefix_key" UNIQUE("token_prefix")
+	CONSTRAINT "operators_token_prefix_key" UNIQUE("token_prefix"),
+	CONSTRAINT "operators_token_or_user_check" CHECK (("operators"."token_hash" is null) = ("operators"."token_prefix" is null) and ("operators"."token_hash" is null) <> ("operators"."user_id" is null))
 );
 --> statement-breakpoint
 CREATE TABLE "users" (
@@ -479,6 +481,7 @@ CREATE TABLE "sign_in"."sessions" (
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"idle_ends_at" timestamp (3) with time zone NOT NULL,
 	"confirmed_at" timestamp (3) with time zone NOT NULL,
+	"second_factor_at" timestamp (3) with time zone,
 	"failed_confirmations" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "sessions_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "sessions_token_key" UNIQUE("token")
@@ -550,6 +553,7 @@ ALTER TABLE "invitations" ADD CONSTRAINT "invitations_company_fkey" FOREIGN KEY 
 ALTER TABLE "member_names" ADD CONSTRAINT "member_names_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "operators" ADD CONSTRAINT "operators_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_subdomains" ADD CONSTRAINT "company_subdomains_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FOREIGN KEY ("company_id","key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -582,6 +586,7 @@ CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("ap
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "invitations_open" ON "invitations" USING btree ("company_id","email") WHERE "invitations"."accepted_at" is null and "invitations"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "operators_linked" ON "operators" USING btree ("user_id") WHERE "operators"."revoked_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "company_subdomains_subdomain" ON "company_subdomains" USING btree ("subdomain");--> statement-breakpoint
 CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("company_id") WHERE "company_keys"."status" = 'active';--> statement-breakpoint

@@ -26,25 +26,30 @@ as $$
 $$;
 
 create function find_operator(wanted text)
-  returns table (id uuid, token_prefix text, token_hash text, expires_at timestamptz, revoked boolean,
+  returns table (id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamptz, revoked boolean,
     revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select o.id, o.token_prefix, o.token_hash, o.expires_at, o.revoked_at is not null, o.revision, o.mac_key_version, o.mac
+  select o.id, o.token_prefix, o.token_hash, o.user_id, o.expires_at, o.revoked_at is not null, o.revision, o.mac_key_version, o.mac
   from public.operators o where o.token_prefix = wanted
 $$;
 
--- Who a person is and where they belong, in one look, before a company is known.
+-- Who a person is, where they belong and what operator they may act as, in one look, before a company is known.
 create function find_user(wanted uuid)
-  returns table (id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json)
+  returns table (id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json,
+    link json)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
   select u.id, u.email, u.disabled_at is not null, u.revision, u.mac_key_version, u.mac,
     (select coalesce(json_agg(json_build_object('companyId', m.company_id, 'role', m.role, 'revision', m.revision,
         'macKeyVersion', m.mac_key_version, 'mac', encode(m.mac, 'hex')) order by m.company_id), '[]')
-      from public.memberships m where m.user_id = u.id)
+      from public.memberships m where m.user_id = u.id),
+    (select json_build_object('id', o.id, 'expiresAtMs', extract(epoch from o.expires_at) * 1000,
+        'expiresInMs', extract(epoch from o.expires_at - now()) * 1000, 'revision', o.revision,
+        'macKeyVersion', o.mac_key_version, 'mac', encode(o.mac, 'hex'))
+      from public.operators o where o.user_id = u.id and o.revoked_at is null)
   from public.users u where u.id = wanted
 $$;
 

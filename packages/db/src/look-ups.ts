@@ -42,8 +42,11 @@ export interface ApiKeyRow extends Authenticated {
 
 export interface OperatorRow extends Authenticated {
   readonly id: string;
-  readonly tokenPrefix: string;
-  readonly tokenHash: string;
+  /** Both null for a person who acts with their session. */
+  readonly tokenPrefix: string | null;
+  readonly tokenHash: string | null;
+  /** Null for the holder of a token. */
+  readonly userId: string | null;
   /** In milliseconds of Unix time. */
   readonly expiresAtMs: number;
   /** Both by the database's clock: the milliseconds that are left, and whether there are none. */
@@ -58,6 +61,17 @@ export interface UserRow extends Authenticated {
   readonly disabled: boolean;
   /** The companies that the person belongs to, and what they are there. */
   readonly memberships: readonly MembershipRow[];
+  /** The operator that the person may act as: not revoked, and perhaps expired. */
+  readonly link: OperatorLinkRow | undefined;
+}
+
+export interface OperatorLinkRow extends Authenticated {
+  /** Of the row of `operators`. */
+  readonly id: string;
+  /** In milliseconds of Unix time. */
+  readonly expiresAtMs: number;
+  /** By the database's clock: the milliseconds that are left. */
+  readonly expiresInMs: number;
 }
 
 export interface MembershipRow extends Authenticated {
@@ -104,7 +118,7 @@ export function findApiKeyRow(database: Database, prefix: string): Promise<ApiKe
 export function findOperatorRow(database: Database, prefix: string): Promise<OperatorRow | undefined> {
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<OperatorRow[]>`
-      select id, token_prefix as "tokenPrefix", token_hash as "tokenHash",
+      select id, token_prefix as "tokenPrefix", token_hash as "tokenHash", user_id as "userId",
         (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
         (extract(epoch from expires_at - now()) * 1000)::float8 as "expiresInMs", expires_at <= now() as expired, revoked,
         revision, mac_key_version as "macKeyVersion", mac from find_operator(${prefix})`;
@@ -112,16 +126,22 @@ export function findOperatorRow(database: Database, prefix: string): Promise<Ope
   });
 }
 
-type EncodedMembership = Omit<MembershipRow, "mac"> & { readonly mac: string };
+/** As JSON has it. */
+type Encoded<R extends Authenticated> = Omit<R, "mac"> & { readonly mac: string };
+interface EncodedUserRow extends Omit<UserRow, "memberships" | "link"> {
+  readonly memberships: readonly Encoded<MembershipRow>[];
+  readonly link: Encoded<OperatorLinkRow> | null;
+}
 
 /** @param id of a row of `users`; undefined where there is none */
 export function findUserRow(database: Database, id: string): Promise<UserRow | undefined> {
   return database.outsideCompanies(async (sql) => {
-    const [row] = await sql<(Omit<UserRow, "memberships"> & { memberships: readonly EncodedMembership[] })[]>`
-      select id, email, disabled, revision, mac_key_version as "macKeyVersion", mac, memberships from find_user(${id})`;
+    const [row] = await sql<EncodedUserRow[]>`
+      select id, email, disabled, revision, mac_key_version as "macKeyVersion", mac, memberships, link from find_user(${id})`;
     if (row === undefined) return undefined;
     const memberships = row.memberships.map((each) => ({ ...each, mac: Buffer.from(each.mac, "hex") }));
-    return { ...row, memberships };
+    const link = row.link === null ? undefined : { ...row.link, mac: Buffer.from(row.link.mac, "hex") };
+    return { ...row, memberships, link };
   });
 }
 

@@ -356,7 +356,22 @@ const rowStates: readonly RowState[] = [
     createdById: user,
     revoked: true,
   },
-  { kind: "operator", id: operator, tokenPrefix: "fedcba9876543210", tokenHash: hash, ...lasting },
+  {
+    kind: "operator",
+    id: operator,
+    tokenPrefix: "fedcba9876543210",
+    tokenHash: hash,
+    userId: null,
+    ...lasting,
+  },
+  {
+    kind: "operator",
+    id: "0198c0de-5eed-7a88-8bad-0ddba11c0ffe",
+    tokenPrefix: null,
+    tokenHash: null,
+    userId: user,
+    ...lasting,
+  },
   { kind: "user", id: user, email: "owner@example.com", disabled: false },
   { kind: "membership", companyId: company, userId: user, role: "owner" },
   {

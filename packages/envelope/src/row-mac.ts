@@ -38,8 +38,9 @@ interface ApiKeyState {
 interface OperatorState {
   readonly kind: "operator";
   readonly id: string;
-  readonly tokenPrefix: string;
-  readonly tokenHash: string;
+  readonly tokenPrefix: string | null;
+  readonly tokenHash: string | null;
+  readonly userId: string | null;
   readonly expiresAtMs: number;
   readonly revoked: boolean;
 }
@@ -147,7 +148,14 @@ function fieldsOf(row: RowState): readonly string[] {
         yesOrNo(row.revoked),
       ];
     case "operator":
-      return [row.id, row.tokenPrefix, row.tokenHash, String(row.expiresAtMs), yesOrNo(row.revoked)];
+      return [
+        row.id,
+        orNone(row.tokenPrefix),
+        orNone(row.tokenHash),
+        orNone(row.userId),
+        String(row.expiresAtMs),
+        yesOrNo(row.revoked),
+      ];
     case "user":
       return [row.id, row.email, yesOrNo(row.disabled)];
     case "membership":

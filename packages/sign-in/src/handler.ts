@@ -208,7 +208,7 @@ export function createSignInHandler({
           await record({ action: "session.end", outcome: "success", userId }, origin);
         throw await denied(action, origin, { userId });
       }
-      const cookie = await sessions.confirm(id);
+      const cookie = await sessions.confirm(id, { secondFactor: enrolled || "passkey" in given });
       if (cookie === undefined) throw wrongCredentials();
       await record({ action, outcome: "success", userId }, origin);
       return { answer: { next: "done" }, cookies: [cookie] };

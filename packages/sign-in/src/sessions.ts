@@ -18,6 +18,8 @@ export interface FoundSession {
   readonly idleEndsAt: Date;
   readonly endsAt: Date;
   readonly confirmedAt: Date;
+  /** When the person last confirmed it by a second factor, at the sign-in or later. */
+  readonly secondFactorAt: Date | undefined;
   /** Whether the person has a second factor. */
   readonly enrolled: boolean;
 }
@@ -45,8 +47,8 @@ export interface Sessions {
   /** Ends a session whose five attempts were taken. @returns whether this call ended it */
   endIfSpent(sessionId: string): Promise<boolean>;
   /** Marks it as confirmed under a new token. @returns the cookie that replaces its own; undefined if it has ended */
-  confirm(sessionId: string): Promise<string | undefined>;
-  /** @returns the cookie of a new session */
+  confirm(sessionId: string, by: { readonly secondFactor: boolean }): Promise<string | undefined>;
+  /** For a person who has just given a second factor, such as a passkey. @returns the cookie of a new session */
   begin(userId: string, browser: Browser): Promise<string>;
   /** Spends a challenge. @returns the cookies of its session; undefined if the challenge has ended */
   beginAfter(challenge: Challenge, browser: Browser): Promise<readonly string[] | undefined>;
@@ -89,6 +91,7 @@ export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Se
       createdAt: new Date(now),
       updatedAt: new Date(now),
       confirmedAt: new Date(now),
+      secondFactorAt: new Date(now),
       idleEndsAt: new Date(now + idleMs),
       expiresAt: new Date(now + sessionSeconds * 1000),
     };
@@ -106,7 +109,7 @@ export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Se
           .where(and(eq(sessions.token, token), isLive)),
       );
       if (row === undefined) return undefined;
-      const { id, userId, createdAt, idleEndsAt, expiresAt, confirmedAt } = row.session;
+      const { id, userId, createdAt, idleEndsAt, expiresAt, confirmedAt, secondFactorAt } = row.session;
       return {
         id,
         userId,
@@ -115,6 +118,7 @@ export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Se
         idleEndsAt,
         endsAt: expiresAt,
         confirmedAt,
+        secondFactorAt: secondFactorAt ?? undefined,
         enrolled: row.enrolled,
       };
     },
@@ -180,12 +184,17 @@ export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Se
       return rows.length > 0;
     },
 
-    confirm: async (sessionId) => {
+    confirm: async (sessionId, { secondFactor }) => {
       const token = makeToken();
       const rows = await database.call((statements) =>
         statements
           .update(sessions)
-          .set({ token, confirmedAt: sql`now()`, failedConfirmations: 0 })
+          .set({
+            token,
+            confirmedAt: sql`now()`,
+            failedConfirmations: 0,
+            ...(secondFactor && { secondFactorAt: sql`now()` }),
+          })
           .where(and(eq(sessions.id, sessionId), isLive))
           .returning({ id: sessions.id }),
       );

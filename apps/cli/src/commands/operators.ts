@@ -33,20 +33,68 @@ not through an API, and needs no credential but the database's: that is how the 
   },
 });
 
+export const linkCommand = defineCommand({
+  positionals: ["email"],
+  options: {
+    "expires-in": {
+      type: "string",
+      required: true,
+      value: "duration",
+      help: "How long the link is valid: 12h, 90d, at most 366d",
+    },
+    name: { type: "string", value: "name", help: "The operator's name in lists (default: the address)" },
+  },
+  details: `The person acts as an operator where a request says "tenant-secrets-as: operator", with a session that a second factor
+confirmed within 8 hours. A person without an account sets a password with "forgot password" on the page. Linking a
+person again changes name and expiry. Works on the database itself.`,
+  examples: ["operators link ops@example.com --expires-in 90d"],
+  run: async ({ email, json, name, ...values }) => {
+    const expiresAt = expiryAfter(values["expires-in"]);
+    const linked = await withOperators((operators, caller) =>
+      operators.link(caller, { email, name, expiresAt }),
+    );
+    if (json) return printJson({ ...linked, expiresAt });
+    print(`${linked.email} may act as operator ${linked.id} until ${minute(expiresAt)}.`);
+  },
+});
+
+export const unlinkCommand = defineCommand({
+  positionals: ["email"],
+  options: { "revoke-api-keys": revokeApiKeys },
+  details: `Ends a person's link at once; the person keeps account and memberships. API keys that they made as operator stay valid
+unless they are revoked too: they are listed, and at a terminal you are asked. Works on the database itself.`,
+  examples: ["operators unlink ops@example.com"],
+  run: async ({ email, json, ...values }) => {
+    const revoke = values["revoke-api-keys"];
+    const { id, ...made } = await withOperators((operators, caller) =>
+      operators.unlink(caller, email, { revokeApiKeys: revoke }),
+    );
+    if (!json) print(`${email} acts as operator no more.`);
+    const { apiKeys, revoked } = await settleKeys(made, {
+      quiet: json,
+      revoke: () =>
+        withOperators((operators, caller) => operators.revoke(caller, id, { revokeApiKeys: true })),
+    });
+    if (json) printJson({ id, email, unlinked: true, apiKeys, apiKeysRevoked: revoked });
+  },
+});
+
 export const listCommand = defineCommand({
   positionals: [],
   options: {},
-  details: "Shows who has a token, and since when and until when it is valid. Works on the database itself.",
+  details:
+    "Shows who has a token or a link, and since when and until when it is valid. Works on the database itself.",
   examples: ["operators list"],
   run: async ({ json }) => {
     const list = await withOperators((operators, caller) => operators.list(caller));
     if (json) return printJson(list);
     print(
       table(
-        ["ID", "NAME", "CREATED", "EXPIRES", "REVOKED"],
-        list.map(({ id, name, createdAt, expiresAt, revokedAt }) => [
+        ["ID", "NAME", "PERSON", "CREATED", "EXPIRES", "REVOKED"],
+        list.map(({ id, name, user, createdAt, expiresAt, revokedAt }) => [
           id,
           name,
+          user?.email ?? "",
           minute(createdAt),
           minute(expiresAt),
           revokedAt === undefined ? "" : minute(revokedAt),
@@ -59,14 +107,14 @@ export const listCommand = defineCommand({
 export const revokeCommand = defineCommand({
   positionals: ["id"],
   options: { "revoke-api-keys": revokeApiKeys },
-  details: `Ends an operator's token at once. Works on the database itself, as the token may be in the wrong hands. API keys
+  details: `Ends an operator's token or link at once. Works on the database itself, as the token may be in the wrong hands. API keys
 that were made with it stay valid unless they are revoked too: they are listed, and at a terminal you are asked.`,
   examples: ["operators revoke 0b6c4d1e-8a52-4f0e-9d43-2f6f5a7c9e10 --revoke-api-keys"],
   run: async ({ id, json, ...values }) => {
     const end = (revoke: boolean) =>
       withOperators((operators, caller) => operators.revoke(caller, id, { revokeApiKeys: revoke }));
     const made = await end(values["revoke-api-keys"]);
-    if (!json) print(`The operator's token ${id} is good for nothing from now on.`);
+    if (!json) print(`The operator ${id} is good for nothing from now on.`);
     const { apiKeys, revoked } = await settleKeys(made, { quiet: json, revoke: () => end(true) });
     if (json) printJson({ id, revoked: true, apiKeys, apiKeysRevoked: revoked });
   },

@@ -1,8 +1,11 @@
 import { send, sendJson, type Answer } from "./raw-http.ts";
 
+type Headers = Readonly<Record<string, string>>;
+
 export interface TestBrowser {
-  post(path: string, body: unknown): Promise<Answer>;
-  get(path: string): Promise<Answer>;
+  post(path: string, body: unknown, more?: Headers): Promise<Answer>;
+  /** @param more headers that the page sets, or another page's in place of ours */
+  get(path: string, more?: Headers): Promise<Answer>;
 }
 
 /**
@@ -13,10 +16,11 @@ export interface TestBrowser {
  */
 export function openBrowser(url: string, origin: string): TestBrowser {
   const jar = new Map<string, string>();
-  const headers = () => ({
+  const headers = (more: Headers = {}) => ({
     origin,
     "sec-fetch-site": "same-origin",
     ...(jar.size > 0 && { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join("; ") }),
+    ...more,
   });
   const keep = (answer: Answer): Answer => {
     for (const cookie of answer.headers["set-cookie"] ?? []) {
@@ -26,8 +30,8 @@ export function openBrowser(url: string, origin: string): TestBrowser {
     return answer;
   };
   return {
-    post: async (path, body) => keep(await sendJson(url, { path, body, headers: headers() })),
-    get: async (path) => keep(await send(url, { path, headers: headers() })),
+    post: async (path, body, more) => keep(await sendJson(url, { path, body, headers: headers(more) })),
+    get: async (path, more) => keep(await send(url, { path, headers: headers(more) })),
   };
 }
 

@@ -14,6 +14,8 @@ const Account = z.object({
   companies: z
     .array(z.object({ subdomain: z.string(), role: Role, verbs: z.array(z.enum(verbs)).readonly() }))
     .readonly(),
+  /** Of a person who may act as an operator, with the header `tenant-secrets-as: operator`. */
+  operator: z.object({ until: z.date() }).optional(),
   session: z.object({
     id: z.string(),
     createdAt: z.date().optional(),

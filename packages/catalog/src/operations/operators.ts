@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { operation, type OutputOf } from "./operation.ts";
 
-/** Who runs the platform. Tokens are made and revoked on the command line alone, beside the database. */
+/** Who runs the platform. Tokens and links are made and revoked on the command line alone, beside the database. */
 export const operatorOperations = {
   list: operation({
     kind: "query",
@@ -12,8 +12,10 @@ export const operatorOperations = {
         z.object({
           id: z.uuid(),
           name: z.string(),
-          /** The beginning of the token, by which it is found. */
-          prefix: z.string(),
+          /** The beginning of the token, by which it is found. Left out for a person who acts with their session. */
+          prefix: z.string().optional(),
+          /** The person who acts with their session. Left out for the holder of a token. */
+          user: z.object({ id: z.uuid(), name: z.string(), email: z.string() }).optional(),
           createdAt: z.date(),
           expiresAt: z.date(),
           revokedAt: z.date().optional(),

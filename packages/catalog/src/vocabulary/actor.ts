@@ -74,6 +74,8 @@ export interface Session {
   readonly id: string;
   /** When the person last proved who they are; undefined if they have not since this session began. */
   readonly confirmedAt: Date | undefined;
+  /** When they last did so by a second factor. Left out: not in this session, and then they act as no operator. */
+  readonly secondFactorAt?: Date | undefined;
   /** Whether the person has a second factor. */
   readonly enrolled: boolean;
   readonly createdAt?: Date | undefined;
@@ -82,15 +84,31 @@ export interface Session {
   readonly endsAt?: Date | undefined;
 }
 
+/** The operator that a signed-in person may act as. */
+export interface OperatorLink {
+  readonly operatorId: string;
+  readonly person: UserActor;
+  /** Until when it is valid. */
+  readonly until: Date;
+}
+
 /** Who asks, and for the audit log from where. */
 export interface Caller {
   readonly actor: Actor;
-  /** Of people alone. A person without one signed in to the product by its own sign-in, which then asks for confirmations itself. */
+  /** Of people, and of operators who act with the session of a person. Other operators and programs have none. A person without one signed in to the product by its own sign-in, which then asks for confirmations itself. */
   readonly session?: Session | undefined;
+  /** Of a person who may act as an operator, and of the operator while they do. */
+  readonly link?: OperatorLink | undefined;
   /** Set by the router on a call that the session is not confirmed for: the operation refuses it after the permission. */
   readonly confirmationDue?: boolean | undefined;
   readonly requestId?: string | undefined;
   readonly address?: string | undefined;
+}
+
+/** The person who asks, also where they act as an operator. Undefined for tokens of operators and for programs. */
+export function personOf({ actor, link }: Caller): UserActor | undefined {
+  if (actor.kind === "user") return actor;
+  return actor.kind === "operator" ? link?.person : undefined;
 }
 
 /**

@@ -14,14 +14,18 @@ import {
 import { at, authenticated } from "./columns.ts";
 import { companyForeignKey } from "./companies.ts";
 
-/** People or machines that run the platform. They read no value. */
+/**
+ * People or machines that run the platform. They read no value. Each row is one way in, with an expiry and an end of its own:
+ * a token, or a link to a person who acts with their session.
+ */
 export const operators = pgTable(
   "operators",
   {
     id: uuid("id").notNull().defaultRandom(),
     name: text("name").notNull(),
-    tokenPrefix: text("token_prefix").notNull(),
-    tokenHash: text("token_hash").notNull(),
+    tokenPrefix: text("token_prefix"),
+    tokenHash: text("token_hash"),
+    userId: uuid("user_id"),
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),
     revokedAt: at("revoked_at"),
@@ -30,6 +34,18 @@ export const operators = pgTable(
   (t) => [
     primaryKey({ name: "operators_pkey", columns: [t.id] }),
     unique("operators_token_prefix_key").on(t.tokenPrefix),
+    foreignKey({
+      name: "operators_user_fkey",
+      columns: [t.userId],
+      foreignColumns: [users.id],
+    }).onDelete("restrict"),
+    uniqueIndex("operators_linked")
+      .on(t.userId)
+      .where(sql`${t.revokedAt} is null`),
+    check(
+      "operators_token_or_user_check",
+      sql`(${t.tokenHash} is null) = (${t.tokenPrefix} is null) and (${t.tokenHash} is null) <> (${t.userId} is null)`,
+    ),
   ],
 );
 

@@ -37,6 +37,8 @@ export const signInSessions = signInSchema.table(
     idleEndsAt: at("idle_ends_at").notNull(),
     /** When the person last proved who they are. */
     confirmedAt: at("confirmed_at").notNull(),
+    /** When they last did so by a second factor. */
+    secondFactorAt: at("second_factor_at"),
     /** Wrong passwords and codes that were given to confirm this session. */
     failedConfirmations: integer("failed_confirmations").notNull().default(0),
   },

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
-import { type Caller, forbidden, unauthenticated } from "@repo/catalog";
+import { type Caller, forbidden, personOf, unauthenticated } from "@repo/catalog";
 import type { Company } from "./companies.ts";
 
 const { memberships, operators, users } = tables;
@@ -17,9 +17,10 @@ const { memberships, operators, users } = tables;
  */
 export async function requireActiveCaller(
   statements: Statements,
-  { actor }: Caller,
+  caller: Caller,
   company?: Company,
 ): Promise<void> {
+  const { actor } = caller;
   if (actor.kind === "operator") {
     const [row] = await statements
       .select({ isActive: sql<boolean>`${operators.revokedAt} is null and ${operators.expiresAt} > now()` })
@@ -28,8 +29,9 @@ export async function requireActiveCaller(
       .for("share");
     if (row?.isActive === false) throw unauthenticated();
   }
-  if (actor.kind === "user") {
-    const id = z.uuid().safeParse(actor.id).data;
+  const person = personOf(caller);
+  if (person !== undefined) {
+    const id = z.uuid().safeParse(person.id).data;
     if (id === undefined) throw unauthenticated();
     const [user] = await statements
       .select({ disabledAt: users.disabledAt })
@@ -37,7 +39,7 @@ export async function requireActiveCaller(
       .where(eq(users.id, id))
       .for("share");
     if (user === undefined || user.disabledAt !== null) throw unauthenticated();
-    if (company === undefined) return;
+    if (company === undefined || actor.kind !== "user") return;
     const [membership] = await statements
       .select({ role: memberships.role })
       .from(memberships)

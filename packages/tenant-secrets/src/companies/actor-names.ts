@@ -3,7 +3,7 @@ import { tables, type Statements } from "@repo/db";
 import type { CompanyId } from "@repo/catalog";
 import { z } from "zod";
 
-const { apiKeys, memberNames } = tables;
+const { apiKeys, memberNames, operators, users } = tables;
 
 /** An actor in the stored form, in a company or on the platform. */
 export interface NamedActor {
@@ -13,8 +13,8 @@ export interface NamedActor {
 }
 
 /**
- * The name of an actor: a person's in the company, also after they left it, or an API key's. Undefined for jobs and operators,
- * who have no name in a company, and for a person or a key that the company has never had.
+ * The name of an actor: a person's in the company, also after they left it, an API key's, or on the platform an operator's.
+ * Undefined for jobs, for operators in a company, where they have none, and for a person or a key that the company has never had.
  */
 export type NameOf = (actor: NamedActor) => string | undefined;
 
@@ -34,16 +34,32 @@ export function selectNamesInCompany(
   });
 }
 
-/** The names in each actor's own company, and of the platform's API keys, in one statement. For operators. */
-export function selectNamesOnPlatform(
+/** The names in each actor's own company, and of the platform's API keys and operators. For operators. */
+export async function selectNamesOnPlatform(
   statements: Statements,
   actors: readonly NamedActor[],
 ): Promise<NameOf> {
   const companies = [...new Set(actors.flatMap(({ companyId }) => companyId ?? []))];
-  return selectNames(statements, actors, {
+  const nameOf = await selectNames(statements, actors, {
     people: inArray(memberNames.companyId, companies),
     keys: or(isNull(apiKeys.companyId), inArray(apiKeys.companyId, companies)),
   });
+  const operatorNames = await selectOperatorNames(statements, idsOf(actors, "operator"));
+  return (actor) => (actor.kind === "operator" ? operatorNames.get(actor.id) : nameOf(actor));
+}
+
+/** The name of the linked person, or the one that the operator was given. */
+async function selectOperatorNames(
+  statements: Statements,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await statements
+    .select({ id: operators.id, name: sql<string>`coalesce(nullif(${users.name}, ''), ${operators.name})` })
+    .from(operators)
+    .leftJoin(users, eq(users.id, operators.userId))
+    .where(inArray(operators.id, [...ids]));
+  return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
 async function selectNames(

@@ -6,6 +6,7 @@ import {
   touchApiKey,
   type ApiKeyRow,
   type Database,
+  type UserRow,
 } from "@repo/db";
 import { z } from "zod";
 import { type AuditLog, isDatabaseUnavailable, throwTenantSecretsError } from "@repo/audit-log";
@@ -14,13 +15,18 @@ import {
   ApiKeyVerb,
   type Caller,
   type CompanyId,
+  type OperatorLink,
   type Role,
   type ServiceActor,
   type Session,
+  TenantSecretsError,
   unauthenticated,
+  type UserActor,
 } from "@repo/catalog";
+import { deny, requireConfirmation } from "../access/attempt.ts";
 import type { RateLimits } from "../access/rate-limits.ts";
 import { createCache, type Cache } from "../cache/cache.ts";
+import { asksForOperator, operatorOf } from "./acting.ts";
 import { isInNetworks } from "./addresses.ts";
 import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { companyIdOf } from "./company-id.ts";
@@ -36,7 +42,7 @@ export interface RequestOrigin {
 export interface AuthenticationRequest extends RequestOrigin {
   /** An API key or an operator's token. If present, the headers are ignored. */
   readonly credential?: string | undefined;
-  /** For the sign-in of people: contains the session cookie. */
+  /** For the sign-in of people: contains the session cookie, and perhaps `tenant-secrets-as: operator`. */
   readonly headers?: Headers | undefined;
 }
 
@@ -45,7 +51,8 @@ export interface AuthenticationRequest extends RequestOrigin {
  *
  * @throws {TenantSecretsError} UNAUTHENTICATED, with the same message for a missing, malformed, unknown, expired or revoked
  *   credential, for one used from an address that it is not for, and for a disabled person; RATE_LIMITED instead after too many
- *   wrong credentials from one address, which never refuses a valid one; DATABASE_UNAVAILABLE
+ *   wrong credentials from one address, which never refuses a valid one; for a request to act as an operator also INVALID_INPUT,
+ *   FORBIDDEN and CONFIRMATION_REQUIRED; DATABASE_UNAVAILABLE
  */
 export type Authenticate = (request: AuthenticationRequest) => Promise<Caller>;
 
@@ -99,6 +106,8 @@ interface Finding {
   readonly endsAt: number;
   /** The networks that the credential may be used from; null for any. */
   readonly networks: readonly string[] | null;
+  /** The operator that the person may act as, and when that ends by `performance.now()`. */
+  readonly link?: (OperatorLink & { readonly endsAt: number }) | undefined;
 }
 
 interface Sender {
@@ -113,7 +122,7 @@ export interface AuthenticationParts {
   readonly database: Database;
   readonly authentic: AuthenticRows;
   readonly audit: AuditLog;
-  readonly limits: Pick<RateLimits, "credentialFailed" | "isGuessing">;
+  readonly limits: Pick<RateLimits, "credentialFailed" | "isGuessing" | "callFailed">;
   readonly signIn: SignIn | undefined;
   /** How long, in milliseconds, a cached authentication of a service or a person is used while the database is unavailable. */
   readonly staleIfErrorMs: number;
@@ -171,7 +180,21 @@ export function createAuthentication({
     };
   };
 
+  const linkOf = async (
+    { id: userId, link }: UserRow,
+    { person, askedAt }: { readonly person: UserActor; readonly askedAt: number },
+  ): Promise<Finding["link"]> => {
+    if (link === undefined) return undefined;
+    const { id, expiresAtMs } = link;
+    const unrevoked = { tokenPrefix: null, tokenHash: null, revoked: false };
+    if (!(await authentic.accepts({ kind: "operator", id, userId, expiresAtMs, ...unrevoked }, link)))
+      return undefined;
+    const until = new Date(expiresAtMs);
+    return { operatorId: id, person, until, endsAt: askedAt + link.expiresInMs };
+  };
+
   const findUser = async (id: string): Promise<Finding | undefined> => {
+    const askedAt = performance.now();
     const row = z.uuid().safeParse(id).success ? await findUserRow(database, id) : undefined;
     if (row === undefined || !(await authentic.accepts({ kind: "user", ...row }, row))) return undefined;
     if (row.disabled) return undefined;
@@ -182,7 +205,8 @@ export function createAuthentication({
         roles.set(companyIdOf({ id: membership.companyId }), membership.role);
       }
     }
-    return { actor: { kind: "user", id: row.id, roles }, endsAt: Infinity, networks: null };
+    const person = { kind: "user", id: row.id, roles } as const;
+    return { actor: person, endsAt: Infinity, networks: null, link: await linkOf(row, { person, askedAt }) };
   };
 
   const cached = (
@@ -191,7 +215,10 @@ export function createAuthentication({
     find: () => Promise<Finding | undefined>,
   ): Promise<Finding | undefined> => among.get({ owner: "", name, source: "database" }, find);
 
-  const find = async ({ credential, headers, address }: AuthenticationRequest): Promise<Sender> => {
+  const find = async (
+    { credential, headers, address }: AuthenticationRequest,
+    asOperator: boolean,
+  ): Promise<Sender> => {
     if (credential !== undefined) {
       const presented = parseCredential(credential);
       if (presented === undefined) return { name: "none" };
@@ -207,18 +234,30 @@ export function createAuthentication({
     const signedIn = headers === undefined ? undefined : await signIn?.(headers);
     if (signedIn === undefined) return { name: "none" };
     const { userId, session } = signedIn;
-    return {
-      name: userId,
-      finding: await cached(findings, `user ${userId}`, () => findUser(userId)),
-      session,
-    };
+    const among = asOperator ? ofOperators : findings;
+    const finding = await cached(among, `user ${userId}`, () => findUser(userId));
+    return { name: userId, finding, session };
+  };
+
+  /** @param person who asks to act as an operator */
+  const act = async (person: Caller): Promise<Caller> => {
+    const operator = operatorOf(person);
+    if (!(operator instanceof TenantSecretsError)) return { ...person, actor: operator };
+    const attempt = { caller: person, action: "operator.act", subject: person.link?.operatorId } as const;
+    if (operator.code === "CONFIRMATION_REQUIRED") return requireConfirmation(audit, attempt);
+    return deny(audit, attempt, operator).catch(async (error: unknown) => {
+      if (error instanceof TenantSecretsError) await limits.callFailed(person, error);
+      throw error;
+    });
   };
 
   const authenticate: Authenticate = async (request) => {
     const { requestId, address } = request;
-    const { name, finding, session } = await find(request);
+    const asOperator = asksForOperator(request);
+    const { name, finding, session } = await find(request, asOperator);
     if (finding !== undefined && isValid(finding, address)) {
-      return { actor: finding.actor, session, requestId, address };
+      const caller = { actor: finding.actor, session, link: currentLink(finding), requestId, address };
+      return asOperator ? act(caller) : caller;
     }
     // A request without a credential is not a guess.
     if (request.credential !== undefined) {
@@ -242,6 +281,12 @@ export function createAuthentication({
 
 function isValid({ endsAt, networks }: Finding, address: string | undefined): boolean {
   return performance.now() < endsAt && (networks === null || isInNetworks(networks, address));
+}
+
+function currentLink({ link }: Finding): OperatorLink | undefined {
+  if (link === undefined || performance.now() >= link.endsAt) return undefined;
+  const { operatorId, person, until } = link;
+  return { operatorId, person, until };
 }
 
 function companiesOf(actor: Actor): number {

@@ -1,15 +1,15 @@
-import { and, asc, eq, gt, inArray, isNull, sql, type SQL } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, or, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { MadeApiKey, MadeKeys } from "@repo/catalog";
 import { audited, type Audited, type Transaction } from "../access/operation.ts";
 import { revocationOf, revokeApiKeys, selectPlatformSubdomains } from "./api-key-rows.ts";
 
-const { apiKeys, companies } = tables;
+const { apiKeys, companies, operators } = tables;
 
 interface Maker {
   readonly kind: "user" | "operator";
   readonly id: string;
-  /** Left out: all companies and the platform. */
+  /** Left out: all companies and the platform, and for a person also as operator. */
   readonly companyId?: string | undefined;
 }
 
@@ -24,9 +24,9 @@ export async function keysOfMaker(
   transaction: Transaction,
   { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },
 ): Promise<Audited<MadeKeys>> {
+  const isMaker = and(eq(apiKeys.createdByKind, kind), eq(apiKeys.createdById, id));
   const active = and(
-    eq(apiKeys.createdByKind, kind),
-    eq(apiKeys.createdById, id),
+    kind === "user" && companyId === undefined ? or(isMaker, madeAsOperator(id)) : isMaker,
     companyId === undefined ? undefined : eq(apiKeys.companyId, companyId),
     isNull(apiKeys.revokedAt),
     gt(apiKeys.expiresAt, sql`now()`),
@@ -35,6 +35,12 @@ export async function keysOfMaker(
   if (revoke !== true) return audited({ apiKeys: listed, revoked: false }, []);
   const revoked = await revokeApiKeys(transaction, active, Number.MAX_SAFE_INTEGER);
   return audited({ apiKeys: listed, revoked: true }, revoked.map(revocationOf));
+}
+
+/** By a person who acted as operator. */
+function madeAsOperator(userId: string): SQL | undefined {
+  const own = sql`(select ${operators.id}::text from ${operators} where ${operators.userId} = ${userId}::uuid)`;
+  return and(eq(apiKeys.createdByKind, "operator"), sql`${apiKeys.createdById} in ${own}`);
 }
 
 async function select(statements: Statements, which: SQL | undefined): Promise<MadeApiKey[]> {

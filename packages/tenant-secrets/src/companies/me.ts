@@ -3,12 +3,14 @@ import {
   type Account,
   type Caller,
   displayNameRule,
+  personOf,
   forbidden,
   isDisplayName,
   type OwnSessions,
   type Session,
   TenantSecretsError,
   type TotpCode,
+  type UserActor,
 } from "@repo/catalog";
 import { confirmedUntil } from "../access/confirmation.ts";
 import { lacksSecondFactor } from "../access/enrolment.ts";
@@ -22,9 +24,9 @@ import type { CompanyRows } from "./company-rows.ts";
  * the product has a sign-in of its own; both are audited.
  */
 export interface Me {
-  /** Not audited: each page begins with it, and it tells the person about themselves alone. */
+  /** Not audited: each page begins with it, and it tells the person about themselves alone, also while they act as operator. */
   get(caller: Caller): Promise<Account>;
-  /** Not audited: it is sent each minute. */
+  /** As `get`. It is sent each minute. */
   active(caller: Caller): Promise<void>;
   /** @throws {TenantSecretsError} INVALID_INPUT */
   setName(caller: Caller, name: string): Promise<void>;
@@ -46,6 +48,7 @@ export interface Me {
 /** A signed-in person. */
 interface Own {
   readonly accounts: Accounts;
+  readonly person: UserActor;
   readonly userId: string;
   readonly session: Session;
 }
@@ -58,15 +61,20 @@ export function createMe(
   const asPerson = <T>(
     caller: Caller,
     action: AuditAction,
-    { work, isAudited = true }: { readonly work: (own: Own) => Promise<T>; readonly isAudited?: boolean },
+    {
+      work,
+      ofEveryPage = false,
+    }: { readonly work: (own: Own) => Promise<T>; readonly ofEveryPage?: boolean },
   ): Promise<T> => {
     const { actor, session } = caller;
-    const isPerson = actor.kind === "user" && session !== undefined;
-    const deny = isPerson ? undefined : forbidden("use an account of a person");
-    return operations.inSteps({ caller, action, deny, subject: actor.id }, async ({ record }) => {
-      if (session === undefined || accounts === undefined) throw ownSignIn();
-      const result = await work({ accounts, userId: actor.id, session });
-      if (isAudited) await record({});
+    const person = personOf(caller);
+    const isTheirs = person !== undefined && session !== undefined && (person === actor || ofEveryPage);
+    const deny = isTheirs ? undefined : forbidden("use an account of a person");
+    const subject = person?.id ?? actor.id;
+    return operations.inSteps({ caller, action, deny, subject }, async ({ record }) => {
+      if (person === undefined || session === undefined || accounts === undefined) throw ownSignIn();
+      const result = await work({ accounts, person, userId: person.id, session });
+      if (!ofEveryPage) await record({});
       return result;
     });
   };
@@ -74,15 +82,16 @@ export function createMe(
   return {
     get: (caller) =>
       asPerson(caller, "account.get", {
-        isAudited: false,
-        work: async ({ accounts: all, userId, session }) => {
+        ofEveryPage: true,
+        work: async ({ accounts: all, person, userId, session }) => {
           const { email, name, factors } = await all.describe(userId);
           const { id, createdAt, idleEndsAt, endsAt } = session;
           return {
             id: userId,
             email,
             name,
-            companies: await companiesOf(caller, rows),
+            companies: await companiesOf(person, rows),
+            operator: caller.link && { until: caller.link.until },
             session: { id, createdAt, idleEndsAt, endsAt, confirmedUntil: confirmedUntil(session) },
             factors: { ...factors, due: lacksSecondFactor(caller) },
           };
@@ -91,7 +100,7 @@ export function createMe(
 
     active: (caller) =>
       asPerson(caller, "session.touch", {
-        isAudited: false,
+        ofEveryPage: true,
         work: ({ accounts: all, session }) => all.touch(session.id),
       }),
 
@@ -158,12 +167,11 @@ export function createMe(
 }
 
 async function companiesOf(
-  { actor }: Caller,
+  { roles }: UserActor,
   rows: Pick<CompanyRows, "findById">,
 ): Promise<Account["companies"]> {
-  if (actor.kind !== "user") return [];
   const found = await Promise.all(
-    [...actor.roles].map(async ([id, role]) => {
+    [...roles].map(async ([id, role]) => {
       const row = await rows.findById(id);
       return row === undefined || row.status === "deleted"
         ? []

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { asc, eq, sql, type SQL } from "drizzle-orm";
+import { asc, eq } from "drizzle-orm";
 import { z } from "zod";
 import { tables } from "@repo/db";
 import { operatorState } from "@repo/audit-log";
@@ -7,21 +7,20 @@ import {
   type Caller,
   type MadeKeys,
   type MakerLeaves,
-  displayNameRule,
-  isDisplayName,
   notFound,
   type OperatorDescription,
-  TenantSecretsError,
 } from "@repo/catalog";
-import { audited, type Operation, type Operations, type Transaction } from "../access/operation.ts";
+import { audited, type Operation, type Operations } from "../access/operation.ts";
 import { makeCredential } from "./credential.ts";
 import { keysOfMaker } from "./made-keys.ts";
+import { createOperatorLinks, type OperatorLinks } from "./operator-links.ts";
+import { checkNewOperator, revokeOperators } from "./operator-rows.ts";
 
 /**
- * Tokens of operators. No permission is checked here, except by `listForOperator`, and the API does not reach the rest: the holder
+ * Tokens of operators, and links of people. No permission is checked here, except by `listForOperator`, and the API does not reach the rest: the holder
  * of the maintenance connection has an operator's rights anyway, and the first operator has no token yet.
  */
-export interface Operators {
+export interface Operators extends OperatorLinks {
   /**
    * @param expiresAt at most 366 days from now
    * @returns the token, shown this once
@@ -36,7 +35,7 @@ export interface Operators {
   /** As `list`, for the API. @throws {TenantSecretsError} FORBIDDEN */
   listForOperator(caller: Caller): Promise<readonly OperatorDescription[]>;
   /**
-   * Revokes a token at once. Idempotent.
+   * Revokes a token or a link at once. Idempotent.
    *
    * @returns the API keys that were made with it and were active
    * @throws {TenantSecretsError} NOT_FOUND
@@ -44,22 +43,43 @@ export interface Operators {
   revoke(caller: Caller, id: string, options?: MakerLeaves): Promise<MadeKeys>;
 }
 
-const longestLifeMs = 366 * 24 * 3600 * 1000;
+const { users } = tables;
+
+interface ListedRow {
+  readonly operator: typeof tables.operators.$inferSelect;
+  readonly user: Pick<typeof users.$inferSelect, "id" | "name" | "email"> | null;
+}
 
 export function createOperators(operations: Operations): Operators {
   const list = (operation: Operation): Promise<readonly OperatorDescription[]> =>
     operations.read(operation, async (across) => {
       const rows = await across((statements) =>
-        statements.select().from(tables.operators).orderBy(asc(tables.operators.createdAt)),
+        statements
+          .select({
+            operator: tables.operators,
+            user: { id: users.id, name: users.name, email: users.email },
+          })
+          .from(tables.operators)
+          .leftJoin(users, eq(users.id, tables.operators.userId))
+          .orderBy(asc(tables.operators.createdAt)),
       );
       return audited(rows.map(describe), {});
     });
   return {
+    ...createOperatorLinks(operations),
+
     create: (caller, name, expiresAt) =>
       operations.change({ caller, action: "operator.create" }, async ({ statements, writer }) => {
         checkNewOperator(name, expiresAt);
         const { text, prefix, hash } = makeCredential("tso");
-        const made = { id: randomUUID(), tokenPrefix: prefix, tokenHash: hash, expiresAt, revokedAt: null };
+        const made = {
+          id: randomUUID(),
+          tokenPrefix: prefix,
+          tokenHash: hash,
+          userId: null,
+          expiresAt,
+          revokedAt: null,
+        };
         const beside = await writer.seal(operatorState(made));
         await statements.insert(tables.operators).values({ ...made, ...beside, name });
         return audited({ id: made.id, token: text }, { subject: made.id, version: beside.revision });
@@ -83,50 +103,15 @@ export function createOperators(operations: Operations): Operators {
   };
 }
 
-function describe(row: typeof tables.operators.$inferSelect): OperatorDescription {
-  const { id, name, tokenPrefix, createdAt, expiresAt, revokedAt } = row;
-  return { id, name, prefix: tokenPrefix, createdAt, expiresAt, revokedAt: revokedAt ?? undefined };
-}
-
-/** As `revokeApiKeys`. */
-export async function revokeOperators(
-  { statements, writer }: Transaction,
-  which: SQL | undefined,
-  most = 1,
-): Promise<readonly { readonly id: string; readonly revision: number }[]> {
-  const { operators } = tables;
-  const rows = await statements
-    .select()
-    .from(operators)
-    .where(which)
-    .orderBy(asc(operators.id))
-    .limit(most)
-    .for("no key update");
-  const revoked = [];
-  for (const row of rows) {
-    const { id, revision } = row;
-    const state = operatorState(row);
-    const isGenuine = writer.isGenuine(state, row);
-    if (isGenuine && state.revoked) {
-      revoked.push({ id, revision });
-      continue;
-    }
-    const beside = await writer.close({ ...state, revoked: true }, isGenuine);
-    await statements
-      .update(operators)
-      .set({ revokedAt: sql`coalesce(${operators.revokedAt}, now())`, ...beside })
-      .where(eq(operators.id, id));
-    revoked.push({ id, revision: beside.revision });
-  }
-  return revoked;
-}
-
-function checkNewOperator(name: string, expiresAt: Date): void {
-  const refused = (rule: string) =>
-    new TenantSecretsError("INVALID_INPUT", `The operator was refused: ${rule}.`);
-  if (!isDisplayName(name)) throw refused(`a name has ${displayNameRule}`);
-  const lifeMs = expiresAt.getTime() - Date.now();
-  if (!(lifeMs > 0 && lifeMs <= longestLifeMs)) {
-    throw refused("its token expires in the future, at most 366 days from now");
-  }
+function describe({ operator, user }: ListedRow): OperatorDescription {
+  const { id, name, tokenPrefix, createdAt, expiresAt, revokedAt } = operator;
+  return {
+    id,
+    name,
+    prefix: tokenPrefix ?? undefined,
+    user: user ?? undefined,
+    createdAt,
+    expiresAt,
+    revokedAt: revokedAt ?? undefined,
+  };
 }

@@ -20,7 +20,7 @@ import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import type { Company } from "../../companies/companies.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { companyIdOf } from "../../companies/company-id.ts";
-import { revokeOperators } from "../../companies/operators.ts";
+import { revokeOperators } from "../../companies/operator-rows.ts";
 import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";
 import type { CompanyKeyRotation } from "../company/rotation.ts";
 import { readRegistry, type MasterKeys } from "../master/master-keys.ts";
