@@ -9,7 +9,14 @@ import type { Plugin } from "vite";
 const here = import.meta.dirname;
 const dist = path.join(here, "dist");
 const inputsFile = path.join(dist, "inputs.json");
-const alwaysInputs = ["build.ts", "vite.config.ts", "index.html", "package.json", "../../pnpm-lock.yaml"];
+const alwaysInputs = [
+  "build.ts",
+  "vite.config.ts",
+  "index.html",
+  "theme.js",
+  "package.json",
+  "../../pnpm-lock.yaml",
+];
 
 const inputsBefore = existsSync(inputsFile) ? readFileSync(inputsFile, "utf8") : "";
 if (inputsBefore === "" || inputsBefore !== hashes(filesIn(inputsBefore))) await buildAll();

@@ -1,33 +1,177 @@
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
 import path from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
 import { whenDone } from "@repo/db/testing";
-import { createBackends, startApi } from "@repo/hono-api/testing";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createBackends, operator, type Backends, type Subdomain } from "@repo/hono-api/testing";
+import { canaryOf, type Canary } from "@repo/hono-api/testing/canary";
+import { startServer, variablesOf } from "@repo/hono-api/testing/spawn";
+import { startInbox, type Inbox } from "@repo/mail/inbox";
+import { createTenantSecretsClient, type TenantSecretsClient } from "@repo/tenant-secrets/client";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
-import { inject } from "vitest";
+import { expect, inject } from "vitest";
 import { environmentWith } from "./env.ts";
+import { createPeople, type People, type Person, type Role } from "./people.ts";
+import { expectCalm, watchOver, type Watch } from "./watch.ts";
 
-/** What no page may do. */
-interface Watch {
-  /** Each as "<directive> <what was blocked>". */
-  readonly violations: string[];
-  readonly consoleErrors: string[];
-  /** Addresses outside the page's origin. */
-  readonly foreignRequests: string[];
+/** A page in a browser context of its own, watched until the test ends. */
+export interface WatchedPage {
+  readonly page: Page;
+  /** What it did that no page may do. A test that provokes something empties the list again. */
+  readonly watch: Watch;
+  /** Goes to a path of the app, and waits for the heading of a page. */
+  readonly open: (path: string) => Promise<void>;
 }
 
-export interface World {
-  /** The address of the API, on a database of its own. */
+/** A person in front of a page that has loaded nothing yet. */
+export interface PersonAtPage extends WatchedPage {
+  readonly person: Person;
+}
+
+interface PageOptions extends BrowserContextOptions {
+  /** Whether the person signed in within the last five minutes. Default true. */
+  readonly confirmed?: boolean;
+}
+
+type SignedIn = (company: Subdomain, options?: PageOptions) => Promise<PersonAtPage>;
+
+/** The real API in a process of its own, with jobs, on a database of its own; and a browser. Ended after the test file. */
+export interface World extends Readonly<Record<Role, SignedIn>>, People {
+  /** The address of the API and of the pages. */
   readonly url: string;
   readonly browser: Browser;
-  /** A page in a context of its own that has loaded nothing. */
-  newPage(options?: BrowserContextOptions): Promise<{ readonly page: Page; readonly watch: Watch }>;
+  /** The product in this process, on the same database: `backends.secrets`, with `operator` as the caller. */
+  readonly backends: Backends;
+  /** The mails that the API sent. */
+  readonly inbox: Inbox;
+  /** A page of a visitor. */
+  visitor(options?: BrowserContextOptions): Promise<WatchedPage>;
+  /** A page of a person who has signed in: on a second device, or with several companies. */
+  signedIn(person: Person, options?: PageOptions): Promise<PersonAtPage>;
+  /** The other end: what the API answers to an API key with every permission that a service can have. */
+  client(company: Subdomain): Promise<TenantSecretsClient<typeof deliveryChatCatalog>>;
+  /** The newest events of the audit log, of these actions. */
+  events(
+    ...actions: readonly string[]
+  ): Promise<Awaited<ReturnType<Backends["secrets"]["admin"]["audit"]["list"]>>["events"]>;
+  /** From now on no page of this file may keep this value anywhere. @returns the value */
+  canary(value: string): string;
 }
 
-/** The real API with the built admin app, and a browser. Closed after the test file. */
+const secret = "fake-secret-of-a-test-fake-secret-of-a-test";
+
 export async function createWorld(): Promise<World> {
-  const { url } = await startApi({
-    backends: await createBackends(),
-    adminDirectory: path.resolve(import.meta.dirname, "../dist"),
+  const backends = await createBackends();
+  const inbox = await startInbox();
+  whenDone(() => inbox.stop());
+  const port = await freePort();
+  const url = `http://localhost:${port}`;
+  const server = startServer({
+    ...variablesOf(backends.database.urls, backends.emulator),
+    DATABASE_SIGN_IN_URL: backends.database.urls.signIn,
+    SIGN_IN_SECRET: secret,
+    SMTP_URL: inbox.smtpUrl,
+    MAIL_FROM: "no-reply@example.test",
+    PUBLIC_URL: url,
+    PORT: String(port),
+    HOST: "localhost",
+    STRIPE_API_URL: backends.stripe.url,
   });
+  whenDone(async () => {
+    server.kill("SIGKILL");
+    await server.ended;
+  });
+  const people = createPeople({ backends, publicUrl: url, secret });
+  const [browser] = await Promise.all([launch(), server.says(/"msg":"ready/)]);
+  const canaries: Canary[] = [];
+
+  const visitor = async (options?: BrowserContextOptions): Promise<WatchedPage> => {
+    const context = await browser.newContext({
+      locale: "en-GB",
+      permissions: ["clipboard-read", "clipboard-write"],
+      ...options,
+    });
+    const page = await context.newPage();
+    const watch = await watchOver(page, url, canaries);
+    whenDone(async () => {
+      try {
+        await expectCalm(page, watch, canaries);
+      } finally {
+        await context.close();
+      }
+    });
+    const open = async (address: string): Promise<void> => {
+      await page.goto(url + address);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+    };
+    return { page, watch, open };
+  };
+  const signedIn: World["signedIn"] = async (person, { confirmed = true, ...options } = {}) => {
+    const cookie = await people.session(person, { confirmed });
+    const watched = await visitor(options);
+    await watched.page
+      .context()
+      .addCookies([
+        { ...cookie, domain: "localhost", path: "/", secure: true, httpOnly: true, sameSite: "Strict" },
+      ]);
+    return { ...watched, person };
+  };
+  const withRole =
+    (role: Role): SignedIn =>
+    async (company, options) =>
+      signedIn(await people.person({ [company]: role }), options);
+
+  return {
+    ...people,
+    url,
+    browser,
+    backends,
+    inbox,
+    visitor,
+    signedIn,
+    owner: withRole("owner"),
+    admin: withRole("admin"),
+    member: withRole("member"),
+    auditor: withRole("auditor"),
+    client: async (company) => {
+      const { apiKey } = await backends.apiKey(company);
+      return createTenantSecretsClient({ url, credential: apiKey, catalog: deliveryChatCatalog });
+    },
+    events: async (...actions) => {
+      const { events } = await backends.secrets.admin.audit.list(operator, { limit: 100, actions });
+      return events;
+    },
+    canary: (value) => {
+      canaries.push(canaryOf(value));
+      return value;
+    },
+  };
+}
+
+/** Axe finds nothing, and did look at the contrasts. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations, passes } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(({ id, nodes }) => ({ id, at: nodes.map(({ html }) => html) }));
+  expect(found).toEqual([]);
+  expect(passes.map(({ id }) => id)).toContain("color-contrast");
+}
+
+/** Nothing is wider than the window. */
+export async function expectNoOverflow(page: Page): Promise<void> {
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(overflow).toBeLessThanOrEqual(0);
+}
+
+/** Into tests/screenshots, which is not in the repository. For the eyes of who builds a page. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const directory = path.join(import.meta.dirname, "screenshots");
+  mkdirSync(directory, { recursive: true });
+  await page.screenshot({ path: path.join(directory, `${name}.png`) });
+}
+
+async function launch(): Promise<Browser> {
   const { executablePath, variables } = inject("chromium");
   const browser = await chromium.launch({
     executablePath,
@@ -36,34 +180,17 @@ export async function createWorld(): Promise<World> {
     chromiumSandbox: process.getuid?.() !== 0,
   });
   whenDone(() => browser.close());
-  return {
-    url,
-    browser,
-    newPage: async (options) => {
-      const context = await browser.newContext({ locale: "en-GB", ...options });
-      const page = await context.newPage();
-      return { page, watch: await watchOver(page, url) };
-    },
-  };
+  return browser;
 }
 
-async function watchOver(page: Page, url: string): Promise<Watch> {
-  const watch: Watch = { violations: [], consoleErrors: [], foreignRequests: [] };
-  await page.exposeFunction("reportViolation", (violation: string) => watch.violations.push(violation));
-  await page.addInitScript(() => {
-    addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) => {
-      const report: unknown = Reflect.get(globalThis, "reportViolation");
-      if (typeof report === "function") report(`${effectiveDirective} ${blockedURI}`);
-    });
-  });
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") watch.consoleErrors.push(message.text());
-  });
-  page.on("pageerror", (error) => watch.consoleErrors.push(error.message));
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== url) watch.foreignRequests.push(request.url());
-  });
-  return watch;
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "localhost");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("The system gave no port.");
+  return address.port;
 }
 
 function definedOf(variables: NodeJS.ProcessEnv): Record<string, string> {

@@ -7,6 +7,7 @@ import {
   TRPCClientError,
   type TRPCClient,
 } from "@trpc/client";
+import type { inferRouterInputs, inferRouterOutputs } from "@trpc/server";
 import { z } from "zod";
 import {
   callsOf,
@@ -53,7 +54,13 @@ export {
   type WriteOptions,
   type WriteResult,
 } from "@repo/catalog";
+export { type Role, type Verb, wire } from "@repo/catalog";
 export type { AppRouter } from "./router/router.ts";
+
+/** What each procedure answers, by its path: `ApiAnswers["secrets"]["list"]`. */
+export type ApiAnswers = inferRouterOutputs<AppRouter>;
+/** What each procedure takes, by its path. */
+export type ApiInputs = inferRouterInputs<AppRouter>;
 
 /** How long a call takes at most: longer than the server's own deadlines together, in milliseconds. */
 const defaultTimeoutMs = 30_000;

@@ -1,0 +1,54 @@
+import { Link, useParams } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { useAccount } from "./account.ts";
+import { AccountMenu } from "./account-menu.tsx";
+import { CompanySwitch } from "./company-switch.tsx";
+import { companyPlaces } from "./places.ts";
+
+const itemLook =
+  "flex h-9 items-center gap-2.5 rounded-control px-2.5 text-muted transition-colors hover:bg-sunken hover:text-ink data-[status=active]:bg-accent-bg data-[status=active]:font-medium data-[status=active]:text-accent max-desktop:justify-center";
+
+/** On the left: the company, its places, and the account. Icons alone where it is narrow; nothing on phones. */
+export function Rail(): ReactNode {
+  return (
+    <div className="sticky top-0 flex h-svh w-56 shrink-0 flex-col gap-3 border-r border-line bg-surface p-3 max-desktop:w-15 max-tablet:hidden">
+      <CompanySwitch />
+      <nav aria-label="Main" className="grid gap-0.5">
+        <CompanyLinks look={itemLook} labelLook="max-desktop:sr-only" />
+      </nav>
+      <div className="mt-auto">
+        <AccountMenu />
+      </div>
+    </div>
+  );
+}
+
+/** At the bottom of phones. */
+export function BottomBar(): ReactNode {
+  return (
+    <nav
+      aria-label="Main"
+      className="fixed inset-x-0 bottom-0 z-30 flex justify-around border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] empty:hidden tablet:hidden"
+    >
+      <CompanyLinks
+        look="grid h-14 min-w-14 flex-1 place-content-center justify-items-center gap-0.5 text-small text-muted data-[status=active]:text-accent"
+        labelLook=""
+      />
+    </nav>
+  );
+}
+
+function CompanyLinks({ look, labelLook }: { readonly look: string; readonly labelLook: string }): ReactNode {
+  const { companies } = useAccount();
+  const { company } = useParams({ strict: false });
+  const open = companies.find(({ subdomain }) => subdomain === company);
+  if (open === undefined) return null;
+  return companyPlaces
+    .filter(({ verb }) => open.verbs.includes(verb))
+    .map(({ to, label, icon: Icon }) => (
+      <Link key={to} to={to} params={{ company: open.subdomain }} className={look}>
+        <Icon size={16} aria-hidden />
+        <span className={labelLook}>{label}</span>
+      </Link>
+    ));
+}

@@ -1,0 +1,116 @@
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import type { Api } from "./api.ts";
+import { reasonOf } from "./errors.ts";
+import { findAccount, type Account } from "./frame/account.ts";
+import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
+import { ErrorPage } from "./frame/error-page.tsx";
+import type { SessionSignal } from "./frame/session.ts";
+import { SignedInFrame } from "./frame/signed-in-frame.tsx";
+import { ConfirmIdentity, SignInAgain } from "./sign-in/dialogs.tsx";
+
+// The table of contents: each address of the app, who gets there, and its page, which is loaded when one goes there. One table
+// for all rooms, with a block for each, so that one sees every address at once. The server answers the same addresses
+// (apps/hono-api/src/routes/admin.ts); a test compares the two.
+
+export interface AppContext {
+  readonly api: Api;
+  readonly session: SessionSignal;
+  readonly signOut: () => Promise<void>;
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>;
+  }
+  interface HistoryState {
+    /** Where to go after the sign-in. Not in the URL: addresses without a session name no company. */
+    target?: string;
+  }
+}
+
+const root = createRootRouteWithContext<AppContext>()({
+  component: Outlet,
+  errorComponent: ErrorPage,
+});
+
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  id: "signed-in",
+  component: () => <SignedInFrame confirm={ConfirmIdentity} signInAgain={SignInAgain} />,
+  notFoundComponent: NotYoursPage,
+  beforeLoad: async ({ context: { api, session }, location }): Promise<{ readonly account: Account }> => {
+    const toSignIn = () => redirect({ to: "/sign-in", state: { target: location.href }, replace: true });
+    const account = await findAccount(api).catch((error: unknown) => {
+      throw reasonOf(error) === "UNAUTHENTICATED" ? toSignIn() : error;
+    });
+    session.opened();
+    // The sign-in goes on with the second factor that is due.
+    if (account.factors.due) throw toSignIn();
+    return { account };
+  },
+});
+
+const home = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/",
+  beforeLoad: ({ context: { account } }) => {
+    const [company, ...others] = account.companies;
+    throw company !== undefined && others.length === 0
+      ? redirect({ to: "/c/$company/secrets", params: { company: company.subdomain }, replace: true })
+      : redirect({ to: "/companies", replace: true });
+  },
+});
+
+const company = createRoute({
+  getParentRoute: () => signedIn,
+  path: "c/$company",
+  component: CompanyFrame,
+});
+
+// Without a session.
+const signInRoutes = [
+  createRoute({
+    getParentRoute: () => root,
+    path: "sign-in",
+    component: lazyRouteComponent(() => import("./sign-in/sign-in-page.tsx"), "SignInPage"),
+  }),
+] as const;
+
+const companiesRoutes = [
+  createRoute({
+    getParentRoute: () => signedIn,
+    path: "companies",
+    component: lazyRouteComponent(() => import("./companies/companies-page.tsx"), "CompaniesPage"),
+  }),
+] as const;
+
+const secretsRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "secrets",
+    component: lazyRouteComponent(() => import("./secrets/secrets-page.tsx"), "SecretsPage"),
+  }),
+] as const;
+
+const routeTree = root.addChildren([
+  ...signInRoutes,
+  signedIn.addChildren([home, ...companiesRoutes, company.addChildren([...secretsRoutes])]),
+]);
+
+/** @returns the router of a page. Moving the pointer over a link loads code, never data: looking is audited. */
+export function createAppRouter(context: AppContext) {
+  return createRouter({
+    routeTree,
+    context,
+    defaultPreload: "intent",
+    scrollRestoration: false,
+    defaultErrorComponent: ErrorPage,
+  });
+}
