@@ -57,9 +57,14 @@ export {
   type Account,
   meOperations,
   myBackupCodeOperations,
+  myPasskeyOperations,
   mySessionOperations,
   myTotpOperations,
+  type NewPasskey,
+  type OwnPasskeys,
   type OwnSessions,
+  type PasskeyOptions,
+  type RenamedPasskey,
   type TotpCode,
 } from "./operations/me.ts";
 export {

@@ -453,6 +453,7 @@ CREATE TABLE "sign_in"."accounts" (
 	"scope" text,
 	"created_at" timestamp (3) with time zone NOT NULL,
 	"updated_at" timestamp (3) with time zone NOT NULL,
+	"last_sign_in_at" timestamp (3) with time zone,
 	CONSTRAINT "accounts_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "accounts_user_provider_key" UNIQUE("user_id","provider_id")
 );

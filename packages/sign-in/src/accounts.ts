@@ -1,4 +1,4 @@
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { tables, type SignInDatabase } from "@repo/db";
 import { notFound, TenantSecretsError } from "@repo/catalog";
 import { hashPassword } from "./password-hash.ts";
@@ -39,32 +39,33 @@ export interface Accounts {
       userId: string,
       given: { readonly code: string; readonly keepSession: string },
     ): Promise<readonly string[]>;
-    /** Removes the passkeys, too, and ends the other sessions. */
+    /** Ends the other sessions, and the backup codes where no passkey is left. */
     remove(userId: string, options: { readonly keepSession: string }): Promise<void>;
   };
   readonly passkeys: {
     list(userId: string): Promise<readonly PasskeyDescription[]>;
-    /** @returns what the browser takes. @throws {TenantSecretsError} CONFLICT without an authenticator app */
+    /** @returns what the browser takes */
     begin(userId: string): Promise<CreationOptions>;
     /**
      * Ends the other sessions.
      *
      * @param given the name 1 to 100 characters, and what the browser answered
+     * @returns backup codes, shown this once, where it is the first second factor
      * @throws {TenantSecretsError} INVALID_INPUT for an answer to something else
      */
     finish(
       userId: string,
       given: { readonly name: string; readonly response: unknown; readonly keepSession: string },
-    ): Promise<void>;
+    ): Promise<readonly string[] | undefined>;
     /** @throws {TenantSecretsError} NOT_FOUND */
     rename(userId: string, change: { readonly id: string; readonly name: string }): Promise<void>;
-    /** Ends the other sessions. @throws {TenantSecretsError} NOT_FOUND */
+    /** Ends the other sessions, and the backup codes with the last second factor. @throws {TenantSecretsError} NOT_FOUND */
     remove(userId: string, given: { readonly id: string; readonly keepSession: string }): Promise<void>;
   };
   renewBackupCodes(userId: string): Promise<readonly string[]>;
   /** For a person who has lost all factors. Ends all sessions. */
   resetSecondFactor(userId: string): Promise<void>;
-  /** For lists of people. */
+  /** The last complete sign-in of each person, and whether they have a second factor. For lists of people. */
   lastSignIns(
     userIds: readonly string[],
   ): Promise<
@@ -161,8 +162,7 @@ export function createAccounts({ database, sessions, secondFactor, passkeys }: P
         return codes;
       },
       remove: async (userId, { keepSession }) => {
-        await passkeys.removeAll(userId);
-        await secondFactor.remove(userId);
+        await secondFactor.removeApp(userId);
         await sessions.endAll(userId, keepSession);
       },
     },
@@ -171,11 +171,14 @@ export function createAccounts({ database, sessions, secondFactor, passkeys }: P
       begin: (userId) => passkeys.begin(userId),
       finish: async (userId, { keepSession, ...given }) => {
         await passkeys.finish(userId, given);
+        const codes = await secondFactor.passkeyAdded(userId);
         await sessions.endAll(userId, keepSession);
+        return codes;
       },
       rename: (userId, change) => passkeys.rename(userId, change),
       remove: async (userId, { id, keepSession }) => {
         await passkeys.remove(userId, id);
+        await secondFactor.passkeyRemoved(userId);
         await sessions.endAll(userId, keepSession);
       },
     },
@@ -187,15 +190,23 @@ export function createAccounts({ database, sessions, secondFactor, passkeys }: P
     },
 
     lastSignIns: async (userIds) => {
-      const last = await sessions.lastSignIns(userIds);
+      if (userIds.length === 0) return new Map();
       const rows = await database.call((statements) =>
         statements
-          .select({ id: people.id, secondFactor: people.twoFactorEnabled })
+          .select({
+            id: people.id,
+            lastSignInAt: accounts.lastSignInAt,
+            secondFactor: people.twoFactorEnabled,
+          })
           .from(people)
-          .where(inArray(people.id, [...userIds])),
+          .leftJoin(accounts, and(eq(accounts.userId, people.id), eq(accounts.providerId, "credential")))
+          .where(sql`${people.id} = any(${sql.param([...userIds])}::uuid[])`),
       );
       return new Map(
-        rows.map(({ id, secondFactor: has }) => [id, { lastSignInAt: last.get(id), secondFactor: has }]),
+        rows.map(({ id, lastSignInAt, secondFactor: has }) => [
+          id,
+          { lastSignInAt: lastSignInAt ?? undefined, secondFactor: has },
+        ]),
       );
     },
   };

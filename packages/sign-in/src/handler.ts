@@ -99,6 +99,14 @@ export function createSignInHandler({
 
   const record = (event: SignInEvent, { address, requestId }: Origin): Promise<void> =>
     options.onEvent({ ...event, address, requestId });
+  const signedIn = async (
+    action: "sign-in" | "sign-in.second-factor",
+    userId: string | undefined,
+    origin: Origin,
+  ): Promise<void> => {
+    if (userId !== undefined) await sessions.noteSignIn(userId);
+    await record({ action, outcome: "success", userId }, origin);
+  };
   const denied = async (
     action: SignInEvent["action"],
     origin: Origin,
@@ -154,7 +162,7 @@ export function createSignInHandler({
         await record({ action: "sign-in", outcome: "attempted", userId: found?.user.id }, step.origin);
         return { answer: { next: "second-factor" }, cookies };
       }
-      await record({ action: "sign-in", outcome: "success", userId: user?.id }, step.origin);
+      await signedIn("sign-in", user?.id, step.origin);
       return { answer: { next: "done" }, cookies };
     },
 
@@ -171,7 +179,7 @@ export function createSignInHandler({
         ? await sessions.beginAfter(challenge, { address: origin.address, device })
         : undefined;
       if (cookies === undefined) throw await denied(action, origin, { userId });
-      await record({ action, outcome: "success", userId }, origin);
+      await signedIn(action, userId, origin);
       return { answer: { next: "done" }, cookies };
     },
 
@@ -186,7 +194,7 @@ export function createSignInHandler({
       if (userId === undefined) throw await denied("sign-in", origin);
       const device = headers.get("user-agent") ?? "";
       const cookie = await sessions.begin(userId, { address: origin.address, device });
-      await record({ action: "sign-in", outcome: "success", userId }, origin);
+      await signedIn("sign-in", userId, origin);
       return { answer: { next: "done" }, cookies: [cookie] };
     },
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createAuthenticator } from "./testing/authenticator.ts";
-import { createWorld, password, publicUrl, type Browser } from "./testing/fixture.ts";
+import { codeOf, createWorld, password, publicUrl, type Browser } from "./testing/fixture.ts";
 
 const world = await createWorld();
 const { accounts } = world.signIn;
@@ -93,7 +93,7 @@ test("a passkey confirms the session of its person and no other", async () => {
   expect(after?.confirmedAt?.getTime()).toBeGreaterThan(before?.confirmedAt?.getTime() ?? 0);
 });
 
-test("a passkey is added once, by whom it was begun for, and not without an authenticator app", async () => {
+test("a passkey is added once, by the person that it was begun for", async () => {
   const { person, response, keepSession } = await withPasskey();
   const again = { name: "Fake phone", response, keepSession };
   await expect(accounts.passkeys.finish(person.id, again)).rejects.toMatchObject({ code: "INVALID_INPUT" });
@@ -111,9 +111,6 @@ test("a passkey is added once, by whom it was begun for, and not without an auth
     { code: "INVALID_INPUT" },
   );
   expect(await accounts.passkeys.list(person.id)).toHaveLength(1);
-  await expect(accounts.passkeys.begin((await world.person()).id)).rejects.toMatchObject({
-    code: "CONFLICT",
-  });
 });
 
 test("a new or a removed passkey ends the other sessions, and a removed one starts no session", async () => {
@@ -145,4 +142,112 @@ test("an operator's reset of the second factor removes the passkeys", async () =
   const passkey = authenticator.get(await challengeFor(browser), { origin });
   expect(await browser.post("passkey", { passkey })).toBe("UNAUTHENTICATED");
   expect(await browser.post("email", { email: person.email, password })).toBe("done");
+});
+
+/** A person whose only second factor is a passkey, with the backup codes that came with it. */
+async function withPasskeyAlone() {
+  const person = await world.person();
+  const browser = await world.signedIn(person);
+  const authenticator = createAuthenticator(hostname);
+  const response = authenticator.create(await accounts.passkeys.begin(person.id), { origin });
+  const keepSession = (await sessionOf(browser))?.id ?? "";
+  const codes = await accounts.passkeys.finish(person.id, { name: "Fake phone", response, keepSession });
+  const factors = async () => (await accounts.describe(person.id)).factors;
+  return { person, browser, authenticator, keepSession, codes: codes ?? [], factors };
+}
+
+test("a passkey alone is a second factor: the password leads on to it or to a backup code, and to no session", async () => {
+  const { person, browser, authenticator, codes, factors } = await withPasskeyAlone();
+  expect(codes).toHaveLength(10);
+  expect(await factors()).toEqual({ totp: false, passkeys: 1, backupCodesLeft: 10 });
+  expect((await sessionOf(browser))?.enrolled).toBe(true);
+
+  const other = world.browser();
+  expect(await other.post("email", { email: person.email, password })).toBe("second-factor");
+  expect(await sessionOf(other)).toBeUndefined();
+  expect(await other.post("second-factor", { code: "000000" })).toBe("UNAUTHENTICATED");
+  const challenge = await challengeFor(other);
+  expect(await other.post("passkey", { passkey: authenticator.get(challenge, { origin }) })).toBe("done");
+
+  const third = world.browser();
+  await third.post("email", { email: person.email, password });
+  const [code = ""] = codes;
+  expect(await third.post("second-factor", { code })).toBe("done");
+  expect(await third.post("confirm", { password, code })).toBe("UNAUTHENTICATED");
+  expect(await third.post("confirm", { password, code: codes[1] })).toBe("done");
+  expect((await factors()).backupCodesLeft).toBe(8);
+});
+
+test("an authenticator app that was begun beside a passkey counts for nothing until its code was given", async () => {
+  const { person, codes, keepSession, factors } = await withPasskeyAlone();
+  const { secret } = await accounts.totp.begin(person.id);
+  const browser = world.browser();
+  await browser.post("email", { email: person.email, password });
+  expect(await browser.post("second-factor", { code: await codeOf(secret) })).toBe("UNAUTHENTICATED");
+  await world.superuser`delete from sign_in.used_codes where user_id = ${person.id}`;
+  // Nor does a backup code add the app.
+  const finish = (code: string) => accounts.totp.finish(person.id, { code, keepSession });
+  await expect(finish(codes[0] ?? "")).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  expect(await factors()).toEqual({ totp: false, passkeys: 1, backupCodesLeft: 10 });
+
+  const renewed = await finish(await codeOf(secret));
+  expect(renewed.filter((code) => codes.includes(code))).toEqual([]);
+  expect(await factors()).toEqual({ totp: true, passkeys: 1, backupCodesLeft: 10 });
+});
+
+test("backup codes and the question for a second factor stay with either factor, and end with the last", async () => {
+  const { person, browser, codes, keepSession, factors } = await withPasskeyAlone();
+  const { secret } = await world.enrol(person, browser);
+  await accounts.totp.remove(person.id, { keepSession });
+  expect(await factors()).toEqual({ totp: false, passkeys: 1, backupCodesLeft: 10 });
+  const other = world.browser();
+  expect(await other.post("email", { email: person.email, password })).toBe("second-factor");
+  expect(await other.post("second-factor", { code: await codeOf(secret) })).toBe("UNAUTHENTICATED");
+
+  const [passkey] = await accounts.passkeys.list(person.id);
+  await accounts.passkeys.remove(person.id, { id: passkey?.id ?? "", keepSession });
+  expect(await factors()).toEqual({ totp: false, passkeys: 0, backupCodesLeft: 0 });
+  const [code = ""] = codes;
+  expect(await other.post("second-factor", { code })).toBe("UNAUTHENTICATED");
+  expect(await other.post("email", { email: person.email, password })).toBe("done");
+});
+
+test("two passkeys that are added at once give one set of backup codes", async () => {
+  const person = await world.person();
+  const browser = await world.signedIn(person);
+  const keepSession = (await sessionOf(browser))?.id ?? "";
+  const given = await Promise.all(
+    ["Fake phone", "Fake key"].map(async (name) => {
+      const options = await accounts.passkeys.begin(person.id);
+      const response = createAuthenticator(hostname).create(options, { origin });
+      return { name, response, keepSession };
+    }),
+  );
+  const answers = await Promise.all(given.map((each) => accounts.passkeys.finish(person.id, each)));
+  expect(answers.filter((codes) => codes !== undefined)).toHaveLength(1);
+  const [code = ""] = answers.find((codes) => codes !== undefined) ?? [];
+  const other = world.browser();
+  await other.post("email", { email: person.email, password });
+  expect(await other.post("second-factor", { code })).toBe("done");
+});
+
+test("the last sign-in is that of a completed one, and outlives its session", async () => {
+  const { person, authenticator } = await withPasskeyAlone();
+  const last = async () => (await accounts.lastSignIns([person.id])).get(person.id);
+  const first = await last();
+  expect(first).toEqual({ lastSignInAt: expect.any(Date), secondFactor: true });
+  const browser = world.browser();
+  await browser.post("email", { email: person.email, password });
+  expect(await last()).toEqual(first);
+  const challenge = await challengeFor(browser);
+  await browser.post("passkey", { passkey: authenticator.get(challenge, { origin }) });
+  const second = await last();
+  expect(second?.lastSignInAt?.getTime()).toBeGreaterThan(first?.lastSignInAt?.getTime() ?? Infinity);
+  await browser.post("sign-out", {});
+  expect(await last()).toEqual(second);
+  const never = await world.person();
+  expect((await accounts.lastSignIns([never.id])).get(never.id)).toEqual({
+    lastSignInAt: undefined,
+    secondFactor: false,
+  });
 });

@@ -25,12 +25,12 @@ export interface PasskeyDescription {
 }
 
 /**
- * Passkeys (WebAuthn), with the person verified by the authenticator: a finger, a face or a PIN. One is both factors. A person
- * who has one has an authenticator app, too, so that the password alone never suffices.
+ * Passkeys (WebAuthn), with the person verified by the authenticator: a finger, a face or a PIN. One is both factors. What else a
+ * person has as a second factor is for the caller to keep in step.
  */
 export interface Passkeys {
   list(userId: string): Promise<readonly PasskeyDescription[]>;
-  /** @returns what `navigator.credentials.create` takes. @throws {TenantSecretsError} CONFLICT without an authenticator app */
+  /** @returns what `navigator.credentials.create` takes */
   begin(userId: string): Promise<CreationOptions>;
   /** @throws {TenantSecretsError} INVALID_INPUT for an answer to something else */
   finish(userId: string, given: { readonly name: string; readonly response: unknown }): Promise<void>;
@@ -124,8 +124,6 @@ export function createPasskeys(publicUrl: string, database: SignInDatabase): Pas
         statements.select().from(people).where(eq(people.id, userId)),
       );
       if (person === undefined) throw notFound();
-      if (!person.twoFactorEnabled)
-        throw new TenantSecretsError("CONFLICT", "Set up an authenticator app first, then add passkeys.");
       const own = await database.call((statements) =>
         statements.select({ id: passkeys.credentialId }).from(passkeys).where(eq(passkeys.userId, userId)),
       );

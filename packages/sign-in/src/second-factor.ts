@@ -3,20 +3,31 @@ import { generateRandomString, parseEnvelope, symmetricDecrypt, symmetricEncrypt
 import { and, eq, isNull, lte, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type SignInDatabase } from "@repo/db";
-import { TenantSecretsError } from "@repo/catalog";
+import { notFound, TenantSecretsError } from "@repo/catalog";
 import { issuer, type LoadAuth } from "./auth.ts";
 import { people } from "./people.ts";
 import { takeCode } from "./used-codes.ts";
 
-const { signInTwoFactors: factors } = tables;
+const { signInPasskeys: passkeys, signInTwoFactors: factors } = tables;
 type Factor = typeof factors.$inferSelect;
+type Person = typeof people.$inferSelect;
 
-/** An authenticator app (RFC 6238: six digits, 30 seconds), and backup codes for the day on which it is lost. */
+/**
+ * An authenticator app (RFC 6238: six digits, 30 seconds), and backup codes for the day on which it is lost. A person has backup
+ * codes as long as they have an app or a passkey, and is asked for a second factor as long.
+ */
 export interface SecondFactor {
   /** @throws {TenantSecretsError} CONFLICT where the person has one */
   begin(userId: string, email: string): Promise<{ readonly uri: string; readonly secret: string }>;
-  /** @returns the backup codes, shown this once. @throws {TenantSecretsError} INVALID_INPUT for a wrong code */
+  /** @returns new backup codes; the earlier ones end. @throws {TenantSecretsError} INVALID_INPUT for a wrong code */
   finish(userId: string, code: string): Promise<readonly string[]>;
+  /** Removes the app. The backup codes end, too, where no passkey is left. */
+  removeApp(userId: string): Promise<void>;
+  /** After a passkey was added. @returns backup codes where it is the person's first second factor */
+  passkeyAdded(userId: string): Promise<readonly string[] | undefined>;
+  /** After a passkey was removed. The backup codes end where it was the last second factor. */
+  passkeyRemoved(userId: string): Promise<void>;
+  /** Removes the app and the backup codes. */
   remove(userId: string): Promise<void>;
   /** @returns new ones; the earlier ones end. @throws {TenantSecretsError} NOT_FOUND without a second factor */
   renewBackupCodes(userId: string): Promise<readonly string[]>;
@@ -24,6 +35,9 @@ export interface SecondFactor {
   /** Whether the code, of the app or a backup code, is right. It counts once. @throws {TenantSecretsError} RATE_LIMITED */
   accepts(userId: string, code: string): Promise<boolean>;
 }
+
+/** The database, or a transaction in it. */
+type Statements = Pick<SignInDatabase["statements"], "select" | "insert" | "update" | "delete">;
 
 const parameters = { digits: 6, period: 30 } as const;
 const mostFailures = 10;
@@ -45,15 +59,57 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
   const codesOf = async (factor: Factor): Promise<readonly string[]> =>
     Codes.parse(JSON.parse(await decrypt(factor.backupCodes)));
 
-  /** A row changes only if it is as it was read, so that a backup code that two requests bring counts once. */
-  const update = async (factor: Factor, change: Partial<Factor>): Promise<boolean> => {
-    const rows = await database.call((statements) =>
-      statements
-        .update(factors)
-        .set(change)
-        .where(and(eq(factors.id, factor.id), eq(factors.backupCodes, factor.backupCodes)))
-        .returning({ id: factors.id }),
+  const encryptCodes = (codes: readonly string[]): Promise<string> => encrypt(JSON.stringify(codes));
+  /** What the row of a person without an app holds in its place. */
+  const makeUnknownSecret = (): Promise<string> => encrypt(generateRandomString(32));
+
+  /** Changes of one person's factors run one after the other, so that two cannot leave a person with codes and no factor. */
+  const change = <T>(
+    userId: string,
+    work: (statements: Statements, person: Person) => Promise<T>,
+  ): Promise<T> =>
+    database.call((all) =>
+      all.transaction(async (statements) => {
+        const [person] = await statements.select().from(people).where(eq(people.id, userId)).for("update");
+        if (person === undefined) throw notFound();
+        return work(statements, person);
+      }),
     );
+  const setEnabled = async (
+    statements: Statements,
+    userId: string,
+    twoFactorEnabled: boolean,
+  ): Promise<void> => {
+    await statements
+      .update(people)
+      .set({ twoFactorEnabled, updatedAt: new Date() })
+      .where(eq(people.id, userId));
+  };
+  const removeAll = async (statements: Statements, userId: string): Promise<void> => {
+    await setEnabled(statements, userId, false);
+    await statements.delete(factors).where(eq(factors.userId, userId));
+  };
+  const hasPasskey = async (statements: Statements, userId: string): Promise<boolean> => {
+    const rows = await statements
+      .select({ id: passkeys.id })
+      .from(passkeys)
+      .where(eq(passkeys.userId, userId))
+      .limit(1);
+    return rows.length > 0;
+  };
+
+  /** A row changes only if it is as it was read, so that a backup code that two requests bring counts once. */
+  const update = async (
+    statements: Statements,
+    factor: Factor,
+    changed: Partial<Factor>,
+  ): Promise<boolean> => {
+    const isAsRead = [eq(factors.backupCodes, factor.backupCodes), eq(factors.secret, factor.secret)];
+    const rows = await statements
+      .update(factors)
+      .set(changed)
+      .where(and(eq(factors.id, factor.id), ...isAsRead))
+      .returning({ id: factors.id });
     return rows.length > 0;
   };
   /**
@@ -80,7 +136,7 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
 
   const isCode = async (factor: Factor, code: string): Promise<boolean> => {
     await takeTry(factor);
-    const right = /^\d{6}$/.test(code)
+    const right = isOfApp(code)
       ? (await takeCode(database, factor.userId, code)) &&
         (await createOTP(await decrypt(factor.secret), parameters).verify(code))
       : await takeBackupCode(factor, code);
@@ -98,36 +154,31 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
   /** Under the current secret, so that an earlier one can be removed once people have signed in. */
   const encryptAgain = async (factor: Factor): Promise<void> => {
     const [current] = (await loadAuth()).secrets;
-    if (parseEnvelope(factor.secret)?.version === current.version) return;
-    await update(factor, {
+    const isCurrent = (text: string) => parseEnvelope(text)?.version === current.version;
+    if (isCurrent(factor.secret) && isCurrent(factor.backupCodes)) return;
+    const renewed = {
       secret: await encrypt(await decrypt(factor.secret)),
       backupCodes: await encrypt(await decrypt(factor.backupCodes)),
-    });
+    };
+    await database.call((statements) => update(statements, factor, renewed));
   };
   const takeBackupCode = async (factor: Factor, code: string): Promise<boolean> => {
     const codes = await codesOf(factor);
     if (!codes.includes(code)) return false;
-    const left = JSON.stringify(codes.filter((each) => each !== code));
-    return update(factor, { backupCodes: await encrypt(left) });
+    const left = await encryptCodes(codes.filter((each) => each !== code));
+    return database.call((statements) => update(statements, factor, { backupCodes: left }));
   };
-
-  const setEnabled = (userId: string, twoFactorEnabled: boolean) =>
-    database.call((statements) =>
-      statements.update(people).set({ twoFactorEnabled, updatedAt: new Date() }).where(eq(people.id, userId)),
-    );
 
   return {
     begin: async (userId, email) => {
       const secret = generateRandomString(32);
-      const made = {
-        secret: await encrypt(secret),
-        backupCodes: await encrypt(JSON.stringify(makeCodes())),
-        verified: false,
-      };
+      const made = { secret: await encrypt(secret) };
+      const first = { userId, ...made, backupCodes: await encryptCodes([]), verified: false };
       const rows = await database.call((statements) =>
         statements
           .insert(factors)
-          .values({ userId, ...made })
+          .values(first)
+          // A person with passkeys has backup codes, which count until the app is added.
           .onConflictDoUpdate({ target: factors.userId, set: made, setWhere: eq(factors.verified, false) })
           .returning({ id: factors.id }),
       );
@@ -139,42 +190,71 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
 
     finish: async (userId, code) => {
       const factor = await find(userId);
-      if (factor === undefined || factor.verified || !(await isCode(factor, code)))
-        throw new TenantSecretsError(
-          "INVALID_INPUT",
-          "The code is wrong or was used: wait for the next one.",
-          {
-            fields: ["code"],
-          },
-        );
-      await update(factor, { verified: true });
-      await setEnabled(userId, true);
-      return codesOf(factor);
+      if (factor === undefined || factor.verified || !isOfApp(code) || !(await isCode(factor, code)))
+        throw wrongCode();
+      const codes = makeCodes();
+      const finished = { verified: true, backupCodes: await encryptCodes(codes) };
+      await change(userId, async (statements) => {
+        if (!(await update(statements, factor, finished))) throw wrongCode();
+        await setEnabled(statements, userId, true);
+      });
+      return codes;
     },
 
-    remove: async (userId) => {
-      await setEnabled(userId, false);
-      await database.call((statements) => statements.delete(factors).where(eq(factors.userId, userId)));
+    removeApp: async (userId) => {
+      const removed = { verified: false, secret: await makeUnknownSecret() };
+      await change(userId, async (statements) => {
+        if (await hasPasskey(statements, userId))
+          await statements.update(factors).set(removed).where(eq(factors.userId, userId));
+        else await removeAll(statements, userId);
+      });
     },
+
+    passkeyAdded: async (userId) => {
+      const codes = makeCodes();
+      const made = { backupCodes: await encryptCodes(codes) };
+      const first = { userId, ...made, secret: await makeUnknownSecret(), verified: false };
+      return change(userId, async (statements, { twoFactorEnabled }) => {
+        if (twoFactorEnabled) return undefined;
+        await statements
+          .insert(factors)
+          .values(first)
+          .onConflictDoUpdate({ target: factors.userId, set: made });
+        await setEnabled(statements, userId, true);
+        return codes;
+      });
+    },
+
+    passkeyRemoved: (userId) =>
+      change(userId, async (statements) => {
+        const [factor] = await statements.select().from(factors).where(eq(factors.userId, userId));
+        if (factor?.verified === true || (await hasPasskey(statements, userId))) return;
+        await removeAll(statements, userId);
+      }),
+
+    remove: (userId) => change(userId, (statements) => removeAll(statements, userId)),
 
     renewBackupCodes: async (userId) => {
-      const factor = await find(userId);
-      if (factor === undefined || !factor.verified)
-        throw new TenantSecretsError("NOT_FOUND", "This account has no authenticator app.");
       const codes = makeCodes();
-      await update(factor, { backupCodes: await encrypt(JSON.stringify(codes)) });
-      return codes;
+      const renewed = { backupCodes: await encryptCodes(codes) };
+      return change(userId, async (statements, { twoFactorEnabled }) => {
+        if (!twoFactorEnabled)
+          throw new TenantSecretsError("NOT_FOUND", "This account has no second factor.");
+        await statements.update(factors).set(renewed).where(eq(factors.userId, userId));
+        return codes;
+      });
     },
 
     state: async (userId) => {
       const factor = await find(userId);
-      if (factor === undefined || !factor.verified) return { totp: false, backupCodesLeft: 0 };
-      return { totp: true, backupCodesLeft: (await codesOf(factor)).length };
+      if (factor === undefined) return { totp: false, backupCodesLeft: 0 };
+      return { totp: factor.verified, backupCodesLeft: (await codesOf(factor)).length };
     },
 
     accepts: async (userId, code) => {
       const factor = await find(userId);
-      return factor !== undefined && factor.verified && (await isCode(factor, code));
+      if (factor === undefined || (isOfApp(code) && !factor.verified)) return false;
+      return isCode(factor, code);
     },
   };
 }
@@ -184,6 +264,17 @@ function makeCodes(): string[] {
   return Array.from({ length: backupCodes }, () => {
     const code = generateRandomString(10, "a-z", "0-9");
     return `${code.slice(0, 5)}-${code.slice(5)}`;
+  });
+}
+
+/** Whether a code has the form of an app's, rather than of a backup code. */
+function isOfApp(code: string): boolean {
+  return /^\d{6}$/.test(code);
+}
+
+function wrongCode(): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", "The code is wrong or was used: wait for the next one.", {
+    fields: ["code"],
   });
 }
 

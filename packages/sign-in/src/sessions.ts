@@ -7,7 +7,7 @@ import { endSessions } from "./end-sessions.ts";
 import { people } from "./people.ts";
 import { sign, signedCookieOf } from "./signed-cookies.ts";
 
-const { signInSessions: sessions, signInVerifications: verifications } = tables;
+const { signInAccounts: accounts, signInSessions: sessions, signInVerifications: verifications } = tables;
 
 export interface FoundSession {
   readonly id: string;
@@ -54,8 +54,8 @@ export interface Sessions {
   beginAfter(challenge: Challenge, browser: Browser): Promise<readonly string[] | undefined>;
   /** Ends the session of a browser. @returns whose it was, if there was one; and what removes the cookie */
   signOut(headers: Headers): Promise<{ readonly userId: string | undefined; readonly cookie: string }>;
-  /** The newest session of each person. */
-  lastSignIns(userIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
+  /** Notes that a person signed in, now. */
+  noteSignIn(userId: string): Promise<void>;
 }
 
 interface Browser {
@@ -241,19 +241,13 @@ export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Se
       return { userId: found[0]?.userId, cookie: removal(authCookies.sessionToken) };
     },
 
-    lastSignIns: async (userIds) => {
-      if (userIds.length === 0) return new Map();
-      const rows = await database.call((statements) =>
+    noteSignIn: async (userId) => {
+      await database.call((statements) =>
         statements
-          .select({
-            userId: sessions.userId,
-            last: sql`max(${sessions.createdAt})`.mapWith(sessions.createdAt),
-          })
-          .from(sessions)
-          .where(sql`${sessions.userId} = any(${sql.param([...userIds])}::uuid[])`)
-          .groupBy(sessions.userId),
+          .update(accounts)
+          .set({ lastSignInAt: sql`now()` })
+          .where(eq(accounts.userId, userId)),
       );
-      return new Map(rows.map(({ userId, last }) => [userId, last]));
     },
   };
 }

@@ -94,7 +94,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     authenticate: authentication.authenticate,
     limits,
     apiKeys: createApiKeys(operations, companies),
-    members: createMembers(operations, companies),
+    members: createMembers(operations, companies, accounts),
     users: createUsers(operations, accounts),
     signInSteps: createSignInSteps(audit, limits),
     me: createMe(operations, rows, accounts),

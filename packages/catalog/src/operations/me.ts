@@ -5,7 +5,7 @@ import { operation, type InputOf, type OutputOf } from "./operation.ts";
 // A person's own account. The verb is the least one, as the operations concern no secret: the service asks for a signed-in
 // person, whatever their role.
 
-const Factors = z.object({ totp: z.boolean(), backupCodesLeft: z.int() });
+const Factors = z.object({ totp: z.boolean(), passkeys: z.int(), backupCodesLeft: z.int() });
 
 const Account = z.object({
   id: z.uuid(),
@@ -109,8 +109,87 @@ export const myTotpOperations = {
     output: z.object({ backupCodes: z.array(z.string()).readonly() }),
   }),
 
-  /** Ends the person's other sessions. */
+  /**
+   * Ends the person's other sessions, and the backup codes where no passkey is left. CONFLICT where it is the last second factor
+   * of a person who has to have one.
+   */
   remove: operation({ ...onAccount, ...none }),
+};
+
+const passkeyName = z.string().max(1000);
+const passkeyId = z.string().max(100);
+const Wish = z.enum(["discouraged", "preferred", "required"]).optional();
+
+/** What `PublicKeyCredential.parseCreationOptionsFromJSON` takes (Web Authentication Level 3, section 5.1.9). */
+const PasskeyOptions = z.object({
+  rp: z.object({ id: z.string().optional(), name: z.string() }),
+  user: z.object({ id: z.string(), name: z.string(), displayName: z.string() }),
+  challenge: z.string(),
+  pubKeyCredParams: z.array(z.object({ type: z.literal("public-key"), alg: z.int() })).readonly(),
+  /** Milliseconds. */
+  timeout: z.number().optional(),
+  excludeCredentials: z
+    .array(z.object({ id: z.string(), type: z.string() }))
+    .readonly()
+    .optional(),
+  authenticatorSelection: z
+    .object({ requireResidentKey: z.boolean().optional(), residentKey: Wish, userVerification: Wish })
+    .optional(),
+  attestation: z.enum(["none", "direct", "enterprise", "indirect"]).optional(),
+  extensions: z.object({ credProps: z.boolean().optional() }).optional(),
+});
+
+/** These fields of what the browser answered, by its `toJSON`. */
+const PasskeyResponse = z.strictObject({
+  id: z.string().max(8192),
+  rawId: z.string().max(8192),
+  type: z.literal("public-key"),
+  response: z.strictObject({
+    clientDataJSON: z.string().max(8192),
+    attestationObject: z.string().max(8192),
+  }),
+});
+
+/** Passkeys (WebAuthn). Each one is a second factor, and signs in without the password. */
+export const myPasskeyOperations = {
+  list: operation({
+    kind: "query",
+    verb: "describe",
+    input: z.void(),
+    output: z
+      .array(
+        z.object({
+          id: z.string(),
+          name: z.string(),
+          createdAt: z.date(),
+          lastUsedAt: z.date().optional(),
+        }),
+      )
+      .readonly(),
+  }),
+
+  /** Answers with what the browser makes a passkey of. It counts after `finish`. */
+  begin: operation({ ...onAccount, beforeEnrolment: true, input: z.void(), output: PasskeyOptions }),
+
+  /** Ends the person's other sessions. */
+  finish: operation({
+    ...onAccount,
+    beforeEnrolment: true,
+    input: z.strictObject({ name: passkeyName, response: PasskeyResponse }),
+    output: z.object({
+      /** Where it is the person's first second factor, and this once. */
+      backupCodes: z.array(z.string()).readonly().optional(),
+    }),
+  }),
+
+  rename: operation({
+    ...onAccount,
+    input: z.strictObject({ id: passkeyId, name: passkeyName }),
+    output: z.null(),
+  }),
+
+  /** As the removal of the authenticator app. */
+  remove: operation({ ...onAccount, input: z.strictObject({ id: passkeyId }), output: z.null() }),
 };
 
 export const myBackupCodeOperations = {
@@ -125,3 +204,7 @@ export const myBackupCodeOperations = {
 export type Account = Readonly<OutputOf<(typeof meOperations)["get"]>>;
 export type OwnSessions = OutputOf<(typeof mySessionOperations)["list"]>;
 export type TotpCode = InputOf<(typeof myTotpOperations)["finish"]>;
+export type OwnPasskeys = OutputOf<(typeof myPasskeyOperations)["list"]>;
+export type PasskeyOptions = Readonly<OutputOf<(typeof myPasskeyOperations)["begin"]>>;
+export type NewPasskey = InputOf<(typeof myPasskeyOperations)["finish"]>;
+export type RenamedPasskey = InputOf<(typeof myPasskeyOperations)["rename"]>;

@@ -16,6 +16,12 @@ const MemberDescription = z.object({
   /** Whether an operator has shut this person out, everywhere: operators alone are told. */
   disabled: z.boolean().optional(),
   since: z.date(),
+  /**
+   * The last sign-in, and whether the person has a second factor. A company is told once the person has signed in as its member:
+   * what they did before is not its business. Left out in answers of changes, and where the product has a sign-in of its own.
+   */
+  lastSignInAt: z.date().optional(),
+  secondFactor: z.boolean().optional(),
 });
 export type MemberDescription = Readonly<z.infer<typeof MemberDescription>>;
 
@@ -83,6 +89,15 @@ export const memberOperations = {
     stepUp: true,
     input: z.strictObject({ company, userId, ...makerLeaves, ...request }),
     output: MadeKeys,
+  }),
+
+  /** Ends all sessions of a person who has signed in as a member: they are the person's in other companies, too. */
+  endSessions: operation({
+    kind: "mutation",
+    verb: "members",
+    stepUp: true,
+    input: z.strictObject({ company, userId }),
+    output: z.null(),
   }),
 };
 

@@ -68,6 +68,8 @@ export const signInAccounts = signInSchema.table(
     scope: text("scope"),
     createdAt: at("created_at").notNull(),
     updatedAt: at("updated_at").notNull(),
+    /** Of a sign-in that was completed, by whatever factors. Sessions are deleted, so they do not tell. */
+    lastSignInAt: at("last_sign_in_at"),
   },
   (t) => [
     primaryKey({ name: "accounts_pkey", columns: [t.id] }),

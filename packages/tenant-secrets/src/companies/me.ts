@@ -6,14 +6,19 @@ import {
   personOf,
   forbidden,
   isDisplayName,
+  type NewPasskey,
+  notFound,
+  type OwnPasskeys,
   type OwnSessions,
+  type PasskeyOptions,
+  type RenamedPasskey,
   type Session,
   TenantSecretsError,
   type TotpCode,
   type UserActor,
 } from "@repo/catalog";
 import { confirmedUntil } from "../access/confirmation.ts";
-import { lacksSecondFactor } from "../access/enrolment.ts";
+import { lacksSecondFactor, needsSecondFactor } from "../access/enrolment.ts";
 import type { Operations } from "../access/operation.ts";
 import { permissions } from "../access/permissions.ts";
 import type { Accounts } from "./accounts.ts";
@@ -39,7 +44,19 @@ export interface Me {
   beginTotp(caller: Caller): Promise<{ readonly uri: string; readonly secret: string }>;
   /** @throws {TenantSecretsError} INVALID_INPUT for a wrong code */
   finishTotp(caller: Caller, given: TotpCode): Promise<readonly string[]>;
+  /** The passkeys stay. @throws {TenantSecretsError} CONFLICT for the last second factor of a person who needs one */
   removeTotp(caller: Caller): Promise<void>;
+  passkeys(caller: Caller): Promise<OwnPasskeys>;
+  beginPasskey(caller: Caller): Promise<PasskeyOptions>;
+  /**
+   * @returns backup codes where it is the first second factor
+   * @throws {TenantSecretsError} INVALID_INPUT for a name, or for an answer to something else
+   */
+  finishPasskey(caller: Caller, given: NewPasskey): Promise<readonly string[] | undefined>;
+  /** @throws {TenantSecretsError} INVALID_INPUT, NOT_FOUND */
+  renamePasskey(caller: Caller, change: RenamedPasskey): Promise<void>;
+  /** @throws {TenantSecretsError} NOT_FOUND; CONFLICT as `removeTotp` */
+  removePasskey(caller: Caller, id: string): Promise<void>;
   renewBackupCodes(caller: Caller): Promise<readonly string[]>;
   /** For before every other operation. @throws {TenantSecretsError} FORBIDDEN, audited, where a second factor is due */
   requireSecondFactor(caller: Caller): Promise<void>;
@@ -107,9 +124,7 @@ export function createMe(
     setName: (caller, name) =>
       asPerson(caller, "account.rename", {
         work: async ({ accounts: all, userId }) => {
-          if (!isDisplayName(name)) {
-            throw new TenantSecretsError("INVALID_INPUT", `The name was refused: it has ${displayNameRule}.`);
-          }
+          requireDisplayName(name);
           await all.setName(userId, name);
         },
       }),
@@ -147,7 +162,43 @@ export function createMe(
 
     removeTotp: (caller) =>
       asPerson(caller, "factor.remove", {
-        work: ({ accounts: all, userId, session }) => all.totp.remove(userId, { keepSession: session.id }),
+        work: async ({ accounts: all, userId, session }) => {
+          requireAnother(caller, (await all.describe(userId)).factors.passkeys);
+          await all.totp.remove(userId, { keepSession: session.id });
+        },
+      }),
+
+    passkeys: (caller) =>
+      asPerson(caller, "factor.list", { work: ({ accounts: all, userId }) => all.passkeys.list(userId) }),
+
+    beginPasskey: (caller) =>
+      asPerson(caller, "factor.begin", { work: ({ accounts: all, userId }) => all.passkeys.begin(userId) }),
+
+    finishPasskey: (caller, given) =>
+      asPerson(caller, "factor.add", {
+        work: ({ accounts: all, userId, session }) => {
+          requireDisplayName(given.name);
+          return all.passkeys.finish(userId, { ...given, keepSession: session.id });
+        },
+      }),
+
+    renamePasskey: (caller, change) =>
+      asPerson(caller, "factor.rename", {
+        work: async ({ accounts: all, userId }) => {
+          requireDisplayName(change.name);
+          await all.passkeys.rename(userId, change);
+        },
+      }),
+
+    removePasskey: (caller, id) =>
+      asPerson(caller, "factor.remove", {
+        work: async ({ accounts: all, userId, session }) => {
+          const own = await all.passkeys.list(userId);
+          if (!own.some((passkey) => passkey.id === id)) throw notFound();
+          const { totp } = (await all.describe(userId)).factors;
+          requireAnother(caller, own.length - 1 + (totp ? 1 : 0));
+          await all.passkeys.remove(userId, { id, keepSession: session.id });
+        },
       }),
 
     renewBackupCodes: (caller) =>
@@ -159,11 +210,31 @@ export function createMe(
       if (!lacksSecondFactor(caller)) return;
       const error = new TenantSecretsError(
         "FORBIDDEN",
-        "Owners and admins need a second factor: add an authenticator app to the account first.",
+        "Owners and admins need a second factor: add a passkey or an authenticator app to the account first.",
       );
       await operations.deny({ caller, action: "factor.require", subject: caller.actor.id }, error);
     },
   };
+}
+
+/**
+ * Two removals at once can both pass. The person is then asked for a second factor before anything else.
+ *
+ * @param others how many second factors would be left
+ * @throws {TenantSecretsError} CONFLICT
+ */
+function requireAnother(caller: Caller, others: number): void {
+  if (!needsSecondFactor(caller) || others > 0) return;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    "This is the only second factor of an account that needs one: add another first.",
+  );
+}
+
+/** @throws {TenantSecretsError} INVALID_INPUT */
+function requireDisplayName(name: string): void {
+  if (isDisplayName(name)) return;
+  throw new TenantSecretsError("INVALID_INPUT", `The name was refused: it has ${displayNameRule}.`);
 }
 
 async function companiesOf(

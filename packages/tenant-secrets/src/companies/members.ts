@@ -25,9 +25,11 @@ import {
   type Transaction,
 } from "../access/operation.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
+import type { Accounts } from "./accounts.ts";
 import type { Companies, Company } from "./companies.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 import { keysOfMaker } from "./made-keys.ts";
+import { ownSignIn } from "./me.ts";
 
 const { memberships, users } = tables;
 
@@ -36,7 +38,10 @@ const { memberships, users } = tables;
  * change or remove an owner. A company that has an active owner always keeps one.
  */
 export interface Members {
-  /** Ordered by e-mail address. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
+  /**
+   * Ordered by e-mail address, where accounts are kept here with the last sign-in. A company is not told of one that was before
+   * the person joined it. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN
+   */
   list(caller: Caller, company: string): Promise<readonly MemberDescription[]>;
   /**
    * The answer does not depend on whether the person existed before, or on what other companies or operators have stored about
@@ -56,13 +61,25 @@ export interface Members {
    * @returns the company's API keys that the person made and that were active
    */
   remove(caller: Caller, company: string, member: RemovedMember): Promise<MadeKeys>;
+  /**
+   * Ends all sessions of a member: they are the person's in other companies, too. How many there were is not told, since they
+   * need not have been of this company.
+   *
+   * @throws {TenantSecretsError} NOT_FOUND; FORBIDDEN, for an admin also where the member is an owner; CONFLICT until the person
+   *   has signed in as a member, so that adding a stranger gives no power over their sessions; NOT_SUPPORTED
+   */
+  endSessions(caller: Caller, company: string, userId: string): Promise<void>;
 }
 
 const Email = z.string().toLowerCase().pipe(z.email().max(254));
 
 const toManage = { verb: "members", to: "manage members" } as const;
 
-export function createMembers(operations: Operations, companies: Pick<Companies, "resolve">): Members {
+export function createMembers(
+  operations: Operations,
+  companies: Pick<Companies, "resolve">,
+  accounts: Accounts | undefined,
+): Members {
   const resolve = async (asked: Pick<Operation, "caller" | "action" | "subject">, subdomain: string) => {
     const { company } = await companies.resolve(asked, subdomain);
     return { ...asked, company, ...toManage };
@@ -90,15 +107,24 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
     return member;
   };
 
+  const withSignIns = async (
+    caller: Caller,
+    members: readonly MemberDescription[],
+  ): Promise<readonly MemberDescription[]> => {
+    const signIns = await accounts?.lastSignIns(members.map(({ userId }) => userId));
+    return members.map((member) => {
+      const signIn = signIns?.get(member.userId);
+      const shown = isOperator(caller) || isSince(member, signIn?.lastSignInAt) ? signIn : undefined;
+      return { ...seenBy(caller, member), ...shown };
+    });
+  };
+
   return {
     list: async (caller, subdomain) => {
       const operation = await resolve({ caller, action: "member.list" }, subdomain);
       return operations.read(operation, async (across) => {
         const members = await across((statements) => select(statements, operation.company));
-        return audited(
-          members.map((member) => seenBy(caller, member)),
-          {},
-        );
+        return audited(await withSignIns(caller, members), {});
       });
     },
 
@@ -173,6 +199,24 @@ export function createMembers(operations: Operations, companies: Pick<Companies,
         return audited(result, [eventOf(removed, beside), ...events]);
       });
     },
+
+    endSessions: async (caller, subdomain, id) => {
+      const subject = z.uuid().safeParse(id).data;
+      const operation = await resolve({ caller, action: "member.end-sessions", subject }, subdomain);
+      const { company } = operation;
+      await operations.inSteps(operation, async ({ commit, record }) => {
+        if (accounts === undefined) throw ownSignIn();
+        const member = await commit(async (transaction) => {
+          await guardOf(caller, company)(transaction);
+          const found = await getMember(transaction.statements, caller, { company, userId: subject });
+          return audited(found, { outcome: "attempted" });
+        });
+        const signIn = (await accounts.lastSignIns([member.userId])).get(member.userId);
+        if (!isOperator(caller) && !isSince(member, signIn?.lastSignInAt)) throw notSignedInYet();
+        await accounts.endSessions(member.userId);
+        await record({});
+      });
+    },
   };
 }
 
@@ -198,9 +242,21 @@ const RemainingKeys = z.object({
   revoked: z.boolean(),
 }) satisfies z.ZodType<MadeKeys>;
 
+function isOperator({ actor }: Caller): boolean {
+  return permitsOnPlatform(actor, "members");
+}
+
+function isSince({ since }: MemberDescription, at: Date | undefined): boolean {
+  return at !== undefined && at >= since;
+}
+
+function notSignedInYet(): TenantSecretsError {
+  return new TenantSecretsError("CONFLICT", "This person has not signed in since they joined the company.");
+}
+
 /** A company does not see whether an operator has disabled a person, who may belong to other companies. */
-function seenBy({ actor }: Caller, { disabled, ...member }: MemberDescription): MemberDescription {
-  return permitsOnPlatform(actor, "members") ? { ...member, disabled } : member;
+function seenBy(caller: Caller, { disabled, ...member }: MemberDescription): MemberDescription {
+  return isOperator(caller) ? { ...member, disabled } : member;
 }
 
 async function select(

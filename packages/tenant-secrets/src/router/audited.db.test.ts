@@ -8,8 +8,9 @@ import type { AuditAction } from "@repo/audit-log";
 import type { Caller } from "@repo/catalog";
 import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
+import { passkeyResponse } from "../testing/accounts.ts";
 import { newOperator, newRequest } from "../testing/approvals.ts";
-import { createFixture, operator, product } from "../testing/fixture.ts";
+import { createFixture, operator, product, type Person } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, createScopeContext, publicError } from "./trpc.ts";
 
@@ -35,6 +36,14 @@ async function populate() {
   return { company, own, owner, auditor, apiKeyId: description.id };
 }
 type Place = Awaited<ReturnType<typeof populate>>;
+
+/** A passkey of a person who has another one, too. */
+async function passkeyOf({ userId }: Person): Promise<string | undefined> {
+  const { passkeys } = fixture.accounts;
+  for (const name of ["Laptop", "Key"])
+    await passkeys.finish(userId, { name, response: passkeyResponse, keepSession: "none" });
+  return (await passkeys.list(userId))[0]?.id;
+}
 
 const inAnHour = () => new Date(Date.now() + 3_600_000);
 const newKey = () =>
@@ -74,7 +83,28 @@ const table: Readonly<Record<string, Row>> = {
   "me.sessions.endOthers": { action: "session.end", denied: "program" },
   "me.totp.begin": { action: "factor.begin", denied: "program" },
   "me.totp.finish": { action: "factor.add", denied: "program", input: () => ({ code: "000000" }) },
-  "me.totp.remove": { action: "factor.remove", denied: "program" },
+  "me.totp.remove": {
+    action: "factor.remove",
+    denied: "program",
+    input: async ({ owner }) => void (await passkeyOf(owner)),
+  },
+  "me.passkeys.list": { action: "factor.list", denied: "program" },
+  "me.passkeys.begin": { action: "factor.begin", denied: "program" },
+  "me.passkeys.finish": {
+    action: "factor.add",
+    denied: "program",
+    input: () => ({ name: "Laptop", response: passkeyResponse }),
+  },
+  "me.passkeys.rename": {
+    action: "factor.rename",
+    denied: "program",
+    input: async ({ owner }) => ({ id: await passkeyOf(owner), name: "Telephone" }),
+  },
+  "me.passkeys.remove": {
+    action: "factor.remove",
+    denied: "program",
+    input: async ({ owner }) => ({ id: await passkeyOf(owner) }),
+  },
   "me.backupCodes.renew": { action: "factor.renew-backup-codes", denied: "program" },
   "secrets.list": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
   "secrets.removed": { action: "secret.list", denied: "stranger", input: ({ company }) => ({ company }) },
@@ -243,6 +273,13 @@ const table: Readonly<Record<string, Row>> = {
     action: "member.remove",
     input: ({ company, auditor }) => ({ company, userId: auditor.userId }),
   },
+  "companies.members.endSessions": {
+    action: "member.end-sessions",
+    input: ({ company, auditor }) => {
+      fixture.accounts.start(auditor.userId);
+      return { company, userId: auditor.userId };
+    },
+  },
   "users.disable": {
     action: "user.disable",
     as: operator,
@@ -368,6 +405,10 @@ test("these procedures ask a person to confirm", () => {
     "me.totp.begin",
     "me.totp.finish",
     "me.totp.remove",
+    "me.passkeys.begin",
+    "me.passkeys.finish",
+    "me.passkeys.rename",
+    "me.passkeys.remove",
     "me.backupCodes.renew",
     "secrets.reveal",
     "secrets.purge",
@@ -378,6 +419,7 @@ test("these procedures ask a person to confirm", () => {
     "companies.members.add",
     "companies.members.change",
     "companies.members.remove",
+    "companies.members.endSessions",
     "companies.apiKeys.create",
     "companies.apiKeys.rotate",
     "invitations.create",

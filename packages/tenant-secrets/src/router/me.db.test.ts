@@ -1,6 +1,7 @@
 import { TRPCError } from "@trpc/server";
 import { describe, expect, test } from "vitest";
 import { permissions } from "../access/permissions.ts";
+import { passkeyResponse } from "../testing/accounts.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createContext, publicError } from "./trpc.ts";
@@ -69,14 +70,49 @@ describe("a second factor", () => {
     const allowed = Object.keys(outcomes).filter((path) => !outcomes[path]?.includes("second factor"));
     // A link of an invitation works without a session as well, and gives no more than a membership.
     const forVisitors = ["invitations.look", "invitations.accept"];
-    expect(allowed).toEqual(["me.get", "me.active", "me.totp.begin", "me.totp.finish", ...forVisitors]);
-    expect(outcomes["secrets.list"]).toMatch(/^FORBIDDEN: .*add an authenticator app/);
+    const ofFactors = ["me.totp.begin", "me.totp.finish", "me.passkeys.begin", "me.passkeys.finish"];
+    expect(allowed).toEqual(["me.get", "me.active", ...ofFactors, ...forVisitors]);
+    expect(outcomes["secrets.list"]).toMatch(/^FORBIDDEN: .*add a passkey or an authenticator app/);
     expect((await api(id).me.get()).factors.due).toBe(true);
 
     await api(id).me.totp.begin();
     await api(id).me.totp.finish({ code: "fake-code" });
     expect((await api(id).me.get()).factors.due).toBe(false);
     expect((await api(id).secrets.list({ company })).secrets).toEqual([]);
+  });
+
+  test("may be a passkey alone, which gives backup codes", async () => {
+    const company = await fixture.company("database");
+    const { userId } = await fixture.person(company, "owner");
+    const id = start(userId, { enrolled: false });
+    expect((await api(id).me.passkeys.begin()).challenge).toBe("fake-challenge");
+    const add = () => api(id).me.passkeys.finish({ name: "Laptop", response: passkeyResponse });
+    expect((await add()).backupCodes?.length).toBeGreaterThan(0);
+    expect((await api(id).me.get()).factors).toMatchObject({ totp: false, passkeys: 1, due: false });
+    expect((await api(id).secrets.list({ company })).secrets).toEqual([]);
+    expect((await add()).backupCodes).toBeUndefined();
+  });
+
+  test("is not removed where it is the last one of an owner, whichever it is", async () => {
+    const company = await fixture.company("database");
+    const { userId } = await fixture.person(company, "owner");
+    const { me } = api(start(userId));
+    const last = /^CONFLICT: This is the only second factor/;
+    expect(await codeAndMessageOf(me.totp.remove())).toMatch(last);
+    await me.passkeys.finish({ name: "Laptop", response: passkeyResponse });
+    await me.totp.remove();
+    expect((await me.get()).factors).toMatchObject({ totp: false, passkeys: 1, due: false });
+    const [passkey] = await me.passkeys.list();
+    const remove = () => me.passkeys.remove({ id: passkey?.id ?? "" });
+    expect(await codeAndMessageOf(remove())).toMatch(last);
+    await me.totp.finish({ code: "fake-code" });
+    await remove();
+    expect((await me.get()).factors).toMatchObject({ totp: true, passkeys: 0 });
+
+    const member = await fixture.person(company, "member");
+    const own = api(start(member.userId)).me;
+    await own.totp.remove();
+    expect((await own.get()).factors).toMatchObject({ totp: false, due: false, backupCodesLeft: 0 });
   });
 
   test("members and auditors need none", async () => {
@@ -170,6 +206,34 @@ describe("sessions", () => {
   });
 });
 
+test("passkeys are added, counted, renamed and removed, by their own person alone", async () => {
+  const company = await fixture.company("database");
+  const [ada, other] = [await fixture.person(company, "member"), await fixture.person(company, "owner")];
+  const [mine, theirs] = [start(ada.userId), start(other.userId)];
+  const { me } = api(mine);
+  for (const name of ["", "\u202enohp"]) {
+    const finish = me.passkeys.finish({ name, response: passkeyResponse });
+    expect(await codeAndMessageOf(finish)).toMatch(/^INVALID_INPUT/);
+  }
+  const second = start(ada.userId);
+  await me.passkeys.finish({ name: "Laptop", response: passkeyResponse });
+  expect(await codeAndMessageOf(api(second).me.get())).toMatch(/^UNAUTHENTICATED/);
+  expect((await me.get()).factors.passkeys).toBe(1);
+  expect((await api(theirs).me.get()).factors.passkeys).toBe(0);
+  const id = (await me.passkeys.list())[0]?.id ?? "";
+
+  const foreign = api(theirs).me.passkeys;
+  expect(await codeAndMessageOf(foreign.rename({ id, name: "Mine" }))).toMatch(/^NOT_FOUND/);
+  expect(await codeAndMessageOf(foreign.remove({ id }))).toMatch(/^NOT_FOUND/);
+  expect(await foreign.list()).toEqual([]);
+  await me.passkeys.rename({ id, name: "Telephone" });
+  expect(await me.passkeys.list()).toMatchObject([{ id, name: "Telephone" }]);
+  const third = start(ada.userId);
+  await me.passkeys.remove({ id });
+  expect(await codeAndMessageOf(api(third).me.get())).toMatch(/^UNAUTHENTICATED/);
+  expect(await me.passkeys.list()).toEqual([]);
+});
+
 test("a name that a list cannot show is refused", async () => {
   const { userId } = await fixture.person(await fixture.company("database"), "member");
   const id = start(userId);
@@ -180,11 +244,15 @@ test("a name that a list cannot show is refused", async () => {
 
 test("where the product has a sign-in of its own, accounts are said to be managed there", async () => {
   const own = fixture.another({ accounts: undefined });
-  const { userId } = await fixture.person(await fixture.company("database"), "member");
+  const company = await fixture.company("database");
+  const { userId } = await fixture.person(company, "member");
   expect(await codeAndMessageOf(api(start(userId), own).me.get())).toMatch(
     /^NOT_SUPPORTED: .*sign-in of its own/,
   );
   expect(await codeOf(own.users.endSessions(operator, userId))).toBe("NOT_SUPPORTED");
+  expect(await codeOf(own.members.endSessions(operator, company, userId))).toBe("NOT_SUPPORTED");
+  const [listed] = await own.members.list(operator, company);
+  expect(listed).not.toHaveProperty("secondFactor");
   await expect(own.users.disable(operator, userId)).resolves.toBeDefined();
 });
 
@@ -200,6 +268,6 @@ test("no event holds a password, a code, a secret or a name", async () => {
   const events = await superuser<{ text: string }[]>`select audit_events::text as text from audit_events`;
   expect(events.length).toBeGreaterThan(20);
   expect(events.map(({ text }) => text).join("\n")).not.toMatch(
-    /fake password|fake-code|FAKETOTP|fake-backup|Ada/,
+    /fake password|fake-code|Laptop|Telephone|fake-attestation|FAKETOTP|fake-backup|Ada/,
   );
 });

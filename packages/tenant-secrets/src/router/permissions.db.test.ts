@@ -4,6 +4,7 @@ import { wire } from "@repo/catalog";
 import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { newRequest } from "../testing/approvals.ts";
+import { passkeyResponse } from "../testing/accounts.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
@@ -89,6 +90,11 @@ const table: Readonly<Record<string, Row>> = {
   "me.totp.begin": { may: people },
   "me.totp.remove": { may: people },
   "me.totp.finish": { may: people, input: () => ({ code: "000000" }) },
+  "me.passkeys.list": { may: people },
+  "me.passkeys.begin": { may: people },
+  "me.passkeys.finish": { may: people, input: () => ({ name: "Laptop", response: passkeyResponse }) },
+  "me.passkeys.rename": { may: "", unseen: people, input: () => ({ id: "none", name: "Laptop" }) },
+  "me.passkeys.remove": { may: "", unseen: people, input: () => ({ id: "none" }) },
   "me.backupCodes.renew": { may: people },
   "secrets.list": { may: everybody, input: ({ company }) => ({ company }) },
   "secrets.removed": { may: everybody, input: ({ company }) => ({ company }) },
@@ -258,6 +264,10 @@ const table: Readonly<Record<string, Row>> = {
         await superuser`insert into memberships (company_id, user_id, role, name, revision, mac_key_version, mac)
           select id, ${mine.userId}, 'auditor', 'Back', 1, 1, '' from companies where subdomain = ${mine.company}`;
     },
+  },
+  "companies.members.endSessions": {
+    may: insiders,
+    input: ({ company, userId }) => ({ company, userId }),
   },
   "users.disable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "users.endSessions": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },

@@ -10,6 +10,7 @@ import {
   memberOperations,
   meOperations,
   myBackupCodeOperations,
+  myPasskeyOperations,
   mySessionOperations,
   myTotpOperations,
   operatorOperations,
@@ -62,6 +63,21 @@ export const appRouter = router({
         },
       }),
     ),
+    passkeys: router(
+      procedures(myPasskeyOperations, {
+        list: ({ me }, caller) => me.passkeys(caller),
+        begin: ({ me }, caller) => me.beginPasskey(caller),
+        finish: async ({ me }, caller, given) => ({ backupCodes: await me.finishPasskey(caller, given) }),
+        rename: async ({ me }, caller, change) => {
+          await me.renamePasskey(caller, change);
+          return null;
+        },
+        remove: async ({ me }, caller, { id }) => {
+          await me.removePasskey(caller, id);
+          return null;
+        },
+      }),
+    ),
     backupCodes: router(
       procedures(myBackupCodeOperations, {
         renew: async ({ me }, caller) => ({ backupCodes: await me.renewBackupCodes(caller) }),
@@ -96,6 +112,10 @@ export const appRouter = router({
         add: ({ members }, caller, { company, ...member }) => members.add(caller, company, member),
         change: ({ members }, caller, { company, ...role }) => members.change(caller, company, role),
         remove: ({ members }, caller, { company, ...leaver }) => members.remove(caller, company, leaver),
+        endSessions: async ({ members }, caller, { company, userId }) => {
+          await members.endSessions(caller, company, userId);
+          return null;
+        },
       }),
     ),
 

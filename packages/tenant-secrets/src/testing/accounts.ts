@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Session } from "@repo/catalog";
+import { notFound, type Session } from "@repo/catalog";
 import type { Accounts } from "../companies/accounts.ts";
 import type { SignedIn } from "../companies/authenticate.ts";
 
@@ -7,18 +7,35 @@ interface TestSession extends SignedIn {
   readonly session: Session & { readonly createdAt: Date };
 }
 
+/** The answer of a browser, which the accounts in memory accept. */
+export const passkeyResponse = {
+  id: "fake-id",
+  rawId: "fake-id",
+  type: "public-key",
+  response: { clientDataJSON: "fake-data", attestationObject: "fake-attestation" },
+} as const;
+
 /** A product's own sign-in, in memory. The header `x-test-session` is the id of a session. */
 export interface TestAccounts extends Accounts {
   /** Starts a session of a person, as a sign-in does. */
-  start(userId: string, session?: Partial<Omit<Session, "createdAt">>): TestSession;
+  start(userId: string, session?: Partial<TestSession["session"]>): TestSession;
   signIn(headers: Headers): Promise<SignedIn | undefined>;
 }
 
 export function createTestAccounts(): TestAccounts {
   const sessions = new Map<string, TestSession>();
-  const enrolled = new Set<string>();
+  const lastSignIns = new Map<string, Date>();
+  const apps = new Set<string>();
+  const passkeys = new Map<string, { userId: string; id: string; name: string; createdAt: Date }>();
   const names = new Map<string, string>();
   const passwords = new Set<string>();
+  const passkeysOf = (userId: string) => [...passkeys.values()].filter(({ userId: of }) => of === userId);
+  const ownPasskey = (userId: string, id: string) => {
+    const found = passkeys.get(id);
+    if (found?.userId !== userId) throw notFound();
+    return found;
+  };
+  const isEnrolled = (userId: string): boolean => apps.has(userId) || passkeysOf(userId).length > 0;
   const codes = ["fake-backup-0001", "fake-backup-0002"];
   const endSessions = (userId: string, except?: string): number => {
     const ended = [...sessions.values()].filter(
@@ -32,18 +49,23 @@ export function createTestAccounts(): TestAccounts {
       const now = new Date();
       const made = { id: randomUUID(), confirmedAt: now, enrolled: true, createdAt: now, ...session };
       sessions.set(made.id, { userId, session: made });
-      if (made.enrolled) enrolled.add(userId);
+      lastSignIns.set(userId, made.createdAt);
+      if (made.enrolled) apps.add(userId);
       return { userId, session: made };
     },
     signIn: async (headers) => {
       const found = sessions.get(headers.get("x-test-session") ?? "");
       if (found === undefined) return undefined;
-      return { ...found, session: { ...found.session, enrolled: enrolled.has(found.userId) } };
+      return { ...found, session: { ...found.session, enrolled: isEnrolled(found.userId) } };
     },
     describe: async (userId) => ({
       email: `${userId}@example.com`,
       name: names.get(userId) ?? "",
-      factors: { totp: enrolled.has(userId), backupCodesLeft: enrolled.has(userId) ? codes.length : 0 },
+      factors: {
+        totp: apps.has(userId),
+        passkeys: passkeysOf(userId).length,
+        backupCodesLeft: isEnrolled(userId) ? codes.length : 0,
+      },
     }),
     touch: async () => {},
     sessions: async (userId) =>
@@ -63,12 +85,35 @@ export function createTestAccounts(): TestAccounts {
     totp: {
       begin: async (userId) => ({ uri: `otpauth://totp/${userId}`, secret: "FAKETOTPSECRET" }),
       finish: async (userId, { keepSession }) => {
-        enrolled.add(userId);
+        apps.add(userId);
         endSessions(userId, keepSession);
         return codes;
       },
       remove: async (userId, { keepSession }) => {
-        enrolled.delete(userId);
+        apps.delete(userId);
+        endSessions(userId, keepSession);
+      },
+    },
+    passkeys: {
+      list: async (userId) => passkeysOf(userId).map(({ userId: _, ...passkey }) => passkey),
+      begin: async (userId) => ({
+        rp: { name: "Test" },
+        user: { id: userId, name: userId, displayName: "" },
+        challenge: "fake-challenge",
+        pubKeyCredParams: [{ type: "public-key", alg: -7 }],
+      }),
+      finish: async (userId, { name, keepSession }) => {
+        const isFirst = !isEnrolled(userId);
+        const id = randomUUID();
+        passkeys.set(id, { userId, id, name, createdAt: new Date() });
+        endSessions(userId, keepSession);
+        return isFirst ? codes : undefined;
+      },
+      rename: async (userId, { id, name }) => {
+        passkeys.set(id, { ...ownPasskey(userId, id), name });
+      },
+      remove: async (userId, { id, keepSession }) => {
+        passkeys.delete(ownPasskey(userId, id).id);
         endSessions(userId, keepSession);
       },
     },
@@ -78,8 +123,11 @@ export function createTestAccounts(): TestAccounts {
       passwords.add(userId);
     },
     resetSecondFactor: async (userId) => {
-      enrolled.delete(userId);
+      apps.delete(userId);
+      for (const { id } of passkeysOf(userId)) passkeys.delete(id);
       endSessions(userId);
     },
+    lastSignIns: async (userIds) =>
+      new Map(userIds.map((id) => [id, { lastSignInAt: lastSignIns.get(id), secondFactor: isEnrolled(id) }])),
   };
 }
