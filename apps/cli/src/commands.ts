@@ -159,6 +159,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Destroy a retired version of the master key for good",
       load: async () => (await import("./commands/keys.ts")).destroyCommand,
     },
+    "keys rotate-sign-in": {
+      summary: "Make a new secret of the sign-in",
+      load: async () => (await import("./commands/keys-sign-in.ts")).rotateSignInCommand,
+    },
     "keys backup": {
       summary: "Write all master keys to an encrypted file",
       load: async () => (await import("./commands/keys-backup.ts")).backupCommand,

@@ -133,18 +133,13 @@ function backupDestinationOf(env: ApiEnvironment): BackupDestination | undefined
  * @returns undefined where the environment names no mail server
  * @throws {StartupError} naming the variable that is missing or malformed
  */
-function mailOf({
-  SMTP_URL: url,
-  MAIL_FROM: from,
-  SIGN_IN_SECRET: secret,
-  PUBLIC_URL: publicUrl,
-}: ApiEnvironment) {
+function mailOf({ SMTP_URL: url, MAIL_FROM: from, PUBLIC_URL: publicUrl }: ApiEnvironment) {
   if (url === undefined) return undefined;
-  if (from === undefined || secret === undefined || publicUrl === undefined) {
-    throw new StartupError("SMTP_URL is set: MAIL_FROM, SIGN_IN_SECRET and PUBLIC_URL have to be set, too.");
+  if (from === undefined || publicUrl === undefined) {
+    throw new StartupError("SMTP_URL is set: MAIL_FROM and PUBLIC_URL have to be set, too.");
   }
   try {
-    return { send: createSmtpMail({ url, from }), secret, publicUrl };
+    return { send: createSmtpMail({ url, from }), publicUrl };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new StartupError(`${error.message}. See docs/configuration.md.`);
@@ -166,8 +161,8 @@ function signInOf(
       "DATABASE_SIGN_IN_URL is set: SMTP_URL has to be set, too, for resets of passwords.",
     );
   try {
-    const { send: sendMail, secret, publicUrl } = mail;
-    return signPeopleIn({ databaseUrl, secret, publicUrl, sendMail, secrets });
+    const { send: sendMail, publicUrl } = mail;
+    return signPeopleIn({ databaseUrl, publicUrl, sendMail, secrets });
   } catch (error) {
     throw error instanceof TypeError ? new StartupError(error.message) : error;
   }

@@ -104,11 +104,9 @@ export const apiVariables = {
   QUOTA_SECRETS: wholeNumber.pipe(z.int().min(1)).default(10_000),
   QUOTA_VERSIONS: wholeNumber.pipe(z.int().min(1)).default(500_000),
   QUOTA_MEBIBYTES: wholeNumber.pipe(z.int().min(1)).default(512),
-  /** Sends the mail of invitations; without it there are none. With it, MAIL_FROM, SIGN_IN_SECRET and PUBLIC_URL are needed. */
+  /** Sends the mail of invitations; without it there are none. With it, MAIL_FROM and PUBLIC_URL are needed. */
   SMTP_URL: z.string().min(1).optional(),
   MAIL_FROM: z.string().min(1).optional(),
-  /** 256 random bits or more. Mails that wait to be sent are encrypted under a key that is derived from it. */
-  SIGN_IN_SECRET: z.string().min(32, "has fewer than 32 characters").optional(),
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.sendgrid.com"),
   LOG_LEVEL: z.enum(logLevels).default("info"),

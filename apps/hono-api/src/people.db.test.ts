@@ -101,7 +101,6 @@ describe("a process with DATABASE_SIGN_IN_URL", () => {
       ...variables,
       SMTP_URL: "smtp://127.0.0.1:1",
       MAIL_FROM: "no-reply@example.test",
-      SIGN_IN_SECRET: "fake-secret-of-a-test-fake-secret-of-a-test",
       PUBLIC_URL: "http://localhost:3000",
     });
     whenDone(async () => {

@@ -4,7 +4,6 @@ import { createSignIn, type Mail, type SignIn } from "@repo/sign-in";
 export interface PeopleOptions {
   /** Of the role tenant_secrets_sign_in. */
   readonly databaseUrl: string;
-  readonly secret: string;
   readonly publicUrl: string;
   readonly sendMail: (mail: Mail) => Promise<void>;
   /** The product, which is created with this sign-in and so after it. */
@@ -12,11 +11,10 @@ export interface PeopleOptions {
 }
 
 /** The sign-in of people, with the limits and the audit log of the product. @throws {TypeError} as `createSignIn` */
-export function signPeopleIn({ secrets, secret, ...options }: PeopleOptions): SignIn {
-  const known = [{ version: 1, value: secret }] as const;
+export function signPeopleIn({ secrets, ...options }: PeopleOptions): SignIn {
   return createSignIn({
     ...options,
-    secrets: async () => known,
+    secrets: () => secrets().admin.signInSecrets.load(),
     admit: (key, from) => secrets().admin.signInSteps.admit(key, from),
     onEvent: (step) => secrets().admin.signInSteps.record(step),
   });

@@ -100,6 +100,7 @@ export const auditActions = {
   "key.destroy-company": "changes",
   "key.rotate-audit": null,
   "key.rotate-rows": null,
+  "key.rotate-sign-in": null,
   "key.emergency-rotate": null,
   "key.status": null,
   "key.report": null,

@@ -26,6 +26,7 @@ import { createStamps } from "./companies/stamps.ts";
 import { createSuspension } from "./companies/suspension.ts";
 import { createSignInSteps } from "./companies/sign-in-steps.ts";
 import { createUsers } from "./companies/users.ts";
+import { createSignInSecrets } from "./keys/sign-in-secrets.ts";
 import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
 import { requireChecks } from "./providers/credential-check.ts";
@@ -66,7 +67,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   const { staleIfErrorMs } = cacheOptions;
   const authentication = createAuthentication({ ...base, limits, signIn, staleIfErrorMs });
 
-  const mailing = options.mail && createMailing(options.mail);
+  const signInSecrets = createSignInSecrets(infisical, operations);
+  const mailing = options.mail && createMailing(options.mail, () => signInSecrets.load());
 
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });
   const { stores, cache, databaseStore, announceOutside: announce } = held;
@@ -101,6 +103,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     invitations: createInvitations(operations, companies, mailing),
     acceptance: createAcceptance({ ...base, limits, accounts }),
     mailing,
+    signInSecrets,
     isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
     approvals: createApprovals(base),
@@ -121,6 +124,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     prepare: async () => {
       await audit.ready();
       await rowKeys.load().catch(throwTenantSecretsError);
+      if (mailing !== undefined || accounts !== undefined) await signInSecrets.load();
     },
     tryInfisicalRights: () => tryInfisicalRights(database, infisical).catch(throwTenantSecretsError),
     flush: () => audit.flush(),

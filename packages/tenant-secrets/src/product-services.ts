@@ -21,6 +21,7 @@ import type { EmergencyRotation } from "./keys/rotation/emergency.ts";
 import type { StoreBackup } from "./keys/backup/destination.ts";
 import type { MasterKeyRegistry } from "./keys/master/master-key-registry.ts";
 import type { KeyRotation } from "./keys/rotation/rotation.ts";
+import type { SignInSecretStore } from "./keys/sign-in-secrets.ts";
 import type { Shredding } from "./keys/shredding/shredding.ts";
 import type { ImportLegacy } from "./migration/legacy-import.ts";
 import type { AuditService } from "./audit/audit-service.ts";
@@ -53,6 +54,7 @@ export interface Services {
   readonly operators: Operators;
   readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
+  readonly signInSecrets: SignInSecretStore;
   readonly keyRotation: KeyRotation;
   readonly keyBackups: KeyBackups;
   readonly storeBackup: StoreBackup;

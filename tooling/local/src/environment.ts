@@ -76,7 +76,7 @@ export interface LocalServers {
   readonly database: RoleUrls | undefined;
   readonly infisical: InfisicalServer | undefined;
   readonly stripe: { readonly url: string } | undefined;
-  readonly mail?: { readonly smtpUrl: string; readonly signInSecret: string } | undefined;
+  readonly mail?: { readonly smtpUrl: string } | undefined;
 }
 
 interface ApiPlaces {
@@ -123,8 +123,6 @@ function mailVariables({ mail, database }: LocalServers): Variables {
         SMTP_URL: mail.smtpUrl,
         MAIL_FROM: "Tenant Secrets <no-reply@tenant-secrets.test>",
         MAIL_FROM_FILE: undefined,
-        SIGN_IN_SECRET: mail.signInSecret,
-        SIGN_IN_SECRET_FILE: undefined,
         ...(database !== undefined && { DATABASE_SIGN_IN_URL: database.signIn }),
       };
 }

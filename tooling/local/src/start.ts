@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { usableDataDir } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
@@ -25,7 +24,6 @@ import { startLocalStripe } from "./stripe.ts";
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
 
 const credentialsFile = "credentials.json";
-const signInFile = "sign-in.json";
 const envFileName = "local.env";
 
 const say = (line: string): void => console.log(line);
@@ -49,7 +47,7 @@ async function start(): Promise<void> {
   const database = given.database ? undefined : await startPostgres(data, ports);
   const infisical = given.infisical ? undefined : await startInfisical(data, ports);
   const stripe = given.stripe ? undefined : await startStripe(ports);
-  const mail = given.mail ? undefined : await startMail(data, ports);
+  const mail = given.mail ? undefined : await startMail(ports);
 
   const port = await findFreePort(preferredPort);
   if (port !== preferredPort) say(`Port ${preferredPort} is taken; the API takes ${port}.`);
@@ -146,7 +144,7 @@ async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
   return stripe;
 }
 
-async function startMail(data: DataDirectory, ports: Ports): Promise<LocalServers["mail"]> {
+async function startMail(ports: Ports): Promise<LocalServers["mail"]> {
   const smtpPort = await ports.find("SMTP");
   const port = await ports.find("Inbox");
   const inbox = await startInbox({
@@ -158,10 +156,7 @@ async function startMail(data: DataDirectory, ports: Ports): Promise<LocalServer
   ports.remember("SMTP", smtpPort);
   ports.remember("Inbox", port);
   say(`Mail         ${inbox.url}  (a local stand-in)`);
-  const known = data.read(signInFile)["secret"];
-  const signInSecret = known ?? randomBytes(32).toString("base64url");
-  if (known === undefined) data.write(signInFile, { secret: signInSecret });
-  return { smtpUrl: inbox.smtpUrl, signInSecret };
+  return { smtpUrl: inbox.smtpUrl };
 }
 
 async function demoCredentials(

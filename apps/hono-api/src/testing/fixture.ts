@@ -168,7 +168,6 @@ export async function startApi({
       ? undefined
       : signPeopleIn({
           databaseUrl: backends.database.urls.signIn,
-          secret: "fake-secret-of-a-test-fake-secret-of-a-test",
           publicUrl: "http://localhost",
           sendMail: async (mail) => void mails.push(mail),
           secrets: () => secrets,

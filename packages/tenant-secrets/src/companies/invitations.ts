@@ -22,7 +22,7 @@ import { givesRole } from "../access/permissions.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 import type { Companies, Company } from "./companies.ts";
 import { type InvitationRow, isOpen, makeToken, requireNoMember } from "./invitation-rows.ts";
-import { invitationMail, type Mailing } from "./mailing.ts";
+import { type EnqueueMail, invitationMail, type Mailing } from "./mailing.ts";
 import { parseAddress } from "./members.ts";
 
 const { companies: companyTable, invitations } = tables;
@@ -43,6 +43,12 @@ export interface Invitations {
   resend(caller: Caller, company: string, id: string): Promise<InvitationDescription>;
   /** The link no longer works. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN */
   revoke(caller: Caller, company: string, id: string): Promise<void>;
+}
+
+interface Sender {
+  readonly caller: Caller;
+  readonly company: Company;
+  readonly enqueue: EnqueueMail | undefined;
 }
 
 const toManage = { verb: "members", to: "manage invitations" } as const;
@@ -69,10 +75,10 @@ export function createInvitations(
   /** Stores the invitation with a new token, in place of `open` if there is one, and enqueues its mail. */
   const send = async (
     { statements, writer }: Transaction,
-    { caller, company }: { readonly caller: Caller; readonly company: Company },
+    { caller, company, enqueue }: Sender,
     asked: Pick<InvitationRow, "email" | "role"> & { readonly open: InvitationRow | undefined },
   ) => {
-    if (mailing === undefined) throw noMail();
+    if (mailing === undefined || enqueue === undefined) throw noMail();
     const { email, role, open } = asked;
     const { token, tokenHash } = makeToken();
     const [times] = z
@@ -101,7 +107,7 @@ export function createInvitations(
     if (kept === undefined) throw new Error("a row that was written is there");
     const { subdomain } = company;
     const { expiresAt } = times;
-    await mailing.enqueue(statements, invitationMail(mailing, { email, role, subdomain, token, expiresAt }));
+    await enqueue(statements, invitationMail(mailing, { email, role, subdomain, token, expiresAt }));
     return audited(describe(kept), eventOf(kept));
   };
 
@@ -142,6 +148,7 @@ export function createInvitations(
     create: async (caller, subdomain, { requestId, ...asked }) => {
       const operation = await resolve({ caller, action: "invitation.create" }, subdomain);
       const { company } = operation;
+      const enqueue = await mailing?.ready();
       const deny = givesRole(caller.actor, company.id, asked.role) ? undefined : forbidden("invite an owner");
       const once = { requestId, asked: { company: company.id, ...asked }, answer: StoredDescription };
       const change = { ...operation, deny, once, guard: guardOf(caller, company) };
@@ -165,7 +172,7 @@ export function createInvitations(
             throw forbidden("change an owner's invitation");
           writer.require(invitationState(open), open);
         }
-        return send(transaction, { caller, company }, { email, role: asked.role, open });
+        return send(transaction, { caller, company, enqueue }, { email, role: asked.role, open });
       });
     },
 
@@ -173,10 +180,12 @@ export function createInvitations(
       const subject = z.uuid().safeParse(id).data;
       const operation = await resolve({ caller, action: "invitation.create", subject }, subdomain);
       const { company } = operation;
+      const enqueue = await mailing?.ready();
       return operations.change({ ...operation, guard: guardOf(caller, company) }, async (transaction) => {
         const open = await getOpen(transaction, caller, { company, id: subject });
         transaction.writer.require(invitationState(open), open);
-        return send(transaction, { caller, company }, { email: open.email, role: open.role, open });
+        const sender = { caller, company, enqueue };
+        return send(transaction, sender, { email: open.email, role: open.role, open });
       });
     },
 

@@ -1,3 +1,4 @@
+import { TenantSecretsError } from "@repo/catalog";
 import { enqueueJob, type Statements } from "@repo/db";
 import { decryptMail, deriveMailKey, encryptMail } from "@repo/envelope";
 import { oneLine, type Mail, type SendMail } from "@repo/mail";
@@ -6,21 +7,31 @@ import { z } from "zod";
 /** How a deployment sends mail. */
 export interface MailOptions {
   readonly send: SendMail;
-  /** SIGN_IN_SECRET, from which the key is derived that encrypts mails while they wait. */
-  readonly secret: string;
   /** The origin of links in mails. Never taken from a request. */
   readonly publicUrl: string;
 }
 
+/** A secret of the sign-in, at least 32 characters. */
+export interface SignInSecret {
+  readonly version: number;
+  readonly value: string;
+}
+
+/** The current one first; the others decrypt, and encrypt nothing new. */
+export type SignInSecrets = readonly [SignInSecret, ...SignInSecret[]];
+
+/** Enqueues a mail in the transaction of a change. It waits encrypted, because its link is a credential. */
+export type EnqueueMail = (statements: Statements, mail: Mail) => Promise<void>;
+
 /** Mails that belong to a change: a job sends them once the change is committed. */
 export interface Mailing {
   readonly publicUrl: string;
-  /** Enqueues a mail in the transaction of the change. It waits encrypted, because its link is a credential. */
-  enqueue(statements: Statements, mail: Mail): Promise<void>;
+  /** Loads the key of mails, before the transaction. @throws {TenantSecretsError} KEY_UNAVAILABLE */
+  ready(): Promise<EnqueueMail>;
   /**
    * Sends a mail that was enqueued.
    *
-   * @throws {TenantSecretsError} INTEGRITY_FAILURE if another secret encrypted it
+   * @throws {TenantSecretsError} INTEGRITY_FAILURE if none of the secrets encrypted it; KEY_UNAVAILABLE
    * @throws {MailError} if the server did not accept it: the job is retried
    */
   deliver(encrypted: string): Promise<void>;
@@ -31,19 +42,37 @@ export const mailTask = "send-mail";
 
 const StoredMail = z.strictObject({ to: z.string(), subject: z.string(), text: z.string() });
 
-export function createMailing({ send, secret, publicUrl }: MailOptions): Mailing {
-  const key = deriveMailKey(secret);
+export function createMailing(
+  { send, publicUrl }: MailOptions,
+  loadSecrets: () => Promise<SignInSecrets>,
+): Mailing {
   return {
     publicUrl,
-    enqueue: async (statements, mail) => {
-      const encrypted = encryptMail(key, Buffer.from(JSON.stringify(mail), "utf8"));
-      await enqueueJob(statements, { task: mailTask, payload: { encrypted } });
+    ready: async () => {
+      const [current] = await loadSecrets();
+      const key = deriveMailKey(current.value);
+      return async (statements, mail) => {
+        const encrypted = encryptMail(key, Buffer.from(JSON.stringify(mail), "utf8"));
+        await enqueueJob(statements, { task: mailTask, payload: { encrypted } });
+      };
     },
     deliver: async (encrypted) => {
-      const text = decryptMail(key, encrypted).toString("utf8");
+      const text = decryptWithAny(encrypted, await loadSecrets());
       await send(StoredMail.parse(JSON.parse(text)));
     },
   };
+}
+
+/** Mails that were enqueued before a rotation are under an earlier secret. */
+function decryptWithAny(encrypted: string, [secret, ...others]: SignInSecrets): string {
+  try {
+    return decryptMail(deriveMailKey(secret.value), encrypted).toString("utf8");
+  } catch (error) {
+    const [next, ...rest] = others;
+    const isOther = error instanceof TenantSecretsError && error.code === "INTEGRITY_FAILURE";
+    if (!isOther || next === undefined) throw error;
+    return decryptWithAny(encrypted, [next, ...rest]);
+  }
 }
 
 /** The mail with the link of an invitation. @param token in the fragment, which browsers send to no server */

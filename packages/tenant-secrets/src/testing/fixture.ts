@@ -45,7 +45,6 @@ function signInWith(accounts: TestAccounts): SignIn {
 /** Enqueues mail like a deployment does; a test that reads one runs the jobs. */
 const mail: MailOptions = {
   send: async () => {},
-  secret: "fake-sign-in-secret-of-32-characters",
   publicUrl: "https://admin.example.test",
 };
 
@@ -105,6 +104,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
   };
   const { database, infisical } = connect();
   await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  await infisical.putSecret("/hono-api", "SIGN_IN_SECRET", randomBytes(32).toString("hex"));
   const accounts = createTestAccounts();
   const people = { signIn: signInWith(accounts), accounts };
   const secrets = assembleTenantSecrets({
