@@ -410,6 +410,7 @@ create table invitations (
   constraint invitations_token_hash_key UNIQUE (token_hash)
 );
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.invitations FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER notify_list AFTER INSERT OR DELETE OR UPDATE OF role, expires_at, accepted_at, revoked_at ON public.invitations FOR EACH ROW EXECUTE FUNCTION notify_of_member();
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.invitations FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
 CREATE UNIQUE INDEX invitations_open ON public.invitations USING btree (company_id, email) WHERE ((accepted_at IS NULL) AND (revoked_at IS NULL));
 alter table invitations enable row level security;

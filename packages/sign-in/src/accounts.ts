@@ -4,6 +4,7 @@ import { notFound, TenantSecretsError } from "@repo/catalog";
 import { hashPassword } from "./password-hash.ts";
 import { requireStrongPassword } from "./password-rules.ts";
 import type { CreationOptions, PasskeyDescription, Passkeys } from "./passkeys.ts";
+import type { Passwords } from "./passwords.ts";
 import { people } from "./people.ts";
 import type { SecondFactor } from "./second-factor.ts";
 import type { SessionDescription, Sessions } from "./sessions.ts";
@@ -32,6 +33,8 @@ export interface Accounts {
   /** The first password of an invited person. @throws {TenantSecretsError} INVALID_INPUT; CONFLICT where there is one */
   createPassword(userId: string, password: string): Promise<void>;
   hasPassword(userId: string): Promise<boolean>;
+  /** Whether this password alone signs the person in. The caller limits attempts. */
+  signsIn(userId: string, password: string): Promise<boolean>;
   readonly totp: {
     begin(userId: string): Promise<{ readonly uri: string; readonly secret: string }>;
     /** Ends the other sessions. @returns the backup codes, shown this once */
@@ -78,9 +81,10 @@ interface Parts {
   readonly sessions: Sessions;
   readonly secondFactor: SecondFactor;
   readonly passkeys: Passkeys;
+  readonly passwords: Passwords;
 }
 
-export function createAccounts({ database, sessions, secondFactor, passkeys }: Parts): Accounts {
+export function createAccounts({ database, sessions, secondFactor, passkeys, passwords }: Parts): Accounts {
   const find = async (userId: string) => {
     const [row] = await database.call((statements) =>
       statements.select().from(people).where(eq(people.id, userId)),
@@ -152,6 +156,14 @@ export function createAccounts({ database, sessions, secondFactor, passkeys }: P
         statements.select({ id: accounts.id }).from(accounts).where(ofPerson(userId)),
       );
       return rows.length > 0;
+    },
+
+    signsIn: async (userId, password) => {
+      const [person] = await database.call((statements) =>
+        statements.select().from(people).where(eq(people.id, userId)),
+      );
+      if (person === undefined || person.twoFactorEnabled) return false;
+      return passwords.isOf(userId, password);
     },
 
     totp: {

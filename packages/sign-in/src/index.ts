@@ -57,7 +57,7 @@ export function createSignIn(options: SignInOptions): SignIn {
       const { userId, email: _, ...session } = found;
       return { userId, session };
     },
-    accounts: createAccounts({ database, sessions, secondFactor, passkeys }),
+    accounts: createAccounts({ database, sessions, secondFactor, passkeys, passwords }),
     close: async () => {
       await handler.settle();
       await database.close();

@@ -129,6 +129,8 @@ export interface ApiOptions {
   readonly adminDirectory?: string;
   /** Where the mails of the sign-in go. Without it, or without `backends`, no person signs in. */
   readonly mails?: Mail[];
+  /** The database of the sign-in. Default: that of `backends`. */
+  readonly signInUrl?: string;
 }
 
 /** The API on a socket, in this process. Without `backends` its database, Infisical and Stripe are unreachable. */
@@ -140,6 +142,7 @@ export async function startApi({
   maxRequestsInFlight = 1000,
   adminDirectory,
   mails,
+  signInUrl = backends?.database.urls.signIn,
 }: ApiOptions = {}): Promise<Api> {
   const unreachableUrl = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
   const metrics = createMetrics();
@@ -164,10 +167,10 @@ export async function startApi({
   if (started) await startUp.run(async () => {}, new AbortController().signal);
   const catalog: Catalog = deliveryChatCatalog;
   const signIn =
-    mails === undefined || backends === undefined
+    mails === undefined || signInUrl === undefined
       ? undefined
       : signPeopleIn({
-          databaseUrl: backends.database.urls.signIn,
+          databaseUrl: signInUrl,
           publicUrl: "http://localhost",
           sendMail: async (mail) => void mails.push(mail),
           secrets: () => secrets,

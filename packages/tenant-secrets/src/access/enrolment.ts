@@ -1,4 +1,4 @@
-import type { Caller } from "@repo/catalog";
+import { type Caller, TenantSecretsError } from "@repo/catalog";
 
 /** Whether a signed-in person has to have a second factor: owners and admins of any company, and those who may act as operators. */
 export function needsSecondFactor({ actor, session, link }: Caller): boolean {
@@ -10,4 +10,13 @@ export function needsSecondFactor({ actor, session, link }: Caller): boolean {
 /** Whether a signed-in person must add a second factor before anything else. */
 export function lacksSecondFactor(caller: Caller): boolean {
   return caller.session?.enrolled === false && needsSecondFactor(caller);
+}
+
+/** @returns FORBIDDEN for such a person */
+export function secondFactorDue(caller: Caller): TenantSecretsError | undefined {
+  if (!lacksSecondFactor(caller)) return undefined;
+  return new TenantSecretsError(
+    "FORBIDDEN",
+    "Owners and admins need a second factor: add a passkey or an authenticator app to the account first.",
+  );
 }

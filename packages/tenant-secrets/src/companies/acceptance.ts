@@ -39,8 +39,8 @@ export interface Acceptance {
   look(visitor: Visitor, token: string): Promise<InvitationView>;
   /**
    * Makes the person a member, once. A person with an account has to be signed in as the address of the invitation; a new one
-   * sets a name and a password. If the process ends in the middle, the person may have a password and no membership yet: they
-   * sign in and accept.
+   * sets a name and a password. If the process ends in the middle, the person may have a password and no membership yet: the
+   * same call again finishes it.
    *
    * @throws {TenantSecretsError} as `look`; FORBIDDEN for other people; INVALID_INPUT for a name or password that is missing or
    *   refused; NOT_SUPPORTED for a new person where passwords are kept by the product's own sign-in
@@ -51,7 +51,7 @@ export interface Acceptance {
 interface AcceptanceParts {
   readonly operations: Operations;
   readonly authentic: AuthenticRows;
-  readonly limits: Pick<RateLimits, "admitVisitor">;
+  readonly limits: Pick<RateLimits, "admitVisitor" | "admitAttempt">;
   readonly accounts: Accounts | undefined;
 }
 
@@ -66,7 +66,7 @@ export function createAcceptance({ operations, authentic, limits, accounts }: Ac
   };
 
   /** @returns the id of the person, who has a password afterwards */
-  const register = async ({ token, name, password }: InvitationAnswer): Promise<void> => {
+  const register = async ({ token, name, password }: InvitationAnswer): Promise<string> => {
     if (accounts === undefined) throw forbidden("set a password here");
     if (name === undefined || password === undefined)
       throw refused("a new person sets a name and a password");
@@ -76,6 +76,23 @@ export function createAcceptance({ operations, authentic, limits, accounts }: Ac
       return findOrMakeUser({ statements, writer }, invitation.email);
     });
     await accounts.createPassword(userId, password);
+    return userId;
+  };
+
+  /**
+   * Whose password it is, of a person who set it with this link before the process ended. Link and password are no less than a
+   * sign-in; with a second factor, the person signs in.
+   *
+   * @throws {TenantSecretsError} RATE_LIMITED
+   */
+  const recognize = async (
+    visitor: Visitor,
+    { userId }: OpenInvitation,
+    { password }: InvitationAnswer,
+  ): Promise<string | undefined> => {
+    if (accounts === undefined || userId === undefined || password === undefined) return undefined;
+    await limits.admitAttempt(`invitation of ${userId}`, visitor);
+    return (await accounts.signsIn(userId, password)) ? userId : undefined;
   };
 
   const join = (steps: Steps, { token, name }: InvitationAnswer): Promise<AcceptedInvitation> =>
@@ -123,14 +140,21 @@ export function createAcceptance({ operations, authentic, limits, accounts }: Ac
           throw refused(`a name has ${displayNameRule}`);
         const found = await find(answer.token);
         const step = await next(visitor, found);
-        if (step === "sign-in" || step === "other-person") {
+        if (step === "accept") return join(steps, answer);
+        const userId =
+          step === "register"
+            ? await register(answer)
+            : step === "sign-in"
+              ? await recognize(visitor, found, answer)
+              : undefined;
+        if (userId === undefined) {
           throw new TenantSecretsError(
             "FORBIDDEN",
             `This invitation is for ${masked(found.invitation.email)}: sign in as that person.`,
           );
         }
-        if (step === "register") await register(answer);
-        return join(steps, answer);
+        const person: Caller = { actor: { kind: "user", id: userId, roles: new Map() }, requestId, address };
+        return join(operations.steps({ caller: person, action: "invitation.accept" }), answer);
       });
     },
   };

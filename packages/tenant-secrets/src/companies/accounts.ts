@@ -60,6 +60,8 @@ export interface Accounts {
   /** Removes the second factor, and ends all sessions. */
   resetSecondFactor(userId: string): Promise<void>;
   hasPassword(userId: string): Promise<boolean>;
+  /** Whether this password alone signs the person in. The caller limits attempts. */
+  signsIn(userId: string, password: string): Promise<boolean>;
   /** The first password of an invited person. @throws {TenantSecretsError} INVALID_INPUT; CONFLICT where there is one */
   createPassword(userId: string, password: string): Promise<void>;
   /** The last complete sign-in of each person, and whether they have a second factor. */

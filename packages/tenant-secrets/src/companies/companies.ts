@@ -16,6 +16,7 @@ import {
   TenantSecretsError,
 } from "@repo/catalog";
 import type { Attempt } from "../access/attempt.ts";
+import { secondFactorDue } from "../access/enrolment.ts";
 import type { ManagementRequest } from "../access/management-requests.ts";
 import { audited, type Operations, type Transaction } from "../access/operation.ts";
 import { entersCompany } from "../access/permissions.ts";
@@ -112,6 +113,9 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
   return {
     resolve: async (request, subdomain) => {
       const { caller } = request;
+      // Here too, for code of the product that acts for a person without the router.
+      const due = secondFactorDue(caller);
+      if (due !== undefined) return operations.deny(request, due);
       const row = Subdomain.safeParse(subdomain).success ? await find(caller, subdomain) : undefined;
       const company = row && verified(caller, row);
       // Audited in the caller's own company, whose auditors must not learn whether the other one exists.

@@ -24,6 +24,7 @@ let dies = false;
 const accounts: Accounts = {
   ...createTestAccounts(),
   hasPassword: async (userId) => passwords.has(userId),
+  signsIn: async (userId, given) => passwords.get(userId) === given,
   createPassword: async (userId, password) => {
     if (passwords.has(userId)) throw new TenantSecretsError("CONFLICT", "There is a password.");
     passwords.set(userId, password);
@@ -92,7 +93,7 @@ describe("an invitation", () => {
     expect(await invitations.list(operator, company)).toEqual([]);
     expect(await eventsOf(id)).toMatchObject([
       { action: "invitation.create", outcome: "success", reason: "admin", kind: "operator" },
-      { action: "invitation.accept", outcome: "success", reason: "admin", kind: "job" },
+      { action: "invitation.accept", outcome: "success", reason: "admin", kind: "user" },
     ]);
   });
 
@@ -211,8 +212,42 @@ describe("an invitation", () => {
       ),
     );
     expect(codes.filter((code) => code === "no error")).toHaveLength(1);
-    expect(codes.filter((code) => !["no error", "CONFLICT", "FORBIDDEN"].includes(code))).toEqual([]);
+    expect(
+      codes.filter((code) => !["no error", "CONFLICT", "FORBIDDEN", "RATE_LIMITED"].includes(code)),
+    ).toEqual([]);
     expect(await members.list(operator, company)).toHaveLength(1);
+  });
+
+  test("is finished with the same link and password, and no other, if the process dies between password and membership", async () => {
+    const [company, email] = [await fixture.company("database"), newAddress()];
+    const { id, token } = await invited(company, email);
+    const answer = { token, name: "Ada", password };
+    dies = true;
+    await codeOf(acceptance.accept(guest(), answer)).finally(() => (dies = false));
+    const wrong = acceptance.accept(guest(), { ...answer, password: "fake-password-of-eve" });
+    expect(await codeOf(wrong)).toBe("FORBIDDEN");
+    expect(await members.list(operator, company)).toEqual([]);
+    expect(await acceptance.accept(guest(), answer)).toEqual({ company, role: "member" });
+    const [member] = await members.list(operator, company);
+    expect(member).toMatchObject({ name: "Ada", email });
+    const actors = await superuser`select actor_kind || ' ' || actor_id as actor from audit_events
+      where subject = ${id} and action = 'invitation.accept' and outcome = 'success'`;
+    expect(actors).toEqual([{ actor: `user ${member?.userId}` }]);
+  });
+
+  test("is not accepted by guesses of a password: 20 a minute are verified", async () => {
+    const [company, elsewhere] = [await fixture.company("database"), await fixture.company("database")];
+    const ada = await members.add(operator, elsewhere, { email: newAddress(), name: "Ada", role: "owner" });
+    passwords.set(ada.userId, password);
+    const { token } = await invited(company, ada.email);
+    const codes = await Promise.all(
+      Array.from({ length: 25 }, (_, i) =>
+        codeOf(acceptance.accept(guest(), { token, name: "Ada", password: `fake-guess-number-${i}` })),
+      ),
+    );
+    expect(codes.filter((code) => code === "FORBIDDEN")).toHaveLength(20);
+    expect(codes.filter((code) => code === "RATE_LIMITED")).toHaveLength(5);
+    expect(await members.list(operator, company)).toEqual([]);
   });
 
   test("is finished by the person if the process dies between password and membership", async () => {

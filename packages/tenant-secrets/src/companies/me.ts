@@ -18,7 +18,7 @@ import {
   type UserActor,
 } from "@repo/catalog";
 import { confirmedUntil } from "../access/confirmation.ts";
-import { lacksSecondFactor, needsSecondFactor } from "../access/enrolment.ts";
+import { lacksSecondFactor, needsSecondFactor, secondFactorDue } from "../access/enrolment.ts";
 import type { Operations } from "../access/operation.ts";
 import { permissions } from "../access/permissions.ts";
 import type { Accounts } from "./accounts.ts";
@@ -207,11 +207,8 @@ export function createMe(
       }),
 
     requireSecondFactor: async (caller) => {
-      if (!lacksSecondFactor(caller)) return;
-      const error = new TenantSecretsError(
-        "FORBIDDEN",
-        "Owners and admins need a second factor: add a passkey or an authenticator app to the account first.",
-      );
+      const error = secondFactorDue(caller);
+      if (error === undefined) return;
       await operations.deny({ caller, action: "factor.require", subject: caller.actor.id }, error);
     },
   };

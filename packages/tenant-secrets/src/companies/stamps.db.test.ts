@@ -58,6 +58,17 @@ describe("a change by a third process moves, in every process, the counter of", 
     ]);
   });
 
+  test("members: an invitation that is sent and revoked", async () => {
+    const company = await fixture.company("database");
+    let id = "";
+    const invitation = { email: "ada@example.com", role: "member" } as const;
+    const invite = async () => ({ id } = await secrets.invitations.create(operator, company, invitation));
+    expect(await movedBy(company, invite)).toEqual(["members"]);
+    expect(await movedBy(company, () => secrets.invitations.revoke(operator, company, id))).toEqual([
+      "members",
+    ]);
+  });
+
   test("members: one who is added, changed and removed", async () => {
     const company = await fixture.company("database");
     const member = { email: "ada@example.com", name: "Ada", role: "member" } as const;

@@ -119,6 +119,7 @@ export function createTestAccounts(): TestAccounts {
     },
     renewBackupCodes: async () => codes,
     hasPassword: async (userId) => passwords.has(userId),
+    signsIn: async () => false,
     createPassword: async (userId) => {
       passwords.add(userId);
     },

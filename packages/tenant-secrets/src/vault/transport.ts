@@ -5,6 +5,7 @@ import {
   type VaultOperations,
   vaultOperations,
 } from "@repo/catalog";
+import { lacksConfirmation } from "../access/confirmation.ts";
 import type { Companies } from "../companies/companies.ts";
 import { handlerOf, resolveFor } from "./authorize.ts";
 import type { Vault } from "./vault.ts";
@@ -15,8 +16,12 @@ export function vaultTransport(
   caller: Caller,
   subdomain: string,
 ): SecretTransport {
-  const resolve = (name: keyof VaultOperations, input: object) =>
-    resolveFor(companies, { caller, operation: vaultOperations[name], company: subdomain, input });
+  const resolve = (name: keyof VaultOperations, input: object) => {
+    const operation = vaultOperations[name];
+    const confirmationDue = "stepUp" in operation && lacksConfirmation(caller);
+    const asked = confirmationDue ? { ...caller, confirmationDue } : caller;
+    return resolveFor(companies, { caller: asked, operation, company: subdomain, input });
+  };
   return {
     ...callsOf(vaultOperations, async (name, input) =>
       handlerOf(vault, name)(await resolve(name, input), input),
