@@ -199,6 +199,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Replace every key, and list the credentials to replace elsewhere",
       load: async () => (await import("./commands/keys-emergency-rotate.ts")).emergencyRotateCommand,
     },
+    health: {
+      summary: "Show what works now",
+      load: async () => (await import("./commands/health.ts")).healthCommand,
+    },
     "runs list": {
       summary: "List rotations and other long work",
       load: async () => (await import("./commands/runs.ts")).listCommand,

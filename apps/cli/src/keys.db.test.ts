@@ -92,9 +92,9 @@ test(
         run("report"),
       ]);
       expect(again.stdout).toBe(written);
-      expect(status.stdout).toMatch(/^1 +MASTER_ENCRYPTION_KEY +retired +0 +[\w-]{12}$/m);
+      expect(status.stdout).toMatch(/^1 +MASTER_ENCRYPTION_KEY +retired +0 +0 +[\w-]{12}$/m);
       expect(status.stdout).toMatch(
-        /^2 +MASTER_ENCRYPTION_KEY_V2 +active +0 days +\d+ +\d{4}-\S+ \S+Z +[\w-]{12}$/m,
+        /^2 +MASTER_ENCRYPTION_KEY_V2 +active +0 days +\d+ +0 +\d{4}-\S+ \S+Z +[\w-]{12}$/m,
       );
       const [{ id }] = JSON.parse(json.stdout).processes;
       expect(id).toMatch(/^[0-9a-f-]{36}$/);

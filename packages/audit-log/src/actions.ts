@@ -29,6 +29,7 @@ export const auditActions = {
   "company.set-recovery": "changes",
   "company.set-store": "changes",
   "company.stamp": null,
+  "system.health": null,
   "company.suspend": "changes",
   "company.resume": "changes",
   "api-key.create": "changes",

@@ -95,6 +95,7 @@ export {
 } from "./operations/people.ts";
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
+export { type SystemHealth, systemOperations } from "./operations/system.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";
 export type {
   BatchWriteOptions,

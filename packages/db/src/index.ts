@@ -26,6 +26,7 @@ export {
   type UserRow,
 } from "./look-ups.ts";
 export { enqueueJob, type NewJob } from "./jobs/enqueue.ts";
+export { selectJobsState } from "./jobs/state.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";

@@ -27,6 +27,8 @@ import { createSuspension } from "./companies/suspension.ts";
 import { createSignInSteps } from "./companies/sign-in-steps.ts";
 import { createUsers } from "./companies/users.ts";
 import { createSignInSecrets } from "./keys/sign-in-secrets.ts";
+import { createHealth } from "./health/system-health.ts";
+import type { ServingProcess } from "./keys/rotation/process-registry.ts";
 import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
 import { requireChecks } from "./providers/credential-check.ts";
@@ -82,6 +84,14 @@ export function assembleTenantSecrets<C extends Catalog>(
   });
   const importParts = { ...base, ...held, catalog, companies };
   const legacyImport = defineLegacyImport(importParts);
+  const measurements = () => ({
+    cache: cache.measure(),
+    backfill: held.hybridStore.measure(),
+    expiredReads: vault.expiredReads(),
+    eventsLost: base.eventsLost(),
+  });
+  const serve = createServe(base, { rows, authentication, cache, stamps });
+  let member: ServingProcess | undefined;
 
   return {
     catalog,
@@ -113,14 +123,10 @@ export function assembleTenantSecrets<C extends Catalog>(
     retention: createAuditRetention(database, audit, options.auditRetentionDays),
     audit: createAuditService({ ...base, companies, loadMacKey: base.auditKeys }),
     ...createCompanyHandles({ catalog, vault, companies }),
-    measurements: () => ({
-      cache: cache.measure(),
-      backfill: held.hybridStore.measure(),
-      expiredReads: vault.expiredReads(),
-      eventsLost: base.eventsLost(),
-    }),
+    system: createHealth({ ...base, measurements, isListening: () => member?.isListening() }),
+    measurements,
     createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
-    serve: createServe(base, { rows, authentication, cache, stamps }),
+    serve: async (listenerUrl, onAlarm) => (member = await serve(listenerUrl, onAlarm)),
     prepare: async () => {
       await audit.ready();
       await rowKeys.load().catch(throwTenantSecretsError);

@@ -25,6 +25,7 @@ import type { SignInSecretStore } from "./keys/sign-in-secrets.ts";
 import type { Shredding } from "./keys/shredding/shredding.ts";
 import type { ImportLegacy } from "./migration/legacy-import.ts";
 import type { AuditService } from "./audit/audit-service.ts";
+import type { Health } from "./health/system-health.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
@@ -60,6 +61,7 @@ export interface Services {
   readonly storeBackup: StoreBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly runs: RunControl;
+  readonly system: Health;
   readonly emergencyRotation: EmergencyRotation;
   readonly shredding: Shredding;
   readonly vault: Vault;

@@ -21,6 +21,7 @@ const layers = [
   "audit",
   "migration",
   "jobs",
+  "health",
   "product-services.ts",
   "router",
   "client.ts",

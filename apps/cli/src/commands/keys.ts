@@ -31,25 +31,29 @@ that hold keys, with the versions that each has loaded. For operators.`,
     print(`Region ${region}.\n`);
     print(
       table(
-        ["VERSION", "NAME", "STATUS", "ACTIVE FOR", "WRAPS", "DUE", "FINGERPRINT"],
-        versions.map(({ version, name, status: state, activatedAt, dueAt, wraps, fingerprint }) => [
+        ["VERSION", "NAME", "STATUS", "ACTIVE FOR", "WRAPS", "DAMAGED", "DUE", "FINGERPRINT"],
+        versions.map(({ version, name, status: state, activatedAt, dueAt, wraps, damaged, fingerprint }) => [
           String(version),
           name,
           state,
           state === "active" && activatedAt !== undefined ? days(now - activatedAt.getTime()) : "",
           String(wraps),
+          String(damaged),
           dueAt === undefined ? "" : `${minute(dueAt)}${dueAt.getTime() < now ? " (overdue)" : ""}`,
           fingerprint,
         ]),
       ),
     );
     if (rotation !== undefined) {
-      const { id, phase, toVersion, startedAt, driven } = rotation;
+      const { id, phase, toVersion, startedAt, driven, wrapped, total, lastError, retryAt } = rotation;
       print(
         `\nA rotation to version ${toVersion} (${id}) began ${minute(startedAt)}, and is at "${phase}": ${
           driven ? "a process drives it." : 'no process drives it; "keys rotate" continues it.'
         }`,
       );
+      print(`${wrapped} of ${total} keys are wrapped under version ${toVersion}.`);
+      if (lastError !== undefined) print(`The last attempt failed: ${lastError.code}: ${lastError.message}`);
+      if (retryAt !== undefined) print(`A job tries again at ${minute(retryAt)}.`);
     }
     if (processes.length === 0) return print("\nNo process has keys loaded.");
     print("");

@@ -36,6 +36,11 @@ const KeyStatus = z.object({
         dueAt: z.date().optional(),
         /** The number of company and audit keys wrapped under it. */
         wraps: z.int(),
+        /**
+         * How many of these a rotation away from this version left, because their key did not open. Restore them from a backup of
+         * the database, or shred their companies.
+         */
+        damaged: z.int(),
       }),
     )
     .readonly(),
@@ -47,8 +52,23 @@ const KeyStatus = z.object({
       startedAt: z.date(),
       /** Whether a process is driving it; if not, the next rotation continues it. */
       driven: z.boolean(),
+      /** How many keys have a wrap under the new version, of how many. */
+      wrapped: z.int(),
+      total: z.int(),
+      /** What stopped its last attempt, since it last came to another phase. */
+      lastError: z.object({ code: z.string(), message: z.string() }).optional(),
+      /** When a job tries again; left out where none waits. */
+      retryAt: z.date().optional(),
     })
     .optional(),
+  /** Unfinished rotations of companies' keys; runs.list has each. */
+  companyRotations: z.object({
+    unfinished: z.int(),
+    /** Those of them that failed, and are tried again. */
+    retrying: z.int(),
+    /** Those of them that no job tries any more: `runs.resume` does. */
+    failed: z.int(),
+  }),
   /** The processes that hold keys, and the versions they have loaded. */
   processes: z
     .array(z.object({ id: z.uuid(), versions: z.array(Version).readonly(), seenAt: z.date() }))

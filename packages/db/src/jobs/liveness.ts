@@ -5,7 +5,7 @@ import type { Pool } from "pg";
 // still works. PostgreSQL knows: a worker holds an advisory lock on the connection that it listens on, and the lock
 // goes with the connection.
 
-const LIVENESS_LOCK = 7_274_003;
+export const LIVENESS_LOCK = 7_274_003;
 
 /** From now on the workers that `events` tells of hold their lock, through every change of connection. */
 export function showAlive(events: WorkerEvents): void {

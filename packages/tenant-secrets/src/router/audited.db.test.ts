@@ -466,7 +466,7 @@ test("a server's own calls for a person, in a company that was resolved before, 
 const stranger = (await populate()).owner;
 
 /** Procedures whose success leaves no event, with the reason. */
-const unaudited: Readonly<Record<string, Pick<Row, "input"> & { readonly because: string }>> = {
+const unaudited: Readonly<Record<string, Pick<Row, "as" | "input"> & { readonly because: string }>> = {
   "me.get": { because: "each page begins with it, and it tells people about themselves alone" },
   "me.active": { because: "each open page sends it once a minute, and it changes a time alone" },
   "catalog.describe": { because: "it is about the product, the same for every caller, and about no company" },
@@ -474,18 +474,27 @@ const unaudited: Readonly<Record<string, Pick<Row, "input"> & { readonly because
     because: "each open page asks for it three times a minute, and it tells that something changed, not what",
     input: ({ company }) => ({ company }),
   },
+  "system.health": {
+    because: "an open page asks for it every few seconds, and it tells of no company",
+    as: operator,
+  },
   "runs.list": {
     because: "each open page asks for it four times a minute, and it tells of no secret",
     input: ({ company }) => ({ company, recent: true }),
   },
 };
 
-test.each(Object.entries(unaudited))("%s leaves no event", async (name, { input }) => {
+test.each(Object.entries(unaudited))("%s leaves no event", async (name, { as, input }) => {
   const place = await populate();
-  expect(await call(stale(place.owner), name, await input?.(place))).toMatchObject({
+  expect(await call(stale(as ?? place.owner), name, await input?.(place))).toMatchObject({
     answer: "answered",
     events: [],
   });
+});
+
+test("a denied system.health is audited", async () => {
+  const { answer, events } = await call(stranger, "system.health", undefined);
+  expect({ answer, events }).toEqual({ answer: "FORBIDDEN", events: ["system.health denied"] });
 });
 
 test.each(["me.get", "me.active"])("a denied %s is audited", async (name) => {

@@ -180,7 +180,16 @@ describe("the key procedures", () => {
       soon,
     );
     await jobs.stop();
-    expect((await keysOf(secrets).status()).rotation).toMatchObject({ id: rotation.id, phase: "backup" });
+    const stopped = (await keysOf(secrets).status()).rotation;
+    expect(stopped).toMatchObject({
+      id: rotation.id,
+      phase: "backup",
+      wrapped: 0,
+      total: expect.any(Number),
+      lastError: { code: "STORE_UNAVAILABLE", message: expect.stringContaining("could not be written") },
+      retryAt: expect.any(Date),
+    });
+    expect(stopped?.total).toBeGreaterThan(0);
     await work(server());
     expect((await keysOf(server()).rotate()).rotation.id).toBe(rotation.id);
     await vi.waitFor(async () => expect((await keysOf(secrets).status()).rotation).toBeUndefined(), soon);
@@ -220,6 +229,8 @@ describe("the key procedures", () => {
       return rows.map((row) => String(row["state"]));
     };
     expect(await states()).toEqual(["1 retiring", "2 active"]);
+    const { companyRotations } = await keysOf(server()).status();
+    expect(companyRotations).toEqual({ unfinished: 1, retrying: 0, failed: 0 });
     await work(server());
     await vi.waitFor(async () => expect(await states()).toEqual(["1 destroyed", "2 active"]), soon);
     expect(await fixture.another().company(subdomain, product).get("CUSTOM_A")).toBe("kept");

@@ -284,6 +284,7 @@ const table: Readonly<Record<string, Row>> = {
   "runs.pause": { may: "operator", input: () => ({ run }) },
   "runs.resume": { may: "operator", input: () => ({ run }) },
   "runs.cancel": { may: "operator", input: () => ({ run }) },
+  "system.health": { may: "operator" },
   "audit.list": { may: `${insiders} auditor`, input: ({ company }) => ({ company, limit: 1 }) },
   "audit.export": {
     may: `${insiders} auditor`,

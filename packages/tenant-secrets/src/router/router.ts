@@ -16,6 +16,7 @@ import {
   operatorOperations,
   runOperations,
   searchOperations,
+  systemOperations,
   userOperations,
 } from "@repo/catalog";
 import { procedures, publicProcedures, vaultProcedures } from "./procedures.ts";
@@ -179,6 +180,8 @@ export const appRouter = router({
       cancel: ({ runs }, caller, { run }) => runs.cancel(caller, run),
     }),
   ),
+
+  system: router(procedures(systemOperations, { health: ({ system }, caller) => system.health(caller) })),
 
   operators: router(
     procedures(operatorOperations, { list: ({ operators }, caller) => operators.listForOperator(caller) }),

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { AuditKey } from "@repo/audit-log";
-import { type Caller, type KeyStatus, notFound, RotationPhase, TenantSecretsError } from "@repo/catalog";
+import { type Caller, type KeyStatus, notFound, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
@@ -11,6 +11,7 @@ import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.
 import { mapInfisicalErrors } from "../on-infisical.ts";
 import { macKeyVersionOf, verifyReport, type RotationReport } from "../rotation/report.ts";
 import type { RotationRun } from "../rotation/rotation.ts";
+import { countCompanyRotations, damagedUnder, describeRotation } from "./rotation-progress.ts";
 
 const { masterKeys: registry, processes } = tables;
 
@@ -65,26 +66,25 @@ export function createMasterKeyRegistry({
       operations.read({ caller, action: "key.status", ...toManage }, async (across) => {
         const rows = (await readRegistry(database)).filter((row) => row.region === region);
         const unfinished = await rotation.findUnfinished(region);
-        const { wraps, alive } = await across(async (statements) => ({
-          wraps: await countWraps(statements, region),
-          alive: await statements.select().from(processes).where(eq(processes.region, region)),
-        }));
-        const status: KeyStatus = {
-          region,
-          versions: rows.map((row) => describe(row, wraps.get(row.version) ?? 0)),
-          rotation: unfinished && {
-            id: unfinished.row.id,
-            phase: RotationPhase.parse(unfinished.row.phase),
-            toVersion: unfinished.facts.toVersion,
-            startedAt: unfinished.row.startedAt,
-            driven: unfinished.driven,
-          },
-          processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
-            id,
-            versions: masterKeyVersions,
-            seenAt,
-          })),
-        };
+        const status = await across(async (statements): Promise<KeyStatus> => {
+          const wraps = await countWraps(statements, region);
+          const alive = await statements.select().from(processes).where(eq(processes.region, region));
+          const rotating = unfinished && (await describeRotation(statements, unfinished));
+          return {
+            region,
+            versions: rows.map((row) => {
+              const wrapped = wraps.get(row.version) ?? 0;
+              return describe(row, { wraps: wrapped, damaged: damagedUnder(row, wrapped, rotating) });
+            }),
+            rotation: rotating,
+            companyRotations: await countCompanyRotations(statements),
+            processes: alive.map(({ id, masterKeyVersions, seenAt }) => ({
+              id,
+              versions: masterKeyVersions,
+              seenAt,
+            })),
+          };
+        });
         return audited(status, {});
       }),
 
@@ -154,7 +154,10 @@ async function countWraps(statements: Statements, region: string): Promise<Reado
   return new Map(rows.map((row) => [Number(row["version"]), Number(row["count"])]));
 }
 
-function describe(row: MasterKeyRow, wraps: number): KeyStatus["versions"][number] {
+function describe(
+  row: MasterKeyRow,
+  counts: Pick<KeyStatus["versions"][number], "wraps" | "damaged">,
+): KeyStatus["versions"][number] {
   return {
     version: row.version,
     name: masterKeyName(row.region, row.version),
@@ -163,7 +166,7 @@ function describe(row: MasterKeyRow, wraps: number): KeyStatus["versions"][numbe
     createdAt: row.createdAt,
     activatedAt: row.activatedAt ?? undefined,
     dueAt: row.status === "active" ? addDays(row.activatedAt ?? row.createdAt, dueAfterDays) : undefined,
-    wraps,
+    ...counts,
   };
 }
 

@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { and, eq, gt, sql } from "drizzle-orm";
-import { listenForChanges, tables, type Change, type ChangeListener, type Database } from "@repo/db";
+import { and, asc, eq, gt, sql } from "drizzle-orm";
+import {
+  listenForChanges,
+  tables,
+  type Change,
+  type ChangeListener,
+  type Database,
+  type Statements,
+} from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import type { TenantSecretsError } from "@repo/catalog";
 import type { MasterKeys } from "../master/master-keys.ts";
@@ -10,6 +17,8 @@ const { processes, masterKeys: registry } = tables;
 /** Milliseconds: a process not seen for three heartbeats is considered dead. */
 const heartbeatMs = 5000;
 export const goneAfterSeconds = 15;
+
+const isAlive = gt(processes.seenAt, sql`now() - make_interval(secs => ${goneAfterSeconds})`);
 
 export interface ProcessOptions {
   readonly listenerUrl: string;
@@ -157,6 +166,17 @@ async function reportVersions(
   });
 }
 
+/** The processes that told within three heartbeats which keys they hold, of all regions; the oldest first. */
+export function selectLiveProcesses(
+  statements: Statements,
+): Promise<{ readonly id: string; readonly startedAt: Date; readonly seenAt: Date }[]> {
+  return statements
+    .select({ id: processes.id, startedAt: processes.startedAt, seenAt: processes.seenAt })
+    .from(processes)
+    .where(isAlive)
+    .orderBy(asc(processes.startedAt));
+}
+
 /** The live processes of a region that have not loaded a version yet. */
 export async function processesWithout(
   database: Database,
@@ -170,7 +190,7 @@ export async function processesWithout(
       .where(
         and(
           eq(processes.region, region),
-          gt(processes.seenAt, sql`now() - make_interval(secs => ${goneAfterSeconds})`),
+          isAlive,
           sql`not (${version} = any(${processes.masterKeyVersions}))`,
         ),
       ),

@@ -103,7 +103,13 @@ describe("rotating the master key", () => {
     const report = await fixture.secrets.keyRotation.rotate(operator, {
       backup,
       onStep: async ([phase, done]) => {
-        if (phase === "verify" && done === "begins") await spoil(newWrap, 2);
+        if (phase !== "verify" || done !== "begins") return;
+        const { versions, rotation } = await fixture.another().masterKeys.status(operator);
+        const { wrapped = 0, total = 0 } = rotation ?? {};
+        expect(total - wrapped).toBe(1);
+        expect(wrapped).toBe(versions[1]?.wraps);
+        expect(versions.map(({ damaged }) => damaged)).toEqual([1, 0]);
+        await spoil(newWrap, 2);
       },
     });
     expect(JSON.parse(report.report)).toMatchObject({
@@ -116,6 +122,11 @@ describe("rotating the master key", () => {
     });
     expect(await codeOf(fixture.secrets.masterKeys.verifyReport(operator, report))).toBe("CONFLICT");
     expect(await states(fixture)).toEqual(["1 retiring", "2 active"]);
+    const { versions: left } = await fixture.secrets.masterKeys.status(operator);
+    expect(left.map(({ wraps, damaged }) => [wraps, damaged])).toEqual([
+      [2, 2],
+      [left[1]?.wraps, 0],
+    ]);
     const [first = "", second = "", , intact = ""] = subdomains;
     expect(await fixture.another().company(intact, product).get("CUSTOM_A")).toBe(`of ${intact}`);
     for (const subdomain of [first, second])
