@@ -9,7 +9,7 @@ await secrets.company(company, product).set("CUSTOM_A", "fake_a_0001");
 await secrets.company(company, product).remove("CUSTOM_A");
 
 /** An owner, as the product has authenticated them from their session. */
-async function owner(session: Partial<Session>) {
+async function owner(session: Omit<Partial<Session>, "createdAt">) {
   const { userId } = await fixture.person(company, "owner");
   const { id } = fixture.accounts.start(userId, session).session;
   return secrets.authenticate({ headers: new Headers({ "x-test-session": id }) });
