@@ -37,6 +37,10 @@ const words: Readonly<Record<Reason, Words>> = {
     "Its secrets are neither read nor written until an operator resumes it. Nothing was deleted.",
   ],
   CONFIRMATION_REQUIRED: ["Confirm that it is you", "This needs a recent sign-in.", "Try again"],
+  APPROVAL_REQUIRED: [
+    "Another operator has to approve this",
+    "The request is among the approvals. Once it is approved, do the same again within 24 hours.",
+  ],
   NOT_FOUND: ["Not here, or not yours", "It does not exist, or your account may not see it."],
   UNKNOWN_SECRET_KEY: [
     "Unknown secret key",

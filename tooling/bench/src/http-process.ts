@@ -35,7 +35,6 @@ const catalog: Catalog = deliveryChatCatalog;
 const publicUrl = "http://localhost";
 const signIn = signPeopleIn({
   databaseUrl: urls.signIn,
-  secret: randomBytes(32).toString("hex"),
   publicUrl,
   sendMail: async () => {},
   secrets: () => secrets,

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { Caller } from "@repo/catalog";
 import { codeOf, createFixture, operator, type Person } from "../testing/fixture.ts";
 
-const { accounts, company: makeCompany, person, secrets, superuser } = await createFixture();
+const fixture = await createFixture();
+const { accounts, secrets, superuser } = fixture;
 
 const minuteMs = 60_000;
 const hasSession = async (id: string) =>
@@ -10,9 +11,9 @@ const hasSession = async (id: string) =>
 
 /** A person of two companies, who signed in for the first one and then joined the second one, whose owner asks. */
 async function createWorld() {
-  const [first, second] = [await makeCompany("database"), await makeCompany("database")];
-  const owner = await person(second, "owner");
-  const shared = await person(first, "member");
+  const [first, second] = [await fixture.company("database"), await fixture.company("database")];
+  const owner = await fixture.person(second, "owner");
+  const shared = await fixture.person(first, "member");
   const { session } = accounts.start(shared.userId);
   const [listed] = await secrets.members.list(operator, first);
   await secrets.members.add(operator, second, { email: listed?.email ?? "", name: "Test", role: "member" });
@@ -36,7 +37,7 @@ describe("a company", () => {
     expect(await shownOf(shared, owner, second)).toEqual(nothing);
     const known = { lastSignInAt: session.createdAt, secondFactor: true };
     expect(await shownOf(shared, operator, second)).toEqual(known);
-    expect(await shownOf(shared, await person(first, "admin"), first)).toEqual(known);
+    expect(await shownOf(shared, await fixture.person(first, "admin"), first)).toEqual(known);
     const { createdAt } = signInLater();
     expect(await shownOf(shared, owner, second)).toEqual({ lastSignInAt: createdAt, secondFactor: true });
   });
@@ -52,9 +53,9 @@ describe("a company", () => {
   });
 
   test("ends those of its members alone, and an admin those of no owner", async () => {
-    const company = await makeCompany("database");
-    const [owner, admin] = [await person(company, "owner"), await person(company, "admin")];
-    const stranger = await person(await makeCompany("database"), "member");
+    const company = await fixture.company("database");
+    const [owner, admin] = [await fixture.person(company, "owner"), await fixture.person(company, "admin")];
+    const stranger = await fixture.person(await fixture.company("database"), "member");
     const [owners, strangers] = [owner, stranger].map(({ userId }) => accounts.start(userId).session.id);
     for (const [of, code] of [
       [owner.userId, "FORBIDDEN"],

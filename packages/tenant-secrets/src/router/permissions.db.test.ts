@@ -5,7 +5,6 @@ import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { newRequest } from "../testing/approvals.ts";
 import { passkeyResponse } from "../testing/accounts.ts";
-import { newRequest } from "../testing/approvals.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
