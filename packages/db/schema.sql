@@ -207,6 +207,7 @@ create table companies (
   status text not null default 'active'::text,
   home_region text not null default 'default'::text,
   recovery_days integer not null default 30,
+  second_factor_required boolean not null default false,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone not null default now(),
   deleted_at timestamp(3) with time zone,
@@ -694,7 +695,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function enqueue_job(text,json,text,timestamp with time zone) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enter_company(uuid,integer) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json, link json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application

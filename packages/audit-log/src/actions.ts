@@ -27,6 +27,8 @@ export const auditActions = {
   "company.get": null,
   "company.rename": "changes",
   "company.set-recovery": "changes",
+  "company.require-second-factor": "changes",
+  "company.waive-second-factor": "changes",
   "company.set-store": "changes",
   "company.stamp": null,
   "system.health": null,

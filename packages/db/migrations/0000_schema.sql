@@ -227,6 +227,7 @@ CREATE TABLE "companies" (
 	"status" text DEFAULT 'active' NOT NULL,
 	"home_region" text DEFAULT 'default' NOT NULL,
 	"recovery_days" integer DEFAULT 30 NOT NULL,
+	"second_factor_required" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"deleted_at" timestamp (3) with time zone,

@@ -3,11 +3,12 @@
 drop function if exists find_company(text), find_api_key(text), find_operator(text), find_user(uuid);
 create function find_company(wanted text)
   returns table (id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text,
-    revision integer, mac_key_version smallint, mac bytea)
+    second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
-  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status, c.revision, c.mac_key_version, c.mac
+  select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status,
+    c.second_factor_required, c.revision, c.mac_key_version, c.mac
   from public.companies c where c.subdomain = wanted and c.deleted_at is null
 $$;
 
@@ -44,8 +45,9 @@ create function find_user(wanted uuid)
 as $$
   select u.id, u.email, u.disabled_at is not null, u.revision, u.mac_key_version, u.mac,
     (select coalesce(json_agg(json_build_object('companyId', m.company_id, 'role', m.role, 'revision', m.revision,
-        'macKeyVersion', m.mac_key_version, 'mac', encode(m.mac, 'hex')) order by m.company_id), '[]')
-      from public.memberships m where m.user_id = u.id),
+        'macKeyVersion', m.mac_key_version, 'mac', encode(m.mac, 'hex'),
+        'secondFactorRequired', c.second_factor_required and c.deleted_at is null) order by m.company_id), '[]')
+      from public.memberships m join public.companies c on c.id = m.company_id where m.user_id = u.id),
     (select json_build_object('id', o.id, 'expiresAtMs', extract(epoch from o.expires_at) * 1000,
         'expiresInMs', extract(epoch from o.expires_at - now()) * 1000, 'revision', o.revision,
         'macKeyVersion', o.mac_key_version, 'mac', encode(o.mac, 'hex'))

@@ -18,6 +18,7 @@ export interface CompanyRow extends Authenticated {
   /** How often the store has been changed: work that began under an earlier one is stale. */
   readonly storeEpoch: number;
   readonly status: "active" | "suspended" | "deleted";
+  readonly secondFactorRequired: boolean;
 }
 
 export interface ApiKeyRow extends Authenticated {
@@ -77,6 +78,11 @@ export interface OperatorLinkRow extends Authenticated {
 export interface MembershipRow extends Authenticated {
   readonly companyId: string;
   readonly role: "owner" | "admin" | "member" | "auditor";
+  /**
+   * Of the company's row, whose MAC this look-up does not bring: where the row is not genuine, the person cannot enter the company
+   * in any case.
+   */
+  readonly secondFactorRequired: boolean;
 }
 
 /** The company that a subdomain names now, found before any company is known. */
@@ -84,7 +90,7 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        store_epoch as "storeEpoch", status, revision, mac_key_version as "macKeyVersion", mac from find_company(${subdomain})`;
+        store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired", revision, mac_key_version as "macKeyVersion", mac from find_company(${subdomain})`;
     return row;
   });
 }
@@ -92,9 +98,10 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
 /** The company of an id as it is now, whatever its name has become. */
 export function findCompanyRowById(database: Database, id: string): Promise<CompanyRow | undefined> {
   return database.inCompany(id, async (statements) => {
-    const { subdomain, infisicalFolder, secretStore, storeEpoch, status, revision, macKeyVersion, mac } =
-      companies;
-    const state = { id: companies.id, subdomain, infisicalFolder, secretStore, storeEpoch, status };
+    const { id: companyId, subdomain, infisicalFolder, secretStore, storeEpoch, status } = companies;
+    const { secondFactorRequired, revision, macKeyVersion, mac } = companies;
+    const place = { subdomain, infisicalFolder, secretStore, storeEpoch };
+    const state = { id: companyId, ...place, status, secondFactorRequired };
     const [row] = await statements
       .select({ ...state, revision, macKeyVersion, mac })
       .from(companies)

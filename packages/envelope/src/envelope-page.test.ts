@@ -332,6 +332,7 @@ const rowStates: readonly RowState[] = [
     secretStore: "hybrid",
     storeEpoch: 3,
     status: "active",
+    secondFactorRequired: true,
   },
   {
     kind: "api-key",

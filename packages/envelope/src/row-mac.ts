@@ -16,6 +16,7 @@ interface CompanyState {
   readonly secretStore: string;
   readonly storeEpoch: number;
   readonly status: string;
+  readonly secondFactorRequired: boolean;
 }
 
 interface ApiKeyState {
@@ -131,6 +132,7 @@ function fieldsOf(row: RowState): readonly string[] {
         row.secretStore,
         String(row.storeEpoch),
         row.status,
+        yesOrNo(row.secondFactorRequired),
       ];
     case "api-key":
       return [

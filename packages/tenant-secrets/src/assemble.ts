@@ -23,6 +23,7 @@ import { createMembers } from "./companies/members.ts";
 import { createOperators } from "./companies/operators.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
 import { createStamps } from "./companies/stamps.ts";
+import { createSecondFactorRule } from "./companies/second-factor-rule.ts";
 import { createSuspension } from "./companies/suspension.ts";
 import { createSignInSteps } from "./companies/sign-in-steps.ts";
 import { createUsers } from "./companies/users.ts";
@@ -103,6 +104,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     companies,
     stamps,
     suspension: createSuspension(operations),
+    secondFactorRule: createSecondFactorRule(operations, companies),
     authenticate: authentication.authenticate,
     limits,
     apiKeys: createApiKeys(operations, companies),

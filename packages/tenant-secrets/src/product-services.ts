@@ -12,6 +12,7 @@ import type { Mailing } from "./companies/mailing.ts";
 import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
 import type { Stamps } from "./companies/stamps.ts";
+import type { SecondFactorRule } from "./companies/second-factor-rule.ts";
 import type { Suspension } from "./companies/suspension.ts";
 import type { SignInSteps } from "./companies/sign-in-steps.ts";
 import type { Users } from "./companies/users.ts";
@@ -40,6 +41,7 @@ export interface Services {
   readonly limits: RateLimits;
   readonly companies: Companies;
   readonly suspension: Suspension;
+  readonly secondFactorRule: SecondFactorRule;
   readonly stamps: Pick<Stamps, "get">;
   readonly apiKeys: ApiKeys;
   readonly members: Members;

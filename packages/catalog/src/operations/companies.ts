@@ -10,6 +10,8 @@ const CompanyDescription = z.object({
   status: z.enum(["active", "suspended", "deleted"]),
   /** For how many days a removed secret can be restored. */
   recoveryDays: z.int(),
+  /** Whether every member has to have a second factor. Owners and admins have to in any case. */
+  secondFactorRequired: z.boolean(),
   createdAt: z.date(),
 });
 export type CompanyDescription = Readonly<z.infer<typeof CompanyDescription>>;
@@ -37,7 +39,7 @@ const CompanyStamp = z.object({
 });
 export type CompanyStamp = Readonly<z.infer<typeof CompanyStamp>>;
 
-/** The companies of the platform. For operators, but for `stamp`. */
+/** The companies of the platform. For operators, but for `stamp` and `setSecondFactor`. */
 export const companiesOperations = {
   /**
    * Counters that move when a list of the company may have changed, so that a page need not ask for the list itself, which is
@@ -89,6 +91,18 @@ export const companiesOperations = {
     kind: "mutation",
     verb: "companies",
     input: z.strictObject({ company, days: z.int() }),
+    output: CompanyDescription,
+  }),
+
+  /**
+   * Requires a second factor of every member, or no longer. For owners and admins, and operators. A member without one may add
+   * one and do nothing else, within five seconds.
+   */
+  setSecondFactor: operation({
+    kind: "mutation",
+    verb: "members",
+    stepUp: true,
+    input: z.strictObject({ company, required: z.boolean() }),
     output: CompanyDescription,
   }),
 

@@ -12,7 +12,15 @@ const Account = z.object({
   email: z.string(),
   name: z.string(),
   companies: z
-    .array(z.object({ subdomain: z.string(), role: Role, verbs: z.array(z.enum(verbs)).readonly() }))
+    .array(
+      z.object({
+        subdomain: z.string(),
+        role: Role,
+        verbs: z.array(z.enum(verbs)).readonly(),
+        /** Whether the company asks a second factor of all its members. */
+        secondFactorRequired: z.boolean(),
+      }),
+    )
     .readonly(),
   /** Of a person who may act as an operator, with the header `tenant-secrets-as: operator`. */
   operator: z.object({ until: z.date() }).optional(),

@@ -99,6 +99,8 @@ export interface Caller {
   readonly session?: Session | undefined;
   /** Of a person who may act as an operator, and of the operator while they do. */
   readonly link?: OperatorLink | undefined;
+  /** Whether a company that the person belongs to asks a second factor of all its members. */
+  readonly secondFactorRequired?: boolean | undefined;
   /** Set by the router on a call that the session is not confirmed for: the operation refuses it after the permission. */
   readonly confirmationDue?: boolean | undefined;
   readonly requestId?: string | undefined;

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import {
+  boolean,
   check,
   foreignKey,
   index,
@@ -30,6 +31,8 @@ export const companies = pgTable(
     homeRegion: text("home_region").notNull().default("default"),
     /** How long a removed secret can be restored. */
     recoveryDays: integer("recovery_days").notNull().default(30),
+    /** Whether every member has to have a second factor, and not owners and admins alone. */
+    secondFactorRequired: boolean("second_factor_required").notNull().default(false),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
     deletedAt: at("deleted_at"),

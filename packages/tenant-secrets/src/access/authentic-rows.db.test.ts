@@ -351,6 +351,7 @@ describe("authentic companies", () => {
     "infisical_folder = 'another-folder'",
     "store_epoch = 2",
     "status = 'suspended'",
+    "second_factor_required = true",
   ])("a company tampered with by %s is not found, and no operation makes its row genuine", async (change) => {
     const mine = await companyWith("fake-mine");
     const statement = `update companies set ${change} where subdomain = '${mine}'`;

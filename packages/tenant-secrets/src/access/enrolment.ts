@@ -1,9 +1,12 @@
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 
-/** Whether a signed-in person has to have a second factor: owners and admins of any company, and those who may act as operators. */
-export function needsSecondFactor({ actor, session, link }: Caller): boolean {
+/**
+ * Whether a signed-in person has to have a second factor: owners and admins of any company, all members of one that asks for it,
+ * and those who may act as operators.
+ */
+export function needsSecondFactor({ actor, session, link, secondFactorRequired }: Caller): boolean {
   if (session === undefined || actor.kind !== "user") return false;
-  if (link !== undefined) return true;
+  if (link !== undefined || secondFactorRequired === true) return true;
   return [...actor.roles.values()].some((role) => role === "owner" || role === "admin");
 }
 
@@ -17,6 +20,6 @@ export function secondFactorDue(caller: Caller): TenantSecretsError | undefined 
   if (!lacksSecondFactor(caller)) return undefined;
   return new TenantSecretsError(
     "FORBIDDEN",
-    "Owners and admins need a second factor: add a passkey or an authenticator app to the account first.",
+    "This account needs a second factor: add a passkey or an authenticator app to it first.",
   );
 }

@@ -108,6 +108,7 @@ interface Finding {
   readonly networks: readonly string[] | null;
   /** The operator that the person may act as, and when that ends by `performance.now()`. */
   readonly link?: (OperatorLink & { readonly endsAt: number }) | undefined;
+  readonly secondFactorRequired?: boolean | undefined;
 }
 
 interface Sender {
@@ -199,14 +200,17 @@ export function createAuthentication({
     if (row === undefined || !(await authentic.accepts({ kind: "user", ...row }, row))) return undefined;
     if (row.disabled) return undefined;
     const roles = new Map<CompanyId, Role>();
+    let secondFactorRequired: true | undefined;
     for (const membership of row.memberships) {
       const state = { kind: "membership", ...membership, userId: row.id } as const;
       if (await authentic.accepts(state, membership)) {
         roles.set(companyIdOf({ id: membership.companyId }), membership.role);
+        if (membership.secondFactorRequired) secondFactorRequired = true;
       }
     }
     const person = { kind: "user", id: row.id, roles } as const;
-    return { actor: person, endsAt: Infinity, networks: null, link: await linkOf(row, { person, askedAt }) };
+    const link = await linkOf(row, { person, askedAt });
+    return { actor: person, endsAt: Infinity, networks: null, link, secondFactorRequired };
   };
 
   const cached = (
@@ -256,7 +260,15 @@ export function createAuthentication({
     const asOperator = asksForOperator(request);
     const { name, finding, session } = await find(request, asOperator);
     if (finding !== undefined && isValid(finding, address)) {
-      const caller = { actor: finding.actor, session, link: currentLink(finding), requestId, address };
+      const { actor, secondFactorRequired } = finding;
+      const caller = {
+        actor,
+        session,
+        link: currentLink(finding),
+        secondFactorRequired,
+        requestId,
+        address,
+      };
       return asOperator ? act(caller) : caller;
     }
     // A request without a credential is not a guess.

@@ -161,6 +161,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
           infisicalFolder: subdomain,
           storeEpoch: 1,
           status: "active",
+          secondFactorRequired: false,
         } as const;
         const [row] = await statements
           .insert(tables.companies)
@@ -256,7 +257,10 @@ export async function lockNamed(statements: Statements, subdomain: string): Prom
 
 type StoredCompany = typeof tables.companies.$inferSelect;
 type CompanyChange = Partial<
-  Pick<StoredCompany, "subdomain" | "secretStore" | "storeEpoch" | "status" | "recoveryDays">
+  Pick<
+    StoredCompany,
+    "subdomain" | "secretStore" | "storeEpoch" | "status" | "recoveryDays" | "secondFactorRequired"
+  >
 >;
 
 /**
@@ -310,12 +314,13 @@ const ChangedCompany = z.object({
   secretStore: SecretStoreName,
   status: z.enum(["active", "suspended", "deleted"]),
   recoveryDays: z.int(),
+  secondFactorRequired: z.boolean(),
   createdAt: z.coerce.date(),
 });
 
 export function describeCompany(row: StoredCompany): CompanyDescription {
-  const { id, subdomain, secretStore, status, recoveryDays, createdAt } = row;
-  return { id, subdomain, secretStore, status, recoveryDays, createdAt };
+  const { id, subdomain, secretStore, status, recoveryDays, secondFactorRequired, createdAt } = row;
+  return { id, subdomain, secretStore, status, recoveryDays, secondFactorRequired, createdAt };
 }
 
 function checkSubdomain(subdomain: string): void {

@@ -243,7 +243,14 @@ async function companiesOf(
       const row = await rows.findById(id);
       return row === undefined || row.status === "deleted"
         ? []
-        : [{ subdomain: row.subdomain, role, verbs: permissions[role] }];
+        : [
+            {
+              subdomain: row.subdomain,
+              role,
+              verbs: permissions[role],
+              secondFactorRequired: row.secondFactorRequired,
+            },
+          ];
     }),
   );
   return found.flat().toSorted((a, b) => a.subdomain.localeCompare(b.subdomain, "en"));

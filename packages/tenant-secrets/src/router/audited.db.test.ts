@@ -273,6 +273,10 @@ const table: Readonly<Record<string, Row>> = {
     action: "member.remove",
     input: ({ company, auditor }) => ({ company, userId: auditor.userId }),
   },
+  "companies.setSecondFactor": {
+    action: "company.waive-second-factor",
+    input: ({ company }) => ({ company, required: false }),
+  },
   "companies.members.endSessions": {
     action: "member.end-sessions",
     input: ({ company, auditor }) => {
@@ -414,6 +418,7 @@ test("these procedures ask a person to confirm", () => {
     "secrets.purge",
     "secrets.export",
     "secrets.search",
+    "companies.setSecondFactor",
     "companies.suspend",
     "companies.shred",
     "companies.members.add",

@@ -51,7 +51,7 @@ test("me.get tells a person their companies with the verbs of each role, their s
   expect(account).toMatchObject({
     id: userId,
     companies: [
-      { subdomain: a, role: "auditor", verbs: permissions.auditor },
+      { subdomain: a, role: "auditor", verbs: permissions.auditor, secondFactorRequired: false },
       { subdomain: b, role: "owner", verbs: permissions.owner },
     ],
     session: { confirmedUntil: new Date(confirmedAt.getTime() + 300_000) },
@@ -113,6 +113,31 @@ describe("a second factor", () => {
     const own = api(start(member.userId)).me;
     await own.totp.remove();
     expect((await own.get()).factors).toMatchObject({ totp: false, due: false, backupCodesLeft: 0 });
+  });
+
+  test("is asked of every member where a company requires it, at the next request, and no longer once it does not", async () => {
+    const company = await fixture.company("database");
+    const [owner, member] = [await fixture.person(company, "owner"), await fixture.person(company, "member")];
+    const set = (required: boolean) =>
+      api(start(owner.userId)).companies.setSecondFactor({ company, required });
+    const without = start(member.userId, { enrolled: false });
+    const list = () => codeAndMessageOf(api(without).secrets.list({ company }));
+    expect(await list()).toBe("answered");
+    expect(await set(true)).toMatchObject({ secondFactorRequired: true });
+    expect(await secrets.companies.get(operator, company)).toMatchObject({ secondFactorRequired: true });
+    await expect.poll(list, { timeout: 6000 }).toMatch(/^FORBIDDEN: This account needs a second factor/);
+    const account = await api(without).me.get();
+    expect(account.factors.due).toBe(true);
+    expect(account.companies).toMatchObject([{ subdomain: company, secondFactorRequired: true }]);
+
+    await api(without).me.totp.finish({ code: "fake-code" });
+    expect(await list()).toBe("answered");
+    expect(await codeAndMessageOf(api(without).me.totp.remove())).toMatch(/^CONFLICT/);
+    expect(await set(false)).toMatchObject({ secondFactorRequired: false });
+    await expect
+      .poll(async () => codeAndMessageOf(api(without).me.totp.remove()), { timeout: 6000 })
+      .toBe("answered");
+    expect(await list()).toBe("answered");
   });
 
   test("members and auditors need none", async () => {

@@ -265,6 +265,10 @@ const table: Readonly<Record<string, Row>> = {
           select id, ${mine.userId}, 'auditor', 'Back', 1, 1, '' from companies where subdomain = ${mine.company}`;
     },
   },
+  "companies.setSecondFactor": {
+    may: insiders,
+    input: ({ company }) => ({ company, required: false }),
+  },
   "companies.members.endSessions": {
     may: insiders,
     input: ({ company, userId }) => ({ company, userId }),

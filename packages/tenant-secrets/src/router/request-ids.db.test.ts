@@ -52,6 +52,7 @@ const without: Readonly<Record<string, string>> = {
   "me.passkeys.remove": "a passkey that was removed is not found again",
   "me.backupCodes.renew": "the last codes count",
   "companies.setRecovery": sets,
+  "companies.setSecondFactor": sets,
   "companies.suspend": sets,
   "companies.shred": "what is destroyed stays destroyed, and it answers with the same receipt",
   "companies.resume": sets,

@@ -100,6 +100,8 @@ export const appRouter = router({
       create: ({ companies }, caller, company) => companies.create(caller, company),
       rename: ({ companies }, caller, { company, ...change }) => companies.rename(caller, company, change),
       setRecovery: ({ companies }, caller, { company, days }) => companies.setRecovery(caller, company, days),
+      setSecondFactor: ({ secondFactorRule }, caller, { company, required }) =>
+        secondFactorRule.set(caller, company, required),
       get: ({ companies }, caller, { company }) => companies.get(caller, company),
       shred: ({ shredding }, caller, { company, ...options }) => shredding.shred(caller, company, options),
       receipt: ({ shredding }, caller, { company }) => shredding.receipt(caller, company),

@@ -18,7 +18,7 @@ export const passkeyResponse = {
 /** A product's own sign-in, in memory. The header `x-test-session` is the id of a session. */
 export interface TestAccounts extends Accounts {
   /** Starts a session of a person, as a sign-in does. */
-  start(userId: string, session?: Partial<TestSession["session"]>): TestSession;
+  start(userId: string, session?: Partial<Session>): TestSession;
   signIn(headers: Headers): Promise<SignedIn | undefined>;
 }
 
@@ -47,7 +47,8 @@ export function createTestAccounts(): TestAccounts {
   return {
     start: (userId, session = {}) => {
       const now = new Date();
-      const made = { id: randomUUID(), confirmedAt: now, enrolled: true, createdAt: now, ...session };
+      const createdAt = session.createdAt ?? now;
+      const made = { id: randomUUID(), confirmedAt: now, enrolled: true, ...session, createdAt };
       sessions.set(made.id, { userId, session: made });
       lastSignIns.set(userId, made.createdAt);
       if (made.enrolled) apps.add(userId);
@@ -95,7 +96,7 @@ export function createTestAccounts(): TestAccounts {
       },
     },
     passkeys: {
-      list: async (userId) => passkeysOf(userId).map(({ userId: _, ...passkey }) => passkey),
+      list: async (userId) => passkeysOf(userId).map(({ id, name, createdAt }) => ({ id, name, createdAt })),
       begin: async (userId) => ({
         rp: { name: "Test" },
         user: { id: userId, name: userId, displayName: "" },

@@ -168,7 +168,7 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       const { active } = await rowKeys.load();
       const rows = await sql<CompanyRow[]>`
         select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-          store_epoch as "storeEpoch", status, revision, mac_key_version as "macKeyVersion", mac from companies`;
+          store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired", revision, mac_key_version as "macKeyVersion", mac from companies`;
       for (const row of rows) {
         const mac = rowMac(active, { kind: "company", ...row }, row.revision);
         if (mac.equals(row.mac)) continue;
