@@ -151,8 +151,9 @@ function headMacOf({ id, key }: NewCompany, secretKey: string): Buffer {
 }
 
 function companyMac(key: RowKey, id: string, subdomain: string): Buffer {
-  const state = { id, subdomain, infisicalFolder: subdomain, secretStore: "database", storeEpoch: 1 };
-  return rowMac(key, { kind: "company", status: "active", ...state }, 1);
+  const place = { infisicalFolder: subdomain, secretStore: "database", storeEpoch: 1 };
+  const state = { id, subdomain, ...place, status: "active", secondFactorRequired: false };
+  return rowMac(key, { kind: "company", ...state }, 1);
 }
 
 /** The active keys. Loading them creates and registers them if there are none. */
