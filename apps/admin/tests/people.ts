@@ -34,16 +34,14 @@ const password = "correct horse battery staple";
 interface Options {
   readonly backends: Backends;
   readonly publicUrl: string;
-  readonly secret: string;
 }
 
-/** People who sign in to the API at `publicUrl`, which has the same secret and database. */
-export function createPeople({ backends, publicUrl, secret }: Options): People {
+/** People who sign in to the API at `publicUrl`, which has the same Infisical and database. */
+export function createPeople({ backends, publicUrl }: Options): People {
   const databaseUrl = backends.database.urls.signIn;
-  const known = [{ version: 1, value: secret }] as const;
   const signIn = createSignIn({
     databaseUrl,
-    secrets: async () => known,
+    secrets: () => backends.secrets.admin.signInSecrets.load(),
     publicUrl,
     sendMail: () => Promise.reject(new Error("The process of the API sends the mails.")),
     admit: async () => {},

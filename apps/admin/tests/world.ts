@@ -60,8 +60,6 @@ export interface World extends Readonly<Record<Role, SignedIn>>, People {
   canary(value: string): string;
 }
 
-const secret = "fake-secret-of-a-test-fake-secret-of-a-test";
-
 export async function createWorld(): Promise<World> {
   const backends = await createBackends();
   const inbox = await startInbox();
@@ -71,7 +69,6 @@ export async function createWorld(): Promise<World> {
   const server = startServer({
     ...variablesOf(backends.database.urls, backends.emulator),
     DATABASE_SIGN_IN_URL: backends.database.urls.signIn,
-    SIGN_IN_SECRET: secret,
     SMTP_URL: inbox.smtpUrl,
     MAIL_FROM: "no-reply@example.test",
     PUBLIC_URL: url,
@@ -83,7 +80,7 @@ export async function createWorld(): Promise<World> {
     server.kill("SIGKILL");
     await server.ended;
   });
-  const people = createPeople({ backends, publicUrl: url, secret });
+  const people = createPeople({ backends, publicUrl: url });
   const [browser] = await Promise.all([launch(), server.says(/"msg":"ready/)]);
   const canaries: Canary[] = [];
 

@@ -107,65 +107,73 @@ test("without the database of the sign-in, sessions are told to wait, and API ke
   expect((await open(apart.url, { authorization: `Bearer ${apiKey}` })).status).toBe(200);
 });
 
-test("an invitation whose acceptance was killed is accepted by the same link and password", async () => {
-  const inbox = await startInbox();
-  whenDone(() => inbox.stop());
-  const variables = {
-    ...variablesOf(backends.database.urls, backends.emulator),
-    DATABASE_SIGN_IN_URL: backends.database.urls.signIn,
-    SMTP_URL: inbox.smtpUrl,
-    MAIL_FROM: "no-reply@example.test",
-    PUBLIC_URL: "http://localhost:3000",
-  };
-  const start = async () => {
-    const server = startServer(variables);
-    whenDone(async () => {
-      server.kill("SIGKILL");
-      await server.ended;
+// Two processes start here.
+test(
+  "an invitation whose acceptance was killed is accepted by the same link and password",
+  { timeout: 120_000 },
+  async () => {
+    const inbox = await startInbox();
+    whenDone(() => inbox.stop());
+    const variables = {
+      ...variablesOf(backends.database.urls, backends.emulator),
+      DATABASE_SIGN_IN_URL: backends.database.urls.signIn,
+      SMTP_URL: inbox.smtpUrl,
+      MAIL_FROM: "no-reply@example.test",
+      PUBLIC_URL: "http://localhost:3000",
+    };
+    const start = async () => {
+      const server = startServer(variables);
+      whenDone(async () => {
+        server.kill("SIGKILL");
+        await server.ended;
+      });
+      await server.says(/"msg":"ready/);
+      return { server, url: await server.url() };
+    };
+    const first = await start();
+    const email = "newcomer@acmecorp.example";
+    const inAnHour = new Date(Date.now() + 3_600_000);
+    const { token: credential } = await operators.create(commandLine, "inviter", inAnHour);
+    const invited = await sendJson(first.url, {
+      path: "/trpc/invitations.create",
+      body: { json: { company: "acmecorp", email, role: "member" } },
+      headers: { authorization: `Bearer ${credential}` },
     });
-    await server.says(/"msg":"ready/);
-    return { server, url: await server.url() };
-  };
-  const first = await start();
-  const email = "newcomer@acmecorp.example";
-  const inAnHour = new Date(Date.now() + 3_600_000);
-  const { token: credential } = await operators.create(commandLine, "inviter", inAnHour);
-  const invited = await sendJson(first.url, {
-    path: "/trpc/invitations.create",
-    body: { json: { company: "acmecorp", email, role: "member" } },
-    headers: { authorization: `Bearer ${credential}` },
-  });
-  expect([invited.status, invited.body]).toEqual([200, expect.stringContaining(email)]);
-  const token = (linkIn(await inbox.mailTo(email)) ?? "").split("#")[1];
-  const accept = (url: string) =>
-    sendJson(url, {
-      path: "/trpc/invitations.accept",
-      body: { json: { token, name: "Noa", password } },
-      headers: { origin: "http://localhost:3000" },
+    expect([invited.status, invited.body]).toEqual([200, expect.stringContaining(email)]);
+    const token = (linkIn(await inbox.mailTo(email)) ?? "").split("#")[1];
+    const accept = (url: string) =>
+      sendJson(url, {
+        path: "/trpc/invitations.accept",
+        body: { json: { token, name: "Noa", password } },
+        headers: { origin: "http://localhost:3000" },
+      });
+
+    // The lock lets the process set the password, and stops it before the membership.
+    const [isLocked, isKilled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const lock = superuser.acrossCompanies(async (statements) => {
+      await statements.execute("lock table memberships in share mode");
+      isLocked.resolve();
+      await isKilled.promise;
     });
+    await isLocked.promise;
+    const killed = accept(first.url).catch(() => undefined);
+    const passwords = `select from sign_in.accounts a join users u on u.id = a.user_id where u.email = '${email}'`;
+    await expect
+      .poll(() => superuser.acrossCompanies((statements) => statements.execute(passwords)), {
+        timeout: 10_000,
+      })
+      .toHaveLength(1);
+    first.server.kill("SIGKILL");
+    await killed;
+    isKilled.resolve();
+    await lock;
+    const named = async () =>
+      (await members.list(operator, "acmecorp")).filter((each) => each.email === email);
+    expect(await named()).toEqual([]);
 
-  // The lock lets the process set the password, and stops it before the membership.
-  const [isLocked, isKilled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const lock = superuser.acrossCompanies(async (statements) => {
-    await statements.execute("lock table memberships in share mode");
-    isLocked.resolve();
-    await isKilled.promise;
-  });
-  await isLocked.promise;
-  const killed = accept(first.url).catch(() => undefined);
-  const passwords = `select from sign_in.accounts a join users u on u.id = a.user_id where u.email = '${email}'`;
-  await expect
-    .poll(() => superuser.acrossCompanies((statements) => statements.execute(passwords)), { timeout: 10_000 })
-    .toHaveLength(1);
-  first.server.kill("SIGKILL");
-  await killed;
-  isKilled.resolve();
-  await lock;
-  const named = async () => (await members.list(operator, "acmecorp")).filter((each) => each.email === email);
-  expect(await named()).toEqual([]);
-
-  const second = await start();
-  const accepted = await accept(second.url);
-  expect([accepted.status, accepted.body]).toEqual([200, expect.stringContaining("acmecorp")]);
-  expect(await named()).toMatchObject([{ name: "Noa", role: "member" }]);
-});
+    const second = await start();
+    const accepted = await accept(second.url);
+    expect([accepted.status, accepted.body]).toEqual([200, expect.stringContaining("acmecorp")]);
+    expect(await named()).toMatchObject([{ name: "Noa", role: "member" }]);
+  },
+);

@@ -21,7 +21,6 @@ async function startApi(): Promise<string> {
   const server = startServer({
     ...variablesOf(urls, backends.emulator),
     DATABASE_SIGN_IN_URL: urls.signIn,
-    SIGN_IN_SECRET: "fake-secret-of-a-test-fake-secret-of-a-test",
     SMTP_URL: inbox.smtpUrl,
     MAIL_FROM: "no-reply@example.test",
     PUBLIC_URL: publicUrl,
