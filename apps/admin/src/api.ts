@@ -1,6 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { createTRPCClient, httpBatchLink, httpLink, splitLink, type TRPCClient } from "@trpc/client";
-import { createTRPCContext } from "@trpc/tanstack-react-query";
+import { createTRPCContext, createTRPCOptionsProxy } from "@trpc/tanstack-react-query";
 import { wire, type AppRouter } from "@repo/tenant-secrets/client";
 import { reasonOf } from "./errors.ts";
 
@@ -52,6 +52,15 @@ export function createApi(onUnauthenticated: () => void): Api {
     });
   };
   return { clients: { person: clientFor("person"), operator: clientFor("operator") }, queryClient };
+}
+
+/** The queries of the API outside components that know as whom they act. */
+export function queriesOf({ clients, queryClient }: Api, actsAs: ActsAs) {
+  return createTRPCOptionsProxy<AppRouter, { keyPrefix: true }>({
+    client: clients[actsAs],
+    queryClient,
+    keyPrefix: actsAs,
+  });
 }
 
 /**

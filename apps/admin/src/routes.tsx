@@ -3,6 +3,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  notFound,
   Outlet,
   redirect,
 } from "@tanstack/react-router";
@@ -11,6 +12,8 @@ import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
 import { ErrorPage } from "./frame/error-page.tsx";
+import { platformPlaces } from "./frame/places.ts";
+import { PlatformFrame } from "./frame/platform-frame.tsx";
 import type { SessionSignal } from "./frame/session.ts";
 import { SignedInFrame } from "./frame/signed-in-frame.tsx";
 import { ConfirmIdentity, SignInAgain } from "./sign-in/dialogs.tsx";
@@ -62,6 +65,10 @@ const home = createRoute({
   path: "/",
   beforeLoad: ({ context: { account } }) => {
     const [company, ...others] = account.companies;
+    const [place] = platformPlaces;
+    if (company === undefined && account.operator !== undefined && place !== undefined) {
+      throw redirect({ to: place.to, replace: true });
+    }
     throw company !== undefined && others.length === 0
       ? redirect({ to: "/c/$company/secrets", params: { company: company.subdomain }, replace: true })
       : redirect({ to: "/companies", replace: true });
@@ -72,6 +79,21 @@ const company = createRoute({
   getParentRoute: () => signedIn,
   path: "c/$company",
   component: CompanyFrame,
+});
+
+const platform = createRoute({
+  getParentRoute: () => signedIn,
+  path: "platform",
+  component: PlatformFrame,
+});
+
+const platformHome = createRoute({
+  getParentRoute: () => platform,
+  path: "/",
+  beforeLoad: () => {
+    const [place] = platformPlaces;
+    throw place === undefined ? notFound() : redirect({ to: place.to, replace: true });
+  },
 });
 
 // Without a session.
@@ -101,7 +123,12 @@ const secretsRoutes = [
 
 const routeTree = root.addChildren([
   ...signInRoutes,
-  signedIn.addChildren([home, ...companiesRoutes, company.addChildren([...secretsRoutes])]),
+  signedIn.addChildren([
+    home,
+    ...companiesRoutes,
+    company.addChildren([...secretsRoutes]),
+    platform.addChildren([platformHome]),
+  ]),
 ]);
 
 /** @returns the router of a page. Moving the pointer over a link loads code, never data: looking is audited. */

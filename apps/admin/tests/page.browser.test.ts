@@ -101,46 +101,6 @@ it("appears in no frame, neither of another origin nor of its own", async () => 
   forgive(watch);
 });
 
-describe("what a browser loads", () => {
-  it("is little: scripts of at most 165 kB and styles of 15 kB, as they are sent", async () => {
-    const loaded = await loadedAssets();
-    const sum = (ending: string) =>
-      loaded
-        .filter(({ name }) => name.endsWith(ending))
-        .reduce((total, { encodedBodySize }) => total + encodedBodySize, 0);
-    expect(sum(".js")).toBeGreaterThan(0);
-    expect(sum(".js")).toBeLessThanOrEqual(165_000);
-    expect(sum(".css")).toBeGreaterThan(0);
-    expect(sum(".css")).toBeLessThanOrEqual(15_000);
-  });
-
-  it("has no server code, no development build and no source map", async () => {
-    const scripts = (await loadedAssets()).filter(({ name }) => name.endsWith(".js"));
-    const texts = await Promise.all(scripts.map(async ({ name }) => (await fetch(name)).text()));
-    expect(texts.join("\n")).toContain("createRoot");
-    for (const [i, { name }] of scripts.entries()) {
-      const text = texts[i] ?? "";
-      expect(
-        text.match(
-          /createDecipheriv|postgres|@infisical|drizzle|better-auth|["'`]node:|React DevTools|sourceMappingURL/g,
-        ),
-      ).toBeNull();
-      expect((await fetch(`${name}.map`)).status).toBe(404);
-    }
-  });
-});
-
-async function loadedAssets(): Promise<{ readonly name: string; readonly encodedBodySize: number }[]> {
-  const { page } = await world.visitor();
-  await page.goto(`${world.url}/sign-in`, { waitUntil: "networkidle" });
-  return page.evaluate(() =>
-    performance
-      .getEntriesByType("resource")
-      .filter((entry) => entry instanceof PerformanceResourceTiming)
-      .map(({ name, encodedBodySize }) => ({ name, encodedBodySize })),
-  );
-}
-
 /** For a test that provokes what no page may do. */
 function forgive(watch: Watch): void {
   for (const found of Object.values(watch)) found.length = 0;

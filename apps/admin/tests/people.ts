@@ -24,6 +24,10 @@ export interface People {
   person(roles: Partial<Record<Subdomain, Role>>, options?: { readonly enrolled?: boolean }): Promise<Person>;
   /** Signs a person in without a browser. @returns the cookie of the session */
   session(person: Person, options?: { readonly confirmed?: boolean }): Promise<SessionCookie>;
+  /** Ends the sessions of a person, as a sign-out elsewhere or an operator does. */
+  endSessions(person: Person): Promise<void>;
+  /** Leaves the sessions of a person so many seconds without input. */
+  leaveIdle(person: Person, seconds: number): Promise<void>;
 }
 
 type SessionCookie = Pick<Cookie, "name" | "value">;
@@ -67,7 +71,17 @@ export function createPeople({ backends, publicUrl }: Options): People {
   };
   const codesUsed = new Map<string, number>();
 
+  const execute = async (statement: string): Promise<void> => {
+    await database.call((statements) => statements.execute(statement));
+  };
+
   return {
+    endSessions: async ({ userId }) => void (await signIn.accounts.endSessions(userId)),
+    leaveIdle: ({ userId }, seconds) =>
+      execute(
+        `update sign_in.sessions set idle_ends_at = now() + interval '${seconds} seconds' where user_id = '${userId}'`,
+      ),
+
     person: async (roles, { enrolled } = {}) => {
       const name = `Pat ${randomUUID().slice(0, 4)}`;
       const email = `${name.replace(" ", "-").toLowerCase()}@acmecorp.example`;
@@ -97,10 +111,8 @@ export function createPeople({ backends, publicUrl }: Options): People {
         cookie = await take("second-factor", { code }, `${cookie.name}=${cookie.value}`);
       }
       if (!confirmed) {
-        await database.call((statements) =>
-          statements.execute(
-            `update sign_in.sessions set confirmed_at = now() - interval '1 hour' where user_id = '${userId}'`,
-          ),
+        await execute(
+          `update sign_in.sessions set confirmed_at = now() - interval '1 hour' where user_id = '${userId}'`,
         );
       }
       return cookie;

@@ -1,8 +1,7 @@
 import { useSuspenseQuery, type QueryClient } from "@tanstack/react-query";
-import { createTRPCOptionsProxy } from "@trpc/tanstack-react-query";
-import { useParams } from "@tanstack/react-router";
-import type { ApiAnswers, AppRouter, Verb } from "@repo/tenant-secrets/client";
-import { useTRPC, type Api } from "../api.ts";
+import { useParams, useRouter } from "@tanstack/react-router";
+import type { ApiAnswers, Verb } from "@repo/tenant-secrets/client";
+import { queriesOf, type Api } from "../api.ts";
 
 /** Who has signed in, and what they may do. */
 export type Account = ApiAnswers["me"]["get"];
@@ -22,18 +21,14 @@ export function forgetEverything(queryClient: QueryClient): void {
   queryClient.clear();
 }
 
-function accountQuery({ clients, queryClient }: Api) {
-  return createTRPCOptionsProxy<AppRouter, { keyPrefix: true }>({
-    client: clients.person,
-    queryClient,
-    keyPrefix: "person",
-  }).me.get.queryOptions();
+function accountQuery(api: Api) {
+  return queriesOf(api, "person").me.get.queryOptions();
 }
 
-/** In pages of signed-in people. */
+/** In pages of signed-in people. Of the person, also where the page acts as an operator. */
 export function useAccount(): Account {
-  const trpc = useTRPC();
-  return useSuspenseQuery(trpc.me.get.queryOptions()).data;
+  const { api } = useRouter().options.context;
+  return useSuspenseQuery(accountQuery(api)).data;
 }
 
 /** The company of the page. */

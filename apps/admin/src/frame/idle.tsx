@@ -24,6 +24,7 @@ export function IdleWatch(): ReactNode {
     await queryClient.invalidateQueries(trpc.me.get.pathFilter());
   };
   const stay = async (): Promise<void> => {
+    setAsking(false);
     toldAt.current = Date.now();
     await client.me.active.mutate();
     await ask();

@@ -1,3 +1,4 @@
+import type { LinkProps } from "@tanstack/react-router";
 import { KeyRound, type LucideIcon } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
 
@@ -9,7 +10,14 @@ interface Place {
   readonly verb: Verb;
 }
 
+interface LinkedPlace extends Omit<Place, "to"> {
+  readonly to: NonNullable<LinkProps["to"]>;
+}
+
 /** The places of a company, in the order of the rail. At most five: the bar on phones has no more room. */
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
 ] as const satisfies readonly Place[];
+
+/** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */
+export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">[] = [];

@@ -3,7 +3,8 @@ import type { ReactNode } from "react";
 import { useAccount } from "./account.ts";
 import { AccountMenu } from "./account-menu.tsx";
 import { CompanySwitch } from "./company-switch.tsx";
-import { companyPlaces } from "./places.ts";
+import { companyPlaces, platformPlaces } from "./places.ts";
+import { WorkClock } from "./work-clock.tsx";
 
 const itemLook =
   "flex h-9 items-center gap-2.5 rounded-control px-2.5 text-muted transition-colors hover:bg-sunken hover:text-ink data-[status=active]:bg-accent-bg data-[status=active]:font-medium data-[status=active]:text-accent max-desktop:justify-center";
@@ -15,8 +16,10 @@ export function Rail(): ReactNode {
       <CompanySwitch />
       <nav aria-label="Main" className="grid gap-0.5">
         <CompanyLinks look={itemLook} labelLook="max-desktop:sr-only" />
+        <OperatorLinks />
       </nav>
-      <div className="mt-auto">
+      <div className="mt-auto grid gap-0.5">
+        <WorkClock />
         <AccountMenu />
       </div>
     </div>
@@ -51,4 +54,23 @@ function CompanyLinks({ look, labelLook }: { readonly look: string; readonly lab
         <span className={labelLook}>{label}</span>
       </Link>
     ));
+}
+
+/** Below a band that says as whom the pages act: an operator sees no value. */
+function OperatorLinks(): ReactNode {
+  const { operator } = useAccount();
+  if (operator === undefined || platformPlaces.length === 0) return null;
+  return (
+    <>
+      <p className="mt-4 mb-1 rounded-control bg-operator-bg px-2.5 py-1 text-small font-medium text-operator max-desktop:sr-only">
+        Operator – no values
+      </p>
+      {platformPlaces.map(({ to, label, icon: Icon }) => (
+        <Link key={to} to={to} className={itemLook}>
+          <Icon size={16} aria-hidden />
+          <span className="max-desktop:sr-only">{label}</span>
+        </Link>
+      ))}
+    </>
+  );
 }

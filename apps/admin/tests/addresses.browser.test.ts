@@ -1,0 +1,29 @@
+import { expect, it } from "vitest";
+import { createApi } from "../src/api.ts";
+import { createSessionSignal } from "../src/frame/session.ts";
+import { createAppRouter } from "../src/routes.tsx";
+import { createWorld } from "./world.ts";
+
+it("each address of the app is one that the server answers with the page, and no other is", async () => {
+  const channel = new BroadcastChannel("addresses");
+  const { routesByPath } = createAppRouter({
+    api: createApi(() => {}),
+    session: createSessionSignal(channel),
+    signOut: async () => {},
+  });
+  channel.close();
+  const { url } = await createWorld();
+  const addresses = Object.values(routesByPath)
+    .filter(({ children }) => children === undefined)
+    .map(({ fullPath }) => fullPath.replace(/(?<=.)\/$/, ""));
+  expect(addresses).toContain("/c/$company/secrets");
+  const answers = addresses.map(async (address) => {
+    const sample = address.replace("$company", "acmecorp").replace("$secretKey", "STRIPE_SECRET_KEY");
+    const { status, headers } = await fetch(url + sample);
+    return [address, status, headers.get("content-type")];
+  });
+  expect(await Promise.all(answers)).toEqual(
+    addresses.map((address) => [address, 200, "text/html; charset=UTF-8"]),
+  );
+  expect((await fetch(`${url}/c/acmecorp/nothing`)).status).toBe(404);
+});
