@@ -6,8 +6,46 @@ export const demoCompanies = {
 } as const;
 export type DemoCompany = keyof typeof demoCompanies;
 
-/** By whose it is: `operator`, `platform`, or a company's subdomain. */
+/** The people of the demo, and their roles. */
+export const demoPeople: Readonly<Record<string, DemoPerson>> = {
+  pat: { name: "Pat", email: "pat@acmecorp.example", roles: { acmecorp: "owner" } },
+  mia: { name: "Mia", email: "mia@acmecorp.example", roles: { acmecorp: "member" } },
+  lou: { name: "Lou", email: "lou@acmecorp.example", roles: { acmecorp: "auditor", codewiser: "member" } },
+  ops: { name: "Ops", email: "ops@example.test", roles: {}, isOperator: true },
+};
+
+interface DemoPerson {
+  readonly name: string;
+  readonly email: string;
+  /** By the company's subdomain. */
+  readonly roles: Readonly<Record<string, "owner" | "member" | "auditor">>;
+  /** Whether the person may act as an operator. */
+  readonly isOperator?: boolean;
+}
+
+export const passwordOf = (person: string): string => `${person} password`;
+/** The secret of the person's authenticator app. */
+export const totpOf = (person: string): string => `${person} totp`;
+
+/** Whether each person of the demo has a password and an authenticator app. */
+export function haveAllPeople(credentials: Credentials): boolean {
+  return Object.keys(demoPeople).every(
+    (person) => credentials[passwordOf(person)] !== undefined && credentials[totpOf(person)] !== undefined,
+  );
+}
+
+/** The file of the data directory that keeps them. */
+export const credentialsFile = "credentials.json";
+
+/** By whose it is: `operator`, `platform`, a company's subdomain, or what a person signs in with. */
 export type Credentials = Readonly<Record<string, string>>;
+
+/** Where the credentials of the demo are kept. */
+export interface CredentialStore {
+  readonly known: (name: string) => string | undefined;
+  /** Told of what a person signs in with before it counts, so that none is lost. */
+  readonly keep: (name: string, text: string) => void;
+}
 
 const names = ["operator", "platform", ...Object.keys(demoCompanies)];
 

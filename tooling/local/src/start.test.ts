@@ -21,6 +21,7 @@ import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vi
 import { provisionDatabase } from "@repo/db";
 import { startEmbeddedPostgres } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
+import { passwordOf } from "./credentials.ts";
 import { environmentVariables } from "./env.ts";
 import { variablesOf, type Variables } from "./environment.ts";
 import { seedMasterKey } from "./seed.ts";
@@ -116,6 +117,24 @@ async function paste(lines: readonly string[], part: string): Promise<string> {
   return stdout;
 }
 
+/** The commands of docs/sign-in.md, as pat. @returns a line for each answer */
+async function walk(api: string): Promise<readonly string[]> {
+  const page = readFileSync(path.join(checkout, "docs/sign-in.md"), "utf8");
+  const commands = [...page.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, lines = ""]) => lines);
+  const { [passwordOf("pat")]: password } = JSON.parse(
+    readFileSync(path.join(dataDir, "credentials.json"), "utf8"),
+  );
+  const { stdout } = await run(
+    "bash",
+    ["-e", "-c", commands.find((each) => each.includes("post()")) ?? "false"],
+    {
+      cwd: checkout,
+      env: { ...environmentVariables(), TENANT_SECRETS_DATA_DIR: dataDir, api, password },
+    },
+  );
+  return stdout.trim().split("\n");
+}
+
 /** The processes that this data directory's start has left, or is. Linux only; elsewhere none are seen. */
 function processesOf(directory: string): readonly number[] {
   if (process.platform !== "linux") return [];
@@ -160,6 +179,16 @@ test(
     });
     expect(await paste(lines, "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0001");
 
+    const answers = await walk(admin);
+    expect(answers.slice(0, 2)).toEqual(['{"next":"second-factor"}', '{"next":"done"}']);
+    expect(answers[2]).toContain('"email":"pat@acmecorp.example","name":"Pat"');
+    expect(answers[3]).toContain('"value":"sk_test_fake_acmecorp_0001"');
+    expect(answers[4]).toContain('"current":true');
+    expect(answers.at(-1)).toContain('"reason":"UNAUTHENTICATED"');
+    for (const person of ["pat@acmecorp", "mia@acmecorp", "lou@acmecorp", "ops@example"])
+      expect(started.output()).toContain(`│ ${person}.`);
+    await waitFor(() => started.output().includes("Mail to sam@agency.example: "));
+
     const hybrid = await paste(lines, "list --company acmecorp");
     const [inFolder, inInfisical, ofPlatform, companies] = await Promise.all([
       paste(lines, "get SENDGRID_API_KEY"),
@@ -168,7 +197,9 @@ test(
       paste(lines, "companies list"),
     ]);
     expect(hybrid).toMatch(/SENDGRID_API_KEY.*infisical/);
-    expect(hybrid).toMatch(/STRIPE_SECRET_KEY.*database/);
+    expect(hybrid).toMatch(/STRIPE_SECRET_KEY.*database.*accepted/);
+    expect(hybrid).toMatch(/OAUTH_GITHUB.*rejected/);
+    expect(hybrid).toMatch(/STRIPE_WEBHOOK_SECRET +1 +2 /);
     expect(inFolder.trim()).toBe("SG.fake_acmecorp.fake_sendgrid_key_0001");
     // Reading it has moved it.
     expect(await paste(lines, "list --company acmecorp")).toMatch(/SENDGRID_API_KEY.*database/);
@@ -200,6 +231,7 @@ test(
     expect(second.output()).toContain(`Port ${port} is taken; the API takes `);
     expect(await paste(linesOf(second), "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
     expect(readFileSync(path.join(dataDir, "credentials.json"), "utf8")).toBe(credentials);
+    expect(second.output()).not.toContain("Mail to");
     // npm passes on what the terminal has sent already.
     second.child.kill("SIGINT");
     await sleep(30);

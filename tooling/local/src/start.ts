@@ -5,7 +5,7 @@ import { buildAdmin } from "./admin-build.ts";
 import { linkIn, startInbox } from "@repo/mail/inbox";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
-import { areAllGood } from "./credentials.ts";
+import { areAllGood, credentialsFile, haveAllPeople } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { startDatabase } from "./database.ts";
 import type { RoleUrls } from "./database.ts";
@@ -13,17 +13,18 @@ import { openDataDirectory } from "./data-directory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { environmentVariables } from "./env.ts";
 import { apiEnvironment, approvalsOf, asEnvFile, readSettings, variablesOf } from "./environment.ts";
-import type { LocalServers } from "./environment.ts";
+import type { LocalServers, Variables } from "./environment.ts";
+import type { DemoSignIn } from "./demo-people.ts";
 import { announcePayments } from "./payments.ts";
+import { peopleBox } from "./people-box.ts";
 import { choosePorts, findFreePort } from "./ports.ts";
 import type { Ports } from "./ports.ts";
-import type { InfisicalServer } from "./seed.ts";
+import type { DemoServers, InfisicalServer } from "./seed.ts";
 import { createShutdown, endWithParent } from "./shutdown.ts";
 import { startLocalStripe } from "./stripe.ts";
 
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
 
-const credentialsFile = "credentials.json";
 const envFileName = "local.env";
 
 const say = (line: string): void => console.log(line);
@@ -79,10 +80,12 @@ async function start(): Promise<void> {
   if (database === undefined || infisical === undefined) {
     say(realServersBanner({ api: url, metrics: metricsUrl, envFile }));
   } else {
-    const credentials = await demoCredentials(data, url, { database, infisical });
+    const signIn = signInOf(environment);
+    const credentials = await demoCredentials(data, url, { database, infisical, stripe, signIn });
     const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
     const addresses = { api: url, metrics: metricsUrl, companyUrl, database: database.maintenance };
     say(demoBanner(addresses, credentials, stripe !== undefined));
+    if (signIn !== undefined) say(peopleBox(signIn.publicUrl, credentials));
   }
   const seconds = (performance.now() / 1_000).toFixed(1);
   say(`Ready after ${seconds} s. Ctrl-C ends everything; the data stays in ${data.path}`);
@@ -159,13 +162,25 @@ async function startMail(ports: Ports): Promise<LocalServers["mail"]> {
   return { smtpUrl: inbox.smtpUrl };
 }
 
-async function demoCredentials(
-  data: DataDirectory,
-  url: string,
-  servers: { readonly database: RoleUrls; readonly infisical: InfisicalServer },
-): Promise<Credentials> {
-  const known = data.read(credentialsFile);
-  if (await areAllGood(known, url)) return known;
+/** The sign-in of people, as the API has it; undefined where it has none. */
+function signInOf({
+  DATABASE_SIGN_IN_URL: databaseUrl,
+  PUBLIC_URL: publicUrl,
+}: Variables): DemoSignIn | undefined {
+  return databaseUrl && publicUrl ? { databaseUrl, publicUrl } : undefined;
+}
+
+async function demoCredentials(data: DataDirectory, url: string, servers: DemoServers): Promise<Credentials> {
+  let credentials = data.read(credentialsFile);
+  const isComplete = servers.signIn === undefined || haveAllPeople(credentials);
+  if (isComplete && (await areAllGood(credentials, url))) return credentials;
   const { seedDemo } = await import("./seed.ts");
-  return seedDemo(servers, known, (credentials) => data.write(credentialsFile, credentials));
+  await seedDemo(servers, {
+    known: (name) => credentials[name],
+    keep: (name, text) => {
+      credentials = { ...credentials, [name]: text };
+      data.write(credentialsFile, credentials);
+    },
+  });
+  return credentials;
 }
