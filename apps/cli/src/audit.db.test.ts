@@ -106,6 +106,19 @@ test("the audit log is listed, one page after the other, through the API and wit
   }
 });
 
+test("a summary counts what was done, and the proof says how far it is sealed", slow, async () => {
+  const { stdout } = await cli(["audit", "summary", "--company", "acmecorp"], environment);
+  expect(stdout).toMatch(/^DAY +READS +REVEALS +CHANGES +DENIALS$/m);
+  expect(stdout).toMatch(/^CUSTOM_A +0 +0 +1 +0$/m);
+  expect(stdout).toMatch(/^job test +0 +0 +1 +0$/m);
+  const minutes = ["audit", "summary", "--company", "acmecorp", "--by", "minute"];
+  expect(await failing(minutes, environment)).toMatchObject({ code: "INVALID_INPUT" });
+  const proof = await cli(["audit", "proof", "--company", "acmecorp"], environment);
+  expect(proof.stdout).toMatch(/^Sealed up to batch \d+, of \S+Z; \d+ events are not sealed yet\.$/m);
+  expect(proof.stdout).toMatch(/^It was not verified yet\.$/m);
+  expect(proof.stdout).toMatch(/^Fingerprint of the public key: [0-9a-f]{64}$/m);
+});
+
 test(
   "an export is written to a file of its owner's, and checked with nothing but the public keys",
   slow,

@@ -23,6 +23,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Remove a secret",
       load: async () => (await import("./commands/secrets.ts")).removeCommand,
     },
+    removed: {
+      summary: "List the removed secrets that can be restored",
+      load: async () => (await import("./commands/secrets.ts")).removedCommand,
+    },
     restore: {
       summary: "Bring a removed secret back",
       load: async () => (await import("./commands/secrets.ts")).restoreCommand,
@@ -71,6 +75,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "List the companies",
       load: async () => (await import("./commands/companies.ts")).listCommand,
     },
+    "companies get": {
+      summary: "Show one company",
+      load: async () => (await import("./commands/companies.ts")).getCommand,
+    },
     "companies create": {
       summary: "Create a company",
       load: async () => (await import("./commands/companies.ts")).createCommand,
@@ -103,6 +111,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Add a person to a company",
       load: async () => (await import("./commands/members.ts")).addCommand,
     },
+    "members invite": {
+      summary: "Invite a person to a company, by mail",
+      load: async () => (await import("./commands/invitations.ts")).inviteCommand,
+    },
     "members role": {
       summary: "Give a member another role",
       load: async () => (await import("./commands/members.ts")).roleCommand,
@@ -110,6 +122,18 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
     "members remove": {
       summary: "Take a person out of a company",
       load: async () => (await import("./commands/members.ts")).removeCommand,
+    },
+    "invitations list": {
+      summary: "List the open invitations of a company",
+      load: async () => (await import("./commands/invitations.ts")).listCommand,
+    },
+    "invitations resend": {
+      summary: "Mail another link of an invitation",
+      load: async () => (await import("./commands/invitations.ts")).resendCommand,
+    },
+    "invitations revoke": {
+      summary: "End an invitation",
+      load: async () => (await import("./commands/invitations.ts")).revokeCommand,
     },
     "users disable": {
       summary: "Shut a person out, everywhere",
@@ -226,6 +250,14 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
     "audit list": {
       summary: "Show the audit log, the newest events first",
       load: async () => (await import("./commands/audit.ts")).listCommand,
+    },
+    "audit summary": {
+      summary: "Count what was done in a company, by hour or day",
+      load: async () => (await import("./commands/audit-summary.ts")).summaryCommand,
+    },
+    "audit proof": {
+      summary: "Show how far the audit log is sealed and verified",
+      load: async () => (await import("./commands/audit-summary.ts")).proofCommand,
     },
     "audit verify": {
       summary: "Check that nothing in the audit log was changed, removed or inserted",

@@ -34,6 +34,7 @@ test("companies are created, listed and renamed, and a name is given only once",
   const [listed, json] = await Promise.all([run("companies", "list"), run("companies", "list", "--json")]);
   expect(listed.stdout).toMatch(new RegExp(`^acme +hybrid +active +0 +0 +0 +30 days .*${company.id}$`, "m"));
   expect(JSON.parse(json.stdout)).toMatchObject([{ id: company.id, subdomain: "acme" }]);
+  expect((await run("companies", "get", "acme")).stdout).toBe(listed.stdout);
   expect((await run("companies", "set-recovery", "acme", "--days", "60")).stdout).toContain("for 60 days");
   const never = await failing(["companies", "set-recovery", "acme", "--days", "91"], fixture.remote);
   expect(never).toMatchObject({ code: "INVALID_INPUT" });

@@ -56,6 +56,23 @@ test("people are added to a company, given another role, shut out and taken out 
   expect(await failing(stranger, fixture.remote)).toMatchObject({ exitCode: 3, code: "NOT_FOUND" });
 });
 
+test("people are invited, invited again, and an invitation is revoked", async () => {
+  const invited = await run("members", "invite", "Uma@Example.com", ...acme, "--role", "auditor");
+  expect(invited.stdout).toMatch(
+    /^uma@example\.com is invited to be auditor of acmecorp, until \S+ \S+Z\.\n$/,
+  );
+  const [invitation] = await fixture.secrets.admin.invitations.list(operator, "acmecorp");
+  const id = invitation?.id ?? "";
+  expect((await run("invitations", "list", ...acme)).stdout).toMatch(
+    new RegExp(`^uma@example\\.com +auditor .*${id}$`, "m"),
+  );
+  expect((await run("invitations", "resend", id, ...acme)).stdout).toMatch(
+    /^uma@example\.com gets another link/,
+  );
+  expect((await run("invitations", "revoke", id, ...acme)).stdout).toBe(`The invitation ${id} is revoked.\n`);
+  expect((await run("invitations", "list", ...acme)).stdout).toMatch(/no open invitations/);
+});
+
 test("revoking a person's access lists the API keys that they made, and a flag revokes these too", async () => {
   const { authenticate } = fixture.secrets;
   const { members, apiKeys } = fixture.secrets.admin;

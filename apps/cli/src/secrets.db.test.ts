@@ -157,6 +157,7 @@ describe("list and remove", () => {
     const { recoverUntil } = JSON.parse(removed.stdout);
     expect(Date.parse(recoverUntil)).toBeGreaterThan(Date.now());
     expect(await fixture.secrets.company("acmecorp", product).find("CUSTOM_REMOVED")).toBeUndefined();
+    expect((await run("removed")).stdout).toMatch(/^CUSTOM_REMOVED +1 .* service /m);
     const restored = await run("restore CUSTOM_REMOVED --json");
     expect(JSON.parse(restored.stdout)).toMatchObject({ secretKey: "CUSTOM_REMOVED", version: 1 });
     expect(await fixture.secrets.company("acmecorp", product).find("CUSTOM_REMOVED")).toBe("value");

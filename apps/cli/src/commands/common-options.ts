@@ -16,6 +16,14 @@ export const pendingVersion = fieldOption(promotion.pendingVersion, { type: "str
 
 export const requestId = fieldOption(promotion.requestId, { type: "string", value: "id" });
 
+/** Of a person in a company. */
+export const role = {
+  type: "string",
+  required: true,
+  value: "role",
+  help: "What the person is there: owner, admin, member or auditor",
+} as const satisfies Option;
+
 export const note = fieldOption(vaultOperations.rollback.input.shape.note, { type: "string", value: "text" });
 
 export const dateHelp = "2027-01-31, or with a time and its offset: 2027-01-31T12:00:00+01:00";

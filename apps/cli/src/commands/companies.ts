@@ -1,3 +1,4 @@
+import type { CompanyOverview } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { confirm, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
@@ -14,49 +15,41 @@ export const listCommand = defineCommand({
     const list = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.companies.list.query());
     if (json) return printJson(list);
     if (list.length === 0) return print('There are no companies yet; "companies create" makes one.');
-    print(
-      table(
-        [
-          "SUBDOMAIN",
-          "STORE",
-          "STATUS",
-          "SECRETS",
-          "MEMBERS",
-          "API KEYS",
-          "KEY",
-          "RECOVERY",
-          "CREATED",
-          "ID",
-        ],
-        list.map(
-          ({
-            subdomain,
-            secretStore,
-            status,
-            secrets,
-            members,
-            apiKeys,
-            key,
-            recoveryDays,
-            createdAt,
-            id,
-          }) => [
-            subdomain,
-            secretStore,
-            status,
-            String(secrets),
-            String(members),
-            String(apiKeys),
-            key === undefined ? "" : `${key.version} of ${minute(key.createdAt)}`,
-            `${recoveryDays} days`,
-            minute(createdAt),
-            id,
-          ],
-        ),
-      ),
-    );
+    print(overview(list));
   },
 });
+
+export const getCommand = defineCommand({
+  positionals: ["company"],
+  options: {},
+  details: `Shows one company, as "companies list" does. For operators.`,
+  examples: ["companies get acmecorp"],
+  run: async ({ company, json }) => {
+    const found = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.companies.get.query({ company }),
+    );
+    if (json) printJson(found);
+    else print(overview([found]));
+  },
+});
+
+function overview(list: readonly CompanyOverview[]): string {
+  return table(
+    ["SUBDOMAIN", "STORE", "STATUS", "SECRETS", "MEMBERS", "API KEYS", "KEY", "RECOVERY", "CREATED", "ID"],
+    list.map((each) => [
+      each.subdomain,
+      each.secretStore,
+      each.status,
+      String(each.secrets),
+      String(each.members),
+      String(each.apiKeys),
+      each.key === undefined ? "" : `${each.key.version} of ${minute(each.key.createdAt)}`,
+      `${each.recoveryDays} days`,
+      minute(each.createdAt),
+      each.id,
+    ]),
+  );
+}
 
 export const createCommand = defineCommand({
   positionals: ["subdomain"],

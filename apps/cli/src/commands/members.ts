@@ -2,15 +2,8 @@ import { withApi } from "../api.ts";
 import { confirm, roleOf } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { minute, print, printJson, table } from "../output.ts";
-import { company, requestId } from "./common-options.ts";
+import { company, requestId, role } from "./common-options.ts";
 import { revokeApiKeys, settleKeys } from "./made-keys.ts";
-
-const role = {
-  type: "string",
-  required: true,
-  value: "role",
-  help: "What the person is there: owner, admin, member or auditor",
-} as const;
 
 export const listCommand = defineCommand({
   positionals: [],

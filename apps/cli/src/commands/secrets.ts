@@ -2,7 +2,7 @@ import { vaultOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { asks, confirm, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
-import { minute, print, printJson, printValue, remark, table } from "../output.ts";
+import { actorText, minute, print, printJson, printValue, remark, table } from "../output.ts";
 import { company, expectedVersion, requestId } from "./common-options.ts";
 
 const operations = vaultOperations;
@@ -86,6 +86,34 @@ here, and can only be renamed or deleted there.`,
             : secret.inCatalog
               ? ""
               : "not in the catalogue",
+        ]),
+      ),
+    );
+  },
+});
+
+export const removedCommand = defineCommand({
+  positionals: [],
+  options: { company },
+  details: `Lists the removed secrets that "restore" can bring back. Those that Infisical alone has are forgotten when they are
+removed.`,
+  examples: ["removed --company acmecorp"],
+  run: async ({ company: subdomain, json }) => {
+    const list = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.removed.query({ company: subdomain }),
+    );
+    if (json) return printJson({ company: subdomain, ...list });
+    if (list.secrets.length === 0)
+      return print(`${subdomain} has no removed secrets that this credential may know of.`);
+    print(
+      table(
+        ["SECRET KEY", "VERSION", "REMOVED", "BY", "RESTORABLE UNTIL"],
+        list.secrets.map(({ secretKey, version, removedAt, removedBy, restorableUntil }) => [
+          secretKey,
+          String(version),
+          minute(removedAt),
+          removedBy === undefined ? "" : actorText(removedBy),
+          minute(restorableUntil),
         ]),
       ),
     );

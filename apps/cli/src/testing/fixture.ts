@@ -67,6 +67,11 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     cache: false,
     operatorApprovals: 1,
     checks,
+    // Invitations are enqueued; no job sends them here.
+    mail: {
+      send: async () => {},
+      publicUrl: "http://localhost:3000",
+    },
     // A session of a person is the id of one.
     signIn: async (headers) => {
       const userId = headers.get("x-test-user");

@@ -104,9 +104,8 @@ export const auditOperations = {
       from: moment,
       /** Later than `from`, and at most 1,000 hours or days. */
       to: moment,
-      by: z.enum(["hour", "day"]),
-      /** Only what concerns this secret. */
-      secretKey: text.optional(),
+      by: z.enum(["hour", "day"]).describe("What a count is of: an hour, or a day"),
+      secretKey: text.optional().describe("Only what concerns this secret"),
     }),
     output: z.object({
       from: z.date(),
@@ -124,7 +123,9 @@ export const auditOperations = {
   proof: operation({
     kind: "query",
     verb: "audit",
-    input: z.strictObject({ company: company.optional() }),
+    input: z.strictObject({
+      company: company.optional().describe("The company; without it, all of the platform"),
+    }),
     output: z.object({
       /** The last sealed batch; undefined before the first one. */
       sealed: z.object({ batch: z.int(), at: z.date() }).optional(),
