@@ -301,29 +301,33 @@ describe("at once", () => {
     expect((await eventsOf(id)).filter((event) => event.startsWith("approval.use"))).toHaveLength(1);
   });
 
-  test("a process that is killed before its commit has neither acted nor used the approval", async () => {
-    const { alice, bob, company, id } = await asked();
-    await secrets.approvals.give(bob, id);
-    const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
-    const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
-    onTestFinished(() => void child.kill("SIGKILL"));
-    const { siteUrl, clientId, clientSecret, projectId } = fixture.emulator;
-    child.stdin.end(
-      JSON.stringify({
-        work: "shred",
-        subdomain: company,
-        operatorId: alice.actor.id,
-        killAt: 0,
-        applicationUrl: fixture.urls.application,
-        maintenanceUrl: fixture.urls.maintenance,
-        infisical: { siteUrl, clientId, clientSecret, projectId },
-      }),
-    );
-    expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
-    expect([await isIntact(company), await stateOf(bob, id)]).toEqual([true, "given"]);
-    await shred(alice, company);
-    expect([await isIntact(company), await stateOf(bob, id)]).toEqual([false, "used"]);
-  });
+  test(
+    "a process that is killed before its commit has neither acted nor used the approval",
+    { timeout: 60_000 },
+    async () => {
+      const { alice, bob, company, id } = await asked();
+      await secrets.approvals.give(bob, id);
+      const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
+      const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
+      onTestFinished(() => void child.kill("SIGKILL"));
+      const { siteUrl, clientId, clientSecret, projectId } = fixture.emulator;
+      child.stdin.end(
+        JSON.stringify({
+          work: "shred",
+          subdomain: company,
+          operatorId: alice.actor.id,
+          killAt: 0,
+          applicationUrl: fixture.urls.application,
+          maintenanceUrl: fixture.urls.maintenance,
+          infisical: { siteUrl, clientId, clientSecret, projectId },
+        }),
+      );
+      expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+      expect([await isIntact(company), await stateOf(bob, id)]).toEqual([true, "given"]);
+      await shred(alice, company);
+      expect([await isIntact(company), await stateOf(bob, id)]).toEqual([false, "used"]);
+    },
+  );
 });
 
 test("with one operator required, each act is audited as one without an approval", async () => {
