@@ -29,6 +29,8 @@ const SecretDescription = z.object({
   label: z.string().optional(),
   /** 0 where a hybrid company's value is still only in Infisical. */
   version,
+  /** The highest version so far, pending and discarded ones included: the next write makes one more. Undefined of one in Infisical. */
+  lastVersion: version.optional(),
   location: z.enum(["infisical", "database"]),
   lastFour: z.string().optional(),
   fingerprint: z.string().optional(),

@@ -43,6 +43,20 @@ test("a list says since when a version is pending, and until when an earlier one
   expect(await described()).toEqual([{ version: 5, ...nothing }]);
 });
 
+test("a list says the highest version so far, so that a page can name the one that a write will make", async () => {
+  const of = { company: await fixture.company("database"), secretKey: "CUSTOM_A" };
+  const listed = async () => {
+    const { secrets } = await api.secrets.list({ company: of.company });
+    return secrets.map(({ version, lastVersion }) => ({ version, lastVersion }));
+  };
+  await api.secrets.write({ ...of, value: "fake_a_0001" });
+  expect(await listed()).toEqual([{ version: 1, lastVersion: 1 }]);
+  await api.secrets.stage({ ...of, value: "fake_a_0002" });
+  await api.secrets.discard(of);
+  expect(await listed()).toEqual([{ version: 1, lastVersion: 2 }]);
+  expect(await api.secrets.write({ ...of, value: "fake_a_0003" })).toEqual({ version: 3 });
+});
+
 test("a list marks the secrets whose values are never revealed", async () => {
   const company = await fixture.company("hybrid");
   const value = `whsec_${"fake".repeat(8)}`;

@@ -105,6 +105,7 @@ function describeSecret(row: SecretRow, nameOf: NameOf): StoredDescription | und
   return {
     secretKey: row.secretKey,
     version: row.version,
+    lastVersion: row.lastVersion,
     location: "database",
     lastFour: row.lastFour ?? undefined,
     fingerprint: row.fingerprint ?? undefined,
@@ -218,6 +219,7 @@ function selectDescriptions(statements: Statements, company: Company) {
       expiresInDays: sql<
         number | null
       >`ceil(extract(epoch from ${companySecrets.expiresAt} - now()) / 86400)::integer`,
+      lastVersion: companySecrets.lastVersion,
       pendingVersion: companySecrets.pendingVersion,
       pendingSince: pendingVersions.createdAt,
       previousUntil: sql<Date | null>`${latestGraceUntil}`.mapWith(companySecrets.updatedAt),
