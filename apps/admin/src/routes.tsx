@@ -119,6 +119,21 @@ const secretsRoutes = [
     path: "secrets",
     component: lazyRouteComponent(() => import("./secrets/secrets-page.tsx"), "SecretsPage"),
   }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "secrets/new",
+    component: lazyRouteComponent(() => import("./secrets/form-new.tsx"), "ChooseSecretPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "secrets/new/$secretKey",
+    component: lazyRouteComponent(() => import("./secrets/form-new.tsx"), "AddSecretPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "secrets/import",
+    component: lazyRouteComponent(() => import("./secrets/import.tsx"), "ImportPage"),
+  }),
 ] as const;
 
 const routeTree = root.addChildren([

@@ -18,7 +18,14 @@ const sizes = [
   { width: 360, height: 740 },
 ];
 
-const pages = ["/companies", "/c/acmecorp/secrets", "/c/nowhere/secrets"];
+const pages = [
+  "/companies",
+  "/c/acmecorp/secrets",
+  "/c/acmecorp/secrets/new",
+  "/c/acmecorp/secrets/new/STRIPE_SECRET_KEY",
+  "/c/acmecorp/secrets/import",
+  "/c/nowhere/secrets",
+];
 
 describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
   it("the sign-in fits each window, and axe finds nothing", async () => {

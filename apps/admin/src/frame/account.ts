@@ -34,7 +34,7 @@ export function useAccount(): Account {
 /** The company of the page. */
 export interface OpenCompany extends Pick<Account["companies"][number], "subdomain" | "role"> {
   /** Whether the person's role has the verb. What it has not is not shown, and never asked for: refusals are counted. */
-  can(verb: Verb): boolean;
+  readonly can: (verb: Verb) => boolean;
 }
 
 /** In pages below `/c/$company`. */

@@ -1,6 +1,9 @@
 /** Whether the person of this page is signed in. `ended` is a session that was there: the page stays, under a dialog. */
 export type SessionState = "none" | "open" | "ended";
 
+/** An event of the window: another person than before has signed in to this page, and is about to leave it. */
+export const otherPerson = "other-person";
+
 /** The state of the session in this page, told to the other tabs. */
 export interface SessionSignal {
   readonly state: () => SessionState;

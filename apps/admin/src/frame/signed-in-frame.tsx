@@ -10,6 +10,7 @@ import { ConfirmationProvider, type ConfirmationDialogProps } from "./confirmati
 import { IdleWatch } from "./idle.tsx";
 import { OfflineLine } from "./offline-line.tsx";
 import { BottomBar, Rail } from "./rail.tsx";
+import { otherPerson } from "./session.ts";
 
 /** What the sign-in's room gives: a dialog over a page whose session has ended. Closing it is not possible. */
 export interface SignInAgainProps {
@@ -67,7 +68,9 @@ function Session({ dialog: SignInAgain }: { readonly dialog: FrameDialogs["signI
     session.opened();
     const { id } = await queryClient.fetchQuery({ ...trpc.me.get.queryOptions(), staleTime: 0 });
     // Of another person nothing of this page may be seen or kept.
-    if (id !== account.id) location.replace("/");
+    if (id === account.id) return;
+    dispatchEvent(new Event(otherPerson));
+    location.replace("/");
   };
   return <SignInAgain email={account.email} onSignedIn={() => void goOn()} />;
 }

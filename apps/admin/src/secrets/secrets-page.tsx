@@ -5,6 +5,7 @@ import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
+import { SecretsActions } from "./form-actions.tsx";
 import { DataTable } from "../ui/data-table.tsx";
 import type { Column } from "../ui/data-table-columns.ts";
 import { EmptyState } from "../ui/empty-state.tsx";
@@ -42,7 +43,7 @@ export function SecretsPage(): ReactNode {
   const trpc = useTRPC();
   const query = useQuery(trpc.secrets.list.queryOptions({ company }));
   return (
-    <Page title="Secrets">
+    <Page title="Secrets" actions={<SecretsActions />}>
       <Loaded query={query}>
         {({ secrets }) =>
           secrets.length === 0 ? (

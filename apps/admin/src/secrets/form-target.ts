@@ -1,0 +1,11 @@
+import type { Capabilities, EntryDescription, SecretDescription } from "./form-catalog.ts";
+
+/** Which secret a form is of. */
+export interface FormTarget {
+  readonly company: string;
+  readonly secretKey: string;
+  readonly entry: EntryDescription;
+  /** Undefined of a secret that is not there yet. */
+  readonly current: SecretDescription | undefined;
+  readonly capabilities: Capabilities;
+}
