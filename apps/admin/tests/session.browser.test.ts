@@ -67,6 +67,7 @@ it("a sign-out ends the other tabs, and nothing is left to go back to", async ()
 it("without a network the page says since when, and nothing else changes", async () => {
   const { page, open } = await world.member("acmecorp");
   await open(list);
+  await page.getByRole("row", { name: "STRIPE_SECRET_KEY" }).waitFor();
   await page.context().setOffline(true);
   await page.getByText(/^No connection since \d\d:\d\d\. Nothing is lost; saving waits\.$/).waitFor();
   await page.context().setOffline(false);

@@ -60,12 +60,7 @@ export function ConfirmIdentity({ why, onConfirmed, onClose }: ConfirmationDialo
 /** Over a page whose session has ended. What was typed on the page is still there afterwards. */
 export function SignInAgain({ email, onSignedIn }: SignInAgainProps): ReactNode {
   return (
-    <Dialog
-      open
-      onClose={() => {}}
-      title="The session has ended"
-      description="Sign in, and go on where you were."
-    >
+    <Dialog open title="The session has ended" description="Sign in, and go on where you were.">
       <SignInForm email={email} onDone={onSignedIn} />
     </Dialog>
   );

@@ -12,8 +12,8 @@ const side =
 
 interface DialogProps {
   readonly open: boolean;
-  /** Called by Esc, the button and a click beside it. */
-  readonly onClose: () => void;
+  /** Called by Esc, the button and a click beside it. Without it the dialog stays until its work is done. */
+  readonly onClose?: () => void;
   readonly title: string;
   readonly description?: ReactNode;
   readonly children: ReactNode;
@@ -31,23 +31,26 @@ export function Dialog({
   place = "middle",
 }: DialogProps): ReactNode {
   return (
-    <Radix.Root open={open} onOpenChange={(isOpen) => !isOpen && onClose()}>
+    <Radix.Root open={open} onOpenChange={(isOpen) => !isOpen && onClose?.()}>
       <Radix.Portal>
         <Radix.Overlay className={veil} />
         <Radix.Content
           className={place === "side" ? side : box}
           {...(description === undefined && { "aria-describedby": undefined })}
         >
-          <div className="flex items-start gap-4">
-            <div className="grid min-w-0 flex-1 gap-1">
-              <Radix.Title className="text-section font-medium">{title}</Radix.Title>
-              {description !== undefined && (
-                <Radix.Description className="text-muted">{description}</Radix.Description>
-              )}
-            </div>
-            <IconButton label="Close" icon={X} onClick={onClose} />
+          <div className="grid min-w-0 gap-1 pr-10">
+            <Radix.Title className="text-section font-medium">{title}</Radix.Title>
+            {description !== undefined && (
+              <Radix.Description className="text-muted">{description}</Radix.Description>
+            )}
           </div>
           {children}
+          {/* The last one, so that the focus comes to what the dialog is for. */}
+          {onClose !== undefined && (
+            <div className="absolute top-3 right-3">
+              <IconButton label="Close" icon={X} onClick={onClose} />
+            </div>
+          )}
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
