@@ -16,6 +16,7 @@ import { platformPlaces } from "./frame/places.ts";
 import { PlatformFrame } from "./frame/platform-frame.tsx";
 import type { SessionSignal } from "./frame/session.ts";
 import { SignedInFrame } from "./frame/signed-in-frame.tsx";
+import { readListParams } from "./platform/search-params.ts";
 import { ConfirmIdentity, SignInAgain } from "./sign-in/dialogs.tsx";
 
 // The table of contents: each address of the app, who gets there, and its page, which is loaded when one goes there. One table
@@ -136,13 +137,37 @@ const secretsRoutes = [
   }),
 ] as const;
 
+const platformRoutes = [
+  createRoute({
+    getParentRoute: () => platform,
+    path: "companies",
+    validateSearch: readListParams,
+    component: lazyRouteComponent(() => import("./platform/companies-page.tsx"), "CompaniesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "companies/new",
+    component: lazyRouteComponent(() => import("./platform/new-company-page.tsx"), "NewCompanyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "companies/$subdomain",
+    component: lazyRouteComponent(() => import("./platform/company-page.tsx"), "CompanyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "approvals",
+    component: lazyRouteComponent(() => import("./platform/approvals-page.tsx"), "ApprovalsPage"),
+  }),
+] as const;
+
 const routeTree = root.addChildren([
   ...signInRoutes,
   signedIn.addChildren([
     home,
     ...companiesRoutes,
     company.addChildren([...secretsRoutes]),
-    platform.addChildren([platformHome]),
+    platform.addChildren([platformHome, ...platformRoutes]),
   ]),
 ]);
 

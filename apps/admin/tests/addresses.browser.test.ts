@@ -18,7 +18,9 @@ it("each address of the app is one that the server answers with the page, and no
     .map(({ fullPath }) => fullPath.replace(/(?<=.)\/$/, ""));
   expect(addresses).toContain("/c/$company/secrets");
   const answers = addresses.map(async (address) => {
-    const sample = address.replace("$company", "acmecorp").replace("$secretKey", "STRIPE_SECRET_KEY");
+    const sample = address
+      .replace(/\$(?:company|subdomain)/, "acmecorp")
+      .replace("$secretKey", "STRIPE_SECRET_KEY");
     const { status, headers } = await fetch(url + sample);
     return [address, status, headers.get("content-type")];
   });

@@ -6,7 +6,7 @@ import { useAccount } from "./account.ts";
 
 /** Which company the page is about, and the way to the others. The choice is in the URL and nowhere else. */
 export function CompanySwitch(): ReactNode {
-  const { companies } = useAccount();
+  const { companies, operator } = useAccount();
   const { company } = useParams({ strict: false });
   const name = companies.some(({ subdomain }) => subdomain === company) ? company : undefined;
   return (
@@ -42,6 +42,11 @@ export function CompanySwitch(): ReactNode {
       <MenuLink>
         <Link to="/companies">All companies</Link>
       </MenuLink>
+      {operator !== undefined && (
+        <MenuLink>
+          <Link to="/platform">Platform, as operator</Link>
+        </MenuLink>
+      )}
     </Menu>
   );
 }

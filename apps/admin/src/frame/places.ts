@@ -1,5 +1,5 @@
 import type { LinkProps } from "@tanstack/react-router";
-import { KeyRound, type LucideIcon } from "lucide-react";
+import { Building2, CheckCheck, KeyRound, type LucideIcon } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
 
 interface Place {
@@ -20,4 +20,7 @@ export const companyPlaces = [
 ] as const satisfies readonly Place[];
 
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */
-export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">[] = [];
+export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">[] = [
+  { to: "/platform/companies", label: "Companies", icon: Building2 },
+  { to: "/platform/approvals", label: "Approvals", icon: CheckCheck },
+];

@@ -1,8 +1,9 @@
-import { Outlet, useRouter } from "@tanstack/react-router";
+import { Link, Outlet, useRouter } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { TRPCProvider } from "../api.ts";
 import { useAccount } from "./account.ts";
 import { NotYoursPage } from "./company-frame.tsx";
+import { platformPlaces } from "./places.ts";
 
 /** Around the pages of operators: what they ask, they ask as the operator that the person is linked to. */
 export function PlatformFrame(): ReactNode {
@@ -11,7 +12,28 @@ export function PlatformFrame(): ReactNode {
   if (operator === undefined) return <NotYoursPage />;
   return (
     <TRPCProvider trpcClient={api.clients.operator} queryClient={api.queryClient} keyPrefix="operator">
+      <PlacesOnPhones />
       <Outlet />
     </TRPCProvider>
+  );
+}
+
+/** There is no rail on phones, and more places than their bar has room for. */
+function PlacesOnPhones(): ReactNode {
+  return (
+    <nav aria-label="Operator" className="border-b border-line bg-operator-bg tablet:hidden">
+      <p className="px-4 pt-1 text-small font-medium text-operator">Operator – no values</p>
+      <div className="flex gap-4 overflow-x-auto px-4">
+        {platformPlaces.map(({ to, label }) => (
+          <Link
+            key={to}
+            to={to}
+            className="flex h-(--control-height) items-center border-b-2 border-transparent whitespace-nowrap data-[status=active]:border-operator data-[status=active]:font-medium data-[status=active]:text-operator"
+          >
+            {label}
+          </Link>
+        ))}
+      </div>
+    </nav>
   );
 }

@@ -17,8 +17,6 @@ interface FieldsProps {
   readonly isTried: boolean;
   readonly isNew: boolean;
   readonly disabled: boolean;
-  /** Whether the store keeps white space at the ends of values. */
-  readonly keepsEnds: boolean;
   readonly ref: Ref<HTMLTextAreaElement>;
 }
 
@@ -32,7 +30,6 @@ export function FormFields({
   isTried,
   isNew,
   disabled,
-  keepsEnds,
   ref,
 }: FieldsProps): ReactNode {
   const fields = partsOf(entry);
@@ -68,7 +65,7 @@ export function FormFields({
         <p className="text-small text-danger">A value {mistakes[""]}.</p>
       )}
       {endsWithLineBreak(draft) && (
-        <LineBreak draft={draft} onEdit={onEdit} canStay={keepsEnds && mistakes[""] === undefined} />
+        <LineBreak draft={draft} onEdit={onEdit} canStay={mistakes[""] === undefined} />
       )}
     </div>
   );

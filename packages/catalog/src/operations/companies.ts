@@ -24,6 +24,8 @@ const CompanyOverview = CompanyDescription.extend({
   apiKeys: z.int(),
   /** The active key of the company; left out before its first value, and after shredding. */
   key: z.object({ version: z.int(), createdAt: z.date() }).optional(),
+  /** When its keys were destroyed for good. */
+  shreddedAt: z.date().optional(),
 });
 export type CompanyOverview = Readonly<z.infer<typeof CompanyOverview>>;
 

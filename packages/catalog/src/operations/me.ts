@@ -23,7 +23,7 @@ const Account = z.object({
     )
     .readonly(),
   /** Of a person who may act as an operator, with the header `tenant-secrets-as: operator`. */
-  operator: z.object({ until: z.date() }).optional(),
+  operator: z.object({ id: z.uuid(), until: z.date() }).optional(),
   session: z.object({
     id: z.string(),
     createdAt: z.date().optional(),

@@ -212,7 +212,7 @@ async function selectOverviews(
   statements: Statements,
   subdomain?: string,
 ): Promise<readonly CompanyOverview[]> {
-  const { companies, companyKeys } = tables;
+  const { companies, companyKeys, shreddings } = tables;
   const countOf = (table: SQL, condition: SQL) =>
     sql<number>`(select count(*)::int from ${table} o where o.company_id = "companies"."id" and ${condition})`;
   const rows = await statements
@@ -220,21 +220,24 @@ async function selectOverviews(
       row: companies,
       keyVersion: companyKeys.keyVersion,
       keyCreatedAt: companyKeys.createdAt,
+      shreddedAt: shreddings.shreddedAt,
       secrets: countOf(sql`company_secrets`, sql`o.deleted_at is null`),
       members: countOf(sql`memberships`, sql`true`),
       apiKeys: countOf(sql`api_keys`, sql`o.revoked_at is null and o.expires_at > now()`),
     })
     .from(companies)
     .leftJoin(companyKeys, and(eq(companyKeys.companyId, companies.id), eq(companyKeys.status, "active")))
+    .leftJoin(shreddings, eq(shreddings.companyId, companies.id))
     .where(
       subdomain === undefined
         ? undefined
         : and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)),
     )
     .orderBy(asc(companies.subdomain));
-  return rows.map(({ row, keyVersion, keyCreatedAt, ...counts }) => ({
+  return rows.map(({ row, keyVersion, keyCreatedAt, shreddedAt, ...counts }) => ({
     ...describeCompany(row),
     ...counts,
+    shreddedAt: shreddedAt ?? undefined,
     key:
       keyVersion === null || keyCreatedAt === null
         ? undefined

@@ -108,7 +108,7 @@ export function createMe(
             email,
             name,
             companies: await companiesOf(person, rows),
-            operator: caller.link && { until: caller.link.until },
+            operator: caller.link && { id: caller.link.operatorId, until: caller.link.until },
             session: { id, createdAt, idleEndsAt, endsAt, confirmedUntil: confirmedUntil(session) },
             factors: { ...factors, due: lacksSecondFactor(caller) },
           };
