@@ -17,6 +17,7 @@ import { PlatformFrame } from "./frame/platform-frame.tsx";
 import type { SessionSignal } from "./frame/session.ts";
 import { SignedInFrame } from "./frame/signed-in-frame.tsx";
 import { readListParams } from "./platform/search-params.ts";
+import { readSecretsSearch } from "./secrets/list-search.ts";
 import { ConfirmIdentity, SignInAgain } from "./sign-in/dialogs.tsx";
 
 // The table of contents: each address of the app, who gets there, and its page, which is loaded when one goes there. One table
@@ -114,12 +115,22 @@ const companiesRoutes = [
   }),
 ] as const;
 
+const secrets = createRoute({
+  getParentRoute: () => company,
+  path: "secrets",
+  validateSearch: readSecretsSearch,
+  component: lazyRouteComponent(() => import("./secrets/list-page.tsx"), "SecretsPage"),
+});
+
 const secretsRoutes = [
-  createRoute({
-    getParentRoute: () => company,
-    path: "secrets",
-    component: lazyRouteComponent(() => import("./secrets/secrets-page.tsx"), "SecretsPage"),
-  }),
+  secrets.addChildren([
+    createRoute({ getParentRoute: () => secrets, path: "/" }),
+    createRoute({
+      getParentRoute: () => secrets,
+      path: "$secretKey",
+      component: lazyRouteComponent(() => import("./secrets/panel.tsx"), "SecretPanel"),
+    }),
+  ]),
   createRoute({
     getParentRoute: () => company,
     path: "secrets/new",

@@ -21,6 +21,7 @@ const sizes = [
 const pages = [
   "/companies",
   "/c/acmecorp/secrets",
+  "/c/acmecorp/secrets/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/new",
   "/c/acmecorp/secrets/new/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/import",

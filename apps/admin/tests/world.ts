@@ -54,7 +54,7 @@ export interface World extends Readonly<Record<Role, SignedIn>>, People {
   operator(options?: PageOptions): Promise<PersonAtPage>;
   /** The other end: what the API answers to an API key with every permission that a service can have. */
   client(company: Subdomain): Promise<TenantSecretsClient<typeof deliveryChatCatalog>>;
-  /** The newest events of the audit log, of these actions. */
+  /** The newest events of the audit log; of these actions, where some are named. */
   events(
     ...actions: readonly string[]
   ): Promise<Awaited<ReturnType<Backends["secrets"]["admin"]["audit"]["list"]>>["events"]>;
@@ -151,7 +151,10 @@ export async function createWorld(): Promise<World> {
       return createTenantSecretsClient({ url, credential: apiKey, catalog: deliveryChatCatalog });
     },
     events: async (...actions) => {
-      const { events } = await backends.secrets.admin.audit.list(operator, { limit: 100, actions });
+      const { events } = await backends.secrets.admin.audit.list(operator, {
+        limit: 100,
+        ...(actions.length > 0 && { actions }),
+      });
       return events;
     },
     canary: (value) => {

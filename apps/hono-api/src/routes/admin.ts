@@ -7,7 +7,7 @@ import type { AdminFiles, Encoding } from "./admin-files.ts";
 const encodings: readonly Encoding[] = ["br", "gzip"];
 
 const company = "/c/:company{[a-z0-9-]{1,63}}";
-const secretKey = ":secretKey{[A-Z][A-Z0-9_]{0,127}}";
+const secretKey = ":secretKey{[A-Z][A-Za-z0-9_]{0,127}}";
 
 /** The addresses of pages. Any other is 404, so that a misspelled link says so. */
 const pages = [

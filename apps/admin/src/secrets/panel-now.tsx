@@ -1,0 +1,75 @@
+import { ExternalLink } from "lucide-react";
+import { useState, type ReactNode } from "react";
+import { useCompany } from "../frame/account.ts";
+import { Button } from "../ui/button.tsx";
+import { useToast } from "../ui/toast.tsx";
+import { useDraft } from "./drafts.ts";
+import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
+import { ReplaceForm } from "./form.tsx";
+import { Facts } from "./panel-facts.tsx";
+import { PendingVersion } from "./stage.tsx";
+
+interface SecretNowProps {
+  readonly list: SecretList;
+  readonly secret: SecretDescription;
+  readonly entry: EntryDescription | undefined;
+}
+
+/** A secret as it is now, and what the role may do with it. */
+export function SecretNow({ list, secret, entry }: SecretNowProps): ReactNode {
+  const { subdomain: company, can } = useCompany();
+  const { secretKey } = secret;
+  const say = useToast();
+  const draft = useDraft(company, secretKey);
+  const [isReplacing, setReplacing] = useState(draft !== undefined);
+  if (isReplacing && can("write")) {
+    return (
+      <ReplaceForm
+        company={company}
+        secretKey={secretKey}
+        onDone={({ version, isPending }) => {
+          say(`${secretKey} was ${isPending ? "staged" : "saved"} as version ${version}`);
+          setReplacing(false);
+        }}
+        onCancel={() => setReplacing(false)}
+      />
+    );
+  }
+  return (
+    <div className="grid gap-4">
+      <About entry={entry} />
+      <Facts list={list} secret={secret} entry={entry} />
+      <PendingVersion company={company} secret={secret} canWrite={can("write")} />
+      {can("write") && entry !== undefined && (
+        <div className="flex flex-wrap gap-2 border-t border-line pt-4">
+          <Button onClick={() => setReplacing(true)}>
+            {draft === undefined ? "Replace value" : "Continue with the draft"}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function About({ entry }: { readonly entry: EntryDescription | undefined }): ReactNode {
+  if (entry === undefined) return null;
+  return (
+    <div className="grid gap-1">
+      <p className="font-medium">{entry.label}</p>
+      {entry.purpose !== undefined && <p className="text-muted">{entry.purpose}</p>}
+      {entry.docsUrl !== undefined && (
+        <p>
+          <a
+            href={entry.docsUrl}
+            rel="noreferrer"
+            target="_blank"
+            className="inline-flex min-h-6 items-center gap-1 text-accent hover:underline"
+          >
+            Where its provider has it
+            <ExternalLink size={12} aria-hidden />
+          </a>
+        </p>
+      )}
+    </div>
+  );
+}

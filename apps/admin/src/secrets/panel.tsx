@@ -1,0 +1,160 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { ArrowLeft, X } from "lucide-react";
+import { useEffect, useRef, type ReactNode } from "react";
+import { useTRPC } from "../api.ts";
+import { useCompany } from "../frame/account.ts";
+import { Page } from "../frame/page.tsx";
+import { buttonLook, IconButton } from "../ui/button.tsx";
+import { Copy } from "../ui/copy.tsx";
+import { Loaded } from "../ui/loaded.tsx";
+import { Notice } from "../ui/notice.tsx";
+import { entryOf, type CatalogDescription, type SecretList } from "./form-catalog.ts";
+import { useIsWide } from "./list-width.ts";
+import { SecretNow } from "./panel-now.tsx";
+
+const from = "/signed-in/c/$company/secrets/$secretKey";
+
+/** One secret: beside the list where there is room, else a page. Opening it shows what lists show, and no value. */
+export function SecretPanel(): ReactNode {
+  const { company, secretKey } = useParams({ from });
+  const isWide = useIsWide();
+  const content = <Secret key={`${company}/${secretKey}`} company={company} secretKey={secretKey} />;
+  return isWide ? (
+    <Beside key={secretKey} secretKey={secretKey}>
+      {content}
+    </Beside>
+  ) : (
+    <Alone secretKey={secretKey}>{content}</Alone>
+  );
+}
+
+interface FrameProps {
+  readonly secretKey: string;
+  readonly children: ReactNode;
+}
+
+function Beside({ secretKey, children }: FrameProps): ReactNode {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const close = useClose();
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  return (
+    <aside
+      aria-label={secretKey}
+      className="sticky top-4 grid max-h-[calc(100svh-32px)] gap-4 overflow-auto rounded-panel border border-line bg-surface p-4"
+    >
+      <div className="flex items-start gap-1">
+        <h2
+          ref={heading}
+          tabIndex={-1}
+          translate="no"
+          className="min-w-0 flex-1 py-1 font-mono text-section font-medium break-all outline-none"
+        >
+          {secretKey}
+        </h2>
+        <Copy text={secretKey} label="Copy the secret key" />
+        <IconButton label="Close" icon={X} onClick={close} />
+      </div>
+      {children}
+    </aside>
+  );
+}
+
+function Alone({ secretKey, children }: FrameProps): ReactNode {
+  const { subdomain: company } = useCompany();
+  useClose();
+  return (
+    <Page
+      title={secretKey}
+      beside={<Copy text={secretKey} label="Copy the secret key" />}
+      actions={
+        <Link to="/c/$company/secrets" params={{ company }} search={true} className={buttonLook("quiet")}>
+          <ArrowLeft size={16} aria-hidden />
+          All secrets
+        </Link>
+      }
+    >
+      <div className="grid max-w-[560px] gap-4">{children}</div>
+    </Page>
+  );
+}
+
+/** Back to the list as it was; Esc does so, too, where nothing else takes it. */
+function useClose(): () => void {
+  const { company } = useParams({ from });
+  const navigate = useNavigate();
+  const close = (): void => {
+    void navigate({
+      to: "/c/$company/secrets",
+      params: { company },
+      search: true,
+      resetScroll: false,
+    });
+  };
+  useEffect(() => {
+    const press = (event: KeyboardEvent): void => {
+      const isTyping =
+        event.target instanceof Element && event.target.closest("input, textarea, select") !== null;
+      if (event.key === "Escape" && !event.defaultPrevented && !isTyping) close();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  });
+  return close;
+}
+
+interface SecretProps {
+  readonly company: string;
+  readonly secretKey: string;
+}
+
+function Secret({ company, secretKey }: SecretProps): ReactNode {
+  const trpc = useTRPC();
+  const list = useQuery(trpc.secrets.list.queryOptions({ company }));
+  const catalog = useQuery(trpc.catalog.describe.queryOptions());
+  return (
+    <Loaded query={list}>
+      {(data) => (
+        <Loaded query={catalog}>
+          {(described) => <Found secretKey={secretKey} list={data} catalog={described} />}
+        </Loaded>
+      )}
+    </Loaded>
+  );
+}
+
+function Found({
+  secretKey,
+  list,
+  catalog,
+}: {
+  readonly secretKey: string;
+  readonly list: SecretList;
+  readonly catalog: CatalogDescription;
+}): ReactNode {
+  const { subdomain: company, can } = useCompany();
+  const secret = list.secrets.find((each) => each.secretKey === secretKey);
+  const entry = entryOf(catalog, secretKey);
+  if (secret === undefined) {
+    return (
+      <Notice
+        title="There is no value"
+        action={
+          can("write") &&
+          entry !== undefined && (
+            <Link
+              to="/c/$company/secrets/new/$secretKey"
+              params={{ company, secretKey }}
+              className={buttonLook()}
+            >
+              Add
+            </Link>
+          )
+        }
+      >
+        {company} has no secret of this name: it was not added yet, or it was removed.
+      </Notice>
+    );
+  }
+  return <SecretNow list={list} secret={secret} entry={entry} />;
+}
