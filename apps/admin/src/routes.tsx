@@ -172,12 +172,20 @@ const platformRoutes = [
   }),
 ] as const;
 
+const peopleRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "people",
+    component: lazyRouteComponent(() => import("./people/people-page.tsx"), "PeoplePage"),
+  }),
+] as const;
+
 const routeTree = root.addChildren([
   ...signInRoutes,
   signedIn.addChildren([
     home,
     ...companiesRoutes,
-    company.addChildren([...secretsRoutes]),
+    company.addChildren([...secretsRoutes, ...peopleRoutes]),
     platform.addChildren([platformHome, ...platformRoutes]),
   ]),
 ]);

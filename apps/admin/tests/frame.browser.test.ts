@@ -25,6 +25,7 @@ const pages = [
   "/c/acmecorp/secrets/new",
   "/c/acmecorp/secrets/new/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/import",
+  "/c/acmecorp/people",
   "/c/nowhere/secrets",
 ];
 

@@ -31,6 +31,12 @@ export function useAccount(): Account {
   return useSuspenseQuery(accountQuery(api)).data;
 }
 
+/** Whether a person's role in a company has the verb. */
+export function permits(account: Account | undefined, company: string, verb: Verb): boolean {
+  const found = account?.companies.find(({ subdomain }) => subdomain === company);
+  return found?.verbs.includes(verb) ?? false;
+}
+
 /** The company of the page. */
 export interface OpenCompany extends Pick<Account["companies"][number], "subdomain" | "role"> {
   /** Whether the person's role has the verb. What it has not is not shown, and never asked for: refusals are counted. */
@@ -46,6 +52,6 @@ export function useCompany(): OpenCompany {
   return {
     subdomain: company,
     role: found?.role ?? "auditor",
-    can: (verb) => found?.verbs.includes(verb) ?? false,
+    can: (verb) => permits(account, company, verb),
   };
 }

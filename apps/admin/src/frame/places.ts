@@ -1,5 +1,5 @@
 import type { LinkProps } from "@tanstack/react-router";
-import { Building2, CheckCheck, KeyRound, type LucideIcon } from "lucide-react";
+import { Building2, CheckCheck, KeyRound, type LucideIcon, Users } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
 
 interface Place {
@@ -17,6 +17,7 @@ interface LinkedPlace extends Omit<Place, "to"> {
 /** The places of a company, in the order of the rail. At most five: the bar on phones has no more room. */
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
+  { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
 ] as const satisfies readonly Place[];
 
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */

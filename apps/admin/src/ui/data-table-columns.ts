@@ -11,7 +11,7 @@ export interface Column<Row> {
   /** What a search looks at. Never a value of a secret. */
   readonly text?: (row: Row) => string;
   readonly align?: "end";
-  /** On phones: the card's heading, its corner (a menu), or left out. Default: a line with the header. */
+  /** On phones: the card's heading, its corner (a menu, whose header is only read aloud), or left out. Default: a line with the header. */
   readonly onPhone?: "heading" | "corner" | "none";
 }
 

@@ -132,7 +132,7 @@ function HeaderCell<Row>({
   readonly sort: Sort | undefined;
   readonly onSort: ((column: Column<Row>) => void) | undefined;
 }): ReactNode {
-  const { id, header, align, sortBy } = column;
+  const { id, header, align, sortBy, onPhone } = column;
   const isSorted = sort?.column === id;
   const order = isSorted && sort.descending ? "descending" : "ascending";
   const Arrow = order === "descending" ? ArrowDown : ArrowUp;
@@ -144,7 +144,7 @@ function HeaderCell<Row>({
       className={`h-9 px-3 text-small font-medium whitespace-nowrap text-muted ${place}`}
     >
       {sortBy === undefined || onSort === undefined ? (
-        header
+        <span className={onPhone === "corner" ? "sr-only" : ""}>{header}</span>
       ) : (
         <button
           type="button"
