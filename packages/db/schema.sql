@@ -514,14 +514,14 @@ create table operators (
   mac_key_version smallint not null,
   mac bytea not null,
   constraint operators_pkey PRIMARY KEY (id),
-  constraint operators_token_or_user_check CHECK ((((token_hash IS NULL) = (token_prefix IS NULL)) AND ((token_hash IS NULL) <> (user_id IS NULL)))),
+  constraint operators_token_or_user_check CHECK ((((token_hash IS NULL) = (token_prefix IS NULL)) AND ((token_hash IS NOT NULL) OR (user_id IS NOT NULL)))),
   constraint operators_token_prefix_key UNIQUE (token_prefix),
   constraint operators_user_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT
 );
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.operators FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.operators FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
-CREATE UNIQUE INDEX operators_linked ON public.operators USING btree (user_id) WHERE (revoked_at IS NULL);
+CREATE UNIQUE INDEX operators_linked ON public.operators USING btree (user_id) WHERE ((revoked_at IS NULL) AND (token_hash IS NULL));
 grant insert, select, update on operators to tenant_secrets_maintenance;
 
 create table outside_writes (

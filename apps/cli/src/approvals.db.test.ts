@@ -16,7 +16,7 @@ beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "tenant-secrets-approvals-"));
   const { OPERATOR_APPROVALS: _, ...local } = fixture.local;
   const expiresAt = new Date(Date.now() + 3_600_000);
-  const { token } = await fixture.secrets.admin.operators.create(operator, "bob", expiresAt);
+  const { token } = await fixture.secrets.admin.operators.create(operator, { name: "bob", expiresAt });
   alice = { ...local, TENANT_SECRETS_OPERATOR_TOKEN: fixture.operatorToken };
   bob = { ...fixture.remote, TENANT_SECRETS_OPERATOR_TOKEN: token };
   await fixture.secrets.admin.companies.create(operator, { subdomain: "gone", secretStore: "database" });

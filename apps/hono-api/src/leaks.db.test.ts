@@ -76,7 +76,8 @@ beforeAll(async () => {
     full: full.apiKey,
     revoked: revoked.apiKey,
     reading: (await make(["use"])).apiKey,
-    operator: (await secrets.admin.operators.create(operator, "ops", rights.expiresAt)).token,
+    operator: (await secrets.admin.operators.create(operator, { name: "ops", expiresAt: rights.expiresAt }))
+      .token,
     masterKey,
     clientSecret: emulator.clientSecret,
     ...Object.fromEntries(Object.entries(urls).map(([role, its]) => [role, new URL(its).password])),

@@ -114,7 +114,7 @@ test("a request that may not act as operator is refused, and not answered as the
   ]);
 
   const { apiKey } = await backends.apiKey("acmecorp");
-  const { token } = await operators.create(operator, "by token", inDays(1));
+  const { token } = await operators.create(operator, { name: "by token", expiresAt: inDays(1) });
   for (const [credential, path] of [
     [apiKey, mine],
     [token, companiesList],

@@ -63,11 +63,10 @@ const setListener = (statement: "grant" | "revoke") =>
 
 it("a rotation that is started over HTTP runs in the API, which serves all the while", slow, async () => {
   await until({ answer: 200, status: "ready" });
-  const { token: credential } = await backends.secrets.admin.operators.create(
-    operator,
-    "test",
-    new Date(Date.now() + 3_600_000),
-  );
+  const { token: credential } = await backends.secrets.admin.operators.create(operator, {
+    name: "test",
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
   const { keys } = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog }).trpc;
   const { apiKey } = await backends.apiKey("another-company");
   const company = createTenantSecretsClient({

@@ -133,7 +133,10 @@ test(
     const first = await start();
     const email = "newcomer@acmecorp.example";
     const inAnHour = new Date(Date.now() + 3_600_000);
-    const { token: credential } = await operators.create(commandLine, "inviter", inAnHour);
+    const { token: credential } = await operators.create(commandLine, {
+      name: "inviter",
+      expiresAt: inAnHour,
+    });
     const invited = await sendJson(first.url, {
       path: "/trpc/invitations.create",
       body: { json: { company: "acmecorp", email, role: "member" } },

@@ -48,7 +48,10 @@ function dataOf({ status, body }: Answer) {
 /** An operator invites the person. @returns the token of the link in the mail */
 async function invite(): Promise<string> {
   const inAnHour = new Date(Date.now() + 3_600_000);
-  const { token } = await backends.secrets.admin.operators.create(operator, "walk", inAnHour);
+  const { token } = await backends.secrets.admin.operators.create(operator, {
+    name: "walk",
+    expiresAt: inAnHour,
+  });
   const invited = await sendJson(url, {
     path: "/trpc/invitations.create",
     body: { json: { company: "acmecorp", email, role: "admin" } },

@@ -197,7 +197,7 @@ CREATE TABLE "operators" (
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "operators_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "operators_token_prefix_key" UNIQUE("token_prefix"),
-	CONSTRAINT "operators_token_or_user_check" CHECK (("operators"."token_hash" is null) = ("operators"."token_prefix" is null) and ("operators"."token_hash" is null) <> ("operators"."user_id" is null))
+	CONSTRAINT "operators_token_or_user_check" CHECK (("operators"."token_hash" is null) = ("operators"."token_prefix" is null) and ("operators"."token_hash" is not null or "operators"."user_id" is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "users" (
@@ -588,7 +588,7 @@ CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("ap
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "invitations_open" ON "invitations" USING btree ("company_id","email") WHERE "invitations"."accepted_at" is null and "invitations"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
-CREATE UNIQUE INDEX "operators_linked" ON "operators" USING btree ("user_id") WHERE "operators"."revoked_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "operators_linked" ON "operators" USING btree ("user_id") WHERE "operators"."revoked_at" is null and "operators"."token_hash" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "company_subdomains_subdomain" ON "company_subdomains" USING btree ("subdomain");--> statement-breakpoint
 CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("company_id") WHERE "company_keys"."status" = 'active';--> statement-breakpoint

@@ -51,7 +51,7 @@ as $$
     (select json_build_object('id', o.id, 'expiresAtMs', extract(epoch from o.expires_at) * 1000,
         'expiresInMs', extract(epoch from o.expires_at - now()) * 1000, 'revision', o.revision,
         'macKeyVersion', o.mac_key_version, 'mac', encode(o.mac, 'hex'))
-      from public.operators o where o.user_id = u.id and o.revoked_at is null)
+      from public.operators o where o.user_id = u.id and o.token_hash is null and o.revoked_at is null)
   from public.users u where u.id = wanted
 $$;
 

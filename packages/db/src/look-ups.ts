@@ -46,7 +46,7 @@ export interface OperatorRow extends Authenticated {
   /** Both null for a person who acts with their session. */
   readonly tokenPrefix: string | null;
   readonly tokenHash: string | null;
-  /** Null for the holder of a token. */
+  /** Null for a token that names no person. */
   readonly userId: string | null;
   /** In milliseconds of Unix time. */
   readonly expiresAtMs: number;

@@ -90,7 +90,7 @@ async function seedCredentials(
 
   await ensure("operator", async () => {
     const expiresAt = new Date(Date.now() + lifeMs);
-    return (await secrets.admin.operators.create(operator, "local start", expiresAt)).token;
+    return (await secrets.admin.operators.create(operator, { name: "local start", expiresAt })).token;
   });
   for (const [company, secretStore] of Object.entries(demoCompanies)) {
     // A company's key is made last: where there is one, the values were there, and whatever became of them is wanted.

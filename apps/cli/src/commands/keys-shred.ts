@@ -140,12 +140,13 @@ function sentencesOf({
   company,
   shreddedAt,
   shreddedBy,
+  approvedBy,
   destroyed,
   completeBy,
   remains,
 }: ShreddingReceipt): string {
   return [
-    `${company.subdomain} (${company.id}) was shredded at ${shreddedAt} by ${shreddedBy}: keys ${destroyed.companyKeys.join(", ") || "none"}, ${destroyed.currentValues} current and ${destroyed.earlierValues} earlier values.`,
+    `${company.subdomain} (${company.id}) was shredded at ${shreddedAt} by ${shreddedBy}, ${approvedBy === null ? "alone" : `approved by ${approvedBy}`}: keys ${destroyed.companyKeys.join(", ") || "none"}, ${destroyed.currentValues} current and ${destroyed.earlierValues} earlier values.`,
     ...remains,
     completeBy === null
       ? "It is not complete: values are left in Infisical."

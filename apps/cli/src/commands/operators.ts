@@ -16,14 +16,19 @@ export const createCommand = defineCommand({
       value: "duration",
       help: "How long the token is valid: 30m, 12h, 90d",
     },
+    person: { type: "string", value: "email", help: "The person who holds the token; no account is needed" },
   },
   details: `Prints the operator's token to standard output, this once: it is not stored. Works on the database itself and
-not through an API, and needs no credential but the database's: that is how the first operator comes to be.`,
-  examples: ["operators create alice --expires-in 90d"],
-  run: async ({ name, json, ...values }) => {
+not through an API, and needs no credential but the database's: that is how the first operator comes to be. What cannot be undone takes two people: --person tells them apart, and a token
+without a person approves for tokens without a person alone.`,
+  examples: [
+    "operators create alice --expires-in 90d --person alice@example.com",
+    "operators create deployment --expires-in 1d",
+  ],
+  run: async ({ name, json, person, ...values }) => {
     const expiresAt = expiryAfter(values["expires-in"]);
     const { id, token } = await withOperators((operators, caller) =>
-      operators.create(caller, name, expiresAt),
+      operators.create(caller, { name, expiresAt, person }),
     );
     if (json) return printJson({ id, name, expiresAt, token });
     print(token);
@@ -90,10 +95,11 @@ export const listCommand = defineCommand({
     if (json) return printJson(list);
     print(
       table(
-        ["ID", "NAME", "PERSON", "CREATED", "EXPIRES", "REVOKED"],
-        list.map(({ id, name, user, createdAt, expiresAt, revokedAt }) => [
+        ["ID", "NAME", "BY", "PERSON", "CREATED", "EXPIRES", "REVOKED"],
+        list.map(({ id, name, prefix, user, createdAt, expiresAt, revokedAt }) => [
           id,
           name,
+          prefix === undefined ? "session" : "token",
           user?.email ?? "",
           minute(createdAt),
           minute(expiresAt),

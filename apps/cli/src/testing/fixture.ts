@@ -87,7 +87,10 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     await emulator.stop();
     await testDatabase.drop();
   });
-  const { token: operatorToken } = await secrets.admin.operators.create(operator, "test", inAnHour());
+  const { token: operatorToken } = await secrets.admin.operators.create(operator, {
+    name: "test",
+    expiresAt: inAnHour(),
+  });
   return {
     secrets,
     infisical,

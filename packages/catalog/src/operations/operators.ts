@@ -14,7 +14,7 @@ export const operatorOperations = {
           name: z.string(),
           /** The beginning of the token, by which it is found. Left out for a person who acts with their session. */
           prefix: z.string().optional(),
-          /** The person who acts with their session. Left out for the holder of a token. */
+          /** The person who acts with their session, or who holds the token. Left out for a token that names no person. */
           user: z.object({ id: z.uuid(), name: z.string(), email: z.string() }).optional(),
           createdAt: z.date(),
           expiresAt: z.date(),

@@ -16,7 +16,7 @@ import { companyForeignKey } from "./companies.ts";
 
 /**
  * People or machines that run the platform. They read no value. Each row is one way in, with an expiry and an end of its own:
- * a token, or a link to a person who acts with their session.
+ * a token, which may name the person who holds it, or a link to a person who acts with their session.
  */
 export const operators = pgTable(
   "operators",
@@ -41,10 +41,10 @@ export const operators = pgTable(
     }).onDelete("restrict"),
     uniqueIndex("operators_linked")
       .on(t.userId)
-      .where(sql`${t.revokedAt} is null`),
+      .where(sql`${t.revokedAt} is null and ${t.tokenHash} is null`),
     check(
       "operators_token_or_user_check",
-      sql`(${t.tokenHash} is null) = (${t.tokenPrefix} is null) and (${t.tokenHash} is null) <> (${t.userId} is null)`,
+      sql`(${t.tokenHash} is null) = (${t.tokenPrefix} is null) and (${t.tokenHash} is not null or ${t.userId} is not null)`,
     ),
   ],
 );

@@ -202,7 +202,7 @@ describe("rows revoked or disabled while tampered with", () => {
           return { id, close: () => secrets.apiKeys.revoke(operator, mine, id) };
         },
         operators: async () => {
-          const { id } = await secrets.operators.create(operator, "test", inAnHour());
+          const { id } = await secrets.operators.create(operator, { name: "test", expiresAt: inAnHour() });
           return { id, close: () => secrets.operators.revoke(operator, id) };
         },
         users: async () => {
@@ -234,7 +234,10 @@ describe("rows revoked or disabled while tampered with", () => {
 
 describe("authentic operators", () => {
   test("a forged operator, or one whose token was changed or extended by tampering, is refused", async () => {
-    const { token, id } = await fixture.secrets.operators.create(operator, "test", inAnHour());
+    const { token, id } = await fixture.secrets.operators.create(operator, {
+      name: "test",
+      expiresAt: inAnHour(),
+    });
     const mine = makeCredential("tso");
     const as = (credential: string) => codeOf(fixture.another().authenticate({ credential }));
     await fixture.superuser`

@@ -118,11 +118,10 @@ test("a list names who made a key: a person by the name in the company, an opera
     verbs: ["use"],
     secretKeys: ["*"],
   } as const;
-  const { id, token } = await secrets.operators.create(
-    product,
-    "Ada of the platform",
-    new Date(Date.now() + dayMs),
-  );
+  const { id, token } = await secrets.operators.create(product, {
+    name: "Ada of the platform",
+    expiresAt: new Date(Date.now() + dayMs),
+  });
   const ada = await secrets.authenticate({ credential: token });
   await apiKeys.create(ada, { ...made, expiresAt: new Date(Date.now() + dayMs) });
   const makers = async (caller: Caller) =>

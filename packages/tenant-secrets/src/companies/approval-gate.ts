@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { and, desc, eq, gt, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
-import { approvalState, operatorState } from "@repo/audit-log";
+import { approvalState } from "@repo/audit-log";
 import {
   type ApprovalParameters,
   approvalRequired,
@@ -17,9 +17,10 @@ import {
   type Transaction,
 } from "../access/operation.ts";
 import {
+  areTwoPeople,
   changeApproval,
   findOperator,
-  isSamePerson,
+  isInForce,
   isValidOperator,
   type ApprovalRow,
   type OperatorRow,
@@ -43,7 +44,8 @@ export interface IrreversibleAct<C, T> {
   readonly mayFinish: boolean;
   /** Runs first, so that a request is made for nothing that would fail. */
   readonly check: (transaction: Transaction) => Promise<C>;
-  readonly act: (transaction: Transaction, checked: C) => Promise<Audited<T>>;
+  /** @param approvedBy the id of the operator who approved it; undefined where one operator acts alone */
+  readonly act: (transaction: Transaction, checked: C, approvedBy: string | undefined) => Promise<Audited<T>>;
 }
 
 /** The way to acts that cannot be undone: each waits for another operator's approval within 24 hours. */
@@ -62,7 +64,11 @@ export interface ApprovalGate {
 const lifeHours = 24;
 
 type Passage =
-  | { readonly passes: true; readonly events: readonly EventDetails[] }
+  | {
+      readonly passes: true;
+      readonly approvedBy: string | undefined;
+      readonly events: readonly EventDetails[];
+    }
   | { readonly passes: false; readonly request: ApprovalRow; readonly events: readonly EventDetails[] };
 
 type Outcome<T> =
@@ -77,7 +83,7 @@ export function createApprovalGate(required: OperatorsRequired): ApprovalGate {
         const checked = await act.check(transaction);
         const passage = required === 1 ? waived(act) : await passageOf(transaction, act);
         if (!passage.passes) return audited({ done: false, request: passage.request }, passage.events);
-        const { result, events } = await act.act(transaction, checked);
+        const { result, events } = await act.act(transaction, checked, passage.approvedBy);
         return audited({ done: true, result }, [...events, ...passage.events]);
       });
       if (!outcome.done) throw approvalRequired(outcome.request);
@@ -92,7 +98,7 @@ type Asked = Pick<
 >;
 
 function waived({ companyId }: Asked): Passage {
-  return { passes: true, events: [{ action: "approval.waive", companyId }] };
+  return { passes: true, approvedBy: undefined, events: [{ action: "approval.waive", companyId }] };
 }
 
 async function passageOf(transaction: Transaction, asked: Asked): Promise<Passage> {
@@ -101,12 +107,12 @@ async function passageOf(transaction: Transaction, asked: Asked): Promise<Passag
   for (const row of await lockRequests(transaction, asked)) {
     if (row.refusedBy !== null) continue;
     if (row.usedAt !== null) {
-      if (asked.mayFinish) return { passes: true, events: [] };
+      if (asked.mayFinish) return { passes: true, approvedBy: row.givenBy ?? undefined, events: [] };
     } else if (row.givenBy === null) {
       waiting ??= row;
     } else if (await countsStill(transaction, row.givenBy, requester)) {
       const used = await changeApproval(transaction, row, { usedAt: new Date() });
-      return { passes: true, events: [eventOf("approval.use", used, asked)] };
+      return { passes: true, approvedBy: row.givenBy, events: [eventOf("approval.use", used, asked)] };
     }
   }
   if (waiting !== undefined) return { passes: false, request: waiting, events: [] };
@@ -151,8 +157,8 @@ async function lockRequests(
 }
 
 /**
- * Whether the operator who gave an approval is another person, and was not revoked since: their token may have been in other
- * hands. That it has expired changes nothing.
+ * Whether the operator who gave an approval is another person, and was neither revoked nor disabled since: their access may have been
+ * in other hands. That it has expired changes nothing.
  */
 async function countsStill(
   { statements, writer }: Transaction,
@@ -160,9 +166,7 @@ async function countsStill(
   requester: OperatorRow,
 ): Promise<boolean> {
   const giver = await findOperator(statements, givenBy);
-  if (giver === undefined || isSamePerson(giver.operator, requester)) return false;
-  const state = operatorState(giver.operator);
-  return writer.isGenuine(state, giver.operator) && !state.revoked;
+  return giver !== undefined && areTwoPeople(giver.operator, requester) && isInForce(writer, giver);
 }
 
 async function insertRequest(

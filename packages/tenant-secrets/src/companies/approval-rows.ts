@@ -1,44 +1,60 @@
 import { eq, inArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
-import { approvalState, operatorState } from "@repo/audit-log";
+import { approvalState, operatorState, userState } from "@repo/audit-log";
 import { ApprovalParameters, type ApprovalDescription } from "@repo/catalog";
 import type { RowWriter } from "../access/authentic-rows.ts";
 import type { Transaction } from "../access/operation.ts";
 
-const { approvals, operators } = tables;
+const { approvals, operators, users } = tables;
 
 export type ApprovalRow = typeof approvals.$inferSelect;
 export type OperatorRow = typeof operators.$inferSelect;
+
+export interface FoundOperator {
+  readonly operator: OperatorRow;
+  /** Whom the token names, or who is linked. */
+  readonly person: typeof users.$inferSelect | null;
+  readonly active: boolean;
+}
 
 export const hasExpired = sql<boolean>`${approvals.expiresAt} <= now()`;
 const isActive = sql<boolean>`${operators.revokedAt} is null and ${operators.expiresAt} > now()`;
 
 /** @returns undefined for an id that names no operator */
-export async function findOperator(
-  statements: Statements,
-  id: string,
-): Promise<{ readonly operator: OperatorRow; readonly active: boolean } | undefined> {
+export async function findOperator(statements: Statements, id: string): Promise<FoundOperator | undefined> {
   if (!z.uuid().safeParse(id).success) return undefined;
   const [row] = await statements
-    .select({ operator: operators, active: isActive })
+    .select({ operator: operators, person: users, active: isActive })
     .from(operators)
+    .leftJoin(users, eq(users.id, operators.userId))
     .where(eq(operators.id, id));
   return row;
 }
 
-/** Whether the token of an operator is valid now: the row is genuine, and neither revoked nor expired. */
+/** Whether an operator may act now: the rows are genuine, nothing is revoked or expired, and the person is not disabled. */
 export function isValidOperator(
   writer: RowWriter,
-  found: { readonly operator: OperatorRow; readonly active: boolean } | undefined,
-): found is { readonly operator: OperatorRow; readonly active: true } {
-  if (found === undefined) return false;
-  return writer.isGenuine(operatorState(found.operator), found.operator) && found.active;
+  found: FoundOperator | undefined,
+): found is FoundOperator & { readonly active: true } {
+  return found !== undefined && found.active && isInForce(writer, found);
 }
 
-/** Whether two tokens are of one person, as far as it is known: tokens that are linked to nobody are of different ones. */
-export function isSamePerson(one: OperatorRow, other: OperatorRow): boolean {
-  return one.id === other.id;
+/** As `isValidOperator`, of an operator whose access may have expired. */
+export function isInForce(writer: RowWriter, { operator, person }: FoundOperator): boolean {
+  const state = operatorState(operator);
+  if (state.revoked || !writer.isGenuine(state, operator)) return false;
+  if (operator.userId === null) return true;
+  return person !== null && person.disabledAt === null && writer.isGenuine(userState(person), person);
+}
+
+/**
+ * Whether two operators are two people, as far as it is known. Two tokens that name no person count as two. A token that names no
+ * person and an operator whose person is known count as one: that person may hold the token.
+ */
+export function areTwoPeople(one: OperatorRow, other: OperatorRow): boolean {
+  if (one.userId === null && other.userId === null) return one.id !== other.id;
+  return one.userId !== null && other.userId !== null && one.userId !== other.userId;
 }
 
 /** Changes a row that is locked and genuine. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Caller } from "@repo/catalog";
-import { newOperator, requestOf } from "../testing/approvals.ts";
+import { newLink, newOperator, requestOf } from "../testing/approvals.ts";
 import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 
 let fixture: Fixture;
@@ -27,15 +27,20 @@ const shred = (caller: Caller, subdomain: string, backupsKeptDays = 30) =>
   secrets.shredding.shred(caller, subdomain, { backupsKeptDays });
 
 /** A company, the operator who asks to shred it, another one, and the request. */
-async function asked() {
-  const [alice, bob, company] = await Promise.all([
-    newOperator(secrets, "alice"),
-    newOperator(secrets, "bob"),
-    filled(),
-  ]);
+async function asked(operators?: { readonly alice: Caller; readonly bob: Caller }) {
+  const alice = operators?.alice ?? (await newOperator(secrets, "alice"));
+  const bob = operators?.bob ?? (await newOperator(secrets, "bob"));
+  const company = await filled();
   const id = await requestOf(shred(alice, company));
   return { alice, bob, company, id };
 }
+
+let people = 0;
+const address = (): string => `person-${++people}@example.com`;
+const userOf = async (email: string): Promise<string> => {
+  const [row] = await fixture.superuser`select id from users where email = ${email}`;
+  return String(row?.["id"]);
+};
 
 async function isIntact(company: string): Promise<boolean> {
   const [row] = await fixture.superuser`select count(*)::int as wraps from company_key_wraps w
@@ -96,6 +101,10 @@ describe("what cannot be undone", () => {
     expect(await isIntact(company)).toBe(true);
     const receipt = await shred(alice, company);
     expect(await isIntact(company)).toBe(false);
+    expect(JSON.parse(receipt.receipt)).toMatchObject({
+      shreddedBy: `operator ${alice.actor.id}`,
+      approvedBy: `operator ${bob.actor.id}`,
+    });
     expect(await stateOf(alice, id)).toBe("used");
     expect(await eventsOf(id)).toEqual([
       "approval.request success",
@@ -150,9 +159,51 @@ describe("what cannot be undone", () => {
       onStep: () => Promise.reject(new Error("stopped")),
     });
     await expect(stopped).rejects.toMatchObject({ code: "INTERNAL" });
+    // A restart was approved once: another one, of the same version, is another request.
+    const restart = await requestOf(answer(true));
+    await two.approvals.give(bob, restart);
+    const stoppedAgain = two.emergencyRotation(alice, {
+      rotation,
+      revokeCredentials: false,
+      restart: true,
+      onStep: () => Promise.reject(new Error("stopped")),
+    });
+    await expect(stoppedAgain).rejects.toMatchObject({ code: "INTERNAL" });
+    expect(await requestOf(answer(true))).not.toBe(restart);
     await answer(false);
     expect(await requestOf(answer(false))).not.toBe(before);
   });
+});
+
+test("two links, two tokens that name people, and one of each, are two operators where the people differ", async () => {
+  const link = () => newLink(fixture, address());
+  const token = () => newOperator(secrets, "token", address());
+  for (const [asks, gives] of [
+    [link, link],
+    [token, token],
+    [link, token],
+  ] as const) {
+    const { alice, bob, company, id } = await asked({ alice: await asks(), bob: await gives() });
+    await secrets.approvals.give(bob, id);
+    await shred(alice, company);
+    expect(await isIntact(company)).toBe(false);
+  }
+});
+
+test("the token of a disabled person opens nothing, and a person with a token and a link unlinks the link alone", async () => {
+  const email = address();
+  const expiresAt = new Date(Date.now() + 3_600_000);
+  const { id, token } = await secrets.operators.create(operator, { name: "both", expiresAt, person: email });
+  await newLink(fixture, email);
+  const unlinked = await secrets.operators.unlink(operator, email);
+  expect(unlinked.id).not.toBe(id);
+  expect(await codeOf(secrets.operators.unlink(operator, email))).toBe("NOT_FOUND");
+  const fresh = () => fixture.another().authenticate({ credential: token });
+  expect((await fresh()).actor).toEqual({ kind: "operator", id });
+  await secrets.users.disable(operator, await userOf(email));
+  expect(await codeOf(fresh())).toBe("UNAUTHENTICATED");
+  await secrets.users.enable(operator, await userOf(email));
+  expect(await codeOf(fresh())).toBe("no error");
 });
 
 describe("an approval counts for nothing", () => {
@@ -165,6 +216,83 @@ describe("an approval counts for nothing", () => {
     });
     expect(await eventsOf(id)).toEqual(["approval.request success", "approval.give denied"]);
     await requestOf(shred(alice, company));
+  });
+
+  test("by the person who asks, with another access of theirs", async () => {
+    const email = address();
+    const link = await newLink(fixture, email);
+    const [token, second] = [
+      await newOperator(secrets, "one", email),
+      await newOperator(secrets, "two", email),
+    ];
+    await secrets.operators.unlink(operator, email);
+    const relinked = await newLink(fixture, email);
+    expect(relinked.actor.id).not.toBe(link.actor.id);
+    for (const [alice, bob] of [
+      [relinked, token],
+      [token, relinked],
+      [token, second],
+    ] as const) {
+      const { company, id } = await asked({ alice, bob });
+      await expect(secrets.approvals.give(bob, id)).rejects.toMatchObject({
+        code: "FORBIDDEN",
+        message: expect.stringContaining("person who asks"),
+      });
+      expect(await requestOf(shred(alice, company))).toBe(id);
+      // To refuse takes no other person.
+      await secrets.approvals.refuse(bob, id);
+      expect(await isIntact(company)).toBe(true);
+    }
+  });
+
+  test("of a token that names no person for an operator whose person is known, and the other way round", async () => {
+    const unnamed = await newOperator(secrets, "unnamed");
+    const [linked, named] = [await newLink(fixture, address()), await newOperator(secrets, "n", address())];
+    for (const [alice, bob] of [
+      [unnamed, linked],
+      [linked, unnamed],
+      [unnamed, named],
+      [named, unnamed],
+    ] as const) {
+      const { company, id } = await asked({ alice, bob });
+      await expect(secrets.approvals.give(bob, id)).rejects.toMatchObject({
+        code: "FORBIDDEN",
+        message: expect.stringContaining("--person"),
+      });
+      await requestOf(shred(alice, company));
+      expect(await isIntact(company)).toBe(true);
+    }
+  });
+
+  test("where plain SQL moved the giver's token to another person", async () => {
+    const email = address();
+    const alice = await newOperator(secrets, "alice", email);
+    const bob = await newOperator(secrets, "bob", address());
+    const { company, id } = await asked({ alice, bob });
+    const own = await newOperator(secrets, "own", email);
+    const other = address();
+    await secrets.members.add(operator, company, { email: other, name: "Other", role: "member" });
+    await fixture.superuser`update operators set user_id = ${await userOf(other)} where id = ${own.actor.id}`;
+    expect(await codeOf(secrets.approvals.give(own, id))).toBe("FORBIDDEN");
+    await secrets.approvals.give(bob, id);
+    await fixture.superuser`update operators set user_id = ${await userOf(other)} where id = ${bob.actor.id}`;
+    expect(await requestOf(shred(alice, company))).not.toBe(id);
+    expect(await isIntact(company)).toBe(true);
+  });
+
+  test("once the person who gave it is disabled, whose token opens nothing from then on", async () => {
+    for (const make of [newLink, (_: Fixture, email: string) => newOperator(secrets, "bob", email)]) {
+      const email = address();
+      const bob = await make(fixture, email);
+      const { alice, company, id } = await asked({ alice: await newLink(fixture, address()), bob });
+      await secrets.approvals.give(bob, id);
+      await secrets.users.disable(operator, await userOf(email));
+      const next = await requestOf(shred(alice, company));
+      expect(next).not.toBe(id);
+      expect(await codeOf(secrets.approvals.give(bob, next))).toBe("FORBIDDEN");
+      expect(await codeOf(shred(bob, company))).toBe("UNAUTHENTICATED");
+      expect(await isIntact(company)).toBe(true);
+    }
   });
 
   test("by anyone but an operator, or by one who was revoked", async () => {

@@ -5,14 +5,15 @@ import { type ApprovalDescription, type Caller, notFound, TenantSecretsError } f
 import type { AuthenticRows } from "../access/authentic-rows.ts";
 import { audited, type Operations, type Transaction } from "../access/operation.ts";
 import {
+  areTwoPeople,
   changeApproval,
   describeApprovals,
   findOperator,
   hasExpired,
-  isSamePerson,
   isValidOperator,
   stateOf,
   type ApprovalRow,
+  type OperatorRow,
 } from "./approval-rows.ts";
 
 const { approvals } = tables;
@@ -22,7 +23,7 @@ export interface Approvals {
   /** The newest 100 that are genuine. @throws {TenantSecretsError} FORBIDDEN */
   list(caller: Caller): Promise<readonly ApprovalDescription[]>;
   /**
-   * @throws {TenantSecretsError} FORBIDDEN, also for the person who asks; NOT_FOUND; CONFLICT if it was answered, has expired, or
+   * @throws {TenantSecretsError} FORBIDDEN, also for the person who asks, and where one of the two operators names a person and the other none; NOT_FOUND; CONFLICT if it was answered, has expired, or
    *   its requester's token is no longer valid; INTEGRITY_FAILURE if the row is not genuine
    */
   give(caller: Caller, id: string): Promise<ApprovalDescription>;
@@ -121,9 +122,18 @@ async function requireAnswerer(
   if (asked === undefined) return answerer.operator.id;
   const requester = await findOperator(statements, asked.requestedBy);
   if (!isValidOperator(writer, requester)) throw closed("is of an operator whose token is no longer valid");
-  if (isSamePerson(answerer.operator, requester.operator))
-    throw notYours("by the person who asks: another operator has to approve it");
+  requireAnotherPerson(answerer.operator, requester.operator);
   return answerer.operator.id;
+}
+
+function requireAnotherPerson(answerer: OperatorRow, requester: OperatorRow): void {
+  if (areTwoPeople(answerer, requester)) return;
+  const bothNamed = answerer.userId !== null && requester.userId !== null;
+  throw notYours(
+    bothNamed || answerer.id === requester.id
+      ? "by the person who asks: another operator has to approve it"
+      : "where it is known of one operator alone who they are: make the token of the other one with --person",
+  );
 }
 
 function notYours(why: string): TenantSecretsError {

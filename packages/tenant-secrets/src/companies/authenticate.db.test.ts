@@ -78,7 +78,10 @@ async function population() {
     secretKeys: ["*"],
     expiresAt: soon(),
   });
-  const { id: operatorId, token } = await secrets.operators.create(product, "Ada", soon());
+  const { id: operatorId, token } = await secrets.operators.create(product, {
+    name: "Ada",
+    expiresAt: soon(),
+  });
   const admin = await fixture.person(subdomain, "admin");
   const member = await fixture.person(subdomain, "member");
   return { subdomain, apiKey, apiKeyId: description.id, operatorId, token, admin, member };

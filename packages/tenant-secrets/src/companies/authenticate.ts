@@ -168,12 +168,18 @@ export function createAuthentication({
     return { actor: serviceOf(row), endsAt: askedAt + row.expiresInMs, networks: row.addresses };
   };
 
+  const isEnabled = async (userId: string): Promise<boolean> => {
+    const person = await findUserRow(database, userId);
+    return person !== undefined && !person.disabled && authentic.accepts({ kind: "user", ...person }, person);
+  };
+
   const findOperator = async ({ prefix, hash }: PresentedCredential): Promise<Finding | undefined> => {
     const askedAt = performance.now();
     const row = await findOperatorRow(database, prefix);
     const matches = sameHash(hash, row?.tokenHash ?? noHash);
     if (row === undefined || !(await authentic.accepts({ kind: "operator", ...row }, row))) return undefined;
     if (!matches || row.revoked || row.expired) return undefined;
+    if (row.userId !== null && !(await isEnabled(row.userId))) return undefined;
     return {
       actor: { kind: "operator", id: row.id },
       endsAt: askedAt + row.expiresInMs,

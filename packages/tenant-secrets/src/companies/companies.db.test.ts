@@ -268,7 +268,7 @@ test("failed administrative operations are audited", async () => {
     () => secrets.apiKeys.revoke(operator, subdomain, "00000000-0000-4000-8000-000000000000"),
     () => secrets.apiKeys.revoke(operator, subdomain, "no id"),
     () => apiKey([subdomain], { verbs: [] }),
-    () => secrets.operators.create(product, "a\0b", soon()),
+    () => secrets.operators.create(product, { name: "a\0b", expiresAt: soon() }),
     () => secrets.operators.revoke(product, "no id"),
   ];
   const codes = [];
@@ -292,7 +292,7 @@ test("failed administrative operations are audited", async () => {
 test("an operator's token works, and reads no value", async () => {
   const subdomain = await fixture.company("database");
   await secrets.company(subdomain, product).set("CUSTOM_KEY", "fake");
-  const { token } = await secrets.operators.create(product, "Ada", soon());
+  const { token } = await secrets.operators.create(product, { name: "Ada", expiresAt: soon() });
   const caller = await as(token);
   expect(caller.actor.kind).toBe("operator");
   expect((await secrets.companies.list(caller)).length).toBeGreaterThan(0);
@@ -304,5 +304,7 @@ test("an operator's token works, and reads no value", async () => {
   await secrets.operators.revoke(product, ada?.id ?? "");
   expect(await codeOf(as(token))).toBe("UNAUTHENTICATED");
   const far = new Date(Date.now() + 400 * 86_400_000);
-  expect(await codeOf(secrets.operators.create(product, "Eve", far))).toBe("INVALID_INPUT");
+  expect(await codeOf(secrets.operators.create(product, { name: "Eve", expiresAt: far }))).toBe(
+    "INVALID_INPUT",
+  );
 });

@@ -321,7 +321,7 @@ describe("API keys of a person who loses access", () => {
     for (const key of keys) expect(await works(key)).toBe("UNAUTHENTICATED");
     expect(await users.disable(operator, ours.admin.userId)).toEqual({ apiKeys: [], revoked: false });
 
-    const { id, token } = await secrets.operators.create(operator, "leaving", expiresAt);
+    const { id, token } = await secrets.operators.create(operator, { name: "leaving", expiresAt });
     const leaving = await secrets.authenticate({ credential: token });
     const platform = { name: "p", platform: true, companies: [ours.subdomain, theirs.subdomain] } as const;
     const grant = { verbs: ["use"], secretKeys: ["*"], expiresAt } as const;
@@ -390,7 +390,7 @@ describe("operations that grant access", () => {
 
   test("granting access and revoking the operator who grants it are serialized", async () => {
     const subdomain = await fixture.company("database");
-    const { id, token } = await secrets.operators.create(operator, "leaving", soon);
+    const { id, token } = await secrets.operators.create(operator, { name: "leaving", expiresAt: soon });
     const leaving = await secrets.authenticate({ credential: token });
     const another = fixture.another();
     const create = () => codeOf(another.apiKeys.create(leaving, { ...newKey, companies: [subdomain] }));

@@ -6,7 +6,7 @@ import { type Caller, type MadeKeys, type MakerLeaves, notFound, TenantSecretsEr
 import { audited, type Operations } from "../access/operation.ts";
 import { keysOfMaker } from "./made-keys.ts";
 import { findOrMakeUser, parseAddress } from "./members.ts";
-import { checkNewOperator, revokeOperators } from "./operator-rows.ts";
+import { checkNewOperator, requireAddress, revokeOperators } from "./operator-rows.ts";
 
 const { operators, users } = tables;
 
@@ -39,20 +39,15 @@ export interface OperatorLinks {
 }
 
 export function createOperatorLinks(operations: Operations): OperatorLinks {
-  const ofPerson = (userId: string) => and(eq(operators.userId, userId), isNull(operators.revokedAt));
+  const ofPerson = (userId: string) =>
+    and(eq(operators.userId, userId), isNull(operators.tokenHash), isNull(operators.revokedAt));
   return {
     link: (caller, { email: given, name, expiresAt }) => {
       const violations = { operators_linked: linkedMeanwhile };
       const operation = { caller, action: "operator.link", violations } as const;
       return operations.change(operation, async (transaction) => {
         const { statements, writer } = transaction;
-        const email = parseAddress(given);
-        if (email === undefined) {
-          throw new TenantSecretsError(
-            "INVALID_INPUT",
-            "The operator was refused: that is no e-mail address.",
-          );
-        }
+        const email = requireAddress(given);
         const called = name ?? email.slice(0, 100);
         checkNewOperator(called, expiresAt);
         const userId = await findOrMakeUser(transaction, email);

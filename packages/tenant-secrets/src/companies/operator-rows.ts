@@ -3,6 +3,7 @@ import { tables } from "@repo/db";
 import { operatorState } from "@repo/audit-log";
 import { displayNameRule, isDisplayName, TenantSecretsError } from "@repo/catalog";
 import type { Transaction } from "../access/operation.ts";
+import { parseAddress } from "./members.ts";
 
 const longestLifeMs = 366 * 24 * 3600 * 1000;
 
@@ -39,13 +40,22 @@ export async function revokeOperators(
   return revoked;
 }
 
+/** @returns the address as `users` has it @throws {TenantSecretsError} INVALID_INPUT */
+export function requireAddress(given: string): string {
+  const email = parseAddress(given);
+  if (email === undefined) throw refused("that is no e-mail address");
+  return email;
+}
+
 /** @throws {TenantSecretsError} INVALID_INPUT */
 export function checkNewOperator(name: string, expiresAt: Date): void {
-  const refused = (rule: string) =>
-    new TenantSecretsError("INVALID_INPUT", `The operator was refused: ${rule}.`);
   if (!isDisplayName(name)) throw refused(`a name has ${displayNameRule}`);
   const lifeMs = expiresAt.getTime() - Date.now();
   if (!(lifeMs > 0 && lifeMs <= longestLifeMs)) {
     throw refused("the access expires in the future, at most 366 days from now");
   }
+}
+
+function refused(rule: string): TenantSecretsError {
+  return new TenantSecretsError("INVALID_INPUT", `The operator was refused: ${rule}.`);
 }

@@ -14,23 +14,24 @@ import { audited, type Operation, type Operations } from "../access/operation.ts
 import { makeCredential } from "./credential.ts";
 import { keysOfMaker } from "./made-keys.ts";
 import { createOperatorLinks, type OperatorLinks } from "./operator-links.ts";
-import { checkNewOperator, revokeOperators } from "./operator-rows.ts";
+import { findOrMakeUser } from "./members.ts";
+import { checkNewOperator, requireAddress, revokeOperators } from "./operator-rows.ts";
+
+export interface NewOperator {
+  readonly name: string;
+  /** At most 366 days from now. */
+  readonly expiresAt: Date;
+  /** The e-mail address of the person who holds the token, who needs no account. Approvals tell people apart by it. */
+  readonly person?: string | undefined;
+}
 
 /**
  * Tokens of operators, and links of people. No permission is checked here, except by `listForOperator`, and the API does not reach the rest: the holder
  * of the maintenance connection has an operator's rights anyway, and the first operator has no token yet.
  */
 export interface Operators extends OperatorLinks {
-  /**
-   * @param expiresAt at most 366 days from now
-   * @returns the token, shown this once
-   * @throws {TenantSecretsError} INVALID_INPUT
-   */
-  create(
-    caller: Caller,
-    name: string,
-    expiresAt: Date,
-  ): Promise<{ readonly id: string; readonly token: string }>;
+  /** @returns the token, shown this once @throws {TenantSecretsError} INVALID_INPUT */
+  create(caller: Caller, operator: NewOperator): Promise<{ readonly id: string; readonly token: string }>;
   list(caller: Caller): Promise<readonly OperatorDescription[]>;
   /** As `list`, for the API. @throws {TenantSecretsError} FORBIDDEN */
   listForOperator(caller: Caller): Promise<readonly OperatorDescription[]>;
@@ -68,15 +69,18 @@ export function createOperators(operations: Operations): Operators {
   return {
     ...createOperatorLinks(operations),
 
-    create: (caller, name, expiresAt) =>
-      operations.change({ caller, action: "operator.create" }, async ({ statements, writer }) => {
+    create: (caller, { name, expiresAt, person }) =>
+      operations.change({ caller, action: "operator.create" }, async (transaction) => {
+        const { statements, writer } = transaction;
         checkNewOperator(name, expiresAt);
+        const userId =
+          person === undefined ? null : await findOrMakeUser(transaction, requireAddress(person));
         const { text, prefix, hash } = makeCredential("tso");
         const made = {
           id: randomUUID(),
           tokenPrefix: prefix,
           tokenHash: hash,
-          userId: null,
+          userId,
           expiresAt,
           revokedAt: null,
         };

@@ -419,7 +419,7 @@ beforeAll(async () => {
   for (const [name, { apiKey: credential }] of Object.entries(keys)) {
     senders.push(overHttp(name, bearer(credential)));
   }
-  const { token } = await secrets.operators.create(product, "Ada", inAnHour());
+  const { token } = await secrets.operators.create(product, { name: "Ada", expiresAt: inAnHour() });
   senders.push(overHttp("operator", bearer(token)), inProcess);
 
   const revoked = await apiKey([mine.company], {});

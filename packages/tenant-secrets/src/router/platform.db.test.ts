@@ -62,7 +62,7 @@ test("a company that an operator shreds by the API has a receipt that is genuine
 });
 
 test("operators are listed without their tokens", async () => {
-  const { id, token } = await secrets.operators.create(product, "Ada", inAnHour());
+  const { id, token } = await secrets.operators.create(product, { name: "Ada", expiresAt: inAnHour() });
   const list = await operators.list();
   expect(list.find((each) => each.id === id)).toMatchObject({ name: "Ada", revokedAt: undefined });
   expect(JSON.stringify(list)).not.toContain(token.slice(-20));

@@ -81,7 +81,10 @@ describe("the people of a company", () => {
   });
 
   test("see none of the master key's runs, and no name of an operator", async () => {
-    const { id } = await fixture.secrets.operators.create(product, "Ada", new Date(Date.now() + 3_600_000));
+    const { id } = await fixture.secrets.operators.create(product, {
+      name: "Ada",
+      expiresAt: new Date(Date.now() + 3_600_000),
+    });
     const ada: Caller = { actor: { kind: "operator", id } };
     await fixture.secrets.keyRotation.rotate(ada, { backup: async () => "sha256:fake" });
     await fixture.secrets.companyKeyRotation.rotateCompanyKey(ada, own);

@@ -194,7 +194,7 @@ describe("emergency rotation", () => {
     const fixture = await filled();
     const { secrets } = fixture;
     const inAnHour = new Date(Date.now() + 3_600_000);
-    const { token } = await secrets.operators.create(operator, "alice", inAnHour);
+    const { token } = await secrets.operators.create(operator, { name: "alice", expiresAt: inAnHour });
     const newKey = { name: "test", platform: false, verbs: ["use"], secretKeys: ["*"] } as const;
     const make = () =>
       secrets.apiKeys.create(operator, { ...newKey, companies: ["company-1"], expiresAt: inAnHour });
@@ -217,7 +217,7 @@ describe("emergency rotation", () => {
     const { secrets } = fixture;
     const inAnHour = new Date(Date.now() + 3_600_000);
     const asOperator = async (name: string): Promise<Caller> => {
-      const { token } = await secrets.operators.create(operator, name, inAnHour);
+      const { token } = await secrets.operators.create(operator, { name, expiresAt: inAnHour });
       return secrets.authenticate({ credential: token });
     };
     const [alice, bob] = [await asOperator("alice"), await asOperator("bob")];
@@ -271,7 +271,7 @@ describe("emergency rotation", () => {
       secretKeys: ["*"],
       expiresAt: inADay,
     });
-    const { token } = await secrets.operators.create(operator, "before", inADay);
+    const { token } = await secrets.operators.create(operator, { name: "before", expiresAt: inADay });
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 600_000 });
     const { revoked } = await answer(secrets, { revokeCredentials: true });
     expect(revoked).toEqual({ apiKeys: 1, operators: 1 });
@@ -284,7 +284,7 @@ describe("emergency rotation", () => {
     const { secrets } = fixture;
     const inAnHour = new Date(Date.now() + 3_600_000);
     const asOperator = async (name: string): Promise<Caller> => {
-      const { token } = await secrets.operators.create(operator, name, inAnHour);
+      const { token } = await secrets.operators.create(operator, { name, expiresAt: inAnHour });
       return secrets.authenticate({ credential: token });
     };
     const make = async (as: Caller): Promise<string> => {

@@ -19,6 +19,8 @@ const ShreddingReceipt = z.strictObject({
   company: z.strictObject({ id: z.uuid(), subdomain: z.string() }),
   shreddedAt: Time,
   shreddedBy: z.string(),
+  /** Null where the deployment lets one operator act alone. */
+  approvedBy: z.string().nullable(),
   destroyed: z.strictObject({
     /** The versions of the company's keys. */
     companyKeys: z.array(z.int().positive()),

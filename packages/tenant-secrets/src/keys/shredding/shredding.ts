@@ -173,6 +173,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         company: { id: companyId, subdomain: company.subdomain },
         shreddedAt: shreddedAt.toISOString(),
         shreddedBy: facts.shreddedBy,
+        approvedBy: facts.approvedBy === undefined ? null : `operator ${facts.approvedBy}`,
         destroyed,
         processes: {
           alive: await countAlive(statements),
@@ -207,8 +208,8 @@ export function createShredding(dependencies: Dependencies): Shredding {
           signingKey: await loadSigningKey(),
         };
         const check = (transaction: Transaction) => lockShredded(transaction, seen, options);
-        const act = (transaction: Transaction, locked: LockedCompany) =>
-          destroyKeys(transaction, locked, { ...options, ...facts });
+        const act = (transaction: Transaction, locked: LockedCompany, approvedBy?: string) =>
+          destroyKeys(transaction, locked, { ...options, ...facts, approvedBy });
         const { backupsKeptDays, withInfisicalFolder = false } = options;
         const earlier = await across((statements) => findReceipt(statements, seen.id));
         const { company, signed } =
@@ -266,6 +267,8 @@ interface Shredded {
 /** The facts of a receipt that are gathered before the transaction. */
 interface ShredFacts {
   readonly shreddedBy: string;
+  /** The id of an operator. */
+  readonly approvedBy: string | undefined;
   /** The number of the company's secrets in Infisical. */
   readonly secrets: number;
   readonly signingKey: SigningKey;
