@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { betterAuth } from "better-auth";
 import { drizzleAdapter } from "better-auth/adapters/drizzle";
-import { createAuthMiddleware } from "better-auth/api";
+import { APIError, createAuthMiddleware } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins";
+import { eq } from "drizzle-orm";
 import { tables, type SignInDatabase } from "@repo/db";
 import { endSessions } from "./end-sessions.ts";
 import { hashPassword } from "./password-hash.ts";
@@ -125,6 +126,8 @@ export function createAuth(
       session: {
         create: {
           before: async (session) => {
+            // As a wrong password, so that a sign-in does not tell who was shut out.
+            if (await isShutOut(database, session.userId)) throw new APIError("UNAUTHORIZED");
             const now = Date.now();
             return {
               data: { ...session, idleEndsAt: new Date(now + idleMs), confirmedAt: new Date(now) },
@@ -143,6 +146,14 @@ export function createAuth(
       }),
     },
   });
+}
+
+/** Whether an operator has shut the person out, or there is none. */
+export async function isShutOut(database: SignInDatabase, userId: string): Promise<boolean> {
+  const [person] = await database.call((statements) =>
+    statements.select({ disabledAt: people.disabledAt }).from(people).where(eq(people.id, userId)),
+  );
+  return person === undefined || person.disabledAt !== null;
 }
 
 /** @returns the person that a link was sent to; undefined for a link that has ended */

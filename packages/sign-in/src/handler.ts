@@ -194,6 +194,7 @@ export function createSignInHandler({
       if (userId === undefined) throw await denied("sign-in", origin);
       const device = headers.get("user-agent") ?? "";
       const cookie = await sessions.begin(userId, { address: origin.address, device });
+      if (cookie === undefined) throw await denied("sign-in", origin, { userId });
       await signedIn("sign-in", userId, origin);
       return { answer: { next: "done" }, cookies: [cookie] };
     },

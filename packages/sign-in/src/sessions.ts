@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { and, desc, eq, gt, gte, lt, sql } from "drizzle-orm";
 import { tables, type SignInDatabase } from "@repo/db";
-import { idleMs, sessionSeconds, type LoadAuth } from "./auth.ts";
+import { idleMs, isShutOut, sessionSeconds, type LoadAuth } from "./auth.ts";
 import { challengeCookie, isChallenge, type Challenge } from "./challenges.ts";
 import { endSessions } from "./end-sessions.ts";
 import { people } from "./people.ts";
@@ -48,8 +48,12 @@ export interface Sessions {
   endIfSpent(sessionId: string): Promise<boolean>;
   /** Marks it as confirmed under a new token. @returns the cookie that replaces its own; undefined if it has ended */
   confirm(sessionId: string, by: { readonly secondFactor: boolean }): Promise<string | undefined>;
-  /** For a person who has just given a second factor, such as a passkey. @returns the cookie of a new session */
-  begin(userId: string, browser: Browser): Promise<string>;
+  /**
+   * For a person who has just given a second factor, such as a passkey.
+   *
+   * @returns the cookie of a new session; undefined for a person who was shut out
+   */
+  begin(userId: string, browser: Browser): Promise<string | undefined>;
   /** Spends a challenge. @returns the cookies of its session; undefined if the challenge has ended */
   beginAfter(challenge: Challenge, browser: Browser): Promise<readonly string[] | undefined>;
   /** Ends the session of a browser. @returns whose it was, if there was one; and what removes the cookie */
@@ -203,6 +207,7 @@ export function createSessions(loadAuth: LoadAuth, database: SignInDatabase): Se
     },
 
     begin: async (userId, browser) => {
+      if (await isShutOut(database, userId)) return undefined;
       const row = rowOf(userId, browser);
       await database.call((statements) => statements.insert(sessions).values(row));
       return cookieFor(row.token);

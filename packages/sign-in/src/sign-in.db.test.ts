@@ -54,6 +54,22 @@ describe("a sign-in with a password", () => {
     ]);
   });
 
+  test("of a person who was shut out is answered as a wrong password, with and without a second factor", async () => {
+    const [without, { person: withApp }] = [await world.person(), await enrolled()];
+    const wrong = world.browser();
+    await wrong.post("email", { email: without.email, password: "wrong" });
+    for (const { id, email } of [without, withApp]) {
+      await superuser`update users set disabled_at = now() where id = ${id}`;
+      await superuser`delete from sign_in.sessions where user_id = ${id}`;
+      const browser = world.browser();
+      expect(await browser.post("email", { email, password })).toBe("UNAUTHENTICATED");
+      expect(browser.bodies).toEqual(wrong.bodies);
+      expect(browser.setCookies).toEqual([]);
+      expect(events.at(-1)).toMatchObject({ action: "sign-in", outcome: "denied" });
+      expect(await superuser`select from sign_in.sessions where user_id = ${id}`).toHaveLength(0);
+    }
+  });
+
   test("makes a new token, whatever cookie the browser came with", async () => {
     const [person, attacker] = [await world.person(), await world.person()];
     const planted = (await world.signedIn(attacker)).cookie(sessionCookie) ?? "";
