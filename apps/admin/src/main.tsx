@@ -6,6 +6,7 @@ import { createRoot } from "react-dom/client";
 import "./style.css";
 import { createApi, TRPCProvider } from "./api.ts";
 import { followSystemTheme } from "./frame/appearance.ts";
+import { takeLinkToken } from "./frame/link-token.ts";
 import { createSessionSignal } from "./frame/session.ts";
 import { createAppRouter } from "./routes.tsx";
 import { takeStep } from "./sign-in/requests.ts";
@@ -28,6 +29,7 @@ const api = createApi(() => session.ended());
 const router = createAppRouter({
   api,
   session,
+  linkToken: takeLinkToken(),
   signOut: async () => {
     await takeStep("sign-out", {});
     session.ended();

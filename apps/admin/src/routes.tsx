@@ -11,6 +11,7 @@ import type { Api } from "./api.ts";
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
+import { ConfirmationProvider } from "./frame/confirmation.tsx";
 import { ErrorPage } from "./frame/error-page.tsx";
 import { platformPlaces } from "./frame/places.ts";
 import { PlatformFrame } from "./frame/platform-frame.tsx";
@@ -28,6 +29,8 @@ export interface AppContext {
   readonly api: Api;
   readonly session: SessionSignal;
   readonly signOut: () => Promise<void>;
+  /** Of a mail's link that led here. */
+  readonly linkToken?: string | undefined;
 }
 
 declare module "@tanstack/react-router" {
@@ -56,8 +59,8 @@ const signedIn = createRoute({
       throw reasonOf(error) === "UNAUTHENTICATED" ? toSignIn() : error;
     });
     session.opened();
-    // The sign-in goes on with the second factor that is due.
-    if (account.factors.due) throw toSignIn();
+    if (account.factors.due)
+      throw redirect({ to: "/enrol", state: { target: location.href }, replace: true });
     return { account };
   },
 });
@@ -105,7 +108,41 @@ const signInRoutes = [
     path: "sign-in",
     component: lazyRouteComponent(() => import("./sign-in/sign-in-page.tsx"), "SignInPage"),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "forgot",
+    component: lazyRouteComponent(() => import("./sign-in/forgot-page.tsx"), "ForgotPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "reset",
+    component: lazyRouteComponent(() => import("./sign-in/reset-page.tsx"), "ResetPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "invitation",
+    component: lazyRouteComponent(() => import("./sign-in/invitation-page.tsx"), "InvitationPage"),
+  }),
 ] as const;
+
+const Enrolment = lazyRouteComponent(() => import("./account/enrolment-page.tsx"), "EnrolmentPage");
+
+// With a session, and a second factor that is due before anything else.
+const enrol = createRoute({
+  getParentRoute: () => root,
+  path: "enrol",
+  component: () => (
+    <ConfirmationProvider dialog={ConfirmIdentity}>
+      <Enrolment />
+    </ConfirmationProvider>
+  ),
+  beforeLoad: async ({ context: { api } }) => {
+    const { factors } = await findAccount(api).catch((error: unknown) => {
+      throw reasonOf(error) === "UNAUTHENTICATED" ? redirect({ to: "/sign-in", replace: true }) : error;
+    });
+    if (!factors.due) throw redirect({ to: "/", replace: true });
+  },
+});
 
 const companiesRoutes = [
   createRoute({
@@ -182,6 +219,7 @@ const peopleRoutes = [
 
 const routeTree = root.addChildren([
   ...signInRoutes,
+  enrol,
   signedIn.addChildren([
     home,
     ...companiesRoutes,

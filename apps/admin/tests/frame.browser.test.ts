@@ -70,7 +70,8 @@ it("a person signs in with password and code, and lands where they wanted to go"
   expect(page.url()).toBe(`${world.url}/sign-in`);
   await page.getByLabel("Password").fill(person.password);
   await page.keyboard.press("Enter");
-  await page.getByLabel("Code").fill(person.backupCodes[0] ?? "");
+  await page.getByRole("button", { name: "Use a backup code" }).click();
+  await page.getByLabel("Backup code").fill(person.backupCodes[0] ?? "");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: "Secrets", exact: true }).waitFor();
   expect(page.url()).toBe(`${world.url}/c/codewiser/secrets`);

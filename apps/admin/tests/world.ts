@@ -79,6 +79,8 @@ export async function createWorld(): Promise<World> {
     MAIL_FROM: "no-reply@example.test",
     PUBLIC_URL: url,
     PORT: String(port),
+    // For the addresses of visitors.
+    TRUSTED_PROXIES: "1",
     HOST: "localhost",
     STRIPE_API_URL: backends.stripe.url,
     // Of the two providers this one never answers.
@@ -91,11 +93,14 @@ export async function createWorld(): Promise<World> {
   const people = createPeople({ backends, publicUrl: url });
   const [browser] = await Promise.all([launch(), server.says(/"msg":"ready/)]);
   const canaries: Canary[] = [];
+  let visitors = 0;
 
   const visitor = async (options?: BrowserContextOptions): Promise<WatchedPage> => {
     const context = await browser.newContext({
       locale: "en-GB",
       permissions: ["clipboard-read", "clipboard-write"],
+      // An address of its own, so that visitors do not use up each other's limits.
+      extraHTTPHeaders: { "x-forwarded-for": `198.51.100.${(visitors += 1)}` },
       ...options,
     });
     const page = await context.newPage();

@@ -6,7 +6,10 @@ export type Next = "done" | "second-factor";
 interface Bodies {
   readonly email: { readonly email: string; readonly password: string };
   readonly "second-factor": { readonly code: string };
-  readonly confirm: { readonly password: string; readonly code?: string };
+  readonly confirm: { readonly password: string; readonly code?: string } | { readonly passkey: object };
+  readonly passkey: { readonly passkey: object };
+  readonly "request-password-reset": { readonly email: string };
+  readonly "reset-password": { readonly token: string; readonly password: string };
   readonly "sign-out": Readonly<Record<string, never>>;
 }
 
@@ -20,8 +23,41 @@ export async function takeStep<Path extends keyof Bodies>(path: Path, body: Bodi
   if (isRecord(answer) && (answer["next"] === "done" || answer["next"] === "second-factor")) {
     return answer["next"];
   }
+  throw errorIn(answer);
+}
+
+/** The person chose no passkey, or the browser has none for this product. */
+export class NoPasskeyChosen extends Error {
+  override readonly name = "NoPasskeyChosen";
+}
+
+/**
+ * Signs in, or confirms, with a passkey of the person's choice.
+ *
+ * @throws {NoPasskeyChosen}
+ * @throws {ApiError} as `takeStep`
+ */
+export async function takePasskeyStep(path: "passkey" | "confirm"): Promise<Next> {
+  const options = await ask("passkey-options", {});
+  if (!isRequestOptions(options)) throw errorIn(options);
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  const credential = await navigator.credentials.get({ publicKey }).catch(() => null);
+  if (!(credential instanceof PublicKeyCredential)) throw new NoPasskeyChosen();
+  return takeStep(path, { passkey: credential.toJSON() });
+}
+
+/** Whether this browser has passkeys at all. */
+export function hasPasskeys(): boolean {
+  return "PublicKeyCredential" in globalThis && "parseRequestOptionsFromJSON" in PublicKeyCredential;
+}
+
+function isRequestOptions(answer: unknown): answer is PublicKeyCredentialRequestOptionsJSON {
+  return isRecord(answer) && typeof answer["challenge"] === "string";
+}
+
+function errorIn(answer: unknown): ApiError {
   const error = isRecord(answer) && isRecord(answer["error"]) ? answer["error"] : {};
-  throw new ApiError(typeof error["message"] === "string" ? error["message"] : "", error);
+  return new ApiError(typeof error["message"] === "string" ? error["message"] : "", error);
 }
 
 async function ask(path: string, body: object): Promise<unknown> {

@@ -1,9 +1,12 @@
-import { useState, type FormEvent, type ReactNode } from "react";
+import { Fingerprint } from "lucide-react";
+import { useRef, useState, type FormEvent, type ReactNode } from "react";
 import { reasonOf } from "../errors.ts";
 import { Button } from "../ui/button.tsx";
+import { CodeField } from "../ui/code-field.tsx";
 import { TextField } from "../ui/field.tsx";
-import { ErrorNotice, Notice } from "../ui/notice.tsx";
-import { takeStep, type Next } from "./requests.ts";
+import { Notice } from "../ui/notice.tsx";
+import { hasPasskeys, takePasskeyStep, takeStep, type Next } from "./requests.ts";
+import { SignInError, type Tried } from "./sign-in-error.tsx";
 
 interface SignInFormProps {
   /** Of the person who has to sign in; any, without it. */
@@ -11,57 +14,73 @@ interface SignInFormProps {
   readonly onDone: () => void;
 }
 
-/** E-mail and password, then the code of the second factor where there is one. */
+/** With so many wrong codes the server ends a sign-in. */
+const mostCodes = 5;
+
+type Step = "password" | "code" | "backup-code";
+
+interface Failure {
+  readonly error: unknown;
+  readonly tried: Tried;
+}
+
+/** E-mail and password, then the code of the second factor where there is one; or a passkey instead of both. */
 export function SignInForm({ email: fixedEmail, onDone }: SignInFormProps): ReactNode {
-  const [step, setStep] = useState<Next | undefined>();
+  const [step, setStep] = useState<Step>("password");
   const [email, setEmail] = useState(fixedEmail ?? "");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
-  const [error, setError] = useState<unknown>();
+  const [failure, setFailure] = useState<Failure>();
+  const [wrongCodes, setWrongCodes] = useState(0);
   const [isBusy, setBusy] = useState(false);
+  const passwordInput = useRef<HTMLInputElement>(null);
 
-  const isCodeAsked = step === "second-factor";
-  const submit = async (event: FormEvent): Promise<void> => {
-    event.preventDefault();
+  const take = async (tried: Tried, send: () => Promise<Next>): Promise<void> => {
+    if (isBusy) return;
     setBusy(true);
-    setError(undefined);
+    setFailure(undefined);
     try {
-      const next = isCodeAsked
-        ? await takeStep("second-factor", { code: code.trim() })
-        : await takeStep("email", { email, password });
+      const next = await send();
       setPassword("");
-      setCode("");
+      setWrongCodes(0);
       if (next === "done") onDone();
-      else setStep(next);
-    } catch (failure) {
-      setError(failure);
+      else setStep("code");
+    } catch (error) {
+      setFailure({ error, tried });
+      if (reasonOf(error) === "UNAUTHENTICATED" && tried === "password") {
+        setPassword("");
+        passwordInput.current?.focus();
+      }
+      if (reasonOf(error) === "UNAUTHENTICATED" && tried === "code") {
+        setWrongCodes(wrongCodes + 1);
+        if (wrongCodes + 1 === mostCodes) setStep("password");
+      }
     } finally {
+      setCode("");
       setBusy(false);
     }
   };
+  const takeCode = (given: string): Promise<void> =>
+    take("code", () => takeStep("second-factor", { code: given.trim() }));
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    void (step === "password"
+      ? take("password", () => takeStep("email", { email, password }))
+      : takeCode(code));
+  };
 
   return (
-    <form className="grid gap-4" onSubmit={(event) => void submit(event)}>
-      {error !== undefined && <SignInError error={error} isCode={isCodeAsked} />}
-      {isCodeAsked ? (
-        <TextField
-          key="code"
-          label="Code"
-          hint="Six digits of your authenticator app, or one of your backup codes."
-          value={code}
-          onChange={(event) => setCode(event.target.value)}
-          autoComplete="one-time-code"
-          autoCapitalize="none"
-          spellCheck={false}
-          required
-          ref={focusAtOnce}
-        />
-      ) : (
+    <form className="grid gap-4" onSubmit={submit}>
+      {failure !== undefined && wrongCodes < mostCodes && <SignInError {...failure} />}
+      {wrongCodes >= mostCodes && (
+        <Notice kind="danger">Five wrong codes ended this sign-in. Begin again.</Notice>
+      )}
+      {step === "password" && (
         <>
           <TextField
             label="E-mail"
             type="email"
-            autoComplete="username webauthn"
+            autoComplete="username"
             value={email}
             onChange={(event) => setEmail(event.target.value)}
             readOnly={fixedEmail !== undefined}
@@ -73,29 +92,63 @@ export function SignInForm({ email: fixedEmail, onDone }: SignInFormProps): Reac
             autoComplete="current-password"
             value={password}
             onChange={(event) => setPassword(event.target.value)}
+            ref={passwordInput}
             required
           />
         </>
       )}
+      {step === "code" && (
+        <CodeField
+          label="Code"
+          hint="The six digits that your authenticator app shows now."
+          value={code}
+          onChange={setCode}
+          onComplete={(given) => void takeCode(given)}
+        />
+      )}
+      {step === "backup-code" && (
+        <TextField
+          label="Backup code"
+          hint="One of the ten that you kept, such as k3x9a-7pq2m. It counts once."
+          value={code}
+          onChange={(event) => setCode(event.target.value)}
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          ref={focusAtOnce}
+          required
+        />
+      )}
       <Button kind="primary" type="submit" busy={isBusy}>
-        {isCodeAsked ? "Continue" : "Sign in"}
+        {step === "password" ? "Sign in" : "Continue"}
       </Button>
+      <div className="grid gap-2">
+        {hasPasskeys() && (
+          <Button
+            icon={Fingerprint}
+            disabled={isBusy}
+            onClick={() => void take("passkey", () => takePasskeyStep("passkey"))}
+          >
+            Use a passkey
+          </Button>
+        )}
+        {step !== "password" && (
+          <Button
+            kind="quiet"
+            onClick={() => {
+              setCode("");
+              setFailure(undefined);
+              setStep(step === "code" ? "backup-code" : "code");
+            }}
+          >
+            {step === "code" ? "Use a backup code" : "Use the authenticator app"}
+          </Button>
+        )}
+      </div>
     </form>
   );
 }
 
 function focusAtOnce(input: HTMLInputElement | null): void {
   input?.focus();
-}
-
-/** One sentence for all reasons: it tells nothing of which accounts there are. */
-function SignInError({ error, isCode }: { readonly error: unknown; readonly isCode: boolean }): ReactNode {
-  if (reasonOf(error) !== "UNAUTHENTICATED") return <ErrorNotice error={error} />;
-  return (
-    <Notice kind="danger">
-      {isCode
-        ? "This code does not count, or no longer."
-        : "E-mail address and password do not fit together."}
-    </Notice>
-  );
 }

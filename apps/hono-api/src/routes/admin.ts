@@ -16,6 +16,7 @@ const pages = [
   "/forgot",
   "/reset",
   "/invitation",
+  "/enrol",
   "/companies",
   "/account",
   `${company}/secrets`,
