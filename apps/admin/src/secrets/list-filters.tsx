@@ -71,6 +71,7 @@ export function SearchField({ text, onText }: SearchFieldProps): ReactNode {
         ref={field}
         type="search"
         aria-label="Search secrets"
+        aria-keyshortcuts="/"
         placeholder="Search by name, purpose, hint"
         autoComplete="off"
         autoCapitalize="none"

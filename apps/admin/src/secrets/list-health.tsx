@@ -16,7 +16,7 @@ const looks: Readonly<
 export function HealthBadge({ health }: { readonly health: Health }): ReactNode {
   if (health === "none") {
     return (
-      <span className="inline-flex items-center gap-1 px-2 text-small whitespace-nowrap text-muted">
+      <span className="inline-flex items-center gap-1 text-small whitespace-nowrap text-muted">
         <Minus size={12} aria-hidden />
         No check
       </span>

@@ -7,6 +7,7 @@ import { useDraft } from "./drafts.ts";
 import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
 import { ReplaceForm } from "./form.tsx";
 import { Facts } from "./panel-facts.tsx";
+import { SecretValue } from "./reveal.tsx";
 import { PendingVersion } from "./stage.tsx";
 
 interface SecretNowProps {
@@ -38,6 +39,7 @@ export function SecretNow({ list, secret, entry }: SecretNowProps): ReactNode {
   return (
     <div className="grid gap-4">
       <About entry={entry} />
+      <SecretValue secret={secret} entry={entry} />
       <Facts list={list} secret={secret} entry={entry} />
       <PendingVersion company={company} secret={secret} canWrite={can("write")} />
       {can("write") && entry !== undefined && (
