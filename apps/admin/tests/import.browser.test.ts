@@ -152,17 +152,24 @@ describe("an import", () => {
     await page.getByRole("button", { name: "Discard" }).click();
   });
 
-  it("takes a line NAME=value that was pasted into the name of a new secret", async () => {
-    const { page, open } = await world.admin(company);
-    await open(`/c/${company}/secrets/new`);
-    await page.getByLabel("Secret key").fill("CUSTOM_PASTED=fake-value-in-the-name-field");
-    await page.getByRole("heading", { level: 1, name: "Import secrets" }).waitFor();
-    await page.getByRole("button", { name: "Preview" }).click();
-    await group(page, "Added").getByText("CUSTOM_PASTED").waitFor();
-    expect(page.url()).toBe(`${world.url}/c/${company}/secrets/import`);
-    await page.getByRole("button", { name: "Back to the file" }).click();
-    await page.getByRole("button", { name: "Discard" }).click();
-  });
+  it.each(["the name of a new secret", "the page of the secrets"])(
+    "takes lines of a file that were pasted into %s",
+    async (place) => {
+      const { page, open } = await world.admin(company);
+      const isName = place.includes("name");
+      await open(`/c/${company}/secrets${isName ? "/new" : ""}`);
+      await page.evaluate(() =>
+        navigator.clipboard.writeText("# fake\nCUSTOM_PASTED=fake-value-elsewhere\n"),
+      );
+      if (isName) await page.getByLabel("Secret key").focus();
+      await page.keyboard.press("ControlOrMeta+V");
+      await page.getByRole("heading", { level: 1, name: "Import secrets" }).waitFor();
+      await group(page, "Added").getByText("CUSTOM_PASTED").waitFor();
+      expect(page.url()).toBe(`${world.url}/c/${company}/secrets/import`);
+      await page.getByRole("button", { name: "Back to the file" }).click();
+      await page.getByRole("button", { name: "Discard" }).click();
+    },
+  );
 });
 
 describe("an export", () => {

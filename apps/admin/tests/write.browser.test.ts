@@ -257,6 +257,25 @@ describe("a draft", () => {
     await page.reload();
   });
 
+  it("is asked about before one leaves the secrets of the company, and stays", async () => {
+    const { page, open } = await world.admin(company);
+    const value = world.canary("sk_test_fake_draft_of_one_who_leaves");
+    await open("/companies");
+    await page.getByRole("main").getByRole("link", { name: company }).click();
+    await page.getByRole("link", { name: "Add secret" }).click();
+    await page.getByLabel("Secret key").fill("CUSTOM_LEFT");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Add secret" }).waitFor();
+    await paste(page, "Value", value);
+    await page.evaluate(() => history.go(-3));
+    const dialog = page.getByRole("dialog", { name: "CUSTOM_LEFT is not saved" });
+    await dialog.getByRole("button", { name: "Stay" }).click();
+    await dialog.waitFor({ state: "detached" });
+    expect(page.url()).toBe(world.url + formOf("CUSTOM_LEFT"));
+    expect(await page.getByLabel("Value", { exact: true }).inputValue()).toBe(value);
+    await page.getByRole("button", { name: "Discard draft" }).click();
+  });
+
   it("T66 stays when the session is revoked while the page is open, and is saved after the sign-in", async () => {
     const { page, open, person } = await world.admin(company);
     const value = world.canary("sk_test_fake_draft_of_ended_session");
@@ -332,6 +351,37 @@ describe("two people at one secret", () => {
     expect(await valueOf(stripe)).toBe(theirs);
     expect(await described(stripe)).toMatchObject({ version: version + 1 });
   });
+});
+
+it("In Infisical a value is replaced without what its store lacks, which the page names", async () => {
+  const { page, open } = await world.admin("codewiser");
+  await open(`/c/codewiser/secrets/new/${stripe}`);
+  await page.getByText("Not in Infisical: notes, overlaps, staging, expiry, checks.").waitFor();
+  expect(await page.getByLabel("Note").count()).toBe(0);
+  expect(await page.getByLabel("Stage for later").count()).toBe(0);
+  const value = world.canary("sk_test_fake_replaced_in_infisical");
+  await paste(page, "New value", value);
+  await page.keyboard.press("Enter");
+  await saved(page, stripe);
+  const { trpc } = await world.client("codewiser");
+  expect((await trpc.secrets.read.mutate({ company: "codewiser", secretKey: stripe })).value).toBe(value);
+  await open("/c/codewiser/secrets/new/CUSTOM_ENDS");
+  await paste(page, "Value", "fake-with-a-line-break\n");
+  await page.getByText("The value ends with a line break, which does not belong to it").waitFor();
+  expect(await page.getByRole("button", { name: "Keep it" }).count()).toBe(0);
+  await page.getByRole("button", { name: "Discard draft" }).click();
+});
+
+it("An auditor is told who can add, and is asked for nothing", async () => {
+  const { page, open } = await world.auditor(company);
+  for (const [address, told] of [
+    [formOf(stripe), "Owners, admins and members can add secrets."],
+    [`/c/${company}/secrets/import`, "Owners, admins and members can import secrets."],
+  ] as const) {
+    await open(address);
+    await page.getByText(told).waitFor();
+    expect(await page.locator("textarea").count()).toBe(0);
+  }
 });
 
 describe("a value that is made or waits", () => {

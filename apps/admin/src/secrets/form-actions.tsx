@@ -3,12 +3,14 @@ import { Download, FileUp, Plus } from "lucide-react";
 import { lazy, Suspense, useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
 import { Button, buttonLook } from "../ui/button.tsx";
+import { usePasteToImport } from "./import-paste.ts";
 
 const ExportDialog = lazy(async () => ({ default: (await import("./export.tsx")).ExportDialog }));
 
 /** What the role may do on the page of a company's secrets, beside its title. */
 export function SecretsActions(): ReactNode {
   const { subdomain: company, can } = useCompany();
+  usePasteToImport(company, can("write"));
   const [isExporting, setExporting] = useState(false);
   return (
     <>

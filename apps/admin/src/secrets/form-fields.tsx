@@ -17,6 +17,8 @@ interface FieldsProps {
   readonly isTried: boolean;
   readonly isNew: boolean;
   readonly disabled: boolean;
+  /** Whether the store keeps white space at the ends of values. */
+  readonly keepsEnds: boolean;
   readonly ref: Ref<HTMLTextAreaElement>;
 }
 
@@ -30,6 +32,7 @@ export function FormFields({
   isTried,
   isNew,
   disabled,
+  keepsEnds,
   ref,
 }: FieldsProps): ReactNode {
   const fields = partsOf(entry);
@@ -65,7 +68,7 @@ export function FormFields({
         <p className="text-small text-danger">A value {mistakes[""]}.</p>
       )}
       {endsWithLineBreak(draft) && (
-        <LineBreak draft={draft} onEdit={onEdit} canStay={mistakes[""] === undefined} />
+        <LineBreak draft={draft} onEdit={onEdit} canStay={keepsEnds && mistakes[""] === undefined} />
       )}
     </div>
   );

@@ -8,12 +8,13 @@ import { TextField } from "../ui/field.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { SecretName } from "../ui/secret-name.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { importTexts, useDraftKeys } from "./drafts.ts";
+import { useDraftKeys } from "./drafts.ts";
 import { Badge } from "../ui/badge.tsx";
 import { entryOf, useCatalog, useSecretList } from "./form-catalog.ts";
 import { SecretForm } from "./form-secret.tsx";
 import type { Saved } from "./form-save.ts";
 import { ReplaceForm } from "./form.tsx";
+import { isEnvText, useImportOf } from "./import-paste.ts";
 import { PendingVersion } from "./stage.tsx";
 
 /** Which secret to add. */
@@ -92,6 +93,7 @@ function ChooseSecretKey({
   const catalog = useCatalog();
   const { secrets } = useSecretList(company);
   const navigate = useNavigate();
+  const importText = useImportOf(company);
   const [name, setName] = useState(typed);
   const drafted = useDraftKeys(company);
   const present = new Set(secrets.map(({ secretKey }) => secretKey));
@@ -99,13 +101,8 @@ function ChooseSecretKey({
   const go = (secretKey: string): void => {
     void navigate({ to: "/c/$company/secrets/new/$secretKey", params: { company, secretKey } });
   };
-  const type = (text: string): void => {
-    // A line of a file, pasted into the name: the import reads it as it is.
-    if (/^\s*(?:export\s+)?[\w.-]+\s*=/.test(text)) {
-      importTexts.set(company, "", text);
-      void navigate({ to: "/c/$company/secrets/import", params: { company } });
-    } else setName(text);
-  };
+  /** A line of a file, pasted into the name, is no name: the import reads it as it is. */
+  const type = (text: string): void => (isEnvText(text) ? importText(text) : setName(text));
   const isKnown = entryOf(catalog, name) !== undefined;
   const nearest = nearestKey(
     name,
@@ -127,6 +124,13 @@ function ChooseSecretKey({
           label="Secret key"
           value={name}
           onChange={(event) => type(event.target.value)}
+          onPaste={(event) => {
+            // The field itself would take the line breaks out.
+            const text = event.clipboardData.getData("text/plain");
+            if (!isEnvText(text)) return;
+            event.preventDefault();
+            importText(text);
+          }}
           error={name === "" || isKnown ? undefined : "The catalogue does not have this secret key."}
           hint="One of those below, or CUSTOM_ and a name of your own."
           autoComplete="off"

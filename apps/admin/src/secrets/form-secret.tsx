@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Button } from "../ui/button.tsx";
 import { ConflictView } from "./conflict.tsx";
+import { DraftGuard } from "./drafts-guard.tsx";
 import { drafts, useDraft, type Draft, type DraftContent } from "./drafts.ts";
 import { FormAbout } from "./form-about.tsx";
 import { endsWithLineBreak, FormFields } from "./form-fields.tsx";
@@ -92,6 +93,7 @@ export function SecretForm({ target, onDone, onCancel }: SecretFormProps): React
         submit();
       }}
     >
+      <DraftGuard company={company} secretKey={secretKey} />
       <FormAbout entry={entry} current={current} />
       <FormFields
         ref={field}
@@ -103,6 +105,7 @@ export function SecretForm({ target, onDone, onCancel }: SecretFormProps): React
         isTried={isTried}
         isNew={isNew}
         disabled={isSaving}
+        keepsEnds={capabilities.surroundingWhiteSpace}
       />
       {entry.generates !== undefined && isEmpty(draft) && (
         <Generate

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
 import { Button, buttonLook } from "../ui/button.tsx";
@@ -8,6 +8,7 @@ import { importTexts, useImportText } from "./drafts.ts";
 import { useSecretList } from "./form-catalog.ts";
 import { useImport, type Written } from "./import-plan.ts";
 import { ImportPreview } from "./import-preview.tsx";
+import { rowsOf } from "./import-rows.ts";
 import { ImportSource } from "./import-source.tsx";
 
 /** Writes the secrets of a `.env` or JSON file, after a look at what that changes. */
@@ -41,6 +42,13 @@ function Import({ company, onDone }: ImportProps): ReactNode {
   const text = useImportText(company);
   const { plan, state, compare, write, change, leave } = useImport(company, capabilities);
   const setText = (next: string): void => importTexts.set(company, "", next === "" ? null : next);
+  // A file that was pasted elsewhere has been read there.
+  const [pasted] = useState(() => rowsOf(text).rows);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (isFirst.current && pasted.length > 0 && capabilities.bulk) void compare(pasted);
+    isFirst.current = false;
+  });
   if (!capabilities.bulk) {
     return <Notice title="Not in Infisical">Several secrets at once are written one by one there.</Notice>;
   }
