@@ -135,6 +135,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End an invitation",
       load: async () => (await import("./commands/invitations.ts")).revokeCommand,
     },
+    "users list": {
+      summary: "List the people of all companies",
+      load: async () => (await import("./commands/users.ts")).listCommand,
+    },
     "users disable": {
       summary: "Shut a person out, everywhere",
       load: async () => (await import("./commands/users.ts")).disableCommand,

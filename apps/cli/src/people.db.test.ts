@@ -45,6 +45,9 @@ test("people are added to a company, given another role, shut out and taken out 
   expect(stdout).toMatch(new RegExp(`^zoe@example\\.com +zoe +member .*${idOf("zoe")}  disabled$`, "m"));
   expect(stdout).toMatch(new RegExp(`^yan@example\\.com +yan +member .*${idOf("yan")}$`, "m"));
   expect(stdout).not.toContain("max@");
+  const everybody = (await run("users", "list")).stdout;
+  expect(everybody).toMatch(new RegExp(`^zoe@example\\.com +disabled +1 +${idOf("zoe")}$`, "m"));
+  expect(everybody).toMatch(new RegExp(`^max@example\\.com +active +0 +${idOf("max")}$`, "m"));
 
   const owner = (await members.list(operator, "acmecorp")).find(({ role }) => role === "owner");
   const last = ["members", "remove", owner?.userId ?? "", ...acme, "--yes"];

@@ -47,6 +47,7 @@ export const auditActions = {
   "invitation.create": "changes",
   "invitation.accept": "changes",
   "invitation.revoke": "changes",
+  "user.list": null,
   "user.disable": null,
   "user.enable": null,
   "user.end-sessions": null,

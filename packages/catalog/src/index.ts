@@ -92,6 +92,8 @@ export {
   type NewRole,
   type RemovedMember,
   userOperations,
+  type UserPage,
+  type UserQuery,
 } from "./operations/people.ts";
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Role } from "../vocabulary/actor.ts";
 import { ApiKeyDescription } from "./api-keys.ts";
 import { company, request } from "./fields.ts";
-import { operation, publicOperation, type InputOf } from "./operation.ts";
+import { operation, publicOperation, type InputOf, type OutputOf } from "./operation.ts";
 
 /** Any text: what is wrong with one is for the companies' part to say. */
 const userId = z.string().max(100);
@@ -185,8 +185,36 @@ export const invitationLinkOperations = {
   }),
 };
 
+const UserDescription = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  /** How the person is called in the own account. Companies have names of their own for their members. */
+  name: z.string(),
+  status: z.enum(["active", "disabled"]),
+  /** How many companies the person belongs to. */
+  companies: z.int(),
+  /** Left out for a person who never signed in, and where the product has a sign-in of its own. */
+  lastSignInAt: z.date().optional(),
+  /** Left out where the product has a sign-in of its own. */
+  secondFactor: z.boolean().optional(),
+});
+type UserDescription = Readonly<z.infer<typeof UserDescription>>;
+
 /** People, everywhere. For operators. */
 export const userOperations = {
+  /** In the order of their e-mail addresses. */
+  list: operation({
+    kind: "query",
+    verb: "members",
+    input: z.strictObject({
+      /** `next` of the page before; left out for the first page. */
+      after: z.uuid().optional(),
+      limit: z.int().min(1).max(200).default(50),
+    }),
+    /** `next` is left out of the last page. */
+    output: z.object({ users: z.array(UserDescription).readonly(), next: z.uuid().optional() }),
+  }),
+
   disable: operation({
     kind: "mutation",
     verb: "members",
@@ -223,6 +251,8 @@ export const userOperations = {
 };
 
 type Members = typeof memberOperations;
+export type UserQuery = InputOf<(typeof userOperations)["list"]>;
+export type UserPage = OutputOf<(typeof userOperations)["list"]>;
 export type NewMember = Omit<InputOf<Members["add"]>, "company">;
 export type NewInvitation = Omit<InputOf<(typeof invitationOperations)["create"]>, "company">;
 export type InvitationAnswer = InputOf<(typeof invitationLinkOperations)["accept"]>;

@@ -1,16 +1,27 @@
-import { eq, sql } from "drizzle-orm";
-import { tables } from "@repo/db";
+import { asc, eq, gt, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
 import { z } from "zod";
 import { throwTenantSecretsError, userState } from "@repo/audit-log";
-import { type Caller, type MadeKeys, type MakerLeaves, notFound } from "@repo/catalog";
+import {
+  type Caller,
+  type MadeKeys,
+  type MakerLeaves,
+  notFound,
+  type UserPage,
+  type UserQuery,
+} from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import type { Accounts } from "./accounts.ts";
 import { requireActiveCaller } from "./active-caller.ts";
 import { keysOfMaker } from "./made-keys.ts";
 import { ownSignIn } from "./me.ts";
 
+const { users } = tables;
+
 /** Operators disable and enable people. Their memberships remain. */
 export interface Users {
+  /** A page, in the order of e-mail addresses. @throws {TenantSecretsError} FORBIDDEN; NOT_FOUND for an unknown `after` */
+  list(caller: Caller, query: UserQuery): Promise<UserPage>;
   /**
    * Takes effect in every process within five seconds, and ends the person's sessions. Idempotent.
    *
@@ -45,7 +56,6 @@ export function createUsers(operations: Operations, accounts: Accounts | undefin
       if (subject === undefined) throw notFound();
       await commit(async ({ statements }) => {
         await requireActiveCaller(statements, caller);
-        const { users } = tables;
         const found = await statements.select({ id: users.id }).from(users).where(eq(users.id, subject));
         if (found.length === 0) throw notFound();
         return audited(null, { outcome: "attempted" });
@@ -66,7 +76,6 @@ export function createUsers(operations: Operations, accounts: Accounts | undefin
     const operation = { caller, action, subject, verb: "members", to: "disable or enable people" } as const;
     return operations.change(operation, async ({ statements, writer }) => {
       if (subject === undefined) throw notFound();
-      const { users } = tables;
       await requireActiveCaller(statements, caller);
       const [row] = await statements.select().from(users).where(eq(users.id, subject)).for("no key update");
       if (row === undefined) throw notFound();
@@ -87,6 +96,18 @@ export function createUsers(operations: Operations, accounts: Accounts | undefin
     });
   };
   return {
+    list: (caller, { after, limit }) =>
+      operations.read({ caller, action: "user.list", verb: "members", to: "list people" }, async (across) => {
+        const found = await across((statements) => selectAfter(statements, after, limit + 1));
+        const page = found.slice(0, limit);
+        const signIns = await accounts?.lastSignIns(page.map(({ id }) => id));
+        const described = page.map(({ disabledAt, ...user }) => ({
+          ...user,
+          ...signIns?.get(user.id),
+          status: disabledAt === null ? ("active" as const) : ("disabled" as const),
+        }));
+        return audited({ users: described, next: found.length > limit ? page.at(-1)?.id : undefined }, {});
+      }),
     disable: async (caller, userId, options) => {
       const keys = await set(caller, "user.disable", { userId, ...options });
       // A person who is enabled again later has to sign in again.
@@ -101,4 +122,18 @@ export function createUsers(operations: Operations, accounts: Accounts | undefin
       await set(caller, "user.enable", { userId });
     },
   };
+}
+
+async function selectAfter(statements: Statements, after: string | undefined, most: number) {
+  const { id, email, name, disabledAt } = users;
+  const [last] =
+    after === undefined ? [] : await statements.select({ email }).from(users).where(eq(id, after));
+  if (after !== undefined && last === undefined) throw notFound();
+  const companies = sql<number>`(select count(*)::int from memberships m where m.user_id = "users"."id")`;
+  return statements
+    .select({ id, email, name, disabledAt, companies })
+    .from(users)
+    .where(last && gt(email, last.email))
+    .orderBy(asc(email))
+    .limit(most);
 }

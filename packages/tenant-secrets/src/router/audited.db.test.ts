@@ -284,6 +284,7 @@ const table: Readonly<Record<string, Row>> = {
       return { company, userId: auditor.userId };
     },
   },
+  "users.list": { action: "user.list", as: operator, input: () => ({}) },
   "users.disable": {
     action: "user.disable",
     as: operator,

@@ -273,6 +273,7 @@ const table: Readonly<Record<string, Row>> = {
     may: insiders,
     input: ({ company, userId }) => ({ company, userId }),
   },
+  "users.list": { may: "operator", input: () => ({}) },
   "users.disable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "users.endSessions": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "users.resetSecondFactor": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },

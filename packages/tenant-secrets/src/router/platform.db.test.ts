@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { createCaller } from "./router.ts";
@@ -5,7 +6,7 @@ import { createCallerContext } from "./trpc.ts";
 
 const fixture = await createFixture();
 const { secrets } = fixture;
-const { companies, operators } = createCaller(createCallerContext(secrets, operator));
+const { companies, operators, users } = createCaller(createCallerContext(secrets, operator));
 const inAnHour = () => new Date(Date.now() + 3_600_000);
 
 test("a company is described with its secrets, members, active API keys and the age of its key", async () => {
@@ -66,4 +67,46 @@ test("operators are listed without their tokens", async () => {
   const list = await operators.list();
   expect(list.find((each) => each.id === id)).toMatchObject({ name: "Ada", revokedAt: undefined });
   expect(JSON.stringify(list)).not.toContain(token.slice(-20));
+});
+
+test("people of every company are listed by pages, with their sign-ins and whether they may still sign in", async () => {
+  const [a, b] = [await fixture.company("database"), await fixture.company("database")];
+  const members = [];
+  for (const email of ["zoe@example.com", "amy@example.com", "bob@example.com"]) {
+    members.push(await secrets.members.add(operator, a, { email, name: "Of a", role: "member" }));
+  }
+  const [zoe, amy, bob] = members.map(({ userId }) => userId);
+  await secrets.members.add(operator, b, { email: "amy@example.com", name: "Of b", role: "member" });
+  const { session } = fixture.accounts.start(amy ?? "");
+  await secrets.users.disable(operator, bob ?? "");
+
+  const all = (await users.list({})).users;
+  expect(all.map(({ email }) => email)).toEqual(all.map(({ email }) => email).toSorted());
+  const ours = all.filter(({ id }) => [zoe, amy, bob].includes(id));
+  expect(ours).toEqual([
+    {
+      id: amy,
+      email: "amy@example.com",
+      name: "",
+      status: "active",
+      companies: 2,
+      lastSignInAt: session.createdAt,
+      secondFactor: true,
+    },
+    expect.objectContaining({ id: bob, status: "disabled", companies: 1, lastSignInAt: undefined }),
+    expect.objectContaining({ id: zoe, status: "active", companies: 1, secondFactor: false }),
+  ]);
+  const pages = [];
+  let next: string | undefined;
+  do {
+    const page = await users.list({ after: next, limit: 2 });
+    expect(page.users.length).toBeLessThanOrEqual(2);
+    pages.push(...page.users);
+    next = page.next;
+  } while (next !== undefined);
+  expect(pages).toEqual(all);
+  expect((await users.list({ limit: all.length })).next).toBeUndefined();
+  await expect(users.list({ after: randomUUID() })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  const without = await fixture.another({ accounts: undefined }).users.list(operator, { limit: 1 });
+  expect(without.users[0]).not.toHaveProperty("secondFactor");
 });

@@ -199,6 +199,7 @@ export const appRouter = router({
 
   users: router(
     procedures(userOperations, {
+      list: ({ users }, caller, query) => users.list(caller, query),
       disable: ({ users }, caller, { userId, ...options }) => users.disable(caller, userId, options),
       endSessions: async ({ users }, caller, { userId }) => ({
         ended: await users.endSessions(caller, userId),
