@@ -61,7 +61,7 @@ function AddSecret({
   const leave = (): void => void navigate({ to: "/c/$company/secrets", params: { company } });
   const finish = ({ version, isPending }: Saved): void => {
     say(`${secretKey} was ${isPending ? "staged" : "saved"} as version ${version}`);
-    leave();
+    void navigate({ to: "/c/$company/secrets/$secretKey", params: { company, secretKey } });
   };
   return (
     <div className="grid max-w-[560px] gap-4">

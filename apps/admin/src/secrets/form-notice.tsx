@@ -65,7 +65,7 @@ export function SavingNotice(props: SavingNoticeProps): ReactNode {
       return (
         <Notice kind="danger" title={`${provider} rejects this value`}>
           <p>Nothing was saved. Look at {provider} whether it was revoked, or is another account&apos;s.</p>
-          {capabilities.stages && current !== undefined && (
+          {capabilities.stages && current !== undefined && current.version > 0 && (
             <div className="mt-2">
               <Button onClick={onStage}>Save anyway, as pending</Button>
             </div>

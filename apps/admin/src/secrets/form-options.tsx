@@ -79,6 +79,8 @@ export function FormOptions({ entry, current, capabilities, draft, onEdit }: Opt
     ...(capabilities.checks || entry.check === undefined ? [] : ["checks"]),
   ];
   const pending = current?.pendingVersion;
+  // What is still in Infisical alone has no version here that could stay or wait.
+  const hasVersions = capabilities.stages && current !== undefined && current.version > 0;
   return (
     <div className="grid gap-3">
       {capabilities.notes && (
@@ -92,7 +94,7 @@ export function FormOptions({ entry, current, capabilities, draft, onEdit }: Opt
         />
       )}
       <div className="grid gap-3 tablet:grid-cols-2">
-        {capabilities.stages && current !== undefined && !draft.stage && (
+        {hasVersions && !draft.stage && (
           <Overlap
             label="Keep the old value valid"
             seconds={draft.graceSeconds}
@@ -116,7 +118,7 @@ export function FormOptions({ entry, current, capabilities, draft, onEdit }: Opt
           onChange={(check) => onEdit({ check })}
         />
       )}
-      {capabilities.stages && current !== undefined && (
+      {hasVersions && (
         <Checkbox
           label="Stage for later"
           hint={

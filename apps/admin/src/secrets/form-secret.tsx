@@ -23,7 +23,8 @@ export function SecretForm({ target, onDone, onCancel }: SecretFormProps): React
   const { company, secretKey, entry, current, capabilities } = target;
   const stored = useDraft(company, secretKey);
   const [local, setLocal] = useState(() => newDraft(target));
-  const draft = stored ?? local;
+  // Until something is typed, the version that the person sees is the one that the list shows.
+  const draft = stored ?? { ...local, base: current?.version ?? 0 };
   const [isTried, setTried] = useState(false);
   const [unchecked, setUnchecked] = useState<Saved>();
   const field = useRef<HTMLTextAreaElement>(null);

@@ -73,20 +73,22 @@ function Correction({
     row.secretKey,
     catalog.secrets.map(({ secretKey }) => secretKey),
   );
-  const offered = isKnown ? undefined : (nearest ?? `CUSTOM_${row.secretKey.replace(/\W/g, "_")}`);
-  if (isKnown && !verdict.isRepeated) {
-    return <p className="text-small text-muted">Correct it in the file, or leave it out.</p>;
-  }
-  return (
-    <div className="flex flex-wrap items-end gap-2">
-      {offered !== undefined && entryOf(catalog, offered) !== undefined && (
-        <Button onClick={() => onRename(offered)} disabled={busy}>
-          Use {offered}
-        </Button>
-      )}
-      {verdict.isRepeated && (
+  const offered = nearest ?? `CUSTOM_${row.secretKey.replace(/\W/g, "_")}`;
+  if (verdict.isRepeated) {
+    return (
+      <div>
         <Button onClick={onPrefer} disabled={busy}>
           Use line {row.entry.line} instead
+        </Button>
+      </div>
+    );
+  }
+  if (isKnown) return <p className="text-small text-muted">Correct it in the file, or leave it out.</p>;
+  return (
+    <div className="flex flex-wrap items-end gap-2">
+      {entryOf(catalog, offered) !== undefined && (
+        <Button onClick={() => onRename(offered)} disabled={busy}>
+          Use {offered}
         </Button>
       )}
       <div className="min-w-56 flex-1">

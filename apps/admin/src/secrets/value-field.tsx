@@ -67,12 +67,14 @@ export function ValueField({
     <Field
       label={label}
       error={error}
-      hint={
-        <span className="flex flex-wrap justify-between gap-x-4">
-          <span>{hint}</span>
-          <span className="tabular-nums">{details.join(" · ")}</span>
-        </span>
-      }
+      {...((hint !== undefined || details.length > 0) && {
+        hint: (
+          <span className="flex flex-wrap justify-between gap-x-4">
+            <span>{hint}</span>
+            <span className="tabular-nums">{details.join(" · ")}</span>
+          </span>
+        ),
+      })}
     >
       {(control) => (
         <div className="relative">
