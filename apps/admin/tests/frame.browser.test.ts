@@ -26,6 +26,8 @@ const pages = [
   "/c/acmecorp/secrets/new/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/import",
   "/c/acmecorp/people",
+  "/c/acmecorp/api-keys",
+  "/c/acmecorp/api-keys/new",
   "/c/nowhere/secrets",
 ];
 

@@ -169,10 +169,10 @@ export {
   type CompanyId,
   displayNameRule,
   isDisplayName,
-  patternCovers,
   SecretKey,
   SecretKeyPattern,
   SecretStoreName,
   Subdomain,
 } from "./vocabulary/names.ts";
+export { patternCovers } from "./vocabulary/patterns.ts";
 export { wire } from "./vocabulary/wire.ts";

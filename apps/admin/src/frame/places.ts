@@ -1,5 +1,5 @@
 import type { LinkProps } from "@tanstack/react-router";
-import { Building2, CheckCheck, KeyRound, type LucideIcon, Users } from "lucide-react";
+import { Bot, Building2, CheckCheck, KeyRound, type LucideIcon, Users } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
 
 interface Place {
@@ -18,6 +18,7 @@ interface LinkedPlace extends Omit<Place, "to"> {
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
   { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
+  { to: "/c/$company/api-keys", label: "API keys", icon: Bot, verb: "members" },
 ] as const satisfies readonly Place[];
 
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */
