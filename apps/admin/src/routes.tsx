@@ -153,6 +153,14 @@ const companiesRoutes = [
   }),
 ] as const;
 
+const accountRoutes = [
+  createRoute({
+    getParentRoute: () => signedIn,
+    path: "account",
+    component: lazyRouteComponent(() => import("./account/account-page.tsx"), "AccountPage"),
+  }),
+] as const;
+
 const secrets = createRoute({
   getParentRoute: () => company,
   path: "secrets",
@@ -238,6 +246,7 @@ const routeTree = root.addChildren([
   signedIn.addChildren([
     home,
     ...companiesRoutes,
+    ...accountRoutes,
     company.addChildren([...secretsRoutes, ...peopleRoutes, ...apiKeysRoutes]),
     platform.addChildren([platformHome, ...platformRoutes]),
   ]),

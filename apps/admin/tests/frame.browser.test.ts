@@ -20,6 +20,7 @@ const sizes = [
 
 const pages = [
   "/companies",
+  "/account",
   "/c/acmecorp/secrets",
   "/c/acmecorp/secrets/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/new",
