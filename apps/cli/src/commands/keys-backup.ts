@@ -40,8 +40,8 @@ export const backupCommand = defineCommand({
       help: "A new file, that only its owner can read",
     },
   },
-  details: `Writes every master key that is not destroyed, of all regions, and the registry to one file in the age format,
-which the ordinary age tool opens too. Each key is first verified against the registry. Neither a passphrase nor an
+  details: `Writes every master key that is not destroyed, of all regions, the registry and the secrets of the sign-in to one file in
+the age format, which the ordinary age tool opens too. Each key is first verified against the registry. Neither a passphrase nor an
 identity is ever an argument. Store the identity separately from the file, and the file separately from the database's
 backups. Works on the database and Infisical themselves and not through an API.`,
   examples: [
@@ -77,6 +77,8 @@ key is missing or the backup is of another system. Do this after every backup, a
     if (values.json) printJson(check);
     else {
       print(`A backup of ${minute(check.createdAt)}.\n${keyTable(check.keys)}`);
+      const versions = check.signInSecrets.join(", ");
+      print(`Secrets of the sign-in: ${versions === "" ? "none" : `versions ${versions}`}.`);
       remarkUnaudited(check.isAudited);
     }
     const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
@@ -96,7 +98,8 @@ export const restoreCommand = defineCommand({
   },
   details: `Puts master keys back into Infisical where they are missing there. Nothing is ever replaced: if Infisical has
 another value under one of the names, the name is reported and nothing is changed. Keys that the registry lists as
-destroyed, or does not list, are not restored; an empty registry gets the backup's rows. The machine identity has
+destroyed, or does not list, are not restored; an empty registry gets the backup's rows. The secrets of the sign-in
+come back where Infisical has none of them. The machine identity has
 to be allowed to write in /hono-api for this. Asks for the region's name (MASTER_KEY_REGION) first. Exit
 code 1 if a key is still missing afterwards.`,
   examples: [
@@ -110,6 +113,8 @@ code 1 if a key is still missing afterwards.`,
     if (values.json) printJson(restored);
     else {
       print(keyTable(restored.keys));
+      for (const { version, state } of restored.signInSecrets)
+        print(`Version ${version} of the secret of the sign-in: ${state}.`);
       if (restored.registered) print("The registry was empty, and has the backup's rows now.");
       remarkUnaudited(restored.isAudited);
     }

@@ -9,11 +9,15 @@ import type { EventDetails, Operation, Operations } from "../../access/operation
 import {
   compare,
   lostKeys,
+  lostSignInSecrets,
   nameOf,
   refuseNewerKeys,
   restoredKey,
+  restoredSignInSecret,
+  signInSecretsIn,
   type ComparedKey,
   type RestoredKey,
+  type RestoredSignInSecret,
 } from "./backup-comparison.ts";
 import {
   DerivationParameters,
@@ -34,6 +38,8 @@ export interface BackupCheck {
   readonly system: "same" | "another" | "unregistered";
   /** Every key of the backup and the registry. */
   readonly keys: readonly ComparedKey[];
+  /** The versions of the secret of the sign-in that the backup has. */
+  readonly signInSecrets: readonly number[];
   /** Whether the comparison was audited: impossible while the master key above the audit log's key is lost. */
   readonly isAudited: boolean;
 }
@@ -43,6 +49,8 @@ export interface BackupRestore {
   readonly registered: boolean;
   /** Every key of the backup and the registry. */
   readonly keys: readonly RestoredKey[];
+  /** Every version of the secret of the sign-in in the backup. */
+  readonly signInSecrets: readonly RestoredSignInSecret[];
   readonly isAudited: boolean;
 }
 
@@ -52,8 +60,8 @@ export interface BackupRestore {
  */
 export interface KeyBackups {
   /**
-   * Backs up the registry and all master keys of all regions that are not destroyed, after comparing each with the registry. A
-   * pending key that is not in Infisical yet is left out. A passphrase backup is decrypted once to verify it.
+   * Backs up the registry, the secrets of the sign-in, and all master keys of all regions that are not destroyed, after comparing
+   * each key with the registry. A pending key that is not in Infisical yet is left out. A passphrase backup is decrypted once to verify it.
    *
    * @returns armored text in the age format
    * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG for an unusable key in Infisical;
@@ -66,6 +74,7 @@ export interface KeyBackups {
   checkBackup(caller: Caller, file: string, opener: BackupOpener): Promise<BackupCheck>;
   /**
    * Puts registered keys that are missing in Infisical back, and replaces none. An empty registry first gets the backup's rows.
+   * The secrets of the sign-in are put back where Infisical has none of them and the backup has a registered key: so its maker had one.
    * Idempotent: repeated after a failure, it does the rest.
    *
    * @throws as `decryptBackup`; MASTER_KEY_WRONG for another system's backup; CONFLICT if Infisical has a different key under
@@ -117,7 +126,12 @@ export function createKeyBackups(
           if (row.status === "pending" && !texts.has(nameOf(row))) continue;
           keys.push(await backupKeyOf(row, texts));
         }
-        const content = { createdAt: new Date(), system: systemOf(rows), keys };
+        const content = {
+          createdAt: new Date(),
+          system: systemOf(rows),
+          keys,
+          signInSecrets: [...signInSecretsIn(texts)],
+        };
         const file = await encryptBackup(content, lock);
         if ("passphrase" in lock) {
           const { format: _, ...opened } = await decryptBackup(file, lock);
@@ -138,6 +152,7 @@ export function createKeyBackups(
           createdAt: backup.createdAt,
           system: rows.length === 0 ? "unregistered" : backup.system === systemOf(rows) ? "same" : "another",
           keys: compare(rows, backup.keys),
+          signInSecrets: backup.signInSecrets.map(({ version }) => version),
         } as const;
         return {
           ...answer,
@@ -158,7 +173,11 @@ export function createKeyBackups(
         else if (backup.system !== systemOf(rows)) throw otherSystem();
         const compared = compare(registered ? backup.keys : rows, backup.keys);
         if (compared.some(({ state }) => state === "differs")) throw otherSystem();
-        const lost = lostKeys(compared, backup.keys, texts);
+        const isOurs = compared.some(({ state }) => state === "matches");
+        const lost = new Map([
+          ...lostKeys(compared, backup.keys, texts),
+          ...lostSignInSecrets(isOurs ? backup.signInSecrets : [], texts),
+        ]);
 
         if (registered || lost.size > 0) await record(operation, { outcome: "attempted" });
         if (registered) await register(database, backup.keys);
@@ -172,6 +191,7 @@ export function createKeyBackups(
         return {
           registered,
           keys,
+          signInSecrets: backup.signInSecrets.map((secret) => restoredSignInSecret(secret, lost, after)),
           isAudited: await record(operation, {}),
         };
       });
