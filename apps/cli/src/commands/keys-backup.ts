@@ -1,5 +1,6 @@
 import type { Caller, Services } from "@repo/tenant-secrets";
 import { z } from "zod";
+import { withApi } from "../api.ts";
 import { defineCommand, type Option } from "../command.ts";
 import { readVariables } from "../env.ts";
 import { UsageError } from "../failure.ts";
@@ -54,10 +55,37 @@ backups. Works on the database and Infisical themselves and not through an API.`
     const lock: BackupLock = passphrase
       ? { passphrase: await readNewPassphrase() }
       : { recipients: recipient };
-    await writeNewFile(output, () => withBackups((backups, caller) => backups.createBackup(caller, lock)));
+    await writeNewFile(output, () =>
+      withBackups((backups, caller) => backups.createBackup(caller, lock, output)),
+    );
     if (json) printJson({ output });
     else
       print(`The master keys are in ${output}. "keys check-backup" says whether it opens and has them all.`);
+  },
+});
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Shows the backups of the master keys that were made or checked: where each was written, the SHA-256 of its file, and
+the last check. Whether the file is still there is not known. For operators.`,
+  examples: ["keys backups", "keys backups --json"],
+  run: async ({ json }) => {
+    const known = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.keys.backups.query());
+    if (json) return printJson(known);
+    if (known.length === 0) return print('No backup is known; "keys backup" makes one.');
+    print(
+      table(
+        ["MADE", "LAST CHECK", "", "PLACE", "FINGERPRINT"],
+        known.map(({ createdAt, lastCheck, place, fingerprint }) => [
+          minute(createdAt),
+          lastCheck === undefined ? "" : minute(lastCheck.at),
+          lastCheck === undefined ? "" : lastCheck.complete ? "complete" : "lacks a key",
+          place ?? "",
+          fingerprint,
+        ]),
+      ),
+    );
   },
 });
 

@@ -1,4 +1,5 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { beforeAll, describe, expect, test } from "vitest";
 import { deriveFromPassphrase, deriveMasterKey, expandMasterKey, newArgon2Parameters } from "@repo/envelope";
@@ -78,7 +79,7 @@ function statesOf({
 describe("backups of master keys", () => {
   test("a backup has every key of every region as in Infisical, matches the registry, and is audited", async () => {
     const system = await rotated();
-    const file = await system.backups.createBackup(operator, { recipients });
+    const file = await system.backups.createBackup(operator, { recipients }, "/fake/keys.age");
     const { keys, signInSecrets } = await decryptBackup(file, opener);
     expect(
       keys.map(({ region, version, status, derivation }) => [region, version, status, derivation]),
@@ -91,12 +92,21 @@ describe("backups of master keys", () => {
       [first, second, european].map((name) => system.texts.get(name)),
     );
     expect(signInSecrets).toEqual([{ version: 1, text: system.texts.get(signIn) }]);
+    const fingerprint = `sha256:${createHash("sha256").update(file).digest("hex")}`;
+    const [made] = await system.backups.list(operator);
+    expect(made).toEqual({ fingerprint, place: `${hostname()}:/fake/keys.age`, createdAt: expect.any(Date) });
     const check = await system.backups.checkBackup(operator, file, opener);
     expect(check).toMatchObject({ system: "same", isAudited: true, signInSecrets: [1] });
     expect(statesOf(check)).toEqual(["default 1 matches", "default 2 matches", "eu 1 matches"]);
     for (const text of system.texts.values())
       expect(file + JSON.stringify(check)).not.toContain(text.slice(12, 24));
+    expect(await system.backups.list(operator)).toEqual([
+      { ...made, lastCheck: { at: expect.any(Date), complete: true } },
+    ]);
     expect(await eventsOf(system)).toEqual(["key.backup success", "key.check-backup success"]);
+    const named = await system.superuser`
+      select action from audit_events where subject = ${fingerprint} order by position`;
+    expect(named.map(({ action }) => action)).toEqual(["key.backup", "key.check-backup"]);
   });
 
   test("a passphrase backup was decrypted once before it was returned", async () => {
@@ -151,9 +161,17 @@ describe("backups of master keys", () => {
       "eu 1 unknown",
     ]);
 
+    // The table of a database that was restored from before the backup does not know it.
+    await superuser`delete from key_backups`;
+    await backups.checkBackup(operator, file, opener);
+    expect(await backups.list(operator)).toEqual([
+      expect.objectContaining({ place: undefined, lastCheck: { at: expect.any(Date), complete: false } }),
+    ]);
+
     const stranger = await createFixture();
     await stranger.secrets.prepare();
     const strange = await backupsOf(stranger).checkBackup(operator, file, opener);
+    expect(await backupsOf(stranger).list(operator)).toEqual([]);
     expect([strange.system, statesOf(strange)[0]]).toEqual(["another", "default 1 differs"]);
     const before = await textsIn(stranger);
     expect(await codeOf(backupsOf(stranger).restoreBackup(operator, file, opener))).toBe("MASTER_KEY_WRONG");
