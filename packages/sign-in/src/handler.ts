@@ -1,7 +1,7 @@
 import { APIError } from "better-auth/api";
 import { z } from "zod";
 import { asTenantSecretsError } from "@repo/audit-log";
-import { TenantSecretsError, unauthenticated } from "@repo/catalog";
+import { type ErrorCode, TenantSecretsError, unauthenticated } from "@repo/catalog";
 import { scrubDatabaseError } from "@repo/db";
 import { accountKey, addressHeader, personOfReset, type LoadAuth } from "./auth.ts";
 import type { Challenges } from "./challenges.ts";
@@ -137,14 +137,14 @@ export function createSignInHandler({
       throw response.status < 500 ? new Refused() : new Error(`sign-in status ${response.status}`);
     return response;
   };
-  /** @throws {TenantSecretsError} RATE_LIMITED, audited, while the factor is locked */
+  /** @throws {TenantSecretsError} as `SecondFactor.accepts`, audited */
   const accepts = (
     code: string,
     { action, userId, origin }: Pick<SignInEvent, "action"> & { userId: string; origin: Origin },
   ): Promise<boolean> =>
     secondFactor.accepts(userId, code).catch(async (error: unknown) => {
-      const isLocked = error instanceof TenantSecretsError && error.code === "RATE_LIMITED";
-      throw isLocked ? await denied(action, origin, { userId, error }) : error;
+      const isRefusal = error instanceof TenantSecretsError && refusals.has(error.code);
+      throw isRefusal ? await denied(action, origin, { userId, error }) : error;
     });
 
   const steps: { readonly [P in Path]: (body: z.infer<(typeof bodies)[P]>, step: Step) => Promise<Done> } = {
@@ -286,6 +286,9 @@ export function createSignInHandler({
     },
   });
 }
+
+/** Errors of a second factor that are not the deployment's: it is locked, or can be verified no more. */
+const refusals: ReadonlySet<ErrorCode> = new Set(["RATE_LIMITED", "KEY_DESTROYED"]);
 
 function isPath(path: string): path is Path {
   return Object.hasOwn(bodies, path);

@@ -32,7 +32,11 @@ export interface SecondFactor {
   /** @returns new ones; the earlier ones end. @throws {TenantSecretsError} NOT_FOUND without a second factor */
   renewBackupCodes(userId: string): Promise<readonly string[]>;
   state(userId: string): Promise<{ readonly totp: boolean; readonly backupCodesLeft: number }>;
-  /** Whether the code, of the app or a backup code, is right. It counts once. @throws {TenantSecretsError} RATE_LIMITED */
+  /**
+   * Whether the code, of the app or a backup code, is right. It counts once.
+   *
+   * @throws {TenantSecretsError} RATE_LIMITED; KEY_DESTROYED where the factor was encrypted under a version of the secret that is gone
+   */
   accepts(userId: string, code: string): Promise<boolean>;
 }
 
@@ -54,8 +58,13 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
   };
   const encrypt = async (data: string): Promise<string> =>
     symmetricEncrypt({ key: (await loadAuth()).context.secretConfig, data });
-  const decrypt = async (data: string): Promise<string> =>
-    symmetricDecrypt({ key: (await loadAuth()).context.secretConfig, data });
+  /** @throws {TenantSecretsError} KEY_DESTROYED for what was encrypted under a version of the secret that is gone */
+  const decrypt = async (data: string): Promise<string> => {
+    const key = (await loadAuth()).context.secretConfig;
+    return symmetricDecrypt({ key, data }).catch(() => {
+      throw stranded();
+    });
+  };
   const codesOf = async (factor: Factor): Promise<readonly string[]> =>
     Codes.parse(JSON.parse(await decrypt(factor.backupCodes)));
 
@@ -156,9 +165,13 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
     const [current] = (await loadAuth()).secrets;
     const isCurrent = (text: string) => parseEnvelope(text)?.version === current.version;
     if (isCurrent(factor.secret) && isCurrent(factor.backupCodes)) return;
+    const renew = async (text: string): Promise<string> => {
+      const plain = await unlessStranded(() => decrypt(text));
+      return plain === undefined ? text : encrypt(plain);
+    };
     const renewed = {
-      secret: await encrypt(await decrypt(factor.secret)),
-      backupCodes: await encrypt(await decrypt(factor.backupCodes)),
+      secret: await renew(factor.secret),
+      backupCodes: await renew(factor.backupCodes),
     };
     await database.call((statements) => update(statements, factor, renewed));
   };
@@ -248,7 +261,8 @@ export function createSecondFactor(loadAuth: LoadAuth, database: SignInDatabase)
     state: async (userId) => {
       const factor = await find(userId);
       if (factor === undefined) return { totp: false, backupCodesLeft: 0 };
-      return { totp: factor.verified, backupCodesLeft: (await codesOf(factor)).length };
+      const left = await unlessStranded(() => codesOf(factor));
+      return { totp: factor.verified, backupCodesLeft: left?.length ?? 0 };
     },
 
     accepts: async (userId, code) => {
@@ -276,6 +290,23 @@ function wrongCode(): TenantSecretsError {
   return new TenantSecretsError("INVALID_INPUT", "The code is wrong or was used: wait for the next one.", {
     fields: ["code"],
   });
+}
+
+function stranded(): TenantSecretsError {
+  return new TenantSecretsError(
+    "KEY_DESTROYED",
+    "This second factor can be verified no more, because the key that it was encrypted with was deleted: ask an operator to reset it.",
+  );
+}
+
+/** @returns undefined for what was encrypted under a version of the secret that is gone */
+async function unlessStranded<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === stranded().code) return undefined;
+    throw error;
+  }
 }
 
 function locked(retryAfterMs: number): TenantSecretsError {

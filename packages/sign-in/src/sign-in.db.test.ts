@@ -344,9 +344,29 @@ describe("a rotation of the secret", () => {
     );
     // Their app is under the secret that is gone: an operator resets it.
     const stranded = await challenge(idle.person);
-    expect(await stranded.post("second-factor", { code: await codeOf(idle.secret) })).toBe("INTERNAL");
+    expect(await stranded.post("second-factor", { code: await codeOf(idle.secret) })).toBe("KEY_DESTROYED");
+    expect(stranded.bodies.at(-1)).toContain("ask an operator to reset it");
+    expect(world.events.at(-1)).toMatchObject({
+      action: "sign-in.second-factor",
+      outcome: "denied",
+      reason: "KEY_DESTROYED",
+    });
+    expect((await signIn.accounts.describe(idle.person.id)).factors).toMatchObject({
+      totp: true,
+      backupCodesLeft: 0,
+    });
     await signIn.accounts.resetSecondFactor(idle.person.id);
     await world.signedIn(idle.person);
+  });
+
+  test("leaves backup codes that were made under it, where the app was added under an earlier one that is gone", async () => {
+    const { person } = await enrolled();
+    onTestFinished(() => world.setSecrets([firstSecret]));
+    world.setSecrets([second, firstSecret]);
+    const [first, next] = await signIn.accounts.renewBackupCodes(person.id);
+    world.setSecrets([second]);
+    for (const code of [first, next])
+      expect(await (await challenge(person)).post("second-factor", { code })).toBe("done");
   });
 });
 

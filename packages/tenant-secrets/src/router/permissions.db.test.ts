@@ -579,11 +579,17 @@ test("a string that PostgreSQL cannot store is answered with a rule in every fie
     const fields = { note: "n", requestId: crypto.randomUUID(), ...own };
     for (const [field, value] of Object.entries(fields)) {
       for (const tail of ["\0", "\ud800"]) {
-        for (const sender of senders) {
-          const answer = await call(sender, path, { ...own, [field]: bent(value, tail) });
-          await row.after?.();
-          calls += 1;
-          if (reasonOf(answer) === "INTERNAL") wrong.push(`${sender.name} ${path} ${field}: ${answer}`);
+        const input = { ...own, [field]: bent(value, tail) };
+        const answers = await Promise.all(
+          senders.map(async (sender) => ({ sender, answer: await call(sender, path, input) })),
+        );
+        await row.after?.();
+        calls += answers.length;
+        for (const { sender, answer } of answers) {
+          const reason = reasonOf(answer);
+          // A call that waits for its turn has tested nothing.
+          if (reason === "INTERNAL" || reason === "OVERLOADED")
+            wrong.push(`${sender.name} ${path} ${field}: ${answer}`);
         }
       }
     }
