@@ -3,6 +3,7 @@ import { Building2, ChevronRight } from "lucide-react";
 import type { ReactNode } from "react";
 import { useAccount } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
+import { Badge } from "../ui/badge.tsx";
 import { EmptyState } from "../ui/empty-state.tsx";
 
 /** The companies that the person belongs to. */
@@ -16,7 +17,7 @@ export function CompaniesPage(): ReactNode {
         </EmptyState>
       ) : (
         <ul className="divide-y divide-line rounded-panel border border-line bg-surface">
-          {companies.map(({ subdomain, role }) => (
+          {companies.map(({ subdomain, role, suspended }) => (
             <li key={subdomain}>
               <Link
                 to="/c/$company/secrets"
@@ -24,6 +25,7 @@ export function CompaniesPage(): ReactNode {
                 className="flex min-h-(--row) items-center gap-3 px-3 transition-colors hover:bg-sunken"
               >
                 <span className="min-w-0 flex-1 truncate font-medium">{subdomain}</span>
+                {suspended && <Badge tone="warn">suspended</Badge>}
                 <span className="text-muted">{role}</span>
                 <ChevronRight size={16} aria-hidden className="text-muted" />
               </Link>

@@ -21,7 +21,8 @@ export function forgetEverything(queryClient: QueryClient): void {
   queryClient.clear();
 }
 
-function accountQuery(api: Api) {
+/** The query of the account, for what asks again by itself. */
+export function accountQuery(api: Api) {
   return queriesOf(api, "person").me.get.queryOptions();
 }
 

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPC } from "../api.ts";
+import { reasonOf } from "../errors.ts";
 import { permits } from "./account.ts";
 
 type Stamp = ApiAnswers["companies"]["stamp"];
@@ -12,13 +13,14 @@ const atInputAfterMs = 4000;
 
 /**
  * Asks for the lists of a company again when they moved. While the page is visible it asks each 20 seconds for the counters,
- * and at input each 4 seconds; they cost no line of the audit log.
+ * and at input each 4 seconds; they cost no line of the audit log. That the company was suspended is heard in the same way.
  */
 export function useCompanyChanges(company: string): void {
   const trpc = useTRPC();
   const queryClient = useQueryClient();
   const {
     data: stamp,
+    error,
     dataUpdatedAt,
     refetch,
   } = useQuery(
@@ -37,6 +39,10 @@ export function useCompanyChanges(company: string): void {
       for (const name of events) removeEventListener(name, heard);
     };
   }, [dataUpdatedAt, refetch]);
+  const isSuspended = error !== null && reasonOf(error) === "COMPANY_SUSPENDED";
+  useEffect(() => {
+    if (isSuspended) void queryClient.invalidateQueries(trpc.me.get.pathFilter());
+  }, [isSuspended, queryClient, trpc]);
   const seen = useRef<Stamp>(undefined);
   useEffect(() => {
     const before = seen.current;

@@ -4,12 +4,15 @@ import { buttonLook } from "../ui/button.tsx";
 import { useAccount } from "./account.ts";
 import { useCompanyChanges } from "./company-changes.ts";
 import { Page } from "./page.tsx";
+import { SuspendedPage } from "./suspended-page.tsx";
 
 /** Around each page of a company. A company of others and one that does not exist look the same. */
 export function CompanyFrame(): ReactNode {
   const { company } = useParams({ from: "/signed-in/c/$company" });
   const { companies } = useAccount();
-  if (!companies.some(({ subdomain }) => subdomain === company)) return <NotYoursPage />;
+  const found = companies.find(({ subdomain }) => subdomain === company);
+  if (found === undefined) return <NotYoursPage />;
+  if (found.suspended) return <SuspendedPage company={company} />;
   return (
     <>
       <CompanyChanges key={company} company={company} />

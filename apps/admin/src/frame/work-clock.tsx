@@ -30,7 +30,7 @@ const states: Readonly<Record<Run["state"], readonly [word: string, tone: Tone]>
 export function WorkClock(): ReactNode {
   const { companies, operator } = useAccount();
   const { company } = useParams({ strict: false });
-  const isOurs = companies.some(({ subdomain }) => subdomain === company);
+  const isOurs = companies.some(({ subdomain, suspended }) => subdomain === company && !suspended);
   const isOnPlatform = useLocation({ select: ({ pathname }) => pathname.startsWith("/platform") });
   const isOperators = isOnPlatform && operator !== undefined;
   const { api } = useRouter().options.context;

@@ -17,6 +17,8 @@ const Account = z.object({
         subdomain: z.string(),
         role: Role,
         verbs: z.array(z.enum(verbs)).readonly(),
+        /** Whether its secrets are neither read nor written until an operator resumes it. */
+        suspended: z.boolean(),
         /** Whether the company asks a second factor of all its members. */
         secondFactorRequired: z.boolean(),
       }),

@@ -248,6 +248,7 @@ async function companiesOf(
               subdomain: row.subdomain,
               role,
               verbs: permissions[role],
+              suspended: row.status === "suspended",
               secondFactorRequired: row.secondFactorRequired,
             },
           ];

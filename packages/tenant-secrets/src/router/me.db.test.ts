@@ -46,13 +46,20 @@ test("me.get tells a person their companies with the verbs of each role, their s
   const [member] = await secrets.members.list(operator, a);
   await secrets.members.add(operator, b, { email: member?.email ?? "", name: "Test", role: "owner" });
   await fixture.person(await fixture.company("database"), "owner");
+  await secrets.suspension.suspend(operator, b);
   const confirmedAt = new Date(Date.now() - 60_000);
   const account = await api(start(userId, { confirmedAt })).me.get();
   expect(account).toMatchObject({
     id: userId,
     companies: [
-      { subdomain: a, role: "auditor", verbs: permissions.auditor, secondFactorRequired: false },
-      { subdomain: b, role: "owner", verbs: permissions.owner },
+      {
+        subdomain: a,
+        role: "auditor",
+        verbs: permissions.auditor,
+        suspended: false,
+        secondFactorRequired: false,
+      },
+      { subdomain: b, role: "owner", verbs: permissions.owner, suspended: true },
     ],
     session: { confirmedUntil: new Date(confirmedAt.getTime() + 300_000) },
     factors: { totp: true, due: false },
