@@ -50,6 +50,9 @@ export function Button({
   );
 }
 
+/** The looks of a button with an icon alone. */
+export const iconButtonLook = `${shape} ${looks.quiet} w-(--control-height)`;
+
 interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, "children"> {
   /** What it does; read aloud, and shown beside it. */
   readonly label: string;
@@ -59,12 +62,7 @@ interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, 
 export function IconButton({ label, icon: Icon, type = "button", ...rest }: IconButtonProps): ReactNode {
   return (
     <Tooltip text={label}>
-      <button
-        {...rest}
-        type={type}
-        aria-label={label}
-        className={`${shape} ${looks.quiet} w-(--control-height)`}
-      >
+      <button {...rest} type={type} aria-label={label} className={iconButtonLook}>
         <Icon size={16} aria-hidden />
       </button>
     </Tooltip>

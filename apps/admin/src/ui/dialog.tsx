@@ -1,8 +1,9 @@
 import { X } from "lucide-react";
 import { AlertDialog as RadixAlert, Dialog as Radix } from "radix-ui";
 import { useState, type ReactNode } from "react";
-import { Button, IconButton } from "./button.tsx";
+import { Button, iconButtonLook } from "./button.tsx";
 import { TextField } from "./field.tsx";
+import { useReturnFocus } from "./return-focus.ts";
 
 const veil = "fixed inset-0 z-40 bg-[rgb(0_0_0/0.45)]";
 const box =
@@ -30,11 +31,13 @@ export function Dialog({
   children,
   place = "middle",
 }: DialogProps): ReactNode {
+  const returnFocus = useReturnFocus();
   return (
     <Radix.Root open={open} onOpenChange={(isOpen) => !isOpen && onClose?.()}>
       <Radix.Portal>
         <Radix.Overlay className={veil} />
         <Radix.Content
+          {...returnFocus}
           className={place === "side" ? side : box}
           {...(description === undefined && { "aria-describedby": undefined })}
         >
@@ -45,11 +48,11 @@ export function Dialog({
             )}
           </div>
           {children}
-          {/* The last one, so that the focus comes to what the dialog is for. */}
+          {/* The last one, so that the focus comes to what the dialog is for. A tooltip would take the first Esc. */}
           {onClose !== undefined && (
-            <div className="absolute top-3 right-3">
-              <IconButton label="Close" icon={X} onClick={onClose} />
-            </div>
+            <Radix.Close aria-label="Close" className={`${iconButtonLook} absolute top-3 right-3`}>
+              <X size={16} aria-hidden />
+            </Radix.Close>
           )}
         </Radix.Content>
       </Radix.Portal>
@@ -80,11 +83,12 @@ export function ConfirmDialog({
   typed,
   ...rest
 }: ConfirmDialogProps): ReactNode {
+  const returnFocus = useReturnFocus();
   return (
     <RadixAlert.Root open={open} onOpenChange={(isOpen) => !isOpen && onClose()}>
       <RadixAlert.Portal>
         <RadixAlert.Overlay className={veil} />
-        <RadixAlert.Content className={box}>
+        <RadixAlert.Content {...returnFocus} className={box}>
           <RadixAlert.Title className="text-section font-medium">{title}</RadixAlert.Title>
           <RadixAlert.Description asChild>
             <div className="text-muted">{children}</div>
