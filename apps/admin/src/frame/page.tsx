@@ -28,7 +28,11 @@ export function Page({ title, beside, actions, children }: PageProps): ReactNode
           {title}
         </h1>
         {beside}
-        {actions !== undefined && <div className="ml-auto flex flex-wrap items-center gap-2">{actions}</div>}
+        {actions !== undefined && (
+          <div data-page-actions className="ml-auto flex flex-wrap items-center gap-2">
+            {actions}
+          </div>
+        )}
       </header>
       {children}
     </div>

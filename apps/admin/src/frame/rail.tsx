@@ -1,9 +1,13 @@
 import { Link, useParams } from "@tanstack/react-router";
+import { Search } from "lucide-react";
 import type { ReactNode } from "react";
+import { Keys } from "../ui/keys.tsx";
 import { useAccount } from "./account.ts";
 import { AccountMenu } from "./account-menu.tsx";
 import { CompanySwitch } from "./company-switch.tsx";
-import { companyPlaces, platformPlaces } from "./places.ts";
+import { useKeyboard } from "./keyboard.tsx";
+import { platformPlaces } from "./places.ts";
+import { paletteKeys, usePlaces } from "./shortcuts.ts";
 import { WorkClock } from "./work-clock.tsx";
 
 const itemLook =
@@ -14,6 +18,7 @@ export function Rail(): ReactNode {
   return (
     <div className="sticky top-0 flex h-svh w-56 shrink-0 flex-col gap-3 border-r border-line bg-surface p-3 max-desktop:w-15 max-tablet:hidden">
       <CompanySwitch />
+      <PaletteButton />
       <nav aria-label="Main" className="grid gap-0.5">
         <CompanyLinks look={itemLook} labelLook="max-desktop:sr-only" />
         <OperatorLinks />
@@ -41,19 +46,34 @@ export function BottomBar(): ReactNode {
   );
 }
 
+/** The way to everything, by typing. */
+export function PaletteButton(): ReactNode {
+  const { palette } = useKeyboard();
+  return (
+    <button
+      type="button"
+      onClick={palette}
+      className="flex h-9 items-center gap-2.5 rounded-control px-2.5 text-muted transition-colors hover:bg-sunken hover:text-ink max-desktop:justify-center max-tablet:size-11"
+    >
+      <Search size={16} aria-hidden />
+      <span className="flex-1 text-left max-desktop:sr-only">Go to</span>
+      <span className="max-desktop:hidden">
+        <Keys keys={paletteKeys} />
+      </span>
+    </button>
+  );
+}
+
 function CompanyLinks({ look, labelLook }: { readonly look: string; readonly labelLook: string }): ReactNode {
-  const { companies } = useAccount();
   const { company } = useParams({ strict: false });
-  const open = companies.find(({ subdomain }) => subdomain === company);
-  if (open === undefined) return null;
-  return companyPlaces
-    .filter(({ verb }) => open.verbs.includes(verb))
-    .map(({ to, label, icon: Icon }) => (
-      <Link key={to} to={to} params={{ company: open.subdomain }} className={look}>
-        <Icon size={16} aria-hidden />
-        <span className={labelLook}>{label}</span>
-      </Link>
-    ));
+  const places = usePlaces();
+  if (company === undefined) return null;
+  return places.map(({ to, label, icon: Icon }) => (
+    <Link key={to} to={to} params={{ company }} className={look}>
+      <Icon size={16} aria-hidden />
+      <span className={labelLook}>{label}</span>
+    </Link>
+  ));
 }
 
 /** Below a band that says as whom the pages act: an operator sees no value. */

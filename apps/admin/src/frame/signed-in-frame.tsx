@@ -8,8 +8,9 @@ import { AccountMenu } from "./account-menu.tsx";
 import { CompanySwitch } from "./company-switch.tsx";
 import { ConfirmationProvider, type ConfirmationDialogProps } from "./confirmation.tsx";
 import { IdleWatch } from "./idle.tsx";
+import { KeyboardProvider } from "./keyboard.tsx";
 import { OfflineLine } from "./offline-line.tsx";
-import { BottomBar, Rail } from "./rail.tsx";
+import { BottomBar, PaletteButton, Rail } from "./rail.tsx";
 import { otherPerson } from "./session.ts";
 
 /** What the sign-in's room gives: a dialog over a page whose session has ended. Closing it is not possible. */
@@ -29,28 +30,31 @@ export function SignedInFrame({ confirm, signInAgain }: FrameDialogs): ReactNode
   return (
     <ToastProvider>
       <ConfirmationProvider dialog={confirm}>
-        <a
-          href="#main"
-          className="fixed top-2 left-2 z-50 -translate-y-16 rounded-control bg-ink px-3 py-2 text-surface focus:translate-y-0"
-        >
-          Skip to the content
-        </a>
-        <OfflineLine />
-        <div className="flex">
-          <Rail />
-          <div className="min-w-0 flex-1 max-tablet:pb-18">
-            <div className="flex items-center justify-between gap-2 border-b border-line bg-surface px-4 py-2 tablet:hidden">
-              <CompanySwitch />
-              <div>
-                <AccountMenu />
+        <KeyboardProvider>
+          <a
+            href="#main"
+            className="fixed top-2 left-2 z-50 -translate-y-16 rounded-control bg-ink px-3 py-2 text-surface focus:translate-y-0"
+          >
+            Skip to the content
+          </a>
+          <OfflineLine />
+          <div className="flex">
+            <Rail />
+            <div className="min-w-0 flex-1 max-tablet:pb-18">
+              <div className="flex items-center justify-between gap-2 border-b border-line bg-surface px-4 py-2 tablet:hidden">
+                <CompanySwitch />
+                <div className="flex items-center">
+                  <PaletteButton />
+                  <AccountMenu />
+                </div>
               </div>
+              <main id="main" tabIndex={-1}>
+                <Outlet />
+              </main>
             </div>
-            <main id="main" tabIndex={-1}>
-              <Outlet />
-            </main>
           </div>
-        </div>
-        <BottomBar />
+          <BottomBar />
+        </KeyboardProvider>
         <Session dialog={signInAgain} />
       </ConfirmationProvider>
     </ToastProvider>
