@@ -7,6 +7,12 @@ export function serveSignIn(handler: SignIn["handler"]): Handler<ApiEnv> {
   return async (c) => {
     const { url, headers } = c.req.raw;
     // The body was read before, with its limits.
-    return handler(new Request(url, { method: "POST", headers, body: await c.req.text() }), originOf(c));
+    const request = new Request(url, { method: "POST", headers, body: await c.req.text() });
+    const response = await handler(request, originOf(c));
+    if (response.ok && c.req.path.endsWith("/sign-out")) {
+      // What the browser keeps of the pages goes with the session.
+      response.headers.set("clear-site-data", '"cache", "storage"');
+    }
+    return response;
   };
 }
