@@ -76,11 +76,20 @@ function createQueryClient(): QueryClient {
         refetchOnReconnect: false,
         retry: (failures, error) => failures < 2 && isPassing(error),
         retryDelay: (failures) => 500 * 2 ** failures,
+        // A page that says what is away recovers by itself. Nothing that fails so is audited.
+        refetchInterval: ({ state: { error } }) => (error !== null && isOutage(error) ? outageMs : false),
       },
       // What a mutation was given may hold a value: it is dropped with the component.
       mutations: { gcTime: 0, retry: false, networkMode: "always" },
     },
   });
+}
+
+const outageMs = 5000;
+
+function isOutage(error: Error): boolean {
+  const reason = reasonOf(error);
+  return reason === "DATABASE_UNAVAILABLE" || reason === "AUDIT_UNAVAILABLE" || reason === "NO_ANSWER";
 }
 
 function isPassing(error: Error): boolean {

@@ -8,7 +8,6 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import type { Api } from "./api.ts";
-import { readNewKeyParams } from "./api-keys/search.ts";
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
@@ -153,14 +152,6 @@ const companiesRoutes = [
   }),
 ] as const;
 
-const accountRoutes = [
-  createRoute({
-    getParentRoute: () => signedIn,
-    path: "account",
-    component: lazyRouteComponent(() => import("./account/account-page.tsx"), "AccountPage"),
-  }),
-] as const;
-
 const secrets = createRoute({
   getParentRoute: () => company,
   path: "secrets",
@@ -216,6 +207,16 @@ const platformRoutes = [
     path: "approvals",
     component: lazyRouteComponent(() => import("./platform/approvals-page.tsx"), "ApprovalsPage"),
   }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "keys",
+    component: lazyRouteComponent(() => import("./platform/keys-page.tsx"), "KeysPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "system",
+    component: lazyRouteComponent(() => import("./platform/system-page.tsx"), "SystemPage"),
+  }),
 ] as const;
 
 const peopleRoutes = [
@@ -226,28 +227,13 @@ const peopleRoutes = [
   }),
 ] as const;
 
-const apiKeysRoutes = [
-  createRoute({
-    getParentRoute: () => company,
-    path: "api-keys",
-    component: lazyRouteComponent(() => import("./api-keys/api-keys-page.tsx"), "ApiKeysPage"),
-  }),
-  createRoute({
-    getParentRoute: () => company,
-    path: "api-keys/new",
-    validateSearch: readNewKeyParams,
-    component: lazyRouteComponent(() => import("./api-keys/new-page.tsx"), "NewApiKeyPage"),
-  }),
-] as const;
-
 const routeTree = root.addChildren([
   ...signInRoutes,
   enrol,
   signedIn.addChildren([
     home,
     ...companiesRoutes,
-    ...accountRoutes,
-    company.addChildren([...secretsRoutes, ...peopleRoutes, ...apiKeysRoutes]),
+    company.addChildren([...secretsRoutes, ...peopleRoutes]),
     platform.addChildren([platformHome, ...platformRoutes]),
   ]),
 ]);

@@ -13,15 +13,12 @@ const pagesOfVisitors = ["/sign-in", "/forgot", "/reset", "/invitation"];
 // Of the person's own, of a company, and of operators.
 const pages = [
   "/companies",
-  "/account",
   "/c/acmecorp/secrets",
   "/c/acmecorp/secrets/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/new",
   "/c/acmecorp/secrets/new/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/import",
   "/c/acmecorp/people",
-  "/c/acmecorp/api-keys",
-  "/c/acmecorp/api-keys/new",
   "/c/nowhere/secrets",
   "/platform/companies",
   "/platform/companies/new",

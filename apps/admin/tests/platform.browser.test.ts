@@ -1,3 +1,10 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { connectDatabase } from "@repo/db";
+import { whenDone } from "@repo/db/testing";
 import { operator } from "@repo/hono-api/testing";
 import { linkIn } from "@repo/mail/inbox";
 import type { Page } from "playwright-core";
@@ -13,7 +20,9 @@ const addresses = [
   "/platform/companies",
   "/platform/companies/new",
   "/platform/companies/acmecorp",
+  "/platform/keys",
   "/platform/approvals",
+  "/platform/system",
 ];
 
 it("T56 an operator creates a company, and invites its owner", async () => {
@@ -63,6 +72,64 @@ it("an operator renames a company, changes its recovery window, suspends and res
   expect(await companies.get(operator, "new-name")).toMatchObject({ status: "active" });
 });
 
+it("T59 shredding takes two operators, and leaves a receipt that the command line verifies", async () => {
+  const { companies, shredding } = world.backends.secrets.admin;
+  await companies.create(operator, { subdomain: "leaving", secretStore: "database" });
+  const asks = await world.operator();
+  const answers = await world.operator();
+  await asks.open("/platform/companies/leaving");
+  const shred = async (): Promise<void> => {
+    await asks.page.getByRole("button", { name: "Shred…" }).click();
+    const dialog = asks.page.getByRole("dialog");
+    const button = dialog.getByRole("button", { name: "Shred leaving" });
+    await dialog.getByLabel("Type leaving to go on").fill("leavin");
+    expect(await button.isDisabled()).toBe(true);
+    await dialog.getByLabel("Type leaving to go on").fill("leaving");
+    await button.click();
+  };
+  await shred();
+  await asks.page.getByText("Another operator has to approve this").waitFor();
+  expect(await companies.get(operator, "leaving")).toMatchObject({ shreddedAt: undefined });
+
+  // The same person, in another browser.
+  const again = await world.signedIn(asks.person);
+  await again.open("/platform/approvals");
+  const request = { name: "Shred leaving" };
+  await again.page.getByRole("article", request).getByText("You asked for this").waitFor();
+  expect(await again.page.getByRole("button", { name: "Approve…" }).count()).toBe(0);
+  const [asked] = await world.events("approval.request");
+  const refusal = await callByHand(again.page, "approvals.give", { approval: asked?.subject });
+  expect(refusal).toContain('"reason":"FORBIDDEN"');
+  await expect.poll(() => again.watch.refused).toEqual(["/trpc/approvals.give"]);
+  again.watch.refused.length = 0;
+
+  await answers.open("/platform/approvals");
+  await answers.page.getByRole("article", request).getByRole("button", { name: "Approve…" }).click();
+  await answers.page.getByRole("button", { name: "Approve", exact: true }).click();
+  await answers.page.getByRole("article", request).getByText("Approved", { exact: true }).waitFor();
+  await asks.page.getByRole("button", { name: "Close" }).first().click();
+  const download = asks.page.waitForEvent("download");
+  await shred();
+  const file = await (await download).path();
+  await asks.page.getByText("Its keys were destroyed").waitFor();
+
+  const directory = await mkdtemp(path.join(tmpdir(), "receipt-"));
+  whenDone(() => rm(directory, { recursive: true }));
+  const publicKey = path.join(directory, "key.pem");
+  await writeFile(publicKey, await shredding.publicKey(operator));
+  const verified = await promisify(execFile)(process.execPath, [
+    path.join(import.meta.dirname, "../../cli/src/main.ts"),
+    "keys",
+    "verify-receipt",
+    "--input",
+    file,
+    "--public-key",
+    publicKey,
+  ]);
+  expect(verified.stdout).toContain("The receipt is genuine.");
+  expect((await world.events("key.shred")).map(({ outcome }) => outcome)).toContain("success");
+});
+
 it("T60 no operator page or answer holds a value or a hint, and reveal by hand is refused", async () => {
   const value = world.canary("sk_test_fake_operators_see_no_9f41");
   const client = await world.client("another-company");
@@ -80,20 +147,12 @@ it("T60 no operator page or answer holds a value or a hint, and reveal by hand i
   const texts = await Promise.all(answers);
   expect(texts.length).toBeGreaterThanOrEqual(addresses.length);
   expect(texts.filter((text) => text.includes("9f41") || text.includes("lastFour"))).toEqual([]);
-  const refused = await page.evaluate(async () => {
-    const response = await fetch("/trpc/secrets.reveal", {
-      method: "POST",
-      headers: { "content-type": "application/json", "tenant-secrets-as": "operator" },
-      body: JSON.stringify({
-        json: { company: "another-company", secretKey: "STRIPE_SECRET_KEY", purpose: "incident" },
-      }),
-    });
-    return response.text();
-  });
+  const secret = { company: "another-company", secretKey: "STRIPE_SECRET_KEY" };
+  const refused = await callByHand(page, "secrets.reveal", { ...secret, purpose: "incident" });
   expect(refused).toContain('"reason":"FORBIDDEN"');
   const [event] = await world.events("secret.reveal");
   expect(event).toMatchObject({ actorKind: "operator", outcome: "denied", secretKey: "STRIPE_SECRET_KEY" });
-  expect(watch.refused).toEqual(["/trpc/secrets.reveal"]);
+  await expect.poll(() => watch.refused).toEqual(["/trpc/secrets.reveal"]);
   watch.refused.length = 0;
 });
 
@@ -121,6 +180,37 @@ it.each(["light", "dark"] as const)(
   },
 );
 
+it("T62 pages say that the database is away, and recover by themselves", async () => {
+  const { superuserUrl } = world.backends.database;
+  // A superuser is not counted among the connections that are allowed.
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  whenDone(() => database.close());
+  const allow = async (connections: number): Promise<void> => {
+    const limit = `do $$ begin execute format('alter database %I connection limit ${connections}', current_database()); end $$`;
+    await database.acrossCompanies((statements) => statements.execute(limit));
+  };
+  const { page, open } = await world.operator();
+  await open("/platform/system");
+  await page.getByText("All works").waitFor();
+  await page.getByRole("heading", { name: "Processes" }).waitFor();
+  await allow(0);
+  await database.acrossCompanies((statements) =>
+    statements.execute(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename <> current_user",
+    ),
+  );
+  await page.getByText("The database does not answer").waitFor();
+  await screenshot(page, "platform-outage-light-1280");
+  await page.getByRole("link", { name: "Approvals" }).click();
+  await page.getByText("The database does not answer").waitFor();
+  await allow(-1);
+  await page.getByText("The database does not answer").waitFor({ state: "hidden" });
+  await page.getByRole("heading", { name: "Earlier requests" }).waitFor();
+  await page.getByRole("link", { name: "System" }).click();
+  await page.getByText("All works").waitFor();
+  expect(await page.getByText("The database does not answer").count()).toBe(0);
+});
+
 it("a person who is no operator finds no operator page", async () => {
   const { page, open } = await world.owner("acmecorp");
   for (const address of addresses) {
@@ -132,4 +222,19 @@ it("a person who is no operator finds no operator page", async () => {
 
 async function heading(page: Page, name: string): Promise<void> {
   await page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
+}
+
+/** Calls the API past the page, as the operator. @returns the answer */
+async function callByHand(page: Page, procedure: string, input: object): Promise<string> {
+  return page.evaluate(
+    async ([name, json]) => {
+      const response = await fetch(`/trpc/${name}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "tenant-secrets-as": "operator" },
+        body: `{"json":${json}}`,
+      });
+      return response.text();
+    },
+    [procedure, JSON.stringify(input)],
+  );
 }

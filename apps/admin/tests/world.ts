@@ -41,6 +41,8 @@ type SignedIn = (company: Subdomain, options?: PageOptions) => Promise<PersonAtP
 export interface World extends Readonly<Record<Role, SignedIn>>, People {
   /** The address of the API and of the pages. */
   readonly url: string;
+  /** The environment of the API's process, for another one beside it. */
+  readonly variables: Readonly<Record<string, string>>;
   readonly browser: Browser;
   /** The product in this process, on the same database: `backends.secrets`, with `operator` as the caller. */
   readonly backends: Backends;
@@ -65,14 +67,15 @@ export interface World extends Readonly<Record<Role, SignedIn>>, People {
 /** Put there, as the first start would wait a second for others that make one. */
 const signInSecret = "fake-secret-of-a-test-fake-secret-of-a-test";
 
-export async function createWorld(): Promise<World> {
+/** @param more variables of the API's process beside those of every test */
+export async function createWorld(more: Readonly<Record<string, string>> = {}): Promise<World> {
   const backends = await createBackends();
   await backends.infisical.putSecret("/hono-api", "SIGN_IN_SECRET", signInSecret);
   const inbox = await startInbox();
   whenDone(() => inbox.stop());
   const port = await freePort();
   const url = `http://localhost:${port}`;
-  const server = startServer({
+  const variables = {
     ...variablesOf(backends.database.urls, backends.emulator),
     DATABASE_SIGN_IN_URL: backends.database.urls.signIn,
     SMTP_URL: inbox.smtpUrl,
@@ -85,7 +88,9 @@ export async function createWorld(): Promise<World> {
     STRIPE_API_URL: backends.stripe.url,
     // Of the two providers this one never answers.
     SENDGRID_API_URL: "http://127.0.0.1:1",
-  });
+    ...more,
+  };
+  const server = startServer(variables);
   whenDone(async () => {
     server.kill("SIGKILL");
     await server.ended;
@@ -136,6 +141,7 @@ export async function createWorld(): Promise<World> {
   return {
     ...people,
     url,
+    variables,
     browser,
     backends,
     inbox,
@@ -167,22 +173,6 @@ export async function createWorld(): Promise<World> {
       return value;
     },
   };
-}
-
-/** Gives the browser of a page an authenticator: a finger that is always there and right. */
-export async function addAuthenticator(page: Page): Promise<void> {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  await devtools.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
 }
 
 /** Axe finds nothing, and did look at the contrasts. */

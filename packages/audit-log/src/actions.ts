@@ -95,7 +95,6 @@ export const auditActions = {
   "key.backup": null,
   "key.restore": null,
   "key.check-backup": null,
-  "key.list-backups": null,
   "key.create": null,
   "key.rotate": null,
   "key.activate": null,

@@ -5,9 +5,7 @@ export {
   type FileEntry,
   nearestKey,
   parseJsonFile,
-  patternCovers,
   readEnvEntries,
-  secretKeyPattern,
   TenantSecretsError,
   utf8Bytes,
 } from "@repo/catalog/files";

@@ -7,7 +7,7 @@ import { Button } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/dialog.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { useAct } from "./act.ts";
+import { useConfirmedChange } from "../frame/confirmed-change.ts";
 import { effectOf, titleOf, type Approval } from "./approval-words.ts";
 
 /** What the operator of the page can do with an open request: not approve their own. */
@@ -19,14 +19,14 @@ export function ApprovalActions({ approval }: { readonly approval: Approval }): 
   const onDone = useAnswered();
   const input = { approval: approval.id };
   const why = "Answering a request needs a recent sign-in.";
-  const give = useAct(() => client.approvals.give.mutate(input), {
+  const give = useConfirmedChange(() => client.approvals.give.mutate(input), {
     why,
     onDone: async (answer) => {
       setGiving(false);
       await onDone(`Approved: ${titleOf(answer)}`);
     },
   });
-  const refuse = useAct(() => client.approvals.refuse.mutate(input), {
+  const refuse = useConfirmedChange(() => client.approvals.refuse.mutate(input), {
     why,
     onDone: (answer) => onDone(`${isOwn ? "Withdrawn" : "Refused"}: ${titleOf(answer)}`),
   });

@@ -14,7 +14,7 @@ import { Loaded } from "../ui/loaded.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { useAct } from "./act.ts";
+import { useConfirmedChange } from "../frame/confirmed-change.ts";
 import { Section } from "./section.tsx";
 
 type Member = ApiAnswers["companies"]["members"]["list"][number];
@@ -147,7 +147,7 @@ function InviteForm({
   const say = useToast();
   const [email, setEmail] = useState("");
   const [role, setRole] = useState(first);
-  const create = useAct(
+  const create = useConfirmedChange(
     (input: { email: string; role: Role }) => client.invitations.create.mutate({ company, ...input }),
     {
       why: "Inviting people needs a recent sign-in.",

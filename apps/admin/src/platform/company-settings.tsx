@@ -7,7 +7,7 @@ import { Dialog, ConfirmDialog } from "../ui/dialog.tsx";
 import { TextField } from "../ui/field.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { useAct } from "./act.ts";
+import { useConfirmedChange } from "../frame/confirmed-change.ts";
 import { Panel, PanelRow, Section } from "./section.tsx";
 import { countOf, type Company } from "./words.ts";
 
@@ -70,7 +70,7 @@ function RenameForm({ subdomain, onDone }: FormProps & { readonly subdomain: str
   const refresh = useRefresh();
   const navigate = useNavigate();
   const [name, setName] = useState(subdomain);
-  const rename = useAct(
+  const rename = useConfirmedChange(
     (to: string) => client.companies.rename.mutate({ company: subdomain, subdomain: to }),
     {
       why: "Renaming a company needs a recent sign-in.",
@@ -113,7 +113,7 @@ function RecoveryForm({ company, onDone }: FormProps & { readonly company: Compa
   const client = useTRPCClient();
   const refresh = useRefresh();
   const [days, setDays] = useState(String(company.recoveryDays));
-  const change = useAct(
+  const change = useConfirmedChange(
     (to: number) => client.companies.setRecovery.mutate({ company: company.subdomain, days: to }),
     {
       why: "This needs a recent sign-in.",
@@ -161,7 +161,7 @@ function NewKeyDialog({
   const queryClient = useQueryClient();
   const refresh = useRefresh();
   const say = useToast();
-  const rotate = useAct(() => client.keys.rotateCompany.mutate({ company: subdomain }), {
+  const rotate = useConfirmedChange(() => client.keys.rotateCompany.mutate({ company: subdomain }), {
     why: "A new company key needs a recent sign-in.",
     onDone: async ({ keyVersion }) => {
       await Promise.all([refresh(), queryClient.invalidateQueries(trpc.runs.pathFilter())]);

@@ -6,7 +6,7 @@ import { ConfirmDialog } from "../ui/dialog.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { useAct } from "./act.ts";
+import { useConfirmedChange } from "../frame/confirmed-change.ts";
 import { ReceiptButton } from "./receipt-button.tsx";
 import { Panel, PanelRow, Section } from "./section.tsx";
 import { ShredDialog } from "./shred-dialog.tsx";
@@ -55,7 +55,7 @@ function SuspensionRow({ company: { subdomain, status } }: { readonly company: C
   const [isOpen, setOpen] = useState(false);
   const isSuspended = status === "suspended";
   const input = { company: subdomain };
-  const change = useAct(
+  const change = useConfirmedChange(
     () => (isSuspended ? client.companies.resume.mutate(input) : client.companies.suspend.mutate(input)),
     {
       why: "Suspending a company needs a recent sign-in.",

@@ -3,13 +3,13 @@ import type { ReactNode } from "react";
 import { useTRPCClient } from "../api.ts";
 import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
-import { useAct } from "./act.ts";
+import { useConfirmedChange } from "../frame/confirmed-change.ts";
 import { saveFile } from "./save-file.ts";
 
 /** The receipt of a shredded company, as the file that `secrets keys verify-receipt` takes. */
 export function ReceiptButton({ subdomain }: { readonly subdomain: string }): ReactNode {
   const client = useTRPCClient();
-  const fetchReceipt = useAct(() => client.companies.receipt.query({ company: subdomain }), {
+  const fetchReceipt = useConfirmedChange(() => client.companies.receipt.query({ company: subdomain }), {
     why: "The receipt needs a recent sign-in.",
     onDone: (receipt) => saveFile(`shredding-${subdomain}.json`, JSON.stringify(receipt)),
   });

@@ -1,15 +1,15 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useState, type FormEvent, type ReactNode } from "react";
 import { useTRPC, useTRPCClient } from "../api.ts";
 import { reasonOf } from "../errors.ts";
-import { Button, buttonLook } from "../ui/button.tsx";
+import { Button } from "../ui/button.tsx";
 import { Checkbox } from "../ui/choices.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { TextField } from "../ui/field.tsx";
-import { ErrorNotice, Notice } from "../ui/notice.tsx";
+import { ErrorNotice } from "../ui/notice.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { useAct } from "./act.ts";
+import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import { ApprovalNeeded } from "./approval-needed.tsx";
 import { saveFile } from "./save-file.ts";
 import type { Company } from "./words.ts";
 
@@ -44,7 +44,7 @@ function ShredForm({
   const [days, setDays] = useState("30");
   const [withInfisicalFolder, setWithFolder] = useState(secretStore === "infisical");
   const [typed, setTyped] = useState("");
-  const shred = useAct(
+  const shred = useConfirmedChange(
     () =>
       client.companies.shred.mutate({
         company: subdomain,
@@ -64,7 +64,8 @@ function ShredForm({
       },
     },
   );
-  if (shred.error !== null && reasonOf(shred.error) === "APPROVAL_REQUIRED") return <Waiting />;
+  if (shred.error !== null && reasonOf(shred.error) === "APPROVAL_REQUIRED")
+    return <ApprovalNeeded again="shred the company" />;
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     if (typed === subdomain) shred.run(undefined);
@@ -106,22 +107,5 @@ function ShredForm({
         </Button>
       </div>
     </form>
-  );
-}
-
-function Waiting(): ReactNode {
-  return (
-    <Notice
-      kind="warn"
-      title="Another operator has to approve this"
-      action={
-        <Link to="/platform/approvals" className={buttonLook()}>
-          See the approvals
-        </Link>
-      }
-    >
-      Nothing was destroyed. Once it is approved, within 24 hours, shred the company with the same details
-      again.
-    </Notice>
   );
 }

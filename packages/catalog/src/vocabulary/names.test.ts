@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./names.ts";
-import { patternCovers } from "./patterns.ts";
+import { patternCovers, SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./names.ts";
 
 const takes = (schema: { safeParse(text: unknown): { success: boolean } }, text: unknown) =>
   schema.safeParse(text).success;

@@ -1,13 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { sql } from "drizzle-orm";
-import type { Database } from "@repo/db";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { InfisicalClient, InfisicalSecret } from "@repo/infisical";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import type { Operations } from "../access/operation.ts";
 import type { SignInSecret, SignInSecrets } from "../companies/mailing.ts";
 import { masterKeyFolder } from "./master/master-key-name.ts";
 import { mapInfisicalErrors } from "./on-infisical.ts";
-import { signInSecretName, signInSecretVersion } from "./sign-in-secret-name.ts";
 
 /** The secrets of the sign-in of people, beside the master keys in Infisical: SIGN_IN_SECRET, then SIGN_IN_SECRET_V2 and so on. */
 export interface SignInSecretStore {
@@ -31,17 +29,11 @@ export interface SignInSecretStore {
 const readEveryMs = 60_000;
 /** Every process reads the secrets within a minute; the rest is for clocks that differ. */
 const settlesMs = 5 * 60_000;
-/** The advisory lock of making a version. The number is arbitrary, and used for no other lock of this database. */
-const makingLock = 7_274_011;
+/** Processes that start together may each make the first one: of these, the one that is there afterwards counts. */
+const firstSettlesMs = 1000;
 const shortest = 32;
 
-interface Dependencies {
-  readonly database: Pick<Database, "acrossCompanies">;
-  readonly infisical: InfisicalClient;
-  readonly operations: Operations;
-}
-
-export function createSignInSecrets({ database, infisical, operations }: Dependencies): SignInSecretStore {
+export function createSignInSecrets(infisical: InfisicalClient, operations: Operations): SignInSecretStore {
   let known: { readonly secrets: SignInSecrets; readonly readAt: number } | undefined;
   let reading: Promise<SignInSecrets> | undefined;
 
@@ -49,31 +41,17 @@ export function createSignInSecrets({ database, infisical, operations }: Depende
     (await ask(() => infisical.listSecrets(masterKeyFolder))).flatMap(versionOf);
   const put = (version: number) =>
     ask(() =>
-      infisical.putSoleSecret(
-        masterKeyFolder,
-        signInSecretName(version),
-        randomBytes(32).toString("base64url"),
-      ),
+      infisical.putSoleSecret(masterKeyFolder, nameOf(version), randomBytes(32).toString("base64url")),
     );
 
-  /** Infisical creates two secrets of one name for two requests at once, so the database decides which process makes one. */
-  const alone = <T>(work: () => Promise<T>): Promise<T> =>
-    database.acrossCompanies(async (statements) => {
-      await statements.execute(sql`select pg_advisory_xact_lock(${makingLock})`);
-      return work();
-    });
-
-  const makeFirst = (): Promise<readonly Version[]> =>
-    alone(async () => {
-      const made = await list();
-      if (made.length > 0) return made;
-      await put(1);
-      return list();
-    });
-
   const read = async (): Promise<SignInSecrets> => {
-    const versions = await list();
-    return inOrder(versions.length > 0 ? versions : await makeFirst());
+    let versions = await list();
+    if (versions.length === 0) {
+      await put(1);
+      await sleep(firstSettlesMs);
+      versions = await list();
+    }
+    return inOrder(versions);
   };
 
   const refresh = async (): Promise<SignInSecrets> => {
@@ -98,12 +76,9 @@ export function createSignInSecrets({ database, infisical, operations }: Depende
       operations.inSteps(
         { caller, action: "key.rotate-sign-in", verb: "rotate", to: "manage keys" },
         async ({ record }) => {
-          const version = await alone(async () => {
-            const next = Math.max(0, ...(await list()).map((found) => found.version)) + 1;
-            await record({ outcome: "attempted", version: next });
-            await put(next);
-            return next;
-          });
+          const version = Math.max(0, ...(await list()).map((found) => found.version)) + 1;
+          await record({ outcome: "attempted", version });
+          await put(version);
           await record({ version });
           return { version, signsFrom: new Date(Date.now() + settlesMs) };
         },
@@ -115,17 +90,21 @@ interface Version extends SignInSecret {
   readonly createdAt: Date;
 }
 
+function nameOf(version: number): string {
+  return version === 1 ? "SIGN_IN_SECRET" : `SIGN_IN_SECRET_V${version}`;
+}
+
 function versionOf({ secretKey, value, createdAt }: InfisicalSecret): Version[] {
-  const version = signInSecretVersion(secretKey);
-  return version === undefined ? [] : [{ version, value, createdAt }];
+  const [name, number = "1"] = /^SIGN_IN_SECRET(?:_V(\d{1,6}))?$/.exec(secretKey) ?? [];
+  const version = Number(number);
+  return name !== undefined && name === nameOf(version) ? [{ version, value, createdAt }] : [];
 }
 
 /** The newest that has settled is the current one; the only one is current at once. */
 function inOrder(versions: readonly Version[]): SignInSecrets {
   const newestFirst = versions.toSorted((a, b) => b.version - a.version);
   const short = newestFirst.find(({ value }) => value.length < shortest);
-  if (short !== undefined)
-    throw unusable(`${signInSecretName(short.version)} has fewer than ${shortest} characters`);
+  if (short !== undefined) throw unusable(`${nameOf(short.version)} has fewer than ${shortest} characters`);
   const settled = newestFirst.find(({ createdAt }) => createdAt.getTime() <= Date.now() - settlesMs);
   const current = settled ?? newestFirst.at(-1);
   if (current === undefined) throw unusable("SIGN_IN_SECRET was made and is not there");
