@@ -180,6 +180,11 @@ const secretsRoutes = [
   }),
   createRoute({
     getParentRoute: () => company,
+    path: "secrets/removed",
+    component: lazyRouteComponent(() => import("./secrets/removed-page.tsx"), "RemovedPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
     path: "secrets/import",
     component: lazyRouteComponent(() => import("./secrets/import.tsx"), "ImportPage"),
   }),

@@ -18,6 +18,7 @@ const pages = [
   "/c/acmecorp/secrets/new",
   "/c/acmecorp/secrets/new/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/import",
+  "/c/acmecorp/secrets/removed",
   "/c/acmecorp/people",
   "/c/nowhere/secrets",
   "/platform/companies",

@@ -1,4 +1,5 @@
-import { SearchX } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { ArchiveRestore, SearchX } from "lucide-react";
 import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { useAccount, useCompany } from "../frame/account.ts";
 import { Button } from "../ui/button.tsx";
@@ -88,6 +89,16 @@ export function SecretsTable({
       )}
       <MissingSecrets company={company} rows={shown.missing} drafted={drafted} canWrite={can("write")} />
       <UnlistedSecrets rows={shown.unlisted} />
+      {list.capabilities.recovery && (
+        <Link
+          to="/c/$company/secrets/removed"
+          params={{ company }}
+          className="inline-flex min-h-6 items-center gap-1.5 justify-self-start text-muted hover:text-ink hover:underline"
+        >
+          <ArchiveRestore size={16} aria-hidden />
+          Removed secrets
+        </Link>
+      )}
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { useDraft } from "./drafts.ts";
 import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
 import { ReplaceForm } from "./form.tsx";
 import { Facts } from "./panel-facts.tsx";
+import { RemoveSecret } from "./removed-remove.tsx";
 import { SecretValue } from "./reveal.tsx";
 import { PendingVersion } from "./stage.tsx";
 
@@ -14,10 +15,12 @@ interface SecretNowProps {
   readonly list: SecretList;
   readonly secret: SecretDescription;
   readonly entry: EntryDescription | undefined;
+  /** It was removed. */
+  readonly onRemoved: () => void;
 }
 
 /** A secret as it is now, and what the role may do with it. */
-export function SecretNow({ list, secret, entry }: SecretNowProps): ReactNode {
+export function SecretNow({ list, secret, entry, onRemoved }: SecretNowProps): ReactNode {
   const { subdomain: company, can } = useCompany();
   const { secretKey } = secret;
   const say = useToast();
@@ -42,11 +45,21 @@ export function SecretNow({ list, secret, entry }: SecretNowProps): ReactNode {
       <SecretValue secret={secret} entry={entry} />
       <Facts list={list} secret={secret} entry={entry} />
       <PendingVersion company={company} secret={secret} canWrite={can("write")} />
-      {can("write") && entry !== undefined && (
-        <div className="flex flex-wrap gap-2 border-t border-line pt-4">
-          <Button onClick={() => setReplacing(true)}>
-            {draft === undefined ? "Replace value" : "Continue with the draft"}
-          </Button>
+      {(can("write") || can("delete")) && entry !== undefined && (
+        <div className="flex flex-wrap items-center gap-2 border-t border-line pt-4">
+          {can("write") && (
+            <Button onClick={() => setReplacing(true)}>
+              {draft === undefined ? "Replace value" : "Continue with the draft"}
+            </Button>
+          )}
+          {can("delete") && (
+            <RemoveSecret
+              company={company}
+              secret={secret}
+              capabilities={list.capabilities}
+              onRemoved={onRemoved}
+            />
+          )}
         </div>
       )}
     </div>

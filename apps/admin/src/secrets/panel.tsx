@@ -1,17 +1,12 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { ArrowLeft, X } from "lucide-react";
 import { useEffect, useRef, type ReactNode } from "react";
-import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
 import { buttonLook, IconButton } from "../ui/button.tsx";
 import { Copy } from "../ui/copy.tsx";
-import { Loaded } from "../ui/loaded.tsx";
-import { Notice } from "../ui/notice.tsx";
-import { entryOf, type CatalogDescription, type SecretList } from "./form-catalog.ts";
 import { useIsWide } from "./list-width.ts";
-import { SecretNow } from "./panel-now.tsx";
+import { Secret } from "./panel-secret.tsx";
 
 const from = "/signed-in/c/$company/secrets/$secretKey";
 
@@ -19,7 +14,10 @@ const from = "/signed-in/c/$company/secrets/$secretKey";
 export function SecretPanel(): ReactNode {
   const { company, secretKey } = useParams({ from });
   const isWide = useIsWide();
-  const content = <Secret key={`${company}/${secretKey}`} company={company} secretKey={secretKey} />;
+  const close = useReturn();
+  const content = (
+    <Secret key={`${company}/${secretKey}`} company={company} secretKey={secretKey} onRemoved={close} />
+  );
   return isWide ? (
     <Beside key={secretKey} secretKey={secretKey}>
       {content}
@@ -79,11 +77,11 @@ function Alone({ secretKey, children }: FrameProps): ReactNode {
   );
 }
 
-/** Back to the list as it was; Esc does so, too, where nothing else takes it. */
-function useClose(): () => void {
+/** Back to the list as it was. */
+function useReturn(): () => void {
   const { company } = useParams({ from });
   const navigate = useNavigate();
-  const close = (): void => {
+  return () => {
     void navigate({
       to: "/c/$company/secrets",
       params: { company },
@@ -91,6 +89,11 @@ function useClose(): () => void {
       resetScroll: false,
     });
   };
+}
+
+/** As {@link useReturn}; Esc does so, too, where nothing else takes it. */
+function useClose(): () => void {
+  const close = useReturn();
   useEffect(() => {
     const press = (event: KeyboardEvent): void => {
       const isTyping =
@@ -101,60 +104,4 @@ function useClose(): () => void {
     return () => removeEventListener("keydown", press);
   });
   return close;
-}
-
-interface SecretProps {
-  readonly company: string;
-  readonly secretKey: string;
-}
-
-function Secret({ company, secretKey }: SecretProps): ReactNode {
-  const trpc = useTRPC();
-  const list = useQuery(trpc.secrets.list.queryOptions({ company }));
-  const catalog = useQuery(trpc.catalog.describe.queryOptions());
-  return (
-    <Loaded query={list}>
-      {(data) => (
-        <Loaded query={catalog}>
-          {(described) => <Found secretKey={secretKey} list={data} catalog={described} />}
-        </Loaded>
-      )}
-    </Loaded>
-  );
-}
-
-function Found({
-  secretKey,
-  list,
-  catalog,
-}: {
-  readonly secretKey: string;
-  readonly list: SecretList;
-  readonly catalog: CatalogDescription;
-}): ReactNode {
-  const { subdomain: company, can } = useCompany();
-  const secret = list.secrets.find((each) => each.secretKey === secretKey);
-  const entry = entryOf(catalog, secretKey);
-  if (secret === undefined) {
-    return (
-      <Notice
-        title="There is no value"
-        action={
-          can("write") &&
-          entry !== undefined && (
-            <Link
-              to="/c/$company/secrets/new/$secretKey"
-              params={{ company, secretKey }}
-              className={buttonLook()}
-            >
-              Add
-            </Link>
-          )
-        }
-      >
-        {company} has no secret of this name: it was not added yet, or it was removed.
-      </Notice>
-    );
-  }
-  return <SecretNow list={list} secret={secret} entry={entry} />;
 }
