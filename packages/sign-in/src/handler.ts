@@ -203,7 +203,7 @@ export function createSignInHandler({
       const action = "sign-in.confirm";
       await admit("confirm", origin);
       const session = await sessions.find(headers);
-      if (session === undefined) throw wrongCredentials();
+      if (session === undefined) throw await denied(action, origin);
       const { id, userId, enrolled } = session;
       if (!(await sessions.takeAttempt(id))) throw wrongCredentials();
       const isRight =

@@ -397,12 +397,27 @@ describe("a confirmation", () => {
     expect(await browser.post("confirm", { password })).toBe("UNAUTHENTICATED");
   });
 
+  test("without a session is refused, and audited", async () => {
+    const before = events.length;
+    expect(await world.browser().post("confirm", { password })).toBe("UNAUTHENTICATED");
+    expect(events.slice(before)).toEqual([
+      expect.objectContaining({
+        action: "sign-in.confirm",
+        outcome: "denied",
+        reason: "UNAUTHENTICATED",
+        userId: undefined,
+      }),
+    ]);
+  });
+
   test("that 20 requests guess at once gets five tries", async () => {
     const person = await world.person();
     const browser = await world.signedIn(person);
     const before = events.length;
     await Promise.all(Array.from({ length: 20 }, () => browser.post("confirm", { password: "wrong" })));
-    const tried = events.slice(before).filter(({ action }) => action === "sign-in.confirm");
+    const tried = events
+      .slice(before)
+      .filter(({ action, userId }) => action === "sign-in.confirm" && userId === person.id);
     expect(tried).toHaveLength(5);
   });
 });

@@ -294,6 +294,19 @@ describe("an invitation", () => {
     expect((await acceptance.look(guest(), again.token)).next).toBe("register");
   });
 
+  test("of a company that was deleted gives nothing, and makes no person", async () => {
+    const [company, email] = [await fixture.company("database"), newAddress()];
+    const { token } = await invited(company, email);
+    await superuser`update companies set status = 'deleted', deleted_at = now() where subdomain = ${company}`;
+    await fixture.remacRows();
+    expect(await codeOf(acceptance.look(guest(), token))).toBe("NOT_FOUND");
+    expect(await codeOf(acceptance.accept(guest(), { token, name: "Ada", password }))).toBe("NOT_FOUND");
+    expect(await superuser`select from users where email = ${email}`).toHaveLength(0);
+    await superuser`update companies set status = 'active', deleted_at = null where subdomain = ${company}`;
+    await fixture.remacRows();
+    expect((await acceptance.look(guest(), token)).next).toBe("register");
+  });
+
   test("of an admin who was removed gives nothing", async () => {
     const [company, email] = [await fixture.company("database"), newAddress()];
     const admin = await fixture.person(company, "admin");
