@@ -426,6 +426,19 @@ create table job_tasks (
 );
 grant insert, select on job_tasks to tenant_secrets_maintenance;
 
+create table key_backups (
+  fingerprint text not null,
+  place text,
+  created_at timestamp(3) with time zone not null,
+  checked_at timestamp(3) with time zone,
+  complete boolean,
+  constraint key_backups_check_check CHECK (((checked_at IS NULL) = (complete IS NULL))),
+  constraint key_backups_fingerprint_check CHECK ((fingerprint ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint key_backups_pkey PRIMARY KEY (fingerprint)
+);
+CREATE INDEX key_backups_created ON public.key_backups USING btree (created_at);
+grant insert, select, update on key_backups to tenant_secrets_maintenance;
+
 create table management_requests (
   actor_kind text not null,
   actor_id text not null,

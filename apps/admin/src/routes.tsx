@@ -8,6 +8,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import type { Api } from "./api.ts";
+import { readNewKeyParams } from "./api-keys/search.ts";
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
@@ -152,6 +153,14 @@ const companiesRoutes = [
   }),
 ] as const;
 
+const accountRoutes = [
+  createRoute({
+    getParentRoute: () => signedIn,
+    path: "account",
+    component: lazyRouteComponent(() => import("./account/account-page.tsx"), "AccountPage"),
+  }),
+] as const;
+
 const secrets = createRoute({
   getParentRoute: () => company,
   path: "secrets",
@@ -232,13 +241,28 @@ const peopleRoutes = [
   }),
 ] as const;
 
+const apiKeysRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "api-keys",
+    component: lazyRouteComponent(() => import("./api-keys/api-keys-page.tsx"), "ApiKeysPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "api-keys/new",
+    validateSearch: readNewKeyParams,
+    component: lazyRouteComponent(() => import("./api-keys/new-page.tsx"), "NewApiKeyPage"),
+  }),
+] as const;
+
 const routeTree = root.addChildren([
   ...signInRoutes,
   enrol,
   signedIn.addChildren([
     home,
     ...companiesRoutes,
-    company.addChildren([...secretsRoutes, ...peopleRoutes]),
+    ...accountRoutes,
+    company.addChildren([...secretsRoutes, ...peopleRoutes, ...apiKeysRoutes]),
     platform.addChildren([platformHome, ...platformRoutes]),
   ]),
 ]);

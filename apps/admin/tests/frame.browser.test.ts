@@ -13,6 +13,7 @@ const pagesOfVisitors = ["/sign-in", "/forgot", "/reset", "/invitation"];
 // Of the person's own, of a company, and of operators.
 const pages = [
   "/companies",
+  "/account",
   "/c/acmecorp/secrets",
   "/c/acmecorp/secrets/STRIPE_SECRET_KEY",
   "/c/acmecorp/secrets/new",
@@ -20,6 +21,8 @@ const pages = [
   "/c/acmecorp/secrets/import",
   "/c/acmecorp/secrets/removed",
   "/c/acmecorp/people",
+  "/c/acmecorp/api-keys",
+  "/c/acmecorp/api-keys/new",
   "/c/nowhere/secrets",
   "/platform/companies",
   "/platform/companies/new",

@@ -26,6 +26,8 @@ export interface People {
   session(person: Person, options?: { readonly confirmed?: boolean }): Promise<SessionCookie>;
   /** Ends the sessions of a person, as a sign-out elsewhere or an operator does. */
   endSessions(person: Person): Promise<void>;
+  /** Lets an hour pass since the person last confirmed who they are. */
+  unconfirm(person: Pick<Person, "userId">): Promise<void>;
   /** Leaves the sessions of a person so many seconds without input. */
   leaveIdle(person: Person, seconds: number): Promise<void>;
 }
@@ -75,7 +77,13 @@ export function createPeople({ backends, publicUrl }: Options): People {
     await database.call((statements) => statements.execute(statement));
   };
 
+  const unconfirm: People["unconfirm"] = ({ userId }) =>
+    execute(
+      `update sign_in.sessions set confirmed_at = now() - interval '1 hour' where user_id = '${userId}'`,
+    );
+
   return {
+    unconfirm,
     endSessions: async ({ userId }) => void (await signIn.accounts.endSessions(userId)),
     leaveIdle: ({ userId }, seconds) =>
       execute(
@@ -110,11 +118,7 @@ export function createPeople({ backends, publicUrl }: Options): People {
         const code = backupCodes.at(-used) ?? "";
         cookie = await take("second-factor", { code }, `${cookie.name}=${cookie.value}`);
       }
-      if (!confirmed) {
-        await execute(
-          `update sign_in.sessions set confirmed_at = now() - interval '1 hour' where user_id = '${userId}'`,
-        );
-      }
+      if (!confirmed) await unconfirm({ userId });
       return cookie;
     },
   };

@@ -4,7 +4,14 @@ import { operator } from "@repo/hono-api/testing";
 import { codeOf } from "@repo/sign-in/authenticator-code";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import {
+  addAuthenticator,
+  createWorld,
+  expectAccessible,
+  expectNoOverflow,
+  screenshot,
+  type World,
+} from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -61,22 +68,6 @@ async function giveCode(page: Page, code: string): Promise<number> {
   const answer = page.waitForResponse("**/api/sign-in/second-factor");
   await page.getByLabel("Code").fill(code);
   return (await answer).status();
-}
-
-/** A finger that is always there and right. */
-async function addAuthenticator(page: Page): Promise<void> {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  await devtools.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
 }
 
 /** Codes of six digits that the app shows at no time near. */
@@ -202,6 +193,8 @@ it("T4 Signs in with a passkey, which was the first second factor", async () => 
   await secretsPage(page);
   await page.getByRole("button", { name: "pat-" }).click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await givePassword(page, pat.email, pat.password);
+  await page.getByLabel("Code").waitFor();
   await page.getByRole("button", { name: "Use a passkey" }).click();
   await secretsPage(page);
   const [signedIn] = await world.events("sign-in");

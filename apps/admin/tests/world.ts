@@ -175,6 +175,22 @@ export async function createWorld(more: Readonly<Record<string, string>> = {}): 
   };
 }
 
+/** Gives the browser of a page an authenticator: a finger that is always there and right. */
+export async function addAuthenticator(page: Page): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+}
+
 /** Axe finds nothing, and did look at the contrasts. */
 export async function expectAccessible(page: Page): Promise<void> {
   const { violations, passes } = await new AxeBuilder({ page }).setLegacyMode().analyze();

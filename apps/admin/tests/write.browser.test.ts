@@ -291,7 +291,8 @@ describe("a draft", () => {
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Password").fill(person.password);
     await page.keyboard.press("Enter");
-    await dialog.getByLabel("Code").fill(person.backupCodes[0] ?? "");
+    await dialog.getByRole("button", { name: "Use a backup code" }).click();
+    await dialog.getByLabel("Backup code").fill(person.backupCodes[0] ?? "");
     await page.keyboard.press("Enter");
     await dialog.waitFor({ state: "detached" });
     expect(await page.getByLabel("New value", { exact: true }).inputValue()).toBe(value);
@@ -390,7 +391,7 @@ it("An auditor is told who can add, and is asked for nothing", async () => {
 });
 
 describe("a value that is made or waits", () => {
-  it("T27 Generates a signing secret that the page neither sends nor gets", async () => {
+  it("T27 Generates a signing secret, reveals it once to hand it over", async () => {
     const { page, open, person } = await world.admin(company);
     await open(formOf("WEBHOOK_SIGNING_SECRET"));
     const answers: Promise<string>[] = [];
@@ -406,6 +407,17 @@ describe("a value that is made or waits", () => {
     expect(sent.join("")).toContain("WEBHOOK_SIGNING_SECRET");
     const [made] = await historyOf("WEBHOOK_SIGNING_SECRET");
     expect(made).toMatchObject({ version: 1, actor: { id: person.userId } });
+
+    const panel = page.getByRole("complementary", { name: "WEBHOOK_SIGNING_SECRET" });
+    await panel.getByLabel("Purpose").selectOption("Hand-over");
+    await panel.getByRole("button", { name: "Reveal" }).click();
+    await panel.getByText(value).waitFor();
+    await panel.getByRole("button", { name: "Hide" }).click();
+    await panel.getByText(value).waitFor({ state: "detached" });
+    const reveals = (await world.events("secret.reveal")).filter(({ actorId }) => actorId === person.userId);
+    expect(reveals).toEqual([
+      expect.objectContaining({ version: 1, reason: "hand-over", outcome: "success" }),
+    ]);
   });
 
   it("T28 Stages a value, sees both, promotes with a window; discards another", async () => {

@@ -191,6 +191,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Make a new secret of the sign-in",
       load: async () => (await import("./commands/keys-sign-in.ts")).rotateSignInCommand,
     },
+    "keys backups": {
+      summary: "List the known backups of the master keys",
+      load: async () => (await import("./commands/keys-backup.ts")).listCommand,
+    },
     "keys backup": {
       summary: "Write all master keys to an encrypted file",
       load: async () => (await import("./commands/keys-backup.ts")).backupCommand,

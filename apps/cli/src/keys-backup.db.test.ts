@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -56,6 +57,10 @@ test("keys are backed up for a recipient to a new private file, checked, and put
     stderr: "",
   });
 
+  const known = await cli(["keys", "backups"], fixture.remote);
+  const fingerprint = createHash("sha256").update(file).digest("hex");
+  expect(known.stdout).toMatch(new RegExp(`complete +\\S+:${at("keys.age")} +sha256:${fingerprint}$`, "m"));
+
   await fixture.infisical.deleteSecret("/hono-api", name);
   const unconfirmed = await run(["restore", ...withIdentity()]);
   expect(unconfirmed).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--yes") });
@@ -69,6 +74,7 @@ test("keys are backed up for a recipient to a new private file, checked, and put
   expect(JSON.parse(restored.stdout)).toEqual({
     registered: false,
     keys: [{ region: "default", version: 1, state: "restored" }],
+    signInSecrets: [],
     isAudited: true,
   });
   expect((await fixture.infisical.findSecret("/hono-api", name))?.value).toBe(masterKey);

@@ -95,6 +95,7 @@ export const auditActions = {
   "key.backup": null,
   "key.restore": null,
   "key.check-backup": null,
+  "key.list-backups": null,
   "key.create": null,
   "key.rotate": null,
   "key.activate": null,

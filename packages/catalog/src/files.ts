@@ -6,3 +6,4 @@ export { readEnvEntries } from "./file-formats/env-file.ts";
 export type { FileEntry } from "./file-formats/file-text.ts";
 export { parseJsonFile } from "./file-formats/json-file.ts";
 export { TenantSecretsError } from "./vocabulary/errors.ts";
+export { patternCovers, secretKeyPattern } from "./vocabulary/patterns.ts";

@@ -52,7 +52,7 @@ export {
   type RequestOptions,
 } from "./operations/fields.ts";
 export { type ComparedEntry, type ExportedSecrets, UnreadEntry } from "./operations/files.ts";
-export { keyOperations, type KeyStatus, RotationPhase } from "./operations/keys.ts";
+export { keyOperations, type KeyStatus, type KnownKeyBackup, RotationPhase } from "./operations/keys.ts";
 export {
   type Account,
   meOperations,
@@ -169,10 +169,10 @@ export {
   type CompanyId,
   displayNameRule,
   isDisplayName,
-  patternCovers,
   SecretKey,
   SecretKeyPattern,
   SecretStoreName,
   Subdomain,
 } from "./vocabulary/names.ts";
+export { patternCovers } from "./vocabulary/patterns.ts";
 export { wire } from "./vocabulary/wire.ts";

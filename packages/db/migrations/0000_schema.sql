@@ -273,6 +273,17 @@ CREATE TABLE "company_keys" (
 	CONSTRAINT "company_keys_status_check" CHECK ("company_keys"."status" in ('active', 'retiring', 'retired', 'destroyed'))
 );
 --> statement-breakpoint
+CREATE TABLE "key_backups" (
+	"fingerprint" text NOT NULL,
+	"place" text,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"checked_at" timestamp (3) with time zone,
+	"complete" boolean,
+	CONSTRAINT "key_backups_pkey" PRIMARY KEY("fingerprint"),
+	CONSTRAINT "key_backups_fingerprint_check" CHECK ("key_backups"."fingerprint" ~ '^sha256:[0-9a-f]{64}$'),
+	CONSTRAINT "key_backups_check_check" CHECK (("key_backups"."checked_at" is null) = ("key_backups"."complete" is null))
+);
+--> statement-breakpoint
 CREATE TABLE "master_keys" (
 	"region" text NOT NULL,
 	"version" integer NOT NULL,
@@ -592,6 +603,7 @@ CREATE UNIQUE INDEX "operators_linked" ON "operators" USING btree ("user_id") WH
 CREATE UNIQUE INDEX "companies_subdomain_key" ON "companies" USING btree ("subdomain") WHERE "companies"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "company_subdomains_subdomain" ON "company_subdomains" USING btree ("subdomain");--> statement-breakpoint
 CREATE UNIQUE INDEX "company_keys_one_active" ON "company_keys" USING btree ("company_id") WHERE "company_keys"."status" = 'active';--> statement-breakpoint
+CREATE INDEX "key_backups_created" ON "key_backups" USING btree ("created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
 CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint

@@ -71,7 +71,7 @@ grant select, insert, update, delete on rate_limits to tenant_secrets_applicatio
 grant select, insert, update, delete on management_requests to tenant_secrets_maintenance;
 
 grant select, insert, update on member_names, companies, master_keys, company_keys, company_secrets, company_secret_versions,
-  secret_uses, operators, approvals, users, invitations, api_keys, audit_keys, runs, shreddings to tenant_secrets_maintenance;
+  secret_uses, operators, approvals, users, invitations, api_keys, audit_keys, runs, shreddings, key_backups to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
 grant select, insert, update, delete on audit_summaries, memberships, processes, store_holds, outside_writes

@@ -19,6 +19,7 @@ const withoutCompany = [
   "audit_keys",
   "audit_verifications",
   "job_tasks",
+  "key_backups",
   "management_requests",
   "master_keys",
   "operators",

@@ -70,7 +70,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const { staleIfErrorMs } = cacheOptions;
   const authentication = createAuthentication({ ...base, limits, signIn, staleIfErrorMs });
 
-  const signInSecrets = createSignInSecrets(infisical, operations);
+  const signInSecrets = createSignInSecrets({ database, infisical, operations });
   const mailing = options.mail && createMailing(options.mail, () => signInSecrets.load());
 
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });

@@ -5,7 +5,9 @@ export {
   type FileEntry,
   nearestKey,
   parseJsonFile,
+  patternCovers,
   readEnvEntries,
+  secretKeyPattern,
   TenantSecretsError,
   utf8Bytes,
 } from "@repo/catalog/files";

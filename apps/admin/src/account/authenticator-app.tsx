@@ -2,12 +2,15 @@ import { useState, type FormEvent, type ReactNode } from "react";
 import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPCClient } from "../api.ts";
 import { explain } from "../errors.ts";
-import { ConfirmationDeclined, useConfirmation } from "../frame/confirmation.tsx";
 import { Button } from "../ui/button.tsx";
 import { CodeField } from "../ui/code-field.tsx";
 import { Copy } from "../ui/copy.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
+import { usePrivateChange } from "./private-change.ts";
 import { QrCode } from "./qr-code.tsx";
+
+/** Why it asks for a confirmation. */
+export const addingApp = "Adding an authenticator app needs a recent sign-in.";
 
 /** What the app is given: shown once, and kept in the state of one component. */
 export type AppSecret = ApiAnswers["me"]["totp"]["begin"];
@@ -21,30 +24,19 @@ interface AuthenticatorAppProps {
 /** The app scans the picture, or is typed the secret, and proves it by a code. */
 export function AuthenticatorApp({ secret: { uri, secret }, onAdded }: AuthenticatorAppProps): ReactNode {
   const client = useTRPCClient();
-  const withConfirmation = useConfirmation();
+  const change = usePrivateChange(addingApp);
   const [code, setCode] = useState("");
-  const [error, setError] = useState<unknown>();
-  const [isBusy, setBusy] = useState(false);
 
-  const finish = async (given: string): Promise<void> => {
-    if (isBusy) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const { backupCodes } = await withConfirmation(
-        () => client.me.totp.finish.mutate({ code: given }),
-        "Adding an authenticator app needs a recent sign-in.",
-      );
-      onAdded(backupCodes);
-    } catch (failure) {
-      if (!(failure instanceof ConfirmationDeclined)) setError(failure);
-      setCode("");
-      setBusy(false);
-    }
+  const finish = (given: string): void => {
+    setCode("");
+    void change.run(
+      () => client.me.totp.finish.mutate({ code: given }),
+      ({ backupCodes }) => onAdded(backupCodes),
+    );
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    void finish(code);
+    finish(code);
   };
   return (
     <form className="grid gap-4" onSubmit={submit}>
@@ -61,15 +53,15 @@ export function AuthenticatorApp({ secret: { uri, secret }, onAdded }: Authentic
           <Copy text={secret} label="Copy the secret" />
         </div>
       </div>
-      {error !== undefined && <WrongCode error={error} />}
+      {change.error !== undefined && <WrongCode error={change.error} />}
       <CodeField
         label="Code"
         hint="The six digits that the app shows now."
         value={code}
         onChange={setCode}
-        onComplete={(given) => void finish(given)}
+        onComplete={finish}
       />
-      <Button kind="primary" type="submit" busy={isBusy}>
+      <Button kind="primary" type="submit" busy={change.isBusy}>
         Continue
       </Button>
     </form>

@@ -4,13 +4,13 @@ import { Fingerprint, Smartphone } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useTRPCClient } from "../api.ts";
 import { forgetEverything } from "../frame/account.ts";
-import { ConfirmationDeclined, useConfirmation } from "../frame/confirmation.tsx";
 import { VisitorPage } from "../frame/visitor-page.tsx";
 import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
-import { AuthenticatorApp, type AppSecret } from "./authenticator-app.tsx";
+import { addingApp, AuthenticatorApp, type AppSecret } from "./authenticator-app.tsx";
 import { BackupCodes } from "./backup-codes.tsx";
 import { NewPasskey } from "./new-passkey.tsx";
+import { usePrivateChange } from "./private-change.ts";
 
 type State =
   | { readonly step: "choose" }
@@ -65,20 +65,7 @@ interface ChoiceProps {
 
 function Choice({ onApp, onPasskey }: ChoiceProps): ReactNode {
   const client = useTRPCClient();
-  const withConfirmation = useConfirmation();
-  const [error, setError] = useState<unknown>();
-  const begin = async (): Promise<void> => {
-    try {
-      onApp(
-        await withConfirmation(
-          () => client.me.totp.begin.mutate(),
-          "Adding an authenticator app needs a recent sign-in.",
-        ),
-      );
-    } catch (failure) {
-      if (!(failure instanceof ConfirmationDeclined)) setError(failure);
-    }
-  };
+  const { error, run } = usePrivateChange(addingApp);
   return (
     <div className="grid gap-4">
       <p className="text-muted">
@@ -96,7 +83,7 @@ function Choice({ onApp, onPasskey }: ChoiceProps): ReactNode {
           icon={<Smartphone size={20} aria-hidden />}
           name="Authenticator app"
           hint="Six digits that change each 30 seconds"
-          onChoose={() => void begin()}
+          onChoose={() => void run(() => client.me.totp.begin.mutate(), onApp)}
         />
       </ul>
     </div>

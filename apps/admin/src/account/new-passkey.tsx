@@ -1,10 +1,10 @@
 import { useState, type FormEvent, type ReactNode } from "react";
 import type { ApiAnswers, ApiInputs } from "@repo/tenant-secrets/client";
 import { useTRPCClient } from "../api.ts";
-import { ConfirmationDeclined, useConfirmation } from "../frame/confirmation.tsx";
 import { Button } from "../ui/button.tsx";
 import { TextField } from "../ui/field.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
+import { usePrivateChange } from "./private-change.ts";
 
 interface NewPasskeyProps {
   /** With backup codes where it is the person's first second factor. */
@@ -14,31 +14,21 @@ interface NewPasskeyProps {
 /** Asks the device for a passkey: a finger, a face or a PIN. */
 export function NewPasskey({ onAdded }: NewPasskeyProps): ReactNode {
   const client = useTRPCClient();
-  const withConfirmation = useConfirmation();
+  const { error, isBusy, run } = usePrivateChange("Adding a passkey needs a recent sign-in.");
   const [name, setName] = useState("");
-  const [error, setError] = useState<unknown>();
-  const [isBusy, setBusy] = useState(false);
 
-  const add = async (event: FormEvent): Promise<void> => {
+  const add = (event: FormEvent): void => {
     event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const why = "Adding a passkey needs a recent sign-in.";
-      const options = await withConfirmation(() => client.me.passkeys.begin.mutate(), why);
-      const response = await makePasskey(options);
-      const { backupCodes } = await withConfirmation(
-        () => client.me.passkeys.finish.mutate({ name: name.trim(), response }),
-        why,
-      );
-      onAdded(backupCodes);
-    } catch (failure) {
-      if (!(failure instanceof ConfirmationDeclined)) setError(failure);
-      setBusy(false);
-    }
+    void run(
+      async () => {
+        const response = await makePasskey(await client.me.passkeys.begin.mutate());
+        return client.me.passkeys.finish.mutate({ name: name.trim(), response });
+      },
+      ({ backupCodes }) => onAdded(backupCodes),
+    );
   };
   return (
-    <form className="grid gap-4" onSubmit={(event) => void add(event)}>
+    <form className="grid gap-4" onSubmit={add}>
       <p>Your device asks for a finger, a face or a PIN. Later this signs you in without a password.</p>
       {error instanceof NoPasskeyMade ? (
         <Notice kind="warn">No passkey was made. The device may have one for this account already.</Notice>

@@ -1,7 +1,7 @@
-import { useRouter } from "@tanstack/react-router";
-import { LogOut, Monitor, Moon, Sun } from "lucide-react";
+import { Link, useRouter } from "@tanstack/react-router";
+import { LogOut, Monitor, Moon, Sun, UserRound } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { Menu, MenuItem, MenuSeparator } from "../ui/menu.tsx";
+import { Menu, MenuItem, MenuLink, MenuSeparator } from "../ui/menu.tsx";
 import { useAccount } from "./account.ts";
 import { chooseTheme, themeChoice, type Theme } from "./appearance.ts";
 
@@ -36,6 +36,13 @@ export function AccountMenu(): ReactNode {
       }
     >
       <p className="max-w-64 truncate px-2 py-1 text-small text-muted">{email}</p>
+      <MenuSeparator />
+      <MenuLink>
+        <Link to="/account">
+          <UserRound size={16} aria-hidden className="text-muted" />
+          Account
+        </Link>
+      </MenuLink>
       <MenuSeparator />
       {themes.map(([choice, label, icon]) => (
         <MenuItem

@@ -1,5 +1,14 @@
 import type { LinkProps } from "@tanstack/react-router";
-import { Activity, Building2, CheckCheck, FileKey, KeyRound, type LucideIcon, Users } from "lucide-react";
+import {
+  Activity,
+  Bot,
+  Building2,
+  CheckCheck,
+  FileKey,
+  KeyRound,
+  type LucideIcon,
+  Users,
+} from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
 
 interface Place {
@@ -18,6 +27,7 @@ interface LinkedPlace extends Omit<Place, "to"> {
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
   { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
+  { to: "/c/$company/api-keys", label: "API keys", icon: Bot, verb: "members" },
 ] as const satisfies readonly Place[];
 
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */

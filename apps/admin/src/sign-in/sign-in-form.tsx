@@ -84,6 +84,8 @@ export function SignInForm({ email: fixedEmail, onDone }: SignInFormProps): Reac
             value={email}
             onChange={(event) => setEmail(event.target.value)}
             readOnly={fixedEmail !== undefined}
+            // A dialog gives the focus to the first field of the tab order.
+            tabIndex={fixedEmail === undefined ? 0 : -1}
             required
           />
           <TextField

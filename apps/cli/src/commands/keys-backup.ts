@@ -1,5 +1,6 @@
 import type { Caller, Services } from "@repo/tenant-secrets";
 import { z } from "zod";
+import { withApi } from "../api.ts";
 import { defineCommand, type Option } from "../command.ts";
 import { readVariables } from "../env.ts";
 import { UsageError } from "../failure.ts";
@@ -40,8 +41,8 @@ export const backupCommand = defineCommand({
       help: "A new file, that only its owner can read",
     },
   },
-  details: `Writes every master key that is not destroyed, of all regions, and the registry to one file in the age format,
-which the ordinary age tool opens too. Each key is first verified against the registry. Neither a passphrase nor an
+  details: `Writes every master key that is not destroyed, of all regions, the registry and the secrets of the sign-in to one file in
+the age format, which the ordinary age tool opens too. Each key is first verified against the registry. Neither a passphrase nor an
 identity is ever an argument. Store the identity separately from the file, and the file separately from the database's
 backups. Works on the database and Infisical themselves and not through an API.`,
   examples: [
@@ -54,10 +55,37 @@ backups. Works on the database and Infisical themselves and not through an API.`
     const lock: BackupLock = passphrase
       ? { passphrase: await readNewPassphrase() }
       : { recipients: recipient };
-    await writeNewFile(output, () => withBackups((backups, caller) => backups.createBackup(caller, lock)));
+    await writeNewFile(output, () =>
+      withBackups((backups, caller) => backups.createBackup(caller, lock, output)),
+    );
     if (json) printJson({ output });
     else
       print(`The master keys are in ${output}. "keys check-backup" says whether it opens and has them all.`);
+  },
+});
+
+export const listCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Shows the backups of the master keys that were made or checked: where each was written, the SHA-256 of its file, and
+the last check. Whether the file is still there is not known. For operators.`,
+  examples: ["keys backups", "keys backups --json"],
+  run: async ({ json }) => {
+    const known = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.keys.backups.query());
+    if (json) return printJson(known);
+    if (known.length === 0) return print('No backup is known; "keys backup" makes one.');
+    print(
+      table(
+        ["MADE", "LAST CHECK", "", "PLACE", "FINGERPRINT"],
+        known.map(({ createdAt, lastCheck, place, fingerprint }) => [
+          minute(createdAt),
+          lastCheck === undefined ? "" : minute(lastCheck.at),
+          lastCheck === undefined ? "" : lastCheck.complete ? "complete" : "lacks a key",
+          place ?? "",
+          fingerprint,
+        ]),
+      ),
+    );
   },
 });
 
@@ -77,6 +105,8 @@ key is missing or the backup is of another system. Do this after every backup, a
     if (values.json) printJson(check);
     else {
       print(`A backup of ${minute(check.createdAt)}.\n${keyTable(check.keys)}`);
+      const versions = check.signInSecrets.join(", ");
+      print(`Secrets of the sign-in: ${versions === "" ? "none" : `versions ${versions}`}.`);
       remarkUnaudited(check.isAudited);
     }
     const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
@@ -96,7 +126,8 @@ export const restoreCommand = defineCommand({
   },
   details: `Puts master keys back into Infisical where they are missing there. Nothing is ever replaced: if Infisical has
 another value under one of the names, the name is reported and nothing is changed. Keys that the registry lists as
-destroyed, or does not list, are not restored; an empty registry gets the backup's rows. The machine identity has
+destroyed, or does not list, are not restored; an empty registry gets the backup's rows. The secrets of the sign-in
+come back where Infisical has none of them. The machine identity has
 to be allowed to write in /hono-api for this. Asks for the region's name (MASTER_KEY_REGION) first. Exit
 code 1 if a key is still missing afterwards.`,
   examples: [
@@ -110,6 +141,8 @@ code 1 if a key is still missing afterwards.`,
     if (values.json) printJson(restored);
     else {
       print(keyTable(restored.keys));
+      for (const { version, state } of restored.signInSecrets)
+        print(`Version ${version} of the secret of the sign-in: ${state}.`);
       if (restored.registered) print("The registry was empty, and has the backup's rows now.");
       remarkUnaudited(restored.isAudited);
     }

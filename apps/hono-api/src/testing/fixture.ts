@@ -131,8 +131,6 @@ export interface ApiOptions {
   readonly mails?: Mail[];
   /** The database of the sign-in. Default: that of `backends`. */
   readonly signInUrl?: string;
-  /** Of `http://localhost`, where people then sign in: a passkey is made for a name, and not for 127.0.0.1. Default: any. */
-  readonly port?: number;
 }
 
 /** The API on a socket, in this process. Without `backends` its database, Infisical and Stripe are unreachable. */
@@ -145,9 +143,7 @@ export async function startApi({
   adminDirectory,
   mails,
   signInUrl = backends?.database.urls.signIn,
-  port,
 }: ApiOptions = {}): Promise<Api> {
-  const publicUrl = port === undefined ? undefined : `http://localhost:${port}`;
   const unreachableUrl = "postgres://nobody:nothing@127.0.0.1:1/nowhere";
   const metrics = createMetrics();
   const database = connectDatabase({
@@ -175,7 +171,7 @@ export async function startApi({
       ? undefined
       : signPeopleIn({
           databaseUrl: signInUrl,
-          publicUrl: publicUrl ?? "http://localhost",
+          publicUrl: "http://localhost",
           sendMail: async (mail) => void mails.push(mail),
           secrets: () => secrets,
         });
@@ -201,14 +197,14 @@ export async function startApi({
       baseDomain: "localhost",
       stripeApiUrl,
       trustedProxies,
-      publicUrl: publicUrl ?? url,
+      publicUrl: url,
       admin: adminDirectory === undefined ? undefined : readAdminFiles(adminDirectory),
       allowedOrigins: ["https://admin.example.com"],
       maxRequestsInFlight,
       signIn,
     });
   metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening: () => true });
-  const server = await listen(createAppAt, { host: "127.0.0.1", port: port ?? 0 });
+  const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {
     await server.stop(1000);
     await signIn?.close();

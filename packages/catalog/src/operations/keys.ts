@@ -76,11 +76,35 @@ const KeyStatus = z.object({
 });
 export type KeyStatus = Readonly<z.infer<typeof KeyStatus>>;
 
+const KnownKeyBackup = z.object({
+  /** SHA-256 of the file, as `sha256:` and 64 hexadecimal digits. */
+  fingerprint: z.string(),
+  /** Host and path where it was written. Left out for one that was checked alone. */
+  place: z.string().optional(),
+  createdAt: z.date(),
+  lastCheck: z
+    .object({
+      at: z.date(),
+      /** Whether it had every key of the registry then. */
+      complete: z.boolean(),
+    })
+    .optional(),
+});
+export type KnownKeyBackup = Readonly<z.infer<typeof KnownKeyBackup>>;
+
 const Report = z.strictObject({ report: z.string().max(500_000), mac: z.string().max(200) });
 
 /** The master key of this deployment's region, and the keys of companies. For operators. */
 export const keyOperations = {
   status: operation({ kind: "query", verb: "rotate", input: z.void(), output: KeyStatus }),
+
+  /** The newest that were made or checked with this database, and not whether the files still exist. */
+  backups: operation({
+    kind: "query",
+    verb: "rotate",
+    input: z.void(),
+    output: z.array(KnownKeyBackup).readonly(),
+  }),
 
   /** Begins a rotation, or takes one up, that a job of the server does; `status` says how far it is. */
   rotate: operation({

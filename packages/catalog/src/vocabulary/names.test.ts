@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { patternCovers, SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./names.ts";
+import { SecretKey, SecretKeyPattern, SecretStoreName, Subdomain } from "./names.ts";
+import { patternCovers } from "./patterns.ts";
 
 const takes = (schema: { safeParse(text: unknown): { success: boolean } }, text: unknown) =>
   schema.safeParse(text).success;

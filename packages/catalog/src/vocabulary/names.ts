@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { secretKeyPattern } from "./patterns.ts";
 
 declare const brand: unique symbol;
 
@@ -14,15 +15,8 @@ export const Subdomain = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?
 /** The form of a secret key. Which keys exist is the catalogue's to say. */
 export const SecretKey = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,99}$/);
 
-/** One secret key, or all with a prefix: `STRIPE_SECRET_KEY`, `STRIPE_*`, `*`. Case matters. */
-export const SecretKeyPattern = z
-  .string()
-  .regex(/^(?:\*|[A-Za-z][A-Za-z0-9_]{0,98}\*|[A-Za-z][A-Za-z0-9_]{0,99})$/);
-
-/** Whether `pattern` (a {@link SecretKeyPattern}) covers `secretKey`. */
-export function patternCovers(pattern: string, secretKey: string): boolean {
-  return pattern.endsWith("*") ? secretKey.startsWith(pattern.slice(0, -1)) : pattern === secretKey;
-}
+/** One secret key, or all with a prefix. */
+export const SecretKeyPattern = z.string().regex(secretKeyPattern);
 
 /** What people call a credential or an operator. */
 export function isDisplayName(text: string): boolean {

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import {
   type AnyPgColumn,
+  boolean,
   check,
   foreignKey,
   index,
@@ -112,6 +113,27 @@ export const processes = pgTable(
   (t) => [
     primaryKey({ name: "processes_pkey", columns: [t.id] }),
     index("processes_seen_at").on(t.region, t.seenAt),
+  ],
+);
+
+/** The backups of the master keys that were made or checked. The files are elsewhere. */
+export const keyBackups = pgTable(
+  "key_backups",
+  {
+    /** SHA-256 of the file. */
+    fingerprint: text("fingerprint").notNull(),
+    /** Host and path where it was written; null for one that was checked alone. */
+    place: text("place"),
+    createdAt: at("created_at").notNull(),
+    checkedAt: at("checked_at"),
+    /** Whether it had every key at the last check. */
+    complete: boolean("complete"),
+  },
+  (t) => [
+    primaryKey({ name: "key_backups_pkey", columns: [t.fingerprint] }),
+    index("key_backups_created").on(t.createdAt),
+    check("key_backups_fingerprint_check", sql`${t.fingerprint} ~ '^sha256:[0-9a-f]{64}$'`),
+    check("key_backups_check_check", sql`(${t.checkedAt} is null) = (${t.complete} is null)`),
   ],
 );
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { InfisicalError } from "@repo/infisical";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { codeOf, createFixture, operator, type Fixture } from "../testing/fixture.ts";
@@ -28,6 +29,25 @@ test("the first start makes it, and processes that start together have the same 
   const kept = await fixture.infisical.findSecret(folder, "SIGN_IN_SECRET");
   expect(loaded).toEqual(loaded.map(() => [{ version: 1, value: kept?.value }]));
   expect(await namesIn()).toEqual(["SIGN_IN_SECRET"]);
+});
+
+test("processes that find none at the same instant agree on one, however slow each is", async () => {
+  await fixture.infisical.deleteSecret(folder, "SIGN_IN_SECRET");
+  const inAnyOrder = [150, 0, 300].map((delayMs) => {
+    const infisical: typeof fixture.infisical = {
+      ...fixture.infisical,
+      putSoleSecret: async (...put) => {
+        await sleep(delayMs);
+        return fixture.infisical.putSoleSecret(...put);
+      },
+    };
+    return fixture.another({ infisical }).signInSecrets;
+  });
+  const loaded = await Promise.all(inAnyOrder.map((secrets) => secrets.load()));
+  const kept = await fixture.infisical.findSecret(folder, "SIGN_IN_SECRET");
+  expect(loaded).toEqual(loaded.map(() => [{ version: 1, value: kept?.value }]));
+  const rotated = await Promise.all(inAnyOrder.map((secrets) => secrets.rotate(operator)));
+  expect(rotated.map(({ version }) => version).toSorted((a, b) => a - b)).toEqual([2, 3, 4]);
 });
 
 test("a new version signs once every process knows it, and the mails of the earlier one are sent", async () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sql } from "drizzle-orm";
+import type { Database } from "@repo/db";
 import type { InfisicalClient, InfisicalSecret } from "@repo/infisical";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import type { Operations } from "../access/operation.ts";
 import type { SignInSecret, SignInSecrets } from "../companies/mailing.ts";
 import { masterKeyFolder } from "./master/master-key-name.ts";
 import { mapInfisicalErrors } from "./on-infisical.ts";
+import { signInSecretName, signInSecretVersion } from "./sign-in-secret-name.ts";
 
 /** The secrets of the sign-in of people, beside the master keys in Infisical: SIGN_IN_SECRET, then SIGN_IN_SECRET_V2 and so on. */
 export interface SignInSecretStore {
@@ -29,11 +31,17 @@ export interface SignInSecretStore {
 const readEveryMs = 60_000;
 /** Every process reads the secrets within a minute; the rest is for clocks that differ. */
 const settlesMs = 5 * 60_000;
-/** Processes that start together may each make the first one: of these, the one that is there afterwards counts. */
-const firstSettlesMs = 1000;
+/** The advisory lock of making a version. The number is arbitrary, and used for no other lock of this database. */
+const makingLock = 7_274_011;
 const shortest = 32;
 
-export function createSignInSecrets(infisical: InfisicalClient, operations: Operations): SignInSecretStore {
+interface Dependencies {
+  readonly database: Pick<Database, "acrossCompanies">;
+  readonly infisical: InfisicalClient;
+  readonly operations: Operations;
+}
+
+export function createSignInSecrets({ database, infisical, operations }: Dependencies): SignInSecretStore {
   let known: { readonly secrets: SignInSecrets; readonly readAt: number } | undefined;
   let reading: Promise<SignInSecrets> | undefined;
 
@@ -41,17 +49,31 @@ export function createSignInSecrets(infisical: InfisicalClient, operations: Oper
     (await ask(() => infisical.listSecrets(masterKeyFolder))).flatMap(versionOf);
   const put = (version: number) =>
     ask(() =>
-      infisical.putSoleSecret(masterKeyFolder, nameOf(version), randomBytes(32).toString("base64url")),
+      infisical.putSoleSecret(
+        masterKeyFolder,
+        signInSecretName(version),
+        randomBytes(32).toString("base64url"),
+      ),
     );
 
-  const read = async (): Promise<SignInSecrets> => {
-    let versions = await list();
-    if (versions.length === 0) {
+  /** Infisical creates two secrets of one name for two requests at once, so the database decides which process makes one. */
+  const alone = <T>(work: () => Promise<T>): Promise<T> =>
+    database.acrossCompanies(async (statements) => {
+      await statements.execute(sql`select pg_advisory_xact_lock(${makingLock})`);
+      return work();
+    });
+
+  const makeFirst = (): Promise<readonly Version[]> =>
+    alone(async () => {
+      const made = await list();
+      if (made.length > 0) return made;
       await put(1);
-      await sleep(firstSettlesMs);
-      versions = await list();
-    }
-    return inOrder(versions);
+      return list();
+    });
+
+  const read = async (): Promise<SignInSecrets> => {
+    const versions = await list();
+    return inOrder(versions.length > 0 ? versions : await makeFirst());
   };
 
   const refresh = async (): Promise<SignInSecrets> => {
@@ -76,9 +98,12 @@ export function createSignInSecrets(infisical: InfisicalClient, operations: Oper
       operations.inSteps(
         { caller, action: "key.rotate-sign-in", verb: "rotate", to: "manage keys" },
         async ({ record }) => {
-          const version = Math.max(0, ...(await list()).map((found) => found.version)) + 1;
-          await record({ outcome: "attempted", version });
-          await put(version);
+          const version = await alone(async () => {
+            const next = Math.max(0, ...(await list()).map((found) => found.version)) + 1;
+            await record({ outcome: "attempted", version: next });
+            await put(next);
+            return next;
+          });
           await record({ version });
           return { version, signsFrom: new Date(Date.now() + settlesMs) };
         },
@@ -90,21 +115,17 @@ interface Version extends SignInSecret {
   readonly createdAt: Date;
 }
 
-function nameOf(version: number): string {
-  return version === 1 ? "SIGN_IN_SECRET" : `SIGN_IN_SECRET_V${version}`;
-}
-
 function versionOf({ secretKey, value, createdAt }: InfisicalSecret): Version[] {
-  const [name, number = "1"] = /^SIGN_IN_SECRET(?:_V(\d{1,6}))?$/.exec(secretKey) ?? [];
-  const version = Number(number);
-  return name !== undefined && name === nameOf(version) ? [{ version, value, createdAt }] : [];
+  const version = signInSecretVersion(secretKey);
+  return version === undefined ? [] : [{ version, value, createdAt }];
 }
 
 /** The newest that has settled is the current one; the only one is current at once. */
 function inOrder(versions: readonly Version[]): SignInSecrets {
   const newestFirst = versions.toSorted((a, b) => b.version - a.version);
   const short = newestFirst.find(({ value }) => value.length < shortest);
-  if (short !== undefined) throw unusable(`${nameOf(short.version)} has fewer than ${shortest} characters`);
+  if (short !== undefined)
+    throw unusable(`${signInSecretName(short.version)} has fewer than ${shortest} characters`);
   const settled = newestFirst.find(({ createdAt }) => createdAt.getTime() <= Date.now() - settlesMs);
   const current = settled ?? newestFirst.at(-1);
   if (current === undefined) throw unusable("SIGN_IN_SECRET was made and is not there");

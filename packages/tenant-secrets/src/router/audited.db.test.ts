@@ -306,6 +306,7 @@ const table: Readonly<Record<string, Row>> = {
     input: ({ auditor }) => ({ userId: auditor.userId }),
   },
   "keys.status": { action: "key.status", as: operator },
+  "keys.backups": { action: "key.list-backups", as: operator },
   "keys.rotate": { action: "key.rotate", as: operator },
   "keys.rotateCompany": { action: "key.rotate-company", as: operator, input: ({ company }) => ({ company }) },
   "keys.report": { action: "key.report", as: operator, input: () => ({}) },

@@ -279,6 +279,7 @@ const table: Readonly<Record<string, Row>> = {
   "users.resetSecondFactor": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "users.enable": { may: "operator", input: ({ userId }) => ({ userId }), everywhere: "userId" },
   "keys.status": { may: "operator" },
+  "keys.backups": { may: "operator" },
   "keys.rotate": { may: "operator" },
   "keys.rotateCompany": { may: "operator", input: ({ company }) => ({ company }) },
   "keys.report": { may: "operator", input: () => ({}) },

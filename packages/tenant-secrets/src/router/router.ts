@@ -156,6 +156,7 @@ export const appRouter = router({
   keys: router(
     procedures(keyOperations, {
       status: ({ masterKeys }, caller) => masterKeys.status(caller),
+      backups: ({ keyBackups }, caller) => keyBackups.list(caller),
       rotate: async ({ keyRotation }, caller) => ({ rotation: await keyRotation.request(caller) }),
       rotateCompany: async ({ companyKeyRotation }, caller, { company }) => ({
         keyVersion: await companyKeyRotation.requestRotation(caller, company),

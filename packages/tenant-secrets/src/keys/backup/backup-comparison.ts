@@ -1,7 +1,8 @@
 import { TenantSecretsError } from "@repo/catalog";
 import { sameBytes } from "@repo/envelope";
-import type { BackupKey } from "./backup-file.ts";
+import type { BackupKey, BackupSignInSecret } from "./backup-file.ts";
 import { isMasterKeyName, masterKeyName } from "../master/master-key-name.ts";
+import { signInSecretName, signInSecretVersion } from "../sign-in-secret-name.ts";
 
 interface KeyState<State extends string> {
   readonly region: string;
@@ -20,6 +21,12 @@ export type ComparedKey = KeyState<"matches" | "differs" | "missing" | "unknown"
  * not restored.
  */
 export type RestoredKey = KeyState<"restored" | "present" | "missing" | "unknown" | "destroyed">;
+
+/** `left-out`: not restored, because Infisical has others, or no key of the backup is registered. */
+export interface RestoredSignInSecret {
+  readonly version: number;
+  readonly state: "restored" | "present" | "left-out";
+}
 
 /** A key's name in Infisical. */
 export function nameOf({ region, version }: Pick<BackupKey, "region" | "version">): string {
@@ -72,6 +79,38 @@ export function lostKeys(
     "CONFLICT",
     `Infisical has another text than the backup under ${others.join(", ")}. Nothing was changed: move what is there to another name first.`,
   );
+}
+
+/** Those of Infisical, in the order of their versions. */
+export function signInSecretsIn(texts: ReadonlyMap<string, string>): readonly BackupSignInSecret[] {
+  return [...texts]
+    .flatMap(([name, text]) => {
+      const version = signInSecretVersion(name);
+      return version === undefined ? [] : [{ version, text }];
+    })
+    .toSorted((a, b) => a.version - b.version);
+}
+
+/**
+ * The names and texts of the sign-in that Infisical lacks: all of the backup, or none. Where Infisical has one of them, the others
+ * may have been deleted on purpose.
+ */
+export function lostSignInSecrets(
+  backup: readonly BackupSignInSecret[],
+  texts: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  if (signInSecretsIn(texts).length > 0) return new Map();
+  return new Map(backup.map(({ version, text }) => [signInSecretName(version), text]));
+}
+
+export function restoredSignInSecret(
+  { version, text }: BackupSignInSecret,
+  lost: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): RestoredSignInSecret {
+  const name = signInSecretName(version);
+  if (lost.has(name)) return { version, state: "restored" };
+  return { version, state: after.get(name) === text ? "present" : "left-out" };
 }
 
 /** @throws {TenantSecretsError} CONFLICT if Infisical has master keys that a backup for an empty registry lacks */

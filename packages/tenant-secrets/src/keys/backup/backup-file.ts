@@ -39,6 +39,13 @@ const BackupKey = z
   .refine((key) => (key.derivation === "argon2id") === "salt" in key.parameters);
 export type BackupKey = z.output<typeof BackupKey>;
 
+/** A version of the secret of the sign-in, as it stands in Infisical. */
+const BackupSignInSecret = z.strictObject({
+  version: z.int32().positive(),
+  text: z.string().min(1).max(10_000),
+});
+export type BackupSignInSecret = z.output<typeof BackupSignInSecret>;
+
 const KeyBackup = z.strictObject({
   format: z.literal(format),
   createdAt: Moment,
@@ -55,6 +62,11 @@ const KeyBackup = z.strictObject({
         ({ region }) => keys.filter((key) => key.region === region && key.status === "active").length <= 1,
       ),
     ),
+  /** Sessions are signed, and authenticator apps encrypted with it. None where people do not sign in. */
+  signInSecrets: z
+    .array(BackupSignInSecret)
+    .max(200)
+    .refine((secrets) => new Set(secrets.map(({ version }) => version)).size === secrets.length),
 });
 type KeyBackup = z.output<typeof KeyBackup>;
 /** The content of a backup. */
@@ -147,7 +159,8 @@ function parse(plaintext: Uint8Array): KeyBackup {
 
 /** Shows a number or a name of ours only: a name in the file could be anything. */
 function isPlace(part: PropertyKey): boolean {
-  return typeof part === "number" || part === "keys" || (typeof part === "string" && part in BackupKey.shape);
+  if (typeof part === "number") return true;
+  return typeof part === "string" && (part in KeyBackup.shape || part in BackupKey.shape);
 }
 
 /** @throws {TenantSecretsError} INVALID_INPUT without recipients, or for an invalid one */

@@ -1,4 +1,5 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { beforeAll, describe, expect, test } from "vitest";
 import { deriveFromPassphrase, deriveMasterKey, expandMasterKey, newArgon2Parameters } from "@repo/envelope";
@@ -16,6 +17,7 @@ import { createKeyBackups, type KeyBackups } from "./backup.ts";
 const folder = "/hono-api";
 const first = "MASTER_ENCRYPTION_KEY";
 const second = "MASTER_ENCRYPTION_KEY_V2";
+const signIn = "SIGN_IN_SECRET";
 const european = "MASTER_ENCRYPTION_KEY_EU_V1";
 
 let opener: { identityFile: string };
@@ -77,8 +79,8 @@ function statesOf({
 describe("backups of master keys", () => {
   test("a backup has every key of every region as in Infisical, matches the registry, and is audited", async () => {
     const system = await rotated();
-    const file = await system.backups.createBackup(operator, { recipients });
-    const { keys } = await decryptBackup(file, opener);
+    const file = await system.backups.createBackup(operator, { recipients }, "/fake/keys.age");
+    const { keys, signInSecrets } = await decryptBackup(file, opener);
     expect(
       keys.map(({ region, version, status, derivation }) => [region, version, status, derivation]),
     ).toEqual([
@@ -89,12 +91,22 @@ describe("backups of master keys", () => {
     expect(keys.map(({ text }) => text)).toEqual(
       [first, second, european].map((name) => system.texts.get(name)),
     );
+    expect(signInSecrets).toEqual([{ version: 1, text: system.texts.get(signIn) }]);
+    const fingerprint = `sha256:${createHash("sha256").update(file).digest("hex")}`;
+    const [made] = await system.backups.list(operator);
+    expect(made).toEqual({ fingerprint, place: `${hostname()}:/fake/keys.age`, createdAt: expect.any(Date) });
     const check = await system.backups.checkBackup(operator, file, opener);
-    expect(check).toMatchObject({ system: "same", isAudited: true });
+    expect(check).toMatchObject({ system: "same", isAudited: true, signInSecrets: [1] });
     expect(statesOf(check)).toEqual(["default 1 matches", "default 2 matches", "eu 1 matches"]);
     for (const text of system.texts.values())
       expect(file + JSON.stringify(check)).not.toContain(text.slice(12, 24));
+    expect(await system.backups.list(operator)).toEqual([
+      { ...made, lastCheck: { at: expect.any(Date), complete: true } },
+    ]);
     expect(await eventsOf(system)).toEqual(["key.backup success", "key.check-backup success"]);
+    const named = await system.superuser`
+      select action from audit_events where subject = ${fingerprint} order by position`;
+    expect(named.map(({ action }) => action)).toEqual(["key.backup", "key.check-backup"]);
   });
 
   test("a passphrase backup was decrypted once before it was returned", async () => {
@@ -149,9 +161,17 @@ describe("backups of master keys", () => {
       "eu 1 unknown",
     ]);
 
+    // The table of a database that was restored from before the backup does not know it.
+    await superuser`delete from key_backups`;
+    await backups.checkBackup(operator, file, opener);
+    expect(await backups.list(operator)).toEqual([
+      expect.objectContaining({ place: undefined, lastCheck: { at: expect.any(Date), complete: false } }),
+    ]);
+
     const stranger = await createFixture();
     await stranger.secrets.prepare();
     const strange = await backupsOf(stranger).checkBackup(operator, file, opener);
+    expect(await backupsOf(stranger).list(operator)).toEqual([]);
     expect([strange.system, statesOf(strange)[0]]).toEqual(["another", "default 1 differs"]);
     const before = await textsIn(stranger);
     expect(await codeOf(backupsOf(stranger).restoreBackup(operator, file, opener))).toBe("MASTER_KEY_WRONG");
@@ -183,6 +203,47 @@ describe("restoring master keys", () => {
       "key.restore success",
       "key.restore success",
     ]);
+  });
+
+  test("the secrets of the sign-in come back together, and only where Infisical has none of them", async () => {
+    const system = await rotated();
+    const { infisical } = system;
+    const next = `${signIn}_V2`;
+    await infisical.putSecret(folder, next, randomBytes(32).toString("hex"));
+    const before = await textsIn(system);
+    const file = await system.backups.createBackup(operator, { recipients });
+    const restore = async () => (await backupsOf(system).restoreBackup(operator, file, opener)).signInSecrets;
+    // Deleted on purpose, such as after a leak.
+    await infisical.deleteSecret(folder, signIn);
+    expect(await restore()).toEqual([
+      { version: 1, state: "left-out" },
+      { version: 2, state: "present" },
+    ]);
+    expect((await textsIn(system)).has(signIn)).toBe(false);
+    await infisical.deleteSecret(folder, next);
+    expect(await restore()).toEqual([
+      { version: 1, state: "restored" },
+      { version: 2, state: "restored" },
+    ]);
+    expect(await textsIn(system)).toEqual(before);
+  });
+
+  test("a file whose maker had none of our keys brings no secret of the sign-in", async () => {
+    const system = await rotated();
+    const { infisical, superuser } = system;
+    await superuser`alter table master_keys disable trigger user`;
+    await superuser`update master_keys set status = 'destroyed' where region = 'eu'`;
+    const backup = await decryptBackup(await system.backups.createBackup(operator, { recipients }), opener);
+    const keys = backup.keys.filter(({ region }) => region === "eu");
+    const encrypter = new Encrypter();
+    for (const recipient of recipients) encrypter.addRecipient(recipient);
+    const planted = [{ version: 1, text: "fake-secret-of-a-thief-fake-secret-of-a-thief" }];
+    const content = JSON.stringify({ ...backup, keys, signInSecrets: planted });
+    const file = armor.encode(await encrypter.encrypt(content));
+    await infisical.deleteSecret(folder, signIn);
+    const { signInSecrets } = await backupsOf(system).restoreBackup(operator, file, opener);
+    expect(signInSecrets).toEqual([{ version: 1, state: "left-out" }]);
+    expect((await textsIn(system)).has(signIn)).toBe(false);
   });
 
   test("a restore names conflicting keys in Infisical, and changes nothing", async () => {
@@ -236,7 +297,7 @@ describe("restoring master keys", () => {
     for (const name of system.texts.keys()) await infisical.deleteSecret(folder, name);
     const restored = await backupsOf(system).restoreBackup(operator, file, opener);
     expect(statesOf(restored)).toEqual(["default 1 restored", "eu 1 destroyed", "default 2 unknown"]);
-    expect([...(await textsIn(system)).keys()]).toEqual([first]);
+    expect([...(await textsIn(system)).keys()].toSorted()).toEqual([first, signIn]);
   });
 
   test("a restore after the loss of the database rebuilds the registry once, and refuses a backup older than Infisical", async () => {
@@ -245,7 +306,7 @@ describe("restoring master keys", () => {
     const registry = await system.superuser`select * from master_keys order by region, version`;
     const empty = await createFixture();
     const newer = "MASTER_ENCRYPTION_KEY_V3";
-    await empty.infisical.deleteSecret(folder, first);
+    for (const name of [first, signIn]) await empty.infisical.deleteSecret(folder, name);
     await empty.infisical.putSecret(folder, newer, randomBytes(32).toString("hex"));
     await expect(backupsOf(empty).restoreBackup(operator, file, opener)).rejects.toMatchObject({
       code: "CONFLICT",

@@ -39,6 +39,7 @@ const content: BackupContent = {
   createdAt: new Date("2026-02-03T04:05:06.789Z"),
   system: `default/1 ${"A".repeat(22)}`,
   keys: [{ ...hkdfKey, version: 2 }, { ...hkdfKey, status: "destroyed", text: null }, argon2Key],
+  signInSecrets: [{ version: 1, text: "fake-secret-of-the-sign-in-fake-secret-of-the" }],
 } as const;
 
 let identity: string;

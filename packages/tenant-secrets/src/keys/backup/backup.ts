@@ -1,19 +1,23 @@
 import { isDeepStrictEqual } from "node:util";
 import { sql } from "drizzle-orm";
-import { tables, type Database } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { asTenantSecretsError } from "@repo/audit-log";
-import { type Caller, TenantSecretsError } from "@repo/catalog";
+import { type Caller, type KnownKeyBackup, TenantSecretsError } from "@repo/catalog";
 import { sameBytes } from "@repo/envelope";
-import type { EventDetails, Operation, Operations } from "../../access/operation.ts";
+import { audited, type EventDetails, type Operation, type Operations } from "../../access/operation.ts";
 import {
   compare,
   lostKeys,
+  lostSignInSecrets,
   nameOf,
   refuseNewerKeys,
   restoredKey,
+  restoredSignInSecret,
+  signInSecretsIn,
   type ComparedKey,
   type RestoredKey,
+  type RestoredSignInSecret,
 } from "./backup-comparison.ts";
 import {
   DerivationParameters,
@@ -23,6 +27,7 @@ import {
   type BackupLock,
   type BackupOpener,
 } from "./backup-file.ts";
+import { fingerprintOf, insertMade, placeOf, selectKnown, upsertChecked } from "./known-backups.ts";
 import { isKeyOf, readMasterKey } from "../master/master-key-text.ts";
 import { masterKeyFolder } from "../master/master-key-name.ts";
 import { readRegistry, type MasterKeyRow } from "../master/master-keys.ts";
@@ -34,6 +39,8 @@ export interface BackupCheck {
   readonly system: "same" | "another" | "unregistered";
   /** Every key of the backup and the registry. */
   readonly keys: readonly ComparedKey[];
+  /** The versions of the secret of the sign-in that the backup has. */
+  readonly signInSecrets: readonly number[];
   /** Whether the comparison was audited: impossible while the master key above the audit log's key is lost. */
   readonly isAudited: boolean;
 }
@@ -43,29 +50,36 @@ export interface BackupRestore {
   readonly registered: boolean;
   /** Every key of the backup and the registry. */
   readonly keys: readonly RestoredKey[];
+  /** Every version of the secret of the sign-in in the backup. */
+  readonly signInSecrets: readonly RestoredSignInSecret[];
   readonly isAudited: boolean;
 }
 
 /**
- * Backups of the master keys. No permission is checked and the API does not reach this code: the holder of the maintenance
- * connection and Infisical's credentials has the keys anyway, and a restore has to work when nothing else does.
+ * Backups of the master keys. No permission is checked, except by `list`, and the API does not reach the rest: the holder of the
+ * maintenance connection and Infisical's credentials has the keys anyway, and a restore has to work when nothing else does.
  */
 export interface KeyBackups {
+  /** The 200 newest that are known: made with this database, or checked with it. @throws {TenantSecretsError} FORBIDDEN */
+  list(caller: Caller): Promise<readonly KnownKeyBackup[]>;
   /**
-   * Backs up the registry and all master keys of all regions that are not destroyed, after comparing each with the registry. A
-   * pending key that is not in Infisical yet is left out. A passphrase backup is decrypted once to verify it.
+   * Backs up the registry, the secrets of the sign-in, and all master keys of all regions that are not destroyed, after comparing
+   * each key with the registry. A pending key that is not in Infisical yet is left out. The backup is known from then on.
+   *
+   * @param path of the file on this host that the caller writes, for `list` A passphrase backup is decrypted once to verify it.
    *
    * @returns armored text in the age format
    * @throws {TenantSecretsError} MASTER_KEY_MISSING, MASTER_KEY_MALFORMED, MASTER_KEY_WRONG for an unusable key in Infisical;
    *   KEY_UNAVAILABLE, INVALID_INPUT
    */
-  createBackup(caller: Caller, lock: BackupLock): Promise<string>;
+  createBackup(caller: Caller, lock: BackupLock, path?: string): Promise<string>;
   /**
-   * Compares a backup with the registry, without Infisical. @throws as `decryptBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE
+   * Compares a backup with the registry, without Infisical, and notes the result of one of this system. @throws as `decryptBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE
    */
   checkBackup(caller: Caller, file: string, opener: BackupOpener): Promise<BackupCheck>;
   /**
    * Puts registered keys that are missing in Infisical back, and replaces none. An empty registry first gets the backup's rows.
+   * The secrets of the sign-in are put back where Infisical has none of them and the backup has a registered key: so its maker had one.
    * Idempotent: repeated after a failure, it does the rest.
    *
    * @throws as `decryptBackup`; MASTER_KEY_WRONG for another system's backup; CONFLICT if Infisical has a different key under
@@ -83,10 +97,20 @@ export function createKeyBackups(
    * Audits a step, if possible. While a master key is lost the audit log's own key is lost too, and the step must not wait for
    * it. While the registry is empty, using the audit log would register whatever key Infisical has.
    */
-  const record = async (operation: Operation, event: EventDetails): Promise<boolean> => {
+  const record = async (
+    operation: Operation,
+    event: EventDetails,
+    note?: (statements: Statements) => Promise<void>,
+  ): Promise<boolean> => {
     if ((await readRegistry(database)).length === 0) return false;
+    const { record: recordEvent, commit } = operations.steps(operation);
     try {
-      await operations.steps(operation).record(event);
+      if (note === undefined) await recordEvent(event);
+      else
+        await commit(async ({ statements }) => {
+          await note(statements);
+          return audited(undefined, event);
+        });
       return true;
     } catch (error) {
       if (error instanceof TenantSecretsError && keyLost.has(error.code)) return false;
@@ -106,7 +130,13 @@ export function createKeyBackups(
   };
 
   return {
-    createBackup: (caller, lock) => {
+    list: (caller) =>
+      operations.read(
+        { caller, action: "key.list-backups", verb: "rotate", to: "manage keys" },
+        async (across) => audited(await across(selectKnown), {}),
+      ),
+
+    createBackup: (caller, lock, path) => {
       const operation = { caller, action: "key.backup" } as const;
       return recordingFailure(operation, async () => {
         const rows = await readRegistry(database);
@@ -117,13 +147,23 @@ export function createKeyBackups(
           if (row.status === "pending" && !texts.has(nameOf(row))) continue;
           keys.push(await backupKeyOf(row, texts));
         }
-        const content = { createdAt: new Date(), system: systemOf(rows), keys };
+        const content = {
+          createdAt: new Date(),
+          system: systemOf(rows),
+          keys,
+          signInSecrets: [...signInSecretsIn(texts)],
+        };
         const file = await encryptBackup(content, lock);
         if ("passphrase" in lock) {
           const { format: _, ...opened } = await decryptBackup(file, lock);
           if (!isDeepStrictEqual(opened, content)) throw new Error("a backup did not open as it was made");
         }
-        await operations.steps(operation).record({});
+        const fingerprint = fingerprintOf(file);
+        const place = path === undefined ? undefined : placeOf(path);
+        await operations.steps(operation).commit(async ({ statements }) => {
+          await insertMade(statements, { fingerprint, place, createdAt: content.createdAt });
+          return audited(undefined, { subject: fingerprint });
+        });
         return file;
       });
     },
@@ -138,10 +178,16 @@ export function createKeyBackups(
           createdAt: backup.createdAt,
           system: rows.length === 0 ? "unregistered" : backup.system === systemOf(rows) ? "same" : "another",
           keys: compare(rows, backup.keys),
+          signInSecrets: backup.signInSecrets.map(({ version }) => version),
         } as const;
+        const fingerprint = fingerprintOf(file);
+        const complete = answer.keys.every(({ state }) => state !== "missing");
+        const note = (statements: Statements) =>
+          upsertChecked(statements, { fingerprint, createdAt: backup.createdAt, complete });
+        const isOurs = answer.system === "same" && answer.keys.every(({ state }) => state !== "differs");
         return {
           ...answer,
-          isAudited: await record(operation, {}),
+          isAudited: await record(operation, { subject: fingerprint }, isOurs ? note : undefined),
         };
       });
     },
@@ -158,7 +204,11 @@ export function createKeyBackups(
         else if (backup.system !== systemOf(rows)) throw otherSystem();
         const compared = compare(registered ? backup.keys : rows, backup.keys);
         if (compared.some(({ state }) => state === "differs")) throw otherSystem();
-        const lost = lostKeys(compared, backup.keys, texts);
+        const isOurs = compared.some(({ state }) => state === "matches");
+        const lost = new Map([
+          ...lostKeys(compared, backup.keys, texts),
+          ...lostSignInSecrets(isOurs ? backup.signInSecrets : [], texts),
+        ]);
 
         if (registered || lost.size > 0) await record(operation, { outcome: "attempted" });
         if (registered) await register(database, backup.keys);
@@ -172,6 +222,7 @@ export function createKeyBackups(
         return {
           registered,
           keys,
+          signInSecrets: backup.signInSecrets.map((secret) => restoredSignInSecret(secret, lost, after)),
           isAudited: await record(operation, {}),
         };
       });

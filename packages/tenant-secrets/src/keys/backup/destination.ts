@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { open, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import { checkRecipients } from "./backup-file.ts";
 import type { KeyBackups } from "./backup.ts";
+import { fingerprintOf } from "./known-backups.ts";
 
 /** Where a rotation stores its backup, and who can decrypt it. */
 export interface BackupDestination {
@@ -42,14 +43,14 @@ export async function checkBackupDestination({ recipients, directory }: BackupDe
 
 export function createStoreBackup(region: string, backups: Pick<KeyBackups, "createBackup">): StoreBackup {
   return async (caller, { recipients, directory }) => {
-    const text = await backups.createBackup(caller, { recipients });
     const time = new Date().toISOString().replaceAll(/[-:.]/g, "");
     const file = path.join(directory, `tenant-secrets-keys-${region}-${time}.age`);
+    const text = await backups.createBackup(caller, { recipients }, file);
     try {
       await writeNew(file, text);
       // The checksum of the file as stored, not of the text that was written.
       const stored = await readFile(file);
-      return { file, checksum: `sha256:${createHash("sha256").update(stored).digest("hex")}` };
+      return { file, checksum: fingerprintOf(stored) };
     } catch (error) {
       throw new TenantSecretsError(
         "STORE_UNAVAILABLE",

@@ -1,0 +1,57 @@
+interface Lines {
+  readonly title: string;
+  readonly hint: string;
+  readonly text: string;
+}
+
+interface Tried {
+  /** Of the API. */
+  readonly url: string;
+  readonly company: string;
+  /** One that the key covers, if one is known. */
+  readonly secretKey: string | undefined;
+  readonly verbs: readonly string[];
+}
+
+/** @returns what one can paste to see that a key works; none of a key that cannot look at anything */
+export function linesToTry(tried: Tried): readonly Lines[] {
+  const { url, company, secretKey, verbs } = tried;
+  if (verbs.includes("use") && secretKey !== undefined) {
+    const body = JSON.stringify({ json: { company, secretKey } });
+    return [
+      shell(`curl -sS ${url}/trpc/secrets.read ${bearer} -H 'content-type: application/json' -d '${body}'`),
+      program(tried, `await client.company("${company}").get("${secretKey}");`),
+    ];
+  }
+  if (!verbs.includes("describe")) return [];
+  const input = JSON.stringify({ json: { company } });
+  return [
+    shell(`curl -sS -G ${url}/trpc/secrets.list ${bearer} --data-urlencode 'input=${input}'`),
+    program(tried, `await client.company("${company}").list();`),
+  ];
+}
+
+const bearer = `-H "authorization: Bearer $API_KEY"`;
+
+function shell(line: string): Lines {
+  return {
+    title: "Try it in a shell",
+    hint: "It waits for the key: paste it, and press Enter. So it is in no history.",
+    text: `read -rs API_KEY && ${line}`,
+  };
+}
+
+function program({ url }: Tried, call: string): Lines {
+  return {
+    title: "In a program",
+    hint: "The catalogue is your product’s own.",
+    text: [
+      `import { createTenantSecretsClient } from "tenant-secrets-client";`,
+      `import { catalog } from "./catalog.ts";`,
+      ``,
+      `const credential = process.env.TENANT_SECRETS_API_KEY;`,
+      `const client = createTenantSecretsClient({ url: "${url}", credential, catalog });`,
+      call,
+    ].join("\n"),
+  };
+}
