@@ -24,7 +24,7 @@ export function Page({ title, beside, actions, children }: PageProps): ReactNode
   return (
     <div className="mx-auto grid w-full max-w-[1200px] grid-cols-[minmax(0,1fr)] gap-4 px-4 py-5 tablet:px-6">
       <header className="flex min-h-8 flex-wrap items-center gap-x-3 gap-y-2">
-        <h1 ref={heading} tabIndex={-1} className="text-title font-medium tracking-[-0.01em]">
+        <h1 ref={heading} tabIndex={-1} className="min-w-0 text-title font-medium tracking-[-0.01em]">
           {title}
         </h1>
         {beside}
