@@ -82,6 +82,13 @@ describe("single keys", () => {
     await page.keyboard.press("s");
     await page.waitForURL(`**${list}`);
     await page.getByRole("row", { name: "STRIPE_SECRET_KEY" }).waitFor();
+    await page.keyboard.press("/");
+    const search = page.getByRole("searchbox");
+    await expect.poll(() => search.evaluate((field) => field === document.activeElement)).toBe(true);
+    await page.keyboard.press("n");
+    expect(await search.inputValue()).toBe("n");
+    await search.fill("");
+    await search.blur();
     await page.keyboard.press("?");
     const dialog = page.getByRole("dialog", { name: "Keyboard shortcuts" });
     await dialog.getByText("Search on this page").waitFor();
@@ -92,6 +99,13 @@ describe("single keys", () => {
     await page.keyboard.press("Control+k");
     await paletteOf(page).getByRole("combobox").pressSequentially("gs?n");
     expect(await paletteOf(page).getByRole("combobox").inputValue()).toBe("gs?n");
+    await page.keyboard.press("Escape");
+    await paletteOf(page).waitFor({ state: "hidden" });
+    await page.keyboard.press("ArrowDown");
+    const first = page.getByRole("table").getByRole("link").first();
+    await expect.poll(() => first.evaluate((link) => link === document.activeElement)).toBe(true);
+    await page.keyboard.press("n");
+    await page.waitForURL("**/secrets/new");
   });
 
   it("do nothing where they are switched off; the palette stays", async () => {

@@ -118,7 +118,6 @@ function useGroups(text: string): readonly Items[] {
   }));
   const platform = operator === undefined ? [] : platformPlaces;
   return [
-    { heading: "On this page", items: ofPage },
     {
       heading: "Pages",
       items: [
@@ -131,6 +130,7 @@ function useGroups(text: string): readonly Items[] {
         { label: "All companies", icon: Building2, act: () => void navigate({ to: "/companies" }) },
       ],
     },
+    { heading: "On this page", items: ofPage },
     { heading: "Secrets", items: useSecrets(company, text) },
     {
       heading: "Companies",

@@ -51,7 +51,7 @@ function People(): ReactNode {
     <Page
       title="People"
       actions={
-        <Button kind="primary" icon={UserPlus} onClick={() => setOpen("invite")}>
+        <Button kind="primary" icon={UserPlus} aria-keyshortcuts="n" onClick={() => setOpen("invite")}>
           Invite a person
         </Button>
       }

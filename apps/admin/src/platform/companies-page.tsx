@@ -94,7 +94,7 @@ export function CompaniesPage(): ReactNode {
   const navigate = useNavigate({ from: "/platform/companies" });
   const search = (q: string): void => void navigate({ search: withSearch(params, q), replace: true });
   const newCompany = (
-    <Link to="/platform/companies/new" className={buttonLook("primary")}>
+    <Link to="/platform/companies/new" aria-keyshortcuts="n" className={buttonLook("primary")}>
       <Plus size={16} aria-hidden />
       New company
     </Link>

@@ -25,7 +25,12 @@ export function SecretsActions(): ReactNode {
             <FileUp size={16} aria-hidden />
             Import
           </Link>
-          <Link to="/c/$company/secrets/new" params={{ company }} className={buttonLook("primary")}>
+          <Link
+            to="/c/$company/secrets/new"
+            params={{ company }}
+            aria-keyshortcuts="n"
+            className={buttonLook("primary")}
+          >
             <Plus size={16} aria-hidden />
             Add secret
           </Link>
