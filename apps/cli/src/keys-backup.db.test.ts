@@ -78,7 +78,7 @@ test("keys are backed up for a recipient to a new private file, checked, and put
     isAudited: true,
   });
   expect((await fixture.infisical.findSecret("/hono-api", name))?.value).toBe(masterKey);
-}, 60_000);
+}, 120_000);
 
 test("a passphrase comes from standard input, and without the right one nothing opens", async () => {
   const open = ["check-backup", "--input", at("locked.age"), "--passphrase"];
