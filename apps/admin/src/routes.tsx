@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 import type { Api } from "./api.ts";
 import { readNewKeyParams } from "./api-keys/search.ts";
+import { auditSearchFrom } from "./audit-log/search.ts";
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
@@ -255,6 +256,15 @@ const apiKeysRoutes = [
   }),
 ] as const;
 
+const auditLogRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "audit-log",
+    validateSearch: auditSearchFrom,
+    component: lazyRouteComponent(() => import("./audit-log/company-audit-log.tsx"), "CompanyAuditLogPage"),
+  }),
+] as const;
+
 const routeTree = root.addChildren([
   ...signInRoutes,
   enrol,
@@ -262,7 +272,7 @@ const routeTree = root.addChildren([
     home,
     ...companiesRoutes,
     ...accountRoutes,
-    company.addChildren([...secretsRoutes, ...peopleRoutes, ...apiKeysRoutes]),
+    company.addChildren([...secretsRoutes, ...peopleRoutes, ...auditLogRoutes, ...apiKeysRoutes]),
     platform.addChildren([platformHome, ...platformRoutes]),
   ]),
 ]);

@@ -23,6 +23,7 @@ const pages = [
   "/c/acmecorp/people",
   "/c/acmecorp/api-keys",
   "/c/acmecorp/api-keys/new",
+  "/c/acmecorp/audit-log",
   "/c/nowhere/secrets",
   "/platform/companies",
   "/platform/companies/new",

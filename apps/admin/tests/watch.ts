@@ -54,7 +54,8 @@ export async function watchOver(page: Page, url: string, canaries: readonly Cana
     if (!isOfTheApi) return;
     // A page that is left has no answer any more.
     const text = await response.text().catch(() => "");
-    if (text.includes('"reason":"FORBIDDEN"')) watch.refused.push(pathname);
+    // Of the answer itself; the audit log has events with such a reason.
+    if (/"data":\{[^{}]*"reason":"FORBIDDEN"/.test(text)) watch.refused.push(pathname);
     if (!mayHoldValues.test(pathname)) watch.leaks.push(...found(text, `answer of ${pathname}`, canaries));
   });
   return watch;

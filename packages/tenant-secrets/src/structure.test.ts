@@ -24,6 +24,7 @@ const layers = [
   "health",
   "product-services.ts",
   "router",
+  "audit-actions.ts",
   "client.ts",
   "files.ts",
   "http.ts",
@@ -122,6 +123,10 @@ test("what pages read files and values with loads no schema library, which would
     "@humanwhocodes/momoa",
     "@repo/catalog/files",
   ]);
+});
+
+test("the names of audited actions, which pages put into words, load nothing", () => {
+  expect(librariesOf([entryOf("@repo/tenant-secrets/audit-actions")])).toEqual(["@repo/audit-log/actions"]);
 });
 
 test("the benchmarks load no test runner, and the contract of stores does", () => {

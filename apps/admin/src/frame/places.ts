@@ -7,6 +7,7 @@ import {
   FileKey,
   KeyRound,
   type LucideIcon,
+  ScrollText,
   Users,
 } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
@@ -26,6 +27,7 @@ interface LinkedPlace extends Omit<Place, "to"> {
 /** The places of a company, in the order of the rail. At most five: the bar on phones has no more room. */
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
+  { to: "/c/$company/audit-log", label: "Audit log", icon: ScrollText, verb: "audit" },
   { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
   { to: "/c/$company/api-keys", label: "API keys", icon: Bot, verb: "members" },
 ] as const satisfies readonly Place[];

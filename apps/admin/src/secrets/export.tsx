@@ -8,7 +8,7 @@ import { RadioGroup } from "../ui/choices.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Select } from "../ui/field.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
-import { download } from "./export-file.ts";
+import { download } from "../ui/download.ts";
 
 type Format = ApiInputs["secrets"]["export"]["format"];
 type Purpose = ApiInputs["secrets"]["export"]["purpose"];
