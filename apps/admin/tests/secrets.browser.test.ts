@@ -103,6 +103,26 @@ describe("the list", () => {
     expect(mine.filter(({ outcome }) => outcome === "denied")).toEqual([]);
   });
 
+  it("T17 A hybrid company: where each lives, and that reading moves it, is said in the place column's tip", async () => {
+    const of = { company: "acmecorp", secretKey: "SENDGRID_API_KEY" };
+    const value = world.canary("SG.fake_of_t17.fake_sendgrid_key_of_t17");
+    await world.backends.infisical.putSecret("/tenants/acmecorp", of.secretKey, value);
+    const { page, open } = await world.member("acmecorp");
+    await open("/c/acmecorp/secrets");
+    const place = (secretKey: string, name: string) =>
+      page.getByRole("row", { name: secretKey }).getByText(name, { exact: true });
+    await place("STRIPE_SECRET_KEY", "Database").waitFor();
+    await place(of.secretKey, "Infisical").focus();
+    await page
+      .getByRole("tooltip")
+      .getByText("The next time that a program reads it, it moves into the database.")
+      .waitFor();
+    const { trpc } = await world.client("acmecorp");
+    expect(await trpc.secrets.read.mutate(of)).toMatchObject({ value });
+    await open("/c/acmecorp/secrets");
+    await place(of.secretKey, "Database").waitFor();
+  });
+
   it("T18 Another admin's change appears without a click and without an event of ours, the row marked", async () => {
     const { page, open, person } = await world.member(company);
     await open(list);

@@ -1,5 +1,5 @@
 import { Search, X } from "lucide-react";
-import { useEffect, useRef, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { controlLook } from "../ui/field.tsx";
 import { filters, type Shown } from "./list-search.ts";
 
@@ -48,18 +48,6 @@ interface SearchFieldProps {
 
 /** Finds on the page, at each letter; `/` leads to it. */
 export function SearchField({ text, onText }: SearchFieldProps): ReactNode {
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const press = (event: KeyboardEvent): void => {
-      const isTyping =
-        event.target instanceof Element && event.target.closest("input, textarea, select") !== null;
-      if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      field.current?.focus();
-    };
-    addEventListener("keydown", press);
-    return () => removeEventListener("keydown", press);
-  }, []);
   return (
     <div className="relative max-tablet:w-full">
       <Search
@@ -68,7 +56,6 @@ export function SearchField({ text, onText }: SearchFieldProps): ReactNode {
         className="pointer-events-none absolute top-1/2 left-2.5 -translate-y-1/2 text-muted"
       />
       <input
-        ref={field}
         type="search"
         aria-label="Search secrets"
         aria-keyshortcuts="/"
