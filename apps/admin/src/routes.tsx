@@ -265,6 +265,14 @@ const auditLogRoutes = [
   }),
 ] as const;
 
+const settingsRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "settings",
+    component: lazyRouteComponent(() => import("./settings/settings-page.tsx"), "SettingsPage"),
+  }),
+] as const;
+
 const routeTree = root.addChildren([
   ...signInRoutes,
   enrol,
@@ -272,7 +280,13 @@ const routeTree = root.addChildren([
     home,
     ...companiesRoutes,
     ...accountRoutes,
-    company.addChildren([...secretsRoutes, ...peopleRoutes, ...auditLogRoutes, ...apiKeysRoutes]),
+    company.addChildren([
+      ...secretsRoutes,
+      ...peopleRoutes,
+      ...auditLogRoutes,
+      ...apiKeysRoutes,
+      ...settingsRoutes,
+    ]),
     platform.addChildren([platformHome, ...platformRoutes]),
   ]),
 ]);

@@ -24,6 +24,7 @@ const pages = [
   "/c/acmecorp/api-keys",
   "/c/acmecorp/api-keys/new",
   "/c/acmecorp/audit-log",
+  "/c/acmecorp/settings",
   "/c/nowhere/secrets",
   "/platform/companies",
   "/platform/companies/new",

@@ -42,6 +42,7 @@ export {
   companiesOperations,
   type CompanyDescription,
   type CompanyOverview,
+  type CompanySettings,
   type CompanyStamp,
   type NewCompany,
 } from "./operations/companies.ts";

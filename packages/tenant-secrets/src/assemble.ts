@@ -23,6 +23,7 @@ import { createMembers } from "./companies/members.ts";
 import { createOperators } from "./companies/operators.ts";
 import { limitedCompanies } from "./companies/rate-limited.ts";
 import { createStamps } from "./companies/stamps.ts";
+import { createCompanySettings } from "./companies/company-settings.ts";
 import { createSecondFactorRule } from "./companies/second-factor-rule.ts";
 import { createSuspension } from "./companies/suspension.ts";
 import { createSignInSteps } from "./companies/sign-in-steps.ts";
@@ -105,6 +106,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     stamps,
     suspension: createSuspension(operations),
     secondFactorRule: createSecondFactorRule(operations, companies),
+    companySettings: createCompanySettings(operations, companies),
     authenticate: authentication.authenticate,
     limits,
     apiKeys: createApiKeys(operations, companies),

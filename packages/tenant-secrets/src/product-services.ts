@@ -11,6 +11,7 @@ import type { Invitations } from "./companies/invitations.ts";
 import type { Mailing } from "./companies/mailing.ts";
 import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
+import type { CompanySettingsReader } from "./companies/company-settings.ts";
 import type { Stamps } from "./companies/stamps.ts";
 import type { SecondFactorRule } from "./companies/second-factor-rule.ts";
 import type { Suspension } from "./companies/suspension.ts";
@@ -42,6 +43,7 @@ export interface Services {
   readonly companies: Companies;
   readonly suspension: Suspension;
   readonly secondFactorRule: SecondFactorRule;
+  readonly companySettings: CompanySettingsReader;
   readonly stamps: Pick<Stamps, "get">;
   readonly apiKeys: ApiKeys;
   readonly members: Members;

@@ -57,6 +57,7 @@ export function useCompanyChanges(company: string): void {
       const mayManage = permits(account, company, "members");
       if (hasMoved("secrets") && permits(account, company, "describe"))
         void queryClient.invalidateQueries(trpc.secrets.pathFilter());
+      if (hasMoved("members")) void queryClient.invalidateQueries(trpc.companies.settings.pathFilter());
       if (hasMoved("apiKeys") && mayManage)
         void queryClient.invalidateQueries(trpc.companies.apiKeys.pathFilter());
       if (hasMoved("members") && mayManage) {

@@ -8,6 +8,7 @@ import {
   KeyRound,
   type LucideIcon,
   ScrollText,
+  Settings,
   Users,
 } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
@@ -30,6 +31,7 @@ export const companyPlaces = [
   { to: "/c/$company/audit-log", label: "Audit log", icon: ScrollText, verb: "audit" },
   { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
   { to: "/c/$company/api-keys", label: "API keys", icon: Bot, verb: "members" },
+  { to: "/c/$company/settings", label: "Settings", icon: Settings, verb: "describe" },
 ] as const satisfies readonly Place[];
 
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */

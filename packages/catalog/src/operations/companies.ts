@@ -29,6 +29,13 @@ const CompanyOverview = CompanyDescription.extend({
 });
 export type CompanyOverview = Readonly<z.infer<typeof CompanyOverview>>;
 
+const CompanySettings = CompanyDescription.pick({
+  secretStore: true,
+  recoveryDays: true,
+  secondFactorRequired: true,
+}).extend({ key: CompanyOverview.shape.key });
+export type CompanySettings = Readonly<z.infer<typeof CompanySettings>>;
+
 /** A JSON text, and its signature by the deployment's signing key. */
 const SignedReceipt = z.object({ receipt: z.string(), signature: z.string() });
 
@@ -41,7 +48,7 @@ const CompanyStamp = z.object({
 });
 export type CompanyStamp = Readonly<z.infer<typeof CompanyStamp>>;
 
-/** The companies of the platform. For operators, but for `stamp` and `setSecondFactor`. */
+/** The companies of the platform. For operators, but for `stamp`, `settings` and `setSecondFactor`. */
 export const companiesOperations = {
   /**
    * Counters that move when a list of the company may have changed, so that a page need not ask for the list itself, which is
@@ -52,6 +59,14 @@ export const companiesOperations = {
     verb: "describe",
     input: z.strictObject({ company }),
     output: CompanyStamp,
+  }),
+
+  /** How the company's secrets are kept. For every caller that may enter it; audited as `get` is. */
+  settings: operation({
+    kind: "query",
+    verb: "describe",
+    input: z.strictObject({ company }),
+    output: CompanySettings,
   }),
 
   list: operation({

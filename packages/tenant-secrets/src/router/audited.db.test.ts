@@ -218,6 +218,7 @@ const table: Readonly<Record<string, Row>> = {
     as: operator,
     input: ({ company }) => ({ company, days: 60 }),
   },
+  "companies.settings": { action: "company.get", denied: "stranger", input: ({ company }) => ({ company }) },
   "companies.get": { action: "company.get", as: operator, input: ({ company }) => ({ company }) },
   "companies.shred": {
     action: "key.shred",

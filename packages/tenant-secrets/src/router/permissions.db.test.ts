@@ -182,6 +182,7 @@ const table: Readonly<Record<string, Row>> = {
     input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }),
   },
   "companies.stamp": { may: everybody, input: ({ company }) => ({ company }) },
+  "companies.settings": { may: everybody, input: ({ company }) => ({ company }) },
   "companies.list": { may: "operator" },
   "companies.create": {
     may: "operator",

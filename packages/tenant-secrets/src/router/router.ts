@@ -96,6 +96,7 @@ export const appRouter = router({
   companies: router({
     ...procedures(companiesOperations, {
       stamp: ({ stamps }, caller, { company }) => stamps.get(caller, company),
+      settings: ({ companySettings }, caller, { company }) => companySettings.get(caller, company),
       list: ({ companies }, caller) => companies.list(caller),
       create: ({ companies }, caller, company) => companies.create(caller, company),
       rename: ({ companies }, caller, { company, ...change }) => companies.rename(caller, company, change),
