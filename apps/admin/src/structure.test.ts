@@ -44,8 +44,9 @@ test("ui/ imports nothing of the frame or a room, and frame/ nothing of a room",
   expect(upward).toEqual([]);
 });
 
-test("a file has at most 200 lines", () => {
-  expect(files.filter((file) => textOf(file).split("\n").length > 201)).toEqual([]);
+test("a file has at most 200 lines, but for the table of contents", () => {
+  const others = files.filter((file) => file !== "routes.tsx");
+  expect(others.filter((file) => textOf(file).split("\n").length > 201)).toEqual([]);
 });
 
 test("there is no file that only passes on what others export, and no drawer for what has no name", () => {
