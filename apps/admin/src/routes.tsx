@@ -232,6 +232,11 @@ const platformRoutes = [
     path: "system",
     component: lazyRouteComponent(() => import("./platform/system-page.tsx"), "SystemPage"),
   }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "people",
+    component: lazyRouteComponent(() => import("./platform/people-page.tsx"), "PeoplePage"),
+  }),
 ] as const;
 
 const peopleRoutes = [

@@ -87,7 +87,7 @@ it("T58 a damaged wrap is named in the report, and the page says what to do", as
   const named = page.getByRole("listitem").filter({ hasText: "Key 1 of another-company" });
   await named.getByText("put its row of company_key_wraps back from a backup").waitFor();
   await page.getByRole("button", { name: "Verify" }).click();
-  await page.getByText("Changed in the meantime").waitFor();
+  await page.getByText("something is still under the old key").waitFor();
   await expectAccessible(page);
   await screenshot(page, "platform-damage-light-1280");
   const { versions } = await world.backends.secrets.admin.masterKeys.status(operator);

@@ -23,6 +23,7 @@ const addresses = [
   "/platform/keys",
   "/platform/approvals",
   "/platform/system",
+  "/platform/people",
 ];
 
 it("T56 an operator creates a company, and invites its owner", async () => {
@@ -179,6 +180,25 @@ it.each(["light", "dark"] as const)(
     }
   },
 );
+
+it("T63 an operator resets the second factor of a person, whose sessions end", async () => {
+  const lost = await world.admin("acmecorp");
+  await lost.open("/c/acmecorp/secrets");
+  const { page, open } = await world.operator();
+  await open("/platform/people");
+  const { email, userId } = lost.person;
+  await page.getByLabel("Search people").fill(email);
+  const row = page.getByRole("row", { name: email });
+  await row.getByText("Yes").waitFor();
+  await row.getByRole("button", { name: `Actions for ${email}` }).click();
+  await page.getByRole("menuitem", { name: "Reset the second factor…" }).click();
+  await page.getByRole("button", { name: "Reset the second factor" }).click();
+  await row.getByText("None").waitFor();
+  const [event] = await world.events("factor.reset");
+  expect(event).toMatchObject({ outcome: "success", actorKind: "operator", subject: userId });
+  await lost.page.reload();
+  await lost.page.waitForURL(`${world.url}/sign-in`);
+});
 
 it("T62 pages say that the database is away, and recover by themselves", async () => {
   const { superuserUrl } = world.backends.database;

@@ -37,6 +37,7 @@ export const companyPlaces = [
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */
 export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">[] = [
   { to: "/platform/companies", label: "Companies", icon: Building2 },
+  { to: "/platform/people", label: "People", icon: Users },
   { to: "/platform/keys", label: "Keys", icon: FileKey },
   { to: "/platform/approvals", label: "Approvals", icon: CheckCheck },
   { to: "/platform/system", label: "System", icon: Activity },

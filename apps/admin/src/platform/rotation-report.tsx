@@ -9,6 +9,7 @@ import { Loaded } from "../ui/loaded.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { SkeletonRows } from "../ui/skeleton.tsx";
 import { Time } from "../ui/time.tsx";
+import { reasonOf } from "../errors.ts";
 import { useConfirmedChange } from "../frame/confirmed-change.ts";
 import { readReport, type Damage } from "./report-text.ts";
 import { saveFile } from "./save-file.ts";
@@ -61,7 +62,7 @@ function Report({ signed }: { readonly signed: Signed }): ReactNode {
         facts={[
           { label: "From", value: `Version ${fromVersion}` },
           { label: "To", value: `Version ${toVersion}` },
-          { label: "Finished", value: <Time at={finishedAt} as="exact" /> },
+          { label: "Finished", value: <Time at={finishedAt} /> },
           { label: "Companies opened", value: companiesOpened },
           { label: "Did not open", value: damage.length },
           {
@@ -83,7 +84,14 @@ function Report({ signed }: { readonly signed: Signed }): ReactNode {
           This deployment made it, it was not changed, and nothing is left under the old key.
         </Notice>
       )}
-      {verify.error !== null && <ErrorNotice error={verify.error} />}
+      {verify.error !== null &&
+        (reasonOf(verify.error) === "CONFLICT" ? (
+          <Notice kind="warn" title="Genuine, but something is still under the old key">
+            Restore what did not open, or write it again; then rotate once more.
+          </Notice>
+        ) : (
+          <ErrorNotice error={verify.error} />
+        ))}
       <div className="flex flex-wrap gap-2">
         <Button icon={Download} onClick={() => saveFile(`rotation-${rotation}.json`, JSON.stringify(signed))}>
           Download
