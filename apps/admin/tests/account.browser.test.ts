@@ -178,11 +178,18 @@ it("T10 Removes the authenticator app of a member and adds another", async () =>
   expect(await me(page)).toMatchObject({ factors: { totp: true, backupCodesLeft: 10 } });
 });
 
-it("T11 Sets dark and compact; survives reload", async () => {
+it("T11 Turns shortcuts off, sets dark and compact; survives reload", async () => {
   const { page, open } = await world.member("acmecorp", { colorScheme: "light" });
+  const shortcuts = page.getByRole("switch", { name: "Keyboard shortcuts" });
+  const list = dialogOf(page, "Keyboard shortcuts");
   await open("/account");
+  await page.keyboard.press("?");
+  await list.waitFor();
+  await page.keyboard.press("Escape");
+  await list.waitFor({ state: "hidden" });
   await page.getByRole("radio", { name: "Dark" }).click();
   await page.getByRole("radio", { name: "Compact" }).click();
+  await shortcuts.click();
   const looks = () =>
     page.evaluate(() => {
       const { theme, density } = document.documentElement.dataset;
@@ -190,9 +197,12 @@ it("T11 Sets dark and compact; survives reload", async () => {
     });
   expect(await looks()).toEqual({ theme: "dark", density: "compact" });
   await page.reload();
-  await page.getByRole("heading", { level: 1, name: "Account" }).waitFor();
+  await shortcuts.waitFor();
   expect(await looks()).toEqual({ theme: "dark", density: "compact" });
   expect(await page.getByRole("radio", { name: "Compact" }).isChecked()).toBe(true);
+  expect(await shortcuts.isChecked()).toBe(false);
+  await page.keyboard.press("?");
+  expect(await list.count()).toBe(0);
 });
 
 const sizes = [

@@ -7,7 +7,8 @@ import {
   type Density,
   type Theme,
 } from "../frame/appearance.ts";
-import { RadioGroup } from "../ui/choices.tsx";
+import { chooseShortcuts, shortcutsChoice } from "../frame/shortcuts.ts";
+import { RadioGroup, Switch } from "../ui/choices.tsx";
 import { Section } from "./section.tsx";
 
 const themes = [
@@ -25,6 +26,7 @@ const densities = [
 export function PreferencesSection(): ReactNode {
   const [theme, setTheme] = useState(themeChoice);
   const [density, setDensity] = useState(densityChoice);
+  const [hasShortcuts, setShortcuts] = useState(shortcutsChoice);
   return (
     <Section title="Preferences" about="Of this browser. They count at once.">
       <div className="grid items-start gap-6 tablet:grid-cols-2">
@@ -47,6 +49,15 @@ export function PreferencesSection(): ReactNode {
           }}
         />
       </div>
+      <Switch
+        label="Keyboard shortcuts"
+        hint="Single keys outside fields, such as / for the search. The palette stays in any case."
+        checked={hasShortcuts}
+        onChange={(next) => {
+          chooseShortcuts(next);
+          setShortcuts(next);
+        }}
+      />
     </Section>
   );
 }
