@@ -29,7 +29,7 @@ import {
 } from "./api-requests.ts";
 import type { AppRouter } from "./router/router.ts";
 
-export { maxBatchSize, type Fetch } from "./api-requests.ts";
+export type { Fetch } from "./api-requests.ts";
 export {
   type Capabilities,
   type Catalog,

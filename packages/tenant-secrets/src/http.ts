@@ -1,4 +1,5 @@
 // For a server that puts its own middleware before the procedures. `TenantSecrets.handler` is all that others need.
+export { maxBatchSize } from "./api-requests.ts";
 export type { RequestOrigin } from "./companies/authenticate.ts";
 export type { CompanyScope } from "./companies/companies.ts";
 export { appRouter } from "./router/router.ts";

@@ -1,5 +1,5 @@
 import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
-import { maxBatchSize } from "@repo/tenant-secrets/client";
+import { maxBatchSize } from "@repo/tenant-secrets/http";
 import type { Handler } from "hono";
 import { originOf, type ApiEnv } from "../context.ts";
 import { invalidInput, logHttpError } from "../http-error.ts";
