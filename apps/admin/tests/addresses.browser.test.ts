@@ -1,3 +1,4 @@
+import { pages } from "@repo/hono-api/testing/addresses";
 import { expect, it } from "vitest";
 import { createApi } from "../src/api.ts";
 import { createSessionSignal } from "../src/frame/session.ts";
@@ -17,6 +18,9 @@ it("each address of the app is one that the server answers with the page, and no
     .filter(({ children }) => children === undefined)
     .map(({ fullPath }) => fullPath.replace(/(?<=.)\/$/, ""));
   expect(addresses).toContain("/c/$company/secrets");
+  // Names and forms of parameters are not the same on both sides.
+  const shapeOf = (address: string): string => address.replaceAll(/\/[:$][^/]+/g, "/*");
+  expect(pages.map(shapeOf).toSorted()).toEqual(addresses.map(shapeOf).toSorted());
   const answers = addresses.map(async (address) => {
     const sample = address
       .replace(/\$(?:company|subdomain)/, "acmecorp")

@@ -29,7 +29,10 @@ const pages = [
   "/platform/companies",
   "/platform/companies/new",
   "/platform/companies/acmecorp",
+  "/platform/people",
+  "/platform/keys",
   "/platform/approvals",
+  "/platform/system",
 ];
 
 const isOfOperators = (address: string): boolean => address.startsWith("/platform");

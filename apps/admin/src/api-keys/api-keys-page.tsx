@@ -38,7 +38,12 @@ function ApiKeys(): ReactNode {
     [company, navigate],
   );
   const newKey = (
-    <Link to="/c/$company/api-keys/new" params={{ company }} className={buttonLook("primary")}>
+    <Link
+      to="/c/$company/api-keys/new"
+      params={{ company }}
+      aria-keyshortcuts="n"
+      className={buttonLook("primary")}
+    >
       <Plus size={16} aria-hidden />
       New API key
     </Link>

@@ -9,8 +9,8 @@ const encodings: readonly Encoding[] = ["br", "gzip"];
 const company = "/c/:company{[a-z0-9-]{1,63}}";
 const secretKey = ":secretKey{[A-Z][A-Za-z0-9_]{0,127}}";
 
-/** The addresses of pages. Any other is 404, so that a misspelled link says so. */
-const pages = [
+/** The addresses of pages, which are those of the app's routes. Any other is 404, so that a misspelled link says so. */
+export const pages = [
   "/",
   "/sign-in",
   "/forgot",
@@ -36,9 +36,6 @@ const pages = [
   `/platform/companies/:company{[a-z0-9-]{1,63}}`,
   "/platform/people",
   "/platform/keys",
-  "/platform/migration",
-  "/platform/audit-log",
-  "/platform/search",
   "/platform/approvals",
   "/platform/system",
 ];
