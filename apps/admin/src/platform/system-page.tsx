@@ -34,6 +34,7 @@ export function SystemPage(): ReactNode {
           // What was seen before an outage says nothing about now.
           error === null && (
             <>
+              <h2 className="sr-only">What works now</h2>
               <Lights lights={lightsOf(health)} />
               <AuditLog audit={health.audit} />
               <Jobs jobs={health.jobs} />
