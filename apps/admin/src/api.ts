@@ -76,7 +76,7 @@ function createQueryClient(): QueryClient {
         refetchOnReconnect: false,
         retry: (failures, error) => failures < 2 && isPassing(error),
         retryDelay: (failures) => 500 * 2 ** failures,
-        // A page that says what is away recovers by itself. Nothing that fails so is audited.
+        // A page that says what does not answer recovers by itself. Calls that fail so are not audited.
         refetchInterval: ({ state: { error } }) => (error !== null && isOutage(error) ? outageMs : false),
       },
       // What a mutation was given may hold a value: it is dropped with the component.

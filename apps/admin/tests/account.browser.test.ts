@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 /** Who the API says that the person of a page is. */
 const me = (page: Page) =>
-  page.evaluate(async () => (await (await fetch("/trpc/me.get")).json()).result?.data.json ?? "nobody");
+  page.evaluate(async () => (await (await fetch("/trpc/me.get")).json()).result?.data.json ?? "signed out");
 
 const dialogOf = (page: Page, name: string | RegExp) => page.getByRole("dialog", { name });
 
@@ -96,7 +96,7 @@ it("T10 Changes the password, with a confirmation; the other sessions end", asyn
   await page.getByText("Password changed. Your other sessions have ended.").first().waitFor();
   expect(await page.getByLabel("New password").inputValue()).toBe("");
   expect(await me(page)).toMatchObject({ email: pat.email });
-  expect(await me(elsewhere.page)).toBe("nobody");
+  expect(await me(elsewhere.page)).toBe("signed out");
   await signIn({ ...pat, password: "five other words for pat" });
 });
 

@@ -105,7 +105,7 @@ describe("an import", () => {
     expect(versions[0]).toMatchObject({ note: "From the hand-over" });
   });
 
-  it("T30 Somebody changes one of them between preview and commit: nothing is written, the preview is made anew with that row marked", async () => {
+  it("T30 Another person changes one of them between preview and commit: nothing is written, the preview is made again with that row marked", async () => {
     await write("CUSTOM_MOVED", "fake-before-of-t30");
     const mine = world.canary("fake-mine-of-t30-mine");
     const other = world.canary("fake-other-of-t30-other");

@@ -11,7 +11,7 @@ const list = "/c/acmecorp/secrets";
 const paletteOf = (page: Page) => page.getByRole("dialog", { name: "Go anywhere, do anything" });
 
 describe("the palette", () => {
-  it("T8 Somebody of two companies switches by ⌘K; the choice is in the URL and nowhere else.", async () => {
+  it("T8 A person of two companies switches by ⌘K; the choice is in the URL and nowhere else.", async () => {
     const person = await world.person({ acmecorp: "admin", codewiser: "member" });
     const { page, open } = await world.signedIn(person);
     await open(list);

@@ -200,7 +200,7 @@ it("T63 an operator resets the second factor of a person, whose sessions end", a
   await lost.page.waitForURL(`${world.url}/sign-in`);
 });
 
-it("T62 pages say that the database is away, and recover by themselves", async () => {
+it("T62 pages say that the database does not answer, and recover by themselves", async () => {
   const { superuserUrl } = world.backends.database;
   // A superuser is not counted among the connections that are allowed.
   const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });

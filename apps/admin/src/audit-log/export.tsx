@@ -136,7 +136,7 @@ function Done({
           `${wordsOf(unsealed)} of the last seconds ${unsealed === 1 ? "is" : "are"} not sealed yet and left out.`}
       </Notice>
       <div className="grid gap-2">
-        <p>Whoever has the file and the public keys can verify it, without a credential:</p>
+        <p>Anyone with the file and the public keys can verify it, without a credential:</p>
         <Command text={`pnpm secrets audit verify-export ${file} --public-key audit-keys.pem`} />
         <p className="text-muted">
           Operators publish the keys:{" "}

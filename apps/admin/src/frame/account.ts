@@ -6,7 +6,7 @@ import { queriesOf, type Api } from "../api.ts";
 /** Who has signed in, and what they may do. */
 export type Account = ApiAnswers["me"]["get"];
 
-/** For guards, which run outside components. @throws {TRPCClientError} UNAUTHENTICATED where nobody is signed in */
+/** For guards, which run outside components. @throws {TRPCClientError} UNAUTHENTICATED without a session */
 export function findAccount(api: Api): Promise<Account> {
   return api.queryClient.ensureQueryData(accountQuery(api));
 }

@@ -10,7 +10,7 @@ import { useAccount } from "./account.ts";
 const askedBeforeMs = 2 * 60_000;
 const toldEveryMs = 60_000;
 
-/** Tells the server of input, so that the session of a person who works stays; and asks whoever does not whether to stay. */
+/** Tells the server of input, so that the session of a person who works stays. A person who does not is asked whether to stay. */
 export function IdleWatch(): ReactNode {
   const { session } = useAccount();
   const endsAt = session.idleEndsAt?.getTime();

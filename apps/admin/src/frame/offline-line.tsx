@@ -5,7 +5,7 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 let offlineSince: Date | undefined;
 
 /** Since when the browser has no network; undefined while it has one. Buttons that write are disabled then. */
-export function useOfflineSince(): Date | undefined {
+function useOfflineSince(): Date | undefined {
   return useSyncExternalStore(subscribe, () => offlineSince);
 }
 

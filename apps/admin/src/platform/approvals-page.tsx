@@ -44,7 +44,7 @@ const columns: readonly Column<Approval>[] = [
     id: "answered",
     header: "Answered by",
     cell: ({ givenBy, refusedBy }) =>
-      refusedBy?.name ?? givenBy?.name ?? <span className="text-muted">Nobody</span>,
+      refusedBy?.name ?? givenBy?.name ?? <span className="text-muted">–</span>,
   },
   { id: "asked", header: "Asked", align: "end", cell: ({ requestedAt }) => <Time at={requestedAt} /> },
 ];

@@ -24,7 +24,7 @@ interface Row {
   readonly id: string;
   readonly email: string;
   readonly role: Role;
-  /** Of somebody who has accepted. */
+  /** Of a person who has accepted. */
   readonly member?: Member;
   readonly invitation?: Invitation;
 }
@@ -103,7 +103,7 @@ export function CompanyPeople({ company }: { readonly company: string }): ReactN
           <Loaded query={members}>
             {() =>
               rows.length === 0 ? (
-                <EmptyState icon={Users} title="Nobody yet" action={invite}>
+                <EmptyState icon={Users} title="No people yet" action={invite}>
                   The owner gets a mail with a link, and invites the others.
                 </EmptyState>
               ) : (

@@ -10,7 +10,7 @@ export type User = ApiAnswers["users"]["list"]["users"][number];
 /** What operators do to the account of a person. */
 export type PersonActKind = "reset" | "end-sessions" | "disable" | "enable";
 
-/** Nobody does it to themselves. */
+/** Not offered to a person about themselves. */
 export function PersonMenu({
   user,
   onAct,

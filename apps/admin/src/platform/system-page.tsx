@@ -12,7 +12,7 @@ import { alarmWords, lightsOf, statusWords, type Health, type Light } from "./sy
 
 const everyMs = 5000;
 
-/** What works now. It looks again every five seconds, also while the database is away. */
+/** What works now. It looks again every five seconds, also while the database does not answer. */
 export function SystemPage(): ReactNode {
   const trpc = useTRPC();
   const query = useQuery(

@@ -4,7 +4,7 @@ import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { drafts } from "./drafts.ts";
 
-/** Asks before one leaves the secrets of a company with a value that is not saved. Between its pages nobody is asked. */
+/** Asks before a person leaves the secrets of a company with a value that is not saved. Between its pages it does not ask. */
 export function DraftGuard({
   company,
   secretKey,

@@ -88,7 +88,7 @@ function Reveal({ company, secretKey, lastFour }: RevealProps): ReactNode {
   const withPurpose = (act: (purpose: Purpose) => Promise<void>): void => {
     setAsked(purpose === undefined);
     if (purpose === undefined) return field.current?.focus();
-    // Chosen anew: it is offered for ten more minutes.
+    // Chosen again: it is offered for ten more minutes.
     choose(purpose);
     again.current = () => void act(purpose);
     again.current();

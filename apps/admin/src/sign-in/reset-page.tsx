@@ -7,7 +7,7 @@ import { NewPasswordField } from "../ui/new-password-field.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { takeStep } from "./requests.ts";
 
-/** A new password by a mail's link. It signs nobody in. */
+/** A new password by a mail's link. It begins no session. */
 export function ResetPage(): ReactNode {
   const { linkToken } = useRouter().options.context;
   const [isDone, setDone] = useState(false);

@@ -2,7 +2,7 @@ import { Progress as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 
 interface ProgressProps {
-  /** What goes on, such as "Wrapping the keys anew". */
+  /** What goes on, such as "Wrapping the keys again". */
   readonly label: string;
   readonly done: number;
   /** Undefined where it is not known yet. */
