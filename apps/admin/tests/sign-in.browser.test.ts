@@ -46,15 +46,23 @@ async function acceptAsNewPerson(page: Page, email: string): Promise<void> {
   await page.getByRole("button", { name: "Accept the invitation" }).click();
 }
 
-async function addAuthenticatorApp(page: Page): Promise<{ secret: string; backupCodes: string[] }> {
+interface AddedApp {
+  readonly secret: string;
+  /** The one that was given, and counts no more. */
+  readonly code: string;
+  readonly backupCodes: readonly string[];
+}
+
+async function addAuthenticatorApp(page: Page): Promise<AddedApp> {
   await page.getByRole("button", { name: "Authenticator app" }).click();
   const secret = (await page.locator("code").innerText()).replaceAll(" ", "");
-  await page.getByLabel("Code").fill(await codeOf(secret));
+  const code = await codeOf(secret);
+  await page.getByLabel("Code").fill(code);
   const codes = page.getByRole("list", { name: "Backup codes" });
   await codes.waitFor();
   const backupCodes = await codes.getByRole("listitem").allTextContents();
   await page.getByRole("button", { name: "I kept them" }).click();
-  return { secret, backupCodes };
+  return { secret, code, backupCodes };
 }
 
 async function givePassword(page: Page, email: string, given: string): Promise<void> {
@@ -67,7 +75,16 @@ async function givePassword(page: Page, email: string, given: string): Promise<v
 async function giveCode(page: Page, code: string): Promise<number> {
   const answer = page.waitForResponse("**/api/sign-in/second-factor");
   await page.getByLabel("Code").fill(code);
-  return (await answer).status();
+  const status = (await answer).status();
+  // The page takes no further code before it has read the answer.
+  await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+  return status;
+}
+
+/** A code that is taken now, and is none of those that were given. */
+async function unspentCode(secret: string, spent: readonly string[]): Promise<string> {
+  const taken = await Promise.all([1, 0, -1].map((at) => codeOf(secret, at)));
+  return taken.find((code) => !spent.includes(code)) ?? "";
 }
 
 /** Codes of six digits that the app shows at no time near. */
@@ -81,7 +98,7 @@ async function wrongCodes(secret: string, count: number): Promise<string[]> {
 const secretsPage = (page: Page) =>
   page.getByRole("heading", { level: 1, name: "Secrets", exact: true }).waitFor();
 
-it("T1 An invited person becomes an admin: mail from the local inbox, link, name, password, TOTP, backup codes, lands on secrets", async () => {
+it("T1 An invited person becomes an admin: mail from the local inbox, link, name, password, TOTP, backup codes, lands on secrets; signs in elsewhere, confirms, and ends the first session", async () => {
   const email = newAddress();
   const link = await invite(email);
   const { page } = await world.visitor();
@@ -90,21 +107,35 @@ it("T1 An invited person becomes an admin: mail from the local inbox, link, name
   expect(page.url()).toBe(`${world.url}/invitation`);
   await acceptAsNewPerson(page, email);
   await page.getByRole("heading", { level: 1, name: "Add a second factor" }).waitFor();
-  const { backupCodes } = await addAuthenticatorApp(page);
+  const { secret, code, backupCodes } = await addAuthenticatorApp(page);
   expect(backupCodes.length).toBe(10);
   await secretsPage(page);
   expect(page.url()).toBe(`${world.url}/c/acmecorp/secrets`);
 
   const members = await world.backends.secrets.admin.members.list(operator, "acmecorp");
-  expect(members.find((member) => member.email === email)).toMatchObject({
-    name: "Ada Lovelace",
-    role: "admin",
-  });
+  const ada = members.find((member) => member.email === email);
+  expect(ada).toMatchObject({ name: "Ada Lovelace", role: "admin" });
   const [accepted] = await world.events("invitation.accept");
   expect(accepted).toMatchObject({ outcome: "success", reason: "admin" });
   const { page: again } = await world.visitor();
   await again.goto(link);
   await again.getByText("This invitation was used already").waitFor();
+
+  await again.goto(`${world.url}/account`);
+  await givePassword(again, email, password);
+  const signInCode = await codeOf(secret, 1);
+  expect(await giveCode(again, signInCode)).toBe(200);
+  await again.getByRole("heading", { level: 1, name: "Account" }).waitFor();
+  await world.unconfirm({ userId: ada?.userId ?? "" });
+  await again.getByRole("button", { name: "End all other sessions" }).click();
+  const dialog = again.getByRole("dialog", { name: "Confirm that it is you" });
+  await dialog.getByText("Ending a session needs a recent sign-in.").waitFor();
+  await dialog.getByLabel("Password").fill(password);
+  await dialog.getByLabel("Code").fill(await unspentCode(secret, [code, signInCode]));
+  await again.keyboard.press("Enter");
+  await again.getByRole("button", { name: "End all other sessions" }).waitFor({ state: "hidden" });
+  await page.keyboard.press("Shift");
+  await page.getByRole("dialog", { name: "The session has ended" }).waitFor();
 });
 
 it("T2 Opening the link (GET, twice, with scripts) spends nothing", async () => {
