@@ -6,7 +6,7 @@ export const rotateSignInCommand = defineCommand({
   positionals: [],
   options: {},
   details: `Creates the next version of SIGN_IN_SECRET in Infisical, which signs sessions and encrypts authenticator apps. Processes use it
-five minutes later. Nobody has to sign in again while Infisical has the earlier versions. Works on Infisical itself and not
+five minutes later. Sessions go on while Infisical has the earlier versions. Works on Infisical itself and not
 through an API; the machine identity has to be allowed to write in /hono-api. For operators. docs/sign-in.md has the whole
 procedure.`,
   examples: ["keys rotate-sign-in", "keys rotate-sign-in --json"],
