@@ -82,7 +82,7 @@ test("a person is linked and unlinked, and the list shows them", async () => {
   const linked = await cli(link, fixture.local);
   expect(linked.stdout).toMatch(/^ops@example\.com may act as operator \S{36} until /);
   expect((await cli(["operators", "list"], fixture.local)).stdout).toMatch(
-    /^\S{36} +Night shift +ops@example\.com +/m,
+    /^\S{36} +Night shift +session +ops@example\.com +/m,
   );
   const unlink = ["operators", "unlink", "ops@example.com"];
   expect(await cli([...unlink, "--json"], fixture.local)).toMatchObject({
