@@ -153,10 +153,10 @@ test("a requested rotation continues as a job of another process after its own i
   const recipient = await identityToRecipient(await generateIdentity());
   const server = fixture.another({ backupDestination: { recipients: [recipient], directory } });
   const { id } = await server.keyRotation.request(operator);
-  // The six changes: the lease, the new key's check value, the staging, the backup, the loading by all processes, the
+  // The seven changes: the lease, the new key's check value, the staging, the backup and its record, the loading by all processes, the
   // activation.
   const backup = { recipients: [recipient], directory };
-  expect((await run({ work: "jobs", backup, killAt: 6 })).killed).toBe(true);
+  expect((await run({ work: "jobs", backup, killAt: 7 })).killed).toBe(true);
   const phaseOf = async () => {
     const [row] = await fixture.superuser`select phase from runs where id = ${id}`;
     return row?.["phase"];
