@@ -25,7 +25,7 @@ export interface Scope {
   readonly path: string;
 }
 
-const timestamp = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+export const timestamp = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 const writtenSecret = z.object({
   workspace: z.string(),
   environment: z.string(),
@@ -92,17 +92,18 @@ export function checkDeleted(body: unknown, what: "secret" | "folder"): void {
   parse(z.object({ [what]: anything }), body);
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+/** @throws {InfisicalError} `INVALID_RESPONSE` */
+export function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const parsed = schema.safeParse(body);
   // zod's own error quotes what it got.
   if (!parsed.success) throw new InfisicalError("INVALID_RESPONSE");
   return parsed.data;
 }
 
-function inScope<Item extends { workspace: string; environment: string; secretPath?: string | undefined }>(
-  item: Item,
-  scope: Scope,
-): Item {
+/** @throws {InfisicalError} `INVALID_RESPONSE` */
+export function inScope<
+  Item extends { workspace: string; environment: string; secretPath?: string | undefined },
+>(item: Item, scope: Scope): Item {
   const isOurs =
     item.workspace === scope.projectId &&
     item.environment === scope.environment &&

@@ -1,22 +1,16 @@
 import { z } from "zod";
 import type { InfisicalFolder, InfisicalSecret, InfisicalSecretSummary } from "./answers.ts";
-import { createBreaker } from "./breaker.ts";
 import type { BreakerState } from "./breaker.ts";
-import { createTurns } from "./concurrency.ts";
-import { startDeadline } from "./deadline.ts";
-import type { Deadline } from "./deadline.ts";
+import { createBulkClient } from "./bulk.ts";
+import type { BulkClient, BulkOptions } from "./bulk.ts";
+import { openConnection } from "./connection.ts";
 import { InfisicalError } from "./errors.ts";
-import { createExchange } from "./exchange.ts";
-import { createFolders } from "./folders.ts";
-import { checkName, checkPath, checkValue, normalizeSiteUrl, splitPath } from "./input.ts";
-import { observed } from "./observation.ts";
-import type { InfisicalCall, InfisicalOperation } from "./observation.ts";
+import { checkPath, normalizeSiteUrl } from "./input.ts";
+import type { InfisicalCall } from "./observation.ts";
 import { rightTo } from "./rights.ts";
-import type { InfisicalRight } from "./rights.ts";
-import { createSecrets } from "./secrets.ts";
 import { createSharedReads } from "./shared-reads.ts";
-import type { NewValue, Put } from "./secrets.ts";
-import { createWatch } from "./watch.ts";
+import { createSingleCalls } from "./single-calls.ts";
+import type { SingleCalls } from "./single-calls.ts";
 import type { InfisicalNews } from "./watch.ts";
 
 export const infisicalEnvironment = z.enum(["dev", "staging", "prod"]);
@@ -54,39 +48,27 @@ export interface InfisicalOptions {
  * anything is sent `INVALID_INPUT` for a path, name or value of a wrong form, after it any of the other codes. While
  * Infisical is down or limits our rate, calls are refused at once: `UNREACHABLE` or `RATE_LIMITED`, with `retryAfterMs`.
  */
-export interface InfisicalClient {
+export interface InfisicalClient extends SingleCalls {
   /** The project and environment of the client, for messages about missing secrets. */
   readonly place: { readonly projectId: string; readonly environment: InfisicalEnvironment };
   /** The direct children of a folder; none for a missing folder. Of folders that share a name, one. */
   listFolders(path: string): Promise<readonly InfisicalFolder[]>;
-  /** Makes the folder and its missing parents; nothing happens to those that exist. */
-  createFolder(path: string): Promise<void>;
-  /** Deletes the folder with everything below it; nothing happens if it is missing. */
-  deleteFolder(path: string): Promise<void>;
   /** The secrets directly in a folder, ordered by name; none for a missing folder. References are not expanded. */
   listSecrets(path: string): Promise<readonly InfisicalSecret[]>;
   /** Like `listSecrets`, without asking for the values. */
   listSecretSummaries(path: string): Promise<readonly InfisicalSecretSummary[]>;
-  /** One secret, or undefined when it or its folder is missing. References are not expanded. */
-  findSecret(path: string, name: string): Promise<InfisicalSecret | undefined>;
-  /**
-   * Creates or replaces a secret, and its folder if that is missing. `AMBIGUOUS` when it is not known whether the
-   * write was applied. Values must pass `survivesInfisical`.
-   */
-  putSecret(path: string, name: string, value: string): Promise<Put>;
-  /**
-   * Like `putSecret`. After a creation it looks for a secret of the same name that another client created at the same time, and
-   * leaves none but this one.
-   */
-  putSoleSecret(path: string, name: string, value: string): Promise<Put>;
-  /** Deletes a secret. False when there was none; true also when it is gone after an attempt without an answer. */
-  deleteSecret(path: string, name: string): Promise<boolean>;
   /** Resolves if the log-in works and the server knows project and environment. Refused like any call while it is down. */
   ping(): Promise<void>;
   /** The state of the circuit breaker, for metrics and readiness. `ping` asks the server itself. */
   state(): BreakerState;
   /** Current problems that recent calls have shown, a sentence each. Sends no request. */
   troubles(): readonly string[];
+  /**
+   * A client for work on many companies, at the same place and with the same credentials, which leaves this client's calls alone.
+   *
+   * @throws {InfisicalError} `INVALID_INPUT` for options of a wrong form
+   */
+  bulk(options?: BulkOptions): BulkClient;
 }
 
 const optionsSchema = z.object({
@@ -104,14 +86,6 @@ const optionsSchema = z.object({
   allowHttp: z.boolean().default(false),
 });
 
-interface ClientCall<T> {
-  /** Throws `INVALID_INPUT` before anything is sent. */
-  readonly check?: () => void;
-  readonly work: (deadline: Deadline) => Promise<T>;
-  /** The rights that a result proves. */
-  readonly rightsShownBy?: (result: T) => readonly InfisicalRight[];
-}
-
 /**
  * Makes a client; nothing is sent before its first call.
  *
@@ -125,76 +99,36 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
       sentence: `these options are missing or wrong: ${names.join(", ")}`,
     });
   }
-  const { clientId, clientSecret, projectId, environment, allowHttp, ...limits } = parsed.data;
-  const { deadlineMs, maxConcurrency, maxFailures, coolDownMs, refusedLogInMs, requestsPerMinute } = limits;
-  const credentials = { siteUrl: normalizeSiteUrl(parsed.data.siteUrl, allowHttp), clientId, clientSecret };
-  const watch = createWatch((news) => options.onNews?.(news));
-  // No longer than the cool-down, so that a probe finds a slot.
-  const exchange = createExchange(credentials, {
-    maxConcurrency,
-    graceMs: coolDownMs,
+  const { clientId, clientSecret, projectId, environment, allowHttp, ...rest } = parsed.data;
+  const { refusedLogInMs, requestsPerMinute, ...limits } = rest;
+  const destination = {
+    credentials: { siteUrl: normalizeSiteUrl(parsed.data.siteUrl, allowHttp), clientId, clientSecret },
+    place: { projectId, environment },
     refusedLogInMs,
     requestsPerMinute,
-    watch,
+  };
+  const connection = openConnection(destination, {
+    ...limits,
+    // A probe that hangs would keep everybody out for its whole time, though the server may be back meanwhile.
+    probeMs: Math.min(limits.deadlineMs, limits.coolDownMs),
+    isBulk: false,
+    onCall: options.onCall,
+    onNews: options.onNews,
   });
-  const turns = createTurns();
-  const place = { projectId, environment };
-  const folders = createFolders(exchange, place, turns);
-  const secrets = createSecrets({ exchange, folders, place, turns });
+  const { call, folders, secrets } = connection;
   const reads = {
     listFolders: createSharedReads<InfisicalFolder[]>(),
     listSecrets: createSharedReads<readonly InfisicalSecret[]>(),
     listSecretSummaries: createSharedReads<readonly InfisicalSecretSummary[]>(),
-    findSecret: createSharedReads<InfisicalSecret | undefined>(),
   };
-  const breaker = createBreaker({ maxFailures, coolDownMs });
-  // A probe that hangs would keep everybody out for its whole time, though the server may be back meanwhile.
-  const durationMs = (isProbe: boolean) => (isProbe ? Math.min(deadlineMs, coolDownMs) : deadlineMs);
-  const call = <T>(
-    operation: InfisicalOperation,
-    { check = () => {}, work, rightsShownBy = () => [] }: ClientCall<T>,
-  ) =>
-    observed(operation, options.onCall, async () => {
-      check();
-      try {
-        const result = await breaker.run((isProbe) => work(startDeadline(durationMs(isProbe))));
-        watch.succeeded(rightsShownBy(result));
-        return result;
-      } catch (error) {
-        if (error instanceof InfisicalError) watch.failed(error);
-        throw error;
-      }
-    });
-  const put = (path: string, secret: NewValue) =>
-    call("putSecret", {
-      check: () => {
-        checkSecret(path, secret.name);
-        checkValue(secret.value);
-      },
-      work: (deadline) => secrets.put(deadline, path, secret),
-      rightsShownBy: ({ created }) => [created ? rightTo.create(path) : rightTo.edit(path)],
-    });
 
   return {
+    ...createSingleCalls(connection),
     listFolders: (path) =>
       call("listFolders", {
         check: () => checkPath(path),
         work: async (deadline) =>
           oneOfEachName(await reads.listFolders(path, deadline, (until) => folders.list(until, path))),
-      }),
-    async createFolder(path) {
-      // The root always exists. Nothing is sent, so that this is no sign of life of the server.
-      if (path === "/") return;
-      await call("createFolder", {
-        check: () => checkPath(path),
-        work: (deadline) => folders.create(deadline, path),
-        rightsShownBy: () => [rightTo.createFolder(splitPath(path).parent)],
-      });
-    },
-    deleteFolder: (path) =>
-      call("deleteFolder", {
-        check: () => checkDeletable(path),
-        work: (deadline) => folders.remove(deadline, path),
       }),
     listSecrets: (path) =>
       call("listSecrets", {
@@ -209,22 +143,6 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
           reads.listSecretSummaries(path, deadline, (until) => secrets.listSummaries(until, path)),
         rightsShownBy: () => [rightTo.list(path)],
       }),
-    findSecret: (path, name) =>
-      call("findSecret", {
-        check: () => checkSecret(path, name),
-        work: (deadline) =>
-          reads.findSecret(`${path} ${name}`, deadline, (until) => secrets.find(until, path, name)),
-        // A newer server says that there is none before it checks rights; so with writes.
-        rightsShownBy: (found) => (found === undefined ? [] : [rightTo.read(path)]),
-      }),
-    putSecret: (path, name, value) => put(path, { name, value, replacesTwins: false }),
-    putSoleSecret: (path, name, value) => put(path, { name, value, replacesTwins: true }),
-    deleteSecret: (path, name) =>
-      call("deleteSecret", {
-        check: () => checkSecret(path, name),
-        work: (deadline) => secrets.remove(deadline, path, name),
-        rightsShownBy: (isDeleted) => (isDeleted ? [rightTo.delete(path)] : []),
-      }),
     ping: () =>
       call("ping", {
         work: async (deadline) => {
@@ -232,21 +150,11 @@ export function createInfisicalClient(options: InfisicalOptions): InfisicalClien
           await folders.list(deadline, "/");
         },
       }),
-    state: () => breaker.state(),
-    troubles: () => watch.troubles(),
-    place,
+    state: () => connection.state(),
+    troubles: () => connection.troubles(),
+    place: destination.place,
+    bulk: (bulkOptions = {}) => createBulkClient(destination, bulkOptions),
   };
-}
-
-function checkDeletable(path: string): void {
-  checkPath(path);
-  if (path === "/")
-    throw new InfisicalError("INVALID_INPUT", { sentence: "the root folder cannot be deleted" });
-}
-
-function checkSecret(path: string, name: string): void {
-  checkPath(path);
-  checkName(name);
 }
 
 /** Ordered by name; of twins the one with the smaller id, so that every process sees the same. */

@@ -8,7 +8,7 @@ export interface Slots {
    * not for the minutes that it may take, because a few such requests would occupy every slot.
    *
    * @param how `hopeless` rejects as soon as waiting for `work` is pointless. Urgent work precedes all waiting work, and
-   *   may use the one reserved slot
+   *   may use the reserved slots
    */
   run<T>(
     deadline: Deadline,
@@ -17,9 +17,10 @@ export interface Slots {
   ): Promise<T>;
 }
 
-export function createSlots(size: number, graceMs: number): Slots {
+/** @param reserved how many slots urgent work alone may use */
+export function createSlots(size: number, graceMs: number, reserved = 1): Slots {
   // With a single slot there is nothing to keep free.
-  const ordinarySize = Math.max(1, size - 1);
+  const ordinarySize = Math.max(1, size - reserved);
   let busy = 0;
   const [urgentWaiting, ordinaryWaiting]: [(() => void)[], (() => void)[]] = [[], []];
   const release = () => {

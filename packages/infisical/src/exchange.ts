@@ -6,7 +6,7 @@ import type { HttpRequest } from "./http.ts";
 import { errorOf, meaningOf, waitOf } from "./outcome.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { createRateBudget, ownerOf } from "./rate-budget.ts";
-import type { RateState, Target } from "./rate-budget.ts";
+import type { RateBudget, RateState, Target } from "./rate-budget.ts";
 import type { InfisicalRight } from "./rights.ts";
 import { callSdk } from "./sdk.ts";
 import { createSessions } from "./session.ts";
@@ -22,6 +22,8 @@ interface Request extends Pick<HttpRequest, "method" | "body"> {
 /** For how long, and for whom. */
 interface Call extends Target {
   readonly deadline: Deadline;
+  /** Whether a rate limit that fits into the deadline is waited out. Default true. */
+  readonly waitsOutLimits?: boolean | undefined;
 }
 
 /** Ways to ask the server, logged in and within a deadline. Refused tokens and rate limits are dealt with inside. */
@@ -30,6 +32,7 @@ export interface Exchange {
   read(call: Call, work: (sdk: Session["sdk"]) => Promise<unknown>): Promise<Outcome>;
   /** A request by our own fetch. A write is given up early enough for a re-read to fit in. */
   request(call: Call, request: Request): Promise<Outcome>;
+  rate: RateBudget["rate"];
 }
 
 // What a write may take of the time that is left; the rest is for learning what became of it.
@@ -42,15 +45,16 @@ export function createExchange(
     graceMs: number;
     refusedLogInMs: number;
     requestsPerMinute: number | undefined;
+    isBulk: boolean;
     watch: Pick<Watch, "failed" | "loggedIn">;
   },
 ): Exchange {
-  const slots = createSlots(limits.maxConcurrency, limits.graceMs);
-  const budget = createRateBudget(limits.requestsPerMinute);
+  const slots = createSlots(limits.maxConcurrency, limits.graceMs, limits.isBulk ? 0 : 1);
+  const budget = createRateBudget(limits.requestsPerMinute, { hasShares: !limits.isBulk });
   const sessions = createSessions(credentials, slots, limits);
 
   const persist = async (
-    deadline: Deadline,
+    { deadline, waitsOutLimits = true }: Pick<Call, "deadline" | "waitsOutLimits">,
     perform: (session: Session) => Promise<Outcome>,
   ): Promise<Outcome> => {
     let isLoggedInAnew = false;
@@ -62,7 +66,7 @@ export function createExchange(
         return outcome;
       }
       const meaning = meaningOf(outcome.refusal);
-      if (meaning === "RATE_LIMITED") await waitOut(outcome.refusal, deadline);
+      if (meaning === "RATE_LIMITED" && waitsOutLimits) await waitOut(outcome.refusal, deadline);
       else if (meaning === "TOKEN_REFUSED") {
         sessions.discard(session);
         if (isLoggedInAnew) return outcome;
@@ -90,11 +94,12 @@ export function createExchange(
   });
 
   return {
-    read: ({ deadline, ...target }, work) =>
-      persist(deadline, ({ sdk }) =>
+    rate: (route) => budget.rate(route),
+    read: ({ deadline, waitsOutLimits, ...target }, work) =>
+      persist({ deadline, waitsOutLimits }, ({ sdk }) =>
         callSdk(() => counted(target, () => work(sdk)), { slots, deadline, ...settingsOf(target) }),
       ),
-    request({ deadline, ...target }, { method, address, body }) {
+    request({ deadline, waitsOutLimits, ...target }, { method, address, body }) {
       const { onRate, isUrgent } = settingsOf(target);
       const exchange = (token: string) => {
         const patience =
@@ -102,7 +107,7 @@ export function createExchange(
         const signal = AbortSignal.any([deadline.signal, ...patience]);
         return send({ method, url: credentials.siteUrl + address, token, body, signal, onRate });
       };
-      return persist(deadline, ({ token }) =>
+      return persist({ deadline, waitsOutLimits }, ({ token }) =>
         slots.run(deadline, () => counted(target, () => exchange(token)), { isUrgent }),
       );
     },

@@ -1,13 +1,17 @@
 export type { InfisicalFolder, InfisicalSecret, InfisicalSecretSummary } from "./answers.ts";
 export type { BreakerState } from "./breaker.ts";
+export type { BulkClient, BulkOptions, FolderSurvey } from "./bulk.ts";
 export { createInfisicalClient } from "./client.ts";
 export type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "./client.ts";
 export { InfisicalError } from "./errors.ts";
 export type { InfisicalErrorCode } from "./errors.ts";
 export type { InfisicalCall, InfisicalOperation } from "./observation.ts";
+export type { FolderBelow } from "./folder-tree.ts";
+export type { InfisicalRoute, RateState } from "./rate-budget.ts";
 export { nameOfRight } from "./rights.ts";
 export type { InfisicalRight } from "./rights.ts";
 export { getSecrets } from "./get-secrets.ts";
+export type { SurveyedSecret, SurveyedSummary } from "./survey-answers.ts";
 export { survivesInfisical } from "./input.ts";
 export { infisicalOptionsOf, infisicalVariables } from "./variables.ts";
 export type { InfisicalNews } from "./watch.ts";

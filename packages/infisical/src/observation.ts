@@ -11,7 +11,11 @@ export type InfisicalOperation =
   | "findSecret"
   | "putSecret"
   | "deleteSecret"
-  | "ping";
+  | "ping"
+  | "survey"
+  | "surveySummaries"
+  | "countImports"
+  | "listFoldersBelow";
 
 /** One call of the client when it has ended. No path, name or value is in it: those are customers' matters. */
 export interface InfisicalCall {

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { InfisicalError } from "./errors.ts";
 import { createRateBudget, parseRateState } from "./rate-budget.ts";
 
-const list = (path: string) => ({ route: "GET secrets", path });
+const list = (path: string) => ({ route: "GET secrets", path }) as const;
 const told = { limit: 40, remaining: 40, resetMs: 60_000 };
 
 /** How many of this many requests may be sent. */

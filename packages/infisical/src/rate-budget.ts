@@ -1,9 +1,17 @@
 import { InfisicalError } from "./errors.ts";
 
+/** A kind of request, which the server counts by itself. */
+export type InfisicalRoute =
+  | "GET secrets"
+  | `${"GET" | "POST" | "PATCH" | "DELETE"} secret`
+  | "GET folders"
+  | "POST folders"
+  | "DELETE folder"
+  | "GET imports";
+
 /** The target of one request. The server's limit is per route; ours is also per owner of the folder. */
 export interface Target {
-  /** Method and kind of address, such as "GET secrets". */
-  readonly route: string;
+  readonly route: InfisicalRoute;
   /** The folder. */
   readonly path: string;
   /** Whether the request determines the outcome of a write. The write itself was counted already. */
@@ -31,6 +39,8 @@ export interface RateBudget {
    */
   take(target: Target): () => void;
   learn(target: Target, state: RateState): void;
+  /** What is left on this route, or on the one with the smallest part left; undefined where no limit is known. */
+  rate(route?: InfisicalRoute): RateState | undefined;
 }
 
 interface Window {
@@ -46,11 +56,17 @@ const windowMs = 60_000;
 const companyShare = 1 / 4;
 const reserveShare = 1 / 10;
 
-/** @param requestsPerMinute the limit until the server tells it */
-export function createRateBudget(requestsPerMinute: number | undefined): RateBudget {
-  const windows = new Map<string, Window>();
+/**
+ * @param requestsPerMinute the limit until the server tells it
+ * @param options.hasShares whether a company gets a quarter only. Without shares, the reserve is kept from all paths
+ */
+export function createRateBudget(
+  requestsPerMinute: number | undefined,
+  { hasShares }: { readonly hasShares: boolean } = { hasShares: true },
+): RateBudget {
+  const windows = new Map<InfisicalRoute, Window>();
 
-  const windowOf = (route: string): Window => {
+  const windowOf = (route: InfisicalRoute): Window => {
     const now = performance.now();
     const known = windows.get(route);
     if (known !== undefined && now < known.endsAt) return known;
@@ -69,13 +85,13 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
   return {
     take({ route, path, isPartOfWrite = false }) {
       const window = windowOf(route);
-      const owner = ownerOf(path);
-      if (owner !== undefined && !isPartOfWrite) {
-        const count = (window.requestsByOwner.get(owner) ?? 0) + 1;
+      const owner = hasShares ? ownerOf(path) : undefined;
+      if (!isPartOfWrite && (owner !== undefined || !hasShares)) {
+        const count = owner === undefined ? 0 : (window.requestsByOwner.get(owner) ?? 0) + 1;
         const { limit, remaining } = window;
         if (count > Math.max(1, remaining * companyShare)) throw spent(window, ofCompany);
         if (limit !== undefined && remaining <= Math.ceil(limit * reserveShare)) throw spent(window, ofAll);
-        window.requestsByOwner.set(owner, count);
+        if (owner !== undefined) window.requestsByOwner.set(owner, count);
       }
       window.remaining -= 1;
       window.inFlight += 1;
@@ -92,7 +108,21 @@ export function createRateBudget(requestsPerMinute: number | undefined): RateBud
       window.remaining = remaining - Math.max(0, window.inFlight - 1);
       window.endsAt = performance.now() + resetMs;
     },
+    rate(route) {
+      const known = route === undefined ? [...windows.values()] : [windows.get(route)];
+      const states = known.flatMap((window) => (window === undefined ? [] : (stateOf(window) ?? [])));
+      return states.toSorted((a, b) => a.remaining / a.limit - b.remaining / b.limit)[0];
+    },
   };
+}
+
+/** A minute that is over has left its whole limit. */
+function stateOf({ limit, remaining, endsAt }: Window): RateState | undefined {
+  if (limit === undefined) return undefined;
+  const resetMs = Math.ceil(endsAt - performance.now());
+  return resetMs > 0
+    ? { limit, remaining: Math.max(0, remaining), resetMs }
+    : { limit, remaining: limit, resetMs: 0 };
 }
 
 /** The folder at the second level, such as `tenants/acmecorp`, owns everything below it. Paths above it have no owner. */

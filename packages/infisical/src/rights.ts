@@ -1,7 +1,7 @@
 /** A permission of a machine identity, in the words of a project role of Infisical. */
 export interface InfisicalRight {
   readonly action: "list" | "read" | "create" | "edit" | "delete";
-  readonly on: "secrets" | "folders";
+  readonly on: "secrets" | "folders" | "imports";
   /** Such as "in /hono-api" or "below /tenants": never the name of a company's folder. */
   readonly place: string;
 }
@@ -21,6 +21,7 @@ export const rightTo = {
   delete: right("delete", "secrets"),
   createFolder: right("create", "folders"),
   deleteFolder: right("delete", "folders"),
+  listImports: right("list", "imports"),
 } as const;
 
 /** As a sentence says it: "create secrets below /tenants". */

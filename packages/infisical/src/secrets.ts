@@ -63,7 +63,7 @@ export function createSecrets({ exchange, folders, place, turns }: SecretsParts)
     secretPath: string,
     { viewSecretValue, isPartOfWrite = false }: { viewSecretValue: boolean; isPartOfWrite?: boolean },
   ) => {
-    const target = { route: "GET secrets", path: secretPath, isPartOfWrite };
+    const target = { route: "GET secrets", path: secretPath, isPartOfWrite } as const;
     const outcome = await exchange.read({ deadline, ...target }, (sdk) =>
       sdk.secrets().listSecrets({ ...literally, secretPath, viewSecretValue, recursive: false }),
     );
@@ -77,7 +77,7 @@ export function createSecrets({ exchange, folders, place, turns }: SecretsParts)
     { path: secretPath, name: secretName }: { path: string; name: string },
     { isPartOfWrite = false } = {},
   ) => {
-    const target = { route: "GET secret", path: secretPath, isPartOfWrite };
+    const target = { route: "GET secret", path: secretPath, isPartOfWrite } as const;
     const outcome = await exchange.read({ deadline, ...target }, (sdk) =>
       sdk.secrets().getSecret({ ...literally, secretPath, secretName, viewSecretValue: true }),
     );
