@@ -38,13 +38,17 @@ describe.for(generations)("a server: %s", (generation) => {
     await fixture.client.putSecret(path, name, value);
     await fixture.client.putSecret(path, name, "fake-second");
     await fixture.client.putSecret(`${path}/below`, "BELOW", value);
-    const secretMetadata = [{ key: "owner", value: "fake" }];
-    const noted = {
-      secretPath: path,
-      secretValue: "fake-noted",
+    const tag = await send("POST", `/api/v1/workspace/${fixture.emulator.projectId}/tags`, {
+      slug: "billing",
+      color: "",
+    });
+    const more = {
       secretComment: "made by hand",
-      secretMetadata,
+      secretMetadata: [{ key: "owner", value: "fake" }],
+      tagIds: [asRecord(tag.body["tag"])["id"]],
+      secretReminderRepeatDays: 30,
     };
+    const noted = { secretPath: path, secretValue: "fake-noted", ...more };
     await send("POST", `${raw}/NOTED`, noted);
     const survey = await fixture.client.bulk().survey(path);
     const plain = { isPersonal: false, hasComment: false, tags: 0, metadata: 0, hasReminder: false };
@@ -58,6 +62,8 @@ describe.for(generations)("a server: %s", (generation) => {
         createdAt: expect.any(Date),
         updatedAt: expect.any(Date),
         hasComment: true,
+        tags: 1,
+        hasReminder: true,
         // The older server has none.
         metadata: generation === "older" ? 0 : 1,
       },

@@ -5,6 +5,7 @@ import type { InfisicalClient, InfisicalOptions } from "./client.ts";
 import { startInfisicalEmulator } from "./emulator/index.ts";
 import type { InfisicalEmulator } from "./emulator/index.ts";
 import { environmentVariables } from "./env.ts";
+import { InfisicalError } from "./errors.ts";
 import { failureOf, generations } from "./testing/fixture.ts";
 import { retrying } from "./testing/retrying-client.ts";
 import { readInfisicalOptions } from "./variables.ts";
@@ -221,5 +222,71 @@ describe.for(servers)("a server: %s", (generation) => {
     });
     expect(await elsewhere.findSecret(path, "STRIPE_SECRET_KEY")).toBeUndefined();
     expect(await elsewhere.listSecrets(path)).toEqual([]);
+  });
+
+  test("a survey has the rows of one folder, and the same ones in its summaries", async () => {
+    const path = newPath();
+    const bulk = client.bulk();
+    await bulk.putSecret(path, "SENDGRID_API_KEY", "SG.fake-0001");
+    await bulk.putSoleSecret(path, "OAUTH_CLIENT_ID", "fake-client");
+    await bulk.putSecret(path, "OAUTH_CLIENT_ID", "fake-client-2");
+    await bulk.putSecret(`${path}/below`, "STRIPE_SECRET_KEY", "sk_test_fake_codewiser_0001");
+    const rows = (await bulk.survey(path))?.rows ?? [];
+    const plain = { isPersonal: false, hasComment: false, tags: 0, metadata: 0, hasReminder: false };
+    expect(rows).toMatchObject([
+      { secretKey: "OAUTH_CLIENT_ID", value: "fake-client-2", version: 2, ...plain },
+      { secretKey: "SENDGRID_API_KEY", value: "SG.fake-0001", version: 1, ...plain },
+    ]);
+    const summaries = rows.map(({ id, secretKey, version, createdAt, updatedAt }) => ({
+      id,
+      secretKey,
+      version,
+      createdAt,
+      updatedAt,
+    }));
+    expect(await bulk.surveySummaries(path)).toEqual(summaries);
+    expect(await bulk.findSecret(path, "SENDGRID_API_KEY")).toMatchObject({ value: "SG.fake-0001" });
+    expect(await bulk.deleteSecret(path, "SENDGRID_API_KEY")).toBe(true);
+    expect(await bulk.surveySummaries(path)).toEqual(summaries.slice(0, 1));
+  });
+
+  test("a survey has no row of an empty folder, and none or no answer of a missing one", async () => {
+    const path = newPath();
+    const bulk = client.bulk();
+    await bulk.createFolder(path);
+    expect(await bulk.survey(path)).toEqual({ rows: [] });
+    expect((await bulk.survey(`${path}/missing`))?.rows ?? []).toEqual([]);
+    expect((await bulk.surveySummaries(`${path}/missing`)) ?? []).toEqual([]);
+  });
+
+  test("a survey gives a reference to another company's secret as text", async () => {
+    const path = newPath();
+    const bulk = client.bulk();
+    await bulk.putSecret(`${path}/other`, "STRIPE_SECRET_KEY", "sk_test_fake_other_0001");
+    const reference = `\${${options.environment}${path.replaceAll("/", ".")}.other.STRIPE_SECRET_KEY}`;
+    await bulk.putSecret(`${path}/mine`, "NOSY", reference);
+    expect((await bulk.survey(`${path}/mine`))?.rows).toMatchObject([{ value: reference }]);
+  });
+
+  test("lists all folders below a path, at any depth", async () => {
+    const path = newPath();
+    const bulk = client.bulk();
+    for (const each of ["beta/deep/er", "alpha"]) await bulk.createFolder(`${path}/${each}`);
+    const below = ["/alpha", "/beta", "/beta/deep", "/beta/deep/er"].map((each) => path + each);
+    expect((await bulk.listFoldersBelow(path)).map((folder) => folder.path)).toEqual(below);
+    const children = (await client.listFolders(path)).map(({ id, name }) => ({ id, name }));
+    const direct = (await bulk.listFoldersBelow(path)).filter(({ name }) => /^(?:alpha|beta)$/.test(name));
+    expect(direct.map(({ id, name }) => ({ id, name }))).toEqual(children);
+    await bulk.deleteFolder(`${path}/beta`);
+    expect((await bulk.listFoldersBelow(path)).map(({ name }) => name)).toEqual(["alpha"]);
+    expect(await bulk.listFoldersBelow(`${path}/missing`)).toEqual([]);
+  });
+
+  test("counts the imports of a folder, or names the right that it takes", async () => {
+    const path = newPath();
+    await client.createFolder(path);
+    const counting = client.bulk().countImports(path);
+    const counted = await counting.catch((error: unknown) => error instanceof InfisicalError && error.code);
+    expect([0, "FORBIDDEN"]).toContain(counted);
   });
 });

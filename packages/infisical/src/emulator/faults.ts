@@ -12,7 +12,9 @@ export type Fault = {
       readonly headers?: Record<string, string>;
     }
   | { readonly kind: "delay"; readonly durationMs: number }
-  | { readonly kind: "stalled-headers" | "stalled-body" | "reset" | "truncated-body" | "hidden-values" }
+  | { readonly kind: "stalled-headers" | "stalled-body" | "reset" | "truncated-body" }
+  /** The values of these names, or of all, are masked. */
+  | { readonly kind: "hidden-values"; readonly names?: readonly string[] }
   /** Answered from what there was when the fault was added, as by a replica that lags behind. For reads. */
   | { readonly kind: "replica-lag" }
   /** All that meet it look whether they may write before any of them does. */

@@ -24,6 +24,7 @@ import type { LogIn } from "./login.ts";
 import type { Visit } from "./place.ts";
 import { createEnvironment, createEnvironmentBody, createProject, createProjectBody } from "./projects.ts";
 import * as secrets from "./secrets.ts";
+import { createTag, createTagBody } from "./tags.ts";
 import type { Tokens } from "./tokens.ts";
 import { violationsOf } from "./violations.ts";
 import type { Announce } from "./webhook.ts";
@@ -33,7 +34,8 @@ interface Call extends Visit {
   readonly body: unknown;
   /** The parameter in the path, decoded; empty where the route has none. */
   readonly parameter: string;
-  readonly isHidden: boolean;
+  /** Whether the value of a secret of this name is masked. */
+  readonly isHidden: (name: string) => boolean;
 }
 
 export interface Route {
@@ -70,6 +72,7 @@ export function createRoutes({ generation, tokens, logIn, announce }: RouteParts
     ...secretsAt("/api/v4/secrets", "/api/v4/secrets/batch"),
     ...folderRoutes("/api/v2/folders", valid, deleteFolderGentlyBody),
     ...importRoutes("/api/v2/secret-imports", valid),
+    tagRoute("/api/v1/projects", valid),
   ];
   return [
     ...accountRoutes(tokens, logIn, valid),
@@ -77,6 +80,7 @@ export function createRoutes({ generation, tokens, logIn, announce }: RouteParts
     ...folderRoutes("/api/v1/folders", valid, deleteFolderBody),
     ...importRoutes("/api/v1/secret-imports", valid),
     ...projectRoutes(valid),
+    tagRoute("/api/v1/workspace", valid),
     ...(hasNewerRoutes ? newer.map(inNewerWords) : []),
   ];
 }
@@ -233,6 +237,14 @@ function projectRoutes(valid: Valid): Route[] {
       handle: (call) => createProject(call, valid(createProjectBody, call.body)),
     },
   ];
+}
+
+function tagRoute(path: string, valid: Valid): Route {
+  return {
+    method: "POST",
+    path: new RegExp(`^${path}/([^/]+)/tags$`),
+    handle: (call) => createTag(call, call.parameter, valid(createTagBody, call.body)),
+  };
 }
 
 /** Tells the webhook of every change that succeeds. */

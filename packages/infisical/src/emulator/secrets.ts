@@ -12,11 +12,14 @@ import {
   withoutTrailingSlash,
 } from "./place.ts";
 import type { Visit } from "./place.ts";
-import { checkReferences, expandReferences } from "./references.ts";
+import { checkReferences } from "./references.ts";
 import type { Standing } from "./references.ts";
 import { badRequest, internalError } from "./refusal.ts";
 import { checkRight } from "./rights.ts";
-import type { RightAction, StoredProject, StoredSecret } from "./state.ts";
+import { fullOnWire, importedOnWire, readOnWire } from "./secret-wire.ts";
+import type { View } from "./secret-wire.ts";
+import type { RightAction, StoredSecret } from "./state.ts";
+import { findTags, hasTagOf } from "./tags.ts";
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const secretPath = z.string().trim().default("/").transform(withoutTrailingSlash);
@@ -32,6 +35,9 @@ const fields = {
   secretMetadata: z.array(z.object({ key: z.string(), value: z.string() })).optional(),
   skipMultilineEncoding: z.boolean().optional(),
   type: z.enum(["shared", "personal"]).default("shared"),
+  tagIds: z.array(z.string()).optional(),
+  secretReminderNote: z.string().max(1024).nullish(),
+  secretReminderRepeatDays: z.number().int().min(1).nullish(),
 };
 // The server trims, for the sake of pasted values, but keeps one newline at the end, for the sake of PEM files.
 const secretValue = z.string().transform((text) => text.trim() + (text.endsWith("\n") ? "\n" : ""));
@@ -59,19 +65,13 @@ export const updateSecretBody = z.object({
 export const deleteSecretBody = z.object({ ...place, type: fields.type });
 
 type Place = z.output<z.ZodObject<typeof place>>;
-interface Hidden {
-  /** Whether the identity may not see values. */
-  readonly isHidden: boolean;
-}
-type View = z.output<z.ZodObject<typeof view>> & Hidden;
+type Hidden = Pick<View, "isHidden">;
 type Created = z.output<typeof createSecretBody>;
 type Updated = z.output<typeof updateSecretBody>;
 type Deleted = z.output<typeof deleteSecretBody>;
 interface Named {
   readonly name: string;
 }
-
-const hiddenValue = "<hidden-by-infisical>";
 
 export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuery> & Hidden) {
   const { generation } = visit;
@@ -87,10 +87,10 @@ export function listSecrets(visit: Visit, query: z.output<typeof listSecretsQuer
   const places = query.recursive
     ? walkFolders(start, query.secretPath)
     : [{ folder: start, path: query.secretPath }];
-  // No secret here has a tag, so that a filter by tags leaves none.
-  const found = query.tagSlugs ? [] : places;
-  const secrets = found.flatMap(({ folder, path }) =>
-    folder.secrets.map((secret) =>
+  const { tagSlugs } = query;
+  const isWanted = (secret: StoredSecret) => !tagSlugs || hasTagOf(project, secret, tagSlugs);
+  const secrets = places.flatMap(({ folder, path }) =>
+    folder.secrets.filter(isWanted).map((secret) =>
       readOnWire(visit, "listed", {
         wanted: { ...query, secretPath: path },
         standing: { project, folder },
@@ -155,6 +155,9 @@ export function insertSecret(visit: Visit, { project, folder }: Standing, body: 
     comment: body.secretComment ?? "",
     metadata: body.secretMetadata ?? [],
     skipMultilineEncoding: body.skipMultilineEncoding ?? false,
+    tagIds: findTags(project, body.tagIds ?? []).map(({ id }) => id),
+    reminderNote: body.secretReminderNote ?? null,
+    reminderRepeatDays: body.secretReminderRepeatDays ?? null,
     version: 1,
     createdAt: now,
     updatedAt: now,
@@ -177,11 +180,18 @@ export function updateSecret(visit: Visit, name: string, body: Updated) {
     if (findSecret(standing, newName) !== undefined) throw refusals.nameTaken();
   }
   if (body.secretValue !== undefined && checksReferences) checkReferences(body.secretValue, standing);
+  const tags = body.tagIds && findTags(standing.project, body.tagIds);
   secret.name = newName;
   secret.value = body.secretValue ?? secret.value;
   secret.comment = body.secretComment ?? secret.comment;
   secret.metadata = body.secretMetadata ?? secret.metadata;
   secret.skipMultilineEncoding = body.skipMultilineEncoding ?? secret.skipMultilineEncoding;
+  secret.tagIds = tags?.map(({ id }) => id) ?? secret.tagIds;
+  // An absent field keeps the reminder, and null removes it.
+  const { secretReminderNote = secret.reminderNote, secretReminderRepeatDays = secret.reminderRepeatDays } =
+    body;
+  secret.reminderNote = secretReminderNote;
+  secret.reminderRepeatDays = secretReminderRepeatDays;
   secret.version += 1;
   secret.updatedAt = new Date().toISOString();
   secret.history.push({ version: secret.version, value: secret.value });
@@ -273,68 +283,4 @@ function checkSecretName({ generation }: Visit, name: string): void {
   if (!generation.checksNames || !/[:/]/.test(name)) return;
   const message = "Secret name cannot contain colon or forward slash.";
   throw generation.refusals.invalid([{ code: "custom", path: ["secretName"], message }]);
-}
-
-/** Every field that a server of any generation sends about a secret. */
-function fullOnWire(wanted: Place, project: StoredProject, secret: StoredSecret) {
-  return {
-    id: secret.id,
-    _id: secret.id,
-    workspace: project.id,
-    environment: wanted.environment,
-    version: secret.version,
-    type: "shared",
-    secretKey: secret.name,
-    secretValue: secret.value,
-    secretComment: secret.comment,
-    secretReminderNote: null,
-    secretReminderRepeatDays: null,
-    skipMultilineEncoding: secret.skipMultilineEncoding,
-    metadata: null,
-    createdAt: secret.createdAt,
-    updatedAt: secret.updatedAt,
-    isRotatedSecret: false,
-    rotationId: null,
-    secretValueHidden: false,
-    secretPath: wanted.secretPath,
-    tags: [],
-    secretMetadata: secret.metadata,
-  };
-}
-
-function readOnWire(
-  { generation }: Visit,
-  kind: "read" | "listed",
-  {
-    wanted,
-    standing,
-    secret,
-  }: { readonly wanted: Place & View; readonly standing: Standing; readonly secret: StoredSecret },
-) {
-  const { viewSecretValue, expandSecretReferences, isHidden } = wanted;
-  const secretValueHidden = isHidden || (!viewSecretValue && generation.honoursViewSecretValue);
-  const value = expandSecretReferences ? expandReferences(secret.value, standing) : secret.value;
-  return pick(generation.secretFields[kind], {
-    ...fullOnWire(wanted, standing.project, secret),
-    secretValue: secretValueHidden ? hiddenValue : value,
-    secretValueHidden,
-  });
-}
-
-/** A secret among the imports of a list: without project, dates and the fields that only a single read has. */
-function importedOnWire(
-  visit: Visit,
-  {
-    environment,
-    project,
-    secret,
-  }: { readonly environment: string; readonly project: StoredProject; readonly secret: StoredSecret },
-) {
-  const {
-    createdAt: _,
-    updatedAt: __,
-    ...rest
-  } = fullOnWire({ environment, secretPath: "/" }, project, secret);
-  const { changed } = visit.generation.secretFields;
-  return { ...pick(changed, rest), workspace: "" };
 }

@@ -61,7 +61,8 @@ async function serve(parts: Parts, request: IncomingMessage, response: ServerRes
   // The request is read to its end in any case, or the answer could overtake it.
   const body = await readBody(request);
   if (fault?.kind === "delay") await new Promise((resolve) => setTimeout(resolve, fault.durationMs));
-  const isHidden = fault?.kind === "hidden-values";
+  const masked = fault?.kind === "hidden-values" ? fault : undefined;
+  const isHidden = (name: string) => masked !== undefined && (masked.names?.includes(name) ?? true);
   const isApplied =
     fault === undefined ||
     fault.afterApply === true ||
@@ -120,7 +121,7 @@ interface Question {
   readonly url: URL;
   readonly body: Buffer | undefined;
   readonly request: IncomingMessage;
-  readonly isHidden: boolean;
+  readonly isHidden: (name: string) => boolean;
   readonly state: State;
   readonly pausing: Pick<Visit, "pauseBeforeWrite">;
 }

@@ -10,6 +10,9 @@ const secret = z.object({
   comment: z.string(),
   metadata: z.array(z.object({ key: z.string(), value: z.string() })),
   skipMultilineEncoding: z.boolean(),
+  tagIds: z.array(z.string()).default([]),
+  reminderNote: z.string().nullable().default(null),
+  reminderRepeatDays: z.number().nullable().default(null),
   version: z.int(),
   createdAt: z.string(),
   updatedAt: z.string(),
@@ -30,10 +33,12 @@ const folder = z.object({
   },
 });
 const environment = z.object({ id: z.string(), slug: z.string(), name: z.string(), root: folder });
+const tag = z.object({ id: z.string(), slug: z.string(), color: z.string() });
 const project = z.object({
   id: z.string(),
   slug: z.string(),
   name: z.string(),
+  tags: z.array(tag).default([]),
   environments: z.array(environment),
 });
 const right = z.object({
@@ -63,6 +68,7 @@ export type StoredSecret = z.output<typeof secret>;
 export type StoredFolder = z.output<typeof folder>;
 export type StoredEnvironment = z.output<typeof environment>;
 export type StoredProject = z.output<typeof project>;
+export type StoredTag = z.output<typeof tag>;
 export type StoredImport = z.output<typeof secretImport>;
 export type StoredRight = z.output<typeof right>;
 export type RightSubject = StoredRight["on"];
@@ -121,7 +127,7 @@ export function newProject(name: string, id: string = randomUUID()): StoredProje
     newEnvironment("staging", "Staging"),
     newEnvironment("prod", "Production"),
   ];
-  return { id, slug: `${name}-${randomBytes(2).toString("hex")}`, name, environments };
+  return { id, slug: `${name}-${randomBytes(2).toString("hex")}`, name, tags: [], environments };
 }
 
 export function newIdentity(projectIds: string[]): StoredIdentity {
