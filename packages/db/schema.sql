@@ -706,7 +706,7 @@ grant delete, insert, select on write_requests to tenant_secrets_maintenance;
 grant delete, insert, select, update on write_requests to tenant_secrets_application;
 
 -- function enqueue_job(text,json,text,timestamp with time zone) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
--- function enter_company(uuid,integer) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
+-- function enter_company(uuid,integer,uuid) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application

@@ -1,7 +1,10 @@
 -- Every transaction that changes secrets of a company enters it with the epoch of the store that it was begun under. Taking the
 -- lock and reading the epoch are two statements of a volatile function, so that the second one has a snapshot of its own: one
 -- statement, or a stable function, would see the epoch from before the wait for the lock.
-create or replace function enter_company(company uuid, epoch integer) returns text
+--
+-- The holder of a hold enters all the same.
+drop function if exists enter_company(uuid, integer);
+create or replace function enter_company(company uuid, epoch integer, holder uuid default null) returns text
   language plpgsql volatile
   set search_path = pg_catalog
 as $$
@@ -14,11 +17,12 @@ begin
   select c.store_epoch into current_epoch from public.companies c where c.id = company and c.status = 'active';
   return case
     when current_epoch is distinct from epoch then 'changed'
-    when exists (select from public.store_holds h where h.company_id = company and h.until > clock_timestamp()) then 'held'
+    when exists (select from public.store_holds h where h.company_id = company and h.until > clock_timestamp()
+      and h.run is distinct from holder) then 'held'
     else 'ok'
   end;
 end $$;
-grant execute on function enter_company(uuid, integer) to tenant_secrets_application, tenant_secrets_maintenance;
+grant execute on function enter_company(uuid, integer, uuid) to tenant_secrets_application, tenant_secrets_maintenance;
 
 -- A change of store that leaves the epoch as it is would admit writes that began under the old store.
 create or replace function refuse_unfenced_store() returns trigger

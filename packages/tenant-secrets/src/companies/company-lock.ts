@@ -29,15 +29,17 @@ export class StoreHeld extends TenantSecretsError {
 /**
  * Takes the lock for a transaction that changes secrets, under the store of the resolved company.
  *
+ * @param holder the run that changes the store, of whose own write this is
  * @throws {StoreChanged} if the company has another store meanwhile
- * @throws {StoreHeld} while the store is being changed
+ * @throws {StoreHeld} while another run changes the store
  */
 export async function enterCompany(
   statements: Statements,
   { id, storeEpoch }: { readonly id: string; readonly storeEpoch: number },
+  holder?: string,
 ): Promise<void> {
   const [entered] = await statements.execute<{ state: string }>(
-    sql`select enter_company(${id}, ${storeEpoch}) as state`,
+    sql`select enter_company(${id}, ${storeEpoch}, ${holder ?? null}) as state`,
   );
   if (entered?.state === "ok") return;
   throw entered?.state === "held" ? new StoreHeld() : new StoreChanged();

@@ -377,7 +377,7 @@ test("a value that does not read back as written is not reported as imported", a
     create function spoil() returns trigger language plpgsql as $$ begin
       if new.secret_key = 'CUSTOM_SPOILT' then new.current_version := null; new.secret_value_encrypted := null;
         new.company_key_version := null; new.deleted_at := now(); end if; return new; end $$;
-    create trigger spoil before update on company_secrets for each row execute function spoil()`);
+    create trigger spoil before insert on company_secrets for each row execute function spoil()`);
   const outcomes = await run([
     row(acme, "CUSTOM_SPOILT", seal("fake")),
     row(acme, "CUSTOM_WELL", seal("fake")),

@@ -12,6 +12,7 @@ import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { findActive } from "../stores/capabilities.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
 import { createDatabaseStore } from "../stores/database/database-store.ts";
+import type { Quotas } from "../stores/database/quotas.ts";
 import { createHybridStore, type HybridStore } from "../stores/hybrid/hybrid-store.ts";
 import { createInfisicalStore, type InfisicalStore } from "../stores/infisical/infisical-store.ts";
 import { createOutsideWrites } from "../stores/infisical/outside-writes.ts";
@@ -28,7 +29,7 @@ export interface Stores {
 
 /** The stores of a newly started process, with empty caches. */
 export function createStores(
-  { database, infisical }: Pick<Fixture, "database" | "infisical">,
+  { database, infisical, quotas }: Pick<Fixture, "database" | "infisical"> & { readonly quotas?: Quotas },
   catalog: Catalog = deliveryChatCatalog,
   onAlarm: RaiseAlarm = () => {},
 ): Stores {
@@ -36,7 +37,7 @@ export function createStores(
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   const parts = { database, companyKeys, audit, onAlarm };
-  const databaseStore = createDatabaseStore(parts);
+  const databaseStore = createDatabaseStore({ ...parts, ...(quotas && { quotas }) });
   const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(parts));
   return {
     database: databaseStore,

@@ -1,4 +1,5 @@
 import { createAnnotations } from "./annotations.ts";
+import { createBackfills } from "./backfills.ts";
 import type { DatabaseStore } from "./port.ts";
 import { createDescriptions } from "./queries.ts";
 import { createQuotas, type Quotas } from "./quotas.ts";
@@ -24,6 +25,7 @@ export function createDatabaseStore({
     ...reading,
     ...descriptions,
     ...writes,
+    ...createBackfills(parts),
     ...removal,
     ...annotations,
     versions: {

@@ -9,6 +9,7 @@ import {
   activeHead,
   ofVersion,
   type Head,
+  type HeadChanges,
 } from "./secret-head.ts";
 import type { BatchWrite } from "../store.ts";
 
@@ -23,6 +24,8 @@ export interface NewVersion {
   readonly origin?: Head["origin"];
 }
 
+type Place = Pick<Head, "companyId" | "secretKey">;
+
 /**
  * Encrypts a value as the next version, and makes that the current one. Waits for nothing but its statements.
  *
@@ -33,11 +36,7 @@ export async function addCurrentVersion(
   head: Head,
   made: NewVersion,
 ): Promise<number> {
-  const { write, key, origin = "written" } = made;
-  const graceWindows = nextGraceWindows(head, write.options);
-  const version = head.lastVersion + 1;
-  // The version number is authenticated with the value.
-  const encrypted = seal(head, version, made);
+  const changes = asCurrent(head, made);
   if (head.deletedAt !== null && head.pendingVersion !== null) {
     await statements
       .update(companySecretVersions)
@@ -45,15 +44,24 @@ export async function addCurrentVersion(
       .where(ofVersion(head, head.pendingVersion));
   }
   await statements.insert(companySecretVersions).values({
-    ...describe(head, version, made),
+    ...describe(head, changes.currentVersion, made),
     previousVersionId: await keepCurrentVersion(statements, head),
   });
-  await changeHead(statements, head, {
-    graceWindows,
+  await changeHead(statements, head, changes);
+  return changes.currentVersion;
+}
+
+/** What a value changes in the head whose current version it becomes. */
+export function asCurrent(head: Head, made: NewVersion): HeadChanges & { readonly currentVersion: number } {
+  const { write, key, origin = "written" } = made;
+  const version = head.lastVersion + 1;
+  return {
+    graceWindows: nextGraceWindows(head, write.options),
     // A removed secret starts over.
     ...(head.deletedAt === null ? {} : { pendingVersion: null }),
     expiresAt: write.options.expiresAt ?? null,
-    secretValueEncrypted: encrypted,
+    // The version number is authenticated with the value.
+    secretValueEncrypted: seal(head, version, made),
     companyKeyVersion: key.keyVersion,
     currentVersion: version,
     lastVersion: version,
@@ -61,8 +69,7 @@ export async function addCurrentVersion(
     deletedAt: null,
     recoverUntil: null,
     purgedAt: null,
-  });
-  return version;
+  };
 }
 
 /** As {@link addCurrentVersion}, as the pending version. The version that is pending already is destroyed. */
@@ -89,13 +96,18 @@ export async function addPendingVersion(
   return version;
 }
 
-function seal({ companyId, secretKey }: Head, version: number, { key, write }: NewVersion): string {
+/** A value, encrypted for its place. */
+export function seal({ companyId, secretKey }: Place, version: number, { key, write }: NewVersion): string {
   const place = { companyId, secretKey, version, companyKeyVersion: key.keyVersion };
   return encryptValue(key.valueKey, place, write.plaintext.bytes);
 }
 
 /** The row of a version without its value, which stands there only while the version is not current. */
-function describe({ companyId, secretKey }: Head, version: number, { key, write, maker }: NewVersion) {
+export function describe(
+  { companyId, secretKey }: Place,
+  version: number,
+  { key, write, maker }: NewVersion,
+) {
   const { plaintext, lastFour, options } = write;
   return {
     companyId,

@@ -3,7 +3,8 @@ import type { RemoveOptions, RemoveResult, WriteResult } from "@repo/catalog";
 import type { Company, CompanyScope } from "../../companies/companies.ts";
 import type { EncryptedSecret } from "../encrypted-secret.ts";
 import type { LastUsed } from "./last-used.ts";
-import type { FullStore, OfSecret, StoredDescription, VersionedOperations, Write } from "../store.ts";
+import type { BatchWrite, FullStore, OfSecret, StoredDescription, VersionedOperations } from "../store.ts";
+import type { Transact } from "./transaction.ts";
 
 /** What the database knows of a secret: that it is here, that it was removed, or nothing at all. */
 export type Lookup<Present> =
@@ -42,6 +43,16 @@ export interface DatabaseStore extends FullStore {
    * @returns undefined where the database knows something else, which stays as it is
    */
   backfill(scope: CompanyScope, backfill: BackfillWrite): Promise<WriteResult | undefined>;
+  /**
+   * As `backfill`, of many secrets in one transaction and a constant number of statements. Also for a company whose store is
+   * Infisical: its rows here are read by no one until it gets another store.
+   *
+   * @returns one result for each secret, in their order
+   * @throws {TypeError} for more than 200 secrets or 4 MiB of values, a secret twice, or what no secret can be named or have
+   * @throws {StoreChanged} where the company has had another store since it was resolved
+   * @throws {TenantSecretsError} as `write`: no secret is written then
+   */
+  backfillMany(scope: CompanyScope, batch: BackfillBatch): Promise<readonly BackfillResult[]>;
   readonly lastUsed: LastUsed;
 }
 
@@ -51,10 +62,36 @@ export type StorePart<Own extends keyof DatabaseStore, Versions extends keyof Ve
   Own
 > & { readonly versions: Pick<VersionedOperations, Versions> };
 
-export interface BackfillWrite extends Omit<Write, "options"> {
-  readonly origin: "legacy" | "infisical";
+/** A value from another place. The caller wipes it. */
+export interface Backfill extends Omit<BatchWrite, "options"> {
   /** The version, of the same origin, that it may take the place of. */
   readonly over?: number | undefined;
+}
+
+/** Where backfilled values come from. */
+export interface BackfillSource {
+  readonly origin: "legacy" | "infisical";
   /** Whether to wait while the company's store is being changed. Default: true */
-  readonly waits?: boolean;
+  readonly waits?: boolean | undefined;
+}
+
+export interface BackfillWrite extends Backfill, BackfillSource {}
+
+export interface BackfillBatch extends BackfillSource {
+  readonly secrets: readonly Backfill[];
+  /** The run that changes the company's store, where that is what it copies for. */
+  readonly holder?: string | undefined;
+  /**
+   * The transaction of a caller that does more in it, in the company's scope. It is begun again where the company's key was
+   * replaced meanwhile, or its store is held. Default: one of its own
+   */
+  readonly transact?: Transact<readonly BackfillResult[]> | undefined;
+}
+
+export interface BackfillResult {
+  readonly secretKey: string;
+  /** The new version; undefined where the database knows something else, which stays as it is. */
+  readonly version: number | undefined;
+  /** It is not known yet what became of a change of the secret in Infisical, so that the value may be an old one. */
+  readonly unsettled?: true;
 }

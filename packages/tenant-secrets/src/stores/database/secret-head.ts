@@ -12,7 +12,7 @@ export type Head = HeadRow & {
   readonly nextKey?: CompanyKey;
 };
 
-type StoredHead = typeof companySecrets.$inferSelect;
+export type StoredHead = typeof companySecrets.$inferSelect;
 /** A head as {@link headColumns} selects it, before its MAC is checked. */
 export type HeadRow = StoredHead & {
   /** When the transaction that selected it began, by the database's clock. */
@@ -83,21 +83,26 @@ export type HeadChanges = Partial<
 >;
 
 /**
- * The only function that changes an existing head. A head whose MAC does not fit has no key: it keeps that MAC, and does not
- * become genuine by the change.
+ * Nothing but this and `changeHeads` changes an existing head. A head whose MAC does not fit has no key: it keeps that
+ * MAC, and does not become genuine by the change.
  *
  * @param changes columns and their values; `updated_at` and the MAC come by themselves
  */
 export async function changeHead(statements: Statements, head: Head, changes: HeadChanges): Promise<void> {
+  await statements
+    .update(companySecrets)
+    .set(withMac(head, changes))
+    .where(ofSecret(head.companyId, head.secretKey));
+}
+
+/** What is stored of a change of a head. */
+export function withMac(head: Head, changes: HeadChanges) {
   const { nextKey, now } = head;
   const beside = nextKey && {
     macKeyVersion: nextKey.keyVersion,
     mac: headMac(nextKey, headStateOf({ ...head, ...changes })),
   };
-  await statements
-    .update(companySecrets)
-    .set({ ...changes, ...beside, updatedAt: now })
-    .where(ofSecret(head.companyId, head.secretKey));
+  return { ...changes, ...beside, updatedAt: now };
 }
 
 export interface LockedHead {
@@ -135,22 +140,27 @@ export async function lockOrMakeHeads(
     .onConflictDoNothing()
     .returning({ secretKey: companySecrets.secretKey });
   const made = new Set(inserted.map(({ secretKey }) => secretKey));
+  const heads = await lockHeads(statements, companyId, secretKeys);
+  return new Map(heads.map((head) => [head.secretKey, { head, made: made.has(head.secretKey) }]));
+}
+
+/** The heads of those secrets that were ever here, locked in one order. @throws {HeadChanged} */
+export async function lockHeads(
+  statements: SecretStatements,
+  companyId: CompanyId,
+  secretKeys: readonly string[],
+): Promise<readonly Head[]> {
   const heads = await statements
     .select(headColumns)
     .from(companySecrets)
     .where(and(eq(companySecrets.companyId, companyId), inArray(companySecrets.secretKey, [...secretKeys])))
     .orderBy(asc(companySecrets.secretKey))
     .for("update");
-  return new Map(
-    heads.map((head) => [
-      head.secretKey,
-      { head: genuineHead(statements.headKeys, head), made: made.has(head.secretKey) },
-    ]),
-  );
+  return heads.map((head) => genuineHead(statements.headKeys, head));
 }
 
 /** The state of a head that has just been made: removed, and never there. */
-const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
+export const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
   currentVersion: null,
   pendingVersion: null,
   lastVersion: 0,

@@ -28,8 +28,15 @@ export type HeadKeys = readonly [CompanyKey, ...CompanyKey[]];
 /** How long a write waits at most while the company's store is being changed, in milliseconds. A change takes at most 8 s. */
 const longestHoldMs = 10_000;
 
-export interface Entry {
+/** Runs work in one transaction. */
+export type Transact<T> = (work: (statements: Statements) => Promise<T>) => Promise<T>;
+
+export interface Entry<T> {
   readonly company: Company;
+  /** The transaction, in the company's scope. Default: one of its own */
+  readonly transact?: Transact<T> | undefined;
+  /** The run that changes the company's store, of whose own write this is: it need not wait for itself. */
+  readonly holder?: string | undefined;
   /** Whether to wait while the company's store is being changed. Default: true */
   readonly waits?: boolean | undefined;
   /** The company's keys that are not destroyed, the active one first, where the caller has loaded them. */
@@ -46,7 +53,7 @@ export interface Entry {
  */
 export async function inCompany<T>(
   parts: DatabaseParts,
-  entry: Entry,
+  entry: Entry<T>,
   work: (statements: SecretStatements) => Promise<T>,
 ): Promise<T> {
   const { companyKeys, onAlarm } = parts;
@@ -68,15 +75,16 @@ export async function inCompany<T>(
 /** As {@link inCompany}, of what locks no head of a secret: no key is loaded for it. @throws as it does */
 export async function inEnteredCompany<T>(
   { database, audit }: DatabaseParts,
-  { company, waits = true }: Entry,
+  { company, transact, holder, waits = true }: Entry<T>,
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
+  const inScope: Transact<T> = transact ?? ((inside) => database.inCompany(company.id, inside));
   const giveUpAt = performance.now() + (waits ? longestHoldMs : 0);
   for (;;) {
     await audit.ready();
     try {
-      return await database.inCompany(company.id, async (statements) => {
-        await enterCompany(statements, company);
+      return await inScope(async (statements) => {
+        await enterCompany(statements, company, holder);
         return work(statements);
       });
     } catch (error) {

@@ -7,10 +7,9 @@ import type { CompanyScope } from "../../companies/companies.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "../batch.ts";
 import { addCurrentVersion, addPendingVersion, type NewVersion } from "./new-version.ts";
-import type { BackfillWrite, StorePart } from "./port.ts";
+import type { StorePart } from "./port.ts";
 import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
-import { refuseUnsettled } from "../infisical/outside-writes.ts";
 import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
 import { expectVersion, activeHead, lockOrMakeHeads, type Head, type LockedHead } from "./secret-head.ts";
 import type { BatchWrite, StagedWrite, Write } from "../store.ts";
@@ -66,7 +65,7 @@ interface Target extends LockedHead {
   readonly write: PlacedWrite;
 }
 
-export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill" | "batches", "stage"> {
+export function createWrites(parts: GrowingParts): StorePart<"write" | "batches", "stage"> {
   const { companyKeys, audit, quotas } = parts;
 
   /** @returns the numbers of the versions, in the order of the writes */
@@ -133,30 +132,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "backfill
         return writes.map(({ secretKey }, i) => ({ secretKey, version: versions[i] ?? 0 }));
       },
     },
-
-    backfill: ({ company, caller }, { origin, over, waits, ...backfill }) =>
-      withCurrentKeys(async () => {
-        const key = await companyKeys.forEncryption(company.id);
-        const { secretKey } = backfill;
-        return inCompany(parts, { company, waits }, async (statements) => {
-          await refuseUnsettled(statements, company, secretKey);
-          const locked = (await lockOrMakeHeads(statements, company.id, [secretKey])).get(secretKey);
-          if (locked === undefined || !(locked.made || isUntouched(locked.head, origin, over)))
-            return undefined;
-          const made = { write: { ...backfill, options: {} }, key, maker: actorColumns(caller), origin };
-          const version = await addCurrentVersion(statements, locked.head, made);
-          const action = origin === "legacy" ? "secret.import" : "secret.backfill";
-          const entry = { action, outcome: "success", companyId: company.id } as const;
-          await audit.recordInTransaction(statements, caller, { ...entry, secretKey, version });
-          return { version };
-        });
-      }),
   };
-}
-
-/** Whether a version is still the current one, and came from where it says. */
-function isUntouched(head: Head, origin: BackfillWrite["origin"], version: number | undefined): boolean {
-  return head.deletedAt === null && head.origin === origin && head.currentVersion === version;
 }
 
 function headOf(heads: ReadonlyMap<string, LockedHead>, { secretKey }: BatchWrite): LockedHead {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { and, eq, lte, ne, sql } from "drizzle-orm";
+import { and, eq, inArray, lte, ne, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { InfisicalError } from "@repo/infisical";
 import type { AuditEntry } from "@repo/audit-log";
@@ -178,22 +178,24 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
 }
 
 /**
- * For a copy from Infisical: a copy that was read before an unsettled change arrives there would undo that change.
+ * For copies from Infisical: a copy that was read before an unsettled change arrives there would undo that change.
  *
- * @throws {TenantSecretsError} CONFLICT
+ * @returns those of the secrets that have such a change
  */
-export async function refuseUnsettled(
+export async function findUnsettled(
   statements: Statements,
   company: Company,
-  secretKey: string,
-): Promise<void> {
+  secretKeys: readonly string[],
+): Promise<ReadonlySet<string>> {
   const unsettled = await statements
-    .select({ id: outsideWrites.id })
+    .select({ secretKey: outsideWrites.secretKey })
     .from(outsideWrites)
-    .where(ofSecret(company, secretKey))
-    .limit(1);
-  if (unsettled.length === 0) return;
-  throw new TenantSecretsError(
+    .where(and(eq(outsideWrites.companyId, company.id), inArray(outsideWrites.secretKey, [...secretKeys])));
+  return new Set(unsettled.map(({ secretKey }) => secretKey));
+}
+
+export function notSettled(secretKey: string): TenantSecretsError {
+  return new TenantSecretsError(
     "CONFLICT",
     `It is not known yet what became of a change of ${secretKey} in Infisical: try again in a minute.`,
   );

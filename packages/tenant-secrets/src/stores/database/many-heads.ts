@@ -1,0 +1,99 @@
+import { getTableColumns, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { type CompanyKey, headMac } from "@repo/envelope";
+import { columnsOf, manyRows } from "./many-rows.ts";
+import { neverHere, withMac, type Head, type HeadChanges, type StoredHead } from "./secret-head.ts";
+
+const { companySecrets, companySecretVersions } = tables;
+
+/** A secret whose first version is its current one. */
+export interface FirstHead extends Pick<Head, "companyId" | "secretKey" | "origin"> {
+  readonly secretValueEncrypted: string;
+  /** Of the value, and for the MAC. */
+  readonly key: CompanyKey;
+}
+
+/**
+ * Inserts the heads of secrets that were never here. In the order of `lockOrMakeHeads`, and like there before any head is
+ * locked.
+ *
+ * @returns the secret keys of those that were inserted: the others are here already
+ */
+export async function insertHeads(
+  statements: Statements,
+  heads: readonly FirstHead[],
+): Promise<ReadonlySet<string>> {
+  if (heads.length === 0) return new Set();
+  const rows = heads.toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1)).map(firstRow);
+  const columns = columnsOf(companySecrets, insertedFields);
+  const inserted = await statements.execute<{ secretKey: string }>(sql`
+    insert into ${companySecrets} (${columns}) select ${columns} from ${manyRows(companySecrets, rows)}
+    on conflict do nothing returning secret_key as "secretKey"`);
+  return new Set(inserted.map(({ secretKey }) => secretKey));
+}
+
+function firstRow({ key, ...head }: FirstHead) {
+  const state = { ...neverHere, ...head, currentVersion: 1, lastVersion: 1, removed: false };
+  const { keyVersion } = key;
+  return { ...state, companyKeyVersion: keyVersion, macKeyVersion: keyVersion, mac: headMac(key, state) };
+}
+
+const insertedFields = [
+  "companyId",
+  "secretKey",
+  "secretValueEncrypted",
+  "companyKeyVersion",
+  "currentVersion",
+  "lastVersion",
+  "origin",
+  "macKeyVersion",
+  "mac",
+] as const satisfies readonly (keyof StoredHead)[];
+
+/** A head that this transaction has locked, and what changes in it. */
+export interface ChangedHead {
+  readonly head: Head;
+  readonly changes: HeadChanges;
+}
+
+/** As `changeHead`, of several in one statement. */
+export async function changeHeads(statements: Statements, changed: readonly ChangedHead[]): Promise<void> {
+  if (changed.length === 0) return;
+  const rows = changed.map(({ head, changes }) => ({ ...head, ...withMac(head, changes) }));
+  await statements.execute(sql`
+    update ${companySecrets} h
+    set (${columnsOf(companySecrets, changeable)}) = row(${columnsOf(companySecrets, changeable, "r")})
+    from ${manyRows(companySecrets, rows)}
+    where h.company_id = r.company_id and h.secret_key = r.secret_key`);
+}
+
+const permanent: ReadonlySet<string> = new Set(["companyId", "secretKey", "id", "createdAt"]);
+const changeable = Object.keys(getTableColumns(companySecrets)).filter((field) => !permanent.has(field));
+
+/**
+ * As `keepCurrentVersion`, of several heads in one statement. The pending version of a removed secret is replaced, too.
+ *
+ * @returns the ids of the rows of their current versions, by secret key
+ */
+export async function keepCurrentVersions(
+  statements: Statements,
+  heads: readonly Head[],
+): Promise<ReadonlyMap<string, string>> {
+  if (heads.length === 0) return new Map();
+  const rows = await statements.execute<{ secretKey: string; id: string; isCurrent: boolean }>(sql`
+    update ${companySecretVersions} v
+    set value_encrypted = case when v.version = r.current_version then h.secret_value_encrypted else v.value_encrypted end,
+      company_key_version = case when v.version = r.current_version then h.company_key_version else v.company_key_version end,
+      replaced_at = r.updated_at
+    from ${manyRows(companySecrets, heads.map(toKeep))}
+      join ${companySecrets} h on h.company_id = r.company_id and h.secret_key = r.secret_key
+    where v.company_id = r.company_id and v.secret_key = r.secret_key
+      and v.version in (r.current_version, r.pending_version)
+    returning v.secret_key as "secretKey", v.id, v.version = r.current_version as "isCurrent"`);
+  return new Map(rows.flatMap(({ secretKey, id, isCurrent }) => (isCurrent ? [[secretKey, id]] : [])));
+}
+
+function toKeep({ companyId, secretKey, currentVersion, pendingVersion, deletedAt, now }: Head) {
+  const replaced = deletedAt === null ? null : pendingVersion;
+  return { companyId, secretKey, currentVersion, pendingVersion: replaced, updatedAt: now };
+}
