@@ -291,3 +291,86 @@ test("50 writers and copies of the same 20 secrets at once end with the last wri
     expect(await read(String(row["secret_key"]))).toMatch(isNew ? /^new$/ : /^written \d+$/);
   }
 });
+
+describe("a copy of a secret that was removed", () => {
+  /** As a change of the store to Infisical leaves what Infisical does not have either. */
+  const isAbsentInInfisical = async (secretKey: string): Promise<void> => {
+    await fixture.superuser`update company_secrets set origin = 'infisical'
+      where company_id = ${acme.id} and secret_key = ${secretKey} and deleted_at is not null`;
+    await fixture.remacHeads();
+  };
+  const removed = async (secretKey: string, value?: string): Promise<void> => {
+    if (value === undefined) {
+      await database.createTombstone(inScope(acme), { secretKey });
+    } else {
+      await database.write(inScope(acme), write(secretKey, value, {}));
+      await database.remove(inScope(acme), { secretKey });
+    }
+  };
+
+  test("is made where Infisical did not have it either when the company went back there", async () => {
+    await database.write(inScope(acme), write("CUSTOM_OURS", "ours", {}));
+    await database.versions.stage(inScope(acme), write("CUSTOM_OURS", "pending", {}));
+    await database.remove(inScope(acme), { secretKey: "CUSTOM_OURS" });
+    await removed("CUSTOM_NEVER");
+    await removed("CUSTOM_PURGED", "ours");
+    await database.versions.purge(inScope(acme), { secretKey: "CUSTOM_PURGED" });
+    const names = ["CUSTOM_OURS", "CUSTOM_NEVER", "CUSTOM_PURGED"];
+    for (const name of names) await isAbsentInInfisical(name);
+    const results = await backfill(names.map((name) => copy(name, "made there since")));
+    expect(results.map(({ version }) => version)).toEqual([3, 1, 2]);
+    for (const name of names) expect(await read(name)).toBe("made there since");
+    expect(await copiesOf()).toHaveLength(3);
+    expect(await backfill([copy("CUSTOM_OURS", "newer", 3)])).toMatchObject([{ version: 4 }]);
+  });
+
+  test("is not made where it was removed here, whatever Infisical has, nor from another place", async () => {
+    await removed("CUSTOM_OURS", "ours");
+    await removed("CUSTOM_NEVER");
+    await backfill([copy("CUSTOM_COPY", "copied"), copy("CUSTOM_PURGED", "copied")]);
+    await database.remove(inScope(acme), { secretKey: "CUSTOM_COPY" });
+    await database.versions.purge(inScope(acme), { secretKey: "CUSTOM_PURGED", force: true });
+    await removed("CUSTOM_ABSENT", "ours");
+    await isAbsentInInfisical("CUSTOM_ABSENT");
+    const names = ["CUSTOM_OURS", "CUSTOM_NEVER", "CUSTOM_COPY", "CUSTOM_PURGED"];
+    const old = names.map((name) => copy(name, "old", 1));
+    expect((await backfill(old)).map(({ version }) => version)).toEqual(names.map(() => undefined));
+    expect(await backfill([copy("CUSTOM_ABSENT", "old")], { origin: "legacy" })).toMatchObject([
+      { version: undefined },
+    ]);
+    for (const name of [...names, "CUSTOM_ABSENT"]) expect(await read(name)).toBeUndefined();
+  });
+
+  test("is read from Infisical by a hybrid company, listed, and removed for good by another removal", async () => {
+    const { hybrid } = createStores(fixture);
+    const outside = (name: string) =>
+      fixture.infisical.putSecret(`/tenants/${acme.infisicalFolder}`, name, "made there since");
+    for (const name of ["CUSTOM_READ", "CUSTOM_REMOVED"]) {
+      await removed(name, "ours");
+      await isAbsentInInfisical(name);
+      await outside(name);
+    }
+    expect((await hybrid.list(acme)).secrets.map(({ secretKey }) => secretKey)).toEqual([
+      "CUSTOM_READ",
+      "CUSTOM_REMOVED",
+    ]);
+    expect(await valueOf(hybrid.find(acme, "CUSTOM_READ"))).toBe("made there since");
+    await hybrid.remove(inScope(acme), { secretKey: "CUSTOM_REMOVED" });
+    expect(await valueOf(hybrid.find(acme, "CUSTOM_REMOVED"))).toBeUndefined();
+    expect((await hybrid.list(acme)).secrets.map(({ secretKey }) => secretKey)).toEqual(["CUSTOM_READ"]);
+    // What it had here before can still be restored, and does not follow Infisical then.
+    expect(await hybrid.versions.restore(inScope(acme), { secretKey: "CUSTOM_REMOVED" })).toEqual({
+      version: 1,
+    });
+    expect(await valueOf(createStores(fixture).hybrid.find(acme, "CUSTOM_REMOVED"))).toBe("ours");
+  });
+
+  test("is not followed by a value that is restored", async () => {
+    const { hybrid } = createStores(fixture);
+    await removed(key, "ours");
+    await isAbsentInInfisical(key);
+    await hybrid.versions.restore(inScope(acme), { secretKey: key });
+    await fixture.infisical.putSecret(`/tenants/${acme.infisicalFolder}`, key, "made there since");
+    expect(await valueOf(hybrid.find(acme, key))).toBe("ours");
+  });
+});

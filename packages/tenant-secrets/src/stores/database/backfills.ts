@@ -9,7 +9,7 @@ import { columnsOf, manyRows } from "./many-rows.ts";
 import { asCurrent, describe, seal, type NewVersion } from "./new-version.ts";
 import type { Backfill, DatabaseStore } from "./port.ts";
 import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
-import { lockHeads, type Head } from "./secret-head.ts";
+import { canReturn, lockHeads, type Head } from "./secret-head.ts";
 import { inCompany, type SecretStatements } from "./transaction.ts";
 
 const { companySecretVersions } = tables;
@@ -163,6 +163,7 @@ async function replaceCurrent(
 
 /** Whether the current version is still the one to replace, and came from the same place. */
 function isOutdated(head: Head, { origin, over }: Copy): boolean {
+  if (canReturn(head)) return origin === "infisical";
   return head.deletedAt === null && head.origin === origin && head.currentVersion === over;
 }
 

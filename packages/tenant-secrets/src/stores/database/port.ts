@@ -6,10 +6,14 @@ import type { LastUsed } from "./last-used.ts";
 import type { BatchWrite, FullStore, OfSecret, StoredDescription, VersionedOperations } from "../store.ts";
 import type { Transact } from "./transaction.ts";
 
-/** What the database knows of a secret: that it is here, that it was removed, or nothing at all. */
+/**
+ * What the database knows of a secret: that it is here, that it was removed, or nothing at all. A removal of origin `infisical`
+ * counts for companies that were on Infisical since: Infisical did not have the secret then either, so that what it has now was
+ * written there later.
+ */
 export type Lookup<Present> =
   | { readonly state: "present"; readonly secret: Present }
-  | { readonly state: "removed" }
+  | { readonly state: "removed"; readonly origin: SecretHeadRow["origin"] }
   | { readonly state: "unknown" };
 
 export interface FoundSecret {
@@ -24,7 +28,7 @@ export interface DatabaseStore extends FullStore {
   lookup(company: Company, secretKey: string): Promise<Lookup<FoundSecret>>;
   /** As `lookup`, without decrypting anything. */
   findHead(company: Company, secretKey: string): Promise<Lookup<SecretHeadRow>>;
-  /** As `list`, with the secret keys that were removed: an old copy elsewhere must not bring them back. */
+  /** As `list`, with the secret keys that an old copy in Infisical must not bring back: they were removed. */
   listWithTombstones(
     company: Company,
   ): Promise<{ readonly present: readonly StoredDescription[]; readonly removed: ReadonlySet<string> }>;
@@ -38,7 +42,8 @@ export interface DatabaseStore extends FullStore {
   ): Promise<RemoveResult>;
   /**
    * Writes a secret that comes from another place, where the database knows neither a value nor a removal of it; or over a
-   * copy that came from the same place before and was not touched since.
+   * copy that came from the same place before and was not touched since. A removal of origin `infisical` is unknown to a
+   * value from Infisical ({@link Lookup}), and to no other.
    *
    * @returns undefined where the database knows something else, which stays as it is
    */

@@ -8,7 +8,7 @@ import type { Company } from "../../companies/companies.ts";
 import type { DatabaseStore, StorePart } from "./port.ts";
 import type { DatabaseParts } from "./transaction.ts";
 import { graceUntil, isPrevious, latestGraceUntil } from "./grace-windows.ts";
-import { ofSecret, sameSecret } from "./secret-head.ts";
+import { canReturn, ofSecret, sameSecret } from "./secret-head.ts";
 import type { OfSecret, StoredDescription, StoredRemoval } from "../store.ts";
 
 const { companySecrets, companySecretVersions, secretUses } = tables;
@@ -29,7 +29,9 @@ export function createDescriptions({
     );
     return {
       present: rows.flatMap((row) => describeSecret(row, nameOf) ?? []),
-      removed: new Set(rows.filter((row) => row.deletedAt !== null).map((row) => row.secretKey)),
+      removed: new Set(
+        rows.filter((row) => row.deletedAt !== null && !canReturn(row)).map(({ secretKey }) => secretKey),
+      ),
     };
   };
 
@@ -213,6 +215,7 @@ function selectDescriptions(statements: Statements, company: Company) {
       companyId: companySecrets.companyId,
       secretKey: companySecrets.secretKey,
       deletedAt: companySecrets.deletedAt,
+      origin: companySecrets.origin,
       createdAt: companySecrets.createdAt,
       updatedAt: companySecrets.updatedAt,
       expiresAt: companySecrets.expiresAt,

@@ -45,7 +45,7 @@ export function createReading({
     if (head === undefined) return { state: "unknown" };
     if (head.companyId !== company.id || head.secretKey !== secretKey) throw integrityFailure();
     await check(company, head, head);
-    return head.removed ? { state: "removed" } : { state: "present", secret: head };
+    return head.removed ? { state: "removed", origin: head.origin } : { state: "present", secret: head };
   };
 
   const take = async (company: Company, row: EncryptedRow): Promise<EncryptedSecret> => {

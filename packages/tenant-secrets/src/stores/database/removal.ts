@@ -11,6 +11,7 @@ import {
   destroyed,
   expectVersion,
   activeHead,
+  canReturn,
   lockOrMakeHeads,
   ofVersion,
   type Head,
@@ -27,6 +28,8 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
     graceWindows: [],
     expiresAt: null,
     deletedAt: head.deletedAt ?? head.now,
+    // What is removed by this does not come back from Infisical.
+    ...(head.deletedAt === null && { origin: "written" as const }),
     recoverUntil: null,
     purgedAt: head.now,
   });
@@ -54,11 +57,20 @@ export function createRemoval(
       removedByKind: actor.kind,
       removedById: actor.id,
       recoverUntil,
-      // A restored copy does not follow Infisical any more.
+      // It does not come back from Infisical.
       origin: "written",
     });
     return { recoverUntil, version: head.currentVersion ?? undefined };
   };
+
+  /** Of a secret that was removed here before. What can be restored of it stays so. */
+  const renewTombstone = (statements: Statements, head: Head, { caller: { actor } }: CompanyScope) =>
+    changeHead(statements, head, {
+      deletedAt: head.now,
+      removedByKind: actor.kind,
+      removedById: actor.id,
+      origin: "written",
+    });
 
   /** Removes a secret whose head `lock` locks: the head that exists, or else a new one, which is a removal already. */
   const removeLocked = async (
@@ -68,10 +80,13 @@ export function createRemoval(
   ): Promise<RemoveResult> => {
     const change = { action: "secret.remove", of, lock } as const;
     const { recoverUntil } = await changeSecret(scope, change, async (statements, locked) => {
+      const isUnknown = lock !== undefined && locked !== undefined && (locked.made || canReturn(locked.head));
       // Where a secret came here since its caller looked, it would stay; where it was removed, there is none.
-      const head = locked?.made === true ? locked.head : activeHead(locked?.head);
+      const head = isUnknown ? locked.head : activeHead(locked?.head);
       expectVersion(head, of.expectedVersion);
-      return locked?.made === true ? {} : insertTombstone(statements, head, scope);
+      if (!isUnknown) return insertTombstone(statements, head, scope);
+      if (!locked.made) await renewTombstone(statements, head, scope);
+      return {};
     });
     return { recoverUntil };
   };
@@ -99,7 +114,9 @@ export function createRemoval(
           const head = locked?.head;
           if (head?.currentVersion == null) throw notFound();
           if (head.recoverUntil === null || head.recoverUntil <= head.now) throw notFound();
-          await changeHead(statements, head, { deletedAt: null, recoverUntil: null });
+          // A restored copy does not follow Infisical any more.
+          const restored = { deletedAt: null, recoverUntil: null, origin: "written" } as const;
+          await changeHead(statements, head, restored);
           return { version: head.currentVersion };
         });
         return versionOf(changed);

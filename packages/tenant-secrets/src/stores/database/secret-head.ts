@@ -159,6 +159,11 @@ export async function lockHeads(
   return heads.map((head) => genuineHead(statements.headKeys, head));
 }
 
+/** Whether a secret that was removed here was written there since, where Infisical has it: see `Lookup`. */
+export function canReturn({ deletedAt, origin }: Pick<Head, "deletedAt" | "origin">): boolean {
+  return deletedAt !== null && origin === "infisical";
+}
+
 /** The state of a head that has just been made: removed, and never there. */
 export const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
   currentVersion: null,

@@ -7,7 +7,7 @@ import {
   type BackfillMeasurements,
   type BackfillParts,
 } from "./backfill.ts";
-import type { DatabaseStore } from "../database/port.ts";
+import type { DatabaseStore, Lookup } from "../database/port.ts";
 import type { InfisicalStore } from "../infisical/infisical-store.ts";
 import { aroundEach, companyOf, secretKeysOf } from "../operations.ts";
 import type { EncryptedSecret } from "../encrypted-secret.ts";
@@ -42,7 +42,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
 
   const find: SecretStore["find"] = async (company, secretKey) => {
     const knowledge = await database.lookup(company, secretKey);
-    if (knowledge.state === "removed") return undefined;
+    if (stateOf(knowledge) === "removed") return undefined;
     if (knowledge.state === "present") {
       const { encrypted, origin } = knowledge.secret;
       return origin === "infisical" ? backfill.refresh(company, secretKey, encrypted) : encrypted;
@@ -55,8 +55,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     aroundEach(operations, async (subject, about, proceed) => {
       const company = companyOf(subject);
       for (const secretKey of secretKeysOf(about)) {
-        const { state } = await database.findHead(company, secretKey);
-        if (state !== "unknown") continue;
+        if (stateOf(await database.findHead(company, secretKey)) !== "unknown") continue;
         const found = await backfillFromInfisical(company, secretKey, { waits: true });
         if (found?.version === 0) throw onlyInInfisical();
       }
@@ -85,7 +84,7 @@ export function createHybridStore(parts: HybridParts): HybridStore {
       const { company } = scope;
       const { secretKey, inInfisical = false, ...options } = removal;
       const of = { ...options, secretKey };
-      const { state } = await database.findHead(company, secretKey);
+      const state = stateOf(await database.findHead(company, secretKey));
       if (state === "removed" && inInfisical && (await infisical.has(company, secretKey))) {
         await infisical.erase(scope, secretKey);
         return { leftInInfisical: false };
@@ -128,6 +127,11 @@ export function createHybridStore(parts: HybridParts): HybridStore {
     checks: afterBackfill(database.checks),
     touchLastUsed: database.touchLastUsed,
   };
+}
+
+/** What the database knows of a secret, where Infisical can have it. */
+function stateOf(knowledge: Lookup<unknown>): Lookup<unknown>["state"] {
+  return knowledge.state === "removed" && knowledge.origin === "infisical" ? "unknown" : knowledge.state;
 }
 
 function unreachable(error: unknown): StoredList {
