@@ -129,8 +129,10 @@ function decryptSecret(item: z.output<typeof secret>, { path }: Scope): Infisica
  * Two creates at once can leave two secrets of one name, which the older server lists side by side in random
  * order. Updates reach only one of them, so the higher version is the one that was written to since; where that
  * is a tie, the later one. Every process must choose the same, or caches would disagree.
+ *
+ * @returns ordered by name
  */
-function newestOfEach<Item extends InfisicalSecretSummary>(items: readonly Item[]): Item[] {
+export function newestOfEach<Item extends InfisicalSecretSummary>(items: readonly Item[]): Item[] {
   const newest = new Map<string, Item>();
   for (const item of items) {
     const rival = newest.get(item.secretKey);

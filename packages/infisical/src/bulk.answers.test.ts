@@ -17,20 +17,23 @@ const row = {
   createdAt: "2026-01-01T00:00:00.000Z",
   updatedAt: "2026-01-01T00:00:00.000Z",
 };
-const wrongRows: unknown[] = [
+const wrongSummaries: unknown[] = [
   null,
   { ...row, id: undefined },
   { ...row, id: "" },
   { ...row, secretKey: "" },
-  { ...row, secretValue: null },
   { ...row, version: "1" },
   { ...row, version: 0 },
   { ...row, updatedAt: "yesterday" },
-  { ...row, type: "secret" },
-  { ...row, tags: {} },
   { ...row, environment: "prod" },
   { ...row, workspace: "another" },
   { ...row, secretPath: "/tenants/other" },
+];
+const wrongRows: unknown[] = [
+  ...wrongSummaries,
+  { ...row, secretValue: null },
+  { ...row, type: "secret" },
+  { ...row, tags: {} },
 ];
 const wrongFolders: unknown[] = [
   null,
@@ -41,11 +44,11 @@ const wrongFolders: unknown[] = [
   { id: "1", name: "a", relativePath: "/b/xa" },
 ];
 const garbage: unknown[] = [html, "", "null", "[]", '{"secrets":[{"id', {}, { secrets: null, folders: {} }];
-const reads: Readonly<Record<string, (bulk: BulkClient) => Promise<unknown>>> = {
-  survey: (bulk) => bulk.survey(path),
-  surveySummaries: (bulk) => bulk.surveySummaries(path),
-  countImports: (bulk) => bulk.countImports(path),
-  listFoldersBelow: (bulk) => bulk.listFoldersBelow("/tenants"),
+const reads = {
+  survey: (bulk: BulkClient) => bulk.survey(path),
+  surveySummaries: (bulk: BulkClient) => bulk.surveySummaries(path),
+  countImports: (bulk: BulkClient) => bulk.countImports(path),
+  listFoldersBelow: (bulk: BulkClient) => bulk.listFoldersBelow("/tenants"),
 };
 
 test("rejects every answer that is not exactly about its request", async () => {
@@ -67,9 +70,14 @@ test("rejects every answer that is not exactly about its request", async () => {
       expect([title, body, code]).toEqual([title, body, "INVALID_RESPONSE"]);
     }
   }
-  for (const wrong of wrongRows) {
-    const failure = await failureOf(answered({ secrets: [fitting(wrong)] }, (each) => each.survey(path)));
-    expect([wrong, failure.code]).toEqual([wrong, "INVALID_RESPONSE"]);
+  for (const [wrongs, call] of [
+    [wrongRows, reads.survey],
+    [wrongSummaries, reads.surveySummaries],
+  ] as const) {
+    for (const wrong of wrongs) {
+      const failure = await failureOf(answered({ secrets: [fitting(wrong)] }, call));
+      expect([wrong, failure.code]).toEqual([wrong, "INVALID_RESPONSE"]);
+    }
   }
   for (const wrong of wrongFolders) {
     const failure = await failureOf(

@@ -1,11 +1,11 @@
 import { expect, test, vi } from "vitest";
-import type { BulkClient } from "./bulk.ts";
+import type { BulkClient, EachRequest } from "./bulk.ts";
 import type { Fault } from "./emulator/index.ts";
 import type { InfisicalCall } from "./observation.ts";
 import { count, failureOf, generations, login, name, path, startFixture, value } from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 const bulkCalls: Readonly<Record<string, (bulk: BulkClient) => Promise<unknown>>> = {
   survey: (bulk) => bulk.survey(path),
@@ -143,17 +143,28 @@ test("a limit that was configured is known before the server has told one", asyn
   expect(await failureOf(bulk.survey(path))).toMatchObject({ code: "RATE_LIMITED", isOwnLimit: true });
 });
 
-test("a walk through folders waits before each of its requests as it is told", async () => {
+test("the user of a walk through folders paces its requests, and repeats one that was refused", async () => {
   await using fixture = await startFixture({ emulator: { generation: "older" } });
   const { client, emulator } = fixture;
-  for (const each of ["a", "b", "c"]) await client.createFolder(`/tenants/${each}`);
+  for (const folder of ["a", "b", "c"]) await client.createFolder(`/tenants/${folder}`);
   const bulk = client.bulk();
   await bulk.survey(path);
   const before = emulator.requests().length;
   const seen: number[] = [];
-  const pace = async () => void seen.push(emulator.requests().length - before);
-  expect(await bulk.listFoldersBelow("/tenants", { pace })).toHaveLength(3);
-  expect(seen).toEqual([0, 1, 2, 3]);
+  const each: EachRequest = async (request) => {
+    seen.push(emulator.requests().length - before);
+    try {
+      return await request();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      return request();
+    }
+  };
+  const refused = { kind: "answer", status: 429, headers: { "retry-after": "1" } } as const;
+  emulator.faults.add({ kind: "delay", durationMs: 1 }, { times: 2, path: /folders/ });
+  emulator.faults.add(refused, { path: /folders/ });
+  expect(await bulk.listFoldersBelow("/tenants", { each })).toHaveLength(3);
+  expect(seen).toEqual([0, 1, 2, 4]);
 });
 
 test("folders with names that no path can have are listed, and not entered", async () => {

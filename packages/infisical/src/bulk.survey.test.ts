@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { newestOfEach } from "./answers.ts";
 import {
   ask,
   asRecord,
@@ -13,7 +14,7 @@ import {
 import type { Fixture } from "./testing/fixture.ts";
 
 // Real time passes here; a busy machine may take its own on top.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 const raw = "/api/v3/secrets/raw";
 
@@ -114,6 +115,8 @@ describe.for(generations)("a server: %s", (generation) => {
     expect(new Set(rows.map(({ id }) => id)).size).toBe(6);
     const twins = rows.filter(({ secretKey }) => secretKey === name);
     expect(new Set(twins.map((twin) => twin.value))).toEqual(new Set(["fake-1", "fake-2"]));
+    const [listed] = (await fixture.client.listSecrets(path)).filter((each) => each.secretKey === name);
+    expect(newestOfEach(twins)).toMatchObject([listed]);
     expect(rows.find(({ secretKey }) => secretKey === "__proto__")?.value).toBe("fake-__proto__");
     expect((await fixture.client.bulk().surveySummaries(path))?.map(({ id }) => id)).toEqual(
       rows.map(({ id }) => id),

@@ -27,9 +27,11 @@ export interface BulkOptions {
 }
 
 export interface FolderSurvey {
-  /** Ordered by name, then id. Of secrets that share a name, reads are answered with any. */
+  /** Ordered by name, then id. Of secrets that share a name, lists of live calls have the one that `newestOfEach` leaves. */
   readonly rows: readonly SurveyedSecret[];
 }
+
+export type EachRequest = <T>(request: () => Promise<T>) => Promise<T>;
 
 /**
  * Reads and writes of whole companies. It has a log-in, connections, a circuit breaker and a rate budget of its own, so
@@ -56,12 +58,9 @@ export interface BulkClient extends SingleCalls {
    * All folders below a path at any depth; none for a missing folder. An older server is asked once for each folder, and shows what
    * is below one of the folders that share a path. Folders with names of other characters than ours are named, not entered.
    *
-   * @param options.pace waited for before each request
+   * @param options.each makes each of the requests: to wait before it, or to repeat one that was refused
    */
-  listFoldersBelow(
-    path: string,
-    options?: { readonly pace?: () => Promise<void> },
-  ): Promise<readonly FolderBelow[]>;
+  listFoldersBelow(path: string, options?: { readonly each?: EachRequest }): Promise<readonly FolderBelow[]>;
   /**
    * The rate limit of a route as its last answer told it, less the requests sent since; without a route, of the one that has
    * the smallest part of its limit left. Undefined while no answer has told one.
@@ -109,15 +108,18 @@ export function createBulkClient(destination: Destination, options: BulkOptions)
         check: () => checkPath(path),
         work: (deadline) => surveys.imports(deadline, path),
       }),
-    listFoldersBelow: (path, { pace } = {}) =>
-      walkFolders(path, async (at) => {
-        await pace?.();
-        return call("listFoldersBelow", {
-          check: () => checkPath(at),
-          work: (deadline) => surveys.folders(deadline, at),
-        });
-      }),
+    listFoldersBelow: (path, { each = atOnce } = {}) =>
+      walkFolders(path, (at) =>
+        each(() =>
+          call("listFoldersBelow", {
+            check: () => checkPath(at),
+            work: (deadline) => surveys.folders(deadline, at),
+          }),
+        ),
+      ),
     rate: (route) => exchange.rate(route),
     state: () => connection.state(),
   };
 }
+
+const atOnce: EachRequest = (request) => request();

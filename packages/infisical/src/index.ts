@@ -1,6 +1,7 @@
+export { newestOfEach } from "./answers.ts";
 export type { InfisicalFolder, InfisicalSecret, InfisicalSecretSummary } from "./answers.ts";
 export type { BreakerState } from "./breaker.ts";
-export type { BulkClient, BulkOptions, FolderSurvey } from "./bulk.ts";
+export type { BulkClient, BulkOptions, EachRequest, FolderSurvey } from "./bulk.ts";
 export { createInfisicalClient } from "./client.ts";
 export type { InfisicalClient, InfisicalEnvironment, InfisicalOptions } from "./client.ts";
 export { InfisicalError } from "./errors.ts";

@@ -11,7 +11,8 @@ test.for(generations)("secrets carry tags and reminders, and are listed by tag: 
   const send = (method: string, target: string, body?: unknown) =>
     ask(emulator, { method, target, body, token });
   const place = { workspaceId: emulator.projectId, environment: "dev", secretPath: path };
-  const tags = `/api/v1/workspace/${emulator.projectId}/tags`;
+  const projects = generation === "older" ? "workspace" : "projects";
+  const tags = `/api/v1/${projects}/${emulator.projectId}/tags`;
   const made = await send("POST", tags, { slug: "billing", color: "#ff0000" });
   const id = String(asRecord(made.body["tag"])["id"]);
   expect((await send("POST", tags, { slug: "billing", color: "" })).status).toBe(400);
