@@ -76,17 +76,20 @@ test("a breaker that bulk calls have opened is theirs alone, and so is that of l
 
 test("bulk calls that hang take no connection of live calls, and have two at once themselves", async () => {
   await using fixture = await startFixture();
-  const { client, emulator } = fixture;
+  const { emulator } = fixture;
+  const client = fixture.clientWith({ deadlineMs: 30_000 });
   await client.putSecret(path, name, value);
-  const bulk = client.bulk({ deadlineMs: 1_500 });
+  const bulk = client.bulk({ deadlineMs: 10_000 });
   await bulk.survey(path);
   const before = emulator.requests().length;
   emulator.faults.add({ kind: "stalled-headers" }, { times: 2, path: /secrets/ });
-  const hanging = Array.from({ length: 20 }, () => failureOf(bulk.survey(path)));
-  await vi.waitFor(() => expect(emulator.requests().length).toBe(before + 2));
-  const startedAt = performance.now();
+  let hasEnded = false;
+  const hanging = Array.from({ length: 20 }, () =>
+    failureOf(bulk.survey(path)).finally(() => (hasEnded = true)),
+  );
+  await vi.waitFor(() => expect(emulator.requests().length).toBe(before + 2), 5_000);
   await Promise.all(Array.from({ length: 20 }, (_, i) => client.findSecret(`/tenants/company-${i}`, name)));
-  expect(performance.now() - startedAt).toBeLessThan(1_400);
+  expect(hasEnded).toBe(false);
   expect(emulator.requests().length).toBe(before + 22);
   expect(new Set((await Promise.all(hanging)).map(({ code }) => code))).toEqual(new Set(["TIMEOUT"]));
 });
