@@ -297,6 +297,21 @@ it("T49 Chart and table agree with `audit.list` counts, reads that were counted 
   await page.waitForURL(/last=24h/);
 });
 
+it("the bars of days are those of the person's time zone, and of a longer time those of UTC, as the page says", async () => {
+  const { page, open } = await world.auditor(company, { timezoneId: "Pacific/Kiritimati" });
+  await open(`${address}?last=30d`);
+  await page.getByText("A bar is one day, from midnight to midnight in Pacific/Kiritimati.").waitFor();
+  const last = page.getByRole("toolbar").getByRole("button").last();
+  const days = (timeZone: string) =>
+    new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone });
+  // Fourteen hours before UTC, so that most of the day it is another one.
+  const today = days("Pacific/Kiritimati").format(new Date());
+  expect(await last.getAttribute("aria-label")).toContain(`Only ${today}: `);
+  await open(`${address}?last=90d`);
+  await page.getByText("A bar is 2 days, from midnight to midnight in UTC.").waitFor();
+  expect(await last.getAttribute("aria-label")).toContain(`${days("UTC").format(new Date())} (UTC)`);
+});
+
 it("a member is told who can read it, and nothing is asked", async () => {
   const { page, open } = await world.member(company);
   await open(address);
@@ -322,6 +337,11 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
       .waitFor();
     await expectAccessible(page);
     await expectNoOverflow(page);
+    if (viewport.width === 1280) {
+      const what = await page.getByRole("columnheader", { name: "What" }).boundingBox();
+      // Most actions stand in one line of it.
+      expect(what?.width).toBeGreaterThanOrEqual(220);
+    }
     await shoot("list");
     await page.getByRole("button", { name: "What", exact: true }).click();
     await shoot("filter");
@@ -338,6 +358,12 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "How to check it yourself" }).click();
     await shoot("proof");
+    const steps = await opened(page).getByRole("listitem").all();
+    expect(steps).toHaveLength(3);
+    // Anything else has no number.
+    for (const step of steps) {
+      expect(await step.evaluate((item) => getComputedStyle(item).display)).toBe("list-item");
+    }
     await page.keyboard.press("Escape");
     await open(`${address}?secret=CUSTOM_NEVER_THERE`);
     await page.getByRole("heading", { name: "No event fits" }).waitFor();

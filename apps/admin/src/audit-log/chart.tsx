@@ -6,7 +6,8 @@ import { Time } from "../ui/time.tsx";
 import { counts, countWords, type Count } from "./action-words.ts";
 import { Bars } from "./bars.tsx";
 import { countOfFilters, type AuditSearch } from "./search.ts";
-import { barsOf, wordsOfSpan, type Bar, type Span } from "./span.ts";
+import { wordsOfBar, wordsOfStep } from "./span-words.ts";
+import { barsOf, type Bar, type Span, type Step } from "./span.ts";
 
 const looks: Readonly<Record<Count, readonly [fill: string, swatch: string]>> = {
   reads: ["fill-control", "bg-control"],
@@ -33,37 +34,40 @@ interface AsksForSummary {
 /** The counts of a time, of all secrets or of one. */
 export function useSummary({ company, span, secretKey }: AsksForSummary) {
   const trpc = useTRPC();
-  const { from, to, by, stepMs } = span;
+  const { from, to, by, step } = span;
   return useQuery(
     trpc.audit.summary.queryOptions(
       { company, from, to, by, secretKey },
-      { enabled: stepMs !== undefined, placeholderData: keepPreviousData, gcTime: 0 },
+      { enabled: step !== undefined, placeholderData: keepPreviousData, gcTime: 0 },
     ),
   );
 }
 
 /** How much was read, revealed, changed and refused, over the time that is looked at. */
-export function Chart({ query, span: { stepMs }, search, onSearch }: ChartProps): ReactNode {
+export function Chart({ query, span: { step }, search, onSearch }: ChartProps): ReactNode {
   const { data, error, refetch } = query;
-  if (stepMs === undefined) {
+  if (step === undefined) {
     return <p className="text-muted">The chart shows at most 1,000 days. Choose a shorter time to see it.</p>;
   }
   if (error !== null) return <ErrorNotice error={error} onRetry={() => void refetch()} />;
   return (
     <section
       aria-label="How much was done"
-      className="grid min-h-[204px] content-start gap-3 rounded-panel border border-line bg-surface px-4 py-3"
+      className="grid min-h-[232px] content-start gap-3 rounded-panel border border-line bg-surface px-4 py-3"
     >
-      {data !== undefined && <Shown search={search} onSearch={onSearch} bars={barsOf(data, stepMs)} />}
+      {data !== undefined && (
+        <Shown search={search} onSearch={onSearch} bars={barsOf(data, step)} step={step} />
+      )}
     </section>
   );
 }
 
-function Shown({
-  bars,
-  search,
-  onSearch,
-}: Pick<ChartProps, "search" | "onSearch"> & { readonly bars: readonly Bar[] }): ReactNode {
+interface ShownProps extends Pick<ChartProps, "search" | "onSearch"> {
+  readonly bars: readonly Bar[];
+  readonly step: Step;
+}
+
+function Shown({ bars, step, search, onSearch }: ShownProps): ReactNode {
   const [pointed, setPointed] = useState<number>();
   const total = (count: Count): number => bars.reduce((sum, bar) => sum + bar[count], 0);
   const bar = pointed === undefined ? undefined : bars[pointed];
@@ -78,7 +82,7 @@ function Shown({
       <Bars
         label="Bars of time: one shows only that time"
         bars={bars.map((each) => ({
-          label: `Only ${wordsOfSpan(each.from, each.to)}: ${amountsOf(each)}`,
+          label: `Only ${wordsOfBar(each, step)}: ${amountsOf(each)}`,
           parts: counts.map((count) => each[count]),
         }))}
         looks={counts.map((count) => looks[count][0])}
@@ -95,16 +99,17 @@ function Shown({
           <Ends bars={bars} />
         ) : (
           <span className="text-ink">
-            {wordsOfSpan(bar.from, bar.to)}: {amountsOf(bar)}
+            {wordsOfBar(bar, step)}: {amountsOf(bar)}
           </span>
         )}
       </div>
+      <p className="-mt-2 text-small text-muted">{wordsOfStep(step)}</p>
       {isNarrower && (
         <p className="text-small text-muted">
           These counts are of everybody and of all requests: who, what and outcome narrow the list alone.
         </p>
       )}
-      <CountsTable bars={bars} />
+      <CountsTable bars={bars} step={step} />
     </>
   );
 }
@@ -149,7 +154,7 @@ function Legend({
 }
 
 /** For those who do not see the bars. */
-function CountsTable({ bars }: { readonly bars: readonly Bar[] }): ReactNode {
+function CountsTable({ bars, step }: Pick<ShownProps, "bars" | "step">): ReactNode {
   return (
     <div className="sr-only">
       <table>
@@ -169,7 +174,7 @@ function CountsTable({ bars }: { readonly bars: readonly Bar[] }): ReactNode {
             .filter((bar) => counts.some((count) => bar[count] > 0))
             .map((bar) => (
               <tr key={bar.from.getTime()}>
-                <th scope="row">{wordsOfSpan(bar.from, bar.to)}</th>
+                <th scope="row">{wordsOfBar(bar, step)}</th>
                 {counts.map((count) => (
                   <td key={count}>{bar[count]}</td>
                 ))}

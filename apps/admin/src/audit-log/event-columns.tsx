@@ -20,7 +20,7 @@ const outcomes: Readonly<Record<Outcome, readonly [tone: Tone, icon: LucideIcon]
 function OutcomeCell({ outcome, reason }: Pick<AuditEvent, "outcome" | "reason">): ReactNode {
   const [tone, Icon] = outcomes[outcome];
   return (
-    <span className="grid max-w-56 justify-items-start gap-0.5 py-1 max-tablet:ml-auto max-tablet:justify-items-end">
+    <span className="grid max-w-56 min-w-24 justify-items-start gap-0.5 py-1 max-tablet:ml-auto max-tablet:justify-items-end">
       {outcome === "success" ? (
         <span className="inline-flex items-center gap-1.5">
           <Icon size={14} aria-hidden className="text-ok" />
@@ -44,8 +44,8 @@ function SecretCell({ secretKey, version }: Pick<AuditEvent, "secretKey" | "vers
   // On phones the line has a label.
   if (secretKey === null) return <span className="text-muted tablet:hidden">–</span>;
   return (
-    <span className="flex max-w-60 min-w-0 gap-1.5 font-mono text-code max-tablet:ml-auto max-tablet:justify-end">
-      <span translate="no" className="truncate">
+    <span className="flex max-w-52 min-w-0 gap-1.5 font-mono text-code max-tablet:ml-auto max-tablet:justify-end">
+      <span translate="no" title={secretKey} className="truncate">
         {secretKey}
       </span>
       {version !== null && <span className="shrink-0 text-muted">v{version}</span>}
@@ -69,7 +69,7 @@ export function columnsFor(onOpen: (event: AuditEvent) => void): readonly Column
       id: "who",
       header: "Who",
       cell: ({ actorKind: kind, actorId: id, actorName: name }) => (
-        <span className="block max-w-44 max-tablet:ml-auto">
+        <span className="block max-w-36 max-tablet:ml-auto">
           <ActorName actor={{ kind, id, name }} />
         </span>
       ),
@@ -79,7 +79,7 @@ export function columnsFor(onOpen: (event: AuditEvent) => void): readonly Column
       header: "What",
       onPhone: "heading",
       cell: (event) => (
-        <span className="block tablet:min-w-44">
+        <span className="block tablet:min-w-52">
           <button type="button" className={`text-left ${rowLinkLook}`} onClick={() => onOpen(event)}>
             {wordsOfAction(event.action)}
           </button>

@@ -92,26 +92,34 @@ function HowTo({
               ? "Export the events of a company, on the page of its audit log or by the command line."
               : "Export the events of a time. The file has a proof for each."}
           </li>
-          <li className="grid gap-2">
-            <span>
-              Get the public keys from an operator, as a file. Its fingerprint, which you can compare, is
-            </span>
+          <Step text="Get the public keys from an operator, as a file. Compare its fingerprint with the one below.">
             <Command text="openssl pkey -pubin -in audit-keys.pem -outform der | sha256sum" />
             <code translate="no" className="font-mono text-code break-all">
               {keyFingerprint}
             </code>
-          </li>
-          <li className="grid gap-2">
-            <span>Verify the file. It needs no credential and no network.</span>
+          </Step>
+          <Step text="Verify the file. It needs no credential and no network.">
             <Command
               text={`pnpm secrets audit verify-export ${company ?? "acmecorp"}.jsonl --public-key audit-keys.pem`}
             />
-          </li>
+          </Step>
         </ol>
         <p className="text-muted">
           It shows that no event was changed. It cannot show that none was left out.
         </p>
       </Dialog>
     </>
+  );
+}
+
+/** An item of the list, whose number a grid of its own would take away. */
+function Step({ text, children }: { readonly text: string; readonly children: ReactNode }): ReactNode {
+  return (
+    <li>
+      <div className="grid gap-2">
+        <span>{text}</span>
+        {children}
+      </div>
+    </li>
   );
 }

@@ -4,9 +4,25 @@ import { presets, type AuditSearch } from "./search.ts";
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
+/** What a bar stands for. Days are of the browser's time zone, or of UTC. */
+export interface Step {
+  readonly unit: "hour" | "day" | "UTC day";
+  readonly count: number;
+}
+
 const maxBars = 62;
-/** What a bar may stand for: hours that divide a day, then days. */
-const steps = [1, 3, 6, 24, 48, 7 * 24, 14 * 24, 28 * 24].map((hours) => hours * hourMs);
+/** The shortest first; hours divide a day. A longer time than 1,000 hours has no local days: the API counts it by days in UTC. */
+const steps: readonly Step[] = [
+  { unit: "hour", count: 1 },
+  { unit: "hour", count: 3 },
+  { unit: "hour", count: 6 },
+  { unit: "day", count: 1 },
+  { unit: "UTC day", count: 1 },
+  { unit: "UTC day", count: 2 },
+  { unit: "UTC day", count: 7 },
+  { unit: "UTC day", count: 14 },
+  { unit: "UTC day", count: 28 },
+];
 /** The most hours or days of one answer of `audit.summary`. */
 const maxBuckets = 1000;
 
@@ -18,8 +34,8 @@ export interface Span {
   readonly isOpen: boolean;
   /** What the API is to count by. */
   readonly by: "hour" | "day";
-  /** Of one bar, in milliseconds; undefined for a span that is too long for bars. */
-  readonly stepMs: number | undefined;
+  /** Of one bar; undefined for a span that is too long for bars. */
+  readonly step: Step | undefined;
 }
 
 /**
@@ -30,20 +46,65 @@ export interface Span {
  */
 export function spanOf({ last: preset = "7d", from, to }: AuditSearch, now: number): Span {
   const isOpen = from === undefined || to === undefined;
-  const begin = isOpen ? now - presets[preset].ms : Date.parse(from);
-  const end = isOpen ? now : Date.parse(to);
-  for (const stepMs of steps) {
-    const by = stepMs < dayMs ? "hour" : "day";
-    const unit = by === "hour" ? hourMs : dayMs;
-    const bar = Math.min(stepMs, dayMs);
-    const first = isOpen ? floor(begin, bar) : begin;
-    const last = isOpen ? ceil(end, bar) : end;
-    const counted = ceil(last, unit) - floor(first, unit);
-    if (counted / stepMs <= maxBars && counted / unit <= maxBuckets) {
-      return { from: new Date(first), to: new Date(last), isOpen, by, stepMs };
+  const begin = new Date(isOpen ? now - presets[preset].ms : from);
+  const end = new Date(isOpen ? now : to);
+  for (const step of steps) {
+    const by = step.unit === "UTC day" ? "day" : "hour";
+    const first = isOpen ? beginOf(begin, step) : begin;
+    const last = isOpen ? endOf(end, step) : end;
+    const counted = roundedOutwards(first, last, by);
+    const isCounted = counted.buckets <= maxBuckets && isOfHours(first, step);
+    if (isCounted && edgesOf(counted, step).length - 1 <= maxBars) {
+      return { from: first, to: last, isOpen, by, step };
     }
   }
-  return { from: new Date(begin), to: new Date(end), isOpen, by: "day", stepMs: undefined };
+  return { from: begin, to: end, isOpen, by: "day", step: undefined };
+}
+
+/** As the API rounds a time. */
+function roundedOutwards(from: Date, to: Date, by: Span["by"]) {
+  const unit = by === "hour" ? hourMs : dayMs;
+  const first = Math.floor(from.getTime() / unit) * unit;
+  const last = Math.ceil(to.getTime() / unit) * unit;
+  return { from: new Date(first), to: new Date(last), buckets: (last - first) / unit };
+}
+
+/** Hours are counted in UTC: where local days begin within one, they cannot be added up. */
+function isOfHours(at: Date, { unit }: Step): boolean {
+  return unit !== "day" || at.getTimezoneOffset() % 60 === 0;
+}
+
+/** Where the bar begins that a moment is in. */
+function beginOf(at: Date, { unit, count }: Step): Date {
+  if (unit === "hour") return new Date(Math.floor(at.getTime() / (count * hourMs)) * count * hourMs);
+  const begin = new Date(at);
+  if (unit === "day") begin.setHours(0, 0, 0, 0);
+  else begin.setUTCHours(0, 0, 0, 0);
+  return begin;
+}
+
+/** Where the bar ends that a moment is in; hours begin at multiples of them, days at any. */
+function endOf(at: Date, step: Step): Date {
+  const begin = beginOf(at, step);
+  return begin.getTime() === at.getTime()
+    ? begin
+    : nextOf(begin, { ...step, count: step.unit === "hour" ? step.count : 1 });
+}
+
+/** Where the bar after one begins: local days have 23 to 25 hours. */
+function nextOf(at: Date, { unit, count }: Step): Date {
+  if (unit === "hour") return new Date(at.getTime() + count * hourMs);
+  const next = beginOf(at, { unit, count });
+  if (unit === "day") next.setDate(next.getDate() + count);
+  else next.setUTCDate(next.getUTCDate() + count);
+  return next;
+}
+
+/** Where bars begin, and the end of the last one. */
+function edgesOf({ from, to }: Pick<Span, "from" | "to">, step: Step): readonly Date[] {
+  const edges = [from];
+  for (let next = nextOf(from, step); next < to; next = nextOf(next, step)) edges.push(next);
+  return [...edges, to];
 }
 
 export interface Bar extends Readonly<Record<Count, number>> {
@@ -58,36 +119,21 @@ interface Summary {
 }
 
 /** All bars of an answer in order, also those in which nothing was done. */
-export function barsOf({ from, to, buckets }: Summary, stepMs: number): readonly Bar[] {
-  const begin = from.getTime();
-  return Array.from({ length: Math.ceil((to.getTime() - begin) / stepMs) }, (_, i) => {
-    const start = begin + i * stepMs;
-    const end = Math.min(start + stepMs, to.getTime());
-    const within = buckets.filter(({ at }) => at.getTime() >= start && at.getTime() < end);
+export function barsOf(summary: Summary, step: Step): readonly Bar[] {
+  const edges = edgesOf(summary, step);
+  return edges.slice(1).map((end, i) => {
+    const start = edges[i] ?? end;
+    const within = summary.buckets.filter(({ at }) => at >= start && at < end);
     const sum = (count: Count): number => within.reduce((total, bucket) => total + bucket[count], 0);
     return {
-      from: new Date(start),
-      to: new Date(end),
+      from: start,
+      to: end,
       reads: sum("reads"),
       reveals: sum("reveals"),
       changes: sum("changes"),
       denials: sum("denials"),
     };
   });
-}
-
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-
-/** A span in local words: "24 Nov 2026", "24 Nov 2026, 12:00 – 15:00", "1 Nov 2026 – 24 Nov 2026". The end is not in it. */
-export function wordsOfSpan(from: Date, to: Date): string {
-  const isWholeDays = isMidnight(from) && isMidnight(to);
-  const lastDay = day.format(new Date(to.getTime() - 1));
-  const isOneDay = day.format(from) === lastDay;
-  if (isWholeDays) return isOneDay ? day.format(from) : `${day.format(from)} – ${lastDay}`;
-  return isOneDay
-    ? `${day.format(from)}, ${time.format(from)} – ${time.format(to)}`
-    : `${day.format(from)}, ${time.format(from)} – ${day.format(to)}, ${time.format(to)}`;
 }
 
 /** The local day of a moment, as a field for days has it: 2026-11-24. */
@@ -107,16 +153,4 @@ export function dayAfter(text: string): Date | undefined {
   const at = startOfDay(text);
   at?.setDate(at.getDate() + 1);
   return at;
-}
-
-function isMidnight(at: Date): boolean {
-  return at.getHours() === 0 && at.getMinutes() === 0;
-}
-
-function floor(at: number, unit: number): number {
-  return Math.floor(at / unit) * unit;
-}
-
-function ceil(at: number, unit: number): number {
-  return Math.ceil(at / unit) * unit;
 }

@@ -4,7 +4,8 @@ import { Button } from "../ui/button.tsx";
 import { TextField } from "../ui/field.tsx";
 import { Chip } from "./filter-chip.tsx";
 import { isPreset, presets, type AuditSearch, type Preset } from "./search.ts";
-import { dayAfter, dayOf, startOfDay, wordsOfSpan, type Span } from "./span.ts";
+import { wordsOfSpan } from "./span-words.ts";
+import { dayAfter, dayOf, startOfDay, type Span } from "./span.ts";
 
 interface TimeFilterProps {
   readonly search: AuditSearch;
