@@ -113,7 +113,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     members: createMembers(operations, companies, accounts),
     users: createUsers(operations, accounts),
     signInSteps: createSignInSteps(audit, limits),
-    me: createMe(operations, rows, accounts),
+    me: createMe({ ...base, rows, accounts }),
     invitations: createInvitations(operations, companies, mailing),
     acceptance: createAcceptance({ ...base, limits, accounts }),
     mailing,

@@ -51,8 +51,9 @@ export function useCompanyChanges(company: string): void {
     const hasMoved = (counter: Exclude<keyof Stamp, "source">): boolean =>
       before.source !== stamp.source || before[counter] !== stamp[counter];
     const askAgain = async (): Promise<void> => {
-      // First what the person may do now: a list that became forbidden is not asked for.
-      if (hasMoved("members")) await queryClient.invalidateQueries(trpc.me.get.pathFilter());
+      // First what the person may do now: a list that became forbidden, or whose keys were destroyed, is not asked for.
+      if (hasMoved("members") || hasMoved("secrets"))
+        await queryClient.invalidateQueries(trpc.me.get.pathFilter());
       const account = queryClient.getQueryData(trpc.me.get.queryKey());
       const mayManage = permits(account, company, "members");
       if (hasMoved("secrets") && permits(account, company, "describe"))

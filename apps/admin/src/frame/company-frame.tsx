@@ -1,18 +1,33 @@
-import { Link, Outlet, useParams } from "@tanstack/react-router";
+import { Link, Outlet, useMatchRoute, useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { buttonLook } from "../ui/button.tsx";
 import { useAccount } from "./account.ts";
 import { useCompanyChanges } from "./company-changes.ts";
 import { Page } from "./page.tsx";
+import { ShreddedPage } from "./shredded-page.tsx";
 import { SuspendedPage } from "./suspended-page.tsx";
 
-/** Around each page of a company. A company of others and one that does not exist look the same. */
+/**
+ * Around each page of a company. A company of others and one that does not exist look the same. Of one whose keys were destroyed
+ * the pages of secrets are gone.
+ */
 export function CompanyFrame(): ReactNode {
   const { company } = useParams({ from: "/signed-in/c/$company" });
   const { companies } = useAccount();
   const found = companies.find(({ subdomain }) => subdomain === company);
+  const isOfSecrets = useMatchRoute()({ to: "/c/$company/secrets", fuzzy: true }) !== false;
   if (found === undefined) return <NotYoursPage />;
-  if (found.suspended) return <SuspendedPage company={company} />;
+  const { shreddedAt, suspended } = found;
+  if (shreddedAt !== undefined && (isOfSecrets || suspended)) {
+    return (
+      <ShreddedPage
+        company={company}
+        at={shreddedAt}
+        canReadLog={!suspended && found.verbs.includes("audit")}
+      />
+    );
+  }
+  if (suspended) return <SuspendedPage company={company} />;
   return (
     <>
       <CompanyChanges key={company} company={company} />

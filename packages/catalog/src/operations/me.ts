@@ -19,6 +19,8 @@ const Account = z.object({
         verbs: z.array(z.enum(verbs)).readonly(),
         /** Whether its secrets are neither read nor written until an operator resumes it. */
         suspended: z.boolean(),
+        /** When its keys were destroyed: none of its values can be decrypted any more. Left out where they are there. */
+        shreddedAt: z.date().optional(),
         /** Whether the company asks a second factor of all its members. */
         secondFactorRequired: z.boolean(),
       }),

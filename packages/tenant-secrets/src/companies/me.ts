@@ -1,4 +1,5 @@
 import type { AuditAction } from "@repo/audit-log";
+import type { Database } from "@repo/db";
 import {
   type Account,
   type Caller,
@@ -23,6 +24,7 @@ import type { Operations } from "../access/operation.ts";
 import { permissions } from "../access/permissions.ts";
 import type { Accounts } from "./accounts.ts";
 import type { CompanyRows } from "./company-rows.ts";
+import { selectShredded } from "./shredded.ts";
 
 /**
  * The account of the person who asks. Each method throws FORBIDDEN for a caller without a session, and NOT_SUPPORTED where
@@ -70,11 +72,14 @@ interface Own {
   readonly session: Session;
 }
 
-export function createMe(
-  operations: Operations,
-  rows: Pick<CompanyRows, "findById">,
-  accounts: Accounts | undefined,
-): Me {
+interface Dependencies {
+  readonly operations: Operations;
+  readonly database: Database;
+  readonly rows: Pick<CompanyRows, "findById">;
+  readonly accounts: Accounts | undefined;
+}
+
+export function createMe({ operations, database, rows, accounts }: Dependencies): Me {
   const asPerson = <T>(
     caller: Caller,
     action: AuditAction,
@@ -107,7 +112,7 @@ export function createMe(
             id: userId,
             email,
             name,
-            companies: await companiesOf(person, rows),
+            companies: await companiesOf(person, { database, rows }),
             operator: caller.link && { id: caller.link.operatorId, until: caller.link.until },
             session: { id, createdAt, idleEndsAt, endsAt, confirmedUntil: confirmedUntil(session) },
             factors: { ...factors, due: lacksSecondFactor(caller) },
@@ -236,8 +241,11 @@ function requireDisplayName(name: string): void {
 
 async function companiesOf(
   { roles }: UserActor,
-  rows: Pick<CompanyRows, "findById">,
+  { database, rows }: Pick<Dependencies, "database" | "rows">,
 ): Promise<Account["companies"]> {
+  const shredded = await database.acrossCompanies((statements) =>
+    selectShredded(statements, [...roles.keys()]),
+  );
   const found = await Promise.all(
     [...roles].map(async ([id, role]) => {
       const row = await rows.findById(id);
@@ -249,6 +257,7 @@ async function companiesOf(
               role,
               verbs: permissions[role],
               suspended: row.status === "suspended",
+              shreddedAt: shredded.get(id),
               secondFactorRequired: row.secondFactorRequired,
             },
           ];

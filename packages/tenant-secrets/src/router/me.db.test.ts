@@ -68,6 +68,21 @@ test("me.get tells a person their companies with the verbs of each role, their s
   expect(unconfirmed.session.confirmedUntil).toBeUndefined();
 });
 
+test("me.get tells since when a company's keys are destroyed, and of the others nothing of that kind", async () => {
+  const [a, b] = [await fixture.company("database"), await fixture.company("database")];
+  const { userId } = await fixture.person(a, "owner");
+  const [owner] = await secrets.members.list(operator, a);
+  await secrets.members.add(operator, b, { email: owner?.email ?? "", name: "Test", role: "member" });
+  await secrets.shredding.shred(operator, b, { backupsKeptDays: 30 });
+  const { shreddedAt } = await secrets.companies.get(operator, b);
+  expect(shreddedAt).toBeInstanceOf(Date);
+  const { companies } = await api(start(userId)).me.get();
+  expect(companies.map((company) => [company.subdomain, company.shreddedAt])).toEqual([
+    [a, undefined],
+    [b, shreddedAt],
+  ]);
+});
+
 describe("a second factor", () => {
   test.each(["owner", "admin"] as const)("an %s without one may add one, and nothing else", async (role) => {
     const company = await fixture.company("database");
