@@ -5,6 +5,7 @@ import type { AppRouter } from "@repo/tenant-secrets/client";
 import { useTRPC, useTRPCClient } from "../api.ts";
 import { explain, reasonOf } from "../errors.ts";
 import type { Draft } from "./drafts.ts";
+import { expiryOf } from "./expiry-date.ts";
 import type { Capabilities } from "./form-catalog.ts";
 
 /** Where the saving of a draft stands. */
@@ -70,7 +71,7 @@ export function useSaving({ company, secretKey, capabilities, onSaved }: Target)
       ...(capabilities.conditionalWrites && { expectedVersion }),
       ...(capabilities.requestIds && { requestId }),
       ...(capabilities.notes && note !== "" && { note }),
-      ...(capabilities.expiry && expires !== "" && { expiresAt: new Date(`${expires}T00:00`) }),
+      ...(capabilities.expiry && expires !== "" && { expiresAt: expiryOf(expires) }),
     };
     return settle(expectedVersion, async () => {
       if (stage) {

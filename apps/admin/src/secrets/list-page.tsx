@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Outlet, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useDeferredValue, useEffect, useState, type ReactNode } from "react";
+import { useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
@@ -11,6 +11,7 @@ import { countsOf, filterRows, looksLikeValue, rowsOf } from "./list-rows.ts";
 import { readSecretsSearch, type SecretsSearch } from "./list-search.ts";
 import { SecretsTable } from "./list-table.tsx";
 import { useIsWide } from "./list-width.ts";
+import { PanelPartProvider } from "./panel-part.tsx";
 
 const from = "/signed-in/c/$company/secrets";
 
@@ -22,8 +23,15 @@ export function SecretsPage(): ReactNode {
   const { secretKey } = useParams({ strict: false });
   const isWide = useIsWide();
   const { subdomain: company } = useCompany();
-  if (secretKey !== undefined && !isWide) return <Outlet />;
-  return <SecretsList key={company} company={company} selected={secretKey} />;
+  return (
+    <PanelPartProvider key={company} company={company} secretKey={secretKey}>
+      {secretKey !== undefined && !isWide ? (
+        <Outlet />
+      ) : (
+        <SecretsList company={company} selected={secretKey} />
+      )}
+    </PanelPartProvider>
+  );
 }
 
 function SecretsList({
@@ -40,9 +48,12 @@ function SecretsList({
   const navigate = useNavigate();
   const [text, setText] = useState(search.q ?? "");
   const sought = useDeferredValue(text);
-  const rows = list.data && catalog.data && rowsOf(list.data, catalog.data);
-  const counts = rows && countsOf(rows);
-  const shown = rows && filterRows(rows, sought, search.show);
+  const rows = useMemo(
+    () => list.data && catalog.data && rowsOf(list.data, catalog.data),
+    [list.data, catalog.data],
+  );
+  const counts = useMemo(() => rows && countsOf(rows), [rows]);
+  const shown = useMemo(() => rows && filterRows(rows, sought, search.show), [rows, sought, search.show]);
 
   const change = (changed: {
     readonly [Key in keyof SecretsSearch]: SecretsSearch[Key] | undefined;

@@ -11,8 +11,9 @@ import { useDraftKeys } from "./drafts.ts";
 import type { SecretList } from "./form-catalog.ts";
 import { useChangesByOthers } from "./list-changes.ts";
 import { hybridColumns, narrowColumns, wideColumns, type ShownRow } from "./list-columns.tsx";
+import { useRowMenus } from "./list-acts.tsx";
 import { MissingSecrets, UnlistedSecrets } from "./list-rest.tsx";
-import type { ListRows } from "./list-rows.ts";
+import type { ListRows, SecretRow } from "./list-rows.ts";
 
 interface SecretsTableProps {
   readonly list: SecretList;
@@ -41,18 +42,26 @@ export function SecretsTable({
   const changes = useChangesByOthers(list.secrets, id);
   const box = useFocusReturn(selected);
   const whole = list.store === "hybrid" ? hybridColumns : wideColumns;
-  const set = useMemo(
+  const { columns, dialog } = useRowMenus(list, selected === undefined ? whole : narrowColumns);
+  const all = useMemo(
     () =>
-      shown.set.map((row): ShownRow => ({
-        ...row,
-        company,
-        changedBy: changes.get(row.secretKey),
-        hasDraft: drafted.includes(row.secretKey),
-        isOpen: row.secretKey === selected,
-      })),
+      new Map(
+        rows.set.map((row): readonly [SecretRow, ShownRow] => [
+          row,
+          {
+            ...row,
+            company,
+            changedBy: changes.get(row.secretKey),
+            hasDraft: drafted.includes(row.secretKey),
+            isOpen: row.secretKey === selected,
+          },
+        ]),
+      ),
     // oxlint-disable-next-line react-hooks/exhaustive-deps -- the changes are those of the list
-    [shown.set, company, list, drafted, selected],
+    [rows.set, company, list, drafted, selected],
   );
+  // A search takes rows away, and leaves the others the same objects.
+  const set = useMemo(() => shown.set.flatMap((row) => all.get(row) ?? []), [shown.set, all]);
   const isNothing = [shown.set, shown.missing, shown.unlisted].every(({ length }) => length === 0);
   const isEmpty = rows.set.length === 0;
   return (
@@ -72,7 +81,7 @@ export function SecretsTable({
         <DataTable
           label="Secrets"
           rows={set}
-          columns={selected === undefined ? whole : narrowColumns}
+          columns={columns}
           rowKey={({ secretKey }) => secretKey}
           sort={sortFromText(sort, whole)}
           onSort={(next) => onSort(sortToText(next))}
@@ -89,6 +98,7 @@ export function SecretsTable({
       )}
       <MissingSecrets company={company} rows={shown.missing} drafted={drafted} canWrite={can("write")} />
       <UnlistedSecrets rows={shown.unlisted} />
+      {dialog}
       {list.capabilities.recovery && (
         <Link
           to="/c/$company/secrets/removed"

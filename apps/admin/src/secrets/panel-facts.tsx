@@ -1,10 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
+import { ExpiryDialog } from "./expiry-dialog.tsx";
 import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
 import { HealthBadge } from "./list-health.tsx";
 import { healthOf } from "./list-rows.ts";
@@ -17,7 +18,8 @@ interface FactsProps {
 
 /** What is known of a secret without its value. */
 export function Facts({ list: { store, capabilities }, secret, entry }: FactsProps): ReactNode {
-  const { version, updatedAt, updatedBy, lastUsedAt, expiresAt, previousUntil, location } = secret;
+  const { version, updatedAt, updatedBy, lastUsedAt, previousUntil, location } = secret;
+  const { can } = useCompany();
   return (
     <dl className="grid grid-cols-[auto_minmax(0,1fr)] items-center gap-x-6 gap-y-2">
       <Fact name="Health">
@@ -30,15 +32,7 @@ export function Facts({ list: { store, capabilities }, secret, entry }: FactsPro
       </Fact>
       <Fact name="Last used">{lastUsedAt === undefined ? "Never" : <Time at={lastUsedAt} />}</Fact>
       <Fact name="Expires">
-        {expiresAt === undefined ? (
-          capabilities.expiry ? (
-            "No date was given"
-          ) : (
-            "Not kept in Infisical"
-          )
-        ) : (
-          <Time at={expiresAt} as="until" />
-        )}
+        <Expiry secret={secret} isKept={capabilities.expiry} canSet={can("write") && entry !== undefined} />
       </Fact>
       {previousUntil !== undefined && (
         <Fact name="Value before">
@@ -53,6 +47,30 @@ export function Facts({ list: { store, capabilities }, secret, entry }: FactsPro
         </Fact>
       )}
     </dl>
+  );
+}
+
+interface ExpiryProps {
+  readonly secret: SecretDescription;
+  readonly isKept: boolean;
+  readonly canSet: boolean;
+}
+
+function Expiry({ secret, isKept, canSet }: ExpiryProps): ReactNode {
+  const { subdomain: company } = useCompany();
+  const [isSetting, setSetting] = useState(false);
+  const { expiresAt } = secret;
+  if (!isKept) return "Not kept in Infisical";
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      {expiresAt === undefined ? "No date was given" : <Time at={expiresAt} as="until" />}
+      {canSet && (
+        <Button kind="quiet" onClick={() => setSetting(true)}>
+          Set expiry
+        </Button>
+      )}
+      {isSetting && <ExpiryDialog company={company} secret={secret} onClose={() => setSetting(false)} />}
+    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ExternalLink } from "lucide-react";
+import { ExternalLink, Trash2 } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
 import { Button } from "../ui/button.tsx";
@@ -7,7 +7,8 @@ import { useDraft } from "./drafts.ts";
 import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
 import { ReplaceForm } from "./form.tsx";
 import { Facts } from "./panel-facts.tsx";
-import { RemoveSecret } from "./removed-remove.tsx";
+import type { PanelPart } from "./panel-part.tsx";
+import { RemoveDialog } from "./removed-remove.tsx";
 import { SecretValue } from "./reveal.tsx";
 import { PendingVersion } from "./stage.tsx";
 
@@ -15,17 +16,20 @@ interface SecretNowProps {
   readonly list: SecretList;
   readonly secret: SecretDescription;
   readonly entry: EntryDescription | undefined;
+  /** What it was opened for. */
+  readonly part: PanelPart | undefined;
   /** It was removed. */
   readonly onRemoved: () => void;
 }
 
 /** A secret as it is now, and what the role may do with it. */
-export function SecretNow({ list, secret, entry, onRemoved }: SecretNowProps): ReactNode {
+export function SecretNow({ list, secret, entry, part, onRemoved }: SecretNowProps): ReactNode {
   const { subdomain: company, can } = useCompany();
   const { secretKey } = secret;
   const say = useToast();
   const draft = useDraft(company, secretKey);
-  const [isReplacing, setReplacing] = useState(draft !== undefined);
+  const [isReplacing, setReplacing] = useState(draft !== undefined || part === "replace");
+  const [isRemoving, setRemoving] = useState(false);
   if (isReplacing && can("write")) {
     return (
       <ReplaceForm
@@ -42,7 +46,7 @@ export function SecretNow({ list, secret, entry, onRemoved }: SecretNowProps): R
   return (
     <div className="grid gap-4">
       <About entry={entry} />
-      <SecretValue secret={secret} entry={entry} />
+      <SecretValue secret={secret} entry={entry} takesFocus={part === "reveal"} />
       <Facts list={list} secret={secret} entry={entry} />
       <PendingVersion company={company} secret={secret} canWrite={can("write")} />
       {(can("write") || can("delete")) && entry !== undefined && (
@@ -53,14 +57,20 @@ export function SecretNow({ list, secret, entry, onRemoved }: SecretNowProps): R
             </Button>
           )}
           {can("delete") && (
-            <RemoveSecret
-              company={company}
-              secret={secret}
-              capabilities={list.capabilities}
-              onRemoved={onRemoved}
-            />
+            <Button kind="quiet" icon={Trash2} onClick={() => setRemoving(true)}>
+              Remove
+            </Button>
           )}
         </div>
+      )}
+      {isRemoving && (
+        <RemoveDialog
+          company={company}
+          list={list}
+          secret={secret}
+          onClose={() => setRemoving(false)}
+          onRemoved={onRemoved}
+        />
       )}
     </div>
   );

@@ -10,16 +10,18 @@ import { Tabs } from "../ui/tabs.tsx";
 import { entryOf, type Capabilities, type CatalogDescription, type SecretList } from "./form-catalog.ts";
 import { History } from "./history.tsx";
 import { SecretNow } from "./panel-now.tsx";
+import type { PanelPart } from "./panel-part.tsx";
 import { PendingVersion } from "./stage.tsx";
 
 interface SecretProps {
   readonly company: string;
   readonly secretKey: string;
+  readonly part: PanelPart | undefined;
   readonly onRemoved: () => void;
 }
 
 /** What there is of a secret. */
-export function Secret({ company, secretKey, onRemoved }: SecretProps): ReactNode {
+export function Secret({ company, secretKey, part, onRemoved }: SecretProps): ReactNode {
   const trpc = useTRPC();
   const list = useQuery(trpc.secrets.list.queryOptions({ company }));
   const catalog = useQuery(trpc.catalog.describe.queryOptions());
@@ -28,7 +30,7 @@ export function Secret({ company, secretKey, onRemoved }: SecretProps): ReactNod
       {(data) => (
         <Loaded query={catalog}>
           {(described) => (
-            <Found secretKey={secretKey} list={data} catalog={described} onRemoved={onRemoved} />
+            <Found secretKey={secretKey} list={data} catalog={described} part={part} onRemoved={onRemoved} />
           )}
         </Loaded>
       )}
@@ -40,12 +42,13 @@ interface FoundProps {
   readonly secretKey: string;
   readonly list: SecretList;
   readonly catalog: CatalogDescription;
+  readonly part: PanelPart | undefined;
   readonly onRemoved: () => void;
 }
 
-function Found({ secretKey, list, catalog, onRemoved }: FoundProps): ReactNode {
+function Found({ secretKey, list, catalog, part, onRemoved }: FoundProps): ReactNode {
   const { subdomain: company, can } = useCompany();
-  const [part, setPart] = useState<"now" | "history">("now");
+  const [tab, setTab] = useState<"now" | "history">(part === "history" ? "history" : "now");
   const secret = list.secrets.find((each) => each.secretKey === secretKey);
   const entry = entryOf(catalog, secretKey);
   const { capabilities } = list;
@@ -61,13 +64,13 @@ function Found({ secretKey, list, catalog, onRemoved }: FoundProps): ReactNode {
   return (
     <Tabs
       label={secretKey}
-      value={part}
-      onChange={setPart}
+      value={tab}
+      onChange={setTab}
       tabs={[
         {
           value: "now",
           label: "Now",
-          content: <SecretNow list={list} secret={secret} entry={entry} onRemoved={onRemoved} />,
+          content: <SecretNow list={list} secret={secret} entry={entry} part={part} onRemoved={onRemoved} />,
         },
         {
           value: "history",

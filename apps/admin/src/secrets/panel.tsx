@@ -6,6 +6,7 @@ import { Page } from "../frame/page.tsx";
 import { buttonLook, IconButton } from "../ui/button.tsx";
 import { Copy } from "../ui/copy.tsx";
 import { useIsWide } from "./list-width.ts";
+import { useAskedPart } from "./panel-part.tsx";
 import { Secret } from "./panel-secret.tsx";
 
 const from = "/signed-in/c/$company/secrets/$secretKey";
@@ -15,8 +16,15 @@ export function SecretPanel(): ReactNode {
   const { company, secretKey } = useParams({ from });
   const isWide = useIsWide();
   const close = useReturn();
+  const asked = useAskedPart(secretKey);
   const content = (
-    <Secret key={`${company}/${secretKey}`} company={company} secretKey={secretKey} onRemoved={close} />
+    <Secret
+      key={`${company}/${secretKey}/${asked?.times ?? 0}`}
+      company={company}
+      secretKey={secretKey}
+      part={asked?.part}
+      onRemoved={close}
+    />
   );
   return isWide ? (
     <Beside key={secretKey} secretKey={secretKey}>
@@ -33,11 +41,17 @@ interface FrameProps {
 }
 
 function Beside({ secretKey, children }: FrameProps): ReactNode {
+  const panel = useRef<HTMLElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const close = useClose();
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    // A field that the panel was opened for has it already.
+    if (panel.current?.contains(document.activeElement) === true) return;
+    heading.current?.focus({ preventScroll: true });
+  }, []);
   return (
     <aside
+      ref={panel}
       aria-label={secretKey}
       className="sticky top-4 grid max-h-[calc(100svh-32px)] gap-4 overflow-auto rounded-panel border border-line bg-surface p-4"
     >

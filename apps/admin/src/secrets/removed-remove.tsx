@@ -1,34 +1,87 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Trash2 } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useTRPC, useTRPCClient } from "../api.ts";
 import { explain } from "../errors.ts";
-import { Button } from "../ui/button.tsx";
+import { Checkbox } from "../ui/choices.tsx";
 import { ConfirmDialog } from "../ui/dialog.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { useToast } from "../ui/toast.tsx";
-import type { Capabilities, SecretDescription } from "./form-catalog.ts";
+import type { SecretDescription, SecretList } from "./form-catalog.ts";
 
-interface RemoveProps {
+interface RemoveDialogProps {
   readonly company: string;
+  readonly list: Pick<SecretList, "store" | "capabilities">;
   readonly secret: SecretDescription;
-  readonly capabilities: Capabilities;
+  readonly onClose: () => void;
+  /** It was removed. */
+  readonly onRemoved?: () => void;
+}
+
+/**
+ * Removes a secret. It can be restored for a while, at once by the message that says so; in Infisical it is gone for good. What a
+ * hybrid company has of it in Infisical stays there, unless it is deleted there too.
+ */
+export function RemoveDialog({ company, list, secret, onClose, onRemoved }: RemoveDialogProps): ReactNode {
+  const { secretKey, version } = secret;
+  const { capabilities, store } = list;
+  const trpc = useTRPC();
+  const queryClient = useQueryClient();
+  const [inInfisical, setInInfisical] = useState(false);
+  const { remove, isBusy, error } = useRemoval({ company, list, secret, onRemoved: onRemoved ?? onClose });
+  // What is in Infisical alone is in no history here.
+  const isRestorable = capabilities.recovery && version > 0;
+  const isHybrid = store === "hybrid";
+  return (
+    <ConfirmDialog
+      open
+      onClose={onClose}
+      title={`Remove ${secretKey}?`}
+      action={`Remove ${secretKey}`}
+      onConfirm={() => void remove(isHybrid && inInfisical)}
+      busy={isBusy}
+      {...((!isRestorable || inInfisical) && { typed: secretKey })}
+    >
+      <div className="grid gap-3">
+        <p>
+          Programs get it no longer.{" "}
+          {isRestorable
+            ? "It can be restored for a while: at once, and later from the removed secrets."
+            : isHybrid
+              ? "Its value is only in Infisical, so it cannot be restored from here."
+              : "It is deleted in Infisical, from where it cannot be restored."}
+        </p>
+        {isHybrid && (
+          <Checkbox
+            label="Delete in Infisical too"
+            hint="For good. Without it, what Infisical has of it stays there, unseen from here."
+            checked={inInfisical}
+            onChange={setInInfisical}
+          />
+        )}
+        {error !== undefined && (
+          <ErrorNotice
+            error={error}
+            onRetry={() => void queryClient.invalidateQueries(trpc.secrets.pathFilter()).then(onClose)}
+          />
+        )}
+      </div>
+    </ConfirmDialog>
+  );
+}
+
+interface Removal extends Pick<RemoveDialogProps, "company" | "list" | "secret"> {
   readonly onRemoved: () => void;
 }
 
-/** Removes a secret. It can be restored for a while, at once by the message that says so; in Infisical it is gone for good. */
-export function RemoveSecret({ company, secret, capabilities, onRemoved }: RemoveProps): ReactNode {
+function useRemoval({ company, list: { capabilities }, secret, onRemoved }: Removal) {
   const { secretKey, version } = secret;
   const trpc = useTRPC();
   const client = useTRPCClient();
   const queryClient = useQueryClient();
   const say = useToast();
-  const [isAsking, setAsking] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const [requestId] = useState(() => crypto.randomUUID());
-  // What is in Infisical alone is in no history here.
-  const isRestorable = capabilities.recovery && version > 0;
 
   const refresh = () => queryClient.invalidateQueries(trpc.secrets.pathFilter());
   const restore = async (): Promise<void> => {
@@ -40,15 +93,16 @@ export function RemoveSecret({ company, secret, capabilities, onRemoved }: Remov
     }
     await refresh();
   };
-  const remove = async (): Promise<void> => {
+  const remove = async (inInfisical: boolean): Promise<void> => {
     setBusy(true);
     setError(undefined);
     try {
       const { recoverUntil, leftInInfisical } = await client.secrets.remove.mutate({
         company,
         secretKey,
+        ...(inInfisical && { inInfisical }),
         ...(capabilities.conditionalWrites && version > 0 && { expectedVersion: version }),
-        ...(capabilities.requestIds && { requestId }),
+        ...(capabilities.requestIds && { requestId: `${requestId}-${inInfisical}` }),
       });
       const left = leftInInfisical === true ? ". Infisical has it still, unseen from here" : "";
       say(`${secretKey} was removed${left}`, recoverUntil === undefined ? undefined : () => void restore());
@@ -56,34 +110,9 @@ export function RemoveSecret({ company, secret, capabilities, onRemoved }: Remov
       await refresh();
     } catch (failure) {
       setError(failure);
-      setAsking(false);
     } finally {
       setBusy(false);
     }
   };
-  return (
-    <>
-      <Button kind="quiet" icon={Trash2} onClick={() => setAsking(true)}>
-        Remove
-      </Button>
-      {error !== undefined && (
-        <div className="w-full">
-          <ErrorNotice error={error} onRetry={() => void refresh().then(() => setError(undefined))} />
-        </div>
-      )}
-      <ConfirmDialog
-        open={isAsking}
-        onClose={() => setAsking(false)}
-        title={`Remove ${secretKey}?`}
-        action={`Remove ${secretKey}`}
-        onConfirm={() => void remove()}
-        busy={isBusy}
-        {...(!isRestorable && { typed: secretKey })}
-      >
-        {isRestorable
-          ? "Programs get it no longer. It can be restored for a while: at once, and later from the removed secrets."
-          : "Programs get it no longer. It is deleted in Infisical, from where it cannot be restored."}
-      </ConfirmDialog>
-    </>
-  );
+  return { remove, isBusy, error };
 }

@@ -1,5 +1,5 @@
 import { Copy, Eye, EyeOff, Lock } from "lucide-react";
-import { useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
 import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
@@ -13,10 +13,12 @@ import { CopiedLine, ShownLine } from "./reveal-status.tsx";
 interface ValueProps {
   readonly secret: SecretDescription;
   readonly entry: EntryDescription | undefined;
+  /** Whether the panel was opened to reveal or copy it. */
+  readonly takesFocus: boolean;
 }
 
 /** The value of a secret, hidden; and for those who may, how to see or copy it. */
-export function SecretValue({ secret, entry }: ValueProps): ReactNode {
+export function SecretValue({ secret, entry, takesFocus }: ValueProps): ReactNode {
   const { subdomain: company, can } = useCompany();
   const { secretKey, lastFour } = secret;
   if (secret.writeOnly === true) {
@@ -32,7 +34,13 @@ export function SecretValue({ secret, entry }: ValueProps): ReactNode {
     return <Closed lastFour={lastFour}>Owners and admins can reveal it.</Closed>;
   }
   return (
-    <Reveal key={`${company}/${secretKey}`} company={company} secretKey={secretKey} lastFour={lastFour} />
+    <Reveal
+      key={`${company}/${secretKey}`}
+      company={company}
+      secretKey={secretKey}
+      lastFour={lastFour}
+      takesFocus={takesFocus}
+    />
   );
 }
 
@@ -72,14 +80,18 @@ interface RevealProps {
   readonly company: string;
   readonly secretKey: string;
   readonly lastFour: string | undefined;
+  readonly takesFocus: boolean;
 }
 
-function Reveal({ company, secretKey, lastFour }: RevealProps): ReactNode {
+function Reveal({ company, secretKey, lastFour, takesFocus }: RevealProps): ReactNode {
   const { shown, isBusy, error, show, borrow, hide } = useRevealed(company, secretKey);
   const { purpose, choose } = usePurpose();
   const [isAsked, setAsked] = useState(false);
   const [cannotCopy, setCannotCopy] = useState(false);
   const field = useRef<HTMLSelectElement>(null);
+  useEffect(() => {
+    if (takesFocus) field.current?.focus();
+  }, [takesFocus]);
   const again = useRef<() => void>(undefined);
   const name = `${company}/${secretKey}`;
   const copied = useCopied(name);

@@ -15,6 +15,7 @@ import { Button } from "./button.tsx";
 import { focusRow, type Column, type Sort } from "./data-table-columns.ts";
 import { usePhone } from "./phone.ts";
 import { RowCard } from "./row-card.tsx";
+import { TableRow, usePainted } from "./table-row.tsx";
 
 interface DataTableProps<Row> {
   /** What the rows are; read aloud. */
@@ -50,6 +51,7 @@ export function DataTable<Row extends object>(props: DataTableProps<Row>): React
   const box = useRef<HTMLDivElement>(null);
   const rows = useRows(props);
   const shown = rows.slice(0, limit);
+  const painted = usePainted(columns, isPhone);
   const more = Math.min(shownAtOnce, rows.length - limit);
 
   const sortBy = ({ id }: Column<Row>): void => {
@@ -68,9 +70,7 @@ export function DataTable<Row extends object>(props: DataTableProps<Row>): React
     <div ref={box} className="grid gap-3" onKeyDown={moveByKeys}>
       {isPhone ? (
         <ul aria-label={label} className="grid gap-2">
-          {shown.map((row) => (
-            <RowCard key={rowKey(row)} row={row} columns={columns} />
-          ))}
+          {shown.map((row) => painted(row, () => <RowCard key={rowKey(row)} row={row} columns={columns} />))}
         </ul>
       ) : (
         <div className="overflow-x-auto rounded-panel border border-line bg-surface">
@@ -83,19 +83,9 @@ export function DataTable<Row extends object>(props: DataTableProps<Row>): React
               </tr>
             </thead>
             <tbody>
-              {shown.map((row) => (
-                <tr
-                  key={rowKey(row)}
-                  data-row
-                  className="relative h-(--row) border-t border-line hover:bg-sunken"
-                >
-                  {columns.map(({ id, cell, align }) => (
-                    <td key={id} className={`px-3 py-1 ${align === "end" ? "text-right" : ""}`}>
-                      {cell(row)}
-                    </td>
-                  ))}
-                </tr>
-              ))}
+              {shown.map((row) =>
+                painted(row, () => <TableRow key={rowKey(row)} row={row} columns={columns} />),
+              )}
             </tbody>
           </table>
         </div>
@@ -115,7 +105,8 @@ export function DataTable<Row extends object>(props: DataTableProps<Row>): React
 
 function moveByKeys(event: KeyboardEvent<HTMLElement>): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step === undefined || !(event.target instanceof Element)) return;
+  // A button of a menu opens it by these keys.
+  if (step === undefined || event.defaultPrevented || !(event.target instanceof Element)) return;
   const row = event.target.closest("[data-row]");
   if (row === null || event.target.closest("input, select, textarea, [role=menu]") !== null) return;
   const rows = [...event.currentTarget.querySelectorAll("[data-row]")];

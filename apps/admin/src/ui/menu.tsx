@@ -1,6 +1,6 @@
 import type { LucideIcon } from "lucide-react";
 import { DropdownMenu as Radix, Popover as RadixPopover } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import { createContext, use, useRef, type ReactElement, type ReactNode } from "react";
 
 const floating = "z-50 rounded-panel border border-line bg-raised shadow-raised";
 
@@ -9,21 +9,33 @@ interface MenuProps {
   readonly trigger: ReactElement;
   readonly children: ReactNode;
   readonly align?: "start" | "end";
+  /** Whether it is open from the beginning. */
+  readonly startsOpen?: boolean;
 }
 
+const Choose = createContext<(act: () => void) => void>((act) => act());
+
 /** Actions that are not always in sight. Not modal: a modal one would lock the page by a style of its own. */
-export function Menu({ trigger, children, align = "end" }: MenuProps): ReactNode {
+export function Menu({ trigger, children, align = "end", startsOpen = false }: MenuProps): ReactNode {
+  const chosen = useRef<() => void>(undefined);
+  const actAfterClosing = (): void => {
+    const act = chosen.current;
+    chosen.current = undefined;
+    // Once the button has the focus again: a dialog that is opened then gives it back there.
+    if (act !== undefined) queueMicrotask(act);
+  };
   return (
-    <Radix.Root modal={false}>
+    <Radix.Root modal={false} defaultOpen={startsOpen}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content
           align={align}
           sideOffset={4}
           collisionPadding={8}
+          onCloseAutoFocus={actAfterClosing}
           className={`${floating} max-h-(--radix-dropdown-menu-content-available-height) min-w-44 overflow-auto p-1`}
         >
-          {children}
+          <Choose value={(act) => void (chosen.current = act)}>{children}</Choose>
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
@@ -50,10 +62,11 @@ export function MenuItem({
   tone,
   children,
 }: MenuItemProps): ReactNode {
+  const choose = use(Choose);
   return (
     <Radix.Item
       disabled={disabled}
-      onSelect={() => onSelect?.()}
+      onSelect={() => onSelect !== undefined && choose(onSelect)}
       className={`${itemLook} cursor-pointer ${tone === "danger" ? "text-danger" : ""}`}
     >
       {Icon !== undefined && <Icon size={16} aria-hidden className="text-muted" />}
@@ -81,7 +94,7 @@ export function Popover({
   label,
   children,
   align = "start",
-}: MenuProps & { readonly label: string }): ReactNode {
+}: Omit<MenuProps, "startsOpen"> & { readonly label: string }): ReactNode {
   return (
     <RadixPopover.Root>
       <RadixPopover.Trigger asChild>{trigger}</RadixPopover.Trigger>
