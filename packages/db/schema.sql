@@ -222,8 +222,10 @@ create table companies (
   constraint companies_secret_store_check CHECK ((secret_store = ANY (ARRAY['infisical'::text, 'hybrid'::text, 'database'::text]))),
   constraint companies_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text]))),
   constraint companies_store_epoch_check CHECK ((store_epoch > 0)),
-  constraint companies_subdomain_check CHECK ((subdomain ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+  constraint companies_subdomain_check CHECK ((subdomain ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+  constraint held_store TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+CREATE CONSTRAINT TRIGGER held_store AFTER UPDATE ON public.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.secret_store IS DISTINCT FROM old.secret_store)) EXECUTE FUNCTION refuse_unheld_store();
 CREATE TRIGGER fenced_store BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_unfenced_store();
 CREATE TRIGGER keep_subdomain AFTER INSERT OR UPDATE OF subdomain ON public.companies FOR EACH ROW EXECUTE FUNCTION keep_company_subdomain();
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
@@ -376,6 +378,26 @@ create policy maintenance on company_secrets for all to tenant_secrets_maintenan
 grant insert, select, update on company_secrets to tenant_secrets_application;
 grant insert, select, update on company_secrets to tenant_secrets_maintenance;
 
+create table company_stores (
+  company_id uuid not null,
+  changed_at timestamp(3) with time zone,
+  left_in text,
+  cleaned_at timestamp(3) with time zone,
+  verified_at timestamp(3) with time zone,
+  verified_epoch integer,
+  is_mirrored boolean not null default false,
+  constraint company_stores_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint company_stores_left_check CHECK ((left_in = ANY (ARRAY['infisical'::text, 'database'::text]))),
+  constraint company_stores_pkey PRIMARY KEY (company_id),
+  constraint company_stores_verified_check CHECK (((verified_at IS NULL) = (verified_epoch IS NULL)))
+);
+alter table company_stores enable row level security;
+alter table company_stores force row level security;
+create policy company on company_stores for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on company_stores for all to tenant_secrets_maintenance using true with check true;
+grant insert, select, update on company_stores to tenant_secrets_maintenance;
+grant select on company_stores to tenant_secrets_application;
+
 create table company_subdomains (
   company_id uuid not null,
   subdomain text not null,
@@ -389,6 +411,24 @@ alter table company_subdomains force row level security;
 create policy company on company_subdomains for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on company_subdomains for all to tenant_secrets_maintenance using true with check true;
 grant insert, select on company_subdomains to tenant_secrets_maintenance;
+
+create table folder_entries (
+  company_id uuid not null,
+  secret_key text not null,
+  synced_version integer not null,
+  outside_id text not null,
+  outside_version integer not null,
+  outside_updated_at timestamp(3) with time zone not null,
+  synced_at timestamp(3) with time zone not null default now(),
+  constraint folder_entries_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint folder_entries_pkey PRIMARY KEY (company_id, secret_key)
+);
+alter table folder_entries enable row level security;
+alter table folder_entries force row level security;
+create policy company on folder_entries for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on folder_entries for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on folder_entries to tenant_secrets_application;
+grant delete, insert, select, update on folder_entries to tenant_secrets_maintenance;
 
 create table invitations (
   id uuid not null default gen_random_uuid(),
@@ -514,6 +554,29 @@ create policy company on memberships for all to tenant_secrets_application using
 create policy maintenance on memberships for all to tenant_secrets_maintenance using true with check true;
 grant delete, insert, select, update on memberships to tenant_secrets_maintenance;
 
+create table migration_companies (
+  run_id uuid not null,
+  company_id uuid not null,
+  state text not null default 'waiting'::text,
+  attempts integer not null default 0,
+  not_before timestamp(3) with time zone,
+  error_code text,
+  error_message text,
+  result jsonb,
+  finished_at timestamp(3) with time zone,
+  constraint migration_companies_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint migration_companies_finished_check CHECK (((state = 'waiting'::text) = (finished_at IS NULL))),
+  constraint migration_companies_pkey PRIMARY KEY (company_id, run_id),
+  constraint migration_companies_run_fkey FOREIGN KEY (run_id) REFERENCES runs(id) ON DELETE RESTRICT,
+  constraint migration_companies_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'blocked'::text, 'failed'::text])))
+);
+CREATE INDEX migration_companies_run ON public.migration_companies USING btree (run_id, company_id);
+alter table migration_companies enable row level security;
+alter table migration_companies force row level security;
+create policy company on migration_companies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on migration_companies for all to tenant_secrets_maintenance using true with check true;
+grant insert, select, update on migration_companies to tenant_secrets_maintenance;
+
 create table operators (
   id uuid not null default gen_random_uuid(),
   name text not null,
@@ -543,6 +606,7 @@ create table outside_writes (
   store_epoch integer not null,
   secret_key text not null,
   kind text not null,
+  is_mirror boolean not null default false,
   value_mac text,
   company_key_version integer,
   state text not null default 'in-flight'::text,
@@ -733,6 +797,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function refuse_revival() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_row_mac() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unfenced_store() returns trigger; owned by tenant_secrets_migration, for none other
+-- function refuse_unheld_store() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unwrap() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_version_change() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_version_reuse() returns trigger; owned by tenant_secrets_migration, for none other

@@ -19,12 +19,15 @@ export interface AuditEntry {
   readonly companyId?: string | undefined;
   readonly secretKey?: string | undefined;
   readonly version?: number | undefined;
-  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost. */
+  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost; a new store. */
   readonly reason?:
     | ErrorCode
     | "REPLAYED"
     | "TWINS_REPLACED"
     | "NOT_APPLIED"
+    | "TO_INFISICAL"
+    | "TO_HYBRID"
+    | "TO_DATABASE"
     | RevealPurpose
     | CheckResult
     | Role

@@ -97,6 +97,20 @@ export {
   type UserQuery,
 } from "./operations/people.ts";
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
+export { type FindingCode, findingMeanings } from "./operations/migration-findings.ts";
+export {
+  type CompanyMigration,
+  CompanyMigrationResult,
+  type CompanyStore,
+  type CompanyStoresQuery,
+  type Finding,
+  maxFindings,
+  type MigrationCompaniesQuery,
+  type MigrationCounts,
+  migrationOperations,
+  type MigrationRequest,
+  MigrationVerb,
+} from "./operations/migrations.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
 export { type SystemHealth, systemOperations } from "./operations/system.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";

@@ -326,6 +326,45 @@ CREATE TABLE "rate_limits" (
 	CONSTRAINT "rate_limits_key_check" CHECK (length("rate_limits"."key") between 1 and 200)
 );
 --> statement-breakpoint
+CREATE TABLE "company_stores" (
+	"company_id" uuid NOT NULL,
+	"changed_at" timestamp (3) with time zone,
+	"left_in" text,
+	"cleaned_at" timestamp (3) with time zone,
+	"verified_at" timestamp (3) with time zone,
+	"verified_epoch" integer,
+	"is_mirrored" boolean DEFAULT false NOT NULL,
+	CONSTRAINT "company_stores_pkey" PRIMARY KEY("company_id"),
+	CONSTRAINT "company_stores_left_check" CHECK ("company_stores"."left_in" in ('infisical', 'database')),
+	CONSTRAINT "company_stores_verified_check" CHECK (("company_stores"."verified_at" is null) = ("company_stores"."verified_epoch" is null))
+);
+--> statement-breakpoint
+CREATE TABLE "folder_entries" (
+	"company_id" uuid NOT NULL,
+	"secret_key" text NOT NULL,
+	"synced_version" integer NOT NULL,
+	"outside_id" text NOT NULL,
+	"outside_version" integer NOT NULL,
+	"outside_updated_at" timestamp (3) with time zone NOT NULL,
+	"synced_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "folder_entries_pkey" PRIMARY KEY("company_id","secret_key")
+);
+--> statement-breakpoint
+CREATE TABLE "migration_companies" (
+	"run_id" uuid NOT NULL,
+	"company_id" uuid NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"not_before" timestamp (3) with time zone,
+	"error_code" text,
+	"error_message" text,
+	"result" jsonb,
+	"finished_at" timestamp (3) with time zone,
+	CONSTRAINT "migration_companies_pkey" PRIMARY KEY("company_id","run_id"),
+	CONSTRAINT "migration_companies_state_check" CHECK ("migration_companies"."state" in ('waiting', 'done', 'blocked', 'failed')),
+	CONSTRAINT "migration_companies_finished_check" CHECK (("migration_companies"."state" = 'waiting') = ("migration_companies"."finished_at" is null))
+);
+--> statement-breakpoint
 CREATE TABLE "management_requests" (
 	"actor_kind" text NOT NULL,
 	"actor_id" text NOT NULL,
@@ -535,6 +574,7 @@ CREATE TABLE "outside_writes" (
 	"store_epoch" integer NOT NULL,
 	"secret_key" text NOT NULL,
 	"kind" text NOT NULL,
+	"is_mirror" boolean DEFAULT false NOT NULL,
 	"value_mac" text,
 	"company_key_version" integer,
 	"state" text DEFAULT 'in-flight' NOT NULL,
@@ -572,6 +612,10 @@ ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_key_fkey" FORE
 ALTER TABLE "company_key_wraps" ADD CONSTRAINT "company_key_wraps_master_key_fkey" FOREIGN KEY ("region","master_key_version") REFERENCES "public"."master_keys"("region","version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_keys" ADD CONSTRAINT "company_keys_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "shreddings" ADD CONSTRAINT "shreddings_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_stores" ADD CONSTRAINT "company_stores_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "folder_entries" ADD CONSTRAINT "folder_entries_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_run_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_previous_fkey" FOREIGN KEY ("company_id","previous_version_id") REFERENCES "public"."company_secret_versions"("company_id","id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -607,6 +651,7 @@ CREATE INDEX "key_backups_created" ON "key_backups" USING btree ("created_at");-
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
 CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "migration_companies_run" ON "migration_companies" USING btree ("run_id","company_id");--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_one_unfinished" ON "runs" USING btree ("kind","subject") WHERE "runs"."finished_at" is null;--> statement-breakpoint
 CREATE INDEX "runs_started_at" ON "runs" USING btree ("started_at","id");--> statement-breakpoint

@@ -32,7 +32,7 @@ begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'invitations', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
-    'outside_writes', 'audit_summaries']
+    'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -54,7 +54,7 @@ create policy company on audit_events for select to tenant_secrets_application
   using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid));
 create policy maintenance on audit_events to tenant_secrets_maintenance using (true) with check (true);
 
-grant select on companies, store_holds, member_names, audit_summaries to tenant_secrets_application;
+grant select on companies, store_holds, company_stores, member_names, audit_summaries to tenant_secrets_application;
 -- For the names of a company's own keys.
 grant select (company_id, id, name) on api_keys to tenant_secrets_application;
 grant select, insert on company_keys, company_key_wraps to tenant_secrets_application;
@@ -64,17 +64,17 @@ grant update (value_encrypted, company_key_version, fingerprint, last_four, dest
   reminded_days, check_result, checked_at) on company_secret_versions
   to tenant_secrets_application;
 grant select, insert, update on secret_uses to tenant_secrets_application;
-grant select, insert, update, delete on write_requests, outside_writes to tenant_secrets_application;
+grant select, insert, update, delete on write_requests, outside_writes, folder_entries to tenant_secrets_application;
 grant select, insert on audit_events to tenant_secrets_application;
 -- Counters are of no company: most are about a caller who is not known yet. Their keys are hashes.
 grant select, insert, update, delete on rate_limits to tenant_secrets_application, tenant_secrets_maintenance;
 grant select, insert, update, delete on management_requests to tenant_secrets_maintenance;
 
 grant select, insert, update on member_names, companies, master_keys, company_keys, company_secrets, company_secret_versions,
-  secret_uses, operators, approvals, users, invitations, api_keys, audit_keys, runs, shreddings, key_backups to tenant_secrets_maintenance;
+  secret_uses, operators, approvals, users, invitations, api_keys, audit_keys, runs, shreddings, key_backups, company_stores, migration_companies to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
-grant select, insert, update, delete on audit_summaries, memberships, processes, store_holds, outside_writes
+grant select, insert, update, delete on audit_summaries, memberships, processes, store_holds, outside_writes, folder_entries
   to tenant_secrets_maintenance;
 grant select, insert on audit_verifications, company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;

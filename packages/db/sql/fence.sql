@@ -38,3 +38,22 @@ begin
 end $$;
 create or replace trigger fenced_store before update on companies
   for each row execute function refuse_unfenced_store();
+
+-- A store changes while its writes are held, or for good when the company's keys are destroyed.
+create or replace function refuse_unheld_store() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  if new.secret_store <> old.secret_store
+    and not exists (select from public.store_holds h where h.company_id = new.id and h.until > clock_timestamp())
+    and not (new.secret_store = 'database' and exists (select from public.shreddings s where s.company_id = new.id))
+  then
+    raise exception 'the store of a company changes while its writes are held'
+      using errcode = 'integrity_constraint_violation', constraint = 'companies_store_held';
+  end if;
+  return null;
+end $$;
+drop trigger if exists held_store on companies;
+create constraint trigger held_store after update on companies deferrable initially deferred
+  for each row when (new.secret_store is distinct from old.secret_store) execute function refuse_unheld_store();

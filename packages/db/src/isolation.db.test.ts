@@ -159,12 +159,18 @@ describe("the catalogue of the database", () => {
     const privileges = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and (privilege_type in ('DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER') or table_name = 'operators')`);
-    expect(privileges).toEqual(["outside_writes DELETE", "rate_limits DELETE", "write_requests DELETE"]);
+    expect(privileges).toEqual([
+      "folder_entries DELETE",
+      "outside_writes DELETE",
+      "rate_limits DELETE",
+      "write_requests DELETE",
+    ]);
     const updates = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
       where grantee = 'tenant_secrets_application' and privilege_type = 'UPDATE'`);
     expect(updates).toEqual([
       "company_secrets UPDATE",
+      "folder_entries UPDATE",
       "outside_writes UPDATE",
       "rate_limits UPDATE",
       "secret_uses UPDATE",

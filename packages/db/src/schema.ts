@@ -8,6 +8,7 @@ export * from "./schema/audit.ts";
 export * from "./schema/limits.ts";
 export * from "./schema/requests.ts";
 export * from "./schema/runs.ts";
+export * from "./schema/migrations.ts";
 export * from "./schema/stores.ts";
 export { rowRevisions } from "./schema/columns.ts";
 

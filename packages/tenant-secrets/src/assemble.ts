@@ -32,7 +32,9 @@ import { createSignInSecrets } from "./keys/sign-in-secrets.ts";
 import { createHealth } from "./health/system-health.ts";
 import type { ServingProcess } from "./keys/rotation/process-registry.ts";
 import { createSecretMaintenance } from "./jobs/maintenance.ts";
-import { createLegacyImport, defineLegacyImport } from "./migration/legacy-import.ts";
+import { createLegacyImport, defineLegacyImport } from "./migration/legacy/import.ts";
+import { defineMigration } from "./migration/migration-run.ts";
+import { createMigrations } from "./migration/migrations.ts";
 import { requireChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";
 import { requireSchemes } from "./providers/value-schemes.ts";
@@ -86,6 +88,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   });
   const importParts = { ...base, ...held, catalog, companies };
   const legacyImport = defineLegacyImport(importParts);
+  const forget = (companyId: string): void => rows.invalidate(companyId);
+  const migration = defineMigration({ ...base, ...held, catalog, rows, forget });
   const measurements = () => ({
     cache: cache.measure(),
     backfill: held.hybridStore.measure(),
@@ -122,8 +126,9 @@ export function assembleTenantSecrets<C extends Catalog>(
     operators: createOperators(operations),
     approvals: createApprovals(base),
     importLegacy: createLegacyImport(importParts, legacyImport),
+    migrations: createMigrations(operations, migration),
     ...keys.services,
-    runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport]),
+    runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport, migration]),
     retention: createAuditRetention(database, audit, options.auditRetentionDays),
     audit: createAuditService({ ...base, companies, loadMacKey: base.auditKeys }),
     ...createCompanyHandles({ catalog, vault, companies }),

@@ -25,7 +25,8 @@ import type { MasterKeyRegistry } from "./keys/master/master-key-registry.ts";
 import type { KeyRotation } from "./keys/rotation/rotation.ts";
 import type { SignInSecretStore } from "./keys/sign-in-secrets.ts";
 import type { Shredding } from "./keys/shredding/shredding.ts";
-import type { ImportLegacy } from "./migration/legacy-import.ts";
+import type { ImportLegacy } from "./migration/legacy/import.ts";
+import type { Migrations } from "./migration/migrations.ts";
 import type { AuditService } from "./audit/audit-service.ts";
 import type { Health } from "./health/system-health.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
@@ -73,6 +74,7 @@ export interface Services {
   readonly outsideSettlement: OutsideSettlement;
   readonly searchValues: SearchValues;
   readonly importLegacy: ImportLegacy;
+  readonly migrations: Migrations;
   readonly audit: AuditService;
   readonly retention: AuditRetention;
 }

@@ -153,6 +153,7 @@ const makersOfCompanyIds = [
   "jobs/maintenance.ts",
   "keys/company/rotation-run.ts",
   "keys/rotation/emergency.ts",
+  "migration/migration-run.ts",
   "stores/infisical/outside-settlement.ts",
   "vault/search.ts",
 ];

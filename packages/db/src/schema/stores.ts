@@ -1,5 +1,15 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  boolean,
+  check,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { at } from "./columns.ts";
 import { companyForeignKey } from "./companies.ts";
 
@@ -33,6 +43,8 @@ export const outsideWrites = pgTable(
     storeEpoch: integer("store_epoch").notNull(),
     secretKey: text("secret_key").notNull(),
     kind: text("kind", { enum: ["put", "delete"] }).notNull(),
+    /** Whether it brings the folder to what the database has: then the value is no change of the secret. */
+    isMirror: boolean("is_mirror").notNull().default(false),
     /** Fingerprint of the written value, under a key of the company. Null for a deletion and after shredding. */
     valueMac: text("value_mac"),
     companyKeyVersion: integer("company_key_version"),

@@ -321,6 +321,23 @@ const table: Readonly<Record<string, Row>> = {
       return { version: versions.find(({ status }) => status === "retired")?.version };
     },
   },
+  "migrations.plan": { action: "migration.plan", as: operator, input: companiesToMigrate },
+  "migrations.copy": { action: "migration.copy", as: operator, input: companiesToMigrate },
+  "migrations.verify": { action: "migration.verify", as: operator, input: companiesToMigrate },
+  "migrations.switch": { action: "migration.switch", as: operator, input: companiesToMigrate },
+  "migrations.rollback": { action: "migration.rollback", as: operator, input: companiesToMigrate },
+  "migrations.cleanup": {
+    action: "migration.cleanup",
+    as: operator,
+    input: async (place) => {
+      await fixture.superuser`insert into company_stores (company_id, left_in, changed_at)
+        select id, 'infisical', now() - interval '60 days' from companies where subdomain = ${place.company}`;
+      return { ...(await companiesToMigrate(place)), folders: 1 };
+    },
+  },
+  "migrations.companies": { action: "migration.list", as: operator, input: startMigration },
+  "migrations.status": { action: "migration.status", as: operator, input: () => ({}) },
+  "migrations.report": { action: "migration.report", as: operator, input: startMigration },
   "runs.get": { action: "run.get", as: operator, input: startRun },
   "runs.pause": { action: "run.pause", as: operator, input: startRun },
   "runs.resume": { action: "run.resume", as: operator, input: startRun },
@@ -344,6 +361,18 @@ const table: Readonly<Record<string, Row>> = {
 async function invite({ company }: Place): Promise<{ company: string; invitation: string }> {
   const { company: _, ...person } = newInvitation({ company });
   return { company, invitation: (await secrets.invitations.create(operator, company, person)).id };
+}
+
+/** No other migration is unfinished, since one that changes something excludes others. */
+async function companiesToMigrate({ company }: Place): Promise<{ companies: readonly string[] }> {
+  for (const { id, kind } of await secrets.runs.list(operator, { unfinished: true, limit: 200 }))
+    if (kind === "migrate") await secrets.runs.cancel(operator, id);
+  return { companies: [company] };
+}
+
+async function startMigration({ company }: Place): Promise<{ run: string }> {
+  const request = { verb: "plan", companies: [company], ratePerMinute: null, before: "switch" } as const;
+  return { run: await secrets.migrations.begin(operator, request) };
 }
 
 /** A company key rotation that is waiting for its job. */
@@ -435,6 +464,9 @@ test("these procedures ask a person to confirm", () => {
     "keys.rotate",
     "keys.rotateCompany",
     "keys.destroy",
+    "migrations.switch",
+    "migrations.rollback",
+    "migrations.cleanup",
     "approvals.give",
     "approvals.refuse",
     "users.disable",

@@ -287,6 +287,15 @@ const table: Readonly<Record<string, Row>> = {
   "keys.verifyReport": { may: "operator", input: () => ({ report: "x", mac: "x" }) },
   "keys.destroy": { may: "operator", input: () => ({ version: 1 }) },
   "runs.list": { may: `${people} operator`, input: ({ company }) => ({ company, limit: 1 }) },
+  "migrations.plan": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
+  "migrations.copy": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
+  "migrations.verify": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
+  "migrations.switch": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
+  "migrations.rollback": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
+  "migrations.cleanup": { may: "operator", input: ({ company }) => ({ companies: [company], folders: 1 }) },
+  "migrations.companies": { may: "operator", input: () => ({ run: migration }) },
+  "migrations.status": { may: "operator", input: ({ company }) => ({ company }) },
+  "migrations.report": { may: "operator", input: () => ({ run: migration }) },
   "runs.get": { may: "operator", input: () => ({ run }) },
   "runs.pause": { may: "operator", input: () => ({ run }) },
   "runs.resume": { may: "operator", input: () => ({ run }) },
@@ -369,6 +378,7 @@ async function askForApproval(): Promise<void> {
 let mine: Place;
 let theirs: Place;
 let run = "";
+let migration: string;
 const unknown: Place = {
   company: "nobody-here",
   userId: "0198c0de-0000-7000-8000-000000000001",
@@ -407,6 +417,8 @@ beforeAll(async () => {
   await secrets.companies.create(operator, { subdomain: doomed, secretStore: "database" });
   await secrets.companyKeyRotation.requestRotation(operator, theirs.company);
   run = (await secrets.runs.list(operator, { limit: 1 }))[0]?.id ?? "";
+  const planned = { companies: [mine.company], ratePerMinute: null, before: "switch" } as const;
+  migration = await secrets.migrations.begin(operator, { verb: "plan", ...planned });
   const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
   for (const role of ["owner", "admin", "member", "auditor"] as const) {
     const { userId } = await fixture.person(mine.company, role);
@@ -538,7 +550,9 @@ describe("calls with references to another company, to nothing, or to a deleted 
         const mixed = await ask(sender, path, { ...own, companies: [mine.company, theirs.company] });
         const random = await ask(sender, path, { ...own, companies: [mine.company, unknown.company] });
         if (!entersAll && mixed !== random) note("mixed", mixed);
-        if (reasonOf(mixed) === "answered") note("mixed", mixed);
+        // A migration is of any companies.
+        const isMigration = sender.name === "operator" && path.startsWith("migrations.");
+        if (reasonOf(mixed) === "answered" && !isMigration) note("mixed", mixed);
       }
       for (const value of junk) {
         const answer = await ask(sender, path, { ...own, [field]: value });

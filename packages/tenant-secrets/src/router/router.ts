@@ -9,6 +9,7 @@ import {
   keyOperations,
   memberOperations,
   meOperations,
+  migrationOperations,
   myBackupCodeOperations,
   myPasskeyOperations,
   mySessionOperations,
@@ -172,6 +173,34 @@ export const appRouter = router({
         await masterKeys.destroy(caller, version);
         return null;
       },
+    }),
+  ),
+
+  migrations: router(
+    procedures(migrationOperations, {
+      plan: async ({ migrations }, caller, input) => ({
+        run: await migrations.begin(caller, { verb: "plan", ...input }),
+      }),
+      copy: async ({ migrations }, caller, input) => ({
+        run: await migrations.begin(caller, { verb: "copy", ...input }),
+      }),
+      verify: async ({ migrations }, caller, input) => ({
+        run: await migrations.begin(caller, { verb: "verify", ...input }),
+      }),
+      switch: async ({ migrations }, caller, input) => ({
+        run: await migrations.begin(caller, { verb: "switch", ...input }),
+      }),
+      rollback: async ({ migrations }, caller, input) => ({
+        run: await migrations.begin(caller, { verb: "rollback", ...input }),
+      }),
+      cleanup: async ({ migrations }, caller, input) => ({
+        run: await migrations.begin(caller, { verb: "cleanup", ...input }),
+      }),
+      companies: ({ migrations }, caller, query) => migrations.companies(caller, query),
+      status: async ({ migrations }, caller, query) => ({
+        companies: await migrations.status(caller, query),
+      }),
+      report: async ({ migrations }, caller, { run }) => (await migrations.findReport(caller, run)) ?? null,
     }),
   ),
 

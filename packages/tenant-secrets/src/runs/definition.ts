@@ -61,6 +61,8 @@ export interface RunStep<Input, Facts, Phase extends string> {
   ): Promise<T>;
   /** As `commit`, in the application's role, in one company. */
   commitIn<T>(companyId: CompanyId, work: (statements: Statements) => Promise<T>, at?: Position): Promise<T>;
+  /** The first statement of a transaction that others have begun, as that of `commit` is. @throws as `commit` */
+  hold(statements: Statements): Promise<void>;
   /** The last transaction of the phase, and the start of the next one. As `commit`. */
   enter(
     next: Next<Phase, Facts> | ((statements: Statements) => Promise<Next<Phase, Facts>>),

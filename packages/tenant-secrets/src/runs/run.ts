@@ -50,6 +50,8 @@ export interface Run<Input, Facts, Tools> extends Pick<
 > {
   /** The version of the key that a run makes; undefined where there is none, or none yet. */
   keyVersionOf(run: Pick<RunRow, "facts">): number | undefined;
+  /** What the phases of a run have gathered so far. */
+  factsOf(run: Pick<RunRow, "facts">): Facts;
   /** Whether jobs can drive it as well. */
   readonly inBackground: boolean;
   /**
@@ -207,6 +209,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
     verb,
     cancellable,
     keyVersionOf: ({ facts }) => definition.keyVersion?.(definition.facts.parse(facts)),
+    factsOf: ({ facts }) => definition.facts.parse(facts),
     inBackground: background !== undefined,
     start: (statements, run) => insert(statements, run),
     startDriven: async (statements, run) => {

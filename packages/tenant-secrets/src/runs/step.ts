@@ -120,6 +120,10 @@ export function createStep<Input, Facts extends object, Phase extends string, To
       stopIfTold();
       return held(companyId, at, work);
     },
+    hold: async (statements) => {
+      stopIfTold();
+      await holdRun(statements, row.id, lease);
+    },
     // Effects outside the database are committed before anything is stopped.
     enter: async (next) => ({
       row: await held(undefined, {}, async (statements) =>

@@ -69,6 +69,8 @@ export interface Fixture {
   company(secretStore: SecretStoreName): Promise<string>;
   /** Gives every row that decides who may read a valid MAC, as if the product had written what plain SQL put there. */
   remacRows(): Promise<void>;
+  /** Changes the store of a company by plain SQL, within a given transaction, as if its change had come to its last step. */
+  setStore(sql: postgres.ISql, subdomain: string, to: SecretStoreName): Promise<void>;
   /** As `remacRows`, for companies alone and within a given transaction. */
   remacCompanies(sql: postgres.ISql): Promise<void>;
   /** As `remacRows`, for the heads of secrets and within a given transaction. */
@@ -129,6 +131,17 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
   let companies = 0;
+  const remacCompanies: Fixture["remacCompanies"] = async (sql) => {
+    const { active } = await rowKeys.load();
+    const rows = await sql<CompanyRow[]>`
+      select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
+        store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired", revision, mac_key_version as "macKeyVersion", mac from companies`;
+    for (const row of rows) {
+      const mac = rowMac(active, { kind: "company", ...row }, row.revision);
+      if (mac.equals(row.mac)) continue;
+      await sql`update companies set mac_key_version = ${active.keyVersion}, mac = ${mac} where id = ${row.id}`;
+    }
+  };
   return {
     secrets,
     accounts,
@@ -164,16 +177,13 @@ export async function createFixture(checks?: CredentialChecks, limits?: RateLimi
       await secrets.companies.create(operator, { subdomain, secretStore });
       return subdomain;
     },
-    remacCompanies: async (sql) => {
-      const { active } = await rowKeys.load();
-      const rows = await sql<CompanyRow[]>`
-        select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-          store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired", revision, mac_key_version as "macKeyVersion", mac from companies`;
-      for (const row of rows) {
-        const mac = rowMac(active, { kind: "company", ...row }, row.revision);
-        if (mac.equals(row.mac)) continue;
-        await sql`update companies set mac_key_version = ${active.keyVersion}, mac = ${mac} where id = ${row.id}`;
-      }
+    remacCompanies,
+    setStore: async (sql, subdomain, to) => {
+      await sql`insert into store_holds select id, gen_random_uuid(), clock_timestamp() + interval '1 minute' from companies where subdomain = ${subdomain}`;
+      await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
+      await sql`set constraints held_store immediate`;
+      await sql`delete from store_holds where company_id = (select id from companies where subdomain = ${subdomain})`;
+      await remacCompanies(sql);
     },
     remacHeads: async (sql = superuser) => {
       const heads = await sql<(HeadState & { readonly mac: Buffer })[]>`

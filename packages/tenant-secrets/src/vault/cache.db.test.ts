@@ -237,8 +237,7 @@ describe("a change", () => {
     const renamed = secrets.company(`${company}-new`, product);
     expect(await renamed.get(key)).toBe(value(1));
     await fixture.infisical.putSecret(`/tenants/${company}`, key, value(7));
-    await fixture.superuser`update companies set secret_store = 'infisical', store_epoch = store_epoch + 1 where subdomain = ${`${company}-new`}`;
-    await fixture.remacRows();
+    await fixture.superuser.begin((sql) => fixture.setStore(sql, `${company}-new`, "infisical"));
     await until(async () => (await renamed.get(key)) === value(7));
     await fixture.superuser`update companies set status = 'suspended' where subdomain = ${`${company}-new`}`;
     await fixture.remacRows();

@@ -23,10 +23,8 @@ beforeAll(async () => {
   stores = createStores(fixture);
 });
 
-async function changeStore(sql: postgres.ISql, subdomain: string, to: SecretStoreName): Promise<void> {
-  await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
-  await fixture.remacCompanies(sql);
-}
+const setStore = (subdomain: string, to: SecretStoreName) =>
+  fixture.superuser.begin((sql) => fixture.setStore(sql, subdomain, to));
 
 /** Changes a company's store as soon as `writer` waits for its lock. */
 async function changeBefore<T>(
@@ -48,7 +46,7 @@ async function changeBefore<T>(
       },
       { timeout: 20_000 },
     );
-    await changeStore(sql, subdomain, to);
+    await fixture.setStore(sql, subdomain, to);
     await also(sql);
   });
   return writing.promise;
@@ -118,7 +116,7 @@ describe("a write that waits while its company's store changes", () => {
       ...opened,
       inCompany: async (companyId, work) => {
         changes += 1;
-        await changeStore(fixture.superuser, subdomain, changes % 2 === 1 ? "database" : "hybrid");
+        await setStore(subdomain, changes % 2 === 1 ? "database" : "hybrid");
         return opened.inCompany(companyId, work);
       },
     };
@@ -156,7 +154,7 @@ describe("a process with a stale view of a company's store", () => {
     await secrets.list();
     await fixture.superuser`alter table companies disable trigger notify_update`;
     try {
-      await changeStore(fixture.superuser, subdomain, "database");
+      await setStore(subdomain, "database");
       expect(await secrets.set(key, "one", { expectedVersion: 0, note: "the new one can" })).toEqual({
         version: 1,
       });
@@ -172,7 +170,7 @@ describe("a process with a stale view of a company's store", () => {
     await database.write(inScope(company), write(key, "one", {}));
     await database.write(inScope(company), write(key, "two", {}));
     await database.versions.stage(inScope(company), write(key, "three", {}));
-    await changeStore(fixture.superuser, company.subdomain, "hybrid");
+    await setStore(company.subdomain, "hybrid");
     const changed = () =>
       fixture.superuser`select * from company_secrets where company_id = ${company.id}`.then((rows) => [
         ...rows,
@@ -201,7 +199,7 @@ describe("a process with a stale view of a company's store", () => {
   test("a stale process serves values that exist only in Infisical, and backfills none", async () => {
     const company = await createCompany(fixture, "hybrid");
     await fixture.infisical.putSecret(`/tenants/${company.subdomain}`, key, "outside");
-    await changeStore(fixture.superuser, company.subdomain, "infisical");
+    await setStore(company.subdomain, "infisical");
     expect(await valueOf(stores.hybrid.find(company, key))).toBe("outside");
     expect(await stores.database.lookup(company, key)).toEqual({ state: "unknown" });
   });
@@ -239,7 +237,7 @@ describe("changing a company's store", () => {
   );
 });
 
-test("a store changes only together with its epoch, and the application role can change neither store nor hold", async () => {
+test("a store changes only together with its epoch and during a hold, and the application role can change neither store nor hold", async () => {
   const company = await createCompany(fixture, "database");
   const asRole = async (url: string, statement: (sql: postgres.Sql) => Promise<unknown>) => {
     const sql = postgres(url, { max: 1, onnotice: () => {} });
@@ -256,6 +254,12 @@ test("a store changes only together with its epoch, and the application role can
       (sql) => sql`update companies set secret_store = 'infisical' where id = ${company.id}`,
     );
     expect(code).toBe(url === maintenance ? "23000" : "42501");
+    const together = await asRole(
+      url,
+      (sql) =>
+        sql`update companies set secret_store = 'infisical', store_epoch = store_epoch + 1 where id = ${company.id}`,
+    );
+    expect(together).toBe(url === maintenance ? "23000" : "42501");
   }
   expect(
     await asRole(maintenance, (sql) => sql`update companies set store_epoch = 7 where id = ${company.id}`),

@@ -1,3 +1,4 @@
+import type { SecretStoreName } from "@repo/catalog";
 import { beforeAll, describe, expect, test } from "vitest";
 import { connectDatabase } from "@repo/db";
 import type { Company } from "../../companies/companies.ts";
@@ -148,8 +149,8 @@ describe("expiry", () => {
   test("no reminder is sent of a company on Infisical, whatever rows the database still has", async () => {
     const acme = await companyOf("one");
     await store.versions.setExpiry(inScope(acme), { secretKey: key, expiresAt: new Date("2020-01-01") });
-    const move = (to: string) =>
-      fixture.superuser`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where id = ${acme.id}`;
+    const move = (to: SecretStoreName) =>
+      fixture.superuser.begin((sql) => fixture.setStore(sql, acme.subdomain, to));
     await move("infisical");
     expect(await remind(acme)).toEqual([]);
     await move("database");

@@ -96,7 +96,10 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
     return { outcome: "success", version: found.version };
   };
 
-  const close = async ({ id, companyId, secretKey, kind }: Row, outcome: Outcome): Promise<void> => {
+  const close = async (
+    { id, companyId, secretKey, kind, isMirror }: Row,
+    outcome: Outcome,
+  ): Promise<void> => {
     await audit.ready();
     await database.acrossCompanies(async (statements) => {
       const closed = await statements
@@ -105,7 +108,8 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
         .returning({ id: outsideWrites.id });
       // The process of the change has recorded its outcome meanwhile.
       if (closed.length === 0) return;
-      const action = kind === "put" ? "secret.write" : "secret.remove";
+      const ofChange = kind === "put" ? "secret.write" : "secret.remove";
+      const action = isMirror ? "secret.mirror" : ofChange;
       await audit.recordInTransaction(statements, settler, { action, companyId, secretKey, ...outcome });
     });
     if (outcome.outcome === "success") await announce(companyId, secretKey);

@@ -40,8 +40,7 @@ async function changeStore(subdomain: string, to: SecretStoreName): Promise<void
   await fixture.superuser.begin(async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtextextended('company ' || id, 0)) from companies where subdomain = ${subdomain}`;
     await sql`update outside_writes set state = 'abandoned' where company_id = (select id from companies where subdomain = ${subdomain})`;
-    await sql`update companies set secret_store = ${to}, store_epoch = store_epoch + 1 where subdomain = ${subdomain}`;
-    await fixture.remacCompanies(sql);
+    await fixture.setStore(sql, subdomain, to);
   });
 }
 

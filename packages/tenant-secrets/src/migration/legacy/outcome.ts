@@ -1,4 +1,4 @@
-import type { LegacyRow } from "./legacy-row.ts";
+import type { LegacyRow } from "./row.ts";
 
 /**
  * `imported`: written, read back and found equal; in a dry run, it would be. `unchanged`: an equal value exists. `conflict`:

@@ -1,9 +1,9 @@
 import { createCipheriv, randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { codeOf, createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
-import type { LegacyImportOptions } from "./legacy-import.ts";
-import type { LegacyOutcome } from "./legacy-outcome.ts";
-import type { LegacyRow } from "./legacy-row.ts";
+import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
+import type { LegacyImportOptions } from "./import.ts";
+import type { LegacyOutcome } from "./outcome.ts";
+import type { LegacyRow } from "./row.ts";
 
 const keyName = "MASTER_ENCRYPTION_KEY";
 let fixture: Fixture;
@@ -194,7 +194,7 @@ describe("importing legacy rows", () => {
       UNREADABLE_ROW: [row(acme, "CUSTOM_A", undefined)],
       UNKNOWN_COMPANY: [
         row("nobody", "CUSTOM_A", good),
-        row("../acme", "CUSTOM_A", good),
+        row("../../acme", "CUSTOM_A", good),
         row("00000000-0000-0000-0000-000000000000", "CUSTOM_A", good),
         row("", "CUSTOM_A", good),
       ],

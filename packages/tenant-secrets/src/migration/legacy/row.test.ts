@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { deliveryChatCatalog as catalog } from "@repo/delivery-chat";
-import { secretKeyOf } from "./legacy-row.ts";
+import { secretKeyOf } from "./row.ts";
 
 test.each([
   ["STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY"],

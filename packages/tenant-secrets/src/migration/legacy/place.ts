@@ -1,13 +1,13 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
-import type { Operations } from "../access/operation.ts";
-import type { Company } from "../companies/companies.ts";
-import type { DatabaseStore } from "../stores/database/port.ts";
-import { isEncryptionOf, type EncryptedSecret } from "../stores/encrypted-secret.ts";
-import type { SecretStore } from "../stores/store.ts";
-import { bad, conflict, imported, unchanged, type Verdict } from "./legacy-outcome.ts";
-import type { LegacyValue } from "./legacy-row.ts";
+import type { Operations } from "../../access/operation.ts";
+import type { Company } from "../../companies/companies.ts";
+import type { DatabaseStore } from "../../stores/database/port.ts";
+import { isEncryptionOf, type EncryptedSecret } from "../../stores/encrypted-secret.ts";
+import type { SecretStore } from "../../stores/store.ts";
+import { bad, conflict, imported, unchanged, type Verdict } from "./outcome.ts";
+import type { LegacyValue } from "./row.ts";
 
 export interface LegacyPlaceParts {
   readonly databaseStore: DatabaseStore;

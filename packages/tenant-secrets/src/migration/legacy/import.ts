@@ -5,12 +5,12 @@ import { DatabaseError, tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, type Catalog, TenantSecretsError } from "@repo/catalog";
-import type { Companies } from "../companies/companies.ts";
-import { readLegacyKey } from "../keys/master/legacy-key.ts";
-import { defineRun, type Run } from "../runs/run.ts";
-import { bad, conflict, type LegacyOutcome, type LegacyReason, type Verdict } from "./legacy-outcome.ts";
-import { createPlace, type Destination, type LegacyPlaceParts } from "./legacy-place.ts";
-import { openLegacyRow, secretKeyOf, type LegacyRow } from "./legacy-row.ts";
+import type { Companies } from "../../companies/companies.ts";
+import { readLegacyKey } from "../../keys/master/legacy-key.ts";
+import { defineRun, type Run } from "../../runs/run.ts";
+import { bad, conflict, type LegacyOutcome, type LegacyReason, type Verdict } from "./outcome.ts";
+import { createPlace, type Destination, type LegacyPlaceParts } from "./place.ts";
+import { openLegacyRow, secretKeyOf, type LegacyRow } from "./row.ts";
 
 export interface LegacyImportOptions {
   /** The secret in `/hono-api` that holds the raw key. */

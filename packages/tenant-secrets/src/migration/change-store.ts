@@ -1,0 +1,171 @@
+import { eq, sql } from "drizzle-orm";
+import { tables } from "@repo/db";
+import {
+  type CompanyMigrationResult,
+  type Finding,
+  keyDestroyed,
+  type SecretStoreName,
+  TenantSecretsError,
+} from "@repo/catalog";
+import { changeCompany } from "../companies/companies.ts";
+import { lockCompany, StoreChanged } from "../companies/company-lock.ts";
+import { type Comparison, type ComparedSecret } from "./comparison.ts";
+import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
+import { makeCopiesOfFolder } from "./copy-origin.ts";
+import {
+  holdWrites,
+  refuseOpenWrites,
+  releaseWrites,
+  requireEpoch,
+  requireHold,
+  settleOutsideWrites,
+  tookTooLong,
+} from "./store-hold.ts";
+
+const { companies, companyStores, shreddings } = tables;
+
+/** Secrets that may change while writes are held; with more, the hold ends and the change begins again. */
+const mostWhileHeld = 20;
+/** How often that may happen in a row, for a company that is written to all the time. */
+const maxRounds = 3;
+
+/** How one direction brings the two sides together, and when they are. */
+export interface Direction {
+  readonly to: SecretStoreName;
+  /** What prevents the change, of the sides as they are. */
+  readonly findings: (found: Comparison) => readonly Finding[];
+  /** Whether a secret is still to be brought to the other side. */
+  readonly isOpen: (secret: ComparedSecret) => boolean;
+  /** Brings open secrets to the other side. @returns how many were changed */
+  readonly bring: (work: CompanyWork, found: Comparison) => Promise<number>;
+}
+
+/**
+ * The only function that changes a company's store, in every direction: brings the sides together, holds writes, brings what
+ * has changed meanwhile, compares every value, and flips the store together with its epoch. A process that dies in it leaves the
+ * company as it was, or flipped; a hold ends by itself.
+ */
+export async function changeStore(work: CompanyWork, direction: Direction): Promise<CompanyOutcome> {
+  await refuseShredded(work);
+  let moved = 0;
+  for (let round = 0; round < maxRounds; round += 1) {
+    const before = await compare(work);
+    const blocking = direction.findings(before);
+    if (blocking.length > 0)
+      return { state: "blocked", result: resultOf(work, before, { moved, findings: blocking }) };
+    moved += await direction.bring(work, before);
+    const held = await whileHeld(work, direction);
+    moved += held.moved;
+    if (held.state === "changed") {
+      const { found, heldMs, epochAfter } = held;
+      const extra = { moved, to: direction.to, epochAfter, heldMs };
+      return { state: "done", result: resultOf(work, found, extra) };
+    }
+  }
+  throw stillChanging();
+}
+
+function stillChanging(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "The secrets of this company kept changing, or some could not be brought to the other side. Nothing of its store was changed: verify the company to see which.",
+  );
+}
+
+type Held =
+  | { readonly state: "too much"; readonly moved: number }
+  | ({ readonly state: "changed"; readonly moved: number; readonly found: Comparison } & Pick<
+      CompanyMigrationResult,
+      "epochAfter"
+    > & { readonly heldMs: number });
+
+async function whileHeld(work: CompanyWork, direction: Direction): Promise<Held> {
+  const { company, parts } = work;
+  const heldAt = performance.now();
+  const endsAt = await holdWrites(work);
+  const inTime = (): void => {
+    if (performance.now() >= endsAt) throw tookTooLong();
+  };
+  try {
+    await settleOutsideWrites(work);
+    let found = await compare(work);
+    inTime();
+    const open = found.secrets.filter(direction.isOpen).length;
+    if (open > mostWhileHeld) return { state: "too much", moved: 0 };
+    let moved = 0;
+    if (open > 0) {
+      moved = await direction.bring(work, found);
+      inTime();
+      found = await compare(work);
+    }
+    // An edit in Infisical meanwhile, or a write back whose outcome is not known.
+    if (found.secrets.some(direction.isOpen) || direction.findings(found).length > 0)
+      return { state: "too much", moved };
+    inTime();
+    const epochAfter = await flip(work, direction.to);
+    return { state: "changed", moved, found, epochAfter, heldMs: Math.round(performance.now() - heldAt) };
+  } finally {
+    // If this fails, the hold ends by itself.
+    await releaseWrites(work).catch(() => {});
+    parts.forget(company.id);
+  }
+}
+
+/** One transaction: store, epoch, origins, and the event. @returns the new epoch */
+async function flip(work: CompanyWork, to: SecretStoreName): Promise<number> {
+  const { parts, step, company } = work;
+  const { companyKeys, authentic, audit } = parts;
+  const keys = to === "infisical" ? await companyKeys.usable(company.id) : undefined;
+  return authentic.change(async (statements, writer) => {
+    await step.hold(statements);
+    await lockCompany(statements, company.id);
+    await requireEpoch(statements, company);
+    await requireHold(statements, work);
+    const [row] = await statements
+      .select()
+      .from(companies)
+      .where(eq(companies.id, company.id))
+      .for("no key update");
+    if (row === undefined) throw new StoreChanged();
+    if (keys !== undefined) {
+      await refuseOpenWrites(statements, work);
+      await makeCopiesOfFolder(statements, company.id, keys);
+    }
+    const storeEpoch = company.storeEpoch + 1;
+    const changed = await changeCompany({ statements, writer }, row, { secretStore: to, storeEpoch });
+    const leftIn = to === "infisical" ? ("database" as const) : ("infisical" as const);
+    // The copy in the folder is as old as the first change away from it.
+    const wasLeft = company.secretStore !== "infisical" && to !== "infisical";
+    const state = { leftIn, ...(wasLeft ? {} : { changedAt: sql`now()`, cleanedAt: null }) };
+    await statements
+      .insert(companyStores)
+      .values({ companyId: company.id, ...state })
+      .onConflictDoUpdate({ target: companyStores.companyId, set: state });
+    await audit.recordInTransaction(statements, step.caller, {
+      action: "company.set-store",
+      outcome: "success",
+      companyId: company.id,
+      version: changed.revision,
+      subject: step.run.id,
+      reason: reasons[to],
+    });
+    return storeEpoch;
+  });
+}
+
+/** In the event, the store that the company has from there on. */
+const reasons = {
+  infisical: "TO_INFISICAL",
+  hybrid: "TO_HYBRID",
+  database: "TO_DATABASE",
+} as const satisfies Readonly<Record<SecretStoreName, string>>;
+
+async function refuseShredded({ step, company }: CompanyWork): Promise<void> {
+  const [shredded] = await step.commit((statements) =>
+    statements
+      .select({ companyId: shreddings.companyId })
+      .from(shreddings)
+      .where(eq(shreddings.companyId, company.id)),
+  );
+  if (shredded !== undefined) throw keyDestroyed();
+}

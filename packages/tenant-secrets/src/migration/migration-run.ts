@@ -1,0 +1,339 @@
+import { and, asc, count, eq, isNull, lte, or, sql } from "drizzle-orm";
+import { type Statements, tables } from "@repo/db";
+import { asTenantSecretsError } from "@repo/audit-log";
+import type { BulkClient, InfisicalClient } from "@repo/infisical";
+import { z } from "zod";
+import {
+  companySuspended,
+  CompanyMigrationResult,
+  type ErrorCode,
+  notFound,
+  TenantSecretsError,
+} from "@repo/catalog";
+import { createCounters } from "../access/counters.ts";
+import { companyIdOf } from "../companies/company-id.ts";
+import type { Company } from "../companies/companies.ts";
+import type { CompanyRows } from "../companies/company-rows.ts";
+import type { Entered, RunStep } from "../runs/definition.ts";
+import { RunDriven, RunStopped } from "../runs/lease.ts";
+import { defineRun, type Run } from "../runs/run.ts";
+import { MigrationInput } from "./migration-input.ts";
+import { type BulkFolders, createBulkFolders } from "./bulk-folders.ts";
+import { cleanUpCompany } from "./cleanup.ts";
+import type { CompanyOutcome, CompanyWork, MigrationParts } from "./company-work.ts";
+import { copyCompany } from "./copy.ts";
+import { type FolderTree, readFolderTree } from "./folder-tree.ts";
+import { planCompany } from "./plan.ts";
+import { type FinishedCompany, signMigrationReport } from "./report.ts";
+import { rollbackCompany } from "./rollback.ts";
+import { switchCompany } from "./switch.ts";
+import { verifyCompany } from "./verify.ts";
+
+const { companies, migrationCompanies, runs } = tables;
+
+const Facts = z.strictObject({
+  /** Names of folders in /tenants that belong to no company: at most a hundred. */
+  foldersWithoutCompany: z.array(z.string()),
+  /** Companies in a row that failed or were blocked. */
+  failuresInRow: z.int(),
+});
+export type MigrationFacts = z.infer<typeof Facts>;
+
+/** How a process drives a migration: a job leaves it to the next one after some time, so that other jobs are done as well. */
+export interface MigrationTools {
+  readonly sliceMs: number;
+}
+
+export type MigrationRun = Run<MigrationInput, MigrationFacts, MigrationTools>;
+type Step = RunStep<MigrationInput, MigrationFacts, "companies" | "report">;
+
+export interface MigrationRunParts extends MigrationParts {
+  readonly infisical: Pick<InfisicalClient, "bulk">;
+  readonly rows: Pick<CompanyRows, "findById">;
+}
+
+const jobSliceMs = 20_000;
+const maxAttempts = 5;
+const maxStrayFolders = 100;
+/** After so many companies in a row that could not be changed, a migration that changes stores is paused. */
+const mostFailuresInRow = 3;
+
+/** Errors that another attempt does not mend. */
+const final: ReadonlySet<ErrorCode> = new Set([
+  "COMPANY_SUSPENDED",
+  "FORBIDDEN",
+  "INTEGRITY_FAILURE",
+  "INVALID_VALUE",
+  "KEY_DESTROYED",
+  "NOT_FOUND",
+  "NOT_SUPPORTED",
+]);
+
+export function defineMigration(parts: MigrationRunParts): MigrationRun {
+  const { database, infisical, rows, loadSigningKey } = parts;
+  const counters = createCounters(database);
+  let client: BulkClient | undefined;
+
+  const resolve = async (id: string): Promise<Company> => {
+    const row = await rows.findById(id);
+    if (row === undefined || row.status === "deleted") throw notFound();
+    if (row.status === "suspended") throw companySuspended();
+    const { subdomain, infisicalFolder, secretStore, storeEpoch } = row;
+    return { id: companyIdOf(row), subdomain, infisicalFolder, secretStore, storeEpoch };
+  };
+
+  /** One company's turn. @returns undefined if it is to be repeated later */
+  const workOn = async (step: Step, id: string, { folders, tree }: Shared): Promise<Turn> => {
+    try {
+      const company = await resolve(id);
+      const { takeNewest } = step.input;
+      const work: CompanyWork = { parts, folders, step, company, takeNewest, tree };
+      const { state, result } = await perform(step.input, work);
+      return { state, result };
+    } catch (thrown) {
+      if (thrown instanceof RunStopped || thrown instanceof RunDriven) throw thrown;
+      const { code, message } = asTenantSecretsError(thrown);
+      if (code === "DATABASE_UNAVAILABLE" || code === "AUDIT_UNAVAILABLE" || code === "INTERNAL")
+        throw thrown;
+      return { state: "failed", error: { code, message }, isFinal: final.has(code) };
+    }
+  };
+
+  const companiesPhase = async (step: Step, { sliceMs }: MigrationTools): Promise<Entered> => {
+    const startedAt = performance.now();
+    client ??= infisical.bulk();
+    const whileWaiting = () => step.commit(() => Promise.resolve());
+    const { ratePerMinute } = step.input;
+    const folders = createBulkFolders({ bulk: client, counters, ratePerMinute, whileWaiting });
+    const tree = await treeFor(step, folders);
+    for (;;) {
+      const next = await step.commit((statements) => nextCompany(statements, step.run.id));
+      if (next.state === "none") return step.enter({ phase: "report" });
+      const isLate = performance.now() - startedAt > sliceMs;
+      if (next.state === "later" || isLate) {
+        const notBefore = next.state === "later" ? next.at : new Date();
+        return step.enter({ phase: "companies", notBefore, total: await countAll(step) });
+      }
+      const turn = await workOn(step, next.id, { folders, tree });
+      await finish(step, next.id, turn);
+    }
+  };
+
+  const treeFor = async (step: Step, folders: BulkFolders): Promise<FolderTree | undefined> => {
+    if (step.input.verb !== "plan" && step.input.verb !== "switch") return undefined;
+    const tree = await readFolderTree(folders);
+    await step.commit(
+      async (statements) => {
+        await statements.select({ id: runs.id }).from(runs).where(eq(runs.id, step.run.id));
+      },
+      { facts: { foldersWithoutCompany: await strayFolders(step, tree) } },
+    );
+    return tree;
+  };
+
+  return defineRun(database, {
+    kind: "migrate",
+    title: "Migration of companies",
+    concerns: "platform",
+    verb: "companies",
+    cancellable: true,
+    first: "companies",
+    input: MigrationInput,
+    facts: Facts,
+    phases: {
+      companies: companiesPhase,
+      report: async (step) => {
+        const finished = await step.commit((statements) => selectFinished(statements, step.run.id));
+        const { id, startedAt, requestedByKind, requestedById } = step.run;
+        const { cluster, now } = await step.commit(selectPlace);
+        const { report, signature } = signMigrationReport(
+          {
+            run: id,
+            verb: step.input.verb,
+            deployment: cluster,
+            startedBy: `${requestedByKind} ${requestedById}`,
+            startedAt: startedAt.toISOString(),
+            finishedAt: now.toISOString(),
+          },
+          finished,
+          await loadSigningKey(),
+        );
+        return step.enter({ phase: "done", report: { report, mac: signature } });
+      },
+    },
+    background: {
+      callerOf: ({ requestedById }) => ({ actor: { kind: "operator", id: requestedById } }),
+      tools: () => ({ sliceMs: jobSliceMs }),
+    },
+  });
+}
+
+interface Shared {
+  readonly folders: BulkFolders;
+  readonly tree: FolderTree | undefined;
+}
+
+type Turn =
+  | CompanyOutcome
+  | {
+      readonly state: "failed";
+      readonly error: { readonly code: ErrorCode; readonly message: string };
+      readonly isFinal: boolean;
+    };
+
+function perform(input: MigrationInput, work: CompanyWork): Promise<CompanyOutcome> {
+  const { verb, before, to, leave, acceptLosses } = input;
+  switch (verb) {
+    case "plan":
+      return planCompany(work, before);
+    case "copy":
+      return copyCompany(work);
+    case "verify":
+      return verifyCompany(work);
+    case "switch":
+      return switchCompany(work, { to: to === "database" ? "database" : "hybrid", leave });
+    case "rollback":
+      return rollbackCompany(work, { to: to === "hybrid" ? "hybrid" : "infisical", acceptLosses });
+    case "cleanup":
+      return cleanUpCompany(work);
+  }
+}
+
+type NextCompany =
+  | { readonly state: "due"; readonly id: string }
+  | { readonly state: "later"; readonly at: Date }
+  | { readonly state: "none" };
+
+async function nextCompany(statements: Statements, runId: string): Promise<NextCompany> {
+  const waiting = and(eq(migrationCompanies.runId, runId), eq(migrationCompanies.state, "waiting"));
+  const due = or(isNull(migrationCompanies.notBefore), lte(migrationCompanies.notBefore, sql`now()`));
+  const [next] = await statements
+    .select({ id: migrationCompanies.companyId })
+    .from(migrationCompanies)
+    .where(and(waiting, due))
+    .orderBy(asc(migrationCompanies.companyId))
+    .limit(1);
+  if (next !== undefined) return { state: "due", id: next.id };
+  const [later] = await statements
+    .select({ at: migrationCompanies.notBefore })
+    .from(migrationCompanies)
+    .where(waiting)
+    .orderBy(asc(migrationCompanies.notBefore))
+    .limit(1);
+  return later?.at == null ? { state: "none" } : { state: "later", at: later.at };
+}
+
+async function finish(step: Step, companyId: string, turn: Turn): Promise<void> {
+  const { verb } = step.input;
+  const ofCompany = and(
+    eq(migrationCompanies.runId, step.run.id),
+    eq(migrationCompanies.companyId, companyId),
+  );
+  const { attempts: before, finished } = await step.commit((statements) =>
+    selectTurn(statements, step.run.id, companyId),
+  );
+  const attempts = before + (turn.state === "failed" ? 1 : 0);
+  const isRepeated = turn.state === "failed" && !turn.isFinal && attempts < maxAttempts;
+  const failuresInRow = isRepeated
+    ? step.facts.failuresInRow
+    : turn.state === "done"
+      ? 0
+      : step.facts.failuresInRow + 1;
+  const changesStores = verb === "switch" || verb === "rollback" || verb === "cleanup";
+  const isPaused = changesStores && failuresInRow >= mostFailuresInRow;
+  await step.commit(
+    async (statements) => {
+      await statements
+        .update(migrationCompanies)
+        .set({
+          attempts,
+          state: isRepeated ? "waiting" : turn.state,
+          notBefore: isRepeated ? sql`now() + make_interval(secs => ${5 * 3 ** (attempts - 1)})` : null,
+          errorCode: turn.state === "failed" ? turn.error.code : null,
+          errorMessage: turn.state === "failed" ? turn.error.message : null,
+          result: turn.state === "failed" ? null : CompanyMigrationResult.parse(turn.result),
+          finishedAt: isRepeated ? null : sql`now()`,
+        })
+        .where(ofCompany);
+      if (isPaused) await pause(statements, step.run.id);
+    },
+    {
+      done: finished + (isRepeated ? 0 : 1),
+      facts: { failuresInRow: isPaused ? 0 : failuresInRow },
+    },
+  );
+  await step.say(`${finished + (isRepeated ? 0 : 1)} companies`);
+}
+
+async function selectTurn(statements: Statements, runId: string, companyId: string) {
+  const [row] = await statements
+    .select({
+      attempts: sql<number>`max(${migrationCompanies.attempts}) filter (where ${migrationCompanies.companyId} = ${companyId})`,
+      finished: count(migrationCompanies.finishedAt),
+    })
+    .from(migrationCompanies)
+    .where(eq(migrationCompanies.runId, runId));
+  return { attempts: row?.attempts ?? 0, finished: row?.finished ?? 0 };
+}
+
+/** The next step of the run is refused; `runs.resume` continues with the next company. */
+async function pause(statements: Statements, id: string): Promise<void> {
+  const { message } = new TenantSecretsError(
+    "CONFLICT",
+    `${mostFailuresInRow} companies in a row could not be changed. See why, then resume or cancel the run.`,
+  );
+  await statements
+    .update(runs)
+    .set({
+      state: "paused",
+      leaseHolder: null,
+      leaseUntil: null,
+      errorCode: "CONFLICT",
+      errorMessage: message,
+    })
+    .where(eq(runs.id, id));
+}
+
+async function countAll(step: Step): Promise<number> {
+  const [row] = await step.commit((statements) =>
+    statements
+      .select({ all: count() })
+      .from(migrationCompanies)
+      .where(eq(migrationCompanies.runId, step.run.id)),
+  );
+  return row?.all ?? 0;
+}
+
+async function strayFolders(step: Step, tree: FolderTree): Promise<string[]> {
+  const known = await step.commit((statements) =>
+    statements.select({ folder: companies.infisicalFolder }).from(companies),
+  );
+  return tree.without(new Set(known.map(({ folder }) => folder))).slice(0, maxStrayFolders);
+}
+
+const Stored = CompanyMigrationResult.nullable();
+
+async function selectFinished(statements: Statements, runId: string): Promise<readonly FinishedCompany[]> {
+  const found = await statements
+    .select({ row: migrationCompanies, subdomain: companies.subdomain })
+    .from(migrationCompanies)
+    .innerJoin(companies, eq(companies.id, migrationCompanies.companyId))
+    .where(eq(migrationCompanies.runId, runId))
+    .orderBy(asc(migrationCompanies.companyId));
+  return found.map(({ row, subdomain }) => ({
+    id: row.companyId,
+    subdomain,
+    state: row.state,
+    error: row.errorCode ?? undefined,
+    result: Stored.parse(row.result) ?? undefined,
+  }));
+}
+
+const Place = z.tuple([z.object({ cluster: z.string(), now: z.coerce.date() })]);
+
+async function selectPlace(statements: Statements): Promise<z.infer<typeof Place>[0]> {
+  const rows = await statements.execute(
+    sql`select (select system_identifier::text from pg_control_system()) as cluster, now() as now`,
+  );
+  return Place.parse([...rows])[0];
+}
