@@ -7,7 +7,7 @@ const ValueMatch = z.object({
   company: z.string(),
   secretKey: z.string(),
   version,
-  /** Whether that is the current version, or an earlier one. */
+  /** Whether that is the current version, or an earlier one. Of a company on Infisical none is current that the database has. */
   current: z.boolean(),
   /** Whether the secret has been removed, and could still be restored. */
   removed: z.boolean(),

@@ -172,7 +172,7 @@ async function selectVersions(
   const rows = await across((statements) =>
     statements.execute(sql`
         select c.id as "companyId", c.subdomain as company, v.secret_key as "secretKey", v.version,
-          v.version = h.current_version as current, h.deleted_at is not null as removed
+          v.version = h.current_version and c.secret_store <> 'infisical' as current, h.deleted_at is not null as removed
         from json_to_recordset(${JSON.stringify(wanted)}::json) as w (id uuid, fingerprint text)
         join ${companySecretVersions} v on v.company_id = w.id and v.fingerprint = w.fingerprint
         join ${companySecrets} h on h.company_id = v.company_id and h.secret_key = v.secret_key
