@@ -4,8 +4,14 @@ import { createInfisicalClient } from "@repo/infisical";
 import { sql } from "drizzle-orm";
 import { json } from "node:stream/consumers";
 import { z } from "zod";
+import { createAuditLog } from "@repo/audit-log";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { Plaintext } from "@repo/envelope";
 import { createTasks } from "../jobs/jobs.ts";
+import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createCompanyKeys } from "../keys/company/company-keys.ts";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { createDatabaseStore } from "../stores/database/database-store.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
 import { defineToyRun } from "./toy-run.ts";
 
@@ -13,8 +19,8 @@ import { defineToyRun } from "./toy-run.ts";
 // the¦commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
-  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy"]),
-  /** For `rotate-company` and `shred`. */
+  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill"]),
+  /** For `rotate-company`, `shred` and `backfill`. */
   subdomain: z.string().default(""),
   /** Of the caller. */
   operatorId: z.string().default("test-operator"),
@@ -50,6 +56,24 @@ const {
   maintenanceUrl,
   infisical,
 } = Orders.extend(Deployment.shape).parse(await json(process.stdin));
+
+/** Copies of three batches of 20 secrets each, which know nothing of earlier ones. */
+async function backfillThrice(): Promise<void> {
+  const masterKeys = createMasterKeys(database, client, "default");
+  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
+  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const store = createDatabaseStore({ database, companyKeys, audit, onAlarm: console.error });
+  const caller = operator;
+  const { company } = await secrets.companies.resolve({ caller, action: "secret.backfill" }, subdomain);
+  for (let batch = 0; batch < 3; batch++) {
+    const copies = Array.from({ length: 20 }, (_, i) => ({
+      secretKey: `CUSTOM_${batch}_${i}`,
+      plaintext: Plaintext.fromText(`fake-${batch}-${i}`),
+      lastFour: undefined,
+    }));
+    await store.backfillMany({ caller, company }, { origin: "infisical", secrets: copies });
+  }
+}
 
 let reached = 0;
 function reach(): void {
@@ -109,6 +133,9 @@ switch (work) {
     break;
   case "toy":
     await defineToyRun(database, { cleansUp }).drive(run, { caller: operator, tools: {} });
+    break;
+  case "backfill":
+    await backfillThrice();
     break;
   case "jobs":
     await startJobs({
