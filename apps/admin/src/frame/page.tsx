@@ -11,18 +11,26 @@ interface PageProps {
 
 let isFirstPage = true;
 
-/** A page of the app: its title in the window and as the heading, which gets the focus when one comes from another page. */
+/**
+ * A page of the app: its title in the window and as the heading, which gets the focus when one comes from another page, where no
+ * field of the page has taken it.
+ */
 export function Page({ title, beside, actions, children }: PageProps): ReactNode {
+  const box = useRef<HTMLDivElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · Tenant Secrets`;
   }, [title]);
   useEffect(() => {
-    if (!isFirstPage) heading.current?.focus({ preventScroll: true });
+    const isTaken = box.current?.contains(document.activeElement) === true;
+    if (!isFirstPage && !isTaken) heading.current?.focus({ preventScroll: true });
     isFirstPage = false;
   }, []);
   return (
-    <div className="mx-auto grid w-full max-w-[1200px] grid-cols-[minmax(0,1fr)] gap-4 px-4 py-5 tablet:px-6">
+    <div
+      ref={box}
+      className="mx-auto grid w-full max-w-[1200px] grid-cols-[minmax(0,1fr)] gap-4 px-4 py-5 tablet:px-6"
+    >
       <header className="flex min-h-8 flex-wrap items-center gap-x-3 gap-y-2">
         <h1 ref={heading} tabIndex={-1} className="min-w-0 text-title font-medium tracking-[-0.01em]">
           {title}
