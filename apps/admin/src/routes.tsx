@@ -229,6 +229,11 @@ const platformRoutes = [
   }),
   createRoute({
     getParentRoute: () => platform,
+    path: "search",
+    component: lazyRouteComponent(() => import("./platform/search-page.tsx"), "SearchPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
     path: "system",
     component: lazyRouteComponent(() => import("./platform/system-page.tsx"), "SystemPage"),
   }),

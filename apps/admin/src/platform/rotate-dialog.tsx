@@ -75,7 +75,7 @@ function checksOf({ versions, processes }: Status) {
       isFine: processes.length > 0 && behind.length === 0,
       text:
         behind.length === 0
-          ? `${countOf(processes.length, "running process").replace(/ss$/, "sses")}, each with the key in use; the rotation waits until each has the new one.`
+          ? `${countOf(processes.length, "running process", "running processes")}, each with the key in use; the rotation waits until each has the new one.`
           : `${behind.length} of ${processes.length} running processes do not have the key in use. See their logs first.`,
     },
     {

@@ -24,7 +24,7 @@ export function stateOf({
   return shreddedAt === undefined ? statusWords[status] : ["Shredded", "danger"];
 }
 
-/** @returns "1 member", "3 members" */
-export function countOf(number: number, one: string): string {
-  return `${number.toLocaleString("en-GB")} ${one}${number === 1 ? "" : "s"}`;
+/** @returns "1 member", "3 members"; "2 companies", with the word for several of them */
+export function countOf(number: number, one: string, several = `${one}s`): string {
+  return `${number.toLocaleString("en-GB")} ${number === 1 ? one : several}`;
 }

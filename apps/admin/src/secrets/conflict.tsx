@@ -7,7 +7,7 @@ import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { SkeletonRows } from "../ui/skeleton.tsx";
 import { Time } from "../ui/time.tsx";
 import type { FormTarget } from "./form-target.ts";
-import { sizeOf } from "./value-field.tsx";
+import { sizeOf } from "../ui/value-field.tsx";
 
 interface ConflictViewProps {
   readonly target: FormTarget;

@@ -4,7 +4,7 @@ import { Notice } from "../ui/notice.tsx";
 import type { Draft, DraftContent } from "./drafts.ts";
 import type { EntryDescription } from "./form-catalog.ts";
 import { partsOf, partsOfText } from "./form-schema.ts";
-import { ValueField } from "./value-field.tsx";
+import { ValueField } from "../ui/value-field.tsx";
 
 interface FieldsProps {
   readonly entry: EntryDescription;

@@ -6,7 +6,7 @@ import { Checkbox } from "../ui/choices.tsx";
 import { TextField } from "../ui/field.tsx";
 import { entryOf, useCatalog } from "./form-catalog.ts";
 import type { ImportRow, Verdict } from "./import-rows.ts";
-import { sizeOf } from "./value-field.tsx";
+import { sizeOf } from "../ui/value-field.tsx";
 
 interface ImportedRowProps {
   readonly row: ImportRow;

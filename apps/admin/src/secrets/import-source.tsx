@@ -2,7 +2,7 @@ import { FileUp } from "lucide-react";
 import { useRef, useState, type DragEvent, type ReactNode } from "react";
 import { Button } from "../ui/button.tsx";
 import { maxFileBytes, rowsOf, type ImportRow } from "./import-rows.ts";
-import { ValueField } from "./value-field.tsx";
+import { ValueField } from "../ui/value-field.tsx";
 
 interface SourceProps {
   readonly text: string;

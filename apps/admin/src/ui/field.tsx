@@ -55,7 +55,7 @@ export function Field({
   );
 }
 
-/** One line of text. Never for a secret's value: that is ValueField in secrets/. */
+/** One line of text. Never for a secret's value: that is ValueField. */
 export function TextField({
   label,
   hint,

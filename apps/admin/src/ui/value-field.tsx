@@ -1,8 +1,8 @@
 import { Eye, EyeOff } from "lucide-react";
 import { useImperativeHandle, useLayoutEffect, useRef, useState, type ReactNode, type Ref } from "react";
 import { utf8Bytes } from "@repo/tenant-secrets/files";
-import { IconButton } from "../ui/button.tsx";
-import { Field, controlLook } from "../ui/field.tsx";
+import { IconButton } from "./button.tsx";
+import { Field, controlLook } from "./field.tsx";
 
 interface ValueFieldProps {
   readonly label: string;
