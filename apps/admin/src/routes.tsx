@@ -9,7 +9,7 @@ import {
 } from "@tanstack/react-router";
 import type { Api } from "./api.ts";
 import { readNewKeyParams } from "./api-keys/search.ts";
-import { auditSearchFrom } from "./audit-log/search.ts";
+import { auditSearchFrom, platformAuditSearchFrom } from "./audit-log/search.ts";
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
@@ -231,6 +231,12 @@ const platformRoutes = [
     getParentRoute: () => platform,
     path: "search",
     component: lazyRouteComponent(() => import("./platform/search-page.tsx"), "SearchPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "audit-log",
+    validateSearch: platformAuditSearchFrom,
+    component: lazyRouteComponent(() => import("./audit-log/platform-audit-log.tsx"), "PlatformAuditLogPage"),
   }),
   createRoute({
     getParentRoute: () => platform,

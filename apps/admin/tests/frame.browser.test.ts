@@ -31,6 +31,7 @@ const pages = [
   "/platform/companies/acmecorp",
   "/platform/people",
   "/platform/keys",
+  "/platform/audit-log",
   "/platform/search",
   "/platform/approvals",
   "/platform/system",

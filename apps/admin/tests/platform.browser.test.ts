@@ -21,6 +21,7 @@ const addresses = [
   "/platform/companies/new",
   "/platform/companies/acmecorp",
   "/platform/keys",
+  "/platform/audit-log",
   "/platform/search",
   "/platform/approvals",
   "/platform/system",

@@ -23,10 +23,13 @@ interface ChartProps {
   readonly span: Span;
   readonly search: AuditSearch;
   readonly onSearch: (change: AuditSearch) => void;
+  /** What else is to be known of the counts. */
+  readonly note?: string | undefined;
 }
 
 interface AsksForSummary {
-  readonly company: string;
+  /** Undefined: all companies together. */
+  readonly company: string | undefined;
   readonly span: Span;
   readonly secretKey: string | undefined;
 }
@@ -44,7 +47,7 @@ export function useSummary({ company, span, secretKey }: AsksForSummary) {
 }
 
 /** How much was read, revealed, changed and refused, over the time that is looked at. */
-export function Chart({ query, span: { step }, search, onSearch }: ChartProps): ReactNode {
+export function Chart({ query, span: { step }, search, onSearch, note }: ChartProps): ReactNode {
   const { data, error, refetch } = query;
   if (step === undefined) {
     return <p className="text-muted">The chart shows at most 1,000 days. Choose a shorter time to see it.</p>;
@@ -56,22 +59,22 @@ export function Chart({ query, span: { step }, search, onSearch }: ChartProps): 
       className="grid min-h-[232px] content-start gap-3 rounded-panel border border-line bg-surface px-4 py-3"
     >
       {data !== undefined && (
-        <Shown search={search} onSearch={onSearch} bars={barsOf(data, step)} step={step} />
+        <Shown search={search} onSearch={onSearch} note={note} bars={barsOf(data, step)} step={step} />
       )}
     </section>
   );
 }
 
-interface ShownProps extends Pick<ChartProps, "search" | "onSearch"> {
+interface ShownProps extends Pick<ChartProps, "search" | "onSearch" | "note"> {
   readonly bars: readonly Bar[];
   readonly step: Step;
 }
 
-function Shown({ bars, step, search, onSearch }: ShownProps): ReactNode {
+function Shown({ bars, step, search, onSearch, note }: ShownProps): ReactNode {
   const [pointed, setPointed] = useState<number>();
   const total = (count: Count): number => bars.reduce((sum, bar) => sum + bar[count], 0);
   const bar = pointed === undefined ? undefined : bars[pointed];
-  const isNarrower = countOfFilters({ ...search, secret: undefined }) > 0;
+  const isNarrower = countOfFilters({ ...search, secret: undefined, company: undefined }) > 0;
   return (
     <>
       <div className="-mx-2 flex flex-wrap items-center gap-x-1">
@@ -109,6 +112,7 @@ function Shown({ bars, step, search, onSearch }: ShownProps): ReactNode {
           These counts are of everybody and of all requests: who, what and outcome narrow the list alone.
         </p>
       )}
+      {note !== undefined && <p className="text-small text-muted">{note}</p>}
       <CountsTable bars={bars} step={step} />
     </>
   );

@@ -53,8 +53,23 @@ function SecretCell({ secretKey, version }: Pick<AuditEvent, "secretKey" | "vers
   );
 }
 
-/** The columns of the list. */
-export function columnsFor(onOpen: (event: AuditEvent) => void): readonly Column<AuditEvent>[] {
+/** The subdomain of the company of an event; undefined for an event of the platform. */
+export type CompanyOf = (event: AuditEvent) => string | undefined;
+
+/** @param companyOf where the list is of several companies */
+export function columnsFor(
+  onOpen: (event: AuditEvent) => void,
+  companyOf: CompanyOf | undefined,
+): readonly Column<AuditEvent>[] {
+  const company: Column<AuditEvent> = {
+    id: "company",
+    header: "Company",
+    cell: (event) => {
+      const name = companyOf?.(event);
+      if (name === undefined) return <span className="text-muted">–</span>;
+      return <span className="block max-w-40 truncate max-tablet:ml-auto">{name}</span>;
+    },
+  };
   return [
     {
       id: "time",
@@ -65,6 +80,7 @@ export function columnsFor(onOpen: (event: AuditEvent) => void): readonly Column
         </span>
       ),
     },
+    ...(companyOf === undefined ? [] : [company]),
     {
       id: "who",
       header: "Who",

@@ -10,12 +10,14 @@ import { outcomeWords, wordsOfReason, type AuditEvent } from "./words.ts";
 
 interface EventDetailsProps {
   readonly event: AuditEvent | undefined;
+  /** Its company, where the list is of several. */
+  readonly company?: string | undefined;
   readonly onClose: () => void;
   readonly onSearch: (change: AuditSearch) => void;
 }
 
 /** All that the audit log knows of an event, and the ways to what belongs to it. */
-export function EventDetails({ event, onClose, onSearch }: EventDetailsProps): ReactNode {
+export function EventDetails({ event, company, onClose, onSearch }: EventDetailsProps): ReactNode {
   return (
     <Dialog
       open={event !== undefined}
@@ -26,6 +28,7 @@ export function EventDetails({ event, onClose, onSearch }: EventDetailsProps): R
       {event !== undefined && (
         <Details
           event={event}
+          company={company}
           onSearch={(change) => {
             onClose();
             onSearch(change);
@@ -36,7 +39,11 @@ export function EventDetails({ event, onClose, onSearch }: EventDetailsProps): R
   );
 }
 
-function Details({ event, onSearch }: Pick<EventDetailsProps, "onSearch"> & { readonly event: AuditEvent }) {
+function Details({
+  event,
+  company,
+  onSearch,
+}: Pick<EventDetailsProps, "company" | "onSearch"> & { readonly event: AuditEvent }) {
   const { actorKind, actorId, actorName, secretKey, version, requestId, subject, lastAt } = event;
   const ways = useRef<HTMLDivElement>(null);
   // Before the dialog gives the focus to the time, whose tooltip would come up.
@@ -58,6 +65,7 @@ function Details({ event, onSearch }: Pick<EventDetailsProps, "onSearch"> & { re
             )}
           </Field>
         )}
+        {company !== undefined && <Field name="Company">{company}</Field>}
         <Field name="Who">
           <span className="inline-block max-w-full">
             <ActorName actor={{ kind: actorKind, id: actorId, name: actorName }} />
@@ -102,6 +110,7 @@ function Details({ event, onSearch }: Pick<EventDetailsProps, "onSearch"> & { re
       </dl>
       <div ref={ways} className="flex flex-wrap gap-2 border-t border-line pt-4">
         <Button onClick={() => onSearch({ actor: actorId })}>Only who this was</Button>
+        {company !== undefined && <Button onClick={() => onSearch({ company })}>Only this company</Button>}
         {secretKey !== null && (
           <Button onClick={() => onSearch({ secret: secretKey })}>Only this secret</Button>
         )}

@@ -8,7 +8,7 @@ import { EmptyState } from "../ui/empty-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { SkeletonRows } from "../ui/skeleton.tsx";
 import { actionsOf, isGroup } from "./action-words.ts";
-import { columnsFor } from "./event-columns.tsx";
+import { columnsFor, type CompanyOf } from "./event-columns.tsx";
 import { EventDetails } from "./event-details.tsx";
 import { countOfFilters, noFilters, type AuditSearch } from "./search.ts";
 import type { Span } from "./span.ts";
@@ -54,14 +54,16 @@ export function useEvents({ company, span, search }: AsksForEvents) {
 
 interface EventsProps {
   readonly query: ReturnType<typeof useEvents>;
+  /** Where the events are of several companies. The same function at each rendering. */
+  readonly companyOf?: CompanyOf | undefined;
   readonly search: AuditSearch;
   readonly onSearch: (change: AuditSearch) => void;
 }
 
 /** The events as rows. A row opens all that the audit log knows of it. */
-export function Events({ query, search, onSearch }: EventsProps): ReactNode {
+export function Events({ query, companyOf, search, onSearch }: EventsProps): ReactNode {
   const [opened, setOpened] = useState<AuditEvent>();
-  const columns = useMemo(() => columnsFor(setOpened), []);
+  const columns = useMemo(() => columnsFor(setOpened, companyOf), [companyOf]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage, isPlaceholderData } = query;
   return (
     <Loaded query={query} skeleton={<SkeletonRows rows={10} />}>
@@ -83,7 +85,12 @@ export function Events({ query, search, onSearch }: EventsProps): ReactNode {
               </div>
             )}
           </div>
-          <EventDetails event={opened} onClose={() => setOpened(undefined)} onSearch={onSearch} />
+          <EventDetails
+            event={opened}
+            company={opened && companyOf?.(opened)}
+            onClose={() => setOpened(undefined)}
+            onSearch={onSearch}
+          />
         </div>
       )}
     </Loaded>

@@ -4,7 +4,7 @@ import { useTRPCClient } from "../api.ts";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { download } from "../ui/download.ts";
-import { TextField } from "../ui/field.tsx";
+import { Select, TextField } from "../ui/field.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { useSecondsUntil } from "../ui/time.tsx";
 import { Command } from "./command.tsx";
@@ -12,7 +12,9 @@ import { collectExport, type ExportProgress } from "./export-file.ts";
 import { dayAfter, dayOf, startOfDay, type Span } from "./span.ts";
 
 interface ExportDialogProps {
-  readonly company: string;
+  /** Undefined: one of `companies` is chosen. */
+  readonly company: string | undefined;
+  readonly companies?: readonly string[];
   /** The time that the page shows, to begin with. */
   readonly span: Span;
   readonly open: boolean;
@@ -20,7 +22,7 @@ interface ExportDialogProps {
 }
 
 /** Downloads the events of some days, each with the proof that it is as it was sealed. */
-export function ExportDialog({ company, span, open, onClose }: ExportDialogProps): ReactNode {
+export function ExportDialog({ open, onClose, ...rest }: ExportDialogProps): ReactNode {
   return (
     <Dialog
       open={open}
@@ -28,13 +30,20 @@ export function ExportDialog({ company, span, open, onClose }: ExportDialogProps
       title="Export the audit log"
       description="All events of the days that you choose, whatever the filters, each with its proof. The file holds no value."
     >
-      <Export company={company} span={span} onClose={onClose} />
+      <Export {...rest} onClose={onClose} />
     </Dialog>
   );
 }
 
-function Export({ company, span, onClose }: Omit<ExportDialogProps, "open">): ReactNode {
+function Export({
+  company: given,
+  companies = [],
+  span,
+  onClose,
+}: Omit<ExportDialogProps, "open">): ReactNode {
   const client = useTRPCClient();
+  const [chosen, setChosen] = useState(companies[0] ?? "");
+  const company = given ?? chosen;
   const [first, setFirst] = useState(dayOf(span.from));
   const [last, setLast] = useState(dayOf(new Date(span.to.getTime() - 1)));
   const [progress, setProgress] = useState<ExportProgress>();
@@ -75,6 +84,15 @@ function Export({ company, span, onClose }: Omit<ExportDialogProps, "open">): Re
         if (from !== undefined && to !== undefined && !isBackwards) void start({ from, to });
       }}
     >
+      {given === undefined && (
+        <Select
+          label="Company"
+          hint="An export is of one company."
+          options={companies.map((each) => ({ value: each, label: each }))}
+          value={company}
+          onChange={({ target }) => setChosen(target.value)}
+        />
+      )}
       <div className="grid grid-cols-2 gap-3 max-tablet:grid-cols-1">
         <TextField
           label="First day"
@@ -100,7 +118,7 @@ function Export({ company, span, onClose }: Omit<ExportDialogProps, "open">): Re
           kind="primary"
           type="submit"
           icon={Download}
-          disabled={from === undefined || to === undefined || isBackwards}
+          disabled={from === undefined || to === undefined || isBackwards || company === ""}
           busy={progress !== undefined}
         >
           Download

@@ -14,6 +14,8 @@ interface FiltersProps {
   /** Who is known of, from the counts and the list. */
   readonly actors: readonly Actor[];
   readonly secretKeys: readonly string[];
+  /** Where the events are of several. */
+  readonly companies?: readonly string[] | undefined;
   readonly onSearch: (change: AuditSearch) => void;
 }
 
@@ -57,10 +59,18 @@ const outcomeOptions: readonly Option[] = Object.entries(outcomeWords).map(([val
 }));
 
 /** The filters as chips, each of which says what it is. They are in the URL. */
-export function Filters({ search, span, actors, secretKeys, onSearch }: FiltersProps): ReactNode {
+export function Filters({ search, span, actors, secretKeys, companies, onSearch }: FiltersProps): ReactNode {
   return (
     <div role="group" aria-label="Filters" className="flex flex-wrap items-center gap-2">
       <TimeFilter search={search} span={span} onSearch={onSearch} />
+      {companies !== undefined && (
+        <FilterChip
+          label="Company"
+          value={search.company}
+          options={companies.map((company) => ({ value: company, label: company }))}
+          onChange={(company) => onSearch({ company })}
+        />
+      )}
       <FilterChip
         label="Who"
         value={search.actor}

@@ -6,6 +6,8 @@ export type Outcome = ApiAnswers["audit"]["list"]["events"][number]["outcome"];
 
 /** The filters, as the URL has them. What is left out does not filter; without a time it is the last seven days. */
 export interface AuditSearch {
+  /** A subdomain. On the page of operators alone, which is of all companies without it. */
+  readonly company?: string | undefined;
   readonly last?: Preset | undefined;
   /** ISO 8601; both or none. They count before `last`. */
   readonly from?: string | undefined;
@@ -47,6 +49,12 @@ export function isOutcome(text: unknown): text is Outcome {
   return typeof text === "string" && Object.hasOwn(outcomes, text);
 }
 
+/** The filters of operators' page, which may be of one company. */
+export function platformAuditSearchFrom(search: Readonly<Record<string, unknown>>): AuditSearch {
+  const company = textOf(search["company"]);
+  return { ...(company !== undefined && { company }), ...auditSearchFrom(search) };
+}
+
 /** Anything that is no filter is left out. */
 export function auditSearchFrom(search: Readonly<Record<string, unknown>>): AuditSearch {
   const { last, outcome } = search;
@@ -67,6 +75,7 @@ export function auditSearchFrom(search: Readonly<Record<string, unknown>>): Audi
 
 /** The change that takes away every filter but the time. */
 export const noFilters = {
+  company: undefined,
   actor: undefined,
   action: undefined,
   secret: undefined,
@@ -76,8 +85,8 @@ export const noFilters = {
 
 /** How many filters are on beside the time. */
 export function countOfFilters(search: AuditSearch): number {
-  const { actor, action, secret, outcome, request } = search;
-  return [actor, action, secret, outcome, request].filter((filter) => filter !== undefined).length;
+  const { company, actor, action, secret, outcome, request } = search;
+  return [company, actor, action, secret, outcome, request].filter((filter) => filter !== undefined).length;
 }
 
 /** As long as the API takes one. */

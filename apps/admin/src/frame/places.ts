@@ -40,6 +40,7 @@ export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">
   { to: "/platform/companies", label: "Companies", icon: Building2 },
   { to: "/platform/people", label: "People", icon: Users },
   { to: "/platform/keys", label: "Keys", icon: FileKey },
+  { to: "/platform/audit-log", label: "Audit log", icon: ScrollText },
   { to: "/platform/search", label: "Search by value", icon: TextSearch },
   { to: "/platform/approvals", label: "Approvals", icon: CheckCheck },
   { to: "/platform/system", label: "System", icon: Activity },

@@ -3,7 +3,6 @@ import { withApi } from "../api.ts";
 import { timeOf } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
 import { actorText, minute, print, printJson, table } from "../output.ts";
-import { company } from "./common-options.ts";
 
 const weekMs = 7 * 24 * 3_600_000;
 const numbers = ["READS", "REVEALS", "CHANGES", "DENIALS"];
@@ -23,7 +22,7 @@ const summaryFields = auditOperations.summary.input.shape;
 export const summaryCommand = defineCommand({
   positionals: [],
   options: {
-    company,
+    company: fieldOption(summaryFields.company, { type: "string", value: "subdomain" }),
     from: {
       type: "string",
       value: "time",
@@ -37,7 +36,7 @@ export const summaryCommand = defineCommand({
       field: "secretKey",
     }),
   },
-  details: `Counts how much was done in a company: values that programs read, values that people revealed or exported, changes and
+  details: `Counts how much was done in a company, or in all companies together: values that programs read, values that people revealed or exported, changes and
 denials, by day (the default) or hour in UTC; and the ten secrets and the ten actors with the most of it. For operators.`,
   examples: [
     "audit summary --company acmecorp",

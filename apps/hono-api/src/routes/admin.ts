@@ -36,6 +36,7 @@ export const pages = [
   `/platform/companies/:company{[a-z0-9-]{1,63}}`,
   "/platform/people",
   "/platform/keys",
+  "/platform/audit-log",
   "/platform/search",
   "/platform/approvals",
   "/platform/system",

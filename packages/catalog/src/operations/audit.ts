@@ -93,14 +93,15 @@ export const auditOperations = {
   }),
 
   /**
-   * How much was done in a company from one time to another, rounded outwards to whole hours or days in UTC. It agrees with the
-   * list, but for events of the last seconds, which are not sealed yet.
+   * How much was done in a company, or for operators in all companies together, from one time to another, rounded outwards to
+   * whole hours or days in UTC. It agrees with the list, but for events of the last seconds, which are not sealed yet, and for
+   * events of no company, which it leaves out.
    */
   summary: operation({
     kind: "query",
     verb: "audit",
     input: z.strictObject({
-      company,
+      company: company.optional().describe("The company; without it, all companies"),
       from: moment,
       /** Later than `from`, and at most 1,000 hours or days. */
       to: moment,

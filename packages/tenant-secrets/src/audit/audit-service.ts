@@ -49,7 +49,7 @@ export interface ExportedPage {
 export interface AuditService extends AuditVerifications {
   /** Lists events that fit the filters, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: AuditListOptions): Promise<EventPage>;
-  /** Counts what was done in a company, from sealed events. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
+  /** Counts what was done in one company or in all, from sealed events. @throws {TenantSecretsError} as `list` */
   summary(caller: Caller, options: AuditSummaryOptions): Promise<AuditSummary>;
   /**
    * A page of a company's own events with the proof of each, for verification by `createExportVerifier` without the product.
@@ -75,8 +75,7 @@ export function createAuditService({ companies, ...parts }: Dependencies): Audit
       const asked = { caller, action: "audit.list", verb: "audit" } as const;
       const company =
         subdomain === undefined ? undefined : (await companies.resolve(asked, subdomain)).company;
-      const to = company === undefined ? "read the audit log of the platform" : "read the audit log";
-      return operations.read({ ...asked, company, to }, async (across) => {
+      return operations.read({ ...asked, company, to: toReadOf(company) }, async (across) => {
         if (!Number.isInteger(limit) || limit < 1 || limit > 100) {
           throw new TenantSecretsError("INVALID_INPUT", "A page has 1 to 100 events.");
         }
@@ -95,12 +94,13 @@ export function createAuditService({ companies, ...parts }: Dependencies): Audit
 
     summary: async (caller, { company: subdomain, secretKey, ...asked }) => {
       const operation = { caller, action: "audit.summary", verb: "audit" } as const;
-      const { company } = await companies.resolve(operation, subdomain);
-      return operations.read({ ...operation, company, to: "read the audit log" }, async () => {
-        const span = roundSpan(asked);
-        const summary = await database.inCompany(company.id, (statements) =>
-          selectSummary(statements, company.id, { ...span, secretKey }),
-        );
+      const company =
+        subdomain === undefined ? undefined : (await companies.resolve(operation, subdomain)).company;
+      return operations.read({ ...operation, company, to: toReadOf(company) }, async (across) => {
+        const counted = { ...roundSpan(asked), secretKey };
+        const summary = await (company === undefined
+          ? across((statements) => selectSummary(statements, undefined, counted))
+          : database.inCompany(company.id, (statements) => selectSummary(statements, company.id, counted)));
         return audited(summary, {});
       });
     },
@@ -147,4 +147,9 @@ export function createAuditService({ companies, ...parts }: Dependencies): Audit
         return audited(keys.map(({ publicKey }) => publicKey).join(""), {});
       }),
   };
+}
+
+/** What a refusal calls it. */
+function toReadOf(company: object | undefined): string {
+  return company === undefined ? "read the audit log of the platform" : "read the audit log";
 }

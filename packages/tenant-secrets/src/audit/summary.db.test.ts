@@ -179,6 +179,22 @@ test("a summary is of its own company, from sealed events, and sealing again add
   expect([...seen]).toHaveLength(1);
 });
 
+test("an operator gets the summary of all companies together, with the names of those who acted", async () => {
+  const asked = { ...everything, by: "day" } as const;
+  const ofOwn = await api(owner).audit.summary({ company: own, ...asked });
+  const ofForeign = await api(stranger).audit.summary({ company: foreign, ...asked });
+  const together = await api(operator).audit.summary(asked);
+  const sumOf = ({ buckets }: typeof together, count: keyof SummaryCounts): number =>
+    buckets.reduce((sum, bucket) => sum + bucket[count], 0);
+  for (const count of ["reads", "reveals", "changes", "denials"] as const) {
+    expect(sumOf(together, count), count).toBe(sumOf(ofOwn, count) + sumOf(ofForeign, count));
+  }
+  expect(sumOf(ofForeign, "changes")).toBeGreaterThan(0);
+  expect(together.actors.find(({ id }) => id === owner.userId)).toMatchObject({ name: "Test owner" });
+  expect(together.actors.find(({ id }) => id === stranger.userId)).toMatchObject({ name: "Test owner" });
+  await expect(api(owner).audit.summary(asked)).rejects.toMatchObject({ code: "FORBIDDEN" });
+});
+
 test("a batch whose checkpoint does not commit is not counted", async () => {
   const before = await api(owner).audit.summary({ company: own, ...everything, by: "day" });
   await fixture.secrets.company(own, product).set("CUSTOM_C", "fake_c_0001");

@@ -6,7 +6,7 @@ import {
   type CompanyId,
   TenantSecretsError,
 } from "@repo/catalog";
-import { selectNamesInCompany } from "../companies/actor-names.ts";
+import { selectNamesInCompany, selectNamesOnPlatform } from "../companies/actor-names.ts";
 
 const { auditSummaries } = tables;
 
@@ -46,14 +46,17 @@ function sum(column: AnyColumn) {
   return sql<string>`sum(${column})`.mapWith(Number);
 }
 
-/** @param asked a span of whole hours or days */
+/**
+ * @param company undefined: all companies together
+ * @param asked a span of whole hours or days
+ */
 export async function selectSummary(
   statements: Statements,
-  company: CompanyId,
+  company: CompanyId | undefined,
   { from, to, by, secretKey }: SummarySpan & Pick<AuditSummaryOptions, "secretKey">,
 ): Promise<AuditSummary> {
   const asked = and(
-    eq(auditSummaries.companyId, company),
+    company && eq(auditSummaries.companyId, company),
     gte(auditSummaries.hour, from),
     lt(auditSummaries.hour, to),
     secretKey === undefined ? undefined : eq(auditSummaries.secretKey, secretKey),
@@ -76,19 +79,21 @@ export async function selectSummary(
     .limit(top);
   const { actorKind: kind, actorId: id } = auditSummaries;
   const actors = await statements
-    .select({ kind, id, ...counts })
+    // Who acted in several companies has a name in each; one of them is enough.
+    .select({ kind, id, companyId: sql<string>`min(${auditSummaries.companyId}::text)`, ...counts })
     .from(auditSummaries)
     .where(asked)
     .groupBy(kind, id)
     .orderBy(desc(total), asc(kind), asc(id))
     .limit(top);
-  const ofCompany = actors.map((actor) => ({ ...actor, companyId: company }));
-  const nameOf = await selectNamesInCompany(statements, company, ofCompany);
+  const nameOf = await (company === undefined
+    ? selectNamesOnPlatform(statements, actors)
+    : selectNamesInCompany(statements, company, actors));
   return {
     from,
     to,
     buckets,
     secrets,
-    actors: actors.map((actor) => ({ ...actor, name: nameOf({ ...actor, companyId: company }) })),
+    actors: actors.map(({ companyId, ...actor }) => ({ ...actor, name: nameOf({ ...actor, companyId }) })),
   };
 }
