@@ -240,6 +240,11 @@ const platformRoutes = [
   }),
   createRoute({
     getParentRoute: () => platform,
+    path: "runs",
+    component: lazyRouteComponent(() => import("./platform/runs-page.tsx"), "RunsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
     path: "system",
     component: lazyRouteComponent(() => import("./platform/system-page.tsx"), "SystemPage"),
   }),

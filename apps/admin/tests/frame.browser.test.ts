@@ -33,6 +33,7 @@ const pages = [
   "/platform/keys",
   "/platform/audit-log",
   "/platform/search",
+  "/platform/runs",
   "/platform/approvals",
   "/platform/system",
 ];

@@ -23,6 +23,7 @@ const addresses = [
   "/platform/keys",
   "/platform/audit-log",
   "/platform/search",
+  "/platform/runs",
   "/platform/approvals",
   "/platform/system",
   "/platform/people",

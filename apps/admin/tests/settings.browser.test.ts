@@ -43,6 +43,7 @@ describe("the settings of a company", () => {
     const section = page.getByRole("region", { name: "Company key" });
     expect(key).toBeDefined();
     await section.getByText(String(key?.version), { exact: true }).waitFor();
+    await section.getByText("Never", { exact: true }).waitFor();
     expect(await section.locator("time").getAttribute("datetime")).toBe(key?.createdAt.toISOString());
     await page.getByText(`for ${recoveryDays} days`).waitFor();
   });

@@ -6,6 +6,7 @@ import {
   CheckCheck,
   FileKey,
   KeyRound,
+  ListChecks,
   type LucideIcon,
   ScrollText,
   Settings,
@@ -42,6 +43,7 @@ export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">
   { to: "/platform/keys", label: "Keys", icon: FileKey },
   { to: "/platform/audit-log", label: "Audit log", icon: ScrollText },
   { to: "/platform/search", label: "Search by value", icon: TextSearch },
+  { to: "/platform/runs", label: "Long work", icon: ListChecks },
   { to: "/platform/approvals", label: "Approvals", icon: CheckCheck },
   { to: "/platform/system", label: "System", icon: Activity },
 ];

@@ -1,27 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
-import { useLocation, useParams, useRouter } from "@tanstack/react-router";
+import { Link, useLocation, useParams, useRouter } from "@tanstack/react-router";
 import { Clock } from "lucide-react";
 import type { ReactNode } from "react";
-import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { queriesOf } from "../api.ts";
-import { Badge, type Tone } from "../ui/badge.tsx";
+import { Badge } from "../ui/badge.tsx";
 import { Popover } from "../ui/menu.tsx";
 import { Progress } from "../ui/progress.tsx";
 import { Time } from "../ui/time.tsx";
 import { useAccount } from "./account.ts";
-
-type Run = ApiAnswers["runs"]["list"]["runs"][number];
-
-const everyMs = 15_000;
-
-const states: Readonly<Record<Run["state"], readonly [word: string, tone: Tone]>> = {
-  running: ["running", "accent"],
-  paused: ["paused", "neutral"],
-  failed: ["failed", "danger"],
-  cancelling: ["stopping", "warn"],
-  done: ["done", "ok"],
-  cancelled: ["stopped", "neutral"],
-};
+import { isUnfinished, otherwiseMs, runStates, type Run } from "./runs.ts";
 
 /**
  * The long work of the company within seven days, such as a new company key; for operators that of the platform. Without any
@@ -38,11 +25,11 @@ export function WorkClock(): ReactNode {
   const { data } = useQuery(
     queriesOf(api, isOperators ? "operator" : "person").runs.list.queryOptions(
       { ...asked, recent: true, limit: 20 },
-      { enabled: isOurs || isOperators, refetchInterval: everyMs, retry: false },
+      { enabled: isOurs || isOperators, refetchInterval: otherwiseMs, retry: false },
     ),
   );
   if (data === undefined || data.runs.length === 0 || !(isOurs || isOperators)) return null;
-  const going = data.runs.filter(({ finishedAt }) => finishedAt === undefined).length;
+  const going = data.runs.filter(isUnfinished).length;
   return (
     <Popover
       label="Long work"
@@ -61,13 +48,18 @@ export function WorkClock(): ReactNode {
           <RunItem key={run.id} run={run} />
         ))}
       </ul>
+      {isOperators && (
+        <Link to="/platform/runs" className="mt-3 inline-flex min-h-6 items-center text-accent underline">
+          All long work
+        </Link>
+      )}
     </Popover>
   );
 }
 
 function RunItem({ run }: { readonly run: Run }): ReactNode {
   const { title, state, phase, done, total, startedAt, finishedAt, requestedBy, error } = run;
-  const [word, tone] = states[state];
+  const [word, tone] = runStates[state];
   return (
     <li className="grid gap-1.5">
       <div className="flex items-start gap-2">

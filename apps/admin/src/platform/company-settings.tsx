@@ -3,15 +3,15 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState, type FormEvent, type ReactNode } from "react";
 import { useTRPC, useTRPCClient } from "../api.ts";
 import { Button } from "../ui/button.tsx";
-import { Dialog, ConfirmDialog } from "../ui/dialog.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 import { TextField } from "../ui/field.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
-import { useToast } from "../ui/toast.tsx";
 import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import { CompanyKey } from "./company-key.tsx";
 import { Panel, PanelRow, Section } from "./section.tsx";
 import { countOf, type Company } from "./words.ts";
 
-type Edited = "name" | "recovery" | "key";
+type Edited = "name" | "recovery";
 
 /** What operators change of a company. */
 export function CompanySettings({ company }: { readonly company: Company }): ReactNode {
@@ -30,15 +30,7 @@ export function CompanySettings({ company }: { readonly company: Company }): Rea
         >
           A removed secret can be restored for {countOf(recoveryDays, "day")}.
         </PanelRow>
-        {key !== undefined && (
-          <PanelRow
-            title="Company key"
-            action={<Button onClick={() => setEdited("key")}>New company key</Button>}
-          >
-            Version {key.version} encrypts what is written now. With a new one, all values are encrypted again
-            in the background.
-          </PanelRow>
-        )}
+        {key !== undefined && <CompanyKey company={subdomain} companyKey={key} />}
       </Panel>
       <Dialog
         open={edited === "name"}
@@ -56,7 +48,6 @@ export function CompanySettings({ company }: { readonly company: Company }): Rea
       >
         <RecoveryForm company={company} onDone={close} />
       </Dialog>
-      <NewKeyDialog subdomain={subdomain} open={edited === "key"} onClose={close} />
     </Section>
   );
 }
@@ -144,43 +135,6 @@ function RecoveryForm({ company, onDone }: FormProps & { readonly company: Compa
         Save
       </Button>
     </form>
-  );
-}
-
-function NewKeyDialog({
-  subdomain,
-  open,
-  onClose,
-}: {
-  readonly subdomain: string;
-  readonly open: boolean;
-  readonly onClose: () => void;
-}): ReactNode {
-  const client = useTRPCClient();
-  const trpc = useTRPC();
-  const queryClient = useQueryClient();
-  const refresh = useRefresh();
-  const say = useToast();
-  const rotate = useConfirmedChange(() => client.keys.rotateCompany.mutate({ company: subdomain }), {
-    why: "A new company key needs a recent sign-in.",
-    onDone: async ({ keyVersion }) => {
-      await Promise.all([refresh(), queryClient.invalidateQueries(trpc.runs.pathFilter())]);
-      say(`Company key ${keyVersion} is in use; older values are encrypted again`);
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      open={open}
-      onClose={onClose}
-      title={`New key for ${subdomain}`}
-      action="Make a new key"
-      onConfirm={() => rotate.run(undefined)}
-      busy={rotate.isBusy}
-    >
-      <p>Values stay readable and writable meanwhile. “Recent work” shows how far it is.</p>
-      {rotate.error !== null && <ErrorNotice error={rotate.error} />}
-    </ConfirmDialog>
   );
 }
 

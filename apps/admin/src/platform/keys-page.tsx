@@ -4,9 +4,11 @@ import { useEffect, useState, type ReactNode } from "react";
 import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPC } from "../api.ts";
 import { Page } from "../frame/page.tsx";
+import { isUnfinished, useRuns, type Run } from "../frame/runs.ts";
 import { Button } from "../ui/button.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Notice } from "../ui/notice.tsx";
+import { KeyBackups } from "./key-backups.tsx";
 import { MasterKeys } from "./master-keys.tsx";
 import { RotateDialog } from "./rotate-dialog.tsx";
 import { RotationReport } from "./rotation-report.tsx";
@@ -14,30 +16,25 @@ import { RotationStepper } from "./rotation-stepper.tsx";
 import { Section } from "./section.tsx";
 import { countOf } from "./words.ts";
 
-type Run = ApiAnswers["runs"]["list"]["runs"][number];
-
-const whileRunningMs = 2000;
-const otherwiseMs = 15_000;
-
 /** The master keys, and their rotation. */
 export function KeysPage(): ReactNode {
   const trpc = useTRPC();
   const status = useQuery(trpc.keys.status.queryOptions(undefined, { refetchOnMount: "always" }));
   const rotation = useRotation();
   const [isRotating, setRotating] = useState(false);
-  const isUnfinished = rotation !== undefined && rotation.finishedAt === undefined;
+  const isRunning = rotation !== undefined && isUnfinished(rotation);
   return (
     <Page
       title="Keys"
       actions={
         status.data !== undefined && (
-          <Button kind="primary" icon={RotateCw} disabled={isUnfinished} onClick={() => setRotating(true)}>
+          <Button kind="primary" icon={RotateCw} disabled={isRunning} onClick={() => setRotating(true)}>
             Rotate the master key
           </Button>
         )
       }
     >
-      {isUnfinished && <RotationStepper run={rotation} />}
+      {isRunning && <RotationStepper run={rotation} />}
       <Loaded query={status}>
         {(data) => (
           <>
@@ -48,6 +45,7 @@ export function KeysPage(): ReactNode {
             >
               <MasterKeys versions={data.versions} />
             </Section>
+            <KeyBackups versions={data.versions} />
             <RotationReport key={rotation?.finishedAt?.getTime()} />
             <RotateDialog open={isRotating} onClose={() => setRotating(false)} status={data} />
           </>
@@ -61,31 +59,14 @@ export function KeysPage(): ReactNode {
 function useRotation(): Run | undefined {
   const trpc = useTRPC();
   const queryClient = useQueryClient();
-  const { data } = useQuery(
-    trpc.runs.list.queryOptions(
-      { recent: true, limit: 50 },
-      {
-        refetchOnMount: "always",
-        retry: false,
-        refetchInterval: ({ state }) => (isGoing(newestOf(state.data)) ? whileRunningMs : otherwiseMs),
-      },
-    ),
-  );
-  const run = newestOf(data);
+  const { data } = useRuns({ recent: true, limit: 50 });
+  const run = data?.runs.find(({ kind }) => kind === "rotate-master-key");
   const stage = run === undefined ? undefined : `${run.id} ${run.state}`;
   useEffect(() => {
     // The keys have changed with it; asking for them is audited, so that it is asked at its ends alone.
     if (stage !== undefined) void queryClient.invalidateQueries(trpc.keys.status.pathFilter());
   }, [queryClient, stage, trpc]);
   return run;
-}
-
-function newestOf(data: ApiAnswers["runs"]["list"] | undefined): Run | undefined {
-  return data?.runs.find(({ kind }) => kind === "rotate-master-key");
-}
-
-function isGoing(run: Run | undefined): boolean {
-  return run !== undefined && run.finishedAt === undefined;
 }
 
 function Damaged({ versions }: { readonly versions: ApiAnswers["keys"]["status"]["versions"] }): ReactNode {

@@ -1,16 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Circle, CircleCheck, CircleDot } from "lucide-react";
 import type { ReactNode } from "react";
-import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPC, useTRPCClient } from "../api.ts";
 import { Button } from "../ui/button.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { Progress } from "../ui/progress.tsx";
 import { Time, useNow } from "../ui/time.tsx";
 import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import type { Run } from "../frame/runs.ts";
 import { Section } from "./section.tsx";
-
-type Run = ApiAnswers["runs"]["list"]["runs"][number];
 
 const breathMs = 5000;
 

@@ -4,7 +4,7 @@ import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
 import { Loaded } from "../ui/loaded.tsx";
-import { Time } from "../ui/time.tsx";
+import { CompanyKey } from "./company-key.tsx";
 import { SecondFactor } from "./second-factor.tsx";
 import { Section } from "./section.tsx";
 import { StoreAbilities } from "./store-abilities.tsx";
@@ -25,13 +25,13 @@ export function SettingsPage(): ReactNode {
               <SecondFactor required={secondFactorRequired} mayChange={can("members")} />
             </Section>
             <Section title="Where the secrets are" text={storeWords[secretStore].text}>
-              <Facts
-                facts={[
-                  ["Store", storeWords[secretStore].label],
-                  ["A removed secret can be restored", `for ${recoveryDays} days`],
-                ]}
-              />
               <Loaded query={capabilities}>{(abilities) => <StoreAbilities abilities={abilities} />}</Loaded>
+            </Section>
+            <Section title="Removed secrets">
+              <p>
+                A removed secret can be restored for {recoveryDays} days. Then its values are destroyed.
+                Operators can set 7 to 90 days.
+              </p>
             </Section>
             <Section
               title="Company key"
@@ -42,34 +42,12 @@ export function SettingsPage(): ReactNode {
                   There is none yet: it is made with the first value in the database.
                 </p>
               ) : (
-                <Facts
-                  facts={[
-                    ["Version", key.version],
-                    ["Made", <Time key="made" at={key.createdAt} />],
-                  ]}
-                />
+                <CompanyKey companyKey={key} />
               )}
             </Section>
           </div>
         )}
       </Loaded>
     </Page>
-  );
-}
-
-function Facts({
-  facts,
-}: {
-  readonly facts: readonly (readonly [name: string, value: ReactNode])[];
-}): ReactNode {
-  return (
-    <dl className="grid gap-1">
-      {facts.map(([name, value]) => (
-        <div key={name} className="flex flex-wrap justify-between gap-x-4">
-          <dt className="text-muted">{name}</dt>
-          <dd className="tabular-nums">{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }

@@ -38,6 +38,7 @@ export const pages = [
   "/platform/keys",
   "/platform/audit-log",
   "/platform/search",
+  "/platform/runs",
   "/platform/approvals",
   "/platform/system",
 ];

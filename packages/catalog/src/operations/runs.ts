@@ -24,6 +24,8 @@ const RunDescription = z.object({
   secondsLeft: z.int().optional(),
   /** Whether a process is at it now. */
   driven: z.boolean(),
+  /** What operators can ask of it now. */
+  allows: z.array(z.enum(["pause", "resume", "cancel"])).readonly(),
   /** A run that waits: it continues then. */
   notBefore: z.date().optional(),
   /** Attempts that failed since it last came to another phase, and what stopped the last one. */

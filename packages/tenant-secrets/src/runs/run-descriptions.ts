@@ -9,7 +9,10 @@ import type { Run } from "./run.ts";
 const { companies, operators, runs } = tables;
 
 /** What a kind of runs is called, and what its runs are about. */
-export type DescribedKind = Pick<Run<never, object, never>, "kind" | "title" | "concerns" | "keyVersionOf">;
+export type DescribedKind = Pick<
+  Run<never, object, never>,
+  "kind" | "title" | "concerns" | "keyVersionOf" | "cancellable" | "inBackground"
+>;
 
 export interface SelectedRuns {
   readonly where: SQL | undefined;
@@ -60,6 +63,7 @@ export function createRunDescriptions(kinds: readonly DescribedKind[]): RunDescr
       phase,
       ...progressOf(row),
       driven,
+      allows: known === undefined ? [] : allowedOf(row, known),
       notBefore: notBefore ?? undefined,
       attempts,
       error: errorCode === null ? undefined : { code: errorCode, message: errorMessage ?? "" },
@@ -105,4 +109,17 @@ export function createRunDescriptions(kinds: readonly DescribedKind[]): RunDescr
       return found;
     },
   };
+}
+
+/** What RunControl does not refuse. */
+function allowedOf(
+  { state, finishedAt }: RunRow,
+  { cancellable, inBackground }: DescribedKind,
+): RunDescription["allows"] {
+  if (finishedAt !== null) return [];
+  return [
+    ...(inBackground && state === "running" ? (["pause"] as const) : []),
+    ...(inBackground ? (["resume"] as const) : []),
+    ...(cancellable && state !== "cancelling" ? (["cancel"] as const) : []),
+  ];
 }

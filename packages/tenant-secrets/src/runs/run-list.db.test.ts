@@ -55,6 +55,7 @@ describe("the people of a company", () => {
       done: 0,
       total: 1,
       error: undefined,
+      allows: ["pause", "resume", "cancel"],
       requestedBy: { kind: "operator", id: "test-operator" },
       startedAt: expect.any(Date),
       finishedAt: undefined,
