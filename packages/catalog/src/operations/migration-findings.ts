@@ -110,6 +110,7 @@ export const findingMeanings = {
     severity: "tells",
     sentence: "The company's folder has folders in it. They are not looked at.",
   },
+  IMPORT: { severity: "tells", sentence: "The folder imports others. What it imports does not move." },
   PERSONAL: {
     severity: "tells",
     sentence: "People have overridden it for themselves. The shared value moves.",

@@ -10,6 +10,8 @@ export interface BulkFolders {
   read(company: Company): Promise<Folder>;
   /** @returns undefined for a missing folder */
   summaries(company: Company): Promise<readonly SurveyedSummary[] | undefined>;
+  /** @returns undefined if this service may not see the imports of folders */
+  countImports(company: Company): Promise<number | undefined>;
   /** The folders in /tenants at any depth. */
   all(): ReturnType<BulkClient["listFoldersBelow"]>;
   put(company: Company, secretKey: string, value: string): Promise<void>;
@@ -83,7 +85,8 @@ export function createBulkFolders({ bulk, counters, ratePerMinute, whileWaiting 
   return {
     read: async (company) => folderOf(await once(() => bulk.survey(pathOf(company)))),
     summaries: (company) => once(() => bulk.surveySummaries(pathOf(company))),
-    all: () => once(() => bulk.listFoldersBelow("/tenants")),
+    all: () => mapInfisicalErrors(() => bulk.listFoldersBelow("/tenants", { each: request })),
+    countImports: (company) => once(() => bulk.countImports(pathOf(company)).catch(unlessForbidden)),
     put: (company, secretKey, value) =>
       once(async () => {
         await bulk.putSoleSecret(pathOf(company), secretKey, value);
@@ -94,6 +97,11 @@ export function createBulkFolders({ bulk, counters, ratePerMinute, whileWaiting 
       }),
     remove: (company) => once(() => bulk.deleteFolder(pathOf(company))),
   };
+}
+
+function unlessForbidden(error: unknown): undefined {
+  if (error instanceof InfisicalError && error.code === "FORBIDDEN") return undefined;
+  throw error;
 }
 
 export function pathOf({ infisicalFolder }: Company): string {

@@ -67,8 +67,8 @@ async function removeFolder(work: CompanyWork, found: Comparison): Promise<Compa
   );
   await folders.remove(company);
   const left = await folders.read(company);
-  if (left.secrets.size > 0) {
-    const again: Finding[] = [...left.secrets.keys()].map((secretKey) => ({
+  if (left.size > 0) {
+    const again: Finding[] = [...left.keys()].map((secretKey) => ({
       code: "CHANGED_AFTERWARDS",
       secretKey,
     }));

@@ -58,10 +58,10 @@ export interface Sides {
 
 /** Compares all secrets of a company, value by value. Plaintexts of the database are wiped. */
 export function compareSides({ folder, database }: Sides, options: ComparisonOptions): Comparison {
-  const findings: Finding[] = [...folder.findings];
-  const names = [...new Set([...folder.secrets.keys(), ...database.keys()])].toSorted();
+  const findings: Finding[] = [];
+  const names = [...new Set([...folder.keys(), ...database.keys()])].toSorted();
   const secrets = names.map((secretKey): ComparedSecret => {
-    const inFolder = folder.secrets.get(secretKey);
+    const inFolder = folder.get(secretKey);
     const found = database.get(secretKey);
     const { standing, codes } = standingOf(secretKey, { inFolder, here: found }, options);
     findings.push(...codes.map((code) => ({ code, secretKey, ...detailOf(code, inFolder) })));

@@ -18,6 +18,7 @@ export async function readFolderTree(folders: Pick<BulkFolders, "all">): Promise
       const path = pathOf(company);
       const twins = byPath.get(path)?.length ?? 0;
       const below = paths.filter((each) => each.startsWith(`${path}/`)).length;
+      if (twins === 0) return [{ code: "COMPANY_WITHOUT_FOLDER" }];
       return [
         ...(twins > 1 ? [{ code: "TWIN_FOLDER", detail: String(twins) } as const] : []),
         ...(below > 0 ? [{ code: "SUBFOLDER", detail: String(below) } as const] : []),

@@ -1,5 +1,5 @@
-import type { FolderSurvey, SurveyedSecret } from "@repo/infisical";
-import type { Finding, FindingCode } from "@repo/catalog";
+import { type FolderSurvey, newestOfEach, type SurveyedSecret } from "@repo/infisical";
+import type { FindingCode } from "@repo/catalog";
 
 /** A secret in a company's folder in Infisical: of several of one name, the one that reads are served. */
 export interface FolderSecret {
@@ -15,37 +15,24 @@ export interface FolderSecret {
   readonly beside: readonly FindingCode[];
 }
 
-export interface Folder {
-  readonly secrets: ReadonlyMap<string, FolderSecret>;
-  /** Findings about the folder itself. */
-  readonly findings: readonly Finding[];
-}
+/** The secrets of a folder, by secret key. */
+export type Folder = ReadonlyMap<string, FolderSecret>;
 
 /** @param survey undefined for a missing folder */
 export function folderOf(survey: FolderSurvey | undefined): Folder {
-  if (survey === undefined) return { secrets: new Map(), findings: [{ code: "COMPANY_WITHOUT_FOLDER" }] };
-  const shared = Map.groupBy(
-    survey.rows.filter(({ isPersonal }) => !isPersonal),
-    ({ secretKey }) => secretKey,
+  const rows = survey?.rows ?? [];
+  const shared = rows.filter(({ isPersonal }) => !isPersonal);
+  const rowsOf = Map.groupBy(shared, ({ secretKey }) => secretKey);
+  const overridden = new Set(rows.filter(({ isPersonal }) => isPersonal).map(({ secretKey }) => secretKey));
+  return new Map(
+    newestOfEach(shared).map((row): [string, FolderSecret] => {
+      const { secretKey, id, version, updatedAt, value } = row;
+      const ids = (rowsOf.get(secretKey) ?? []).map((each) => each.id);
+      const twins = ids.length === 1 ? [] : ids.toSorted();
+      const beside = [...besideOf(row), ...(overridden.has(secretKey) ? (["PERSONAL"] as const) : [])];
+      return [secretKey, { secretKey, id, version, updatedAt, value, twins, beside }];
+    }),
   );
-  const overridden = new Set(
-    survey.rows.filter(({ isPersonal }) => isPersonal).map(({ secretKey }) => secretKey),
-  );
-  const secrets = new Map<string, FolderSecret>();
-  for (const [secretKey, rows] of shared) {
-    const [first, ...others] = rows.toSorted(newestFirst);
-    if (first === undefined) continue;
-    const { id, version, updatedAt, value } = first;
-    const twins = others.length === 0 ? [] : rows.map((row) => row.id).toSorted();
-    const beside = [...besideOf(first), ...(overridden.has(secretKey) ? (["PERSONAL"] as const) : [])];
-    secrets.set(secretKey, { secretKey, id, version, updatedAt, value, twins, beside });
-  }
-  return { secrets, findings: [] };
-}
-
-/** As reads choose: an update reaches one of the twins, so the higher version is the one that was written to since. */
-function newestFirst(a: SurveyedSecret, b: SurveyedSecret): number {
-  return b.version - a.version || b.updatedAt.getTime() - a.updatedAt.getTime();
 }
 
 function besideOf({ hasComment, tags, metadata, hasReminder }: SurveyedSecret): readonly FindingCode[] {

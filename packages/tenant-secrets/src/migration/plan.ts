@@ -13,7 +13,11 @@ export async function planCompany(
   before: MigrationInput["before"],
 ): Promise<CompanyOutcome> {
   const found = await comparison(work);
-  const further = await furtherFindings(work, found, before);
+  const imports = await work.folders.countImports(work.company);
+  const further: readonly Finding[] = [
+    ...(await furtherFindings(work, found, before)),
+    ...(imports === undefined || imports === 0 ? [] : [{ code: "IMPORT", detail: String(imports) } as const]),
+  ];
   const isBlocked = [...(before === "switch" || before === "copy" ? found.findings : []), ...further].some(
     blocks,
   );
