@@ -107,3 +107,14 @@ test("a company goes back from the database to hybrid, and not after its folder 
   expect(refused.companies[0]).toMatchObject({ state: "failed", error: { code: "NOT_SUPPORTED" } });
   expect(await handle(company).get("CUSTOM_KEY_1")).toBe(`fake-${company}-1`);
 });
+
+test("a copied secret that is removed and made again in Infisical before the move is there after it", async () => {
+  const company = await companyInInfisical();
+  await migrator.migrate([company], copy);
+  await handle(company).remove("CUSTOM_KEY_1");
+  const copied = await migrator.migrate([company], copy);
+  expect(copied.companies[0]).toMatchObject({ state: "done", result: { moved: 1 } });
+  await handle(company).set("CUSTOM_KEY_1", "fake-made-again");
+  await migrator.migrate([company], toDatabase);
+  expect(await handle(company).get("CUSTOM_KEY_1")).toBe("fake-made-again");
+});

@@ -49,8 +49,7 @@ export function createBackfills(parts: GrowingParts): Pick<DatabaseStore, "backf
     const action = origin === "legacy" ? "secret.import" : "secret.backfill";
     const event = { action, outcome: "success", companyId: company.id } as const;
     return withCurrentKeys(async () => {
-      const keys = await companyKeys.usable(company.id);
-      const room = await quotas.roomOf(company);
+      const [keys, room] = await Promise.all([companyKeys.usable(company.id), quotas.roomOf(company)]);
       const made = { key: keys[0], maker: actorColumns(caller), origin };
       const copies = secrets.map((backfill) => copyOf(company.id, backfill, made));
       return inCompany(parts, { ...entry, company, keys }, async (statements) => {

@@ -19,8 +19,16 @@ import {
 
 const { companies, companySecretVersions } = tables;
 
-/** Destroys every value of a secret. A tombstone that cannot be undone stays, with the version numbers. */
-export async function purgeValues(statements: Statements, head: Head): Promise<void> {
+/**
+ * Destroys every value of a secret. A tombstone that cannot be undone stays, with the version numbers.
+ *
+ * @param origin of the tombstone. Default: as it was, so that what is purged because Infisical lost it can return from there
+ */
+export async function purgeValues(
+  statements: Statements,
+  head: Head,
+  origin: Head["origin"] = head.origin,
+): Promise<void> {
   await changeHead(statements, head, {
     secretValueEncrypted: null,
     companyKeyVersion: null,
@@ -28,8 +36,7 @@ export async function purgeValues(statements: Statements, head: Head): Promise<v
     graceWindows: [],
     expiresAt: null,
     deletedAt: head.deletedAt ?? head.now,
-    // What is removed by this does not come back from Infisical.
-    ...(head.deletedAt === null && { origin: "written" as const }),
+    origin,
     recoverUntil: null,
     purgedAt: head.now,
   });
@@ -134,7 +141,8 @@ export function createRemoval(
               { currentVersion: head.currentVersion },
             );
           }
-          await purgeValues(statements, head);
+          // A copy that a caller removes by this does not come back from Infisical.
+          await purgeValues(statements, head, head.deletedAt === null ? "written" : head.origin);
           return { version: head.currentVersion };
         });
       },
