@@ -97,7 +97,7 @@ export async function createWorld(more: Readonly<Record<string, string>> = {}): 
     await server.ended;
   });
   const people = createPeople({ backends, publicUrl: url });
-  const [browser] = await Promise.all([launch(), server.says(/"msg":"ready/)]);
+  const [browser] = await Promise.all([theBrowser(), server.says(/"msg":"ready/)]);
   const canaries: Canary[] = [];
   let visitors = 0;
 
@@ -222,15 +222,23 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: path.join(directory, `${name}.png`) });
 }
 
-async function launch(): Promise<Browser> {
+let launched: Promise<Browser> | undefined;
+
+/** One browser for all files of this process, whose pages are in contexts of their own. It ends with the process. */
+async function theBrowser(): Promise<Browser> {
+  const before = await launched;
+  if (before?.isConnected() === true) return before;
   const { executablePath, variables } = inject("chromium");
-  const browser = await chromium.launch({
+  launched = chromium.launch({
     executablePath,
     env: definedOf(environmentWith(variables)),
+    // Its own handler ends the browser, and not this process.
+    handleSIGTERM: false,
     // Chromium refuses to sandbox as root.
     chromiumSandbox: process.getuid?.() !== 0,
   });
-  whenDone(() => browser.close());
+  const browser = await launched;
+  process.once("SIGTERM", () => void browser.close().finally(() => process.exit()));
   return browser;
 }
 
