@@ -133,6 +133,7 @@ it("T1 An invited person becomes an admin: mail from the local inbox, link, name
   await dialog.getByLabel("Password").fill(password);
   await dialog.getByLabel("Code").fill(await unspentCode(secret, [code, signInCode]));
   await again.keyboard.press("Enter");
+  await dialog.waitFor({ state: "hidden" });
   await again.getByRole("button", { name: "End all other sessions" }).waitFor({ state: "hidden" });
   await page.keyboard.press("Shift");
   await page.getByRole("dialog", { name: "The session has ended" }).waitFor();
