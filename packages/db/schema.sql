@@ -442,16 +442,21 @@ create table invitations (
   expires_at timestamp(3) with time zone not null,
   accepted_at timestamp(3) with time zone,
   revoked_at timestamp(3) with time zone,
+  mail_id uuid not null,
+  mailed_at timestamp(3) with time zone,
+  mail_failure text,
   revision integer not null,
   mac_key_version smallint not null,
   mac bytea not null,
   constraint invitations_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint invitations_mail_check CHECK (((mailed_at IS NOT NULL) OR (mail_failure IS NULL))),
   constraint invitations_pkey PRIMARY KEY (id),
   constraint invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'auditor'::text]))),
   constraint invitations_token_hash_key UNIQUE (token_hash)
 );
+CREATE INDEX invitations_mail ON public.invitations USING btree (mail_id);
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.invitations FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
-CREATE TRIGGER notify_list AFTER INSERT OR DELETE OR UPDATE OF role, expires_at, accepted_at, revoked_at ON public.invitations FOR EACH ROW EXECUTE FUNCTION notify_of_member();
+CREATE TRIGGER notify_list AFTER INSERT OR DELETE OR UPDATE OF role, expires_at, accepted_at, revoked_at, mailed_at ON public.invitations FOR EACH ROW EXECUTE FUNCTION notify_of_member();
 CREATE TRIGGER revoked_for_good BEFORE UPDATE ON public.invitations FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS NULL))) EXECUTE FUNCTION refuse_revival();
 CREATE UNIQUE INDEX invitations_open ON public.invitations USING btree (company_id, email) WHERE ((accepted_at IS NULL) AND (revoked_at IS NULL));
 alter table invitations enable row level security;

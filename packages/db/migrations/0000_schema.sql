@@ -153,11 +153,15 @@ CREATE TABLE "invitations" (
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"accepted_at" timestamp (3) with time zone,
 	"revoked_at" timestamp (3) with time zone,
+	"mail_id" uuid NOT NULL,
+	"mailed_at" timestamp (3) with time zone,
+	"mail_failure" text,
 	"revision" integer NOT NULL,
 	"mac_key_version" smallint NOT NULL,
 	"mac" "bytea" NOT NULL,
 	CONSTRAINT "invitations_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "invitations_token_hash_key" UNIQUE("token_hash"),
+	CONSTRAINT "invitations_mail_check" CHECK ("invitations"."mailed_at" is not null or "invitations"."mail_failure" is null),
 	CONSTRAINT "invitations_role_check" CHECK ("invitations"."role" in ('owner', 'admin', 'member', 'auditor'))
 );
 --> statement-breakpoint
@@ -641,6 +645,7 @@ CREATE INDEX "audit_events_prunings" ON "audit_events" USING btree ("version") W
 CREATE UNIQUE INDEX "audit_keys_one_active" ON "audit_keys" USING btree ("purpose") WHERE "audit_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "api_key_companies_api_key" ON "api_key_companies" USING btree ("api_key_id");--> statement-breakpoint
 CREATE INDEX "api_keys_company" ON "api_keys" USING btree ("company_id");--> statement-breakpoint
+CREATE INDEX "invitations_mail" ON "invitations" USING btree ("mail_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "invitations_open" ON "invitations" USING btree ("company_id","email") WHERE "invitations"."accepted_at" is null and "invitations"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "memberships_user" ON "memberships" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "operators_linked" ON "operators" USING btree ("user_id") WHERE "operators"."revoked_at" is null and "operators"."token_hash" is null;--> statement-breakpoint

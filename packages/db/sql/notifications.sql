@@ -80,7 +80,7 @@ end $$;
 create or replace trigger notify_list after insert or delete or update of role, name on memberships
   for each row execute function notify_of_member();
 create or replace trigger notify_list after insert or delete
-  or update of role, expires_at, accepted_at, revoked_at on invitations
+  or update of role, expires_at, accepted_at, revoked_at, mailed_at on invitations
   for each row execute function notify_of_member();
 
 -- A platform key is in the list of every company that it may enter.

@@ -32,6 +32,8 @@ export interface Inbox {
 interface InboxOptions {
   readonly smtpPort?: number | undefined;
   readonly port?: number | undefined;
+  /** What the server refuses a recipient with; undefined for one that it accepts. Default: it accepts all. */
+  readonly refusalOf?: ((recipient: string) => string | undefined) | undefined;
   /** Called for each mail. */
   readonly onMail?: ((mail: ReceivedMail) => void) | undefined;
 }
@@ -46,7 +48,7 @@ const longestWaitMs = 10_000;
  *
  * @throws {Error} when a port is taken
  */
-export async function startInbox({ smtpPort, port, onMail }: InboxOptions = {}): Promise<Inbox> {
+export async function startInbox({ smtpPort, port, refusalOf, onMail }: InboxOptions = {}): Promise<Inbox> {
   const mails: ReceivedMail[] = [];
   const keep = callbackify(async (stream: NodeJS.ReadableStream, to: string): Promise<string> => {
     const mail = await receive(stream, to);
@@ -59,6 +61,10 @@ export async function startInbox({ smtpPort, port, onMail }: InboxOptions = {}):
     disableReverseLookup: true,
     disabledCommands: ["AUTH", "STARTTLS"],
     size: largestMailBytes,
+    onRcptTo: ({ address }, _, done) => {
+      const refusal = refusalOf?.(address);
+      done(refusal === undefined ? null : new Error(refusal));
+    },
     onData: (stream, { envelope: { rcptTo } }, done) => keep(stream, rcptTo[0]?.address ?? "", done),
   });
   // A client that goes away in the middle is no news.

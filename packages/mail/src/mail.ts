@@ -15,9 +15,26 @@ export interface Mail {
  */
 export type SendMail = (mail: Mail) => Promise<void>;
 
+/** Why a mail was not accepted, in a word that can be kept and shown. */
+export type MailFailure =
+  | "no-answer"
+  | "no-connection"
+  | "no-address"
+  | "no-encryption"
+  | "no-smtp"
+  | "login-refused"
+  | "recipient-refused"
+  | "mail-refused"
+  | "unknown";
+
 /** A mail was not accepted. The message quotes neither the mail, nor an address, nor a password, nor the server's answer. */
 export class MailError extends Error {
   override readonly name = "MailError";
+  readonly reason: MailFailure;
+  constructor(message: string, reason: MailFailure) {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 /** Characters: RFC 5322 asks for lines below 998, and clients show about 80. */
@@ -47,6 +64,7 @@ export function isAddress(text: string): boolean {
 
 /** @throws {MailError} for a recipient that is not one address */
 export function checkedMail({ to, subject, text }: Mail): Mail {
-  if (!isAddress(to)) throw new MailError("The recipient of the mail is not one e-mail address.");
+  if (!isAddress(to))
+    throw new MailError("The recipient of the mail is not one e-mail address.", "recipient-refused");
   return { to, subject: oneLine(subject, longestSubject), text };
 }

@@ -1,5 +1,5 @@
 import { createTransport } from "nodemailer";
-import { checkedMail, isAddress, MailError, type SendMail } from "./mail.ts";
+import { checkedMail, isAddress, MailError, type MailFailure, type SendMail } from "./mail.ts";
 
 export interface SmtpOptions {
   /**
@@ -41,7 +41,7 @@ export function createSmtpMail({ url, from, deadlineMs = defaultDeadlineMs }: Sm
     try {
       await transport.sendMail({ from: sender, to: { name: "", address: to }, subject, text, signal });
     } catch (error) {
-      throw new MailError(`The mail server did not accept the mail: ${reasonOf(error)}.`);
+      throw errorOf(error);
     }
   };
 }
@@ -100,25 +100,38 @@ function parseSender(text: string): { readonly name: string; readonly address: s
 }
 
 /** What the library calls errors; its messages quote servers, which quote what they were sent. */
-const reasons: Readonly<Record<string, string>> = {
-  ETIMEDOUT: "it did not answer in time",
-  EABORT: "it did not answer in time",
-  ECONNECTION: "there was no connection, or it was cut",
-  ESOCKET: "there was no connection, or it was cut",
-  EDNS: "its host has no address",
-  ETLS: "the connection could not be encrypted",
-  EPROTOCOL: "what it answered is not SMTP",
-  EAUTH: "it refused the user and the password",
-  ENOAUTH: "it refused the user and the password",
-  EENVELOPE: "it refused the sender or the recipient",
-  EMESSAGE: "it refused the mail",
+const failures: Readonly<Record<string, MailFailure>> = {
+  ETIMEDOUT: "no-answer",
+  EABORT: "no-answer",
+  ECONNECTION: "no-connection",
+  ESOCKET: "no-connection",
+  EDNS: "no-address",
+  ETLS: "no-encryption",
+  EPROTOCOL: "no-smtp",
+  EAUTH: "login-refused",
+  ENOAUTH: "login-refused",
+  EENVELOPE: "recipient-refused",
+  EMESSAGE: "mail-refused",
 };
 
-function reasonOf(error: unknown): string {
+const words: Readonly<Record<MailFailure, string>> = {
+  "no-answer": "it did not answer in time",
+  "no-connection": "there was no connection, or it was cut",
+  "no-address": "its host has no address",
+  "no-encryption": "the connection could not be encrypted",
+  "no-smtp": "what it answered is not SMTP",
+  "login-refused": "it refused the user and the password",
+  "recipient-refused": "it refused the sender or the recipient",
+  "mail-refused": "it refused the mail",
+  unknown: "for an unknown reason",
+};
+
+function errorOf(error: unknown): MailError {
   const code = field(error, "code");
-  const known = typeof code === "string" ? reasons[code] : undefined;
+  const reason = (typeof code === "string" ? failures[code] : undefined) ?? "unknown";
   const status = field(error, "responseCode");
-  return `${known ?? "for an unknown reason"}${typeof status === "number" ? ` (${status})` : ""}`;
+  const said = `${words[reason]}${typeof status === "number" ? ` (${status})` : ""}`;
+  return new MailError(`The mail server did not accept the mail: ${said}.`, reason);
 }
 
 function field(error: unknown, name: "code" | "responseCode"): unknown {

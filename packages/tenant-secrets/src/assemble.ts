@@ -18,6 +18,7 @@ import { createCompanyRows } from "./companies/company-rows.ts";
 import { createMe } from "./companies/me.ts";
 import { createAcceptance } from "./companies/acceptance.ts";
 import { createInvitations } from "./companies/invitations.ts";
+import { noteMailIn } from "./companies/invitation-rows.ts";
 import { createMailing } from "./companies/mailing.ts";
 import { createMembers } from "./companies/members.ts";
 import { createOperators } from "./companies/operators.ts";
@@ -74,7 +75,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   const authentication = createAuthentication({ ...base, limits, signIn, staleIfErrorMs });
 
   const signInSecrets = createSignInSecrets({ database, infisical, operations });
-  const mailing = options.mail && createMailing(options.mail, () => signInSecrets.load());
+  const mailing =
+    options.mail && createMailing(options.mail, () => signInSecrets.load(), noteMailIn(database));
 
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });
   const { stores, cache, databaseStore, announceOutside: announce } = held;

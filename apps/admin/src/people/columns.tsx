@@ -1,5 +1,6 @@
 import { Circle, ShieldCheck } from "lucide-react";
 import type { ReactNode } from "react";
+import { InvitationMail } from "../frame/invitation-mail.tsx";
 import { Badge } from "../ui/badge.tsx";
 import type { Column } from "../ui/data-table-columns.ts";
 import { Time } from "../ui/time.tsx";
@@ -41,9 +42,7 @@ export function columnsWith(onAct: (act: Act, row: PersonRow) => void): readonly
         row.kind === "member" ? (
           <LastSignIn at={row.member.lastSignInAt} />
         ) : (
-          <span className="text-muted">
-            Link ends <Time at={row.invitation.expiresAt} as="until" />
-          </span>
+          <InvitationMail invitation={row.invitation} />
         ),
       sortBy: (row) => (row.kind === "member" ? row.member.lastSignInAt : undefined),
     },

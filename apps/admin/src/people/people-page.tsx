@@ -1,24 +1,23 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { UserPlus } from "lucide-react";
 import { useMemo, useState, type ReactNode } from "react";
-import { useTRPC, useTRPCClient } from "../api.ts";
+import { useTRPC } from "../api.ts";
 import { useAccount, useCompany } from "../frame/account.ts";
 import { NotYoursPage } from "../frame/company-frame.tsx";
-import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import { useInvitationChanges } from "../frame/invitation-changes.ts";
 import { Page } from "../frame/page.tsx";
 import { Button } from "../ui/button.tsx";
 import { DataTable } from "../ui/data-table.tsx";
 import type { Sort } from "../ui/data-table-columns.ts";
 import { Loaded } from "../ui/loaded.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
-import { useToast } from "../ui/toast.tsx";
 import { columnsWith } from "./columns.tsx";
 import { EndSessionsDialog } from "./end-sessions-dialog.tsx";
 import { InviteDialog } from "./invite-dialog.tsx";
 import { RemoveDialog } from "./remove-dialog.tsx";
 import { RoleDialog } from "./role-dialog.tsx";
 import type { Act } from "./row-menu.tsx";
-import { rowsOf, type InvitationRow, type MemberRow, type PersonRow } from "./rows.ts";
+import { rowsOf, type MemberRow, type PersonRow } from "./rows.ts";
 
 export function PeoplePage(): ReactNode {
   const { can } = useCompany();
@@ -90,33 +89,4 @@ function MemberDialog({
   if (act === "change-role") return <RoleDialog row={row} onClose={onClose} />;
   if (act === "end-sessions") return <EndSessionsDialog row={row} onClose={onClose} />;
   return <RemoveDialog row={row} onClose={onClose} />;
-}
-
-function useInvitationChanges(company: string) {
-  const trpc = useTRPC();
-  const client = useTRPCClient();
-  const queryClient = useQueryClient();
-  const say = useToast();
-  const moved = () => queryClient.invalidateQueries(trpc.invitations.pathFilter());
-  const resend = useConfirmedChange(
-    ({ id }: InvitationRow) => client.invitations.resend.mutate({ company, invitation: id }),
-    {
-      why: "Inviting a person needs a recent sign-in.",
-      onDone: async ({ email }) => {
-        await moved();
-        say(`Another link is on its way to ${email}. The earlier one no longer works.`);
-      },
-    },
-  );
-  const revoke = useConfirmedChange(
-    ({ id }: InvitationRow) => client.invitations.revoke.mutate({ company, invitation: id }),
-    {
-      why: "Revoking an invitation needs a recent sign-in.",
-      onDone: async (_, { email }) => {
-        await moved();
-        say(`The invitation of ${email} was revoked`);
-      },
-    },
-  );
-  return { resend: resend.run, revoke: revoke.run, error: resend.error ?? revoke.error };
 }

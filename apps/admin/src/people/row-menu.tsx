@@ -1,5 +1,6 @@
-import { Ellipsis, LogOut, MailX, Send, UserCog, UserMinus } from "lucide-react";
+import { Ellipsis, LogOut, UserCog, UserMinus } from "lucide-react";
 import type { ReactNode } from "react";
+import { InvitationMenu } from "../frame/invitation-menu.tsx";
 import { IconButton } from "../ui/button.tsx";
 import { Menu, MenuItem, MenuSeparator } from "../ui/menu.tsx";
 import type { PersonRow } from "./rows.ts";
@@ -15,22 +16,10 @@ export function RowMenu({
   readonly onAct: (act: Act) => void;
 }): ReactNode {
   if (!row.isManaged) return null;
-  const trigger = <IconButton label={`Actions for ${row.email}`} icon={Ellipsis} />;
-  if (row.kind === "invitation") {
-    return (
-      <Menu trigger={trigger}>
-        <MenuItem icon={Send} onSelect={() => onAct("resend")}>
-          Send another link
-        </MenuItem>
-        <MenuItem icon={MailX} onSelect={() => onAct("revoke")} tone="danger">
-          Revoke the invitation
-        </MenuItem>
-      </Menu>
-    );
-  }
+  if (row.kind === "invitation") return <InvitationMenu email={row.email} onAct={onAct} />;
   const hasSignedIn = row.member.lastSignInAt !== undefined;
   return (
-    <Menu trigger={trigger}>
+    <Menu trigger={<IconButton label={`Actions for ${row.email}`} icon={Ellipsis} />}>
       <MenuItem icon={UserCog} onSelect={() => onAct("change-role")}>
         Change role…
       </MenuItem>

@@ -1,20 +1,21 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { UserPlus, Users } from "lucide-react";
-import { useState, type FormEvent, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { ApiAnswers, Role } from "@repo/tenant-secrets/client";
-import { useTRPC, useTRPCClient } from "../api.ts";
+import { useTRPC } from "../api.ts";
+import { useInvitationChanges } from "../frame/invitation-changes.ts";
+import { InvitationMail } from "../frame/invitation-mail.tsx";
+import { InvitationMenu } from "../frame/invitation-menu.tsx";
 import { Badge } from "../ui/badge.tsx";
 import { Button } from "../ui/button.tsx";
 import { DataTable } from "../ui/data-table.tsx";
 import type { Column } from "../ui/data-table-columns.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { EmptyState } from "../ui/empty-state.tsx";
-import { Select, TextField } from "../ui/field.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
-import { useToast } from "../ui/toast.tsx";
-import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import { InviteForm } from "./invite-form.tsx";
 import { Section } from "./section.tsx";
 
 type Member = ApiAnswers["companies"]["members"]["list"][number];
@@ -35,7 +36,9 @@ const columns: readonly Column<Row>[] = [
     header: "Person",
     cell: ({ member, email }) => (
       <span className="grid">
-        <span className={member === undefined ? "text-muted" : "font-medium"}>{member?.name ?? email}</span>
+        <span className={member === undefined ? "break-all text-muted" : "font-medium"}>
+          {member?.name ?? email} {member === undefined && <Badge tone="accent">Invited</Badge>}
+        </span>
         {member !== undefined && <span className="text-small break-all text-muted">{email}</span>}
       </span>
     ),
@@ -50,14 +53,8 @@ const columns: readonly Column<Row>[] = [
   {
     id: "signed-in",
     header: "Last sign-in",
-    align: "end",
     cell: ({ member, invitation }) => {
-      if (invitation !== undefined)
-        return (
-          <span className="text-muted">
-            Invited, expires <Time at={invitation.expiresAt} as="until" />
-          </span>
-        );
+      if (invitation !== undefined) return <InvitationMail invitation={invitation} />;
       return member?.lastSignInAt === undefined ? (
         <span className="text-muted">Never</span>
       ) : (
@@ -67,9 +64,28 @@ const columns: readonly Column<Row>[] = [
   },
 ];
 
+type OnAct = (act: "resend" | "revoke", invitation: Invitation) => void;
+
+function columnsWith(onAct: OnAct): readonly Column<Row>[] {
+  return [
+    ...columns,
+    {
+      id: "menu",
+      header: "Actions",
+      align: "end",
+      cell: ({ invitation }) =>
+        invitation !== undefined && (
+          <InvitationMenu email={invitation.email} onAct={(act) => onAct(act, invitation)} />
+        ),
+      onPhone: "corner",
+    },
+  ];
+}
+
 function factorOf(member: Member | undefined): ReactNode {
-  if (member?.disabled === true) return <Badge tone="danger">Disabled</Badge>;
-  if (member?.secondFactor === undefined) return <span className="text-muted">Not known</span>;
+  if (member === undefined) return <span className="text-muted">–</span>;
+  if (member.disabled) return <Badge tone="danger">Disabled</Badge>;
+  if (member.secondFactor === undefined) return <span className="text-muted">Not known</span>;
   return member.secondFactor ? "Yes" : <span className="text-muted">None</span>;
 }
 
@@ -85,6 +101,12 @@ export function CompanyPeople({ company }: { readonly company: string }): ReactN
   const trpc = useTRPC();
   const members = useQuery(trpc.companies.members.list.queryOptions({ company }));
   const invitations = useQuery(trpc.invitations.list.queryOptions({ company }));
+  useMailsOnTheirWay(company, invitations.data);
+  const { resend, revoke, error } = useInvitationChanges(company);
+  const all = useMemo(
+    () => columnsWith((act, invitation) => (act === "resend" ? resend : revoke)(invitation)),
+    [resend, revoke],
+  );
   const [isInviting, setInviting] = useState(false);
   const rows: readonly Row[] = [
     ...(members.data ?? []).map((member) => ({ ...member, id: member.userId, member })),
@@ -98,6 +120,7 @@ export function CompanyPeople({ company }: { readonly company: string }): ReactN
   );
   return (
     <Section title="People" action={rows.length > 0 && invite}>
+      {error !== null && <ErrorNotice error={error} />}
       <Loaded query={invitations}>
         {() => (
           <Loaded query={members}>
@@ -107,7 +130,7 @@ export function CompanyPeople({ company }: { readonly company: string }): ReactN
                   The owner gets a mail with a link, and invites the others.
                 </EmptyState>
               ) : (
-                <DataTable label="People" rows={rows} columns={columns} rowKey={({ id }) => id} />
+                <DataTable label="People" rows={rows} columns={all} rowKey={({ id }) => id} />
               )
             }
           </Loaded>
@@ -125,63 +148,27 @@ export function CompanyPeople({ company }: { readonly company: string }): ReactN
   );
 }
 
-const roles: readonly { readonly value: Role; readonly label: string }[] = [
-  { value: "owner", label: "Owner – everything, and other owners" },
-  { value: "admin", label: "Admin – secrets, people and API keys" },
-  { value: "member", label: "Member – adds and replaces secrets" },
-  { value: "auditor", label: "Auditor – sees what is there, and the audit log" },
-];
+const everyMs = 3000;
 
-function InviteForm({
-  company,
-  role: first,
-  onDone,
-}: {
-  readonly company: string;
-  readonly role: Role;
-  readonly onDone: () => void;
-}): ReactNode {
+/**
+ * Asks for the invitations again once the mail of one was accepted or refused. The stamp, which tells it, costs no line of the
+ * audit log, and the list does.
+ */
+function useMailsOnTheirWay(company: string, invitations: readonly Invitation[] | undefined): void {
   const trpc = useTRPC();
-  const client = useTRPCClient();
   const queryClient = useQueryClient();
-  const say = useToast();
-  const [email, setEmail] = useState("");
-  const [role, setRole] = useState(first);
-  const create = useConfirmedChange(
-    (input: { email: string; role: Role }) => client.invitations.create.mutate({ company, ...input }),
-    {
-      why: "Inviting people needs a recent sign-in.",
-      onDone: async ({ email: address }) => {
-        await queryClient.invalidateQueries(trpc.invitations.list.queryFilter({ company }));
-        say(`Invited ${address}`);
-        onDone();
-      },
-    },
+  const isWaiting = invitations?.some(({ mail }) => mail.state === "waiting") ?? false;
+  const { data } = useQuery(
+    trpc.companies.stamp.queryOptions(
+      { company },
+      { refetchOnMount: "always", refetchInterval: isWaiting ? everyMs : false, retry: false },
+    ),
   );
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    create.run({ email: email.trim(), role });
-  };
-  return (
-    <form className="grid gap-4" onSubmit={submit}>
-      {create.error !== null && <ErrorNotice error={create.error} />}
-      <TextField
-        label="E-mail"
-        type="email"
-        autoComplete="off"
-        value={email}
-        onChange={({ target }) => setEmail(target.value)}
-        required
-      />
-      <Select
-        label="Role"
-        options={roles}
-        value={role}
-        onChange={({ target }) => setRole(roles.find(({ value }) => value === target.value)?.value ?? first)}
-      />
-      <Button kind="primary" type="submit" busy={create.isBusy}>
-        Send the invitation
-      </Button>
-    </form>
-  );
+  const members = data?.members;
+  const seen = useRef(members);
+  useEffect(() => {
+    const hasMoved = seen.current !== undefined && seen.current !== members;
+    seen.current = members;
+    if (hasMoved) void queryClient.invalidateQueries(trpc.invitations.list.queryFilter({ company }));
+  }, [company, members, queryClient, trpc]);
 }

@@ -104,6 +104,19 @@ export const memberOperations = {
 const email = z.string().max(1000).describe("The e-mail address");
 const invitation = z.string().max(100);
 
+/** Why the mail server did not accept a mail. What it said is not kept: servers quote what they were sent. */
+const MailFailure = z.enum([
+  "no-answer",
+  "no-connection",
+  "no-address",
+  "no-encryption",
+  "no-smtp",
+  "login-refused",
+  "recipient-refused",
+  "mail-refused",
+  "unknown",
+]);
+
 export const InvitationDescription = z.object({
   id: z.uuid(),
   email: z.string(),
@@ -111,6 +124,13 @@ export const InvitationDescription = z.object({
   createdAt: z.date(),
   /** The link works until then. */
   expiresAt: z.date(),
+  /** What became of the last mail with its link. A server that accepted it can still fail to deliver it. */
+  mail: z.object({
+    state: z.enum(["waiting", "accepted", "failed"]),
+    /** Of the last attempt, if there was one. A mail that failed is tried again. */
+    at: z.date().optional(),
+    failure: MailFailure.optional(),
+  }),
 });
 export type InvitationDescription = Readonly<z.infer<typeof InvitationDescription>>;
 

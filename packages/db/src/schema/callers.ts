@@ -103,6 +103,18 @@ export const memberships = pgTable(
   ],
 );
 
+const mailFailures = [
+  "no-answer",
+  "no-connection",
+  "no-address",
+  "no-encryption",
+  "no-smtp",
+  "login-refused",
+  "recipient-refused",
+  "mail-refused",
+  "unknown",
+] as const;
+
 /** Invitations to belong to a company. The holder of its token has read the mail to its address. */
 export const invitations = pgTable(
   "invitations",
@@ -119,15 +131,23 @@ export const invitations = pgTable(
     expiresAt: at("expires_at").notNull(),
     acceptedAt: at("accepted_at"),
     revokedAt: at("revoked_at"),
+    /** The last mail with a link of it. What becomes of an earlier one is not noted. */
+    mailId: uuid("mail_id").notNull(),
+    /** When the mail server accepted or refused that mail; null while it waits. */
+    mailedAt: at("mailed_at"),
+    /** Why the mail server did not accept it; null if it did. */
+    mailFailure: text("mail_failure", { enum: mailFailures }),
     ...authenticated(),
   },
   (t) => [
     primaryKey({ name: "invitations_pkey", columns: [t.id] }),
     unique("invitations_token_hash_key").on(t.tokenHash),
     companyForeignKey("invitations_company_fkey", t.companyId),
+    index("invitations_mail").on(t.mailId),
     uniqueIndex("invitations_open")
       .on(t.companyId, t.email)
       .where(sql`${t.acceptedAt} is null and ${t.revokedAt} is null`),
+    check("invitations_mail_check", sql`${t.mailedAt} is not null or ${t.mailFailure} is null`),
     check("invitations_role_check", sql`${t.role} in ('owner', 'admin', 'member', 'auditor')`),
   ],
 );

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { and, eq, isNull, sql } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import { invitationState, userState } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import type { Transaction } from "../access/operation.ts";
+import type { NoteMail } from "./mailing.ts";
 
 const { companies, invitations, memberships, users } = tables;
 
@@ -21,6 +22,17 @@ function hashOfToken(token: string): string {
 
 /** Neither accepted nor revoked; it may have expired. */
 export const isOpen = and(isNull(invitations.acceptedAt), isNull(invitations.revokedAt));
+
+/** Notes what became of the last mail of an invitation. An earlier mail changes nothing: its link is unknown by now. */
+export function noteMailIn(database: Pick<Database, "acrossCompanies">): NoteMail {
+  return (id, failure) =>
+    database.acrossCompanies(async (statements) => {
+      await statements
+        .update(invitations)
+        .set({ mailedAt: sql`now()`, mailFailure: failure ?? null })
+        .where(eq(invitations.mailId, id));
+    });
+}
 
 /** Of an invitation that can be accepted now. */
 export interface OpenInvitation {

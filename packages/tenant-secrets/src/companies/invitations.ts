@@ -98,6 +98,9 @@ export function createInvitations(
       expiresAt: times.expiresAt,
       acceptedAt: null,
       revokedAt: null,
+      mailId: randomUUID(),
+      mailedAt: null,
+      mailFailure: null,
     };
     const stored = { ...row, ...(await writer.seal(invitationState(row))) };
     const [kept] =
@@ -107,7 +110,8 @@ export function createInvitations(
     if (kept === undefined) throw new Error("a row that was written is there");
     const { subdomain } = company;
     const { expiresAt } = times;
-    await enqueue(statements, invitationMail(mailing, { email, role, subdomain, token, expiresAt }));
+    const mail = invitationMail(mailing, { email, role, subdomain, token, expiresAt });
+    await enqueue(statements, mail, row.mailId);
     return audited(describe(kept), eventOf(kept));
   };
 
@@ -214,8 +218,11 @@ const StoredDescription = InvitationDescription.extend({
   expiresAt: z.coerce.date(),
 });
 
-function describe({ id, email, role, createdAt, expiresAt }: InvitationRow): InvitationDescription {
-  return { id, email, role, createdAt, expiresAt };
+function describe(row: InvitationRow): InvitationDescription {
+  const { id, email, role, createdAt, expiresAt, mailedAt, mailFailure } = row;
+  const state = mailedAt === null ? "waiting" : mailFailure === null ? "accepted" : "failed";
+  const mail = { state, at: mailedAt ?? undefined, failure: mailFailure ?? undefined } as const;
+  return { id, email, role, createdAt, expiresAt, mail };
 }
 
 function eventOf({ id, role, revision }: Pick<InvitationRow, "id" | "role" | "revision">): EventDetails {

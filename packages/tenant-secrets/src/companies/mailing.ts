@@ -1,7 +1,7 @@
 import { TenantSecretsError } from "@repo/catalog";
 import { enqueueJob, type Statements } from "@repo/db";
 import { decryptMail, deriveMailKey, encryptMail } from "@repo/envelope";
-import { oneLine, type Mail, type SendMail } from "@repo/mail";
+import { MailError, oneLine, type Mail, type MailFailure, type SendMail } from "@repo/mail";
 import { z } from "zod";
 
 /** How a deployment sends mail. */
@@ -20,8 +20,12 @@ export interface SignInSecret {
 /** The current one first; the others decrypt, and encrypt nothing new. */
 export type SignInSecrets = readonly [SignInSecret, ...SignInSecret[]];
 
-/** Enqueues a mail in the transaction of a change. It waits encrypted, because its link is a credential. */
-export type EnqueueMail = (statements: Statements, mail: Mail) => Promise<void>;
+/**
+ * Enqueues a mail in the transaction of a change. It waits encrypted, because its link is a credential.
+ *
+ * @param id what `deliver` notes the outcome by, random
+ */
+export type EnqueueMail = (statements: Statements, mail: Mail, id: string) => Promise<void>;
 
 /** Mails that belong to a change: a job sends them once the change is committed. */
 export interface Mailing {
@@ -29,13 +33,16 @@ export interface Mailing {
   /** Loads the key of mails, before the transaction. @throws {TenantSecretsError} KEY_UNAVAILABLE */
   ready(): Promise<EnqueueMail>;
   /**
-   * Sends a mail that was enqueued.
+   * Sends a mail that was enqueued, and notes the outcome with its invitation.
    *
    * @throws {TenantSecretsError} INTEGRITY_FAILURE if none of the secrets encrypted it; KEY_UNAVAILABLE
    * @throws {MailError} if the server did not accept it: the job is retried
    */
-  deliver(encrypted: string): Promise<void>;
+  deliver(encrypted: string, id: string): Promise<void>;
 }
+
+/** Notes what became of a mail. @param failure undefined for one that was accepted */
+export type NoteMail = (id: string, failure: MailFailure | undefined) => Promise<void>;
 
 /** The job that calls `deliver`, with what `enqueue` encrypted. */
 export const mailTask = "send-mail";
@@ -45,20 +52,27 @@ const StoredMail = z.strictObject({ to: z.string(), subject: z.string(), text: z
 export function createMailing(
   { send, publicUrl }: MailOptions,
   loadSecrets: () => Promise<SignInSecrets>,
+  note: NoteMail,
 ): Mailing {
   return {
     publicUrl,
     ready: async () => {
       const [current] = await loadSecrets();
       const key = deriveMailKey(current.value);
-      return async (statements, mail) => {
+      return async (statements, mail, id) => {
         const encrypted = encryptMail(key, Buffer.from(JSON.stringify(mail), "utf8"));
-        await enqueueJob(statements, { task: mailTask, payload: { encrypted } });
+        await enqueueJob(statements, { task: mailTask, payload: { encrypted, id } });
       };
     },
-    deliver: async (encrypted) => {
+    deliver: async (encrypted, id) => {
       const text = decryptWithAny(encrypted, await loadSecrets());
-      await send(StoredMail.parse(JSON.parse(text)));
+      try {
+        await send(StoredMail.parse(JSON.parse(text)));
+      } catch (error) {
+        if (error instanceof MailError) await note(id, error.reason);
+        throw error;
+      }
+      await note(id, undefined);
     },
   };
 }

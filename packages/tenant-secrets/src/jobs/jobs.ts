@@ -69,9 +69,9 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
 
     // A process without a mail server leaves it to others.
     ...(mailing && {
-      [mailTask]: task(MailPayload, async ({ encrypted }) => {
+      [mailTask]: task(MailPayload, async ({ encrypted, id }) => {
         try {
-          await mailing.deliver(encrypted);
+          await mailing.deliver(encrypted, id);
         } catch (thrown) {
           if (thrown instanceof MailError) log("warn", thrown.message, { code: "MAIL_NOT_ACCEPTED" });
           throw thrown;
@@ -146,7 +146,7 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
 
 const NoPayload = z.strictObject({});
 const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
-const MailPayload = z.strictObject({ encrypted: z.string() });
+const MailPayload = z.strictObject({ encrypted: z.string(), id: z.uuid() });
 const RunPayload = z.strictObject({ run: z.uuid() });
 
 function task<Payload>(

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InfisicalError } from "@repo/infisical";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -68,13 +69,15 @@ test("a new version signs once every process knows it, and the mails of the earl
   expect(await versionsOf(serving)).toEqual([1, 2]);
   later(4);
   expect(await versionsOf(serving)).toEqual([2, 1]);
-  await serving.mailing?.deliver(encrypted);
+  await serving.mailing?.deliver(encrypted, randomUUID());
   expect(sent).toEqual([email]);
 
   await fixture.infisical.deleteSecret(folder, "SIGN_IN_SECRET");
   later(2);
   expect(await versionsOf(serving)).toEqual([2]);
-  expect(await codeOf(serving.mailing?.deliver(encrypted) ?? Promise.resolve())).toBe("INTEGRITY_FAILURE");
+  expect(await codeOf(serving.mailing?.deliver(encrypted, randomUUID()) ?? Promise.resolve())).toBe(
+    "INTEGRITY_FAILURE",
+  );
   const events = await fixture.superuser`
     select outcome from audit_events where action = 'key.rotate-sign-in' order by position`;
   expect(events.map(({ outcome }) => outcome)).toEqual(["attempted", "success"]);
