@@ -2,5 +2,7 @@
 export { assembleTenantSecrets } from "./assemble.ts";
 export type { Assembly } from "./assembly/assembly.ts";
 export { createAuditKeys, createSigningKeys } from "./keys/audit-keys.ts";
+export { createCompanyKeys } from "./keys/company/company-keys.ts";
 export { createMasterKeys } from "./keys/master/master-keys.ts";
 export { createRowKeys } from "./keys/row-keys.ts";
+export { createDatabaseStore } from "./stores/database/database-store.ts";

@@ -7,6 +7,7 @@ import { benchHttp } from "./http.ts";
 import { benchInvalidation } from "./invalidation.ts";
 import { benchKeys } from "./keys.ts";
 import { benchKills } from "./kills.ts";
+import { benchMigration } from "./migration.ts";
 import { benchOutages } from "./outages.ts";
 import { tableOf, type Row } from "./row.ts";
 import { benchScale } from "./scale.ts";
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   strategies: benchStrategies,
   invalidation: benchInvalidation,
   keys: benchKeys,
+  migration: benchMigration,
   kills: benchKills,
   outages: benchOutages,
 };
