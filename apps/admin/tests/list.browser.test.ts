@@ -62,9 +62,12 @@ describe("the menu of a row", () => {
     await panel(page, secretKey).waitFor({ state: "detached" });
 
     const trigger = page.getByRole("button", { name: `Actions for ${secretKey}` });
-    await choose(page, secretKey, "Remove…");
-    await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
-    await hasFocus(trigger);
+    // Once the dialog is loaded and once it is there at once.
+    for (let times = 0; times < 2; times += 1) {
+      await choose(page, secretKey, "Remove…");
+      await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+      await hasFocus(trigger);
+    }
     await choose(page, secretKey, "Remove…");
     await page.getByRole("button", { name: `Remove ${secretKey}` }).click();
     await row(page, secretKey).waitFor({ state: "detached" });
@@ -195,8 +198,8 @@ describe("500 secrets", () => {
   /** What opening the list may take on a quiet machine, in milliseconds, and how much more a busy one is granted. */
   const openingBudget = 1500;
   const leeway = 4;
-  /** What the rest may take, of what opening the list takes: on each machine the same. Measured: 0.12, 0.45 and 0.25. */
-  const shares = { letter: 0.18, sort: 0.8, panel: 0.6 } as const;
+  /** What the rest may take, of what opening the list takes: on each machine the same. Measured: 0.13, 0.44 and 0.27. */
+  const shares = { letter: 0.17, sort: 0.8, panel: 0.6 } as const;
 
   it("T16 The list is usable at once, answers each key, and shows 300 more with the focus on them", async () => {
     const { trpc } = await world.client(company);

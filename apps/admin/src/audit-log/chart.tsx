@@ -56,7 +56,7 @@ export function Chart({ query, span: { step }, search, onSearch, note }: ChartPr
   return (
     <section
       aria-label="How much was done"
-      className="grid min-h-[232px] content-start gap-3 rounded-panel border border-line bg-surface px-4 py-3"
+      className="grid min-h-[220px] content-start gap-3 rounded-panel border border-line bg-surface px-4 py-3"
     >
       {data !== undefined && (
         <Shown search={search} onSearch={onSearch} note={note} bars={barsOf(data, step)} step={step} />
