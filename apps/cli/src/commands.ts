@@ -163,6 +163,46 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End an API key at once",
       load: async () => (await import("./commands/api-keys.ts")).revokeCommand,
     },
+    "migrate plan": {
+      summary: "Say how companies' secrets would move, and what prevents it",
+      load: async () => (await import("./commands/migrate.ts")).planCommand,
+    },
+    "migrate copy": {
+      summary: "Fill the database from companies' folders in Infisical",
+      load: async () => (await import("./commands/migrate.ts")).copyCommand,
+    },
+    "migrate verify": {
+      summary: "Compare every value in Infisical and in the database",
+      load: async () => (await import("./commands/migrate.ts")).verifyCommand,
+    },
+    "migrate switch": {
+      summary: "Move companies to the hybrid store or the database",
+      load: async () => (await import("./commands/migrate.ts")).switchCommand,
+    },
+    "migrate rollback": {
+      summary: "Move companies back to the hybrid store or to Infisical",
+      load: async () => (await import("./commands/migrate.ts")).rollbackCommand,
+    },
+    "migrate cleanup": {
+      summary: "Remove old copies that changes of the store have left",
+      load: async () => (await import("./commands/migrate-cleanup.ts")).cleanupCommand,
+    },
+    "migrate status": {
+      summary: "Show where companies' secrets are",
+      load: async () => (await import("./commands/migrate-look.ts")).statusCommand,
+    },
+    "migrate companies": {
+      summary: "Show the companies of a migration, with what was found",
+      load: async () => (await import("./commands/migrate-look.ts")).companiesCommand,
+    },
+    "migrate report": {
+      summary: "Get the signed report of a migration",
+      load: async () => (await import("./commands/migrate-report.ts")).reportCommand,
+    },
+    "migrate verify-report": {
+      summary: "Check such a report",
+      load: async () => (await import("./commands/migrate-report.ts")).verifyReportCommand,
+    },
     "import-legacy": {
       summary: "Import the rows that the strategy's sample code encrypted",
       load: async () => (await import("./commands/import-legacy.ts")).importLegacyCommand,

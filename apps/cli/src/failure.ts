@@ -49,8 +49,19 @@ export class IncompleteError extends Error {
   override readonly name = "IncompleteError";
 }
 
+/** An end of a migration, with the exit code that `migrate --help` gives it. */
+export class MigrationEnd extends Error {
+  override readonly name = "MigrationEnd";
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
 export interface Failure {
-  readonly code: ErrorCode | "USAGE" | "INCOMPLETE";
+  readonly code: ErrorCode | "USAGE" | "INCOMPLETE" | "FINDINGS" | "INTERRUPTED";
   readonly message: string;
   readonly exitCode: number;
   readonly retryAfterMs?: number | undefined;
@@ -82,6 +93,7 @@ export async function failureOf(error: unknown): Promise<Failure> {
     return { code: "USAGE", message: error.message, exitCode: exitCodes.usage };
   if (error instanceof IncompleteError)
     return { code: "INCOMPLETE", message: error.message, exitCode: exitCodes.failed };
+  if (error instanceof MigrationEnd) return error.failure;
   const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
   if (error instanceof TenantSecretsError) {
     const { code, message, retryAfterMs, currentVersion, approvalId } = error;

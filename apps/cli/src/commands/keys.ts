@@ -8,6 +8,7 @@ import { defineCommand } from "../command.ts";
 import { readBackupVariables } from "../env.ts";
 import { IncompleteError, UsageError } from "../failure.ts";
 import { asOperator, rejectApiUrl } from "../in-process.ts";
+import { listenForInterruption } from "../interruption.ts";
 import { writeNewFile } from "../new-file.ts";
 import { minute, print, printable, printJson, remark, table } from "../output.ts";
 import { progressText } from "../run-progress.ts";
@@ -207,7 +208,9 @@ export function destinationOf(
 async function rotate(destination: BackupDestination): Promise<RotationReport> {
   const say = await createProgress();
   return asOperator(async ({ storeBackup, keyRotation }, caller) => {
-    using interruption = listenForInterruption();
+    using interruption = listenForInterruption(
+      "Stopping after this step. A second Ctrl-C ends at once, and the rotation can be resumed all the same.",
+    );
     try {
       return await keyRotation.rotate(caller, {
         backup: async () => {
@@ -226,28 +229,6 @@ async function rotate(destination: BackupDestination): Promise<RotationReport> {
       );
     }
   });
-}
-
-interface Interruption extends Disposable {
-  readonly signal: AbortSignal;
-}
-
-/** The first Ctrl-C asks to stop after the step that is under way; a second one ends the process. */
-function listenForInterruption(): Interruption {
-  const stopping = new AbortController();
-  const ask = (): void => {
-    remark(
-      "Stopping after this step. A second Ctrl-C ends at once, and the rotation can be resumed all the same.",
-    );
-    stopping.abort();
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, ask);
-  return {
-    signal: stopping.signal,
-    [Symbol.dispose]: () => {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, ask);
-    },
-  };
 }
 
 /** Says each thing once in a row, on standard error. */

@@ -57,6 +57,11 @@ export const findingMeanings = {
     sentence:
       "The database has another value, which was written there, while the company reads from Infisical. Write the right value once more, through this product.",
   },
+  DIFFERS: {
+    severity: "blocks",
+    sentence:
+      "A verification found different values on the two sides, or a value on one side alone. Copy once more, which brings what the folder has; a rollback brings what the database has.",
+  },
   TOMBSTONED_HERE: {
     severity: "blocks",
     sentence:

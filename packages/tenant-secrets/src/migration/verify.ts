@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { encodeFields } from "@repo/envelope";
-import { type SecretStoreName } from "@repo/catalog";
+import type { Finding, SecretStoreName } from "@repo/catalog";
 import type { Comparison, Standing } from "./comparison.ts";
 import { type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
 import { comparison } from "./copy.ts";
@@ -38,7 +38,10 @@ export async function verifyCompany(work: CompanyWork): Promise<CompanyOutcome> 
   const isClean = (found: Comparison) => !hasDifference(found, company.secretStore);
   if (!isClean(first)) await sleep(againMs, undefined, { signal: step.signal });
   const found = isClean(first) ? first : await comparison(work);
-  const result = resultOf(work, found, digestsOf(found));
+  const result = resultOf(work, found, {
+    ...digestsOf(found),
+    findings: differencesOf(found, company.secretStore),
+  });
   await step.commitIn(company.id, (statements) => replaceLedger(statements, company.id, found.secrets));
   if (!isClean(found)) return { state: "blocked", result };
   const verified = { verifiedAt: sql`now()`, verifiedEpoch: company.storeEpoch };
@@ -49,6 +52,20 @@ export async function verifyCompany(work: CompanyWork): Promise<CompanyOutcome> 
       .onConflictDoUpdate({ target: companyStores.companyId, set: verified }),
   );
   return { state: "done", result };
+}
+
+/** By name; what is blocked or does not decrypt is among the findings of the comparison. */
+function differencesOf({ secrets }: Comparison, store: SecretStoreName): readonly Finding[] {
+  return secrets
+    .filter(
+      ({ standing }) =>
+        standing !== "blocked" && standing !== "unopenable" && differences[store].has(standing),
+    )
+    .map(({ secretKey, standing }) => ({
+      code: "DIFFERS",
+      secretKey,
+      detail: standing.replaceAll("-", " "),
+    }));
 }
 
 function hasDifference({ secrets, findings }: Comparison, store: SecretStoreName): boolean {
