@@ -1,11 +1,12 @@
 import { Link, Outlet, useMatchRoute, useParams } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import { buttonLook } from "../ui/button.tsx";
 import { useAccount } from "./account.ts";
 import { useCompanyChanges } from "./company-changes.ts";
 import { Page } from "./page.tsx";
-import { ShreddedPage } from "./shredded-page.tsx";
-import { SuspendedPage } from "./suspended-page.tsx";
+
+const ShreddedPage = lazy(async () => ({ default: (await import("./shredded-page.tsx")).ShreddedPage }));
+const SuspendedPage = lazy(async () => ({ default: (await import("./suspended-page.tsx")).SuspendedPage }));
 
 /**
  * Around each page of a company. A company of others and one that does not exist look the same. Of one whose keys were destroyed
@@ -20,14 +21,22 @@ export function CompanyFrame(): ReactNode {
   const { shreddedAt, suspended } = found;
   if (shreddedAt !== undefined && (isOfSecrets || suspended)) {
     return (
-      <ShreddedPage
-        company={company}
-        at={shreddedAt}
-        canReadLog={!suspended && found.verbs.includes("audit")}
-      />
+      <Suspense>
+        <ShreddedPage
+          company={company}
+          at={shreddedAt}
+          canReadLog={!suspended && found.verbs.includes("audit")}
+        />
+      </Suspense>
     );
   }
-  if (suspended) return <SuspendedPage company={company} />;
+  if (suspended) {
+    return (
+      <Suspense>
+        <SuspendedPage company={company} />
+      </Suspense>
+    );
+  }
   return (
     <>
       <CompanyChanges key={company} company={company} />
