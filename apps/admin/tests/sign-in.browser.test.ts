@@ -215,7 +215,7 @@ it("T4 Signs in with password and code; with a backup code, once", async () => {
 it("T4 Signs in with a passkey, which was the first second factor", async () => {
   const pat = await world.person({ acmecorp: "owner" }, { enrolled: false });
   const { page, open } = await world.visitor();
-  await addAuthenticator(page);
+  const finger = await addAuthenticator(page);
   await open("/sign-in");
   await givePassword(page, pat.email, pat.password);
   await page.getByRole("button", { name: /^Passkey/ }).click();
@@ -224,9 +224,12 @@ it("T4 Signs in with a passkey, which was the first second factor", async () => 
   await page.getByRole("button", { name: "I kept them" }).click();
   await secretsPage(page);
   await page.getByRole("button", { name: "pat-" }).click();
+  // The browser would sign in with its suggestion at once.
+  await finger(false);
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await givePassword(page, pat.email, pat.password);
   await page.getByLabel("Code").waitFor();
+  await finger(true);
   await page.getByRole("button", { name: "Use a passkey" }).click();
   await secretsPage(page);
   const [signedIn] = await world.events("sign-in");

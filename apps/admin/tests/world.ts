@@ -176,11 +176,11 @@ export async function createWorld(more: Readonly<Record<string, string>> = {}): 
   };
 }
 
-/** Gives the browser of a page an authenticator: a finger that is always there and right. */
-export async function addAuthenticator(page: Page): Promise<void> {
+/** Gives the browser of a page an authenticator: a finger that is there and right, and that can be taken away. */
+export async function addAuthenticator(page: Page): Promise<(isThere: boolean) => Promise<void>> {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("WebAuthn.enable");
-  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
     options: {
       protocol: "ctap2",
       transport: "internal",
@@ -190,6 +190,9 @@ export async function addAuthenticator(page: Page): Promise<void> {
       automaticPresenceSimulation: true,
     },
   });
+  return async (isThere) => {
+    await devtools.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: isThere });
+  };
 }
 
 const require = createRequire(import.meta.url);

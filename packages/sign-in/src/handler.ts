@@ -184,7 +184,8 @@ export function createSignInHandler({
     },
 
     "passkey-options": async (_, { origin }) => {
-      await admit("passkey", origin);
+      // Each visit of the page asks for them, so that they are counted apart from the attempts.
+      await admit("passkey-options", origin);
       return { answer: await passkeys.ask(), cookies: [] };
     },
 

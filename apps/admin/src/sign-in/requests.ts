@@ -46,6 +46,26 @@ export async function takePasskeyStep(path: "passkey" | "confirm"): Promise<Next
   return takeStep(path, { passkey: credential.toJSON() });
 }
 
+/**
+ * Waits for a passkey that the person chooses among the browser's suggestions for the e-mail field.
+ *
+ * @param signal ends the wait
+ * @returns undefined where the browser suggests none, or the wait ended. A page without it works as well: nothing is thrown
+ */
+export async function suggestedPasskey(signal: AbortSignal): Promise<object | undefined> {
+  if (!hasPasskeys() || !("isConditionalMediationAvailable" in PublicKeyCredential)) return undefined;
+  try {
+    if (!(await PublicKeyCredential.isConditionalMediationAvailable())) return undefined;
+    const options = await ask("passkey-options", {});
+    if (!isRequestOptions(options)) return undefined;
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+    const credential = await navigator.credentials.get({ publicKey, mediation: "conditional", signal });
+    return credential instanceof PublicKeyCredential ? credential.toJSON() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether this browser has passkeys at all. */
 export function hasPasskeys(): boolean {
   return "PublicKeyCredential" in globalThis && "parseRequestOptionsFromJSON" in PublicKeyCredential;

@@ -7,6 +7,7 @@ import { TextField } from "../ui/field.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { hasPasskeys, takePasskeyStep, takeStep, type Next } from "./requests.ts";
 import { SignInError, type Tried } from "./sign-in-error.tsx";
+import { useSuggestedPasskeys } from "./suggested-passkeys.ts";
 
 interface SignInFormProps {
   /** Of the person who has to sign in; any, without it. */
@@ -60,6 +61,10 @@ export function SignInForm({ email: fixedEmail, onDone }: SignInFormProps): Reac
       setBusy(false);
     }
   };
+  useSuggestedPasskeys(
+    step === "password" && !isBusy && fixedEmail === undefined,
+    (passkey) => void take("passkey", () => takeStep("passkey", { passkey })),
+  );
   const takeCode = (given: string): Promise<void> =>
     take("code", () => takeStep("second-factor", { code: given.trim() }));
   const submit = (event: FormEvent): void => {
@@ -80,7 +85,7 @@ export function SignInForm({ email: fixedEmail, onDone }: SignInFormProps): Reac
           <TextField
             label="E-mail"
             type="email"
-            autoComplete="username"
+            autoComplete="username webauthn"
             value={email}
             onChange={(event) => setEmail(event.target.value)}
             readOnly={fixedEmail !== undefined}
