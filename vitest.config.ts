@@ -56,6 +56,8 @@ export default defineConfig({
           globalSetup: ["packages/db/src/testing/cluster.ts", "apps/admin/tests/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // As long as a wait for something on a page.
+          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],
