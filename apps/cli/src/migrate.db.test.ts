@@ -153,6 +153,7 @@ test("nothing is begun before the companies are named and it is confirmed", slow
       "not the same name",
     ],
     [["cleanup", "--all", "--after-days", "3"], "7 or more"],
+    [["cleanup", "--company", "nobody"], "There is no company of one of the names"],
     [["cleanup", "--all"], "No copy was left behind"],
     [["copy", "--company", "nobody"], 'There is no company "nobody". Nothing was begun.'],
   ] as const) {

@@ -68,6 +68,9 @@ ${exitCodesHelp}`,
 async function findLeft({ companies }: Scope, afterDays: number): Promise<readonly CompanyStore[]> {
   const before = Date.now() - afterDays * dayMs;
   const stores = await readStores({});
+  const known = new Set(stores.map(({ company }) => company.subdomain));
+  if (companies !== "all" && companies.some((subdomain) => !known.has(subdomain)))
+    throw new UsageError("There is no company of one of the names in --company or --from-file.");
   return stores.filter(
     ({ company, store, leftIn, cleanedAt, changedAt }) =>
       (companies === "all" || companies.includes(company.subdomain)) &&
