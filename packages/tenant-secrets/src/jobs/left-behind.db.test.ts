@@ -16,10 +16,7 @@ const found = "fake_found_value_0001";
 let acme: Company;
 
 const moveTo = (store: SecretStoreName) =>
-  fixture.superuser.begin(async (sql) => {
-    await sql`update companies set secret_store = ${store}, store_epoch = store_epoch + 1 where id = ${acme.id}`;
-    await fixture.remacCompanies(sql);
-  });
+  fixture.superuser.begin((sql) => fixture.setStore(sql, acme.subdomain, store));
 const dueChecks = () =>
   fixture.database.acrossCompanies((statements) => findDueChecks(statements, [checked], 10));
 const valuesOf = async (secretKey: string) => {

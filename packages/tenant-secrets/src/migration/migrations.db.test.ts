@@ -116,5 +116,6 @@ test("a copied secret that is removed and made again in Infisical before the mov
   expect(copied.companies[0]).toMatchObject({ state: "done", result: { moved: 1 } });
   await handle(company).set("CUSTOM_KEY_1", "fake-made-again");
   await migrator.migrate([company], toDatabase);
+  expect(await storeOf(company)).toBe("database");
   expect(await handle(company).get("CUSTOM_KEY_1")).toBe("fake-made-again");
 });
