@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, lte, or, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 import { fingerprint, type Plaintext } from "@repo/envelope";
@@ -79,7 +79,20 @@ async function admit(
   await parts.audit.ready();
   await step.commitIn(company.id, async (statements) => {
     await enterCompany(statements, company, step.run.id);
-    await statements.insert(outsideWrites).values({
+    // One that a killed driver of a migration has left, or whose time is up, may still arrive: it is waited for before the
+    // company reads from the folder.
+    await statements
+      .update(outsideWrites)
+      .set({ state: "unknown" })
+      .where(
+        and(
+          eq(outsideWrites.companyId, company.id),
+          eq(outsideWrites.secretKey, secretKey),
+          eq(outsideWrites.state, "in-flight"),
+          or(outsideWrites.isMirror, lte(outsideWrites.deadlineAt, sql`clock_timestamp()`)),
+        ),
+      );
+    const write = {
       id,
       companyId: company.id,
       storeEpoch: company.storeEpoch,
@@ -89,7 +102,13 @@ async function admit(
       valueMac: key && plaintext && fingerprint(key, plaintext.bytes),
       companyKeyVersion: key?.keyVersion,
       deadlineAt: sql`clock_timestamp() + make_interval(secs => ${deadlineSeconds})`,
-    });
+    } as const;
+    const admitted = await statements
+      .insert(outsideWrites)
+      .values(write)
+      .onConflictDoNothing()
+      .returning({ id: outsideWrites.id });
+    if (admitted.length === 0) throw othersWrite(secretKey);
     await parts.audit.recordInTransaction(statements, step.caller, {
       action: "secret.mirror",
       outcome: "attempted",
@@ -98,6 +117,14 @@ async function admit(
     });
   });
   return id;
+}
+
+function othersWrite(secretKey: string): TenantSecretsError {
+  return new TenantSecretsError(
+    "STORE_UNAVAILABLE",
+    `Another change of ${secretKey} is in flight at Infisical.`,
+    { store: "unchanged", retryAfterMs: 1000 },
+  );
 }
 
 async function end(

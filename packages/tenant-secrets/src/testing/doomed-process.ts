@@ -1,6 +1,6 @@
 import { connectDatabase, type Database, type Statements } from "@repo/db";
 import { startJobs } from "@repo/db/jobs";
-import { createInfisicalClient } from "@repo/infisical";
+import { type BulkClient, createInfisicalClient } from "@repo/infisical";
 import { sql } from "drizzle-orm";
 import { json } from "node:stream/consumers";
 import { z } from "zod";
@@ -19,12 +19,12 @@ import { defineToyRun } from "./toy-run.ts";
 // the¦commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
-  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill"]),
+  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill", "migrate"]),
   /** For `rotate-company`, `shred` and `backfill`. */
   subdomain: z.string().default(""),
   /** Of the caller. */
   operatorId: z.string().default("test-operator"),
-  /** For `toy`: the run, and whether its kind has a clean-up. */
+  /** For `migrate`: the run. For `toy`: the run, and whether its kind has a clean-up. */
   run: z.string().default(""),
   cleansUp: z.boolean().default(false),
   /** For `jobs`. */
@@ -91,6 +91,23 @@ function killing<T>(inside: (statements: Statements) => Promise<T>): (statements
   };
 }
 
+/** Its requests are points to die at, before and after what they change. */
+function killingBulk(bulk: BulkClient): BulkClient {
+  const around = async <T>(call: () => Promise<T>): Promise<T> => {
+    reach();
+    const result = await call();
+    reach();
+    return result;
+  };
+  return {
+    ...bulk,
+    survey: (path) => around(() => bulk.survey(path)),
+    putSoleSecret: (...secret) => around(() => bulk.putSoleSecret(...secret)),
+    deleteSecret: (...secret) => around(() => bulk.deleteSecret(...secret)),
+    deleteFolder: (path) => around(() => bulk.deleteFolder(path)),
+  };
+}
+
 const real = connectDatabase({ applicationUrl, maintenanceUrl });
 const database: Database =
   work === "rotate"
@@ -109,6 +126,7 @@ const secrets = assembleTenantSecrets({
       if (killAt === "put") process.kill(process.pid, "SIGKILL");
       return client.putSecret(...args);
     },
+    bulk: () => killingBulk(client.bulk()),
   },
   catalog: deliveryChatCatalog,
   backupDestination: backup,
@@ -136,6 +154,9 @@ switch (work) {
     break;
   case "backfill":
     await backfillThrice();
+    break;
+  case "migrate":
+    await secrets.migrations.run.drive(run, { caller: operator, tools: { sliceMs: Infinity } });
     break;
   case "jobs":
     await startJobs({
