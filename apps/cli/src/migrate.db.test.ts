@@ -9,7 +9,7 @@ import { createFixture, operator, product, type Fixture } from "./testing/fixtur
 import { cli, failing, startCli, type Environment, type Outcome } from "./testing/run-cli.ts";
 
 // Each run of the program costs a busy machine seconds.
-const slow = { timeout: 240_000 };
+const slow = { timeout: 480_000 };
 
 let fixture: Fixture;
 let environment: Environment;

@@ -22,6 +22,7 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
   const pay = (company: string, key: string) =>
     `curl -sS -X POST ${companyUrl(company)}/api/payments/create ${bearer(key)} ${json({ amount: 1999, currency: "eur" })}`;
   const as = (name: string) => `TENANT_SECRETS_URL=${api} TENANT_SECRETS_API_KEY=${credentials[name] ?? ""}`;
+  const asOperator = `TENANT_SECRETS_URL=${api} TENANT_SECRETS_OPERATOR_TOKEN=${credentials["operator"] ?? ""}`;
   const cli = "npx pnpm --silent secrets";
   const read = { json: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" } };
 
@@ -57,8 +58,16 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
     ],
     [
       "As an operator, who manages companies and reads no value. Here one is enough to destroy keys (OPERATOR_APPROVALS=1); elsewhere another one has to approve it",
+      [`${asOperator} ${cli} companies list`],
+    ],
+    [
+      "Move codewiser, whose secrets are in Infisical, to the database and back, as an operator",
       [
-        `TENANT_SECRETS_URL=${api} TENANT_SECRETS_OPERATOR_TOKEN=${credentials["operator"] ?? ""} ${cli} companies list`,
+        `${asOperator} ${cli} migrate plan --company codewiser`,
+        `${asOperator} ${cli} migrate copy --company codewiser`,
+        `${asOperator} ${cli} migrate verify --company codewiser`,
+        `${asOperator} ${cli} migrate switch --company codewiser --to database`,
+        `${asOperator} ${cli} migrate rollback --company codewiser`,
       ],
     ],
     [
