@@ -18,7 +18,6 @@ import { ErrorPage } from "./frame/error-page.tsx";
 import { platformPlaces } from "./frame/places.ts";
 import { PlatformFrame } from "./frame/platform-frame.tsx";
 import type { SessionSignal } from "./frame/session.ts";
-import { SignedInFrame } from "./frame/signed-in-frame.tsx";
 import { readListParams } from "./platform/search-params.ts";
 import { readSecretsSearch } from "./secrets/list-search.ts";
 import { ConfirmIdentity, SignInAgain } from "./sign-in/dialogs.tsx";
@@ -49,6 +48,8 @@ const root = createRootRouteWithContext<AppContext>()({
   component: Outlet,
   errorComponent: ErrorPage,
 });
+
+const SignedInFrame = lazyRouteComponent(() => import("./frame/signed-in-frame.tsx"), "SignedInFrame");
 
 const signedIn = createRoute({
   getParentRoute: () => root,
