@@ -12,11 +12,10 @@ import { readNewKeyParams } from "./api-keys/search.ts";
 import { auditSearchFrom, platformAuditSearchFrom } from "./audit-log/search.ts";
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
-import { CompanyFrame, NotYoursPage } from "./frame/company-frame.tsx";
+import { NotYoursPage } from "./frame/not-yours-page.tsx";
 import { ConfirmationProvider } from "./frame/confirmation.tsx";
 import { ErrorPage } from "./frame/error-page.tsx";
 import { platformPlaces } from "./frame/places.ts";
-import { PlatformFrame } from "./frame/platform-frame.tsx";
 import type { SessionSignal } from "./frame/session.ts";
 import { readListParams } from "./platform/search-params.ts";
 import { readSecretsSearch } from "./secrets/list-search.ts";
@@ -86,13 +85,13 @@ const home = createRoute({
 const company = createRoute({
   getParentRoute: () => signedIn,
   path: "c/$company",
-  component: CompanyFrame,
+  component: lazyRouteComponent(() => import("./frame/company-frame.tsx"), "CompanyFrame"),
 });
 
 const platform = createRoute({
   getParentRoute: () => signedIn,
   path: "platform",
-  component: PlatformFrame,
+  component: lazyRouteComponent(() => import("./frame/platform-frame.tsx"), "PlatformFrame"),
 });
 
 const platformHome = createRoute({

@@ -4,7 +4,7 @@ import { Bot, Plus } from "lucide-react";
 import { useMemo, useState, type ReactNode } from "react";
 import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
-import { NotYoursPage } from "../frame/company-frame.tsx";
+import { NotYoursPage } from "../frame/not-yours-page.tsx";
 import { Page } from "../frame/page.tsx";
 import { buttonLook } from "../ui/button.tsx";
 import { DataTable } from "../ui/data-table.tsx";

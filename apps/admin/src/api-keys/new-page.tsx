@@ -1,7 +1,7 @@
 import { useSearch } from "@tanstack/react-router";
 import { useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
-import { NotYoursPage } from "../frame/company-frame.tsx";
+import { NotYoursPage } from "../frame/not-yours-page.tsx";
 import type { MadeKey } from "./making.ts";
 import { NewForm } from "./new-form.tsx";
 import { RotateForm } from "./rotate-form.tsx";

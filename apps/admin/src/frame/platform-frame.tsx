@@ -2,7 +2,7 @@ import { Link, Outlet, useLocation, useRouter } from "@tanstack/react-router";
 import { useEffect, useRef, type ReactNode } from "react";
 import { TRPCProvider } from "../api.ts";
 import { useAccount } from "./account.ts";
-import { NotYoursPage } from "./company-frame.tsx";
+import { NotYoursPage } from "./not-yours-page.tsx";
 import { platformPlaces } from "./places.ts";
 
 /** Around the pages of operators: what they ask, they ask as the operator that the person is linked to. */

@@ -1,6 +1,6 @@
 import { Link, useParams } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import type { ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import { Keys } from "../ui/keys.tsx";
 import { useAccount } from "./account.ts";
 import { AccountMenu } from "./account-menu.tsx";
@@ -8,7 +8,9 @@ import { CompanySwitch } from "./company-switch.tsx";
 import { useKeyboard } from "./keyboard.tsx";
 import { platformPlaces } from "./places.ts";
 import { paletteKeys, usePlaces } from "./shortcuts.ts";
-import { WorkClock } from "./work-clock.tsx";
+
+// Visitors, who load the frame with the rest, see no work.
+const WorkClock = lazy(async () => ({ default: (await import("./work-clock.tsx")).WorkClock }));
 
 const itemLook =
   "flex h-9 items-center gap-2.5 rounded-control px-2.5 text-muted transition-colors hover:bg-sunken hover:text-ink data-[status=active]:bg-accent-bg data-[status=active]:font-medium data-[status=active]:text-accent max-desktop:justify-center";
@@ -24,7 +26,9 @@ export function Rail(): ReactNode {
         <OperatorLinks />
       </nav>
       <div className="mt-auto grid gap-0.5">
-        <WorkClock />
+        <Suspense fallback={null}>
+          <WorkClock />
+        </Suspense>
         <AccountMenu />
       </div>
     </div>

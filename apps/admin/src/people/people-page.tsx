@@ -3,7 +3,7 @@ import { UserPlus } from "lucide-react";
 import { useMemo, useState, type ReactNode } from "react";
 import { useTRPC } from "../api.ts";
 import { useAccount, useCompany } from "../frame/account.ts";
-import { NotYoursPage } from "../frame/company-frame.tsx";
+import { NotYoursPage } from "../frame/not-yours-page.tsx";
 import { useInvitationChanges } from "../frame/invitation-changes.ts";
 import { Page } from "../frame/page.tsx";
 import { Button } from "../ui/button.tsx";
