@@ -23,12 +23,10 @@ interface ChartProps {
   readonly span: Span;
   readonly search: AuditSearch;
   readonly onSearch: (change: AuditSearch) => void;
-  /** What else is to be known of the counts. */
   readonly note?: string | undefined;
 }
 
 interface AsksForSummary {
-  /** Undefined: all companies together. */
   readonly company: string | undefined;
   readonly span: Span;
   readonly secretKey: string | undefined;
@@ -157,7 +155,6 @@ function Legend({
   );
 }
 
-/** For those who do not see the bars. */
 function CountsTable({ bars, step }: Pick<ShownProps, "bars" | "step">): ReactNode {
   return (
     <div className="sr-only">
