@@ -45,11 +45,3 @@ test("every command that is written out, in the documentation too, is there", ()
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((each) => !isCommand(each.slice(each.indexOf(": ") + 2)))).toEqual([]);
 });
-
-test("no error advises to move a company to another store, which no command does", () => {
-  const advice = /["`'][^"`'\n]*\bmove (?:the|this) company\b/i;
-  const found = textsOf("packages/*/src/**/*.ts", "apps/*/src/**/*.ts").filter(([, text]) =>
-    advice.test(text),
-  );
-  expect(found.map(([file]) => file)).toEqual([]);
-});

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type BulkClient, InfisicalError, type SurveyedSummary } from "@repo/infisical";
 import type { Counters } from "../access/counters.ts";
 import type { Company } from "../companies/companies.ts";
 import { mapInfisicalErrors } from "../stores/infisical/infisical-errors.ts";
 import { type Folder, folderOf } from "./folder.ts";
+import { pause } from "./pause.ts";
 
 /** The folders of companies in Infisical, read and written at the rate of a migration. All methods throw as `mapInfisicalErrors`. */
 export interface BulkFolders {
@@ -26,6 +26,8 @@ interface Parts {
   readonly ratePerMinute: number | null;
   /** Called at least every ten seconds of a wait; an error ends it. */
   readonly whileWaiting: () => Promise<void>;
+  /** Ends a wait: `whileWaiting` refuses to go on then. */
+  readonly signal: AbortSignal | undefined;
 }
 
 const windowMs = 60_000;
@@ -33,7 +35,8 @@ const longestWaitMs = 10_000;
 /** How often a request is repeated that Infisical refused for its rate. */
 const maxRefusals = 10;
 
-export function createBulkFolders({ bulk, counters, ratePerMinute, whileWaiting }: Parts): BulkFolders {
+export function createBulkFolders({ bulk, counters, ratePerMinute, ...waiting }: Parts): BulkFolders {
+  const { whileWaiting, signal } = waiting;
   /** The part of the rate that is used: halved by a refusal, and raised again with each minute. */
   let share = 1;
   let raisedAt = performance.now();
@@ -41,7 +44,7 @@ export function createBulkFolders({ bulk, counters, ratePerMinute, whileWaiting 
 
   const wait = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= longestWaitMs) {
-      await sleep(Math.min(left, longestWaitMs));
+      await pause({ signal }, Math.min(left, longestWaitMs));
       await whileWaiting();
     }
   };

@@ -51,8 +51,10 @@ export async function changeStore(work: CompanyWork, direction: Direction): Prom
   for (let round = 0; round < maxRounds; round += 1) {
     const before = await compare(work);
     const blocking = direction.findings(before);
-    if (blocking.length > 0)
-      return { state: "blocked", result: resultOf(work, before, { moved, findings: blocking }) };
+    if (blocking.length > 0) {
+      const findings = blocking.filter((finding) => !before.findings.includes(finding));
+      return { state: "blocked", result: resultOf(work, before, { moved, findings }) };
+    }
     moved += await direction.bring(work, before);
     const held = await whileHeld(work, direction);
     moved += held.moved;

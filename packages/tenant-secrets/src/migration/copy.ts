@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { tables } from "@repo/db";
 import { and, eq } from "drizzle-orm";
 import { lastFourOf } from "@repo/catalog";
@@ -9,6 +8,7 @@ import { purgeValues } from "../stores/database/removal.ts";
 import type { Comparison, ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf, scopeOf } from "./company-work.ts";
 import { replaceLedger, selectLedger } from "./ledger.ts";
+import { pause } from "./pause.ts";
 
 const { companySecrets } = tables;
 
@@ -36,7 +36,7 @@ export async function comparison(work: CompanyWork): Promise<Comparison> {
     selectLedger(statements, company.id),
   );
   if (ledger.size === 0) return found;
-  await sleep(emptyAgainMs, undefined, { signal: work.step.signal });
+  await pause(work.step, emptyAgainMs);
   const again = await compare(work);
   if (again.counts.inFolder > 0) return again;
   const empty = { code: "FOLDER_EMPTY", detail: `${ledger.size} secrets before` } as const;

@@ -104,7 +104,13 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
     client ??= infisical.bulk();
     const whileWaiting = () => step.commit(() => Promise.resolve());
     const { ratePerMinute } = step.input;
-    const folders = createBulkFolders({ bulk: client, counters, ratePerMinute, whileWaiting });
+    const folders = createBulkFolders({
+      bulk: client,
+      counters,
+      ratePerMinute,
+      whileWaiting,
+      signal: step.signal,
+    });
     const tree = await treeFor(step, folders);
     for (;;) {
       const next = await step.commit((statements) => nextCompany(statements, step.run.id));

@@ -1,5 +1,4 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { encodeFields } from "@repo/envelope";
@@ -8,6 +7,7 @@ import type { Comparison, Standing } from "./comparison.ts";
 import { type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
 import { comparison } from "./copy.ts";
 import { replaceLedger } from "./ledger.ts";
+import { pause } from "./pause.ts";
 
 const { companyStores } = tables;
 
@@ -36,7 +36,7 @@ export async function verifyCompany(work: CompanyWork): Promise<CompanyOutcome> 
   const { company, step } = work;
   const first = await comparison(work);
   const isClean = (found: Comparison) => !hasDifference(found, company.secretStore);
-  if (!isClean(first)) await sleep(againMs, undefined, { signal: step.signal });
+  if (!isClean(first)) await pause(step, againMs);
   const found = isClean(first) ? first : await comparison(work);
   const result = resultOf(work, found, {
     ...digestsOf(found),
