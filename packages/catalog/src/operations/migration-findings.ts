@@ -86,11 +86,6 @@ export const findingMeanings = {
     severity: "blocks",
     sentence: "Infisical would cut white space off its value. Replace the value, or remove the secret.",
   },
-  REFUSED_BY_INFISICAL: {
-    severity: "blocks",
-    sentence:
-      "Infisical refused to store its value, as it does with references that lead nowhere. Replace the value.",
-  },
   CHANGED_AFTERWARDS: {
     severity: "blocks",
     sentence:
@@ -119,10 +114,6 @@ export const findingMeanings = {
   PERSONAL: {
     severity: "tells",
     sentence: "People have overridden it for themselves. The shared value moves.",
-  },
-  FOLDER_WITHOUT_COMPANY: {
-    severity: "tells",
-    sentence: "A folder in /tenants belongs to no company of this database. It is not looked at.",
   },
   COMPANY_WITHOUT_FOLDER: {
     severity: "tells",

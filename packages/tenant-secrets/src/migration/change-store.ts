@@ -13,6 +13,7 @@ import { type Comparison, type ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
 import { makeCopiesOfFolder } from "./copy-origin.ts";
 import {
+  abandonUnknownWrites,
   holdWrites,
   refuseOpenWrites,
   releaseWrites,
@@ -129,7 +130,8 @@ async function flip(work: CompanyWork, to: SecretStoreName): Promise<number> {
       .where(eq(companies.id, company.id))
       .for("no key update");
     if (row === undefined) throw new StoreChanged();
-    if (keys !== undefined) {
+    if (keys === undefined) await abandonUnknownWrites(statements, work);
+    else {
       await refuseOpenWrites(statements, work);
       await makeCopiesOfFolder(statements, company.id, keys);
     }

@@ -280,4 +280,23 @@ describe("back to Infisical", () => {
       expect(found?.value).toBe("fake-second");
     },
   );
+
+  test(
+    "a value that Infisical refuses fails the way back by its secret key",
+    { timeout: 120_000 },
+    async () => {
+      const company = await companyWith(["CUSTOM_A"]);
+      await migrator.migrate([company], toDatabase);
+      await handle(company).set("CUSTOM_REFERENCE", "${prod.tenants.other.KEY}");
+      const refused = await only(migrator.migrate([company], backToInfisical));
+      expect(refused).toMatchObject({
+        state: "failed",
+        error: { code: "INVALID_VALUE", message: expect.stringContaining("CUSTOM_REFERENCE") },
+      });
+      expect(await storeOf(company)).toBe("database");
+      const open =
+        await fixture.superuser`select from outside_writes w join companies c on c.id = w.company_id where c.subdomain = ${company}`;
+      expect(open).toHaveLength(0);
+    },
+  );
 });

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../companies/companies.ts";
 import { lockCompany, StoreChanged, StoreHeld } from "../companies/company-lock.ts";
 import type { CompanyWork } from "./company-work.ts";
+import { pause } from "./pause.ts";
 
 const { companies, outsideWrites, storeHolds } = tables;
 
@@ -80,28 +80,33 @@ export async function requireEpoch(statements: Statements, { id, storeEpoch }: C
 
 /**
  * Waits for the changes that are out at Infisical, and abandons those that take longer: their callers are told no success, and
- * begin again under the new store.
+ * begin again under the store that the company has then.
  */
 export async function settleOutsideWrites({ step, company }: CompanyWork): Promise<void> {
-  const ofCompany = eq(outsideWrites.companyId, company.id);
+  const inFlight = and(eq(outsideWrites.companyId, company.id), eq(outsideWrites.state, "in-flight"));
   const giveUpAt = performance.now() + settleMs;
   for (;;) {
-    const inFlight = await step.commit((statements) =>
-      statements
-        .select({ id: outsideWrites.id })
-        .from(outsideWrites)
-        .where(and(ofCompany, eq(outsideWrites.state, "in-flight")))
-        .limit(1),
+    const found = await step.commit((statements) =>
+      statements.select({ id: outsideWrites.id }).from(outsideWrites).where(inFlight).limit(1),
     );
-    if (inFlight.length === 0 || performance.now() >= giveUpAt) break;
-    await sleep(pollMs);
+    if (found.length === 0) return;
+    if (performance.now() >= giveUpAt) break;
+    await pause(step, pollMs);
   }
   await step.commit((statements) =>
-    statements
-      .update(outsideWrites)
-      .set({ state: "abandoned" })
-      .where(and(ofCompany, inArray(outsideWrites.state, ["in-flight", "unknown"]))),
+    statements.update(outsideWrites).set({ state: "abandoned" }).where(inFlight),
   );
+}
+
+/**
+ * In the transaction in which a company leaves its folder: a change whose outcome is not known has no effect on the company
+ * from there on, whatever becomes of it.
+ */
+export async function abandonUnknownWrites(statements: Statements, { company }: CompanyWork): Promise<void> {
+  await statements
+    .update(outsideWrites)
+    .set({ state: "abandoned" })
+    .where(and(eq(outsideWrites.companyId, company.id), eq(outsideWrites.state, "unknown")));
 }
 
 /**

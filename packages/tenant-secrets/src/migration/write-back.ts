@@ -56,9 +56,12 @@ async function writeOne(
       ? folders.erase(company, secretKey)
       : folders.put(company, secretKey, plaintext.reveal()));
   } catch (error) {
-    const isKnown = error instanceof TenantSecretsError && error.store === "unchanged";
+    const isKnown =
+      error instanceof TenantSecretsError && (error.store === "unchanged" || error.code === "INVALID_VALUE");
     await (isKnown ? end(work, { id, secretKey }, "failed") : leaveOpen(work, id)).catch(() => {});
-    throw error;
+    throw error instanceof TenantSecretsError && error.code === "INVALID_VALUE"
+      ? refusedByInfisical(secretKey)
+      : error;
   }
   await end(work, { id, secretKey }, "success");
 }
@@ -117,6 +120,13 @@ async function admit(
     });
   });
   return id;
+}
+
+function refusedByInfisical(secretKey: string): TenantSecretsError {
+  return new TenantSecretsError(
+    "INVALID_VALUE",
+    `Infisical refuses the value of ${secretKey}, as it does with a reference that leads nowhere. Replace the value, or remove the secret.`,
+  );
 }
 
 function othersWrite(secretKey: string): TenantSecretsError {
