@@ -153,9 +153,9 @@ test("nothing is begun before the companies are named and it is confirmed", slow
       "not the same name",
     ],
     [["cleanup", "--all", "--after-days", "3"], "7 or more"],
-    [["cleanup", "--company", "nobody"], "There is no company of one of the names"],
+    [["cleanup", "--company", "no-such"], "There is no company of one of the names"],
     [["cleanup", "--all"], "No copy was left behind"],
-    [["copy", "--company", "nobody"], 'There is no company "nobody". Nothing was begun.'],
+    [["copy", "--company", "no-such"], 'There is no company "no-such". Nothing was begun.'],
   ] as const) {
     const failure = await failing(["migrate", ...args], environment);
     expect(failure, sentence).toMatchObject({ exitCode: 2, message: expect.stringContaining(sentence) });

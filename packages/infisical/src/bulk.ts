@@ -35,7 +35,7 @@ export type EachRequest = <T>(request: () => Promise<T>) => Promise<T>;
 
 /**
  * Reads and writes of whole companies. It has a log-in, connections, a circuit breaker and a rate budget of its own, so
- * that none of its calls takes the place of a call that somebody waits for, or makes such a call fail. Companies have no shares
+ * that none of its calls takes the place of a live call, or makes such a call fail. Companies have no shares
  * of its rate budget: its user spreads its calls over time, by `rate`. The last tenth of a minute's limit stays for others.
  *
  * Errors are those of `InfisicalClient`. A rate limit that the server says is passed, `RATE_LIMITED`, is not waited out by the
