@@ -53,6 +53,8 @@ export interface MigrationRunParts extends MigrationParts {
 }
 
 const jobSliceMs = 20_000;
+/** Over by every clock: the next driver may begin. */
+const atOnce = new Date(0);
 const maxAttempts = 5;
 const maxStrayFolders = 100;
 /** After so many companies in a row that could not be changed, a migration that changes stores is paused. */
@@ -112,12 +114,13 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
       signal: step.signal,
     });
     const tree = await treeFor(step, folders);
-    for (;;) {
+    for (let worked = 0; ; worked += 1) {
       const next = await step.commit((statements) => nextCompany(statements, step.run.id));
       if (next.state === "none") return step.enter({ phase: "report" });
-      const isLate = performance.now() - startedAt > sliceMs;
+      // At least one company, so that a slow walk through the folders does not use up every slice.
+      const isLate = worked > 0 && performance.now() - startedAt > sliceMs;
       if (next.state === "later" || isLate) {
-        const notBefore = next.state === "later" ? next.at : new Date();
+        const notBefore = next.state === "later" ? next.at : atOnce;
         return step.enter({ phase: "companies", notBefore, total: await countAll(step) });
       }
       const turn = await workOn(step, next.id, { folders, tree });

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import { verifyMigrationReport } from "./report.ts";
 import { createFixture, operator, product, type Fixture } from "../testing/fixture.ts";
 import {
   backToHybrid,
@@ -118,4 +119,20 @@ test("a copied secret that is removed and made again in Infisical before the mov
   await migrator.migrate([company], toDatabase);
   expect(await storeOf(company)).toBe("database");
   expect(await handle(company).get("CUSTOM_KEY_1")).toBe("fake-made-again");
+});
+
+test("a migration in slices of one company each does every company once, and its report can be verified", async () => {
+  const subdomains = [await companyInInfisical(), await companyInInfisical(), await companyInInfisical()];
+  const { run, companies } = await createMigrator(fixture, 0).migrate(subdomains, copy);
+  expect(companies.map(({ state, result }) => [state, result?.moved])).toEqual([
+    ["done", 3],
+    ["done", 3],
+    ["done", 3],
+  ]);
+  const signed = await fixture.secrets.migrations.findReport(operator, run);
+  const publicKey = await fixture.secrets.shredding.publicKey(operator);
+  const report = verifyMigrationReport(JSON.stringify(signed), publicKey);
+  expect(report.totals).toEqual({ done: 3, blocked: 0, failed: 0, moved: 9 });
+  const edited = { ...signed, report: signed?.report.replace('"moved": 9', '"moved": 8') };
+  expect(() => verifyMigrationReport(JSON.stringify(edited), publicKey)).toThrow("modified");
 });

@@ -12,9 +12,13 @@ export const toDatabase = { ...toHybrid, to: "database" } as const;
 export const backToHybrid = { verb: "rollback", to: "hybrid", acceptLosses: false } as const;
 export const backToInfisical = { ...backToHybrid, to: "infisical" } as const;
 
-/** Runs whole migrations of companies in this process, without a limit of the rate. */
-export function createMigrator({ secrets: { migrations } }: Pick<Fixture, "secrets">) {
-  const tools = { sliceMs: Infinity };
+/**
+ * Runs whole migrations of companies in this process, without a limit of the rate.
+ *
+ * @param sliceMs after which a run is left to its next driver, as jobs do
+ */
+export function createMigrator({ secrets: { migrations } }: Pick<Fixture, "secrets">, sliceMs = Infinity) {
+  const tools = { sliceMs };
 
   /** To its end, with its waits. */
   const drive = async (id: string): Promise<void> => {
