@@ -56,6 +56,8 @@ export default defineConfig({
           globalSetup: ["packages/db/src/testing/cluster.ts", "apps/admin/tests/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // A browser, an API and a database share two cores with the tests beside them.
+          retry: 1,
           // As long as a wait for something on a page.
           expect: { poll: { timeout: 30_000 } },
         },

@@ -193,7 +193,7 @@ describe("an export", () => {
       };
     });
     await open(`/c/${company}/secrets`);
-    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
     expect(await page.getByRole("button", { name: "Download" }).isDisabled()).toBe(true);
     await page.getByLabel("Purpose").selectOption("Hand-over");
     await page.getByRole("button", { name: "Download" }).click();
