@@ -51,7 +51,7 @@ test("an invitation tells what became of its last mail, and not what the mail se
   expect(await mailOf()).toEqual({ state: "accepted", at: expect.any(Date) });
 });
 
-test("an invitation whose mail server is away says so", async () => {
+test("an invitation says that its mail server does not answer", async () => {
   const company = await fixture.company("database");
   await invitations.create(operator, company, { email: "lou@example.test", role: "member" });
   const waiting = await takeMail();
