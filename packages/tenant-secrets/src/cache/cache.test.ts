@@ -96,6 +96,15 @@ describe("a cached value", () => {
 });
 
 describe("an invalidation", () => {
+  test("by a match removes the cached absence of a secret that was made, and of no other one", async () => {
+    const cache = started();
+    const other = { ...key, name: "OTHER" };
+    await Promise.all([key, other].map((each) => cache.get(each, async () => undefined)));
+    cache.invalidateMatching("acme", (name) => name === key.name);
+    expect(await cache.get(key, async () => "made")).toBe("made");
+    expect(await cache.get(other, async () => "made")).toBeUndefined();
+  });
+
   test("is seen by every read after it, also while a load from before it is in flight", async () => {
     const cache = started();
     const slow = Promise.withResolvers<string>();

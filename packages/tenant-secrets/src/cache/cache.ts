@@ -280,11 +280,15 @@ export function createCache<Value>(options: CacheSettings<Value>): Cache<Value> 
     },
     invalidateMatching: (owner, matches) => {
       counts.invalidations += 1;
-      const names = new Set([...entries.names(owner), ...(inFlightRequests.get(owner)?.keys() ?? [])]);
+      const names = new Set([
+        ...entries.names(owner),
+        ...negativeEntries.names(owner),
+        ...(inFlightRequests.get(owner)?.keys() ?? []),
+      ]);
       for (const name of names) {
         if (!matches(name)) continue;
         outdate(owner, name);
-        entries.delete(owner, name);
+        drop(owner, name);
       }
     },
     invalidateWhere: (isChanged) => {
