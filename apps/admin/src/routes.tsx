@@ -13,13 +13,11 @@ import { auditSearchFrom, platformAuditSearchFrom } from "./audit-log/search.ts"
 import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { NotYoursPage } from "./frame/not-yours-page.tsx";
-import { ConfirmationProvider } from "./frame/confirmation.tsx";
 import { ErrorPage } from "./frame/error-page.tsx";
 import { platformPlaces } from "./frame/places.ts";
 import type { SessionSignal } from "./frame/session.ts";
 import { readListParams } from "./platform/search-params.ts";
 import { readSecretsSearch } from "./secrets/list-search.ts";
-import { ConfirmIdentity, SignInAgain } from "./sign-in/dialogs.tsx";
 
 // The table of contents: each address of the app, who gets there, and its page, which is loaded when one goes there. One table
 // for all rooms, with a block for each, so that one sees every address at once. The server answers the same addresses
@@ -48,12 +46,10 @@ const root = createRootRouteWithContext<AppContext>()({
   errorComponent: ErrorPage,
 });
 
-const SignedInFrame = lazyRouteComponent(() => import("./frame/signed-in-frame.tsx"), "SignedInFrame");
-
 const signedIn = createRoute({
   getParentRoute: () => root,
   id: "signed-in",
-  component: () => <SignedInFrame confirm={ConfirmIdentity} signInAgain={SignInAgain} />,
+  component: lazyRouteComponent(() => import("./signed-in.tsx"), "SignedIn"),
   notFoundComponent: NotYoursPage,
   beforeLoad: async ({ context: { api, session }, location }): Promise<{ readonly account: Account }> => {
     const toSignIn = () => redirect({ to: "/sign-in", state: { target: location.href }, replace: true });
@@ -127,17 +123,11 @@ const signInRoutes = [
   }),
 ] as const;
 
-const Enrolment = lazyRouteComponent(() => import("./account/enrolment-page.tsx"), "EnrolmentPage");
-
 // With a session, and a second factor that is due before anything else.
 const enrol = createRoute({
   getParentRoute: () => root,
   path: "enrol",
-  component: () => (
-    <ConfirmationProvider dialog={ConfirmIdentity}>
-      <Enrolment />
-    </ConfirmationProvider>
-  ),
+  component: lazyRouteComponent(() => import("./enrolment.tsx"), "Enrolment"),
   beforeLoad: async ({ context: { api } }) => {
     const { factors } = await findAccount(api).catch((error: unknown) => {
       throw reasonOf(error) === "UNAUTHENTICATED" ? redirect({ to: "/sign-in", replace: true }) : error;

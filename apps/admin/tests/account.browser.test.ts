@@ -1,15 +1,9 @@
 import { codeOf } from "@repo/sign-in/authenticator-code";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
+import { expectAccessible } from "./accessible.ts";
 import type { Person } from "./people.ts";
-import {
-  addAuthenticator,
-  createWorld,
-  expectAccessible,
-  expectNoOverflow,
-  screenshot,
-  type World,
-} from "./world.ts";
+import { addAuthenticator, createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

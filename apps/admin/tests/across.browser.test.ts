@@ -2,7 +2,8 @@ import { operator } from "@repo/hono-api/testing";
 import { codeOf } from "@repo/sign-in/authenticator-code";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createWorld, expectAccessible, type World } from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { operator } from "@repo/hono-api/testing";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

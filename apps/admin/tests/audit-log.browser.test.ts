@@ -8,9 +8,9 @@ import { operator } from "@repo/hono-api/testing";
 import { wire } from "@repo/tenant-secrets/client";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { expectAccessible } from "./accessible.ts";
 import {
   createWorld,
-  expectAccessible,
   expectNoOverflow,
   screenshot,
   type PersonAtPage,

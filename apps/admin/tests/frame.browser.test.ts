@@ -1,6 +1,6 @@
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { violationsIn } from "./accessible.ts";
 import { createWorld, type WatchedPage, type World } from "./world.ts";
 
 let world: World;
@@ -121,12 +121,9 @@ async function findingsAt({ page, open }: WatchedPage, addresses: readonly strin
 }
 
 async function findingsIn(page: Page): Promise<string[]> {
-  const { violations, passes } = await new AxeBuilder({ page }).setLegacyMode().analyze();
-  const findings = violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id} at ${html}`));
+  const findings = [...(await violationsIn(page))];
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  if (overflow > 0) findings.push(`${overflow} px are outside the window`);
-  if (!passes.some(({ id }) => id === "color-contrast")) findings.push("no contrast was measured");
-  return findings;
+  return overflow > 0 ? [...findings, `${overflow} px are outside the window`] : findings;
 }
 
 /** @returns what waits until no answer is out, and what came of the answers is painted */

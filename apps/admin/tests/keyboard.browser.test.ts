@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Page } from "playwright-core";
-import { createWorld, expectAccessible, type World } from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -3,8 +3,9 @@ import { linkIn } from "@repo/mail/inbox";
 import { operator } from "@repo/hono-api/testing";
 import { codeOf } from "@repo/sign-in/authenticator-code";
 import type { Page } from "playwright-core";
+import { expectAccessible } from "./accessible.ts";
 import type { Person } from "./people.ts";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

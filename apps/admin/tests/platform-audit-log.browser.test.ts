@@ -2,14 +2,8 @@ import { readFile } from "node:fs/promises";
 import { operator } from "@repo/hono-api/testing";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
-import {
-  createWorld,
-  expectAccessible,
-  expectNoOverflow,
-  screenshot,
-  type PersonAtPage,
-  type World,
-} from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, expectNoOverflow, screenshot, type PersonAtPage, type World } from "./world.ts";
 
 const address = "/platform/audit-log";
 

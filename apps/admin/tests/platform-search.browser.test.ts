@@ -1,6 +1,7 @@
 import { operator } from "@repo/hono-api/testing";
 import { beforeAll, expect, it } from "vitest";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 const current = "sk_test_fake_leaked_everywhere_0001";
 const replaced = "sk_test_fake_leaked_long_ago_0001";

@@ -4,14 +4,8 @@ import { whenDone } from "@repo/db/testing";
 import { operator } from "@repo/hono-api/testing";
 import { startServer } from "@repo/hono-api/testing/spawn";
 import { beforeAll, expect, it } from "vitest";
-import {
-  createWorld,
-  expectAccessible,
-  expectNoOverflow,
-  screenshot,
-  type PersonAtPage,
-  type World,
-} from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, expectNoOverflow, screenshot, type PersonAtPage, type World } from "./world.ts";
 
 let world: World;
 let olga: PersonAtPage;

@@ -9,7 +9,8 @@ import { operator } from "@repo/hono-api/testing";
 import { linkIn } from "@repo/mail/inbox";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

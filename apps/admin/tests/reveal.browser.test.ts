@@ -1,8 +1,9 @@
 import type { Page } from "playwright-core";
 import { codeOf } from "@repo/sign-in/authenticator-code";
 import { beforeAll, describe, expect, it } from "vitest";
+import { expectAccessible } from "./accessible.ts";
 import { leaksIn } from "./watch.ts";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 import { canaryOf } from "@repo/hono-api/testing/canary";
 
 const company = "another-company";

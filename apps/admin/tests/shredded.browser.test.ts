@@ -1,6 +1,7 @@
 import { operator } from "@repo/hono-api/testing";
 import { beforeAll, expect, it } from "vitest";
-import { createWorld, expectAccessible, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 const company = "another-company";
 const list = `/c/${company}/secrets`;

@@ -4,14 +4,8 @@ import { operator } from "@repo/hono-api/testing";
 import { codeOf } from "@repo/sign-in/authenticator-code";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
-import {
-  addAuthenticator,
-  createWorld,
-  expectAccessible,
-  expectNoOverflow,
-  screenshot,
-  type World,
-} from "./world.ts";
+import { expectAccessible } from "./accessible.ts";
+import { addAuthenticator, createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

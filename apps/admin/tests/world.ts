@@ -1,9 +1,7 @@
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
 import { whenDone } from "@repo/db/testing";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createBackends, operator, type Backends, type Subdomain } from "@repo/hono-api/testing";
@@ -193,21 +191,6 @@ export async function addAuthenticator(page: Page): Promise<(isThere: boolean) =
   return async (isThere) => {
     await devtools.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: isThere });
   };
-}
-
-const require = createRequire(import.meta.url);
-
-/** The library gives a page the source with its comments, which takes twice as long to read. */
-const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-
-/** Axe finds nothing, and did look at the contrasts. */
-export async function expectAccessible(page: Page): Promise<void> {
-  // Of a rule that is kept, one element is described.
-  const axe = new AxeBuilder({ page, axeSource }).options({ resultTypes: ["violations"] }).setLegacyMode();
-  const { violations, passes } = await axe.analyze();
-  const found = violations.map(({ id, nodes }) => ({ id, at: nodes.map(({ html }) => html) }));
-  expect(found).toEqual([]);
-  expect(passes.map(({ id }) => id)).toContain("color-contrast");
 }
 
 /** Nothing is wider than the window. */
