@@ -362,8 +362,12 @@ END),
   constraint company_secrets_pkey PRIMARY KEY (company_id, secret_key),
   constraint company_secrets_sealed_check CHECK ((((secret_value_encrypted IS NULL) = (company_key_version IS NULL)) AND ((secret_value_encrypted IS NULL) OR (current_version IS NOT NULL)))),
   constraint company_secrets_secret_key_check CHECK ((secret_key ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'::text)),
-  constraint company_secrets_versions_check CHECK (((last_version >= 0) AND ((COALESCE(current_version, 0) >= 0) AND (COALESCE(current_version, 0) <= last_version)) AND ((COALESCE(pending_version, 0) >= 0) AND (COALESCE(pending_version, 0) <= last_version))))
+  constraint company_secrets_versions_check CHECK (((last_version >= 0) AND ((COALESCE(current_version, 0) >= 0) AND (COALESCE(current_version, 0) <= last_version)) AND ((COALESCE(pending_version, 0) >= 0) AND (COALESCE(pending_version, 0) <= last_version)))),
+  constraint mirror_insert TRIGGER DEFERRABLE INITIALLY DEFERRED,
+  constraint mirror_update TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+CREATE CONSTRAINT TRIGGER mirror_insert AFTER INSERT ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION enqueue_mirror();
+CREATE CONSTRAINT TRIGGER mirror_update AFTER UPDATE ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.current_version IS DISTINCT FROM new.current_version) OR ((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)))) EXECUTE FUNCTION enqueue_mirror();
 CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key();
 CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_inactive_company_key();
 CREATE TRIGGER gapless_versions BEFORE UPDATE ON public.company_secrets FOR EACH ROW EXECUTE FUNCTION refuse_version_reuse();
@@ -386,11 +390,19 @@ create table company_stores (
   verified_at timestamp(3) with time zone,
   verified_epoch integer,
   is_mirrored boolean not null default false,
+  mirrored_since timestamp(3) with time zone,
+  mirror_holder uuid,
+  mirror_until timestamp(3) with time zone,
+  mirror_failures integer not null default 0,
+  mirror_not_before timestamp(3) with time zone,
+  mirror_compared_at timestamp(3) with time zone,
   constraint company_stores_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint company_stores_left_check CHECK ((left_in = ANY (ARRAY['infisical'::text, 'database'::text]))),
+  constraint company_stores_mirrored_check CHECK ((is_mirrored = (mirrored_since IS NOT NULL))),
   constraint company_stores_pkey PRIMARY KEY (company_id),
   constraint company_stores_verified_check CHECK (((verified_at IS NULL) = (verified_epoch IS NULL)))
 );
+CREATE INDEX company_stores_mirrored ON public.company_stores USING btree (company_id) WHERE is_mirrored;
 alter table company_stores enable row level security;
 alter table company_stores force row level security;
 create policy company on company_stores for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
@@ -416,11 +428,14 @@ create table folder_entries (
   company_id uuid not null,
   secret_key text not null,
   synced_version integer not null,
-  outside_id text not null,
-  outside_version integer not null,
-  outside_updated_at timestamp(3) with time zone not null,
+  outside_id text,
+  outside_version integer,
+  outside_updated_at timestamp(3) with time zone,
+  finding text,
+  is_being_written boolean not null default false,
   synced_at timestamp(3) with time zone not null default now(),
   constraint folder_entries_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint folder_entries_outside_check CHECK ((((outside_id IS NULL) = (outside_version IS NULL)) AND ((outside_id IS NULL) = (outside_updated_at IS NULL)))),
   constraint folder_entries_pkey PRIMARY KEY (company_id, secret_key)
 );
 alter table folder_entries enable row level security;
@@ -612,12 +627,14 @@ create table outside_writes (
   secret_key text not null,
   kind text not null,
   is_mirror boolean not null default false,
+  holder uuid,
   value_mac text,
   company_key_version integer,
   state text not null default 'in-flight'::text,
   started_at timestamp(3) with time zone not null default clock_timestamp(),
   deadline_at timestamp(3) with time zone not null,
   constraint outside_writes_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint outside_writes_holder_check CHECK ((is_mirror = (holder IS NOT NULL))),
   constraint outside_writes_kind_check CHECK ((kind = ANY (ARRAY['put'::text, 'delete'::text]))),
   constraint outside_writes_mac_check CHECK (((value_mac IS NULL) OR (company_key_version IS NOT NULL))),
   constraint outside_writes_pkey PRIMARY KEY (company_id, id),
@@ -705,6 +722,23 @@ create policy maintenance on secret_uses for all to tenant_secrets_maintenance u
 grant insert, select, update on secret_uses to tenant_secrets_application;
 grant insert, select, update on secret_uses to tenant_secrets_maintenance;
 
+create table shadow_reads (
+  company_id uuid not null,
+  store_epoch integer not null,
+  equal integer not null default 0,
+  differs integer not null default 0,
+  missing integer not null default 0,
+  failed integer not null default 0,
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint shadow_reads_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint shadow_reads_pkey PRIMARY KEY (company_id)
+);
+alter table shadow_reads enable row level security;
+alter table shadow_reads force row level security;
+create policy company on shadow_reads for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on shadow_reads for all to tenant_secrets_maintenance using true with check true;
+grant insert, select, update on shadow_reads to tenant_secrets_maintenance;
+
 create table shreddings (
   company_id uuid not null,
   receipt text not null,
@@ -775,11 +809,13 @@ grant delete, insert, select on write_requests to tenant_secrets_maintenance;
 grant delete, insert, select, update on write_requests to tenant_secrets_application;
 
 -- function enqueue_job(text,json,text,timestamp with time zone) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function enqueue_mirror() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function enter_company(uuid,integer,uuid) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json, link json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function hold_mirror(uuid,uuid) returns boolean security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other

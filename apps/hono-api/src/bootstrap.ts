@@ -80,6 +80,8 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
       },
       auditRetentionDays: env.AUDIT_RETENTION_DAYS,
+      mirrorRequestsPerMinute: env.MIRROR_REQUESTS_PER_MINUTE,
+      shadowSample: env.SHADOW_SAMPLE,
       quotas: {
         secrets: env.QUOTA_SECRETS,
         versions: env.QUOTA_VERSIONS,

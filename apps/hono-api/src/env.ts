@@ -98,6 +98,18 @@ export const apiVariables = {
   RATE_LIMIT_SENSITIVE_CALLS_PER_MINUTE: rate,
   RATE_LIMIT_CALLS_PER_SECOND: rate,
   RATE_LIMIT_COMPANY_CALLS_PER_SECOND: rate,
+  /** Requests a minute that mirrors of companies send to Infisical, of the budget of migrations. */
+  MIRROR_REQUESTS_PER_MINUTE: z
+    .string()
+    .regex(/^(?:unlimited|[1-9]\d{0,4})$/)
+    .transform((text) => (text === "unlimited" ? null : Number(text)))
+    .default(60),
+  /** The part of served values that are compared with Infisical afterwards. */
+  SHADOW_SAMPLE: z
+    .string()
+    .regex(/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/)
+    .transform(Number)
+    .default(0.01),
   /** The retention period of audit events. Unlimited if omitted. */
   AUDIT_RETENTION_DAYS: wholeNumber.pipe(z.int().min(30).max(36_500)).optional(),
   /** How much one company may keep in the database. */

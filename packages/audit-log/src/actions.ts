@@ -31,6 +31,8 @@ export const auditActions = {
   "company.require-second-factor": "changes",
   "company.waive-second-factor": "changes",
   "company.set-store": "changes",
+  "company.mirror": null,
+  "company.drift": null,
   "company.stamp": null,
   "system.health": null,
   "company.suspend": "changes",

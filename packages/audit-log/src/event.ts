@@ -19,7 +19,7 @@ export interface AuditEntry {
   readonly companyId?: string | undefined;
   readonly secretKey?: string | undefined;
   readonly version?: number | undefined;
-  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost; a new store. */
+  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost; a new store; whether a folder is a mirror. */
   readonly reason?:
     | ErrorCode
     | "REPLAYED"
@@ -28,6 +28,8 @@ export interface AuditEntry {
     | "TO_INFISICAL"
     | "TO_HYBRID"
     | "TO_DATABASE"
+    | "MIRROR_ON"
+    | "MIRROR_OFF"
     | RevealPurpose
     | CheckResult
     | Role

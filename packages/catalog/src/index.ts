@@ -97,7 +97,7 @@ export {
   type UserQuery,
 } from "./operations/people.ts";
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
-export { type FindingCode, findingMeanings } from "./operations/migration-findings.ts";
+export { FindingCode, findingMeanings } from "./operations/migration-findings.ts";
 export {
   type CompanyMigration,
   CompanyMigrationResult,
@@ -109,6 +109,8 @@ export {
   type MigrationCounts,
   migrationOperations,
   type MigrationRequest,
+  type MirrorRequest,
+  type ShadowReads,
   MigrationVerb,
 } from "./operations/migrations.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";

@@ -338,20 +338,30 @@ CREATE TABLE "company_stores" (
 	"verified_at" timestamp (3) with time zone,
 	"verified_epoch" integer,
 	"is_mirrored" boolean DEFAULT false NOT NULL,
+	"mirrored_since" timestamp (3) with time zone,
+	"mirror_holder" uuid,
+	"mirror_until" timestamp (3) with time zone,
+	"mirror_failures" integer DEFAULT 0 NOT NULL,
+	"mirror_not_before" timestamp (3) with time zone,
+	"mirror_compared_at" timestamp (3) with time zone,
 	CONSTRAINT "company_stores_pkey" PRIMARY KEY("company_id"),
 	CONSTRAINT "company_stores_left_check" CHECK ("company_stores"."left_in" in ('infisical', 'database')),
-	CONSTRAINT "company_stores_verified_check" CHECK (("company_stores"."verified_at" is null) = ("company_stores"."verified_epoch" is null))
+	CONSTRAINT "company_stores_verified_check" CHECK (("company_stores"."verified_at" is null) = ("company_stores"."verified_epoch" is null)),
+	CONSTRAINT "company_stores_mirrored_check" CHECK ("company_stores"."is_mirrored" = ("company_stores"."mirrored_since" is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "folder_entries" (
 	"company_id" uuid NOT NULL,
 	"secret_key" text NOT NULL,
 	"synced_version" integer NOT NULL,
-	"outside_id" text NOT NULL,
-	"outside_version" integer NOT NULL,
-	"outside_updated_at" timestamp (3) with time zone NOT NULL,
+	"outside_id" text,
+	"outside_version" integer,
+	"outside_updated_at" timestamp (3) with time zone,
+	"finding" text,
+	"is_being_written" boolean DEFAULT false NOT NULL,
 	"synced_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "folder_entries_pkey" PRIMARY KEY("company_id","secret_key")
+	CONSTRAINT "folder_entries_pkey" PRIMARY KEY("company_id","secret_key"),
+	CONSTRAINT "folder_entries_outside_check" CHECK (("folder_entries"."outside_id" is null) = ("folder_entries"."outside_version" is null) and ("folder_entries"."outside_id" is null) = ("folder_entries"."outside_updated_at" is null))
 );
 --> statement-breakpoint
 CREATE TABLE "migration_companies" (
@@ -367,6 +377,17 @@ CREATE TABLE "migration_companies" (
 	CONSTRAINT "migration_companies_pkey" PRIMARY KEY("company_id","run_id"),
 	CONSTRAINT "migration_companies_state_check" CHECK ("migration_companies"."state" in ('waiting', 'done', 'blocked', 'failed')),
 	CONSTRAINT "migration_companies_finished_check" CHECK (("migration_companies"."state" = 'waiting') = ("migration_companies"."finished_at" is null))
+);
+--> statement-breakpoint
+CREATE TABLE "shadow_reads" (
+	"company_id" uuid NOT NULL,
+	"store_epoch" integer NOT NULL,
+	"equal" integer DEFAULT 0 NOT NULL,
+	"differs" integer DEFAULT 0 NOT NULL,
+	"missing" integer DEFAULT 0 NOT NULL,
+	"failed" integer DEFAULT 0 NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "shadow_reads_pkey" PRIMARY KEY("company_id")
 );
 --> statement-breakpoint
 CREATE TABLE "management_requests" (
@@ -579,6 +600,7 @@ CREATE TABLE "outside_writes" (
 	"secret_key" text NOT NULL,
 	"kind" text NOT NULL,
 	"is_mirror" boolean DEFAULT false NOT NULL,
+	"holder" uuid,
 	"value_mac" text,
 	"company_key_version" integer,
 	"state" text DEFAULT 'in-flight' NOT NULL,
@@ -588,6 +610,7 @@ CREATE TABLE "outside_writes" (
 	CONSTRAINT "outside_writes_secret_key_check" CHECK ("outside_writes"."secret_key" ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'),
 	CONSTRAINT "outside_writes_kind_check" CHECK ("outside_writes"."kind" in ('put', 'delete')),
 	CONSTRAINT "outside_writes_state_check" CHECK ("outside_writes"."state" in ('in-flight', 'unknown', 'abandoned')),
+	CONSTRAINT "outside_writes_holder_check" CHECK ("outside_writes"."is_mirror" = ("outside_writes"."holder" is not null)),
 	CONSTRAINT "outside_writes_mac_check" CHECK ("outside_writes"."value_mac" is null or "outside_writes"."company_key_version" is not null)
 );
 --> statement-breakpoint
@@ -620,6 +643,7 @@ ALTER TABLE "company_stores" ADD CONSTRAINT "company_stores_company_fkey" FOREIG
 ALTER TABLE "folder_entries" ADD CONSTRAINT "folder_entries_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_run_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "shadow_reads" ADD CONSTRAINT "shadow_reads_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_previous_fkey" FOREIGN KEY ("company_id","previous_version_id") REFERENCES "public"."company_secret_versions"("company_id","id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -656,6 +680,7 @@ CREATE INDEX "key_backups_created" ON "key_backups" USING btree ("created_at");-
 CREATE UNIQUE INDEX "master_keys_one_active" ON "master_keys" USING btree ("region") WHERE "master_keys"."status" = 'active';--> statement-breakpoint
 CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at");--> statement-breakpoint
 CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "company_stores_mirrored" ON "company_stores" USING btree ("company_id") WHERE "company_stores"."is_mirrored";--> statement-breakpoint
 CREATE INDEX "migration_companies_run" ON "migration_companies" USING btree ("run_id","company_id");--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_one_unfinished" ON "runs" USING btree ("kind","subject") WHERE "runs"."finished_at" is null;--> statement-breakpoint

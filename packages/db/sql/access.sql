@@ -32,7 +32,7 @@ begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'invitations', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
-    'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies']
+    'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies', 'shadow_reads']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -71,7 +71,7 @@ grant select, insert, update, delete on rate_limits to tenant_secrets_applicatio
 grant select, insert, update, delete on management_requests to tenant_secrets_maintenance;
 
 grant select, insert, update on member_names, companies, master_keys, company_keys, company_secrets, company_secret_versions,
-  secret_uses, operators, approvals, users, invitations, api_keys, audit_keys, runs, shreddings, key_backups, company_stores, migration_companies to tenant_secrets_maintenance;
+  secret_uses, operators, approvals, users, invitations, api_keys, audit_keys, runs, shreddings, key_backups, company_stores, migration_companies, shadow_reads to tenant_secrets_maintenance;
 grant select, insert, delete on company_key_wraps, audit_key_wraps, api_key_companies, write_requests
   to tenant_secrets_maintenance;
 grant select, insert, update, delete on audit_summaries, memberships, processes, store_holds, outside_writes, folder_entries

@@ -34,10 +34,12 @@ const withoutCompany = [
  */
 const definers = [
   "enqueue_job",
+  "enqueue_mirror",
   "find_api_key",
   "find_company",
   "find_operator",
   "find_user",
+  "hold_mirror",
   "hold_run",
   "refuse_company_key",
   "refuse_company_wrap",

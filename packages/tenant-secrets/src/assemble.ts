@@ -36,6 +36,8 @@ import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy/import.ts";
 import { defineMigration } from "./migration/migration-run.ts";
 import { createMigrations } from "./migration/migrations.ts";
+import { createMirroring } from "./migration/mirroring.ts";
+import { createShadowReads } from "./migration/shadow-reads.ts";
 import { requireChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";
 import { requireSchemes } from "./providers/value-schemes.ts";
@@ -80,7 +82,10 @@ export function assembleTenantSecrets<C extends Catalog>(
 
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });
   const { stores, cache, databaseStore, announceOutside: announce } = held;
-  const vault = createVault({ ...base, catalog, companies, stores, cache, verifiers, checks });
+  const { shadowSample = 0.01, mirrorRequestsPerMinute = 60 } = options;
+  const shadowReads = createShadowReads({ ...base, databaseStore, sample: shadowSample });
+  const onServed = shadowReads.served;
+  const vault = createVault({ ...base, catalog, companies, stores, cache, verifiers, checks, onServed });
   const keys = assembleKeys(base, {
     catalog,
     companies,
@@ -95,10 +100,11 @@ export function assembleTenantSecrets<C extends Catalog>(
   const measurements = () => ({
     cache: cache.measure(),
     backfill: held.hybridStore.measure(),
+    shadowReads: shadowReads.measure(),
     expiredReads: vault.expiredReads(),
     eventsLost: base.eventsLost(),
   });
-  const serve = createServe(base, { rows, authentication, cache, stamps });
+  const serve = createServe(base, { rows, authentication, cache, stamps, shadowReads });
   let member: ServingProcess | undefined;
 
   return {
@@ -128,7 +134,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     operators: createOperators(operations),
     approvals: createApprovals(base),
     importLegacy: createLegacyImport(importParts, legacyImport),
-    migrations: createMigrations(operations, migration),
+    migrations: createMigrations(operations, migration, catalog),
+    mirroring: createMirroring({ ...base, catalog, rows, requestsPerMinute: mirrorRequestsPerMinute }),
     ...keys.services,
     runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport, migration]),
     retention: createAuditRetention(database, audit, options.auditRetentionDays),

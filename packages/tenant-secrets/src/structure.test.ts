@@ -153,7 +153,7 @@ const makersOfCompanyIds = [
   "jobs/maintenance.ts",
   "keys/company/rotation-run.ts",
   "keys/rotation/emergency.ts",
-  "migration/migration-run.ts",
+  "migration/company-by-id.ts",
   "stores/infisical/outside-settlement.ts",
   "vault/search.ts",
 ];

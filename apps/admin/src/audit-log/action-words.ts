@@ -33,6 +33,8 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "company.require-second-factor": "Require a second factor of all",
   "company.waive-second-factor": "No longer require a second factor of all",
   "company.set-store": "Change where the secrets are stored",
+  "company.mirror": "Mirror secrets in Infisical, or stop",
+  "company.drift": "Find a change by others in Infisical",
   "company.stamp": "Ask whether lists have moved",
   "company.suspend": "Suspend the company",
   "company.resume": "Resume the company",

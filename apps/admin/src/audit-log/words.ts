@@ -44,6 +44,8 @@ const reasonWords: ReasonWords = {
   TO_INFISICAL: "To Infisical",
   TO_HYBRID: "To hybrid",
   TO_DATABASE: "To the database",
+  MIRROR_ON: "On",
+  MIRROR_OFF: "Off",
   "set-up": "For a set-up",
   debugging: "For debugging",
   incident: "For an incident",

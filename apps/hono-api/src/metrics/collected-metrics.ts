@@ -12,12 +12,14 @@ export interface MetricsSources {
   readonly breaker: () => BreakerState;
   /** Whether notifications of other processes arrive. */
   readonly isListening: () => boolean;
+  /** How far the mirrors of companies are behind, by the database. */
+  readonly mirrorLag: () => Promise<{ readonly companies: number; readonly seconds: number }>;
 }
 
 /** Registers metrics whose values other modules hold. */
 export function registerCollected(
   registry: Registry,
-  { database, secrets, breaker, isListening }: MetricsSources,
+  { database, secrets, breaker, isListening, mirrorLag }: MetricsSources,
 ): void {
   const { gauge, counter, gaugeBy, counterBy } = within(registry);
   const cache = () => secrets.measurements().cache;
@@ -39,6 +41,21 @@ export function registerCollected(
       return { backfilled, refreshed, failed };
     },
   });
+  counterBy("shadow_reads_total", "Served values compared with Infisical, by outcome", {
+    label: "outcome",
+    read: () => ({ ...secrets.measurements().shadowReads }),
+  });
+  const lag = sharedFor(lagMs, mirrorLag);
+  gauge(
+    "mirror_lag_seconds",
+    "Age of the oldest change that a mirror lacks",
+    async () => (await lag()).seconds,
+  );
+  gauge(
+    "mirror_companies_behind",
+    "Companies whose mirror lacks a change",
+    async () => (await lag()).companies,
+  );
   counter(
     "expired_reads_total",
     "Reads of values past their expiry",
@@ -61,10 +78,27 @@ export function registerCollected(
 }
 
 type ReadOne = () => number;
+type ReadLater = () => Promise<number>;
 interface ByLabel {
   readonly label: string;
   /** Values by the label's value; the same few at each scrape. */
   readonly read: () => Readonly<Record<string, number>>;
+}
+
+/** Both metrics of a scrape get the same answer. */
+const lagMs = 1000;
+
+/** An answer that is shared for a while. Where there is none, the value is no number, and the scrape goes on. */
+function sharedFor(ms: number, read: MetricsSources["mirrorLag"]): MetricsSources["mirrorLag"] {
+  let last: ReturnType<MetricsSources["mirrorLag"]> | undefined;
+  let askedAt = -Infinity;
+  return () => {
+    if (last === undefined || performance.now() - askedAt > ms) {
+      askedAt = performance.now();
+      last = read().catch(() => ({ companies: Number.NaN, seconds: Number.NaN }));
+    }
+    return last;
+  };
 }
 
 function within(registry: Registry) {
@@ -74,8 +108,14 @@ function within(registry: Registry) {
     registers: [registry],
   });
 
-  function gauge(name: string, help: string, read: ReadOne): void {
-    const metric: Gauge = new Gauge({ ...described(name, help), collect: () => metric.set(read()) });
+  function gauge(name: string, help: string, read: ReadOne | ReadLater): void {
+    const metric: Gauge = new Gauge({
+      ...described(name, help),
+      collect: () => {
+        const now = read();
+        return typeof now === "number" ? metric.set(now) : now.then((value) => metric.set(value));
+      },
+    });
   }
 
   function gaugeBy(name: string, help: string, { label, read }: ByLabel): void {

@@ -22,6 +22,7 @@ export async function startMetrics({
     secrets,
     breaker: () => infisical.state(),
     isListening: () => secrets.isListening(),
+    mirrorLag: async () => secrets.admin.mirroring.lag(),
   });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };
   const server = await serveMetrics(metrics, env.HOST, env.METRICS_PORT);

@@ -18,6 +18,7 @@ const nothing = {
     bytes: 9,
   },
   backfill: { backfilled: 10, refreshed: 11, failed: 12 },
+  shadowReads: { equal: 16, differs: 17, missing: 18, failed: 19 },
   expiredReads: 14,
   eventsLost: 15,
 };
@@ -27,6 +28,7 @@ const sources: MetricsSources = {
   secrets: { measurements: () => nothing },
   breaker: () => "half-open",
   isListening: () => false,
+  mirrorLag: () => Promise.resolve({ companies: 20, seconds: 21 }),
 };
 
 /** The samples of ours, without those of the bounds of histograms. */
@@ -80,6 +82,12 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'backfills_total{outcome="backfilled"} 10',
     'backfills_total{outcome="refreshed"} 11',
     'backfills_total{outcome="failed"} 12',
+    'shadow_reads_total{outcome="equal"} 16',
+    'shadow_reads_total{outcome="differs"} 17',
+    'shadow_reads_total{outcome="missing"} 18',
+    'shadow_reads_total{outcome="failed"} 19',
+    "mirror_lag_seconds 21",
+    "mirror_companies_behind 20",
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",

@@ -203,7 +203,13 @@ export async function startApi({
       maxRequestsInFlight,
       signIn,
     });
-  metrics.collect({ database, secrets, breaker: () => infisical.state(), isListening: () => true });
+  metrics.collect({
+    database,
+    secrets,
+    breaker: () => infisical.state(),
+    isListening: () => true,
+    mirrorLag: async () => secrets.admin.mirroring.lag(),
+  });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {
     await server.stop(1000);

@@ -86,6 +86,11 @@ export const findingMeanings = {
     severity: "blocks",
     sentence: "Infisical would cut white space off its value. Replace the value, or remove the secret.",
   },
+  REFUSED_BY_INFISICAL: {
+    severity: "blocks",
+    sentence:
+      "Infisical refuses its value, as it does with a reference that leads nowhere. Replace the value, or remove the secret.",
+  },
   CHANGED_AFTERWARDS: {
     severity: "blocks",
     sentence:

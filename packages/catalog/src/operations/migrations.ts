@@ -84,6 +84,29 @@ const CompanyMigration = z.object({
 });
 export type CompanyMigration = Readonly<z.infer<typeof CompanyMigration>>;
 
+/** How far a folder that is a mirror of the database is behind it. */
+const MirrorState = z.object({
+  /** Secrets whose last change is not in the folder yet. */
+  behind: Count,
+  /** When the oldest such change was made. */
+  behindSince: z.date().optional(),
+  /** When it is tried again, after passes that failed. */
+  nextTryAt: z.date().optional(),
+  /** Secrets whose current value the folder does not get, with the reason: at most a hundred. */
+  findings: z.array(Finding).readonly(),
+});
+
+/** Served values that were compared with the folder afterwards, since the last change of the store. */
+const ShadowReads = z.object({
+  equal: Count,
+  differs: Count,
+  /** The folder had no such secret. */
+  missing: Count,
+  /** It could not be found out. */
+  failed: Count,
+});
+export type ShadowReads = Readonly<z.infer<typeof ShadowReads>>;
+
 /** Where a company's secrets are, and what is left elsewhere. */
 const CompanyStore = z.object({
   company: z.object({ id: z.uuid(), subdomain: z.string() }),
@@ -103,7 +126,11 @@ const CompanyStore = z.object({
   isHeld: z.boolean(),
   /** Changes in Infisical whose outcome is not known yet. */
   unsettledWrites: Count,
+  /** Whether changes in the database are written to the folder as well. */
   isMirrored: z.boolean(),
+  /** Of a company that is mirrored. */
+  mirror: MirrorState.optional(),
+  shadowReads: ShadowReads.optional(),
 });
 export type CompanyStore = Readonly<z.infer<typeof CompanyStore>>;
 
@@ -183,6 +210,21 @@ export const migrationOperations = {
     }),
   }),
 
+  /**
+   * Says whether changes in the database are written to the folder in Infisical as well, by a job. For companies on the hybrid or
+   * the database store whose folder is still there. All companies are set, or none.
+   */
+  mirror: operation({
+    kind: "mutation",
+    verb: "companies",
+    stepUp: true,
+    input: z.strictObject({
+      companies: z.array(company).min(1).max(1000).readonly(),
+      isOn: z.boolean(),
+    }),
+    output: z.null(),
+  }),
+
   /** The companies of one migration with their results, in the order of their ids. */
   companies: operation({
     kind: "query",
@@ -231,4 +273,5 @@ export type MigrationRequest = {
   readonly [V in MigrationVerb]: { readonly verb: V } & InputOf<(typeof migrationOperations)[V]>;
 }[MigrationVerb];
 export type MigrationCompaniesQuery = InputOf<(typeof migrationOperations)["companies"]>;
+export type MirrorRequest = InputOf<(typeof migrationOperations)["mirror"]>;
 export type CompanyStoresQuery = InputOf<(typeof migrationOperations)["status"]>;

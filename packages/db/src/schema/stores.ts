@@ -45,6 +45,8 @@ export const outsideWrites = pgTable(
     kind: text("kind", { enum: ["put", "delete"] }).notNull(),
     /** Whether it brings the folder to what the database has: then the value is no change of the secret. */
     isMirror: boolean("is_mirror").notNull().default(false),
+    /** Of such a change, the run or the mirror that makes it: only the same one takes up what a killed process has left. */
+    holder: uuid("holder"),
     /** Fingerprint of the written value, under a key of the company. Null for a deletion and after shredding. */
     valueMac: text("value_mac"),
     companyKeyVersion: integer("company_key_version"),
@@ -64,6 +66,7 @@ export const outsideWrites = pgTable(
     check("outside_writes_secret_key_check", sql`${t.secretKey} ~ '^[A-Za-z][A-Za-z0-9_]{0,99}$'`),
     check("outside_writes_kind_check", sql`${t.kind} in ('put', 'delete')`),
     check("outside_writes_state_check", sql`${t.state} in ('in-flight', 'unknown', 'abandoned')`),
+    check("outside_writes_holder_check", sql`${t.isMirror} = (${t.holder} is not null)`),
     check("outside_writes_mac_check", sql`${t.valueMac} is null or ${t.companyKeyVersion} is not null`),
     // Writes of one secret take turns, in all processes.
     uniqueIndex("outside_writes_in_flight")

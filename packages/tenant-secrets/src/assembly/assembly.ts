@@ -55,6 +55,10 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly quotas?: QuotaOptions | undefined;
   /** For how many days events of the audit log are kept, at least 30. Default: forever */
   readonly auditRetentionDays?: number | undefined;
+  /** Requests to Infisical a minute that mirrors of companies send, of migrations' budget; null: no limit. Default: 60 */
+  readonly mirrorRequestsPerMinute?: number | null | undefined;
+  /** The part of served values that are compared with Infisical, from 0 to 1, between `serve` and its `stop`. Default: 0.01 */
+  readonly shadowSample?: number | undefined;
   /** How much of what was read is cached, and for how long, between `serve` and its `stop`. */
   readonly cache?: CacheOptions | undefined;
 }

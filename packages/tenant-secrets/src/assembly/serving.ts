@@ -5,6 +5,7 @@ import type { Authentication } from "../companies/authenticate.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
 import type { Stamps } from "../companies/stamps.ts";
 import { joinProcesses } from "../keys/rotation/process-registry.ts";
+import type { ShadowReads } from "../migration/shadow-reads.ts";
 import type { SecretCache } from "../vault/secret-cache.ts";
 import type { Assembly } from "./assembly.ts";
 import type { Base } from "./base.ts";
@@ -14,12 +15,13 @@ interface Caches {
   readonly authentication: Authentication;
   readonly cache: SecretCache;
   readonly stamps: Stamps;
+  readonly shadowReads: Pick<ShadowReads, "start" | "stop">;
 }
 
 /** Joins the serving processes, caches while a member, and invalidates what other processes change. */
 export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serve"] {
   const { database, masterKeys, raiseAlarmsTo } = base;
-  const { rows, authentication, cache } = caches;
+  const { rows, authentication, cache, shadowReads } = caches;
   const onChange = invalidateOnChange(base, caches);
   return async (listenerUrl, onAlarm) => {
     raiseAlarmsTo(onAlarm);
@@ -29,9 +31,11 @@ export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serv
     rows.start();
     cache.start();
     authentication.startCaching();
+    shadowReads.start();
     return {
       ...member,
       stop: async () => {
+        await shadowReads.stop();
         authentication.stopCaching();
         rows.stop();
         cache.stop();

@@ -9,6 +9,8 @@ import { forgottenBefore } from "../access/request-ids.ts";
 import type { AuditService } from "../audit/audit-service.ts";
 import { verificationTask } from "../audit/verifications.ts";
 import { mailTask, type Mailing } from "../companies/mailing.ts";
+import { mirrorTask } from "../migration/mirror-lease.ts";
+import type { Mirroring } from "../migration/mirroring.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
@@ -20,6 +22,7 @@ export interface TaskDependencies {
     readonly runs: RunControl;
     readonly maintenance: SecretMaintenance;
     readonly outsideSettlement: OutsideSettlement;
+    readonly mirroring: Pick<Mirroring, "mirror" | "sweep">;
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
     readonly retention: AuditRetention;
     readonly audit: Pick<AuditService, "verifyInBackground">;
@@ -43,11 +46,12 @@ export const schedule: Schedule = {
   [verificationTask]: "31 2 * * *",
   "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
+  "sweep-mirrors": "*/5 * * * *",
 };
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDependencies): Tasks {
-  const { runs, maintenance, outsideSettlement, vault, retention, audit, mailing } = secrets;
+  const { runs, maintenance, outsideSettlement, mirroring, vault, retention, audit, mailing } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -135,6 +139,20 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
         { code: "OUTSIDE_WRITES_UNKNOWN" },
       );
     }),
+    [mirrorTask]: task(MirrorPayload, async ({ company }, { signal }) => {
+      const failure = await mirroring.mirror(company, signal);
+      if (failure === undefined) return;
+      log(
+        "warn",
+        `the mirror of company ${company} in Infisical cannot go on, and tries again: ${failure.message}`,
+        {
+          code: failure.code,
+        },
+      );
+    }),
+    "sweep-mirrors": task(NoPayload, async () => {
+      await mirroring.sweep();
+    }),
     "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
       await maintenance.purgeRemovedSecrets(signal);
     }),
@@ -146,6 +164,7 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
 
 const NoPayload = z.strictObject({});
 const CheckPayload = z.strictObject({ company: z.string(), secretKey: z.string() });
+const MirrorPayload = z.strictObject({ company: z.uuid() });
 const MailPayload = z.strictObject({ encrypted: z.string(), id: z.uuid() });
 const RunPayload = z.strictObject({ run: z.uuid() });
 

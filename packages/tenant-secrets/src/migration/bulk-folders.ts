@@ -1,4 +1,4 @@
-import { type BulkClient, InfisicalError, type SurveyedSummary } from "@repo/infisical";
+import { type BulkClient, InfisicalError, type InfisicalSecret, type SurveyedSummary } from "@repo/infisical";
 import type { Counters } from "../access/counters.ts";
 import type { Company } from "../companies/companies.ts";
 import { mapInfisicalErrors } from "../stores/infisical/infisical-errors.ts";
@@ -10,6 +10,8 @@ export interface BulkFolders {
   read(company: Company): Promise<Folder>;
   /** @returns undefined for a missing folder */
   summaries(company: Company): Promise<readonly SurveyedSummary[] | undefined>;
+  /** One secret, of several of one name the one that reads are served. */
+  find(company: Company, secretKey: string): Promise<InfisicalSecret | undefined>;
   /** @returns undefined if this service may not see the imports of folders */
   countImports(company: Company): Promise<number | undefined>;
   /** The folders in /tenants at any depth. */
@@ -22,7 +24,7 @@ export interface BulkFolders {
 interface Parts {
   readonly bulk: BulkClient;
   readonly counters: Counters;
-  /** Requests a minute of all migrations together; null: no limit of ours. */
+  /** Requests a minute of all migrations and mirrors together; null: no limit of ours. */
   readonly ratePerMinute: number | null;
   /** Called at least every ten seconds of a wait; an error ends it. */
   readonly whileWaiting: () => Promise<void>;
@@ -88,6 +90,7 @@ export function createBulkFolders({ bulk, counters, ratePerMinute, ...waiting }:
   return {
     read: async (company) => folderOf(await once(() => bulk.survey(pathOf(company)))),
     summaries: (company) => once(() => bulk.surveySummaries(pathOf(company))),
+    find: (company, secretKey) => once(() => bulk.findSecret(pathOf(company), secretKey)),
     all: () => mapInfisicalErrors(() => bulk.listFoldersBelow("/tenants", { each: request })),
     countImports: (company) => once(() => bulk.countImports(pathOf(company)).catch(unlessForbidden)),
     put: (company, secretKey, value) =>

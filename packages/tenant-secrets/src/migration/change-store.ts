@@ -1,5 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
+import { newestOfEach } from "@repo/infisical";
+import { isStoreUnavailable } from "@repo/audit-log";
 import {
   type CompanyMigrationResult,
   type Finding,
@@ -8,10 +10,13 @@ import {
   TenantSecretsError,
 } from "@repo/catalog";
 import { changeCompany } from "../companies/companies.ts";
+import { endMirror } from "../companies/company-mirror.ts";
 import { lockCompany, StoreChanged } from "../companies/company-lock.ts";
 import { type Comparison, type ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
 import { makeCopiesOfFolder } from "./copy-origin.ts";
+import { driftEvent, driftsSince } from "./drift.ts";
+import { replaceLedger } from "./ledger.ts";
 import {
   abandonUnknownWrites,
   holdWrites,
@@ -61,7 +66,8 @@ export async function changeStore(work: CompanyWork, direction: Direction): Prom
     moved += held.moved;
     if (held.state === "changed") {
       const { found, heldMs, epochAfter } = held;
-      const extra = { moved, to: direction.to, epochAfter, heldMs };
+      const findings = await nameLateEdits(work, found);
+      const extra = { moved, findings, to: direction.to, epochAfter, heldMs };
       return { state: "done", result: resultOf(work, found, extra) };
     }
   }
@@ -105,7 +111,7 @@ async function whileHeld(work: CompanyWork, direction: Direction): Promise<Held>
     if (found.secrets.some(direction.isOpen) || direction.findings(found).length > 0)
       return { state: "too much", moved };
     inTime();
-    const epochAfter = await flip(work, direction.to);
+    const epochAfter = await flip(work, direction.to, found);
     return { state: "changed", moved, found, epochAfter, heldMs: Math.round(performance.now() - heldAt) };
   } finally {
     // If this fails, the hold ends by itself.
@@ -114,8 +120,8 @@ async function whileHeld(work: CompanyWork, direction: Direction): Promise<Held>
   }
 }
 
-/** One transaction: store, epoch, origins, and the event. @returns the new epoch */
-async function flip(work: CompanyWork, to: SecretStoreName): Promise<number> {
+/** One transaction: store, epoch, origins, the ledger, and the event. @returns the new epoch */
+async function flip(work: CompanyWork, to: SecretStoreName, { secrets }: Comparison): Promise<number> {
   const { parts, step, company } = work;
   const { companyKeys, authentic, audit } = parts;
   const keys = to === "infisical" ? await companyKeys.usable(company.id) : undefined;
@@ -153,8 +159,45 @@ async function flip(work: CompanyWork, to: SecretStoreName): Promise<number> {
       subject: step.run.id,
       reason: reasons[to],
     });
+    await replaceLedger(statements, company.id, secrets);
+    if (to === "infisical") {
+      const events = await endMirror(statements, company.id);
+      await audit.recordInTransaction(statements, step.caller, events);
+    }
     return storeEpoch;
   });
+}
+
+/**
+ * Names what others changed in the folder between its last comparison and the flip. It is not taken over: the company reads from
+ * elsewhere.
+ */
+async function nameLateEdits(
+  { parts, folders, step, company }: CompanyWork,
+  { secrets }: Comparison,
+): Promise<readonly Finding[]> {
+  if (company.secretStore !== "infisical") return [];
+  // The store is changed, whatever Infisical answers now.
+  const rows = await folders.summaries(company).catch(undefinedIfUnavailable);
+  const drifts = rows === undefined ? [] : driftsSince(secrets, newestOfEach(rows));
+  if (drifts.length === 0) return [];
+  await parts.audit.ready();
+  await step.commit((statements) =>
+    parts.audit.recordInTransaction(
+      statements,
+      step.caller,
+      // Other names in the folder may be anything.
+      drifts
+        .filter(({ secretKey }) => parts.catalog.find(secretKey) !== undefined)
+        .map((drift) => driftEvent(company.id, drift)),
+    ),
+  );
+  return drifts.map(({ secretKey }) => ({ code: "CHANGED_AFTERWARDS", secretKey }));
+}
+
+function undefinedIfUnavailable(error: unknown): undefined {
+  if (isStoreUnavailable(error)) return undefined;
+  throw error;
 }
 
 /** In the event, the store that the company has from there on. */

@@ -2,12 +2,13 @@ import { and, eq, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
 import type { CompanyId, Finding } from "@repo/catalog";
 import { enterCompany, lockCompany } from "../companies/company-lock.ts";
+import { endMirror } from "../companies/company-mirror.ts";
 import { genuineHead, headColumns } from "../stores/database/secret-head.ts";
 import { purgeValues } from "../stores/database/removal.ts";
 import type { Comparison } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
 import { type LedgerEntry, selectLedger } from "./ledger.ts";
-import { requireEpoch } from "./store-hold.ts";
+import { refuseOpenWrites, requireEpoch } from "./store-hold.ts";
 
 const { companies, companySecrets, companyStores, folderEntries } = tables;
 
@@ -62,9 +63,15 @@ async function removeFolder(work: CompanyWork, found: Comparison): Promise<Compa
   if (findings.length > 0) return { state: "blocked", result: resultOf(work, found, { findings }) };
   const event = { action: "migration.cleanup", companyId: company.id, subject: step.run.id } as const;
   await parts.audit.ready();
-  await step.commit((statements) =>
-    parts.audit.recordInTransaction(statements, step.caller, { ...event, outcome: "attempted" }),
-  );
+  await step.commit(async (statements) => {
+    const events = await endMirror(statements, company.id);
+    await parts.audit.recordInTransaction(statements, step.caller, events);
+  });
+  await step.commit(async (statements) => {
+    // A write of the mirror that arrives afterwards would make the folder again.
+    await refuseOpenWrites(statements, work);
+    await parts.audit.recordInTransaction(statements, step.caller, { ...event, outcome: "attempted" });
+  });
   await folders.remove(company);
   const left = await folders.read(company);
   if (left.size > 0) {

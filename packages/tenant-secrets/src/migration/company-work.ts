@@ -53,6 +53,12 @@ export interface CompanyOutcome {
   readonly result: CompanyMigrationResult;
 }
 
+/** What a comparison of a company needs. */
+export interface ComparedCompany extends Pick<CompanyWork, "company" | "takeNewest" | "tree"> {
+  readonly parts: Pick<MigrationParts, "database" | "companyKeys" | "catalog">;
+  readonly folders: Pick<BulkFolders, "read">;
+}
+
 /** Reads both sides, and compares them. */
 export async function compare({
   parts,
@@ -60,7 +66,7 @@ export async function compare({
   company,
   takeNewest,
   tree,
-}: CompanyWork): Promise<Comparison> {
+}: ComparedCompany): Promise<Comparison> {
   const folder = await folders.read(company);
   const database = await readDatabaseSide(parts, company);
   const options = { catalog: parts.catalog, store: company.secretStore, takeNewest };

@@ -35,11 +35,12 @@ export async function comparison(work: CompanyWork): Promise<Comparison> {
   const ledger = await parts.database.inCompany(company.id, (statements) =>
     selectLedger(statements, company.id),
   );
-  if (ledger.size === 0) return found;
+  const before = [...ledger.values()].filter(({ outsideId }) => outsideId !== null).length;
+  if (before === 0) return found;
   await pause(work.step, emptyAgainMs);
   const again = await compare(work);
   if (again.counts.inFolder > 0) return again;
-  const empty = { code: "FOLDER_EMPTY", detail: `${ledger.size} secrets before` } as const;
+  const empty = { code: "FOLDER_EMPTY", detail: `${before} secrets before` } as const;
   return { ...again, findings: [...again.findings, empty] };
 }
 

@@ -3,16 +3,8 @@ import { type Statements, tables } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import type { BulkClient, InfisicalClient } from "@repo/infisical";
 import { z } from "zod";
-import {
-  companySuspended,
-  CompanyMigrationResult,
-  type ErrorCode,
-  notFound,
-  TenantSecretsError,
-} from "@repo/catalog";
+import { CompanyMigrationResult, type ErrorCode, TenantSecretsError } from "@repo/catalog";
 import { createCounters } from "../access/counters.ts";
-import { companyIdOf } from "../companies/company-id.ts";
-import type { Company } from "../companies/companies.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
 import type { Entered, RunStep } from "../runs/definition.ts";
 import { RunDriven, RunStopped } from "../runs/lease.ts";
@@ -20,6 +12,7 @@ import { defineRun, type Run } from "../runs/run.ts";
 import { MigrationInput } from "./migration-input.ts";
 import { type BulkFolders, createBulkFolders } from "./bulk-folders.ts";
 import { cleanUpCompany } from "./cleanup.ts";
+import { companyById } from "./company-by-id.ts";
 import type { CompanyOutcome, CompanyWork, MigrationParts } from "./company-work.ts";
 import { copyCompany } from "./copy.ts";
 import { type FolderTree, readFolderTree } from "./folder-tree.ts";
@@ -76,18 +69,10 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
   const counters = createCounters(database);
   let client: BulkClient | undefined;
 
-  const resolve = async (id: string): Promise<Company> => {
-    const row = await rows.findById(id);
-    if (row === undefined || row.status === "deleted") throw notFound();
-    if (row.status === "suspended") throw companySuspended();
-    const { subdomain, infisicalFolder, secretStore, storeEpoch } = row;
-    return { id: companyIdOf(row), subdomain, infisicalFolder, secretStore, storeEpoch };
-  };
-
   /** One company's turn. @returns undefined if it is to be repeated later */
   const workOn = async (step: Step, id: string, { folders, tree }: Shared): Promise<Turn> => {
     try {
-      const company = await resolve(id);
+      const company = await companyById(rows, id);
       const { takeNewest } = step.input;
       const work: CompanyWork = { parts, folders, step, company, takeNewest, tree };
       const { state, result } = await perform(step.input, work);

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { and, asc, count, eq, gt, inArray, isNull, ne, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, isNull, ne } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
 import {
   type Caller,
+  type Catalog,
   type CompanyMigration,
   CompanyMigrationResult,
   type CompanyStore,
@@ -17,21 +18,13 @@ import {
 import { audited, type Operations } from "../access/operation.ts";
 import type { Lease, RunRow } from "../runs/lease.ts";
 import { selectLeft } from "./cleanup.ts";
+import { selectStores } from "./company-stores.ts";
 import { MigrationInput } from "./migration-input.ts";
 import type { MigrationFacts, MigrationRun } from "./migration-run.ts";
 import type { NewRun } from "../runs/run.ts";
 import type { SignedMigrationReport } from "./report.ts";
 
-const {
-  companies,
-  companySecrets,
-  companyStores,
-  folderEntries,
-  migrationCompanies,
-  outsideWrites,
-  runs,
-  storeHolds,
-} = tables;
+const { companies, migrationCompanies, runs } = tables;
 
 /** Moving companies between Infisical and the database, for operators. */
 export interface Migrations {
@@ -77,7 +70,7 @@ const defaults = {
   acceptLosses: false,
 } as const;
 
-export function createMigrations(operations: Operations, run: MigrationRun): Migrations {
+export function createMigrations(operations: Operations, run: MigrationRun, catalog: Catalog): Migrations {
   const start = (
     caller: Caller,
     request: MigrationRequest,
@@ -155,7 +148,7 @@ export function createMigrations(operations: Operations, run: MigrationRun): Mig
       ),
     status: (caller, query) =>
       operations.read({ caller, action: "migration.status", ...toMigrate }, async (across) =>
-        audited(await across((statements) => selectStores(statements, query)), {}),
+        audited(await across((statements) => selectStores(statements, query, catalog)), {}),
       ),
     findReport: (caller, id) =>
       operations.read({ caller, action: "migration.report", subject: id, ...toMigrate }, async (across) => {
@@ -275,51 +268,6 @@ async function selectCounts(statements: Statements, run: string): Promise<Migrat
     .groupBy(migrationCompanies.state);
   const of = (state: CompanyMigration["state"]) => rows.find((row) => row.state === state)?.count ?? 0;
   return { waiting: of("waiting"), done: of("done"), blocked: of("blocked"), failed: of("failed") };
-}
-
-async function selectStores(
-  statements: Statements,
-  { company, store, after, limit }: CompanyStoresQuery,
-): Promise<readonly CompanyStore[]> {
-  // A text that is no subdomain names no company, and may be one that PostgreSQL rejects.
-  if (company !== undefined && !Subdomain.safeParse(company).success) throw notFound();
-  if (after !== undefined && !Subdomain.safeParse(after).success) return [];
-  const isLive = sql`h.deleted_at is null and h.current_version is not null`;
-  const rows = await statements
-    .select({
-      company: companies,
-      state: companyStores,
-      inDatabase: sql<number>`(select count(*)::int from ${companySecrets} h where h.company_id = "companies"."id" and ${isLive})`,
-      synced: sql<number>`(select count(*)::int from ${companySecrets} h join ${folderEntries} e
-        on e.company_id = h.company_id and e.secret_key = h.secret_key and e.synced_version = h.current_version
-        where h.company_id = "companies"."id" and ${isLive})`,
-      isHeld: sql<boolean>`exists (select from ${storeHolds} o where o.company_id = "companies"."id" and o.until > clock_timestamp())`,
-      unsettledWrites: sql<number>`(select count(*)::int from ${outsideWrites} w where w.company_id = "companies"."id")`,
-    })
-    .from(companies)
-    .leftJoin(companyStores, eq(companyStores.companyId, companies.id))
-    .where(
-      and(
-        isNull(companies.deletedAt),
-        company === undefined ? undefined : eq(companies.subdomain, company),
-        store === undefined ? undefined : eq(companies.secretStore, store),
-        after === undefined ? undefined : gt(companies.subdomain, after),
-      ),
-    )
-    .orderBy(asc(companies.subdomain))
-    .limit(limit);
-  if (company !== undefined && rows.length === 0) throw notFound();
-  return rows.map(({ company: { id, subdomain, secretStore, storeEpoch }, state, ...counted }) => ({
-    company: { id, subdomain },
-    store: secretStore,
-    storeEpoch,
-    ...counted,
-    changedAt: state?.changedAt ?? undefined,
-    leftIn: state?.leftIn ?? undefined,
-    cleanedAt: state?.cleanedAt ?? undefined,
-    verifiedAt: state?.verifiedEpoch === storeEpoch ? (state.verifiedAt ?? undefined) : undefined,
-    isMirrored: state?.isMirrored ?? false,
-  }));
 }
 
 function unfinished(): TenantSecretsError {

@@ -335,6 +335,11 @@ const table: Readonly<Record<string, Row>> = {
       return { ...(await companiesToMigrate(place)), folders: 1 };
     },
   },
+  "migrations.mirror": {
+    action: "company.mirror",
+    as: operator,
+    input: ({ company }) => ({ companies: [company], isOn: false }),
+  },
   "migrations.companies": { action: "migration.list", as: operator, input: startMigration },
   "migrations.status": { action: "migration.status", as: operator, input: () => ({}) },
   "migrations.report": { action: "migration.report", as: operator, input: startMigration },
@@ -467,6 +472,7 @@ test("these procedures ask a person to confirm", () => {
     "migrations.switch",
     "migrations.rollback",
     "migrations.cleanup",
+    "migrations.mirror",
     "approvals.give",
     "approvals.refuse",
     "users.disable",

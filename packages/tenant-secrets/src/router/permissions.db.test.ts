@@ -293,6 +293,7 @@ const table: Readonly<Record<string, Row>> = {
   "migrations.switch": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
   "migrations.rollback": { may: "operator", input: ({ company }) => ({ companies: [company] }) },
   "migrations.cleanup": { may: "operator", input: ({ company }) => ({ companies: [company], folders: 1 }) },
+  "migrations.mirror": { may: "operator", input: ({ company }) => ({ companies: [company], isOn: false }) },
   "migrations.companies": { may: "operator", input: () => ({ run: migration }) },
   "migrations.status": { may: "operator", input: ({ company }) => ({ company }) },
   "migrations.report": { may: "operator", input: () => ({ run: migration }) },

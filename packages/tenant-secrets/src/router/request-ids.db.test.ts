@@ -79,6 +79,7 @@ const without: Readonly<Record<string, string>> = {
   "migrations.switch": "a company that has the store already is left as it is",
   "migrations.rollback": "a company that has the store already is left as it is",
   "migrations.cleanup": "what is removed is not found again, and the number of folders is another one then",
+  "migrations.mirror": sets,
   "runs.pause": sets,
   "runs.resume": sets,
   "runs.cancel": sets,

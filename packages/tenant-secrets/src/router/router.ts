@@ -196,6 +196,10 @@ export const appRouter = router({
       cleanup: async ({ migrations }, caller, input) => ({
         run: await migrations.begin(caller, { verb: "cleanup", ...input }),
       }),
+      mirror: async ({ mirroring }, caller, request) => {
+        await mirroring.set(caller, request);
+        return null;
+      },
       companies: ({ migrations }, caller, query) => migrations.companies(caller, query),
       status: async ({ migrations }, caller, query) => ({
         companies: await migrations.status(caller, query),

@@ -19,12 +19,12 @@ import { defineToyRun } from "./toy-run.ts";
 // the¦commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
-  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill", "migrate"]),
+  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill", "migrate", "mirror"]),
   /** For `rotate-company`, `shred` and `backfill`. */
   subdomain: z.string().default(""),
   /** Of the caller. */
   operatorId: z.string().default("test-operator"),
-  /** For `migrate`: the run. For `toy`: the run, and whether its kind has a clean-up. */
+  /** For `migrate`: the run. For `mirror`: the company's id. For `toy`: the run, and whether its kind has a clean-up. */
   run: z.string().default(""),
   cleansUp: z.boolean().default(false),
   /** For `jobs`. */
@@ -130,6 +130,7 @@ const secrets = assembleTenantSecrets({
   },
   catalog: deliveryChatCatalog,
   backupDestination: backup,
+  mirrorRequestsPerMinute: null,
 });
 const operator = { actor: { kind: "operator", id: operatorId } } as const;
 
@@ -157,6 +158,9 @@ switch (work) {
     break;
   case "migrate":
     await secrets.migrations.run.drive(run, { caller: operator, tools: { sliceMs: Infinity } });
+    break;
+  case "mirror":
+    await secrets.mirroring.mirror(run, new AbortController().signal);
     break;
   case "jobs":
     await startJobs({

@@ -13,7 +13,7 @@ import {
 import type { Operations, Steps } from "../access/operation.ts";
 import { permits, refusal } from "../access/permissions.ts";
 import { inSpan } from "../access/spans.ts";
-import type { Companies, CompanyScope } from "../companies/companies.ts";
+import type { Companies, Company, CompanyScope } from "../companies/companies.ts";
 import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
 import { StoreChanged } from "../companies/company-lock.ts";
 import type { SecretStore } from "../stores/store.ts";
@@ -30,6 +30,8 @@ export interface VaultParts {
   readonly operations: Operations;
   readonly cache: SecretCache;
   readonly verifiers: WebhookVerifiers;
+  /** Told of the current value of a secret that a read was answered with. Returns at once, and never throws. */
+  readonly onServed: (company: Company, secretKey: string) => void;
 }
 
 /** One handler per vault operation, with the types of the operation's definition. */

@@ -1,3 +1,4 @@
+import type { ShadowReads } from "@repo/catalog";
 import type { CacheMeasurements } from "../cache/cache.ts";
 import type { BackfillMeasurements } from "../stores/hybrid/backfill.ts";
 
@@ -6,6 +7,8 @@ export interface Measurements {
   /** The encrypted secret cache. */
   readonly cache: CacheMeasurements;
   readonly backfill: BackfillMeasurements;
+  /** Served values that were compared with Infisical afterwards. */
+  readonly shadowReads: ShadowReads;
   /** Reads of values that had expired. */
   readonly expiredReads: number;
   /** Audit events that the database rejected because of their content. */

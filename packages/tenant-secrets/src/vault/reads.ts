@@ -34,7 +34,7 @@ export interface Reads extends Pick<VaultHandlers, "read" | "readMany" | "readAc
 }
 
 export function createReads(
-  { catalog, cache }: VaultParts,
+  { catalog, cache, onServed }: VaultParts,
   authorize: Authorize,
   readAudit: ReadAudit,
 ): Reads {
@@ -95,6 +95,7 @@ export function createReads(
     try {
       const value = encrypted.decryptText();
       if (!readAudit.tryRecord(caller, company.id, { secretKey, encrypted })) return undefined;
+      onServed(company, secretKey);
       return { value, version: encrypted.version };
     } catch {
       cache.invalidate(company.id, secretKey);
@@ -103,10 +104,13 @@ export function createReads(
   };
 
   const readCurrent = async (scope: CompanyScope, secretKey: string): Promise<StoredSecret> => {
+    let servedBy = scope.company;
     const [current] = await readAudited(scope, secretKey, async (company, store) => {
+      servedBy = company;
       const encrypted = await find(company, store, secretKey);
       return [openOrInvalidate(cache, { company, secretKey }, () => decryptSecret(encrypted))];
     });
+    onServed(servedBy, secretKey);
     return current;
   };
 
@@ -139,6 +143,7 @@ export function createReads(
             if (secret !== undefined) {
               await readAudit.record(caller, { companyId: company.id, secretKey }, secret);
               touchLastUsed(scope, store, secretKey);
+              onServed(company, secretKey);
               continue;
             }
             const outcome = visible.includes(secretKey) ? "failed" : "denied";

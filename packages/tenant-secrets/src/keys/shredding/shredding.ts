@@ -17,6 +17,7 @@ import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { changeCompany } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
+import { endMirror } from "../../companies/company-mirror.ts";
 import { destroy } from "./destroy.ts";
 import { mapInfisicalErrors } from "../on-infisical.ts";
 import { goneAfterSeconds } from "../rotation/process-registry.ts";
@@ -166,6 +167,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     }
     const ofCompany = and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt));
     const revoked = await revokeApiKeys({ statements, writer }, ofCompany, Number.MAX_SAFE_INTEGER);
+    events.push(...(await endMirror(statements, companyId)));
     const destroyed = { ...(await destroy(statements, companyId)), apiKeys: revoked.length };
     const shreddedAt = new Date();
     const receipt = signReceipt(
