@@ -187,6 +187,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Remove old copies that changes of the store have left",
       load: async () => (await import("./commands/migrate-cleanup.ts")).cleanupCommand,
     },
+    "migrate mirror": {
+      summary: "Write changes in the database to Infisical as well, or stop",
+      load: async () => (await import("./commands/migrate-mirror.ts")).mirrorCommand,
+    },
     "migrate status": {
       summary: "Show where companies' secrets are",
       load: async () => (await import("./commands/migrate-look.ts")).statusCommand,

@@ -63,8 +63,12 @@ test("a company walks from Infisical to hybrid, to the database, and back", slow
     /^walker: done: 2 in the folder, 2 in the database, 2 equal, store infisical → hybrid, writes held for \d+ ms$/,
   );
   expect((await lines("switch", "--to", "database"))[0]).toMatch(/store hybrid → database, writes held/);
+  expect(await run("mirror", "on", "--company", company)).toMatchObject({
+    exitCode: 0,
+    stdout: "The mirror of walker is on.\n",
+  });
   const stores = await run("status", "--company", company);
-  expect(stores.stdout).toMatch(/^walker +database +3 +2 +2 +infisical +\d{4}-\S+ \S+Z$/m);
+  expect(stores.stdout).toMatch(/^walker +database +3 +2 +2 +infisical +\d{4}-\S+ \S+Z +mirrored$/m);
   expect(await handle(company).get("CUSTOM_KEY")).toBe("fake-custom-0001");
 
   await handle(company).set("CUSTOM_KEY", "fake-custom-0002");
@@ -155,6 +159,7 @@ test("nothing is begun before the companies are named and it is confirmed", slow
     [["cleanup", "--all", "--after-days", "3"], "7 or more"],
     [["cleanup", "--company", "no-such"], "There is no company of one of the names"],
     [["cleanup", "--all"], "No copy was left behind"],
+    [["mirror", "maybe", "--company", company], "set to on or off"],
     [["copy", "--company", "no-such"], 'There is no company "no-such". Nothing was begun.'],
   ] as const) {
     const failure = await failing(["migrate", ...args], environment);

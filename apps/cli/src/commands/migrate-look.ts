@@ -1,4 +1,4 @@
-import type { CompanyMigration } from "@repo/catalog";
+import type { CompanyMigration, CompanyStore } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
@@ -19,7 +19,7 @@ export const statusCommand = withMigrationExitCodes(
       store: { type: "string", value: "store", help: "Those on this store: infisical, hybrid or database" },
     },
     details: `Shows where companies' secrets are, how many of those in the database were proven equal to the folder's, and what the last
-change of the store has left behind. For operators.
+change of the store has left behind; of mirrors, how far they are behind. For operators.
 ${exitCodesHelp}`,
     examples: ["migrate status", "migrate status --store hybrid --json"],
     run: async ({ company, store: given, json }) => {
@@ -43,11 +43,14 @@ ${exitCodesHelp}`,
             [
               ...(each.isHeld ? ["writes are held"] : []),
               ...(each.unsettledWrites > 0 ? [`${each.unsettledWrites} writes are out`] : []),
-              ...(each.isMirrored ? ["mirrored"] : []),
+              ...mirrorText(each),
             ].join(", "),
           ]),
         ),
       );
+      for (const { company: named, mirror } of companies)
+        for (const { code, secretKey = "" } of mirror?.findings ?? [])
+          print(`${named.subdomain}: not in its mirror: ${code} ${secretKey}`);
     },
   }),
 );
@@ -76,6 +79,19 @@ ${exitCodesHelp}`,
     },
   }),
 );
+
+/** How far its mirror is, and what comparisons of served values have found. */
+function mirrorText({ isMirrored, mirror, shadowReads }: CompanyStore): readonly string[] {
+  const behind = mirror === undefined || mirror.behind === 0 ? "" : `, ${mirror.behind} behind`;
+  const since = mirror?.behindSince === undefined ? "" : ` since ${minute(mirror.behindSince)}`;
+  const read = Object.entries(shadowReads ?? {}).filter(([, count]) => count > 0);
+  return [
+    ...(isMirrored ? [`mirrored${behind}${since}`] : []),
+    ...(read.length === 0
+      ? []
+      : [`shadow reads: ${read.map(([outcome, count]) => `${count} ${outcome}`).join(" ")}`]),
+  ];
+}
 
 /** @throws {UsageError} */
 function stateOf(given: string | undefined): CompanyMigration["state"] | undefined {

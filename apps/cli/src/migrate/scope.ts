@@ -47,6 +47,18 @@ export async function scopeOf({ company, "from-file": file, all, rate }: ScopeVa
   );
 }
 
+/** Where no command means all companies. @throws {UsageError} unless companies are named in one way */
+export async function namedCompanies(
+  values: Pick<ScopeValues, "company" | "from-file">,
+): Promise<readonly string[]> {
+  const { company, "from-file": file } = values;
+  if (company.length > 0 && file !== undefined)
+    throw new UsageError("Companies are named in one way: by --company or --from-file.");
+  if (file !== undefined) return linesOf(await readText("from-file", file));
+  if (company.length === 0) throw new UsageError("Which companies? Give --company or --from-file.");
+  return company;
+}
+
 /** @throws {UsageError} for a file without a line */
 function linesOf(text: string): readonly string[] {
   const lines = text
