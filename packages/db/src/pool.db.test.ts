@@ -93,12 +93,12 @@ it("a listener hears again, also where the connection that replaces a silent one
     listenerUrl: tunnel.url,
     onChange: (change) => heard.push(change),
     onGap: () => {},
-    heartbeatMs: 300,
+    heartbeatMs: 1000,
   });
   onTestFinished(() => listener.stop());
   tunnel.silenceAt('listen "');
   tunnel.silence();
-  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 3000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 5000);
   const companyId = randomUUID();
   await vi.waitFor(
     async () => {
@@ -109,10 +109,10 @@ it("a listener hears again, also where the connection that replaces a silent one
         nameTag: nameTagOf(companyId, "CUSTOM_KEY"),
       });
     },
-    { timeout: 8000, interval: 100 },
+    { timeout: 20_000, interval: 100 },
   );
   expect(listener.isListening()).toBe(true);
-}, 15_000);
+});
 
 it("a transaction that takes longer than silence may last is let finish, since the server answers meanwhile", async () => {
   const superuser = connectOnce(database.superuserUrl);
@@ -159,14 +159,14 @@ it("a listener that hears nothing of the channel of changes says so, whatever el
     listenerUrl: url.href,
     onChange: () => {},
     onGap: () => gaps.push("gap"),
-    heartbeatMs: 800,
+    heartbeatMs: 1500,
   });
   onTestFinished(() => listener.stop());
   expect(listener.isListening()).toBe(true);
   deaf = true;
-  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 5000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 8000);
   // A new connection that hears nothing either does not count.
-  await vi.waitFor(() => expect(gaps.length).toBeGreaterThan(1), 8000);
+  await vi.waitFor(() => expect(gaps.length).toBeGreaterThan(1), 12_000);
   expect(listener.isListening()).toBe(false);
   deaf = false;
   await vi.waitFor(() => expect(listener.isListening()).toBe(true), 8000);
@@ -183,15 +183,16 @@ it("processes that hear each other send one heartbeat between them, and not one 
         listenerUrl: database.urls.listener,
         onChange: () => {},
         onGap: () => {},
-        heartbeatMs: 400,
+        // Each has two heartbeats to begin in, also where eight begin at once on a busy machine.
+        heartbeatMs: 2000,
       }),
     ),
   );
   onTestFinished(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))));
   beats.length = 0;
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await new Promise((resolve) => setTimeout(resolve, 6000));
   const sent = beats.length;
   await vi.waitFor(() => expect(listeners.every((listener) => listener.isListening())).toBe(true), 5000);
-  // Five heartbeats long; one each would be 40.
-  expect(sent).toBeLessThan(30);
+  // Three heartbeats long; one each would be 24.
+  expect(sent).toBeLessThan(18);
 });
