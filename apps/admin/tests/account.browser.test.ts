@@ -3,7 +3,8 @@ import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
 import type { Person } from "./people.ts";
-import { addAuthenticator, createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { looks, screenshot } from "./looks.ts";
+import { addAuthenticator, createWorld, expectNoOverflow, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -185,46 +186,35 @@ it("T11 Turns shortcuts off, sets dark and compact; survives reload", async () =
   await page.getByRole("radio", { name: "Dark" }).click();
   await page.getByRole("radio", { name: "Compact" }).click();
   await shortcuts.click();
-  const looks = () =>
+  const appearance = () =>
     page.evaluate(() => {
       const { theme, density } = document.documentElement.dataset;
       return { theme, density };
     });
-  expect(await looks()).toEqual({ theme: "dark", density: "compact" });
+  expect(await appearance()).toEqual({ theme: "dark", density: "compact" });
   await page.reload();
   await shortcuts.waitFor();
-  expect(await looks()).toEqual({ theme: "dark", density: "compact" });
+  expect(await appearance()).toEqual({ theme: "dark", density: "compact" });
   expect(await page.getByRole("radio", { name: "Compact" }).isChecked()).toBe(true);
   expect(await shortcuts.isChecked()).toBe(false);
   await page.keyboard.press("?");
   expect(await list.count()).toBe(0);
 });
 
-const sizes = [
-  { width: 1280, height: 1400 },
-  { width: 390, height: 844 },
-];
-
-it.each(["light", "dark"] as const)(
-  "in %s, the account fits each window, and axe finds nothing",
-  async (colorScheme) => {
-    const pat = await world.person({ acmecorp: "admin", codewiser: "member" });
-    for (const viewport of sizes) {
-      const { page, open } = await world.signedIn(pat, { colorScheme, viewport });
-      for (const address of ["/account", "/companies"]) {
-        await open(address);
-        await page.waitForLoadState("networkidle");
-        await expectAccessible(page);
-        await expectNoOverflow(page);
-        await screenshot(page, `${address.slice(1)}-${colorScheme}-${viewport.width}`);
-      }
-      await open("/account");
-      await world.unconfirm(pat);
-      await page.getByRole("button", { name: "Renew" }).click();
-      await page.getByRole("button", { name: "Renew the codes" }).click();
-      await dialogOf(page, "Confirm that it is you").waitFor();
-      await expectAccessible(page);
-      await screenshot(page, `confirm-${colorScheme}-${viewport.width}`);
-    }
-  },
-);
+it.each(looks)("the account fits in %s, and axe finds nothing", async (name, options) => {
+  const pat = await world.person({ acmecorp: "admin", codewiser: "member" });
+  const { page, open } = await world.signedIn(pat, options);
+  for (const address of ["/companies", "/account"]) {
+    await open(address);
+    await page.waitForLoadState("networkidle");
+    await expectAccessible(page);
+    await expectNoOverflow(page);
+    await screenshot(page, `${address.slice(1)}-${name}`);
+  }
+  await world.unconfirm(pat);
+  await page.getByRole("button", { name: "Renew" }).click();
+  await page.getByRole("button", { name: "Renew the codes" }).click();
+  await dialogOf(page, "Confirm that it is you").waitFor();
+  await expectAccessible(page);
+  await screenshot(page, `confirm-${name}`);
+});

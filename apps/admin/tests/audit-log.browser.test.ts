@@ -9,14 +9,8 @@ import { wire } from "@repo/tenant-secrets/client";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import {
-  createWorld,
-  expectNoOverflow,
-  screenshot,
-  type PersonAtPage,
-  type WatchedPage,
-  type World,
-} from "./world.ts";
+import { looks, screenshot, takeLook } from "./looks.ts";
+import { createWorld, expectNoOverflow, type PersonAtPage, type WatchedPage, type World } from "./world.ts";
 
 const company = "acmecorp";
 const address = `/c/${company}/audit-log`;
@@ -319,54 +313,49 @@ it("a member is told who can read it, and nothing is asked", async () => {
   expect(await page.getByRole("link", { name: "Audit log" }).count()).toBe(0);
 });
 
-describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
-  it.each([
-    { width: 1280, height: 900 },
-    { width: 390, height: 844 },
-  ])("the page fits a window of $width px, and axe finds nothing, also in what opens", async (viewport) => {
-    const { page, open } = lou;
-    await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme });
-    const shoot = (name: string) => screenshot(page, `audit-log-${name}-${colorScheme}-${viewport.width}`);
-    await open(address);
-    await page.getByText("Sealed up to").waitFor();
-    await page
-      .getByRole("button", { name: "Show older" })
-      .or(page.getByText("Read the audit log").last())
-      .first()
-      .waitFor();
-    await expectAccessible(page);
-    await expectNoOverflow(page);
-    if (viewport.width === 1280) {
-      const what = await page.getByRole("columnheader", { name: "What" }).boundingBox();
-      // Most actions stand in one line of it.
-      expect(what?.width).toBeGreaterThanOrEqual(220);
-    }
-    await shoot("list");
-    await page.getByRole("button", { name: "What", exact: true }).click();
-    await shoot("filter");
-    await page.keyboard.press("Escape");
-    await rows(page)
-      .or(page.getByRole("list", { name: "Events" }).getByRole("listitem"))
-      .last()
-      .getByRole("button")
-      .first()
-      .click();
-    await opened(page).waitFor();
-    await shoot("event");
-    await expectAccessible(page);
-    await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "How to check it yourself" }).click();
-    await shoot("proof");
-    const steps = await opened(page).getByRole("listitem").all();
-    expect(steps).toHaveLength(3);
-    // Anything else has no number.
-    for (const step of steps) {
-      expect(await step.evaluate((item) => getComputedStyle(item).display)).toBe("list-item");
-    }
-    await page.keyboard.press("Escape");
-    await open(`${address}?secret=CUSTOM_NEVER_THERE`);
-    await page.getByRole("heading", { name: "No event fits" }).waitFor();
-    await shoot("no-match");
-  });
+it.each(looks)("the page fits in %s, and axe finds nothing, also in what opens", async (name, options) => {
+  const { page, open } = lou;
+  const { width } = options.viewport;
+  await takeLook(page, [name, options]);
+  const shoot = (part: string) => screenshot(page, `audit-log-${part}-${name}`);
+  await open(address);
+  await page.getByText("Sealed up to").waitFor();
+  await page
+    .getByRole("button", { name: "Show older" })
+    .or(page.getByText("Read the audit log").last())
+    .first()
+    .waitFor();
+  await expectAccessible(page);
+  await expectNoOverflow(page);
+  if (width > 1000) {
+    const what = await page.getByRole("columnheader", { name: "What" }).boundingBox();
+    // Most actions stand in one line of it.
+    expect(what?.width).toBeGreaterThanOrEqual(220);
+  }
+  await shoot("list");
+  await page.getByRole("button", { name: "What", exact: true }).click();
+  await shoot("filter");
+  await page.keyboard.press("Escape");
+  await rows(page)
+    .or(page.getByRole("list", { name: "Events" }).getByRole("listitem"))
+    .last()
+    .getByRole("button")
+    .first()
+    .click();
+  await opened(page).waitFor();
+  await shoot("event");
+  await expectAccessible(page);
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "How to check it yourself" }).click();
+  await shoot("proof");
+  const steps = await opened(page).getByRole("listitem").all();
+  expect(steps).toHaveLength(3);
+  // Anything else has no number.
+  for (const step of steps) {
+    expect(await step.evaluate((item) => getComputedStyle(item).display)).toBe("list-item");
+  }
+  await page.keyboard.press("Escape");
+  await open(`${address}?secret=CUSTOM_NEVER_THERE`);
+  await page.getByRole("heading", { name: "No event fits" }).waitFor();
+  await shoot("no-match");
 });

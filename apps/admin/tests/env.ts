@@ -7,3 +7,8 @@ export function environmentWith(variables: Readonly<Record<string, string>>): No
 export function installedChromium(): string | undefined {
   return process.env["CHROMIUM_PATH"] || undefined;
 }
+
+/** Whether SCREENSHOTS=1 asks for pictures of the pages. */
+export function wantsScreenshots(): boolean {
+  return process.env["SCREENSHOTS"] === "1";
+}

@@ -1,7 +1,8 @@
 import type { Locator, Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { looks, screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type World } from "./world.ts";
 
 const company = "another-company";
 const panelOf = (secretKey: string) => `/c/${company}/secrets/${secretKey}`;
@@ -209,43 +210,34 @@ it("T43 Infisical store: what is not there is said, nothing is clickable that an
   expect(unsupported).toEqual([]);
 });
 
-it.each(["light", "dark"] as const)(
-  "history and removed secrets fit each window in %s",
-  async (colorScheme) => {
-    const secretKey = `CUSTOM_${colorScheme}_${"A_NAME_OF_100_CHARACTERS_".repeat(4)}`.slice(0, 100);
-    await write(secretKey, "fake-long-one-0001", "fake-long-two-0002");
-    const { trpc } = await world.client(company);
-    await trpc.secrets.write.mutate({
-      company,
-      secretKey,
-      value: "fake-long-one-0001",
-      note: "A note of several words, which is long enough that it does not stand in one line of the panel. ".repeat(
-        3,
-      ),
-      graceSeconds: 3600,
-    });
-    await trpc.secrets.stage.mutate({ company, secretKey, value: "fake-long-four-0004" });
-    await write("CUSTOM_GONE", "fake-gone-0001");
-    await trpc.secrets.remove.mutate({ company, secretKey: "CUSTOM_GONE" });
-    const { page, open } = await world.admin(company, { colorScheme });
-    for (const [width, height] of [
-      [1280, 800],
-      [390, 844],
-    ] as const) {
-      await page.setViewportSize({ width, height });
-      await open(panelOf(secretKey));
-      await page.getByRole("tab", { name: "History" }).click();
-      await versionOf(page, 1).waitFor();
-      await expectAccessible(page);
-      await expectNoOverflow(page);
-      await screenshot(page, `history-${colorScheme}-${width}`);
-      await open(`/c/${company}/secrets/removed`);
-      await page.getByRole("button", { name: "Restore CUSTOM_GONE" }).waitFor();
-      await expectAccessible(page);
-      await expectNoOverflow(page);
-      await screenshot(page, `removed-${colorScheme}-${width}`);
-    }
-    await trpc.secrets.restore.mutate({ company, secretKey: "CUSTOM_GONE" });
-    await trpc.secrets.discard.mutate({ company, secretKey });
-  },
-);
+it.each(looks)("history and removed secrets fit in %s", async (name, options) => {
+  const secretKey = `CUSTOM_${name.replace("-", "_")}_${"A_NAME_OF_100_CHARACTERS_".repeat(4)}`.slice(0, 100);
+  await write(secretKey, "fake-long-one-0001", "fake-long-two-0002");
+  const { trpc } = await world.client(company);
+  await trpc.secrets.write.mutate({
+    company,
+    secretKey,
+    value: "fake-long-one-0001",
+    note: "A note of several words, which is long enough that it does not stand in one line of the panel. ".repeat(
+      3,
+    ),
+    graceSeconds: 3600,
+  });
+  await trpc.secrets.stage.mutate({ company, secretKey, value: "fake-long-four-0004" });
+  await write("CUSTOM_GONE", "fake-gone-0001");
+  await trpc.secrets.remove.mutate({ company, secretKey: "CUSTOM_GONE" });
+  const { page, open } = await world.admin(company, options);
+  await open(panelOf(secretKey));
+  await page.getByRole("tab", { name: "History" }).click();
+  await versionOf(page, 1).waitFor();
+  await expectAccessible(page);
+  await expectNoOverflow(page);
+  await screenshot(page, `history-${name}`);
+  await open(`/c/${company}/secrets/removed`);
+  await page.getByRole("button", { name: "Restore CUSTOM_GONE" }).waitFor();
+  await expectAccessible(page);
+  await expectNoOverflow(page);
+  await screenshot(page, `removed-${name}`);
+  await trpc.secrets.restore.mutate({ company, secretKey: "CUSTOM_GONE" });
+  await trpc.secrets.discard.mutate({ company, secretKey });
+});

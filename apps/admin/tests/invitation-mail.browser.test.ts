@@ -2,7 +2,8 @@ import { whenDone } from "@repo/db/testing";
 import { startInbox, type Inbox } from "@repo/mail/inbox";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type World } from "./world.ts";
 
 /** What a mail server says may quote anything that it was sent. */
 const said = "No such mailbox: login fake-smtp-password-0001";

@@ -1,7 +1,8 @@
 import type { CDPSession, Locator, Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { looks, screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type World } from "./world.ts";
 
 const company = "another-company";
 const list = `/c/${company}/secrets`;
@@ -289,18 +290,11 @@ describe("500 secrets", () => {
   }, 300_000);
 });
 
-const views = [
-  ["light", 1280],
-  ["light", 360],
-  ["dark", 1280],
-  ["dark", 360],
-] as const;
-
-it.each(views)(
-  "menu and dialog fit in %s at %d px, and axe finds nothing",
-  async (colorScheme, width) => {
-    const { page, open } = await world.admin("acmecorp", { colorScheme, viewport: { width, height: 800 } });
-    const shoot = (name: string) => screenshot(page, `list-${name}-${colorScheme}-${width}`);
+it.each(looks)(
+  "menu and dialog fit in %s, and axe finds nothing",
+  async (look, options) => {
+    const { page, open } = await world.admin("acmecorp", options);
+    const shoot = (name: string) => screenshot(page, `list-${name}-${look}`);
     await open("/c/acmecorp/secrets");
     await page.getByRole("button", { name: "Actions for STRIPE_SECRET_KEY" }).click();
     await page.getByRole("menuitem", { name: "Set expiry…" }).waitFor();

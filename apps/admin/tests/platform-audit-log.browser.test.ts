@@ -3,7 +3,8 @@ import { operator } from "@repo/hono-api/testing";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type PersonAtPage, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type PersonAtPage, type World } from "./world.ts";
 
 const address = "/platform/audit-log";
 

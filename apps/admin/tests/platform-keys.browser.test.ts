@@ -7,7 +7,8 @@ import { operator } from "@repo/hono-api/testing";
 import { startServer, type ServerProcess } from "@repo/hono-api/testing/spawn";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, screenshot, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, type World } from "./world.ts";
 
 /** Of a test: its identity was thrown away. */
 const recipient = "age1pl4qdvhm3jzxh93nk9xjtwakc6fpddhe5xe2p8ctdtaxytw05dxqrzmsv6";

@@ -1,7 +1,8 @@
 import { operator } from "@repo/hono-api/testing";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type World } from "./world.ts";
 
 const current = "sk_test_fake_leaked_everywhere_0001";
 const replaced = "sk_test_fake_leaked_long_ago_0001";

@@ -5,7 +5,8 @@ import { operator } from "@repo/hono-api/testing";
 import { startServer } from "@repo/hono-api/testing/spawn";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type PersonAtPage, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type PersonAtPage, type World } from "./world.ts";
 
 let world: World;
 let olga: PersonAtPage;

@@ -9,8 +9,8 @@ import { operator } from "@repo/hono-api/testing";
 import { linkIn } from "@repo/mail/inbox";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
-import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -160,30 +160,6 @@ it("T60 no operator page or answer holds a value or a hint, and reveal by hand i
   await expect.poll(() => watch.refused).toEqual(["/trpc/secrets.reveal"]);
   watch.refused.length = 0;
 });
-
-it.each(["light", "dark"] as const)(
-  "each operator page fits each window, and axe finds nothing, in %s",
-  async (colorScheme) => {
-    const { companies } = world.backends.secrets.admin;
-    const secretStore = "hybrid";
-    await companies.create(operator, {
-      subdomain: `${colorScheme}-${"long-name-".repeat(5)}company`,
-      secretStore,
-    });
-    const { page, open } = await world.operator({ colorScheme });
-    for (const address of addresses) {
-      await page.setViewportSize({ width: 1280, height: 800 });
-      await open(address);
-      await page.waitForLoadState("networkidle");
-      await expectAccessible(page);
-      for (const width of [1280, 390]) {
-        await page.setViewportSize({ width, height: 800 });
-        await expectNoOverflow(page);
-        await screenshot(page, `${address.slice(1).replaceAll("/", "-")}-${colorScheme}-${width}`);
-      }
-    }
-  },
-);
 
 it("T63 an operator resets the second factor of a person, whose sessions end", async () => {
   const lost = await world.admin("acmecorp");

@@ -3,7 +3,8 @@ import { codeOf } from "@repo/sign-in/authenticator-code";
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
 import { leaksIn } from "./watch.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { looks, screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type World } from "./world.ts";
 import { canaryOf } from "@repo/hono-api/testing/canary";
 
 const company = "another-company";
@@ -295,30 +296,21 @@ describe("a value that is not shown", () => {
   });
 });
 
-it.each(["light", "dark"] as const)(
-  "a shown value fits each window in %s, and moves nothing",
-  async (colorScheme) => {
-    const { page, open } = await world.admin(company, { colorScheme });
-    for (const [width, height] of [
-      [1280, 800],
-      [390, 844],
-    ] as const) {
-      await page.setViewportSize({ width, height });
-      await open(panel);
-      await page.getByLabel("Purpose").selectOption("Debugging");
-      const before = await button(page, "Reveal").boundingBox();
-      const facts = await page.getByText("Last used").last().boundingBox();
-      await reveal(page);
-      expect(await button(page, "Hide").boundingBox()).toEqual(before);
-      expect(await page.getByText("Last used").last().boundingBox()).toEqual(facts);
-      await expectAccessible(page);
-      await expectNoOverflow(page);
-      await screenshot(page, `reveal-${colorScheme}-${width}`);
-      await button(page, "Copy").click();
-      await page.getByText("Copied.").waitFor();
-      await screenshot(page, `reveal-copied-${colorScheme}-${width}`);
-      await page.keyboard.press("Escape");
-      await page.getByRole("button", { name: /^Clear now/ }).click();
-    }
-  },
-);
+it.each(looks)("a shown value fits in %s, and moves nothing", async (look, options) => {
+  const { page, open } = await world.admin(company, options);
+  await open(panel);
+  await page.getByLabel("Purpose").selectOption("Debugging");
+  const before = await button(page, "Reveal").boundingBox();
+  const facts = await page.getByText("Last used").last().boundingBox();
+  await reveal(page);
+  expect(await button(page, "Hide").boundingBox()).toEqual(before);
+  expect(await page.getByText("Last used").last().boundingBox()).toEqual(facts);
+  await expectAccessible(page);
+  await expectNoOverflow(page);
+  await screenshot(page, `reveal-${look}`);
+  await button(page, "Copy").click();
+  await page.getByText("Copied.").waitFor();
+  await screenshot(page, `reveal-copied-${look}`);
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^Clear now/ }).click();
+});

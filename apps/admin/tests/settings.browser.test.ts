@@ -1,7 +1,6 @@
 import { operator } from "@repo/hono-api/testing";
 import { beforeAll, describe, expect, it } from "vitest";
-import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { createWorld, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -72,16 +71,4 @@ describe("the settings of a company", () => {
       .waitFor();
     expect(await page.getByRole("switch").count()).toBe(0);
   });
-});
-
-it.each(["light", "dark"] as const)("the settings fit each window in %s", async (colorScheme) => {
-  const { page, open } = await world.owner("acmecorp", { colorScheme });
-  await open(settings("acmecorp"));
-  await page.getByRole("list", { name: "What the store can do" }).waitFor();
-  for (const width of [1280, 390]) {
-    await page.setViewportSize({ width, height: 844 });
-    await expectNoOverflow(page);
-    await screenshot(page, `settings-${colorScheme}-${width}`);
-  }
-  await expectAccessible(page);
 });

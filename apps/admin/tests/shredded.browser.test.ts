@@ -1,7 +1,8 @@
 import { operator } from "@repo/hono-api/testing";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { createWorld, expectNoOverflow, type World } from "./world.ts";
 
 const company = "another-company";
 const list = `/c/${company}/secrets`;

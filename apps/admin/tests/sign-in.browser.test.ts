@@ -5,7 +5,8 @@ import { codeOf } from "@repo/sign-in/authenticator-code";
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { addAuthenticator, createWorld, expectNoOverflow, screenshot, type World } from "./world.ts";
+import { looks, screenshot } from "./looks.ts";
+import { addAuthenticator, createWorld, expectNoOverflow, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -313,39 +314,27 @@ it("T7 Resets a password without being told who exists; old sessions end in the 
   await secretsPage(page);
 });
 
-const sizes = [
-  { width: 1280, height: 800 },
-  { width: 390, height: 844 },
-];
-
-it.each(["light", "dark"] as const)(
-  "in %s, the pages of the sign-in fit each window, and axe finds nothing",
-  async (colorScheme) => {
-    for (const viewport of sizes) {
-      const { page, open } = await world.visitor({ colorScheme, viewport });
-      const look = async (name: string): Promise<void> => {
-        await page.waitForLoadState("networkidle");
-        await expectAccessible(page);
-        await expectNoOverflow(page);
-        await screenshot(page, `${name}-${colorScheme}-${viewport.width}`);
-      };
-      await open("/forgot");
-      await look("forgot");
-      await page.goto(await invite(newAddress()));
-      await page.getByLabel("Your name").waitFor();
-      await look("invitation");
-      const pat = await world.person({ acmecorp: "owner" }, { enrolled: false });
-      await open("/sign-in");
-      await givePassword(page, pat.email, pat.password);
-      await page.getByRole("button", { name: "Authenticator app" }).waitFor();
-      await look("enrol-choose");
-      await page.getByRole("button", { name: "Authenticator app" }).click();
-      const secret = (await page.locator("code").innerText()).replaceAll(" ", "");
-      await page.getByLabel("Code").fill("123");
-      await look("enrol-app");
-      await page.getByLabel("Code").fill(await codeOf(secret));
-      await page.getByRole("list", { name: "Backup codes" }).waitFor();
-      await look("enrol-codes");
-    }
-  },
-);
+it.each(looks)("the pages of the sign-in fit in %s, and axe finds nothing", async (name, options) => {
+  const { page, open } = await world.visitor(options);
+  const look = async (of: string): Promise<void> => {
+    await page.waitForLoadState("networkidle");
+    await expectAccessible(page);
+    await expectNoOverflow(page);
+    await screenshot(page, `${of}-${name}`);
+  };
+  await page.goto(await invite(newAddress()));
+  await page.getByLabel("Your name").waitFor();
+  await look("invitation");
+  const pat = await world.person({ acmecorp: "owner" }, { enrolled: false });
+  await open("/sign-in");
+  await givePassword(page, pat.email, pat.password);
+  await page.getByRole("button", { name: "Authenticator app" }).waitFor();
+  await look("enrol-choose");
+  await page.getByRole("button", { name: "Authenticator app" }).click();
+  const secret = (await page.locator("code").innerText()).replaceAll(" ", "");
+  await page.getByLabel("Code").fill("123");
+  await look("enrol-app");
+  await page.getByLabel("Code").fill(await codeOf(secret));
+  await page.getByRole("list", { name: "Backup codes" }).waitFor();
+  await look("enrol-codes");
+});

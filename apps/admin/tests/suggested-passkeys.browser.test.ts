@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
-import { addAuthenticator, createWorld, screenshot, type World } from "./world.ts";
+import { screenshot } from "./looks.ts";
+import { addAuthenticator, createWorld, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -1,7 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
-import path from "node:path";
 import { whenDone } from "@repo/db/testing";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createBackends, operator, type Backends, type Subdomain } from "@repo/hono-api/testing";
@@ -199,13 +197,6 @@ export async function expectNoOverflow(page: Page): Promise<void> {
     page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   // A page that was just made narrow draws its tables as cards a moment later.
   await expect.poll(overflow).toBeLessThanOrEqual(0);
-}
-
-/** Into tests/screenshots, which is not in the repository. For the eyes of who builds a page. */
-export async function screenshot(page: Page, name: string): Promise<void> {
-  const directory = path.join(import.meta.dirname, "screenshots");
-  mkdirSync(directory, { recursive: true });
-  await page.screenshot({ path: path.join(directory, `${name}.png`) });
 }
 
 let launched: Promise<Browser> | undefined;
