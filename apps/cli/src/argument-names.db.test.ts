@@ -36,6 +36,7 @@ const fitting: Readonly<Record<string, string>> = {
   name: "Ada",
   role: "admin",
   store: "database",
+  state: "on",
   days: "30",
   to: "1",
   at: "never",

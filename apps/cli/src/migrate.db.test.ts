@@ -159,7 +159,7 @@ test("nothing is begun before the companies are named and it is confirmed", slow
     [["cleanup", "--all", "--after-days", "3"], "7 or more"],
     [["cleanup", "--company", "no-such"], "There is no company of one of the names"],
     [["cleanup", "--all"], "No copy was left behind"],
-    [["mirror", "maybe", "--company", company], "set to on or off"],
+    [["mirror", "maybe", "--company", company], "<state> is on or off."],
     [["copy", "--company", "no-such"], 'There is no company "no-such". Nothing was begun.'],
   ] as const) {
     const failure = await failing(["migrate", ...args], environment);

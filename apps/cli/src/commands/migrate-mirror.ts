@@ -15,7 +15,7 @@ far a mirror is behind, and the values that Infisical cannot have. For operators
 ${exitCodesHelp}`,
     examples: ["migrate mirror on --company codewiser", "migrate mirror off --from-file companies.txt"],
     run: async ({ state, json, company, "from-file": file }) => {
-      if (state !== "on" && state !== "off") throw new UsageError("The mirror is set to on or off.");
+      if (state !== "on" && state !== "off") throw new UsageError("<state> is on or off.");
       const companies = await namedCompanies({ company, "from-file": file });
       const isOn = state === "on";
       await withApi("TENANT_SECRETS_OPERATOR_TOKEN", async ({ migrations }) => {
