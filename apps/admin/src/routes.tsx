@@ -14,8 +14,8 @@ import { reasonOf } from "./errors.ts";
 import { findAccount, type Account } from "./frame/account.ts";
 import { NotYoursPage } from "./frame/not-yours-page.tsx";
 import { ErrorPage } from "./frame/error-page.tsx";
-import { platformPlaces } from "./frame/places.ts";
 import type { SessionSignal } from "./frame/session.ts";
+import { readMigrationParams } from "./platform/migration/params.ts";
 import { readListParams } from "./platform/search-params.ts";
 import { readSecretsSearch } from "./secrets/list-search.ts";
 
@@ -68,9 +68,8 @@ const home = createRoute({
   path: "/",
   beforeLoad: ({ context: { account } }) => {
     const [company, ...others] = account.companies;
-    const [place] = platformPlaces;
-    if (company === undefined && account.operator !== undefined && place !== undefined) {
-      throw redirect({ to: place.to, replace: true });
+    if (company === undefined && account.operator !== undefined) {
+      throw redirect({ to: "/platform", replace: true });
     }
     throw company !== undefined && others.length === 0
       ? redirect({ to: "/c/$company/secrets", params: { company: company.subdomain }, replace: true })
@@ -93,7 +92,9 @@ const platform = createRoute({
 const platformHome = createRoute({
   getParentRoute: () => platform,
   path: "/",
-  beforeLoad: () => {
+  beforeLoad: async () => {
+    // With the icons of all places, which the sign-in needs none of.
+    const { platformPlaces } = await import("./frame/places.ts");
     const [place] = platformPlaces;
     throw place === undefined ? notFound() : redirect({ to: place.to, replace: true });
   },
@@ -206,6 +207,17 @@ const platformRoutes = [
     getParentRoute: () => platform,
     path: "companies/$subdomain",
     component: lazyRouteComponent(() => import("./platform/company-page.tsx"), "CompanyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "migrations",
+    validateSearch: readMigrationParams,
+    component: lazyRouteComponent(() => import("./platform/migration/migrations-page.tsx"), "MigrationsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "migrations/$run",
+    component: lazyRouteComponent(() => import("./platform/migration/migration-page.tsx"), "MigrationPage"),
   }),
   createRoute({
     getParentRoute: () => platform,

@@ -33,6 +33,8 @@ const pages = [
   "/platform/companies/acmecorp",
   "/platform/people",
   "/platform/keys",
+  "/platform/migrations",
+  "/platform/migrations/0198c0de-0000-7000-8000-000000000001",
   "/platform/audit-log",
   "/platform/search",
   "/platform/runs",

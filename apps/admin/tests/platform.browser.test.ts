@@ -22,6 +22,7 @@ const addresses = [
   "/platform/companies/new",
   "/platform/companies/acmecorp",
   "/platform/keys",
+  "/platform/migrations",
   "/platform/audit-log",
   "/platform/search",
   "/platform/runs",

@@ -97,13 +97,14 @@ export {
   type UserQuery,
 } from "./operations/people.ts";
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
-export { FindingCode, findingMeanings } from "./operations/migration-findings.ts";
+export { countsInWords, findingMeanings } from "./operations/migration-findings.ts";
 export {
   type CompanyMigration,
   CompanyMigrationResult,
   type CompanyStore,
   type CompanyStoresQuery,
   type Finding,
+  FindingCode,
   maxFindings,
   type MigrationCompaniesQuery,
   type MigrationCounts,

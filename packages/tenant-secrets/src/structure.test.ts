@@ -28,6 +28,7 @@ const layers = [
   "client.ts",
   "files.ts",
   "http.ts",
+  "migration-findings.ts",
   "operator.ts",
   "assembly",
   "assemble.ts",
@@ -127,6 +128,12 @@ test("what pages read files and values with loads no schema library, which would
 
 test("the names of audited actions, which pages put into words, load nothing", () => {
   expect(librariesOf([entryOf("@repo/tenant-secrets/audit-actions")])).toEqual(["@repo/audit-log/actions"]);
+});
+
+test("the findings of migrations, which pages show, load nothing", () => {
+  expect(librariesOf([entryOf("@repo/tenant-secrets/migration-findings")])).toEqual([
+    "@repo/catalog/migration-findings",
+  ]);
 });
 
 test("the benchmarks load no test runner, and the contract of stores does", () => {

@@ -7,7 +7,7 @@ import { download } from "../ui/download.ts";
 import { Select, TextField } from "../ui/field.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { useSecondsUntil } from "../ui/time.tsx";
-import { Command } from "./command.tsx";
+import { Command } from "../ui/command.tsx";
 import { collectExport, type ExportProgress } from "./export-file.ts";
 import { dayAfter, dayOf, startOfDay, type Span } from "./span.ts";
 

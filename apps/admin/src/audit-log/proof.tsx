@@ -6,7 +6,7 @@ import { useTRPC } from "../api.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
-import { Command } from "./command.tsx";
+import { Command } from "../ui/command.tsx";
 
 type Proof = ApiAnswers["audit"]["proof"];
 

@@ -1,6 +1,7 @@
 import type { LinkProps } from "@tanstack/react-router";
 import {
   Activity,
+  ArrowRightLeft,
   Bot,
   Building2,
   CheckCheck,
@@ -41,6 +42,7 @@ export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">
   { to: "/platform/companies", label: "Companies", icon: Building2 },
   { to: "/platform/people", label: "People", icon: Users },
   { to: "/platform/keys", label: "Keys", icon: FileKey },
+  { to: "/platform/migrations", label: "Migrations", icon: ArrowRightLeft },
   { to: "/platform/audit-log", label: "Audit log", icon: ScrollText },
   { to: "/platform/search", label: "Search by value", icon: TextSearch },
   { to: "/platform/runs", label: "Long work", icon: ListChecks },

@@ -58,12 +58,20 @@ export function WorkClock(): ReactNode {
 }
 
 function RunItem({ run }: { readonly run: Run }): ReactNode {
-  const { title, state, phase, done, total, startedAt, finishedAt, requestedBy, error } = run;
+  const { id, kind, title, state, phase, done, total, startedAt, finishedAt, requestedBy, error } = run;
   const [word, tone] = runStates[state];
   return (
     <li className="grid gap-1.5">
       <div className="flex items-start gap-2">
-        <span className="flex-1 font-medium">{title}</span>
+        <span className="flex-1 font-medium">
+          {kind === "migrate" ? (
+            <Link to="/platform/migrations/$run" params={{ run: id }} className="text-accent hover:underline">
+              {title}
+            </Link>
+          ) : (
+            title
+          )}
+        </span>
         <Badge tone={tone}>{word}</Badge>
       </div>
       {finishedAt === undefined && <Progress label={phase} done={done} total={total} />}

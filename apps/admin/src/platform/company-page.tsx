@@ -12,6 +12,7 @@ import { Time } from "../ui/time.tsx";
 import { CompanyPeople } from "./company-people.tsx";
 import { CompanySettings } from "./company-settings.tsx";
 import { CompanyShutdown } from "./company-shutdown.tsx";
+import { CompanyStoreSection } from "./migration/company-store.tsx";
 import { Facts } from "./section.tsx";
 import { stateOf, storeWords, type Company } from "./words.ts";
 
@@ -41,6 +42,7 @@ export function CompanyPage(): ReactNode {
               </Notice>
             )}
             <Facts facts={factsOf(company)} />
+            {company.shreddedAt === undefined && <CompanyStoreSection company={subdomain} />}
             <CompanyPeople company={subdomain} />
             {company.shreddedAt === undefined && <CompanySettings company={company} />}
             <CompanyShutdown company={company} />

@@ -58,7 +58,8 @@ export function RunsPage(): ReactNode {
             <>
               {runs.length === ended.length && (
                 <EmptyState icon={ListChecks} title="No long work goes on">
-                  Rotations of keys and imports are here while they go on. They need no page that is open.
+                  Rotations of keys, imports and migrations are here while they go on. They need no page that
+                  is open.
                 </EmptyState>
               )}
               {runs.filter(isUnfinished).map((run) => (
@@ -82,13 +83,23 @@ export function RunsPage(): ReactNode {
   );
 }
 
-function RunTitle({ run: { title, company, keyVersion } }: { readonly run: Run }): ReactNode {
+function RunTitle({ run: { id, kind, title, company, keyVersion } }: { readonly run: Run }): ReactNode {
   return (
     <span className="grid">
-      <span className="font-medium">
-        {title}
-        {keyVersion !== undefined && ` to version ${keyVersion}`}
-      </span>
+      {kind === "migrate" ? (
+        <Link
+          to="/platform/migrations/$run"
+          params={{ run: id }}
+          className="justify-self-start font-medium text-accent hover:underline"
+        >
+          {title}
+        </Link>
+      ) : (
+        <span className="font-medium">
+          {title}
+          {keyVersion !== undefined && ` to version ${keyVersion}`}
+        </span>
+      )}
       {company !== undefined && (
         <Link
           to="/platform/companies/$subdomain"

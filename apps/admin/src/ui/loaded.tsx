@@ -1,10 +1,14 @@
-import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ErrorNotice } from "./notice.tsx";
 import { SkeletonRows } from "./skeleton.tsx";
 
 interface LoadedProps<Data> {
-  readonly query: Pick<UseQueryResult<Data, unknown>, "data" | "error" | "refetch">;
+  /** What of a query it needs. */
+  readonly query: {
+    readonly data: Data | undefined;
+    readonly error: unknown;
+    readonly refetch: () => unknown;
+  };
   readonly children: (data: Data) => ReactNode;
   /** Until the answer is there. Default: rows. */
   readonly skeleton?: ReactNode;

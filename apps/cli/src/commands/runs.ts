@@ -11,6 +11,7 @@ export const listCommand = defineCommand({
   positionals: [],
   options: {
     company: { type: "string", value: "subdomain", help: "Those of this company alone" },
+    kind: { type: "string", value: "kind", help: "Those of this kind, such as migrate" },
     unfinished: { type: "boolean", help: "Those that are neither done nor cancelled" },
     recent: { type: "boolean", help: "Those that are unfinished or ended within seven days" },
     limit: { type: "string", value: "number", help: "How many, 1 to 200; 50 unless given" },
@@ -23,12 +24,12 @@ whether a process is at it. For operators.`,
     "runs list --company acmecorp --recent",
     "runs list --limit 10 --json",
   ],
-  run: async ({ company, unfinished, recent, before, limit: given, json }) => {
+  run: async ({ company, kind, unfinished, recent, before, limit: given, json }) => {
     const limit = given === undefined ? {} : { limit: Number(given) };
     if (given !== undefined && !/^[1-9]\d{0,2}$/.test(given))
       throw new UsageError("--limit is a number, 1 to 200.");
     const { runs } = await withApi(credential, (api) =>
-      api.runs.list.query({ company, unfinished, recent, before, ...limit }),
+      api.runs.list.query({ company, kind, unfinished, recent, before, ...limit }),
     );
     if (json) return printJson({ runs });
     if (runs.length === 0) return print("There are none.");

@@ -55,7 +55,7 @@ export function createResults(
     },
     printRest: async () => {
       const page = await walk(() => true);
-      if (!json && codes.size > 0) print(`\n${await meaningsText(codes)}`);
+      if (!json && codes.size > 0) print(`\n${meaningsText(codes)}`);
       if (!json && page.foldersWithoutCompany.length > 0)
         remark(`Folders in /tenants that belong to no company: ${page.foldersWithoutCompany.join(", ")}`);
       return page;

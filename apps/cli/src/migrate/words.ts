@@ -1,4 +1,5 @@
 import type { CompanyMigration, Finding, FindingCode, MigrationRequest } from "@repo/catalog";
+import { countsInWords, findingMeanings } from "@repo/catalog/migration-findings";
 
 /** Requests to Infisical for one company, by what is done with it; changed secrets come on top. */
 const callsOfCompany = { plan: 1, copy: 2, verify: 1, switch: 5, rollback: 4, cleanup: 3 } as const;
@@ -39,38 +40,6 @@ function durationText(seconds: number): string {
   return minutes < 90 ? `about ${minutes} minutes` : `about ${Math.round(minutes / 60)} hours`;
 }
 
-/** What each count says, in the order in which they are said. */
-const countWords = {
-  inFolder: "in the folder",
-  inDatabase: "in the database",
-  equal: "equal",
-  onlyInFolder: "only in the folder",
-  newerInFolder: "newer in the folder",
-  removedInFolder: "removed in the folder",
-  newerInDatabase: "newer in the database",
-  onlyInDatabase: "only in the database",
-  removedInDatabase: "removed in the database",
-  blocked: "not to be moved",
-  stays: "staying in Infisical",
-  unopenable: "not decrypted",
-} as const;
-
-type CountName = keyof typeof countWords;
-const countNames: readonly CountName[] = [
-  "inFolder",
-  "inDatabase",
-  "equal",
-  "onlyInFolder",
-  "newerInFolder",
-  "removedInFolder",
-  "newerInDatabase",
-  "onlyInDatabase",
-  "removedInDatabase",
-  "blocked",
-  "stays",
-  "unopenable",
-];
-
 /** What became of one company, with its findings on lines of their own. */
 export function companyText({ company, state, attempts, error, result }: CompanyMigration): string {
   const { subdomain } = company;
@@ -80,11 +49,7 @@ export function companyText({ company, state, attempts, error, result }: Company
   }
   const { counts, moved, from, to, heldMs, moreFindings } = result;
   const said = [
-    ...countNames.flatMap((name) =>
-      counts[name] > 0 || name === "inFolder" || name === "inDatabase"
-        ? [`${counts[name]} ${countWords[name]}`]
-        : [],
-    ),
+    ...countsInWords(counts),
     ...(moved > 0 ? [`${moved} moved`] : []),
     from === to ? `store ${to}` : `store ${from} → ${to}`,
     ...(heldMs === undefined ? [] : [`writes held for ${heldMs} ms`]),
@@ -107,7 +72,6 @@ function findingText({ code, secretKey, detail }: Finding): string {
 }
 
 /** What the findings mean, and what to do about them: each sentence once. */
-export async function meaningsText(codes: ReadonlySet<FindingCode>): Promise<string> {
-  const { findingMeanings } = await import("@repo/catalog");
+export function meaningsText(codes: ReadonlySet<FindingCode>): string {
   return [...codes].map((code) => `${code}: ${findingMeanings[code].sentence}`).join("\n");
 }

@@ -36,6 +36,8 @@ export const pages = [
   `/platform/companies/:company{[a-z0-9-]{1,63}}`,
   "/platform/people",
   "/platform/keys",
+  "/platform/migrations",
+  "/platform/migrations/:run{[0-9a-f-]{36}}",
   "/platform/audit-log",
   "/platform/search",
   "/platform/runs",

@@ -1,4 +1,4 @@
-import { z } from "zod";
+// Pages load it as well, so that it imports no zod.
 
 /** `blocks`: the company cannot be switched with it. `loses`: what the other side has no place for. `tells`: nothing has to be done. */
 type Severity = "blocks" | "loses" | "tells";
@@ -148,7 +148,41 @@ export const findingMeanings = {
 
 export type FindingCode = keyof typeof findingMeanings;
 
-/** The codes of findings. */
-export const FindingCode = z.custom<FindingCode>(
-  (code) => typeof code === "string" && Object.hasOwn(findingMeanings, code),
-);
+/** What each count of a company's secrets says, in the order in which they are said. */
+const countWords = {
+  inFolder: "in the folder",
+  inDatabase: "in the database",
+  equal: "equal",
+  onlyInFolder: "only in the folder",
+  newerInFolder: "newer in the folder",
+  removedInFolder: "removed in the folder",
+  newerInDatabase: "newer in the database",
+  onlyInDatabase: "only in the database",
+  removedInDatabase: "removed in the database",
+  blocked: "not to be moved",
+  stays: "staying in Infisical",
+  unopenable: "not decrypted",
+} as const;
+
+type CountName = keyof typeof countWords;
+const countNames: readonly CountName[] = [
+  "inFolder",
+  "inDatabase",
+  "equal",
+  "onlyInFolder",
+  "newerInFolder",
+  "removedInFolder",
+  "newerInDatabase",
+  "onlyInDatabase",
+  "removedInDatabase",
+  "blocked",
+  "stays",
+  "unopenable",
+];
+
+/** How the secrets of a company stand, such as "3 in the folder": the two sides always, the others where there are some. */
+export function countsInWords(counts: Readonly<Record<CountName, number>>): readonly string[] {
+  return countNames
+    .filter((name) => counts[name] > 0 || name === "inFolder" || name === "inDatabase")
+    .map((name) => `${counts[name]} ${countWords[name]}`);
+}

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SecretStoreName } from "../vocabulary/names.ts";
 import { company } from "./fields.ts";
-import { FindingCode } from "./migration-findings.ts";
+import { type FindingCode as Code, findingMeanings } from "./migration-findings.ts";
 import { operation, type InputOf } from "./operation.ts";
 
 /** What a migration does with each of its companies. */
@@ -42,6 +42,12 @@ const MigrationCounts = z.object({
   bytes: Count,
 });
 export type MigrationCounts = Readonly<z.infer<typeof MigrationCounts>>;
+
+/** The codes of findings. */
+export const FindingCode = z.custom<Code>(
+  (code) => typeof code === "string" && Object.hasOwn(findingMeanings, code),
+);
+export type FindingCode = Code;
 
 const Finding = z.object({
   code: FindingCode,
@@ -153,6 +159,7 @@ const leave = z
   .default([])
   .describe("Secrets that may be left behind in Infisical, by name");
 
+const planned = z.enum(["copy", "switch", "rollback", "cleanup"]);
 const target = z.enum(["hybrid", "database"]);
 const start = { kind: "mutation", verb: "companies", output: started } as const;
 
@@ -164,7 +171,7 @@ export const migrationOperations = {
     input: z.strictObject({
       ...scope,
       /** For which verb. */
-      before: z.enum(["copy", "switch", "rollback", "cleanup"]).default("switch"),
+      before: planned.default("switch"),
     }),
   }),
 
@@ -238,6 +245,10 @@ export const migrationOperations = {
     }),
     output: z.object({
       verb: MigrationVerb,
+      /** Of a plan: what was planned. */
+      before: planned.optional(),
+      /** Of a switch or a rollback: the store that companies were to have. */
+      to: SecretStoreName.optional(),
       companies: z.array(CompanyMigration).readonly(),
       counts: z.object({ waiting: Count, done: Count, blocked: Count, failed: Count }),
       /** Names of folders in /tenants that belong to no company, as far as this migration looked. */

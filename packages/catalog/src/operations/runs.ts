@@ -49,6 +49,8 @@ export const runOperations = {
     verb: "describe",
     input: z.strictObject({
       company: company.optional(),
+      /** Such as "migrate"; of an unknown kind there is none. */
+      kind: z.string().max(100).optional(),
       /** Those that are neither done nor cancelled. */
       unfinished: z.boolean().optional(),
       /** Those that are unfinished or ended within seven days. */

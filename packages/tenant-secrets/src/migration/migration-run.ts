@@ -127,7 +127,7 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
 
   return defineRun(database, {
     kind: "migrate",
-    title: "Migration of companies",
+    title: (input) => `Migration: ${titleOf(input)}`,
     concerns: "platform",
     verb: "companies",
     cancellable: true,
@@ -192,6 +192,28 @@ function perform(input: MigrationInput, work: CompanyWork): Promise<CompanyOutco
       return cleanUpCompany(work);
   }
 }
+
+function titleOf({ verb, before, to }: MigrationInput): string {
+  switch (verb) {
+    case "plan":
+      return `plan before ${verbTitles[before]}`;
+    case "switch":
+    case "rollback":
+      return `${verbTitles[verb]} to ${to === "infisical" ? "Infisical" : `the ${to} store`}`;
+    case "copy":
+    case "verify":
+    case "cleanup":
+      return verbTitles[verb];
+  }
+}
+
+const verbTitles = {
+  copy: "copy",
+  verify: "verify",
+  switch: "switch",
+  rollback: "roll back",
+  cleanup: "clean up",
+} as const;
 
 type NextCompany =
   | { readonly state: "due"; readonly id: string }

@@ -12,6 +12,7 @@ import {
   type MigrationRequest,
   type MigrationVerb,
   notFound,
+  type SecretStoreName,
   Subdomain,
   TenantSecretsError,
 } from "@repo/catalog";
@@ -50,6 +51,10 @@ export interface Migrations {
 
 export interface MigrationPage {
   readonly verb: MigrationVerb;
+  /** Of a plan: what was planned. */
+  readonly before?: MigrationInput["before"] | undefined;
+  /** Of a switch or a rollback: the store that companies were to have. */
+  readonly to?: SecretStoreName | undefined;
   readonly companies: readonly CompanyMigration[];
   readonly counts: Readonly<Record<CompanyMigration["state"], number>>;
   /** Names of folders in /tenants that belong to no company, as far as this migration looked. */
@@ -133,11 +138,13 @@ export function createMigrations(operations: Operations, run: MigrationRun, cata
         async (across) => {
           const page = await across(async (statements) => {
             const row = await findRun(statements, query.run);
-            const { verb } = MigrationInput.parse(row.input);
+            const { verb, before, to } = MigrationInput.parse(row.input);
             const { foldersWithoutCompany } = run.factsOf(row);
             const found = await selectPage(statements, query);
             return {
               verb,
+              before: verb === "plan" ? before : undefined,
+              to: verb === "switch" || verb === "rollback" ? to : undefined,
               companies: found,
               counts: await selectCounts(statements, query.run),
               foldersWithoutCompany,

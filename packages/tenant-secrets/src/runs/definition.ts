@@ -77,8 +77,8 @@ export type PlatformVerb = "companies" | "rotate";
 export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   /** Also the task name of its jobs. */
   readonly kind: string;
-  /** What a page calls it, such as "Rotation of a company's key". */
-  readonly title: string;
+  /** What a page calls a run, such as "Rotation of a company's key"; by its input where runs of the kind differ. */
+  readonly title: string | ((input: Input) => string);
   /** `company`: the subject is the id of a company, whose people see its runs. `platform`: operators alone do. */
   readonly concerns: "company" | "platform";
   /** The version of the key that a run makes, once its facts have it. */

@@ -118,13 +118,14 @@ export function createRunControl(
 
   return {
     work: Object.fromEntries(kinds.flatMap(({ kind, work }) => (work === undefined ? [] : [[kind, work]]))),
-    list: async (caller, { company: subdomain, unfinished, recent, before, limit }) => {
+    list: async (caller, { company: subdomain, kind, unfinished, recent, before, limit }) => {
       const { allowed, company } = await visibleTo(caller, subdomain);
       return database
         .acrossCompanies((statements) => {
           const ofPage = before === undefined ? undefined : olderThan(statements, { before, allowed });
+          const ofKind = kind === undefined ? undefined : eq(runs.kind, kind);
           const open = unfinished === true ? isNull(runs.finishedAt) : undefined;
-          const where = and(allowed, ofPage, open, recent === true ? isRecent : undefined);
+          const where = and(allowed, ofPage, ofKind, open, recent === true ? isRecent : undefined);
           return select(statements, { where, limit, company: company?.id });
         })
         .catch(throwTenantSecretsError);

@@ -11,7 +11,7 @@ const { companies, operators, runs } = tables;
 /** What a kind of runs is called, and what its runs are about. */
 export type DescribedKind = Pick<
   Run<never, object, never>,
-  "kind" | "title" | "concerns" | "keyVersionOf" | "cancellable" | "inBackground"
+  "kind" | "titleOf" | "concerns" | "keyVersionOf" | "cancellable" | "inBackground"
 >;
 
 export interface SelectedRuns {
@@ -55,7 +55,7 @@ export function createRunDescriptions(kinds: readonly DescribedKind[]): RunDescr
     return {
       id,
       kind,
-      title: known?.title ?? kind,
+      title: known?.titleOf(row) ?? kind,
       subject,
       company: subdomain === null ? undefined : { subdomain },
       keyVersion: known?.keyVersionOf(row),

@@ -46,8 +46,10 @@ export interface Drive<Tools> {
 /** One kind of long-running work, whose runs can be started, found and driven. */
 export interface Run<Input, Facts, Tools> extends Pick<
   RunDefinition<Input, Facts, string, Tools>,
-  "kind" | "title" | "concerns" | "verb" | "cancellable"
+  "kind" | "concerns" | "verb" | "cancellable"
 > {
+  /** What a page calls the run. */
+  titleOf(run: Pick<RunRow, "input">): string;
   /** The version of the key that a run makes; undefined where there is none, or none yet. */
   keyVersionOf(run: Pick<RunRow, "facts">): number | undefined;
   /** What the phases of a run have gathered so far. */
@@ -204,7 +206,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
 
   return {
     kind,
-    title,
+    titleOf: ({ input }) => (typeof title === "string" ? title : title(definition.input.parse(input))),
     concerns,
     verb,
     cancellable,

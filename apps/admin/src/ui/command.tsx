@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Copy } from "../ui/copy.tsx";
+import { Copy } from "./copy.tsx";
 
 /** A command, to be copied as it is. */
 export function Command({ text }: { readonly text: string }): ReactNode {

@@ -1,0 +1,1 @@
+export { countsInWords, type FindingCode, findingMeanings } from "@repo/catalog/migration-findings";
