@@ -45,6 +45,8 @@ export interface CompanyWork {
   readonly takeNewest: boolean;
   /** Undefined where nothing is to be said of the folder itself. */
   readonly tree: FolderTree | undefined;
+  /** Before a second look at what surprises, in milliseconds. Undefined: each look has a default of its own. */
+  readonly againMs: number | undefined;
 }
 
 /** What became of a company. A blocked one is as it was before, and its findings say why. */

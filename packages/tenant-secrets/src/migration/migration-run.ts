@@ -1,4 +1,4 @@
-import { and, asc, count, eq, isNull, lte, or, sql } from "drizzle-orm";
+import { and, asc, eq, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import type { BulkClient, InfisicalClient } from "@repo/infisical";
@@ -20,6 +20,7 @@ import { planCompany } from "./plan.ts";
 import { type FinishedCompany, signMigrationReport } from "./report.ts";
 import { rollbackCompany } from "./rollback.ts";
 import { switchCompany } from "./switch.ts";
+import { countAll, countFinished, type DueCompany, nextCompany, type NextCompany } from "./turns.ts";
 import { verifyCompany } from "./verify.ts";
 
 const { companies, migrationCompanies, runs } = tables;
@@ -35,6 +36,8 @@ export type MigrationFacts = z.infer<typeof Facts>;
 /** How a process drives a migration: a job leaves it to the next one after some time, so that other jobs are done as well. */
 export interface MigrationTools {
   readonly sliceMs: number;
+  /** How long a difference, or a folder that was not empty before, is left alone before a second look. Default: some seconds */
+  readonly againMs?: number;
 }
 
 export type MigrationRun = Run<MigrationInput, MigrationFacts, MigrationTools>;
@@ -70,11 +73,11 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
   let client: BulkClient | undefined;
 
   /** One company's turn. @returns undefined if it is to be repeated later */
-  const workOn = async (step: Step, id: string, { folders, tree }: Shared): Promise<Turn> => {
+  const workOn = async (step: Step, id: string, shared: Shared): Promise<Turn> => {
     try {
       const company = await companyById(rows, id);
       const { takeNewest } = step.input;
-      const work: CompanyWork = { parts, folders, step, company, takeNewest, tree };
+      const work: CompanyWork = { parts, step, company, takeNewest, ...shared };
       const { state, result } = await perform(step.input, work);
       return { state, result };
     } catch (thrown) {
@@ -86,7 +89,7 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
     }
   };
 
-  const companiesPhase = async (step: Step, { sliceMs }: MigrationTools): Promise<Entered> => {
+  const companiesPhase = async (step: Step, { sliceMs, againMs }: MigrationTools): Promise<Entered> => {
     const startedAt = performance.now();
     client ??= infisical.bulk();
     const whileWaiting = () => step.commit(() => Promise.resolve());
@@ -99,17 +102,21 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
       signal: step.signal,
     });
     const tree = await treeFor(step, folders);
+    let { next, finished } = await step.commit(async (statements) => ({
+      next: await nextCompany(statements, step.run.id),
+      finished: await countFinished(statements, step.run.id),
+    }));
     for (let worked = 0; ; worked += 1) {
-      const next = await step.commit((statements) => nextCompany(statements, step.run.id));
       if (next.state === "none") return step.enter({ phase: "report" });
       // At least one company, so that a slow walk through the folders does not use up every slice.
       const isLate = worked > 0 && performance.now() - startedAt > sliceMs;
       if (next.state === "later" || isLate) {
         const notBefore = next.state === "later" ? next.at : atOnce;
-        return step.enter({ phase: "companies", notBefore, total: await countAll(step) });
+        const total = await step.commit((statements) => countAll(statements, step.run.id));
+        return step.enter({ phase: "companies", notBefore, total });
       }
-      const turn = await workOn(step, next.id, { folders, tree });
-      await finish(step, next.id, turn);
+      const turn = await workOn(step, next.id, { folders, tree, againMs });
+      ({ next, finished } = await finish(step, next, { turn, finished }));
     }
   };
 
@@ -162,10 +169,7 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
   });
 }
 
-interface Shared {
-  readonly folders: BulkFolders;
-  readonly tree: FolderTree | undefined;
-}
+type Shared = Pick<CompanyWork, "folders" | "tree" | "againMs">;
 
 type Turn =
   | CompanyOutcome
@@ -215,49 +219,32 @@ const verbTitles = {
   cleanup: "clean up",
 } as const;
 
-type NextCompany =
-  | { readonly state: "due"; readonly id: string }
-  | { readonly state: "later"; readonly at: Date }
-  | { readonly state: "none" };
-
-async function nextCompany(statements: Statements, runId: string): Promise<NextCompany> {
-  const waiting = and(eq(migrationCompanies.runId, runId), eq(migrationCompanies.state, "waiting"));
-  const due = or(isNull(migrationCompanies.notBefore), lte(migrationCompanies.notBefore, sql`now()`));
-  const [next] = await statements
-    .select({ id: migrationCompanies.companyId })
-    .from(migrationCompanies)
-    .where(and(waiting, due))
-    .orderBy(asc(migrationCompanies.companyId))
-    .limit(1);
-  if (next !== undefined) return { state: "due", id: next.id };
-  const [later] = await statements
-    .select({ at: migrationCompanies.notBefore })
-    .from(migrationCompanies)
-    .where(waiting)
-    .orderBy(asc(migrationCompanies.notBefore))
-    .limit(1);
-  return later?.at == null ? { state: "none" } : { state: "later", at: later.at };
+interface Finished {
+  readonly next: NextCompany;
+  /** How many companies are finished. */
+  readonly finished: number;
 }
 
-async function finish(step: Step, companyId: string, turn: Turn): Promise<void> {
+/** Stores what became of a company, and finds the next one, in one transaction. */
+async function finish(
+  step: Step,
+  { id, attempts: before }: DueCompany,
+  { turn, finished: finishedBefore }: { readonly turn: Turn; readonly finished: number },
+): Promise<Finished> {
   const { verb } = step.input;
-  const ofCompany = and(
-    eq(migrationCompanies.runId, step.run.id),
-    eq(migrationCompanies.companyId, companyId),
-  );
-  const { attempts: before, finished } = await step.commit((statements) =>
-    selectTurn(statements, step.run.id, companyId),
-  );
+  const ofCompany = and(eq(migrationCompanies.runId, step.run.id), eq(migrationCompanies.companyId, id));
   const attempts = before + (turn.state === "failed" ? 1 : 0);
   const isRepeated = turn.state === "failed" && !turn.isFinal && attempts < maxAttempts;
-  const failuresInRow = isRepeated
+  const finished = finishedBefore + (isRepeated ? 0 : 1);
+  const inRow = isRepeated
     ? step.facts.failuresInRow
     : turn.state === "done"
       ? 0
       : step.facts.failuresInRow + 1;
   const changesStores = verb === "switch" || verb === "rollback" || verb === "cleanup";
-  const isPaused = changesStores && failuresInRow >= mostFailuresInRow;
-  await step.commit(
+  const isPaused = changesStores && inRow >= mostFailuresInRow;
+  const failuresInRow = isPaused ? 0 : inRow;
+  const next = await step.commit(
     async (statements) => {
       await statements
         .update(migrationCompanies)
@@ -271,25 +258,16 @@ async function finish(step: Step, companyId: string, turn: Turn): Promise<void> 
           finishedAt: isRepeated ? null : sql`now()`,
         })
         .where(ofCompany);
+      const found = await nextCompany(statements, step.run.id);
       if (isPaused) await pause(statements, step.run.id);
+      return found;
     },
-    {
-      done: finished + (isRepeated ? 0 : 1),
-      facts: { failuresInRow: isPaused ? 0 : failuresInRow },
-    },
+    { done: finished, ...(failuresInRow !== step.facts.failuresInRow && { facts: { failuresInRow } }) },
   );
-  await step.say(`${finished + (isRepeated ? 0 : 1)} companies`);
-}
-
-async function selectTurn(statements: Statements, runId: string, companyId: string) {
-  const [row] = await statements
-    .select({
-      attempts: sql<number>`max(${migrationCompanies.attempts}) filter (where ${migrationCompanies.companyId} = ${companyId})`,
-      finished: count(migrationCompanies.finishedAt),
-    })
-    .from(migrationCompanies)
-    .where(eq(migrationCompanies.runId, runId));
-  return { attempts: row?.attempts ?? 0, finished: row?.finished ?? 0 };
+  await step.say(`${finished} companies`);
+  // Refused.
+  if (isPaused) await step.commit(() => Promise.resolve());
+  return { next, finished };
 }
 
 /** The next step of the run is refused; `runs.resume` continues with the next company. */
@@ -308,16 +286,6 @@ async function pause(statements: Statements, id: string): Promise<void> {
       errorMessage: message,
     })
     .where(eq(runs.id, id));
-}
-
-async function countAll(step: Step): Promise<number> {
-  const [row] = await step.commit((statements) =>
-    statements
-      .select({ all: count() })
-      .from(migrationCompanies)
-      .where(eq(migrationCompanies.runId, step.run.id)),
-  );
-  return row?.all ?? 0;
 }
 
 async function strayFolders(step: Step, tree: FolderTree): Promise<string[]> {

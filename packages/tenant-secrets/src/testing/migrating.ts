@@ -13,12 +13,12 @@ export const backToHybrid = { verb: "rollback", to: "hybrid", acceptLosses: fals
 export const backToInfisical = { ...backToHybrid, to: "infisical" } as const;
 
 /**
- * Runs whole migrations of companies in this process, without a limit of the rate.
+ * Runs whole migrations of companies in this process, without a limit of the rate. What surprises is looked at again at once.
  *
  * @param sliceMs after which a run is left to its next driver, as jobs do
  */
 export function createMigrator({ secrets: { migrations } }: Pick<Fixture, "secrets">, sliceMs = Infinity) {
-  const tools = { sliceMs };
+  const tools = { sliceMs, againMs: 1 };
 
   /** To its end, with its waits. */
   const drive = async (id: string): Promise<void> => {
