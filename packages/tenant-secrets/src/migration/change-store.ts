@@ -14,7 +14,8 @@ import { endMirror } from "../companies/company-mirror.ts";
 import { lockCompany, StoreChanged } from "../companies/company-lock.ts";
 import { type Comparison, type ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
-import { makeCopiesOfFolder } from "./copy-origin.ts";
+import { comparison } from "./copy.ts";
+import { makeCopiesOfFolder, makeOwn } from "./copy-origin.ts";
 import { driftEvent, driftsSince } from "./drift.ts";
 import { replaceLedger } from "./ledger.ts";
 import {
@@ -55,14 +56,14 @@ export async function changeStore(work: CompanyWork, direction: Direction): Prom
   await refuseShredded(work);
   let moved = 0;
   for (let round = 0; round < maxRounds; round += 1) {
-    const before = await compare(work);
+    const before = await comparison(work);
     const blocking = direction.findings(before);
     if (blocking.length > 0) {
       const findings = blocking.filter((finding) => !before.findings.includes(finding));
       return { state: "blocked", result: resultOf(work, before, { moved, findings }) };
     }
     moved += await direction.bring(work, before);
-    const held = await whileHeld(work, direction);
+    const held = await whileHeld(work, direction, before);
     moved += held.moved;
     if (held.state === "changed") {
       const { found, heldMs, epochAfter } = held;
@@ -88,7 +89,11 @@ type Held =
       "epochAfter"
     > & { readonly heldMs: number });
 
-async function whileHeld(work: CompanyWork, direction: Direction): Promise<Held> {
+async function whileHeld(
+  work: CompanyWork,
+  direction: Direction,
+  { counts: { inFolder: before } }: Comparison,
+): Promise<Held> {
   const { company, parts } = work;
   const heldAt = performance.now();
   const endsAt = await holdWrites(work);
@@ -100,7 +105,9 @@ async function whileHeld(work: CompanyWork, direction: Direction): Promise<Held>
     let found = await compare(work);
     inTime();
     const open = found.secrets.filter(direction.isOpen).length;
-    if (open > mostWhileHeld) return { state: "too much", moved: 0 };
+    // A folder that seems to have become empty is looked at again without a hold.
+    const isEmptied = found.counts.inFolder === 0 && before > 0;
+    if (isEmptied || open > mostWhileHeld) return { state: "too much", moved: 0 };
     let moved = 0;
     if (open > 0) {
       moved = await direction.bring(work, found);
@@ -121,10 +128,11 @@ async function whileHeld(work: CompanyWork, direction: Direction): Promise<Held>
 }
 
 /** One transaction: store, epoch, origins, the ledger, and the event. @returns the new epoch */
-async function flip(work: CompanyWork, to: SecretStoreName, { secrets }: Comparison): Promise<number> {
+async function flip(work: CompanyWork, to: SecretStoreName, found: Comparison): Promise<number> {
   const { parts, step, company } = work;
   const { companyKeys, authentic, audit } = parts;
-  const keys = to === "infisical" ? await companyKeys.usable(company.id) : undefined;
+  const changedSince = to === "hybrid" && company.secretStore === "database" ? changedCopies(found) : none;
+  const keys = to === "infisical" || changedSince.size > 0 ? await companyKeys.usable(company.id) : undefined;
   return authentic.change(async (statements, writer) => {
     await step.hold(statements);
     await lockCompany(statements, company.id);
@@ -136,11 +144,11 @@ async function flip(work: CompanyWork, to: SecretStoreName, { secrets }: Compari
       .where(eq(companies.id, company.id))
       .for("no key update");
     if (row === undefined) throw new StoreChanged();
-    if (keys === undefined) await abandonUnknownWrites(statements, work);
-    else {
-      await refuseOpenWrites(statements, work);
-      await makeCopiesOfFolder(statements, company.id, keys);
-    }
+    if (to !== "infisical") await abandonUnknownWrites(statements, work);
+    else await refuseOpenWrites(statements, work);
+    if (keys !== undefined && to === "infisical") await makeCopiesOfFolder(statements, company.id, keys);
+    if (keys !== undefined && to === "hybrid")
+      await makeOwn(statements, { companyId: company.id, keys }, changedSince);
     const storeEpoch = company.storeEpoch + 1;
     const changed = await changeCompany({ statements, writer }, row, { secretStore: to, storeEpoch });
     const leftIn = to === "infisical" ? ("database" as const) : ("infisical" as const);
@@ -159,7 +167,7 @@ async function flip(work: CompanyWork, to: SecretStoreName, { secrets }: Compari
       subject: step.run.id,
       reason: reasons[to],
     });
-    await replaceLedger(statements, company.id, secrets);
+    await replaceLedger(statements, company.id, found.secrets);
     if (to === "infisical") {
       const events = await endMirror(statements, company.id);
       await audit.recordInTransaction(statements, step.caller, events);
@@ -198,6 +206,16 @@ async function nameLateEdits(
 function undefinedIfUnavailable(error: unknown): undefined {
   if (isStoreUnavailable(error)) return undefined;
   throw error;
+}
+
+const none: ReadonlySet<string> = new Set();
+
+/** Copies whose secret was changed in the folder while it was not read. */
+function changedCopies({ secrets }: Comparison): ReadonlySet<string> {
+  const changed = secrets.filter(
+    ({ standing, database }) => standing === "newer-in-database" && database?.origin === "infisical",
+  );
+  return new Set(changed.map(({ secretKey }) => secretKey));
 }
 
 /** In the event, the store that the company has from there on. */

@@ -1,6 +1,6 @@
 import { tables } from "@repo/db";
 import { and, eq } from "drizzle-orm";
-import { lastFourOf } from "@repo/catalog";
+import { lastFourOf, TenantSecretsError } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { enterCompany } from "../companies/company-lock.ts";
 import { genuineHead, headColumns } from "../stores/database/secret-head.ts";
@@ -20,11 +20,19 @@ const emptyAgainMs = 5000;
 
 /** Fills the database from a company's folder. Nothing that was written here changes. */
 export async function copyCompany(work: CompanyWork): Promise<CompanyOutcome> {
+  if (work.company.secretStore === "database")
+    throw new TenantSecretsError(
+      "NOT_SUPPORTED",
+      "This company is on the database store: what was changed in its folder since does not count.",
+    );
   const before = await comparison(work);
-  if (before.findings.some(({ code }) => code === "FOLDER_EMPTY"))
-    return { state: "blocked", result: resultOf(work, before) };
+  if (isEmptied(before)) return { state: "blocked", result: resultOf(work, before) };
   const { after, moved } = await bringIn(work, before);
   return { state: after.counts.blocked > 0 ? "blocked" : "done", result: resultOf(work, after, { moved }) };
+}
+
+export function isEmptied({ findings }: Pick<Comparison, "findings">): boolean {
+  return findings.some(({ code }) => code === "FOLDER_EMPTY");
 }
 
 /** As `compare`; a folder that was not empty before and seems to be is looked at twice. */
@@ -37,7 +45,7 @@ export async function comparison(work: CompanyWork): Promise<Comparison> {
   );
   const before = [...ledger.values()].filter(({ outsideId }) => outsideId !== null).length;
   if (before === 0) return found;
-  await pause(work.step, emptyAgainMs);
+  await pause(work.step, work.againMs ?? emptyAgainMs);
   const again = await compare(work);
   if (again.counts.inFolder > 0) return again;
   const empty = { code: "FOLDER_EMPTY", detail: `${before} secrets before` } as const;
@@ -61,7 +69,9 @@ export async function bringIn(
   );
   const moved = copied + forgotten;
   const after = moved === 0 ? before : await compare(work);
-  await step.commitIn(company.id, (statements) => replaceLedger(statements, company.id, after.secrets));
+  // What was there a moment ago and is not: the next look decides, and needs the ledger for it.
+  if (before.counts.inFolder === 0 || after.counts.inFolder > 0)
+    await step.commitIn(company.id, (statements) => replaceLedger(statements, company.id, after.secrets));
   return { after, moved };
 }
 

@@ -84,13 +84,14 @@ export async function requireEpoch(statements: Statements, { id, storeEpoch }: C
  */
 export async function settleOutsideWrites({ step, company }: CompanyWork): Promise<void> {
   const inFlight = and(eq(outsideWrites.companyId, company.id), eq(outsideWrites.state, "in-flight"));
+  // A call that is past its deadline is over: its process was killed before it could tell.
+  const isOut = and(inFlight, sql`${outsideWrites.deadlineAt} > clock_timestamp()`);
   const giveUpAt = performance.now() + settleMs;
   for (;;) {
     const found = await step.commit((statements) =>
-      statements.select({ id: outsideWrites.id }).from(outsideWrites).where(inFlight).limit(1),
+      statements.select({ id: outsideWrites.id }).from(outsideWrites).where(isOut).limit(1),
     );
-    if (found.length === 0) return;
-    if (performance.now() >= giveUpAt) break;
+    if (found.length === 0 || performance.now() >= giveUpAt) break;
     await pause(step, pollMs);
   }
   await step.commit((statements) =>

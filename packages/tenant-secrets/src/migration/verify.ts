@@ -5,7 +5,7 @@ import { encodeFields } from "@repo/envelope";
 import type { Finding, SecretStoreName } from "@repo/catalog";
 import type { Comparison, Standing } from "./comparison.ts";
 import { type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
-import { comparison } from "./copy.ts";
+import { comparison, isEmptied } from "./copy.ts";
 import { replaceLedger } from "./ledger.ts";
 import { pause } from "./pause.ts";
 
@@ -36,13 +36,15 @@ export async function verifyCompany(work: CompanyWork): Promise<CompanyOutcome> 
   const { company, step } = work;
   const first = await comparison(work);
   const isClean = (found: Comparison) => !hasDifference(found, company.secretStore);
-  if (!isClean(first)) await pause(step, againMs);
+  if (!isClean(first)) await pause(step, work.againMs ?? againMs);
   const found = isClean(first) ? first : await comparison(work);
   const result = resultOf(work, found, {
     ...digestsOf(found),
     findings: differencesOf(found, company.secretStore),
   });
-  await step.commitIn(company.id, (statements) => replaceLedger(statements, company.id, found.secrets));
+  // Of a folder that only seems to be empty, the ledger is the one trace that it was not.
+  if (!isEmptied(found))
+    await step.commitIn(company.id, (statements) => replaceLedger(statements, company.id, found.secrets));
   if (!isClean(found)) return { state: "blocked", result };
   const verified = { verifiedAt: sql`now()`, verifiedEpoch: company.storeEpoch };
   await step.commit((statements) =>
@@ -69,10 +71,7 @@ function differencesOf({ secrets }: Comparison, store: SecretStoreName): readonl
 }
 
 function hasDifference({ secrets, findings }: Comparison, store: SecretStoreName): boolean {
-  return (
-    secrets.some(({ standing }) => differences[store].has(standing)) ||
-    findings.some(({ code }) => code === "FOLDER_EMPTY")
-  );
+  return secrets.some(({ standing }) => differences[store].has(standing)) || isEmptied({ findings });
 }
 
 /**

@@ -6,6 +6,7 @@ import { systemCaller, TenantSecretsError } from "@repo/catalog";
 import { fingerprint, Plaintext, sameBytes } from "@repo/envelope";
 import { companyIdOf } from "../../companies/company-id.ts";
 import type { CompanyKeys } from "../../keys/company/company-keys.ts";
+import { forgetEntry } from "./outside-writes.ts";
 
 const { companies, outsideWrites } = tables;
 
@@ -108,6 +109,8 @@ export function createOutsideSettlement(dependencies: Dependencies): OutsideSett
         .returning({ id: outsideWrites.id });
       // The process of the change has recorded its outcome meanwhile.
       if (closed.length === 0) return;
+      if (kind === "delete" && outcome.outcome === "success")
+        await forgetEntry(statements, companyId, secretKey);
       const ofChange = kind === "put" ? "secret.write" : "secret.remove";
       const action = isMirror ? "secret.mirror" : ofChange;
       await audit.recordInTransaction(statements, settler, { action, companyId, secretKey, ...outcome });

@@ -10,7 +10,7 @@ import type { Company, CompanyScope } from "../../companies/companies.ts";
 import { StoreChanged } from "../../companies/company-lock.ts";
 import { inEnteredCompany, type DatabaseParts } from "../database/transaction.ts";
 
-const { outsideWrites } = tables;
+const { folderEntries, outsideWrites } = tables;
 
 /** A change of one secret in the company's folder. */
 export interface OutsideChange {
@@ -111,7 +111,7 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
   const settle = (
     { company, caller }: CompanyScope,
     id: string,
-    entry: AuditEntry,
+    entry: AuditEntry & Pick<OutsideChange, "secretKey">,
   ): Promise<"counts" | "given up" | "settled before"> =>
     onRow(company, async (statements) => {
       const [row] = await statements
@@ -120,12 +120,17 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
         .returning({ state: outsideWrites.state });
       if (row === undefined) return (await hasStoreOf(statements, company)) ? "settled before" : "given up";
       if (row.state === "abandoned") return "given up";
+      if (entry.action === "secret.remove") await forgetEntry(statements, company.id, entry.secretKey);
       await audit.recordInTransaction(statements, caller, entry);
       return "counts";
     });
 
-  const withdraw = (company: Company, id: string): Promise<unknown> =>
-    onRow(company, (statements) => statements.delete(outsideWrites).where(ofId(company, id)));
+  /** @param absent the secret key that Infisical does not have, as it says */
+  const withdraw = (company: Company, id: string, absent?: string): Promise<unknown> =>
+    onRow(company, async (statements) => {
+      await statements.delete(outsideWrites).where(ofId(company, id));
+      if (absent !== undefined) await forgetEntry(statements, company.id, absent);
+    });
 
   /** Leaves the row to the job that finds out, unless it looks for the same already. */
   const leaveOpen = (company: Company, id: string): Promise<unknown> =>
@@ -160,8 +165,14 @@ export function createOutsideWrites(parts: DatabaseParts): OutsideWrites {
           try {
             result = await call();
           } catch (error) {
+            const isAbsent =
+              action === "secret.remove" && error instanceof TenantSecretsError && error.code === "NOT_FOUND";
             // What fails here is found by the job, once the deadline has passed.
-            await (isRefusal(error) ? withdraw(company, id) : leaveOpen(company, id)).catch(() => {});
+            await (
+              isRefusal(error)
+                ? withdraw(company, id, isAbsent ? secretKey : undefined)
+                : leaveOpen(company, id)
+            ).catch(() => {});
             throw error;
           }
           const { version, reason } = result;
@@ -199,6 +210,20 @@ export function notSettled(secretKey: string): TenantSecretsError {
     "CONFLICT",
     `It is not known yet what became of a change of ${secretKey} in Infisical: try again in a minute.`,
   );
+}
+
+/**
+ * The ledger of a migration has no entry of a secret that is known to be absent in the folder: a folder that is empty although
+ * its ledger is not is taken for a wrong answer.
+ */
+export async function forgetEntry(
+  statements: Statements,
+  companyId: string,
+  secretKey: string,
+): Promise<void> {
+  await statements
+    .delete(folderEntries)
+    .where(and(eq(folderEntries.companyId, companyId), eq(folderEntries.secretKey, secretKey)));
 }
 
 /** By the wall clock of the database: a transaction may have waited for long. */
