@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import { connectDatabase } from "@repo/db";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
 import { cli, failing, startCli, type Environment, type Outcome } from "./testing/run-cli.ts";
@@ -213,4 +214,36 @@ test("through an API, a job of the server works on it and the command follows", 
   const [stdout, [exitCode]] = await all;
   expect(exitCode).toBe(0);
   expect(stdout).toContain("remote: done: 2 in the folder, 2 in the database, 2 equal, 2 moved");
+});
+
+// Last, since it makes every copy look old.
+test("a cleanup removes the folder of the company that is named, and no other one", slow, async () => {
+  const [company, other] = [await companyInInfisical("cleaned"), await companyInInfisical("kept")];
+  const { migrations } = fixture.secrets.admin;
+  const toDatabase = { verb: "switch", to: "database", leave: [], takeNewest: false } as const;
+  const request = { ...toDatabase, companies: [company, other], ratePerMinute: null };
+  const switching = await migrations.beginHere(operator, request);
+  await migrations.run.drive(switching, { caller: operator, tools: { sliceMs: Infinity } });
+  const { superuserUrl } = fixture;
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  await database.outsideCompanies(
+    (sql) => sql`update company_stores set changed_at = now() - interval '40 days'`,
+  );
+  await database.close();
+  const folders = async () => (await fixture.infisical.listFolders("/tenants")).map(({ name }) => name);
+
+  const dry = await quickly("cleanup", company, "--dry-run");
+  expect(dry).toMatchObject({ exitCode: 0 });
+  expect(dry.stderr).toMatch(/^COMPANY +STORE +COPY IN +SINCE\ncleaned +database +infisical +\d{4}-/);
+  expect(dry.stdout).toContain("cleaned: done: 2 in the folder, 2 in the database, 2 equal");
+  expect(await folders()).toEqual(expect.arrayContaining([company, other]));
+  const wrong = await failing(["migrate", "cleanup", "--company", company, "--folders", "2"], environment);
+  expect(wrong.exitCode).toBe(2);
+
+  const done = await quickly("cleanup", company, "--folders", "1");
+  expect(done).toMatchObject({ exitCode: 0 });
+  expect(done.stdout).toMatch(/^cleaned: done: .*2 moved/);
+  expect(await folders()).not.toContain(company);
+  expect(await folders()).toContain(other);
+  expect(await handle(company).get("CUSTOM_KEY")).toBe("fake-custom-0001");
 });

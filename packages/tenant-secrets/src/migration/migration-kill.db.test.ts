@@ -1,19 +1,43 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { expect, onTestFinished, test } from "vitest";
+import { connectDatabase } from "@repo/db";
+import { whenDone } from "@repo/db/testing";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { expect, test } from "vitest";
+import { assembleTenantSecrets } from "../assemble.ts";
+import { MIGRATION_KILLS } from "../testing/env.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
-import { backToInfisical, copy, createMigrator, toDatabase, toHybrid } from "../testing/migrating.ts";
+import {
+  backToHybrid,
+  backToInfisical,
+  copy,
+  createMigrator,
+  toDatabase,
+  toHybrid,
+} from "../testing/migrating.ts";
+import { createMortal } from "../testing/moving/mortal.ts";
 
 const fixture = await createFixture();
 const migrator = createMigrator(fixture);
-const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
 const { migrations } = fixture.secrets;
+const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
+
+type Doomed = ChildProcessByStdio<Writable, null, null>;
+
+/** The next process to be killed: it loads its code while the one before it works. */
+let next: Doomed | undefined;
+whenDone(async () => void next?.kill("SIGKILL"));
+
+function begin(): Doomed {
+  return spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
+}
 
 /** Drives a migration in a process that kills itself at a commit or a request. @returns whether it did */
 async function runDoomed(run: string, killAt: number): Promise<boolean> {
-  const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  const child = next ?? begin();
+  next = begin();
   const { siteUrl, clientId, clientSecret, projectId } = fixture.emulator;
   const { application: applicationUrl, maintenance: maintenanceUrl } = fixture.urls;
   const infisical = { siteUrl, clientId, clientSecret, projectId };
@@ -23,6 +47,17 @@ async function runDoomed(run: string, killAt: number): Promise<boolean> {
   const [code, signal]: unknown[] = await once(child, "exit");
   expect(signal ?? code).toBe(signal === null ? 0 : "SIGKILL");
   return signal === "SIGKILL";
+}
+
+/** How many points a migration has. */
+async function countPoints(run: string): Promise<number> {
+  const { application: applicationUrl, maintenance: maintenanceUrl } = fixture.urls;
+  const database = connectDatabase({ applicationUrl, maintenanceUrl });
+  const counting = createMortal({ database, infisical: fixture.infisical });
+  const secrets = assembleTenantSecrets({ ...counting, catalog: deliveryChatCatalog });
+  await secrets.migrations.run.drive(run, { caller: operator, tools: { sliceMs: Infinity } });
+  await database.close();
+  return counting.reached();
 }
 
 /** As if the lease, the hold and the deadlines of a killed process had ended by themselves. */
@@ -35,57 +70,69 @@ async function passTime(): Promise<void> {
 
 const values = { CUSTOM_A: "fake-a", CUSTOM_B: "fake-b", CUSTOM_C: "fake-c" } as const;
 
-async function companyOn(store: "infisical" | "database"): Promise<string> {
+/** A company whose folder and rows differ wherever its history lets them. */
+async function companyOn(history: readonly Parameters<typeof migrator.migrate>[1][]): Promise<string> {
   const subdomain = await fixture.company("infisical");
   const acme = fixture.secrets.company(subdomain, product);
   await acme.set("CUSTOM_A", values.CUSTOM_A);
   await acme.set("CUSTOM_GONE", "fake-gone");
-  if (store === "database") await migrator.migrate([subdomain], toDatabase);
+  for (const step of history) await migrator.migrate([subdomain], step);
   await acme.set("CUSTOM_B", values.CUSTOM_B);
   await acme.set("CUSTOM_C", values.CUSTOM_C);
   await acme.remove("CUSTOM_GONE");
+  await fixture.superuser`update company_stores set changed_at = now() - interval '40 days'`;
   return subdomain;
 }
 
+const outward = { ...backToInfisical, acceptLosses: true } as const;
+const cleanup = { verb: "cleanup", afterDays: 30, folders: 1 } as const;
+
 const directions = [
-  { name: "a copy", from: "infisical", to: "infisical", request: copy, epochs: 0 },
-  { name: "a switch to hybrid", from: "infisical", to: "hybrid", request: toHybrid, epochs: 1 },
-  { name: "a switch to the database", from: "infisical", to: "database", request: toDatabase, epochs: 1 },
-  {
-    name: "a rollback to Infisical",
-    from: "database",
-    to: "infisical",
-    request: { ...backToInfisical, acceptLosses: true },
-    epochs: 1,
-  },
+  { name: "a copy", history: [], request: copy, to: "infisical" },
+  { name: "a switch to hybrid", history: [], request: toHybrid, to: "hybrid" },
+  { name: "a switch to the database", history: [], request: toDatabase, to: "database" },
+  { name: "a rollback to hybrid", history: [toDatabase], request: backToHybrid, to: "hybrid" },
+  { name: "a rollback to Infisical", history: [toDatabase], request: outward, to: "infisical" },
+  { name: "a cleanup of a folder", history: [toDatabase], request: cleanup, to: "database" },
+  { name: "a cleanup of rows", history: [toDatabase, outward], request: cleanup, to: "infisical" },
 ] as const;
 
-// Every fifth point, each direction beginning at another one: all of them take minutes.
-test.each(directions.map((direction, first) => ({ ...direction, first: first % 5 })))(
+/** Of each direction: one point, another one in each run; or all points, and some of them once more. */
+function chosenOf(points: number): readonly number[] {
+  const random = (count: number) => Array.from({ length: count }, () => Math.floor(points * Math.random()));
+  const everyPoint = Array.from({ length: points }, (_, point) => point);
+  return MIGRATION_KILLS === "all" ? [...everyPoint, ...random(15)] : random(1);
+}
+
+test.each(directions)(
   "$name that is killed at a commit or a request is completed by the next process, and changes the store once",
-  { timeout: 240_000 },
-  async ({ from, to, request, epochs, first }) => {
-    let points = 0;
-    for (let killAt = first, killed = true; killed; killAt += 5, points += 1) {
-      const subdomain = await companyOn(from);
-      const { storeEpoch: before } =
-        (await migrations.status(operator, { company: subdomain, limit: 1 }))[0] ?? {};
-      const run = await migrations.begin(operator, {
-        ...request,
-        companies: [subdomain],
-        ratePerMinute: null,
-      });
-      killed = await runDoomed(run, killAt);
+  { timeout: MIGRATION_KILLS === "all" ? 1_800_000 : 120_000 },
+  async ({ name, history, to, request }) => {
+    const started = async () => {
+      const company = await companyOn(history);
+      const [before] = await migrations.status(operator, { company, limit: 1 });
+      const run = await migrations.begin(operator, { ...request, companies: [company], ratePerMinute: null });
+      return { company, run, epoch: (before?.storeEpoch ?? 0) + (before?.store === to ? 0 : 1) };
+    };
+    const points = await countPoints((await started()).run);
+    const killed: number[] = [];
+    for (const killAt of chosenOf(points)) {
+      const { company, run, epoch } = await started();
+      if (await runDoomed(run, killAt)) killed.push(killAt);
       await passTime();
       await migrator.drive(run);
+      const where = `killed at point ${killAt} of ${points}`;
       const { companies } = await migrations.companies(operator, { run, limit: 1 });
-      expect(companies[0]).toMatchObject({ state: "done" });
-      const [state] = await migrations.status(operator, { company: subdomain, limit: 1 });
-      expect(state).toMatchObject({ store: to, storeEpoch: (before ?? 0) + epochs, isHeld: false });
-      const acme = fixture.another().company(subdomain, product);
-      expect(await acme.getMany(["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"])).toEqual(values);
-      expect(await acme.find("CUSTOM_GONE")).toBeUndefined();
+      expect(companies[0], where).toMatchObject({ state: "done" });
+      const [state] = await migrations.status(operator, { company, limit: 1 });
+      expect(state, where).toMatchObject({ store: to, storeEpoch: epoch, isHeld: false });
+      expect(state?.cleanedAt !== undefined, where).toBe(request.verb === "cleanup");
+      const acme = fixture.another().company(company, product);
+      expect(await acme.getMany(["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"]), where).toEqual(values);
+      expect(await acme.find("CUSTOM_GONE"), where).toBeUndefined();
     }
-    expect(points).toBeGreaterThan(2);
+    if (MIGRATION_KILLS === "all")
+      console.log(`${name}: ${points} points, ${killed.length} kills, none lost`);
+    expect(killed.length).toBeGreaterThan(0);
   },
 );

@@ -1,7 +1,6 @@
-import { connectDatabase, type Database, type Statements } from "@repo/db";
+import { connectDatabase, type Database } from "@repo/db";
 import { startJobs } from "@repo/db/jobs";
-import { type BulkClient, createInfisicalClient } from "@repo/infisical";
-import { sql } from "drizzle-orm";
+import { createInfisicalClient } from "@repo/infisical";
 import { json } from "node:stream/consumers";
 import { z } from "zod";
 import { createAuditLog } from "@repo/audit-log";
@@ -13,10 +12,11 @@ import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createDatabaseStore } from "../stores/database/database-store.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
+import { withCommitPoints, withRequestPoints } from "./points.ts";
 import { defineToyRun } from "./toy-run.ts";
 
 // For kill tests: a process that does long work and kills itself in the middle: at a given step of a rotation, or just before
-// the¦commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
+// the commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
   work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill", "migrate", "mirror"]),
@@ -80,44 +80,9 @@ function reach(): void {
   if (reached++ === killAt) process.kill(process.pid, "SIGKILL");
 }
 
-function killing<T>(inside: (statements: Statements) => Promise<T>): (statements: Statements) => Promise<T> {
-  return async (statements) => {
-    const result = await inside(statements);
-    const [row] = await statements.execute(
-      sql`select pg_current_xact_id_if_assigned() is not null as changed`,
-    );
-    if (row?.["changed"] === true) reach();
-    return result;
-  };
-}
-
-/** Its requests are points to die at, before and after what they change. */
-function killingBulk(bulk: BulkClient): BulkClient {
-  const around = async <T>(call: () => Promise<T>): Promise<T> => {
-    reach();
-    const result = await call();
-    reach();
-    return result;
-  };
-  return {
-    ...bulk,
-    survey: (path) => around(() => bulk.survey(path)),
-    putSoleSecret: (...secret) => around(() => bulk.putSoleSecret(...secret)),
-    deleteSecret: (...secret) => around(() => bulk.deleteSecret(...secret)),
-    deleteFolder: (path) => around(() => bulk.deleteFolder(path)),
-  };
-}
-
 const real = connectDatabase({ applicationUrl, maintenanceUrl });
-const database: Database =
-  work === "rotate"
-    ? real
-    : {
-        ...real,
-        inCompany: (companyId, inside) => real.inCompany(companyId, killing(inside)),
-        acrossCompanies: (inside) => real.acrossCompanies(killing(inside)),
-      };
-const client = createInfisicalClient({ ...infisical, environment: "dev" });
+const database: Database = work === "rotate" ? real : withCommitPoints(real, reach);
+const client = withRequestPoints(createInfisicalClient({ ...infisical, environment: "dev" }), reach);
 const secrets = assembleTenantSecrets({
   database,
   infisical: {
@@ -126,7 +91,6 @@ const secrets = assembleTenantSecrets({
       if (killAt === "put") process.kill(process.pid, "SIGKILL");
       return client.putSecret(...args);
     },
-    bulk: () => killingBulk(client.bulk()),
   },
   catalog: deliveryChatCatalog,
   backupDestination: backup,

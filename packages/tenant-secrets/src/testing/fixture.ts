@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { connectDatabase, type CompanyRow, type Database } from "@repo/db";
 import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
-import { startInfisicalEmulator } from "@repo/infisical/emulator";
+import { type InfisicalEmulatorOptions, startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
 import { createAuditLog, rowTables } from "@repo/audit-log";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
@@ -92,10 +92,15 @@ export interface Person extends Caller {
  *
  * @param checks replaces the providers' credential checks
  * @param limits raises rate limits above production's defaults
+ * @param server which Infisical is emulated
  */
-export async function createFixture(checks?: CredentialChecks, limits?: RateLimitOptions): Promise<Fixture> {
+export async function createFixture(
+  checks?: CredentialChecks,
+  limits?: RateLimitOptions,
+  server: Pick<InfisicalEmulatorOptions, "generation"> = {},
+): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
-  const emulator = await startInfisicalEmulator();
+  const emulator = await startInfisicalEmulator(server);
   const closing: (() => Promise<unknown>)[] = [];
   const copies: TestDatabase[] = [];
   const connect = ({ urls } = testDatabase): { database: Database; infisical: InfisicalClient } => {
