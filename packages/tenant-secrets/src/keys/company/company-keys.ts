@@ -39,13 +39,19 @@ const keyMaker = systemCaller("company-keys", { verbs: [], secretKeys: [] });
 
 type Opened = Map<number, Promise<CompanyKey>>;
 
+/** One of a company's keys. Without a wrap where this region has none. */
+interface KeyRow extends Pick<typeof companyKeys.$inferSelect, "keyVersion" | "status"> {
+  readonly wrap: typeof companyKeyWraps.$inferSelect | null;
+}
+
 export function createCompanyKeys(database: Database, masterKeys: MasterKeys, audit: AuditLog): CompanyKeys {
   const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
 
-  const unwrap = async (companyId: CompanyId, keyVersion: number): Promise<CompanyKey> => {
-    const [wrap] = await database.inCompany(companyId, (statements) =>
+  /** Rows of a company's keys, with the wrap under the newest master key of this region first. */
+  const selectKeys = (companyId: CompanyId, keyVersion?: number): Promise<readonly KeyRow[]> =>
+    database.inCompany(companyId, (statements) =>
       statements
-        .select({ status: companyKeys.status, wrap: companyKeyWraps })
+        .select({ keyVersion: companyKeys.keyVersion, status: companyKeys.status, wrap: companyKeyWraps })
         .from(companyKeys)
         .leftJoin(
           companyKeyWraps,
@@ -55,27 +61,44 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
             eq(companyKeyWraps.region, masterKeys.region),
           ),
         )
-        .where(and(eq(companyKeys.companyId, companyId), eq(companyKeys.keyVersion, keyVersion)))
-        .orderBy(desc(companyKeyWraps.masterKeyVersion))
-        .limit(1),
+        .where(
+          and(
+            eq(companyKeys.companyId, companyId),
+            keyVersion === undefined ? undefined : eq(companyKeys.keyVersion, keyVersion),
+          ),
+        )
+        .orderBy(
+          sql`${companyKeys.status} = 'active' desc`,
+          desc(companyKeys.keyVersion),
+          desc(companyKeyWraps.masterKeyVersion),
+        ),
     );
-    if (wrap?.status === "destroyed") throw keyDestroyed();
-    if (wrap?.wrap == null) {
+
+  const unwrap = async (
+    companyId: CompanyId,
+    keyVersion: number,
+    row: KeyRow | undefined,
+  ): Promise<CompanyKey> => {
+    if (row?.status === "destroyed") throw keyDestroyed();
+    if (row?.wrap == null) {
       throw new TenantSecretsError(
         "KEY_UNAVAILABLE",
         `Key ${keyVersion} of this company has no wrap in region ${masterKeys.region}.`,
       );
     }
-    const { masterKeyVersion, wrapped } = wrap.wrap;
+    const { masterKeyVersion, wrapped } = row.wrap;
     const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
     const place = placeOf(companyId, keyVersion, { region: masterKeys.region, masterKeyVersion });
     return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, keyVersion);
   };
 
-  const forDecryption = (companyId: CompanyId, keyVersion: number): Promise<CompanyKey> => {
+  /** @param row of the key, where the caller has just selected it */
+  const open = (companyId: CompanyId, keyVersion: number, row?: KeyRow): Promise<CompanyKey> => {
     const keys = opened.get(companyId) ?? new Map<number, Promise<CompanyKey>>();
     if (!opened.has(companyId)) opened.set(companyId, keys);
-    const loading = keys.get(keyVersion) ?? unwrap(companyId, keyVersion);
+    const load = async () =>
+      unwrap(companyId, keyVersion, row ?? (await selectKeys(companyId, keyVersion))[0]);
+    const loading = keys.get(keyVersion) ?? load();
     keys.set(keyVersion, loading);
     loading.catch(() => keys.delete(keyVersion));
     return loading;
@@ -114,42 +137,39 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     });
   };
 
-  /** The versions of the keys that are not destroyed, the active one first. Empty if the company never had a key. */
-  const findLivingKeyVersions = async (companyId: CompanyId): Promise<number[]> => {
-    const rows = await database.inCompany(companyId, (statements) =>
-      statements
-        .select({ keyVersion: companyKeys.keyVersion, status: companyKeys.status })
-        .from(companyKeys)
-        .where(eq(companyKeys.companyId, companyId))
-        .orderBy(sql`${companyKeys.status} = 'active' desc`, desc(companyKeys.keyVersion)),
-    );
+  /** The keys that are not destroyed, the active one first. Empty if the company never had a key. */
+  const findLiving = async (companyId: CompanyId): Promise<readonly KeyRow[]> => {
+    const rows = await selectKeys(companyId);
     const [first] = rows;
     if (first !== undefined && first.status !== "active") throw keyDestroyed();
-    return rows.filter(({ status }) => status !== "destroyed").map(({ keyVersion }) => keyVersion);
+    return rows.filter(
+      ({ keyVersion, status }, i) => status !== "destroyed" && rows[i - 1]?.keyVersion !== keyVersion,
+    );
   };
 
-  const findOrMakeKeyVersions = async (companyId: CompanyId): Promise<readonly [number, ...number[]]> => {
-    const [keyVersion, ...older] = await findLivingKeyVersions(companyId);
-    if (keyVersion !== undefined) return [keyVersion, ...older];
-    await wrapping(masterKeys, (ring) => makeFirst(companyId, ring));
-    return [1];
+  const findOrMake = async (companyId: CompanyId): Promise<readonly [KeyRow, ...KeyRow[]]> => {
+    const found = await findLiving(companyId);
+    if (found.length === 0) await wrapping(masterKeys, (ring) => makeFirst(companyId, ring));
+    const [active, ...older] = found.length === 0 ? await findLiving(companyId) : found;
+    if (active === undefined) throw new Error("a company has the key that was made for it");
+    return [active, ...older];
   };
+
+  const openRow = (companyId: CompanyId, row: KeyRow): Promise<CompanyKey> =>
+    open(companyId, row.keyVersion, row);
 
   const unwrapLiving = async (
     companyId: CompanyId,
     leaveOut: (error: unknown) => undefined,
   ): Promise<[CompanyKey, ...CompanyKey[]]> => {
-    const [keyVersion, ...older] = await findOrMakeKeyVersions(companyId);
-    const keys = await Promise.all(older.map((old) => forDecryption(companyId, old).catch(leaveOut)));
-    return [await forDecryption(companyId, keyVersion), ...keys.filter((key) => key !== undefined)];
+    const [active, ...older] = await findOrMake(companyId);
+    const keys = await Promise.all(older.map((row) => openRow(companyId, row).catch(leaveOut)));
+    return [await openRow(companyId, active), ...keys.filter((key) => key !== undefined)];
   };
 
   return {
-    forDecryption,
-    forEncryption: async (companyId) => {
-      const [keyVersion] = await findOrMakeKeyVersions(companyId);
-      return forDecryption(companyId, keyVersion);
-    },
+    forDecryption: (companyId, keyVersion) => open(companyId, keyVersion),
+    forEncryption: async (companyId) => openRow(companyId, (await findOrMake(companyId))[0]),
     living: (companyId) => unwrapLiving(companyId, ifDestroyed),
     usable: (companyId) => unwrapLiving(companyId, ifUnusable),
     invalidate: (companyId) => {

@@ -4,8 +4,14 @@ import { type CompanyId, maxValueBytes, SecretKey } from "@repo/catalog";
 import { actorColumns } from "../../access/request-ids.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { findUnsettled, notSettled } from "../infisical/outside-writes.ts";
-import { changeHeads, insertHeads, keepCurrentVersions } from "./many-heads.ts";
-import { columnsOf, manyRows } from "./many-rows.ts";
+import {
+  changeHeads,
+  insertFirst,
+  keepCurrentVersions,
+  versionColumns,
+  type VersionRow,
+} from "./many-heads.ts";
+import { manyRows } from "./many-rows.ts";
 import { asCurrent, describe, seal, type NewVersion } from "./new-version.ts";
 import type { Backfill, DatabaseStore } from "./port.ts";
 import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
@@ -49,11 +55,14 @@ export function createBackfills(parts: GrowingParts): Pick<DatabaseStore, "backf
     const action = origin === "legacy" ? "secret.import" : "secret.backfill";
     const event = { action, outcome: "success", companyId: company.id } as const;
     return withCurrentKeys(async () => {
-      const [keys, room] = await Promise.all([companyKeys.usable(company.id), quotas.roomOf(company)]);
+      const keys = await companyKeys.usable(company.id);
       const made = { key: keys[0], maker: actorColumns(caller), origin };
       const copies = secrets.map((backfill) => copyOf(company.id, backfill, made));
       return inCompany(parts, { ...entry, company, keys }, async (statements) => {
-        const unsettled = await findUnsettled(statements, company, secretKeys);
+        const [unsettled, room] = await Promise.all([
+          findUnsettled(statements, company, secretKeys),
+          quotas.roomOf(company, statements),
+        ]);
         const settled = copies.filter(({ secretKey }) => !unsettled.has(secretKey));
         const copied = await putCopies(statements, company.id, settled);
         room.take(statements, usageOf(copied));
@@ -123,15 +132,14 @@ async function putCopies(
   companyId: CompanyId,
   copies: readonly Copy[],
 ): Promise<readonly Copied[]> {
-  const inserted = await insertHeads(statements, copies);
+  const inserted = await insertFirst(statements, copies, (copy) => rowOf({ copy, version: 1 }));
   const first = copies.filter(({ secretKey }) => inserted.has(secretKey));
   const others = new Map(
     copies.filter(({ secretKey }) => !inserted.has(secretKey)).map((copy) => [copy.secretKey, copy]),
   );
   const replaced = await replaceCurrent(statements, companyId, others);
-  const copied = [...first.map((copy) => ({ copy, version: 1 })), ...replaced];
-  await insertVersions(statements, copied);
-  return copied;
+  await insertVersions(statements, replaced);
+  return [...first.map((copy) => ({ copy, version: 1 })), ...replaced];
 }
 
 async function replaceCurrent(
@@ -166,28 +174,16 @@ function isOutdated(head: Head, { origin, over }: Copy): boolean {
   return head.deletedAt === null && head.origin === origin && head.currentVersion === over;
 }
 
-async function insertVersions(statements: Statements, copied: readonly Copied[]): Promise<void> {
-  if (copied.length === 0) return;
-  const columns = columnsOf(companySecretVersions, insertedFields);
-  const rows = copied.map(({ copy, version, previousVersionId }) => ({
-    ...describe(copy, version, copy),
-    previousVersionId,
-  }));
-  await statements.execute(sql`
-    insert into ${companySecretVersions} (${columns})
-    select ${columns} from ${manyRows(companySecretVersions, rows)}`);
+function rowOf({ copy, version, previousVersionId }: Copied): VersionRow {
+  return { ...describe(copy, version, copy), previousVersionId: previousVersionId ?? null };
 }
 
-const insertedFields = [
-  "companyId",
-  "secretKey",
-  "version",
-  "previousVersionId",
-  "fingerprint",
-  "lastFour",
-  "actorKind",
-  "actorId",
-] as const satisfies readonly (keyof typeof companySecretVersions.$inferSelect)[];
+async function insertVersions(statements: Statements, copied: readonly Copied[]): Promise<void> {
+  if (copied.length === 0) return;
+  await statements.execute(sql`
+    insert into ${companySecretVersions} (${versionColumns()})
+    select ${versionColumns()} from ${manyRows(companySecretVersions, copied.map(rowOf))}`);
+}
 
 function usageOf(copied: readonly Copied[]): Usage {
   return {

@@ -1,4 +1,4 @@
-import { getTableColumns, sql } from "drizzle-orm";
+import { getTableColumns, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type CompanyKey, headMac } from "@repo/envelope";
 import { columnsOf, manyRows } from "./many-rows.ts";
@@ -13,22 +13,53 @@ export interface FirstHead extends Pick<Head, "companyId" | "secretKey" | "origi
   readonly key: CompanyKey;
 }
 
+/** What is stored of a new version beside its value, which the head has while it is current. */
+export type VersionRow = Partial<
+  Pick<typeof companySecretVersions.$inferSelect, (typeof versionFields)[number]>
+>;
+
+const versionFields = [
+  "companyId",
+  "secretKey",
+  "version",
+  "previousVersionId",
+  "fingerprint",
+  "lastFour",
+  "actorKind",
+  "actorId",
+] as const satisfies readonly (keyof typeof companySecretVersions.$inferSelect)[];
+
+/** The columns of a {@link VersionRow}; of an alias, where one is given. */
+export function versionColumns(alias?: string): SQL {
+  return columnsOf(companySecretVersions, versionFields, alias);
+}
+
 /**
- * Inserts the heads of secrets that were never here. In the order of `lockOrMakeHeads`, and like there before any head is
- * locked.
+ * Inserts the heads of secrets that were never here, and their first versions. In the order of `lockOrMakeHeads`, and like there
+ * before any head is locked.
  *
+ * @param versionOf the row of a secret's first version
  * @returns the secret keys of those that were inserted: the others are here already
  */
-export async function insertHeads(
+export async function insertFirst<Of extends FirstHead>(
   statements: Statements,
-  heads: readonly FirstHead[],
+  heads: readonly Of[],
+  versionOf: (head: Of) => VersionRow,
 ): Promise<ReadonlySet<string>> {
   if (heads.length === 0) return new Set();
-  const rows = heads.toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1)).map(firstRow);
+  const sorted = heads.toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1));
   const columns = columnsOf(companySecrets, insertedFields);
   const inserted = await statements.execute<{ secretKey: string }>(sql`
-    insert into ${companySecrets} (${columns}) select ${columns} from ${manyRows(companySecrets, rows)}
-    on conflict do nothing returning secret_key as "secretKey"`);
+    with heads as (
+      insert into ${companySecrets} (${columns})
+      select ${columns} from ${manyRows(companySecrets, sorted.map(firstRow))}
+      on conflict do nothing returning secret_key
+    ), versions as (
+      insert into ${companySecretVersions} (${versionColumns()})
+      select ${versionColumns("r")} from ${manyRows(companySecretVersions, sorted.map(versionOf))}
+        join heads on heads.secret_key = r.secret_key
+    )
+    select secret_key as "secretKey" from heads`);
   return new Set(inserted.map(({ secretKey }) => secretKey));
 }
 

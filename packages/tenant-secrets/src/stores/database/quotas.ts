@@ -34,8 +34,12 @@ export interface Room {
  * from there: exactly in one process, while several may together go beyond a quota by what they write within a minute.
  */
 export interface Quotas {
-  /** For before a transaction. @throws {TenantSecretsError} DATABASE_UNAVAILABLE, OVERLOADED */
-  roomOf(company: Company): Promise<Room>;
+  /**
+   * For before a transaction, or for one that has entered the company and added nothing yet.
+   *
+   * @throws {TenantSecretsError} DATABASE_UNAVAILABLE, OVERLOADED
+   */
+  roomOf(company: Company, statements?: Statements): Promise<Room>;
 }
 
 /** What the parts of the database store work with that add something. */
@@ -70,10 +74,13 @@ export function createQuotas(database: Database, options: QuotaOptions = {}): Qu
     performance.now() - usage.measuredAt > (isFull(usage) ? fullMeasuredMs : measuredMs);
 
   /** One measurement at a time: calls meanwhile add to its result. */
-  const usageOf = (company: Company): Promise<CountedUsage> => {
+  const usageOf = (company: Company, statements: Statements | undefined): Promise<CountedUsage> => {
     const last = usages.get(company.id);
     if (last !== undefined && !(last.known !== undefined && isOld(last.known))) return last.usage;
-    const usage = database.inCompany(company.id, (statements) => measure(statements, company));
+    const usage =
+      statements === undefined
+        ? database.inCompany(company.id, (own) => measure(own, company))
+        : measure(statements, company);
     const next: { readonly usage: Promise<CountedUsage>; known?: CountedUsage } = { usage };
     usages.set(company.id, next);
     const settle = async (): Promise<void> => {
@@ -89,8 +96,8 @@ export function createQuotas(database: Database, options: QuotaOptions = {}): Qu
   const isFull = (usage: Usage): boolean => kinds.some((kind) => usage[kind] >= quotas[kind]);
 
   return {
-    roomOf: async (company) => {
-      const usage = await usageOf(company);
+    roomOf: async (company, inside) => {
+      const usage = await usageOf(company, inside);
       return {
         take: (statements, needed) => {
           for (const kind of kinds) {
