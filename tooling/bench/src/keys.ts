@@ -1,12 +1,9 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { Caller } from "@repo/tenant-secrets";
 import postgres from "postgres";
-import { z } from "zod";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { populate } from "./population.ts";
+import { startReader } from "./reading.ts";
 import { percentile, row, type Row } from "./row.ts";
 
 const companies = 10_000;
@@ -14,8 +11,6 @@ const companies = 10_000;
 const known = 500;
 const secretsOfEach = 20;
 const operator: Caller = { actor: { kind: "operator", id: "bench" } };
-
-const Sample = z.object({ at: z.number(), ms: z.number() });
 
 /**
  * Re-wrapping and verifying the keys of 10,000 companies, against one bulk INSERT of as many wraps into the same table; and
@@ -25,7 +20,7 @@ export async function benchKeys(): Promise<Row[]> {
   const deployment = await startDeployment();
   try {
     await populate(deployment, { companies, secretsOfEach });
-    const reader = await startReader(deployment);
+    const reader = await startReader(deployment, { companies: known, secretsOfEach });
     await sleep(6000);
     const times = await rotate(deployment);
     const samples = await reader.stop();
@@ -109,19 +104,3 @@ async function bulkInsert(maintenanceUrl: string): Promise<number> {
 
 /** The rotation has to find the wraps missing. */
 class Undone extends Error {}
-
-async function startReader({ urls, superuserUrl, infisical }: Deployment) {
-  const child = fork(fileURLToPath(new URL("./reader.ts", import.meta.url)), { serialization: "json" });
-  const samples: z.infer<typeof Sample>[] = [];
-  child.send({ place: { urls, superuserUrl, infisical }, population: { companies: known, secretsOfEach } });
-  // The first word is that it reads; the second, at the end, is what it measured.
-  await once(child, "message");
-  child.on("message", (batch) => samples.push(...z.array(Sample).parse(batch)));
-  return {
-    stop: async () => {
-      child.send("stop");
-      await once(child, "exit");
-      return samples;
-    },
-  };
-}

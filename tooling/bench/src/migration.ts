@@ -11,6 +11,7 @@ import postgres from "postgres";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { inLanes, interleaved, ratioOf, timed } from "./measuring.ts";
 import { populate, secretKeyOf, subdomainOf, valueOf } from "./population.ts";
+import { benchWholeMigrations } from "./migration-whole.ts";
 import { row, type Row } from "./row.ts";
 
 const companies = 1000;
@@ -20,12 +21,24 @@ const lanes = 2;
 const rounds = 3;
 const operator: Caller = { actor: { kind: "operator", id: "bench" } };
 
+export async function benchMigration(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const bench of [benchCopies, benchWholeMigrations]) {
+    const deployment = await startDeployment();
+    try {
+      rows.push(...(await bench(deployment)));
+    } finally {
+      await deployment.stop();
+    }
+  }
+  return rows;
+}
+
 /**
  * Copying ten secrets of each of 1,000 companies into the database, against bulk INSERTs of the rows that this leaves. The
  * companies have their keys.
  */
-export async function benchMigration(): Promise<Row[]> {
-  const deployment = await startDeployment();
+async function benchCopies(deployment: Deployment): Promise<Row[]> {
   const sql = postgres(deployment.superuserUrl, { max: 1, onnotice: () => {} });
   try {
     await populate(deployment, { companies, secretsOfEach: 0 });
@@ -64,7 +77,6 @@ export async function benchMigration(): Promise<Row[]> {
     ];
   } finally {
     await sql.end();
-    await deployment.stop();
   }
 }
 

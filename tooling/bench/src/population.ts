@@ -24,6 +24,8 @@ export interface Population {
   readonly existing?: number;
   /** Beside the one for priming. */
   readonly secretsOfEach: number;
+  /** Companies on Infisical have no secrets here. Default: database */
+  readonly secretStore?: "database" | "infisical";
 }
 
 export const subdomainOf = (company: number): string => `company-${company}`;
@@ -41,17 +43,15 @@ export function valueOf(subdomain: string, secretKey: string): string {
  * that writing one secret after the other would have left, but for the audit log's.
  */
 export async function populate(place: Place, { existing = 0, ...population }: Population): Promise<void> {
-  const { companies, secretsOfEach } = population;
+  const { companies, secretsOfEach, secretStore = "database" } = population;
   const { active, rowKey } = await activeKeys(place);
   const sql = postgres(place.superuserUrl, { max: 1, onnotice: () => {} });
   // Without triggers: the foreign keys hold, since all rows come from one list, and no process listens yet.
   await sql`set session_replication_role = replica`;
 
   const made = Array.from({ length: companies - existing }, (_, i) => newCompany(existing + i, active));
-  const secretKeys = [
-    primingKey,
-    ...Array.from({ length: secretsOfEach }, (_, keyVersion) => secretKeyOf(keyVersion)),
-  ];
+  const numbered = Array.from({ length: secretsOfEach }, (_, keyVersion) => secretKeyOf(keyVersion));
+  const secretKeys = secretStore === "database" ? [primingKey, ...numbered] : [];
   function* eachCompany(fields: (company: NewCompany) => readonly string[]): Generator<string> {
     for (const company of made) yield row(fields(company));
   }
@@ -69,10 +69,10 @@ export async function populate(place: Place, { existing = 0, ...population }: Po
       id,
       subdomain,
       subdomain,
-      "database",
+      secretStore,
       "1",
       `${rowKey.keyVersion}`,
-      bytes(companyMac(rowKey, id, subdomain)),
+      bytes(companyMac(rowKey, id, { subdomain, secretStore })),
     ]),
   );
   await copy(
@@ -150,9 +150,13 @@ function headMacOf({ id, key }: NewCompany, secretKey: string): Buffer {
   });
 }
 
-function companyMac(key: RowKey, id: string, subdomain: string): Buffer {
-  const place = { infisicalFolder: subdomain, secretStore: "database", storeEpoch: 1 };
-  const state = { id, subdomain, ...place, status: "active", secondFactorRequired: false };
+function companyMac(
+  key: RowKey,
+  id: string,
+  { subdomain, secretStore }: Pick<NewCompany, "subdomain"> & Required<Pick<Population, "secretStore">>,
+): Buffer {
+  const place = { subdomain, infisicalFolder: subdomain, secretStore, storeEpoch: 1 };
+  const state = { id, ...place, status: "active", secondFactorRequired: false };
   return rowMac(key, { kind: "company", ...state }, 1);
 }
 
