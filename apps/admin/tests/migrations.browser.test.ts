@@ -171,6 +171,22 @@ it("names of folders and secrets are text, whatever they are", async () => {
   await page.setViewportSize({ width: 1280, height: 720 });
 });
 
+it("a company's folder is made a mirror of its database, and its page says how far it is behind", async () => {
+  const { page, open } = olga;
+  await open("/platform/companies/acmecorp");
+  const place = page.getByRole("region", { name: "Where its secrets are" });
+  await place.getByRole("switch", { name: "Mirror the database in Infisical" }).click();
+  await place
+    .getByText("mirrored")
+    .or(place.getByText(/mirror \d+ behind/))
+    .waitFor();
+  const asked = { company: "acmecorp", limit: 1 };
+  const [store] = await world.backends.secrets.admin.migrations.status(operator, asked);
+  expect(store).toMatchObject({ isMirrored: true });
+  const [event] = await world.events("company.mirror");
+  expect(event).toMatchObject({ outcome: "success", actorKind: "operator" });
+});
+
 it("by keys alone: companies are chosen, and a word is typed before the stores of all are changed", async () => {
   const { page, open } = olga;
   await open("/platform/migrations");

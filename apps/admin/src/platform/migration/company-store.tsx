@@ -8,6 +8,7 @@ import { SkeletonRows } from "../../ui/skeleton.tsx";
 import { Time } from "../../ui/time.tsx";
 import { Facts, Section } from "../section.tsx";
 import { storeWords } from "../words.ts";
+import { Mirror } from "./mirror.tsx";
 import { LeftBehind, StoreNow } from "./store-columns.tsx";
 import { stageOf, verbWords, type CompanyStore, type MigrationVerb, type StoreName } from "./words.ts";
 
@@ -50,12 +51,18 @@ export function CompanyStoreSection({ company }: { readonly company: string }): 
                   </Link>
                 ))}
               </div>
+              {(mayMirror(store) || store.isMirrored) && <Mirror store={store} />}
             </div>
           ))
         }
       </Loaded>
     </Section>
   );
+}
+
+/** A mirror needs the folder, beside a store that is not the folder. */
+function mayMirror({ store, leftIn, cleanedAt }: CompanyStore): boolean {
+  return cleanedAt === undefined && (store === "hybrid" || (store === "database" && leftIn === "infisical"));
 }
 
 function factsOf(company: CompanyStore) {

@@ -98,14 +98,17 @@ function Choose({ subdomain }: { readonly subdomain: string }): ReactNode {
 
 /** What goes on with a company's store at this moment. */
 export function StoreNow({
-  store: { isHeld, unsettledWrites },
+  store: { isHeld, unsettledWrites, isMirrored, mirror },
 }: {
   readonly store: CompanyStore;
 }): ReactNode {
+  const behind = mirror?.behind ?? 0;
   return (
     <>
       {isHeld && <Badge tone="warn">writes wait</Badge>}
       {unsettledWrites > 0 && <Badge tone="warn">{countOf(unsettledWrites, "write")} unsettled</Badge>}
+      {isMirrored && behind === 0 && <Badge tone="ok">mirrored</Badge>}
+      {isMirrored && behind > 0 && <Badge tone="warn">mirror {behind.toLocaleString("en-GB")} behind</Badge>}
     </>
   );
 }
