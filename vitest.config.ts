@@ -25,6 +25,8 @@ export default defineConfig({
           name: "unit",
           include: sources(".test.ts"),
           exclude: [...contract, ...database],
+          // Of hangs alone: speed is a matter of `pnpm bench`, and the machine may be busy.
+          testTimeout: 30_000,
         },
       },
       // The one project that can also be pointed at a real Infisical server: see docs/configuration.md.

@@ -36,7 +36,7 @@ import { createSecretMaintenance } from "./jobs/maintenance.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy/import.ts";
 import { defineMigration } from "./migration/migration-run.ts";
 import { createMigrations } from "./migration/migrations.ts";
-import { createMirroring } from "./migration/mirroring.ts";
+import { createMirroring } from "./migration/mirror/mirroring.ts";
 import { createShadowReads } from "./migration/shadow-reads.ts";
 import { requireChecks } from "./providers/credential-check.ts";
 import { providerChecks } from "./providers/provider-checks.ts";

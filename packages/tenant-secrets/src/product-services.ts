@@ -27,7 +27,7 @@ import type { SignInSecretStore } from "./keys/sign-in-secrets.ts";
 import type { Shredding } from "./keys/shredding/shredding.ts";
 import type { ImportLegacy } from "./migration/legacy/import.ts";
 import type { Migrations } from "./migration/migrations.ts";
-import type { Mirroring } from "./migration/mirroring.ts";
+import type { Mirroring } from "./migration/mirror/mirroring.ts";
 import type { AuditService } from "./audit/audit-service.ts";
 import type { Health } from "./health/system-health.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";

@@ -9,7 +9,7 @@ import {
   Subdomain,
 } from "@repo/catalog";
 import { z } from "zod";
-import { secretsBehind } from "./mirror-lag.ts";
+import { secretsBehind } from "./mirror/lag.ts";
 
 const { companies, companySecrets, companyStores, folderEntries, outsideWrites, shadowReads, storeHolds } =
   tables;

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { createFixture } from "../testing/fixture.ts";
-import { createMirrors } from "../testing/mirrored.ts";
+import { createFixture } from "../../testing/fixture.ts";
+import { createMirrors } from "../../testing/mirrored.ts";
 
 const fixture = await createFixture();
 const { mirrored } = createMirrors(fixture);

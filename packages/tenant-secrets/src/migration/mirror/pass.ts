@@ -1,12 +1,12 @@
 import type { Statements } from "@repo/db";
 import type { AuditEntry } from "@repo/audit-log";
 import { type Catalog, FindingCode, TenantSecretsError } from "@repo/catalog";
-import { blocks, type ComparedSecret, findingsOfWriteBack } from "./comparison.ts";
-import { compare, type ComparedCompany } from "./company-work.ts";
-import { type Drift, driftEvent, driftsOf } from "./drift.ts";
-import { type FolderWriter, writeInFolder } from "./folder-write.ts";
-import { extendLedger, type LedgerEntry, selectLedger } from "./ledger.ts";
-import { isNewerInDatabase, valueToWrite } from "./write-back.ts";
+import { blocks, type ComparedSecret, findingsOfWriteBack } from "../comparison.ts";
+import { compare, type ComparedCompany } from "../company-work.ts";
+import { type Drift, driftEvent, driftsOf } from "../drift.ts";
+import { type FolderWriter, writeInFolder } from "../folder-write.ts";
+import { extendLedger, type LedgerEntry, selectLedger } from "../ledger.ts";
+import { isNewerInDatabase, valueToWrite } from "../write-back.ts";
 
 /** One pass of a company's mirror. */
 export interface MirrorPass extends FolderWriter {

@@ -4,11 +4,11 @@ import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { customSecret, defineCatalog } from "@repo/catalog";
-import { assembleTenantSecrets } from "../assemble.ts";
-import { createTasks } from "../jobs/jobs.ts";
-import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
-import { backToInfisical, createMigrator, toDatabase } from "../testing/migrating.ts";
-import { createMirrors, type Mirrored } from "../testing/mirrored.ts";
+import { assembleTenantSecrets } from "../../assemble.ts";
+import { createTasks } from "../../jobs/jobs.ts";
+import { codeOf, createFixture, operator, product } from "../../testing/fixture.ts";
+import { backToInfisical, createMigrator, toDatabase } from "../../testing/migrating.ts";
+import { createMirrors, type Mirrored } from "../../testing/mirrored.ts";
 
 const fixture = await createFixture();
 const { secrets, migrator, mirrored } = createMirrors(fixture);

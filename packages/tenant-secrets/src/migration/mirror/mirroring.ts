@@ -10,19 +10,19 @@ import {
   systemCaller,
   TenantSecretsError,
 } from "@repo/catalog";
-import { createCounters } from "../access/counters.ts";
-import { audited, type EventDetails, type Operations, type Transaction } from "../access/operation.ts";
-import { lockNamed } from "../companies/companies.ts";
-import { StoreChanged, StoreHeld } from "../companies/company-lock.ts";
-import { endMirror, withoutMirror } from "../companies/company-mirror.ts";
-import type { CompanyRows } from "../companies/company-rows.ts";
-import type { CompanyKeys } from "../keys/company/company-keys.ts";
-import { createBulkFolders } from "./bulk-folders.ts";
-import { companyById } from "./company-by-id.ts";
-import { forgetFindings } from "./ledger.ts";
-import { enqueueMirror, lookAgainSeconds, type MirrorLease, MirrorLost, takeMirror } from "./mirror-lease.ts";
-import { type MirrorLag, selectDueMirrors, selectMirrorLag } from "./mirror-lag.ts";
-import { mirrorOnce } from "./mirror-pass.ts";
+import { createCounters } from "../../access/counters.ts";
+import { audited, type EventDetails, type Operations, type Transaction } from "../../access/operation.ts";
+import { lockNamed } from "../../companies/companies.ts";
+import { StoreChanged, StoreHeld } from "../../companies/company-lock.ts";
+import { endMirror, withoutMirror } from "../../companies/company-mirror.ts";
+import type { CompanyRows } from "../../companies/company-rows.ts";
+import type { CompanyKeys } from "../../keys/company/company-keys.ts";
+import { createBulkFolders } from "../bulk-folders.ts";
+import { companyById } from "../company-by-id.ts";
+import { forgetFindings } from "../ledger.ts";
+import { enqueueMirror, lookAgainSeconds, type MirrorLease, MirrorLost, takeMirror } from "./lease.ts";
+import { type MirrorLag, selectDueMirrors, selectMirrorLag } from "./lag.ts";
+import { mirrorOnce } from "./pass.ts";
 
 const { companyStores, shreddings } = tables;
 
