@@ -56,8 +56,8 @@ export default defineConfig({
           name: "browser",
           include: ["apps/admin/tests/**/*.browser.test.ts"],
           globalSetup: ["packages/db/src/testing/cluster.ts", "apps/admin/tests/global-setup.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           // A browser, an API and a database share two cores with the tests beside them.
           retry: 1,
           // As long as a wait for something on a page.

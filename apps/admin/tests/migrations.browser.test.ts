@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 /** Seven migrations, one after the other. */
-const wholeWay = { timeout: 120_000 };
+const wholeWay = { timeout: 300_000 };
 /** A radio takes an arrow that is still down when it gets the focus. */
 const asAFinger = { delay: 50 };
 
