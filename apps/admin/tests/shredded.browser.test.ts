@@ -1,7 +1,7 @@
 import { operator } from "@repo/hono-api/testing";
 import { beforeAll, expect, it } from "vitest";
 import { expectAccessible } from "./accessible.ts";
-import { screenshot } from "./looks.ts";
+import { looks, screenshot, takeLook } from "./looks.ts";
 import { createWorld, expectNoOverflow, type World } from "./world.ts";
 
 const company = "another-company";
@@ -38,17 +38,12 @@ it("a company whose keys were destroyed has one page for its secrets, and its au
     await open(address);
     await heading.waitFor();
   }
-  for (const [colorScheme, width] of [
-    ["light", 1280],
-    ["light", 360],
-    ["dark", 1280],
-    ["dark", 360],
-  ] as const) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 800 });
+  for (const look of looks) {
+    await takeLook(page, look);
     await expectAccessible(page);
     await expectNoOverflow(page);
-    await screenshot(page, `shredded-${colorScheme}-${width}`);
+    const [name] = look;
+    await screenshot(page, `shredded-${name}`);
   }
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.getByRole("link", { name: "Open the audit log" }).click();

@@ -50,7 +50,11 @@ export const runOperations = {
     input: z.strictObject({
       company: company.optional(),
       /** Such as "migrate"; of an unknown kind there is none. */
-      kind: z.string().max(100).optional(),
+      kind: z
+        .string()
+        .max(100)
+        .regex(/^[a-z-]+$/)
+        .optional(),
       /** Those that are neither done nor cancelled. */
       unfinished: z.boolean().optional(),
       /** Those that are unfinished or ended within seven days. */
