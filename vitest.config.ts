@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import path from "node:path";
 import { defineConfig } from "vitest/config";
 
 const everywhere = ["packages", "apps", "examples", "tooling"];
@@ -12,6 +13,8 @@ const oneProcess = {
   isolate: false,
   unstubEnvs: true,
   setupFiles: ["packages/db/src/testing/each-file.ts"],
+  // For the processes that tests start: most of such a start is compiling.
+  env: { NODE_COMPILE_CACHE: path.join(import.meta.dirname, "node_modules/.cache/compiled") },
 };
 
 export default defineConfig({

@@ -7,7 +7,7 @@ import { createMirrors } from "../../testing/mirrored.ts";
 
 const fixture = await createFixture();
 const { mirrored } = createMirrors(fixture);
-const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
+const script = fileURLToPath(new URL("../../testing/doomed-process.ts", import.meta.url));
 
 /** One pass in a process that kills itself at a commit or a request. @returns whether it did */
 async function runDoomed(company: string, killAt: number): Promise<boolean> {
