@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 
 /**
  * Called at each point of a process: just before the commit of a transaction that changes something, and before and after each
- * request that reads or changes a folder as a whole or a secret in it. Whoever counts the points can end the process at each.
+ * request that reads or changes a folder as a whole or a secret in it. A caller that counts the points can end the process at each.
  */
 export type Reach = () => void | Promise<void>;
 

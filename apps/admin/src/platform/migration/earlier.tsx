@@ -28,7 +28,7 @@ const columns: readonly Column<Run>[] = [
   },
 ];
 
-/** Those that go on, or wait for somebody. */
+/** Those that have not ended: they are running, waiting or paused. */
 export function UnfinishedMigrations({ runs }: { readonly runs: readonly Run[] }): ReactNode {
   return runs.filter(isUnfinished).map((run) => (
     <article

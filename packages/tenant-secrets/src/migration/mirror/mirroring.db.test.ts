@@ -197,7 +197,7 @@ test("writes of a migration's hold are waited for, and a mirror meets no hold af
   expect(await inFolder(company)).toEqual({ CUSTOM_A: "fake-0002" });
 });
 
-test("while Infisical is away passes pause for longer each time, one is told, and then it goes on", async () => {
+test("while Infisical does not answer, passes pause for longer each time, one line is logged, and then the mirror goes on", async () => {
   const company = await mirrored(["CUSTOM_A"]);
   await company.handle.set("CUSTOM_A", "fake-0002");
   emulator.faults.add({ kind: "answer", status: 500 }, { times: 1000, path: /secrets/ });
