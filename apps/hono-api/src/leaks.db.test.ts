@@ -8,7 +8,7 @@ import { connectDatabase, migrateDatabase, provisionDatabase, type Database } fr
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "@repo/db/embedded";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
-import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
+import { startLocalStripe, type LocalStripe } from "@repo/providers/stripe";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createTenantSecrets, type Caller } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, expect, it } from "vitest";

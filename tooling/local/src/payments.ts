@@ -1,23 +1,13 @@
 import { printable } from "./api-log.ts";
-import type { startLocalStripe } from "./stripe.ts";
+import type { ProviderRequest } from "@repo/providers/stripe";
 
-type LocalStripe = Awaited<ReturnType<typeof startLocalStripe>>;
-type StripeRequest = Pick<
-  ReturnType<LocalStripe["requests"]>[number],
-  "method" | "path" | "authorization" | "body"
->;
-
-const lookEveryMs = 200;
+type StripeRequest = Pick<ProviderRequest, "method" | "path" | "authorization" | "body">;
 
 /** Says one line for each payment that reaches the local Stripe. */
-export function announcePayments(stripe: LocalStripe, say: (line: string) => void): void {
-  let seen = 0;
-  setInterval(() => {
-    const requests = stripe.requests();
-    const payments = requests.slice(seen).filter(({ method }) => method === "POST");
-    for (const request of payments) say(describePayment(request));
-    seen = requests.length;
-  }, lookEveryMs).unref();
+export function sayPayments(say: (line: string) => void): (request: StripeRequest) => void {
+  return (request) => {
+    if (request.method === "POST") say(describePayment(request));
+  };
 }
 
 /** One line for people. A key is shown when it says itself that it is fake; of any other, the end. */

@@ -3,6 +3,7 @@ import { usableDataDir } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { buildAdmin } from "./admin-build.ts";
 import { linkIn, startInbox } from "@repo/mail/inbox";
+import { startLocalStripe } from "@repo/providers/stripe";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
 import { areAllGood, credentialsFile, haveAllPeople } from "./credentials.ts";
@@ -15,13 +16,12 @@ import { environmentVariables } from "./env.ts";
 import { apiEnvironment, approvalsOf, asEnvFile, readSettings, variablesOf } from "./environment.ts";
 import type { LocalServers, Variables } from "./environment.ts";
 import type { DemoSignIn } from "./demo-people.ts";
-import { announcePayments } from "./payments.ts";
+import { sayPayments } from "./payments.ts";
 import { peopleBox } from "./people-box.ts";
 import { choosePorts, findFreePort } from "./ports.ts";
 import type { Ports } from "./ports.ts";
 import type { DemoServers, InfisicalServer } from "./seed.ts";
 import { createShutdown, endWithParent } from "./shutdown.ts";
-import { startLocalStripe } from "./stripe.ts";
 
 // `npm start`: everything that the product needs, on this machine, in the order in which one thing needs another.
 
@@ -139,10 +139,9 @@ async function startInfisical(data: DataDirectory, ports: Ports): Promise<Infisi
 
 async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
   const port = await ports.find("Stripe");
-  const stripe = await startLocalStripe({ port });
+  const stripe = await startLocalStripe({ port, onRequest: sayPayments(say) });
   shutdown.onStop(() => stripe.stop());
   ports.remember("Stripe", port);
-  announcePayments(stripe, say);
   say(`Stripe       ${stripe.url}  (a local stand-in)`);
   return stripe;
 }

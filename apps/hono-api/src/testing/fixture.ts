@@ -4,7 +4,7 @@ import { connectDatabase, type Database } from "@repo/db";
 import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
-import { startLocalStripe, type LocalStripe } from "@repo/local/stripe";
+import { startLocalStripe, type LocalStripe } from "@repo/providers/stripe";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import type { Mail, SignIn } from "@repo/sign-in";
 import {
