@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { FaultQueue, Span } from "./faults.ts";
 import type { ProviderRequest } from "./local-provider.ts";
 
@@ -84,6 +84,10 @@ export function createCredentials<Held extends Credential>(faults: FaultQueue): 
       })),
   };
 }
+
+/** @returns letters, digits, - and _ */
+export const randomText = (length: number): string =>
+  randomBytes(length).toString("base64url").slice(0, length);
 
 /** @returns whether a span that begins now still lasts; each question counts as a call */
 function within(span: Span): () => boolean {

@@ -34,6 +34,8 @@ const Fault = z.discriminatedUnion("fault", [
     status: z.int().min(200).max(599),
     /** Of the header Retry-After: seconds, or any text. */
     retryAfter: z.union([z.number(), z.string()]).optional(),
+    /** Further ones. */
+    headers: z.record(z.string(), z.string()).optional(),
     afterEffect,
     ...target,
   }),
@@ -43,6 +45,8 @@ const Fault = z.discriminatedUnion("fault", [
   z.strictObject({ fault: z.literal("halfJson"), ...target }),
   /** A credential is created, and the answer names it with an empty value. */
   z.strictObject({ fault: z.literal("emptyKey"), ...target }),
+  /** A credential is created in another account than the one that asked. */
+  z.strictObject({ fault: z.literal("otherAccount"), ...target }),
   /** A credential is created, and refused for a while. */
   z.strictObject({ fault: z.literal("propagation"), for: Span, ...target }),
   /** A credential is created, accepted for a while, and then revoked. */

@@ -138,12 +138,13 @@ function answerWith(
       return;
     case "status": {
       if (fault.afterEffect) carryOut();
-      const { retryAfter } = fault;
+      const { retryAfter, headers } = fault;
       const answer = refuse(fault.status, "This answer is a fault that was asked for.");
       send(outgoing, {
         ...answer,
         headers: {
           ...answer.headers,
+          ...headers,
           ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
         },
       });

@@ -168,4 +168,11 @@ describe("a fault of credentials", () => {
     expect([status, key]).toEqual([201, ""]);
     expect(sendgrid.liveCredentials().map((live) => live.id)).toContain(id);
   });
+
+  test("creates a key in another account, which does not list it", async () => {
+    sendgrid.faults.add({ fault: "otherAccount" });
+    const { key, id } = await create();
+    expect(await scopesOf(key)).toContain("mail.send");
+    expect((await remove(id)).status).toBe(404);
+  });
 });

@@ -1,6 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { createCredentials, type Credential, type Credentials, type LiveCredential } from "./credentials.ts";
+import {
+  createCredentials,
+  randomText,
+  type Credential,
+  type Credentials,
+  type LiveCredential,
+} from "./credentials.ts";
 import { createFaultQueue, type FaultQueue } from "./faults.ts";
 import {
   addressOf,
@@ -143,7 +148,8 @@ function create(request: ProviderRequest, { caller, ofAccount, keys, faults }: A
   if (ofAccount.length >= (faults.take(["limit"], request)?.credentials ?? mostKeys)) {
     return refusal(403, `Cannot create more than ${mostKeys} API Keys`);
   }
-  const key = { ...newKey(name), account: caller.account, scopes };
+  const account = faults.take(["otherAccount"], request) ? "fake_other_account" : caller.account;
+  const key = { ...newKey(name), account, scopes };
   keys.add(key, request);
   const shown = faults.take(["emptyKey"], request) ? "" : key.value;
   return {
@@ -154,11 +160,10 @@ function create(request: ProviderRequest, { caller, ofAccount, keys, faults }: A
 
 /** With the real lengths, but without the id in the value: the list alone says which id a key has. */
 const newKey = (name: string): Credential => ({
-  id: `fake_${random(17)}`,
+  id: `fake_${randomText(17)}`,
   name,
-  value: `SG.fake_${random(17)}.fake_${random(38)}`,
+  value: `SG.fake_${randomText(17)}.fake_${randomText(38)}`,
 });
-const random = (length: number): string => randomBytes(length).toString("base64url").slice(0, length);
 
 const forbidden = refusal(403, "access forbidden");
 const missing = refusal(404, "unable to find API Key");
