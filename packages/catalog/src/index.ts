@@ -114,6 +114,7 @@ export {
   type ShadowReads,
   MigrationVerb,
 } from "./operations/migrations.ts";
+export { durationMs, RotationSchedule, windowEnds } from "./operations/rotation-schedule.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
 export { type SystemHealth, systemOperations } from "./operations/system.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";

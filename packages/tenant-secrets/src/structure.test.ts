@@ -20,6 +20,8 @@ const layers = [
   "vault",
   "audit",
   "migration",
+  "notifications",
+  "rotation",
   "jobs",
   "health",
   "product-services.ts",
