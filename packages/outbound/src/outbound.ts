@@ -81,7 +81,7 @@ export function createOutbound({
     const addresses = isIP(host) === 0 ? await lookUp(host) : [host];
     if (addresses.length === 0) throw new AddressRefused("NOT_PUBLIC", { hasNone: true });
     if (addresses.length > mostAddresses) throw new AddressRefused("NOT_PUBLIC");
-    const own = ownAddresses();
+    const own = isAllowed ? [] : ownAddresses();
     const areGood = addresses.every(
       (address) => !isIn(address, denied) && (isAllowed || isPublic(address, own)),
     );

@@ -127,6 +127,7 @@ describe("refused:", () => {
     ["https://acmecorp.secrets.example.com/", "INTERNAL_HOST"],
     ["https://SAAS.example./", "INTERNAL_HOST"],
     // length, as it is written and as it is sent
+    [`${" ".repeat(2048)}https://hooks.example.com/`, "TOO_LONG"],
     [`https://hooks.example.com/${"a".repeat(2048)}`, "TOO_LONG"],
     [`https://hooks.example.com/${"ä".repeat(1000)}`, "TOO_LONG"],
   ] as const)("%s: %s", async ([url, code]) => {

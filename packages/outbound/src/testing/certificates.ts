@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, sign, X509Certificate, type KeyObject } from "node:crypto";
 import { isIP } from "node:net";
 
 /** A certificate and its key as PEM, for servers of tests. */
@@ -64,9 +64,8 @@ function certificateOf(contents: Contents): Certificate {
     der(0xa3, der(0x30, extension)),
   );
   const signature = der(0x03, Buffer.of(0), sign("sha256", body, signer.key));
-  const lines = der(0x30, body, algorithm, signature).toString("base64").replaceAll(/.{64}/g, "$&\n");
   return {
-    cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
+    cert: new X509Certificate(der(0x30, body, algorithm, signature)).toString(),
     key: String(privateKey.export({ type: "pkcs8", format: "pem" })),
   };
 }
