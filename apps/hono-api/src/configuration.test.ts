@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
-import { apiVariables } from "./env.ts";
+import { describe, expect, test, vi } from "vitest";
+import { apiVariables, readApiEnvironment } from "./env.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const page = readFileSync(path.join(root, "docs/configuration.md"), "utf8");
@@ -36,4 +36,35 @@ test("docs/configuration.md lists every variable that only the command line or t
   expect([...documented("The command line"), ...documented("The local start")].toSorted()).toEqual(
     [...read].toSorted(),
   );
+});
+
+describe("OUTBOUND_ALLOW", () => {
+  const read = (variables: Readonly<Record<string, string>>) => {
+    const url = "postgres://user:fake@db.example/tenant_secrets";
+    const required = {
+      DATABASE_URL: url,
+      DATABASE_MAINTENANCE_URL: url,
+      DATABASE_LISTENER_URL: url,
+      INFISICAL_SITE_URL: "https://infisical.example",
+      INFISICAL_CLIENT_ID: "fake",
+      INFISICAL_CLIENT_SECRET: "fake",
+      INFISICAL_PROJECT_ID: "fake",
+    };
+    for (const [name, value] of Object.entries({ ...required, ...variables })) vi.stubEnv(name, value);
+    return readApiEnvironment().OUTBOUND_ALLOW;
+  };
+
+  test("names this machine in development and elsewhere, and not in production", () => {
+    const readIn = (environment: string) =>
+      read({ INFISICAL_ENVIRONMENT: environment, OUTBOUND_ALLOW: "10.0.0.7:443, 127.0.0.1:9100" });
+    expect(readIn("dev")).toEqual(["10.0.0.7:443", "127.0.0.1:9100"]);
+    expect(readIn("staging")).toEqual(["10.0.0.7:443", "127.0.0.1:9100"]);
+    expect(() => readIn("prod")).toThrow(/^OUTBOUND_ALLOW names an address of this machine/);
+    expect(() => readIn("prod")).not.toThrow("9100");
+  });
+
+  test("names other machines in production", () => {
+    const names = "10.0.0.7:443,receiver.internal:8443";
+    expect(read({ INFISICAL_ENVIRONMENT: "prod", OUTBOUND_ALLOW: names })).toEqual(names.split(","));
+  });
 });

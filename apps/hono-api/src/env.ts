@@ -1,6 +1,7 @@
 import { databaseVariables } from "@repo/db";
-import { readEnvironment } from "@repo/environment";
+import { EnvironmentError, readEnvironment } from "@repo/environment";
 import { infisicalVariables } from "@repo/infisical";
+import { allowsLoopback, outboundVariables } from "@repo/outbound";
 import { z } from "zod";
 import { logLevels } from "./log.ts";
 
@@ -119,6 +120,7 @@ export const apiVariables = {
   /** Sends the mail of invitations; without it there are none. With it, MAIL_FROM and PUBLIC_URL are needed. */
   SMTP_URL: z.string().min(1).optional(),
   MAIL_FROM: z.string().min(1).optional(),
+  ...outboundVariables,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.sendgrid.com"),
   LOG_LEVEL: z.enum(logLevels).default("info"),
@@ -129,5 +131,11 @@ export type ApiEnvironment = z.output<z.ZodObject<typeof apiVariables>>;
 
 /** @throws {EnvironmentError} which names the missing and malformed variables, and quotes no value */
 export function readApiEnvironment(): ApiEnvironment {
-  return readEnvironment(apiVariables, process.env);
+  const environment = readEnvironment(apiVariables, process.env);
+  if (environment.INFISICAL_ENVIRONMENT === "prod" && allowsLoopback(environment.OUTBOUND_ALLOW)) {
+    throw new EnvironmentError(
+      "OUTBOUND_ALLOW names an address of this machine, which INFISICAL_ENVIRONMENT=prod does not allow. See docs/outbound.md.",
+    );
+  }
+  return environment;
 }
