@@ -14,6 +14,12 @@ export interface ConnectionOptions {
 }
 
 /**
+ * How long one of several addresses has before the next one is tried. The 250 of Node.js give up hosts on another continent,
+ * of which all addresses but the last would fail.
+ */
+const attemptMs = 1000;
+
+/**
  * Opens a connection for one request. For https it is encrypted, and the certificate is valid for the host, when this returns.
  * Variables of the environment neither send it through a proxy nor accept a certificate.
  *
@@ -27,6 +33,7 @@ export async function openConnection(target: Target, options: ConnectionOptions)
     port: target.port,
     lookup: answerWith(options.addresses),
     autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: attemptMs,
   };
   const socket = target.isEncrypted
     ? connectTls({

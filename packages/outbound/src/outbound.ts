@@ -157,7 +157,7 @@ function statusOf(error: unknown): number | undefined {
   return error instanceof OutboundError ? error.status : undefined;
 }
 
-/** Rejects where the signal aborts first. The work goes on, unheard. */
+/** Rejects where the signal aborts first. The work goes on, and its result is dropped. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -184,6 +184,12 @@ test("a denied network is refused for an allowed host, too", async () => {
   expect((await both.check("https://receiver.internal/"))?.code).toBe("NOT_PUBLIC");
 });
 
+test("an allowed host whose look-up answers no address is refused", async () => {
+  const allow = ["receiver.internal:443"];
+  const misled = createOutbound({ allow, resolve: () => Promise.resolve(["localhost"]) });
+  expect((await misled.check("https://receiver.internal/"))?.code).toBe("NOT_PUBLIC");
+});
+
 test.for([
   { allow: ["127.0.0.1"] },
   { allow: ["127.0.0.1:9100", "https://secret.example:443"] },
