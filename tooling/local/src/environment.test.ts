@@ -15,10 +15,11 @@ const database = {
   signIn: "postgres://s@127.0.0.1/x",
 };
 
+const none = { database: false, infisical: false, stripe: false, sendgrid: false, mail: false };
 const ports = { api: 3001, metrics: 9001 };
 
 test("starts everything where the environment names no server", () => {
-  expect(readSettings({}).given).toEqual({ database: false, infisical: false, stripe: false, mail: false });
+  expect(readSettings({}).given).toEqual(none);
 });
 
 test.each([
@@ -28,10 +29,11 @@ test.each([
   ["INFISICAL_SITE_URL", "infisical"],
   ["INFISICAL_CLIENT_SECRET_FILE", "infisical"],
   ["STRIPE_API_URL", "stripe"],
+  ["SENDGRID_API_URL", "sendgrid"],
   ["SMTP_URL", "mail"],
 ] as const)("%s alone is enough to start no local %s", (variable, server) => {
   const { given } = readSettings({ [variable]: "something" });
-  expect(given).toEqual({ database: false, infisical: false, stripe: false, mail: false, [server]: true });
+  expect(given).toEqual({ ...none, [server]: true });
 });
 
 test("the API gets the addresses of the local servers, and its remaining environment unchanged", () => {
@@ -51,10 +53,11 @@ test("the API gets the addresses of the local servers, and its remaining environ
   expect(given).toMatchObject({ DATABASE_LISTENER_URL: database.listener });
 });
 
-test("the fake keys of the demo are checked at the local provider, and nowhere else", () => {
+test("the fake keys of the demo are checked at the local providers, and nowhere else", () => {
   const stripe = { url: "http://127.0.0.1:4000" };
-  const given = apiEnvironment({}, { database, infisical, stripe }, { ports, cacheDir: "/cache" });
-  expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: stripe.url });
+  const sendgrid = { url: "http://127.0.0.1:4001" };
+  const given = apiEnvironment({}, { database, infisical, stripe, sendgrid }, { ports, cacheDir: "/cache" });
+  expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: sendgrid.url });
 });
 
 test.each([

@@ -21,6 +21,7 @@ const infisicalNames = [
   "INFISICAL_ENVIRONMENT",
 ] as const;
 const stripeName = "STRIPE_API_URL";
+const sendgridName = "SENDGRID_API_URL";
 
 /** The settings from the environment: the servers that exist already, and where the local ones go. */
 export interface Settings {
@@ -29,6 +30,7 @@ export interface Settings {
     readonly database: boolean;
     readonly infisical: boolean;
     readonly stripe: boolean;
+    readonly sendgrid: boolean;
     readonly mail: boolean;
   };
   /** Whether this is a script that npm runs. */
@@ -60,6 +62,7 @@ export function readSettings(variables: Variables): Settings {
       database: databaseNames.some(isGiven),
       infisical: infisicalNames.some(isGiven),
       stripe: isGiven(stripeName),
+      sendgrid: isGiven(sendgridName),
       mail: isGiven("SMTP_URL"),
     },
     underNpm: isGiven("npm_lifecycle_event"),
@@ -76,6 +79,7 @@ export interface LocalServers {
   readonly database: RoleUrls | undefined;
   readonly infisical: InfisicalServer | undefined;
   readonly stripe: { readonly url: string } | undefined;
+  readonly sendgrid?: { readonly url: string } | undefined;
   readonly mail?: { readonly smtpUrl: string } | undefined;
 }
 
@@ -133,7 +137,7 @@ export function approvalsOf({ database }: Pick<LocalServers, "database">): Varia
 }
 
 /** What a command needs to know of the servers that this start has started, and of no others. */
-export function variablesOf({ database, infisical, stripe }: LocalServers): Variables {
+export function variablesOf({ database, infisical, stripe, sendgrid }: LocalServers): Variables {
   return {
     ...(database && {
       DATABASE_URL: database.application,
@@ -150,8 +154,8 @@ export function variablesOf({ database, infisical, stripe }: LocalServers): Vari
       MASTER_KEY_REGION: "default",
     }),
     // The fake keys of the demo are checked where they are known, and not at a provider.
-    ...(stripe && { SENDGRID_API_URL: stripe.url, SENDGRID_API_URL_FILE: undefined }),
     ...(stripe && { [stripeName]: stripe.url }),
+    ...(sendgrid && { [sendgridName]: sendgrid.url }),
   };
 }
 

@@ -30,6 +30,7 @@ export interface DemoServers {
   readonly database: RoleUrls;
   readonly infisical: InfisicalServer;
   readonly stripe: { readonly url: string } | undefined;
+  readonly sendgrid: { readonly url: string } | undefined;
   /** As the API has it; undefined where the API signs no person in. */
   readonly signIn: DemoSignIn | undefined;
 }
@@ -42,7 +43,7 @@ export interface DemoServers {
  * @throws {TenantSecretsError} as `prepare`, `create` and `set` do
  */
 export async function seedDemo(
-  { database: urls, infisical: server, stripe, signIn }: DemoServers,
+  { database: urls, infisical: server, stripe, sendgrid, signIn }: DemoServers,
   store: CredentialStore,
 ): Promise<void> {
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
@@ -53,7 +54,7 @@ export async function seedDemo(
       infisical,
       catalog: deliveryChatCatalog,
       cache: false,
-      checks: providerChecks({ stripe: stripe?.url, sendgrid: stripe?.url }),
+      checks: providerChecks({ stripe: stripe?.url, sendgrid: sendgrid?.url }),
       // The API's jobs send the mails that are enqueued here.
       mail: signIn && { ...signIn, send: async () => {} },
     });

@@ -3,6 +3,7 @@ import { usableDataDir } from "@repo/db/embedded";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { buildAdmin } from "./admin-build.ts";
 import { linkIn, startInbox } from "@repo/mail/inbox";
+import { startLocalSendgrid } from "@repo/providers/sendgrid";
 import { startLocalStripe } from "@repo/providers/stripe";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
@@ -48,6 +49,7 @@ async function start(): Promise<void> {
   const database = given.database ? undefined : await startPostgres(data, ports);
   const infisical = given.infisical ? undefined : await startInfisical(data, ports);
   const stripe = given.stripe ? undefined : await startStripe(ports);
+  const sendgrid = given.sendgrid ? undefined : await startSendgrid(ports);
   const mail = given.mail ? undefined : await startMail(ports);
 
   const port = await findFreePort(preferredPort);
@@ -58,7 +60,7 @@ async function start(): Promise<void> {
   const url = `http://${hostInUrl}:${port}`;
   const environment = apiEnvironment(
     environmentVariables(),
-    { database, infisical, stripe, mail },
+    { database, infisical, stripe, sendgrid, mail },
     { ports: { api: port, metrics: metricsPort }, cacheDir: data.at("compile-cache") },
   );
   await buildAdmin();
@@ -76,12 +78,12 @@ async function start(): Promise<void> {
   const metricsUrl = `http://${hostInUrl}:${metricsPort}/metrics`;
   say(`Metrics      ${metricsUrl}\n`);
 
-  const envFile = keepVariables(data, { database, infisical, stripe });
+  const envFile = keepVariables(data, { database, infisical, stripe, sendgrid });
   if (database === undefined || infisical === undefined) {
     say(realServersBanner({ api: url, metrics: metricsUrl, envFile }));
   } else {
     const signIn = signInOf(environment);
-    const credentials = await demoCredentials(data, url, { database, infisical, stripe, signIn });
+    const credentials = await demoCredentials(data, url, { database, infisical, stripe, sendgrid, signIn });
     const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
     const addresses = { api: url, metrics: metricsUrl, companyUrl, database: database.maintenance };
     say(demoBanner(addresses, credentials, stripe !== undefined));
@@ -144,6 +146,15 @@ async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
   ports.remember("Stripe", port);
   say(`Stripe       ${stripe.url}  (a local stand-in)`);
   return stripe;
+}
+
+async function startSendgrid(ports: Ports): Promise<{ readonly url: string }> {
+  const port = await ports.find("SendGrid");
+  const sendgrid = await startLocalSendgrid({ port, adoptsKeys: true });
+  shutdown.onStop(() => sendgrid.stop());
+  ports.remember("SendGrid", port);
+  say(`SendGrid     ${sendgrid.url}  (a local stand-in)`);
+  return sendgrid;
 }
 
 async function startMail(ports: Ports): Promise<LocalServers["mail"]> {

@@ -43,11 +43,12 @@ test("a client that disconnects in the middle of its body ends no provider", asy
 });
 
 test("a provider that stops carries out no delayed request", async () => {
-  provider.faults.add({ fault: "delay", ms: 600_000 });
+  provider.faults.add({ fault: "delay", ms: 500 });
   const delayed = Promise.allSettled([call(provider, "GET /keys")]);
   await expect.poll(() => provider.requests().length, { timeout: 10_000 }).toBe(1);
   await provider.stop();
   expect(await delayed).toMatchObject([{ status: "rejected" }]);
+  await new Promise((resolve) => setTimeout(resolve, 600));
   expect(carriedOut).toBe(0);
 });
 
@@ -119,11 +120,17 @@ describe("a fault", () => {
     expect(await statusOf("GET /v1.0/keys/a")).toBe(201);
     expect(await statusOf("DELETE /v1.0/keys")).toBe(201);
     expect(await statusOf("DELETE /v1x0/keys/a")).toBe(201);
-    expect(await statusOf("DELETE /v1.0/keys/a?b=c")).toBe(500);
+    expect(await statusOf("DELETE /v1.0/keys/a")).toBe(500);
     expect(provider.faults.open()).toMatchObject([{ times: 1 }]);
     expect(await statusOf("DELETE /v1.0/keys/b/c")).toBe(500);
     expect(await statusOf("DELETE /v1.0/keys/a")).toBe(201);
     expect(provider.faults.open()).toEqual([]);
+  });
+
+  test("is met by its path with any query, and by no longer path", async () => {
+    provider.faults.add({ fault: "status", status: 500, path: "/keys" });
+    expect((await call(provider, "GET /keys/a")).status).toBe(201);
+    expect((await call(provider, "GET /keys?limit=1")).status).toBe(500);
   });
 
   test("that is there always is met until it is cleared", async () => {

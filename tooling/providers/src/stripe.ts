@@ -18,7 +18,7 @@ export interface LocalStripe extends LocalProvider {
 /**
  * Emulates Stripe's API: returns payment intents without a charge, and rejects a revoked key and one that contains "revoked"
  * like Stripe does. What stands in a key between its prefix and its last part names the account: `sk_test_fake_acmecorp_0001`
- * and `rk_live_fake_acmecorp_7` are of the same one. It also serves the call of SendGrid's credential check.
+ * and `rk_live_fake_acmecorp_7` are of the same one.
  *
  * @throws {Error} when the port is taken
  */
@@ -41,11 +41,6 @@ export async function startLocalStripe(options: ProviderOptions = {}): Promise<L
 function answerTo(request: ProviderRequest, isRevoked: (key: string) => boolean, no: number): Answer {
   const { method, path } = request;
   const key = bearerOf(request);
-  if (method === "GET" && path === "/v3/scopes") {
-    return key === undefined || isRevoked(key)
-      ? { status: 401, body: { errors: [{ field: null, message: "authorization required" }] } }
-      : { status: 200, body: { scopes: ["mail.send"] } };
-  }
   if (key === undefined) return refusal(401, "You did not provide an API key.");
   // Stripe quotes the key too, all but its middle.
   if (isRevoked(key)) return refusal(401, `Invalid API Key provided: ${quote(key)}`);
