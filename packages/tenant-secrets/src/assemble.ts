@@ -43,6 +43,7 @@ import { providerChecks } from "./providers/provider-checks.ts";
 import { requireSchemes } from "./providers/value-schemes.ts";
 import { webhookVerifiers } from "./providers/webhook-schemes.ts";
 import { requireVerifiers } from "./providers/webhook-verification.ts";
+import { requireDrivers, rotationDrivers } from "./rotation/drivers/drivers.ts";
 import { createRunControl } from "./runs/run-control.ts";
 import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
 import { createOutsideSettlement } from "./stores/infisical/outside-settlement.ts";
@@ -53,7 +54,8 @@ import { createVault } from "./vault/vault.ts";
  * Puts the parts together, without a lifecycle: the front door is `createTenantSecrets`. Opens and loads nothing.
  *
  * @param replacements to measure or test other parts
- * @throws {TypeError} if the catalogue names a check or a verifier that is not there, or a scheme that its entry rejects
+ * @throws {TypeError} if the catalogue names a check, a verifier or a rotation driver that is not there, or a scheme that its
+ *   entry rejects
  */
 export function assembleTenantSecrets<C extends Catalog>(
   options: AssemblyOptions<C>,
@@ -65,6 +67,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const checks = options.checks ?? providerChecks();
   requireChecks(catalog, checks);
   requireSchemes(catalog);
+  requireDrivers(catalog, options.drivers ?? rotationDrivers());
 
   const base = assembleBase(options, openAuditLog);
   const { database, infisical, companyKeys, rowKeys, audit, authentic, operations, loadSigningKey } = base;

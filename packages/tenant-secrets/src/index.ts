@@ -27,6 +27,19 @@ export type { Services } from "./product-services.ts";
 export type { CredentialChecks } from "./providers/credential-check.ts";
 export { providerChecks } from "./providers/provider-checks.ts";
 export type { WebhookVerifiers } from "./providers/webhook-verification.ts";
+export type {
+  DriverCall,
+  ExchangeDriver,
+  Guide,
+  MakingDriver,
+  PersonDriver,
+  ProviderDriver,
+  Retirement,
+  RotationDriver,
+  RotationDrivers,
+} from "./rotation/drivers/driver.ts";
+export { DriverError } from "./rotation/drivers/driver-error.ts";
+export { rotationDrivers } from "./rotation/drivers/drivers.ts";
 export type { QuotaOptions } from "./stores/database/quotas.ts";
 export {
   type Administration,

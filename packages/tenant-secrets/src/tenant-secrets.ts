@@ -89,7 +89,7 @@ export interface TenantSecrets<C extends Catalog> {
 /**
  * The front door. Opens nothing before `start`, or before the first call with `cache: false`.
  *
- * @throws {TypeError} when the catalogue names a check or a verifier that is not there, or there is no `listenerUrl` and the
+ * @throws {TypeError} when the catalogue names a check, a verifier or a rotation driver that is not there, or there is no `listenerUrl` and the
  *   options do not say `cache: false`
  */
 export function createTenantSecrets<C extends Catalog>(options: TenantSecretsOptions<C>): TenantSecrets<C> {

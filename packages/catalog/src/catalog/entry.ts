@@ -33,6 +33,10 @@ export interface CatalogEntry<Value = unknown> {
   readonly signatures?: string;
   /** How the server makes a value, for a secret that the product may choose. Left out: its provider alone makes one. */
   readonly generates?: ValueScheme;
+  /**
+   * How the value is renewed with its provider: the name of the rotation driver, with its settings; the server has drivers by name.
+   */
+  readonly rotation?: { readonly driver: string; readonly settings?: unknown };
   /** Whether a value may have several lines, such as a key in PEM, so that a form offers them. Default false. */
   readonly multiline?: boolean;
 }
@@ -54,6 +58,7 @@ type Description = Pick<CatalogEntry, "label" | "rule"> &
       | "check"
       | "signatures"
       | "generates"
+      | "rotation"
       | "multiline"
     >
   >;

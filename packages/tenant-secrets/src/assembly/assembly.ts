@@ -21,6 +21,7 @@ import type { ServingProcess } from "../keys/rotation/process-registry.ts";
 import type { Services } from "../product-services.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
 import type { WebhookRequest, WebhookVerifiers } from "../providers/webhook-verification.ts";
+import type { RotationDrivers } from "../rotation/drivers/driver.ts";
 import type { QuotaOptions } from "../stores/database/quotas.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Measurements } from "../vault/measurements.ts";
@@ -47,6 +48,8 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly backupDestination?: BackupDestination | undefined;
   /** How providers are asked whether a credential works, by the names in the catalogue. Default: `providerChecks` */
   readonly checks?: CredentialChecks | undefined;
+  /** How credentials are renewed with their providers, by the names in the catalogue. Default: `rotationDrivers` */
+  readonly drivers?: RotationDrivers | undefined;
   /** How webhooks are verified, by the names in the catalogue, beside those of `webhookVerifiers`. */
   readonly verifiers?: WebhookVerifiers | undefined;
   /** How many requests one caller, company or address may send. */
