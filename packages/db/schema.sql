@@ -161,7 +161,7 @@ create table audit_keys (
   public_key text,
   created_at timestamp(3) with time zone not null default now(),
   constraint audit_keys_pkey PRIMARY KEY (purpose, key_version),
-  constraint audit_keys_purpose_check CHECK ((purpose = ANY (ARRAY['mac'::text, 'signing'::text, 'row'::text]))),
+  constraint audit_keys_purpose_check CHECK ((purpose = ANY (ARRAY['mac'::text, 'signing'::text, 'row'::text, 'webhook'::text]))),
   constraint audit_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retiring'::text, 'retired'::text])))
 );
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON public.audit_keys FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('master-keys');
@@ -597,6 +597,23 @@ create policy company on migration_companies for all to tenant_secrets_applicati
 create policy maintenance on migration_companies for all to tenant_secrets_maintenance using true with check true;
 grant insert, select, update on migration_companies to tenant_secrets_maintenance;
 
+create table notifications (
+  id uuid not null,
+  company_id uuid,
+  type text not null,
+  body text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint notifications_body_check CHECK (((octet_length(body) >= 2) AND (octet_length(body) <= 4096))),
+  constraint notifications_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint notifications_pkey PRIMARY KEY (id)
+);
+CREATE INDEX notifications_created ON public.notifications USING btree (created_at);
+alter table notifications enable row level security;
+alter table notifications force row level security;
+create policy company on notifications for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on notifications for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on notifications to tenant_secrets_maintenance;
+
 create table operators (
   id uuid not null default gen_random_uuid(),
   name text not null,
@@ -788,6 +805,89 @@ CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('credentials');
 grant insert, select, update on users to tenant_secrets_maintenance;
 
+create table webhook_attempts (
+  delivery_id uuid not null,
+  company_id uuid,
+  started_at timestamp(3) with time zone not null,
+  milliseconds real not null,
+  status smallint,
+  failure text,
+  constraint webhook_attempts_delivery_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE RESTRICT,
+  constraint webhook_attempts_pkey PRIMARY KEY (delivery_id, started_at)
+);
+alter table webhook_attempts enable row level security;
+alter table webhook_attempts force row level security;
+create policy company on webhook_attempts for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on webhook_attempts for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on webhook_attempts to tenant_secrets_maintenance;
+
+create table webhook_deliveries (
+  id uuid not null default gen_random_uuid(),
+  endpoint_id uuid not null,
+  notification_id uuid not null,
+  company_id uuid,
+  type text not null,
+  state text not null default 'waiting'::text,
+  attempts integer not null default 0,
+  next_at timestamp(3) with time zone not null default now(),
+  lease_until timestamp(3) with time zone,
+  lease_token bigint not null default 0,
+  created_at timestamp(3) with time zone not null default now(),
+  finished_at timestamp(3) with time zone,
+  constraint webhook_deliveries_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  constraint webhook_deliveries_finished_check CHECK ((((state = 'waiting'::text) = (finished_at IS NULL)) AND ((lease_until IS NULL) OR (state = 'waiting'::text)))),
+  constraint webhook_deliveries_notification_fkey FOREIGN KEY (notification_id) REFERENCES notifications(id) ON DELETE RESTRICT,
+  constraint webhook_deliveries_pkey PRIMARY KEY (id),
+  constraint webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text])))
+);
+CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (lease_until) WHERE (lease_until IS NOT NULL);
+CREATE INDEX webhook_deliveries_notification ON public.webhook_deliveries USING btree (notification_id);
+CREATE INDEX webhook_deliveries_of_endpoint ON public.webhook_deliveries USING btree (endpoint_id, created_at, id);
+CREATE INDEX webhook_deliveries_waiting ON public.webhook_deliveries USING btree (endpoint_id, next_at) WHERE (state = 'waiting'::text);
+alter table webhook_deliveries enable row level security;
+alter table webhook_deliveries force row level security;
+create policy company on webhook_deliveries for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on webhook_deliveries for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on webhook_deliveries to tenant_secrets_maintenance;
+
+create table webhook_endpoints (
+  id uuid not null default gen_random_uuid(),
+  company_id uuid,
+  url text not null,
+  types text[],
+  description text not null,
+  state text not null default 'unverified'::text,
+  disabled_reason text,
+  verified_at timestamp(3) with time zone,
+  per_second integer not null,
+  paced_until timestamp(3) with time zone not null default now(),
+  throttled_until timestamp(3) with time zone,
+  failing_since timestamp(3) with time zone,
+  failures integer not null default 0,
+  address_failures integer not null default 0,
+  secret_number integer not null default 1,
+  secret_key_version integer not null,
+  previous_key_version integer,
+  previous_until timestamp(3) with time zone,
+  actor_kind text not null,
+  actor_id text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint webhook_endpoints_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint webhook_endpoints_disabled_check CHECK ((((state = 'disabled'::text) = (disabled_reason IS NOT NULL)) AND (disabled_reason = ANY (ARRAY['gone'::text, 'failures'::text, 'address'::text])))),
+  constraint webhook_endpoints_pkey PRIMARY KEY (id),
+  constraint webhook_endpoints_previous_check CHECK ((((previous_key_version IS NULL) = (previous_until IS NULL)) AND (secret_number > 0))),
+  constraint webhook_endpoints_rate_check CHECK (((per_second >= 1) AND (per_second <= 1000))),
+  constraint webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['unverified'::text, 'active'::text, 'paused'::text, 'disabled'::text]))),
+  constraint webhook_endpoints_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2048)))
+);
+CREATE INDEX webhook_endpoints_company ON public.webhook_endpoints USING btree (company_id);
+alter table webhook_endpoints enable row level security;
+alter table webhook_endpoints force row level security;
+create policy company on webhook_endpoints for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on webhook_endpoints for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on webhook_endpoints to tenant_secrets_maintenance;
+
 create table write_requests (
   company_id uuid not null,
   actor_kind text not null,
@@ -810,6 +910,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 
 -- function enqueue_job(text,json,text,timestamp with time zone) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enqueue_mirror() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
+-- function enqueue_notifications(json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enter_company(uuid,integer,uuid) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application

@@ -30,6 +30,9 @@ export interface AuditEntry {
     | "TO_DATABASE"
     | "MIRROR_ON"
     | "MIRROR_OFF"
+    | "ENDPOINT_GONE"
+    | "ENDPOINT_FAILS"
+    | "ENDPOINT_ADDRESS"
     | RevealPurpose
     | CheckResult
     | Role
@@ -52,7 +55,7 @@ export interface AuditKey {
 
 type EventRow = typeof tables.auditEvents.$inferSelect;
 type MacFields = Omit<EventRow, "xid" | "position" | "mac">;
-export type NewEvent = Omit<EventRow, "xid" | "position">;
+export type NewEvent = Omit<EventRow, "xid" | "position" | "action"> & Pick<EventContent, "action">;
 
 /** The audit log. The process that an event happens in makes the event and its MAC; the database adds only its position. */
 export interface AuditLog {
@@ -130,6 +133,8 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "key.public-key",
   "run.list",
   "run.get",
+  "webhook.list",
+  "webhook.log",
 ] as const);
 
 /** Whether too many events like this one are counted together. */
@@ -178,7 +183,7 @@ export function eventOf(
   }: { readonly content: EventContent; readonly times?: EventTimes; readonly nonce?: Buffer },
 ): NewEvent {
   const { actorId, secretKey, version, subject, requestId, address } = content;
-  const event: MacFields = {
+  const event = {
     ...content,
     ...times,
     id: uuidv7(times.occurredAt.getTime()),
@@ -193,7 +198,7 @@ export function eventOf(
     sequenceNo,
     nonce,
     macKeyVersion: key.keyVersion,
-  };
+  } satisfies MacFields;
   return { ...event, mac: macOf(key.macKey, event) };
 }
 

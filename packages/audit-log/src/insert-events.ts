@@ -1,6 +1,7 @@
 import { getTableColumns, sql as fragment } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import type { NewEvent } from "./event.ts";
+import { notificationOf } from "./notification-of.ts";
 
 const { xid: _, position: __, ...columns } = getTableColumns(tables.auditEvents);
 const names = Object.values(columns).map(({ name }) => name);
@@ -9,10 +10,23 @@ const nameOf = new Map<string, string>(Object.entries(columns).map(([field, { na
 // One JSON parameter for all rows: building drizzle's statement with twenty parameters a row takes 20 times as long.
 const inserting = `insert into audit_events (${names.join(", ")})
   select ${names.join(", ")} from json_populate_recordset(null::audit_events, `;
+/** As `inserting`, of events that notify: the deliveries commit with them. */
+const insertingAndNotifying = {
+  start: "with given as materialized (select ",
+  end: `::text::json as events), inserted as (insert into audit_events (${names.join(", ")})
+  select ${names.map((name) => `e.${name}`).join(", ")} from given, json_populate_recordset(null::audit_events, given.events) as e on conflict do nothing)
+  select enqueue_notifications(given.events) from given`,
+};
 
-/** Inserts events in one statement of the caller's transaction. */
+/** Inserts events, with what they notify of, in one statement of the caller's transaction. */
 export async function insertEventsInto(statements: Statements, events: readonly NewEvent[]): Promise<void> {
-  await statements.execute(fragment`${fragment.raw(inserting)}${jsonOf(events)}::text::json)`);
+  const { json, notifies } = jsonOf(events);
+  const { start, end } = insertingAndNotifying;
+  await statements.execute(
+    notifies
+      ? fragment`${fragment.raw(start)}${json}${fragment.raw(end)}`
+      : fragment`${fragment.raw(inserting)}${json}::text::json)`,
+  );
 }
 
 /**
@@ -21,8 +35,12 @@ export async function insertEventsInto(statements: Statements, events: readonly 
  */
 export function createInsertEvents(database: Database): (events: readonly NewEvent[]) => Promise<void> {
   const statement = `${inserting}$1::text::json) on conflict do nothing`;
+  const notifying = `${insertingAndNotifying.start}$1${insertingAndNotifying.end}`;
   return async (events) => {
-    await database.outsideCompanies((sql) => sql.unsafe(statement, [jsonOf(events)], { prepare: true }));
+    const { json, notifies } = jsonOf(events);
+    await database.outsideCompanies((sql) =>
+      sql.unsafe(notifies ? notifying : statement, [json], { prepare: true }),
+    );
   };
 }
 
@@ -56,8 +74,16 @@ export async function insertAllThatFit<Numbered extends { readonly event: NewEve
   }
 }
 
-function jsonOf(events: readonly NewEvent[]): string {
-  return JSON.stringify(events.map(rowOf));
+function jsonOf(events: readonly NewEvent[]): { readonly json: string; readonly notifies: boolean } {
+  let notifies = false;
+  const rows = events.map((event) => {
+    const told = notificationOf(event);
+    if (told === undefined) return rowOf(event);
+    notifies = true;
+    // Further names are ignored where the events are inserted.
+    return { ...rowOf(event), notification_type: told.type, subject_name: told.subjectName };
+  });
+  return { json: JSON.stringify(rows), notifies };
 }
 
 function rowOf(event: NewEvent): Readonly<Record<string, unknown>> {

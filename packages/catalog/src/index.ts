@@ -149,6 +149,20 @@ export type {
   Stage,
 } from "./operations/versions.ts";
 export {
+  type DeliveryDescription,
+  type DeliveryQuery,
+  type DeliveryState,
+  type EndpointChange,
+  type EndpointDescription,
+  type EndpointRoll,
+  type EndpointWithSecret,
+  maxEndpoints,
+  type NewEndpoint,
+  type Replay,
+  type TestResult,
+  webhookOperations,
+} from "./operations/webhooks.ts";
+export {
   type Actor,
   ApiKeyVerb,
   type Caller,
@@ -193,5 +207,14 @@ export {
   SecretStoreName,
   Subdomain,
 } from "./vocabulary/names.ts";
+export {
+  type CompanyNotificationType,
+  companyNotificationTypes,
+  findNotification,
+  isNotificationType,
+  type Notification,
+  type NotificationType,
+  notificationTypes,
+} from "./vocabulary/notifications.ts";
 export { patternCovers } from "./vocabulary/patterns.ts";
 export { wire } from "./vocabulary/wire.ts";

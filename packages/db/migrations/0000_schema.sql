@@ -84,7 +84,7 @@ CREATE TABLE "audit_keys" (
 	"public_key" text,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "audit_keys_pkey" PRIMARY KEY("purpose","key_version"),
-	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row')),
+	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row', 'webhook')),
 	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
 );
 --> statement-breakpoint
@@ -621,6 +621,75 @@ CREATE TABLE "store_holds" (
 	CONSTRAINT "store_holds_pkey" PRIMARY KEY("company_id")
 );
 --> statement-breakpoint
+CREATE TABLE "notifications" (
+	"id" uuid NOT NULL,
+	"company_id" uuid,
+	"type" text NOT NULL,
+	"body" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "notifications_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "notifications_body_check" CHECK (octet_length("notifications"."body") between 2 and 4096)
+);
+--> statement-breakpoint
+CREATE TABLE "webhook_attempts" (
+	"delivery_id" uuid NOT NULL,
+	"company_id" uuid,
+	"started_at" timestamp (3) with time zone NOT NULL,
+	"milliseconds" real NOT NULL,
+	"status" smallint,
+	"failure" text,
+	CONSTRAINT "webhook_attempts_pkey" PRIMARY KEY("delivery_id","started_at")
+);
+--> statement-breakpoint
+CREATE TABLE "webhook_deliveries" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"endpoint_id" uuid NOT NULL,
+	"notification_id" uuid NOT NULL,
+	"company_id" uuid,
+	"type" text NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"next_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"lease_until" timestamp (3) with time zone,
+	"lease_token" bigint DEFAULT 0 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"finished_at" timestamp (3) with time zone,
+	CONSTRAINT "webhook_deliveries_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "webhook_deliveries_state_check" CHECK ("webhook_deliveries"."state" in ('waiting', 'delivered', 'dead')),
+	CONSTRAINT "webhook_deliveries_finished_check" CHECK (("webhook_deliveries"."state" = 'waiting') = ("webhook_deliveries"."finished_at" is null) and ("webhook_deliveries"."lease_until" is null or "webhook_deliveries"."state" = 'waiting'))
+);
+--> statement-breakpoint
+CREATE TABLE "webhook_endpoints" (
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"company_id" uuid,
+	"url" text NOT NULL,
+	"types" text[],
+	"description" text NOT NULL,
+	"state" text DEFAULT 'unverified' NOT NULL,
+	"disabled_reason" text,
+	"verified_at" timestamp (3) with time zone,
+	"per_second" integer NOT NULL,
+	"paced_until" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"throttled_until" timestamp (3) with time zone,
+	"failing_since" timestamp (3) with time zone,
+	"failures" integer DEFAULT 0 NOT NULL,
+	"address_failures" integer DEFAULT 0 NOT NULL,
+	"secret_number" integer DEFAULT 1 NOT NULL,
+	"secret_key_version" integer NOT NULL,
+	"previous_key_version" integer,
+	"previous_until" timestamp (3) with time zone,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "webhook_endpoints_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "webhook_endpoints_url_check" CHECK (length("webhook_endpoints"."url") between 1 and 2048),
+	CONSTRAINT "webhook_endpoints_state_check" CHECK ("webhook_endpoints"."state" in ('unverified', 'active', 'paused', 'disabled')),
+	CONSTRAINT "webhook_endpoints_disabled_check" CHECK (("webhook_endpoints"."state" = 'disabled') = ("webhook_endpoints"."disabled_reason" is not null) and "webhook_endpoints"."disabled_reason" in ('gone', 'failures', 'address')),
+	CONSTRAINT "webhook_endpoints_rate_check" CHECK ("webhook_endpoints"."per_second" between 1 and 1000),
+	CONSTRAINT "webhook_endpoints_previous_check" CHECK (("webhook_endpoints"."previous_key_version" is null) = ("webhook_endpoints"."previous_until" is null) and "webhook_endpoints"."secret_number" > 0)
+);
+--> statement-breakpoint
 ALTER TABLE "approvals" ADD CONSTRAINT "approvals_requested_by_fkey" FOREIGN KEY ("requested_by") REFERENCES "public"."operators"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "approvals" ADD CONSTRAINT "approvals_given_by_fkey" FOREIGN KEY ("given_by") REFERENCES "public"."operators"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "approvals" ADD CONSTRAINT "approvals_refused_by_fkey" FOREIGN KEY ("refused_by") REFERENCES "public"."operators"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -659,6 +728,11 @@ ALTER TABLE "sign_in"."two_factors" ADD CONSTRAINT "two_factors_user_fkey" FOREI
 ALTER TABLE "sign_in"."used_codes" ADD CONSTRAINT "used_codes_user_fkey" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outside_writes" ADD CONSTRAINT "outside_writes_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "store_holds" ADD CONSTRAINT "store_holds_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notifications" ADD CONSTRAINT "notifications_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhook_attempts" ADD CONSTRAINT "webhook_attempts_delivery_fkey" FOREIGN KEY ("delivery_id") REFERENCES "public"."webhook_deliveries"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_endpoint_fkey" FOREIGN KEY ("endpoint_id") REFERENCES "public"."webhook_endpoints"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_notification_fkey" FOREIGN KEY ("notification_id") REFERENCES "public"."notifications"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "approvals_requested_by" ON "approvals" USING btree ("requested_by","action");--> statement-breakpoint
 CREATE INDEX "audit_checkpoints_interval" ON "audit_checkpoints" USING btree ("floor","to_xid");--> statement-breakpoint
 CREATE INDEX "audit_events_company" ON "audit_events" USING btree ("company_id","position");--> statement-breakpoint
@@ -696,4 +770,10 @@ CREATE INDEX "used_codes_used" ON "sign_in"."used_codes" USING btree ("used_at")
 CREATE INDEX "verifications_identifier" ON "sign_in"."verifications" USING btree ("identifier");--> statement-breakpoint
 CREATE INDEX "verifications_expires" ON "sign_in"."verifications" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "outside_writes_in_flight" ON "outside_writes" USING btree ("company_id","secret_key") WHERE "outside_writes"."state" = 'in-flight';--> statement-breakpoint
-CREATE INDEX "outside_writes_deadline_at" ON "outside_writes" USING btree ("deadline_at");
+CREATE INDEX "outside_writes_deadline_at" ON "outside_writes" USING btree ("deadline_at");--> statement-breakpoint
+CREATE INDEX "notifications_created" ON "notifications" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_waiting" ON "webhook_deliveries" USING btree ("endpoint_id","next_at") WHERE "webhook_deliveries"."state" = 'waiting';--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_leased" ON "webhook_deliveries" USING btree ("lease_until") WHERE "webhook_deliveries"."lease_until" is not null;--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_of_endpoint" ON "webhook_deliveries" USING btree ("endpoint_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_notification" ON "webhook_deliveries" USING btree ("notification_id");--> statement-breakpoint
+CREATE INDEX "webhook_endpoints_company" ON "webhook_endpoints" USING btree ("company_id");

@@ -35,6 +35,7 @@ const withoutCompany = [
 const definers = [
   "enqueue_job",
   "enqueue_mirror",
+  "enqueue_notifications",
   "find_api_key",
   "find_company",
   "find_operator",
@@ -58,6 +59,11 @@ const globallyUnique = [
   "companies_subdomain_key",
   "invitations_pkey",
   "invitations_token_hash_key",
+  // Some of these are of the platform, and have no company.
+  "notifications_pkey",
+  "webhook_attempts_pkey",
+  "webhook_deliveries_pkey",
+  "webhook_endpoints_pkey",
 ];
 
 let testDatabase: TestDatabase;
@@ -133,8 +139,14 @@ describe("the catalogue of the database", () => {
       select k.conname as name from pg_constraint k
       join pg_class t on t.oid = k.confrelid and t.relforcerowsecurity and t.relname <> 'companies'
       where k.contype = 'f' and not exists (select from pg_attribute where attrelid = k.conrelid and attnum = any(k.conkey) and attname = 'company_id')`);
-    // A platform key belongs to no company, so its link cannot hold one; the row can only be made across companies.
-    expect(crossing).toEqual(["api_key_companies_api_key_fkey"]);
+    // A platform key and a platform's endpoint belong to no company, so that their links cannot hold one; the rows can only be made
+    // across companies.
+    expect(crossing).toEqual([
+      "api_key_companies_api_key_fkey",
+      "webhook_attempts_delivery_fkey",
+      "webhook_deliveries_endpoint_fkey",
+      "webhook_deliveries_notification_fkey",
+    ]);
   });
 
   test("has no view, and no function with an owner's rights but the listed ones, their search path pinned", async () => {

@@ -10,6 +10,7 @@ export * from "./schema/requests.ts";
 export * from "./schema/runs.ts";
 export * from "./schema/migrations.ts";
 export * from "./schema/stores.ts";
+export * from "./schema/webhooks.ts";
 export { rowRevisions } from "./schema/columns.ts";
 
 /**

@@ -1,4 +1,12 @@
-import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from "node:crypto";
 import { TenantSecretsError } from "@repo/catalog";
 import { encodeFields, encodeLength, toBase64url } from "./encoding.ts";
 
@@ -99,6 +107,49 @@ export function deriveValueKey(secret: Buffer, companyId: string, keyVersion: nu
   }
 }
 
+/** The key that those of all webhook endpoints are derived from. */
+export interface WebhookKey {
+  readonly keyVersion: number;
+  readonly root: KeyObject;
+}
+
+/** What signs the notifications of one endpoint. */
+export interface EndpointKeys {
+  /** Of HMAC-SHA256, 32 bytes. The endpoint's receiver has it, too. */
+  readonly secret: Buffer;
+  /** Ed25519. */
+  readonly privateKey: KeyObject;
+  /** Its public half, 32 bytes (RFC 8032). */
+  readonly publicKey: Buffer;
+}
+
+/** Derives the keys of an endpoint (HKDF-SHA256), so that none is stored. @param number counts its secrets, from 1 */
+export function deriveEndpointKeys({ root }: WebhookKey, endpointId: string, number: number): EndpointKeys {
+  const of = (use: string) => derive(root, ["webhook", use, endpointId, String(number)]);
+  const seed = of("ed25519");
+  try {
+    const privateKey = ed25519KeyOf(seed);
+    const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+    // An SPKI of Ed25519 ends with the 32 bytes of the key (RFC 8410, 4).
+    return { secret: of("hmac-sha256"), privateKey, publicKey: spki.subarray(-32) };
+  } finally {
+    seed.fill(0);
+  }
+}
+
+/** The PKCS #8 prefix of the 32 bytes of an Ed25519 private key (RFC 8410, 7). */
+const pkcs8Prefix = Buffer.from("302e020100300506032b657004220420", "hex");
+
+/** @param seed the 32 bytes of an Ed25519 private key */
+export function ed25519KeyOf(seed: Buffer): KeyObject {
+  const key = Buffer.concat([pkcs8Prefix, seed]);
+  try {
+    return createPrivateKey({ key, format: "der", type: "pkcs8" });
+  } finally {
+    key.fill(0);
+  }
+}
+
 function deriveKey(secret: Buffer, purpose: readonly string[]): KeyObject {
   const bytes = derive(secret, purpose);
   try {
@@ -108,7 +159,7 @@ function deriveKey(secret: Buffer, purpose: readonly string[]): KeyObject {
   }
 }
 
-function derive(secret: Buffer, purpose: readonly string[]): Buffer {
+function derive(secret: Buffer | KeyObject, purpose: readonly string[]): Buffer {
   return Buffer.from(
     hkdfSync("sha256", secret, Buffer.alloc(0), encodeFields(["tenant-secrets/1", ...purpose]), 32),
   );

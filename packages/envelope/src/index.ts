@@ -2,13 +2,17 @@ export { sameBytes } from "./bytes.ts";
 export {
   type CompanyKey,
   deriveCompanyKey,
+  deriveEndpointKeys,
   deriveMailKey,
   deriveMasterKey,
   deriveValueKey,
+  ed25519KeyOf,
+  type EndpointKeys,
   expandMasterKey,
   fingerprint,
   type MasterKey,
   requestMac,
+  type WebhookKey,
 } from "./derivation.ts";
 export { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
 export {

@@ -1,10 +1,12 @@
 import { createAuditRetention, createSealer, throwTenantSecretsError } from "@repo/audit-log";
 import { type Catalog, describeCatalog } from "@repo/catalog";
+import { createOutbound } from "@repo/outbound";
 import { createRateLimits } from "./access/rate-limits.ts";
 import type { Assembly, AssemblyOptions, Replacements } from "./assembly/assembly.ts";
 import { assembleBase } from "./assembly/base.ts";
 import { createCompanyHandles } from "./assembly/company-handles.ts";
 import { assembleKeys } from "./assembly/keys.ts";
+import { assembleNotifications } from "./assembly/notifications.ts";
 import { createServe } from "./assembly/serving.ts";
 import { assembleStores } from "./assembly/stores.ts";
 import { createAuditService } from "./audit/audit-service.ts";
@@ -139,6 +141,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     importLegacy: createLegacyImport(importParts, legacyImport),
     migrations: createMigrations(operations, migration, catalog),
     mirroring: createMirroring({ ...base, catalog, rows, requestsPerMinute: mirrorRequestsPerMinute }),
+    ...assembleNotifications(base, { companies, outbound: options.outbound ?? createOutbound() }),
     ...keys.services,
     runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport, migration]),
     retention: createAuditRetention(database, audit, options.auditRetentionDays),

@@ -1,5 +1,5 @@
 import type { AuditRetention } from "@repo/audit-log";
-import type { CatalogDescription } from "@repo/catalog";
+import type { CatalogDescription, TenantSecretsError } from "@repo/catalog";
 import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
 import type { Approvals } from "./companies/approvals.ts";
@@ -30,6 +30,9 @@ import type { Migrations } from "./migration/migrations.ts";
 import type { Mirroring } from "./migration/mirror/mirroring.ts";
 import type { AuditService } from "./audit/audit-service.ts";
 import type { Health } from "./health/system-health.ts";
+import type { DeliveryLog } from "./notifications/delivery-log.ts";
+import type { Endpoints } from "./notifications/endpoints.ts";
+import type { RunningDeliveries } from "./notifications/worker.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
@@ -67,6 +70,9 @@ export interface Services {
   readonly storeBackup: StoreBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly runs: RunControl;
+  readonly webhooks: Endpoints & { readonly deliveries: DeliveryLog };
+  /** Sends notifications in this process, until it is told to stop. */
+  readonly startDeliveries: (onError: (error: TenantSecretsError) => void) => RunningDeliveries;
   readonly system: Health;
   readonly emergencyRotation: EmergencyRotation;
   readonly shredding: Shredding;

@@ -63,6 +63,7 @@ test("says a line for a delivery with both signatures, and keeps it", async () =
       id: "msg_fake_1",
       timestamp: expect.stringMatching(/^\d{10}$/),
       body: rotated,
+      signatures: expect.stringMatching(/^v1,\S+ v1a,\S+$/),
       v1: "ok",
       v1a: "ok",
     },

@@ -20,6 +20,8 @@ export interface ReceivedDelivery {
   /** In seconds, as the header has it. */
   readonly timestamp: string | undefined;
   readonly body: string;
+  /** The header with the signatures. */
+  readonly signatures: string | undefined;
   readonly v1: SignatureState;
   readonly v1a: SignatureState;
 }
@@ -114,6 +116,7 @@ function check(
     id,
     timestamp,
     body,
+    signatures,
     v1: stateOf(
       given.some((one) => one.startsWith("v1,")),
       secrets,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { CompanyId } from "./names.ts";
 
 /**
- * What can be asked for. The first ten concern one company, the last two the platform. `use` is for programs, and for what
+ * What can be asked for. The first eleven concern one company, the last two the platform. `use` is for programs, and for what
  * the product does in a person's name; a person who wants to see a value has to `reveal` it.
  */
 export const verbs = [
@@ -16,6 +16,7 @@ export const verbs = [
   "audit",
   "search",
   "members",
+  "webhooks",
   "companies",
   "operators",
 ] as const;

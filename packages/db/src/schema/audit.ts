@@ -22,7 +22,7 @@ import { masterKeyForeignKey } from "./keys.ts";
 export const auditKeys = pgTable(
   "audit_keys",
   {
-    purpose: text("purpose", { enum: ["mac", "signing", "row"] }).notNull(),
+    purpose: text("purpose", { enum: ["mac", "signing", "row", "webhook"] }).notNull(),
     keyVersion: integer("key_version").notNull(),
     status: text("status", { enum: ["active", "retiring", "retired"] }).notNull(),
     publicKey: text("public_key"),
@@ -33,7 +33,7 @@ export const auditKeys = pgTable(
     uniqueIndex("audit_keys_one_active")
       .on(t.purpose)
       .where(sql`${t.status} = 'active'`),
-    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing', 'row')`),
+    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing', 'row', 'webhook')`),
     check("audit_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired')`),
   ],
 );

@@ -30,12 +30,12 @@ const table = [
   {
     who: "owner",
     actor: user("owner"),
-    may: "describe use reveal export write rotate delete audit search members",
+    may: "describe use reveal export write rotate delete audit search members webhooks",
   },
   {
     who: "admin",
     actor: user("admin"),
-    may: "describe use reveal export write rotate delete audit search members",
+    may: "describe use reveal export write rotate delete audit search members webhooks",
   },
   { who: "member", actor: user("member"), may: "describe use write" },
   { who: "auditor", actor: user("auditor"), may: "describe audit" },

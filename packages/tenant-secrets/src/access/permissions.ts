@@ -12,15 +12,40 @@ import {
 
 /**
  * The maximum permissions of each kind of actor. Anything else is denied; an API key or a job also needs the verb in its grant.
+ * Operators have the webhook endpoints of the platform, and none of a company's.
  */
 export const permissions = {
-  owner: ["describe", "use", "reveal", "export", "write", "rotate", "delete", "audit", "search", "members"],
-  admin: ["describe", "use", "reveal", "export", "write", "rotate", "delete", "audit", "search", "members"],
+  owner: [
+    "describe",
+    "use",
+    "reveal",
+    "export",
+    "write",
+    "rotate",
+    "delete",
+    "audit",
+    "search",
+    "members",
+    "webhooks",
+  ],
+  admin: [
+    "describe",
+    "use",
+    "reveal",
+    "export",
+    "write",
+    "rotate",
+    "delete",
+    "audit",
+    "search",
+    "members",
+    "webhooks",
+  ],
   member: ["describe", "use", "write"],
   auditor: ["describe", "audit"],
   service: ["describe", "use", "export", "write", "delete"],
   job: ["describe", "use", "write", "rotate", "delete"],
-  operator: ["describe", "rotate", "audit", "search", "members", "companies", "operators"],
+  operator: ["describe", "rotate", "audit", "search", "members", "webhooks", "companies", "operators"],
 } as const satisfies Readonly<Record<Role | Exclude<Actor["kind"], "user">, readonly Verb[]>>;
 
 /** Whether an actor may know that a company exists. */
@@ -56,7 +81,7 @@ export function permits(
     case "job":
       return includes(permissions.job, verb) && grants(actor.grant, verb, secretKey);
     case "operator":
-      return includes(permissions.operator, verb);
+      return verb !== "webhooks" && includes(permissions.operator, verb);
   }
 }
 

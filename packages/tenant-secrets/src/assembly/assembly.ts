@@ -10,6 +10,7 @@ import type {
 } from "@repo/catalog";
 import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
+import type { Outbound } from "@repo/outbound";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import type { Accounts } from "../companies/accounts.ts";
@@ -50,6 +51,8 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly checks?: CredentialChecks | undefined;
   /** How credentials are renewed with their providers, by the names in the catalogue. Default: `rotationDrivers` */
   readonly drivers?: RotationDrivers | undefined;
+  /** How addresses that companies name are connected to. Default: those that are public, at port 443 */
+  readonly outbound?: Outbound | undefined;
   /** How webhooks are verified, by the names in the catalogue, beside those of `webhookVerifiers`. */
   readonly verifiers?: WebhookVerifiers | undefined;
   /** How many requests one caller, company or address may send. */

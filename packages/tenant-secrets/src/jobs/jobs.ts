@@ -11,6 +11,7 @@ import { verificationTask } from "../audit/verifications.ts";
 import { mailTask, type Mailing } from "../companies/mailing.ts";
 import { mirrorTask } from "../migration/mirror/lease.ts";
 import type { Mirroring } from "../migration/mirror/mirroring.ts";
+import { forgetDeliveries } from "../notifications/delivery-log.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
@@ -38,6 +39,7 @@ export const schedule: Schedule = {
   "forget-write-requests": "7 * * * *",
   "forget-processes": "37 * * * *",
   "forget-rate-limits": "52 * * * *",
+  "forget-deliveries": "12 * * * *",
   "check-credentials": "29 * * * *",
   "check-master-key-age": "17 6 * * *",
   "destroy-old-versions": "23 3 * * *",
@@ -96,6 +98,11 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
         condition: sql`seen_at <= now() - interval '1 day'`,
       }),
     ),
+    "forget-deliveries": task(NoPayload, async (_, { signal }) => {
+      let deleted = 1;
+      while (deleted > 0 && !signal.aborted)
+        deleted = await database.acrossCompanies((statements) => forgetDeliveries(statements, 5000));
+    }),
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, { table: sql`rate_limits`, condition: sql`expires_at <= now()` }),
     ),

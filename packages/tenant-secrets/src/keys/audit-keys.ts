@@ -1,14 +1,21 @@
-import { createPrivateKey, createPublicKey, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
+import { createPublicKey, createSecretKey, randomBytes } from "node:crypto";
 import { and, desc, eq } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import type { AuditKey, SigningKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
-import { type KeyPlace, type MasterKey, unwrapKey, wrapKey } from "@repo/envelope";
+import {
+  ed25519KeyOf,
+  type KeyPlace,
+  type MasterKey,
+  unwrapKey,
+  type WebhookKey,
+  wrapKey,
+} from "@repo/envelope";
 import { ringWith, wrapping } from "./company/company-keys.ts";
 import { audited, type Audited, type Transaction } from "../access/operation.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 
-type Purpose = "mac" | "signing" | "row";
+type Purpose = "mac" | "signing" | "row" | "webhook";
 
 /** Loads the audit log's active key, or one by its version. Each is loaded once. */
 export interface AuditKeys {
@@ -22,16 +29,8 @@ export interface AuditKeys {
  * ends. The first is created on first use. Concurrent callers share one load, and a failed one is not cached.
  */
 export function createAuditKeys(database: Database, masterKeys: MasterKeys): AuditKeys {
+  const load = createKeyLoader(database, masterKeys, { purpose: "mac", build: macKeyOf });
   const loading = new Map<number | undefined, Promise<AuditKey>>();
-  const load = async (keyVersion: number | undefined): Promise<AuditKey> => {
-    const wanted = { purpose: "mac", keyVersion, build: macKeyOf } as const;
-    const found = await findAuditKey(database, masterKeys, wanted);
-    if (found !== undefined) return found;
-    if (keyVersion === undefined) await makeFirstAuditKey(database, masterKeys, "mac");
-    const made = await findAuditKey(database, masterKeys, wanted);
-    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "The audit log has no such key.");
-    return made;
-  };
   const loadOnce = (keyVersion?: number): Promise<AuditKey> => {
     const known = loading.get(keyVersion);
     if (known !== undefined) return known;
@@ -99,14 +98,31 @@ export function createSigningKeys(
   database: Database,
   masterKeys: MasterKeys,
 ): (keyVersion?: number) => Promise<SigningKey> {
+  return createKeyLoader(database, masterKeys, { purpose: "signing", build: signingKeyOf });
+}
+
+/** The keys that those of webhook endpoints are derived from. @returns as `createSigningKeys` */
+export function createWebhookKeys(
+  database: Database,
+  masterKeys: MasterKeys,
+): (keyVersion?: number) => Promise<WebhookKey> {
+  return createKeyLoader(database, masterKeys, { purpose: "webhook", build: webhookKeyOf });
+}
+
+/** @returns a function that loads the active key of a purpose, made on first use, or the one of a version */
+function createKeyLoader<K>(
+  database: Database,
+  masterKeys: MasterKeys,
+  { purpose, build }: Pick<WantedAuditKey<K>, "purpose" | "build">,
+): (keyVersion?: number) => Promise<K> {
   return async (keyVersion) => {
-    const wanted = { purpose: "signing", keyVersion, build: signingKeyOf } as const;
-    const find = () => findAuditKey(database, masterKeys, wanted);
+    const find = () => findAuditKey(database, masterKeys, { purpose, keyVersion, build });
     const found = await find();
     if (found !== undefined) return found;
-    if (keyVersion === undefined) await makeFirstAuditKey(database, masterKeys, "signing");
+    if (keyVersion === undefined) await makeFirstAuditKey(database, masterKeys, purpose);
     const made = await find();
-    if (made === undefined) throw new TenantSecretsError("KEY_UNAVAILABLE", "There is no such signing key.");
+    if (made === undefined)
+      throw new TenantSecretsError("KEY_UNAVAILABLE", `There is no such ${purpose} key.`);
     return made;
   };
 }
@@ -205,22 +221,14 @@ function macKeyOf(keyVersion: number, secret: Buffer): AuditKey {
   return { keyVersion, macKey: createSecretKey(secret) };
 }
 
+function webhookKeyOf(keyVersion: number, secret: Buffer): WebhookKey {
+  return { keyVersion, root: createSecretKey(secret) };
+}
+
 function signingKeyOf(keyVersion: number, seed: Buffer): SigningKey {
   const privateKey = ed25519KeyOf(seed);
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "pem" }).toString();
   return { keyVersion, privateKey, publicKey };
-}
-
-/** The PKCS #8 prefix of the 32 bytes of an Ed25519 private key (RFC 8410, 7). */
-const pkcs8Prefix = Buffer.from("302e020100300506032b657004220420", "hex");
-
-function ed25519KeyOf(seed: Buffer): KeyObject {
-  const key = Buffer.concat([pkcs8Prefix, seed]);
-  try {
-    return createPrivateKey({ key, format: "der", type: "pkcs8" });
-  } finally {
-    key.fill(0);
-  }
 }
 
 function placeOf(

@@ -19,6 +19,7 @@ import {
   searchOperations,
   systemOperations,
   userOperations,
+  webhookOperations,
 } from "@repo/catalog";
 import { procedures, publicProcedures, vaultProcedures } from "./procedures.ts";
 import { createCallerFactory, router } from "./trpc.ts";
@@ -215,6 +216,33 @@ export const appRouter = router({
       pause: ({ runs }, caller, { run }) => runs.pause(caller, run),
       resume: ({ runs }, caller, { run }) => runs.resume(caller, run),
       cancel: ({ runs }, caller, { run }) => runs.cancel(caller, run),
+    }),
+  ),
+
+  webhooks: router(
+    procedures(webhookOperations, {
+      list: async ({ webhooks }, caller, { company }) => ({
+        endpoints: await webhooks.list(caller, company),
+      }),
+      eventTypes: async ({ webhooks }, caller, { company }) => ({
+        types: await webhooks.eventTypes(caller, company),
+      }),
+      create: ({ webhooks }, caller, endpoint) => webhooks.create(caller, endpoint),
+      update: ({ webhooks }, caller, change) => webhooks.update(caller, change),
+      roll: ({ webhooks }, caller, roll) => webhooks.roll(caller, roll),
+      pause: ({ webhooks }, caller, name) => webhooks.pause(caller, name),
+      resume: ({ webhooks }, caller, name) => webhooks.resume(caller, name),
+      remove: async ({ webhooks }, caller, name) => {
+        await webhooks.remove(caller, name);
+        return null;
+      },
+      test: ({ webhooks }, caller, name) => webhooks.deliveries.test(caller, name),
+      deliveries: async ({ webhooks }, caller, query) => ({
+        deliveries: await webhooks.deliveries.list(caller, query),
+      }),
+      replay: async ({ webhooks }, caller, asked) => ({
+        deliveries: await webhooks.deliveries.replay(caller, asked),
+      }),
     }),
   ),
 

@@ -194,7 +194,13 @@ const withOurErrors = t.middleware(async ({ next }) => {
 
 /** Verbs whose calls are all sensitive, and verbs of which only mutations are. */
 const sensitiveVerbs: ReadonlySet<Verb> = new Set(["reveal", "export", "search"]);
-const sensitiveChanges: ReadonlySet<Verb> = new Set(["rotate", "members", "companies", "operators"]);
+const sensitiveChanges: ReadonlySet<Verb> = new Set([
+  "rotate",
+  "members",
+  "webhooks",
+  "companies",
+  "operators",
+]);
 
 /** Authenticates the caller, and counts each call, including each one of a batch. */
 const withCaller = t.middleware(async ({ ctx, meta, type, next }) => {

@@ -1,10 +1,18 @@
 import { and, asc, count, eq, isNotNull, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { destroyedValue } from "@repo/envelope";
+import { lockDeliveries, removeEndpoints } from "../../access/webhook-endpoints.ts";
 import type { ShreddingFacts } from "./receipt.ts";
 
-const { companyKeys, companyKeyWraps, companySecrets, companySecretVersions, outsideWrites, writeRequests } =
-  tables;
+const {
+  companyKeys,
+  companyKeyWraps,
+  companySecrets,
+  companySecretVersions,
+  outsideWrites,
+  webhookEndpoints,
+  writeRequests,
+} = tables;
 
 /**
  * Destroys a company's keys, and everything that contains or derives from a value. The caller holds the company's exclusive
@@ -62,6 +70,8 @@ export async function destroy(
     .update(outsideWrites)
     .set({ valueMac: null })
     .where(eq(outsideWrites.companyId, companyId));
+  await lockDeliveries(statements);
+  await removeEndpoints(statements, eq(webhookEndpoints.companyId, companyId));
   return {
     companyKeys: keys.map(({ keyVersion }) => keyVersion),
     wraps: countEach(wraps),

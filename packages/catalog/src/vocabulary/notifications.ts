@@ -1,0 +1,123 @@
+import { z } from "zod";
+
+const Moment = z.iso.datetime();
+
+const Envelope = {
+  /** Of the shape of `data`: a change of it that readers have to know makes another version. */
+  version: z.literal(1),
+  /** When it happened. Notifications arrive in any order. */
+  timestamp: Moment,
+};
+
+const common = {
+  /** Left out of what concerns the platform alone. */
+  company: z.object({ id: z.uuid(), subdomain: z.string() }).optional(),
+  /** Who did it: a person, an API key, an operator or a job, by its id. */
+  actor: z.object({ kind: z.string(), id: z.string() }),
+  /** The event of the audit log. */
+  event: z.uuid(),
+  /** Such as the code of an error, the role of a member or the purpose of a reveal. */
+  reason: z.string().optional(),
+};
+
+const ofSecret = z.object({
+  ...common,
+  /** Left out where it concerns several secrets, such as an export. */
+  secretKey: z.string().optional(),
+  secretVersion: z.int().optional(),
+  /** The version that is replaced, and until when it is accepted beside the new one. */
+  previousVersion: z.int().optional(),
+  previousUntil: Moment.optional(),
+  /** When the current credential ends at its provider. */
+  expiresAt: Moment.optional(),
+  /** The run that rotates it. */
+  run: z.uuid().optional(),
+});
+const ofMember = z.object({ ...common, user: z.string() });
+const ofApiKey = z.object({ ...common, apiKey: z.uuid() });
+const ofEndpoint = z.object({ ...common, endpoint: z.uuid() });
+const ofCompany = z.object(common);
+const ofKey = z.object({ ...common, keyVersion: z.int().optional() });
+
+/** The notifications of a company, by their type, with the shape of their data. */
+const companyNotifications = {
+  "secret.created": ofSecret,
+  "secret.updated": ofSecret,
+  "secret.removed": ofSecret,
+  "secret.restored": ofSecret,
+  "secret.purged": ofSecret,
+  "secret.expiring": ofSecret,
+  "secret.expired": ofSecret,
+  "secret.rejected": ofSecret,
+  "secret.revealed": ofSecret,
+  "secret.exported": ofSecret,
+  "secret.rotation_pending": ofSecret,
+  "secret.rotated": ofSecret,
+  "secret.refreshed": ofSecret,
+  "secret.rotation_failed": ofSecret,
+  "secret.rotation_fell_back": ofSecret,
+  "secret.action_needed": ofSecret,
+  "secret.retire_by_hand": ofSecret,
+  "secret.retired": ofSecret,
+  "secret.retire_failed": ofSecret,
+  "rotation.stuck": ofSecret,
+  "member.added": ofMember,
+  "member.changed": ofMember,
+  "member.removed": ofMember,
+  "api_key.created": ofApiKey,
+  "api_key.revoked": ofApiKey,
+  "company.store_changed": ofCompany,
+  "webhook.endpoint_disabled": ofEndpoint,
+  "webhook.test": ofEndpoint,
+} as const;
+
+/** The notifications of the platform, which operators' endpoints get beside those of all companies. */
+const platformNotifications = {
+  "company.drift": ofSecret,
+  "key.rotated": ofKey,
+  "key.shredded": ofCompany,
+  "key.compromised": ofKey,
+} as const;
+
+const all = { ...companyNotifications, ...platformNotifications };
+
+export type CompanyNotificationType = keyof typeof companyNotifications;
+export type NotificationType = keyof typeof all;
+
+export const companyNotificationTypes = keysOf(companyNotifications);
+export const notificationTypes = keysOf(all);
+
+/** A notification as it is sent, by its type. */
+export type Notification = {
+  readonly [T in NotificationType]: Readonly<{
+    type: T;
+    version: 1;
+    timestamp: string;
+    data: Readonly<z.infer<(typeof all)[T]>>;
+  }>;
+}[NotificationType];
+
+/** @returns undefined for a type or a version that this release does not know */
+export function findNotification(value: unknown): Notification | undefined {
+  const { type } = z.object({ type: z.string() }).safeParse(value).data ?? {};
+  if (type === undefined || !isNotificationType(type)) return undefined;
+  const schema = z.object({ type: z.literal(type), ...Envelope, data: all[type] });
+  const { data } = schema.safeParse(value);
+  return data === undefined ? undefined : asNotification(data);
+}
+
+export function isNotificationType(text: string): text is NotificationType {
+  return Object.hasOwn(all, text);
+}
+
+/** `parsed` came from the schema of its own type, which TypeScript does not follow through the look-up. */
+function asNotification(parsed: { readonly type: NotificationType }): Notification {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return parsed as Notification;
+}
+
+/** `Object.keys` of an object without further properties. */
+function keysOf<K extends string>(object: Readonly<Record<K, unknown>>): readonly K[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return Object.keys(object) as K[];
+}
