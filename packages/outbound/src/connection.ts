@@ -57,10 +57,8 @@ export async function openConnection(target: Target, options: ConnectionOptions)
     socket.destroy();
   };
   options.signal.addEventListener("abort", end, { once: true });
-  socket.once("close", () => {
-    options.signal.removeEventListener("abort", end);
-    reject(new OutboundError(isConnected ? "TLS" : "CONNECT"));
-  });
+  // The signal is that of a deadline: without this, it would hold the buffers of a connection that has long ended.
+  socket.once("close", () => options.signal.removeEventListener("abort", end));
   if (options.signal.aborted) end();
   const timer = setTimeout(end, options.timeoutMs);
   try {

@@ -275,6 +275,7 @@ describe("a request", () => {
       const listener = await serve(ok);
       await expect(send(listener, { headers: { [name]: "x" } })).rejects.toMatchObject({ code: "REQUEST" });
       expect(listener.received()).toBe("");
+      await expect.poll(() => listener.open()).toBe(0);
     },
   );
 

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createOutbound } from "./index.ts";
 import { createAuthority, selfSigned, type Authority, type Certificate } from "./testing/certificates.ts";
@@ -31,6 +32,18 @@ test("a certificate of the host is accepted, and the request arrives", async () 
   expect([status, body.toString()]).toEqual([200, "ok"]);
   expect(server?.received()).toMatch(/^POST \/x HTTP\/1\.1\r\n[^]*\r\n\r\nbody$/);
   expect(server?.received()).toContain(`host: ${host}:${server?.port}\r\n`);
+});
+
+test("the server is told the name of the host, and no name for an IP address", async () => {
+  const told: unknown[] = [];
+  const talk = (socket: Socket): void => {
+    told.push(socket instanceof TLSSocket && socket.servername);
+    ok(socket);
+  };
+  await fetchFrom(authority.issue(host), { talk });
+  await server?.stop();
+  await fetchFrom(authority.issue("127.0.0.1"), { talk, at: "127.0.0.1" });
+  expect(told).toEqual([host, false]);
 });
 
 test("a certificate of an allowed IP address is accepted", async () => {
@@ -70,6 +83,16 @@ describe("nothing is sent to a server with", () => {
     await expect(outbound.fetch(`https://${host}:${server.port}/`, { method: "GET" })).rejects.toMatchObject({
       code: "TLS",
     });
+  });
+
+  test("no handshake but an end of the connection", async () => {
+    server = await listen((socket) => socket.end());
+    const outbound = createOutbound({
+      allow: [`${host}:${server.port}`],
+      resolve: () => Promise.resolve(["127.0.0.1"]),
+    });
+    const answer = outbound.fetch(`https://${host}:${server.port}/`, { method: "GET" });
+    await expect(answer).rejects.toMatchObject({ code: "TLS" });
   });
 
   test("no encryption at all", async () => {

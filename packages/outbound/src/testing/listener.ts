@@ -8,6 +8,8 @@ export interface Listener {
   readonly port: number;
   /** How many connections were opened, encrypted or not. */
   connections(): number;
+  /** How many of them are open. */
+  open(): number;
   /** What arrived, of all connections. */
   received(): string;
   stop(): Promise<void>;
@@ -37,6 +39,7 @@ export async function listen(
     connections += 1;
     sockets.add(socket);
     socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -45,6 +48,7 @@ export async function listen(
   return {
     port: address.port,
     connections: () => connections,
+    open: () => sockets.size,
     received: () => received,
     async stop() {
       for (const socket of sockets) socket.destroy();
