@@ -1,5 +1,7 @@
-// The contract test suite for stores. It needs vitest.
+// The contract test suites for stores and rotation drivers. They need vitest.
 export type { StoreParts } from "../assembly/assembly.ts";
 export { encryptedHere } from "../stores/encrypted-secret.ts";
 export type { SecretStore } from "../stores/store.ts";
+export { driverContract } from "./driver-contract.ts";
+export { type DriverWorld, httpWorld } from "./driver-trial.ts";
 export { storeContract, type StoreUnderTest } from "./store-contract.ts";

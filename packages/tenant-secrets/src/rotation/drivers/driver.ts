@@ -1,23 +1,10 @@
 import type { CheckResult } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
+import type { Outbound } from "@repo/outbound";
 import type { z } from "zod";
 
-/** How requests to a provider are sent: to public addresses alone, without redirects, and with a limit on what is read. */
-export type GuardedFetch = (url: string, request: GuardedRequest) => Promise<GuardedAnswer>;
-
-export interface GuardedRequest {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: string | Buffer | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface GuardedAnswer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: Buffer;
-}
+/** How requests to a provider are sent: see `Outbound` of packages/outbound. */
+export type GuardedFetch = Outbound["fetch"];
 
 /** What a step of a driver gets. Its values are wiped when the step is over. */
 export interface DriverCall<S = unknown> {
@@ -86,8 +73,8 @@ interface DriverFacts<S> {
 /** For drivers whose old credentials can be ended by a call. */
 interface Retires<S> {
   /**
-   * Ends a credential at the provider. One that is called otherwise there than `marker` says is not touched; nor is the one of
-   * the current value.
+   * Ends a credential at the provider. One that is called otherwise there than `marker` says is not touched, nor is the one of
+   * the current value where the driver can tell.
    *
    * @returns gone: the provider had it no more, such as after an answer that was lost
    * @throws {DriverError} misconfigured where it is not touched

@@ -1,10 +1,12 @@
 import { type Catalog, TenantSecretsError } from "@repo/catalog";
+import type { ProviderUrls } from "../../providers/provider-checks.ts";
 import type { RotationDriver, RotationDrivers } from "./driver.ts";
 import { generated } from "./generated.ts";
+import { createSendgridDriver } from "./sendgrid.ts";
 
-/** The built-in drivers. */
-export function rotationDrivers(): RotationDrivers {
-  return { generated };
+/** The built-in drivers: "generated" and "sendgrid". */
+export function rotationDrivers(urls: Pick<ProviderUrls, "sendgrid"> = {}): RotationDrivers {
+  return { generated, sendgrid: createSendgridDriver(urls.sendgrid ?? "https://api.sendgrid.com") };
 }
 
 /**

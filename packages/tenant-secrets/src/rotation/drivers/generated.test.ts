@@ -1,8 +1,22 @@
 import { describe, expect, test } from "vitest";
 import { webhookSigningSecret } from "@repo/catalog";
 import { Webhook } from "standardwebhooks";
+import { driverContract } from "../../testing/driver-contract.ts";
 import { generated } from "./generated.ts";
 import { parseSettings } from "./drivers.ts";
+
+driverContract("generated", async () => ({
+  driver: generated,
+  current: "whsec_ZmFrZWZha2VmYWtlZmFrZWZha2VmYWtlZmFrZWZha2U=",
+  currentRef: "",
+  unknown: "whsec_fake",
+  fetch: () => Promise.reject(new Error("No provider is asked.")),
+  live: async () => [],
+  faults: {},
+  disarm: () => false,
+  sayings: [],
+  stop: async () => {},
+}));
 
 const make = (settings: unknown): string =>
   generated.make(generated.settings.parse(settings), undefined).reveal();

@@ -1,0 +1,72 @@
+import { OutboundError, type OutboundAnswer, type OutboundRequest } from "@repo/outbound";
+import type { z } from "zod";
+import type { DriverCall } from "./driver.ts";
+import { DriverError } from "./driver-error.ts";
+
+/** A step of 30 seconds has room for three requests. */
+const requestTimeoutMs = 10_000;
+/** The longest that a provider can make a rotation wait: it may ask for any time. */
+const mostRetryAfterMs = 86_400_000;
+
+/**
+ * Sends one request of a step.
+ *
+ * @throws {DriverError} transient; misconfigured where the address may not be connected to, or a value can stand in no header
+ */
+export async function send(
+  { fetch, signal }: Pick<DriverCall, "fetch" | "signal">,
+  url: string,
+  request: Pick<OutboundRequest, "method" | "headers" | "body">,
+): Promise<OutboundAnswer> {
+  try {
+    return await fetch(url, { ...request, signal, timeoutMs: requestTimeoutMs });
+  } catch (error) {
+    const isOurs = error instanceof OutboundError && (error.code === "ADDRESS" || error.code === "REQUEST");
+    throw new DriverError(isOurs ? "misconfigured" : "transient");
+  }
+}
+
+/**
+ * A text as one part of a path. A URL reads `.` and `..` as steps to another one, however they are encoded.
+ *
+ * @throws {DriverError} misconfigured
+ */
+export function pathPart(text: string): string {
+  if (text === "" || text === "." || text === "..") throw new DriverError("misconfigured");
+  return encodeURIComponent(text);
+}
+
+/** @returns undefined for what is no JSON of this shape, such as the page of a proxy */
+export function findJson<Shape extends z.ZodType>(
+  { body }: Pick<OutboundAnswer, "body">,
+  shape: Shape,
+): z.output<Shape> | undefined {
+  try {
+    return shape.safeParse(JSON.parse(body.toString("utf8"))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws {DriverError} transient where the answer has not this shape */
+export function readJson<Shape extends z.ZodType>(answer: OutboundAnswer, shape: Shape): z.output<Shape> {
+  const found = findJson(answer, shape);
+  if (found === undefined) throw new DriverError("transient");
+  return found;
+}
+
+/** The error of an answer that says that the request was not carried out, of statuses that mean the same at all providers. */
+export function failureOf({ status, headers }: OutboundAnswer): DriverError {
+  if (status === 429 || status >= 500) {
+    return new DriverError("transient", { retryAfterMs: retryAfterOf(headers.get("retry-after")) });
+  }
+  if (status === 401 || status === 403) return new DriverError("not-allowed");
+  return new DriverError(status >= 400 ? "misconfigured" : "transient");
+}
+
+/** Seconds or a date, as RFC 9110 has them. @returns undefined for neither, and for a time that is over */
+function retryAfterOf(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const waitMs = /^\d{1,12}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return waitMs > 0 ? Math.min(waitMs, mostRetryAfterMs) : undefined;
+}

@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Plaintext } from "@repo/envelope";
+import { type LocalSendgrid, startLocalSendgrid } from "@repo/providers/sendgrid";
+import { driverContract } from "../../testing/driver-contract.ts";
+import { type DriverWorld, httpWorld, openTrial, type Trial } from "../../testing/driver-trial.ts";
+import { createSendgridDriver } from "./sendgrid.ts";
+
+async function startWorld(local: LocalSendgrid, settings: object = {}): Promise<DriverWorld> {
+  const { id, value } = local.addKey({ name: "of a person" });
+  return {
+    ...httpWorld(local),
+    driver: createSendgridDriver(local.url),
+    settings,
+    current: value,
+    currentRef: id,
+    unknown: "SG.fake_unknown_to_sendgrid.fake_unknown_to_sendgrid",
+    sayings: [
+      "asked for",
+      "Please wait",
+      "authorization grant",
+      "access forbidden",
+      "unable to find",
+      local.url,
+    ],
+  };
+}
+
+driverContract("sendgrid", async () => startWorld(await startLocalSendgrid()));
+
+describe("the driver sendgrid", () => {
+  let local: LocalSendgrid;
+  let trial: Trial;
+  const begin = async (settings?: object): Promise<void> => {
+    trial = openTrial(await startWorld(local, settings));
+  };
+  beforeEach(async () => {
+    local = await startLocalSendgrid();
+    await begin();
+  });
+  afterEach(() => local.stop());
+  const bodies = () =>
+    local
+      .requests()
+      .filter(({ method }) => method === "POST")
+      .map(({ body }) => JSON.parse(body) as { name: string; scopes: string[] });
+
+  test("asks for the scopes of the current key but for those that SendGrid gives by itself", async () => {
+    const { value } = local.addKey({ name: "narrow", scopes: ["mail.send", "templates.read"] });
+    await trial.make({ current: Plaintext.fromText(value) });
+    expect(bodies()).toEqual([{ name: "ts-456789abcdef-1", scopes: ["mail.send", "templates.read"] }]);
+  });
+
+  test("asks for the scopes of the settings, and finds a key that lacks one rejected", async () => {
+    await begin({ scopes: ["mail.send"] });
+    const told = await trial.make();
+    expect(bodies()).toMatchObject([{ scopes: ["mail.send"] }]);
+    await begin({ scopes: ["templates.read"] });
+    expect(await trial.driver.test(trial.call(), told.value)).toBe("rejected");
+  });
+
+  test("a key in the place of a manager that lacks the right is not allowed to", async () => {
+    const { value } = local.addKey({ name: "narrow", scopes: ["mail.send"] });
+    const manager = Plaintext.fromText(value);
+    await expect(trial.make({ manager })).rejects.toMatchObject({ code: "not-allowed" });
+  });
+
+  test("scopes that the manager cannot give are a mistake in the settings", async () => {
+    await begin({ scopes: ["mail.send", "billing.read"] });
+    await expect(trial.make()).rejects.toMatchObject({ code: "misconfigured" });
+  });
+
+  test("100 keys are a limit, which leaves the current key as it is", async () => {
+    local.faults.add({ fault: "limit", credentials: 1 });
+    await expect(trial.make()).rejects.toMatchObject({ code: "limit" });
+    await trial.expectLive([]);
+  });
+
+  test.for([{ fault: "emptyKey" }, { fault: "otherAccount" }] as const)(
+    "an answer with $fault is not taken, and what it left is ended where it is ours",
+    async (fault) => {
+      local.faults.add(fault);
+      await expect(trial.make()).rejects.toMatchObject({ code: "transient" });
+      await trial.recover();
+      const left = fault.fault === "otherAccount" ? 2 : 1;
+      expect(local.liveCredentials()).toHaveLength(left);
+    },
+  );
+
+  test("a new key that SendGrid does not know everywhere yet is rejected at first, and accepted later", async () => {
+    local.faults.add({ fault: "propagation", for: { calls: 2 } });
+    const told = await trial.make();
+    const asked = [1, 2, 3].map(() => () => trial.driver.test(trial.call(), told.value));
+    const said: string[] = [];
+    for (const ask of asked) said.push(await ask());
+    expect(said).toEqual(["rejected", "rejected", "accepted"]);
+  });
+
+  test("a deleted key that is still accepted is not confirmed until it is rejected", async () => {
+    const told = await trial.make();
+    local.faults.add({ fault: "slowDeletion", for: { calls: 1 } });
+    expect(await trial.driver.retire(trial.call(), told)).toBe("retired");
+    expect(await trial.driver.confirm?.(trial.call(), told)).toBe(false);
+    expect(await trial.driver.confirm?.(trial.call(), told)).toBe(true);
+    const { ref, marker } = told;
+    expect(await trial.driver.confirm?.(trial.call(), { ref, marker })).toBe(true);
+  });
+
+  test("a wait that SendGrid asks for is passed on, of a day at most", async () => {
+    for (const [retryAfter, waitMs] of [
+      ["7", 7000],
+      ["1000000000", 86_400_000],
+      ["-1", undefined],
+      ["Thu, 01 Jan 1970 00:00:00 GMT", undefined],
+      ["soon", undefined],
+    ] as const) {
+      local.faults.add({ fault: "status", status: 429, retryAfter, method: "POST" });
+      await expect(trial.make()).rejects.toMatchObject({ code: "transient", retryAfterMs: waitMs });
+    }
+  });
+
+  test("a ref leads to no other address", async () => {
+    for (const ref of ["../scopes", "..", ".", "x?y=z", "a/b"]) {
+      await trial.attempt(() => trial.driver.retire(trial.call(), { ref, marker: undefined }));
+    }
+    const paths = local.requests().map(({ path }) => path);
+    expect(paths.filter((path) => !/^\/v3\/api_keys\/[^/?]+$/.test(path))).toEqual([]);
+    await trial.expectLive([]);
+  });
+});
