@@ -89,7 +89,8 @@ export function driverContract(name: string, start: () => Promise<DriverWorld>):
           const told = (await trial.attempt(() => trial.make())) ?? (await again(trial));
           await trial.recover([told]);
           expect(await trial.driver.test(trial.call(), told.value)).toBe("accepted");
-          await trial.expectLive([told]);
+          // What was lost can be found nowhere but in a list.
+          if (trial.driver.creates === "us" || lists(trial)) await trial.expectLive([told]);
         },
       );
     });
