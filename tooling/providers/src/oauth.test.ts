@@ -86,6 +86,18 @@ describe("openid-client", () => {
     expect((await me(token)).status).toBe(401);
   });
 
+  test("is told nothing of another client's token, and revokes none", async () => {
+    const { client, consent } = await start();
+    const other = await discover(oauth.addClient());
+    expect(await tokenIntrospection(other, consent.accessToken)).toEqual({ active: false });
+    await tokenRevocation(other, consent.accessToken);
+    await tokenRevocation(other, consent.refreshToken);
+    expect(await tokenIntrospection(await discover(client), consent.accessToken)).toMatchObject({
+      active: true,
+      sub: "fake_person",
+    });
+  });
+
   test("is refused with another secret, and with a secret that needs encoding accepted", async () => {
     oauth = await startLocalOAuth();
     const client = oauth.addClient({ clientId: "fake:id", clientSecret: "cs_fake_%+/ ä:1" });

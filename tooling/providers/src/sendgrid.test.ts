@@ -137,6 +137,17 @@ describe("a fault of credentials", () => {
     expect(await scopesOf(key)).toBe(401);
   });
 
+  test("is not met by what a person does", async () => {
+    sendgrid.faults.add({ fault: "propagation", for: { calls: 1 } });
+    sendgrid.faults.add({ fault: "breakNew" });
+    sendgrid.faults.add({ fault: "slowDeletion", for: { calls: 1 } });
+    const { id, value } = sendgrid.addKey({ name: "of a person" });
+    expect(await scopesOf(value)).toContain("mail.send");
+    sendgrid.deleteKey(id);
+    expect(await scopesOf(value)).toBe(401);
+    expect(sendgrid.faults.open()).toHaveLength(3);
+  });
+
   test("accepts a deleted key for a while", async () => {
     const { key, id } = await create();
     sendgrid.faults.add({ fault: "slowDeletion", for: { ms: 1000 } });

@@ -156,7 +156,7 @@ test.for([
 
 test("a public key of another form is refused", () => {
   for (const publicKey of ["whpk_", `whsec_${"A".repeat(43)}=`, `whpk_${"A".repeat(44)}`]) {
-    expect(() => receiver.trust({ publicKey })).toThrow(TypeError);
+    expect(() => receiver.trust({ publicKey })).toThrow("whpk_ and 32 bytes");
   }
 });
 
