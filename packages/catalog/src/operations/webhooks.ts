@@ -21,8 +21,12 @@ const NotificationTypes = z
   .max(100)
   .readonly();
 
-const urlRule = rule("has 1 to 2,048 characters");
-const url = z.string().min(1, { error: urlRule }).max(2048, { error: urlRule });
+const urlRule = rule("has 1 to 2,048 characters, and no space or control character");
+// The URL standard removes spaces and controls, so that what is judged would not be what is stored.
+const url = z
+  .string()
+  .max(2048, { error: urlRule })
+  .regex(/^[^\s\p{C}]+$/u, { error: urlRule });
 const descriptionRule = rule("has at most 200 characters of well-formed text without NUL");
 const description = z
   .string()
@@ -84,7 +88,7 @@ export const DeliveryDescription = z.object({
 });
 export type DeliveryDescription = Readonly<z.infer<typeof DeliveryDescription>>;
 
-/** An endpoint with its secret, `whsec_…`, which is shown this once. */
+/** An endpoint with its secret, `whsec_…`, which is shown in this answer, and in that to a repetition with the same request id. */
 const withSecret = z.object({ secret: z.string(), endpoint: EndpointDescription });
 
 const TestResult = z.object({
@@ -115,7 +119,7 @@ export const webhookOperations = {
     output: z.object({ types: z.array(z.enum(notificationTypes)).readonly() }),
   }),
 
-  /** Answers with the endpoint's secret, this once. The endpoint gets a test, and nothing else until it has answered that with a 2xx. */
+  /** Answers with the endpoint's secret. The endpoint gets a test, and nothing else until it has answered that with a 2xx. */
   create: operation({
     ...change,
     stepUp: true,
@@ -145,7 +149,7 @@ export const webhookOperations = {
     output: EndpointDescription,
   }),
 
-  /** Answers with the next secret, this once. Both sign until the overlap ends. */
+  /** Answers with the next secret. Both sign until the overlap ends. */
   roll: operation({
     ...change,
     stepUp: true,
@@ -157,6 +161,7 @@ export const webhookOperations = {
         .describe("For how long the old secret signs as well: 24h, at most 7d"),
       /** Ends the overlap of an earlier roll, whose secret may still be in use. */
       force: z.boolean().default(false),
+      ...request,
     }),
     output: withSecret,
   }),

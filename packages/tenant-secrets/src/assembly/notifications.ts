@@ -23,7 +23,7 @@ export function assembleNotifications(base: Base, { companies, outbound }: Notif
   const counters = createCounters(database);
   return {
     webhooks: {
-      ...createEndpoints({ operations, companies, signing, outbound }),
+      ...createEndpoints({ database, operations, companies, signing, outbound }),
       deliveries: createDeliveryLog({ database, audit, operations, companies, counters, attempt }),
     },
     startDeliveries: (onError: (error: TenantSecretsError) => void): RunningDeliveries =>

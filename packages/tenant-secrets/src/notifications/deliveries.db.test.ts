@@ -399,8 +399,18 @@ test("another company's endpoint is not found, to the byte, by any method", asyn
     ),
   ).toBe("NOT_FOUND");
   const query = { company: elsewhere, endpoint: id, limit: 50 };
-  expect(await secrets.webhooks.deliveries.list(stranger, query)).toEqual([]);
-  expect(await secrets.webhooks.list(stranger, elsewhere)).toEqual([]);
+  expect(await codeOf(secrets.webhooks.deliveries.list(stranger, query))).toBe("NOT_FOUND");
+  await secrets.webhooks.create(stranger, {
+    company: elsewhere,
+    url: other.url,
+    description: "",
+    perSecond: 1,
+  });
+  await secretsOf(acme).set("CUSTOM_A", "fake-a");
+  const [newer] = await log(id);
+  const before = { company: elsewhere, before: newer?.id ?? "", limit: 50 };
+  expect(await secrets.webhooks.deliveries.list(stranger, before)).toEqual([]);
+  expect(await secrets.webhooks.list(stranger, elsewhere)).toHaveLength(1);
 });
 
 function codeFrom(error: unknown): string {

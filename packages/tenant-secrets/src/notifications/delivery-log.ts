@@ -28,7 +28,7 @@ const { notifications, webhookAttempts, webhookDeliveries, webhookEndpoints } = 
 
 /** What was sent to endpoints, and what is sent again. Each method throws FORBIDDEN and NOT_FOUND as those of `Endpoints` do. */
 export interface DeliveryLog {
-  /** The newest first, with their attempts. */
+  /** The newest first, with their attempts. @throws {TenantSecretsError} NOT_FOUND for an endpoint that is not theirs */
   list(caller: Caller, query: DeliveryQuery): Promise<readonly DeliveryDescription[]>;
   /** @returns how many are sent again @throws {TenantSecretsError} INVALID_INPUT for more than 10,000 */
   replay(caller: Caller, asked: Replay): Promise<number>;
@@ -152,10 +152,11 @@ async function select(
   company: Company | undefined,
   { endpoint, state, before, limit }: Omit<DeliveryQuery, "company">,
 ): Promise<readonly DeliveryDescription[]> {
-  const last = statements
-    .select({ createdAt: webhookDeliveries.createdAt, id: webhookDeliveries.id })
-    .from(webhookDeliveries)
-    .where(eq(webhookDeliveries.id, before ?? ""));
+  if (endpoint !== undefined) {
+    const isTheirs = and(endpointsOf(company), eq(webhookEndpoints.id, endpoint));
+    const found = await statements.select({ id: webhookEndpoints.id }).from(webhookEndpoints).where(isTheirs);
+    if (found.length === 0) throw notFound();
+  }
   const rows = await statements
     .select({ delivery: webhookDeliveries, state: shownState, body: notifications.body })
     .from(webhookDeliveries)
@@ -166,9 +167,7 @@ async function select(
         endpointsOf(company),
         endpoint === undefined ? undefined : eq(webhookDeliveries.endpointId, endpoint),
         state === undefined ? undefined : eq(shownState, state),
-        before === undefined
-          ? undefined
-          : sql`(${webhookDeliveries.createdAt}, ${webhookDeliveries.id}) < (${last})`,
+        before === undefined ? undefined : isBefore(company, before),
       ),
     )
     .orderBy(desc(webhookDeliveries.createdAt), desc(webhookDeliveries.id))
@@ -208,6 +207,13 @@ async function select(
         ]
       : [],
   );
+}
+
+/** No delivery is before one that is not theirs. */
+function isBefore(company: Company | undefined, id: string): SQL {
+  const owner = company === undefined ? sql`company_id is null` : sql`company_id = ${company.id}`;
+  return sql`(${webhookDeliveries.createdAt}, ${webhookDeliveries.id})
+    < (select created_at, id from webhook_deliveries where id = ${id} and ${owner})`;
 }
 
 /** Deletes what the log keeps for 30 days: finished deliveries with their attempts, and notifications that none needs. */

@@ -1,4 +1,5 @@
 import { and, eq, isNull, sql, type SQL } from "drizzle-orm";
+import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import { tables, type Statements } from "@repo/db";
 import { type EndpointDescription, isNotificationType, notFound } from "@repo/catalog";
 import { lockDeliveries } from "../access/webhook-endpoints.ts";
@@ -34,7 +35,7 @@ export async function lockEndpoint(
 export async function changeEndpoint(
   statements: Statements,
   id: string,
-  changes: Partial<Omit<EndpointRow, "id" | "companyId">>,
+  changes: Omit<PgUpdateSetSource<typeof webhookEndpoints>, "id" | "companyId">,
 ): Promise<EndpointRow> {
   const [row] = await statements
     .update(webhookEndpoints)

@@ -1,5 +1,6 @@
 import { eq, sql } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { z } from "zod";
+import { tables, type Database, type Statements } from "@repo/db";
 import type { Outbound } from "@repo/outbound";
 import {
   type Caller,
@@ -12,6 +13,7 @@ import {
   type NewEndpoint,
   type NotificationType,
   notificationTypes,
+  notFound,
   TenantSecretsError,
 } from "@repo/catalog";
 import type { AuditAction } from "@repo/audit-log";
@@ -47,14 +49,17 @@ export interface Endpoints {
   list(caller: Caller, company: string | undefined): Promise<readonly EndpointDescription[]>;
   eventTypes(caller: Caller, company: string | undefined): Promise<readonly NotificationType[]>;
   /**
-   * @returns the endpoint with its secret, shown this once; a retry of a request with an id makes another one
+   * @returns the endpoint with its secret, which is derived: a retry of a request with an id gets the same
    * @throws {TenantSecretsError} INVALID_INPUT for an address that is not sent to, and a type that companies do not get;
    *   NOT_SUPPORTED for one more than there can be
    */
   create(caller: Caller, endpoint: NewEndpoint): Promise<EndpointWithSecret>;
   /** @throws {TenantSecretsError} INVALID_INPUT as `create` */
   update(caller: Caller, change: EndpointChange): Promise<EndpointDescription>;
-  /** @throws {TenantSecretsError} CONFLICT while an earlier secret still signs */
+  /**
+   * @returns as `create`
+   * @throws {TenantSecretsError} CONFLICT while an earlier secret still signs, and for a retry after one more roll
+   */
   roll(caller: Caller, roll: EndpointRoll): Promise<EndpointWithSecret>;
   pause(caller: Caller, name: EndpointName): Promise<EndpointDescription>;
   /** @throws {TenantSecretsError} CONFLICT for one that is active, or has yet to answer its test */
@@ -63,6 +68,7 @@ export interface Endpoints {
 }
 
 export interface EndpointParts {
+  readonly database: Pick<Database, "acrossCompanies">;
   readonly operations: Operations;
   readonly companies: Pick<Companies, "resolve">;
   readonly signing: EndpointSigning;
@@ -82,17 +88,25 @@ export async function toManage(
   return { ...needed, company: (await companies.resolve(asked, subdomain)).company };
 }
 
+/** Which secret a request made: what is kept of its answer. */
+const MadeSecret = z.object({ endpoint: z.uuid(), secretNumber: z.int() });
+type MadeSecret = z.infer<typeof MadeSecret>;
+
 /** Deliveries that waited for longer than this, in hours, are not sent when their endpoint is resumed. */
 const resumedHours = 72;
 
-export function createEndpoints({ operations, companies, signing, outbound }: EndpointParts): Endpoints {
+export function createEndpoints(parts: EndpointParts): Endpoints {
+  const { database, operations, companies, signing, outbound } = parts;
   const seen = async (statements: Statements, row: Pick<EndpointRow, "id">): Promise<SeenEndpoint> => {
     const [found] = await selectEndpoints(statements, eq(webhookEndpoints.id, row.id));
-    if (found === undefined) throw new Error("an endpoint that was changed is there");
+    if (found === undefined) throw notFound();
     return found;
   };
 
-  const withSecret = async (endpoint: SeenEndpoint, company?: Company): Promise<EndpointWithSecret> => {
+  const withSecret = async (made: MadeSecret, company?: Company): Promise<EndpointWithSecret> => {
+    const endpoint = await database.acrossCompanies((statements) => seen(statements, { id: made.endpoint }));
+    if (endpoint.row.secretNumber !== made.secretNumber)
+      throw conflict("This request made a secret that was rolled since: roll it with a new request id.");
     const [keys] = await signing.keysOf(signingOf(endpoint));
     return { secret: secretText(keys), endpoint: await describeEndpoint(signing, endpoint, company) };
   };
@@ -144,17 +158,9 @@ export function createEndpoints({ operations, companies, signing, outbound }: En
       requireTypes(asked.types, company);
       await requireUrl(asked.url);
       const keyVersion = await signing.keyVersion();
-      const atEachRetry = {
-        requestId,
-        asked: { company: subdomain, ...asked },
-        idOf: ({ row }: SeenEndpoint) => row.id,
-        undo: async ({ statements }: { readonly statements: Statements }, id: string) => {
-          await removeEndpoints(statements, eq(webhookEndpoints.id, id));
-          return [{ action: "webhook.remove", subject: id } as const];
-        },
-      };
+      const once = { requestId, asked: { company: subdomain, ...asked }, answer: MadeSecret };
       const made = await operations.change(
-        { ...operation, guard: ({ statements }) => lockDeliveries(statements), atEachRetry },
+        { ...operation, guard: ({ statements }) => lockDeliveries(statements), once },
         async ({ statements }) => {
           const there = await selectEndpoints(statements, endpointsOf(company));
           if (there.length >= maxEndpoints) throw tooMany();
@@ -173,7 +179,7 @@ export function createEndpoints({ operations, companies, signing, outbound }: En
             .returning();
           if (row === undefined) throw new Error("an insert returned no row");
           await insertTest(statements, { row, company, actor: caller.actor });
-          return audited(await seen(statements, row), { subject: row.id });
+          return audited({ endpoint: row.id, secretNumber: row.secretNumber }, { subject: row.id });
         },
       );
       return withSecret(made, company);
@@ -201,27 +207,28 @@ export function createEndpoints({ operations, companies, signing, outbound }: En
       return described(changed);
     },
 
-    roll: async (caller, { overlapSeconds, force, ...name }) => {
-      const keyVersion = await signing.keyVersion();
-      const { endpoint, company } = await change(
-        caller,
-        { ...name, action: "webhook.roll" },
-        async (statements, row) => {
-          const { isOverlapping } = await seen(statements, row);
-          if (isOverlapping && !force) throw overlapping(row);
-          await statements
-            .update(webhookEndpoints)
-            .set({
-              secretNumber: row.secretNumber + 1,
-              secretKeyVersion: keyVersion,
-              previousKeyVersion: row.secretKeyVersion,
-              previousUntil: sql`now() + make_interval(secs => ${overlapSeconds})`,
-              updatedAt: sql`now()`,
-            })
-            .where(eq(webhookEndpoints.id, row.id));
-        },
+    roll: async (caller, { company: subdomain, requestId, ...asked }) => {
+      const { endpoint, overlapSeconds, force } = asked;
+      const operation = await toManage(
+        companies,
+        { caller, action: "webhook.roll", subject: endpoint },
+        subdomain,
       );
-      return withSecret(endpoint, company);
+      await operations.authorize(operation);
+      const keyVersion = await signing.keyVersion();
+      const once = { requestId, asked: { company: subdomain, ...asked }, answer: MadeSecret };
+      const made = await operations.change({ ...operation, once }, async ({ statements }) => {
+        const row = await lockEndpoint(statements, operation.company, endpoint);
+        if ((await seen(statements, row)).isOverlapping && !force) throw overlapping(row);
+        const { secretNumber } = await changeEndpoint(statements, row.id, {
+          secretNumber: row.secretNumber + 1,
+          secretKeyVersion: keyVersion,
+          previousKeyVersion: row.secretKeyVersion,
+          previousUntil: sql`now() + make_interval(secs => ${overlapSeconds})`,
+        });
+        return audited({ endpoint, secretNumber }, {});
+      });
+      return withSecret(made, operation.company);
     },
 
     pause: async (caller, name) =>

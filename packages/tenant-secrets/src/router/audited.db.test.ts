@@ -10,7 +10,7 @@ import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
 import { passkeyResponse } from "../testing/accounts.ts";
 import { newOperator, newRequest } from "../testing/approvals.ts";
-import { createFixture, operator, product, type Person } from "../testing/fixture.ts";
+import { createFixture, operator, product, silentUrl, type Person } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, createScopeContext, publicError } from "./trpc.ts";
 
@@ -347,6 +347,30 @@ const table: Readonly<Record<string, Row>> = {
   "runs.pause": { action: "run.pause", as: operator, input: startRun },
   "runs.resume": { action: "run.resume", as: operator, input: startRun },
   "runs.cancel": { action: "run.cancel", as: operator, input: startRun },
+  "webhooks.list": { action: "webhook.list", input: ({ company }) => ({ company }) },
+  "webhooks.eventTypes": { action: "webhook.list", input: ({ company }) => ({ company }) },
+  "webhooks.create": { action: "webhook.create", input: ({ company }) => ({ company, url: silentUrl }) },
+  "webhooks.update": {
+    action: "webhook.update",
+    input: async (place) => ({ ...(await hook(place)), description: "Another" }),
+  },
+  "webhooks.roll": { action: "webhook.roll", input: hook },
+  "webhooks.pause": { action: "webhook.pause", input: hook },
+  "webhooks.resume": {
+    action: "webhook.resume",
+    input: async (place) => {
+      const name = await hook(place);
+      await secrets.webhooks.pause(place.owner, name);
+      return name;
+    },
+  },
+  "webhooks.remove": { action: "webhook.remove", input: hook },
+  "webhooks.test": { action: "webhook.test", input: hook },
+  "webhooks.deliveries": { action: "webhook.log", input: ({ company }) => ({ company }) },
+  "webhooks.replay": {
+    action: "webhook.replay",
+    input: async (place) => ({ ...(await hook(place)), since: new Date(0) }),
+  },
   "audit.list": { action: "audit.list", denied: "stranger", input: ({ company }) => ({ company }) },
   "audit.export": {
     action: "audit.export",
@@ -366,6 +390,11 @@ const table: Readonly<Record<string, Row>> = {
 async function invite({ company }: Place): Promise<{ company: string; invitation: string }> {
   const { company: _, ...person } = newInvitation({ company });
   return { company, invitation: (await secrets.invitations.create(operator, company, person)).id };
+}
+
+async function hook({ company, owner }: Place): Promise<{ company: string; endpoint: string }> {
+  const asked = { company, url: silentUrl, description: "", perSecond: 1 };
+  return { company, endpoint: (await secrets.webhooks.create(owner, asked)).endpoint.id };
 }
 
 /** No other migration is unfinished, since one that changes something excludes others. */
@@ -473,6 +502,10 @@ test("these procedures ask a person to confirm", () => {
     "migrations.rollback",
     "migrations.cleanup",
     "migrations.mirror",
+    "webhooks.create",
+    "webhooks.update",
+    "webhooks.roll",
+    "webhooks.remove",
     "approvals.give",
     "approvals.refuse",
     "users.disable",

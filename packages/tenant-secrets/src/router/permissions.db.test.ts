@@ -5,7 +5,7 @@ import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { newRequest } from "../testing/approvals.ts";
 import { passkeyResponse } from "../testing/accounts.ts";
-import { createFixture, operator, product } from "../testing/fixture.ts";
+import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
 import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
@@ -28,6 +28,8 @@ interface Place {
   readonly apiKeyId: string;
   readonly cursor: string;
   readonly invitationId: string;
+  readonly endpointId: string;
+  readonly deliveryId: string;
 }
 /** Fields that refer to something with an owner. */
 const references = {
@@ -38,6 +40,8 @@ const references = {
   id: "apiKeyId",
   cursor: "cursor",
   invitation: "invitationId",
+  endpoint: "endpointId",
+  delivery: "deliveryId",
 } as const;
 type Reference = keyof typeof references;
 const isReference = (field: string): field is Reference => Object.hasOwn(references, field);
@@ -47,6 +51,8 @@ const people = "owner admin member auditor";
 const programs = "service platform job";
 const writers = `owner admin member ${programs}`;
 const insiders = "owner admin operator";
+/** Operators have the platform's endpoints, and none of a company's. */
+const managers = "owner admin";
 
 interface Row {
   /** The actors that pass every permission check, whatever the result of the call. */
@@ -70,6 +76,18 @@ const invite = async (company: string) => {
 };
 const inviteAgain = async () => {
   mine = { ...mine, invitationId: await invite(mine.company) };
+};
+/** An endpoint of a company, with the delivery of its test. */
+const hook = async (company: string) => {
+  const owner = await fixture.person(company, "owner");
+  const asked = { company, url: silentUrl, description: "", perSecond: 1 };
+  const { endpoint } = await secrets.webhooks.create(owner, asked);
+  const [delivery] = await secrets.webhooks.deliveries.list(owner, {
+    company,
+    endpoint: endpoint.id,
+    limit: 1,
+  });
+  return { endpointId: endpoint.id, deliveryId: delivery?.id ?? "" };
 };
 const removable = async () => {
   const { secrets: list } = await secrets.company(mine.company, product).list();
@@ -302,6 +320,48 @@ const table: Readonly<Record<string, Row>> = {
   "runs.resume": { may: "operator", input: () => ({ run }) },
   "runs.cancel": { may: "operator", input: () => ({ run }) },
   "system.health": { may: "operator" },
+  "webhooks.list": { may: managers, input: ({ company }) => ({ company }) },
+  "webhooks.eventTypes": { may: managers, input: ({ company }) => ({ company }) },
+  "webhooks.create": { may: managers, input: ({ company }) => ({ company, url: silentUrl }) },
+  "webhooks.update": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId, description: "Another" }),
+  },
+  "webhooks.roll": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId, force: true }),
+  },
+  "webhooks.pause": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId }),
+  },
+  "webhooks.resume": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId }),
+  },
+  "webhooks.test": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId }),
+    before: () => superuser`delete from rate_limits where key like 'webhook-test %'`,
+  },
+  "webhooks.deliveries": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId }),
+  },
+  "webhooks.replay": {
+    may: managers,
+    input: ({ company, deliveryId }) => ({ company, delivery: deliveryId }),
+    before: () =>
+      superuser`update webhook_deliveries set state = 'dead', finished_at = now(), lease_until = null where id = ${mine.deliveryId}`,
+  },
+  "webhooks.remove": {
+    may: managers,
+    input: ({ company, endpointId }) => ({ company, endpoint: endpointId }),
+    before: async () => {
+      const there = await superuser`select 1 from webhook_endpoints where id = ${mine.endpointId}`;
+      if (there.length === 0) mine = { ...mine, ...(await hook(mine.company)) };
+    },
+  },
   "audit.list": { may: `${insiders} auditor`, input: ({ company }) => ({ company, limit: 1 }) },
   "audit.export": {
     may: `${insiders} auditor`,
@@ -386,6 +446,8 @@ const unknown: Place = {
   apiKeyId: "0198c0de-0000-7000-8000-000000000002",
   cursor: "bm9ib2R5cyBjdXJzb3IsIGFuZCBubyBNQUMgb2Ygb3Vycw",
   invitationId: "0198c0de-0000-7000-8000-000000000003",
+  endpointId: "0198c0de-0000-4000-8000-000000000004",
+  deliveryId: "0198c0de-0000-4000-8000-000000000005",
 };
 const senders: Sender[] = [];
 const shutOut: Sender[] = [];
@@ -399,7 +461,14 @@ async function populate(): Promise<Place> {
   await secrets.audit.list(operator, { company, limit: 1 });
   const { cursor } = await secrets.audit.list(operator, { company, limit: 1 });
   if (cursor === undefined) throw new Error("there is more than one event");
-  return { company, userId, apiKeyId: description.id, cursor, invitationId: await invite(company) };
+  return {
+    company,
+    userId,
+    apiKeyId: description.id,
+    cursor,
+    invitationId: await invite(company),
+    ...(await hook(company)),
+  };
 }
 
 const apiKey = (companies: string[], narrower: Partial<NewApiKey>) =>

@@ -2,7 +2,7 @@ import { TRPCError } from "@trpc/server";
 import { z } from "zod";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Caller } from "@repo/catalog";
-import { createFixture, operator, product } from "../testing/fixture.ts";
+import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
@@ -80,6 +80,12 @@ const without: Readonly<Record<string, string>> = {
   "migrations.rollback": "a company that has the store already is left as it is",
   "migrations.cleanup": "what is removed is not found again, and the number of folders is another one then",
   "migrations.mirror": sets,
+  "webhooks.update": sets,
+  "webhooks.pause": sets,
+  "webhooks.resume": "an endpoint that is active is left as it is, and a repeat is told so",
+  "webhooks.remove": "an endpoint that was removed is not found again",
+  "webhooks.test": "one more test changes nothing",
+  "webhooks.replay": "what is sent once more has the same ids, which its receiver knows",
   "runs.pause": sets,
   "runs.resume": sets,
   "runs.cancel": sets,
@@ -101,6 +107,8 @@ const theirs = () => secrets.company(acme, product);
 
 const newKeyOf = (company: string) =>
   ({ name: "made", companies: [company], platform: false, verbs: ["use"], secretKeys: ["*"] }) as const;
+
+const newEndpoint = { url: silentUrl, description: "", perSecond: 1 };
 
 /** An input of a change, and a different input under the same request id. */
 interface Change {
@@ -210,6 +218,19 @@ const changes: Readonly<Record<string, Change>> = {
     },
     other: { graceSeconds: 61 },
   },
+  "webhooks.create": {
+    caller: operator,
+    input: () => ({ url: silentUrl }),
+    other: { description: "Another" },
+  },
+  "webhooks.roll": {
+    caller: operator,
+    input: async () => {
+      const made = await secrets.webhooks.create(operator, newEndpoint);
+      return { endpoint: made.endpoint.id, overlapSeconds: 60 };
+    },
+    other: { overlapSeconds: 61 },
+  },
 };
 
 test("every mutation with a request id is tested below", () => {
@@ -238,7 +259,9 @@ async function state(): Promise<unknown> {
     (select json_agg(v order by secret_key, version, company_id) from company_secret_versions v) as versions,
     (select json_agg(c order by id) from companies c) as companies,
     (select json_agg(m order by user_id) from memberships m) as members,
-    (select json_agg(k order by id) from api_keys k where revoked_at is null) as keys`;
+    (select json_agg(k order by id) from api_keys k where revoked_at is null) as keys,
+    (select json_agg(e order by id) from webhook_endpoints e) as endpoints,
+    (select json_agg(d order by id) from webhook_deliveries d) as deliveries`;
   return row;
 }
 
@@ -366,6 +389,19 @@ test.each([0, 60])(
     await expect(rotate({ ...asked, graceSeconds: 61 })).rejects.toMatchObject({ code: "CONFLICT" });
   },
 );
+
+test("a retried roll answers with the same secret, until the endpoint is rolled once more", async () => {
+  const { secret, endpoint } = await secrets.webhooks.create(operator, newEndpoint);
+  const asked = { endpoint: endpoint.id, overlapSeconds: 60, force: true, requestId: "roll-1" };
+  const lost = await secrets.webhooks.roll(operator, asked);
+  expect(await secrets.webhooks.roll(operator, asked)).toEqual(lost);
+  expect(lost.secret).not.toBe(secret);
+  await secrets.webhooks.roll(operator, { ...asked, requestId: "roll-2" });
+  await expect(secrets.webhooks.roll(operator, asked)).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("rolled since"),
+  });
+});
 
 test("a request id is separate for each actor, and expires after a day", async () => {
   acme = await fixture.company("database");

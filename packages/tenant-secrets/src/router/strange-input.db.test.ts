@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type Caller, systemCaller, TenantSecretsError } from "@repo/catalog";
-import { createFixture, operator } from "../testing/fixture.ts";
+import { createFixture, operator, silentUrl } from "../testing/fixture.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext } from "./trpc.ts";
 
@@ -17,7 +17,15 @@ const generous = {
 };
 const secrets = fixture.another({ limits: generous });
 const all = systemCaller("all", { verbs: ["describe", "use", "write", "delete"], secretKeys: ["*"] });
-const callers: readonly Caller[] = [operator, await fixture.person(company, "owner"), all];
+const owner = await fixture.person(company, "owner");
+const { endpoint } = await secrets.webhooks.create(owner, {
+  company,
+  url: silentUrl,
+  description: "",
+  perSecond: 1,
+});
+const [delivery] = await secrets.webhooks.deliveries.list(owner, { company, limit: 1 });
+const callers: readonly Caller[] = [operator, owner, all];
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -123,20 +131,25 @@ const plainTexts: Readonly<Record<string, string>> = {
   secretKey: "CUSTOM_A",
   secretKeys: "CUSTOM_A",
   email: "strange@example.com",
+  url: silentUrl,
+  endpoint: endpoint.id,
+  delivery: delivery?.id ?? "",
+  before: delivery?.id ?? "",
 };
 
 function partOf(part: JsonSchema["items"] | z.core.JSONSchema._JSONSchema): JsonSchema {
   return typeof part === "object" && !Array.isArray(part) ? part : {};
 }
 
+/** They remove the endpoint, and destroy the keys of the company, that all of them are asked about. */
+const lastOnes = ["webhooks.remove", "companies.shred"];
 const procedures = Object.entries(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tRPC keeps them by path, whatever its types say
   appRouter._def.procedures as unknown as Record<
     string,
     { readonly _def: { readonly inputs: readonly unknown[] } }
   >,
-  // The last one destroys the keys of the company that all of them are asked about.
-).toSorted(([a], [b]) => Number(a === "companies.shred") - Number(b === "companies.shred"));
+).toSorted(([a], [b]) => lastOnes.indexOf(a) - lastOnes.indexOf(b));
 
 function strangeInputs(input: unknown): readonly unknown[] {
   if (!(input instanceof z.ZodType)) return [undefined];
@@ -175,6 +188,8 @@ async function codeOfCall(caller: Caller, path: string, input: unknown): Promise
 
 const theCallers =
   /^(?:done|UNAUTHENTICATED|FORBIDDEN|NOT_FOUND|UNKNOWN_SECRET_KEY|INVALID_INPUT|INVALID_VALUE|CONFLICT|NOT_SUPPORTED)/;
+/** Tests of an endpoint have a limit of their own. */
+const tooOften = (path: string, code: string) => path === "webhooks.test" && code.startsWith("RATE_LIMITED");
 
 describe("unusual input", () => {
   it.each(procedures)(
@@ -186,7 +201,8 @@ describe("unusual input", () => {
       for (const caller of callers) {
         const codes = await Promise.all(sent.map((input) => codeOfCall(caller, path, input)));
         for (const [i, code] of codes.entries()) {
-          if (!theCallers.test(code)) wrong.add(`${code} for ${JSON.stringify([sent[i]]).slice(0, 300)}`);
+          if (!theCallers.test(code) && !tooOften(path, code))
+            wrong.add(`${code} for ${JSON.stringify([sent[i]]).slice(0, 300)}`);
         }
       }
       expect([...wrong]).toEqual([]);

@@ -11,6 +11,7 @@ import { headMac, type HeadState, rowMac } from "@repo/envelope";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
 import type { SignIn } from "../companies/authenticate.ts";
 import type { CompanyScope } from "../companies/companies.ts";
+import { createOutbound } from "@repo/outbound";
 import type { MailOptions } from "../companies/mailing.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { createAuthenticRows } from "../access/authentic-rows.ts";
@@ -50,6 +51,10 @@ const mail: MailOptions = {
 
 /** `operator` needs no second one. Approvals are tested with `another({ operatorApprovals: 2 })`. */
 const alone = { operatorApprovals: 1 } as const;
+
+/** An address that an endpoint may be at, and where nothing answers: port 9 is that of the discard protocol. */
+export const silentUrl = "http://127.0.0.1:9/hooks";
+const outbound = createOutbound({ allow: [new URL(silentUrl).host] });
 
 export interface Fixture {
   readonly secrets: DeliveryChat;
@@ -122,6 +127,7 @@ export async function createFixture(
     ...people,
     ...alone,
     mail,
+    outbound,
     checks,
   });
   const superuser = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
@@ -163,6 +169,7 @@ export async function createFixture(
         ...people,
         ...alone,
         mail,
+        outbound,
         ...options,
       }),
     copy: async () => {
