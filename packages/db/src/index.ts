@@ -9,6 +9,7 @@ export {
   type Statements,
 } from "./connect.ts";
 export { DatabaseError, scrubDatabaseError, type DatabaseErrorKind } from "./errors.ts";
+export { type ForeignLogin, inForeignDatabase, type Run } from "./foreign.ts";
 export { ConnectionProblem, explainConnection, inspectConnection, type Finding } from "./inspect.ts";
 export { readLegacyRows, type LegacySource } from "./legacy-rows.ts";
 export {
