@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startJobs, type Jobs } from "@repo/db/jobs";
-import { asTenantSecretsError, createTasks, schedule } from "@repo/tenant-secrets";
+import { asTenantSecretsError, createTasks, schedule, type Services } from "@repo/tenant-secrets";
 import type { RunningSealer } from "@repo/audit-log";
 import type { Runtime } from "./bootstrap.ts";
 
@@ -14,6 +14,19 @@ export function startProductJobs({ env, database, secrets, log, metrics }: Runti
     log,
     onRun: metrics.jobRun,
   });
+}
+
+/** Sends notifications to webhook endpoints. */
+export function startNotifying({
+  log,
+  secrets,
+  metrics,
+}: Pick<Runtime, "log" | "secrets" | "metrics">): ReturnType<Services["startDeliveries"]> {
+  const running = secrets.admin.startDeliveries(({ code, message, diagnosis }) =>
+    log("warn", `notifications wait: ${message}`, { code, diagnosis }),
+  );
+  metrics.collectDeliveries(() => running.measure());
+  return running;
 }
 
 /** Seals the audit log. The log lines of a batch are its checkpoint: archive them outside the database. */

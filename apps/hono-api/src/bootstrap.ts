@@ -8,6 +8,7 @@ import {
   type InfisicalClient,
 } from "@repo/infisical";
 import { createSmtpMail } from "@repo/mail";
+import { createOutbound } from "@repo/outbound";
 import type { SignIn } from "@repo/sign-in";
 import {
   asTenantSecretsError,
@@ -103,6 +104,11 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         ...product.checks,
       },
       verifiers: product.verifiers,
+      outbound: createOutbound({
+        allow: env.OUTBOUND_ALLOW,
+        deny: env.OUTBOUND_DENY,
+        ownDomains: ownDomainsOf(env),
+      }),
     };
     const secrets: TenantSecrets<Catalog> = createWithCatalog(options);
     const close = async (): Promise<void> => {
@@ -123,6 +129,11 @@ function createWithCatalog(options: TenantSecretsOptions<Catalog>): TenantSecret
   } catch (error) {
     throw error instanceof TypeError ? new StartupError(`${error.message}: see SECRETS_CATALOG.`) : error;
   }
+}
+
+/** The domains that this deployment is reached at: nothing is sent from it to itself. */
+function ownDomainsOf({ BASE_DOMAIN: base, PUBLIC_URL: publicUrl }: ApiEnvironment): readonly string[] {
+  return publicUrl === undefined ? [base] : [base, new URL(publicUrl).hostname];
 }
 
 /** @returns undefined where the environment names no destination for backups of master keys */

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/audit-log";
 import { createApp } from "./app.ts";
-import { startProductJobs, startSealing, watchInfisicalPermissions } from "./background.ts";
+import { startNotifying, startProductJobs, startSealing, watchInfisicalPermissions } from "./background.ts";
 import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { listen } from "./http-server.ts";
@@ -44,8 +44,13 @@ await bootstrap(async (runtime) => {
   const metricsServer = await startMetrics(runtime);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
+  let notifying: ReturnType<typeof startNotifying> | undefined;
   runtime.onStop(async () => {
-    await Promise.all([server.stop(env.STOP_SECONDS * 1000), jobs?.then((running) => running.stop())]);
+    await Promise.all([
+      server.stop(env.STOP_SECONDS * 1000),
+      jobs?.then((running) => running.stop()),
+      notifying?.stop(),
+    ]);
     await sealing?.stop();
     await metricsServer.stop(0);
   });
@@ -57,6 +62,9 @@ await bootstrap(async (runtime) => {
   }, stopping);
   if (stopping.aborted) return;
   sealing = startSealing(runtime);
-  if (env.JOBS === "in-process") jobs = startProductJobs(runtime);
+  if (env.JOBS === "in-process") {
+    jobs = startProductJobs(runtime);
+    notifying = startNotifying(runtime);
+  }
   await watchInfisicalPermissions(runtime);
 });

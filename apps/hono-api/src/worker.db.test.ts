@@ -7,7 +7,12 @@ import { connectDatabase, enqueueJob, type Database } from "@repo/db";
 import { createTestDatabase, type TestDatabase } from "@repo/db/testing";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createOutbound } from "@repo/outbound";
+import { startWebhookReceiver } from "@repo/providers/webhook-receiver";
+import { createTenantSecrets } from "@repo/tenant-secrets";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { operator } from "./testing/fixture.ts";
 import { send } from "./testing/raw-http.ts";
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
@@ -105,3 +110,43 @@ it("jobs run in the API, once its start is complete", slow, async () => {
   await api.says(done);
   await end(api);
 });
+
+it(
+  "notifications are sent by a worker and by an API that runs jobs, and not by one that has JOBS=none",
+  slow,
+  async () => {
+    const receiver = await startWebhookReceiver();
+    const allow = new URL(receiver.url).host;
+    const secrets = createTenantSecrets({
+      database,
+      infisical: { ...emulator, environment: "dev" },
+      catalog: deliveryChatCatalog,
+      cache: false,
+      outbound: createOutbound({ allow: [allow] }),
+    });
+    const addEndpoint = () =>
+      secrets.admin.webhooks.create(operator, { url: receiver.url, description: "", perSecond: 1000 });
+    const variables = { OUTBOUND_ALLOW: allow, METRICS_PORT: "0" };
+    const isReady = /"msg":"ready/;
+    try {
+      const idle = start("server", { ...variables, JOBS: "none" });
+      await idle.says(isReady);
+      await addEndpoint();
+      await sleep(2000);
+      expect(receiver.deliveries()).toHaveLength(0);
+      const worker = start("worker", variables);
+      await expect.poll(() => receiver.deliveries().length, { timeout: 30_000 }).toBe(1);
+      const seriesOf = async () => (await send(await worker.metricsUrl(), { path: "/metrics" })).body;
+      for (const series of ['deliveries_total{outcome="delivered"} 1', 'endpoints{state="active"} 1'])
+        await expect.poll(seriesOf, { timeout: 10_000 }).toContain(`tenant_secrets_webhook_${series}\n`);
+      await Promise.all([end(worker), end(idle)]);
+      const serving = start("server", variables);
+      await serving.says(isReady);
+      await addEndpoint();
+      await expect.poll(() => receiver.deliveries().length, { timeout: 30_000 }).toBe(2);
+      await end(serving);
+    } finally {
+      await receiver.stop();
+    }
+  },
+);

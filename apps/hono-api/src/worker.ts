@@ -1,6 +1,6 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/audit-log";
-import { startProductJobs, startSealing } from "./background.ts";
+import { startNotifying, startProductJobs, startSealing } from "./background.ts";
 import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { startMetrics } from "./metrics/metrics-server.ts";
@@ -13,8 +13,9 @@ await bootstrap(async (runtime) => {
   const metricsServer = await startMetrics(runtime);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
+  let notifying: ReturnType<typeof startNotifying> | undefined;
   runtime.onStop(async () => {
-    await jobs?.then((running) => running.stop());
+    await Promise.all([jobs?.then((running) => running.stop()), notifying?.stop()]);
     await sealing?.stop();
     await metricsServer.stop(0);
   });
@@ -26,4 +27,5 @@ await bootstrap(async (runtime) => {
   if (stopping.aborted) return;
   sealing = startSealing(runtime);
   jobs = startProductJobs(runtime);
+  notifying = startNotifying(runtime);
 });

@@ -32,6 +32,7 @@ import type { AuditService } from "./audit/audit-service.ts";
 import type { Health } from "./health/system-health.ts";
 import type { DeliveryLog } from "./notifications/delivery-log.ts";
 import type { Endpoints } from "./notifications/endpoints.ts";
+import type { DeliveryMeasurements } from "./notifications/measurements.ts";
 import type { RunningDeliveries } from "./notifications/worker.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import type { RunControl } from "./runs/run-control.ts";
@@ -73,6 +74,8 @@ export interface Services {
   readonly webhooks: Endpoints & { readonly deliveries: DeliveryLog };
   /** Sends notifications in this process, until it is told to stop. */
   readonly startDeliveries: (onError: (error: TenantSecretsError) => void) => RunningDeliveries;
+  /** How far deliveries are behind, and the endpoints by their state. */
+  readonly measureDeliveries: () => Promise<DeliveryMeasurements>;
   readonly system: Health;
   readonly emergencyRotation: EmergencyRotation;
   readonly shredding: Shredding;

@@ -5,6 +5,11 @@ import type { BreakerState } from "@repo/infisical";
 
 const breakerStates: readonly BreakerState[] = ["closed", "open", "half-open"];
 
+interface WebhookMeasurements {
+  readonly lagSeconds: number;
+  readonly endpoints: Readonly<Record<string, number>>;
+}
+
 /** Values that are read at each scrape. */
 export interface MetricsSources {
   readonly database: Pick<Database, "pending">;
@@ -14,12 +19,16 @@ export interface MetricsSources {
   readonly isListening: () => boolean;
   /** How far the mirrors of companies are behind, by the database. */
   readonly mirrorLag: () => Promise<{ readonly companies: number; readonly seconds: number }>;
+  /** How far deliveries of webhooks are behind, and the endpoints by their state, by the database. */
+  readonly webhooks: () => Promise<WebhookMeasurements>;
+  /** What this process has delivered. */
+  readonly deliveries: () => Readonly<Record<"delivered" | "failed" | "dead", number>>;
 }
 
 /** Registers metrics whose values other modules hold. */
 export function registerCollected(
   registry: Registry,
-  { database, secrets, breaker, isListening, mirrorLag }: MetricsSources,
+  { database, secrets, breaker, isListening, mirrorLag, webhooks, deliveries }: MetricsSources,
 ): void {
   const { gauge, counter, gaugeBy, counterBy } = within(registry);
   const cache = () => secrets.measurements().cache;
@@ -45,7 +54,10 @@ export function registerCollected(
     label: "outcome",
     read: () => ({ ...secrets.measurements().shadowReads }),
   });
-  const lag = sharedFor(lagMs, mirrorLag);
+  const lag = sharedFor(sharedMs, {
+    read: mirrorLag,
+    otherwise: { companies: Number.NaN, seconds: Number.NaN },
+  });
   gauge(
     "mirror_lag_seconds",
     "Age of the oldest change that a mirror lacks",
@@ -56,6 +68,23 @@ export function registerCollected(
     "Companies whose mirror lacks a change",
     async () => (await lag()).companies,
   );
+  const measured = sharedFor(sharedMs, {
+    read: webhooks,
+    otherwise: { lagSeconds: Number.NaN, endpoints: {} },
+  });
+  counterBy("webhook_deliveries_total", "Attempts to deliver webhooks by outcome, and deliveries given up", {
+    label: "outcome",
+    read: deliveries,
+  });
+  gauge(
+    "webhook_lag_seconds",
+    "How long the delivery of a webhook has been due that has been due for longest",
+    async () => (await measured()).lagSeconds,
+  );
+  gaugeBy("webhook_endpoints", "Webhook endpoints by their state", {
+    label: "state",
+    read: async () => (await measured()).endpoints,
+  });
   counter(
     "expired_reads_total",
     "Reads of values past their expiry",
@@ -79,23 +108,27 @@ export function registerCollected(
 
 type ReadOne = () => number;
 type ReadLater = () => Promise<number>;
-interface ByLabel {
+type ByValue = Readonly<Record<string, number>>;
+interface ByLabel<Read extends ByValue | Promise<ByValue> = ByValue> {
   readonly label: string;
   /** Values by the label's value; the same few at each scrape. */
-  readonly read: () => Readonly<Record<string, number>>;
+  readonly read: () => Read;
 }
 
-/** Both metrics of a scrape get the same answer. */
-const lagMs = 1000;
+/** The metrics of a scrape get the same answer. */
+const sharedMs = 1000;
 
-/** An answer that is shared for a while. Where there is none, the value is no number, and the scrape goes on. */
-function sharedFor(ms: number, read: MetricsSources["mirrorLag"]): MetricsSources["mirrorLag"] {
-  let last: ReturnType<MetricsSources["mirrorLag"]> | undefined;
+/** An answer that is shared for a while. Where there is none, the scrape goes on with `otherwise`. */
+function sharedFor<T>(
+  ms: number,
+  { read, otherwise }: { readonly read: () => Promise<T>; readonly otherwise: T },
+): () => Promise<T> {
+  let last: Promise<T> | undefined;
   let askedAt = -Infinity;
   return () => {
     if (last === undefined || performance.now() - askedAt > ms) {
       askedAt = performance.now();
-      last = read().catch(() => ({ companies: Number.NaN, seconds: Number.NaN }));
+      last = read().catch(() => otherwise);
     }
     return last;
   };
@@ -118,12 +151,12 @@ function within(registry: Registry) {
     });
   }
 
-  function gaugeBy(name: string, help: string, { label, read }: ByLabel): void {
+  function gaugeBy(name: string, help: string, { label, read }: ByLabel<ByValue | Promise<ByValue>>): void {
     const metric: Gauge<string> = new Gauge<string>({
       ...described(name, help),
       labelNames: [label],
-      collect: () => {
-        for (const [value, number] of Object.entries(read())) metric.set({ [label]: value }, number);
+      collect: async () => {
+        for (const [value, number] of Object.entries(await read())) metric.set({ [label]: value }, number);
       },
     });
   }

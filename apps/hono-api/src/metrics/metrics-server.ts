@@ -23,6 +23,7 @@ export async function startMetrics({
     breaker: () => infisical.state(),
     isListening: () => secrets.isListening(),
     mirrorLag: async () => secrets.admin.mirroring.lag(),
+    webhooks: async () => secrets.admin.measureDeliveries(),
   });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };
   const server = await serveMetrics(metrics, env.HOST, env.METRICS_PORT);

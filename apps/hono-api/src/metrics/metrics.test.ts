@@ -23,12 +23,14 @@ const nothing = {
   eventsLost: 15,
 };
 
-const sources: MetricsSources = {
+const sources: Omit<MetricsSources, "deliveries"> = {
   database: { pending: () => 13 },
   secrets: { measurements: () => nothing },
   breaker: () => "half-open",
   isListening: () => false,
   mirrorLag: () => Promise.resolve({ companies: 20, seconds: 21 }),
+  webhooks: () =>
+    Promise.resolve({ lagSeconds: 22, endpoints: { unverified: 23, active: 24, paused: 25, disabled: 26 } }),
 };
 
 /** The samples of ours, without those of the bounds of histograms. */
@@ -40,6 +42,7 @@ async function samplesOf(metrics: Metrics): Promise<string[]> {
 it("the metrics export recorded values, and collect gauges at each scrape", async () => {
   const metrics = createMetrics();
   metrics.collect(sources);
+  metrics.collectDeliveries(() => ({ delivered: 27, failed: 28, dead: 29 }));
   metrics.request("/api/payments/create", 201, 20);
   metrics.request("/api/payments/create", 503, 30);
   metrics.jobRun({ task: "reencrypt-company", outcome: "done", durationMs: 250 });
@@ -88,6 +91,14 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'shadow_reads_total{outcome="failed"} 19',
     "mirror_lag_seconds 21",
     "mirror_companies_behind 20",
+    'webhook_deliveries_total{outcome="delivered"} 27',
+    'webhook_deliveries_total{outcome="failed"} 28',
+    'webhook_deliveries_total{outcome="dead"} 29',
+    "webhook_lag_seconds 22",
+    'webhook_endpoints{state="unverified"} 23',
+    'webhook_endpoints{state="active"} 24',
+    'webhook_endpoints{state="paused"} 25',
+    'webhook_endpoints{state="disabled"} 26',
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",

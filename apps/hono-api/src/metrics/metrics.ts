@@ -18,7 +18,9 @@ export interface Metrics {
   inFlight(requests: number): void;
   shed(): void;
   /** Adds the metrics whose values these sources hold. Call it once. */
-  collect(sources: MetricsSources): void;
+  collect(sources: Omit<MetricsSources, "deliveries">): void;
+  /** What this process delivers from now on. */
+  collectDeliveries(read: MetricsSources["deliveries"]): void;
   /** In Prometheus' text format. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -71,6 +73,8 @@ export function createMetrics(): Metrics {
   // rate() needs a series that starts at 0: the first alarm would go unnoticed otherwise.
   for (const code of sealerAlarms) alarms.inc({ code }, 0);
 
+  let deliveries: MetricsSources["deliveries"] = () => ({ delivered: 0, failed: 0, dead: 0 });
+
   return {
     databaseCall: ({ pool, outcome, durationMs }) =>
       databaseCalls.observe({ pool, outcome }, durationMs / 1000),
@@ -82,7 +86,10 @@ export function createMetrics(): Metrics {
     countAuditAlarm: (code) => alarms.inc({ code }),
     inFlight: (count) => inFlight.set(count),
     shed: () => shed.inc(),
-    collect: (sources) => registerCollected(registry, sources),
+    collect: (sources) => registerCollected(registry, { ...sources, deliveries: () => deliveries() }),
+    collectDeliveries: (read) => {
+      deliveries = read;
+    },
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -209,6 +209,7 @@ export async function startApi({
     breaker: () => infisical.state(),
     isListening: () => true,
     mirrorLag: async () => secrets.admin.mirroring.lag(),
+    webhooks: async () => secrets.admin.measureDeliveries(),
   });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {

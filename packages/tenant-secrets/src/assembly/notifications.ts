@@ -6,6 +6,7 @@ import { createWebhookKeys } from "../keys/audit-keys.ts";
 import { createAttempt } from "../notifications/attempt.ts";
 import { createDeliveryLog } from "../notifications/delivery-log.ts";
 import { createEndpoints } from "../notifications/endpoints.ts";
+import { measureDeliveries } from "../notifications/measurements.ts";
 import { createEndpointSigning } from "../notifications/signing.ts";
 import { startDeliveries, type RunningDeliveries } from "../notifications/worker.ts";
 import type { Base } from "./base.ts";
@@ -26,6 +27,7 @@ export function assembleNotifications(base: Base, { companies, outbound }: Notif
       ...createEndpoints({ database, operations, companies, signing, outbound }),
       deliveries: createDeliveryLog({ database, audit, operations, companies, counters, attempt }),
     },
+    measureDeliveries: () => measureDeliveries(database),
     startDeliveries: (onError: (error: TenantSecretsError) => void): RunningDeliveries =>
       startDeliveries({ database, audit, attempt }, onError),
   };
