@@ -13,7 +13,7 @@ const methods: readonly OutboundRequest["method"][] = ["GET", "HEAD", "POST", "P
  * @throws {OutboundError}
  */
 export function standardFetch(
-  outbound: Outbound,
+  outbound: Pick<Outbound, "fetch">,
 ): (url: string | URL, init?: RequestInit) => Promise<Response> {
   return async (url, { method: named = "GET", headers, body, signal } = {}) => {
     const method = methods.find((each) => each === named.toUpperCase());

@@ -40,6 +40,7 @@ export type {
 } from "./rotation/drivers/driver.ts";
 export { DriverError } from "./rotation/drivers/driver-error.ts";
 export { rotationDrivers } from "./rotation/drivers/drivers.ts";
+export { createOauth2Driver } from "./rotation/drivers/oauth2.ts";
 export { createPostgresRoleDriver } from "./rotation/drivers/postgres-role/postgres-role.ts";
 export { httpTemplate } from "./rotation/drivers/http-template/http-template.ts";
 export type { QuotaOptions } from "./stores/database/quotas.ts";
