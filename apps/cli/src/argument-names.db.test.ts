@@ -31,6 +31,8 @@ const fitting: Readonly<Record<string, string>> = {
   id: "0198c0de-0000-7000-8000-000000000001",
   run: "0198c0de-0000-7000-8000-000000000001",
   approval: "0198c0de-0000-7000-8000-000000000001",
+  endpoint: "0198c0de-0000-7000-8000-000000000001",
+  url: "https://hooks.example.com/secrets",
   version: "1",
   file: secretsFile,
   name: "Ada",

@@ -74,6 +74,11 @@ export function newExpiryOf(values: {
   };
 }
 
+/** What an option says that takes a duration. @throws {UsageError} */
+export function secondsOf(option: string, duration: string): number {
+  return durationMs(option, duration) / 1000;
+}
+
 const longestGraceMs = 30 * dayMs;
 
 /** What `--grace` says. @throws {UsageError} */

@@ -299,6 +299,50 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End a run for good",
       load: async () => (await import("./commands/runs.ts")).cancelCommand,
     },
+    "webhooks list": {
+      summary: "List webhook endpoints, with what waits for each",
+      load: async () => (await import("./commands/webhooks.ts")).listCommand,
+    },
+    "webhooks types": {
+      summary: "List what an endpoint can be notified of",
+      load: async () => (await import("./commands/webhooks.ts")).typesCommand,
+    },
+    "webhooks add": {
+      summary: "Add a webhook endpoint, and show its secret once",
+      load: async () => (await import("./commands/webhooks.ts")).addCommand,
+    },
+    "webhooks update": {
+      summary: "Change a webhook endpoint",
+      load: async () => (await import("./commands/webhooks.ts")).updateCommand,
+    },
+    "webhooks roll": {
+      summary: "Give an endpoint its next secret, and show it once",
+      load: async () => (await import("./commands/webhooks.ts")).rollCommand,
+    },
+    "webhooks pause": {
+      summary: "Let the notifications of an endpoint wait",
+      load: async () => (await import("./commands/webhooks.ts")).pauseCommand,
+    },
+    "webhooks resume": {
+      summary: "Send to an endpoint again",
+      load: async () => (await import("./commands/webhooks.ts")).resumeCommand,
+    },
+    "webhooks remove": {
+      summary: "Remove a webhook endpoint",
+      load: async () => (await import("./commands/webhooks.ts")).removeCommand,
+    },
+    "webhooks test": {
+      summary: "Send a test to an endpoint, and show how that went",
+      load: async () => (await import("./commands/webhook-deliveries.ts")).testCommand,
+    },
+    "webhooks log": {
+      summary: "Show what was sent to endpoints, and what waits",
+      load: async () => (await import("./commands/webhook-deliveries.ts")).logCommand,
+    },
+    "webhooks replay": {
+      summary: "Send notifications again",
+      load: async () => (await import("./commands/webhook-deliveries.ts")).replayCommand,
+    },
     "audit list": {
       summary: "Show the audit log, the newest events first",
       load: async () => (await import("./commands/audit.ts")).listCommand,

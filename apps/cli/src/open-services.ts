@@ -7,6 +7,7 @@ import {
   type Database,
 } from "@repo/db";
 import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@repo/infisical";
+import { createOutbound, outboundVariables } from "@repo/outbound";
 import {
   asTenantSecretsError,
   createTenantSecrets,
@@ -34,6 +35,7 @@ const shape = {
     .enum(["1", "2"])
     .default("2")
     .transform((number): 1 | 2 => (number === "1" ? 1 : 2)),
+  ...outboundVariables,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
 };
@@ -65,6 +67,7 @@ export async function openServices(): Promise<OpenServices> {
       ...checks,
     },
     verifiers,
+    outbound: createOutbound({ allow: variables.OUTBOUND_ALLOW, deny: variables.OUTBOUND_DENY }),
   });
   try {
     await checkDatabase(database, variables);

@@ -7,6 +7,7 @@ import { createTestDatabase, whenDone } from "@repo/db/testing";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator } from "@repo/infisical/emulator";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
+import type { Outbound } from "@repo/outbound";
 import {
   createTenantSecrets,
   systemCaller,
@@ -52,8 +53,9 @@ function inAnHour(): Date {
  * A database, an Infisical, an operator and an HTTP server, for one test file. Ends with it.
  *
  * @param checks who is asked about credentials in place of the providers
+ * @param outbound which addresses the server sends notifications to. Default: public ones
  */
-export async function createFixture(checks?: CredentialChecks): Promise<Fixture> {
+export async function createFixture(checks?: CredentialChecks, outbound?: Outbound): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const { application, maintenance } = testDatabase.urls;
   const emulator = await startInfisicalEmulator();
@@ -67,6 +69,7 @@ export async function createFixture(checks?: CredentialChecks): Promise<Fixture>
     cache: false,
     operatorApprovals: 1,
     checks,
+    outbound,
     // Invitations are enqueued; no job sends them here.
     mail: {
       send: async () => {},

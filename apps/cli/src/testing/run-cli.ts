@@ -55,3 +55,25 @@ export async function failing(args: readonly string[], environment: Environment 
   }
   throw new Error("the command did not fail");
 }
+
+/** What a command that succeeds prints, run in this process as {@link failing} does. */
+export async function printed(
+  args: readonly string[],
+  environment: Environment = {},
+): Promise<Pick<Outcome, "stdout" | "stderr">> {
+  const written = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
+      written[name] += String(chunk);
+      return true;
+    }),
+  );
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  try {
+    await dispatch(args);
+  } finally {
+    vi.unstubAllEnvs();
+    for (const spy of spies) spy.mockRestore();
+  }
+  return written;
+}
