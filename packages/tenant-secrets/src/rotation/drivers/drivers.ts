@@ -2,11 +2,16 @@ import { type Catalog, TenantSecretsError } from "@repo/catalog";
 import type { ProviderUrls } from "../../providers/provider-checks.ts";
 import type { RotationDriver, RotationDrivers } from "./driver.ts";
 import { generated } from "./generated.ts";
+import { createGuidedDriver } from "./guided/guided.ts";
 import { createSendgridDriver } from "./sendgrid.ts";
 
-/** The built-in drivers: "generated" and "sendgrid". */
-export function rotationDrivers(urls: Pick<ProviderUrls, "sendgrid"> = {}): RotationDrivers {
-  return { generated, sendgrid: createSendgridDriver(urls.sendgrid ?? "https://api.sendgrid.com") };
+/** The built-in drivers: "generated", "guided" and "sendgrid". */
+export function rotationDrivers({ stripe, sendgrid }: ProviderUrls = {}): RotationDrivers {
+  return {
+    generated,
+    guided: createGuidedDriver({ stripe }),
+    sendgrid: createSendgridDriver(sendgrid ?? "https://api.sendgrid.com"),
+  };
 }
 
 /**
