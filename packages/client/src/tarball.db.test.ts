@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHmac, generateKeyPairSync, randomBytes, randomUUID, sign } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -19,7 +19,7 @@ const bin = (name: string): string => path.join(root, "node_modules/.bin", name)
 const value = "sk_test_fake_acmecorp_0001";
 
 const consumer = `
-import { createTenantSecretsClient, defineCatalog, stripeSecretKey, textSecret } from "tenant-secrets-client";
+import { createTenantSecretsClient, defineCatalog, stripeSecretKey, textSecret, verifyNotification } from "tenant-secrets-client";
 import { z } from "zod";
 declare const process: { readonly argv: readonly string[] };
 
@@ -27,12 +27,19 @@ const catalog = defineCatalog({
   STRIPE_SECRET_KEY: stripeSecretKey,
   CARRIER_API_KEY: textSecret(z.string(), { label: "Carrier", rule: "is text" }),
 });
-const [, , url = "", credential = ""] = process.argv;
+const [, , url = "", credential = "", delivery = "{}"] = process.argv;
 const client = createTenantSecretsClient({ url, credential, catalog });
 const key: string = await client.company("acmecorp").get("STRIPE_SECRET_KEY");
 const { secrets } = await client.trpc.secrets.list.query({ company: "acmecorp" });
 const names: string[] = secrets.map(({ secretKey }) => secretKey);
-console.log(JSON.stringify({ key, names }));
+const { secret, publicKey, request } = JSON.parse(delivery);
+const verified = await Promise.all(
+  [{ secrets: [secret] }, { publicKeys: [publicKey] }].map((keys) => verifyNotification(keys, request)),
+);
+const told = verified.map(({ notification }) =>
+  notification?.type === "secret.removed" ? notification.data.secretKey : undefined,
+);
+console.log(JSON.stringify({ key, names, told }));
 
 export const wrong = (): unknown => [
   // @ts-expect-error -- not in the catalogue
@@ -43,6 +50,38 @@ export const wrong = (): unknown => [
   client.trpc.secrets.lst,
 ];
 `;
+
+/** A notification as this service signs one, in both ways. */
+function delivery() {
+  const [secret, { privateKey, publicKey }] = [randomBytes(32), generateKeyPairSync("ed25519")];
+  const [id, timestamp] = ["msg_fake0001", String(Math.floor(Date.now() / 1000))];
+  const body = JSON.stringify({
+    type: "secret.removed",
+    version: 1,
+    timestamp: new Date().toISOString(),
+    data: {
+      company: { id: randomUUID(), subdomain: "acmecorp" },
+      secretKey: "CARRIER_API_KEY",
+      actor: { kind: "job", id: "test" },
+      event: randomUUID(),
+    },
+  });
+  const signed = Buffer.from(`${id}.${timestamp}.${body}`);
+  const v1 = createHmac("sha256", secret).update(signed).digest("base64");
+  const v1a = sign(null, signed, privateKey).toString("base64");
+  return {
+    secret: `whsec_${secret.toString("base64")}`,
+    publicKey: `whpk_${publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64")}`,
+    request: {
+      headers: {
+        "webhook-id": id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": `v1,${v1} v1a,${v1a}`,
+      },
+      body,
+    },
+  };
+}
 
 /** The API on a socket, with one company and its key. */
 async function startApi(): Promise<{ readonly url: string; readonly apiKey: string }> {
@@ -147,8 +186,15 @@ test(
 
     const { url, apiKey } = await api;
     for (const node of nodes()) {
-      const { stdout } = await run(node, ["consumer.js", url, apiKey], { cwd: folder, env: {} });
-      expect(JSON.parse(stdout), node).toEqual({ key: value, names: ["STRIPE_SECRET_KEY"] });
+      const { stdout } = await run(node, ["consumer.js", url, apiKey, JSON.stringify(delivery())], {
+        cwd: folder,
+        env: {},
+      });
+      expect(JSON.parse(stdout), node).toEqual({
+        key: value,
+        names: ["STRIPE_SECRET_KEY"],
+        told: ["CARRIER_API_KEY", "CARRIER_API_KEY"],
+      });
     }
   },
 );

@@ -39,6 +39,8 @@ export {
   defineCatalog,
   type ErrorCode,
   jsonSecret,
+  type Notification,
+  type NotificationType,
   oauthClient,
   type SecretDescription,
   type SecretHistory,
@@ -55,6 +57,13 @@ export {
   type WriteResult,
 } from "@repo/catalog";
 export { type Role, type Verb, wire } from "@repo/catalog";
+export {
+  type NotificationKeys,
+  type NotificationRequest,
+  parseNotification,
+  type VerifiedNotification,
+  verifyNotification,
+} from "./verify-notification.ts";
 export type { AppRouter } from "./router/router.ts";
 
 /** What each procedure answers, by its path: `ApiAnswers["secrets"]["list"]`. */

@@ -9,6 +9,7 @@ const packages = path.resolve(root, "../..");
 /** Rooms of this package and files of its root. Each may import from itself and from those before it, and from no other. */
 const layers = [
   "api-requests.ts",
+  "verify-notification.ts",
   "providers",
   "product-module.ts",
   "cache",

@@ -7,6 +7,7 @@ import {
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { findNotification, type NotificationType } from "@repo/catalog";
 import { codeOf, createFixture, operator, product, type Person } from "../testing/fixture.ts";
+import { verifyNotification, type NotificationKeys } from "../verify-notification.ts";
 import { claimDue } from "./claims.ts";
 import { recordAttempts } from "./outcomes.ts";
 import type { RunningDeliveries } from "./worker.ts";
@@ -67,7 +68,8 @@ async function activeEndpoint({
   });
   to.trust({ secret, publicKey: endpoint.publicKey });
   await vi.waitFor(async () => expect((await find(endpoint.id, caller, named)).state).toBe("active"), 10_000);
-  return { id: endpoint.id, secret, from: to.deliveries().length };
+  const { id, publicKey } = endpoint;
+  return { id, secret, publicKey, from: to.deliveries().length };
 }
 
 const platform = { company: undefined };
@@ -80,6 +82,10 @@ async function find(
   const found = (await secrets.webhooks.list(caller, company)).find((each) => each.id === id);
   if (found === undefined) throw new Error("no such endpoint");
   return found;
+}
+
+function headersOf({ id = "", timestamp = "", signatures = "" }: ReceivedDelivery) {
+  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures };
 }
 
 async function received(from: number, count: number, at = receiver): Promise<readonly ReceivedDelivery[]> {
@@ -103,7 +109,7 @@ const eventsOf = (subject: string) =>
     select action, reason from audit_events where subject = ${subject} and actor_id = 'webhooks' order by position`;
 
 test("a change of a secret arrives once, signed both ways, and holds no value", async () => {
-  const { id, from } = await activeEndpoint();
+  const { id, secret, publicKey, from } = await activeEndpoint();
   await secretsOf(acme).set("STRIPE_SECRET_KEY", canary, {
     note: "a note",
     expiresAt: new Date("2027-01-02T03:04:05.678Z"),
@@ -114,7 +120,12 @@ test("a change of a secret arrives once, signed both ways, and holds no value", 
     ["ok", "ok"],
     ["ok", "ok"],
   ]);
-  const told = sent.map(({ body }) => findNotification(JSON.parse(body)));
+  const verifiedWith = (keys: NotificationKeys) =>
+    Promise.all(sent.map((each) => verifyNotification(keys, { headers: headersOf(each), body: each.body })));
+  const verified = await verifiedWith({ secrets: [secret] });
+  expect(verified).toEqual(await verifiedWith({ publicKeys: [publicKey] }));
+  expect(verified.map((each) => each.id)).toEqual(sent.map((each) => each.id));
+  const told = verified.map(({ notification }) => notification);
   const created = told.find((each) => each?.type === "secret.created");
   const updated = told.find((each) => each?.type === "secret.updated");
   expect(created?.data).toMatchObject({
@@ -346,11 +357,7 @@ test("a secret that is rolled signs beside the new one until the overlap ends, a
 async function verifiedBy(secret: string, delivery: ReceivedDelivery): Promise<boolean> {
   const { Webhook } = await import("standardwebhooks");
   try {
-    new Webhook(secret).verify(delivery.body, {
-      "webhook-id": delivery.id ?? "",
-      "webhook-timestamp": delivery.timestamp ?? "",
-      "webhook-signature": delivery.signatures ?? "",
-    });
+    new Webhook(secret).verify(delivery.body, headersOf(delivery));
     return true;
   } catch {
     return false;

@@ -14,18 +14,14 @@ export type LoadWebhookKey = (keyVersion?: number) => Promise<WebhookKey>;
 
 /** The keys of endpoints, derived when they are needed. */
 export interface EndpointSigning {
-  /** The version that secrets are derived from now. @throws {TenantSecretsError} KEY_UNAVAILABLE, DATABASE_UNAVAILABLE */
+  /** The version that new secrets are derived from. @throws {TenantSecretsError} KEY_UNAVAILABLE, DATABASE_UNAVAILABLE */
   keyVersion(): Promise<number>;
   /** The current keys first, then those of the overlap. @throws as `keyVersion` */
   keysOf(endpoint: SigningEndpoint): Promise<readonly [EndpointKeys, ...EndpointKeys[]]>;
 }
 
-/** Milliseconds that a process goes on with the version that was current. */
-const currentMs = 60_000;
-
 export function createEndpointSigning(load: LoadWebhookKey): EndpointSigning {
   const loading = new Map<number, Promise<WebhookKey>>();
-  let current: { readonly keyVersion: number; readonly loadedAt: number } | undefined;
 
   const keyOf = (keyVersion: number): Promise<WebhookKey> => {
     const known = loading.get(keyVersion) ?? load(keyVersion);
@@ -35,13 +31,8 @@ export function createEndpointSigning(load: LoadWebhookKey): EndpointSigning {
   };
 
   return {
-    keyVersion: async () => {
-      if (current === undefined || performance.now() - current.loadedAt > currentMs) {
-        const { keyVersion } = await load();
-        current = { keyVersion, loadedAt: performance.now() };
-      }
-      return current.keyVersion;
-    },
+    // Asked each time: a secret that is rolled after a compromise comes from no key of before.
+    keyVersion: async () => (await load()).keyVersion,
     keysOf: async ({ id, secretNumber, secretKeyVersion, previousKeyVersion }) => {
       const now = deriveEndpointKeys(await keyOf(secretKeyVersion), id, secretNumber);
       if (previousKeyVersion === null) return [now];

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { isGenuine } from "@repo/audit-log";
 import { type Caller, TenantSecretsError } from "@repo/catalog";
-import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
+import { codeOf, createFixture, operator, product, silentUrl, type Fixture } from "../../testing/fixture.ts";
 import { createAuditKeys } from "../audit-keys.ts";
 import type { EmergencyRotationOptions } from "./emergency.ts";
 import { createMasterKeys } from "../master/master-keys.ts";
@@ -94,6 +94,25 @@ describe("emergency rotation", () => {
         { timeout: 10_000 },
       )
       .toBe(2);
+  });
+
+  test("after an emergency rotation, secrets of webhook endpoints come from another key, in a process that serves too", async () => {
+    const fixture = await filled();
+    const serving = fixture.another();
+    const asked = { url: silentUrl, description: "", perSecond: 1 };
+    const { secret, endpoint } = await serving.webhooks.create(operator, asked);
+    const versions = () => fixture.superuser<{ current: number; previous: number | null }[]>`
+      select secret_key_version as current, previous_key_version as previous from webhook_endpoints`;
+    expect([...(await versions())]).toEqual([{ current: 1, previous: null }]);
+    await answer(fixture.secrets);
+    const roll = { endpoint: endpoint.id, overlapSeconds: 60, force: false };
+    const rolled = await serving.webhooks.roll(operator, roll);
+    expect([...(await versions())]).toEqual([{ current: 2, previous: 1 }]);
+    expect(rolled.secret).not.toBe(secret);
+    // The public key of before is not in use, and a process that starts now derives the same one.
+    const [seen] = await fixture.another().webhooks.list(operator, undefined);
+    expect(seen?.publicKey).toBe(rolled.endpoint.publicKey);
+    expect(seen?.publicKey).not.toBe(endpoint.publicKey);
   });
 
   test("an emergency rotation leaves every audit event verifiable under the key that it was written with", async () => {

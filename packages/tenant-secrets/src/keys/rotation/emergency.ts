@@ -74,8 +74,8 @@ export interface EmergencyRotationOptions {
 }
 
 /**
- * Rotates everything after a compromise: the master key, the keys of the audit log, of the rows that decide who may read and of
- * every company. Re-encrypts all values, and lists the credentials to replace at their providers. Continues an interrupted
+ * Rotates everything after a compromise: the master key, the keys of the audit log, of webhook endpoints, of the rows that decide who may read
+ * and of every company. Re-encrypts all values, and lists the credentials to replace at their providers. Continues an interrupted
  * emergency rotation: keys made since its master key became active are not rotated again.
  *
  * @throws {TenantSecretsError} FORBIDDEN; APPROVAL_REQUIRED before it begins; and as a rotation of the master key; the database's errors
@@ -205,7 +205,7 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
   };
 
   const replaceAuditKeys = async ({ commit }: Steps, madeUntil: Date): Promise<void> => {
-    for (const purpose of ["mac", "signing"] as const) {
+    for (const purpose of ["mac", "signing", "webhook"] as const) {
       await rotateAuditKey(masterKeys, purpose, { madeUntil, action: "key.rotate-audit", commit });
     }
     auditKeys.invalidate();
