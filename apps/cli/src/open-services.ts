@@ -12,6 +12,7 @@ import {
   asTenantSecretsError,
   createTenantSecrets,
   providerChecks,
+  rotationDrivers,
   TenantSecretsError,
   type Catalog,
   type TenantSecrets,
@@ -48,7 +49,7 @@ const shape = {
  */
 export async function openServices(): Promise<OpenServices> {
   const variables = readVariables(shape);
-  const { catalog, checks, verifiers } = await readProduct();
+  const { catalog, checks, verifiers, drivers } = await readProduct();
   const database = connectDatabase({
     applicationUrl: variables.DATABASE_URL,
     maintenanceUrl: variables.DATABASE_MAINTENANCE_URL,
@@ -67,6 +68,10 @@ export async function openServices(): Promise<OpenServices> {
       ...checks,
     },
     verifiers,
+    drivers: {
+      ...rotationDrivers({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
+      ...drivers,
+    },
     outbound: createOutbound({ allow: variables.OUTBOUND_ALLOW, deny: variables.OUTBOUND_DENY }),
   });
   try {

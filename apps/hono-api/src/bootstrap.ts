@@ -14,6 +14,7 @@ import {
   asTenantSecretsError,
   createTenantSecrets,
   providerChecks,
+  rotationDrivers,
   TenantSecretsError,
   type BackupDestination,
   type Catalog,
@@ -104,6 +105,10 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         ...product.checks,
       },
       verifiers: product.verifiers,
+      drivers: {
+        ...rotationDrivers({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
+        ...product.drivers,
+      },
       outbound: createOutbound({
         allow: env.OUTBOUND_ALLOW,
         deny: env.OUTBOUND_DENY,

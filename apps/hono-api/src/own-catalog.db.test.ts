@@ -253,6 +253,18 @@ test.for([
     source(`export const a = defineCatalog({}); export const verifiers = [];`),
     /SECRETS_CATALOG names a module whose export \\?"verifiers\\?" is not an object of functions/,
   ],
+  [
+    "drivers without the parts of a driver",
+    source(`export const a = defineCatalog({}); export const drivers = { acme: { name: "acme" } };`),
+    /SECRETS_CATALOG names a module whose export \\?"drivers\\?" is not an object of rotation drivers: \\?"acme\\?" is none/,
+  ],
+  [
+    "a rotation driver that is not there",
+    source(
+      `export const a = defineCatalog({ A: textSecret(z.string(), { label: "a", rule: "a", rotation: { driver: "none" } }) });`,
+    ),
+    /The entry of A names the rotation driver \\?"none\\?"/,
+  ],
 ] as const)(
   "the API and the command line refuse a SECRETS_CATALOG with %s",
   slow,

@@ -16,6 +16,7 @@ export {
   textSecret,
   type WriteOptions,
 } from "@repo/catalog";
+export { Plaintext } from "@repo/envelope";
 export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
@@ -40,6 +41,7 @@ export type {
 } from "./rotation/drivers/driver.ts";
 export { DriverError } from "./rotation/drivers/driver-error.ts";
 export { rotationDrivers } from "./rotation/drivers/drivers.ts";
+export { isMarker } from "./rotation/drivers/marker.ts";
 export { createOauth2Driver } from "./rotation/drivers/oauth2.ts";
 export { createPostgresRoleDriver } from "./rotation/drivers/postgres-role/postgres-role.ts";
 export { httpTemplate } from "./rotation/drivers/http-template/http-template.ts";

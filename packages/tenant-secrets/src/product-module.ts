@@ -1,7 +1,9 @@
 import { EnvironmentError, loadNamedModule } from "@repo/environment";
 import { type Catalog, isCatalog } from "@repo/catalog";
+import { z } from "zod";
 import type { CredentialChecks } from "./providers/credential-check.ts";
 import type { WebhookVerifiers } from "./providers/webhook-verification.ts";
+import type { RotationDrivers } from "./rotation/drivers/driver.ts";
 
 /** What the module of a product gives to a deployment. */
 export interface Product {
@@ -10,13 +12,15 @@ export interface Product {
   readonly checks: CredentialChecks;
   /** As `checks`. */
   readonly verifiers: WebhookVerifiers;
+  /** As `checks`. */
+  readonly drivers: RotationDrivers;
 }
 
 const variable = "SECRETS_CATALOG";
 
 /**
- * Loads the module that SECRETS_CATALOG names: its catalogue, under any name, and its exports `checks` and `verifiers`, if it has
- * any. docs/configuration.md describes it.
+ * Loads the module that SECRETS_CATALOG names: its catalogue, under any name, and its exports `checks`, `verifiers` and
+ * `drivers`, if it has any. docs/configuration.md describes it.
  *
  * @param named the variable's value
  * @param importModule `(specifier) => import(specifier)` of the program, whose dependencies a package is looked for among
@@ -37,6 +41,7 @@ export async function loadProduct(
     catalog: found,
     checks: functionsIn(exported, "checks"),
     verifiers: functionsIn(exported, "verifiers"),
+    drivers: driversIn(exported),
   };
 }
 
@@ -57,3 +62,24 @@ function functionsIn<Name extends "checks" | "verifiers">(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member is a function
   return given as Product[Name];
 }
+
+/** As {@link functionsIn}: TypeScript checks `satisfies RotationDrivers`. */
+function driversIn({ drivers = {} }: Readonly<Record<string, unknown>>): RotationDrivers {
+  const parsed = z.record(z.string(), DriverShape).safeParse(drivers);
+  if (!parsed.success || Array.isArray(drivers)) {
+    const named = parsed.error?.issues[0]?.path[0];
+    const which = named === undefined ? "" : `: "${String(named)}" is none`;
+    throw new EnvironmentError(
+      `${variable} names a module whose export "drivers" is not an object of rotation drivers${which}.`,
+    );
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member has the parts of a driver
+  return drivers as RotationDrivers;
+}
+
+const DriverShape = z.looseObject({
+  name: z.string(),
+  creates: z.enum(["us", "provider", "exchange", "person"]),
+  settings: z.looseObject({}),
+  test: z.custom((value) => typeof value === "function"),
+});
