@@ -689,10 +689,64 @@ CREATE INDEX rate_limits_expires_at ON public.rate_limits USING btree (expires_a
 grant delete, insert, select, update on rate_limits to tenant_secrets_application;
 grant delete, insert, select, update on rate_limits to tenant_secrets_maintenance;
 
+create table rotation_credentials (
+  company_id uuid not null,
+  secret_key text not null,
+  marker text not null,
+  run_id uuid not null,
+  ref text,
+  version integer,
+  state text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint rotation_credentials_pkey PRIMARY KEY (company_id, secret_key, marker),
+  constraint rotation_credentials_secret_fkey FOREIGN KEY (company_id, secret_key) REFERENCES company_secrets(company_id, secret_key) ON DELETE RESTRICT,
+  constraint rotation_credentials_state_check CHECK ((state = ANY (ARRAY['wanted'::text, 'live'::text, 'retiring'::text, 'retired'::text, 'orphan'::text])))
+);
+CREATE INDEX rotation_credentials_state ON public.rotation_credentials USING btree (state);
+alter table rotation_credentials enable row level security;
+alter table rotation_credentials force row level security;
+create policy company on rotation_credentials for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on rotation_credentials for all to tenant_secrets_maintenance using true with check true;
+grant insert, select, update on rotation_credentials to tenant_secrets_maintenance;
+
+create table rotation_policies (
+  company_id uuid not null,
+  secret_key text not null,
+  driver text not null,
+  settings jsonb not null,
+  schedule jsonb,
+  overlap_seconds integer not null,
+  manager_key text,
+  state text not null default 'active'::text,
+  reason text,
+  failures integer not null default 0,
+  next_due_at timestamp(3) with time zone,
+  due_for_version integer not null,
+  due_for_expiry timestamp(3) with time zone,
+  last_run_id uuid,
+  actor_kind text not null,
+  actor_id text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint rotation_policies_failures_check CHECK ((failures >= 0)),
+  constraint rotation_policies_overlap_check CHECK (((overlap_seconds >= 0) AND (overlap_seconds <= 2592000))),
+  constraint rotation_policies_pkey PRIMARY KEY (company_id, secret_key),
+  constraint rotation_policies_secret_fkey FOREIGN KEY (company_id, secret_key) REFERENCES company_secrets(company_id, secret_key) ON DELETE RESTRICT,
+  constraint rotation_policies_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'stuck'::text])))
+);
+CREATE INDEX rotation_policies_due ON public.rotation_policies USING btree (next_due_at) WHERE (state = 'active'::text);
+alter table rotation_policies enable row level security;
+alter table rotation_policies force row level security;
+create policy company on rotation_policies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on rotation_policies for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on rotation_policies to tenant_secrets_maintenance;
+
 create table runs (
   id uuid not null default gen_random_uuid(),
   kind text not null,
   subject text not null,
+  company_id uuid,
   state text not null default 'running'::text,
   phase text not null,
   input jsonb not null,
@@ -720,6 +774,7 @@ create table runs (
   constraint runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'failed'::text, 'cancelling'::text, 'done'::text, 'cancelled'::text])))
 );
 CREATE INDEX runs_finished_at ON public.runs USING btree (finished_at);
+CREATE INDEX runs_of_company ON public.runs USING btree (company_id, started_at, id);
 CREATE INDEX runs_of_subject ON public.runs USING btree (subject, started_at, id);
 CREATE INDEX runs_started_at ON public.runs USING btree (started_at, id);
 CREATE UNIQUE INDEX runs_one_unfinished ON public.runs USING btree (kind, subject) WHERE (finished_at IS NULL);

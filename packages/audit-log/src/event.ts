@@ -1,6 +1,14 @@
 import { createHmac, randomBytes, type KeyObject } from "node:crypto";
 import type { Statements, tables } from "@repo/db";
-import type { Actor, Caller, CheckResult, ErrorCode, RevealPurpose, Role } from "@repo/catalog";
+import type {
+  Actor,
+  Caller,
+  CheckResult,
+  ErrorCode,
+  RevealPurpose,
+  Role,
+  RotationReason,
+} from "@repo/catalog";
 import { encodeFields, sameBytes } from "@repo/envelope";
 import type { AuditAction } from "./actions.ts";
 import type { SequenceNumber } from "./sequence.ts";
@@ -33,6 +41,7 @@ export interface AuditEntry {
     | "ENDPOINT_GONE"
     | "ENDPOINT_FAILS"
     | "ENDPOINT_ADDRESS"
+    | RotationReason
     | RevealPurpose
     | CheckResult
     | Role
@@ -133,6 +142,7 @@ const listings: ReadonlySet<AuditAction> = new Set([
   "key.public-key",
   "run.list",
   "run.get",
+  "rotation.list",
   "webhook.list",
   "webhook.log",
 ] as const);

@@ -81,7 +81,13 @@ function jsonOf(events: readonly NewEvent[]): { readonly json: string; readonly 
     if (told === undefined) return rowOf(event);
     notifies = true;
     // Further names are ignored where the events are inserted.
-    return { ...rowOf(event), notification_type: told.type, subject_name: told.subjectName };
+    const subject = told.subject === undefined ? event.subject : event[told.subject];
+    return {
+      ...rowOf(event),
+      notification_type: told.type,
+      subject_name: told.subjectName,
+      notification_subject: subject,
+    };
   });
   return { json: JSON.stringify(rows), notifies };
 }

@@ -7,15 +7,41 @@ export interface NotificationOf {
   readonly type: NotificationType;
   /** The name of the event's subject in the notification's data. */
   readonly subjectName?: "user" | "apiKey" | "endpoint" | "run";
+  /** Where the event has its subject. Default: `subject` */
+  readonly subject?: "requestId";
 }
 
 type OfEvent = NotificationOf | ((event: EventContent) => NotificationOf | undefined);
 
+/** The actor of the runs that rotate secrets. The request id of its events is the run's id. */
+const rotation = "rotation";
+
+function byRotation(
+  { actorKind, actorId }: EventContent,
+  type: NotificationType,
+): NotificationOf | undefined {
+  return actorKind === "job" && actorId === rotation
+    ? { type, subjectName: "run", subject: "requestId" }
+    : undefined;
+}
+
+function ofRun(type: NotificationType): NotificationOf {
+  return { type, subjectName: "run" };
+}
+
 /** The actions whose success is a notification. Reads are none. */
 const ofAction: Readonly<Partial<Record<AuditAction, OfEvent>>> = {
-  "secret.write": ({ version }) => ({ type: version === 1 ? "secret.created" : "secret.updated" }),
-  "secret.promote": { type: "secret.updated" },
-  "secret.rollback": { type: "secret.updated" },
+  "secret.write": (event) =>
+    byRotation(event, "secret.refreshed") ?? {
+      type: event.version === 1 ? "secret.created" : "secret.updated",
+    },
+  "secret.stage": (event) => byRotation(event, "secret.rotation_pending"),
+  "secret.promote": (event) => byRotation(event, "secret.rotated") ?? { type: "secret.updated" },
+  "secret.rollback": (event) => byRotation(event, "secret.rotation_fell_back") ?? { type: "secret.updated" },
+  "rotation.ask": ofRun("secret.action_needed"),
+  "rotation.ask-retire": ofRun("secret.retire_by_hand"),
+  "rotation.retire": ofRun("secret.retired"),
+  "rotation.stick": ofRun("rotation.stuck"),
   "secret.remove": { type: "secret.removed" },
   "secret.restore": { type: "secret.restored" },
   "secret.purge": { type: "secret.purged" },
@@ -37,12 +63,20 @@ const ofAction: Readonly<Partial<Record<AuditAction, OfEvent>>> = {
   "key.emergency-rotate": { type: "key.compromised" },
 };
 
+/** The actions whose failure is one. */
+const ofFailure: typeof ofAction = {
+  "rotation.run": ofRun("secret.rotation_failed"),
+  "rotation.retire": ofRun("secret.retire_failed"),
+};
+
 /**
  * @returns undefined for an event that notifies of nothing. A write that a retry repeats, and that was applied before, does not
  *   notify again
  */
 export function notificationOf(event: EventContent): NotificationOf | undefined {
-  if (event.outcome !== "success" || event.reason === "REPLAYED") return undefined;
-  const found = ofAction[event.action];
+  const { action, outcome, reason } = event;
+  if (reason === "REPLAYED") return undefined;
+  const found =
+    outcome === "success" ? ofAction[action] : outcome === "failed" ? ofFailure[action] : undefined;
   return typeof found === "function" ? found(event) : found;
 }

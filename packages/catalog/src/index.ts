@@ -115,6 +115,18 @@ export {
   MigrationVerb,
 } from "./operations/migrations.ts";
 export { durationMs, RotationSchedule, windowEnds } from "./operations/rotation-schedule.ts";
+export {
+  rotationOperations,
+  RotationOutcome,
+  type RotationPolicyDescription,
+  type RotationPolicyInput,
+  type RotationPolicyList,
+  RotationReason,
+  type RotationRunDescription,
+  type RotationRunQuery,
+  type RotationSupply,
+  RotationTrigger,
+} from "./operations/rotation.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
 export { type SystemHealth, systemOperations } from "./operations/system.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";

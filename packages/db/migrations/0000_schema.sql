@@ -401,6 +401,45 @@ CREATE TABLE "management_requests" (
 	CONSTRAINT "management_requests_request_id_check" CHECK (length("management_requests"."request_id") between 1 and 100)
 );
 --> statement-breakpoint
+CREATE TABLE "rotation_credentials" (
+	"company_id" uuid NOT NULL,
+	"secret_key" text NOT NULL,
+	"marker" text NOT NULL,
+	"run_id" uuid NOT NULL,
+	"ref" text,
+	"version" integer,
+	"state" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "rotation_credentials_pkey" PRIMARY KEY("company_id","secret_key","marker"),
+	CONSTRAINT "rotation_credentials_state_check" CHECK ("rotation_credentials"."state" in ('wanted', 'live', 'retiring', 'retired', 'orphan'))
+);
+--> statement-breakpoint
+CREATE TABLE "rotation_policies" (
+	"company_id" uuid NOT NULL,
+	"secret_key" text NOT NULL,
+	"driver" text NOT NULL,
+	"settings" jsonb NOT NULL,
+	"schedule" jsonb,
+	"overlap_seconds" integer NOT NULL,
+	"manager_key" text,
+	"state" text DEFAULT 'active' NOT NULL,
+	"reason" text,
+	"failures" integer DEFAULT 0 NOT NULL,
+	"next_due_at" timestamp (3) with time zone,
+	"due_for_version" integer NOT NULL,
+	"due_for_expiry" timestamp (3) with time zone,
+	"last_run_id" uuid,
+	"actor_kind" text NOT NULL,
+	"actor_id" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "rotation_policies_pkey" PRIMARY KEY("company_id","secret_key"),
+	CONSTRAINT "rotation_policies_state_check" CHECK ("rotation_policies"."state" in ('active', 'paused', 'stuck')),
+	CONSTRAINT "rotation_policies_overlap_check" CHECK ("rotation_policies"."overlap_seconds" between 0 and 2592000),
+	CONSTRAINT "rotation_policies_failures_check" CHECK ("rotation_policies"."failures" >= 0)
+);
+--> statement-breakpoint
 CREATE TABLE "job_tasks" (
 	"name" text NOT NULL,
 	CONSTRAINT "job_tasks_pkey" PRIMARY KEY("name")
@@ -410,6 +449,7 @@ CREATE TABLE "runs" (
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"kind" text NOT NULL,
 	"subject" text NOT NULL,
+	"company_id" uuid,
 	"state" text DEFAULT 'running' NOT NULL,
 	"phase" text NOT NULL,
 	"input" jsonb NOT NULL,
@@ -713,6 +753,8 @@ ALTER TABLE "folder_entries" ADD CONSTRAINT "folder_entries_company_fkey" FOREIG
 ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_run_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "shadow_reads" ADD CONSTRAINT "shadow_reads_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "rotation_credentials" ADD CONSTRAINT "rotation_credentials_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "rotation_policies" ADD CONSTRAINT "rotation_policies_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_previous_fkey" FOREIGN KEY ("company_id","previous_version_id") REFERENCES "public"."company_secret_versions"("company_id","id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_key_fkey" FOREIGN KEY ("company_id","company_key_version") REFERENCES "public"."company_keys"("company_id","key_version") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -757,9 +799,12 @@ CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at"
 CREATE INDEX "company_stores_mirrored" ON "company_stores" USING btree ("company_id") WHERE "company_stores"."is_mirrored";--> statement-breakpoint
 CREATE INDEX "migration_companies_run" ON "migration_companies" USING btree ("run_id","company_id");--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "rotation_credentials_state" ON "rotation_credentials" USING btree ("state");--> statement-breakpoint
+CREATE INDEX "rotation_policies_due" ON "rotation_policies" USING btree ("next_due_at") WHERE "rotation_policies"."state" = 'active';--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_one_unfinished" ON "runs" USING btree ("kind","subject") WHERE "runs"."finished_at" is null;--> statement-breakpoint
 CREATE INDEX "runs_started_at" ON "runs" USING btree ("started_at","id");--> statement-breakpoint
 CREATE INDEX "runs_of_subject" ON "runs" USING btree ("subject","started_at","id");--> statement-breakpoint
+CREATE INDEX "runs_of_company" ON "runs" USING btree ("company_id","started_at","id");--> statement-breakpoint
 CREATE INDEX "runs_finished_at" ON "runs" USING btree ("finished_at");--> statement-breakpoint
 CREATE INDEX "company_secret_versions_expires_at" ON "company_secret_versions" USING btree ("expires_at") WHERE "company_secret_versions"."expires_at" is not null and "company_secret_versions"."reminded_days" is distinct from -1;--> statement-breakpoint
 CREATE INDEX "write_requests_created_at" ON "write_requests" USING btree ("company_id","created_at");--> statement-breakpoint

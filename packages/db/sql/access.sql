@@ -32,7 +32,8 @@ begin
   foreach relation in array array['companies', 'company_keys', 'company_key_wraps', 'company_secrets',
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'invitations', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
-    'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies', 'shadow_reads', 'webhook_endpoints', 'notifications', 'webhook_deliveries', 'webhook_attempts']
+    'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies', 'shadow_reads', 'webhook_endpoints', 'notifications', 'webhook_deliveries', 'webhook_attempts',
+    'rotation_policies', 'rotation_credentials']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -80,8 +81,9 @@ grant select, insert on audit_verifications, company_subdomains, audit_events, a
 grant usage on sequence row_revisions to tenant_secrets_maintenance;
 grant delete on audit_events to tenant_secrets_maintenance;
 
-grant select, insert, update, delete on webhook_endpoints, notifications, webhook_deliveries, webhook_attempts
+grant select, insert, update, delete on webhook_endpoints, notifications, webhook_deliveries, webhook_attempts, rotation_policies
   to tenant_secrets_maintenance;
+grant select, insert, update on rotation_credentials to tenant_secrets_maintenance;
 
 -- Passwords, sessions and second factors are for their role alone. It sees people by their e-mail addresses, and neither
 -- memberships nor anything of a company. E-mail addresses are the core's to change.

@@ -10,7 +10,7 @@ begin
   with told as (
     select n.*, e.id as endpoint_id
     from json_to_recordset(events) as n(id uuid, company_id uuid, notification_type text, subject_name text, occurred_at timestamptz,
-      actor_kind text, actor_id text, action text, secret_key text, version integer, reason text, subject text)
+      actor_kind text, actor_id text, action text, secret_key text, version integer, reason text, notification_subject text)
     join public.webhook_endpoints e on (e.company_id = n.company_id or e.company_id is null)
       and e.verified_at is not null and (e.types is null or n.notification_type = any(e.types))
     where n.notification_type is not null
@@ -28,7 +28,7 @@ begin
         'previousVersion', case when is_current then (s.grace_windows->0->>'version')::integer end,
         'previousUntil', case when is_current then s.grace_windows->0->>'until' end,
         'expiresAt', to_char(s.expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-        coalesce(t.subject_name, 'subject'), case when t.subject_name is not null then left(t.subject, 100) end,
+        coalesce(t.subject_name, 'subject'), case when t.subject_name is not null then left(t.notification_subject, 100) end,
         'reason', left(t.reason, 100),
         'actor', json_build_object('kind', t.actor_kind, 'id', left(t.actor_id, 200)),
         'event', t.id)))::text

@@ -26,7 +26,7 @@ export {
   type OperatorRow,
   type UserRow,
 } from "./look-ups.ts";
-export { enqueueJob, type NewJob } from "./jobs/enqueue.ts";
+export { enqueueJob, enqueueJobs, type NewJob } from "./jobs/enqueue.ts";
 export { selectJobsState } from "./jobs/state.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";

@@ -11,6 +11,7 @@ export * from "./schema/runs.ts";
 export * from "./schema/migrations.ts";
 export * from "./schema/stores.ts";
 export * from "./schema/webhooks.ts";
+export * from "./schema/rotation.ts";
 export { rowRevisions } from "./schema/columns.ts";
 
 /**

@@ -7,6 +7,7 @@ import { assembleBase } from "./assembly/base.ts";
 import { createCompanyHandles } from "./assembly/company-handles.ts";
 import { assembleKeys } from "./assembly/keys.ts";
 import { assembleNotifications } from "./assembly/notifications.ts";
+import { assembleRotation } from "./assembly/rotation.ts";
 import { createServe } from "./assembly/serving.ts";
 import { assembleStores } from "./assembly/stores.ts";
 import { createAuditService } from "./audit/audit-service.ts";
@@ -69,7 +70,8 @@ export function assembleTenantSecrets<C extends Catalog>(
   const checks = options.checks ?? providerChecks();
   requireChecks(catalog, checks);
   requireSchemes(catalog);
-  requireDrivers(catalog, options.drivers ?? rotationDrivers());
+  const drivers = options.drivers ?? rotationDrivers();
+  requireDrivers(catalog, drivers);
 
   const base = assembleBase(options, openAuditLog);
   const { database, infisical, companyKeys, rowKeys, audit, authentic, operations, loadSigningKey } = base;
@@ -102,6 +104,10 @@ export function assembleTenantSecrets<C extends Catalog>(
   const legacyImport = defineLegacyImport(importParts);
   const forget = (companyId: string): void => rows.invalidate(companyId);
   const migration = defineMigration({ ...base, ...held, catalog, rows, forget });
+  const outbound = options.outbound ?? createOutbound();
+  const { rotationLeastSeconds: leastSeconds } = options;
+  const rotationParts = { ...held, catalog, companies, rows, vault, drivers, checks, outbound, leastSeconds };
+  const { service: rotation, run: rotationRun } = assembleRotation(base, rotationParts);
   const measurements = () => ({
     cache: cache.measure(),
     backfill: held.hybridStore.measure(),
@@ -141,9 +147,15 @@ export function assembleTenantSecrets<C extends Catalog>(
     importLegacy: createLegacyImport(importParts, legacyImport),
     migrations: createMigrations(operations, migration, catalog),
     mirroring: createMirroring({ ...base, catalog, rows, requestsPerMinute: mirrorRequestsPerMinute }),
-    ...assembleNotifications(base, { companies, outbound: options.outbound ?? createOutbound() }),
+    ...assembleNotifications(base, { companies, outbound }),
+    rotation,
     ...keys.services,
-    runs: createRunControl({ database, operations, companies }, [...keys.runs, legacyImport, migration]),
+    runs: createRunControl({ database, operations, companies }, [
+      ...keys.runs,
+      legacyImport,
+      migration,
+      rotationRun,
+    ]),
     retention: createAuditRetention(database, audit, options.auditRetentionDays),
     audit: createAuditService({ ...base, companies, loadMacKey: base.auditKeys }),
     ...createCompanyHandles({ catalog, vault, companies }),

@@ -35,6 +35,9 @@ import type { Endpoints } from "./notifications/endpoints.ts";
 import type { DeliveryMeasurements } from "./notifications/measurements.ts";
 import type { RunningDeliveries } from "./notifications/worker.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
+import type { DueRotations } from "./rotation/begin.ts";
+import type { PeopleInRotations } from "./rotation/people.ts";
+import type { Policies } from "./rotation/policies.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
 import type { SearchValues } from "./vault/search.ts";
@@ -71,6 +74,11 @@ export interface Services {
   readonly storeBackup: StoreBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly runs: RunControl;
+  readonly rotation: Policies & {
+    readonly people: PeopleInRotations;
+    /** Starts the rotations that are due, and continues those that may have to fall back. For a job. */
+    readonly startDue: (signal: AbortSignal) => Promise<DueRotations & { readonly woken: number }>;
+  };
   readonly webhooks: Endpoints & { readonly deliveries: DeliveryLog };
   /** Sends notifications in this process, until it is told to stop. */
   readonly startDeliveries: (onError: (error: TenantSecretsError) => void) => RunningDeliveries;

@@ -27,7 +27,7 @@ export function windowEnds(window: string): readonly [opens: string, closes: str
 }
 
 const durationRule = rule("is a duration in weeks, days, hours and minutes, such as P30D or PT12H");
-const Duration = z.string().regex(durationForm, { error: durationRule });
+const Duration = z.string().max(40, { error: durationRule }).regex(durationForm, { error: durationRule });
 
 const timeRule = rule("is a time of day, such as 03:00");
 const windowRule = rule("is two different times of day, such as 02:00–05:00");
@@ -45,6 +45,7 @@ export const RotationSchedule = z
     /** The time of day nearest to the end of the interval. */
     at: z
       .string()
+      .max(5, { error: timeRule })
       .regex(timeForm, { error: timeRule })
       .optional()
       .describe("The time of day, beside an interval of whole days: 03:00"),
@@ -67,6 +68,7 @@ export const RotationSchedule = z
     /** The only times of day at which a rotation begins. It may go over midnight. */
     window: z
       .string()
+      .max(11, { error: windowRule })
       .regex(windowForm, { error: windowRule })
       .refine((text) => windowEnds(text)[0] !== windowEnds(text)[1], { error: windowRule })
       .optional()

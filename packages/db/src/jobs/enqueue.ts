@@ -12,6 +12,19 @@ export interface NewJob {
   readonly runAt?: Date;
 }
 
+/** As {@link enqueueJob}, of many jobs of one task, in one statement. */
+export async function enqueueJobs(
+  statements: Statements,
+  task: string,
+  jobs: readonly Pick<NewJob, "payload" | "jobKey">[],
+): Promise<void> {
+  if (jobs.length === 0) return;
+  const given = JSON.stringify(jobs.map(({ payload, jobKey }) => ({ payload, job_key: jobKey })));
+  await statements.execute(sql`
+    select enqueue_job(${task}, j.payload, j.job_key, null)
+    from json_to_recordset(${given}::text::json) as j(payload json, job_key text)`);
+}
+
 /**
  * Adds a job in the caller's own transaction: rolled back, there is no job; committed, it runs within about a second.
  * A job runs at least once and may run again, after an error, and after its process was killed.

@@ -25,6 +25,8 @@ export const runs = pgTable(
     kind: text("kind").notNull(),
     /** What the run is about, such as a region or the id of a company: one unfinished run of a kind for each. */
     subject: text("subject").notNull(),
+    /** The company that it concerns; null of the platform's. */
+    companyId: uuid("company_id"),
     /**
      * `failed`: the job queue has stopped retrying. Starting or resuming the run continues it. `cancelling`: its clean-up is
      * not finished.
@@ -67,6 +69,7 @@ export const runs = pgTable(
       .where(sql`${t.finishedAt} is null`),
     index("runs_started_at").on(t.startedAt, t.id),
     index("runs_of_subject").on(t.subject, t.startedAt, t.id),
+    index("runs_of_company").on(t.companyId, t.startedAt, t.id),
     index("runs_finished_at").on(t.finishedAt),
     check(
       "runs_state_check",

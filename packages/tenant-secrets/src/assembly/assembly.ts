@@ -51,6 +51,8 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly checks?: CredentialChecks | undefined;
   /** How credentials are renewed with their providers, by the names in the catalogue. Default: `rotationDrivers` */
   readonly drivers?: RotationDrivers | undefined;
+  /** The shortest time between two rotations of a secret, in seconds, for tests and demos. Default: what its driver says */
+  readonly rotationLeastSeconds?: number | undefined;
   /** How addresses that companies name are connected to. Default: those that are public, at port 443 */
   readonly outbound?: Outbound | undefined;
   /** How webhooks are verified, by the names in the catalogue, beside those of `webhookVerifiers`. */

@@ -26,7 +26,8 @@ export function assembleStores(base: Base, options: StoreOptions) {
   const { database, audit } = base;
   const { catalog, quotas, cacheOptions, replaceStores } = options;
   const infisicalStore = createInfisicalStore(base.infisical, createOutsideWrites(base));
-  const databaseStore = createDatabaseStore({ ...base, quotas: createQuotas(database, quotas) });
+  const limits = createQuotas(database, quotas);
+  const databaseStore = createDatabaseStore({ ...base, quotas: limits });
   const hybridStore = createHybridStore({
     catalog,
     database: databaseStore,
@@ -53,6 +54,7 @@ export function assembleStores(base: Base, options: StoreOptions) {
       database: invalidating(refusingOptions(inUse.database), invalidate),
     },
     infisicalStore,
+    quotas: limits,
     databaseStore,
     hybridStore,
     cache,

@@ -27,6 +27,7 @@ export interface TaskDependencies {
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
     readonly retention: AuditRetention;
     readonly audit: Pick<AuditService, "verifyInBackground">;
+    readonly rotation: { startDue(signal: AbortSignal): Promise<unknown> };
     readonly mailing: Pick<Mailing, "deliver"> | undefined;
   };
   readonly log: JobLog;
@@ -49,11 +50,13 @@ export const schedule: Schedule = {
   "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
   "sweep-mirrors": "*/5 * * * *",
+  "rotate-due": "* * * * *",
 };
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDependencies): Tasks {
-  const { runs, maintenance, outsideSettlement, mirroring, vault, retention, audit, mailing } = secrets;
+  const { runs, maintenance, outsideSettlement, mirroring, vault, retention, audit, mailing, rotation } =
+    secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -159,6 +162,9 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
     }),
     "sweep-mirrors": task(NoPayload, async () => {
       await mirroring.sweep();
+    }),
+    "rotate-due": task(NoPayload, async (_, { signal }) => {
+      await rotation.startDue(signal);
     }),
     "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
       await maintenance.purgeRemovedSecrets(signal);

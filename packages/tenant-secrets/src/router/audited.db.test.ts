@@ -347,6 +347,42 @@ const table: Readonly<Record<string, Row>> = {
   "runs.pause": { action: "run.pause", as: operator, input: startRun },
   "runs.resume": { action: "run.resume", as: operator, input: startRun },
   "runs.cancel": { action: "run.cancel", as: operator, input: startRun },
+  "rotation.policies": {
+    action: "rotation.list",
+    denied: "program",
+    input: ({ company }) => ({ company }),
+  },
+  "rotation.setPolicy": {
+    action: "rotation.set-policy",
+    input: (place) => ({ ...ofSecret(place), driver: "generated" }),
+  },
+  "rotation.removePolicy": { action: "rotation.remove-policy", input: rotated },
+  "rotation.pause": { action: "rotation.pause", input: rotated },
+  "rotation.resume": {
+    action: "rotation.resume",
+    input: async (place) => {
+      const name = await rotated(place);
+      await secrets.rotation.pause(operator, name);
+      return name;
+    },
+  },
+  "rotation.rotate": { action: "rotation.rotate", input: rotated },
+  "rotation.runs": { action: "rotation.list", denied: "program", input: ({ company }) => ({ company }) },
+  "rotation.run": {
+    action: "rotation.list",
+    denied: "program",
+    input: (place) => rotation(place, "prepare"),
+  },
+  "rotation.supply": {
+    action: "rotation.supply",
+    input: async (place) => ({ ...(await rotation(place, "ask")), value: "fake_supplied_0001" }),
+  },
+  "rotation.confirm": {
+    action: "rotation.confirm",
+    input: (place) => rotation(place, "ask-retire"),
+  },
+  "rotation.fallBack": { action: "rotation.fall-back", input: (place) => rotation(place, "watch") },
+  "rotation.abort": { action: "rotation.abort", input: (place) => rotation(place, "prepare") },
   "webhooks.list": { action: "webhook.list", input: ({ company }) => ({ company }) },
   "webhooks.eventTypes": { action: "webhook.list", input: ({ company }) => ({ company }) },
   "webhooks.create": { action: "webhook.create", input: ({ company }) => ({ company, url: silentUrl }) },
@@ -390,6 +426,22 @@ const table: Readonly<Record<string, Row>> = {
 async function invite({ company }: Place): Promise<{ company: string; invitation: string }> {
   const { company: _, ...person } = newInvitation({ company });
   return { company, invitation: (await secrets.invitations.create(operator, company, person)).id };
+}
+
+/** A secret that can be rotated. */
+async function rotated(place: Place): Promise<{ company: string; secretKey: string }> {
+  const name = ofSecret(place);
+  await secrets.rotation.set(operator, { ...name, driver: "generated", overlapSeconds: 0 });
+  return name;
+}
+
+/** A rotation in one of its phases, as if its steps before had been taken. */
+async function rotation(place: Place, phase: string): Promise<{ company: string; run: string }> {
+  const name = await rotated(place);
+  const run = await secrets.rotation.rotate(operator, { ...name, urgent: false });
+  await fixture.superuser`
+    update runs set phase = ${phase}, facts = facts || '{"currentVersion": null, "pendingVersion": null}' where id = ${run}`;
+  return { company: name.company, run };
 }
 
 async function hook({ company, owner }: Place): Promise<{ company: string; endpoint: string }> {

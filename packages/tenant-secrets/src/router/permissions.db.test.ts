@@ -53,6 +53,7 @@ const writers = `owner admin member ${programs}`;
 const insiders = "owner admin operator";
 /** Operators have the platform's endpoints, and none of a company's. */
 const managers = "owner admin";
+const rotators = "owner admin operator";
 
 interface Row {
   /** The actors that pass every permission check, whatever the result of the call. */
@@ -320,6 +321,25 @@ const table: Readonly<Record<string, Row>> = {
   "runs.resume": { may: "operator", input: () => ({ run }) },
   "runs.cancel": { may: "operator", input: () => ({ run }) },
   "system.health": { may: "operator" },
+  "rotation.policies": { may: `${people} operator`, input: ({ company }) => ({ company }) },
+  "rotation.setPolicy": {
+    may: rotators,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", driver: "generated" }),
+  },
+  "rotation.pause": { may: rotators, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "rotation.resume": { may: rotators, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "rotation.rotate": { may: rotators, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
+  "rotation.runs": { may: `${people} operator`, input: ({ company }) => ({ company }) },
+  "rotation.run": { may: `${people} operator`, input: ({ company }) => ({ company, run: rotation }) },
+  "rotation.supply": {
+    may: `owner admin member ${programs}`,
+    input: ({ company }) => ({ company, run: rotation, value: "fake_supplied_0001" }),
+  },
+  "rotation.confirm": { may: rotators, input: ({ company }) => ({ company, run: rotation }) },
+  "rotation.fallBack": { may: rotators, input: ({ company }) => ({ company, run: rotation }) },
+  "rotation.abort": { may: rotators, input: ({ company }) => ({ company, run: rotation }) },
+  // A rotation of it is under way.
+  "rotation.removePolicy": { may: rotators, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
   "webhooks.list": { may: managers, input: ({ company }) => ({ company }) },
   "webhooks.eventTypes": { may: managers, input: ({ company }) => ({ company }) },
   "webhooks.create": { may: managers, input: ({ company }) => ({ company, url: silentUrl }) },
@@ -440,6 +460,7 @@ let mine: Place;
 let theirs: Place;
 let run = "";
 let migration: string;
+let rotation: string;
 const unknown: Place = {
   company: "nobody-here",
   userId: "0198c0de-0000-7000-8000-000000000001",
@@ -487,6 +508,9 @@ beforeAll(async () => {
   await secrets.companies.create(operator, { subdomain: doomed, secretStore: "database" });
   await secrets.companyKeyRotation.requestRotation(operator, theirs.company);
   run = (await secrets.runs.list(operator, { limit: 1 }))[0]?.id ?? "";
+  const rotated = { company: mine.company, secretKey: "CUSTOM_A" };
+  await secrets.rotation.set(operator, { ...rotated, driver: "generated", overlapSeconds: 0 });
+  rotation = await secrets.rotation.rotate(operator, { ...rotated, urgent: false });
   const planned = { companies: [mine.company], ratePerMinute: null, before: "switch" } as const;
   migration = await secrets.migrations.begin(operator, { verb: "plan", ...planned });
   const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });

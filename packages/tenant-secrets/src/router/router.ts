@@ -15,6 +15,7 @@ import {
   mySessionOperations,
   myTotpOperations,
   operatorOperations,
+  rotationOperations,
   runOperations,
   searchOperations,
   systemOperations,
@@ -216,6 +217,37 @@ export const appRouter = router({
       pause: ({ runs }, caller, { run }) => runs.pause(caller, run),
       resume: ({ runs }, caller, { run }) => runs.resume(caller, run),
       cancel: ({ runs }, caller, { run }) => runs.cancel(caller, run),
+    }),
+  ),
+
+  rotation: router(
+    procedures(rotationOperations, {
+      policies: ({ rotation }, caller, { company }) => rotation.list(caller, company),
+      setPolicy: ({ rotation }, caller, policy) => rotation.set(caller, policy),
+      removePolicy: async ({ rotation }, caller, name) => {
+        await rotation.remove(caller, name);
+        return null;
+      },
+      pause: ({ rotation }, caller, name) => rotation.pause(caller, name),
+      resume: ({ rotation }, caller, name) => rotation.resume(caller, name),
+      rotate: async ({ rotation }, caller, asked) => ({ run: await rotation.rotate(caller, asked) }),
+      runs: async ({ rotation }, caller, query) => ({ runs: await rotation.runs(caller, query) }),
+      run: ({ rotation }, caller, { company, run }) => rotation.run(caller, company, run),
+      supply: async ({ rotation }, caller, supply) => ({
+        version: await rotation.people.supply(caller, supply),
+      }),
+      confirm: async ({ rotation }, caller, name) => {
+        await rotation.people.confirm(caller, name);
+        return null;
+      },
+      abort: async ({ rotation }, caller, name) => {
+        await rotation.people.abort(caller, name);
+        return null;
+      },
+      fallBack: async ({ rotation }, caller, name) => {
+        await rotation.people.fallBack(caller, name);
+        return null;
+      },
     }),
   ),
 

@@ -73,14 +73,24 @@ export interface RunStep<Input, Facts, Phase extends string> {
 
 export type PlatformVerb = "companies" | "rotate";
 
+/** The subject of a run about one secret. */
+export function secretSubject(companyId: string, secretKey: string): string {
+  return `${companyId} ${secretKey}`;
+}
+
 /** One kind of long-running work. docs/runs.md has a complete example. */
 export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   /** Also the task name of its jobs. */
   readonly kind: string;
   /** What a page calls a run, such as "Rotation of a company's key"; by its input where runs of the kind differ. */
   readonly title: string | ((input: Input) => string);
-  /** `company`: the subject is the id of a company, whose people see its runs. `platform`: operators alone do. */
-  readonly concerns: "company" | "platform";
+  /**
+   * `company`: the subject is the id of a company, whose people see its runs; `secret`: the subject begins with it, as
+   * {@link secretSubject} makes it. `platform`: operators alone see them.
+   */
+  readonly concerns: "company" | "secret" | "platform";
+  /** Of what happens all the time, and is seen only where its kind is asked for. */
+  readonly isRoutine?: true;
   /** The version of the key that a run makes, once its facts have it. */
   readonly keyVersion?: (facts: Facts) => number | undefined;
   /** The verb that an operator needs to see, pause, resume or cancel it among all runs. */

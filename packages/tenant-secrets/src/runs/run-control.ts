@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNull, or, sql, type SQL } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, notInArray, or, sql, type SQL } from "drizzle-orm";
 import { type Database, tables, type Statements } from "@repo/db";
 import { throwTenantSecretsError } from "@repo/audit-log";
 import {
@@ -69,6 +69,7 @@ export function createRunControl(
   kinds: readonly RunKind[],
 ): RunControl {
   const { select, get } = createRunDescriptions(kinds);
+  const routine = kinds.filter(({ isRoutine }) => isRoutine === true).map(({ kind }) => kind);
 
   /** The kinds that the caller may control. None is a denial. */
   const permittedTo = (caller: Caller) => {
@@ -95,8 +96,7 @@ export function createRunControl(
     const { kind: actorKind } = caller.actor;
     const deny = actorKind === "service" || actorKind === "job" ? forbidden("see runs") : undefined;
     await operations.authorize({ ...asked, company, verb: "describe", deny });
-    const ofCompanies = kinds.filter(({ concerns }) => concerns === "company").map(({ kind }) => kind);
-    return { allowed: and(inArray(runs.kind, ofCompanies), eq(runs.subject, company.id)), company };
+    return { allowed: eq(runs.companyId, company.id), company };
   };
 
   const change = (
@@ -123,7 +123,7 @@ export function createRunControl(
       return database
         .acrossCompanies((statements) => {
           const ofPage = before === undefined ? undefined : olderThan(statements, { before, allowed });
-          const ofKind = kind === undefined ? undefined : eq(runs.kind, kind);
+          const ofKind = kind === undefined ? notInArray(runs.kind, routine) : eq(runs.kind, kind);
           const open = unfinished === true ? isNull(runs.finishedAt) : undefined;
           const where = and(allowed, ofPage, ofKind, open, recent === true ? isRecent : undefined);
           return select(statements, { where, limit, company: company?.id });

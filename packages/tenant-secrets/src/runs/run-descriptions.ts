@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, sql, type SQL } from "drizzle-orm";
+import { and, desc, eq, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type CompanyId, notFound, type RunDescription } from "@repo/catalog";
 import { selectNamesInCompany, selectNamesOnPlatform } from "../companies/actor-names.ts";
@@ -11,7 +11,7 @@ const { companies, operators, runs } = tables;
 /** What a kind of runs is called, and what its runs are about. */
 export type DescribedKind = Pick<
   Run<never, object, never>,
-  "kind" | "titleOf" | "concerns" | "keyVersionOf" | "cancellable" | "inBackground"
+  "kind" | "titleOf" | "concerns" | "isRoutine" | "keyVersionOf" | "cancellable" | "inBackground"
 >;
 
 export interface SelectedRuns {
@@ -37,9 +37,6 @@ export interface RunDescriptions {
 
 export function createRunDescriptions(kinds: readonly DescribedKind[]): RunDescriptions {
   const byKind = new Map(kinds.map((each) => [each.kind, each]));
-  const ofCompanies = kinds.filter(({ concerns }) => concerns === "company").map(({ kind }) => kind);
-  // Only the subjects of these kinds are ids of companies.
-  const itsCompany = sql`${companies.id} = case when ${inArray(runs.kind, ofCompanies)} then ${runs.subject}::uuid end`;
   const itsOperator = and(
     eq(runs.requestedByKind, "operator"),
     eq(sql`${operators.id}::text`, runs.requestedById),
@@ -83,13 +80,13 @@ export function createRunDescriptions(kinds: readonly DescribedKind[]): RunDescr
         operatorName: operators.name,
       })
       .from(runs)
-      .leftJoin(companies, itsCompany)
+      .leftJoin(companies, eq(companies.id, runs.companyId))
       .leftJoin(operators, company === undefined ? itsOperator : sql`false`)
       .where(where)
       .orderBy(desc(runs.startedAt), desc(runs.id))
       .limit(limit);
     const actorOf = ({ row }: FoundRow) => ({
-      companyId: byKind.get(row.kind)?.concerns === "company" ? row.subject : null,
+      companyId: row.companyId,
       kind: row.requestedByKind,
       id: row.requestedById,
     });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
-import { enqueueJob, tables, type Database, type Statements } from "@repo/db";
+import { enqueueJob, enqueueJobs, tables, type Database, type Statements } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, notFound } from "@repo/catalog";
 import type { OnStep, RunDefinition, RunStep } from "./definition.ts";
@@ -46,7 +46,7 @@ export interface Drive<Tools> {
 /** One kind of long-running work, whose runs can be started, found and driven. */
 export interface Run<Input, Facts, Tools> extends Pick<
   RunDefinition<Input, Facts, string, Tools>,
-  "kind" | "concerns" | "verb" | "cancellable"
+  "kind" | "concerns" | "isRoutine" | "verb" | "cancellable"
 > {
   /** What a page calls the run. */
   titleOf(run: Pick<RunRow, "input">): string;
@@ -62,6 +62,8 @@ export interface Run<Input, Facts, Tools> extends Pick<
    * @returns undefined if an unfinished run of the same subject exists
    */
   start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
+  /** As `start`, of many runs that jobs drive, in two statements. @returns those that were started */
+  startMany(statements: Statements, runs: readonly NewRun<Input, Facts>[]): Promise<readonly RunRow[]>;
   /** As `start`, with a lease for the caller, which drives the run at once. */
   startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
   /** Enqueues a job for a run, in the caller's own transaction; a failed run is retried. A run that waits has its job then. */
@@ -101,30 +103,40 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
   database: Database,
   definition: RunDefinition<Input, Facts, Phase, Tools>,
 ): Run<Input, Facts, Tools> {
-  const { kind, title, concerns, verb, cancellable, background, phases } = definition;
+  const { kind, title, concerns, isRoutine, verb, cancellable, background, phases } = definition;
+
+  const companyOf = (subject: string): string | null =>
+    concerns === "platform" ? null : (subject.split(" ")[0] ?? null);
+
+  const insertMany = (
+    statements: Statements,
+    news: readonly NewRun<Input, Facts>[],
+    holder?: string,
+  ): Promise<readonly RunRow[]> =>
+    statements
+      .insert(runs)
+      .values(
+        news.map(({ subject, input, facts, caller, total }) => ({
+          kind,
+          subject,
+          companyId: companyOf(subject),
+          phase: definition.first,
+          input,
+          facts,
+          total,
+          requestedByKind: caller.actor.kind,
+          requestedById: caller.actor.id,
+          ...(holder !== undefined && { leaseHolder: holder, leaseUntil: leaseEnd, fence: 1 }),
+        })),
+      )
+      .onConflictDoNothing()
+      .returning();
 
   const insert = async (
     statements: Statements,
-    { subject, input, facts, caller, total }: NewRun<Input, Facts>,
+    run: NewRun<Input, Facts>,
     holder?: string,
-  ): Promise<RunRow | undefined> => {
-    const [row] = await statements
-      .insert(runs)
-      .values({
-        kind,
-        subject,
-        phase: definition.first,
-        input,
-        facts,
-        total,
-        requestedByKind: caller.actor.kind,
-        requestedById: caller.actor.id,
-        ...(holder !== undefined && { leaseHolder: holder, leaseUntil: leaseEnd, fence: 1 }),
-      })
-      .onConflictDoNothing()
-      .returning();
-    return row;
-  };
+  ): Promise<RunRow | undefined> => (await insertMany(statements, [run], holder))[0];
 
   const find = async (where: ReturnType<typeof and>): Promise<FoundRun<Facts> | undefined> => {
     const [found] = await database.acrossCompanies((statements) =>
@@ -208,12 +220,23 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
     kind,
     titleOf: ({ input }) => (typeof title === "string" ? title : title(definition.input.parse(input))),
     concerns,
+    ...(isRoutine && { isRoutine }),
     verb,
     cancellable,
     keyVersionOf: ({ facts }) => definition.keyVersion?.(definition.facts.parse(facts)),
     factsOf: ({ facts }) => definition.facts.parse(facts),
     inBackground: background !== undefined,
     start: (statements, run) => insert(statements, run),
+    startMany: async (statements, news) => {
+      if (news.length === 0) return [];
+      const started = await insertMany(statements, news);
+      await enqueueJobs(
+        statements,
+        kind,
+        started.map(({ id }) => ({ payload: { run: id }, jobKey: id })),
+      );
+      return started;
+    },
     startDriven: async (statements, run) => {
       if (background === undefined) await endAbandoned(statements, kind);
       const holder = randomUUID();

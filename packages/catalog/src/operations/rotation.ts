@@ -1,0 +1,240 @@
+import { z } from "zod";
+import { company, maxGraceSeconds, secretKey, value, version, wholeNumber } from "./fields.ts";
+import { operation, type InputOf, type OutputOf } from "./operation.ts";
+import { RotationSchedule } from "./rotation-schedule.ts";
+
+/** For how long a replaced credential is accepted where nothing else is said, in seconds: a day. */
+const defaultOverlapSeconds = 86_400;
+
+/** Why a run did not rotate, or a policy does not run by itself. */
+export const RotationReason = z.enum([
+  "ABORTED",
+  "FELL_BACK",
+  "LIMIT",
+  "MISCONFIGURED",
+  "NOT_ACCEPTED",
+  "NOT_ALLOWED",
+  "NO_VALUE",
+  "OVERTAKEN",
+  "PAUSED",
+  "PENDING_TAKEN",
+  "REAUTH_REQUIRED",
+  "REJECTED_VALUE",
+  "STORE",
+  "UNAVAILABLE",
+  "ZONE",
+]);
+export type RotationReason = z.infer<typeof RotationReason>;
+
+export const RotationTrigger = z.enum(["schedule", "asked", "compromise"]);
+
+/** What a run waits for, or does. */
+const Phase = z.enum([
+  "prepare",
+  "ask",
+  "create",
+  "lead",
+  "test",
+  "promote",
+  "watch",
+  "retire",
+  "confirm",
+  "ask-retire",
+  "give-up",
+  "done",
+]);
+
+export const RotationOutcome = z.enum(["rotated", "failed", "fell-back"]);
+
+const RotationRunDescription = z.object({
+  id: z.uuid(),
+  secretKey: z.string(),
+  driver: z.string(),
+  trigger: RotationTrigger,
+  urgent: z.boolean(),
+  /** `waiting`: until `notBefore`. `person`: for a person. */
+  state: z.enum(["running", "waiting", "person", "paused", "stopped", "done", "cancelled"]),
+  phase: Phase,
+  /** Left out until it is over. */
+  outcome: RotationOutcome.optional(),
+  reason: RotationReason.optional(),
+  currentVersion: version.optional(),
+  pendingVersion: version.optional(),
+  /** Of a provider, in its words for people: what they do to make the next credential, and to end the old one. */
+  guide: z
+    .object({
+      provider: z.string(),
+      link: z.string().optional(),
+      create: z.array(z.string()).readonly(),
+      retire: z.array(z.string()).readonly(),
+    })
+    .optional(),
+  /** Whether the old credential is not known to have ended at the provider. */
+  unconfirmed: z.boolean(),
+  notBefore: z.date().optional(),
+  startedAt: z.date(),
+  promotedAt: z.date().optional(),
+  finishedAt: z.date().optional(),
+  /** What can be asked of it now. */
+  allows: z.array(z.enum(["supply", "confirm", "abort", "fallBack"])).readonly(),
+});
+export type RotationRunDescription = Readonly<z.infer<typeof RotationRunDescription>>;
+
+const RotationPolicyDescription = z.object({
+  secretKey: z.string(),
+  driver: z.string(),
+  /** A JSON object. */
+  settings: z.string(),
+  schedule: RotationSchedule.optional(),
+  overlapSeconds: z.int(),
+  manager: z.string().optional(),
+  state: z.enum(["active", "paused", "stuck"]),
+  reason: RotationReason.optional(),
+  failures: z.int(),
+  /** Left out where nothing is due by time. */
+  nextDueAt: z.date().optional(),
+  /** The last run, unfinished or not. */
+  lastRun: RotationRunDescription.optional(),
+  /** Credentials that may be left at the provider, by the names that they have there. */
+  orphans: z.array(z.string()).readonly(),
+});
+export type RotationPolicyDescription = Readonly<z.infer<typeof RotationPolicyDescription>>;
+
+const ofSecret = { company, secretKey };
+const ofRun = { company, run: z.uuid() };
+
+/** The rotation of credentials with their providers. */
+export const rotationOperations = {
+  policies: operation({
+    kind: "query",
+    verb: "describe",
+    input: z.strictObject({ company }),
+    output: z.object({
+      policies: z.array(RotationPolicyDescription).readonly(),
+      /** The drivers of this deployment, with the secrets whose catalogue entries name them. */
+      drivers: z
+        .array(
+          z.object({
+            name: z.string(),
+            person: z.boolean(),
+            manager: z.enum(["none", "self", "required", "optional"]),
+            secretKeys: z.array(z.string()).readonly(),
+          }),
+        )
+        .readonly(),
+    }),
+  }),
+
+  /** Makes a policy, or replaces it. */
+  setPolicy: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject({
+      ...ofSecret,
+      driver: z
+        .string()
+        .min(1)
+        .max(100)
+        .optional()
+        .describe("The driver; left out: the one that the catalogue names for this secret"),
+      settings: z
+        .string()
+        .max(4000)
+        .optional()
+        .describe('What the driver is told, as a JSON object: {"length":32,"alphabet":"…"}'),
+      schedule: RotationSchedule.optional(),
+      overlapSeconds: wholeNumber(0, maxGraceSeconds)
+        .default(defaultOverlapSeconds)
+        .describe("For how long the replaced value is accepted: 24h, at most 30d"),
+      manager: secretKey
+        .optional()
+        .describe("The secret with whose rights the provider is asked, of the same company"),
+    }),
+    output: RotationPolicyDescription,
+  }),
+  removePolicy: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject(ofSecret),
+    output: z.null(),
+  }),
+  /** Nothing is due by time until it is resumed. A run that is under way goes on. */
+  pause: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject(ofSecret),
+    output: RotationPolicyDescription,
+  }),
+  resume: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject(ofSecret),
+    output: RotationPolicyDescription,
+  }),
+
+  /** Rotates now: the run that is under way already, or another one. */
+  rotate: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject({
+      ...ofSecret,
+      urgent: z
+        .boolean()
+        .default(false)
+        .describe("Without a lead or an overlap: the old credential ends as soon as the new one is current"),
+    }),
+    output: z.object({ run: z.uuid() }),
+  }),
+
+  /** The newest first. */
+  runs: operation({
+    kind: "query",
+    verb: "describe",
+    input: z.strictObject({
+      company,
+      secretKey: secretKey.optional(),
+      /** Those that are not over. */
+      unfinished: z.boolean().optional(),
+      /** The id of the last run of a page. */
+      before: z.uuid().optional(),
+      limit: z.int().min(1).max(200).default(50),
+    }),
+    output: z.object({ runs: z.array(RotationRunDescription).readonly() }),
+  }),
+  run: operation({
+    kind: "query",
+    verb: "describe",
+    input: z.strictObject(ofRun),
+    output: RotationRunDescription,
+  }),
+
+  /** The value that a person made at the provider. It is asked before anything is stored. */
+  supply: operation({
+    kind: "mutation",
+    verb: "write",
+    sensitive: true,
+    input: z.strictObject({
+      ...ofRun,
+      value,
+      /** The provider could not say whether the value is of the same account, and the person has looked. */
+      sameAccount: z.boolean().default(false),
+    }),
+    output: z.object({ version }),
+  }),
+  /** The old credential was ended at the provider by a person. */
+  confirm: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject(ofRun),
+    output: z.null(),
+  }),
+  /** Ends a run before its value is current: the value is discarded, and its credential ended at the provider. */
+  abort: operation({ kind: "mutation", verb: "rotate", input: z.strictObject(ofRun), output: z.null() }),
+  /** Makes the value before the current one current again, while it is accepted. */
+  fallBack: operation({ kind: "mutation", verb: "rotate", input: z.strictObject(ofRun), output: z.null() }),
+};
+
+export type RotationPolicyInput = InputOf<(typeof rotationOperations)["setPolicy"]>;
+export type RotationPolicyList = Readonly<OutputOf<(typeof rotationOperations)["policies"]>>;
+export type RotationRunQuery = InputOf<(typeof rotationOperations)["runs"]>;
+export type RotationSupply = InputOf<(typeof rotationOperations)["supply"]>;

@@ -1,0 +1,45 @@
+import type { Catalog } from "@repo/catalog";
+import type { Outbound } from "@repo/outbound";
+import type { Companies } from "../companies/companies.ts";
+import type { CompanyRows } from "../companies/company-rows.ts";
+import type { CredentialChecks } from "../providers/credential-check.ts";
+import { startDueRotations, wakeRefused } from "../rotation/begin.ts";
+import type { RotationDrivers } from "../rotation/drivers/driver.ts";
+import { createPeopleInRotations } from "../rotation/people.ts";
+import { createPolicies } from "../rotation/policies.ts";
+import { defineRotation } from "../rotation/rotation-run.ts";
+import type { DatabaseStore } from "../stores/database/port.ts";
+import type { Quotas } from "../stores/database/quotas.ts";
+import type { Vault } from "../vault/vault.ts";
+import type { Base } from "./base.ts";
+
+interface RotationOptions {
+  readonly catalog: Catalog;
+  readonly companies: Companies;
+  readonly rows: CompanyRows;
+  readonly vault: Vault;
+  readonly databaseStore: DatabaseStore;
+  readonly quotas: Quotas;
+  readonly drivers: RotationDrivers;
+  readonly checks: CredentialChecks;
+  readonly outbound: Outbound;
+  readonly leastSeconds: number | undefined;
+}
+
+/** How secrets are rotated, and the runs that do it. */
+export function assembleRotation(base: Base, options: RotationOptions) {
+  const { database } = base;
+  const rotation = defineRotation({ ...base, ...options });
+  return {
+    service: {
+      ...createPolicies({ ...base, ...options, rotation }),
+      people: createPeopleInRotations({ ...base, ...options, rotation }),
+      /** Starts what is due, for a job. */
+      startDue: async (signal: AbortSignal) => {
+        const due = await startDueRotations(database, rotation, signal);
+        return { ...due, woken: await wakeRefused(database, rotation) };
+      },
+    },
+    run: rotation,
+  };
+}

@@ -1,0 +1,157 @@
+import { eq, sql } from "drizzle-orm";
+import { tables, type Database, type Statements } from "@repo/db";
+import { type Caller, type RotationTrigger, systemCaller } from "@repo/catalog";
+import type { z } from "zod";
+import { secretSubject } from "../runs/definition.ts";
+import type { NewRun } from "../runs/run.ts";
+import { nowIn } from "./next.ts";
+import { dueOf, type PolicyRow } from "./policy-due.ts";
+import type { RotationRun } from "./rotation-run.ts";
+import { firstFacts, type RotationFacts, type RotationInput } from "./rotation-state.ts";
+
+const { rotationPolicies } = tables;
+
+interface Beginning {
+  readonly policy: PolicyRow;
+  readonly caller: Caller;
+  readonly urgent: boolean;
+  readonly trigger: z.infer<typeof RotationTrigger>;
+}
+
+function newRun({ policy, caller, urgent, trigger }: Beginning): NewRun<RotationInput, RotationFacts> {
+  const { companyId, secretKey, driver, settings, managerKey, overlapSeconds } = policy;
+  return {
+    subject: secretSubject(companyId, secretKey),
+    input: { companyId, secretKey, driver, settings, managerKey, overlapSeconds, urgent, trigger },
+    facts: firstFacts,
+    caller,
+  };
+}
+
+/** Starts the rotation of a policy, unless one is under way. @returns the id of either */
+export async function startRotation(
+  statements: Statements,
+  rotation: RotationRun,
+  beginning: Beginning,
+): Promise<string> {
+  const run = newRun(beginning);
+  const under = await rotation.lookUpUnfinished(statements, run.subject);
+  if (under !== undefined) return under.id;
+  const [started] = await rotation.startMany(statements, [run]);
+  const id = started?.id ?? (await rotation.lookUpUnfinished(statements, run.subject))?.id;
+  if (id === undefined) throw new Error("a run that was not started is under way");
+  return id;
+}
+
+const scheduler = systemCaller("rotation", { verbs: [], secretKeys: [] });
+
+/** Policies in one transaction: it holds their locks for a fraction of a second. */
+const batchSize = 500;
+
+/** What one look at the policies did. */
+export interface DueRotations {
+  readonly started: number;
+  /** Policies whose secret has another version, or another end, than they were counted for. */
+  readonly recounted: number;
+}
+
+/**
+ * Starts the rotations that are due. A policy that is due several times over is started once, because what comes next is counted
+ * from the end of its run. A person who writes a value restarts the clock.
+ */
+export async function startDueRotations(
+  { acrossCompanies }: Pick<Database, "acrossCompanies">,
+  rotation: RotationRun,
+  signal: AbortSignal,
+): Promise<DueRotations> {
+  let [started, recounted] = [0, 0];
+  for (let more = true; more && !signal.aborted;) {
+    const changed = await acrossCompanies((statements) => recount(statements));
+    recounted += changed;
+    more = changed === batchSize;
+  }
+  for (let more = true; more && !signal.aborted;) {
+    const taken = await acrossCompanies(async (statements) => {
+      const due = await statements
+        .select()
+        .from(rotationPolicies)
+        .where(isDue)
+        .orderBy(rotationPolicies.nextDueAt)
+        .limit(batchSize)
+        .for("update", { skipLocked: true });
+      const news = due.map((policy) =>
+        newRun({ policy, caller: scheduler, urgent: false, trigger: "schedule" }),
+      );
+      const rows = await rotation.startMany(statements, news);
+      // What has a run under way is counted anew at that run's end.
+      await statements.execute(sql`
+        update rotation_policies p set next_due_at = null, last_run_id = coalesce(s.run, p.last_run_id)
+        from json_to_recordset(${JSON.stringify(
+          due.map(({ companyId, secretKey }) => ({
+            company: companyId,
+            secret_key: secretKey,
+            run: rows.find(({ subject }) => subject === `${companyId} ${secretKey}`)?.id,
+          })),
+        )}::text::json) as s(company uuid, secret_key text, run uuid)
+        where p.company_id = s.company and p.secret_key = s.secret_key`);
+      return { due: due.length, started: rows.length };
+    });
+    started += taken.started;
+    more = taken.due === batchSize;
+  }
+  return { started, recounted };
+}
+
+/**
+ * Continues the runs that watch a value which its provider has refused where it was used, so that they fall back while the one
+ * before is active.
+ *
+ * @returns how many
+ */
+export async function wakeRefused(
+  { acrossCompanies }: Pick<Database, "acrossCompanies">,
+  rotation: RotationRun,
+): Promise<number> {
+  return acrossCompanies(async (statements) => {
+    const woken = await statements.execute<{ id: string }>(sql`
+      update runs r set not_before = null, updated_at = now()
+      where r.kind = ${rotation.kind} and r.state = 'running' and r.phase = 'watch' and r.not_before > now() and exists (
+        select from company_secret_versions v where v.company_id = r.company_id and v.secret_key = r.input->>'secretKey'
+          and v.version = (r.facts->>'pendingVersion')::integer and v.check_result = 'rejected'
+          and v.checked_at > to_timestamp((r.facts->>'promotedAt')::float8 / 1000) and v.checked_at > r.updated_at)
+      returning r.id`);
+    for (const { id } of woken) await rotation.enqueue(statements, { id });
+    return woken.length;
+  });
+}
+
+/** Of companies that are served. */
+const isDue = sql`${rotationPolicies.state} = 'active' and ${rotationPolicies.nextDueAt} <= now()
+  and exists (select from companies c where c.id = ${rotationPolicies.companyId} and c.status = 'active' and c.secret_store <> 'infisical')`;
+
+/** @returns how many policies were counted again, at most `batchSize` */
+async function recount(statements: Statements): Promise<number> {
+  const stale = await statements
+    .select()
+    .from(rotationPolicies)
+    .where(
+      sql`${rotationPolicies.state} = 'active' and ${rotationPolicies.schedule} is not null and exists (
+        select from company_secrets h where h.company_id = ${rotationPolicies.companyId} and h.secret_key = ${rotationPolicies.secretKey}
+          and h.deleted_at is null
+          and (h.current_version is distinct from ${rotationPolicies.dueForVersion} or h.expires_at is distinct from ${rotationPolicies.dueForExpiry}))
+        and not exists (select from runs r where r.kind = 'rotate-secret' and r.finished_at is null
+          and r.subject = ${rotationPolicies.companyId} || ' ' || ${rotationPolicies.secretKey})`,
+    )
+    .limit(batchSize)
+    .for("update", { skipLocked: true });
+  const now = new Date(await nowIn(statements));
+  for (const policy of stale) {
+    await statements
+      .update(rotationPolicies)
+      .set(await dueOf(statements, policy, now))
+      .where(
+        sql`${eq(rotationPolicies.companyId, policy.companyId)} and ${eq(rotationPolicies.secretKey, policy.secretKey)}`,
+      );
+  }
+  return stale.length;
+}

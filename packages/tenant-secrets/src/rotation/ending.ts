@@ -1,0 +1,76 @@
+import { and, eq } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { type RotationReason, RotationSchedule } from "@repo/catalog";
+import type { Entered } from "../runs/definition.ts";
+import type { RunParts } from "./make-value.ts";
+import { nowIn } from "./next.ts";
+import { dueOf } from "./policy-due.ts";
+import { hourMs, minuteMs, type RotationFacts, type RotationStep } from "./rotation-state.ts";
+
+const { rotationPolicies } = tables;
+
+/** After so many runs that failed in a row, a policy is stuck. */
+const mostFailures = 5;
+/** Reasons that no repetition mends: the second time in a row the policy is stuck. */
+const lasting: ReadonlySet<RotationReason> = new Set(["LIMIT", "MISCONFIGURED", "NOT_ALLOWED"]);
+/** Ends of runs that are no failure of the policy. */
+const harmless: ReadonlySet<RotationReason> = new Set(["ABORTED", "OVERTAKEN"]);
+/** When a policy whose run failed is due again, by its failures in a row. */
+const retryMs = [5 * minuteMs, 30 * minuteMs, 2 * hourMs, 6 * hourMs, 24 * hourMs] as const;
+
+/** The end of a run, with what it means for its policy. */
+export async function finish({ audit }: RunParts, step: RotationStep): Promise<Entered> {
+  const { outcome, reason } = step.facts;
+  await audit.ready();
+  return step.enter(async (statements) => {
+    const { companyId, secretKey } = step.input;
+    const isStuck = await settlePolicy(statements, step, { outcome, reason });
+    const event = { companyId, secretKey, subject: step.run.id } as const;
+    const given = reason === null ? {} : { reason };
+    await audit.recordInTransaction(statements, step.caller, [
+      { ...event, action: "rotation.run", outcome: outcome === "failed" ? "failed" : "success", ...given },
+      ...(isStuck ? [{ ...event, action: "rotation.stick", outcome: "success", ...given } as const] : []),
+    ]);
+    return { phase: "done" };
+  });
+}
+
+/** @returns whether the policy has become stuck */
+async function settlePolicy(
+  statements: Statements,
+  { run, input: { companyId, secretKey } }: RotationStep,
+  { outcome, reason }: Pick<RotationFacts, "outcome" | "reason">,
+): Promise<boolean> {
+  const which = and(eq(rotationPolicies.companyId, companyId), eq(rotationPolicies.secretKey, secretKey));
+  const [policy] = await statements.select().from(rotationPolicies).where(which).for("update");
+  if (policy === undefined) return false;
+  const now = new Date(await nowIn(statements));
+  const due = await dueOf(statements, policy, now);
+  const isFailure = outcome === "failed" && (reason === null || !harmless.has(reason));
+  if (!isFailure) {
+    const paused = outcome === "fell-back" ? ({ state: "paused", reason: "FELL_BACK" } as const) : undefined;
+    await statements
+      .update(rotationPolicies)
+      .set({ ...due, failures: 0, lastRunId: run.id, reason: null, ...paused })
+      .where(which);
+    return false;
+  }
+  const failures = policy.failures + 1;
+  const isLasting = reason !== null && lasting.has(reason) && policy.reason === reason;
+  const isStuck = policy.state === "active" && (failures >= mostFailures || isLasting);
+  const retryAt = new Date(now.getTime() + (retryMs[failures - 1] ?? 24 * hourMs));
+  // By its schedule it may be due later than the next try.
+  const isTimed = RotationSchedule.safeParse(policy.schedule).success;
+  await statements
+    .update(rotationPolicies)
+    .set({
+      ...due,
+      ...(isTimed && { nextDueAt: retryAt }),
+      failures,
+      reason,
+      lastRunId: run.id,
+      ...(isStuck && { state: "stuck" }),
+    })
+    .where(which);
+  return isStuck;
+}

@@ -1,0 +1,274 @@
+import { isDatabaseUnavailable } from "@repo/audit-log";
+import { TenantSecretsError } from "@repo/catalog";
+import type { Plaintext } from "@repo/envelope";
+import type { Entered } from "../runs/definition.ts";
+import { putCredential } from "./credentials.ts";
+import { type AskDriver, driverOf, type DriverParts } from "./driver-call.ts";
+import type { ExchangeDriver, MakingDriver, ProviderDriver, RotationDriver } from "./drivers/driver.ts";
+import { DriverError } from "./drivers/driver-error.ts";
+import { markerPrefix } from "./drivers/marker.ts";
+import { again, attempt, backOff, enter, giveUp, lasted } from "./next.ts";
+import { Cursor, type RotationStep, secondMs } from "./rotation-state.ts";
+import { type SecretInRun, secretInRun, type SecretParts } from "./secret-in-run.ts";
+
+export interface RunParts extends SecretParts, DriverParts {
+  readonly ask: AskDriver;
+}
+
+/** How often a provider may refuse a value that was made here before a person has to look. */
+const mostRejectedValues = 3;
+/** A new credential is accepted so often, so far apart, before it counts as good. */
+const acceptedTwice = 2;
+const betweenTestsMs = 5 * secondMs;
+
+/** What is checked before anything is asked of the provider, and the intent. */
+export async function prepare(parts: RunParts, step: RotationStep): Promise<Entered> {
+  return attempt(step, async () => {
+    const secret = await openSecret(parts, step);
+    if (secret === undefined) return giveUp(step, "STORE");
+    const driver = driverOf(parts.drivers, step.input.driver);
+    // What is only in Infisical is copied by reading it.
+    const current = await secret.openCurrent();
+    current?.plaintext.wipe();
+    const head = await secret.head();
+    if (current === undefined || head === undefined) return giveUp(step, "NO_VALUE");
+    const currentVersion = head.currentVersion;
+    const staged = Cursor.parse(step.cursor)?.staged === true;
+    if (head.pendingVersion !== null && !staged) return giveUp(step, "PENDING_TAKEN");
+    if (driver.creates === "person") return enter(step, "ask", { currentVersion });
+    if (driver.creates !== "us") return intend(step, currentVersion);
+    if (head.pendingVersion !== null)
+      return enter(step, "create", { currentVersion, pendingVersion: head.pendingVersion });
+    const pendingVersion = await parts.ask(step, secret, async (_, { settings, current: value }) => {
+      const made = driver.make(settings, value);
+      try {
+        const at = { cursor: { asked: false, staged: true, ref: null } };
+        return await stage(secret, { plaintext: made, expectedVersion: currentVersion }, at);
+      } finally {
+        made.wipe();
+      }
+    });
+    return enter(step, "create", { currentVersion, pendingVersion });
+  });
+}
+
+/** The provider is asked for a credential with a marker that is written down first. */
+function intend(step: RotationStep, currentVersion: number): Promise<Entered> {
+  return step.enter(async (statements) => {
+    await putCredential(statements, step, { state: "wanted" });
+    return { phase: "create", facts: { currentVersion, phaseSince: null, unanswered: 0 } };
+  });
+}
+
+export async function create(parts: RunParts, step: RotationStep): Promise<Entered> {
+  return attempt(
+    step,
+    async () => {
+      const secret = await openSecret(parts, step);
+      if (secret === undefined) return giveUp(step, "STORE");
+      const driver = driverOf(parts.drivers, step.input.driver);
+      switch (driver.creates) {
+        case "us":
+          return apply(parts, { step, secret, driver });
+        case "provider":
+          return createAtProvider(parts, { step, secret, driver });
+        case "exchange":
+          return exchange(parts, { step, secret, driver });
+        case "person":
+          return giveUp(step, "MISCONFIGURED");
+      }
+    },
+    (reason) => {
+      const { attempt: count } = step.facts;
+      if (reason !== "REJECTED_VALUE" || count >= mostRejectedValues) return giveUp(step, reason);
+      return anotherValue(parts, step);
+    },
+  );
+}
+
+/** The provider does not take the value: it is discarded, and another one is made. */
+async function anotherValue(parts: RunParts, step: RotationStep): Promise<Entered> {
+  const secret = await openSecret(parts, step);
+  const head = await secret?.head();
+  const { pendingVersion, attempt: count } = step.facts;
+  if (secret !== undefined && pendingVersion !== null && head?.pendingVersion === pendingVersion)
+    await secret.discard(pendingVersion);
+  return enter(step, "prepare", { attempt: count + 1, pendingVersion: null });
+}
+
+interface Making<D extends RotationDriver> {
+  readonly step: RotationStep;
+  readonly secret: SecretInRun;
+  readonly driver: D;
+}
+
+async function apply({ ask }: RunParts, { step, secret, driver }: Making<MakingDriver>): Promise<Entered> {
+  const { pendingVersion } = step.facts;
+  const value = pendingVersion === null ? undefined : await secret.openOther(pendingVersion);
+  if (value === undefined) return giveUp(step, "OVERTAKEN");
+  try {
+    const { ref } = await ask(step, secret, (_, call) => driver.apply(call, value));
+    const waits = !step.input.urgent && (driver.leadSeconds ?? 0) > 0;
+    return await step.enter(async (statements) => {
+      if (ref !== undefined && pendingVersion !== null)
+        await putCredential(statements, step, { state: "live", ref, version: pendingVersion });
+      return { phase: waits ? "lead" : "test", facts: { phaseSince: null, unanswered: 0 } };
+    });
+  } finally {
+    value.wipe();
+  }
+}
+
+async function createAtProvider(
+  { ask }: RunParts,
+  { step, secret, driver }: Making<ProviderDriver>,
+): Promise<Entered> {
+  const cursor = Cursor.parse(step.cursor);
+  const { currentVersion } = step.facts;
+  if (currentVersion === null) return giveUp(step, "NO_VALUE");
+  if (cursor?.staged === true) return afterStaging(step, secret, cursor.ref);
+  if (cursor?.asked === true && driver.find === undefined) {
+    // The answer may have been lost, and the provider cannot be asked what it has: the next one has a name of its own.
+    return step.enter(async (statements) => {
+      await putCredential(statements, step, { state: "orphan" });
+      const next = { ...step, facts: { ...step.facts, attempt: step.facts.attempt + 1 } };
+      await putCredential(statements, next, { state: "wanted" });
+      return { phase: "prepare", facts: { attempt: next.facts.attempt } };
+    });
+  }
+  await step.commit(() => Promise.resolve(), { cursor: { asked: true, staged: false, ref: null } });
+  const ref = await ask(step, secret, async (_, call) => {
+    for (const left of (await driver.find?.(call)) ?? [])
+      if (left.marker.startsWith(markerPrefix(step.run.id))) await driver.retire(call, left);
+    const made = await driver.create(call);
+    try {
+      const at = { cursor: { asked: true, staged: true, ref: made.ref } };
+      const next = { plaintext: made.value, expectedVersion: currentVersion, expiresAt: made.expiresAt };
+      await stage(secret, next, at);
+      return made.ref;
+    } catch (error) {
+      // It is stored nowhere, and this process alone knows it: another process may drive the run by now.
+      const { marker } = call;
+      await driver.retire(call, { ref: made.ref, marker, value: made.value }).catch(() => {});
+      throw error;
+    } finally {
+      made.value.wipe();
+    }
+  });
+  return afterStaging(step, secret, ref);
+}
+
+async function afterStaging(step: RotationStep, secret: SecretInRun, ref: string | null): Promise<Entered> {
+  const pendingVersion = (await secret.head())?.pendingVersion ?? null;
+  if (pendingVersion === null) return giveUp(step, "OVERTAKEN");
+  return step.enter(async (statements) => {
+    await putCredential(statements, step, { state: "live", ref, version: pendingVersion });
+    return { phase: "test", facts: { pendingVersion, phaseSince: null, unanswered: 0 } };
+  });
+}
+
+/** Milliseconds after which a refused exchange is tried once more: its answer may have been lost. */
+const againMs = 30 * secondMs;
+
+async function exchange(
+  { ask }: RunParts,
+  { step, secret, driver }: Making<ExchangeDriver>,
+): Promise<Entered> {
+  const { currentVersion, rejected } = step.facts;
+  if (currentVersion === null) return giveUp(step, "NO_VALUE");
+  // Another process, or a person, has exchanged it.
+  if ((await secret.head())?.currentVersion !== currentVersion)
+    return step.enter({ phase: "watch", facts: { outcome: "rotated" } });
+  try {
+    const { value, expiresAt } = await ask(step, secret, (_, call) => driver.exchange(call));
+    try {
+      await secret.write({ plaintext: value, expectedVersion: currentVersion, expiresAt }, {});
+    } finally {
+      value.wipe();
+    }
+  } catch (error) {
+    if (!(error instanceof DriverError) || error.code !== "reauth-required") throw error;
+    if (rejected === 0) return again(step, againMs, { rejected: 1 });
+    return giveUp(step, "REAUTH_REQUIRED");
+  }
+  return step.enter({ phase: "watch", facts: { outcome: "rotated" } });
+}
+
+/** The other side has this time to fetch the pending value. */
+export async function lead(parts: RunParts, step: RotationStep): Promise<Entered> {
+  const driver = driverOf(parts.drivers, step.input.driver);
+  const leadMs = driver.creates === "us" ? (driver.leadSeconds ?? 0) * secondMs : 0;
+  const passed = await lasted(parts.database, step);
+  return step.facts.phaseSince === null || passed < leadMs
+    ? again(step, leadMs - passed)
+    : enter(step, "test");
+}
+
+/** The provider accepts the new value, twice, before it becomes the current one. */
+export async function testValue(parts: RunParts, step: RotationStep): Promise<Entered> {
+  return attempt(step, async () => {
+    const secret = await openSecret(parts, step);
+    if (secret === undefined) return giveUp(step, "STORE");
+    const driver = driverOf(parts.drivers, step.input.driver);
+    const { pendingVersion, accepted, unanswered } = step.facts;
+    const value = pendingVersion === null ? undefined : await secret.openOther(pendingVersion);
+    if (value === undefined) return giveUp(step, "OVERTAKEN");
+    let result;
+    try {
+      result = await parts.ask(step, secret, (_, call) => driver.test(call, value));
+    } finally {
+      value.wipe();
+    }
+    if (result === "accepted") {
+      // Where no provider is asked, once is as good as twice.
+      const enough = driver.manager === "none" && driver.creates !== "person" ? 1 : acceptedTwice;
+      if (accepted + 1 >= enough) return enter(step, "promote");
+      return again(step, betweenTestsMs, { accepted: accepted + 1 });
+    }
+    if (result === "unknown") {
+      // A person's credential of a provider that cannot be asked is taken as it is.
+      if (driver.creates === "person" && !isChecked(parts, step)) return enter(step, "promote");
+      const afterMs = backOff(unanswered);
+      if (afterMs === undefined) return giveUp(step, "UNAVAILABLE");
+      return again(step, afterMs, { unanswered: unanswered + 1 });
+    }
+    const settled = (await lasted(parts.database, step)) >= driver.settleSeconds * secondMs;
+    if (settled) return giveUp(step, "NOT_ACCEPTED");
+    return again(step, Math.min(betweenTestsMs, driver.settleSeconds * secondMs), { accepted: 0 });
+  });
+}
+
+function isChecked({ catalog }: Pick<RunParts, "catalog">, { input }: RotationStep): boolean {
+  return catalog.find(input.secretKey)?.check !== undefined;
+}
+
+/** @throws {DriverError} rejected-value for a value that the catalogue does not take */
+async function stage(
+  secret: SecretInRun,
+  made: {
+    readonly plaintext: Plaintext;
+    readonly expectedVersion: number;
+    readonly expiresAt?: Date | undefined;
+  },
+  at: { readonly cursor: unknown },
+): Promise<number> {
+  try {
+    return await secret.stage({ expiresAt: undefined, ...made }, at);
+  } catch (error) {
+    if (error instanceof TenantSecretsError && error.code === "INVALID_VALUE")
+      throw new DriverError("rejected-value");
+    throw error;
+  }
+}
+
+/** @returns undefined where the company's secrets cannot be rotated now: it is on Infisical, or gone */
+export async function openSecret(parts: RunParts, step: RotationStep): Promise<SecretInRun | undefined> {
+  try {
+    return await secretInRun(parts, step);
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) throw error;
+    if (error instanceof TenantSecretsError && (error.code === "NOT_SUPPORTED" || error.code === "NOT_FOUND"))
+      return undefined;
+    throw error;
+  }
+}

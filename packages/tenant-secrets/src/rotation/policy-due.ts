@@ -1,0 +1,76 @@
+import { and, eq, sql } from "drizzle-orm";
+import { tables, type Statements } from "@repo/db";
+import { RotationSchedule, TenantSecretsError } from "@repo/catalog";
+import { jitterSeed, nextDue } from "./schedule.ts";
+
+const { companySecrets, companySecretVersions, rotationPolicies } = tables;
+
+export type PolicyRow = typeof rotationPolicies.$inferSelect;
+
+type Due = Pick<PolicyRow, "nextDueAt" | "dueForVersion" | "dueForExpiry">;
+type Secret = Pick<PolicyRow, "companyId" | "secretKey">;
+
+/** The current version of a secret, as schedules need it. */
+export interface CurrentVersion {
+  readonly version: number;
+  readonly since: Date;
+  readonly expiresAt: Date | null;
+}
+
+/** @returns undefined where the secret has no current value */
+export async function findCurrentVersion(
+  statements: Statements,
+  { companyId, secretKey }: Secret,
+): Promise<CurrentVersion | undefined> {
+  const [row] = await statements
+    .select({
+      version: companySecrets.currentVersion,
+      since: companySecretVersions.createdAt,
+      expiresAt: companySecrets.expiresAt,
+    })
+    .from(companySecrets)
+    .innerJoin(
+      companySecretVersions,
+      and(
+        eq(companySecretVersions.companyId, companySecrets.companyId),
+        eq(companySecretVersions.secretKey, companySecrets.secretKey),
+        eq(companySecretVersions.version, companySecrets.currentVersion),
+      ),
+    )
+    .where(
+      and(
+        eq(companySecrets.companyId, companyId),
+        eq(companySecrets.secretKey, secretKey),
+        sql`${companySecrets.deletedAt} is null`,
+      ),
+    );
+  return row?.version == null ? undefined : { ...row, version: row.version };
+}
+
+/** When a policy is due next, counted from `after`, for the version that is current now. */
+export async function dueOf(
+  statements: Statements,
+  policy: Secret & Pick<PolicyRow, "schedule">,
+  after: Date,
+): Promise<Due> {
+  const current = await findCurrentVersion(statements, policy);
+  return {
+    nextDueAt: nextOf(policy, { after, version: current }),
+    dueForVersion: current?.version ?? 0,
+    dueForExpiry: current?.expiresAt ?? null,
+  };
+}
+
+function nextOf(
+  { companyId, secretKey, schedule }: Secret & Pick<PolicyRow, "schedule">,
+  origin: Parameters<typeof nextDue>[1],
+): Date | null {
+  if (schedule === null) return null;
+  try {
+    return nextDue(RotationSchedule.parse(schedule), origin, jitterSeed(companyId, secretKey)) ?? null;
+  } catch (error) {
+    // A zone that this process does not know: it is not due by time until somebody looks at the policy.
+    if (error instanceof TenantSecretsError) return null;
+    throw error;
+  }
+}
