@@ -343,6 +343,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Send notifications again",
       load: async () => (await import("./commands/webhook-deliveries.ts")).replayCommand,
     },
+    "webhooks listen": {
+      summary: "Receive notifications on this machine, verify and print them",
+      load: async () => (await import("./commands/webhook-listen.ts")).listenCommand,
+    },
     "audit list": {
       summary: "Show the audit log, the newest events first",
       load: async () => (await import("./commands/audit.ts")).listCommand,

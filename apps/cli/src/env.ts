@@ -47,6 +47,11 @@ export function readBackupVariables(): {
   return { recipients: commaSeparated(KEY_BACKUP_RECIPIENTS), directory };
 }
 
+/** Secrets of webhook endpoints, with which notifications are verified. @throws {UsageError} */
+export function readWebhookSecrets(): string[] {
+  return commaSeparated(readVariables({ WEBHOOK_SECRET: z.string().default("") }).WEBHOOK_SECRET);
+}
+
 /**
  * Where rows of the strategy's sample code are: LEGACY_DATABASE_URL, or what a file holds.
  *

@@ -25,6 +25,7 @@ const environmentHelp = `Environment (each also as NAME_FILE, the path of a file
   LEGACY_DATABASE_URL            for import-legacy: the old database
   KEY_BACKUP_RECIPIENTS          for keys rotate: public keys of age, separated by commas
   KEY_BACKUP_DIR                 for keys rotate: the directory of backups
+  WEBHOOK_SECRET                 for webhooks listen: secrets of endpoints, separated by commas
   DATABASE_SUPERUSER_URL         for database provision
   DATABASE_MIGRATION_URL         for database migrate`;
 

@@ -1,16 +1,24 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { createOutbound } from "@repo/outbound";
 import { whenDone } from "@repo/db/testing";
 import { startWebhookReceiver, type WebhookReceiver } from "@repo/providers/webhook-receiver";
 import { beforeAll, expect, test } from "vitest";
-import { createFixture, operator, type Fixture } from "./testing/fixture.ts";
-import { cli, failing, printed } from "./testing/run-cli.ts";
+import { createFixture, listen, operator, type Fixture } from "./testing/fixture.ts";
+import { cli, failing, printed, startCli } from "./testing/run-cli.ts";
 
 let fixture: Fixture;
 let receiver: WebhookReceiver;
+/** Where nothing listens yet. */
+let freeUrl: string;
 beforeAll(async () => {
   receiver = await startWebhookReceiver();
   whenDone(() => receiver.stop());
-  fixture = await createFixture(undefined, createOutbound({ allow: [new URL(receiver.url).host] }));
+  const server = createServer();
+  freeUrl = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  const allow = [receiver.url, freeUrl].map((url) => new URL(url).host);
+  fixture = await createFixture(undefined, createOutbound({ allow }));
 });
 
 const run = (...args: readonly string[]) => printed(["webhooks", ...args], fixture.remote);
@@ -75,6 +83,31 @@ test("a test that is not delivered fails, and the log shows it until it is sent 
   expect((await run("pause", id)).stdout).toBe('Paused. "webhooks resume" sends what waits.\n');
   expect(await failing(["webhooks", "test", id], fixture.remote)).toMatchObject({ code: "CONFLICT" });
   expect((await run("resume", id)).stdout).toBe("Resumed. The endpoint is active.\n");
+});
+
+test("a local receiver prints what an endpoint's secret has signed, and refuses the rest", async () => {
+  const { secret, endpoint } = await json("add", freeUrl);
+  const child = startCli(["webhooks", "listen", "--port", new URL(freeUrl).port], { WEBHOOK_SECRET: secret });
+  const said = { stdout: "", stderr: "" };
+  child.stdout.on("data", (text) => (said.stdout += String(text)));
+  child.stderr.on("data", (text) => (said.stderr += String(text)));
+  await expect
+    .poll(() => said.stderr, { timeout: 20_000 })
+    .toContain(`Listening at ${freeUrl}, until Ctrl-C.`);
+  expect((await run("test", endpoint.id)).stdout).toMatch(/^Delivered/);
+  await expect.poll(() => said.stdout).toMatch(/^webhook\.test {2}msg_[0-9a-f]{32}\n$/);
+  const statusOf = async (init: RequestInit) => (await fetch(freeUrl, init)).status;
+  expect(await statusOf({ method: "POST", body: '{"type":"webhook.test"}' })).toBe(401);
+  expect(await statusOf({ method: "POST", body: "x".repeat(70_000) })).toBe(413);
+  expect(await statusOf({})).toBe(405);
+  expect(said.stdout.split("\n")).toHaveLength(2);
+  await expect.poll(() => said.stderr).toMatch(/no key that is given has signed it.*too large.*no POST/s);
+  child.kill("SIGINT");
+  expect(await once(child, "close")).toEqual([0, null]);
+  expect(said.stderr).not.toContain(secret);
+  const malformed = failing(["webhooks", "listen"], { WEBHOOK_SECRET: "whsec_fake" });
+  expect(await malformed).toMatchObject({ code: "USAGE", message: expect.stringContaining("whsec_") });
+  expect(await failing(["webhooks", "listen"])).toMatchObject({ code: "USAGE" });
 });
 
 test("types are listed; those that are none, and addresses that are none, are refused", async () => {
