@@ -279,6 +279,43 @@ const apiKeysRoutes = [
   }),
 ] as const;
 
+// Of a company and of the platform, with the same pages.
+const webhooksRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "webhooks",
+    component: lazyRouteComponent(() => import("./webhooks/webhooks-page.tsx"), "WebhooksPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "webhooks/new",
+    component: lazyRouteComponent(() => import("./webhooks/new-page.tsx"), "NewEndpointPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "webhooks/$endpoint",
+    component: lazyRouteComponent(() => import("./webhooks/endpoint-page.tsx"), "EndpointPage"),
+  }),
+] as const;
+
+const platformWebhooksRoutes = [
+  createRoute({
+    getParentRoute: () => platform,
+    path: "webhooks",
+    component: lazyRouteComponent(() => import("./webhooks/webhooks-page.tsx"), "WebhooksPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "webhooks/new",
+    component: lazyRouteComponent(() => import("./webhooks/new-page.tsx"), "NewEndpointPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
+    path: "webhooks/$endpoint",
+    component: lazyRouteComponent(() => import("./webhooks/endpoint-page.tsx"), "EndpointPage"),
+  }),
+] as const;
+
 const auditLogRoutes = [
   createRoute({
     getParentRoute: () => company,
@@ -308,9 +345,10 @@ const routeTree = root.addChildren([
       ...peopleRoutes,
       ...auditLogRoutes,
       ...apiKeysRoutes,
+      ...webhooksRoutes,
       ...settingsRoutes,
     ]),
-    platform.addChildren([platformHome, ...platformRoutes]),
+    platform.addChildren([platformHome, ...platformRoutes, ...platformWebhooksRoutes]),
   ]),
 ]);
 

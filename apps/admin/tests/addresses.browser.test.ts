@@ -25,7 +25,7 @@ it("each address of the app is one that the server answers with the page, and no
     const sample = address
       .replace(/\$(?:company|subdomain)/, "acmecorp")
       .replace("$secretKey", "STRIPE_SECRET_KEY")
-      .replace("$run", "0198c0de-0000-7000-8000-000000000001");
+      .replace(/\$(?:run|endpoint)/, "0198c0de-0000-7000-8000-000000000001");
     const { status, headers } = await fetch(url + sample);
     return [address, status, headers.get("content-type")];
   });

@@ -13,6 +13,7 @@ import {
   Settings,
   TextSearch,
   Users,
+  Webhook,
 } from "lucide-react";
 import type { Verb } from "@repo/tenant-secrets/client";
 
@@ -28,12 +29,13 @@ interface LinkedPlace extends Omit<Place, "to"> {
   readonly to: NonNullable<LinkProps["to"]>;
 }
 
-/** The places of a company, in the order of the rail. At most five: the bar on phones has no more room. */
+/** The places of a company, in the order of the rail. At most six: the bar on phones has no more room. */
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
   { to: "/c/$company/audit-log", label: "Audit log", icon: ScrollText, verb: "audit" },
   { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
   { to: "/c/$company/api-keys", label: "API keys", icon: Bot, verb: "members" },
+  { to: "/c/$company/webhooks", label: "Webhooks", icon: Webhook, verb: "webhooks" },
   { to: "/c/$company/settings", label: "Settings", icon: Settings, verb: "describe" },
 ] as const satisfies readonly Place[];
 
@@ -43,6 +45,7 @@ export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">
   { to: "/platform/people", label: "People", icon: Users },
   { to: "/platform/keys", label: "Keys", icon: FileKey },
   { to: "/platform/migrations", label: "Migrations", icon: ArrowRightLeft },
+  { to: "/platform/webhooks", label: "Webhooks", icon: Webhook },
   { to: "/platform/audit-log", label: "Audit log", icon: ScrollText },
   { to: "/platform/search", label: "Search by value", icon: TextSearch },
   { to: "/platform/runs", label: "Long work", icon: ListChecks },

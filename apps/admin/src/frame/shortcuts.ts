@@ -9,6 +9,7 @@ const placeKeys: Readonly<Record<string, string>> = {
   a: "/c/$company/audit-log",
   p: "/c/$company/people",
   k: "/c/$company/api-keys",
+  w: "/c/$company/webhooks",
 };
 
 /** How long `g` waits for its second key, in milliseconds. */

@@ -7,6 +7,7 @@ import type { AdminFiles, Encoding } from "./admin-files.ts";
 const encodings: readonly Encoding[] = ["br", "gzip"];
 
 const company = "/c/:company{[a-z0-9-]{1,63}}";
+const endpoint = ":endpoint{[0-9a-f-]{36}}";
 const secretKey = ":secretKey{[A-Z][A-Za-z0-9_]{0,127}}";
 
 /** The addresses of pages, which are those of the app's routes. Any other is 404, so that a misspelled link says so. */
@@ -29,6 +30,9 @@ export const pages = [
   `${company}/people`,
   `${company}/api-keys`,
   `${company}/api-keys/new`,
+  `${company}/webhooks`,
+  `${company}/webhooks/new`,
+  `${company}/webhooks/${endpoint}`,
   `${company}/settings`,
   "/platform",
   "/platform/companies",
@@ -38,6 +42,9 @@ export const pages = [
   "/platform/keys",
   "/platform/migrations",
   "/platform/migrations/:run{[0-9a-f-]{36}}",
+  "/platform/webhooks",
+  "/platform/webhooks/new",
+  `/platform/webhooks/${endpoint}`,
   "/platform/audit-log",
   "/platform/search",
   "/platform/runs",
