@@ -2,10 +2,12 @@ import { connectDatabase, type Database } from "@repo/db";
 import { startJobs } from "@repo/db/jobs";
 import { createInfisicalClient } from "@repo/infisical";
 import { json } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { createAuditLog } from "@repo/audit-log";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { Plaintext } from "@repo/envelope";
+import { createOutbound } from "@repo/outbound";
 import { createTasks } from "../jobs/jobs.ts";
 import { createAuditKeys } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
@@ -19,7 +21,17 @@ import { defineToyRun } from "./toy-run.ts";
 // the commit of a transaction that changes something. It reads its orders from standard input, and prints each step.
 
 export const Orders = z.object({
-  work: z.enum(["rotate", "rotate-company", "shred", "jobs", "toy", "backfill", "migrate", "mirror"]),
+  work: z.enum([
+    "rotate",
+    "rotate-company",
+    "shred",
+    "jobs",
+    "toy",
+    "backfill",
+    "migrate",
+    "mirror",
+    "deliver",
+  ]),
   /** For `rotate-company`, `shred` and `backfill`. */
   subdomain: z.string().default(""),
   /** Of the caller. */
@@ -29,6 +41,8 @@ export const Orders = z.object({
   cleansUp: z.boolean().default(false),
   /** For `jobs`. */
   backup: z.object({ recipients: z.array(z.string()), directory: z.string() }).optional(),
+  /** For `deliver`: where endpoints are. */
+  allow: z.array(z.string()).default([]),
   /** The step or transaction to die in, counted from 0; or before the first put to Infisical. */
   killAt: z.union([z.int(), z.literal("put")]),
 });
@@ -51,6 +65,7 @@ const {
   run,
   cleansUp,
   backup,
+  allow,
   killAt,
   applicationUrl,
   maintenanceUrl,
@@ -83,6 +98,7 @@ function reach(): void {
 const real = connectDatabase({ applicationUrl, maintenanceUrl });
 const database: Database = work === "rotate" ? real : withCommitPoints(real, reach);
 const client = withRequestPoints(createInfisicalClient({ ...infisical, environment: "dev" }), reach);
+const outbound = createOutbound({ allow });
 const secrets = assembleTenantSecrets({
   database,
   infisical: {
@@ -95,6 +111,13 @@ const secrets = assembleTenantSecrets({
   catalog: deliveryChatCatalog,
   backupDestination: backup,
   mirrorRequestsPerMinute: null,
+  outbound: {
+    ...outbound,
+    fetch: (...args) => {
+      reach();
+      return outbound.fetch(...args);
+    },
+  },
 });
 const operator = { actor: { kind: "operator", id: operatorId } } as const;
 
@@ -125,6 +148,11 @@ switch (work) {
     break;
   case "mirror":
     await secrets.mirroring.mirror(run, new AbortController().signal);
+    break;
+  case "deliver":
+    secrets.startDeliveries(console.error);
+    // The process ends by the kill alone.
+    await setTimeout(60_000);
     break;
   case "jobs":
     await startJobs({
