@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Plaintext } from "@repo/envelope";
+import { createOutbound } from "@repo/outbound";
 import { type LocalSendgrid, startLocalSendgrid } from "@repo/providers/sendgrid";
 import { driverContract } from "../../testing/driver-contract.ts";
 import { type DriverWorld, httpWorld, openTrial, type Trial } from "../../testing/driver-trial.ts";
@@ -117,6 +121,32 @@ describe("the driver sendgrid", () => {
       await expect(trial.make()).rejects.toMatchObject({ code: "transient", retryAfterMs: waitMs });
     }
   });
+
+  test.for([401, 403, 404])(
+    "a page with the status %d is from something in between, and decides nothing",
+    async (status) => {
+      const proxy = createServer((_, answer) => answer.writeHead(status).end("<html>Please sign in</html>"));
+      proxy.listen(0, "127.0.0.1");
+      await once(proxy, "listening");
+      const { port } = proxy.address() as AddressInfo;
+      try {
+        const outbound = createOutbound({ allow: [`127.0.0.1:${port}`] });
+        const driver = createSendgridDriver(`http://127.0.0.1:${port}`);
+        const call: Parameters<typeof driver.create>[0] = {
+          ...trial.call(),
+          settings: {},
+          fetch: (url, request) => outbound.fetch(url, request),
+        };
+        expect(await driver.test(call, Plaintext.fromText(trial.world.current))).toBe("unknown");
+        await expect(driver.create(call)).rejects.toMatchObject({ code: "transient" });
+        await expect(driver.retire(call, { ref: "x", marker: undefined })).rejects.toMatchObject({
+          code: "transient",
+        });
+      } finally {
+        proxy.close();
+      }
+    },
+  );
 
   test("a ref leads to no other address", async () => {
     for (const ref of ["../scopes", "..", ".", "x?y=z", "a/b"]) {

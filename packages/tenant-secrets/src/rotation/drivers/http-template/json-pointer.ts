@@ -6,10 +6,9 @@ export function valueAt(json: unknown, pointer: string): unknown {
   let found = json;
   for (const part of pointer.split("/").slice(1)) {
     const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    // A list has its length as a property, and an object those of every object.
+    // What every list and every object has beside its members is no part of the document.
     const isPart = Array.isArray(found) ? /^(?:0|[1-9]\d*)$/.test(name) : true;
-    if (typeof found !== "object" || found === null || !isPart || !Object.hasOwn(found, name))
-      return undefined;
+    if (typeof found !== "object" || found === null || !isPart) return undefined;
     found = Object.entries(found).find(([key]) => key === name)?.[1];
   }
   return found;
