@@ -6,9 +6,13 @@ import type { Runtime } from "./bootstrap.ts";
 
 // What a process does besides serving requests. All of it begins once the start is complete, when the keys are loaded.
 
+/** Jobs at a time. More than by default, because steps of rotations wait for providers. */
+const jobsAtOnce = 4;
+
 export function startProductJobs({ env, database, secrets, log, metrics }: Runtime): Promise<Jobs> {
   return startJobs({
     maintenanceUrl: env.DATABASE_MAINTENANCE_URL,
+    concurrency: jobsAtOnce,
     tasks: createTasks({ database, secrets: secrets.admin, log, onAuditAlarm: metrics.countAuditAlarm }),
     cron: schedule,
     log,
