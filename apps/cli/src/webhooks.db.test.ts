@@ -114,7 +114,7 @@ test("types are listed; those that are none, and addresses that are none, are re
   expect((await run("types")).stdout.split("\n")).toEqual(expect.arrayContaining(["key.rotated"]));
   const add = (...args: readonly string[]) => failing(["webhooks", "add", ...args], fixture.remote);
   expect(await add(receiver.url, "--types", "key.rotatd")).toMatchObject({
-    message: expect.stringContaining("--types"),
+    message: '--types is a list of what "webhooks types" lists.',
   });
   expect(await add("hooks.example.com")).toMatchObject({ message: expect.stringContaining("<url>") });
   expect(await add("https://127.0.0.1/")).toMatchObject({ code: "INVALID_INPUT" });
