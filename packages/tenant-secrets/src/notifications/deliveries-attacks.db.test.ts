@@ -115,20 +115,20 @@ test(
   },
 );
 
-test(
-  "fifty writers at once are told to each endpoint, each change under one id",
-  { timeout: 60_000 },
-  async () => {
-    await verified(acme, { count: 3 });
-    sending();
-    await Promise.all(Array.from({ length: 50 }, (_, i) => secretsOf(acme).set(`CUSTOM_${i}`, "fake-once")));
-    await delivered();
-    for (const endpoint of [1, 2, 3]) {
-      const ids = arrivedAt(`/${acme}/${endpoint}`).map(({ id }) => id);
-      expect(new Set(ids).size).toBe(50);
-    }
-  },
-);
+test("fifty writers at once are told to each endpoint, each change once", { timeout: 60_000 }, async () => {
+  await verified(acme, { count: 3 });
+  sending();
+  // A busy machine answers some of them that a company asks for too much at once.
+  const write = (i: number) =>
+    vi.waitFor(() => secretsOf(acme).set(`CUSTOM_${i}`, "fake-once", { expectedVersion: 0 }), 30_000);
+  await Promise.all(Array.from({ length: 50 }, (_, i) => write(i)));
+  await delivered();
+  for (const endpoint of [1, 2, 3]) {
+    const ids = arrivedAt(`/${acme}/${endpoint}`).map(({ id }) => id);
+    expect(ids).toHaveLength(50);
+    expect(new Set(ids).size).toBe(50);
+  }
+});
 
 test("a company with nine dead endpoints and a large backlog takes eight attempts, and another company has its own", async () => {
   const elsewhere = await fixture.company("database");

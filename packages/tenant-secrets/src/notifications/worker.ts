@@ -69,7 +69,9 @@ export function startDeliveries(
   };
 
   const deliver = async (delivery: Attempt["delivery"]): Promise<void> => {
-    ended.push(await attempt(delivery));
+    const attempted = await attempt(delivery);
+    // Only now: the list of before may have been recorded meanwhile.
+    ended.push(attempted);
     while (ended.length > 0) {
       recording ??= record().finally(() => (recording = undefined));
       await recording;
